@@ -1,0 +1,1 @@
+"""Stemcord, a self-hosted Discord bot that splits songs into stems."""

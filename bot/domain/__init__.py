@@ -1,0 +1,1 @@
+"""The words and rules of Stemcord: frozen types and pure functions, standard library only."""

@@ -1,0 +1,137 @@
+"""Everything that may go wrong with a request, as types; no sentence for a user is written here.
+
+SplitError
+├── Rejected                what the user can mend; carries a Problem
+│   └── QuotaExceeded       not enough minutes left
+├── NotFound                no such job, or not the caller's (the two are not told apart)
+├── StateMoved              the job left the expected state meanwhile: look again
+├── StoreUnavailable        the store cannot write just now: try again later
+├── AudioFailed             an audio child died or ran out of time, through no fault of the file
+├── EngineFailed            the separation worker died or gave up
+├── ModelUnavailable        the embedded model is not on this machine and cannot be had
+└── ProviderError           one provider, one call
+    ├── ProviderBusy        at a limit; try the same one later
+    ├── ProviderQuotaSpent  the owner's credit is used up
+    ├── ProviderAuth        the key is refused or suspended
+    ├── ProviderDown        unreachable or 5xx, and nothing was started
+    ├── ProviderProtocol    an answer that its documents do not allow
+    ├── ProviderRefused     this provider cannot do this file; another may
+    └── SubmitUncertain     the submit may have arrived; never send it again
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request was refused or a job ended without a result; stored with the job."""
+
+    NOT_AUDIO = "not_audio"
+    EMPTY_FILE = "empty_file"
+    NO_AUDIO_TRACK = "no_audio_track"
+    BROKEN_FILE = "broken_file"
+    TOO_BIG = "too_big"
+    TOO_LONG = "too_long"
+    DOWNLOAD_FAILED = "download_failed"
+    TOO_MANY_JOBS = "too_many_jobs"
+    QUOTA = "quota"
+    UNKNOWN_RECIPE = "unknown_recipe"
+    UNKNOWN_PROVIDER = "unknown_provider"
+    NO_PROVIDER = "no_provider"
+    PROVIDERS_FAILED = "providers_failed"
+    TIMED_OUT = "timed_out"
+    BUSY = "busy"
+    DISK_FULL = "disk_full"
+    UNACKNOWLEDGED = "unacknowledged"
+    STOPPED_BY_USER = "stopped_by_user"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A reason with the figures that its sentence needs, such as a limit in minutes."""
+
+    reason: Reason
+    facts: Mapping[str, int | str] = field(default_factory=dict)
+
+
+class SplitError(Exception):
+    """Base of all errors that Stemcord raises on purpose."""
+
+
+class Rejected(SplitError):
+    """The user's request cannot be served as it is; the user can mend that."""
+
+    def __init__(self, reason: Reason, **facts: int | str) -> None:
+        super().__init__(reason.value)
+        self.problem = Problem(reason, facts)
+
+
+class QuotaExceeded(Rejected):
+    """The minutes needed are more than the minutes left in the period."""
+
+    def __init__(self, *, needed: int, left: int, allowance: int, resets_at: int) -> None:
+        super().__init__(
+            Reason.QUOTA, needed=needed, left=left, allowance=allowance, resets_at=resets_at
+        )
+
+
+class NotFound(SplitError):
+    """No such job, or not one that the caller may touch."""
+
+
+class StateMoved(SplitError):
+    """A guarded write found the job in another state than expected; nothing was written."""
+
+
+class StoreUnavailable(SplitError):
+    """The store is locked, full or gone for the moment; nothing was written."""
+
+
+class AudioFailed(SplitError):
+    """An audio child process died or was stopped at its time limit."""
+
+
+class EngineFailed(SplitError):
+    """The separation worker died, hung or reported a failure."""
+
+
+class ModelUnavailable(SplitError):
+    """The model's files are missing or wrong; the text is a sentence for the operator."""
+
+
+class ProviderError(SplitError):
+    """A call to one provider went wrong."""
+
+
+class ProviderBusy(ProviderError):
+    """At its rate or concurrency limit; nothing was started."""
+
+    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderQuotaSpent(ProviderError):
+    """The owner's credit with the provider is used up; nothing was started."""
+
+
+class ProviderAuth(ProviderError):
+    """The key is wrong, not enabled, or its account suspended; nothing was started."""
+
+
+class ProviderDown(ProviderError):
+    """Unreachable or answering 5xx, and provably nothing was started by this call."""
+
+
+class ProviderProtocol(ProviderError):
+    """An answer that the provider's documents do not allow."""
+
+
+class ProviderRefused(ProviderError):
+    """The provider will not or cannot do this very file; others may, so no cooldown."""
+
+
+class SubmitUncertain(ProviderError):
+    """The submit's bytes may have arrived without an answer: it must never be sent again."""

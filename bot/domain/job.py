@@ -1,0 +1,190 @@
+"""A job: one request on its way, its states, and the table of the ways between them."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import NewType, Self
+
+from bot.domain.errors import Problem
+from bot.domain.stems import AudioFormat, Recipe
+
+JobId = NewType("JobId", str)
+UserId = NewType("UserId", int)
+
+
+class State(StrEnum):
+    """Where a job is; ARCHITECTURE.md draws the ways between the states."""
+
+    RECEIVED = "received"
+    HELD = "held"
+    SUBMITTING = "submitting"
+    PROCESSING = "processing"
+    READY = "ready"
+    DELIVERED = "delivered"
+    KEPT = "kept"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens to a job in this state."""
+        return not TRANSITIONS[self]
+
+    @property
+    def holds_minutes(self) -> bool:
+        """Whether a job in this state has minutes on hold."""
+        return self in (State.HELD, State.SUBMITTING, State.PROCESSING)
+
+
+_ENDS = frozenset({State.FAILED, State.CANCELLED})
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.RECEIVED: frozenset({State.HELD}) | _ENDS,
+    State.HELD: frozenset({State.SUBMITTING}) | _ENDS,
+    State.SUBMITTING: frozenset({State.PROCESSING, State.SUBMITTING}) | _ENDS,
+    State.PROCESSING: frozenset({State.SUBMITTING, State.READY}) | _ENDS,
+    State.READY: frozenset({State.DELIVERED, State.KEPT}),
+    State.DELIVERED: frozenset(),
+    State.KEPT: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+}
+"""Every allowed step. A `ready` job is paid for, so it can only be delivered or kept."""
+
+
+class Context(StrEnum):
+    """The six places in which a reply can stand; they differ in who may edit it and how long."""
+
+    GUILD = "guild"
+    GUILD_EPHEMERAL = "guild_ephemeral"
+    BOT_DM = "bot_dm"
+    GUILD_USER_INSTALL = "guild_user_install"
+    GROUP_DM = "group_dm"
+    PRIVATE_DM = "private_dm"
+
+
+class Entry(IntEnum):
+    """How a request came in."""
+
+    COMMAND = 1
+    MENU = 2
+    MESSAGE = 3
+    BUTTON = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The user's file as Discord describes it: declared, not yet believed."""
+
+    filename: str
+    url: str
+    size_bytes: int
+    message_id: int | None = None
+    """The message that carries the attachment, when it is a message's (its URL can be renewed)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for."""
+
+    user_id: UserId
+    source: Source
+    recipe: Recipe
+    audio_format: AudioFormat
+    provider: str | None = None
+    """The provider the user insists on; None leaves the choice to routing."""
+    entry: Entry = Entry.COMMAND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The one message that shows the job, and every way to reach it."""
+
+    channel_id: int
+    context: Context
+    application_id: int
+    guild_id: int | None = None
+    message_id: int | None = None
+    token: str | None = None
+    """The interaction's token; a secret, dropped as soon as the job is final."""
+    token_expires_at: datetime | None = None
+    size_limit_bytes: int = 10 * 1024 * 1024
+    """Discord's `attachment_size_limit` of the interaction: for one file."""
+    locale: str = "en-US"
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether only the user sees the reply."""
+        return self.context is Context.GUILD_EPHEMERAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request on its way. Changes are made by the named methods, then saved guarded."""
+
+    id: JobId
+    interaction_id: int
+    request: Request
+    reply: Reply
+    state: State = State.RECEIVED
+    created_at: datetime
+    updated_at: datetime
+    acknowledged_at: datetime | None = None
+    title: str
+    """The song's name as shown: from the file's tags, else from its name."""
+    frames: int | None = None
+    """Decoded length at 44.1 kHz, known from `held` on."""
+    minutes: int | None = None
+    """The charge, known from `held` on."""
+    provider: str | None = None
+    """The provider of the latest attempt."""
+    problem: Problem | None = None
+    sent: str | None = None
+    """What the delivered files differ in from what was asked, e.g. a lower bit rate; else None."""
+    files_expired: bool = False
+
+    def _to(self, state: State, now: datetime, **changes: object) -> Self:
+        if state not in TRANSITIONS[self.state]:
+            raise ValueError(f"no way from {self.state} to {state}")
+        return replace(self, state=state, updated_at=now, **changes)  # type: ignore[arg-type] # replace() checks the names at run time
+
+    def acknowledged(self, now: datetime, *, message_id: int | None) -> Self:
+        """Note that Discord has shown the user an answer; only now may work begin."""
+        reply = replace(self.reply, message_id=message_id or self.reply.message_id)
+        return replace(self, acknowledged_at=now, updated_at=now, reply=reply)
+
+    def held(self, now: datetime, *, frames: int, minutes: int, title: str) -> Self:
+        """The file is decoded and its minutes are reserved."""
+        return self._to(State.HELD, now, frames=frames, minutes=minutes, title=title)
+
+    def submitting(self, now: datetime, *, provider: str) -> Self:
+        """An attempt at `provider` is about to be sent."""
+        return self._to(State.SUBMITTING, now, provider=provider)
+
+    def processing(self, now: datetime) -> Self:
+        """The provider accepted the attempt."""
+        return self._to(State.PROCESSING, now)
+
+    def ready(self, now: datetime) -> Self:
+        """All stems are on disk."""
+        return self._to(State.READY, now)
+
+    def delivered(self, now: datetime, *, sent: str | None = None) -> Self:
+        """The reply shows the stems."""
+        return self._to(State.DELIVERED, now, sent=sent).without_token()
+
+    def kept(self, now: datetime, *, sent: str | None = None) -> Self:
+        """Every way to the reply was refused; the stems wait for /result."""
+        return self._to(State.KEPT, now, sent=sent).without_token()
+
+    def failed(self, now: datetime, problem: Problem) -> Self:
+        """The job ends without a result."""
+        return self._to(State.FAILED, now, problem=problem)
+
+    def cancelled(self, now: datetime, problem: Problem) -> Self:
+        """The user, or an unacknowledged start, ended the job."""
+        return self._to(State.CANCELLED, now, problem=problem)
+
+    def without_token(self) -> Self:
+        """Drop the interaction's token, once nothing more is sent with it."""
+        return replace(self, reply=replace(self.reply, token=None))

@@ -1,0 +1,91 @@
+"""Minutes: periods, usage, and the entries of the ledger."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.job import JobId, UserId
+
+SAMPLE_RATE = 44_100
+
+
+class PeriodKind(StrEnum):
+    """How long an allowance lasts; always in UTC."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One stretch of time with its own allowance; `key` is its first day, like `2026-11-20`."""
+
+    key: str
+    ends_at: datetime
+
+
+def period_at(now: datetime, kind: PeriodKind) -> Period:
+    """Return the period that holds `now`: a day, a week from Monday, or a calendar month."""
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match kind:
+        case PeriodKind.DAY:
+            start, end = day, day + timedelta(days=1)
+        case PeriodKind.WEEK:
+            start = day - timedelta(days=day.weekday())
+            end = start + timedelta(days=7)
+        case PeriodKind.MONTH:
+            start = day.replace(day=1)
+            end = (start + timedelta(days=32)).replace(day=1)
+    return Period(f"{start:%Y-%m-%d}", end)
+
+
+def minutes_of(frames: int) -> int:
+    """Return the charge for decoded audio: minutes, rounded up, at least one."""
+    return max(1, math.ceil(frames / (SAMPLE_RATE * 60)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A user's account in one period, in minutes."""
+
+    allowance: int
+    """What the settings or an admin allow, before grants."""
+    granted: int
+    used: int
+    held: int
+    period: Period
+
+    @property
+    def left(self) -> int:
+        """Minutes that can still be held; never below zero."""
+        return max(0, self.allowance + self.granted - self.used - self.held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Reserve minutes, if they are left under `allowance` plus grants."""
+
+    job_id: JobId
+    user_id: UserId
+    minutes: int
+    period: Period
+    allowance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Take the minutes that a job holds."""
+
+    job_id: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Give back the minutes that a job holds; nothing when it holds none."""
+
+    job_id: JobId
+
+
+LedgerEntry = Hold | Post | Void

@@ -1,0 +1,1 @@
+"""The provider layer: one module per separation service, all behind `base.Provider`."""

@@ -1,0 +1,155 @@
+"""What a provider is: the models it declares and the calls it answers. No provider lives here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.job import JobId
+from bot.domain.quota import SAMPLE_RATE
+from bot.domain.stems import Stem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One thing a provider can be asked to do, and the stems that come back.
+
+    Plans are derived from these declarations alone (services/plans.py). Order matters: the
+    first declared model that reaches a recipe serves it.
+    """
+
+    name: str
+    stems: frozenset[Stem]
+    sums_to_song: bool = False
+    """The stems add up to the song, so any output can be mixed from them."""
+    sums_to_instrumental: bool = False
+    """The stems add up to the song without its vocals."""
+    may_add: frozenset[Stem] = frozenset()
+    """Stems that sometimes come as well; when they all do, the stems add up to the song."""
+    subtractable: bool = False
+    """A stem is clean enough to be subtracted from the song, after delay and gain are fitted."""
+    is_basic: bool = False
+    """Quality below what users expect of the recipe; said so where it is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a provider declares about itself; routing reads nothing else."""
+
+    name: str
+    """What users type and the database stores, like `audiocleaner`."""
+    title: str
+    """What users read, like `AudioCleaner`."""
+    models: tuple[Model, ...]
+    is_hosted: bool = True
+    """Work leaves this machine and may cost the owner money."""
+    is_resubmittable: bool = False
+    """A submit may be repeated without cost or harm; only true of providers in this process."""
+    can_cancel: bool = False
+    is_synchronous: bool = False
+    """The submit's answer is the result, so it may take minutes."""
+    concurrency: int = 4
+    """Attempts at a time; more jobs wait in line."""
+    poll_interval_s: float = 4.0
+    key_setting: str | None = None
+    """The setting that holds the key, like `AUDIOCLEANER_API_KEY`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The song, in the ways in which a provider may take it."""
+
+    mixture: Path
+    """Decoded: interleaved float32 little-endian stereo at 44.1 kHz."""
+    frames: int
+    url: str | None
+    """Where a hosted provider can fetch the user's file; None when no address would work."""
+    url_expires_in: timedelta | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frames / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One submit: which model, for which job, and where a local provider may write."""
+
+    job_id: JobId
+    attempt: int
+    model: Model
+    workdir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider works on it; poll `ref`."""
+
+    ref: RemoteRef
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The results exist and can be fetched."""
+
+    files: tuple[RemoteFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not finished; `fraction` from 0 to 1 where the provider tells."""
+
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The provider gave up; `refused` when the reason is this very file."""
+
+    detail: str
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The provider does not know the reference any more."""
+
+
+class Provider(Protocol):
+    """A separation service. Adapters match by shape; they neither sleep, retry nor choose."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it declares; constant for the life of the object."""
+        ...
+
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        """Send the song. Sent once: raises SubmitUncertain when the bytes may have arrived.
+
+        Raises any other ProviderError only when provably nothing was started.
+        """
+        ...
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """Ask how an accepted attempt does; safe to repeat. Raises ProviderError."""
+        ...
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        """Bring one result into the file `into`; safe to repeat. Raises ProviderError."""
+        ...
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        """Stop an accepted attempt, where `can_cancel` is declared; else never called."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections and processes."""
+        ...
+
+
+def names(providers: Sequence[Provider]) -> tuple[str, ...]:
+    """Return the providers' names in their order of preference."""
+    return tuple(provider.capabilities.name for provider in providers)
