@@ -1,0 +1,69 @@
+# Each of demo, run and test may be the first thing typed on a fresh machine:
+# all they ask for is Python 3.11 or newer, git and make.
+
+python := .venv/bin/python
+export PYTHON SONG
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test check bench chaos fuzz live lock container-proof clean model
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
+
+demo: .venv/run.stamp model ## split one song without Discord (SONG=my.mp3 for yours)
+	@$(python) -m sandbox.demo $${SONG:+"$$SONG"}
+
+# As the bot itself reads it: the environment wins over .env, and empty means unset.
+has_token := import os, sys; from dotenv import dotenv_values; \
+  sys.exit(not ({**dotenv_values(".env"), **os.environ}.get("DISCORD_TOKEN") or "").strip())
+
+run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stand-in Discord in the browser
+	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run; fi
+
+test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to choose)
+	@$(python) -m pytest $(ARGS)
+
+check: .venv/dev.stamp ## lint, format, types, import floors, lock files
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	@$(python) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@! grep -nE '://|^ *-[-a-z]*(url|links|index|host)|file:|^(/|\.\.)' requirements/*.lock \
+	  || { echo 'A lock names a download address: make lock'; exit 1; }
+
+bench: .venv/dev.stamp model ## measure separation: quality, speed, memory
+	@$(python) -m bench.separation $(ARGS)
+
+chaos:
+	@echo 'chaos: comes with the durability work; nothing to run yet'
+
+fuzz:
+	@echo 'fuzz: comes with the durability work; nothing to run yet'
+
+live:
+	@echo 'live: comes with the vendor checks; nothing to run yet'
+
+compile := $(python) -m uv pip compile --quiet --no-config --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header --annotation-style line --fork-strategy fewest
+
+# --no-config and the default registry: a lock must not carry one machine's mirror or wheels.
+lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer versions)
+	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
+	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
+
+container-proof: ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
+	@bash tests/container/prove.sh
+
+clean: ## remove .venv, caches and builds; data/ and .env stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find bot cogs storage sandbox tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+.venv/run.stamp: requirements/run.lock
+	@sh requirements/install.sh run
+
+.venv/dev.stamp: requirements/dev.lock
+	@sh requirements/install.sh dev
+
+model:
+	@$(python) -m bot models

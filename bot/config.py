@@ -1,0 +1,186 @@
+"""The settings, read once from the environment and `.env`; for `__main__` alone.
+
+Each field's description says what is expected of it: that, and never the value found, is what
+a wrong setting is answered with.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.domain.quota import PeriodKind
+from bot.setting_types import (
+    Address,
+    Amount,
+    BaseUrl,
+    Count,
+    Folder,
+    Hosts,
+    Key,
+    ListenAddress,
+    Lower,
+    Providers,
+    Secret,
+    Upper,
+)
+
+_FOREIGN: Final = ("discord_", "audiocleaner_", "finevoice_", "soundverse_")
+
+
+class SettingsError(Exception):
+    """Wrong or missing settings: one line for each, without any value."""
+
+
+def _variable(field: str) -> str:
+    return field.upper() if field.startswith(_FOREIGN) else f"STEMCORD_{field.upper()}"
+
+
+class Settings(BaseSettings):
+    """Every setting; the environment name is the field's in capitals, behind `STEMCORD_`."""
+
+    model_config = SettingsConfigDict(
+        alias_generator=_variable,
+        case_sensitive=True,
+        enable_decoding=False,
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    discord_token: Secret | None = Field(
+        None, description="the bot's token, from the Bot page of Discord's developer portal"
+    )
+    discord_api_base: BaseUrl = "https://discord.com/api/v10"
+    data_dir: Folder = Field(Path("data"), description="the path of a folder")
+    models_dir: Folder = Field(
+        default_factory=lambda found: found["data_dir"] / "models",
+        description="the path of a folder",
+    )
+
+    providers: Providers = Field(
+        ("audiocleaner", "finevoice", "soundverse", "local"),
+        min_length=1,
+        description="providers in order of preference, such as finevoice,local",
+    )
+    audiocleaner_api_key: Key = None
+    finevoice_api_key: Key = None
+    soundverse_api_key: Key = None
+    audiocleaner_base_url: BaseUrl = "https://audiocleaner.ai"
+    finevoice_base_url: BaseUrl = "https://apis.finevoice.ai"
+    soundverse_base_url: BaseUrl = "https://api.soundverse.ai"
+    trusted_hosts: Hosts = Field(
+        frozenset(), description="hosts such as localhost or 127.0.0.1:8080, with commas between"
+    )
+
+    quota_minutes: Count = 60
+    quota_period: Annotated[PeriodKind, Lower] = Field(
+        PeriodKind.DAY, description="day, week or month"
+    )
+    max_active_jobs: int = Field(3, ge=1, description="a whole number, 1 or more")
+    daily_spend_minutes: Count | None = Field(
+        None, description="a whole number, 0 or more, or nothing for no cap"
+    )
+    max_file_mib: Amount = 100
+    max_duration_minutes: Amount = 20
+    max_disk_gib: Amount = 20
+
+    poll_min_s: Amount = 2
+    poll_max_s: Amount = 15
+    job_timeout_minutes: Amount = 60
+    stop_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        8, description="a number, 0 or more"
+    )
+
+    delivery: Annotated[Literal["auto", "files", "links"], Lower] = Field(
+        "auto", description="auto, files or links"
+    )
+    public_url: BaseUrl | None = Field(
+        None, description="a web address such as https://stems.example.org"
+    )
+    keep_results_hours: Amount = 24
+
+    local_model: Annotated[Literal["spleeter", "htdemucs"], Lower] = Field(
+        "spleeter", description="spleeter or htdemucs"
+    )
+    accept_htdemucs_license: bool = Field(
+        False, description="1 once you have read and accept the terms, else 0"
+    )
+
+    ops_address: ListenAddress = Field(
+        Address("127.0.0.1", 9464), description="host:port, or nothing to turn it off"
+    )
+    log_format: Annotated[Literal["console", "json"], Lower] = Field(
+        "console", description="console or json"
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Upper] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_unset(cls, found: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: v.strip() if isinstance(v, str) else v for name, v in found.items()}
+        turned_off = _variable("ops_address")
+        return {name: v for name, v in kept.items() if v != "" or name == turned_off}
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.poll_min_s > self.poll_max_s:
+            raise _conflict("STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S")
+        if self.public_url and not self.ops_address:
+            raise _conflict(
+                "STEMCORD_PUBLIC_URL: expected STEMCORD_OPS_ADDRESS with it, which serves the links"
+            )
+        if self.local_model == "htdemucs" and not self.accept_htdemucs_license:
+            raise _conflict(
+                "STEMCORD_LOCAL_MODEL: expected STEMCORD_ACCEPT_HTDEMUCS_LICENSE=1 with htdemucs, "
+                "whose weights are for personal and research use only"
+            )
+        return self
+
+    def required_token(self) -> SecretStr:
+        """Return the token that the bot needs to run, and nothing else does."""
+        if self.discord_token is None:
+            raise SettingsError(_expectation("discord_token"))
+        return self.discord_token
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return all secret values, for the log to keep out."""
+        keys = (self.audiocleaner_api_key, self.finevoice_api_key, self.soundverse_api_key)
+        return tuple(key.get_secret_value() for key in (self.discord_token, *keys) if key)
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings; the environment wins over `env_file`, which need not exist.
+
+    Raises SettingsError with one line for each setting that is wrong.
+    """
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as exc:
+        # Its default waits for data_dir, so models_dir is reported with whatever else is wrong.
+        own = (e for e in exc.errors() if e["type"] != "default_factory_not_called")
+        lines = [_line(error["loc"], error["msg"]) for error in own]
+        # Without its cause: a validation error may quote what was found.
+        raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{env_file}: expected a readable file of UTF-8 text") from None
+
+
+def _conflict(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("conflict", "{sentence}", {"sentence": sentence})
+
+
+def _line(place: tuple[int | str, ...], message: str) -> str:
+    if not place:
+        return message
+    return _expectation(next(f for f in Settings.model_fields if _variable(f) == place[0]))
+
+
+def _expectation(field: str) -> str:
+    return f"{_variable(field)}: expected {Settings.model_fields[field].description}"

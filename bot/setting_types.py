@@ -1,0 +1,105 @@
+"""How the text of a setting becomes a value; what a wrong one raises is worded in config.py."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
+_PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]*")
+_SECRET: Final = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(entry for entry in map(str.strip, value.split(",")) if entry)
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    match = _HOST.fullmatch(text.lower())
+    if match is None:
+        raise ValueError
+    host, port = match.groups()
+    if port is not None and int(port) > 65_535:
+        raise ValueError
+    return host, None if port is None else int(port)
+
+
+def _address(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    host, port = _host_and_port(value)
+    if port is None:
+        raise ValueError
+    return Address(host.strip("[]"), port)
+
+
+def _hosts(names: frozenset[str]) -> frozenset[str]:
+    for name in names:
+        _host_and_port(name)
+    return frozenset(map(str.lower, names))
+
+
+def _providers(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names) or not all(map(_PROVIDER.fullmatch, names)):
+        raise ValueError
+    return names
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    is_web = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not is_web or parts.query or parts.fragment:
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    if not _SECRET.fullmatch(value.get_secret_value()):
+        raise ValueError
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+Key = Annotated[Secret | None, Field(description="the key as its vendor shows it, without spaces")]
+BaseUrl = Annotated[
+    str,
+    AfterValidator(_base_url),
+    Field(description="a web address such as https://api.example.org"),
+]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+Count = Annotated[int, Field(ge=0, description="a whole number, 0 or more")]
+Amount = Annotated[
+    float, Field(gt=0, allow_inf_nan=False, description="a number above 0, such as 2 or 0.25")
+]
+Lower = BeforeValidator(_lower)
+Upper = BeforeValidator(_upper)
+Providers = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_providers)]
+Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_hosts)]
+ListenAddress = Annotated[Address | None, BeforeValidator(_address)]

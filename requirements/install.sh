@@ -1,0 +1,48 @@
+#!/bin/sh
+# Bring .venv up to one lock, creating it where it is missing: install.sh run|dev
+set -eu
+
+fail() {
+  printf 'stemcord: %s\n' "$1" >&2
+  exit 1
+}
+
+is_new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+# Prints the first interpreter that can make a virtual environment.
+find_python() {
+  incomplete=
+  for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
+    is_new_enough "$candidate" || continue
+    "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 && { echo "$candidate"; return; }
+    incomplete=${incomplete:-$candidate}
+  done
+  [ -z "$incomplete" ] ||
+    fail "$incomplete lacks its venv module; on Debian and Ubuntu: apt install $incomplete-venv"
+  fail 'needs Python 3.11 or newer; install it, or name one with make PYTHON=/path/to/python3'
+}
+
+create() {
+  if [ -n "${PYTHON:-}" ]; then
+    is_new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.11 or newer"
+    python=$PYTHON
+  else
+    python=$(find_python)
+  fi
+  echo "Creating .venv with $("$python" --version) …"
+  "$python" -m venv --clear .venv || fail "$python could not create .venv (see above)"
+}
+
+is_new_enough .venv/bin/python || create
+.venv/bin/python -m pip --version >/dev/null 2>&1 ||
+  .venv/bin/python -m ensurepip >/dev/null || fail '.venv has no pip; make clean, then try again'
+
+echo 'Installing packages (about a minute, once) …'
+.venv/bin/python -m pip install -qq --no-input --disable-pip-version-check \
+  --require-hashes -r "requirements/$1.lock" || fail 'the packages could not be installed (see above)'
+
+# The development lock holds the whole of the other one.
+[ "$1" = run ] || touch .venv/dev.stamp
+touch .venv/run.stamp
