@@ -1,0 +1,84 @@
+"""Mix spools into masters, block by block: memory does not grow with the song."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from bot.audio import master, spool
+from bot.audio.master import Samples
+from bot.audio.spool import CHANNELS, FRAME_BYTES
+from bot.audio.tasks import Combined, CombineTask, Level, Mix, part_of
+
+_BLOCK_FRAMES = 1 << 16
+
+
+def combine(task: CombineTask) -> Combined:
+    """Measure every mix, find the one factor that keeps all of them from clipping, write them."""
+    frames = task.frames if task.frames is not None else _longest(task.mixes)
+    levels = _measure(task.mixes, frames)
+    peak = max(level.peak for level in levels)
+    factor = min(1.0, master.LOUDEST / peak) if peak > 0 else 1.0
+    _write(task.mixes, frames, factor)
+    return Combined(
+        factor=factor,
+        frames=frames,
+        levels=tuple(Level(peak=at.peak * factor, rms=at.rms * factor) for at in levels),
+    )
+
+
+def _measure(mixes: Sequence[Mix], frames: int) -> list[Level]:
+    peaks, powers = np.zeros(len(mixes)), np.zeros(len(mixes))
+    for blocks in _mixed(mixes, frames):
+        peaks = np.maximum(peaks, [np.abs(block).max() for block in blocks])
+        powers += [np.square(block, dtype=np.float64).sum() for block in blocks]
+    if not np.isfinite(powers).all():
+        raise ValueError("a spool holds samples that are not finite")
+    rms = np.sqrt(powers / max(1, frames * CHANNELS))
+    return [Level(peak=float(peak), rms=float(mean)) for peak, mean in zip(peaks, rms, strict=True)]
+
+
+def _write(mixes: Sequence[Mix], frames: int, factor: float) -> None:
+    with ExitStack() as stack:
+        writers = [stack.enter_context(master.written(part_of(mix.path))) for mix in mixes]
+        for blocks in _mixed(mixes, frames):
+            for write, block in zip(writers, blocks, strict=True):
+                write(block * np.float32(factor))
+    for mix in mixes:
+        part_of(mix.path).replace(mix.path)
+
+
+def _mixed(mixes: Sequence[Mix], frames: int) -> Iterator[list[Samples]]:
+    """Yield the mixes of one block of time after the other; each spool is read once."""
+    with ExitStack() as stack:
+        files = {path: stack.enter_context(path.open("rb")) for path in _spools(mixes)}
+        for start in range(0, frames, _BLOCK_FRAMES):
+            wanted = min(_BLOCK_FRAMES, frames - start)
+            read = {path: _read(file, wanted) for path, file in files.items()}
+            yield [_sum(mix, read, wanted) for mix in mixes]
+
+
+def _sum(mix: Mix, read: dict[Path, Samples], frames: int) -> Samples:
+    total = np.zeros((frames, CHANNELS), np.float32)
+    for part in mix.parts:
+        total += read[part.spool] * np.float32(part.gain)
+    return total
+
+
+def _read(file: BinaryIO, frames: int) -> Samples:
+    """Read a block; past a spool's end there is silence."""
+    raw = file.read(frames * FRAME_BYTES)
+    block = np.zeros((frames, CHANNELS), np.float32)
+    whole = len(raw) // FRAME_BYTES
+    block[:whole] = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(-1, CHANNELS)
+    return block
+
+
+def _spools(mixes: Sequence[Mix]) -> set[Path]:
+    return {part.spool for mix in mixes for part in mix.parts}
+
+
+def _longest(mixes: Sequence[Mix]) -> int:
+    return max((spool.frames_in(path) for path in _spools(mixes)), default=0)

@@ -1,0 +1,59 @@
+"""Masters: the stems as they are kept, 16-bit FLAC at 44.1 kHz in stereo; written and read here.
+
+Samples are rounded to 16 bits plainly, without dither: the stems of a job shall add up to the
+song, and dither would add its noise once more for every stem.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from bot.audio.encoding import Encoding, writer
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
+
+Samples = NDArray[np.float32]
+
+LOUDEST = 32_767 / 32_768
+"""The highest sample that 16 bits hold, where full scale is 1.0."""
+
+_STEPS = 32_768
+_FLAC = Encoding(container="flac", codec="flac")
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Callable[[Samples], None]]:
+    """Open a master and yield what appends a block of stereo samples to it."""
+    with writer(path, _FLAC, tags={}) as write_frame:
+
+        def write(block: Samples) -> None:
+            steps = np.rint(block * _STEPS).clip(-_STEPS, _STEPS - 1).astype(np.int16)
+            frame = AudioFrame.from_ndarray(steps.reshape(1, -1), format="s16", layout="stereo")
+            frame.sample_rate = SAMPLE_RATE
+            write_frame(frame)
+
+        yield write
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Open a master for reading."""
+    with path.open("rb") as file, av.open(file, "r", format="flac") as container:
+        yield container
+
+
+def frames_in(container: InputContainer) -> int:
+    """Return the length in stereo frames, as the encoder wrote it when it was done."""
+    return container.streams.audio[0].duration or 0
+
+
+def blocks(container: InputContainer) -> Iterator[Samples]:
+    """Read the samples, some thousand stereo frames at a time."""
+    for frame in container.decode(container.streams.audio[0]):
+        steps = frame.to_ndarray().reshape(-1, CHANNELS)
+        yield steps.astype(np.float32) / np.float32(_STEPS)

@@ -1,0 +1,185 @@
+"""What an audio child can be asked, and what it answers; shared by both sides, without libraries.
+
+A child writes each of its outputs beside its place, as `part_of(path)`, and moves it there when
+it is whole.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.audio.limits import MIB, Budget
+from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
+from bot.domain.errors import SplitError
+from bot.domain.stems import AudioFormat
+
+_LARGEST_OUTPUT_BYTES = 4096 * MIB
+_OWN_FILES_BUDGET = Budget(cpu_s=900, file_bytes=_LARGEST_OUTPUT_BYTES)
+
+
+def part_of(path: Path) -> Path:
+    """Return where an output is written until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeTask:
+    """Decode a stranger's file into a spool of at most `max_frames` frames."""
+
+    source: Path
+    into: Path
+    max_frames: int
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return (self.into,)
+
+    @property
+    def budget(self) -> Budget:
+        max_duration_s = self.max_frames // SAMPLE_RATE
+        return Budget(
+            cpu_s=60 + max_duration_s // 5,
+            file_bytes=self.max_frames * FRAME_BYTES + MIB,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """What a file turned out to hold; the length is counted in samples, not read from a header.
+
+    `truncated` says that the file ends before its audio does, by the decoder's errors or by the
+    length that its header promises.
+    """
+
+    frames: int
+    container: str
+    codec: str
+    title: str | None
+    artist: str | None
+    truncated: bool
+
+    @property
+    def duration_s(self) -> float:
+        return self.frames / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One spool's share of a mix; a gain of -1 takes it away."""
+
+    spool: Path
+    gain: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """One FLAC master to write: a weighted sum of spools."""
+
+    path: Path
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombineTask:
+    """Write every mix of one job; `frames` is the length, or None for the longest spool's."""
+
+    mixes: tuple[Mix, ...]
+    frames: int | None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return tuple(mix.path for mix in self.mixes)
+
+    @property
+    def budget(self) -> Budget:
+        return _OWN_FILES_BUDGET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """How loud a master is as written; full scale is 1.0."""
+
+    peak: float
+    rms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combined:
+    """What was written: every mix was scaled by `factor`, which is 1.0 if none would clip."""
+
+    factor: float
+    frames: int
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeTask:
+    """Encode a FLAC master for delivery, in at most `max_bytes` if given."""
+
+    stem: Path
+    into: Path
+    format: AudioFormat
+    max_bytes: int | None
+    title: str | None
+    artist: str | None
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return (self.into,)
+
+    @property
+    def budget(self) -> Budget:
+        return _OWN_FILES_BUDGET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A file to deliver; `bit_rate` in bit/s is what was asked of a lossy encoder."""
+
+    path: Path
+    size_bytes: int
+    format: AudioFormat
+    bit_rate: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One stem in a picture: its name for people, and its master."""
+
+    label: str
+    stem: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureTask:
+    """Draw the waveforms of a job's stems, one row a stem, as PNG."""
+
+    rows: tuple[Row, ...]
+    into: Path
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return (self.into,)
+
+    @property
+    def budget(self) -> Budget:
+        return _OWN_FILES_BUDGET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A picture's size in bytes."""
+
+    size_bytes: int
+
+
+Task = DecodeTask | CombineTask | EncodeTask | PictureTask
+Answer = Decoded | Combined | Encoded | Drawn
+
+
+class DoesNotFit(SplitError):  # noqa: N818 - it says what is so, as its siblings do
+    """A stem cannot be encoded in the bytes allowed, not even at the lowest rate."""
+
+    def __init__(self, *, needed_bytes: int, max_bytes: int) -> None:
+        super().__init__(f"needs {needed_bytes} bytes of {max_bytes}")
+        self.needed_bytes = needed_bytes
+        self.max_bytes = max_bytes
