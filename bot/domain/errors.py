@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DOWNLOAD_FAILED = "download_failed"
     TOO_MANY_JOBS = "too_many_jobs"
     QUOTA = "quota"
+    SPEND_CAP = "spend_cap"
     UNKNOWN_RECIPE = "unknown_recipe"
     UNKNOWN_PROVIDER = "unknown_provider"
     NO_PROVIDER = "no_provider"

@@ -169,13 +169,14 @@ class Job:
         """All stems are on disk."""
         return self._to(State.READY, now)
 
-    def delivered(self, now: datetime, *, sent: str | None = None) -> Self:
+    def delivered(self, now: datetime, *, message_id: int | None, sent: str | None) -> Self:
         """The reply shows the stems."""
-        return self._to(State.DELIVERED, now, sent=sent).without_token()
+        reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
+        return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 
-    def kept(self, now: datetime, *, sent: str | None = None) -> Self:
+    def kept(self, now: datetime) -> Self:
         """Every way to the reply was refused; the stems wait for /result."""
-        return self._to(State.KEPT, now, sent=sent).without_token()
+        return self._to(State.KEPT, now).without_token()
 
     def failed(self, now: datetime, problem: Problem) -> Self:
         """The job ends without a result."""

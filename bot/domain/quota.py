@@ -23,6 +23,7 @@ class Period:
     """One stretch of time with its own allowance; `key` is its first day, like `2026-11-20`."""
 
     key: str
+    starts_at: datetime
     ends_at: datetime
 
 
@@ -38,7 +39,7 @@ def period_at(now: datetime, kind: PeriodKind) -> Period:
         case PeriodKind.MONTH:
             start = day.replace(day=1)
             end = (start + timedelta(days=32)).replace(day=1)
-    return Period(f"{start:%Y-%m-%d}", end)
+    return Period(f"{start:%Y-%m-%d}", start, end)
 
 
 def minutes_of(frames: int) -> int:

@@ -53,6 +53,8 @@ class Capabilities:
     concurrency: int = 4
     """Attempts at a time; more jobs wait in line."""
     poll_interval_s: float = 4.0
+    gives_spools: bool = False
+    """What `fetch` brings is decoded already, in the format of `Source.mixture`."""
     key_setting: str | None = None
     """The setting that holds the key, like `AUDIOCLEANER_API_KEY`."""
 

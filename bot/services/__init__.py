@@ -1,0 +1,1 @@
+"""Use cases: what happens to a request, without SQL, HTTP or Discord."""

@@ -1,0 +1,39 @@
+"""Cancelling: the state first, then the step under way, then what the job leaves behind."""
+
+from bot.domain.errors import Problem, StateMoved
+from bot.domain.job import Job, State
+from bot.services.endings import Endings
+from bot.services.runner import Runner
+from bot.services.submits import Submits
+from storage.jobs import JobStore
+
+
+class Cancels:
+    """Ends jobs from outside their own steps."""
+
+    def __init__(
+        self, *, jobs: JobStore, endings: Endings, submits: Submits, runner: Runner
+    ) -> None:
+        self._jobs = jobs
+        self._endings = endings
+        self._submits = submits
+        self._runner = runner
+
+    async def cancel(self, job: Job, problem: Problem) -> Job:
+        """Cancel a job and give its minutes back.
+
+        A job that is ready is paid for and on its way, so it is returned as it is, like one that
+        is over. A submit in flight is not torn: its answer is recorded as abandoned.
+        """
+        while not (job.state.is_final or job.state is State.READY):
+            try:
+                cancelled = await self._endings.cancel(job, problem)
+            except StateMoved:
+                job = await self._jobs.get(job.id) or job
+                continue
+            await self._runner.interrupt(job.id)
+            for attempt in await self._jobs.attempts(job.id):
+                await self._submits.abandon(attempt)
+            await self._endings.clear(cancelled)
+            return cancelled
+        return job

@@ -1,0 +1,52 @@
+"""How a job ends without a result: the state, the minutes given back, the place and files freed."""
+
+import logging
+
+from bot.domain.clock import Clock
+from bot.domain.errors import Problem
+from bot.domain.job import Job
+from bot.domain.quota import Void
+from bot.services.line import Line
+from bot.services.outcomes import Over
+from bot.services.progress import ProgressBoard
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+
+class Endings:
+    """Ends jobs; each way is one guarded transaction, and raises StateMoved when it lost a race."""
+
+    def __init__(
+        self, *, jobs: JobStore, files: JobFiles, line: Line, board: ProgressBoard, clock: Clock
+    ) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._line = line
+        self._board = board
+        self._clock = clock
+
+    async def fail(self, job: Job, problem: Problem) -> Over:
+        """End a job for a reason that its reply will explain; nothing is charged."""
+        ended = job.failed(self._clock.now(), problem)
+        await self._jobs.save(ended, expected=job.state, ledger=Void(job.id), note=problem.reason)
+        await self.clear(ended)
+        return Over()
+
+    async def cancel(self, job: Job, problem: Problem) -> Job:
+        """End a job because somebody wants it ended; `clear` it once its step has stopped."""
+        ended = job.cancelled(self._clock.now(), problem)
+        await self._jobs.save(ended, expected=job.state, ledger=Void(job.id), note=problem.reason)
+        return ended
+
+    async def clear(self, job: Job) -> None:
+        """Free the place and the files of a job that ended, and have its reply say so."""
+        reason = job.problem.reason if job.problem else None
+        log.info(
+            "%s is %s: %s", job.id, job.state, reason, extra={"job": job.id, "action": job.state}
+        )
+        self._line.leave(job.id)
+        self._board.drop(job.id)
+        self._board.poke()
+        await self._files.remove(job.id)

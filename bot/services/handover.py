@@ -1,0 +1,122 @@
+"""From `ready` to `delivered` or `kept`: encode so that it fits, draw the picture, hand it over."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.audio.tools import AudioTools, DoesNotFit
+from bot.domain.clock import Clock
+from bot.domain.errors import AudioFailed
+from bot.domain.job import Job, JobId, State
+from bot.domain.stems import OUTPUTS
+from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
+from bot.services.naming import stem_label
+from bot.services.outcomes import Again, Next, Over
+from bot.services.packing import Packer
+from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.quotas import Quotas
+from storage.files import JobDir, JobFiles
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+SHRINK = 0.6
+"""What is left of the size limit each time Discord calls a message too large."""
+MAX_SHRINKS = 3
+MAX_WAIT_S = 60.0
+
+
+class Handover:
+    """Brings masters to their reply, in the best form that fits."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        audio: AudioTools,
+        packer: Packer,
+        delivery: Delivery,
+        quotas: Quotas,
+        board: ProgressBoard,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._audio = audio
+        self._packer = packer
+        self._delivery = delivery
+        self._quotas = quotas
+        self._board = board
+        self._clock = clock
+        self._shrinks: Counter[JobId] = Counter()
+        self._waits: Counter[JobId] = Counter()
+
+    async def hand_over(self, job: Job) -> Next:
+        """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
+        where = await self._files.prepare(job.id)
+        self._board.put(job.id, Progress(stage=Stage.ENCODING))
+        try:
+            parcel = await self._parcel(job, where)
+        except DoesNotFit as exc:
+            return await self.keep(job, f"no form fits: {exc}")
+        self._board.put(job.id, Progress(stage=Stage.UPLOADING))
+        try:
+            answer = await self._delivery.deliver(job, parcel)
+        except ReplyUnavailable as exc:
+            return self._later(job, exc)
+        match answer:
+            case Delivered(message_id):
+                return await self._delivered(job, message_id, parcel.sent)
+            case Refused(too_large=True) if self._shrinks[job.id] < MAX_SHRINKS:
+                self._shrinks[job.id] += 1
+                return Again()
+            case Refused(detail):
+                return await self.keep(job, detail)
+
+    async def keep(self, job: Job, why: str) -> Over:
+        """Leave a ready job's stems for /result; `why` is for the operator."""
+        kept = job.kept(self._clock.now())
+        await self._jobs.save(kept, expected=State.READY, note=why)
+        log.warning("%s is kept: %s", job.id, why, extra={"job": job.id, "action": "kept"})
+        return await self._clear(job.id)
+
+    async def _delivered(self, job: Job, message_id: int | None, sent: str | None) -> Over:
+        delivered = job.delivered(self._clock.now(), message_id=message_id, sent=sent)
+        await self._jobs.save(delivered, expected=State.READY, reply_is_current=True)
+        log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
+        return await self._clear(job.id)
+
+    async def _parcel(self, job: Job, where: JobDir) -> Parcel:
+        masters = [(output.stem, where.master(output.stem)) for output in OUTPUTS[job.request.recipe]]
+        limit = int(job.reply.size_limit_bytes * SHRINK ** self._shrinks[job.id])
+        rows = [(stem_label(stem), path) for stem, path in masters]
+        packed = await self._packer.pack(job, masters, where.parcel, limit_bytes=limit)
+        picture = await self._draw(rows, where)
+        return Parcel(
+            files=packed.files,
+            picture=picture,
+            audio_format=packed.audio_format,
+            usage=await self._quotas.usage(job.request.user_id),
+            sent=packed.sent,
+        )
+
+    async def _draw(self, rows: Sequence[tuple[str, Path]], where: JobDir) -> Path | None:
+        try:
+            return await self._audio.picture(rows, where.parcel / "waveforms.png")
+        except AudioFailed as exc:
+            log.warning("no picture: %s", exc)  # the stems matter more than their picture
+            return None
+
+    def _later(self, job: Job, error: ReplyUnavailable) -> Again:
+        self._waits[job.id] += 1
+        log.warning("%s: the reply must wait: %s", job.id, error)
+        return Again(after_s=min(MAX_WAIT_S, 2.0 ** self._waits[job.id]))
+
+    async def _clear(self, job_id: JobId) -> Over:
+        self._shrinks.pop(job_id, None)
+        self._waits.pop(job_id, None)
+        self._board.drop(job_id)
+        await self._files.drop_parcel(job_id)
+        return Over()

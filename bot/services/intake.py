@@ -1,0 +1,127 @@
+"""From `received` to `held`: bring the file here, decode it, reserve its minutes."""
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from bot.audio.tools import AudioTools, Decoded
+from bot.domain.clock import Clock
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.quota import minutes_of
+from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.services.naming import title_of
+from bot.services.outcomes import Again, Next, Waiting
+from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.quotas import Quotas
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+DOWNLOAD_TRIES = 4
+DOWNLOAD_DEADLINE_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a user may send."""
+
+    max_file_mib: float
+    max_duration_minutes: float
+
+    @property
+    def max_bytes(self) -> int:
+        """The size limit in bytes."""
+        return int(self.max_file_mib * 1024 * 1024)
+
+
+class Intake:
+    """Takes a request's file in; one file per user at a time."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        downloads: Downloads,
+        audio: AudioTools,
+        quotas: Quotas,
+        board: ProgressBoard,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._downloads = downloads
+        self._audio = audio
+        self._quotas = quotas
+        self._board = board
+        self._clock = clock
+        self._limits = limits
+        self._tries: Counter[JobId] = Counter()
+        self._users: dict[UserId, asyncio.Lock] = {}
+
+    async def take_in(self, job: Job) -> Next:
+        """Hold the job's minutes. Raises Rejected when the file or the quota does not allow it."""
+        if job.acknowledged_at is None:
+            return Waiting()
+        async with self._turn_of(job.request.user_id):
+            try:
+                decoded = await self._bring(job)
+            except DownloadFailed as exc:
+                return self._try_again(job, exc)
+        self._tries.pop(job.id, None)
+        minutes = minutes_of(decoded.frames)
+        title = title_of(
+            job.request.source.filename, title=decoded.title, artist=decoded.artist
+        )
+        held = job.held(self._clock.now(), frames=decoded.frames, minutes=minutes, title=title)
+        hold = await self._quotas.hold(job.id, job.request.user_id, minutes)
+        await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
+        log.info("%s holds %d min", job.id, minutes, extra={"job": job.id, "action": "held"})
+        return Again()
+
+    async def _bring(self, job: Job) -> Decoded:
+        where = await self._files.prepare(job.id)
+        self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
+        try:
+            await self._downloads.fetch(
+                job.request.source.url,
+                where.input,
+                max_bytes=self._limits.max_bytes,
+                deadline_s=DOWNLOAD_DEADLINE_S,
+            )
+        except DownloadTooBig as exc:
+            raise Rejected(Reason.TOO_BIG, limit_mib=round(self._limits.max_file_mib)) from exc
+        except DownloadRefused as exc:
+            raise Rejected(Reason.DOWNLOAD_FAILED) from exc
+        self._board.put(job.id, Progress(stage=Stage.CHECKING))
+        max_duration_s = self._limits.max_duration_minutes * 60
+        decoded = await self._audio.decode(
+            where.input, where.mixture, max_duration_s=max_duration_s
+        )
+        if decoded.truncated:
+            raise Rejected(Reason.BROKEN_FILE)
+        return decoded
+
+    def _try_again(self, job: Job, error: DownloadFailed) -> Again:
+        self._tries[job.id] += 1
+        if self._tries[job.id] >= DOWNLOAD_TRIES:
+            del self._tries[job.id]
+            raise Rejected(Reason.DOWNLOAD_FAILED) from error
+        log.warning("%s: download failed: %s", job.id, error)
+        return Again(after_s=2.0 ** self._tries[job.id])
+
+    @asynccontextmanager
+    async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:
+        lock = self._users.setdefault(user_id, asyncio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked() and self._users.get(user_id) is lock:
+                del self._users[user_id]

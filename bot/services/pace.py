@@ -1,0 +1,30 @@
+"""How long providers take, learned from finished jobs; what the shown estimates rest on."""
+
+from collections.abc import Iterable
+
+from bot.domain.job import Job
+from bot.domain.quota import SAMPLE_RATE
+
+FIRST_GUESS = 0.15
+"""Seconds of work for a second of song, before anything was seen."""
+WEIGHT = 0.3
+"""How much the newest job counts."""
+
+
+class Pace:
+    """Work time over song length, a moving average for each provider."""
+
+    def __init__(self) -> None:
+        self._ratios: dict[str, float] = {}
+
+    def learn(self, provider: str, job: Job, seconds: float) -> None:
+        """Note how long `provider` took for a job."""
+        if job.frames:
+            ratio = seconds * SAMPLE_RATE / job.frames
+            before = self._ratios.get(provider, ratio)
+            self._ratios[provider] = before + WEIGHT * (ratio - before)
+
+    def estimate_s(self, provider: str, jobs: Iterable[Job]) -> float:
+        """Return how long `provider` will take for these jobs, one after the other."""
+        frames = sum(job.frames or 0 for job in jobs)
+        return self._ratios.get(provider, FIRST_GUESS) * frames / SAMPLE_RATE

@@ -1,0 +1,102 @@
+"""Plans: which model serves a recipe, and how each output is derived from what comes back.
+
+Pure functions over the providers' declarations (providers/base.py) and the recipe table
+(domain/stems.py); nothing here is written per provider.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.domain.stems import OUTPUTS, Output, Recipe, Stem
+from bot.providers.base import Capabilities, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Add these stems up; a single one is taken as it is."""
+
+    stems: frozenset[Stem]
+
+
+@dataclass(frozen=True, slots=True)
+class Subtract:
+    """The song minus this stem, after its delay and gain are fitted to the song."""
+
+    stem: Stem
+
+
+Derivation = Sum | Subtract
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to serve a recipe."""
+
+    capabilities: Capabilities
+    model: Model
+
+    @property
+    def provider(self) -> str:
+        """The provider's name."""
+        return self.capabilities.name
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A recipe that some configured provider reaches."""
+
+    recipe: Recipe
+    providers: tuple[str, ...]
+    is_basic: bool
+    """Nobody reaches it with a model made for it."""
+
+
+def derive(output: Output, model: Model, stems: frozenset[Stem]) -> Derivation | None:
+    """Say how `output` is made from the `stems` of one answer of `model`; None when it cannot be.
+
+    `stems` are those that came back, which may be more than the model declares.
+    """
+    if not output.without:
+        return Sum(frozenset({output.stem})) if output.stem in stems else None
+    complete = model.sums_to_song or (bool(model.may_add) and model.may_add <= stems)
+    rest = stems - output.without
+    if complete and output.without <= stems and rest:
+        return Sum(rest)
+    if model.sums_to_instrumental and output.without == {Stem.VOCALS}:
+        return Sum(stems)
+    if model.subtractable and len(output.without) == 1 and output.without <= stems:
+        return Subtract(next(iter(output.without)))
+    return None
+
+
+def derivations(
+    recipe: Recipe, model: Model, stems: frozenset[Stem]
+) -> dict[Stem, Derivation] | None:
+    """Say how every output of `recipe` is made from `stems`, in order; None when one cannot be."""
+    made: dict[Stem, Derivation] = {}
+    for output in OUTPUTS[recipe]:
+        derivation = derive(output, model, stems)
+        if derivation is None:
+            return None
+        made[output.stem] = derivation
+    return made
+
+
+def plan(recipe: Recipe, capabilities: Capabilities) -> Plan | None:
+    """Return how this provider serves `recipe`: the first declared model that reaches it."""
+    for model in capabilities.models:
+        if derivations(recipe, model, model.stems) is not None:
+            return Plan(capabilities, model)
+    return None
+
+
+def offers(providers: Iterable[Capabilities]) -> tuple[Offer, ...]:
+    """Return the recipes that any of these providers reaches, in the order of the table."""
+    known = tuple(providers)
+    found: list[Offer] = []
+    for recipe in Recipe:
+        plans = [made for each in known if (made := plan(recipe, each)) is not None]
+        if plans:
+            names = tuple(made.provider for made in plans)
+            found.append(Offer(recipe, names, all(made.model.is_basic for made in plans)))
+    return tuple(found)

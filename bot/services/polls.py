@@ -1,0 +1,161 @@
+"""From `processing` to results: ask the provider, show progress, mind the deadline."""
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.clock import Clock
+from bot.domain.errors import ProviderError
+from bot.domain.job import Job, JobId, State
+from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.services.health import Health
+from bot.services.line import Line
+from bot.services.outcomes import Again, Next
+from bot.services.pace import Pace
+from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.results import Results
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+SLOWER = 1.3
+"""Each poll of a hosted provider waits so much longer than the one before, up to the maximum."""
+
+
+class Polls:
+    """Follows accepted attempts to their end."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        providers: Mapping[str, Provider],
+        line: Line,
+        health: Health,
+        pace: Pace,
+        results: Results,
+        board: ProgressBoard,
+        clock: Clock,
+        min_s: float,
+        max_s: float,
+        timeout: timedelta,
+    ) -> None:
+        self._jobs = jobs
+        self._providers = providers
+        self._line = line
+        self._health = health
+        self._pace = pace
+        self._results = results
+        self._board = board
+        self._clock = clock
+        self._min_s = min_s
+        self._max_s = max_s
+        self._timeout = timeout
+        self._intervals: dict[JobId, float] = {}
+
+    async def poll(self, job: Job) -> Next:
+        """Ask once how the job's latest attempt does; bring its results when they exist."""
+        attempts = await self._jobs.attempts(job.id)
+        attempt = attempts[-1]
+        provider = self._providers.get(attempt.provider)
+        if provider is None:
+            return await self._give_up(job, attempt, "ProviderRemoved")
+        self._line.occupy(attempt.provider, job)
+        if attempt.state is AttemptState.DONE:
+            return await self._collect(job, attempt, provider)
+        if attempt.state is not AttemptState.ACCEPTED or attempt.ref is None:
+            return await self._give_up(job, attempt, attempt.error or "Unknown")
+        try:
+            answer = await provider.poll(attempt.ref)
+        except ProviderError as exc:
+            self._health.failed(attempt.provider, exc)
+            log.warning("%s: poll failed: %s", job.id, type(exc).__name__)
+            answer = Running()
+        else:
+            self._health.succeeded(attempt.provider)
+        match answer:
+            case Running(fraction):
+                return await self._wait(job, attempt, provider, fraction)
+            case Finished(files):
+                self._learn(job, attempt)
+                done = attempt.done(self._clock.now(), files)
+                await self._jobs.record(done)
+                return await self._collect(job, done, provider)
+            case Failed(refused=refused):
+                return await self._give_up(job, attempt, "Refused" if refused else "Failed")
+            case Lost():
+                return await self._give_up(job, attempt, "Lost")
+
+    async def _wait(
+        self, job: Job, attempt: Attempt, provider: Provider, fraction: float | None
+    ) -> Next:
+        elapsed = self._clock.now() - attempt.submitted_at
+        if elapsed > self._timeout:
+            if provider.capabilities.can_cancel and attempt.ref is not None:
+                await provider.cancel(attempt.ref)
+            return await self._give_up(job, attempt, "TimedOut", AttemptState.ABANDONED)
+        capabilities = provider.capabilities
+        self._board.put(
+            job.id,
+            Progress(
+                stage=Stage.SEPARATING,
+                fraction=fraction,
+                eta_s=self._eta_s(job, attempt, elapsed, fraction),
+                provider=capabilities.title,
+            ),
+        )
+        return Again(after_s=self._next_interval(job.id, capabilities))
+
+    def _eta_s(
+        self, job: Job, attempt: Attempt, elapsed: timedelta, fraction: float | None
+    ) -> float:
+        seconds = elapsed.total_seconds()
+        if fraction and fraction > 0.05:
+            return seconds * (1 - fraction) / fraction
+        return max(0.0, self._pace.estimate_s(attempt.provider, [job]) - seconds)
+
+    def _next_interval(self, job_id: JobId, capabilities: Capabilities) -> float:
+        if not capabilities.is_hosted:
+            return capabilities.poll_interval_s
+        first = max(self._min_s, min(self._max_s, capabilities.poll_interval_s))
+        interval = self._intervals.get(job_id, first)
+        self._intervals[job_id] = min(self._max_s, interval * SLOWER)
+        return interval
+
+    def _learn(self, job: Job, attempt: Attempt) -> None:
+        took = self._clock.now() - attempt.submitted_at
+        self._pace.learn(attempt.provider, job, took.total_seconds())
+
+    async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
+        self._intervals.pop(job.id, None)
+        try:
+            return await self._results.collect(job, attempt, provider)
+        except ProviderError as exc:
+            self._health.failed(attempt.provider, exc)
+            return await self._give_up(job, attempt, type(exc).__name__)
+
+    async def _give_up(
+        self,
+        job: Job,
+        attempt: Attempt,
+        error: str,
+        state: AttemptState = AttemptState.FAILED,
+    ) -> Next:
+        now = self._clock.now()
+        self._intervals.pop(job.id, None)
+        await self._jobs.save(
+            job.submitting(now, provider=attempt.provider),
+            expected=State.PROCESSING,
+            attempt=attempt.ended(now, state, error),
+            note=error,
+        )
+        self._line.leave(job.id)
+        log.warning(
+            "%s: %s gave nothing: %s",
+            job.id,
+            attempt.provider,
+            error,
+            extra={"job": job.id, "action": state.value},
+        )
+        return Again()

@@ -1,0 +1,50 @@
+"""Retention: audio is deleted when its time is over, and what no job owns is deleted at once."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from bot.domain.clock import Clock
+from bot.domain.errors import StoreUnavailable
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 60.0
+
+
+class Retention:
+    """Deletes kept audio on time."""
+
+    def __init__(
+        self, *, jobs: JobStore, files: JobFiles, clock: Clock, keep: timedelta
+    ) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._clock = clock
+        self._keep = keep
+
+    async def run(self) -> None:
+        """Sweep now and then, for as long as the bot runs."""
+        while True:
+            try:
+                await self.sweep()
+            except (StoreUnavailable, OSError) as exc:
+                log.error("retention must wait: %s", exc)
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> int:
+        """Delete what is past its time; return how many jobs lost their files."""
+        expired = await self._jobs.expired(self._clock.now() - self._keep)
+        for job in expired:
+            await self._files.remove(job.id)
+            await self._jobs.mark_expired(job.id)
+            log.info("%s: its files are deleted", job.id, extra={"job": job.id})
+        return len(expired)
+
+    async def sweep_orphans(self) -> None:
+        """Delete directories that belong to no job, as a crash may leave them; at start only."""
+        for orphan in await self._files.orphans(await self._jobs.known_ids()):
+            await self._files.remove(orphan)
+            log.info("%s: files without a job are deleted", orphan)

@@ -1,0 +1,201 @@
+"""What a user can do: ask for a split, look at it, cancel it. Everything else happens by itself."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.domain.clock import Clock
+from bot.domain.errors import (
+    NotFound,
+    Problem,
+    QuotaExceeded,
+    Reason,
+    Rejected,
+    SplitError,
+    StateMoved,
+    StoreUnavailable,
+)
+from bot.domain.job import Job, JobId, Reply, Request, State, UserId
+from bot.domain.stems import AudioFormat
+from bot.providers.base import Capabilities
+from bot.services.cancels import Cancels
+from bot.services.intake import Limits
+from bot.services.naming import title_of
+from bot.services.plans import Offer, offers, plan
+from bot.services.quotas import Quotas
+from bot.services.room import Room
+from bot.services.runner import Runner
+from storage.jobs import JobStore, new_job_id
+
+log = logging.getLogger(__name__)
+
+STORE_WITHIN_S = 1.5
+"""Discord wants its answer within 3 s; a store that takes longer than this is busy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What this installation offers."""
+
+    providers: tuple[Capabilities, ...]
+    formats: tuple[AudioFormat, ...]
+    limits: Limits
+    max_active_jobs: int
+
+
+class SplitService:
+    """Requests and jobs as their users see them."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        quotas: Quotas,
+        cancels: Cancels,
+        runner: Runner,
+        room: Room,
+        clock: Clock,
+        house: House,
+    ) -> None:
+        self._jobs = jobs
+        self._quotas = quotas
+        self._cancels = cancels
+        self._runner = runner
+        self._room = room
+        self._clock = clock
+        self._house = house
+        self._late: set[asyncio.Task[Job]] = set()
+
+    @property
+    def formats(self) -> tuple[AudioFormat, ...]:
+        """The audio formats that can be delivered."""
+        return self._house.formats
+
+    @property
+    def limits(self) -> Limits:
+        """What a user may send."""
+        return self._house.limits
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Return the recipes that a configured provider reaches."""
+        return offers(self._house.providers)
+
+    def provider_titles(self) -> Mapping[str, str]:
+        """Return the configured providers' titles by name, in order of preference."""
+        return {each.name: each.title for each in self._house.providers}
+
+    async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
+        """Store a request, so that it may be acknowledged; the same interaction is stored once.
+
+        Raises Rejected with the reason, and StoreUnavailable when it could not be stored in time;
+        a row that commits after that is cancelled.
+        """
+        self._check(request)
+        now = self._clock.now()
+        job = Job(
+            id=new_job_id(),
+            interaction_id=interaction_id,
+            request=request,
+            reply=reply,
+            created_at=now,
+            updated_at=now,
+            title=title_of(request.source.filename),
+        )
+        storing = asyncio.create_task(self._store(job))
+        done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)
+        if done:
+            return storing.result()
+        self._late.add(storing)
+        storing.add_done_callback(self._came_late)
+        raise StoreUnavailable("a request was not stored in time")
+
+    async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
+        """Note that the user saw an answer, and start the work."""
+        job = await self._need(job_id)
+        if job.state is State.RECEIVED and job.acknowledged_at is None:
+            seen = job.acknowledged(self._clock.now(), message_id=message_id)
+            await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
+        self._runner.run(job_id)
+
+    async def unacknowledged(self, job_id: JobId) -> None:
+        """Cancel a request whose acknowledgement Discord refused: nobody sees its reply."""
+        await self._cancels.cancel(await self._need(job_id), Problem(Reason.UNACKNOWLEDGED))
+
+    async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
+        """Cancel the caller's job; one that is ready or over is returned as it is."""
+        job = await self.get(job_id, user_id=user_id)
+        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_USER))
+
+    async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
+        """Return the caller's job. Raises NotFound, also for somebody else's."""
+        job = await self._need(job_id)
+        if job.request.user_id != user_id:
+            raise NotFound(job_id)
+        return job
+
+    async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
+        """Return the user's jobs, newest first."""
+        return await self._jobs.of_user(user_id, limit)
+
+    async def resume(self) -> int:
+        """Run every unfinished job again, as at start; cancel those never acknowledged."""
+        jobs: Sequence[Job] = await self._jobs.unfinished()
+        for job in jobs:
+            if job.state is State.RECEIVED and job.acknowledged_at is None:
+                await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+            else:
+                self._runner.run(job.id)
+        return len(jobs)
+
+    def _check(self, request: Request) -> None:
+        limits = self._house.limits
+        if request.source.size_bytes > limits.max_bytes:
+            raise Rejected(Reason.TOO_BIG, limit_mib=round(limits.max_file_mib))
+        if request.source.size_bytes == 0:
+            raise Rejected(Reason.EMPTY_FILE)
+        known = {each.name: each for each in self._house.providers}
+        if request.provider is not None and request.provider not in known:
+            raise Rejected(Reason.UNKNOWN_PROVIDER, provider=request.provider)
+        asked = [known[request.provider]] if request.provider else list(known.values())
+        if all(plan(request.recipe, each) is None for each in asked):
+            provider = asked[0].title if request.provider else ""
+            raise Rejected(Reason.NO_PROVIDER, recipe=request.recipe, provider=provider)
+
+    async def _store(self, job: Job) -> Job:
+        usage = await self._quotas.usage(job.request.user_id)
+        if usage.left == 0:
+            raise QuotaExceeded(
+                needed=1,
+                left=0,
+                allowance=usage.allowance + usage.granted,
+                resets_at=int(usage.period.ends_at.timestamp()),
+            )
+        await self._room.check()
+        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
+
+    def _came_late(self, storing: asyncio.Task[Job]) -> None:
+        self._late.discard(storing)
+        if storing.cancelled():
+            return
+        if (error := storing.exception()) is not None:
+            level = logging.INFO if isinstance(error, SplitError) else logging.ERROR
+            log.log(level, "a request was not stored: %s", error)
+            return
+        # Kept referenced by the runner of callbacks until it is done.
+        task = asyncio.create_task(self._cancel_late(storing.result()))
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _cancel_late(self, job: Job) -> Job:
+        try:
+            return await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+        except (StateMoved, StoreUnavailable) as exc:
+            log.warning("%s stays until the next start: %s", job.id, exc)
+            return job
+
+    async def _need(self, job_id: JobId) -> Job:
+        job = await self._jobs.get(job_id)
+        if job is None:
+            raise NotFound(job_id)
+        return job

@@ -1,0 +1,70 @@
+"""One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
+
+from bot.domain.errors import Problem, Reason, Rejected, StateMoved
+from bot.domain.job import Job, JobId, State
+from bot.services.endings import Endings
+from bot.services.handover import Handover
+from bot.services.intake import Intake
+from bot.services.outcomes import Again, Next, Over
+from bot.services.polls import Polls
+from bot.services.submits import Submits
+from storage.jobs import JobStore
+
+
+class Steps:
+    """Knows which step belongs to which state, and what an error of a step means for the job."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        intake: Intake,
+        submits: Submits,
+        polls: Polls,
+        handover: Handover,
+        endings: Endings,
+    ) -> None:
+        self._jobs = jobs
+        self._intake = intake
+        self._submits = submits
+        self._polls = polls
+        self._handover = handover
+        self._endings = endings
+
+    async def advance(self, job_id: JobId) -> Next:
+        """Take the job one step further. May run twice; raises what no step expects."""
+        job = await self._jobs.get(job_id)
+        if job is None:
+            return Over()
+        try:
+            return await self._step_or_fail(job)
+        except StateMoved:
+            return Again()  # somebody cancelled it meanwhile: look again
+
+    async def _step_or_fail(self, job: Job) -> Next:
+        try:
+            return await self._step(job)
+        except Rejected as exc:
+            return await self._endings.fail(job, exc.problem)
+
+    async def _step(self, job: Job) -> Next:
+        match job.state:
+            case State.RECEIVED:
+                return await self._intake.take_in(job)
+            case State.HELD | State.SUBMITTING:
+                return await self._submits.place(job)
+            case State.PROCESSING:
+                return await self._polls.poll(job)
+            case State.READY:
+                return await self._handover.hand_over(job)
+            case State.DELIVERED | State.KEPT | State.FAILED | State.CANCELLED:
+                return Over()
+
+    async def give_up(self, job_id: JobId) -> Next:
+        """End a job whose steps keep failing for a reason that nobody expected."""
+        job = await self._jobs.get(job_id)
+        if job is None or job.state.is_final:
+            return Over()
+        if job.state is State.READY:
+            return await self._handover.keep(job, "its delivery keeps failing")
+        return await self._endings.fail(job, Problem(Reason.INTERNAL))

@@ -1,0 +1,250 @@
+"""From `held` to `processing`: choose a provider, wait for a place, send once, write the answer.
+
+The one step that may not run twice is the submit itself. Its attempt row is committed before the
+call; whatever comes back is written to that row, whatever became of the job meanwhile. A row that
+is found still `sending` belongs to a process that died: nobody knows, so it is never sent again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.clock import Clock
+from bot.domain.errors import (
+    Problem,
+    ProviderBusy,
+    ProviderDown,
+    ProviderError,
+    ProviderProtocol,
+    Reason,
+    StateMoved,
+    StoreUnavailable,
+    SubmitUncertain,
+)
+from bot.domain.job import Job, JobId
+from bot.domain.quota import minutes_of
+from bot.providers.base import Accepted, Call, Finished, Provider, Source
+from bot.services.endings import Endings
+from bot.services.health import Health
+from bot.services.line import Line
+from bot.services.outcomes import Again, Next, Waiting
+from bot.services.pace import Pace
+from bot.services.plans import Plan
+from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.routing import Candidate, Exhausted, Go, Rest, route
+from bot.services.sources import address_of
+from bot.services.spend import Spend
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY_S = 0.5
+
+
+class Submits:
+    """Sends jobs to providers, each at most once where a repetition could cost."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        providers: Mapping[str, Provider],
+        line: Line,
+        health: Health,
+        pace: Pace,
+        spend: Spend,
+        endings: Endings,
+        board: ProgressBoard,
+        clock: Clock,
+        patience: timedelta,
+    ) -> None:
+        """`patience` is how long a job waits while everyone who could take it rests."""
+        self._jobs = jobs
+        self._files = files
+        self._providers = providers
+        self._line = line
+        self._health = health
+        self._pace = pace
+        self._spend = spend
+        self._endings = endings
+        self._board = board
+        self._clock = clock
+        self._patience = patience
+        self._sending: dict[JobId, asyncio.Task[Next]] = {}
+
+    async def place(self, job: Job) -> Next:
+        """Move the job to a provider, or into its line."""
+        if job.id in self._sending:
+            return Waiting()
+        attempts = [await self._settle(each) for each in await self._jobs.attempts(job.id)]
+        match await self._route(job, attempts):
+            case Exhausted(problem):
+                return await self._endings.fail(job, problem)
+            case Rest(after_s):
+                return await self._rest(job, after_s)
+            case Go(plan):
+                return await self._enter(job, plan, attempts)
+
+    async def aclose(self) -> None:
+        """Stop submits in flight; what a hosted provider may have got is recorded uncertain."""
+        tasks = list(self._sending.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _settle(self, attempt: Attempt) -> Attempt:
+        if attempt.state is not AttemptState.SENDING:
+            return attempt
+        provider = self._providers.get(attempt.provider)
+        is_harmless = provider is not None and provider.capabilities.is_resubmittable
+        state = AttemptState.FAILED if is_harmless else AttemptState.UNCERTAIN
+        settled = attempt.ended(self._clock.now(), state, "Interrupted")
+        await self._jobs.record(settled)
+        return settled
+
+    async def _route(self, job: Job, attempts: list[Attempt]) -> Go | Rest | Exhausted:
+        now = self._clock.now()
+        url = address_of(job.request.source, now)
+        afford = await self._spend.can_afford(job)
+        candidates = [
+            Candidate(
+                capabilities=each.capabilities,
+                rest_s=self._health.rest_s(each.capabilities.name),
+                can_reach_file=url is not None or not each.capabilities.is_hosted,
+                is_affordable=afford or not each.capabilities.is_hosted,
+            )
+            for each in self._providers.values()
+        ]
+        return route(
+            recipe=job.request.recipe,
+            choice=job.request.provider,
+            attempts=attempts,
+            candidates=candidates,
+        )
+
+    async def _rest(self, job: Job, after_s: float) -> Next:
+        self._line.leave(job.id)
+        if self._clock.now() - job.updated_at > self._patience:
+            return await self._endings.fail(job, Problem(Reason.PROVIDERS_FAILED))
+        self._board.put(job.id, Progress(stage=Stage.WAITING, eta_s=after_s))
+        return Again(after_s=min(after_s, 15.0))
+
+    async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> Next:
+        ahead = self._line.enter(plan.provider, job)
+        if ahead is not None:
+            places = plan.capabilities.concurrency
+            wait_s = self._pace.estimate_s(plan.provider, self._line.ahead(job.id)) / places
+            title = plan.capabilities.title
+            self._board.put(
+                job.id, Progress(stage=Stage.WAITING, ahead=ahead, eta_s=wait_s, provider=title)
+            )
+            return Waiting()
+        now = self._clock.now()
+        attempt = Attempt(
+            job_id=job.id,
+            provider=plan.provider,
+            number=1 + sum(each.provider == plan.provider for each in attempts),
+            model=plan.model.name,
+            cost_minutes=minutes_of(job.frames or 0) if plan.capabilities.is_hosted else 0,
+            submitted_at=now,
+            updated_at=now,
+        )
+        submitting = job.submitting(now, provider=plan.provider)
+        await self._jobs.save(submitting, expected=job.state, attempt=attempt)
+        self._board.put(job.id, Progress(stage=Stage.SENDING, provider=plan.capabilities.title))
+        return await self._send(submitting, attempt, plan)
+
+    async def _send(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
+        # A cancelled step must not tear the submit from its answer.
+        task = asyncio.create_task(self._submit(job, attempt, plan), name=f"submit {job.id}")
+        self._sending[job.id] = task
+        task.add_done_callback(lambda _: self._sending.pop(job.id, None))
+        return await asyncio.shield(task)
+
+    async def _submit(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
+        provider = self._providers[plan.provider]
+        where = await self._files.prepare(job.id)
+        call = Call(job_id=job.id, attempt=attempt.number, model=plan.model, workdir=where.work)
+        source = Source(
+            mixture=where.mixture,
+            frames=job.frames or 0,
+            url=address_of(job.request.source, self._clock.now()),
+        )
+        try:
+            answer = await provider.submit(call, source)
+        except ProviderError as exc:
+            return await self._not_accepted(job, attempt, exc)
+        except asyncio.CancelledError:
+            state = AttemptState.UNCERTAIN if plan.capabilities.is_hosted else AttemptState.FAILED
+            await self._jobs.record(attempt.ended(self._clock.now(), state, "Stopped"))
+            raise
+        self._health.succeeded(plan.provider)
+        return await self._accepted(job, attempt, answer)
+
+    async def _accepted(self, job: Job, attempt: Attempt, answer: Accepted | Finished) -> Next:
+        now = self._clock.now()
+        match answer:
+            case Accepted(ref):
+                answered = attempt.accepted(now, ref)
+            case Finished(files):
+                answered = attempt.done(now, files)
+        try:
+            await self._write(
+                lambda: self._jobs.save(
+                    job.processing(now), expected=job.state, attempt=answered
+                )
+            )
+        except StateMoved:
+            await self.abandon(answered)
+            return Again()
+        log.info(
+            "%s is at %s", job.id, attempt.provider, extra={"job": job.id, "action": "processing"}
+        )
+        return Again()
+
+    async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> Next:
+        self._health.failed(attempt.provider, error)
+        ended = attempt.ended(self._clock.now(), _state_after(error), type(error).__name__)
+        await self._write(lambda: self._jobs.record(ended))
+        self._line.leave(job.id)
+        log.warning(
+            "%s: %s did not take it: %s",
+            job.id,
+            attempt.provider,
+            type(error).__name__,
+            extra={"job": job.id, "action": ended.state.value},
+        )
+        return Again()
+
+    async def abandon(self, attempt: Attempt) -> None:
+        """Give up an attempt whose job ended; what it may have cost stays on record."""
+        if attempt.state not in (AttemptState.ACCEPTED, AttemptState.DONE):
+            return
+        ended = attempt.ended(self._clock.now(), AttemptState.ABANDONED)
+        await self._write(lambda: self._jobs.record(ended))
+        provider = self._providers.get(attempt.provider)
+        if provider is not None and provider.capabilities.can_cancel and attempt.ref is not None:
+            await provider.cancel(attempt.ref)
+
+    async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write an answer that must not be lost, for as long as the store is unavailable."""
+        while True:
+            try:
+                return await write()
+            except StoreUnavailable as exc:
+                log.error("an answer waits for the store: %s", exc)
+                await asyncio.sleep(STORE_RETRY_S)
+
+
+def _state_after(error: ProviderError) -> AttemptState:
+    match error:
+        case SubmitUncertain() | ProviderProtocol():
+            return AttemptState.UNCERTAIN
+        case ProviderBusy() | ProviderDown():
+            return AttemptState.NOT_SENT
+        case _:
+            return AttemptState.REFUSED
