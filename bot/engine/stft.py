@@ -1,0 +1,76 @@
+"""The short-time Fourier transform over a stream: columns in, finished samples out.
+
+A song of n frames has `column_count(n)` columns; column k sees the COLUMN samples from
+k * HOP - LEAD on, so that every sample of the song lies in exactly OVERLAP columns and the
+windows add up to the same constant everywhere, ends included.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from bot.engine.spool import Samples
+
+COLUMN = 4096
+HOP = 1024
+OVERLAP = COLUMN // HOP
+LEAD = COLUMN - HOP
+BINS = COLUMN // 2 + 1
+
+Spectra = NDArray[np.complex64]
+"""Transformed audio as (..., columns, BINS)."""
+
+_WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(COLUMN) / COLUMN)).astype(np.float32)
+_GAIN = np.float32(np.sum(_WINDOW**2) / HOP)
+
+
+def column_count(frames: int) -> int:
+    """Return how many columns see a song of so many frames."""
+    return -(-frames // HOP) + OVERLAP - 1 if frames else 0
+
+
+def span(first: int, last: int) -> tuple[int, int]:
+    """Return the samples, as start and stop, that the columns from first to last (excl.) see."""
+    return first * HOP - LEAD, last * HOP
+
+
+def analyse(samples: Samples, *, threads: int) -> Spectra:
+    """Transform the samples of a `span` into its columns."""
+    columns = np.lib.stride_tricks.sliding_window_view(samples, COLUMN, axis=-1)[..., ::HOP, :]
+    spectra: Spectra = fft.rfft(columns * _WINDOW, axis=-1, workers=threads)
+    return spectra.astype(np.complex64, copy=False)
+
+
+class Resynthesis:
+    """Turns successive columns of one song back into its samples, in order and exactly as many.
+
+    Carries the part of the sum that columns yet to come will complete.
+    """
+
+    def __init__(self, *, frames: int, threads: int) -> None:
+        self._frames = frames
+        self._threads = threads
+        self._position = -LEAD
+        self._carry: Samples = np.zeros((OVERLAP - 1, HOP), np.float32)
+
+    def add(self, spectra: Spectra) -> tuple[int, Samples]:
+        """Add the next columns; return the samples that they complete and where those start."""
+        pieces: Samples = fft.irfft(spectra, n=COLUMN, axis=-1, workers=self._threads) * _WINDOW
+        lead, count = pieces.shape[:-2], pieces.shape[-2]
+        pieces = pieces.reshape(*lead, count, OVERLAP, HOP)
+        summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
+        for step in range(OVERLAP):
+            summed[..., step : step + count, :] += pieces[..., step, :]
+        summed[..., : OVERLAP - 1, :] += self._carry
+        self._carry = summed[..., count:, :].copy()
+        finished = summed[..., :count, :].reshape(*lead, count * HOP)
+        finished /= _GAIN
+        return self._cut(finished)
+
+    def _cut(self, finished: Samples) -> tuple[int, Samples]:
+        """Take off what lies before the song's first frame or after its last."""
+        start = max(self._position, 0)
+        stop = max(start, min(self._position + finished.shape[-1], self._frames))
+        cut = finished[..., start - self._position : stop - self._position]
+        self._position += finished.shape[-1]
+        return start, cut

@@ -1,0 +1,134 @@
+"""A model's files under the models directory: whether they are there, whole, and put there safely.
+
+Fetching and converting them is fetch.py's part; this module needs the standard library only.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bot.domain.errors import ModelUnavailable
+from bot.engine.models import LocalModel
+
+_TEMPORARY = ".fetch-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What stands beside a model's file: what it was made from and what it must be."""
+
+    model: str
+    source: str
+    source_hash: str
+    format: int
+    size_bytes: int
+    sha256: str
+
+
+class Weights:
+    """The file of one model, its manifest and its licence notice."""
+
+    def __init__(self, model: LocalModel, models_dir: Path) -> None:
+        self.model = model
+        self.path = models_dir / model.file_name
+        self._dir = models_dir
+        self._manifest_path = models_dir / model.manifest_name
+
+    def is_present(self) -> bool:
+        """Tell cheaply whether the file is there, of the right making and size."""
+        manifest = self._read_manifest()
+        try:
+            return manifest is not None and self.path.stat().st_size == manifest.size_bytes
+        except OSError:
+            return False
+
+    def require(self) -> Path:
+        """Return the file's path, or raise ModelUnavailable with what the operator can do."""
+        if not self.is_present():
+            raise ModelUnavailable(
+                f"{self.model.title} is not in {self._dir}. `python -m bot models` fetches it."
+            )
+        return self.path
+
+    def verify(self) -> None:
+        """Hash the whole file; raises ModelUnavailable unless it is what was put there."""
+        manifest = self._read_manifest()
+        if manifest is None or sha256_of(self.require()) != manifest.sha256:
+            raise ModelUnavailable(
+                f"{self.path} is damaged. Delete it; `python -m bot models` fetches it again."
+            )
+
+    def install(self, made: Path, *, notice: str) -> None:
+        """Move a finished file from the same disk into place; a crash leaves all of it or none.
+
+        The manifest comes last, so a file without it counts as absent.
+        """
+        self._manifest_path.unlink(missing_ok=True)
+        _replace_with(self._dir / self.model.notice_name, notice)
+        manifest = self._manifest_of(made)
+        _sync(made)
+        made.replace(self.path)
+        _replace_with(self._manifest_path, json.dumps(asdict(manifest), indent=2) + "\n")
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Hold the models directory for this process alone and lend an empty directory in it."""
+        self._dir.mkdir(parents=True, exist_ok=True)
+        with (self._dir / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for left_behind in self._dir.glob(f"{_TEMPORARY}*"):
+                shutil.rmtree(left_behind)
+            place = self._dir / f"{_TEMPORARY}{self.model.name}"
+            place.mkdir()
+            try:
+                yield place
+            finally:
+                shutil.rmtree(place)
+
+    def _manifest_of(self, made: Path) -> Manifest:
+        return Manifest(
+            model=self.model.name,
+            source=self.model.source.requirement,
+            source_hash=self.model.source.archive_hash,
+            format=self.model.format,
+            size_bytes=made.stat().st_size,
+            sha256=sha256_of(made),
+        )
+
+    def _read_manifest(self) -> Manifest | None:
+        """Return the manifest if there is one and it speaks of the model as it is pinned now."""
+        try:
+            manifest = Manifest(**json.loads(self._manifest_path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        made_from = (manifest.source_hash, manifest.format)
+        wanted = (self.model.source.archive_hash, self.model.format)
+        return manifest if made_from == wanted else None
+
+
+def sha256_of(path: Path) -> str:
+    """Return the file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace_with(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(text)
+    _sync(draft)
+    draft.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
