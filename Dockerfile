@@ -1,0 +1,40 @@
+FROM python:3.12-slim-bookworm AS build
+WORKDIR /opt/stemcord
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
+
+COPY requirements/run.lock requirements/
+RUN python -m venv /opt/venv \
+ && pip install --disable-pip-version-check --require-hashes -r requirements/run.lock
+
+COPY bot/ bot/
+COPY cogs/ cogs/
+COPY storage/ storage/
+# Outside the data volume, so that a new image brings its own model.
+RUN STEMCORD_MODELS_DIR=/opt/stemcord/models STEMCORD_DATA_DIR=/tmp/stemcord python -m bot models \
+ && chmod -R a+rX,go-w /opt/stemcord /opt/venv
+
+
+FROM python:3.12-slim-bookworm
+WORKDIR /opt/stemcord
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    STEMCORD_DATA_DIR=/data \
+    STEMCORD_MODELS_DIR=/opt/stemcord/models
+
+RUN useradd --uid 10001 --user-group --home-dir /data --no-create-home --shell /usr/sbin/nologin stemcord \
+ && install -d -o stemcord -g stemcord -m 0700 /data
+
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/stemcord /opt/stemcord
+COPY LICENSE NOTICE ./
+
+USER 10001:10001
+VOLUME /data
+STOPSIGNAL SIGTERM
+
+# Off with an empty STEMCORD_OPS_ADDRESS; the container then counts as healthy while it runs.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+  CMD ["python", "-c", "import http.client, os, sys; at = os.environ.get('STEMCORD_OPS_ADDRESS', '127.0.0.1:9464'); ops = http.client.HTTPConnection(at or 'off', timeout=4); at and ops.request('GET', '/healthz'); sys.exit(bool(at) and ops.getresponse().status != 200)"]
+
+ENTRYPOINT ["python", "-m", "bot"]

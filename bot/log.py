@@ -1,0 +1,143 @@
+"""Logging set-up: two formats on standard error, and the redaction that both go through.
+
+Nobody imports this but `__main__`; everyone else logs through `logging.getLogger(__name__)`.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Literal
+
+REDACTED: Final = "[redacted]"
+
+_PATTERNS: Final = (
+    # Interaction tokens are good for 15 minutes of writing as the bot.
+    (re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/?\s\"']+"), rf"\1{REDACTED}"),
+    (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
+    # Attachment and result addresses are signed in their query.
+    (re.compile(r"(\b(?:https?|wss?)://[^\s?#\"'<>]+\?)[^\s\"'<>]+"), rf"\1{REDACTED}"),
+    (
+        re.compile(
+            r"([?&](?:ex|is|hm|sig|signature|token|key|api_key|expires|X-(?:Amz|Goog)-[\w-]+)=)"
+            r"[^&\s\"'<>]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"(\b\w+://)[^\s/@\"']+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"\b(Bot|Bearer) [\w.~+/=-]{16,}"), rf"\1 {REDACTED}"),
+    (re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
+)
+
+# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite).
+_FLOORS: Final = {
+    "aiohttp.access": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "discord": logging.INFO,
+    "httpcore": logging.WARNING,
+    "httpx": logging.WARNING,
+}
+
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+
+class Redaction:
+    """Takes secrets out of a text: the known ones by value, the rest by shape."""
+
+    def __init__(self, *, secrets: Iterable[str] = ()) -> None:
+        known = sorted(filter(None, secrets), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, text: str) -> str:
+        """Return the text without its secrets."""
+        if self._known:
+            text = self._known.sub(REDACTED, text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+class ConsoleFormatter(logging.Formatter):
+    """One line for a person to read, and the traceback below it."""
+
+    def __init__(self, *, redact: Redaction) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+        self._redact = redact
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
+        """Return the record's line, on which a file name cannot start another."""
+        return _one_line(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the whole text of the record, redacted."""
+        return self._redact(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with what `extra` added."""
+
+    def __init__(self, *, redact: Redaction) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON, each text in it redacted."""
+        fields: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self._redact(record.getMessage()),
+        }
+        extra = {name: v for name, v in record.__dict__.items() if name not in _STANDARD}
+        fields |= {name: self._plain(v) for name, v in extra.items()}
+        if record.exc_info:
+            fields["error"] = self._redact(self.formatException(record.exc_info))
+        if record.stack_info:
+            fields["stack"] = self._redact(record.stack_info)
+        return json.dumps(fields, ensure_ascii=False)
+
+    def _plain(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        return self._redact(str(value))
+
+
+def configure(
+    *, log_format: Literal["console", "json"], level: str, secrets: Iterable[str] = ()
+) -> None:
+    """Send all logging of this process to standard error, replacing what was set up before.
+
+    Uncaught exceptions and warnings go the same way, so that they are redacted too.
+    """
+    redact = Redaction(secrets=secrets)
+    formatter: logging.Formatter
+    match log_format:
+        case "console":
+            formatter = ConsoleFormatter(redact=redact)
+        case "json":
+            formatter = JsonFormatter(redact=redact)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name, floor in _FLOORS.items():
+        logging.getLogger(name).setLevel(max(floor, logging.getLogger().level))
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logging.getLogger(__name__).critical("stopped by an error", exc_info=(kind, error, traceback))
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,161 @@
+"""The log: what a line looks like, and that no secret gets into it on any way."""
+
+import json
+import logging
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from bot.log import ConsoleFormatter, JsonFormatter, Redaction
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcDE.abcdefghijklmnopqrstuvwxyz0123456789ab"
+SIGNED = "https://cdn.example.org/a/b/song.mp3?ex=65f0&is=65ee&hm=deadbeef"
+
+
+def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("bot.test", logging.INFO, __file__, 1, message, args, None)
+    made.__dict__.update(extra)
+    return made
+
+
+def failed(message: str) -> logging.LogRecord:
+    try:
+        raise RuntimeError(message)
+    except RuntimeError:
+        made = record("went wrong")
+        made.exc_info = sys.exc_info()
+        return made
+
+
+FORMATTERS = [ConsoleFormatter, JsonFormatter]
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "kept"),
+    [
+        ("key is k-12345678", "k-12345678", "key is"),
+        (f"logging in with {TOKEN}", TOKEN, "logging in with"),
+        ("PATCH /webhooks/123/aW50ZXJh.x-y_z/messages/@original", "aW50ZXJh", "/messages/@orig"),
+        ("POST /interactions/9/tokentokentoken/callback", "tokentoken", "/callback"),
+        ("row (1, 'aW50ZXJhY3Rpb246MTIzOmFiYw==')", "aW50ZXJhY3Rpb246", "row (1, '"),
+        (f"fetched {SIGNED} in 2 s", "deadbeef", "https://cdn.example.org/a/b/song.mp3"),
+        ("GET /song.mp3?ex=65f0&is=65ee&hm=deadbeef", "deadbeef", "GET /song.mp3"),
+        ("https://s3.example/x?X-Amz-Signature=feed)beef", "beef", "https://s3.example/x"),
+        ("x-amz-signature of &X-Amz-Signature=feedbeef", "feedbeef", "x-amz-signature of"),
+        ("wss://gate.example/?v=10&session=abc", "abc", "wss://gate.example/"),
+        ("proxy http://me:hunter2@proxy.example:3128", "hunter2", "proxy.example:3128"),
+        ("Authorization: Bearer abcdef0123456789XYZ", "abcdef0123456789XYZ", "Bearer"),
+    ],
+)
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_secret_is_taken_out_and_the_rest_kept(
+    formatter: type[ConsoleFormatter | JsonFormatter], text: str, secret: str, kept: str
+):
+    lines = formatter(redact=Redaction(secrets=["k-12345678"]))
+
+    for made in (record(text), record("%s", text), failed(text)):
+        written = lines.format(made)
+        assert secret not in written
+        assert kept in written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "job k7f2q held -> submitting",
+        "https://example.org/songs/1 answered 503",
+        "what is this?",
+        "Bot is ready in 3 servers",
+        "song 10.12.2026 took 3.5 s",
+    ],
+)
+def test_ordinary_text_is_left_alone(text: str):
+    assert Redaction(secrets=["", "k-12345678"])(text) == text
+
+
+def test_longer_secret_is_taken_out_whole_when_one_begins_the_other():
+    assert Redaction(secrets=["abc", "abcdef"])("abcdef") == "[redacted]"
+
+
+def test_json_line_carries_the_extra_redacted():
+    line = JsonFormatter(redact=Redaction()).format(
+        record("moved %s", "on", job="k7f2q", attempt=2, url=SIGNED)
+    )
+
+    fields = json.loads(line)
+    assert fields["message"] == "moved on"
+    assert (fields["job"], fields["attempt"]) == ("k7f2q", 2)
+    assert fields["url"] == "https://cdn.example.org/a/b/song.mp3?[redacted]"
+    assert fields["level"] == "INFO"
+    assert set(fields) == {"time", "level", "logger", "message", "job", "attempt", "url"}
+
+
+def test_json_line_holds_the_traceback_in_one_line():
+    line = JsonFormatter(redact=Redaction()).format(failed("no luck"))
+
+    assert "\n" not in line
+    assert json.loads(line)["error"].endswith("RuntimeError: no luck")
+
+
+def test_file_name_cannot_forge_a_line():
+    line = ConsoleFormatter(redact=Redaction()).format(
+        record("got %s", "a\n2026 ERROR x\u202e.mp3")
+    )
+
+    assert line.endswith(r"got a\n2026 ERROR x\u202e.mp3")
+
+
+def test_console_shows_the_traceback_below_the_line():
+    first, *below = ConsoleFormatter(redact=Redaction()).format(failed("no luck")).splitlines()
+
+    assert first.endswith("INFO    bot.test: went wrong")
+    assert below[0] == "Traceback (most recent call last):"
+    assert below[-1] == "RuntimeError: no luck"
+
+
+def run_configured(script: str, *, log_format: str = "console") -> subprocess.CompletedProcess[str]:
+    set_up = f"""
+        import logging, warnings
+        from bot.log import configure
+        configure(log_format="{log_format}", level="DEBUG", secrets=["k-12345678"])
+    """
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(set_up) + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_all_goes_to_standard_error_and_talkative_libraries_are_hushed():
+    done = run_configured(
+        """
+        for name in ("httpx", "httpcore.http11", "aiosqlite"):
+            logging.getLogger(name).info("address and values")
+        logging.getLogger("discord.gateway").debug("frame")
+        logging.getLogger("discord.gateway").info("connected")
+        logging.getLogger("bot.x").debug("ours")
+        """
+    )
+
+    assert done.stdout == ""
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["connected", "ours"]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_uncaught_errors_and_warnings_are_redacted_too(log_format: str):
+    done = run_configured(
+        """
+        warnings.warn("about k-12345678")
+        raise RuntimeError("with k-12345678")
+        """,
+        log_format=log_format,
+    )
+
+    assert done.returncode == 1
+    assert "RuntimeError: with [redacted]" in done.stderr
+    assert "about [redacted]" in done.stderr
+    assert "k-12345678" not in done.stderr
