@@ -1,0 +1,170 @@
+/** Puts the page together: where one is, what arrives, and what pressing things does. */
+
+import { EventStream, api, refusal } from "./api.js";
+import { messageCommands } from "./commands.js";
+import { Composer } from "./composer.js";
+import { avatar } from "./dom.js";
+import { showMenu } from "./menu.js";
+import { pressFailed } from "./messages.js";
+import { showModal, showPicture } from "./modal.js";
+import { drawChatHeader, drawSidebar } from "./sidebar.js";
+import { State } from "./state.js";
+import { drawStrip, keepTime } from "./strip.js";
+import { Timeline } from "./timeline.js";
+
+const RETRY_MS = 1_000;
+const at = (id) => document.getElementById(id);
+
+class App {
+  #state = new State();
+  #stream = null;
+  #timeline;
+  #composer;
+
+  constructor() {
+    const state = this.#state;
+    const use = {
+      onPress: (message, customId, values, node) => this.#press(message, customId, values, node),
+      onMenu: (message, where) => this.#menu(message, where),
+      onDismiss: ({ id }) => state.dismiss(id),
+      onOpen: showPicture,
+    };
+    this.#timeline = new Timeline({ state, scroller: at("timeline"), list: at("messages"), use });
+    this.#composer = new Composer({ state, root: at("composer"), dropTarget: document.querySelector(".chat") });
+    for (const topic of ["world", "opened", "link"]) state.on(topic, () => this.#drawFrame());
+    state.on("clock", () => state.viewer && drawStrip(at("strip"), this.#frame()));
+    keepTime(at("strip"), state);
+    at("scrim").addEventListener("click", () => this.#showSidebar(false));
+    addEventListener("hashchange", () => this.#follow());
+  }
+
+  async start() {
+    await this.#state.refreshWorld();
+    await this.#follow();
+  }
+
+  /** The address says who looks at what (`#/Ada/karaoke`), so two tabs can be two people. */
+  async #follow() {
+    const { world } = this.#state;
+    const [, who, where] = decodeURIComponent(location.hash.slice(1)).split("/");
+    const viewer = world.users.find(({ name, id }) => who === name || who === id) ?? world.users[0];
+    const seen = world.channels.filter(({ kind, user_id: owner }) => kind !== "dm" || owner === viewer.id);
+    const channel = seen.find((each) => where === this.#slug(each) || where === each.id) ?? seen.find(({ kind }) => kind === "text");
+    const isNewViewer = viewer.id !== this.#state.viewer?.id;
+    if (isNewViewer) this.#state.unread.clear();
+    await this.#state.open(viewer, channel);
+    if (isNewViewer) this.#listen();
+  }
+
+  #slug({ kind, name }) {
+    return kind === "dm" ? "@me" : name;
+  }
+
+  #go(viewer, channel) {
+    this.#showSidebar(false);
+    location.hash = `/${viewer.name}/${this.#slug(channel)}`;
+  }
+
+  #listen() {
+    this.#stream?.close();
+    let wasLost = false;
+    this.#stream = new EventStream({
+      as: this.#state.viewer.id,
+      onEvent: (event) => this.#take(event),
+      onOpen: () => {
+        this.#linked(true);
+        // What happened while nobody listened: between loading and connecting, or after a loss.
+        this.#state.reload();
+        if (wasLost) this.#state.refreshWorld();
+      },
+      onLost: () => {
+        wasLost = true;
+        this.#linked(false);
+      },
+    });
+  }
+
+  #linked(isLinked) {
+    if (this.#state.isLinked === isLinked) return;
+    this.#state.isLinked = isLinked;
+    this.#state.tell("link");
+  }
+
+  #take(event) {
+    const state = this.#state;
+    switch (event.type) {
+      case "message_create":
+        return state.received(event);
+      case "message_update":
+        return state.changed(event);
+      case "message_delete":
+        return state.removed(event.id);
+      case "typing":
+        return state.typing(event);
+      case "modal":
+        return showModal(event, state);
+      default:
+        return state.refreshWorld();
+    }
+  }
+
+  #frame() {
+    return {
+      state: this.#state,
+      onViewer: (user) => this.#go(user, this.#sameChannelFor(user)),
+      onOpen: (channel) => this.#go(this.#state.viewer, channel),
+      onMenu: () => this.#showSidebar(true),
+    };
+  }
+
+  #sameChannelFor(user) {
+    const { channel, world } = this.#state;
+    return channel.kind === "dm" ? world.channels.find(({ kind, user_id: owner }) => kind === "dm" && owner === user.id) : channel;
+  }
+
+  #drawFrame() {
+    if (!this.#state.viewer) return;
+    const { channel, viewer, world } = this.#state;
+    drawStrip(at("strip"), this.#frame());
+    drawSidebar(at("sidebar"), this.#frame());
+    drawChatHeader(at("chat-header"), this.#frame());
+    document.title = `${channel.kind === "dm" ? world.bot.name : `#${channel.name}`} as ${viewer.name} | Stemcord sandbox`;
+  }
+
+  #showSidebar(isShown) {
+    at("sidebar").classList.toggle("shown", isShown);
+    at("scrim").hidden = !isShown;
+  }
+
+  async #press(message, customId, values, node) {
+    node.classList.add("busy");
+    const error = await api.press({ as: this.#state.viewer.id, message_id: message.id, custom_id: customId, values }).then(() => null, refusal);
+    node.classList.remove("busy");
+    const shown = this.#timeline.nodeOf(message.id);
+    if (error && shown) pressFailed(shown, "This interaction failed");
+  }
+
+  #menu(message, where) {
+    const state = this.#state;
+    const bot = { ...state.world.bot, bot: true };
+    const apps = messageCommands(state).map((command) => ({ label: command.name, lead: avatar(bot, "tiny"), onPick: () => state.use(command, {}, message) }));
+    const own = [{ label: "Copy text", onPick: () => navigator.clipboard?.writeText(message.content ?? "") }];
+    if (message.author.id === state.viewer.id)
+      own.push({ label: "Delete message", isDanger: true, onPick: () => api.remove(message.id, state.viewer.id) });
+    showMenu({ label: "Message", at: where, groups: [{ title: "Apps", items: apps }, { items: own }] });
+  }
+}
+
+async function start() {
+  const app = new App();
+  for (;;) {
+    try {
+      return await app.start();
+    } catch (error) {
+      at("messages").textContent = `${refusal(error)} Trying again…`;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+start();

@@ -1,0 +1,54 @@
+/** Times and sizes as people read them; the sandbox's clock is passed in. */
+
+const LOCALE = "en";
+const DAY_MS = 86_400_000;
+const UNITS = [
+  ["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1],
+];
+const STYLES = {
+  t: { hour: "2-digit", minute: "2-digit" },
+  T: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  d: { day: "2-digit", month: "2-digit", year: "numeric" },
+  D: { day: "numeric", month: "long", year: "numeric" },
+  f: { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
+  F: { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
+};
+
+const show = (date, style) => new Intl.DateTimeFormat(LOCALE, { ...STYLES[style], hour12: false }).format(date);
+
+export function relative(date, nowMs) {
+  const seconds = (date.getTime() - nowMs) / 1000;
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  return new Intl.RelativeTimeFormat(LOCALE, { numeric: "always" }).format(Math.round(seconds / length), unit);
+}
+
+/** Discord's `<t:...:style>`; an unknown style reads like `f`. */
+export function timestamp(date, style, nowMs) {
+  if (Number.isNaN(date.getTime())) return "Invalid date";
+  return style === "R" ? relative(date, nowMs) : show(date, style in STYLES ? style : "f");
+}
+
+export const clockTime = (date) => show(date, "t");
+export const longDate = (date) => show(date, "D");
+export const sameDay = (one, other) => one.toDateString() === other.toDateString();
+
+/** The time beside a message's author: only the hour today, the day too before. */
+export function messageTime(date, nowMs) {
+  const now = new Date(nowMs);
+  if (sameDay(date, now)) return clockTime(date);
+  if (sameDay(date, new Date(nowMs - DAY_MS))) return `Yesterday at ${clockTime(date)}`;
+  return `${show(date, "d")}, ${clockTime(date)}`;
+}
+
+export function fileSize(bytes) {
+  if (!Number.isFinite(bytes)) return "";
+  if (bytes < 1024) return `${bytes} bytes`;
+  const [amount, unit] = bytes < 1024 ** 2 ? [bytes / 1024, "KB"] : [bytes / 1024 ** 2, "MB"];
+  return `${amount.toFixed(2)} ${unit}`;
+}
+
+export function duration(seconds) {
+  if (!Number.isFinite(seconds)) return "0:00";
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

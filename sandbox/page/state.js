@@ -1,0 +1,156 @@
+/** What the page knows: the world, who is looking, the open channel and its messages. */
+
+import { api, refusal } from "./api.js";
+
+const TYPING_MS = 10_000;
+let lastLocalId = 0;
+
+/** Tells its listeners: `world`, `opened`, `messages`, `message`, `removed`, `typing`, `clock`, `link`. */
+export class State extends EventTarget {
+  world = null;
+  viewer = null;
+  channel = null;
+  messages = [];
+  unread = new Set();
+  isLinked = true;
+  #dismissed = new Set();
+  #typing = new Map();
+  #skewMs = 0;
+
+  on(topic, listener) {
+    this.addEventListener(topic, ({ detail }) => listener(detail));
+  }
+
+  tell(topic, detail) {
+    this.dispatchEvent(new CustomEvent(topic, { detail }));
+  }
+
+  get nowMs() {
+    return Date.now() + this.#skewMs;
+  }
+
+  async refreshWorld() {
+    this.world = await api.state();
+    this.#skewMs = new Date(this.world.now).getTime() - Date.now();
+    this.tell("world");
+    this.tell("clock");
+  }
+
+  /** The channels this viewer sees: the server's, and their own DM. */
+  channels() {
+    return this.world.channels.filter(({ kind, user_id: owner }) => kind !== "dm" || owner === this.viewer.id);
+  }
+
+  person(id) {
+    const { users, bot } = this.world;
+    return id === bot.id ? { ...bot, bot: true } : users.find((user) => user.id === id);
+  }
+
+  nameOf(kind, id) {
+    if (kind === "user") return this.person(id)?.name;
+    return kind === "channel" ? this.world.channels.find((channel) => channel.id === id)?.name : undefined;
+  }
+
+  /** Show a channel as a user. */
+  async open(viewer, channel) {
+    this.viewer = viewer;
+    this.channel = channel;
+    this.unread.delete(channel.id);
+    this.messages = [];
+    this.tell("opened");
+    await this.reload();
+  }
+
+  async reload() {
+    const { viewer, channel } = this;
+    const seen = await api.messages(channel.id, viewer.id);
+    if (viewer !== this.viewer || channel !== this.channel) return;
+    const local = this.messages.filter((message) => message.local && !message.pending);
+    this.messages = [...seen.filter(({ id }) => !this.#dismissed.has(id)), ...local];
+    this.tell("messages");
+  }
+
+  received(message) {
+    this.#typing.delete(message.author?.id);
+    this.tell("typing");
+    if (message.channel_id !== this.channel.id) {
+      this.unread.add(message.channel_id);
+      this.tell("world");
+      return;
+    }
+    this.#dropPending(message);
+    this.changed(message);
+  }
+
+  changed(message) {
+    if (message.channel_id !== this.channel.id || this.#dismissed.has(message.id)) return;
+    const at = this.messages.findIndex(({ id }) => id === message.id);
+    if (at < 0) this.messages.push(message);
+    else this.messages[at] = message;
+    this.tell("message", message);
+  }
+
+  removed(id) {
+    this.messages = this.messages.filter((message) => message.id !== id);
+    this.tell("removed", id);
+  }
+
+  /** Ephemeral messages are put away on this page only, as in Discord. */
+  dismiss(id) {
+    this.#dismissed.add(id);
+    this.removed(id);
+  }
+
+  /** A note from the page itself, in the bot's name, that only this viewer sees. */
+  addLocal({ command, pending = false, error = null }) {
+    const message = {
+      id: `local-${++lastLocalId}`,
+      channel_id: this.channel.id,
+      author: { ...this.world.bot, bot: true },
+      interaction: { user: this.viewer, name: command },
+      timestamp: new Date(this.nowMs).toISOString(),
+      local: true,
+      ephemeral: true,
+      pending,
+      error,
+    };
+    this.changed(message);
+    return message;
+  }
+
+  /** The bot's answer replaces the note that said it was being asked. */
+  #dropPending({ author }) {
+    if (author.id !== this.world.bot.id) return;
+    const note = this.messages.find((message) => message.pending);
+    if (note) this.removed(note.id);
+  }
+
+  typing({ channel_id: channel, user_id: user }) {
+    if (channel !== this.channel.id || user === this.viewer.id) return;
+    this.#typing.set(user, Date.now() + TYPING_MS);
+    this.tell("typing");
+    setTimeout(() => this.tell("typing"), TYPING_MS + 50);
+  }
+
+  typers() {
+    const now = Date.now();
+    return [...this.#typing].filter(([, until]) => until > now).map(([id]) => this.nameOf("user", id) ?? "Someone");
+  }
+
+  /** Use a command in the open channel, with a note until the bot answers and another if it does not. */
+  async use(command, options, target) {
+    const title = command.name;
+    const pending = this.addLocal({ command: title, pending: true });
+    const answer = api.command({
+      as: this.viewer.id,
+      channel: this.channel.id,
+      name: command.name,
+      type: command.type,
+      options,
+      ...(target && { target_message: target.id }),
+    });
+    const error = await answer.then(() => null, refusal);
+    this.removed(pending.id);
+    if (error && pending.channel_id === this.channel.id) this.addLocal({ command: title, error });
+  }
+}
