@@ -2,6 +2,8 @@
 
 import logging
 
+from storage.jobs import JobStore
+
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem
 from bot.domain.job import Job
@@ -10,7 +12,6 @@ from bot.services.line import Line
 from bot.services.outcomes import Over
 from bot.services.progress import ProgressBoard
 from storage.files import JobFiles
-from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 

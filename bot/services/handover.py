@@ -2,10 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
-from bot.audio.tools import AudioTools, DoesNotFit
+from storage.jobs import JobStore
+
+from bot.audio.tasks import DoesNotFit
+from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
 from bot.domain.errors import AudioFailed
 from bot.domain.job import Job, JobId, State
@@ -13,17 +15,17 @@ from bot.domain.stems import OUTPUTS
 from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
 from bot.services.naming import stem_label
 from bot.services.outcomes import Again, Next, Over
-from bot.services.packing import Packer
+from bot.services.packing import Masters, Packer
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
-from storage.files import JobDir, JobFiles
-from storage.jobs import JobStore
+from storage.files import JobFiles
 
 log = logging.getLogger(__name__)
 
 SHRINK = 0.6
 """What is left of the size limit each time Discord calls a message too large."""
 MAX_SHRINKS = 3
+PICTURE = "waveforms.png"
 MAX_WAIT_S = 60.0
 
 
@@ -55,10 +57,10 @@ class Handover:
 
     async def hand_over(self, job: Job) -> Next:
         """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
-        where = await self._files.prepare(job.id)
+        await self._files.prepare(job.id)
         self._board.put(job.id, Progress(stage=Stage.ENCODING))
         try:
-            parcel = await self._parcel(job, where)
+            parcel = await self._parcel(job)
         except DoesNotFit as exc:
             return await self.keep(job, f"no form fits: {exc}")
         self._board.put(job.id, Progress(stage=Stage.UPLOADING))
@@ -88,12 +90,12 @@ class Handover:
         log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
         return await self._clear(job.id)
 
-    async def _parcel(self, job: Job, where: JobDir) -> Parcel:
-        masters = [(output.stem, where.master(output.stem)) for output in OUTPUTS[job.request.recipe]]
+    async def _parcel(self, job: Job) -> Parcel:
+        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
+        masters = [(stem, self._files.master(job.id, stem)) for stem in stems]
         limit = int(job.reply.size_limit_bytes * SHRINK ** self._shrinks[job.id])
-        rows = [(stem_label(stem), path) for stem, path in masters]
-        packed = await self._packer.pack(job, masters, where.parcel, limit_bytes=limit)
-        picture = await self._draw(rows, where)
+        packed = await self._packer.pack(job, masters, limit_bytes=limit)
+        picture = await self._draw(job.id, masters)
         return Parcel(
             files=packed.files,
             picture=picture,
@@ -102,9 +104,10 @@ class Handover:
             sent=packed.sent,
         )
 
-    async def _draw(self, rows: Sequence[tuple[str, Path]], where: JobDir) -> Path | None:
+    async def _draw(self, job_id: JobId, masters: Masters) -> Path | None:
+        rows = [(stem_label(stem), path) for stem, path in masters]
         try:
-            return await self._audio.picture(rows, where.parcel / "waveforms.png")
+            return await self._audio.picture(rows, self._files.parcel(job_id, PICTURE))
         except AudioFailed as exc:
             log.warning("no picture: %s", exc)  # the stems matter more than their picture
             return None

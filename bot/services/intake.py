@@ -3,11 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bot.audio.tools import AudioTools, Decoded
+from storage.jobs import JobStore
+
+from bot.audio.tasks import Decoded
+from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
@@ -18,7 +21,6 @@ from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
 from storage.files import JobFiles
-from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +78,7 @@ class Intake:
                 return self._try_again(job, exc)
         self._tries.pop(job.id, None)
         minutes = minutes_of(decoded.frames)
-        title = title_of(
-            job.request.source.filename, title=decoded.title, artist=decoded.artist
-        )
+        title = title_of(job.request.source.filename, title=decoded.title, artist=decoded.artist)
         held = job.held(self._clock.now(), frames=decoded.frames, minutes=minutes, title=title)
         hold = await self._quotas.hold(job.id, job.request.user_id, minutes)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
@@ -86,12 +86,13 @@ class Intake:
         return Again()
 
     async def _bring(self, job: Job) -> Decoded:
-        where = await self._files.prepare(job.id)
+        await self._files.prepare(job.id)
+        file, mixture = self._files.input(job.id), self._files.mixture(job.id)
         self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
             await self._downloads.fetch(
                 job.request.source.url,
-                where.input,
+                file,
                 max_bytes=self._limits.max_bytes,
                 deadline_s=DOWNLOAD_DEADLINE_S,
             )
@@ -101,9 +102,7 @@ class Intake:
             raise Rejected(Reason.DOWNLOAD_FAILED) from exc
         self._board.put(job.id, Progress(stage=Stage.CHECKING))
         max_duration_s = self._limits.max_duration_minutes * 60
-        decoded = await self._audio.decode(
-            where.input, where.mixture, max_duration_s=max_duration_s
-        )
+        decoded = await self._audio.decode(file, mixture, max_duration_s=max_duration_s)
         if decoded.truncated:
             raise Rejected(Reason.BROKEN_FILE)
         return decoded

@@ -3,12 +3,14 @@
 import logging
 from pathlib import Path
 
-from bot.audio.tools import AudioTools, Part
-from bot.audio.tools import Mix as AudioMix
+from storage.jobs import JobStore
+
+from bot.audio.tasks import Mix, Part
+from bot.audio.tools import AudioTools
 from bot.domain.attempt import Attempt, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderProtocol, Rejected
-from bot.domain.job import Job, State
+from bot.domain.job import Job, JobId, State
 from bot.domain.quota import Post
 from bot.domain.stems import Stem
 from bot.providers.base import Model, Provider
@@ -17,8 +19,7 @@ from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.together import together
-from storage.files import JobDir, JobFiles
-from storage.jobs import JobStore
+from storage.files import JobFiles
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +53,17 @@ class Results:
         """
         title = provider.capabilities.title
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
-        where = await self._files.prepare(job.id)
-        spools = await self._fetch(attempt.files, provider, where)
+        await self._files.prepare(job.id)
+        spools = await self._fetch(job.id, attempt.files, provider)
         self._line.leave(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         model = _model_of(provider, attempt.model)
         made = derivations(job.request.recipe, model, frozenset(spools))
         if made is None:
             raise ProviderProtocol(f"{attempt.provider} returned {sorted(spools)}")
+        song = self._files.mixture(job.id)
         mixes = [
-            AudioMix(path=where.master(stem), parts=_parts(derivation, spools, where.mixture))
+            Mix(path=self._files.master(job.id, stem), parts=_parts(derivation, spools, song))
             for stem, derivation in made.items()
         ]
         await self._audio.combine(mixes, frames=job.frames)
@@ -73,23 +75,24 @@ class Results:
         return Again()
 
     async def _fetch(
-        self, files: tuple[RemoteFile, ...], provider: Provider, where: JobDir
+        self, job_id: JobId, files: tuple[RemoteFile, ...], provider: Provider
     ) -> dict[Stem, Path]:
         fetched = await together(
-            self._fetch_one(file, number, provider, where) for number, file in enumerate(files)
+            self._fetch_one(file, number, provider, self._files.work(job_id))
+            for number, file in enumerate(files)
         )
         return dict(fetched)
 
     async def _fetch_one(
-        self, file: RemoteFile, number: int, provider: Provider, where: JobDir
+        self, file: RemoteFile, number: int, provider: Provider, work: Path
     ) -> tuple[Stem, Path]:
         if file.stem is None:
             raise ProviderProtocol(f"{provider.capabilities.name} did not name a stem")
-        spool = where.work / f"{file.stem}.f32"
+        spool = work / f"{file.stem}.f32"
         if provider.capabilities.gives_spools:
             await provider.fetch(file, spool)
             return file.stem, spool
-        fetched = where.work / f"result-{number}"
+        fetched = work / f"result-{number}"
         await provider.fetch(file, fetched)
         try:
             await self._audio.decode(fetched, spool, max_duration_s=self._max_duration_s + 60)

@@ -4,10 +4,11 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from storage.jobs import JobStore
+
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from storage.files import JobFiles
-from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,7 @@ EVERY_S = 60.0
 class Retention:
     """Deletes kept audio on time."""
 
-    def __init__(
-        self, *, jobs: JobStore, files: JobFiles, clock: Clock, keep: timedelta
-    ) -> None:
+    def __init__(self, *, jobs: JobStore, files: JobFiles, clock: Clock, keep: timedelta) -> None:
         self._jobs = jobs
         self._files = files
         self._clock = clock
@@ -31,7 +30,7 @@ class Retention:
             try:
                 await self.sweep()
             except (StoreUnavailable, OSError) as exc:
-                log.error("retention must wait: %s", exc)
+                log.warning("retention must wait: %s", exc)
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
@@ -45,6 +44,6 @@ class Retention:
 
     async def sweep_orphans(self) -> None:
         """Delete directories that belong to no job, as a crash may leave them; at start only."""
-        for orphan in await self._files.orphans(await self._jobs.known_ids()):
+        for orphan in await self._files.orphans(self._jobs.known_ids):
             await self._files.remove(orphan)
             log.info("%s: files without a job are deleted", orphan)

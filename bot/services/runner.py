@@ -81,7 +81,7 @@ class Runner:
                 outcome = await steps.advance(job_id)
                 failures = 0
             except StoreUnavailable as exc:
-                log.error("%s waits for the store: %s", job_id, exc)
+                log.warning("%s waits for the store: %s", job_id, exc)
                 outcome = Again(after_s=1.0)
             except Exception:
                 failures += 1

@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
+from storage.jobs import JobStore
+
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import (
@@ -35,9 +37,8 @@ from bot.services.plans import Plan
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.routing import Candidate, Exhausted, Go, Rest, route
 from bot.services.sources import address_of
-from bot.services.spend import Spend
+from bot.services.spend import SpendCaps
 from storage.files import JobFiles
-from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Submits:
         line: Line,
         health: Health,
         pace: Pace,
-        spend: Spend,
+        spend: SpendCaps,
         endings: Endings,
         board: ProgressBoard,
         clock: Clock,
@@ -167,10 +168,15 @@ class Submits:
 
     async def _submit(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
         provider = self._providers[plan.provider]
-        where = await self._files.prepare(job.id)
-        call = Call(job_id=job.id, attempt=attempt.number, model=plan.model, workdir=where.work)
+        await self._files.prepare(job.id)
+        call = Call(
+            job_id=job.id,
+            attempt=attempt.number,
+            model=plan.model,
+            workdir=self._files.work(job.id),
+        )
         source = Source(
-            mixture=where.mixture,
+            mixture=self._files.mixture(job.id),
             frames=job.frames or 0,
             url=address_of(job.request.source, self._clock.now()),
         )
@@ -194,9 +200,7 @@ class Submits:
                 answered = attempt.done(now, files)
         try:
             await self._write(
-                lambda: self._jobs.save(
-                    job.processing(now), expected=job.state, attempt=answered
-                )
+                lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered)
             )
         except StateMoved:
             await self.abandon(answered)
@@ -236,7 +240,7 @@ class Submits:
             try:
                 return await write()
             except StoreUnavailable as exc:
-                log.error("an answer waits for the store: %s", exc)
+                log.warning("an answer waits for the store: %s", exc)
                 await asyncio.sleep(STORE_RETRY_S)
 
 

@@ -1,0 +1,141 @@
+"""The embedded engine as a provider: no key, no network, one song at a time.
+
+Its references live in this process only: after a restart it answers `Lost`, and the job is
+submitted again, which costs nothing but time.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderDown, ProviderProtocol
+from bot.domain.stems import Stem
+from bot.engine.engine import Engine
+from bot.providers.base import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Model,
+    Running,
+    Source,
+)
+
+log = logging.getLogger(__name__)
+
+NAME = "local"
+REMEMBERED = 32
+"""Finished separations that may still be asked about."""
+
+_FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
+
+MODELS: dict[str, tuple[Model, ...]] = {
+    "spleeter": (
+        Model(
+            name="spleeter",
+            stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL}),
+            sums_to_song=True,
+        ),
+        Model(name="spleeter-bands", stems=_FOUR, sums_to_song=True, is_basic=True),
+    ),
+    "htdemucs": (Model(name="htdemucs", stems=_FOUR, sums_to_song=True),),
+}
+
+
+@dataclass(slots=True)
+class _Separation:
+    task: asyncio.Task[dict[Stem, Path]] | None = None
+    fraction: float = 0.0
+
+    def advance(self, fraction: float) -> None:
+        self.fraction = fraction
+
+
+class Local:
+    """Separates on this machine."""
+
+    def __init__(self, *, engine: Engine, model: str) -> None:
+        self._engine = engine
+        self._capabilities = Capabilities(
+            name=NAME,
+            title="Stemcord",
+            models=MODELS[model],
+            is_hosted=False,
+            is_resubmittable=True,
+            can_cancel=True,
+            concurrency=1,
+            poll_interval_s=0.25,
+            gives_spools=True,
+        )
+        self._separations: dict[RemoteRef, _Separation] = {}
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it declares."""
+        return self._capabilities
+
+    async def submit(self, call: Call, source: Source) -> Accepted:
+        """Start separating. Raises ProviderDown while the model is not on this machine."""
+        self._forget_old()
+        ref = RemoteRef(f"{call.job_id}-{call.attempt}")
+        separation = self._separations[ref] = _Separation()
+        separation.task = asyncio.create_task(
+            self._engine.separate(
+                source.mixture,
+                frames=source.frames,
+                stems=sorted(call.model.stems),
+                into=call.workdir,
+                progress=separation.advance,
+            ),
+            name=f"separate {ref}",
+        )
+        return Accepted(ref)
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """Say how far a separation is."""
+        separation = self._separations.get(ref)
+        if separation is None or separation.task is None or separation.task.cancelled():
+            return Lost()
+        if not separation.task.done():
+            return Running(separation.fraction)
+        try:
+            stems = separation.task.result()
+        except EngineFailed as exc:
+            log.warning("separation %s failed: %s", ref, exc)
+            return Failed("the engine failed")
+        except ModelUnavailable as exc:
+            raise ProviderDown(str(exc)) from exc
+        return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        """Move a spool to where it is wanted; nothing where it is already."""
+        if not await asyncio.to_thread(_move, Path(file.address), into):
+            raise ProviderProtocol("a separated stem is gone")
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        """Stop a separation, wherever it is."""
+        separation = self._separations.pop(ref, None)
+        if separation is not None and separation.task is not None:
+            separation.task.cancel()
+            await asyncio.gather(separation.task, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Stop all separations and the worker."""
+        for ref in list(self._separations):
+            await self.cancel(ref)
+        await self._engine.close()
+
+    def _forget_old(self) -> None:
+        done = [ref for ref, each in self._separations.items() if each.task and each.task.done()]
+        for ref in done[: max(0, len(done) - REMEMBERED)]:
+            del self._separations[ref]
+
+
+def _move(spool: Path, into: Path) -> bool:
+    if spool != into and spool.exists():
+        spool.replace(into)
+    return into.exists()
