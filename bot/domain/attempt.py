@@ -56,13 +56,13 @@ class Attempt:
     """The class of the error that ended it, for the operator; never a raw message."""
 
     def accepted(self, now: datetime, ref: RemoteRef) -> Self:
-        """The provider took the work and gave a reference."""
+        """Note that the provider took the work, under this reference."""
         return replace(self, state=AttemptState.ACCEPTED, ref=ref, updated_at=now)
 
     def done(self, now: datetime, files: tuple[RemoteFile, ...]) -> Self:
-        """The results exist; their addresses are kept before anything is fetched."""
+        """Note that the results exist; their addresses are kept before anything is fetched."""
         return replace(self, state=AttemptState.DONE, files=files, updated_at=now)
 
     def ended(self, now: datetime, state: AttemptState, error: str | None = None) -> Self:
-        """The attempt ends without a result."""
+        """End the attempt without a result."""
         return replace(self, state=state, error=error, updated_at=now)

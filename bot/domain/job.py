@@ -154,36 +154,36 @@ class Job:
         return replace(self, acknowledged_at=now, updated_at=now, reply=reply)
 
     def held(self, now: datetime, *, frames: int, minutes: int, title: str) -> Self:
-        """The file is decoded and its minutes are reserved."""
+        """Note the decoded length and the minutes reserved for it."""
         return self._to(State.HELD, now, frames=frames, minutes=minutes, title=title)
 
     def submitting(self, now: datetime, *, provider: str) -> Self:
-        """An attempt at `provider` is about to be sent."""
+        """Note that an attempt at `provider` is about to be sent."""
         return self._to(State.SUBMITTING, now, provider=provider)
 
     def processing(self, now: datetime) -> Self:
-        """The provider accepted the attempt."""
+        """Note that the provider accepted the attempt."""
         return self._to(State.PROCESSING, now)
 
     def ready(self, now: datetime) -> Self:
-        """All stems are on disk."""
+        """Note that all stems are on disk."""
         return self._to(State.READY, now)
 
     def delivered(self, now: datetime, *, message_id: int | None, sent: str | None) -> Self:
-        """The reply shows the stems."""
+        """Note that the reply shows the stems; `sent` as the field says."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 
     def kept(self, now: datetime) -> Self:
-        """Every way to the reply was refused; the stems wait for /result."""
+        """Note that every way to the reply was refused; the stems wait for /result."""
         return self._to(State.KEPT, now).without_token()
 
     def failed(self, now: datetime, problem: Problem) -> Self:
-        """The job ends without a result."""
+        """End the job without a result."""
         return self._to(State.FAILED, now, problem=problem)
 
     def cancelled(self, now: datetime, problem: Problem) -> Self:
-        """The user, or an unacknowledged start, ended the job."""
+        """End the job because its user, or nobody, wants it."""
         return self._to(State.CANCELLED, now, problem=problem)
 
     def without_token(self) -> Self:

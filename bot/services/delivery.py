@@ -10,7 +10,7 @@ from bot.domain.quota import Usage
 from bot.domain.stems import AudioFormat, Stem
 
 
-class ReplyUnavailable(SplitError):  # noqa: N818 - named for what it says, like the tree in domain/errors
+class ReplyUnavailable(SplitError):
     """The reply cannot be written just now; the same delivery may be tried again later."""
 
 
