@@ -1,0 +1,184 @@
+"""JSON calls to a vendor's API, bounded in time, size and number.
+
+The one thing that an adapter must know of a call that failed is whether the vendor may have got
+it. Nothing was sent while there was no connection; once there was one, nobody can tell.
+"""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+
+from bot.domain.clock import Clock
+from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
+
+MAX_ANSWER_BYTES: Final = 1 << 20
+
+Json = Mapping[str, str | int | bool]
+
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "Stemcord",
+}
+_NOT_SENT: Final = (
+    httpx.PoolTimeout,
+    httpx.ConnectTimeout,
+    httpx.ConnectError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+_SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """What each part of a call may take, in seconds."""
+
+    slot_s: float = 30.0
+    """Waiting until fewer calls are open."""
+    connect_s: float = 10.0
+    write_s: float = 30.0
+    read_s: float = 30.0
+    """Silence; a synchronous service is silent while it works."""
+    total_s: float = 90.0
+
+    def extension(self) -> dict[str, float | None]:
+        """Return them as httpx wants them in a request."""
+        return httpx.Timeout(
+            connect=self.connect_s, read=self.read_s, write=self.write_s, pool=self.slot_s
+        ).as_dict()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, not yet believed."""
+
+    status: int
+    headers: httpx.Headers
+    text: str
+    retry_after_s: float | None
+    """How long the server asks to be left alone; from seconds or from a date."""
+
+
+class _Unreadable(Exception):
+    """The body is encoded or too big."""
+
+
+class ApiClient:
+    """Calls one vendor; follows no redirects, repeats nothing, logs nothing."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        transport: httpx.AsyncBaseTransport,
+        clock: Clock,
+        timeouts: Timeouts | None = None,
+        parallel: int = 8,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._transport = transport
+        self._clock = clock
+        self._timeouts = timeouts or Timeouts()
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        json: Json | None = None,
+    ) -> Answer:
+        """Make a call that may be repeated. Raises ProviderDown and ProviderProtocol."""
+        try:
+            return await self._call(method, path, headers, json)
+        except (httpx.TransportError, TimeoutError) as exc:
+            raise ProviderDown(_cause(exc)) from exc
+        except _Unreadable as exc:
+            raise ProviderProtocol(str(exc)) from exc
+
+    async def submit(self, path: str, *, headers: Mapping[str, str], json: Json) -> Answer:
+        """Post what must not arrive twice.
+
+        Raises ProviderDown when it was provably not sent, SubmitUncertain when it may have been.
+        """
+        try:
+            return await self._call("POST", path, headers, json)
+        except _NOT_SENT as exc:
+            raise ProviderDown(_cause(exc)) from exc
+        except (httpx.TransportError, TimeoutError, _Unreadable) as exc:
+            raise SubmitUncertain(_cause(exc)) from exc
+
+    async def aclose(self) -> None:
+        """Release the transport."""
+        await self._transport.aclose()
+
+    async def _call(
+        self, method: str, path: str, headers: Mapping[str, str], json: Json | None
+    ) -> Answer:
+        request = httpx.Request(
+            method,
+            self._base_url + path,
+            headers={**_HEADERS, **headers},
+            json=json,
+            extensions={"timeout": self._timeouts.extension()},
+        )
+        async with self._slot(), asyncio.timeout(self._timeouts.total_s):
+            response = await self._transport.handle_async_request(request)
+            try:
+                return Answer(
+                    status=response.status_code,
+                    headers=response.headers,
+                    text=await _read(response),
+                    retry_after_s=_retry_after_s(response.headers, self._clock.now()),
+                )
+            finally:
+                await response.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeouts.slot_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("too many calls are open") from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+async def _read(response: httpx.Response) -> str:
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _Unreadable("an encoded answer")
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise _Unreadable(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+    return body.decode("utf-8-sig", errors="replace")
+
+
+def _retry_after_s(headers: httpx.Headers, now: datetime) -> float | None:
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
+
+
+def _cause(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}".removesuffix(": ")
