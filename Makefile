@@ -52,8 +52,8 @@ lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer v
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
 
-container-proof: ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
-	@bash tests/container/prove.sh
+container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
+	@$(python) tests/container/prove.py
 
 clean: ## remove .venv, caches and builds; data/ and .env stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
