@@ -1,12 +1,11 @@
 """Cancelling: the state first, then the step under way, then what the job leaves behind."""
 
-from storage.jobs import JobStore
-
 from bot.domain.errors import Problem, StateMoved
 from bot.domain.job import Job, State
 from bot.services.endings import Endings
 from bot.services.runner import Runner
 from bot.services.submits import Submits
+from storage.jobs import JobStore
 
 
 class Cancels:

@@ -2,8 +2,6 @@
 
 import logging
 
-from storage.jobs import JobStore
-
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem
 from bot.domain.job import Job
@@ -12,6 +10,7 @@ from bot.services.line import Line
 from bot.services.outcomes import Over
 from bot.services.progress import ProgressBoard
 from storage.files import JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-from storage.jobs import JobStore
-
 from bot.audio.tasks import DoesNotFit
 from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
@@ -18,7 +16,8 @@ from bot.services.outcomes import Again, Next, Over
 from bot.services.packing import Masters, Packer
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
-from storage.files import JobFiles
+from storage.files import JobDir, JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -57,10 +56,12 @@ class Handover:
 
     async def hand_over(self, job: Job) -> Next:
         """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
-        await self._files.prepare(job.id)
+        if job.files_expired:
+            return await self.keep(job, "its reply was out of reach until its time was over")
+        where = await self._files.prepare(job.id)
         self._board.put(job.id, Progress(stage=Stage.ENCODING))
         try:
-            parcel = await self._parcel(job)
+            parcel = await self._parcel(job, where)
         except DoesNotFit as exc:
             return await self.keep(job, f"no form fits: {exc}")
         self._board.put(job.id, Progress(stage=Stage.UPLOADING))
@@ -90,12 +91,12 @@ class Handover:
         log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
         return await self._clear(job.id)
 
-    async def _parcel(self, job: Job) -> Parcel:
+    async def _parcel(self, job: Job, where: JobDir) -> Parcel:
         stems = [output.stem for output in OUTPUTS[job.request.recipe]]
-        masters = [(stem, self._files.master(job.id, stem)) for stem in stems]
+        masters = [(stem, where.master(stem)) for stem in stems]
         limit = int(job.reply.size_limit_bytes * SHRINK ** self._shrinks[job.id])
-        packed = await self._packer.pack(job, masters, limit_bytes=limit)
-        picture = await self._draw(job.id, masters)
+        packed = await self._packer.pack(job, masters, where.parcel, limit_bytes=limit)
+        picture = await self._draw(masters, where.parcel / PICTURE)
         return Parcel(
             files=packed.files,
             picture=picture,
@@ -104,10 +105,10 @@ class Handover:
             sent=packed.sent,
         )
 
-    async def _draw(self, job_id: JobId, masters: Masters) -> Path | None:
+    async def _draw(self, masters: Masters, into: Path) -> Path | None:
         rows = [(stem_label(stem), path) for stem, path in masters]
         try:
-            return await self._audio.picture(rows, self._files.parcel(job_id, PICTURE))
+            return await self._audio.picture(rows, into)
         except AudioFailed as exc:
             log.warning("no picture: %s", exc)  # the stems matter more than their picture
             return None

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from storage.jobs import JobStore
-
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
@@ -21,6 +19,7 @@ from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
 from storage.files import JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +85,12 @@ class Intake:
         return Again()
 
     async def _bring(self, job: Job) -> Decoded:
-        await self._files.prepare(job.id)
-        file, mixture = self._files.input(job.id), self._files.mixture(job.id)
+        where = await self._files.prepare(job.id)
         self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
             await self._downloads.fetch(
                 job.request.source.url,
-                file,
+                where.input,
                 max_bytes=self._limits.max_bytes,
                 deadline_s=DOWNLOAD_DEADLINE_S,
             )
@@ -102,7 +100,9 @@ class Intake:
             raise Rejected(Reason.DOWNLOAD_FAILED) from exc
         self._board.put(job.id, Progress(stage=Stage.CHECKING))
         max_duration_s = self._limits.max_duration_minutes * 60
-        decoded = await self._audio.decode(file, mixture, max_duration_s=max_duration_s)
+        decoded = await self._audio.decode(
+            where.input, where.mixture, max_duration_s=max_duration_s
+        )
         if decoded.truncated:
             raise Rejected(Reason.BROKEN_FILE)
         return decoded

@@ -11,7 +11,6 @@ from bot.domain.stems import AudioFormat, Stem
 from bot.services.delivery import ParcelFile
 from bot.services.naming import stem_filename, stem_label
 from bot.services.together import together
-from storage.files import JobFiles
 
 MESSAGE_BYTES = 25 * 1024 * 1024
 """A whole message request; all its files share it."""
@@ -35,11 +34,10 @@ class Packed:
 class Packer:
     """Encodes masters for one message."""
 
-    def __init__(self, *, audio: AudioTools, files: JobFiles) -> None:
+    def __init__(self, *, audio: AudioTools) -> None:
         self._audio = audio
-        self._files = files
 
-    async def pack(self, job: Job, masters: Masters, *, limit_bytes: int) -> Packed:
+    async def pack(self, job: Job, masters: Masters, into: Path, *, limit_bytes: int) -> Packed:
         """Encode all masters in the format asked for, or as MP3 where that cannot fit.
 
         Raises DoesNotFit when even the smallest MP3 is too large.
@@ -48,11 +46,11 @@ class Packer:
         max_bytes = min(limit_bytes, share)
         wanted = job.request.audio_format
         try:
-            encoded = await self._encode(job, masters, wanted, max_bytes)
+            encoded = await self._encode(job, masters, into, wanted, max_bytes)
         except DoesNotFit:
             if wanted is AudioFormat.MP3:
                 raise
-            encoded = await self._encode(job, masters, AudioFormat.MP3, max_bytes)
+            encoded = await self._encode(job, masters, into, AudioFormat.MP3, max_bytes)
         return Packed(
             encoded[0].format,
             tuple(map(_parcel_file, (stem for stem, _ in masters), encoded)),
@@ -60,12 +58,12 @@ class Packer:
         )
 
     async def _encode(
-        self, job: Job, masters: Masters, audio_format: AudioFormat, max_bytes: int
+        self, job: Job, masters: Masters, into: Path, audio_format: AudioFormat, max_bytes: int
     ) -> list[Encoded]:
         return await together(
             self._audio.encode(
                 master,
-                self._files.parcel(job.id, stem_filename(job.title, stem, audio_format)),
+                into / stem_filename(job.title, stem, audio_format),
                 format=audio_format,
                 max_bytes=max_bytes,
                 tags={"title": f"{job.title} ({stem_label(stem)})"},

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
-from storage.jobs import JobStore
-
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderError
@@ -17,6 +15,7 @@ from bot.services.outcomes import Again, Next
 from bot.services.pace import Pace
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.results import Results
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 

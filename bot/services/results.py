@@ -3,14 +3,12 @@
 import logging
 from pathlib import Path
 
-from storage.jobs import JobStore
-
 from bot.audio.tasks import Mix, Part
 from bot.audio.tools import AudioTools
 from bot.domain.attempt import Attempt, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderProtocol, Rejected
-from bot.domain.job import Job, JobId, State
+from bot.domain.job import Job, State
 from bot.domain.quota import Post
 from bot.domain.stems import Stem
 from bot.providers.base import Model, Provider
@@ -19,7 +17,8 @@ from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.together import together
-from storage.files import JobFiles
+from storage.files import JobDir, JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +52,16 @@ class Results:
         """
         title = provider.capabilities.title
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
-        await self._files.prepare(job.id)
-        spools = await self._fetch(job.id, attempt.files, provider)
+        where = await self._files.prepare(job.id)
+        spools = await self._fetch(attempt.files, provider, where)
         self._line.leave(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         model = _model_of(provider, attempt.model)
         made = derivations(job.request.recipe, model, frozenset(spools))
         if made is None:
             raise ProviderProtocol(f"{attempt.provider} returned {sorted(spools)}")
-        song = self._files.mixture(job.id)
         mixes = [
-            Mix(path=self._files.master(job.id, stem), parts=_parts(derivation, spools, song))
+            Mix(path=where.master(stem), parts=_parts(derivation, spools, where.mixture))
             for stem, derivation in made.items()
         ]
         await self._audio.combine(mixes, frames=job.frames)
@@ -75,11 +73,10 @@ class Results:
         return Again()
 
     async def _fetch(
-        self, job_id: JobId, files: tuple[RemoteFile, ...], provider: Provider
+        self, files: tuple[RemoteFile, ...], provider: Provider, where: JobDir
     ) -> dict[Stem, Path]:
         fetched = await together(
-            self._fetch_one(file, number, provider, self._files.work(job_id))
-            for number, file in enumerate(files)
+            self._fetch_one(file, number, provider, where.work) for number, file in enumerate(files)
         )
         return dict(fetched)
 

@@ -4,11 +4,10 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from storage.jobs import JobStore
-
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from storage.files import JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +43,6 @@ class Retention:
 
     async def sweep_orphans(self) -> None:
         """Delete directories that belong to no job, as a crash may leave them; at start only."""
-        for orphan in await self._files.orphans(self._jobs.known_ids):
+        for orphan in await self._files.orphans(await self._jobs.known_ids()):
             await self._files.remove(orphan)
             log.info("%s: files without a job are deleted", orphan)

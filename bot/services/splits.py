@@ -5,8 +5,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.jobs import JobStore, new_job_id
-
 from bot.domain.clock import Clock
 from bot.domain.errors import (
     NotFound,
@@ -28,6 +26,7 @@ from bot.services.plans import Offer, offers, plan
 from bot.services.quotas import Quotas
 from bot.services.room import Room
 from bot.services.runner import Runner
+from storage.jobs import JobStore, new_job_id
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
 
-from storage.jobs import JobStore
-
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State
 from bot.services.endings import Endings
@@ -10,6 +8,7 @@ from bot.services.intake import Intake
 from bot.services.outcomes import Again, Next, Over
 from bot.services.polls import Polls
 from bot.services.submits import Submits
+from storage.jobs import JobStore
 
 
 class Steps:

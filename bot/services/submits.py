@@ -10,8 +10,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
-from storage.jobs import JobStore
-
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import (
@@ -39,6 +37,7 @@ from bot.services.routing import Candidate, Exhausted, Go, Rest, route
 from bot.services.sources import address_of
 from bot.services.spend import SpendCaps
 from storage.files import JobFiles
+from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -168,15 +167,15 @@ class Submits:
 
     async def _submit(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
         provider = self._providers[plan.provider]
-        await self._files.prepare(job.id)
+        where = await self._files.prepare(job.id)
         call = Call(
             job_id=job.id,
             attempt=attempt.number,
             model=plan.model,
-            workdir=self._files.work(job.id),
+            workdir=where.work,
         )
         source = Source(
-            mixture=self._files.mixture(job.id),
+            mixture=where.mixture,
             frames=job.frames or 0,
             url=address_of(job.request.source, self._clock.now()),
         )

@@ -1,0 +1,1 @@
+"""What the operator needs beside Discord: health and metrics over HTTP."""
