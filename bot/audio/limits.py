@@ -13,6 +13,8 @@ _CPU_GRACE_S = 5
 _PR_SET_PDEATHSIG = 1
 
 MIB = 1024 * 1024
+_USUAL_STACK_BYTES = 8 * MIB
+_LARGEST_POOL = 17  # libavutil/slicethread.c and libavcodec/pthread.c: 16 when left to choose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,8 @@ class Budget:
 
     cpu_s: int
     file_bytes: int
-    memory_bytes: int = 384 * MIB
+    thread_pools: int
+    memory_bytes: int = 256 * MIB
 
     @property
     def wall_s(self) -> float:
@@ -33,14 +36,22 @@ class Budget:
 
         Memory is limited by RLIMIT_DATA, not RLIMIT_AS: libraries map hundreds of megabytes of
         address space that they never touch, while private writable memory is what a hostile file
-        can make grow.
+        can make grow. Stacks of threads are counted in full there, though hardly touched.
         """
         os.nice(_NICENESS)
-        _cap(resource.RLIMIT_DATA, self.memory_bytes)
+        _cap(resource.RLIMIT_DATA, self.memory_bytes + self.thread_pools * _pool_bytes())
         _cap(resource.RLIMIT_CPU, self.cpu_s, hard=self.cpu_s + _CPU_GRACE_S)
         _cap(resource.RLIMIT_FSIZE, self.file_bytes)
         _cap(resource.RLIMIT_NOFILE, _DESCRIPTORS)
         _cap(resource.RLIMIT_CORE, 0)
+
+
+def _pool_bytes() -> int:
+    """Return what the stacks of one of FFmpeg's thread pools take: a thread a core, and one."""
+    stack_bytes = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    if stack_bytes == resource.RLIM_INFINITY:
+        stack_bytes = _USUAL_STACK_BYTES
+    return min((os.cpu_count() or 1) + 1, _LARGEST_POOL) * stack_bytes
 
 
 def die_with_parent() -> None:

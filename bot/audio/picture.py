@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bot.audio import waveform
@@ -40,13 +41,14 @@ _OVERSAMPLING = 3
 _WIDTH = 1200
 _MARGIN = 36
 _GUTTER = 32
-_BAR, _PITCH = 4, 6
+_ROW_GAP = 20
+_BAR, _PITCH = 5, 8
 _AXIS_HEIGHT = 44
 _NAME_SIZE, _TIME_SIZE = 30, 22
 _PALETTE = 128
-_QUIETEST_TOP = 0.25
+_QUIETEST_TOP = 0.1
 _CURVE = 0.75
-"""Loudness to height: below 1 it lifts quiet passages, so that a soft stem still has a shape."""
+"""Loudness to height: below 1 it lifts quiet passages, so that they still have a shape."""
 
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200)
 _MOST_TICKS = 8
@@ -62,6 +64,10 @@ class _Layout:
     @property
     def row_height(self) -> int:
         return 132 if self.rows <= 2 else 104 if self.rows <= 4 else 84
+
+    @property
+    def reach(self) -> float:
+        return (self.row_height - _ROW_GAP) / 2
 
     @property
     def bars(self) -> int:
@@ -113,13 +119,13 @@ def picture(task: PictureTask) -> Drawn:
     layout = _Layout(rows=len(task.rows), left=_MARGIN + _names_width(task.rows) + _GUTTER)
     waves = [waveform.measure(row.stem, layout.bars) for row in task.rows]
     duration_s = max(wave.duration_s for wave in waves)
-    top = max(_QUIETEST_TOP, *(float(wave.peaks.max()) for wave in waves))
+    loudest = max(_loudness(wave) for wave in waves)
     canvas = _Canvas(layout)
     _draw_axis(canvas, layout, duration_s)
     for number, (row, wave) in enumerate(zip(task.rows, waves, strict=True)):
         colour = _colour(row, number)
         _draw_name(canvas, layout, number, row, colour)
-        _draw_wave(canvas, layout, number, wave, top, colour)
+        _draw_wave(canvas, layout, number, wave, _top(wave, loudest), colour)
     part = part_of(task.into)
     canvas.finished().save(part, "PNG", optimize=True)
     part.replace(task.into)
@@ -129,14 +135,23 @@ def picture(task: PictureTask) -> Drawn:
 def _draw_wave(
     canvas: _Canvas, layout: _Layout, number: int, wave: Waveform, top: float, colour: Colour
 ) -> None:
-    reach = (layout.row_height - 20) / 2
-    middle = layout.middle(number)
-    outer = _blend(colour, _CARD, 0.42)
+    faint = _blend(colour, _CARD, 0.42)
     for index, (peak, rms) in enumerate(zip(wave.peaks, wave.rms, strict=True)):
-        left = layout.left + index * _PITCH
-        for level, shade in ((float(peak), outer), (float(rms), colour)):
-            half = max(_BAR / 2, reach * min(1.0, level / top) ** _CURVE)
-            canvas.bar((left, middle - half, left + _BAR, middle + half), shade)
+        left, middle = layout.left + index * _PITCH, layout.middle(number)
+        for level, shade in ((float(peak), faint), (float(rms), colour)):
+            half = layout.reach * min(1.0, level / top) ** _CURVE
+            half, shown = (half, shade) if half > _BAR / 2 else (_BAR / 2, faint)
+            canvas.bar((left, middle - half, left + _BAR, middle + half), shown)
+
+
+def _top(wave: Waveform, loudest: float) -> float:
+    """Return the level that fills the row: half its own, half that of the loudest stem."""
+    return max(_QUIETEST_TOP, math.sqrt(_loudness(wave) * loudest))
+
+
+def _loudness(wave: Waveform) -> float:
+    """Return the level of the loud slices, so that a single click does not flatten the rest."""
+    return float(np.percentile(wave.peaks, 96))
 
 
 def _draw_name(canvas: _Canvas, layout: _Layout, number: int, row: Row, colour: Colour) -> None:

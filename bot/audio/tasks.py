@@ -13,12 +13,19 @@ from bot.domain.errors import SplitError
 from bot.domain.stems import AudioFormat
 
 _LARGEST_OUTPUT_BYTES = 4096 * MIB
-_OWN_FILES_BUDGET = Budget(cpu_s=900, file_bytes=_LARGEST_OUTPUT_BYTES)
+_OWN_FILES_CPU_S = 900
 
 
 def part_of(path: Path) -> Path:
     """Return where an output is written until it is whole."""
     return path.with_name(path.name + ".part")
+
+
+def _own_files_budget(*, thread_pools: int) -> Budget:
+    """Return a generous budget: files of our own making cannot be hostile."""
+    return Budget(
+        cpu_s=_OWN_FILES_CPU_S, file_bytes=_LARGEST_OUTPUT_BYTES, thread_pools=thread_pools
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,7 @@ class DecodeTask:
         return Budget(
             cpu_s=60 + max_duration_s // 5,
             file_bytes=self.max_frames * FRAME_BYTES + MIB,
+            thread_pools=3,  # the decoder, the resampler, and its successor at a change of shape
         )
 
 
@@ -91,7 +99,7 @@ class CombineTask:
 
     @property
     def budget(self) -> Budget:
-        return _OWN_FILES_BUDGET
+        return _own_files_budget(thread_pools=2 * len(self.mixes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +136,7 @@ class EncodeTask:
 
     @property
     def budget(self) -> Budget:
-        return _OWN_FILES_BUDGET
+        return _own_files_budget(thread_pools=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +170,7 @@ class PictureTask:
 
     @property
     def budget(self) -> Budget:
-        return _OWN_FILES_BUDGET
+        return _own_files_budget(thread_pools=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +184,7 @@ Task = DecodeTask | CombineTask | EncodeTask | PictureTask
 Answer = Decoded | Combined | Encoded | Drawn
 
 
-class DoesNotFit(SplitError):  # noqa: N818 - it says what is so, as its siblings do
+class DoesNotFit(SplitError):
     """A stem cannot be encoded in the bytes allowed, not even at the lowest rate."""
 
     def __init__(self, *, needed_bytes: int, max_bytes: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio import master
-from bot.audio.spool import SAMPLE_RATE
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,19 +21,19 @@ class Waveform:
 
 def measure(stem: Path, slices: int) -> Waveform:
     """Measure a master; it is read once and never held whole."""
-    peaks, powers, counts = np.zeros(slices), np.zeros(slices), np.zeros(slices)
+    peaks, powers = np.zeros(slices), np.zeros(slices)
     with master.opened(stem) as container:
         frames = max(1, master.frames_in(container))
-        start = 0
+        starts = np.arange(slices) * frames // slices
+        at = 0
         for block in master.blocks(container):
-            at = np.minimum(np.arange(start, start + len(block)) * slices // frames, slices - 1)
-            first, edges = at[0], np.flatnonzero(np.diff(at, prepend=-1))
-            touched = slice(first, first + len(edges))
-            loudest = np.abs(block).max(axis=1)
-            power = np.square(block, dtype=np.float64).mean(axis=1)
-            peaks[touched] = np.maximum(peaks[touched], np.maximum.reduceat(loudest, edges))
-            powers[touched] += np.add.reduceat(power, edges)
-            counts[touched] += np.diff(edges, append=len(at))
-            start += len(block)
-    rms = np.sqrt(powers / np.maximum(counts, 1))
+            first, last = np.searchsorted(starts, (at, at + len(block) - 1), side="right") - 1
+            here = slice(first, last + 1)
+            edges = np.maximum(starts[here] - at, 0) * CHANNELS
+            samples = block.ravel()
+            peaks[here] = np.maximum(peaks[here], np.maximum.reduceat(np.abs(samples), edges))
+            powers[here] += np.add.reduceat(np.square(samples), edges)
+            at += len(block)
+    lengths = np.diff(starts, append=frames) * CHANNELS
+    rms = np.sqrt(powers / np.maximum(lengths, 1))
     return Waveform(duration_s=frames / SAMPLE_RATE, peaks=peaks, rms=rms)
