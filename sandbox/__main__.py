@@ -1,0 +1,34 @@
+"""Run the stand-in alone: `python -m sandbox [--port N]`; it prints its address and stays."""
+
+import argparse
+import asyncio
+import signal
+
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+
+
+async def serve(host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, done.set)
+    sandbox = Sandbox()
+    await sandbox.start(host, port)
+    print(f"page: {sandbox.base_url}/")
+    print(f"bot:  DISCORD_API_BASE={sandbox.api_base} DISCORD_TOKEN={DEFAULT_TOKEN}", flush=True)
+    await done.wait()
+    await sandbox.stop()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8420)
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.host, arguments.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""What the stand-in's world is made of; how Discord writes these things is in payloads.py."""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum, IntFlag
+from pathlib import Path
+
+from sandbox.errors import Json
+
+
+class Permission(IntFlag):
+    """The permissions that matter to a bot which only talks."""
+
+    ADMINISTRATOR = 1 << 3
+    MANAGE_CHANNELS = 1 << 4
+    MANAGE_GUILD = 1 << 5
+    VIEW_CHANNEL = 1 << 10
+    SEND_MESSAGES = 1 << 11
+    MANAGE_MESSAGES = 1 << 13
+    EMBED_LINKS = 1 << 14
+    ATTACH_FILES = 1 << 15
+    READ_MESSAGE_HISTORY = 1 << 16
+    MANAGE_ROLES = 1 << 28
+    USE_APPLICATION_COMMANDS = 1 << 31
+
+
+EVERYONE = (
+    Permission.VIEW_CHANNEL
+    | Permission.SEND_MESSAGES
+    | Permission.EMBED_LINKS
+    | Permission.ATTACH_FILES
+    | Permission.READ_MESSAGE_HISTORY
+    | Permission.USE_APPLICATION_COMMANDS
+)
+ALL_PERMISSIONS = (1 << 53) - 1
+
+
+class MessageFlag(IntFlag):
+    """Bits of a message's `flags`."""
+
+    SUPPRESS_EMBEDS = 1 << 2
+    EPHEMERAL = 1 << 6
+    LOADING = 1 << 7
+    SUPPRESS_NOTIFICATIONS = 1 << 12
+    COMPONENTS_V2 = 1 << 15
+
+
+class ChannelKind(IntEnum):
+    """Discord's channel types, as far as they exist here."""
+
+    TEXT = 0
+    DM = 1
+    GROUP = 3
+
+
+class Context(IntEnum):
+    """Where an interaction happened."""
+
+    GUILD = 0
+    BOT_DM = 1
+    PRIVATE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A person, or the bot."""
+
+    id: int
+    name: str
+    avatar_color: str = "#5865f2"
+    is_bot: bool = False
+    is_owner: bool = False
+    accepts_dms: bool = True
+    installed_app: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A server's role."""
+
+    id: int
+    name: str
+    permissions: int
+    position: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guild:
+    """A server; `members` maps a user to their roles."""
+
+    id: int
+    name: str
+    owner_id: int
+    roles: tuple[Role, ...]
+    members: dict[int, tuple[int, ...]]
+    has_bot: bool = True
+
+    def permissions_of(self, user_id: int) -> int:
+        """Return what a member may do in this server."""
+        if user_id == self.owner_id:
+            return ALL_PERMISSIONS
+        held = {self.id, *self.members[user_id]}
+        granted = 0
+        for role in self.roles:
+            if role.id in held:
+                granted |= role.permissions
+        return ALL_PERMISSIONS if granted & Permission.ADMINISTRATOR else granted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A place to talk; `member_ids` counts outside servers only."""
+
+    id: int
+    name: str
+    kind: ChannelKind
+    guild_id: int | None = None
+    member_ids: tuple[int, ...] = ()
+    bot_can_view: bool = True
+    bot_can_send: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A stored file; `title` keeps the name where `filename` had to be cleansed."""
+
+    id: int
+    channel_id: int
+    filename: str
+    title: str | None
+    size_bytes: int
+    content_type: str
+    path: Path
+    is_ephemeral: bool = False
+    description: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+    @property
+    def shown_name(self) -> str:
+        """The name that people see and download."""
+        return self.filename if self.title is None else self.title + Path(self.filename).suffix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """The interaction that a message answers."""
+
+    interaction_id: int
+    kind: int
+    user_id: int
+    name: str
+    owners: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message; `embeds` still name their files as `attachment://name`."""
+
+    id: int
+    channel_id: int
+    author_id: int
+    created_at: float
+    kind: int = 0
+    content: str = ""
+    flags: int = 0
+    edited_at: float | None = None
+    embeds: tuple[Json, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    components: tuple[Json, ...] = ()
+    cause: Cause | None = None
+    visible_to: int | None = None
+    reply_to: int | None = None
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether one person alone sees it."""
+        return self.visible_to is not None
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether it still shows "thinking"."""
+        return bool(self.flags & MessageFlag.LOADING)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.content or self.embeds or self.attachments or self.components)
+
+    def settled(self) -> "Message":
+        """Return it without the "thinking"."""
+        return replace(self, flags=self.flags & ~MessageFlag.LOADING)

@@ -1,0 +1,114 @@
+"""Discord's refusals: the status and code of each, and the tree of errors of a wrong form."""
+
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+INVALID_FORM = 50035
+
+REFUSALS: dict[int, tuple[int, str]] = {
+    0: (404, "404: Not Found"),
+    10002: (404, "Unknown Application"),
+    10003: (404, "Unknown Channel"),
+    10004: (404, "Unknown Guild"),
+    10007: (404, "Unknown Member"),
+    10008: (404, "Unknown Message"),
+    10013: (404, "Unknown User"),
+    10015: (404, "Unknown Webhook"),
+    10062: (404, "Unknown interaction"),
+    10063: (404, "Unknown application command"),
+    30032: (400, "Maximum number of application commands reached (100)"),
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later."),
+    40005: (413, "Request entity too large"),
+    40060: (400, "Interaction has already been acknowledged."),
+    40094: (400, "This interaction has hit the maximum number of follow up messages"),
+    50001: (403, "Missing Access"),
+    50003: (403, "Cannot execute action on a DM channel"),
+    50005: (403, "Cannot edit a message authored by another user"),
+    50006: (400, "Cannot send an empty message"),
+    50007: (403, "Cannot send messages to this user"),
+    50013: (403, "Missing Permissions"),
+    50027: (401, "Invalid Webhook Token"),
+    INVALID_FORM: (400, "Invalid Form Body"),
+    50083: (400, "Thread is archived"),
+    50109: (400, "The request body contains invalid JSON."),
+    50146: (400, "Uploaded file not found."),
+    50278: (403, "Cannot send messages to this user due to having no mutual guilds"),
+    200000: (400, "Message was blocked by automatic moderation"),
+}
+
+
+class DiscordError(Exception):
+    """A refusal as Discord words it; `code` says which, the status follows from it."""
+
+    def __init__(
+        self,
+        code: int,
+        *,
+        status: int | None = None,
+        message: str | None = None,
+        details: Json | None = None,
+    ) -> None:
+        known_status, known_message = REFUSALS.get(code, (400, "Refused"))
+        self.code = code
+        self.status = known_status if status is None else status
+        self.details = details or {}
+        super().__init__(known_message if message is None else message)
+
+    def body(self) -> Json:
+        """Return what the answer carries."""
+        return {"message": str(self), "code": self.code, **self.details}
+
+
+class FormErrors:
+    """Collects what is wrong with a form, by dotted path, and refuses it in one go."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Json]] = {}
+
+    def add(self, path: str, code: str, message: str) -> None:
+        """Note one error at a path such as `embeds.0.title`."""
+        self._found.setdefault(path, []).append({"code": code, "message": message})
+
+    def raise_if_any(self) -> None:
+        """Raise `50035` with all that was noted."""
+        if not self._found:
+            return
+        tree: Json = {}
+        for path, errors in self._found.items():
+            node = tree
+            for step in path.split("."):
+                node = node.setdefault(step, {})
+            node["_errors"] = errors
+        raise DiscordError(INVALID_FORM, details={"errors": tree})
+
+    def text(self, path: str, value: object, *, longest: int, shortest: int = 0) -> str:
+        """Check a text's type and length; return it, or nothing where it is wrong."""
+        if value is None and shortest == 0:
+            return ""
+        if not isinstance(value, str):
+            code = "BASE_TYPE_REQUIRED" if value is None else "BASE_TYPE_STRING"
+            self.add(path, code, "This field is required" if value is None else "Must be a string.")
+            return ""
+        text = value.strip()
+        if len(text) > longest:
+            message = f"Must be {longest} or fewer in length."
+            self.add(path, "BASE_TYPE_MAX_LENGTH", message)
+        elif shortest and not text:
+            self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
+        return text
+
+    def objects(self, path: str, value: object, *, most: int, least: int = 0) -> list[Json]:
+        """Check a list of objects and its length; return those that are objects."""
+        if value is None and least == 0:
+            return []
+        if not isinstance(value, list):
+            self.add(path, "BASE_TYPE_BAD_TYPE", "Only iterables may be used in a ListType")
+            return []
+        if not least <= len(value) <= most:
+            message = f"Must be between {least} and {most} in length."
+            self.add(path, "BASE_TYPE_BAD_LENGTH", message)
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                self.add(f"{path}.{index}", "MODEL_TYPE_CONVERT", "Only dictionaries may be used.")
+        return [item for item in value if isinstance(item, dict)]

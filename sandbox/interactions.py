@@ -1,0 +1,219 @@
+"""Interactions: opened by people, told to the bot, answered in time or not at all."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from sandbox.entities import Cause, Channel, Context, Message, User
+from sandbox.errors import DiscordError, Json
+from sandbox.gateway import Gateway
+from sandbox.payloads import Payloads
+from sandbox.world import World
+
+ANSWER_WITHIN_S = 3.0
+TOKEN_LIFETIME_S = 15 * 60
+MOST_FOLLOW_UPS = 5
+
+
+class InteractionKind(IntEnum):
+    """What a person did."""
+
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL = 5
+
+
+class AnswerKind(IntEnum):
+    """How a bot may answer at first."""
+
+    MESSAGE = 4
+    DEFERRED_MESSAGE = 5
+    DEFERRED_UPDATE = 6
+    UPDATE = 7
+    CHOICES = 8
+    MODAL = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The bot's first answer; `message_id` is what `@original` means from then on."""
+
+    kind: AnswerKind
+    message_id: int | None = None
+    choices: tuple[Json, ...] = ()
+    modal_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Interaction:
+    """One interaction and what has become of it."""
+
+    id: int
+    kind: InteractionKind
+    user: User
+    channel: Channel
+    opened_at: float
+    name: str
+    owners: Json
+    context: Context
+    source_id: int | None = None
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    answer: Answer | None = None
+    is_taken: bool = False
+    is_late: bool = False
+    follow_ups: int = 0
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def cause(self) -> Cause:
+        """What a message in answer to it refers to."""
+        return Cause(
+            interaction_id=self.id,
+            kind=self.kind,
+            user_id=self.user.id,
+            name=self.name,
+            owners=self.owners,
+        )
+
+    def release(self) -> None:
+        """Give the claim back: the answer was refused, another may come while there is time."""
+        self.is_taken = False
+        if self.is_late:
+            self.answered.set()
+
+    def settle(self, answer: Answer) -> None:
+        """Note the first answer and wake who waits for it."""
+        self.answer = answer
+        self.answered.set()
+
+
+class Interactions:
+    """Opens interactions and knows which of them can still be answered."""
+
+    def __init__(self, *, world: World, payloads: Payloads, gateway: Gateway) -> None:
+        self.answer_within_s = ANSWER_WITHIN_S
+        self._world = world
+        self._payloads = payloads
+        self._gateway = gateway
+        self._by_token: dict[str, Interaction] = {}
+
+    async def ask(
+        self,
+        kind: InteractionKind,
+        *,
+        user: User,
+        channel: Channel,
+        name: str,
+        data: Json,
+        source: Message | None = None,
+        locale: str = "en-US",
+    ) -> Interaction:
+        """Open an interaction, tell the bot, and wait for its first answer.
+
+        The answer is missing if none came in time.
+        """
+        interaction = Interaction(
+            id=self._world.snowflakes.next(),
+            kind=kind,
+            user=user,
+            channel=channel,
+            opened_at=self._world.clock.now(),
+            name=name,
+            owners=self._owners(user, channel),
+            context=self._world.context_of(channel),
+            source_id=None if source is None else source.id,
+        )
+        self._forget_expired()
+        self._by_token[interaction.token] = interaction
+        payload = self._payload(interaction, data, locale)
+        if source is not None:
+            payload["message"] = self._payloads.message(source)
+        guild_id = channel.guild_id
+        await self._gateway.dispatch("INTERACTION_CREATE", payload, guild_id=guild_id)
+        try:
+            async with asyncio.timeout(self.answer_within_s):
+                await interaction.answered.wait()
+        except TimeoutError:
+            # An answer that is being read just now still counts: it came in time.
+            interaction.is_late = True
+            if interaction.is_taken:
+                await interaction.answered.wait()
+        return interaction
+
+    def take(self, interaction_id: int, token: str) -> Interaction:
+        """Claim the one first answer; raise `10062` when too late, `40060` when taken."""
+        interaction = self._by_token.get(token)
+        if interaction is None or interaction.id != interaction_id:
+            raise DiscordError(10062)
+        if interaction.is_taken:
+            raise DiscordError(40060)
+        if self._world.clock.now() - interaction.opened_at > self.answer_within_s:
+            raise DiscordError(10062)
+        interaction.is_taken = True
+        return interaction
+
+    def by_token(self, token: str) -> Interaction:
+        """Return an answered interaction whose token lives; else `50027` or `10015`."""
+        interaction = self._by_token.get(token)
+        if interaction is None or self._has_expired(interaction):
+            raise DiscordError(50027)
+        if interaction.answer is None:
+            raise DiscordError(10015)
+        return interaction
+
+    def count_follow_up(self, interaction: Interaction) -> None:
+        """Count a follow-up; where only the user installed the application, five are allowed."""
+        interaction.follow_ups += 1
+        if "0" not in interaction.owners and interaction.follow_ups > MOST_FOLLOW_UPS:
+            raise DiscordError(40094)
+
+    def _has_expired(self, interaction: Interaction) -> bool:
+        return self._world.clock.now() - interaction.opened_at >= TOKEN_LIFETIME_S
+
+    def _forget_expired(self) -> None:
+        for token, interaction in list(self._by_token.items()):
+            if self._has_expired(interaction):
+                del self._by_token[token]
+
+    def _owners(self, user: User, channel: Channel) -> Json:
+        owners: Json = {}
+        guild = self._world.guild_of(channel)
+        if guild is not None and guild.has_bot:
+            owners["0"] = str(guild.id)
+        elif self._world.bot.id in channel.member_ids:
+            owners["0"] = "0"
+        if user.installed_app:
+            owners["1"] = str(user.id)
+        return owners
+
+    def _payload(self, interaction: Interaction, data: Json, locale: str) -> Json:
+        channel = interaction.channel
+        guild = self._world.guild_of(channel)
+        payload: Json = {
+            "id": str(interaction.id),
+            "application_id": str(self._world.application_id),
+            "type": interaction.kind.value,
+            "token": interaction.token,
+            "version": 1,
+            "data": data,
+            "context": interaction.context.value,
+            "authorizing_integration_owners": interaction.owners,
+            "attachment_size_limit": self._world.attachment_size_limit,
+            "channel_id": str(channel.id),
+            "channel": self._payloads.channel(channel),
+            "app_permissions": str(self._world.bot_permissions(channel)),
+            "locale": locale,
+            "entitlements": [],
+        }
+        if guild is None:
+            return payload | {"user": self._payloads.user(interaction.user)}
+        permissions = str(guild.permissions_of(interaction.user.id))
+        payload["channel"] |= {"permissions": permissions}
+        return payload | {
+            "guild_id": str(guild.id),
+            "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
+            "guild_locale": "en-US",
+            "member": self._payloads.member(guild, interaction.user.id, with_permissions=True),
+        }

@@ -1,0 +1,34 @@
+"""The world that the sandbox starts with: one server, three people, and Stemcord."""
+
+from sandbox.clock import SandboxClock
+from sandbox.entities import EVERYONE, Guild, Permission, Role
+from sandbox.world import World
+
+
+def karaoke_night(clock: SandboxClock) -> World:
+    """Build it: Ada owns the application and manages the server, Ben and Cleo just sing."""
+    world = World(clock=clock, application_name="Stemcord")
+    ada = world.add_user("Ada", avatar_color="#eb459e", is_owner=True)
+    ben = world.add_user("Ben", avatar_color="#3ba55d")
+    cleo = world.add_user("Cleo", avatar_color="#faa61a")
+    guild_id = world.snowflakes.next()
+    everyone = Role(id=guild_id, name="@everyone", permissions=EVERYONE, position=0)
+    host = Role(
+        id=world.snowflakes.next(),
+        name="Host",
+        permissions=EVERYONE | Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES,
+        position=2,
+    )
+    singer = Role(id=world.snowflakes.next(), name="Singer", permissions=EVERYONE)
+    world.add_guild(
+        Guild(
+            id=guild_id,
+            name="Karaoke Night",
+            owner_id=ada.id,
+            roles=(everyone, singer, host),
+            members={ada.id: (host.id,), ben.id: (singer.id,), cleo.id: (), world.bot.id: ()},
+        )
+    )
+    world.add_text_channel(guild_id, "karaoke")
+    world.add_text_channel(guild_id, "lounge")
+    return world

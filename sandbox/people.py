@@ -1,0 +1,231 @@
+"""What people do at the stand-in: use commands, press buttons, send forms in, write, delete."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sandbox.bodies import Body, Received
+from sandbox.command_rules import CHAT_INPUT, MESSAGE_MENU
+from sandbox.conversation import Conversation, Sender
+from sandbox.entities import Attachment, Channel, Message, Permission, User
+from sandbox.errors import Json
+from sandbox.interactions import Answer, Interaction, InteractionKind, Interactions
+from sandbox.invocations import Invocations, NotAllowed
+from sandbox.media import MediaStore
+from sandbox.modals import Modals
+from sandbox.payloads import Payloads
+from sandbox.world import World
+
+NO_ANSWER = "The application did not respond"
+_BUTTON = 2
+_MENU_KINDS = (3, 5, 6, 7, 8)
+
+
+class People:
+    """Acts for a person; raises `NotAllowed` for what their own app would not let them do."""
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        payloads: Payloads,
+        media: MediaStore,
+        conversation: Conversation,
+        interactions: Interactions,
+        invocations: Invocations,
+        modals: Modals,
+    ) -> None:
+        self._world = world
+        self._payloads = payloads
+        self._media = media
+        self._conversation = conversation
+        self._interactions = interactions
+        self._invocations = invocations
+        self._modals = modals
+
+    def user(self, user_id: int) -> User:
+        """Return a person."""
+        user = self._world.users.get(user_id)
+        if user is None or user.is_bot:
+            raise NotAllowed("There is no such person.")
+        return user
+
+    def channel(self, channel_id: int, user: User) -> Channel:
+        """Return a channel that a person is in."""
+        channel = self._world.channels.get(channel_id)
+        if channel is None or not self._world.may_see_channel(user.id, channel):
+            raise NotAllowed("There is no such channel.")
+        return channel
+
+    def message(self, message_id: int, user: User) -> Message:
+        """Return a message that a person sees."""
+        message = self._world.messages.get(message_id)
+        if message is None or not self._world.may_see(user.id, message):
+            raise NotAllowed("There is no such message.")
+        return message
+
+    def upload(self, path: Path, name: str) -> Attachment:
+        """Take a file that a person has chosen but not yet sent."""
+        upload_id = self._world.snowflakes.next()
+        attachment = self._media.store(
+            path,
+            attachment_id=upload_id,
+            channel_id=self._world.application_id,
+            name=name,
+            is_ephemeral=True,
+        )
+        self._world.uploads[upload_id] = attachment
+        return attachment
+
+    def uploaded(self, upload_id: int) -> Attachment:
+        """Return a chosen file."""
+        attachment = self._world.uploads.get(upload_id)
+        if attachment is None:
+            raise NotAllowed("There is no such upload.")
+        return attachment
+
+    async def use_command(
+        self, user: User, channel: Channel, name: str, options: Json, locale: str
+    ) -> Interaction:
+        """Use a slash command; a value of `{upload: id}` fills an option with a file."""
+        invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)
+        uploads = self._uploads_in(options)
+        data = invocation.data(self._invocations.fill(invocation, options, uploads, channel))
+        return await self._interactions.ask(
+            InteractionKind.COMMAND,
+            user=user,
+            channel=channel,
+            name=name,
+            data=data,
+            locale=locale,
+        )
+
+    async def use_menu(
+        self, user: User, channel: Channel, name: str, target: Message
+    ) -> Interaction:
+        """Use a command from a message's menu."""
+        invocation = self._invocations.find(name, MESSAGE_MENU, user=user, channel=channel)
+        invocation.resolved["messages"] = {str(target.id): self._payloads.message(target)}
+        data = invocation.data([]) | {"target_id": str(target.id)}
+        del data["options"]
+        return await self._interactions.ask(
+            InteractionKind.COMMAND, user=user, channel=channel, name=name, data=data
+        )
+
+    async def complete(
+        self, user: User, channel: Channel, name: str, options: Json, *, focused: str, typed: str
+    ) -> Interaction:
+        """Ask what could be meant by what was typed so far."""
+        invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)
+        so_far = self._invocations.fill_so_far(invocation, options, focused=focused, typed=typed)
+        return await self._interactions.ask(
+            InteractionKind.AUTOCOMPLETE,
+            user=user,
+            channel=channel,
+            name=name,
+            data=invocation.data(so_far),
+        )
+
+    async def press(
+        self, user: User, message: Message, custom_id: str, values: list[str]
+    ) -> Interaction:
+        """Press a button, or choose from a select menu."""
+        component = _find_component(message.components, custom_id)
+        if component is None or component.get("disabled"):
+            raise NotAllowed("There is no such button, or it is disabled.")
+        data: Json = {"custom_id": custom_id, "component_type": component["type"]}
+        if component["type"] != _BUTTON:
+            _check_selection(component, values)
+            data["values"] = values
+        return await self._interactions.ask(
+            InteractionKind.COMPONENT,
+            user=user,
+            channel=self._world.channels[message.channel_id],
+            name=custom_id,
+            data=data,
+            source=message,
+        )
+
+    async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
+        """Send a form in; it closes once the bot has answered."""
+        modal = self._modals.find(modal_id, user.id)
+        if modal is None:
+            raise NotAllowed("This form is no longer open.")
+        uploads = {str(a.id): a for a in self._uploads_in(fields).values()}
+        values = {
+            name: [str(value["upload"])] if isinstance(value, dict) else value
+            for name, value in fields.items()
+        }
+        interaction = await self._interactions.ask(
+            InteractionKind.MODAL,
+            user=user,
+            channel=modal.channel,
+            name=modal.custom_id,
+            data=self._modals.submission(modal, values, uploads),
+            source=self._world.messages.get(modal.source_id or 0),
+        )
+        if interaction.answer is not None:
+            self._modals.close(modal_id)
+        return interaction
+
+    async def write(
+        self, user: User, channel: Channel, content: str, upload_ids: Iterable[int]
+    ) -> Message:
+        """Write a message, with the files that were chosen before."""
+        body = Body(payload={"content": content})
+        for number, attachment in enumerate([self.uploaded(key) for key in upload_ids]):
+            body.files[number] = Received(name=attachment.shown_name, path=attachment.path)
+            self._media.forget(attachment)
+            del self._world.uploads[attachment.id]
+        try:
+            return await self._conversation.send(channel, body, sender=Sender(user_id=user.id))
+        finally:
+            body.discard()
+
+    async def delete(self, user: User, message: Message) -> None:
+        """Delete one's own message, put an ephemeral one away, or clean up as a manager."""
+        guild = self._world.guild_of(self._world.channels[message.channel_id])
+        is_manager = guild is not None and bool(
+            guild.permissions_of(user.id) & Permission.MANAGE_MESSAGES
+        )
+        if not (is_manager or user.id in (message.author_id, message.visible_to)):
+            raise NotAllowed("You cannot delete this message.")
+        await self._conversation.delete(message)
+
+    def _uploads_in(self, values: Json) -> dict[str, Attachment]:
+        return {
+            name: self.uploaded(_upload_id(value))
+            for name, value in values.items()
+            if isinstance(value, dict)
+        }
+
+
+def answered(interaction: Interaction) -> Answer:
+    """Return the bot's answer; raise `NotAllowed` where none came in time."""
+    if interaction.answer is None:
+        raise NotAllowed(NO_ANSWER)
+    return interaction.answer
+
+
+def _upload_id(value: Json) -> int:
+    text = str(value.get("upload"))
+    return int(text) if text.isdecimal() else 0
+
+
+def _find_component(components: Iterable[Json], custom_id: str) -> Json | None:
+    for component in components:
+        if component.get("custom_id") == custom_id:
+            return component
+        inner = [*(component.get("components") or ()), component.get("accessory")]
+        found = _find_component([child for child in inner if isinstance(child, dict)], custom_id)
+        if found is not None:
+            return found
+    return None
+
+
+def _check_selection(component: Json, values: list[str]) -> None:
+    least, most = component.get("min_values", 1), component.get("max_values", 1)
+    if component["type"] not in _MENU_KINDS or not least <= len(values) <= most:
+        raise NotAllowed("That is not a selection that this menu takes.")
+    offered = [option["value"] for option in component.get("options") or ()]
+    if offered and not set(values) <= set(offered):
+        raise NotAllowed("That is not among the menu's options.")

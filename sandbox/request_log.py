@@ -1,0 +1,34 @@
+"""The requests that the stand-in received, for tests to look at; tokens are left out."""
+
+import re
+from collections import deque
+
+from sandbox.clock import SandboxClock, iso
+from sandbox.errors import Json
+
+_KEPT = 10_000
+_TOKENS = re.compile(r"^/(webhooks|interactions)/(\d+)/[^/]+")
+
+
+class RequestLog:
+    """The latest requests, oldest first."""
+
+    def __init__(self, *, clock: SandboxClock) -> None:
+        self._clock = clock
+        self._entries: deque[Json] = deque(maxlen=_KEPT)
+
+    def add(self, *, method: str, path: str, status: int | None, code: int | None) -> None:
+        """Note a request; a status of none means that the connection was broken."""
+        self._entries.append(
+            {
+                "method": method,
+                "path": _TOKENS.sub(r"/\1/\2/:token", path),
+                "status": status,
+                "code": code,
+                "at": iso(self._clock.now()),
+            }
+        )
+
+    def entries(self) -> list[Json]:
+        """Return what is kept."""
+        return list(self._entries)

@@ -1,0 +1,175 @@
+"""The stand-in as a whole: builds its parts and serves them on one port of this machine."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from sandbox.bodies import BodyReader
+from sandbox.cdn import Cdn
+from sandbox.clock import SandboxClock
+from sandbox.control import Control
+from sandbox.conversation import Conversation
+from sandbox.faults import Faults
+from sandbox.front_door import API_PREFIXES, FrontDoor
+from sandbox.gateway import Gateway
+from sandbox.interactions import Interactions
+from sandbox.invocations import Invocations
+from sandbox.karaoke_night import karaoke_night
+from sandbox.limits import RateLimits
+from sandbox.media import MediaStore
+from sandbox.modals import Modals
+from sandbox.page_feed import PageFeed
+from sandbox.payloads import Payloads
+from sandbox.people import People
+from sandbox.request_log import RequestLog
+from sandbox.rest import ApplicationRest, Authorizer
+from sandbox.rest_interactions import InteractionRest
+from sandbox.rest_messages import MessageRest
+
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the stand-in
+_PAGE = Path(__file__).parent / "page"
+_SHUTDOWN_S = 1.0
+
+
+class Sandbox:
+    """A Discord of one's own: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
+
+    In the same process tests may also reach into `world`, `clock`, `faults`, `limits` and
+    `gateway`; everything people do is in the control API, for which `SandboxClient` speaks.
+    """
+
+    def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
+        self.clock = SandboxClock()
+        self.world = karaoke_night(self.clock)
+        self.faults = Faults()
+        self.limits = RateLimits(clock=self.clock)
+        self.log = RequestLog(clock=self.clock)
+        self.media = MediaStore(folder=self._folder, clock=self.clock)
+        self._payloads = Payloads(world=self.world, media=self.media)
+        self.feed = PageFeed(world=self.world, payloads=self._payloads)
+        self.gateway = Gateway(
+            world=self.world, payloads=self._payloads, feed=self.feed, tokens=tokens
+        )
+        self.interactions = Interactions(
+            world=self.world, payloads=self._payloads, gateway=self.gateway
+        )
+        self._authorizer = Authorizer(tokens=tokens)
+        self._runner: web.AppRunner | None = None
+        self.base_url = ""
+
+    @property
+    def api_base(self) -> str:
+        """Where a bot finds the REST API."""
+        return f"{self.base_url}/api/v10"
+
+    async def __aenter__(self) -> Self:
+        """Start on a free port."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, and delete the files."""
+        await self.stop()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Serve REST, gateway, CDN, page and control API on one port."""
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        self._runner = runner
+        bound_port = runner.addresses[0][1]
+        self.base_url = f"http://{host}:{bound_port}"
+        self.media.base_url = self.base_url
+        self.gateway.base_url = self.base_url
+
+    async def stop(self) -> None:
+        """End all connections and delete all files."""
+        self.feed.close()
+        await self.gateway.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _application(self) -> web.Application:
+        bodies = BodyReader(media=self.media)
+        conversation = Conversation(
+            world=self.world, media=self.media, gateway=self.gateway, feed=self.feed
+        )
+        modals = Modals(feed=self.feed, payloads=self._payloads)
+        front_door = FrontDoor(log=self.log, faults=self.faults, limits=self.limits)
+        application = web.Application(middlewares=front_door.middlewares())
+        for base in API_PREFIXES:
+            application.add_routes(self._api_routes(base, bodies, conversation, modals))
+        application.add_routes(self.gateway.routes())
+        application.add_routes(Cdn(media=self.media).routes())
+        control = self._control(bodies, conversation, modals)
+        application.add_subapp("/sandbox", control.application())
+        if _PAGE.is_dir():
+            application.router.add_get("/", _show_page)
+            application.router.add_static("/page", _PAGE)
+        return application
+
+    def _api_routes(
+        self, base: str, bodies: BodyReader, conversation: Conversation, modals: Modals
+    ) -> list[web.RouteDef]:
+        application_rest = ApplicationRest(
+            world=self.world,
+            payloads=self._payloads,
+            gateway=self.gateway,
+            media=self.media,
+            feed=self.feed,
+            bodies=bodies,
+            authorizer=self._authorizer,
+        )
+        message_rest = MessageRest(
+            world=self.world,
+            payloads=self._payloads,
+            feed=self.feed,
+            conversation=conversation,
+            bodies=bodies,
+            limits=self.limits,
+            authorizer=self._authorizer,
+        )
+        interaction_rest = InteractionRest(
+            world=self.world,
+            payloads=self._payloads,
+            conversation=conversation,
+            interactions=self.interactions,
+            modals=modals,
+            bodies=bodies,
+        )
+        parts = (application_rest, message_rest, interaction_rest)
+        return [route for part in parts for route in part.routes(base)]
+
+    def _control(self, bodies: BodyReader, conversation: Conversation, modals: Modals) -> Control:
+        invocations = Invocations(world=self.world, payloads=self._payloads)
+        people = People(
+            world=self.world,
+            payloads=self._payloads,
+            media=self.media,
+            conversation=conversation,
+            interactions=self.interactions,
+            invocations=invocations,
+            modals=modals,
+        )
+        return Control(
+            world=self.world,
+            clock=self.clock,
+            people=people,
+            media=self.media,
+            bodies=bodies,
+            feed=self.feed,
+            gateway=self.gateway,
+            faults=self.faults,
+            log=self.log,
+        )
+
+
+async def _show_page(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-store"})

@@ -1,0 +1,20 @@
+"""Discord's ids: unique, ordered, and telling the time at which they were made."""
+
+from sandbox.clock import SandboxClock
+
+DISCORD_EPOCH_MS = 1_420_070_400_000
+_TIME_SHIFT = 22
+
+
+class Snowflakes:
+    """Makes ids in ascending order, also within one millisecond."""
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self._clock = clock
+        self._last = 0
+
+    def next(self) -> int:
+        """Return an id greater than all before it."""
+        elapsed_ms = int(self._clock.now() * 1000) - DISCORD_EPOCH_MS
+        self._last = max(self._last + 1, elapsed_ms << _TIME_SHIFT)
+        return self._last
