@@ -1,0 +1,126 @@
+"""The audio of jobs on disk: one directory a job, under one root; no audio is read here."""
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.job import JobId
+from bot.domain.stems import Stem
+
+_JOB_ID = re.compile(r"[a-z0-9]{1,32}")
+
+
+@dataclass(frozen=True, slots=True)
+class JobDir:
+    """Where each of a job's files lies."""
+
+    path: Path
+
+    @property
+    def input(self) -> Path:
+        """Return the path of the user's file as it was downloaded."""
+        return self.path / "input"
+
+    @property
+    def mixture(self) -> Path:
+        """Return the path of the decoded song: interleaved stereo float32 at 44.1 kHz."""
+        return self.path / "mixture.f32"
+
+    @property
+    def work(self) -> Path:
+        """Return the directory of everything between the mixture and the masters."""
+        return self.path / "work"
+
+    @property
+    def masters(self) -> Path:
+        """Return the directory of the finished stems, which are kept until retention."""
+        return self.path / "masters"
+
+    @property
+    def parcel(self) -> Path:
+        """Return the directory of what is encoded for delivery."""
+        return self.path / "parcel"
+
+    def master(self, stem: Stem) -> Path:
+        """Return the path of a finished stem."""
+        return self.masters / f"{stem}.flac"
+
+
+class JobFiles:
+    """Makes, measures and removes the directories of jobs."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def of(self, job_id: JobId) -> JobDir:
+        """Return the job's paths; ValueError for an id that could lead out of the root."""
+        if not _JOB_ID.fullmatch(job_id):
+            raise ValueError(f"not a job id: {job_id!r}")
+        return JobDir(self._root / job_id)
+
+    async def prepare(self, job_id: JobId) -> JobDir:
+        """Make the job's directories, leaving those that exist as they are."""
+        where = self.of(job_id)
+        await asyncio.to_thread(_make, where)
+        return where
+
+    async def drop_work(self, job_id: JobId) -> None:
+        """Remove the song and all work on it; masters and parcel stay."""
+        where = self.of(job_id)
+        await asyncio.to_thread(_remove, where.work, where.input, where.mixture)
+
+    async def drop_parcel(self, job_id: JobId) -> None:
+        """Remove what was encoded for delivery; it can be made again from the masters."""
+        await asyncio.to_thread(_remove, self.of(job_id).parcel)
+
+    async def remove(self, job_id: JobId) -> None:
+        """Remove everything of the job; nothing when there is nothing."""
+        await asyncio.to_thread(_remove, self.of(job_id).path)
+
+    async def used_bytes(self) -> int:
+        """Return the size of all files of all jobs."""
+        return await asyncio.to_thread(_size_bytes, self._root)
+
+    async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
+        """Return the jobs that have a directory here but are not known; for a start only.
+
+        While jobs come in, one stored after `known_ids` was read would pass for an orphan.
+        """
+        there = await asyncio.to_thread(_job_ids, self._root)
+        return [job_id for job_id in there if job_id not in known_ids]
+
+
+def _make(where: JobDir) -> None:
+    for path in (where.path, where.work, where.masters, where.parcel):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _remove(directory: Path, *files: Path) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+def _size_bytes(root: Path) -> int:
+    return sum(
+        _file_bytes(Path(folder, name)) for folder, _, names in os.walk(root) for name in names
+    )
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # removed since it was listed
+        return 0
+
+
+def _job_ids(root: Path) -> list[JobId]:
+    if not root.exists():
+        return []
+    names = sorted(path.name for path in root.iterdir() if path.is_dir())
+    return [JobId(name) for name in names if _JOB_ID.fullmatch(name)]

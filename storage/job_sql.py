@@ -1,0 +1,112 @@
+"""The statements of JobStore, on jobs with their attempts and events."""
+
+_SELECT = """
+SELECT
+    id, interaction_id,
+    user_id, filename, url, size_bytes, source_message_id,
+    recipe, audio_format, wanted_provider, entry,
+    channel_id, context, application_id, guild_id, message_id,
+    token, token_expires_at, size_limit_bytes, locale, wanted_version,
+    state, created_at, updated_at, acknowledged_at,
+    title, frames, minutes, provider, reason, facts, sent, files_expired
+FROM jobs
+"""
+BY_ID = _SELECT + "WHERE id = ?"
+BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
+OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
+UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
+STALE = _SELECT + (
+    "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL "
+    "ORDER BY is_final DESC, updated_at, rowid LIMIT ?"
+)
+EXPIRED = _SELECT + (
+    "WHERE NOT files_expired AND updated_at < ? AND (is_final OR state = 'ready') "
+    "ORDER BY updated_at, rowid"
+)
+WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
+ACTIVE_COUNT = "SELECT count(*) AS jobs FROM jobs WHERE user_id = ? AND NOT is_final"
+# The ledger outlives jobs, so an id that it names is not given to another one either.
+ID_TAKEN = """
+SELECT 1 FROM jobs WHERE id = :id
+UNION ALL
+SELECT 1 FROM ledger WHERE job_id = :id AND kind = 'hold'
+"""
+INSERT = """
+INSERT INTO jobs (
+    id, interaction_id,
+    user_id, filename, url, size_bytes, source_message_id,
+    recipe, audio_format, wanted_provider, entry,
+    channel_id, context, application_id, guild_id, message_id,
+    token, token_expires_at, size_limit_bytes, locale,
+    state, created_at, updated_at, acknowledged_at,
+    title, frames, minutes, provider, reason, facts, sent
+) VALUES (
+    :id, :interaction_id,
+    :user_id, :filename, :url, :size_bytes, :source_message_id,
+    :recipe, :audio_format, :wanted_provider, :entry,
+    :channel_id, :context, :application_id, :guild_id, :message_id,
+    :token, :token_expires_at, :size_limit_bytes, :locale,
+    :state, :created_at, :updated_at, :acknowledged_at,
+    :title, :frames, :minutes, :provider, :reason, :facts, :sent
+)
+"""
+# After the acknowledgement the reply's message is the reply writer's to set: a step that holds an
+# older copy of the job must not undo it.
+SAVE = """
+UPDATE jobs SET
+    state = :state, updated_at = :updated_at,
+    title = :title, frames = :frames, minutes = :minutes, provider = :provider,
+    reason = :reason, facts = :facts, sent = :sent,
+    acknowledged_at = coalesce(acknowledged_at, :acknowledged_at),
+    message_id = CASE
+        WHEN acknowledged_at IS NULL OR :reply_is_current THEN coalesce(:message_id, message_id)
+        ELSE message_id
+    END,
+    wanted_version = wanted_version + 1,
+    shown_version = CASE WHEN :reply_is_current THEN wanted_version + 1 ELSE shown_version END
+WHERE id = :id AND state = :expected
+"""
+ADD_EVENT = """
+INSERT INTO events (job_id, from_state, to_state, at, note)
+VALUES (:job_id, :from_state, :to_state, :at, :note)
+"""
+ATTEMPTS = """
+SELECT
+    job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
+    ref, files, error
+FROM attempts
+WHERE job_id = ?
+ORDER BY submitted_at, rowid
+"""
+# A reference is learnt once; a copy of the attempt from before that must not take it away.
+PUT_ATTEMPT = """
+INSERT INTO attempts (
+    job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
+    ref, files, error
+) VALUES (
+    :job_id, :provider, :number, :model, :state, :cost_minutes, :submitted_at, :updated_at,
+    :ref, :files, :error
+)
+ON CONFLICT (job_id, provider, number) DO UPDATE SET
+    state = excluded.state, updated_at = excluded.updated_at,
+    ref = coalesce(excluded.ref, ref), files = excluded.files, error = excluded.error
+"""
+REPLY_SHOWN = """
+UPDATE jobs SET
+    shown_version = max(shown_version, :version),
+    message_id = coalesce(:message_id, message_id)
+WHERE id = :id
+"""
+DROP_SECRETS = """
+UPDATE jobs SET token = NULL, token_expires_at = NULL
+WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
+"""
+TOUCH = "UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = ?"
+# Signed queries of addresses are secrets, and of no use once the files are gone.
+MARK_EXPIRED = """
+UPDATE jobs SET
+    files_expired = 1, token = NULL, token_expires_at = NULL,
+    url = substr(url, 1, instr(url || '?', '?') - 1)
+WHERE id = ?
+"""
+FORGET_REMOTE_FILES = "UPDATE attempts SET files = '[]' WHERE job_id = ?"

@@ -1,0 +1,182 @@
+"""Jobs with their attempts and events, and the outbox of their replies."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from sqlite3 import Row
+from typing import NamedTuple
+
+from aiosqlite import Connection
+
+from bot.domain.attempt import Attempt
+from bot.domain.errors import Reason, Rejected, StateMoved
+from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.quota import LedgerEntry
+from storage import job_sql as sql
+from storage import transfers
+from storage.database import Database
+from storage.rows import attempt_of, attempt_values, job_of, job_values, seconds, work_values
+
+# No 0, 1, i, l or o: people read ids off one screen and type them into another.
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
+_ID_LENGTH = 5
+
+
+def new_job_id() -> JobId:
+    """Return a random public id, like `k7f2q`."""
+    return JobId("".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)))
+
+
+class StaleReply(NamedTuple):
+    """A job whose reply is behind, and the version that an edit made from it shows."""
+
+    job: Job
+    version: int
+
+
+class JobStore:
+    """Where jobs are kept; each method that writes is one transaction."""
+
+    def __init__(self, *, db: Database) -> None:
+        self._db = db
+
+    async def add(self, job: Job, *, max_active: int) -> Job:
+        """Store a new job and return it as stored; the id is changed if it was taken.
+
+        An interaction that is stored already gives its first job, unchanged. Raises Rejected
+        when the user has `max_active` unfinished jobs.
+        """
+
+        async def work(conn: Connection) -> Job:
+            if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):
+                return job_of(known)
+            active = await _first(conn, sql.ACTIVE_COUNT, (job.request.user_id,))
+            if active is not None and active["jobs"] >= max_active:
+                raise Rejected(Reason.TOO_MANY_JOBS, limit=max_active)
+            return await _insert(conn, job)
+
+        return await self._db.write(work)
+
+    async def get(self, job_id: JobId) -> Job | None:
+        """Return the job, whoever's it is."""
+        return next(map(job_of, await self._db.read(sql.BY_ID, (job_id,))), None)
+
+    async def of_user(self, user_id: UserId, limit: int) -> list[Job]:
+        """Return the user's jobs, newest first."""
+        return [job_of(row) for row in await self._db.read(sql.OF_USER, (user_id, limit))]
+
+    async def unfinished(self) -> list[Job]:
+        """Return every job that is not in a final state, oldest first."""
+        return [job_of(row) for row in await self._db.read(sql.UNFINISHED)]
+
+    async def active_count(self, user_id: UserId) -> int:
+        """Return how many unfinished jobs the user has."""
+        [row] = await self._db.read(sql.ACTIVE_COUNT, (user_id,))
+        return int(row["jobs"])
+
+    async def known_ids(self) -> frozenset[JobId]:
+        """Return every job that may have files."""
+        return frozenset(JobId(row["id"]) for row in await self._db.read(sql.WITH_FILES))
+
+    async def save(
+        self,
+        job: Job,
+        *,
+        expected: State,
+        attempt: Attempt | None = None,
+        ledger: LedgerEntry | None = None,
+        note: str = "",
+        reply_is_current: bool = False,
+    ) -> None:
+        """Write a change of a job that is still in state `expected`, and all that goes with it.
+
+        The reply becomes stale, unless `reply_is_current` says that it shows the change already.
+        Raises StateMoved when the job left `expected`, and QuotaExceeded when a hold does not
+        fit; then nothing is written.
+        """
+
+        async def work(conn: Connection) -> None:
+            values = {
+                **work_values(job),
+                "id": job.id,
+                "message_id": job.reply.message_id,
+                "expected": expected,
+                "reply_is_current": reply_is_current,
+            }
+            if (await conn.execute(sql.SAVE, values)).rowcount != 1:
+                raise StateMoved(f"{job.id} is no longer {expected}")
+            await conn.execute(sql.ADD_EVENT, _event(job, expected, note))
+            if attempt is not None:
+                await conn.execute(sql.PUT_ATTEMPT, attempt_values(attempt))
+            if ledger is not None:
+                await transfers.apply(conn, ledger, at=seconds(job.updated_at))
+            await conn.execute(sql.DROP_SECRETS, (job.id,))
+
+        await self._db.write(work)
+
+    async def record(self, attempt: Attempt) -> None:
+        """Write what became of an attempt, whatever state its job is in by now."""
+        values = attempt_values(attempt)
+        await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
+
+    async def attempts(self, job_id: JobId) -> list[Attempt]:
+        """Return the job's attempts in the order of their submits."""
+        return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
+
+    async def stale_replies(self, limit: int) -> list[StaleReply]:
+        """Return replies to edit, those of finished jobs first."""
+        rows = await self._db.read(sql.STALE, (limit,))
+        return [StaleReply(job_of(row), row["wanted_version"]) for row in rows]
+
+    async def reply_shown(
+        self, job_id: JobId, version: int, *, message_id: int | None = None
+    ) -> None:
+        """Note that the reply shows `version`; a finished job then needs its token no longer."""
+
+        async def work(conn: Connection) -> None:
+            values = {"id": job_id, "version": version, "message_id": message_id}
+            await conn.execute(sql.REPLY_SHOWN, values)
+            await conn.execute(sql.DROP_SECRETS, (job_id,))
+
+        await self._db.write(work)
+
+    async def touch(self, job_id: JobId) -> None:
+        """Have the reply written again although the job did not change."""
+        await self._db.write(lambda conn: conn.execute(sql.TOUCH, (job_id,)))
+
+    async def expired(self, before: datetime) -> list[Job]:
+        """Return jobs that may have files and have not changed since `before`, oldest first."""
+        return [job_of(row) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
+
+    async def mark_expired(self, job_id: JobId) -> None:
+        """Note that the job's files are gone, and forget the secrets that led to them."""
+
+        async def work(conn: Connection) -> None:
+            await conn.execute(sql.MARK_EXPIRED, (job_id,))
+            await conn.execute(sql.FORGET_REMOTE_FILES, (job_id,))
+
+        await self._db.write(work)
+
+
+async def _insert(conn: Connection, job: Job) -> Job:
+    while await _first(conn, sql.ID_TAKEN, {"id": job.id}):
+        job = replace(job, id=new_job_id())
+    await conn.execute(sql.INSERT, job_values(job))
+    await conn.execute(sql.ADD_EVENT, _event(job, None, ""))
+    [row] = await conn.execute_fetchall(sql.BY_ID, (job.id,))
+    return job_of(row)
+
+
+async def _first(conn: Connection, query: str, parameters: Iterable[object]) -> Row | None:
+    return next(iter(await conn.execute_fetchall(query, parameters)), None)
+
+
+def _event(job: Job, from_state: State | None, note: str) -> dict[str, str | int | None]:
+    return {
+        "job_id": job.id,
+        "from_state": from_state,
+        "to_state": job.state,
+        "at": seconds(job.updated_at),
+        "note": note,
+    }

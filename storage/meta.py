@@ -1,0 +1,25 @@
+"""Small facts that outlive a restart, by name; such as the hash of the registered commands."""
+
+from storage.database import Database
+
+_GET = "SELECT value FROM meta WHERE key = ?"
+_PUT = """
+INSERT INTO meta (key, value) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value
+"""
+
+
+class Meta:
+    """Texts by key."""
+
+    def __init__(self, *, db: Database) -> None:
+        self._db = db
+
+    async def get(self, key: str) -> str | None:
+        """Return what was last put under the key."""
+        rows = await self._db.read(_GET, (key,))
+        return rows[0]["value"] if rows else None
+
+    async def put(self, key: str, value: str) -> None:
+        """Keep the value under the key, in place of an older one."""
+        await self._db.write(lambda conn: conn.execute(_PUT, (key, value)))

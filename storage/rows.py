@@ -1,0 +1,182 @@
+"""Between rows and the domain: jobs and attempts, both ways; no statement is run here."""
+
+import json
+from datetime import UTC, datetime
+from sqlite3 import Row
+from typing import overload
+
+from bot.domain.attempt import Attempt, AttemptState, RemoteFile, RemoteRef
+from bot.domain.errors import Problem, Reason
+from bot.domain.job import Context, Entry, Job, JobId, Reply, Request, Source, State, UserId
+from bot.domain.stems import AudioFormat, Recipe, Stem
+
+Values = dict[str, int | str | None]
+
+
+def job_of(row: Row) -> Job:
+    """Build the job of a row of `jobs`."""
+    return Job(
+        id=JobId(row["id"]),
+        interaction_id=row["interaction_id"],
+        request=_request_of(row),
+        reply=_reply_of(row),
+        state=State(row["state"]),
+        created_at=time_of(row["created_at"]),
+        updated_at=time_of(row["updated_at"]),
+        acknowledged_at=time_of(row["acknowledged_at"]),
+        title=row["title"],
+        frames=row["frames"],
+        minutes=row["minutes"],
+        provider=row["provider"],
+        problem=_problem_of(row),
+        sent=row["sent"],
+        files_expired=bool(row["files_expired"]),
+    )
+
+
+def _request_of(row: Row) -> Request:
+    return Request(
+        user_id=UserId(row["user_id"]),
+        source=Source(
+            filename=row["filename"],
+            url=row["url"],
+            size_bytes=row["size_bytes"],
+            message_id=row["source_message_id"],
+        ),
+        recipe=Recipe(row["recipe"]),
+        audio_format=AudioFormat(row["audio_format"]),
+        provider=row["wanted_provider"],
+        entry=Entry(row["entry"]),
+    )
+
+
+def _reply_of(row: Row) -> Reply:
+    return Reply(
+        channel_id=row["channel_id"],
+        context=Context(row["context"]),
+        application_id=row["application_id"],
+        guild_id=row["guild_id"],
+        message_id=row["message_id"],
+        token=row["token"],
+        token_expires_at=time_of(row["token_expires_at"]),
+        size_limit_bytes=row["size_limit_bytes"],
+        locale=row["locale"],
+    )
+
+
+def _problem_of(row: Row) -> Problem | None:
+    if row["reason"] is None:
+        return None
+    return Problem(Reason(row["reason"]), json.loads(row["facts"]))
+
+
+def job_values(job: Job) -> Values:
+    """Return every column that a job fills, for a first insert."""
+    return {
+        "id": job.id,
+        "interaction_id": job.interaction_id,
+        "created_at": seconds(job.created_at),
+        **_request_values(job.request),
+        **reply_values(job.reply),
+        **work_values(job),
+    }
+
+
+def _request_values(request: Request) -> Values:
+    return {
+        "user_id": request.user_id,
+        "filename": request.source.filename,
+        "url": request.source.url,
+        "size_bytes": request.source.size_bytes,
+        "source_message_id": request.source.message_id,
+        "recipe": request.recipe,
+        "audio_format": request.audio_format,
+        "wanted_provider": request.provider,
+        "entry": int(request.entry),
+    }
+
+
+def reply_values(reply: Reply) -> Values:
+    """Return the columns that say where the reply stands."""
+    return {
+        "channel_id": reply.channel_id,
+        "context": reply.context,
+        "application_id": reply.application_id,
+        "guild_id": reply.guild_id,
+        "message_id": reply.message_id,
+        "token": reply.token,
+        "token_expires_at": seconds(reply.token_expires_at),
+        "size_limit_bytes": reply.size_limit_bytes,
+        "locale": reply.locale,
+    }
+
+
+def work_values(job: Job) -> Values:
+    """Return the columns that change as the job goes on."""
+    return {
+        "state": job.state,
+        "updated_at": seconds(job.updated_at),
+        "acknowledged_at": seconds(job.acknowledged_at),
+        "title": job.title,
+        "frames": job.frames,
+        "minutes": job.minutes,
+        "provider": job.provider,
+        "reason": job.problem.reason if job.problem else None,
+        "facts": json.dumps(dict(job.problem.facts) if job.problem else {}),
+        "sent": job.sent,
+    }
+
+
+def attempt_of(row: Row) -> Attempt:
+    """Build the attempt of a row of `attempts`."""
+    return Attempt(
+        job_id=JobId(row["job_id"]),
+        provider=row["provider"],
+        number=row["number"],
+        model=row["model"],
+        state=AttemptState(row["state"]),
+        cost_minutes=row["cost_minutes"],
+        submitted_at=time_of(row["submitted_at"]),
+        updated_at=time_of(row["updated_at"]),
+        ref=RemoteRef(row["ref"]) if row["ref"] is not None else None,
+        files=tuple(
+            RemoteFile(address, Stem(stem) if stem is not None else None)
+            for address, stem in json.loads(row["files"])
+        ),
+        error=row["error"],
+    )
+
+
+def attempt_values(attempt: Attempt) -> Values:
+    """Return every column of an attempt."""
+    return {
+        "job_id": attempt.job_id,
+        "provider": attempt.provider,
+        "number": attempt.number,
+        "model": attempt.model,
+        "state": attempt.state,
+        "cost_minutes": attempt.cost_minutes,
+        "submitted_at": seconds(attempt.submitted_at),
+        "updated_at": seconds(attempt.updated_at),
+        "ref": attempt.ref,
+        "files": json.dumps([[file.address, file.stem] for file in attempt.files]),
+        "error": attempt.error,
+    }
+
+
+@overload
+def seconds(time: datetime) -> int: ...
+@overload
+def seconds(time: datetime | None) -> int | None: ...
+def seconds(time: datetime | None) -> int | None:
+    """Return whole epoch seconds, which is how every time is stored."""
+    return None if time is None else int(time.timestamp())
+
+
+@overload
+def time_of(stored: int) -> datetime: ...
+@overload
+def time_of(stored: int | None) -> datetime | None: ...
+def time_of(stored: int | None) -> datetime | None:
+    """Return the aware UTC time of stored epoch seconds."""
+    return None if stored is None else datetime.fromtimestamp(stored, UTC)

@@ -1,0 +1,70 @@
+"""The schema's versions: numbered migrations, forward only; no SQL of the stores lives here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiosqlite import Connection
+
+APPLICATION_ID = 0x5354454D  # 'STEM'; the first migration writes it into the file's header
+_FOLDER = Path(__file__).with_name("migrations")
+
+
+class UnknownDatabase(Exception):
+    """The file is not one this version can use; the text is a sentence for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One step of the schema, from version `number - 1` to `number`."""
+
+    number: int
+    sql: str
+
+
+def migrations() -> list[Migration]:
+    """Return the migrations of this version, in order."""
+    return [
+        Migration(number=int(path.name[:4]), sql=path.read_text(encoding="utf-8"))
+        for path in sorted(_FOLDER.glob("*.sql"))
+    ]
+
+
+async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:
+    """Bring the database to the last of `steps`; one that is there already is left as it is.
+
+    Raises UnknownDatabase for a file of another program or of a newer version.
+    """
+    version = await _version(conn)
+    if version > len(steps):
+        raise UnknownDatabase(
+            f"The database has schema version {version}, but this Stemcord knows only up to "
+            f"{len(steps)}. Run the newer version, or restore a backup made by this one."
+        )
+    for step in steps[version:]:
+        await _apply(conn, step)
+
+
+async def _version(conn: Connection) -> int:
+    version = await _number(conn, "PRAGMA user_version")
+    application_id = await _number(conn, "PRAGMA application_id")
+    is_empty = await _number(conn, "SELECT count(*) = 0 FROM sqlite_schema")
+    if not is_empty and application_id != APPLICATION_ID:
+        raise UnknownDatabase("The database file belongs to another program, not to Stemcord.")
+    return version
+
+
+async def _number(conn: Connection, sql: str) -> int:
+    [row] = await conn.execute_fetchall(sql)
+    return int(row[0])
+
+
+async def _apply(conn: Connection, step: Migration) -> None:
+    # executescript() commits whatever is open before it starts, so the transaction that holds
+    # the change and its record together has to be part of the script.
+    script = f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.number};\nCOMMIT;"
+    try:
+        await conn.executescript(script)
+    except BaseException:
+        await conn.rollback()
+        raise

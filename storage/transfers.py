@@ -1,0 +1,173 @@
+"""The rows of the ledger: minutes moved from one account to another, never changed again."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Literal, assert_never
+
+from aiosqlite import Connection
+
+from bot.domain.errors import QuotaExceeded, StateMoved
+from bot.domain.job import JobId, UserId
+from bot.domain.quota import Hold, LedgerEntry, Period, Post, Usage, Void
+from storage.rows import Values, seconds
+
+HOUSE = "house"
+"""The account that grants come from."""
+
+USAGE = """
+SELECT
+    coalesce(sum(minutes) FILTER (WHERE kind = 'grant'), 0) AS granted,
+    coalesce(sum(minutes) FILTER (WHERE credit = :used), 0)
+        - coalesce(sum(minutes) FILTER (WHERE debit = :used), 0) AS used,
+    coalesce(sum(minutes) FILTER (WHERE credit = :held), 0)
+        - coalesce(sum(minutes) FILTER (WHERE debit = :held), 0) AS held
+FROM ledger
+WHERE period = :period AND (debit = :available OR credit = :available OR credit = :used)
+"""
+_INSERT = """
+INSERT INTO ledger
+    (at, period, kind, debit, credit, minutes, job_id, hold_id, allowance, actor_id)
+VALUES
+    (:at, :period, :kind, :debit, :credit, :minutes, :job_id, :hold_id, :allowance, :actor_id)
+"""
+_HOLD_OF = """
+SELECT hold.id, hold.period, hold.debit, hold.minutes, ending.kind AS ended_by
+FROM ledger AS hold
+LEFT JOIN ledger AS ending ON ending.hold_id = hold.id AND ending.kind IN ('post', 'void')
+WHERE hold.job_id = ? AND hold.kind = 'hold'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """A user's three accounts; in each period they start at zero, before the allowance."""
+
+    owner: str
+
+    @classmethod
+    def of_user(cls, user_id: UserId) -> "Accounts":
+        """Return the accounts of the user, the same in every server."""
+        return cls(f"user:{user_id}")
+
+    @property
+    def available(self) -> str:
+        """Grants come in here and holds go out; below zero by what the allowance covers."""
+        return f"{self.owner}:available"
+
+    @property
+    def held(self) -> str:
+        """What unfinished jobs have reserved."""
+        return f"{self.owner}:held"
+
+    @property
+    def used(self) -> str:
+        """What finished jobs have taken."""
+        return f"{self.owner}:used"
+
+    def in_period(self, period: Period) -> Values:
+        """Return what the USAGE query asks for."""
+        return {
+            "available": self.available,
+            "held": self.held,
+            "used": self.used,
+            "period": period.key,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One row: `minutes` go from `debit` to `credit`."""
+
+    kind: Literal["hold", "post", "void", "grant", "reset"]
+    debit: str
+    credit: str
+    minutes: int
+    period: str
+    at: int
+    job_id: JobId | None = None
+    hold_id: int | None = None
+    allowance: int | None = None
+    actor_id: UserId | None = None
+
+    async def insert(self, conn: Connection) -> None:
+        """Append the row inside the caller's transaction."""
+        await conn.execute(_INSERT, asdict(self))
+
+
+def usage_of(rows: Iterable[sqlite3.Row], period: Period, allowance: int) -> Usage:
+    """Build the usage from the one row that the USAGE query gives."""
+    [row] = rows
+    return Usage(
+        allowance=allowance,
+        granted=row["granted"],
+        used=row["used"],
+        held=row["held"],
+        period=period,
+    )
+
+
+async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
+    """Write the entry inside the caller's transaction; repeating a post or a void does nothing.
+
+    Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are
+    no longer where the entry takes them from.
+    """
+    match entry:
+        case Hold():
+            await _hold(conn, entry, at)
+        case Post(job_id):
+            await _end_hold(conn, job_id, "post", at)
+        case Void(job_id):
+            await _end_hold(conn, job_id, "void", at)
+        case _:
+            assert_never(entry)
+
+
+async def _hold(conn: Connection, hold: Hold, at: int) -> None:
+    accounts = Accounts.of_user(hold.user_id)
+    rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
+    usage = usage_of(rows, hold.period, hold.allowance)
+    admitted_under = usage.allowance + usage.granted
+    if hold.minutes > usage.left:
+        raise QuotaExceeded(
+            needed=hold.minutes,
+            left=usage.left,
+            allowance=admitted_under,
+            resets_at=seconds(hold.period.ends_at),
+        )
+    await Transfer(
+        kind="hold",
+        debit=accounts.available,
+        credit=accounts.held,
+        minutes=hold.minutes,
+        period=hold.period.key,
+        at=at,
+        job_id=hold.job_id,
+        allowance=admitted_under,
+    ).insert(conn)
+
+
+async def _end_hold(
+    conn: Connection, job_id: JobId, kind: Literal["post", "void"], at: int
+) -> None:
+    hold = next(iter(await conn.execute_fetchall(_HOLD_OF, (job_id,))), None)
+    if hold is None:
+        if kind == "void":
+            return
+        raise StateMoved(f"{job_id} holds no minutes to post")
+    if hold["ended_by"] == kind:
+        return
+    if hold["ended_by"] is not None:
+        raise StateMoved(f"{job_id}: {kind} came after {hold['ended_by']}")
+    accounts = Accounts(hold["debit"].removesuffix(":available"))
+    await Transfer(
+        kind=kind,
+        debit=accounts.held,
+        credit=accounts.used if kind == "post" else accounts.available,
+        minutes=hold["minutes"],
+        period=hold["period"],  # the hold's own, even when a new one has begun
+        at=at,
+        job_id=job_id,
+        hold_id=hold["id"],
+    ).insert(conn)

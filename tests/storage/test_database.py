@@ -1,0 +1,206 @@
+import asyncio
+import logging
+import random
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from aiosqlite import Connection
+
+from bot.domain.errors import StoreUnavailable
+from storage.database import Database
+
+PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
+COUNT = "SELECT count(*) AS rows FROM meta"
+
+
+async def rows(db: Database) -> int:
+    [row] = await db.read(COUNT)
+    return int(row["rows"])
+
+
+def putting(*keys: str):
+    async def work(conn: Connection) -> None:
+        for key in keys:
+            await conn.execute(PUT, (key, ""))
+            await asyncio.sleep(0)  # lets others in, as every statement does
+
+    return work
+
+
+def left_by_a_kill(path: Path, into: Path) -> Path:
+    """Copy what lies on the disk while the database is open."""
+    into.mkdir()
+    for file in path.parent.glob("stemcord.db*"):
+        (into / file.name).write_bytes(file.read_bytes())
+    return into / path.name
+
+
+class Upset(Exception):
+    pass
+
+
+async def test_what_a_transaction_returns_is_committed(db: Database, path: Path):
+    async def work(conn: Connection) -> int:
+        return (await conn.execute(PUT, ("a", "1"))).rowcount
+
+    assert await db.write(work) == 1
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT key, value FROM meta").fetchall() == [("a", "1")]
+
+
+async def test_an_exception_undoes_the_whole_transaction(db: Database):
+    async def work(conn: Connection) -> None:
+        await putting("a", "b")(conn)
+        raise Upset
+
+    with pytest.raises(Upset):
+        await db.write(work)
+    assert await rows(db) == 0
+    await db.write(putting("c"))
+    assert await rows(db) == 1
+
+
+async def test_concurrent_transactions_do_not_mix(db: Database):
+    async def transfer(number: int) -> None:
+        async def work(conn: Connection) -> None:
+            await putting(f"{number}a", f"{number}b")(conn)
+            if number % 2:
+                raise Upset
+
+        with suppress(Upset):
+            await db.write(work)
+
+    await asyncio.gather(*map(transfer, range(40)))
+    kept = {row["key"] for row in await db.read("SELECT key FROM meta")}
+    assert kept == {f"{number}{end}" for number in range(0, 40, 2) for end in "ab"}
+
+
+async def test_random_cancellations_leave_no_half_transaction_and_no_lock(db: Database):
+    chance = random.Random(7)
+    cancelled = 0
+    for number in range(300):
+        caller = asyncio.create_task(db.write(putting(f"{number}a", f"{number}b", f"{number}c")))
+        await asyncio.sleep(chance.choice([0, 0, 0.0002, 0.0005, 0.001]))
+        caller.cancel()
+        with suppress(asyncio.CancelledError):
+            await caller
+        cancelled += caller.cancelled()
+    assert cancelled > 100
+    await db.write(putting("last"))
+    assert await rows(db) == 901  # each of them had begun, so each of them is whole
+
+
+async def test_a_cancelled_caller_does_not_stop_its_transaction(db: Database):
+    inside = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def work(conn: Connection) -> None:
+        await conn.execute(PUT, ("a", ""))
+        inside.set()
+        await go_on.wait()
+        await conn.execute(PUT, ("b", ""))
+
+    caller = asyncio.create_task(db.write(work))
+    await inside.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    go_on.set()
+    await db.write(putting("c"))
+    assert await rows(db) == 3
+
+
+async def test_a_failure_that_nobody_waits_for_is_logged(
+    db: Database, caplog: pytest.LogCaptureFixture
+):
+    inside = asyncio.Event()
+
+    async def work(conn: Connection) -> None:
+        inside.set()
+        await conn.execute("SELECT 1")
+        raise Upset("nobody hears me")
+
+    caller = asyncio.create_task(db.write(work))
+    await inside.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError), caplog.at_level(logging.ERROR):
+        await caller
+    await db.write(putting("a"))
+    assert "nobody hears me" in caplog.text
+
+
+async def test_closing_waits_for_a_transaction_whose_caller_is_gone(path: Path):
+    db = await Database.open(path, durable=False)
+    caller = asyncio.create_task(db.write(putting("a", "b", "c")))
+    await asyncio.sleep(0)
+    caller.cancel()
+    await db.close()
+    again = await Database.open(path, durable=False)
+    assert await rows(again) == 3
+    await again.close()
+
+
+async def test_a_locked_database_is_unavailable_and_heals(db: Database, path: Path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await db.write(putting("a"))
+        assert await rows(db) == 0  # reading goes on
+        other.execute("ROLLBACK")
+    await db.write(putting("a"))
+    assert await rows(db) == 1
+
+
+async def test_a_full_disk_is_unavailable_and_undoes_the_transaction(db: Database):
+    async def work(conn: Connection) -> None:
+        [row] = await conn.execute_fetchall("PRAGMA page_count")
+        await conn.execute(f"PRAGMA max_page_count = {row[0] + 4}")
+        await conn.execute(PUT, ("small", ""))
+        await conn.execute(PUT, ("large", "x" * 100_000))
+
+    with pytest.raises(StoreUnavailable):
+        await db.write(work)
+    assert await rows(db) == 0
+    await db.write(putting("small"))
+    assert await rows(db) == 1
+
+
+async def test_a_mistake_in_a_statement_is_not_taken_for_a_passing_trouble(db: Database):
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await db.write(lambda conn: conn.execute("DELETE FROM nowhere"))
+
+
+async def test_a_read_never_writes(db: Database):
+    with pytest.raises(StoreUnavailable, match="readonly"):
+        await db.read("INSERT INTO meta (key, value) VALUES ('a', '') RETURNING key")
+    assert await rows(db) == 0
+
+
+async def test_a_reader_sees_nothing_of_an_open_transaction(db: Database):
+    async def work(conn: Connection) -> int:
+        await conn.execute(PUT, ("a", ""))
+        return await rows(db)
+
+    assert await db.write(work) == 0
+    assert await rows(db) == 1
+
+
+async def test_money_waits_for_the_disk(path: Path):
+    async def work(conn: Connection) -> tuple[int, str]:
+        [synchronous] = await conn.execute_fetchall("PRAGMA synchronous")
+        [journal] = await conn.execute_fetchall("PRAGMA journal_mode")
+        return synchronous[0], journal[0]
+
+    db = await Database.open(path)
+    assert await db.write(work) == (2, "wal")  # 2 is FULL
+    await db.close()
+
+
+async def test_what_was_committed_is_there_after_a_crash(db: Database, path: Path, tmp_path: Path):
+    await db.write(putting("a"))
+    copied = left_by_a_kill(path, tmp_path / "copy")
+    survivor = await Database.open(copied, durable=False)
+    assert await rows(survivor) == 1
+    await survivor.close()
