@@ -97,7 +97,9 @@ def _may_try_again(capabilities: Capabilities, attempts: Sequence[Attempt]) -> b
 
 def _why_nobody(candidates: Sequence[Candidate], attempts: Sequence[Attempt]) -> Problem:
     if attempts:
-        return Problem(Reason.PROVIDERS_FAILED)
+        # Only the deadline abandons an attempt of a job that goes on.
+        timed_out = attempts[-1].state is AttemptState.ABANDONED
+        return Problem(Reason.TIMED_OUT if timed_out else Reason.PROVIDERS_FAILED)
     if all(not each.can_reach_file for each in candidates):
         return Problem(Reason.DOWNLOAD_FAILED)
     if all(not each.is_affordable for each in candidates):

@@ -1,0 +1,187 @@
+"""Hand-written stand-ins for our own protocols, shared by the tests."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Mix
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import ProviderError
+from bot.domain.job import Job
+from bot.domain.quota import SAMPLE_RATE
+from bot.domain.stems import AudioFormat, Stem
+from bot.providers.base import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Model,
+    Running,
+    Source,
+)
+from bot.services.delivery import Delivered, Parcel, Refused
+
+
+class FakeClock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def move(self, **amount: float) -> None:
+        self.at += timedelta(**amount)
+
+
+TWO_STEMS = Model(name="two", stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL}), sums_to_song=True)
+
+Answer = Accepted | Finished | ProviderError
+PollAnswer = Running | Finished | Failed | Lost | ProviderError
+
+
+class FakeProvider:
+    """Answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, name: str = "fake", **declared: object) -> None:
+        values: dict[str, object] = {
+            "title": name.title(),
+            "models": (TWO_STEMS,),
+            "poll_interval_s": 0.01,
+        }
+        self.capabilities = Capabilities(name=name, **{**values, **declared})  # type: ignore[arg-type] # as declared by the test
+        self.submits: list[Call] = []
+        self.sources: list[Source] = []
+        self.cancelled: list[RemoteRef] = []
+        self.on_submit: list[Answer] = []
+        self.on_poll: list[PollAnswer] = []
+        self.gate: asyncio.Event | None = None
+        """When set, a submit waits for it before it answers."""
+
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        self.submits.append(call)
+        self.sources.append(source)
+        if self.gate is not None:
+            await self.gate.wait()
+        answer = self.on_submit.pop(0) if self.on_submit else self.accepts()
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+    def accepts(self) -> Accepted:
+        return Accepted(RemoteRef(f"{self.capabilities.name}-{len(self.submits)}"))
+
+    def finishes(self) -> Finished:
+        stems = sorted(self.capabilities.models[0].stems)
+        return Finished(tuple(RemoteFile(f"remote/{stem}", stem) for stem in stems))
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        answer = self.on_poll.pop(0) if self.on_poll else self.finishes()
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        into.write_bytes(b"stem")
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        self.cancelled.append(ref)
+
+    async def aclose(self) -> None:
+        return None
+
+
+class FakeDownloads:
+    """Brings a few bytes, or raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.gate: asyncio.Event | None = None
+        self.active = 0
+        self.most_active = 0
+
+    async def fetch(self, url: str, into: Path, *, max_bytes: int, deadline_s: float) -> int:
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        try:
+            await asyncio.sleep(0)
+            if self.gate is not None:
+                await self.gate.wait()
+            if self.errors:
+                raise self.errors.pop(0)
+            return into.write_bytes(b"song")
+        finally:
+            self.active -= 1
+
+
+@dataclass
+class FakeAudio:
+    """Pretends that every file is a song of `duration_s`."""
+
+    duration_s: float = 200.0
+    decode_error: Exception | None = None
+    truncated: bool = False
+    bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
+    """How large a file comes out; a limit below that raises DoesNotFit."""
+    mixes: list[Mix] = field(default_factory=list)
+
+    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+        if self.decode_error is not None:
+            raise self.decode_error
+        into.write_bytes(b"spool")
+        return Decoded(
+            frames=int(self.duration_s * SAMPLE_RATE),
+            container="mp3",
+            codec="mp3",
+            title=None,
+            artist=None,
+            truncated=self.truncated,
+        )
+
+    async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
+        self.mixes.extend(mixes)
+        for mix in mixes:
+            mix.path.write_bytes(b"flac")
+        return Combined(factor=1.0, frames=frames or 0, levels=())
+
+    async def encode(
+        self,
+        stem: Path,
+        into: Path,
+        *,
+        format: AudioFormat,
+        max_bytes: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Encoded:
+        size = self.bytes_at.get(format, 4)
+        if max_bytes is not None and size > max_bytes:
+            raise DoesNotFit(needed_bytes=size, max_bytes=max_bytes)
+        into.write_bytes(b"song")
+        return Encoded(path=into, size_bytes=size, format=format, bit_rate=None)
+
+    async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
+        into.write_bytes(b"png")
+        return into
+
+
+class FakeDelivery:
+    """Shows parcels to nobody and remembers them."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[Job, Parcel]] = []
+        self.answers: list[Delivered | Refused | Exception] = []
+
+    async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+        self.shown.append((job, parcel))
+        answer = self.answers.pop(0) if self.answers else Delivered(message_id=77)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -1,0 +1,220 @@
+"""What a restart, a crash or a faulty provider may do to a job: nothing that costs twice."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from bot.domain.attempt import AttemptState
+from bot.domain.errors import (
+    ProviderAuth,
+    ProviderBusy,
+    ProviderDown,
+    ProviderRefused,
+    Reason,
+    SubmitUncertain,
+)
+from bot.domain.job import State
+from bot.domain.stems import Stem
+from bot.providers.base import Failed, Lost, Running
+from tests.fakes import FakeProvider
+from tests.services.house import House
+
+
+async def again(house: House, *providers: FakeProvider) -> House:
+    """Start anew on the same files, and resume."""
+    restarted = await House.build(house.root, *(providers or (FakeProvider(),)), clock=house.clock)
+    await restarted.services.splits.resume()
+    return restarted
+
+
+async def test_a_restart_while_processing_polls_again_and_submits_nothing(house: House) -> None:
+    house.provider.on_poll = [Running(0.5)] * 10_000
+    job = await house.split()
+    await house.until(job.id, State.PROCESSING)
+    await house.close()
+    second = await again(house)
+    assert (await second.until(job.id)).state is State.DELIVERED
+    assert not second.provider.submits
+    assert (await second.usage()).used == 4
+    await second.close()
+
+
+async def test_a_restart_before_the_download_starts_it_over(house: House) -> None:
+    house.downloads.gate = asyncio.Event()
+    job = await house.split()
+    await asyncio.sleep(0.02)
+    await house.close()
+    second = await again(house)
+    assert (await second.until(job.id)).state is State.DELIVERED
+    await second.close()
+
+
+async def test_a_request_found_unacknowledged_at_start_is_cancelled(house: House) -> None:
+    job = await house.receive()
+    await house.close()
+    second = await again(house)
+    cancelled = await second.until(job.id)
+    assert cancelled.state is State.CANCELLED
+    assert cancelled.problem is not None
+    assert cancelled.problem.reason is Reason.UNACKNOWLEDGED
+    await second.close()
+
+
+async def test_a_submit_cut_off_by_a_crash_is_never_sent_again(house: House) -> None:
+    house.provider.gate = asyncio.Event()
+    job = await house.split()
+    while not house.provider.submits:
+        await asyncio.sleep(0.005)
+    await house.close()  # the stop finds the submit in flight
+    first, other = FakeProvider("fake"), FakeProvider("other")
+    second = await again(house, first, other)
+    assert (await second.until(job.id)).state is State.DELIVERED
+    assert not first.submits
+    states = {each.provider: each.state for each in await second.jobs.attempts(job.id)}
+    assert states == {"fake": AttemptState.UNCERTAIN, "other": AttemptState.DONE}
+    await second.close()
+
+
+async def test_a_sending_attempt_found_at_start_counts_as_uncertain(house: House) -> None:
+    house.provider.gate = asyncio.Event()
+    job = await house.split()
+    while not house.provider.submits:
+        await asyncio.sleep(0.005)
+    [attempt] = await house.jobs.attempts(job.id)
+    assert attempt.state is AttemptState.SENDING  # committed before the call
+    await house.close()
+    db_copy = await House.build(house.root)
+    await db_copy.jobs.record(attempt)  # as if the process had died before it could say so
+    await db_copy.close()
+    second = await again(house)
+    failed = await second.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.PROVIDERS_FAILED
+    assert not second.provider.submits
+    assert (await second.usage()).left == 60
+    await second.close()
+
+
+async def test_a_local_job_lost_in_a_restart_is_started_again_up_to_three_times(
+    house: House,
+) -> None:
+    declared = {"is_hosted": False, "is_resubmittable": True}
+    await house.close()
+    house = await House.build(house.root, FakeProvider("local", **declared))
+    house.provider.on_poll = [Lost()] * 10
+    job = await house.split()
+    failed = await house.until(job.id)
+    assert failed.state is State.FAILED
+    assert len(house.provider.submits) == 3
+    assert (await house.usage()).left == 60
+    await house.close()
+
+
+async def test_an_uncertain_submit_moves_on_to_the_next_provider(tmp_path: Path) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_submit = [SubmitUncertain()]
+    house = await House.build(tmp_path, first, second)
+    job = await house.split()
+    done = await house.until(job.id)
+    assert (done.state, done.provider) == (State.DELIVERED, "second")
+    assert len(first.submits) == 1
+    [uncertain, _] = await house.jobs.attempts(job.id)
+    assert (uncertain.state, uncertain.cost_minutes) == (AttemptState.UNCERTAIN, 4)
+    await house.close()
+
+
+async def test_a_refused_key_rests_the_provider_and_the_next_takes_over(tmp_path: Path) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_submit = [ProviderAuth()]
+    house = await House.build(tmp_path, first, second)
+    for _ in range(2):
+        done = await house.until((await house.split()).id)
+        assert done.provider == "second"
+    assert len(first.submits) == 1
+    await house.close()
+
+
+async def test_a_provider_that_refuses_one_file_is_asked_again_for_the_next(
+    tmp_path: Path,
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_submit = [ProviderRefused()]
+    house = await House.build(tmp_path, first, second)
+    assert (await house.until((await house.split()).id)).provider == "second"
+    assert (await house.until((await house.split()).id)).provider == "first"
+    await house.close()
+
+
+async def test_a_busy_provider_keeps_the_hold_and_gets_the_job_later(house: House) -> None:
+    house.provider.on_submit = [ProviderBusy(retry_after_s=5)]
+    job = await house.split()
+    while not house.provider.submits:
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+    assert (await house.usage()).held == 4
+    house.clock.move(seconds=6)
+    house.services.runner.wake(job.id)
+    assert (await house.until(job.id)).state is State.DELIVERED
+    assert [each.state for each in await house.jobs.attempts(job.id)] == [
+        AttemptState.NOT_SENT,
+        AttemptState.DONE,
+    ]
+
+
+async def test_a_provider_that_is_never_reached_fails_the_job_and_gives_back(house: House) -> None:
+    house.provider.on_submit = [ProviderDown()] * 10
+    job = await house.split()
+    failed = await house.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.PROVIDERS_FAILED
+    assert (await house.usage()).left == 60
+
+
+async def test_a_failed_separation_goes_to_the_next_provider(tmp_path: Path) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_poll = [Failed("broken")]
+    house = await House.build(tmp_path, first, second)
+    done = await house.until((await house.split()).id)
+    assert (done.state, done.provider) == (State.DELIVERED, "second")
+    await house.close()
+
+
+async def test_an_attempt_over_its_deadline_is_abandoned_after_one_more_poll(house: House) -> None:
+    house.provider.on_poll = [Running()] * 10_000
+    job = await house.split()
+    await house.until(job.id, State.PROCESSING)
+    house.clock.at += timedelta(minutes=61)
+    failed = await house.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.TIMED_OUT
+    [attempt] = await house.jobs.attempts(job.id)
+    assert (attempt.state, attempt.error) == (AttemptState.ABANDONED, "TimedOut")
+    assert (await house.usage()).left == 60
+
+
+async def test_a_job_ready_at_the_crash_is_delivered_and_not_separated_again(
+    house: House,
+) -> None:
+    house.delivery.answers = [TimeoutError()] * 5
+    job = await house.split()
+    await house.until(job.id, State.READY)
+    await house.close()
+    second = await again(house)
+    assert (await second.until(job.id)).state is State.DELIVERED
+    assert not second.provider.submits
+    assert (await second.usage()).used == 4
+    assert house.files.of(job.id).master(Stem.VOCALS).exists()
+    await second.close()
+
+
+async def test_a_step_that_keeps_failing_ends_the_job_without_a_charge(house: House) -> None:
+    house.audio.decode_error = RuntimeError("a bug")
+    job = await house.split()
+    async with asyncio.timeout(5):
+        while not (await house.job(job.id)).state.is_final:
+            house.services.runner.wake(job.id)
+            await asyncio.sleep(0.005)
+    failed = await house.job(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.INTERNAL
+    assert (await house.usage()).left == 60
