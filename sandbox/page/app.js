@@ -1,9 +1,9 @@
 /** Puts the page together: where one is, what arrives, and what pressing things does. */
 
-import { EventStream, api, refusal } from "./api.js";
+import { EventStream, Refused, api, refusal } from "./api.js";
 import { messageCommands } from "./commands.js";
 import { Composer } from "./composer.js";
-import { avatar } from "./dom.js";
+import { avatar, el } from "./dom.js";
 import { showMenu } from "./menu.js";
 import { pressFailed } from "./messages.js";
 import { showModal, showPicture } from "./modal.js";
@@ -13,6 +13,7 @@ import { drawStrip, keepTime } from "./strip.js";
 import { Timeline } from "./timeline.js";
 
 const RETRY_MS = 1_000;
+const NOTICE_MS = 6_000;
 const at = (id) => document.getElementById(id);
 
 class App {
@@ -46,9 +47,11 @@ class App {
   /** The address says who looks at what (`#/Ada/karaoke`), so two tabs can be two people. */
   async #follow() {
     const { world } = this.#state;
-    const [, who, where] = decodeURIComponent(location.hash.slice(1)).split("/");
+    // Unlike decodeURIComponent, this takes a mistyped address without throwing.
+    const address = new URLSearchParams(`at=${location.hash.slice(1)}`).get("at");
+    const [, who, where] = address.split("/");
     const viewer = world.users.find(({ name, id }) => who === name || who === id) ?? world.users[0];
-    const seen = world.channels.filter(({ kind, user_id: owner }) => kind !== "dm" || owner === viewer.id);
+    const seen = this.#state.channelsOf(viewer);
     const channel = seen.find((each) => where === this.#slug(each) || where === each.id) ?? seen.find(({ kind }) => kind === "text");
     const isNewViewer = viewer.id !== this.#state.viewer?.id;
     if (isNewViewer) this.#state.unread.clear();
@@ -62,7 +65,7 @@ class App {
 
   #go(viewer, channel) {
     this.#showSidebar(false);
-    location.hash = `/${viewer.name}/${this.#slug(channel)}`;
+    location.hash = `/${encodeURIComponent(viewer.name)}/${encodeURIComponent(this.#slug(channel))}`;
   }
 
   #listen() {
@@ -80,8 +83,16 @@ class App {
       onLost: () => {
         wasLost = true;
         this.#linked(false);
+        this.#checkWorld();
       },
     });
+  }
+
+  /** A sandbox that was started anew has other people: begin anew as well. */
+  async #checkWorld() {
+    const { viewer } = this.#state;
+    const world = await api.state().catch((error) => (refusal(error), null));
+    if (world && !world.users.some(({ id }) => id === viewer.id)) location.reload();
   }
 
   #linked(isLinked) {
@@ -118,8 +129,8 @@ class App {
   }
 
   #sameChannelFor(user) {
-    const { channel, world } = this.#state;
-    return channel.kind === "dm" ? world.channels.find(({ kind, user_id: owner }) => kind === "dm" && owner === user.id) : channel;
+    const { channel } = this.#state;
+    return channel.kind === "dm" ? this.#state.channelsOf(user).find(({ kind }) => kind === "dm") : channel;
   }
 
   #drawFrame() {
@@ -155,7 +166,16 @@ class App {
   }
 }
 
+/** A refusal that no part of the page had a place for. */
+function notice({ reason }) {
+  if (!(reason instanceof Refused)) return;
+  const toast = el("div", { class: "notice", role: "alert" }, reason.message);
+  document.body.append(toast);
+  setTimeout(() => toast.remove(), NOTICE_MS);
+}
+
 async function start() {
+  addEventListener("unhandledrejection", notice);
   const app = new App();
   for (;;) {
     try {

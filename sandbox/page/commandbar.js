@@ -114,7 +114,8 @@ export class CommandBar {
   /** The next thing to do: a required field still empty, or the end of the line, ready for Enter. */
   #focusNext() {
     const next = this.#fields.find((field) => field.option.required && field.isEmpty);
-    (next ?? this.#fields.at(-1))?.focus() ?? this.#line.querySelector(".send").focus();
+    const target = next ?? this.#fields.at(-1) ?? this.#line.querySelector(".send");
+    target.focus();
   }
 
   #key(event) {

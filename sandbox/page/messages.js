@@ -122,7 +122,7 @@ export function messageNode(message, { state, grouped, old, ...use }) {
     tools(message, use),
   );
   node.addEventListener("contextmenu", (event) => {
-    if (message.local || event.target.closest("a, input, audio")) return;
+    if (message.local) return;
     event.preventDefault();
     use.onMenu(message, { left: event.clientX, bottom: event.clientY });
   });

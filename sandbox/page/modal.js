@@ -37,28 +37,22 @@ function textInput(component) {
   return { node: input, value: () => input.value };
 }
 
-function fileUpload({ custom_id: id, max_values: most = 1, min_values: least = 1, required = true }) {
-  let uploads = [];
+function fileUpload({ custom_id: id, required = true }) {
+  let upload = null;
   const tray = el("div", { class: "tray" });
-  const draw = () => tray.replaceChildren(...uploads.map(({ node }) => node));
-  const remove = (gone) => {
-    uploads = uploads.filter((upload) => upload !== gone);
-    draw();
+  const put = (next) => {
+    upload = next;
+    tray.replaceChildren(...(next ? [next.node] : []));
   };
-  const add = (file) => {
-    const upload = new Upload({ file, onRemove: () => remove(upload) });
-    uploads = [...uploads, upload].slice(-most);
-  };
-  const chooser = fileChooser({ label: id, multiple: most > 1, onFiles: (files) => (files.slice(0, most).forEach(add), draw()) });
+  const chooser = fileChooser({ label: id, onFiles: ([file]) => put(new Upload({ file, onRemove: () => put(null) })) });
   const pick = el("button", { type: "button", class: "button secondary", onclick: chooser.pick }, icon("upload", 18), "Choose a file");
   return {
     node: el("div", { class: "modal-files" }, chooser.input, pick, tray),
     async value() {
-      await Promise.all(uploads.map(({ finished }) => finished));
-      const failed = uploads.find(({ error }) => error);
-      if (failed) throw new Refused(failed.error);
-      if (required && uploads.length < least) throw new Refused("A file is required.");
-      return uploads.map(({ id: upload }) => ({ upload }));
+      await upload?.finished;
+      if (upload?.error) throw new Refused(upload.error);
+      if (required && !upload) throw new Refused("A file is required.");
+      return upload ? { upload: upload.id } : undefined;
     },
   };
 }

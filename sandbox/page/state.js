@@ -16,6 +16,7 @@ export class State extends EventTarget {
   #dismissed = new Set();
   #typing = new Map();
   #skewMs = 0;
+  #changes = 0;
 
   on(topic, listener) {
     this.addEventListener(topic, ({ detail }) => listener(detail));
@@ -36,9 +37,13 @@ export class State extends EventTarget {
     this.tell("clock");
   }
 
-  /** The channels this viewer sees: the server's, and their own DM. */
+  /** The channels a person sees: the server's, and their own DM. */
+  channelsOf({ id }) {
+    return this.world.channels.filter(({ kind, user_id: owner }) => kind === "text" || (kind === "dm" && owner === id));
+  }
+
   channels() {
-    return this.world.channels.filter(({ kind, user_id: owner }) => kind !== "dm" || owner === this.viewer.id);
+    return this.channelsOf(this.viewer);
   }
 
   person(id) {
@@ -61,11 +66,17 @@ export class State extends EventTarget {
     await this.reload();
   }
 
+  /** Load the messages again, and once more if one changed meanwhile: the answer may be the older. */
   async reload() {
     const { viewer, channel } = this;
-    const seen = await api.messages(channel.id, viewer.id);
-    if (viewer !== this.viewer || channel !== this.channel) return;
-    const local = this.messages.filter((message) => message.local && !message.pending);
+    let seen;
+    let changes;
+    do {
+      changes = this.#changes;
+      seen = await api.messages(channel.id, viewer.id);
+      if (viewer !== this.viewer || channel !== this.channel) return;
+    } while (changes !== this.#changes);
+    const local = this.messages.filter((message) => message.local);
     this.messages = [...seen.filter(({ id }) => !this.#dismissed.has(id)), ...local];
     this.tell("messages");
   }
@@ -83,6 +94,7 @@ export class State extends EventTarget {
   }
 
   changed(message) {
+    this.#changes++;
     if (message.channel_id !== this.channel.id || this.#dismissed.has(message.id)) return;
     const at = this.messages.findIndex(({ id }) => id === message.id);
     if (at < 0) this.messages.push(message);
@@ -91,6 +103,7 @@ export class State extends EventTarget {
   }
 
   removed(id) {
+    this.#changes++;
     this.messages = this.messages.filter((message) => message.id !== id);
     this.tell("removed", id);
   }
@@ -119,9 +132,9 @@ export class State extends EventTarget {
   }
 
   /** The bot's answer replaces the note that said it was being asked. */
-  #dropPending({ author }) {
-    if (author.id !== this.world.bot.id) return;
-    const note = this.messages.find((message) => message.pending);
+  #dropPending({ interaction }) {
+    if (interaction?.user.id !== this.viewer.id) return;
+    const note = this.messages.find(({ pending }) => pending);
     if (note) this.removed(note.id);
   }
 
