@@ -1,0 +1,112 @@
+"""A server on loopback that answers with whatever bytes, and delays, a test scripts."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+Script = Callable[["Visit"], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Visit:
+    """One connection, with the request that came over it."""
+
+    request: bytes
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        """Close so that the other side sees a reset, not an end."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def until_closed(self) -> None:
+        """Say nothing more until the other side goes away."""
+        while await self.reader.read(65536):
+            pass
+
+
+@dataclass(slots=True)
+class Server:
+    port: int
+    requests: list[bytes] = field(default_factory=list)
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+
+@contextlib.asynccontextmanager
+async def serving(script: Script) -> AsyncIterator[Server]:
+    """Run `script` for each connection, once its request is read."""
+    open_visits: set[asyncio.Task[None]] = set()
+    failures: list[Exception] = []
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_visits.add(task)
+        try:
+            request = await _request(reader)
+            server.requests.append(request)
+            # The client giving up is what some tests are about.
+            with contextlib.suppress(ConnectionError):
+                await script(Visit(request, reader, writer))
+        except Exception as exc:  # noqa: BLE001 - raised again below, in the test's own task
+            failures.append(exc)
+        finally:
+            open_visits.discard(task)
+            writer.close()
+
+    listener = await asyncio.start_server(visit, "127.0.0.1", 0)
+    server = Server(listener.sockets[0].getsockname()[1])
+    async with listener:
+        yield server
+    for task in list(open_visits):
+        task.cancel()
+    await asyncio.gather(*open_visits, return_exceptions=True)
+    if failures:
+        raise ExceptionGroup("the script failed", failures)
+
+
+async def _request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.read(1)
+    if head == b"\x16":  # a TLS handshake: its first flight
+        return head + await reader.read(65536)
+    while not head.endswith(b"\r\n\r\n"):
+        more = await reader.read(1)
+        if not more:
+            return head
+        head += more
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return head + await reader.readexactly(int(value))
+    return head
+
+
+def answering(data: bytes) -> Script:
+    """Send these bytes and close."""
+
+    async def script(visit: Visit) -> None:
+        await visit.send(data)
+
+    return script
+
+
+def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """Return a whole answer with its length."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
