@@ -1,0 +1,99 @@
+"""The bot as a process of its own, pointed at the stand-in as it would be at Discord."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+
+STOP_WITHIN_S = 12.0
+
+
+class BotProcess:
+    """`python -m bot` with settings for the sandbox; may be killed and started again."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        data_dir: Path,
+        log: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`log` takes the bot's standard error, which else goes where ours goes."""
+        self._settings = environment(sandbox, data_dir) | dict(settings or {})
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._running.pid
+
+    async def start(self) -> None:
+        """Start the bot; it is not ready yet when this returns."""
+        stderr = self._log.open("ab") if self._log else None
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", env=self._settings, stderr=stderr
+            )
+        finally:
+            if stderr:
+                stderr.close()
+
+    async def stop(self) -> int:
+        """Ask the bot to end, as a service manager does; return its exit status."""
+        if self._running.returncode is None:
+            self._running.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await self._running.wait()
+            except TimeoutError:
+                await self.kill()
+        return await self._running.wait()
+
+    async def kill(self) -> None:
+        """Kill the bot without a warning."""
+        if self._running.returncode is None:
+            self._running.kill()
+        await self._running.wait()
+
+    async def wait(self) -> int:
+        """Wait until the bot ends; return its exit status."""
+        return await self._running.wait()
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the bot was not started")
+        return self._process
+
+
+def environment(sandbox: Sandbox, data_dir: Path) -> dict[str, str]:
+    """Return the environment for a bot in the sandbox: this one's, with its own settings."""
+    home = os.environ.get("STEMCORD_DATA_DIR") or "data"
+    models = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home) / "models")
+    return {
+        **os.environ,
+        "DISCORD_TOKEN": DEFAULT_TOKEN,
+        "DISCORD_API_BASE": sandbox.api_base,
+        "STEMCORD_DATA_DIR": str(data_dir),
+        "STEMCORD_MODELS_DIR": models,
+        "STEMCORD_TRUSTED_HOSTS": sandbox.base_url.removeprefix("http://"),
+        # Vendors could not fetch a song from this machine's loopback.
+        "STEMCORD_PROVIDERS": "local",
+        "STEMCORD_OPS_ADDRESS": "",
+    }
