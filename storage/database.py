@@ -70,7 +70,7 @@ class Database:
         if self._transactions:
             await asyncio.wait(self._transactions)
         await self._reader.close()
-        await self._writer.close()
+        await self._writer.close()  # last, because whoever is last checkpoints
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of one query; each query sees one committed state."""
@@ -120,8 +120,8 @@ async def _prepare(conn: Connection, durable: bool, steps: Sequence[Migration]) 
     try:
         with _translated():
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            await migrate(conn, steps)  # refuses a file before anything changes it
             await conn.execute("PRAGMA journal_mode = WAL")
-            await migrate(conn, steps)
     except sqlite3.DatabaseError as exc:
         if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
