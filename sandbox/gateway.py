@@ -104,32 +104,35 @@ class Gateway:
         is_compressed = request.query.get("compress") == "zlib-stream"
         connection = Connection(socket, is_compressed=is_compressed)
         self._sockets.add(socket)
+        close_code: int | None = None
         try:
             interval_ms = int(self.heartbeat_s * 1000)
             await connection.send({"op": Op.HELLO, "d": {"heartbeat_interval": interval_ms}})
-            await self._converse(connection)
+            close_code = await self._converse(connection)
         finally:
             self._sockets.discard(socket)
-            self._left(connection)
+            self._left(connection, is_for_good=close_code in _GOODBYE)
         return socket
 
-    async def _converse(self, connection: Connection) -> None:
+    async def _converse(self, connection: Connection) -> int | None:
+        """Handle messages until the end; return the code with which the bot closed, if it did."""
         socket = connection.socket
         while not socket.closed:
             try:
                 frame = await socket.receive(timeout=self.heartbeat_s * 1.5)
             except TimeoutError:
                 await socket.close(code=TIMED_OUT)
-                return
+                return None
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return
+                return frame.data if frame.type is WSMsgType.CLOSE else None
             try:
                 message = json.loads(frame.data)
                 op, data = Op(message["op"]), message.get("d")
             except (ValueError, KeyError, TypeError, AttributeError):
                 await socket.close(code=DECODE_ERROR)
-                return
+                return None
             await self._handle(connection, op, data)
+        return None
 
     async def _handle(self, connection: Connection, op: Op, data: object) -> None:
         session = self._session_of(connection)
@@ -228,12 +231,12 @@ class Gateway:
     def _session_of(self, connection: Connection) -> Session | None:
         return next((s for s in self._sessions.values() if s.connection is connection), None)
 
-    def _left(self, connection: Connection) -> None:
+    def _left(self, connection: Connection, *, is_for_good: bool) -> None:
         session = self._session_of(connection)
         if session is None:
             return
         session.connection = None
-        if connection.socket.close_code in _GOODBYE:
+        if is_for_good:
             del self._sessions[session.id]
         self._announce()
 

@@ -67,6 +67,7 @@ class RateLimits:
 
     clock: SandboxClock
     is_enabled: bool = True
+    old_edits_an_hour: int = OLD_EDITS_AN_HOUR
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _old_edits: dict[int, deque[float]] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class RateLimits:
         edits = self._old_edits.setdefault(channel_id, deque())
         while edits and edits[0] <= now - OLD_MESSAGE_S:
             edits.popleft()
-        if len(edits) >= OLD_EDITS_AN_HOUR:
+        if len(edits) >= self.old_edits_an_hour:
             raise DiscordError(30046)
         edits.append(now)
 

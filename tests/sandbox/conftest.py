@@ -3,12 +3,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import discord
 import pytest
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from tests.sandbox.jukebox import Jukebox
+from tests.sandbox.raw_bot import RawBot
 
 
 @pytest.fixture
@@ -31,8 +34,9 @@ async def ben(sandbox: Sandbox) -> AsyncIterator[SandboxClient]:
 
 @asynccontextmanager
 async def connected(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
-    discord_base = discord.http.Route.BASE
-    discord.http.Route.BASE = sandbox.api_base
+    discord_base, discord_gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE = sandbox.api_base
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(sandbox.gateway.address)
     bot = Jukebox()
     await bot.login(DEFAULT_TOKEN)
     running = asyncio.create_task(bot.connect())
@@ -43,13 +47,27 @@ async def connected(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
     finally:
         await bot.close()
         await running
-        discord.http.Route.BASE = discord_base
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = discord_base, discord_gateway
 
 
 @pytest.fixture
 async def bot(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
     async with connected(sandbox) as running:
         yield running
+
+
+@pytest.fixture
+async def raw_bot(sandbox: Sandbox) -> AsyncIterator[RawBot]:
+    sandbox.limits.is_enabled = False
+    async with RawBot(sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def karaoke(sandbox: Sandbox) -> str:
+    channels = sandbox.world.channels.values()
+    found = next(channel for channel in channels if channel.name == "karaoke")
+    return f"/channels/{found.id}"
 
 
 @pytest.fixture

@@ -9,14 +9,19 @@ from discord import app_commands
 from discord.ext import commands
 
 
-class Again(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"again:(?P<job>\w+)"):
+class Again(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"again:(?P<job>\w+)"
+):
     def __init__(self, job: str) -> None:
         super().__init__(discord.ui.Button(label="Again", custom_id=f"again:{job}"))
         self.job = job
 
     @classmethod
     async def from_custom_id(
-        cls, interaction: discord.Interaction, item: discord.ui.Item[discord.ui.View], match: re.Match[str]
+        cls,
+        interaction: discord.Interaction,
+        item: discord.ui.Item[discord.ui.View],
+        match: re.Match[str],
     ) -> "Again":
         return cls(match["job"])
 
