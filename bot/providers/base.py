@@ -1,15 +1,21 @@
 """What a provider is: the models it declares and the calls it answers. No provider lives here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.clock import Clock
 from bot.domain.job import JobId
 from bot.domain.quota import SAMPLE_RATE
 from bot.domain.stems import Stem
+from bot.providers.downloads import Downloads
+from bot.providers.http import ApiClient, Timeouts
+from bot.providers.transport import GuardedTransport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +137,8 @@ class Provider(Protocol):
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
         """Send the song. Sent once: raises SubmitUncertain when the bytes may have arrived.
 
-        Raises any other ProviderError only when provably nothing was started.
+        An answer that cannot be understood is ProviderProtocol, and counts as uncertain too. Any
+        other ProviderError says that provably nothing was started.
         """
         ...
 
@@ -150,6 +157,50 @@ class Provider(Protocol):
     async def aclose(self) -> None:
         """Release connections and processes."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderContext:
+    """What a provider is built from: its settings, and the only way out it should use.
+
+    A package adds a provider by an entry point in the group `stemcord.providers`: its name is the
+    provider's, its object a `Factory`. Once installed and named in `STEMCORD_PROVIDERS`, it is
+    built at start, after the settings were checked and before any job runs.
+    """
+
+    settings: Mapping[str, str] = field(repr=False)
+    """The environment, and `.env` below it, by the settings' names."""
+    transport: GuardedTransport
+    downloads: Downloads
+    """Shared by all; a provider does not close it."""
+    clock: Clock
+    max_result_bytes: int
+    """More than the longest allowed song takes as one uncompressed stem."""
+
+    def setting(self, name: str) -> str | None:
+        """Return a setting; None when it is missing or blank."""
+        return self.settings.get(name, "").strip() or None
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return a setting that no log may show."""
+        value = self.setting(name)
+        return None if value is None else SecretStr(value)
+
+    def api(
+        self, base_url: str, *, timeouts: Timeouts | None = None, parallel: int = 8
+    ) -> ApiClient:
+        """Return a client for the API at `base_url`, an address that the owner set or accepts."""
+        return ApiClient(
+            base_url=base_url,
+            transport=self.transport.trusting(base_url),
+            clock=self.clock,
+            timeouts=timeouts,
+            parallel=parallel,
+        )
+
+
+Factory = Callable[[ProviderContext], Provider | None]
+"""Builds a provider; None when its settings are missing. What it raises leaves it out."""
 
 
 def names(providers: Sequence[Provider]) -> tuple[str, ...]:

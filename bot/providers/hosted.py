@@ -1,0 +1,97 @@
+"""What adapters of hosted services share: set-up, the file's address, fetching, unknown words."""
+
+import logging
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+from pydantic import SecretStr
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
+from bot.providers.answers import scrubbed
+from bot.providers.base import Capabilities, ProviderContext, Running, Source
+from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.providers.http import ApiClient, Timeouts
+
+log = logging.getLogger(__name__)
+
+FETCH_DEADLINE_S: Final = 600.0
+
+_MAX_WORDS: Final = 20
+
+
+class Hosted:
+    """Base of adapters whose service has a key, takes an address and gives addresses."""
+
+    declared: ClassVar[Capabilities]
+    base_url: ClassVar[str]
+    timeouts: ClassVar[Timeouts] = Timeouts()
+
+    def __init__(
+        self, *, http: ApiClient, api_key: SecretStr, downloads: Downloads, max_result_bytes: int
+    ) -> None:
+        self._http = http
+        self._headers = self._auth(api_key.get_secret_value())
+        self._downloads = downloads
+        self._max_result_bytes = max_result_bytes
+        self._unknown_words: set[str] = set()
+
+    @classmethod
+    def create(cls, context: ProviderContext) -> Self | None:
+        """Build it from `<NAME>_API_KEY` and `<NAME>_BASE_URL`; None without a key."""
+        name = cls.declared.name.upper()
+        api_key = context.secret(f"{name}_API_KEY")
+        if api_key is None:
+            return None
+        base_url = context.setting(f"{name}_BASE_URL") or cls.base_url
+        return cls(
+            http=context.api(base_url, timeouts=cls.timeouts),
+            api_key=api_key,
+            downloads=context.downloads,
+            max_result_bytes=context.max_result_bytes,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it declares."""
+        return self.declared
+
+    @staticmethod
+    def _auth(key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"}
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        """Bring one result into the file `into`, without the key: its address is signed."""
+        try:
+            await self._downloads.fetch(
+                file.address,
+                into,
+                max_bytes=self._max_result_bytes,
+                deadline_s=FETCH_DEADLINE_S,
+            )
+        except DownloadFailed as exc:
+            raise ProviderDown(f"result: {exc}") from exc
+        except (DownloadRefused, DownloadTooBig) as exc:
+            raise ProviderProtocol(f"result: {exc}") from exc
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        """Not offered by these services, and not declared."""
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Release connections; the downloads belong to whoever made them."""
+        await self._http.aclose()
+
+    def _running(self, word: str) -> Running:
+        """Count a word that no document explains as running, until the attempt's deadline."""
+        if word not in self._unknown_words and len(self._unknown_words) < _MAX_WORDS:
+            self._unknown_words.add(word)
+            log.warning("%s: unknown status %s", type(self).__name__, scrubbed(word))
+        return Running()
+
+
+def address(source: Source) -> str:
+    """Return where the service can fetch the song. Raises ProviderRefused when nowhere."""
+    if source.url is None:
+        raise ProviderRefused("takes an address only, and the file has none")
+    return source.url

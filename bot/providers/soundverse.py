@@ -1,0 +1,105 @@
+"""Soundverse: https://help.soundverse.ai, "Stem Separation API - v1".
+
+One synchronous call: its answer is the list of results and may take minutes, so the submit is the
+work, and a broken connection leaves it uncertain. The documents name no HTTP status for errors:
+the body is read first.
+"""
+
+from typing import Final, Literal
+
+from pydantic import AliasChoices, Field, TypeAdapter
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
+from bot.domain.stems import Stem
+from bot.providers.answers import Wire, meaning, misread, read, scrubbed
+from bot.providers.base import Call, Capabilities, Finished, Lost, Model, Source
+from bot.providers.hosted import Hosted, address
+from bot.providers.http import Answer, Timeouts
+
+
+class _Audio(Wire):
+    name: str = Field(validation_alias="audioName")
+    url: str = Field(validation_alias="audioUrl", min_length=1)
+
+
+class _Refusal(Wire):
+    """Moderation texts of its text-to-music tools; here: not this file, not here."""
+
+    success: Literal[False]
+    message: str = ""
+
+
+class _Failure(Wire):
+    detail: object = Field(validation_alias=AliasChoices("Detail", "detail"))
+
+
+_RESULTS: Final = TypeAdapter(list[_Audio])
+_REFUSAL: Final = TypeAdapter(_Refusal)
+_FAILURE: Final = TypeAdapter(_Failure)
+
+_BAND: Final = frozenset({Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER})
+_STEMS: Final = {stem.value: stem for stem in _BAND | {Stem.VOCALS}}
+
+_ABOUT_THE_OWNER: Final = frozenset({401, 402, 429})
+"""Statuses that are about the key, the credit or the rate, whatever the body says."""
+_SAY_IT_ALL: Final = frozenset({403, 404, 405, 503})
+"""Statuses to which a `detail` adds nothing."""
+
+CAPABILITIES: Final = Capabilities(
+    name="soundverse",
+    title="Soundverse",
+    models=(
+        Model(name="vocals", stems=frozenset({Stem.VOCALS})),
+        Model(name="instruments", stems=_BAND, sums_to_instrumental=True),
+        Model(name="all-stems", stems=_BAND | {Stem.VOCALS}, sums_to_song=True),
+    ),
+    is_synchronous=True,
+    concurrency=2,
+    key_setting="SOUNDVERSE_API_KEY",
+)
+
+
+class Soundverse(Hosted):
+    """Sends a song and waits for its stems."""
+
+    declared = CAPABILITIES
+    base_url = "https://api.soundverse.ai"
+    timeouts = Timeouts(read_s=900.0, total_s=960.0)
+
+    async def submit(self, call: Call, source: Source) -> Finished:
+        """Separate, which may take minutes."""
+        answer = await self._http.submit(
+            f"/v1/generate/stem-separation/{call.model.name}",
+            headers=self._headers,
+            json={"audioUrl": address(source)},
+        )
+        results = read(_RESULTS, answer)
+        if results is None:
+            raise _error(answer)
+        files = tuple(
+            RemoteFile(each.url, _STEMS[name])
+            for each in results
+            if (name := each.name.strip().lower()) in _STEMS
+        )
+        if not files:
+            raise misread(answer, "an answer without results")
+        return Finished(files)
+
+    async def poll(self, ref: RemoteRef) -> Lost:
+        """Know nothing: the service gives no references."""
+        return Lost()
+
+
+def _error(answer: Answer) -> ProviderError:
+    if answer.status in _ABOUT_THE_OWNER:
+        return meaning(answer, is_submit=True)
+    refusal = read(_REFUSAL, answer)
+    if refusal is not None:
+        return ProviderRefused(scrubbed(refusal.message))
+    if read(_FAILURE, answer) is None or answer.status in _SAY_IT_ALL:
+        return meaning(answer, is_submit=True)
+    if answer.status == 422:
+        return ProviderRefused("the address of the file was not accepted")
+    # The generation began and failed; what that cost is not known.
+    return SubmitUncertain(f"reported a failure with status {answer.status}")
