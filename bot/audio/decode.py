@@ -22,8 +22,8 @@ _SAMPLE_RATES = range(1_000, 768_001)
 _LOUDEST = 1e9
 _TAG_LENGTH = 200
 _LENGTH_SLACK_S = 1.0
-_PROMISE_LENGTHS = frozenset({"aiff", "flac", "matroska,webm", "mov", "wav"})
-"""Demuxers that read a length which the encoder wrote; the others guess from the file's size."""
+_PROMISE_LENGTHS = frozenset({"aiff", "flac", "mov", "wav"})
+"""Demuxers that read a stream's length from its header; the others guess it, or know none."""
 
 
 def decode(task: DecodeTask) -> Decoded:

@@ -31,6 +31,9 @@ _CHUNKED = {"wav": (b"RIFF", b"RF64", b"BW64"), "aiff": (b"FORM",)}
 
 CODECS = frozenset(
     {
+        "mp1",
+        "mp2",
+        "mp3",
         "mp1float",
         "mp2float",
         "mp3float",

@@ -43,7 +43,7 @@ async def run(command: Sequence[str], *, line: bytes, wall_s: float) -> Ended:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(),
+        env=environment(),
         start_new_session=True,
     )
     try:
@@ -93,7 +93,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return what a child needs to start: no settings, no secrets, one thread a library."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)

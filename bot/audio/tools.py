@@ -29,7 +29,7 @@ from bot.domain.stems import AudioFormat
 
 log = logging.getLogger(__name__)
 
-_COMMAND = process.module_command("bot.audio.child")
+_CHILD = process.module_command("bot.audio.child")
 _A = TypeVar("_A", bound=Answer)
 
 _DIED_OF_THE_FILE = frozenset(
@@ -53,7 +53,8 @@ class AudioTools:
     and no process behind when they fail or are cancelled.
     """
 
-    def __init__(self, *, at_once: int = 2) -> None:
+    def __init__(self, *, at_once: int = 2, child: Sequence[str] = _CHILD) -> None:
+        self._child = child
         self._turn = asyncio.Semaphore(at_once)
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
@@ -111,7 +112,7 @@ class AudioTools:
         async with self._turn:
             try:
                 ended = await process.run(
-                    _COMMAND, line=wire.task_line(task), wall_s=task.budget.wall_s
+                    self._child, line=wire.task_line(task), wall_s=task.budget.wall_s
                 )
                 return _outcome(task, kind, ended)
             except TimeoutError as exc:

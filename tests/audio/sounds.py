@@ -1,0 +1,92 @@
+"""Audio files of every kind, synthesised: what the tests decode, and what they compare with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
+
+LEVEL = 0.5
+TONE_RMS = LEVEL / np.sqrt(2)
+
+
+def tone(duration_s=1.0, *, sample_rate=SAMPLE_RATE, channels=2, level=LEVEL, hz=440.0):
+    """A sine, the same in every channel: an array of channels by samples."""
+    time = np.arange(round(duration_s * sample_rate)) / sample_rate
+    wave = level * np.sin(2 * np.pi * hz * time)
+    return np.tile(wave.astype(np.float32), (channels, 1))
+
+
+def write(
+    path: Path,
+    container: str,
+    codec: Any,
+    *,
+    sound=None,
+    sample_rate=SAMPLE_RATE,
+    layout="stereo",
+    video=False,
+    bit_rate=None,
+    options: Mapping[str, str] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a sound (channels by samples; a second of tone if none) with FFmpeg's encoders."""
+    channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    if sound is None:
+        sound = tone(sample_rate=sample_rate, channels=channels)
+    with av.open(str(path), "w", format=container, options=dict(options or {})) as file:
+        file.metadata.update(tags or {})
+        stream: AudioStream = file.add_stream(codec, rate=sample_rate, layout=layout)
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        pictures = _add_video(file) if video else None
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(sound, np.float32), format="fltp", layout=layout
+        )
+        frame.sample_rate = sample_rate
+        packing = av.AudioResampler(
+            format=stream.codec_context.format.name,
+            layout=layout,
+            rate=sample_rate,
+            frame_size=stream.codec_context.frame_size or 1024,
+        )
+        for packed in (*packing.resample(frame), *packing.resample(None), None):
+            file.mux(stream.encode(packed))
+        if pictures:
+            for picture in (*(av.VideoFrame(64, 64, "yuv420p") for _ in range(25)), None):
+                file.mux(pictures.encode(picture))
+    return path
+
+
+def write_video_only(path: Path) -> Path:
+    with av.open(str(path), "w", format="mp4") as file:
+        pictures = _add_video(file)
+        for picture in (*(av.VideoFrame(64, 64, "yuv420p") for _ in range(25)), None):
+            file.mux(pictures.encode(picture))
+    return path
+
+
+def _add_video(file):
+    pictures = file.add_stream("mpeg4", rate=25)
+    pictures.width = pictures.height = 64
+    pictures.pix_fmt = "yuv420p"
+    return pictures
+
+
+def write_spool(path: Path, sound) -> Path:
+    """Write a sound (channels by samples) as a spool."""
+    np.ascontiguousarray(sound.T, "<f4").tofile(path)
+    return path
+
+
+def read_spool(path: Path):
+    """Read a spool as samples by channels."""
+    return np.fromfile(path, "<f4").reshape(-1, CHANNELS)
+
+
+def rms(samples) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
