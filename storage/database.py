@@ -121,7 +121,8 @@ async def _prepare(conn: Connection, durable: bool, steps: Sequence[Migration]) 
         with _translated():
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             await migrate(conn, steps)  # refuses a file before anything changes it
-            await conn.execute("PRAGMA journal_mode = WAL")
+            # Fetched, because a row left unread would keep the file locked.
+            await conn.execute_fetchall("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as exc:
         if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
             raise
