@@ -1,4 +1,4 @@
-"""Raw audio on disk, read and written piece by piece: interleaved float32 stereo at 44.1 kHz.
+"""Spools (their layout is in bot.audio.spool) read and written piece by piece.
 
 Plain reads and not a memory map: mapped pages count as the process's own, and would grow with
 the song.
@@ -11,12 +11,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.audio.spool import CHANNELS, FRAME_BYTES
+
 Samples = NDArray[np.float32]
 """Audio as (..., 2 channels, frames)."""
 
-SAMPLE_RATE = 44_100
-CHANNELS = 2
-BYTES_PER_FRAME = CHANNELS * 4
 _FORMAT = np.dtype("<f4")
 
 
@@ -34,7 +33,7 @@ class Spool:
         except OSError as exc:
             raise SpoolMismatch(f"{path.name} cannot be read: {exc.strerror}") from exc
         found = path.stat().st_size
-        if found != frames * BYTES_PER_FRAME:
+        if found != frames * FRAME_BYTES:
             self._file.close()
             raise SpoolMismatch(f"{path.name} has {found} bytes for {frames} frames")
 
@@ -54,7 +53,7 @@ class Spool:
         samples = np.zeros((stop - start, CHANNELS), _FORMAT)
         first, last = max(start, 0), min(stop, self.frames)
         if first < last:
-            self._file.seek(first * BYTES_PER_FRAME)
+            self._file.seek(first * FRAME_BYTES)
             self._fill(samples[first - start : last - start])
         return np.ascontiguousarray(samples.T)
 

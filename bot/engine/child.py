@@ -1,0 +1,129 @@
+"""One worker process as the engine sees it: started, spoken to, listened to, ended."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from bot.audio.process import module_command
+from bot.engine.wire import Reply, Request, read_reply, to_line
+
+log = logging.getLogger(__name__)
+
+_Pipe = TypeVar("_Pipe", asyncio.StreamReader, asyncio.StreamWriter)
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_PASSED_ON = ("PATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+class ChildDied(Exception):
+    """The worker is gone or talks nonsense; there is nothing more to be had from it."""
+
+
+class Child:
+    """A running worker. Make it with `start`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._input = _open(process.stdin)
+        self._output = _open(process.stdout)
+        self._errors = asyncio.create_task(_log_errors(_open(process.stderr), process.pid))
+
+    @classmethod
+    async def start(cls, arguments: Sequence[str]) -> "Child":
+        """Start a worker; raises OSError when the machine cannot."""
+        process = await asyncio.create_subprocess_exec(
+            *module_command("bot.engine.worker"),
+            *arguments,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, as far as is known."""
+        return self._process.returncode is None
+
+    async def say(self, request: Request) -> None:
+        """Send a request; raises ChildDied."""
+        try:
+            self._input.write(to_line(request))
+            await self._input.drain()
+        except (BrokenPipeError, ConnectionResetError) as exc:
+            raise ChildDied(await self._epitaph()) from exc
+
+    async def hear(self) -> Reply:
+        """Wait for the next reply; raises ChildDied."""
+        line = await self._output.readline()
+        if not line.endswith(b"\n"):
+            raise ChildDied(await self._epitaph())
+        try:
+            return read_reply(line)
+        except ValueError as exc:
+            raise ChildDied(str(exc)) from exc
+
+    async def end(self, *, grace_s: float) -> None:
+        """Close its input, wait for its end, and kill it when that takes too long."""
+        try:
+            async with asyncio.timeout(grace_s):
+                self._input.close()
+                await self._process.wait()
+        except TimeoutError:
+            log.warning("engine worker %s does not stop; killing it", self.pid)
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """Kill it and whatever it started, if it still runs, and wait till it is gone."""
+        if self.is_alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self._input.close()
+        await self._process.wait()
+        await asyncio.wait([self._errors])
+
+    async def _epitaph(self) -> str:
+        """Say how it ended; one that closed its pipe but lives on is killed for it."""
+        await self.kill()
+        return f"the worker ended with status {self._process.returncode}"
+
+
+async def _log_errors(pipe: asyncio.StreamReader, pid: int) -> None:
+    while line := await pipe.readline():
+        log.warning("engine worker %s: %s", pid, line.decode(errors="replace").rstrip())
+
+
+def _open(pipe: _Pipe | None) -> _Pipe:
+    if pipe is None:
+        raise ValueError("the worker was started without this pipe")
+    return pipe
+
+
+def _environment() -> dict[str, str]:
+    """Return what a worker needs to start: no settings, no secrets, and memory given back.
+
+    glibc keeps up to eight heaps a core otherwise, each as big as it ever was.
+    """
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [_ROOT] + [str(Path(path).resolve()) for path in inherited if path]
+    return passed_on | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",
+    }

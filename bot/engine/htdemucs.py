@@ -1,0 +1,156 @@
+"""HTDemucs v4, block by block: four stems, and the instrumental as the song without the voice.
+
+The network takes segments of 7.8 s, as samples and as a spectrogram, and answers in both; their
+sum is the result (Rouard, Massa, Défossez, Hybrid transformers for music source separation,
+2023). Segments overlap by a quarter and are blended with triangular weights.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from bot.domain.stems import Stem
+from bot.engine.network import Network
+from bot.engine.spool import Samples, Spool
+
+SEGMENT = 343_980
+_SHARED = SEGMENT // 4
+STRIDE = SEGMENT - _SHARED
+SOURCES = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)
+"""The network's outputs, in its order."""
+
+_COLUMN = 4096
+_HOP = 1024
+_EDGE = _HOP // 2 * 3
+_SCALE = np.float32(np.sqrt(_COLUMN))
+_WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_COLUMN) / _COLUMN)).astype(np.float32)
+_GAIN = np.float32(np.sum(_WINDOW**2) / _HOP)
+_STATISTICS_BLOCK = 1 << 20
+_SILENCE = 1e-8
+
+
+class HTDemucs:
+    """The network, loaded once."""
+
+    def __init__(self, network: Network, *, threads: int) -> None:
+        self._network = network
+        self._threads = threads
+        self._samples_name, self._spectrum_name = network.input_names
+
+    def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
+        """Yield all stems in successive pieces; drums, bass, other and voice add up to the song.
+
+        What the network leaves over goes into `other`.
+        """
+        mean, deviation = _level(song)
+        blend = _Blend()
+        for first in range(0, max(song.frames - _SHARED, min(song.frames, 1)), STRIDE):
+            length = min(SEGMENT, song.frames - first)
+            # A last, shorter segment is centred, so that the network sees what comes before it.
+            lead = (SEGMENT - length) // 2
+            samples = (song.read(first - lead, first - lead + SEGMENT) - mean) / deviation
+            _silence_outside(samples, first - lead, song.frames)
+            estimate = self._estimate(samples)[..., lead : lead + length]
+            is_last = first + SEGMENT >= song.frames
+            finished = blend.add(estimate, stride=length if is_last else STRIDE)
+            yield _stems(finished * deviation, song.read(first, first + finished.shape[-1]))
+
+    def _estimate(self, samples: Samples) -> Samples:
+        """Return one segment's sources as (4, 2 channels, SEGMENT)."""
+        spectrum = _spectrum(samples, threads=self._threads)
+        spectral, temporal = self._network.run(
+            {
+                self._samples_name: samples[np.newaxis],
+                self._spectrum_name: _to_planes(spectrum)[np.newaxis],
+            }
+        )
+        estimate: Samples = temporal[0]
+        estimate += _samples(_from_planes(spectral[0]), threads=self._threads)
+        return estimate
+
+
+class _Blend:
+    """Adds overlapping segments up, weighted, and carries what the next segment completes."""
+
+    def __init__(self) -> None:
+        rise = np.arange(1, SEGMENT // 2 + 1, dtype=np.float32)
+        self._weights = np.concatenate([rise, rise[::-1]]) / rise[-1]
+        self._sum: Samples = np.zeros((len(SOURCES), 2, 0), np.float32)
+        self._weight: NDArray[np.float32] = np.zeros(0, np.float32)
+
+    def add(self, segment: Samples, *, stride: int) -> Samples:
+        """Add a segment; return the first `stride` frames, which are complete."""
+        weights = self._weights[: segment.shape[-1]]
+        summed, weight = segment * weights, weights.copy()
+        carried = self._weight.shape[0]
+        summed[..., :carried] += self._sum
+        weight[:carried] += self._weight
+        self._sum, self._weight = summed[..., stride:].copy(), weight[stride:].copy()
+        finished: Samples = summed[..., :stride] / weight[:stride]
+        return finished
+
+
+def _stems(sources: Samples, mixture: Samples) -> dict[Stem, Samples]:
+    stems = dict(zip(SOURCES, sources, strict=True))
+    stems[Stem.OTHER] = stems[Stem.OTHER] + mixture - sources.sum(axis=0)
+    stems[Stem.INSTRUMENTAL] = mixture - stems[Stem.VOCALS]
+    return stems
+
+
+def _level(song: Spool) -> tuple[np.float32, np.float32]:
+    """Return the mean and the deviation of the song in mono, by which the network normalises."""
+    total = squares = 0.0
+    for start in range(0, song.frames, _STATISTICS_BLOCK):
+        stop = min(start + _STATISTICS_BLOCK, song.frames)
+        mono = song.read(start, stop).mean(axis=0, dtype=np.float64)
+        total += float(mono.sum())
+        squares += float(np.square(mono).sum())
+    frames = max(song.frames, 1)
+    mean = total / frames
+    deviation = max(squares / frames - mean**2, 0.0) ** 0.5
+    return np.float32(mean), np.float32(deviation + _SILENCE)
+
+
+def _silence_outside(samples: Samples, start: int, frames: int) -> None:
+    """Put exact zeros before and after the song, where normalising has moved the silence."""
+    samples[:, : max(-start, 0)] = 0
+    samples[:, max(frames - start, 0) :] = 0
+
+
+def _spectrum(samples: Samples, *, threads: int) -> NDArray[np.complex64]:
+    """Return (2, bins, columns) as the network was trained on: reflected, no Nyquist bin."""
+    columns = -(-SEGMENT // _HOP)
+    right = _EDGE + columns * _HOP - SEGMENT
+    padded = np.pad(samples, ((0, 0), (_EDGE, right)), mode="reflect")
+    views = np.lib.stride_tricks.sliding_window_view(padded, _COLUMN, axis=-1)[:, ::_HOP]
+    spectra = fft.rfft(views * _WINDOW, axis=-1, workers=threads)
+    return (spectra[..., :-1] / _SCALE).transpose(0, 2, 1).astype(np.complex64)
+
+
+def _samples(spectrum: NDArray[np.complex64], *, threads: int) -> Samples:
+    """Turn (..., bins, columns) back into SEGMENT samples, columns it lacks taken as silent."""
+    columns = spectrum.shape[-1]
+    bins = np.zeros((*spectrum.shape[:-2], columns, _COLUMN // 2 + 1), np.complex64)
+    bins[..., :-1] = np.swapaxes(spectrum, -1, -2) * _SCALE
+    pieces = fft.irfft(bins, n=_COLUMN, axis=-1, workers=threads).astype(np.float32) * _WINDOW
+    overlap = _COLUMN // _HOP
+    pieces = pieces.reshape(*pieces.shape[:-1], overlap, _HOP)
+    summed = np.zeros((*pieces.shape[:-3], columns + overlap - 1, _HOP), np.float32)
+    for step in range(overlap):
+        summed[..., step : step + columns, :] += pieces[..., step, :]
+    line = summed.reshape(*summed.shape[:-2], -1)[..., _EDGE : _EDGE + SEGMENT]
+    return (line / _GAIN).astype(np.float32, copy=False)
+
+
+def _to_planes(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
+    """Lay (channels, ...) out as real, imaginary, real, imaginary."""
+    return np.stack([spectrum.real, spectrum.imag], axis=1).reshape(-1, *spectrum.shape[1:])
+
+
+def _from_planes(planes: NDArray[np.float32]) -> NDArray[np.complex64]:
+    sources, channels, *rest = planes.shape
+    split = planes.reshape(sources, channels // 2, 2, *rest)
+    spectrum: NDArray[np.complex64] = split[:, :, 0] + 1j * split[:, :, 1]
+    return spectrum

@@ -1,0 +1,129 @@
+"""One separation from spool to spools: which stages run, in which order, and what is kept."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bot.domain.stems import Stem
+from bot.engine.band_split import BandSplit
+from bot.engine.htdemucs import HTDemucs
+from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.network import Network
+from bot.engine.spleeter import Spleeter
+from bot.engine.spool import Samples, Spool, SpoolWriter
+from bot.engine.wire import spool_path
+
+
+class Stage(Protocol):
+    """Splits a spool into stems that add up to it, in pieces, with bounded memory."""
+
+    def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
+        """Yield every stem's next frames, from the first to the last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A stage in its place."""
+
+    stage: Stage
+    gives: frozenset[Stem]
+    source: Stem | None = None
+    """The earlier stem that it splits; None for the song itself."""
+    effort: float = 1.0
+    """Its running time in relation to that of the model's other steps."""
+
+
+_RHYTHM = frozenset({Stem.DRUMS, Stem.BASS, Stem.OTHER})
+_DUET = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
+
+
+def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step]:
+    """Load the model's network and return its steps; raises DamagedModel."""
+    network = Network(weights, threads=threads)
+    match model.name:
+        case SPLEETER.name:
+            duet = Spleeter(network, threads=threads)
+            bands = BandSplit(threads=threads)
+            return (
+                Step(stage=duet, gives=_DUET, effort=2.0),
+                Step(stage=bands, gives=_RHYTHM, source=Stem.INSTRUMENTAL),
+            )
+        case HTDEMUCS.name:
+            return (Step(stage=HTDemucs(network, threads=threads), gives=HTDEMUCS.stems),)
+        case unknown:
+            raise ValueError(f"no stages are known for {unknown}")
+
+
+class Separator:
+    """Runs the steps of one model."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+
+    def separate(
+        self,
+        song: Path,
+        *,
+        frames: int,
+        stems: Iterable[Stem],
+        into: Path,
+        report: Callable[[float], None],
+    ) -> Mapping[Stem, Path]:
+        """Write the wanted stems as spools into a directory; return where they are.
+
+        Calls `report` with the fraction done after every piece; what that raises ends the
+        separation. However it ends, no other file stays behind.
+        """
+        wanted = frozenset(stems)
+        steps = self._needed(wanted)
+        efforts = sum(step.effort for step in steps)
+        made: dict[Stem, Path] = {}
+        done = 0.0
+        into.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as failure:
+            for step in steps:
+                paths = {stem: spool_path(into, stem) for stem in self._kept(step, wanted)}
+                for path in paths.values():
+                    failure.callback(path.unlink, missing_ok=True)
+                source = song if step.source is None else made[step.source]
+                share = step.effort / efforts
+                with Spool(source, frames=frames) as spool:
+                    for fraction in _write(step.stage, spool, paths):
+                        report(done + share * fraction)
+                made |= paths
+                done += share
+            failure.pop_all()
+        for stem in made.keys() - wanted:
+            made.pop(stem).unlink()
+        return made
+
+    def _needed(self, wanted: frozenset[Stem]) -> Sequence[Step]:
+        """Return the steps without which a wanted stem, or the source of one, would lack."""
+        needed: list[Step] = []
+        lacking = set(wanted)
+        for step in reversed(self._steps):
+            if step.gives & lacking:
+                needed.insert(0, step)
+                lacking -= step.gives
+                lacking |= {step.source} if step.source else set()
+        if lacking:
+            raise ValueError(f"not among this model's stems: {', '.join(sorted(lacking))}")
+        return needed
+
+    def _kept(self, step: Step, wanted: frozenset[Stem]) -> frozenset[Stem]:
+        return step.gives & (wanted | {other.source for other in self._steps if other.source})
+
+
+def _write(stage: Stage, source: Spool, paths: Mapping[Stem, Path]) -> Iterator[float]:
+    """Run one stage, keeping the stems that have a path; yield the fraction done."""
+    written = 0
+    with ExitStack() as files:
+        writers = {stem: files.enter_context(SpoolWriter(path)) for stem, path in paths.items()}
+        for piece in stage.separate(source):
+            for stem, writer in writers.items():
+                writer.write(piece[stem])
+            written += next(iter(piece.values())).shape[-1]
+            yield written / source.frames

@@ -1,0 +1,179 @@
+"""The engine's worker: a process that loads one network and separates songs until told to stop.
+
+Started by bot.engine.engine as `python -m bot.engine.worker MODEL WEIGHTS --threads N`; reads
+requests from standard input and ends when that closes. A surprise ends it with a traceback on
+standard error; the engine then starts another.
+"""
+
+import argparse
+import errno
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import BinaryIO
+
+from bot.audio.limits import die_with_parent
+from bot.domain.stems import Stem
+from bot.engine.models import MODELS
+from bot.engine.network import DamagedModel
+from bot.engine.separation import Separator, steps_of
+from bot.engine.spool import SpoolMismatch
+from bot.engine.wire import (
+    Cancel,
+    Cancelled,
+    Done,
+    Failed,
+    Progress,
+    Reply,
+    Separate,
+    Trouble,
+    read_request,
+    to_line,
+)
+
+_NICENESS = 10
+_PROGRESS_EVERY_S = 0.25
+
+
+class _CalledOff(Exception):
+    """The engine no longer wants the separation at hand."""
+
+
+class Inbox:
+    """Hears the engine's requests on a thread of its own, so that a cancel is heard at work."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self._requests: SimpleQueue[Separate | None] = SimpleQueue()
+        self._called_off_up_to = 0
+        self._is_closed = False
+
+    def open(self) -> None:
+        """Start to listen."""
+        threading.Thread(target=self._listen, name="inbox", daemon=True).start()
+
+    def next(self) -> Separate | None:
+        """Wait for a request; None once the engine has closed its end."""
+        return self._requests.get()
+
+    def is_called_off(self, request: Separate) -> bool:
+        """Tell whether anybody still waits for the request's result."""
+        return self._is_closed or request.id <= self._called_off_up_to
+
+    def _listen(self) -> None:
+        try:
+            for line in self._lines:
+                self._take(read_request(line))
+        finally:
+            self._is_closed = True
+            self._requests.put(None)
+
+    def _take(self, request: Separate | Cancel) -> None:
+        match request:
+            case Separate():
+                self._requests.put(request)
+            case Cancel(id=id_):
+                self._called_off_up_to = id_
+
+
+class Worker:
+    """Serves one request after the other."""
+
+    def __init__(
+        self, *, model: str, weights: Path, threads: int, inbox: Inbox, outbox: BinaryIO
+    ) -> None:
+        self._model = MODELS[model]
+        self._weights = weights
+        self._threads = threads
+        self._inbox = inbox
+        self._outbox = outbox
+        self._separator: Separator | None = None
+        self._next_progress_at = 0.0
+
+    def run(self) -> None:
+        """Work until the engine closes its end."""
+        while (request := self._inbox.next()) is not None:
+            self._say(self._serve(request))
+
+    def _serve(self, request: Separate) -> Reply:
+        try:
+            return self._separate(request)
+        except _CalledOff:
+            return Cancelled(id=request.id)
+        except SpoolMismatch as exc:
+            return _failed(request, Trouble.MIXTURE, exc)
+        except DamagedModel as exc:
+            return _failed(request, Trouble.MODEL, exc)
+        except MemoryError as exc:
+            return _failed(request, Trouble.MEMORY, exc)
+        except OSError as exc:
+            if exc.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+                raise
+            return _failed(request, Trouble.DISK_FULL, exc)
+
+    def _separate(self, request: Separate) -> Done:
+        self._next_progress_at = 0.0
+        report = partial(self._report, request)
+        report(0.0)
+        files = self._loaded().separate(
+            Path(request.mixture),
+            frames=request.frames,
+            stems=map(Stem, request.stems),
+            into=Path(request.into),
+            report=report,
+        )
+        return Done(id=request.id, files={stem: str(path) for stem, path in files.items()})
+
+    def _loaded(self) -> Separator:
+        if self._separator is None:
+            steps = steps_of(self._model, self._weights, threads=self._threads)
+            self._separator = Separator(steps)
+        return self._separator
+
+    def _report(self, request: Separate, fraction: float) -> None:
+        """Tell the fraction done unless that was just told; raises when the work is called off."""
+        if self._inbox.is_called_off(request):
+            raise _CalledOff
+        now = time.monotonic()
+        if now >= self._next_progress_at:
+            self._next_progress_at = now + _PROGRESS_EVERY_S
+            self._say(Progress(id=request.id, fraction=round(fraction, 4)))
+
+    def _say(self, reply: Reply) -> None:
+        self._outbox.write(to_line(reply))
+        self._outbox.flush()
+
+
+def _failed(request: Separate, trouble: Trouble, cause: BaseException) -> Failed:
+    return Failed(id=request.id, trouble=trouble, detail=str(cause))
+
+
+def _claim_stdout() -> BinaryIO:
+    """Take standard output for replies; whatever a library prints goes to standard error."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return replies
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve the engine that started this process."""
+    parser = argparse.ArgumentParser(prog="bot.engine.worker", description=__doc__)
+    parser.add_argument("model", choices=sorted(MODELS))
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args(arguments)
+    die_with_parent()
+    os.nice(_NICENESS)
+    inbox = Inbox(sys.stdin.buffer)
+    inbox.open()
+    with _claim_stdout() as outbox:
+        Worker(**vars(options), inbox=inbox, outbox=outbox).run()
+
+
+if __name__ == "__main__":
+    main()
