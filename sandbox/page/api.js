@@ -3,7 +3,7 @@
 /** The sandbox or the bot said no; the message is fit to be shown. */
 export class Refused extends Error {}
 
-/** The words of a refusal; anything else is a fault of this page and goes on. */
+/** The words of a refusal; anything else is a fault of this page and is thrown again. */
 export function refusal(error) {
   if (error instanceof Refused) return error.message;
   throw error;
@@ -87,7 +87,10 @@ export class EventStream {
       this.#waitMs = FIRST_RETRY_MS;
       this.onOpen();
     });
-    socket.addEventListener("message", ({ data }) => socket === this.#socket && this.onEvent(JSON.parse(data)));
+    socket.addEventListener(
+      "message",
+      ({ data }) => socket === this.#socket && this.onEvent(JSON.parse(data)),
+    );
     socket.addEventListener("close", () => socket === this.#socket && this.#lost());
   }
 

@@ -1,12 +1,10 @@
 /** Puts the page together: where one is, what arrives, and what pressing things does. */
 
+import { messageActions } from "./actions.js";
 import { EventStream, Refused, api, refusal } from "./api.js";
-import { messageCommands } from "./commands.js";
 import { Composer } from "./composer.js";
-import { avatar, el } from "./dom.js";
-import { showMenu } from "./menu.js";
-import { pressFailed } from "./messages.js";
-import { showModal, showPicture } from "./modal.js";
+import { el } from "./dom.js";
+import { showModal } from "./modal.js";
 import { drawChatHeader, drawSidebar } from "./sidebar.js";
 import { State } from "./state.js";
 import { drawStrip, keepTime } from "./strip.js";
@@ -24,14 +22,13 @@ class App {
 
   constructor() {
     const state = this.#state;
-    const use = {
-      onPress: (message, customId, values, node) => this.#press(message, customId, values, node),
-      onMenu: (message, where) => this.#menu(message, where),
-      onDismiss: ({ id }) => state.dismiss(id),
-      onOpen: showPicture,
-    };
+    const use = messageActions({ state, nodeOf: (id) => this.#timeline.nodeOf(id) });
     this.#timeline = new Timeline({ state, scroller: at("timeline"), list: at("messages"), use });
-    this.#composer = new Composer({ state, root: at("composer"), dropTarget: document.querySelector(".chat") });
+    this.#composer = new Composer({
+      state,
+      root: at("composer"),
+      dropTarget: document.querySelector(".chat"),
+    });
     for (const topic of ["world", "opened", "link"]) state.on(topic, () => this.#drawFrame());
     state.on("clock", () => state.viewer && drawStrip(at("strip"), this.#frame()));
     keepTime(at("strip"), state);
@@ -52,7 +49,9 @@ class App {
     const [, who, where] = address.split("/");
     const viewer = world.users.find(({ name, id }) => who === name || who === id) ?? world.users[0];
     const seen = this.#state.channelsOf(viewer);
-    const channel = seen.find((each) => where === this.#slug(each) || where === each.id) ?? seen.find(({ kind }) => kind === "text");
+    const channel =
+      seen.find((each) => where === this.#slug(each) || where === each.id) ??
+      seen.find(({ kind }) => kind === "text");
     const isNewViewer = viewer.id !== this.#state.viewer?.id;
     if (isNewViewer) this.#state.unread.clear();
     await this.#state.open(viewer, channel);
@@ -145,24 +144,6 @@ class App {
   #showSidebar(isShown) {
     at("sidebar").classList.toggle("shown", isShown);
     at("scrim").hidden = !isShown;
-  }
-
-  async #press(message, customId, values, node) {
-    node.classList.add("busy");
-    const error = await api.press({ as: this.#state.viewer.id, message_id: message.id, custom_id: customId, values }).then(() => null, refusal);
-    node.classList.remove("busy");
-    const shown = this.#timeline.nodeOf(message.id);
-    if (error && shown) pressFailed(shown, "This interaction failed");
-  }
-
-  #menu(message, where) {
-    const state = this.#state;
-    const bot = { ...state.world.bot, bot: true };
-    const apps = messageCommands(state).map((command) => ({ label: command.name, lead: avatar(bot, "tiny"), onPick: () => state.use(command, {}, message) }));
-    const own = [{ label: "Copy text", onPick: () => navigator.clipboard?.writeText(message.content ?? "") }];
-    if (message.author.id === state.viewer.id)
-      own.push({ label: "Delete message", isDanger: true, onPick: () => api.remove(message.id, state.viewer.id) });
-    showMenu({ label: "Message", at: where, groups: [{ title: "Apps", items: apps }, { items: own }] });
   }
 }
 

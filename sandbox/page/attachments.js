@@ -16,10 +16,19 @@ function kindOf({ content_type: type = "", filename }) {
 }
 
 function head(attachment, url) {
-  const name = el("a", { class: "file-name", href: url, download: attachment.filename, title: attachment.filename }, attachment.filename);
+  const name = el(
+    "a",
+    { class: "file-name", href: url, download: attachment.filename, title: attachment.filename },
+    attachment.filename,
+  );
   const download = el(
     "a",
-    { class: "icon-button", href: url, download: attachment.filename, "aria-label": `Download ${attachment.filename}` },
+    {
+      class: "icon-button",
+      href: url,
+      download: attachment.filename,
+      "aria-label": `Download ${attachment.filename}`,
+    },
     icon("download"),
   );
   return el(
@@ -33,15 +42,29 @@ function head(attachment, url) {
 
 export function picture(url, { alt = "", className, onOpen }) {
   const image = el("img", { src: url, alt, loading: "lazy" });
-  return el("button", { type: "button", class: `picture ${className}`, "aria-label": `Open picture ${alt}`, onclick: () => onOpen(url, alt) }, image);
+  return el(
+    "button",
+    {
+      type: "button",
+      class: `picture ${className}`,
+      "aria-label": `Open picture ${alt}`,
+      onclick: () => onOpen(url, alt),
+    },
+    image,
+  );
 }
 
 function attachmentNode(attachment, { onOpen }) {
   const url = mediaUrl(attachment.url);
   const name = attachment.filename;
   const kind = kindOf(attachment);
-  if (kind === "image") return picture(url, { alt: attachment.description ?? name, className: "attached", onOpen });
-  const node = el("div", { class: `file ${kind}`, data: { attachment: attachment.id } }, head(attachment, url));
+  if (kind === "image")
+    return picture(url, { alt: attachment.description ?? name, className: "attached", onOpen });
+  const node = el(
+    "div",
+    { class: `file ${kind}`, data: { attachment: attachment.id } },
+    head(attachment, url),
+  );
   if (kind === "audio") node.append(player({ url, name }));
   return node;
 }

@@ -1,9 +1,9 @@
 /** A chosen command with the fields of its options: filled in, checked, sent. */
 
-import { api, refusal } from "./api.js";
 import { OPTION } from "./commands.js";
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon, iconButton } from "./dom.js";
 import { fieldFor } from "./fields.js";
+import { suggestions, useCommand } from "./interactions.js";
 
 export class CommandBar {
   #state;
@@ -25,7 +25,13 @@ export class CommandBar {
     this.#slots = el("div", { class: "file-slots" });
     this.#line = el("div", { class: "option-line" });
     this.#more = el("div", { class: "more-options", role: "group", "aria-label": "Optional options" });
-    this.node = el("div", { class: "command", role: "form", hidden: true }, this.#problem, this.#slots, this.#line);
+    this.node = el(
+      "div",
+      { class: "command", role: "form", hidden: true },
+      this.#problem,
+      this.#slots,
+      this.#line,
+    );
     this.node.addEventListener("keydown", (event) => this.#key(event));
     this.node.addEventListener("input", () => this.#forgive());
   }
@@ -65,9 +71,23 @@ export class CommandBar {
 
   #drawLine() {
     const { bot } = this.#state.world;
-    const cancel = el("button", { type: "button", class: "icon-button", "aria-label": "Leave this command", onclick: () => this.close() }, icon("close", 18));
-    const send = el("button", { type: "button", class: "icon-button send", "aria-label": "Send command", onclick: () => this.#send() }, icon("send"));
-    const name = el("span", { class: "command-name" }, avatar({ ...bot, bot: true }, "tiny"), `/${this.#command.name}`);
+    const cancel = iconButton({
+      label: "Leave this command",
+      inside: icon("close", 18),
+      onclick: () => this.close(),
+    });
+    const send = iconButton({
+      label: "Send command",
+      className: "send",
+      inside: icon("send"),
+      onclick: () => this.#send(),
+    });
+    const name = el(
+      "span",
+      { class: "command-name" },
+      avatar({ ...bot, bot: true }, "tiny"),
+      `/${this.#command.name}`,
+    );
     this.#line.replaceChildren(el("div", { class: "options" }, name, this.#more), cancel, send);
     this.#drawMore();
   }
@@ -79,7 +99,17 @@ export class CommandBar {
 
   #drawMore() {
     const chip = (option) =>
-      el("button", { type: "button", class: "more-chip", title: option.description, onclick: () => this.#add(option).focus() }, icon("plus", 14), option.name);
+      el(
+        "button",
+        {
+          type: "button",
+          class: "more-chip",
+          title: option.description,
+          onclick: () => this.#add(option).focus(),
+        },
+        icon("plus", 14),
+        option.name,
+      );
     this.#more.replaceChildren(...this.#unused().map(chip));
   }
 
@@ -123,13 +153,10 @@ export class CommandBar {
     const isText = event.target.matches("input");
     if (isText && this.#listbox.handleKey(event)) event.preventDefault();
     else if (event.key === "Escape") this.close();
-    else if (event.key === "Enter" && (isText || field?.problem() === null)) this.#sendNow(event);
-    else if (event.key === "Backspace" && field && (!isText || !event.target.value)) this.#backspace(field);
-  }
-
-  #sendNow(event) {
-    event.preventDefault();
-    this.#send();
+    else if (event.key === "Enter" && (isText || field?.problem() === null)) {
+      event.preventDefault();
+      this.#send();
+    } else if (event.key === "Backspace" && field && (!isText || !event.target.value)) this.#backspace(field);
   }
 
   #backspace(field) {
@@ -138,19 +165,11 @@ export class CommandBar {
   }
 
   async #ask(option, typed) {
-    const filled = this.#fields.filter((field) => field.option !== option && !field.take && field.problem() === null && !field.isEmpty);
-    const answer = await api
-      .autocomplete({
-        as: this.#state.viewer.id,
-        channel: this.#state.channel.id,
-        name: this.#command.name,
-        option: option.name,
-        value: typed,
-        options: values(filled),
-      })
-      .catch((error) => ({ choices: [], problem: refusal(error) }));
-    if (answer.problem) this.#complain("Loading options failed.");
-    return answer.choices;
+    const isGiven = (field) => !field.take && !field.isEmpty && field.problem() === null;
+    const options = values(this.#fields.filter((field) => field.option !== option && isGiven(field)));
+    const found = await suggestions(this.#state, { command: this.#command, option, typed, options });
+    if (!found) this.#complain("Loading options failed.");
+    return found ?? [];
   }
 
   #complain(text, field) {
@@ -173,7 +192,7 @@ export class CommandBar {
     if (wrong) return this.#complain(`${wrong.option.name}: ${wrong.problem()}`, wrong);
     const options = values(this.#fields.filter((field) => !field.isEmpty));
     this.close();
-    this.#state.use(command, options);
+    useCommand(this.#state, command, options);
   }
 }
 

@@ -9,15 +9,25 @@ const SELECTS = { 3: "options", 5: "users", 6: "roles", 7: "users", 8: "channels
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 const LINK = 5;
 
-const emojiNode = (emoji) => emoji && el("span", { class: "emoji" }, emoji.id ? `:${emoji.name}:` : emoji.name);
+const emojiNode = (emoji) =>
+  emoji && el("span", { class: "emoji" }, emoji.id ? `:${emoji.name}:` : emoji.name);
 
 function buttonNode(component, { onPress }) {
   const { style, label, emoji, disabled, url } = component;
   const inside = [emojiNode(emoji), label && el("span", {}, label)];
   const look = `button ${STYLES[style] ?? "secondary"}`;
   if (style === LINK && /^https?:\/\//.test(url ?? ""))
-    return el("a", { class: look, href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, inside, icon("external", 16));
-  const node = el("button", { type: "button", class: look, disabled, "aria-label": label ?? emoji?.name }, inside);
+    return el(
+      "a",
+      { class: look, href: url, target: "_blank", rel: "noopener noreferrer nofollow" },
+      inside,
+      icon("external", 16),
+    );
+  const node = el(
+    "button",
+    { type: "button", class: look, disabled, "aria-label": label ?? emoji?.name },
+    inside,
+  );
   node.addEventListener("click", () => onPress(component.custom_id, undefined, node));
   return node;
 }
@@ -26,7 +36,10 @@ function buttonNode(component, { onPress }) {
 function choices(component, world) {
   const kind = SELECTS[component.type];
   if (kind === "users") return world.users.map(({ id, name }) => ({ label: name, value: id }));
-  if (kind === "channels") return world.channels.filter((c) => c.kind === "text").map(({ id, name }) => ({ label: `#${name}`, value: id }));
+  if (kind === "channels")
+    return world.channels
+      .filter((c) => c.kind === "text")
+      .map(({ id, name }) => ({ label: `#${name}`, value: id }));
   return (component.options ?? []).map((option) => ({ ...option, detail: option.description }));
 }
 
@@ -40,15 +53,25 @@ export function selectNode(component, { onPress, world }) {
   const picked = new Set(items.filter((item) => item.default).map(({ value }) => value));
   const most = component.max_values ?? 1;
   const placeholder = component.placeholder ?? "Make a selection";
-  const text = el("span", { class: picked.size ? "" : "placeholder" }, chosenLabel(items, picked, placeholder));
-  const button = el("button", { type: "button", class: "select", disabled: component.disabled }, text, icon("down", 18));
+  const text = el(
+    "span",
+    { class: picked.size ? "" : "placeholder" },
+    chosenLabel(items, picked, placeholder),
+  );
+  const button = el(
+    "button",
+    { type: "button", class: "select", disabled: component.disabled },
+    text,
+    icon("down", 18),
+  );
   const popover = el("div", { class: "popover below", hidden: true });
   const wrap = el("div", { class: "select-wrap" }, button, popover);
   const listbox = new Listbox({ root: popover, label: placeholder });
 
   const close = () => {
     listbox.hide();
-    if (most > 1 && picked.size >= (component.min_values ?? 1)) onPress(component.custom_id, [...picked], button);
+    if (most > 1 && picked.size >= (component.min_values ?? 1))
+      onPress(component.custom_id, [...picked], button);
   };
   const pick = ({ value }) => {
     if (most === 1) picked.clear();
@@ -81,7 +104,13 @@ export function selectNode(component, { onPress, world }) {
 export function componentRows(rows, use) {
   return rows
     .filter(({ type }) => type === ROW)
-    .map(({ components }) => el("div", { class: "row" }, components.map((component) => componentNode(component, use))));
+    .map(({ components }) =>
+      el(
+        "div",
+        { class: "row" },
+        components.map((component) => componentNode(component, use)),
+      ),
+    );
 }
 
 function componentNode(component, use) {

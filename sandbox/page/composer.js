@@ -3,11 +3,11 @@
 import { api, refusal } from "./api.js";
 import { CommandBar } from "./commandbar.js";
 import { chatCommands, search, signature } from "./commands.js";
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon, iconButton } from "./dom.js";
 import { Listbox } from "./picker.js";
-import { Upload, fileChooser, takeFiles } from "./uploads.js";
+import { typingLine } from "./typing.js";
+import { Tray, fileChooser, takeFiles } from "./uploads.js";
 
-const MOST_FILES = 10;
 const TALLEST_PX = 200;
 
 export class Composer {
@@ -16,42 +16,55 @@ export class Composer {
   #command;
   #plain;
   #text;
-  #tray;
+  #tray = new Tray();
   #problem;
-  #typing;
-  #uploads = [];
+  #isSending = false;
 
   constructor({ state, root, dropTarget }) {
     this.#state = state;
     const popover = el("div", { class: "popover", hidden: true });
     this.#listbox = new Listbox({ root: popover, label: "Commands and choices" });
     this.#command = new CommandBar({ state, listbox: this.#listbox, onClose: () => this.#showPlain() });
-    this.#typing = el("div", { class: "typing", "aria-live": "polite" });
-    this.#buildPlain();
-    root.append(el("div", { class: "composer-box" }, popover, this.#command.node, this.#plain), this.#typing);
-    takeFiles(dropTarget, (files) => (this.#command.isOpen ? this.#command.takeFiles(files) : this.#addFiles(files)));
+    this.#text = this.#textArea();
+    this.#problem = el("div", { class: "problem", role: "alert", hidden: true });
+    this.#plain = el("div", { class: "plain" }, this.#problem, this.#tray.node, this.#plainLine());
+    const box = el("div", { class: "composer-box" }, popover, this.#command.node, this.#plain);
+    root.append(box, typingLine(state));
+    takeFiles(dropTarget, (files) => this.#take(files));
     state.on("opened", () => this.#reset());
     state.on("world", () => this.#typed());
-    state.on("typing", () => this.#drawTyping());
   }
 
-  focus() {
-    this.#text.focus();
+  #textArea() {
+    const combobox = { role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" };
+    const text = el("textarea", { rows: 1, class: "message-input", maxlength: 2000, ...combobox });
+    text.addEventListener("input", () => this.#typed());
+    text.addEventListener("focus", () => this.#typed());
+    text.addEventListener("blur", () => this.#listbox.hide());
+    text.addEventListener("keydown", (event) => this.#key(event));
+    return text;
   }
 
-  #buildPlain() {
-    const files = fileChooser({ label: "Attach files to a message", multiple: true, onFiles: (chosen) => this.#addFiles(chosen) });
-    this.#text = el("textarea", { rows: 1, class: "message-input", maxlength: 2000, role: "combobox", "aria-expanded": "false", "aria-autocomplete": "list" });
-    this.#text.addEventListener("input", () => this.#typed());
-    this.#text.addEventListener("keydown", (event) => this.#key(event));
-    this.#text.addEventListener("blur", () => this.#listbox.hide());
-    this.#text.addEventListener("focus", () => this.#typed());
-    this.#tray = el("div", { class: "tray" });
-    this.#problem = el("div", { class: "problem", role: "alert", hidden: true });
-    const attach = el("button", { type: "button", class: "icon-button attach", "aria-label": "Upload a file", onclick: files.pick }, icon("plus", 24));
-    const commands = el("button", { type: "button", class: "icon-button slash", "aria-label": "Use a command", title: "Use a command", onclick: () => this.#startCommand() }, "/");
-    const send = el("button", { type: "button", class: "icon-button send", "aria-label": "Send message", onclick: () => this.#send() }, icon("send"));
-    this.#plain = el("div", { class: "plain" }, this.#problem, this.#tray, el("div", { class: "plain-line" }, files.input, attach, this.#text, commands, send));
+  #plainLine() {
+    const files = fileChooser({
+      label: "Attach files to a message",
+      multiple: true,
+      onFiles: (chosen) => this.#take(chosen),
+    });
+    const attach = iconButton({ label: "Upload a file", inside: icon("plus", 24), onclick: files.pick });
+    const commands = iconButton({
+      label: "Use a command",
+      className: "slash",
+      inside: "/",
+      onclick: () => this.#startCommand(),
+    });
+    const send = iconButton({
+      label: "Send message",
+      className: "send",
+      inside: icon("send"),
+      onclick: () => this.#send(),
+    });
+    return el("div", { class: "plain-line" }, files.input, attach, this.#text, commands, send);
   }
 
   #reset() {
@@ -60,11 +73,13 @@ export class Composer {
     const place = channel.kind === "dm" ? `@${world.bot.name}` : `#${channel.name}`;
     this.#text.placeholder = `Message ${place}`;
     this.#text.setAttribute("aria-label", `Message ${place}`);
+    this.#clear();
+  }
+
+  #clear() {
     this.#text.value = "";
-    this.#uploads = [];
-    this.#drawTray();
+    this.#tray.clear();
     this.#typed();
-    this.#drawTyping();
   }
 
   #startCommand() {
@@ -74,26 +89,29 @@ export class Composer {
   }
 
   #typed() {
+    // An open command has the list for its own choices.
+    if (this.#command.isOpen) return;
     this.#problem.hidden = true;
     this.#text.style.height = "auto";
     this.#text.style.height = `${Math.min(this.#text.scrollHeight, TALLEST_PX)}px`;
     const { value } = this.#text;
-    if (!value.startsWith("/") || value.includes("\n") || document.activeElement !== this.#text) return this.#listbox.hide();
+    const isCommand = value.startsWith("/") && !value.includes("\n");
+    if (!isCommand || document.activeElement !== this.#text) return this.#listbox.hide();
     const commands = chatCommands(this.#state);
-    const exact = value.endsWith(" ") && commands.find(({ name }) => value === `/${name} `);
+    const exact = commands.find(({ name }) => value === `/${name} `);
     if (exact) this.#choose(exact);
     else this.#offer(search(commands, value.slice(1)));
   }
 
   #offer(commands) {
-    const { bot } = this.#state.world;
+    const bot = { ...this.#state.world.bot, bot: true };
     this.#listbox.show({
-      title: [avatar({ ...bot, bot: true }, "tiny"), bot.name],
+      title: [avatar(bot, "tiny"), bot.name],
       items: commands.map((command) => ({
         label: [`/${command.name} `, signature(command)],
         detail: command.description,
         side: bot.name,
-        lead: avatar({ ...bot, bot: true }, "small"),
+        lead: avatar(bot, "small"),
         command,
       })),
       anchor: this.#text,
@@ -103,18 +121,15 @@ export class Composer {
   }
 
   #choose(command) {
-    const files = this.#uploads.map(({ file }) => file);
-    this.#text.value = "";
-    this.#uploads = [];
-    this.#drawTray();
-    this.#listbox.hide();
+    const files = this.#tray.uploads.map(({ file }) => file);
+    this.#clear();
     this.#plain.hidden = true;
     this.#command.open(command, files);
   }
 
   #showPlain() {
     this.#plain.hidden = false;
-    this.focus();
+    this.#text.focus();
   }
 
   #key(event) {
@@ -125,53 +140,29 @@ export class Composer {
     }
   }
 
-  #addFiles(files) {
-    for (const file of files.slice(0, MOST_FILES - this.#uploads.length)) {
-      const upload = new Upload({ file, onRemove: () => this.#removeUpload(upload) });
-      this.#uploads.push(upload);
-    }
-    this.#drawTray();
-    this.focus();
-  }
-
-  #removeUpload(upload) {
-    this.#uploads = this.#uploads.filter((other) => other !== upload);
-    this.#drawTray();
-  }
-
-  #drawTray() {
-    this.#tray.replaceChildren(...this.#uploads.map(({ node }) => node));
+  #take(files) {
+    if (this.#command.isOpen) return this.#command.takeFiles(files);
+    this.#tray.add(files);
+    this.#text.focus();
   }
 
   async #send() {
     const content = this.#text.value.trim();
-    const uploads = this.#uploads;
+    if (this.#isSending || (!content && !this.#tray.uploads.length)) return;
+    this.#isSending = true;
     const { viewer, channel } = this.#state;
-    if (!content && !uploads.length) return;
-    await Promise.all(uploads.map(({ finished }) => finished));
-    if (uploads !== this.#uploads || channel !== this.#state.channel) return;
-    const failed = uploads.find(({ error }) => error);
-    if (failed) return this.#complain(failed.error);
     try {
-      await api.say({ as: viewer.id, channel: channel.id, content, uploads: uploads.map(({ id }) => id) });
+      const uploads = await this.#tray.ids();
+      await api.say({ as: viewer.id, channel: channel.id, content, uploads });
+      if (channel === this.#state.channel) this.#clear();
     } catch (error) {
-      return this.#complain(refusal(error));
+      this.#complain(refusal(error));
     }
-    this.#text.value = "";
-    this.#uploads = [];
-    this.#drawTray();
-    this.#typed();
+    this.#isSending = false;
   }
 
   #complain(text) {
     this.#problem.replaceChildren(icon("alert", 16), text);
     this.#problem.hidden = false;
-  }
-
-  #drawTyping() {
-    const names = this.#state.typers();
-    const verb = names.length > 1 ? "are" : "is";
-    const dots = el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i"));
-    this.#typing.replaceChildren(...(names.length ? [dots, el("strong", {}, names.join(", ")), ` ${verb} typing…`] : []));
   }
 }

@@ -51,7 +51,13 @@ export function icon(name, size = 20) {
   const stroked = name in STROKED;
   path.setAttribute("d", STROKED[name] ?? FILLED[name]);
   const look = stroked
-    ? { fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round" }
+    ? {
+        fill: "none",
+        stroke: "currentColor",
+        "stroke-width": 2,
+        "stroke-linecap": "round",
+        "stroke-linejoin": "round",
+      }
     : { fill: "currentColor", "fill-rule": "evenodd" };
   const all = { ...look, viewBox: "0 0 24 24", width: size, height: size, "aria-hidden": "true" };
   for (const [key, value] of Object.entries(all)) svg.setAttribute(key, value);
@@ -59,10 +65,24 @@ export function icon(name, size = 20) {
   return svg;
 }
 
+export function iconButton({ label, inside, onclick, className = "", ...props }) {
+  const named = {
+    type: "button",
+    class: `icon-button ${className}`.trim(),
+    title: label,
+    "aria-label": label,
+  };
+  return el("button", { ...named, ...props, onclick }, inside);
+}
+
 /** A person's picture: the initial on their colour, or the bot's own picture. */
 export function avatar(person, size) {
   if (person.bot) return el("img", { class: `avatar size-${size}`, src: "/page/stemcord.svg", alt: "" });
-  const node = el("span", { class: `avatar size-${size}`, "aria-hidden": "true" }, [...(person.name || "?")][0]);
+  const node = el(
+    "span",
+    { class: `avatar size-${size}`, "aria-hidden": "true" },
+    [...(person.name || "?")][0],
+  );
   node.style.backgroundColor = person.avatar_color ?? "#5865f2";
   return node;
 }

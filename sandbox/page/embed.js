@@ -12,7 +12,9 @@ const INLINE_A_ROW = 3;
 /** Names of attachments that an embed already shows; Discord does not list these again. */
 export function namesShown(embeds, attachments) {
   const named = embeds.flatMap(({ image, thumbnail }) => [image?.url, thumbnail?.url]).filter(Boolean);
-  const shown = attachments.filter(({ filename, url }) => named.includes(ATTACHED + filename) || named.includes(url));
+  const shown = attachments.filter(
+    ({ filename, url }) => named.includes(ATTACHED + filename) || named.includes(url),
+  );
   return new Set(shown.map(({ filename }) => filename));
 }
 
@@ -42,7 +44,14 @@ function fieldNodes(fields, context) {
   for (const field of fields) {
     if (!field.inline || row.length === INLINE_A_ROW) flush();
     const name = el("div", { class: "field-name" }, inline(field.name, context));
-    row.push(el("div", { class: "field" }, name, el("div", { class: "field-value" }, markdown(field.value, context))));
+    row.push(
+      el(
+        "div",
+        { class: "field" },
+        name,
+        el("div", { class: "field-value" }, markdown(field.value, context)),
+      ),
+    );
     if (!field.inline) flush();
   }
   flush();

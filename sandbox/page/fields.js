@@ -7,7 +7,10 @@ import { FileField, frame } from "./filefield.js";
 const AUTOCOMPLETE_DELAY_MS = 200;
 const MOST_SHOWN = 25;
 const NUMERIC = new Set([OPTION.INTEGER, OPTION.NUMBER]);
-const TRUTH = [{ name: "True", value: true }, { name: "False", value: false }];
+const TRUTH = [
+  { name: "True", value: true },
+  { name: "False", value: false },
+];
 
 const inputFor = (option) =>
   el("input", {
@@ -119,7 +122,11 @@ class ListField extends TextField {
     const { name, description } = this.option;
     this.listbox.show({
       title: [el("strong", {}, name), " ", description],
-      items: choices.slice(0, MOST_SHOWN).map((choice) => ({ label: choice.name, value: choice.value, checked: choice.value === this.#picked?.value })),
+      items: choices.slice(0, MOST_SHOWN).map((choice) => ({
+        label: choice.name,
+        value: choice.value,
+        checked: choice.value === this.#picked?.value,
+      })),
       anchor: this.input,
       onPick: ({ label, value }) => this.#pick({ name: label, value }),
     });
@@ -141,10 +148,13 @@ function fixedChoices({ type, choices }, world) {
   if (type === OPTION.BOOLEAN) return TRUTH;
   if (type === OPTION.USER || type === OPTION.MENTIONABLE) return users();
   if (type !== OPTION.CHANNEL) return null;
-  return world.channels.filter(({ kind }) => kind === "text").map(({ id, name }) => ({ name: `#${name}`, value: id }));
+  return world.channels
+    .filter(({ kind }) => kind === "text")
+    .map(({ id, name }) => ({ name: `#${name}`, value: id }));
 }
 
-const matching = (choices, typed) => choices.filter(({ name }) => name.toLowerCase().includes(typed.trim().toLowerCase()));
+const matching = (choices, typed) =>
+  choices.filter(({ name }) => name.toLowerCase().includes(typed.trim().toLowerCase()));
 
 export function fieldFor(option, { world, listbox, onPicked, onChanged, ask }) {
   if (option.type === OPTION.ATTACHMENT) return new FileField({ option, onChanged });

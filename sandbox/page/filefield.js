@@ -5,10 +5,17 @@ import { Upload, fileChooser } from "./uploads.js";
 
 /** `file_types` holds kinds (`audio`) or extensions (`mp3`), as Discord takes them. */
 const acceptOf = ({ file_types: types = [] }) =>
-  types.map((type) => (["audio", "video", "image"].includes(type) ? `${type}/*` : `.${type.replace(/^\./, "")}`)).join(",") || null;
+  types
+    .map((type) => (["audio", "video", "image"].includes(type) ? `${type}/*` : `.${type.replace(/^\./, "")}`))
+    .join(",") || null;
 
 export function frame(option, inside) {
-  const name = el("span", { class: "field-label" }, option.name, option.required && el("span", { class: "required", "aria-hidden": "true" }, "*"));
+  const name = el(
+    "span",
+    { class: "field-label" },
+    option.name,
+    option.required && el("span", { class: "required", "aria-hidden": "true" }, "*"),
+  );
   return el("div", { class: "option-field", data: { option: option.name } }, name, inside);
 }
 
@@ -19,7 +26,11 @@ export class FileField {
   constructor({ option, onChanged }) {
     this.option = option;
     this.onChanged = onChanged;
-    this.chooser = fileChooser({ label: `${option.name}: ${option.description}`, accept: acceptOf(option), onFiles: ([file]) => this.take(file) });
+    this.chooser = fileChooser({
+      label: `${option.name}: ${option.description}`,
+      accept: acceptOf(option),
+      onFiles: ([file]) => this.take(file),
+    });
     this.pill = el("button", { type: "button", class: "option-file", onclick: () => this.chooser.pick() });
     this.node = frame(option, this.pill);
     this.card = el("div", { class: "file-slot" });
@@ -61,7 +72,12 @@ export class FileField {
 
   #draw() {
     this.pill.textContent = this.#upload?.file.name ?? "choose a file";
-    const drop = el("button", { type: "button", class: "drop-card", tabindex: "-1", onclick: () => this.chooser.pick() }, el("strong", {}, this.option.description), "Drag and drop or click to upload");
+    const drop = el(
+      "button",
+      { type: "button", class: "drop-card", tabindex: "-1", onclick: () => this.chooser.pick() },
+      el("strong", {}, this.option.description),
+      "Drag and drop or click to upload",
+    );
     this.card.replaceChildren(this.chooser.input, this.#upload ? this.#upload.node : drop);
   }
 }

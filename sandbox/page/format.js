@@ -3,7 +3,12 @@
 const LOCALE = "en";
 const DAY_MS = 86_400_000;
 const UNITS = [
-  ["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1],
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
 ];
 const STYLES = {
   t: { hour: "2-digit", minute: "2-digit" },
@@ -14,12 +19,16 @@ const STYLES = {
   F: { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
 };
 
-const show = (date, style) => new Intl.DateTimeFormat(LOCALE, { ...STYLES[style], hour12: false }).format(date);
+const show = (date, style) =>
+  new Intl.DateTimeFormat(LOCALE, { ...STYLES[style], hour12: false }).format(date);
 
 export function relative(date, nowMs) {
   const seconds = (date.getTime() - nowMs) / 1000;
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat(LOCALE, { numeric: "always" }).format(Math.round(seconds / length), unit);
+  return new Intl.RelativeTimeFormat(LOCALE, { numeric: "always" }).format(
+    Math.round(seconds / length),
+    unit,
+  );
 }
 
 /** Discord's `<t:...:style>`; an unknown style reads like `f`. */

@@ -7,7 +7,8 @@ const DEEPEST = 6;
 const tagged = (tag) => (match, context) => el(tag, {}, inline(match[1], context));
 const mention = (sign, kind) => (match, context) =>
   el("span", { class: "mention" }, sign + (context.nameOf?.(kind, match[1]) ?? `unknown-${kind}`));
-const link = (href, ...text) => el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...text);
+const link = (href, ...text) =>
+  el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...text);
 
 function time([, seconds, style], { nowMs = Date.now() }) {
   const date = new Date(Number(seconds) * 1000);
@@ -44,7 +45,10 @@ const RULES = [
   [/<@&(\d+)>/y, mention("@", "role")],
   [/<\/([^:>\n]{1,100}):\d+>/y, (match) => el("span", { class: "mention" }, `/${match[1]}`)],
   [/<a?(:\w+:)\d+>/y, (match) => match[1]],
-  [/\[([^\]\n]+)\]\(<?(https?:\/\/[^\s<>)]+)>?\)/y, (match, context) => link(match[2], inline(match[1], context))],
+  [
+    /\[([^\]\n]+)\]\(<?(https?:\/\/[^\s<>)]+)>?\)/y,
+    (match, context) => link(match[2], inline(match[1], context)),
+  ],
   [/<(https?:\/\/[^\s<>]+)>/y, (match) => link(match[1], match[1])],
   [/https?:\/\/[^\s<]*[^\s<.,:;"'\])]/y, (match) => link(match[0], match[0])],
   [/\*\*([\s\S]+?)\*\*(?!\*)/y, tagged("strong")],
@@ -62,7 +66,7 @@ export function inline(text, context) {
   const nodes = [];
   let plain = "";
   const flush = () => plain && nodes.push(...broken(plain)) && (plain = "");
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const found = firstMatch(text, at);
     if (!found) plain += text[at++];
     else {
@@ -95,7 +99,15 @@ const BLOCKS = [
 /** A run of lines that all begin with the same mark becomes one quote or one list. */
 const RUNS = [
   [/^> ?(.*)$/, (lines, context) => el("blockquote", {}, inline(lines.join("\n"), context))],
-  [/^\s*[-*] +(.+)$/, (lines, context) => el("ul", {}, lines.map((line) => el("li", {}, inline(line, context))))],
+  [
+    /^\s*[-*] +(.+)$/,
+    (lines, context) =>
+      el(
+        "ul",
+        {},
+        lines.map((line) => el("li", {}, inline(line, context))),
+      ),
+  ],
 ];
 
 function blocks(text, context) {
@@ -129,10 +141,12 @@ function takeRun(lines, pattern) {
 
 /** `context`: `nowMs`, and `nameOf(kind, id)` for mentions. */
 export function markdown(text, context = {}) {
-  return String(text).split(/```(?:[\w+-]*\n)?([\s\S]+?)```/).flatMap((part, index) => {
-    if (index % 2) return [el("pre", {}, el("code", {}, part.replace(/\n$/, "")))];
-    return part ? blocks(part, context) : [];
-  });
+  return String(text)
+    .split(/```(?:[\w+-]*\n)?([\s\S]+?)```/)
+    .flatMap((part, index) => {
+      if (index % 2) return [el("pre", {}, el("code", {}, part.replace(/\n$/, "")))];
+      return part ? blocks(part, context) : [];
+    });
 }
 
 /** Keep `<t:…:R>` true as time goes by. */

@@ -9,7 +9,12 @@ function item({ label, lead, onPick, isDanger }, close) {
     close();
     onPick();
   };
-  return el("button", { type: "button", role: "menuitem", class: isDanger ? "menu-item danger" : "menu-item", onclick: pick }, lead, label);
+  return el(
+    "button",
+    { type: "button", role: "menuitem", class: isDanger ? "menu-item danger" : "menu-item", onclick: pick },
+    lead,
+    label,
+  );
 }
 
 function place(menu, { left, bottom, right }) {
@@ -32,7 +37,14 @@ export function showMenu({ groups, at, label }) {
   const menu = el("div", { class: "menu", role: "menu", "aria-label": label, popover: "auto" });
   const close = () => menu.hidePopover();
   for (const { title, items } of groups.filter(({ items }) => items.length))
-    menu.append(el("div", { class: "menu-group", role: "group", "aria-label": title }, title && el("div", { class: "menu-title" }, title), items.map((each) => item(each, close))));
+    menu.append(
+      el(
+        "div",
+        { class: "menu-group", role: "group", "aria-label": title },
+        title && el("div", { class: "menu-title" }, title),
+        items.map((each) => item(each, close)),
+      ),
+    );
   menu.addEventListener("keydown", (event) => {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!by) return;

@@ -2,7 +2,7 @@
 
 import { attachmentNodes, keptAudio } from "./attachments.js";
 import { componentRows } from "./components.js";
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon, iconButton } from "./dom.js";
 import { embedNode, namesShown } from "./embed.js";
 import { clockTime, longDate, messageTime } from "./format.js";
 import { markdown } from "./markdown.js";
@@ -11,17 +11,27 @@ const GROUP_MS = 7 * 60_000;
 
 /** Messages of one author in a row share one head; an answer to a command always has its own. */
 export function isGrouped(message, previous) {
-  if (!previous || message.interaction || message.reply_to || message.author.id !== previous.author.id) return false;
+  if (!previous || message.interaction || message.reply_to || message.author.id !== previous.author.id)
+    return false;
   if (Boolean(message.ephemeral) !== Boolean(previous.ephemeral)) return false;
   return new Date(message.timestamp) - new Date(previous.timestamp) < GROUP_MS;
 }
 
 export function dayDivider(date) {
-  return el("li", { class: "divider", role: "separator", "aria-label": longDate(date) }, el("span", {}, longDate(date)));
+  return el(
+    "li",
+    { class: "divider", role: "separator", "aria-label": longDate(date) },
+    el("span", {}, longDate(date)),
+  );
+}
+
+/** Only commands are named; what a button or a form is called is between the bot and Discord. */
+function isCommand(used, { world }) {
+  return world.commands.some(({ name }) => used === name || used.startsWith(`${name} `));
 }
 
 function interactionLine({ interaction }, state) {
-  if (!interaction) return null;
+  if (!interaction || !isCommand(interaction.name, state)) return null;
   const user = state.person(interaction.user?.id ?? interaction.user) ?? interaction.user;
   return el(
     "div",
@@ -41,8 +51,15 @@ function replyLine({ reply_to: id }, state) {
   const target = state.messages.find((message) => message.id === id);
   if (!target) return el("div", { class: "used" }, el("em", {}, "Original message was deleted"));
   const author = state.person(target.author.id) ?? target.author;
-  const excerpt = target.content?.slice(0, EXCERPT_CHARACTERS) || target.attachments?.[0]?.filename || "A message";
-  return el("div", { class: "used" }, avatar(author, "tiny"), el("strong", {}, author.name), el("span", { class: "excerpt" }, excerpt));
+  const excerpt =
+    target.content?.slice(0, EXCERPT_CHARACTERS) || target.attachments?.[0]?.filename || "A message";
+  return el(
+    "div",
+    { class: "used" },
+    avatar(author, "tiny"),
+    el("strong", {}, author.name),
+    el("span", { class: "excerpt" }, excerpt),
+  );
 }
 
 function headline({ author, timestamp }, state) {
@@ -52,7 +69,11 @@ function headline({ author, timestamp }, state) {
     { class: "headline" },
     el("span", { class: author.bot ? "author bot" : "author" }, author.name),
     author.bot && el("span", { class: "tag" }, "APP"),
-    el("time", { class: "when", datetime: date.toISOString(), title: date.toLocaleString("en") }, messageTime(date, state.nowMs)),
+    el(
+      "time",
+      { class: "when", datetime: date.toISOString(), title: date.toLocaleString("en") },
+      messageTime(date, state.nowMs),
+    ),
   );
 }
 
@@ -72,21 +93,30 @@ function text(message, context) {
 
 function ephemeralNote(message, { onDismiss }) {
   if (!message.ephemeral || message.pending) return null;
-  const dismiss = el("button", { type: "button", class: "text-link", onclick: () => onDismiss(message) }, "Dismiss message");
+  const dismiss = el(
+    "button",
+    { type: "button", class: "text-link", onclick: () => onDismiss(message) },
+    "Dismiss message",
+  );
   return el("div", { class: "ephemeral-note" }, icon("eye", 16), "Only you can see this • ", dismiss);
 }
 
 function tools(message, { onMenu }) {
   if (message.local) return null;
   const open = (event) => onMenu(message, event.currentTarget.getBoundingClientRect());
-  const more = el("button", { type: "button", class: "icon-button", "aria-label": "More: apps and message actions", "aria-haspopup": "menu", onclick: open }, icon("dots"));
+  const label = "More: apps and message actions";
+  const more = iconButton({ label, inside: icon("dots"), "aria-haspopup": "menu", onclick: open });
   return el("div", { class: "tools" }, more);
 }
 
 function accessories(message, { state, context, kept, onOpen, onPress }) {
   const { embeds = [], attachments = [], components = [] } = message;
   const press = (customId, values, node) => onPress(message, customId, values, node);
-  const files = attachmentNodes(attachments, { shownElsewhere: namesShown(embeds, attachments), kept, onOpen });
+  const files = attachmentNodes(attachments, {
+    shownElsewhere: namesShown(embeds, attachments),
+    kept,
+    onOpen,
+  });
   return [
     embeds.map((embed) => embedNode(embed, { attachments, context, onOpen })),
     files.length > 0 && el("div", { class: "files" }, files),
@@ -132,5 +162,7 @@ export function messageNode(message, { state, grouped, old, ...use }) {
 /** Discord's words for a press that nobody answered, under the message that was pressed. */
 export function pressFailed(node, reason) {
   node.querySelector(".press-failed")?.remove();
-  node.querySelector(".body").append(el("div", { class: "press-failed", role: "alert" }, icon("alert", 16), reason));
+  node
+    .querySelector(".body")
+    .append(el("div", { class: "press-failed", role: "alert" }, icon("alert", 16), reason));
 }

@@ -44,8 +44,16 @@ function fileUpload({ custom_id: id, required = true }) {
     upload = next;
     tray.replaceChildren(...(next ? [next.node] : []));
   };
-  const chooser = fileChooser({ label: id, onFiles: ([file]) => put(new Upload({ file, onRemove: () => put(null) })) });
-  const pick = el("button", { type: "button", class: "button secondary", onclick: chooser.pick }, icon("upload", 18), "Choose a file");
+  const chooser = fileChooser({
+    label: id,
+    onFiles: ([file]) => put(new Upload({ file, onRemove: () => put(null) })),
+  });
+  const pick = el(
+    "button",
+    { type: "button", class: "button secondary", onclick: chooser.pick },
+    icon("upload", 18),
+    "Choose a file",
+  );
   return {
     node: el("div", { class: "modal-files" }, chooser.input, pick, tray),
     async value() {
@@ -72,7 +80,8 @@ function inputFor(component, world) {
 function questions(components) {
   return components.flatMap((outer) => {
     if (outer.type === KIND.TEXT_DISPLAY) return [{ text: outer.content }];
-    if (outer.type === KIND.LABEL) return [{ label: outer.label, description: outer.description, component: outer.component }];
+    if (outer.type === KIND.LABEL)
+      return [{ label: outer.label, description: outer.description, component: outer.component }];
     return (outer.components ?? []).map((component) => ({ label: component.label, component }));
   });
 }
@@ -85,7 +94,12 @@ function questionNode({ text, label, description, component }, fields, world) {
   return el(
     component.type === KIND.TEXT_INPUT ? "label" : "div",
     { class: "question" },
-    el("span", { class: "question-label" }, label, isRequired && el("span", { class: "required", "aria-hidden": "true" }, "*")),
+    el(
+      "span",
+      { class: "question-label" },
+      label,
+      isRequired && el("span", { class: "required", "aria-hidden": "true" }, "*"),
+    ),
     description && el("span", { class: "question-detail" }, description),
     field.node,
   );
@@ -101,7 +115,11 @@ export function showModal({ modal_id: id, title, components }, state) {
   const fields = new Map();
   const problem = el("div", { class: "problem", role: "alert", hidden: true });
   const submit = el("button", { type: "submit", class: "button primary" }, "Submit");
-  const close = el("button", { type: "button", class: "button secondary", onclick: () => node.close() }, "Cancel");
+  const close = el(
+    "button",
+    { type: "button", class: "button secondary", onclick: () => node.close() },
+    "Cancel",
+  );
   const form = el(
     "form",
     { method: "dialog" },

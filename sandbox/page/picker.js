@@ -16,7 +16,12 @@ export class Listbox {
   /** `root` is an empty element that this list shows and hides. */
   constructor({ root, label }) {
     this.#root = root;
-    this.#list = el("div", { class: "listbox", role: "listbox", "aria-label": label, id: `list-${++lastListId}` });
+    this.#list = el("div", {
+      class: "listbox",
+      role: "listbox",
+      "aria-label": label,
+      id: `list-${++lastListId}`,
+    });
     // Focus stays in the field; without this a press would blur it and close the list first.
     root.addEventListener("mousedown", (event) => event.preventDefault());
   }
@@ -75,7 +80,12 @@ export class Listbox {
         onmousemove: () => this.#activate(index, false),
       },
       lead && el("span", { class: "option-lead" }, lead),
-      el("span", { class: "option-text" }, el("span", { class: "option-label" }, label), detail && el("span", { class: "option-detail" }, detail)),
+      el(
+        "span",
+        { class: "option-text" },
+        el("span", { class: "option-label" }, label),
+        detail && el("span", { class: "option-detail" }, detail),
+      ),
       side && el("span", { class: "option-side" }, side),
       checked && icon("check", 18),
     );

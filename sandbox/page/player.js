@@ -17,7 +17,11 @@ function stopOthers(audio) {
 
 export function player({ url, name }) {
   const audio = el("audio", { src: url, preload: "metadata" });
-  const button = el("button", { type: "button", class: "play", "aria-label": `Play ${name}` }, icon("play", 22));
+  const button = el(
+    "button",
+    { type: "button", class: "play", "aria-label": `Play ${name}` },
+    icon("play", 22),
+  );
   const clock = el("span", { class: "clock" }, "0:00 / 0:00");
   const seek = slider(`Seek in ${name}`, "seek", 1);
   const volume = slider("Volume", "volume", 1);
@@ -39,7 +43,8 @@ export function player({ url, name }) {
     button.disabled = true;
   };
 
-  for (const event of ["loadedmetadata", "timeupdate", "durationchange"]) audio.addEventListener(event, showTime);
+  for (const event of ["loadedmetadata", "timeupdate", "durationchange"])
+    audio.addEventListener(event, showTime);
   for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, showButton);
   audio.addEventListener("play", () => stopOthers(audio));
   audio.addEventListener("error", failed);

@@ -1,13 +1,31 @@
 /** The rail of servers, the channels, and who is looking. */
 
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon, iconButton } from "./dom.js";
 import { showMenu } from "./menu.js";
 
-const initials = (name) => name.split(/\s+/).map((word) => [...word][0]).join("").slice(0, 3);
+const initials = (name) =>
+  name
+    .split(/\s+/)
+    .map((word) => [...word][0])
+    .join("")
+    .slice(0, 3);
 
 function railButton({ label, isCurrent, isUnread, className, inside, onOpen }) {
-  const classes = ["rail-button", className, isCurrent && "current", isUnread && "unread"].filter(Boolean).join(" ");
-  return el("button", { type: "button", class: classes, title: label, "aria-label": label, "aria-current": isCurrent ? "true" : null, onclick: onOpen }, inside);
+  const classes = ["rail-button", className, isCurrent && "current", isUnread && "unread"]
+    .filter(Boolean)
+    .join(" ");
+  return el(
+    "button",
+    {
+      type: "button",
+      class: classes,
+      title: label,
+      "aria-label": label,
+      "aria-current": isCurrent ? "true" : null,
+      onclick: onOpen,
+    },
+    inside,
+  );
 }
 
 function rail(state, onOpen) {
@@ -19,9 +37,24 @@ function rail(state, onOpen) {
   return el(
     "div",
     { class: "rail" },
-    dm && railButton({ label: "Direct messages", isCurrent: isDm, isUnread: state.unread.has(dm.id), className: "home", inside: icon("home", 26), onOpen: () => onOpen(dm) }),
+    dm &&
+      railButton({
+        label: "Direct messages",
+        isCurrent: isDm,
+        isUnread: state.unread.has(dm.id),
+        className: "home",
+        inside: icon("home", 26),
+        onOpen: () => onOpen(dm),
+      }),
     el("div", { class: "rail-line" }),
-    railButton({ label: guild.name, isCurrent: !isDm, isUnread: unreadText, className: "guild", inside: initials(guild.name), onOpen: () => onOpen(isDm ? first : state.channel) }),
+    railButton({
+      label: guild.name,
+      isCurrent: !isDm,
+      isUnread: unreadText,
+      className: "guild",
+      inside: initials(guild.name),
+      onOpen: () => onOpen(isDm ? first : state.channel),
+    }),
   );
 }
 
@@ -29,15 +62,26 @@ function channelLink(state, channel, onOpen) {
   const isDm = channel.kind === "dm";
   const { bot } = state.world;
   const sign = isDm
-    ? el("span", { class: `with-status ${bot.online ? "online" : "offline"}` }, avatar({ ...bot, bot: true }, "small"))
+    ? el(
+        "span",
+        { class: `with-status ${bot.online ? "online" : "offline"}` },
+        avatar({ ...bot, bot: true }, "small"),
+      )
     : icon("hash", 20);
   const isCurrent = channel.id === state.channel.id;
   const isUnread = state.unread.has(channel.id);
   const name = isDm ? bot.name : channel.name;
-  const classes = ["channel", isDm && "dm", isCurrent && "current", isUnread && "unread"].filter(Boolean).join(" ");
+  const classes = ["channel", isDm && "dm", isCurrent && "current", isUnread && "unread"]
+    .filter(Boolean)
+    .join(" ");
   return el(
     "button",
-    { type: "button", class: classes, "aria-current": isCurrent ? "page" : null, onclick: () => onOpen(channel) },
+    {
+      type: "button",
+      class: classes,
+      "aria-current": isCurrent ? "page" : null,
+      onclick: () => onOpen(channel),
+    },
     sign,
     el("span", { class: "channel-name" }, name),
     isDm && el("span", { class: "tag" }, "APP"),
@@ -51,27 +95,55 @@ function userPanel(state, onViewer) {
     showMenu({
       label: "Look as another person",
       at: { ...currentTarget.getBoundingClientRect().toJSON(), right: null },
-      groups: [{ title: "Look as", items: world.users.map((user) => ({ label: user.name, lead: avatar(user, "small"), onPick: () => onViewer(user) })) }],
+      groups: [
+        {
+          title: "Look as",
+          items: world.users.map((user) => ({
+            label: user.name,
+            lead: avatar(user, "small"),
+            onPick: () => onViewer(user),
+          })),
+        },
+      ],
     });
   return el(
     "button",
-    { type: "button", class: "user-panel", "aria-haspopup": "menu", "aria-label": `You are ${viewer.name}. Look as another person`, onclick: choose },
+    {
+      type: "button",
+      class: "user-panel",
+      "aria-haspopup": "menu",
+      "aria-label": `You are ${viewer.name}. Look as another person`,
+      onclick: choose,
+    },
     el("span", { class: "with-status online" }, avatar(viewer, "medium")),
-    el("span", { class: "user-text" }, el("strong", {}, viewer.name, viewer.is_owner && icon("crown", 14)), el("small", {}, viewer.is_owner ? "Owner of the bot" : "Member")),
+    el(
+      "span",
+      { class: "user-text" },
+      el("strong", {}, viewer.name, viewer.is_owner && icon("crown", 14)),
+      el("small", {}, viewer.is_owner ? "Owner of the bot" : "Member"),
+    ),
     icon("down", 18),
   );
 }
 
 export function drawSidebar(root, { state, onOpen, onViewer }) {
   const channels = state.channels();
-  const links = (kind) => channels.filter((channel) => channel.kind === kind).map((channel) => channelLink(state, channel, onOpen));
+  const links = (kind) =>
+    channels.filter((channel) => channel.kind === kind).map((channel) => channelLink(state, channel, onOpen));
   root.replaceChildren(
     rail(state, onOpen),
     el(
       "div",
       { class: "channels" },
       el("div", { class: "guild-name" }, state.world.guild.name),
-      el("div", { class: "channel-list" }, el("h2", {}, "Text channels"), links("text"), el("h2", {}, "Direct messages"), links("dm")),
+      el(
+        "div",
+        { class: "channel-list" },
+        el("h2", {}, "Text channels"),
+        links("text"),
+        el("h2", {}, "Direct messages"),
+        links("dm"),
+      ),
     ),
     userPanel(state, onViewer),
   );
@@ -80,11 +152,19 @@ export function drawSidebar(root, { state, onOpen, onViewer }) {
 export function drawChatHeader(root, { state, onMenu }) {
   const { channel, world } = state;
   const isDm = channel.kind === "dm";
-  const menu = el("button", { type: "button", class: "icon-button menu-button", "aria-label": "Show channels", "aria-controls": "sidebar", onclick: onMenu }, icon("menu", 24));
+  const menu = iconButton({
+    label: "Show channels",
+    className: "menu-button",
+    inside: icon("menu", 24),
+    "aria-controls": "sidebar",
+    onclick: onMenu,
+  });
   root.replaceChildren(
     menu,
     isDm ? avatar({ ...world.bot, bot: true }, "small") : icon("hash", 22),
     el("h1", {}, isDm ? world.bot.name : channel.name),
-    isDm ? el("span", { class: "tag" }, "APP") : el("span", { class: "topic" }, "Sing without the singer: /split takes any song apart"),
+    isDm
+      ? el("span", { class: "tag" }, "APP")
+      : el("span", { class: "topic" }, "Sing without the singer: /split takes any song apart"),
   );
 }

@@ -1,6 +1,6 @@
 /** What the page knows: the world, who is looking, the open channel and its messages. */
 
-import { api, refusal } from "./api.js";
+import { api } from "./api.js";
 
 const TYPING_MS = 10_000;
 let lastLocalId = 0;
@@ -39,7 +39,9 @@ export class State extends EventTarget {
 
   /** The channels a person sees: the server's, and their own DM. */
   channelsOf({ id }) {
-    return this.world.channels.filter(({ kind, user_id: owner }) => kind === "text" || (kind === "dm" && owner === id));
+    return this.world.channels.filter(
+      ({ kind, user_id: owner }) => kind === "text" || (kind === "dm" && owner === id),
+    );
   }
 
   channels() {
@@ -147,23 +149,8 @@ export class State extends EventTarget {
 
   typers() {
     const now = Date.now();
-    return [...this.#typing].filter(([, until]) => until > now).map(([id]) => this.nameOf("user", id) ?? "Someone");
-  }
-
-  /** Use a command in the open channel, with a note until the bot answers and another if it does not. */
-  async use(command, options, target) {
-    const title = command.name;
-    const pending = this.addLocal({ command: title, pending: true });
-    const answer = api.command({
-      as: this.viewer.id,
-      channel: this.channel.id,
-      name: command.name,
-      type: command.type,
-      options,
-      ...(target && { target_message: target.id }),
-    });
-    const error = await answer.then(() => null, refusal);
-    this.removed(pending.id);
-    if (error && pending.channel_id === this.channel.id) this.addLocal({ command: title, error });
+    return [...this.#typing]
+      .filter(([, until]) => until > now)
+      .map(([id]) => this.nameOf("user", id) ?? "Someone");
   }
 }

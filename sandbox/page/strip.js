@@ -11,16 +11,36 @@ function people(state, onViewer) {
   const person = (user) =>
     el(
       "button",
-      { type: "button", class: "person", role: "radio", "aria-checked": String(user.id === state.viewer.id), title: `See this page as ${user.name}`, onclick: () => onViewer(user) },
+      {
+        type: "button",
+        class: "person",
+        role: "radio",
+        "aria-checked": String(user.id === state.viewer.id),
+        title: `See this page as ${user.name}`,
+        onclick: () => onViewer(user),
+      },
       avatar(user, "tiny"),
       el("span", {}, user.name),
     );
-  return el("div", { class: "people", role: "radiogroup", "aria-label": "See this page as" }, state.world.users.map(person));
+  return el(
+    "div",
+    { class: "people", role: "radiogroup", "aria-label": "See this page as" },
+    state.world.users.map(person),
+  );
 }
 
 function botState({ world, isLinked }) {
-  const [kind, text] = !isLinked ? ["lost", "Reconnecting…"] : world.bot.online ? ["online", `${world.bot.name} is online`] : ["offline", `${world.bot.name} is offline`];
-  return el("span", { class: `bot-state ${kind}`, role: "status" }, el("i", { class: "dot" }), el("span", {}, text));
+  const [kind, text] = !isLinked
+    ? ["lost", "Reconnecting…"]
+    : world.bot.online
+      ? ["online", `${world.bot.name} is online`]
+      : ["offline", `${world.bot.name} is offline`];
+  return el(
+    "span",
+    { class: `bot-state ${kind}`, role: "status" },
+    el("i", { class: "dot" }),
+    el("span", {}, text),
+  );
 }
 
 function clock(state) {
@@ -40,7 +60,11 @@ function clock(state) {
 
 export function drawStrip(root, { state, onViewer }) {
   root.replaceChildren(
-    el("span", { class: "strip-name", title: "A stand-in for Discord on this computer; nothing leaves it" }, "Sandbox"),
+    el(
+      "span",
+      { class: "strip-name", title: "A stand-in for Discord on this computer; nothing leaves it" },
+      "Sandbox",
+    ),
     people(state, onViewer),
     el("span", { class: "strip-hint" }, "Type ", el("kbd", {}, "/split"), " and attach a song"),
     botState(state),

@@ -22,7 +22,12 @@ export class Timeline {
     this.#use = use;
     this.#scroller = scroller;
     this.#list = list;
-    this.#jump = el("button", { type: "button", class: "jump", hidden: true, onclick: () => this.#toBottom() }, "New messages", icon("down", 18));
+    this.#jump = el(
+      "button",
+      { type: "button", class: "jump", hidden: true, onclick: () => this.#toBottom() },
+      "New messages",
+      icon("down", 18),
+    );
     scroller.after(this.#jump);
     scroller.addEventListener("scroll", () => this.#scrolled());
     // Pictures load and cards grow after they were drawn.
@@ -71,7 +76,12 @@ export class Timeline {
   #draw(message, old) {
     const { messages } = this.#state;
     const previous = messages[messages.indexOf(message) - 1];
-    return messageNode(message, { state: this.#state, grouped: isGrouped(message, previous), old, ...this.#use });
+    return messageNode(message, {
+      state: this.#state,
+      grouped: isGrouped(message, previous),
+      old,
+      ...this.#use,
+    });
   }
 
   #settle() {

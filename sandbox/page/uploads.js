@@ -1,8 +1,10 @@
 /** Files on their way up: each is sent at once and shown as a card until it is used. */
 
-import { api, refusal } from "./api.js";
-import { el, icon } from "./dom.js";
+import { Refused, api, refusal } from "./api.js";
+import { el, icon, iconButton } from "./dom.js";
 import { fileSize } from "./format.js";
+
+const MOST_FILES = 10;
 
 export class Upload {
   id = null;
@@ -13,12 +15,22 @@ export class Upload {
   constructor({ file, onRemove }) {
     this.file = file;
     this.#status = el("span", { class: "file-size", role: "status" }, "Uploading…");
-    const remove = el("button", { type: "button", class: "icon-button danger", "aria-label": `Remove ${file.name}`, onclick: onRemove }, icon("close", 18));
+    const remove = iconButton({
+      label: `Remove ${file.name}`,
+      className: "danger",
+      inside: icon("close", 18),
+      onclick: onRemove,
+    });
     this.#node = el(
       "div",
       { class: "upload busy" },
       el("span", { class: "file-icon" }, icon(file.type.startsWith("audio/") ? "note" : "file", 30)),
-      el("div", { class: "file-text" }, el("span", { class: "file-name", title: file.name }, file.name), this.#status),
+      el(
+        "div",
+        { class: "file-text" },
+        el("span", { class: "file-name", title: file.name }, file.name),
+        this.#status,
+      ),
       remove,
     );
     this.finished = this.#send();
@@ -41,9 +53,48 @@ export class Upload {
   }
 }
 
+/** The files that go with the message being written. */
+export class Tray {
+  uploads = [];
+  node = el("div", { class: "tray" });
+
+  add(files) {
+    for (const file of files.slice(0, MOST_FILES - this.uploads.length)) {
+      const upload = new Upload({ file, onRemove: () => this.#keep((other) => other !== upload) });
+      this.uploads.push(upload);
+    }
+    this.#keep(() => true);
+  }
+
+  clear() {
+    this.#keep(() => false);
+  }
+
+  /** Wait until all are up; raise what went wrong with the first that failed. */
+  async ids() {
+    const uploads = [...this.uploads];
+    await Promise.all(uploads.map(({ finished }) => finished));
+    const failed = uploads.find(({ error }) => error);
+    if (failed) throw new Refused(failed.error);
+    return uploads.map(({ id }) => id);
+  }
+
+  #keep(isKept) {
+    this.uploads = this.uploads.filter(isKept);
+    this.node.replaceChildren(...this.uploads.map(({ node }) => node));
+  }
+}
+
 /** A hidden chooser; `pick()` opens it. Its value is cleared so that the same file can be chosen twice. */
 export function fileChooser({ label, accept, multiple = false, onFiles }) {
-  const input = el("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-label": label, accept, multiple });
+  const input = el("input", {
+    type: "file",
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-label": label,
+    accept,
+    multiple,
+  });
   input.addEventListener("change", () => {
     const files = [...input.files];
     input.value = "";

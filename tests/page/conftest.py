@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, async_playwright, expect
-from sandbox.server import Sandbox
 
+from sandbox.server import Sandbox
 from tests.page.singer import Singer, discord_at, tone
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -32,10 +32,6 @@ class Visit:
 
     page: Page
     complaints: list[str] = field(default_factory=list)
-
-    def heard(self, line: ConsoleMessage) -> None:
-        if line.type == "error":
-            self.complaints.append(line.text)
 
     @property
     def messages(self) -> Locator:
@@ -72,6 +68,15 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+def _overhear(page: Page, complaints: list[str]) -> None:
+    def hear(line: ConsoleMessage) -> None:
+        if line.type == "error":
+            complaints.append(line.text)
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+
 Opener = Callable[..., Awaitable[Visit]]
 
 
@@ -95,10 +100,11 @@ async def visit(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Opener]:
     async def open_page(
         user: str = "Ada", where: str = "karaoke", *, width: int = 1280, height: int = 800
     ) -> Visit:
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        page = await browser.new_page(
+            viewport={"width": width, "height": height}, reduced_motion="reduce"
+        )
         opened = Visit(page=page)
-        page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        page.on("console", lambda line: opened.heard(line))
+        _overhear(page, opened.complaints)
         visits.append(opened)
         await page.goto(f"{sandbox.base_url}/#/{user}/{where}")
         await expect(page.locator(".welcome")).to_be_visible()

@@ -119,12 +119,15 @@ class Singer(commands.AutoShardedBot):
 
     def __init__(self) -> None:
         intents = discord.Intents(guilds=True, dm_messages=True)
-        super().__init__("!", intents=intents, guild_ready_timeout=0.05)
+        super().__init__(commands.when_mentioned, intents=intents, guild_ready_timeout=0.05)
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(AgainButton)
-        for command in (split, rename, silent, split_this, AdminGroup()):
-            self.tree.add_command(command)
+        self.tree.add_command(split)
+        self.tree.add_command(rename)
+        self.tree.add_command(silent)
+        self.tree.add_command(split_this)
+        self.tree.add_command(AdminGroup())
         await self.tree.sync()
 
     async def on_message(self, message: discord.Message) -> None:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 from playwright.async_api import expect
-from sandbox.server import Sandbox
 
+from sandbox.server import Sandbox
 from tests.page.conftest import Opener
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
 HOSTILE = "'><img src=x onerror=window.broken=1><b>.wav"
 
 
-async def test_a_song_sent_with_split_comes_back_as_a_stem_that_plays_on_while_the_card_changes(visit: Opener) -> None:
+async def test_a_stem_comes_back_and_plays_on_while_its_card_changes(
+    visit: Opener,
+) -> None:
     ada = await visit()
     await ada.choose_command("split")
     await ada.attach()
@@ -147,8 +149,8 @@ async def test_a_narrow_screen_scrolls_only_down_and_hides_the_channels(visit: O
     await ada.split(name="a-name-without-any-place-to-break-it-" * 4 + ".wav")
     await expect(ada.last).to_contain_text("Two stems")
 
-    widths = "[document.documentElement, document.querySelector('.timeline')].map(n => n.scrollWidth)"
-    assert max(await ada.page.evaluate(widths)) <= 390
+    for scroller in ("html", ".timeline", ".composer"):
+        assert await ada.page.locator(scroller).evaluate("node => node.scrollWidth") <= 390
     channel = ada.page.get_by_role("button", name="lounge")
     await expect(channel).to_be_hidden()
     await ada.page.get_by_role("button", name="Show channels").click()

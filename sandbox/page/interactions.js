@@ -1,0 +1,36 @@
+/** What a person asks of the bot: a command, suggestions for an option, a press. */
+
+import { api, refusal } from "./api.js";
+
+const place = ({ viewer, channel }) => ({ as: viewer.id, channel: channel.id });
+
+/** Use a command in the open channel, with a note until the bot answers and another if it does not. */
+export async function useCommand(state, { name, type }, options, target) {
+  const pending = state.addLocal({ command: name, pending: true });
+  const use = { ...place(state), name, type, options, ...(target && { target_message: target.id }) };
+  const error = await api.command(use).then(() => null, refusal);
+  state.removed(pending.id);
+  if (error && pending.channel_id === state.channel.id) state.addLocal({ command: name, error });
+}
+
+/** The bot's choices for an option while it is typed; null if it had no answer. */
+export async function suggestions(state, { command, option, typed, options }) {
+  const question = { ...place(state), name: command.name, option: option.name, value: typed, options };
+  try {
+    return (await api.autocomplete(question)).choices;
+  } catch (error) {
+    refusal(error);
+    return null;
+  }
+}
+
+/** Whether the bot took the press of a button or the choice of a menu. */
+export async function press(state, message, customId, values) {
+  try {
+    await api.press({ as: state.viewer.id, message_id: message.id, custom_id: customId, values });
+    return true;
+  } catch (error) {
+    refusal(error);
+    return false;
+  }
+}
