@@ -1,5 +1,7 @@
 """Decode a stranger's file into a spool; nothing that the file claims about itself is believed."""
 
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NoReturn
 
@@ -32,10 +34,13 @@ def decode(task: DecodeTask) -> Decoded:
         with task.source.open("rb") as file:
             demuxer = _demuxer(file)
             with av.open(
-                file,
+                _Input(file),
                 "r",
                 format=demuxer,
-                options={"codec_whitelist": ",".join(formats.CODECS)},
+                options={
+                    "codec_whitelist": ",".join(formats.CODECS),
+                    "protocol_whitelist": "none",
+                },
                 metadata_errors="replace",
                 io_open=_open_nothing,
             ) as container:
@@ -59,6 +64,27 @@ def _decode(container: InputContainer, demuxer: str, task: DecodeTask) -> Decode
         artist=_tag(container, stream, "artist"),
         truncated=source.broke_off or frames / SAMPLE_RATE < promised_s * 0.99 - _LENGTH_SLACK_S,
     )
+
+
+class _Input:
+    """A file as PyAV reads it: nameless, and with seeks that may fail.
+
+    Damaged files ask for places that cannot be. FFmpeg expects a negative number then; as an
+    exception it could not be told from a fault of the disk.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read = file.read
+        self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as exc:
+            if exc.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
 
 
 class _Source:
@@ -97,7 +123,7 @@ def _demuxer(file: BinaryIO) -> str:
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     """Refuse whatever else a container would have FFmpeg open, a file or an address."""
-    raise PermissionError("an audio file may not name another")
+    raise Rejected(Reason.BROKEN_FILE)
 
 
 def _stream(container: InputContainer) -> AudioStream:

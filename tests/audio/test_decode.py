@@ -172,6 +172,12 @@ def test_what_is_no_audio_is_refused_with_the_reason(tmp_path, decoded, content,
     assert refusal.value.problem.reason is reason
 
 
+def test_a_chunk_that_ends_beyond_any_file_does_no_harm(tmp_path, decoded):
+    source = sounds.write(tmp_path / "a.caf", "caf", "pcm_s16be")
+    source.write_bytes(source.read_bytes() + b"junk" + struct.pack(">q", 2**62) + bytes(9))
+    assert decoded(source)[0].frames == SAMPLE_RATE
+
+
 def test_a_wav_without_samples_is_broken(tmp_path, decoded):
     source = tmp_path / "none.wav"
     _write_float_wav(source, np.zeros((0, 2), "<f4"))
