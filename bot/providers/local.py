@@ -81,6 +81,8 @@ class Local:
     async def submit(self, call: Call, source: Source) -> Accepted:
         """Start separating. Raises ProviderDown while the model is not on this machine."""
         self._forget_old()
+        if not self._engine.is_ready:
+            raise ProviderDown(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         separation = self._separations[ref] = _Separation()
         separation.task = asyncio.create_task(

@@ -60,9 +60,14 @@ class Line:
                 return [*self._inside[provider].values(), *front]
         return []
 
-    def counts(self, provider: str) -> tuple[int, int]:
-        """Return how many jobs are at `provider` and how many wait for it."""
-        return len(self._inside[provider]), len(self._waiting[provider])
+    def counts(self) -> dict[tuple[str, ...], int]:
+        """Return how many jobs are `inside` each provider and how many are `waiting` for it."""
+        places = {"inside": self._inside, "waiting": self._waiting}
+        return {
+            (provider, place): len(there[provider])
+            for place, there in places.items()
+            for provider in self._places
+        }
 
     def _order(self, provider: str) -> list[JobId]:
         """Return the waiting jobs by turn: by songs their user has in front, then by age."""

@@ -31,7 +31,7 @@ def test_a_free_place_is_taken_at_once() -> None:
     line, _ = a_line()
     assert line.enter("local", a_job("a", 1, 0)) is None
     assert line.enter("local", a_job("b", 2, 1)) == 1
-    assert line.counts("local") == (1, 1)
+    assert (line.counts()["local", "inside"], line.counts()["local", "waiting"]) == (1, 1)
 
 
 def test_a_first_song_goes_before_anyones_second() -> None:
@@ -85,7 +85,7 @@ def test_going_to_another_provider_leaves_the_first_line() -> None:
     line.enter("local", a_job("b", 2, 1))
     line.enter("local", a_job("c", 3, 2))
     assert line.enter("other", a_job("b", 2, 1)) is None
-    assert line.counts("local") == (1, 1)
+    assert (line.counts()["local", "inside"], line.counts()["local", "waiting"]) == (1, 1)
     assert moved[-1] == "c"
 
 

@@ -1,0 +1,80 @@
+"""`doctor`: what an operator would check by hand before asking for help."""
+
+import importlib.metadata
+import shutil
+import sqlite3
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bot.config import Settings
+from bot.domain.errors import ModelUnavailable
+from bot.engine.models import MODELS
+from bot.engine.weights import Weights
+
+LITESTREAM_NEEDS = (3, 51, 3)
+"""Older SQLite can corrupt a WAL that two processes checkpoint (RELIABILITY in ARCHITECTURE.md)."""
+LEAST_FREE_GIB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    is_good: bool
+    what: str
+    is_fatal: bool = True
+
+
+def doctor(settings: Settings, console: Console) -> int:
+    """Print each finding; 1 when something would keep the bot from working."""
+    findings = list(_look(settings))
+    for finding in findings:
+        mark = "ok  " if finding.is_good else "FAIL" if finding.is_fatal else "note"
+        console.print(f"{mark}  {finding.what}", markup=False, highlight=False)
+    return 1 if any(not each.is_good and each.is_fatal for each in findings) else 0
+
+
+def _look(settings: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}")
+    token = settings.discord_token is not None
+    yield Finding(token, "DISCORD_TOKEN is set" if token else "DISCORD_TOKEN is not set")
+    yield from _hosted(settings)
+    if "local" in settings.providers:
+        yield _model(settings)
+    yield _disk(settings)
+    has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
+    advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
+    yield Finding(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
+
+
+def _hosted(settings: Settings) -> Iterator[Finding]:
+    keys = {
+        "audiocleaner": settings.audiocleaner_api_key,
+        "finevoice": settings.finevoice_api_key,
+        "soundverse": settings.soundverse_api_key,
+    }
+    for name, key in keys.items():
+        if name in settings.providers:
+            word = "has a key" if key else "has no key and is left out"
+            yield Finding(key is not None, f"{name} {word}", is_fatal=False)
+
+
+def _model(settings: Settings) -> Finding:
+    model = MODELS[settings.local_model]
+    try:
+        Weights(model, settings.models_dir).verify()
+    except ModelUnavailable as exc:
+        return Finding(False, str(exc))
+    return Finding(True, f"{model.title} is in {settings.models_dir}")
+
+
+def _disk(settings: Settings) -> Finding:
+    home = settings.data_dir
+    while not home.exists():
+        home = home.parent
+    free_gib = shutil.disk_usage(home).free / 2**30
+    return Finding(free_gib >= LEAST_FREE_GIB, f"{free_gib:.1f} GiB free for {settings.data_dir}")

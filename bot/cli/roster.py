@@ -1,0 +1,66 @@
+"""The providers that the settings name, built and in order of preference."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from bot.config import Settings, SettingsError
+from bot.domain.clock import Clock
+from bot.engine.engine import Engine
+from bot.engine.models import MODELS
+from bot.providers import local
+from bot.providers.addresses import TrustedHosts
+from bot.providers.base import ProviderContext
+from bot.providers.downloads import Downloads
+from bot.providers.local import Local
+from bot.providers.registry import Built, UnknownProvider, build
+from bot.providers.transport import GuardedTransport
+
+RESULT_BYTES_PER_S = 48_000 * 2 * 4
+"""One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
+ENGINE_THREADS = 2
+
+
+def way_out(settings: Settings) -> GuardedTransport:
+    """Return the one transport for requests to addresses that others chose."""
+    return GuardedTransport(trusted=TrustedHosts.parse(settings.trusted_hosts))
+
+
+def build_roster(
+    settings: Settings, *, transport: GuardedTransport, downloads: Downloads, clock: Clock
+) -> Built:
+    """Build the providers; hosted ones without a key are left out and logged.
+
+    Raises SettingsError when a name is unknown, or when nobody is left.
+    """
+    context = ProviderContext(
+        settings=_by_name(),
+        transport=transport,
+        downloads=downloads,
+        clock=clock,
+        max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
+    )
+    embedded = {local.NAME: _embedded(settings)} if local.NAME in settings.providers else {}
+    try:
+        built = build(settings.providers, context, ready=embedded)
+    except UnknownProvider as exc:
+        raise SettingsError(f"STEMCORD_PROVIDERS: {exc}") from exc
+    if not built.providers:
+        reasons = ", ".join(f"{name}: {why}" for name, why in built.left_out.items())
+        raise SettingsError(f"STEMCORD_PROVIDERS: expected one that can be used ({reasons})")
+    return built
+
+
+def _embedded(settings: Settings) -> Local:
+    model = MODELS[settings.local_model]
+    threads = min(ENGINE_THREADS, os.cpu_count() or 1)
+    engine = Engine(models_dir=settings.models_dir, model=model, threads=threads)
+    return Local(engine=engine, model=model.name)
+
+
+def _by_name(env_file: Path = Path(".env")) -> Mapping[str, str]:
+    """Return the environment, and `.env` below it, for providers that bring own settings."""
+    found = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
+    return {**found, **os.environ}

@@ -1,0 +1,165 @@
+"""`run`: the life of a bot process, from taking the data directory to letting go of it."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+from rich.console import Console
+
+from bot import log as logging_setup
+from bot.audio.tools import AudioTools
+from bot.cli.compose import Outside, Services, Store, compose, open_store
+from bot.cli.roster import build_roster, way_out
+from bot.config import Settings, SettingsError
+from bot.domain.clock import SystemClock
+from bot.domain.errors import StoreUnavailable
+from bot.ops import metrics
+from bot.ops.server import OpsServer
+from bot.providers.downloads import Downloads
+from bot.services.progress import ProgressBoard
+from bot.ui import client as ui
+from bot.ui.pacing import Pacing
+from bot.ui.registration import Registration
+from bot.ui.replies import Replies
+from bot.ui.routes import Routes
+from storage.datadir import DataDir
+
+log = logging.getLogger(__name__)
+
+RECONNECT_S = 5.0
+EXTENSIONS = ("cogs.split", "cogs.jobs", "cogs.quota", "cogs.help")
+
+
+def run(settings: Settings, console: Console) -> int:
+    """Run the bot in the foreground until it is told to stop."""
+    del console  # what a running bot has to say goes to its log
+    settings.required_token()
+    logging_setup.configure(
+        log_format=settings.log_format, level=settings.log_level, secrets=settings.secrets()
+    )
+    data = DataDir(settings.data_dir)
+    with data.lock():
+        asyncio.run(_serve(settings, data))
+    return 0
+
+
+async def _serve(settings: Settings, data: DataDir) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        bot = await _open(settings, data, stack)
+        living = asyncio.create_task(bot.live(settings), name="bot")
+        stop = asyncio.create_task(stopping.wait(), name="stop")
+        await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        log.info("stopping")
+        await bot.stop(grace_s=settings.stop_grace_s)
+        if living.done():
+            living.result()  # raises what ended it
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_Bot":
+    """Build everything from the ground up; the stack takes it down in the opposite order."""
+    clock, board, audio = SystemClock(), ProgressBoard(), AudioTools()
+    transport = way_out(settings)
+    downloads = Downloads(transport=transport)
+    stack.push_async_callback(downloads.aclose)
+    roster = build_roster(settings, transport=transport, downloads=downloads, clock=clock)
+    store = await open_store(data, clock)
+    stack.push_async_callback(store.db.close)
+    for provider in roster.providers:
+        stack.push_async_callback(provider.aclose)
+    ui.point_at(settings.discord_api_base)
+    client = ui.Stemcord(registration=Registration(memory=store.meta), extensions=EXTENSIONS)
+    stack.push_async_callback(client.close)
+    replies = Replies(
+        jobs=store.jobs,
+        board=board,
+        routes=Routes(client=client, clock=clock),
+        pacing=Pacing(),
+        clock=clock,
+    )
+    services = compose(
+        settings,
+        store,
+        board,
+        Outside(
+            providers={each.capabilities.name: each for each in roster.providers},
+            downloads=downloads,
+            audio=audio,
+            delivery=replies,
+            clock=clock,
+        ),
+    )
+    client.serve(ui.Services(splits=services.splits, quotas=services.quotas, clock=clock))
+    return _Bot(store=store, services=services, client=client, replies=replies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bot:
+    """A bot that is built, and how it lives and stops."""
+
+    store: Store
+    services: Services
+    client: ui.Stemcord
+    replies: Replies
+
+    async def live(self, settings: Settings) -> None:
+        """Work until cancelled. Raises SettingsError when Discord refuses the token."""
+        async with AsyncExitStack() as stack:
+            if settings.ops_address is not None:
+                ops = OpsServer(check=self._check, scrape=self._scrape)
+                await ops.start(settings.ops_address.host, settings.ops_address.port)
+                stack.push_async_callback(ops.stop)
+            await self._log_in(settings.required_token().get_secret_value())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.replies.run(), name="replies")
+                await self._resume()
+                group.create_task(self.services.retention.run(), name="retention")
+                group.create_task(self.client.connect(), name="gateway")
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Let steps under way end within the grace; everything else is taken up at next start."""
+        # A submit in flight is settled before the steps are waited for: it may take minutes.
+        await self.services.submits.aclose()
+        await self.services.runner.stop(grace_s=grace_s)
+
+    async def _log_in(self, token: str) -> None:
+        while True:
+            try:
+                return await self.client.login(token)
+            except discord.LoginFailure as exc:
+                raise SettingsError("DISCORD_TOKEN: Discord does not accept it") from exc
+            except (aiohttp.ClientError, OSError, discord.DiscordServerError) as exc:
+                log.warning("Discord is out of reach (%s), trying again", type(exc).__name__)
+                await asyncio.sleep(RECONNECT_S)
+
+    async def _resume(self) -> None:
+        self.services.runner.start(self.services.steps)
+        await self.services.retention.sweep_orphans()
+        resumed = await self.services.splits.resume()
+        log.info("ready; %d unfinished jobs go on", resumed)
+
+    async def _check(self) -> dict[str, bool]:
+        try:
+            await self.store.db.read("SELECT 1")
+        except StoreUnavailable:
+            return {"store": False, "discord": self.client.is_ready()}
+        return {"store": True, "discord": self.client.is_ready()}
+
+    async def _scrape(self) -> bytes:
+        counts = await self.store.jobs.counts()
+        return metrics.render(
+            jobs=counts.jobs,
+            attempts=counts.attempts,
+            running=self.services.runner.running,
+            line=self.services.line.counts(),
+        )
