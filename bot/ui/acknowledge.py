@@ -1,0 +1,68 @@
+"""From an interaction to a job: store it, then answer Discord, and only then begin."""
+
+import asyncio
+import logging
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.domain.errors import SplitError
+from bot.domain.job import Reply, Request
+from bot.services.splits import SplitService
+
+log = logging.getLogger(__name__)
+
+ALREADY_ACKNOWLEDGED = 40060
+TRIES = 2
+ANSWER_WITHIN_S = 5.0
+"""Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
+
+
+class NotAcknowledged(SplitError):
+    """Discord did not take the answer, so the user sees none."""
+
+
+async def start_split(
+    interaction: discord.Interaction[Any], splits: SplitService, *, request: Request, reply: Reply
+) -> None:
+    """Store the request and acknowledge it; the work begins when Discord has taken the answer.
+
+    Raises what `SplitService.receive` raises, before anything is answered.
+    """
+    job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
+    if job.acknowledged_at is not None:
+        log.info("%s: its interaction came twice", job.id)
+        return
+    try:
+        message_id = await _acknowledge(interaction, ephemeral=reply.is_ephemeral)
+    except NotAcknowledged as exc:
+        log.warning("%s could not be acknowledged: %s", job.id, exc)
+        await splits.unacknowledged(job.id)
+        return
+    await splits.acknowledged(job.id, message_id=message_id)
+
+
+async def _acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool) -> int | None:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)
+    except discord.HTTPException as exc:
+        if exc.code == ALREADY_ACKNOWLEDGED:
+            return None
+        raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
+    except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+        raise NotAcknowledged(type(exc).__name__) from exc
+
+
+async def _defer(
+    interaction: discord.Interaction[Any], *, ephemeral: bool, tries: int
+) -> int | None:
+    try:
+        answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
+    except (aiohttp.ClientError, OSError):
+        # It may have arrived: then the repetition is answered with ALREADY_ACKNOWLEDGED.
+        if tries > 1:
+            return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
+        raise
+    return answer.message_id if answer else None

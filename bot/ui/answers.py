@@ -1,0 +1,62 @@
+"""Answers to one person: a sentence, or what an error means to them."""
+
+import logging
+import secrets
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
+from bot.ui import messages
+
+log = logging.getLogger(__name__)
+
+UNREACHABLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
+"""What a request to Discord may raise, none of it through a fault of ours."""
+
+
+def sentence_for(error: BaseException) -> str | None:
+    """Say what an error means to the user; None for one that nobody foresaw."""
+    match error:
+        case Rejected():
+            return messages.problem(error.problem)
+        case NotFound():
+            return messages.NOT_FOUND
+        case StoreUnavailable():
+            return messages.problem(Problem(Reason.BUSY))
+        case app_commands.TransformerError():
+            return messages.BAD_OPTION
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            return messages.COMMANDS_CHANGED
+        case _:
+            return None
+
+
+async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the user what an error means; an answer that Discord refuses is only logged."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    sentence = sentence_for(error)
+    if sentence is None:
+        error_id = secrets.token_hex(3)
+        log.error("error %s in an interaction", error_id, exc_info=error)
+        sentence = messages.unknown(error_id)
+    try:
+        await say_privately(interaction, sentence)
+    except UNREACHABLE as exc:
+        log.warning("an error could not be answered: %s", exc)
+
+
+async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
+    """Answer with a sentence that only this person sees, whatever was answered before.
+
+    After “thinking …” the sentence takes its place, and is as private as that was.
+    """
+    if not interaction.response.is_done():
+        await interaction.response.send_message(sentence, ephemeral=True)
+    elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(content=sentence)
+    else:
+        await interaction.followup.send(sentence, ephemeral=True)

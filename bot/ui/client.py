@@ -1,0 +1,77 @@
+"""The Discord client: what it asks of Discord, and what its cogs and buttons get to work with."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.clock import Clock
+from bot.services.quotas import Quotas
+from bot.services.splits import SplitService
+from bot.ui.errors import StemcordTree
+from bot.ui.registration import Registration
+
+log = logging.getLogger(__name__)
+
+LONGEST_RATE_LIMIT_S = 60.0
+
+
+def point_at(api_base: str) -> None:
+    """Send all of discord.py's requests to `api_base`, which also names the gateway."""
+    discord.http.Route.BASE = api_base.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What cogs and buttons work with."""
+
+    splits: SplitService
+    quotas: Quotas
+    clock: Clock
+
+
+class Stemcord(commands.AutoShardedBot):
+    """Slash commands and buttons, in servers, DMs and wherever a user takes it along."""
+
+    def __init__(self, *, registration: Registration, extensions: Sequence[str]) -> None:
+        super().__init__(
+            command_prefix=(),
+            help_command=None,
+            tree_cls=StemcordTree,
+            intents=discord.Intents(guilds=True, dm_messages=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            max_messages=None,
+            max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
+        )
+        self._registration = registration
+        self._extensions = tuple(extensions)
+        self._services: Services | None = None
+
+    @property
+    def services(self) -> Services:
+        """What cogs and buttons work with; given before the client starts."""
+        if self._services is None:
+            raise RuntimeError("the client was started before it got its services")
+        return self._services
+
+    def serve(self, services: Services) -> None:
+        """Take the services. They need the client to write replies, so they come after it."""
+        self._services = services
+
+    async def setup_hook(self) -> None:
+        """Load the cogs and tell Discord of their commands, if it does not know them yet."""
+        for extension in self._extensions:
+            await self.load_extension(extension)
+        await self._registration.register(self)
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Do nothing: there are no commands in the text of messages."""

@@ -1,0 +1,18 @@
+"""The command tree: answers what commands raise."""
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.ui.answers import answer_error
+
+
+class StemcordTree(app_commands.CommandTree[Any]):
+    """Answers errors of commands from the same table as those of buttons."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Answer the error; suggestions while typing have no room for an answer."""
+        await answer_error(interaction, error)

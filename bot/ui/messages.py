@@ -1,0 +1,215 @@
+"""Every sentence that a user reads: what happened, and what they can do. Nothing is decided here.
+
+Sentences are templates, so that a catalogue can translate them. Where one needs figures that are
+not always known there are several, the most telling first; the first that can be filled is used.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from string import Formatter
+
+from bot.domain.errors import Problem, Reason
+from bot.domain.job import Job, State
+from bot.domain.quota import Usage
+from bot.domain.stems import Recipe
+from bot.services.progress import Progress, Stage
+from bot.ui.figures import Counted, about, moment
+from bot.ui.names import RECIPES
+from bot.ui.text import safe
+
+Templates = tuple[str, ...]
+
+REASONS: dict[Reason, Templates] = {
+    Reason.NOT_AUDIO: (
+        "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
+    ),
+    Reason.EMPTY_FILE: ("This file is empty. Send it again, or another one.",),
+    Reason.NO_AUDIO_TRACK: ("There is no sound in this file. Send one that has some.",),
+    Reason.BROKEN_FILE: (
+        "This file is damaged or cut off. Export it again, or send another copy.",
+    ),
+    Reason.TOO_BIG: (
+        "This file is larger than {limit_mib} MiB. Send a shorter or more compressed one.",
+        "This file is too large. Send a shorter or more compressed one.",
+    ),
+    Reason.TOO_LONG: (
+        "This song is longer than {limit_minutes:minute|minutes}. Send a part of it.",
+        "This song is too long. Send a part of it.",
+    ),
+    Reason.DOWNLOAD_FAILED: ("I could not get the file from Discord. Please send it again.",),
+    Reason.TOO_MANY_JOBS: (
+        "You have {limit:song|songs} on the way. Wait for one, or stop one with `/cancel`.",
+        "You have enough songs on the way. Wait for one, or stop one with `/cancel`.",
+    ),
+    Reason.QUOTA: (
+        "This song takes {needed} min; you have {left} left, and more <t:{resets_at}:R>.",
+        "Your {allowance} min are used or on hold. You have more <t:{resets_at}:R>.",
+        "You have not enough minutes left for this song.",
+    ),
+    Reason.SPEND_CAP: (
+        "The minutes that may be spent here today are used up. Try again tomorrow.",
+    ),
+    Reason.UNKNOWN_RECIPE: ("I do not know these stems. Choose some from the list.",),
+    Reason.UNKNOWN_PROVIDER: (
+        "There is no provider called {provider} here. Choose one from the list, or none.",
+        "I do not know this provider. Choose one from the list, or none.",
+    ),
+    Reason.NO_PROVIDER: (
+        "{provider} does not make “{recipe}”. Choose other stems, or no provider.",
+        "“{recipe}” cannot be made here just now. Choose other stems.",
+        "Nobody here can make these stems just now. Choose others, or try again later.",
+    ),
+    Reason.PROVIDERS_FAILED: ("This song could not be split just now. Try again in a while.",),
+    Reason.TIMED_OUT: ("Splitting this song took too long, so I stopped. Try again later.",),
+    Reason.BUSY: ("I have too much to do just now. Try again in a minute.",),
+    Reason.DISK_FULL: ("There is no room for another song just now. Try again later.",),
+    Reason.UNACKNOWLEDGED: ("Discord did not take my answer in time. Please try again.",),
+    Reason.STOPPED_BY_USER: ("You stopped this one.",),
+    Reason.INTERNAL: (
+        "Something went wrong on my side. Try again, or tell those who run this bot.",
+    ),
+}
+
+STAGES: dict[Stage, Templates] = {
+    Stage.DOWNLOADING: ("Getting your file",),
+    Stage.CHECKING: ("Reading your file",),
+    Stage.WAITING: (
+        "In line: {ahead} ahead, {wait}",
+        "In line: {ahead} ahead",
+        "Next in line, {wait}",
+        "Next in line",
+    ),
+    Stage.SENDING: ("Sending the song to {provider}", "Sending the song"),
+    Stage.SEPARATING: ("{provider} is separating", "Separating"),
+    Stage.FETCHING: ("Getting the stems from {provider}", "Getting the stems"),
+    Stage.MIXING: ("Mixing the stems",),
+    Stage.ENCODING: ("Encoding the stems",),
+    Stage.UPLOADING: ("Uploading the stems",),
+}
+
+STATES: dict[State, str] = {
+    State.RECEIVED: "Starting",
+    State.HELD: "In line",
+    State.SUBMITTING: "Sending the song",
+    State.PROCESSING: "Separating",
+    State.READY: "Preparing the stems",
+    State.DELIVERED: "Done",
+    State.KEPT: "Made, but not sent",
+    State.FAILED: "Failed",
+    State.CANCELLED: "Cancelled",
+}
+
+SENT: dict[str, str] = {
+    "lower_bit_rate": "At a lower bit rate, to fit what Discord takes here.",
+    "mp3_instead": "As MP3, because {wanted} is larger than what Discord takes here.",
+}
+
+KEPT = "The stems are made, but Discord did not let me put them here."
+NOTHING_CHARGED = "Nothing was charged."
+NOT_FOUND = "I know no such song of yours. `/jobs` shows those that I know."
+BAD_OPTION = "I do not understand one of the options. Choose from what is offered."
+COMMANDS_CHANGED = "This command has changed. Give Discord a minute, then try again."
+NO_JOBS = "You have no songs here yet. Start one with `/split`."
+UNKNOWN = "Something went wrong on my side. Those who run this bot find it as `{error_id}`."
+PLAIN_RESULT = "Your stems are here."
+
+
+def problem(found: Problem) -> str:
+    """Say why a request was refused or a job ended, and what may be done."""
+    facts = {name: _fact(name, value) for name, value in found.facts.items() if value != ""}
+    if found.reason is Reason.QUOTA and found.facts.get("left") == 0:
+        facts.pop("needed", None)  # Before the download nobody knows how many it takes.
+    return _first_filled(REASONS[found.reason], facts)
+
+
+def stage(progress: Progress) -> str:
+    """Say what is happening to a job."""
+    facts: dict[str, object] = {}
+    if progress.provider:
+        facts["provider"] = safe(progress.provider)
+    if progress.ahead:
+        facts["ahead"] = progress.ahead
+    if progress.eta_s is not None:
+        facts["wait"] = about(progress.eta_s)
+    return _first_filled(STAGES[progress.stage], facts)
+
+
+def sent(note: str, wanted: str) -> str | None:
+    """Say in what the delivered files differ from the wanted format; None for an unknown note."""
+    template = SENT.get(note)
+    return template.format(wanted=wanted) if template else None
+
+
+def charge(minutes: int, usage: Usage | None) -> str:
+    """Say what a job cost, and what is left."""
+    if usage is None:
+        return f"{minutes} min charged"
+    return f"{minutes} min charged, {usage.left} of {_total(usage)} left {_period(usage)}"
+
+
+def usage_lines(usage: Usage) -> tuple[str, ...]:
+    """Say how a user's minutes stand."""
+    held = f", {usage.held} on hold" if usage.held else ""
+    return (
+        f"**{usage.left} of {_total(usage)} min left** {_period(usage)}",
+        f"{usage.used} used{held}. All of them come back {moment(usage.period.ends_at)}.",
+    )
+
+
+def cancelled(job: Job) -> str:
+    """Say what came of a wish to cancel."""
+    title = f"**{safe(job.title)}**"
+    match job.state:
+        case State.CANCELLED:
+            return f"{title} is cancelled. {NOTHING_CHARGED}"
+        case State.READY:
+            return f"{title} is split already; its stems are about to arrive."
+        case _:
+            return f"{title} is over already."
+
+
+def unknown(error_id: str) -> str:
+    """Say that something unforeseen happened, with what finds it in the log."""
+    return UNKNOWN.format(error_id=error_id)
+
+
+def help_lines(
+    *, recipes: Sequence[str], max_file_mib: float, max_minutes: float
+) -> tuple[str, ...]:
+    """Say what the bot does and how it is used."""
+    return (
+        "I split a song into its parts: a karaoke version, the vocals, the drums, and so on.",
+        "",
+        "**`/split`** with a song starts one; this is where its stems will appear.",
+        "**`/jobs`** shows your songs, **`/cancel`** stops one, **`/quota`** shows your minutes.",
+        "",
+        f"A song may have up to {max_minutes:g} min and {max_file_mib:g} MiB.",
+        "A minute begun counts as a minute. What does not work out is not charged.",
+        f"**Stems:** {', '.join(recipes)}",
+    )
+
+
+def _fact(name: str, value: int | str) -> object:
+    if isinstance(value, int):
+        return Counted(value)
+    if name == "recipe" and value in set(Recipe):
+        return RECIPES[Recipe(value)]
+    return safe(value)
+
+
+def _first_filled(templates: Templates, facts: Mapping[str, object]) -> str:
+    for template in templates:
+        if all(name in facts for _, name, _, _ in Formatter().parse(template) if name):
+            return template.format_map(facts)
+    raise LookupError(templates[-1])
+
+
+def _total(usage: Usage) -> int:
+    return usage.allowance + usage.granted
+
+
+def _period(usage: Usage) -> str:
+    span = usage.period.ends_at - usage.period.starts_at
+    if span <= timedelta(days=1):
+        return "today"
+    return "this week" if span <= timedelta(days=7) else "this month"

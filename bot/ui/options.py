@@ -1,0 +1,56 @@
+"""Commands whose options depend on this installation, or that discord.py cannot describe."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from discord import app_commands
+from discord.ext import commands
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Fields = Mapping[str, object]
+
+AUDIO_FILES: Fields = {
+    # Beyond the kinds that the Discord client plays itself; checked by extension only, so every
+    # file is looked into all the same.
+    "file_types": ["audio", "video", ".flac", ".opus", ".m4a", ".aac", ".aiff", ".wma"]
+}
+
+
+class OfferingCog(commands.Cog):
+    """A cog that says more of its commands' options than their signatures do."""
+
+    def option_fields(self) -> Mapping[str, Fields]:
+        """Return further fields of Discord's option objects, by the option's name."""
+        return {}
+
+
+CogT = TypeVar("CogT", bound=OfferingCog)
+
+
+class OfferedCommand(app_commands.Command[CogT, P, T]):
+    """A command that Discord is told of with its cog's option fields."""
+
+    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
+        """Return the command as Discord takes it."""
+        payload = super().to_dict(tree)
+        if self.binding is not None:
+            fields = self.binding.option_fields()
+            for option in payload["options"]:
+                option.update(fields.get(option["name"], {}))
+        return payload
+
+
+def offered_command(*, name: str, description: str) -> Callable[..., OfferedCommand[Any, ..., Any]]:
+    """Make a cog's method an OfferedCommand, as `app_commands.command` makes it a Command."""
+
+    def decorate(callback: Any) -> OfferedCommand[Any, ..., Any]:
+        return OfferedCommand(name=name, description=description, callback=callback)
+
+    return decorate
+
+
+def choice_fields(choices: list[app_commands.Choice[str]]) -> Fields:
+    """Return the field that offers these choices."""
+    return {"choices": [choice.to_dict() for choice in choices]}

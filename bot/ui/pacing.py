@@ -1,0 +1,109 @@
+"""How often replies may be edited: pure rules over a monotonic clock that the caller reads."""
+
+from collections import deque
+from dataclasses import dataclass
+from enum import IntEnum
+
+from bot.domain.job import JobId
+
+PROGRESS_GAP_S = 3.0
+LATER_PROGRESS_GAP_S = 10.0
+FIRST_MINUTE_S = 60.0
+STATE_GAP_S = 1.0
+"""Not Discord's: what changes faster than this cannot be read."""
+CHANNEL_GAP_S = 1.0
+MAX_CROWD = 5
+OLD_MESSAGE_S = 3600.0
+"""Discord limits edits of messages older than this much harder (30046)."""
+REFUSAL_WINDOW_S = 600.0
+MAX_REFUSALS = 1000
+"""Of the 10,000 refused requests in 10 minutes after which Discord bans an address."""
+
+
+class Urgency(IntEnum):
+    """What an edit shows; the lower goes first."""
+
+    FINAL = 0
+    STATE = 1
+    PROGRESS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """An edit that somebody would like to make now."""
+
+    job_id: JobId
+    urgency: Urgency
+    age_s: float
+    """Since the reply was first shown."""
+    channel_id: int | None = None
+    """The channel whose limit it counts against; None for an edit by token, which has none."""
+    crowd: int = 1
+    """Unfinished cards in that channel."""
+
+
+class Pacing:
+    """Knows when each reply, and each channel, was last edited."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[JobId, float] = {}
+        self._channels: dict[int, float] = {}
+        self._refusals: deque[float] = deque()
+
+    def wait_s(self, wish: Wish, now: float) -> float | None:
+        """Return how long the edit must wait, 0 for not at all, None for not to be made."""
+        if wish.urgency is not Urgency.FINAL and self._is_unwelcome(wish, now):
+            return None
+        free_at = max(self._job_free_at(wish, now), self._channel_free_at(wish, now))
+        return max(0.0, free_at - now)
+
+    def made(self, wish: Wish, now: float) -> None:
+        """Note that an edit is being made."""
+        self._jobs[wish.job_id] = now
+        if wish.channel_id is not None:
+            self._channels[wish.channel_id] = now
+            self._forget_quiet_channels(now)
+
+    def refused(self, now: float) -> None:
+        """Note that Discord refused an edit for good."""
+        self._refusals.append(now)
+
+    def forget(self, job_id: JobId) -> None:
+        """Forget a job whose reply is complete."""
+        self._jobs.pop(job_id, None)
+
+    def _is_unwelcome(self, wish: Wish, now: float) -> bool:
+        while self._refusals and self._refusals[0] <= now - REFUSAL_WINDOW_S:
+            self._refusals.popleft()
+        if len(self._refusals) >= MAX_REFUSALS:
+            return True
+        if wish.channel_id is None:
+            return False
+        is_crowded = wish.urgency is Urgency.PROGRESS and wish.crowd > MAX_CROWD
+        return is_crowded or wish.age_s >= OLD_MESSAGE_S
+
+    def _job_free_at(self, wish: Wish, now: float) -> float:
+        last = self._jobs.get(wish.job_id)
+        if last is None:
+            return now
+        match wish.urgency:
+            case Urgency.FINAL:
+                return now
+            case Urgency.STATE:
+                return last + STATE_GAP_S
+            case Urgency.PROGRESS:
+                is_young = wish.age_s < FIRST_MINUTE_S
+                return last + (PROGRESS_GAP_S if is_young else LATER_PROGRESS_GAP_S)
+
+    def _channel_free_at(self, wish: Wish, now: float) -> float:
+        if wish.channel_id is None or wish.channel_id not in self._channels:
+            return now
+        return self._channels[wish.channel_id] + CHANNEL_GAP_S
+
+    def _forget_quiet_channels(self, now: float) -> None:
+        if len(self._channels) > 1000:
+            self._channels = {
+                channel_id: last
+                for channel_id, last in self._channels.items()
+                if last > now - CHANNEL_GAP_S
+            }

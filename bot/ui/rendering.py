@@ -1,0 +1,41 @@
+"""From a card to Discord's embed and view."""
+
+from collections.abc import Callable, Sequence
+
+import discord
+
+from bot.domain.job import JobId
+from bot.ui.buttons import CancelButton, JobButton
+from bot.ui.card import Action, Button, Card, Tone
+
+COLOURS: dict[Tone, int] = {
+    Tone.WAITING: 0x8A94A6,
+    Tone.WORKING: 0x5865F2,
+    Tone.DONE: 0x2FB67C,
+    Tone.FAILED: 0xE5484D,
+    Tone.QUIET: 0x6B7280,
+}
+
+_BUTTONS: dict[Action, Callable[[JobId, str], JobButton]] = {Action.CANCEL: CancelButton}
+
+
+def embed_of(card: Card) -> discord.Embed:
+    """Draw the card."""
+    embed = discord.Embed(
+        title=card.title, description="\n".join(card.lines), colour=COLOURS[card.tone]
+    )
+    if card.footer:
+        embed.set_footer(text=card.footer)
+    if card.picture:
+        embed.set_image(url=f"attachment://{card.picture}")
+    return embed
+
+
+def view_of(buttons: Sequence[Button]) -> discord.ui.View | None:
+    """Build the card's buttons; they outlive a restart. None when there are none."""
+    if not buttons:
+        return None
+    view = discord.ui.View(timeout=None)
+    for button in buttons:
+        view.add_item(_BUTTONS[button.action](button.job_id, button.label))
+    return view

@@ -1,0 +1,213 @@
+"""The reply writer: brings every job's reply up to date, and the stems into it."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from bot.domain.clock import Clock
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import Job, JobId, State
+from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
+from bot.services.progress import ProgressBoard
+from bot.ui.card import Card, card_of, result_card
+from bot.ui.pacing import Pacing, Urgency, Wish
+from bot.ui.routes import NotShown, Routes, Shown, Way
+from bot.ui.sheet import Sheet, enclosures
+from bot.ui.watch import Watched
+from storage.jobs import JobStore, StaleReply
+
+log = logging.getLogger(__name__)
+
+STALE_AT_A_TIME = 500
+EDITS_AT_A_TIME = 10
+ROUND_GAP_S = 0.25
+SWEEP_S = 1.0
+"""The longest time between two looks into the outbox, for changes that nobody announced."""
+
+
+class Replies:
+    """Writes replies from two sources: the outbox of jobs that changed, and their progress.
+
+    It is also the `Delivery` of the services. At any time one edit of a reply is under way.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        board: ProgressBoard,
+        routes: Routes,
+        pacing: Pacing,
+        clock: Clock,
+        round_gap_s: float = ROUND_GAP_S,
+        sweep_s: float = SWEEP_S,
+    ) -> None:
+        self._jobs = jobs
+        self._board = board
+        self._routes = routes
+        self._pacing = pacing
+        self._clock = clock
+        self._round_gap_s = round_gap_s
+        self._sweep_s = sweep_s
+        self._watched: dict[JobId, Watched] = {}
+        self._edits: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Keep all replies up to date until cancelled."""
+        try:
+            is_seeded = False
+            while True:
+                try:
+                    is_seeded = is_seeded or await self._watch_unfinished()
+                    self._take(await self._jobs.stale_replies(STALE_AT_A_TIME))
+                except StoreUnavailable as exc:
+                    log.warning("the outbox cannot be read: %s", exc)
+                self._start_edits()
+                await self._something_new()
+        finally:
+            for task in self._edits:
+                task.cancel()
+            await asyncio.gather(*self._edits, return_exceptions=True)
+
+    async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+        """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable."""
+        watched = self._watch(job)
+        async with watched.lock:
+            wish = self._wish(watched, Urgency.FINAL)
+            await self._turn(wish)
+            sheet = Sheet(card=result_card(job, parcel), files=enclosures(parcel))
+            match await self._edit(watched, wish, sheet):
+                case Shown(message_id):
+                    watched.is_delivered = True
+                    return Delivered(message_id)
+                case NotShown(detail, is_too_large):
+                    return Refused(detail, too_large=is_too_large)
+
+    async def _turn(self, wish: Wish) -> None:
+        while True:
+            wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
+            if not wait_s:
+                return
+            await asyncio.sleep(wait_s)
+
+    async def _watch_unfinished(self) -> bool:
+        # Their cards may be current, but their progress is not shown by the outbox.
+        for job in await self._jobs.unfinished():
+            if job.acknowledged_at is not None:
+                self._watch(job)
+        return True
+
+    def _take(self, stale: Iterable[StaleReply]) -> None:
+        behind = set()
+        for job, version in stale:
+            behind.add(job.id)
+            self._watch(job).wanted = version
+        for job_id, watched in list(self._watched.items()):
+            if watched.is_delivered and job_id not in behind:
+                self._forget(job_id)
+
+    def _watch(self, job: Job) -> Watched:
+        watched = self._watched.setdefault(job.id, Watched(job))
+        watched.job = job
+        return watched
+
+    def _forget(self, job_id: JobId) -> None:
+        self._watched.pop(job_id, None)
+        self._pacing.forget(job_id)
+
+    def _start_edits(self) -> None:
+        now = self._clock.monotonic()
+        ready = [each for each in self._watched.values() if each.may_be_tended(now)]
+        for watched in sorted(ready, key=_urgency)[: EDITS_AT_A_TIME - len(self._edits)]:
+            watched.is_tended = True
+            task = asyncio.create_task(self._tend(watched), name=f"reply {watched.job.id}")
+            self._edits.add(task)
+            task.add_done_callback(self._edits.discard)
+
+    async def _tend(self, watched: Watched) -> None:
+        job_id = watched.job.id
+        try:
+            async with watched.lock:
+                await self._bring_up_to_date(watched)
+        except (ReplyUnavailable, StoreUnavailable) as exc:
+            log.warning("%s: its reply must wait: %s", job_id, exc)
+            watched.failed(self._clock.monotonic())
+        except Exception:
+            log.exception("%s: its reply could not be written", job_id, extra={"job": job_id})
+            watched.failed(self._clock.monotonic())
+        finally:
+            watched.is_tended = False
+
+    async def _bring_up_to_date(self, watched: Watched) -> None:
+        job, version = watched.job, watched.wanted
+        message_id = None
+        # The result is on its way into the message, or there already: nothing may replace it.
+        if not watched.is_delivered and job.state is not State.DELIVERED:
+            card = card_of(job, self._board.get(job.id))
+            if card != watched.shown:
+                wish = self._wish(watched, _urgency(watched))
+                wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
+                if wait_s:
+                    return
+                if wait_s is not None:
+                    message_id = await self._show(watched, wish, card)
+        if version is not None:
+            await self._jobs.reply_shown(job.id, version, message_id=message_id)
+            watched.settled(version)
+        if job.state.is_final and watched.wanted is None:
+            self._forget(job.id)
+
+    async def _show(self, watched: Watched, wish: Wish, card: Card) -> int | None:
+        answer = await self._edit(watched, wish, Sheet(card=card))
+        watched.shown = card
+        watched.failures = 0
+        match answer:
+            case Shown(message_id):
+                return message_id
+            case NotShown(detail):
+                log.info("%s: its reply stays as it is: %s", watched.job.id, detail)
+                return None
+
+    async def _edit(self, watched: Watched, wish: Wish, sheet: Sheet) -> Shown | NotShown:
+        self._pacing.made(wish, self._clock.monotonic())
+        closed_before = len(watched.closed)
+        answer = await self._routes.show(watched.job.reply, sheet, closed=watched.closed)
+        for _ in range(len(watched.closed) - closed_before):
+            self._pacing.refused(self._clock.monotonic())
+        return answer
+
+    def _wish(self, watched: Watched, urgency: Urgency) -> Wish:
+        job = watched.job
+        channel_id = self._channel_of(watched)
+        since = job.acknowledged_at or job.created_at
+        return Wish(
+            job_id=job.id,
+            urgency=urgency,
+            age_s=(self._clock.now() - since).total_seconds(),
+            channel_id=channel_id,
+            crowd=self._crowd(channel_id) if channel_id is not None else 1,
+        )
+
+    def _channel_of(self, watched: Watched) -> int | None:
+        ways = self._routes.open_ways(watched.job.reply, watched.closed)
+        return watched.job.reply.channel_id if ways[:1] == [Way.CHANNEL] else None
+
+    def _crowd(self, channel_id: int) -> int:
+        return sum(
+            not each.job.state.is_final and self._channel_of(each) == channel_id
+            for each in self._watched.values()
+        )
+
+    async def _something_new(self) -> None:
+        await asyncio.sleep(self._round_gap_s)
+        try:
+            async with asyncio.timeout(self._sweep_s):
+                await self._board.changed()
+        except TimeoutError:
+            pass  # time to look into the outbox all the same
+
+
+def _urgency(watched: Watched) -> Urgency:
+    if watched.wanted is None:
+        return Urgency.PROGRESS
+    return Urgency.FINAL if watched.job.state.is_final else Urgency.STATE

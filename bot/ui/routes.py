@@ -1,0 +1,157 @@
+"""The ways to a reply: by the interaction's token while it lives, by the bot's own token after."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import aiohttp
+import discord
+from discord.utils import MISSING
+
+from bot.domain.clock import Clock
+from bot.domain.job import Context, Reply
+from bot.services.delivery import ReplyUnavailable
+from bot.ui.refusals import Meaning, meaning_of
+from bot.ui.rendering import embed_of, view_of
+from bot.ui.sheet import Enclosure, Sheet
+
+log = logging.getLogger(__name__)
+
+TOKEN_MARGIN = timedelta(minutes=1)
+EDIT_WITHIN_S = 30.0
+UPLOAD_WITHIN_S = 300.0
+ASK_AGAIN_AFTER_S = 0.5
+
+# Elsewhere the bot is not a member, or the message is not for it to see.
+_WITHIN_REACH = frozenset({Context.GUILD, Context.BOT_DM})
+
+
+class Way(StrEnum):
+    """How a reply is reached."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a way
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The message shows the sheet."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotShown:
+    """No way is open."""
+
+    detail: str
+    is_too_large: bool = False
+
+
+class _Refused(Exception):
+    """Discord refused one edit by one way."""
+
+    def __init__(self, meaning: Meaning, error: discord.HTTPException) -> None:
+        super().__init__(f"status {error.status}, code {error.code}")
+        self.meaning = meaning
+        self.status = error.status
+
+
+class Routes:
+    """Edits replies by whichever way is open. Ways that are refused for good are told apart."""
+
+    def __init__(self, *, client: discord.Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
+        """Return the ways to try, the better first; one that is in `closed` is not."""
+        left = timedelta(0)
+        if reply.token is not None and reply.token_expires_at is not None:
+            left = reply.token_expires_at - self._clock.now()
+        ways = []
+        if left > timedelta(0):
+            ways.append(Way.TOKEN)
+        if reply.context in _WITHIN_REACH and reply.message_id is not None and reply.channel_id:
+            # Near its end the token may die under way, so it is the second choice then.
+            ways.insert(len(ways) if left > TOKEN_MARGIN else 0, Way.CHANNEL)
+        return [way for way in ways if way not in closed]
+
+    async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
+        """Put the sheet into the reply; safe to repeat. Adds ways refused for good to `closed`.
+
+        Raises ReplyUnavailable when Discord cannot be reached or asks to wait.
+        """
+        detail = "no way is left"
+        for way in self.open_ways(reply, closed):
+            try:
+                return Shown(await self._show_by(way, reply, sheet))
+            except _Refused as exc:
+                if exc.meaning is Meaning.TOO_LARGE:
+                    return NotShown(str(exc), is_too_large=True)
+                closed.add(way)
+                detail = f"by {way}: {exc}"
+                log.info("a reply cannot be edited by %s any more: %s", way, exc)
+        return NotShown(detail)
+
+    async def _show_by(self, way: Way, reply: Reply, sheet: Sheet) -> int:
+        try:
+            return await self._edit_by(way, reply, sheet)
+        except _Refused as exc:
+            if exc.meaning is Meaning.UNWANTED:
+                log.warning("a reply is shown in plain words: %s", exc)
+                return await self._edit_by(way, reply, sheet.in_plain_words())
+            if way is Way.TOKEN and exc.status == 404:
+                # Discord sometimes does not know a valid token for a moment.
+                await asyncio.sleep(ASK_AGAIN_AFTER_S)
+                return await self._edit_by(way, reply, sheet)
+            raise
+
+    async def _edit_by(self, way: Way, reply: Reply, sheet: Sheet) -> int:
+        try:
+            async with asyncio.timeout(UPLOAD_WITHIN_S if sheet.files else EDIT_WITHIN_S):
+                return await self._edit(way, reply, sheet)
+        except discord.HTTPException as exc:
+            meaning = meaning_of(exc)
+            if meaning is Meaning.LATER:
+                raise ReplyUnavailable(f"status {exc.status}, code {exc.code}") from exc
+            raise _Refused(meaning, exc) from exc
+        except discord.RateLimited as exc:
+            raise ReplyUnavailable(f"rate limited for {exc.retry_after:.0f} s") from exc
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            raise ReplyUnavailable(type(exc).__name__) from exc
+
+    async def _edit(self, way: Way, reply: Reply, sheet: Sheet) -> int:
+        text = sheet.card.plain if sheet.is_plain else None
+        embeds = [] if sheet.is_plain else [embed_of(sheet.card)]
+        view = view_of(sheet.card.buttons)
+        attachments = MISSING if sheet.files is None else _opened(sheet.files)
+        message: discord.WebhookMessage | discord.Message
+        match way:
+            case Way.TOKEN:
+                webhook = discord.Webhook.partial(
+                    reply.application_id, reply.token or "", client=self._client
+                )
+                message = await webhook.edit_message(
+                    reply.message_id or "@original",  # type: ignore[arg-type] # what Discord takes
+                    content=text,
+                    embeds=embeds,
+                    view=view,
+                    attachments=attachments,
+                )
+            case Way.CHANNEL:
+                channel = self._client.get_partial_messageable(
+                    reply.channel_id, guild_id=reply.guild_id
+                )
+                message = await channel.get_partial_message(reply.message_id or 0).edit(
+                    content=text, embeds=embeds, view=view, attachments=attachments
+                )
+        return message.id
+
+
+def _opened(files: Sequence[Enclosure]) -> list[discord.File]:
+    # discord.py closes them after the edit, and streams them until then.
+    return [discord.File(file.path, filename=file.filename) for file in files]

@@ -1,0 +1,52 @@
+"""What one edit puts into a message: a card or plain words, and perhaps files."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from bot.services.delivery import Parcel
+from bot.ui.card import Card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file to attach."""
+
+    path: Path
+    filename: str
+    plain_filename: str
+    """Without anybody's words in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """The whole content of a message after an edit."""
+
+    card: Card
+    files: tuple[Enclosure, ...] | None = None
+    """In place of what is attached; None leaves that alone."""
+    is_plain: bool = False
+    """Fixed words only, in place of the card."""
+
+    def in_plain_words(self) -> Self:
+        """Return the same without anything that a user wrote."""
+        files = self.files and tuple(
+            replace(file, filename=file.plain_filename) for file in self.files
+        )
+        return replace(self, is_plain=True, files=files)
+
+
+def enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+    """Return the parcel's stems, and behind them their picture."""
+    stems = [
+        Enclosure(
+            path=file.path,
+            filename=file.filename,
+            plain_filename=f"{file.stem.value}{file.path.suffix}",
+        )
+        for file in parcel.files
+    ]
+    if parcel.picture is not None:
+        name = parcel.picture.name
+        stems.append(Enclosure(path=parcel.picture, filename=name, plain_filename=name))
+    return tuple(stems)

@@ -1,0 +1,29 @@
+"""Strangers' text made fit to stand in a message: one line, no markup, no mention, not endless."""
+
+import re
+
+from bot.services.naming import plain
+
+ZERO_WIDTH_SPACE = "\u200b"
+MAX_LENGTH = 80
+
+_MARKUP = re.compile(r"([\\*_~`|<>\[\]()#])")
+_LIST_OR_RULE = re.compile(r"^([-+.])")
+_MENTION = re.compile(r"@(?=\S)")
+_LINK = re.compile(r"(?<=:)(?=//)")
+
+
+def shortened(text: str, max_length: int = MAX_LENGTH) -> str:
+    """Return `text` as one plain line of at most `max_length` characters; markup stays."""
+    line = plain(text)
+    if len(line) <= max_length:
+        return line
+    return line[: max_length - 1].rstrip() + "…"
+
+
+def safe(text: str, max_length: int = MAX_LENGTH) -> str:
+    """Return `text` shortened, and so that Discord shows it as it is written."""
+    line = _MARKUP.sub(r"\\\1", shortened(text, max_length))
+    line = _LIST_OR_RULE.sub(r"\\\1", line)
+    line = _MENTION.sub("@" + ZERO_WIDTH_SPACE, line)
+    return _LINK.sub(ZERO_WIDTH_SPACE, line)

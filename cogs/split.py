@@ -1,0 +1,80 @@
+"""`/split`: starts a job."""
+
+from collections.abc import Mapping
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.domain.clock import Clock
+from bot.domain.job import Request, Source, UserId
+from bot.domain.stems import AudioFormat, Recipe
+from bot.services.splits import SplitService
+from bot.ui.acknowledge import start_split
+from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices
+from bot.ui.client import Stemcord
+from bot.ui.context import reply_of
+from bot.ui.options import AUDIO_FILES, Fields, OfferingCog, choice_fields, offered_command
+
+
+class SplitCog(OfferingCog):
+    """Takes requests."""
+
+    def __init__(self, *, splits: SplitService, clock: Clock) -> None:
+        self._splits = splits
+        self._clock = clock
+
+    def option_fields(self) -> Mapping[str, Fields]:
+        """Offer what this installation reaches."""
+        return {
+            "file": AUDIO_FILES,
+            "stems": choice_fields(recipe_choices(self._splits.offers())),
+            "format": choice_fields(format_choices(self._splits.formats)),
+        }
+
+    @offered_command(name="split", description="Split a song into stems")
+    @app_commands.rename(audio_format="format")
+    @app_commands.describe(
+        file="The song: an audio or video file",
+        stems="What you want of it; Karaoke if you do not say",
+        audio_format="How the stems are encoded; MP3 if you do not say",
+        provider="Who separates it; best left open",
+        private="Show the answer to you alone",
+    )
+    async def split(
+        self,
+        interaction: discord.Interaction[Stemcord],
+        file: discord.Attachment,
+        stems: Recipe = Recipe.KARAOKE,
+        audio_format: AudioFormat = AudioFormat.MP3,
+        provider: app_commands.Range[str, 1, 50] | None = None,
+        private: bool = False,
+    ) -> None:
+        """Store the request, acknowledge it, and leave the rest to the services."""
+        request = Request(
+            user_id=UserId(interaction.user.id),
+            # The title is the name before Discord took the letters out that it does not like.
+            source=Source(filename=file.title or file.filename, url=file.url, size_bytes=file.size),
+            recipe=stems,
+            audio_format=audio_format,
+            provider=provider_name(provider, self._splits.provider_titles()),
+        )
+        reply = reply_of(interaction, private=private, now=self._clock.now())
+        await start_split(interaction, self._splits, request=request, reply=reply)
+
+    @split.autocomplete("provider")
+    async def suggest_providers(
+        self, interaction: discord.Interaction[Stemcord], typed: str
+    ) -> list[Choice[str]]:
+        """Suggest who makes the stems chosen so far."""
+        return provider_choices(
+            typed,
+            titles=self._splits.provider_titles(),
+            offers=self._splits.offers(),
+            recipe=interaction.namespace.stems or Recipe.KARAOKE,
+        )
+
+
+async def setup(bot: Stemcord) -> None:
+    """Add the cog."""
+    await bot.add_cog(SplitCog(splits=bot.services.splits, clock=bot.services.clock))
