@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Read = TypeVar("Read")
 
 _WORD: Final = re.compile(r'[^\[\]{}:,"\s]+')
-_ADDRESS_OR_KEY: Final = re.compile(r"\S*[/=?&%@\\]\S*|\S{25,}")
+_ADDRESS_OR_KEY: Final = re.compile(r"\S*[/=?&%@\\]\S*|(?=\S*\d)\S{10,}|\S{25,}")
 _SHOWN: Final = 160
 
 

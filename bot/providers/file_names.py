@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 from bot.domain.stems import Stem
 
-_WITHOUT_VOCALS: Final = re.compile(r"(?:no|non|without|minus)[\W_]*(?:vocals?|voice)")
-_WITHOUT_REVERB: Final = re.compile(r"(?:no|de|without|minus)[\W_]*(?:reverb|echo)")
+_WITHOUT_VOCALS: Final = re.compile(r"(?<![^\W_])(?:no|non|without|minus)[\W_]*(?:vocals?|voice)")
+_WITHOUT_REVERB: Final = re.compile(r"(?<![^\W_])(?:no|de|without|minus)[\W_]*(?:reverb|echo)")
 _WORDS: Final = {
     "vocals": Stem.VOCALS,
     "vocal": Stem.VOCALS,

@@ -1,0 +1,57 @@
+"""A song through a vendor's real service, with the operator's own key; costs a minute of credit.
+
+Run with `pytest -m live tests/live`, the vendor's key, and `STEMCORD_LIVE_SONG`: the public
+address of a short song.
+"""
+
+import asyncio
+import os
+
+import pytest
+
+from bot.domain.clock import SystemClock
+from bot.providers.addresses import TrustedHosts
+from bot.providers.base import Accepted, Finished, ProviderContext, Running
+from bot.providers.downloads import Downloads
+from bot.providers.registry import BUILT_IN
+from bot.providers.transport import GuardedTransport
+from tests.contract.vendor import call, song
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(params=BUILT_IN.values(), ids=list(BUILT_IN))
+def provider(request):
+    way = GuardedTransport(trusted=TrustedHosts())
+    made = request.param.factory(
+        ProviderContext(
+            settings=os.environ,
+            transport=way,
+            downloads=Downloads(transport=way),
+            clock=SystemClock(),
+            max_result_bytes=1 << 29,
+        )
+    )
+    if made is None:
+        pytest.skip(f"{request.param.key_setting} is not set")
+    return made
+
+
+async def test_a_song_comes_back_as_the_declared_stems(provider, tmp_path):
+    url = os.environ.get("STEMCORD_LIVE_SONG")
+    if url is None:
+        pytest.skip("STEMCORD_LIVE_SONG is not set")
+    model = provider.capabilities.models[0]
+    answer = await provider.submit(call(model), song(url))
+    if isinstance(answer, Accepted):
+        ref, answer = answer.ref, Running()
+        async with asyncio.timeout(600):
+            while isinstance(answer, Running):
+                await asyncio.sleep(provider.capabilities.poll_interval_s)
+                answer = await provider.poll(ref)
+    assert isinstance(answer, Finished)
+    assert model.stems <= {file.stem for file in answer.files}
+    for number, file in enumerate(answer.files):
+        await provider.fetch(file, tmp_path / str(number))
+        assert (tmp_path / str(number)).stat().st_size > 1000
+    await provider.aclose()
