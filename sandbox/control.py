@@ -153,6 +153,8 @@ class Control:
 
     async def upload(self, request: web.Request) -> web.Response:
         """Take a file for later use."""
+        if request.content_type != "multipart/form-data":
+            raise NotAllowed("An upload is a form with a file.")
         async for part in await request.multipart():
             if isinstance(part, BodyPartReader) and part.filename:
                 path = self._media.new_path()

@@ -27,6 +27,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
     50005: (403, "Cannot edit a message authored by another user"),
     50006: (400, "Cannot send an empty message"),
     50007: (403, "Cannot send messages to this user"),
+    50033: (400, "Invalid Recipient(s)"),
     50013: (403, "Missing Permissions"),
     50027: (401, "Invalid Webhook Token"),
     INVALID_FORM: (400, "Invalid Form Body"),

@@ -121,7 +121,7 @@ class Interactions:
             channel=channel,
             opened_at=self._world.clock.now(),
             name=name,
-            owners=self._owners(user, channel),
+            owners=self._world.integration_owners(user, channel),
             context=self._world.context_of(channel),
             source_id=None if source is None else source.id,
         )
@@ -149,7 +149,8 @@ class Interactions:
             raise DiscordError(10062)
         if interaction.is_taken:
             raise DiscordError(40060)
-        if self._world.clock.now() - interaction.opened_at > self.answer_within_s:
+        waited_s = self._world.clock.now() - interaction.opened_at
+        if interaction.is_late or waited_s > self.answer_within_s:
             raise DiscordError(10062)
         interaction.is_taken = True
         return interaction
@@ -176,17 +177,6 @@ class Interactions:
         for token, interaction in list(self._by_token.items()):
             if self._has_expired(interaction):
                 del self._by_token[token]
-
-    def _owners(self, user: User, channel: Channel) -> Json:
-        owners: Json = {}
-        guild = self._world.guild_of(channel)
-        if guild is not None and guild.has_bot:
-            owners["0"] = str(guild.id)
-        elif self._world.bot.id in channel.member_ids:
-            owners["0"] = "0"
-        if user.installed_app:
-            owners["1"] = str(user.id)
-        return owners
 
     def _payload(self, interaction: Interaction, data: Json, locale: str) -> Json:
         channel = interaction.channel

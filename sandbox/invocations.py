@@ -12,6 +12,7 @@ from sandbox.world import World
 
 _STRING, _INTEGER, _BOOLEAN, _USER, _CHANNEL, _ROLE, _MENTIONABLE = range(3, 10)
 _NUMBER, _ATTACHMENT = 10, 11
+_SERVER_INSTALL = 0
 
 
 class NotAllowed(Exception):
@@ -120,6 +121,9 @@ class Invocations:
         raise NotAllowed(f"There is no command {name}.")
 
     def _check_use(self, command: Json, user: User, channel: Channel) -> None:
+        installed = {int(kind) for kind in self._world.integration_owners(user, channel)}
+        if not installed & set(command.get("integration_types") or (_SERVER_INSTALL,)):
+            raise NotAllowed("This command is not installed here.")
         contexts = command.get("contexts")
         if contexts is not None and self._world.context_of(channel) not in contexts:
             raise NotAllowed("This command cannot be used here.")

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from sandbox.clock import SandboxClock
 from sandbox.errors import DiscordError, Json
 
-GLOBAL_PER_S = 50
 OLD_MESSAGE_S = 3600
-OLD_EDITS_AN_HOUR = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +27,7 @@ def _rule(name: str, pattern: str, most: int, window_s: float) -> Rule:
     return Rule(name=name, pattern=re.compile(pattern), most=most, window_s=window_s)
 
 
-# Discord does not document the figures; these are what its headers said in 2026.
+# Discord documents no figures; these are the ones that its headers are commonly seen to name.
 RULES = (
     _rule("messages", r"POST /channels/(\d+)/messages", 5, 5.0),
     _rule("edits", r"PATCH /channels/(\d+)/messages/\d+", 5, 5.0),
@@ -67,7 +65,9 @@ class RateLimits:
 
     clock: SandboxClock
     is_enabled: bool = True
-    old_edits_an_hour: int = OLD_EDITS_AN_HOUR
+    requests_a_second: int = 50
+    # How many Discord really allows is unknown; it is few.
+    old_edits_an_hour: int = 20
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _old_edits: dict[int, deque[float]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class RateLimits:
         now = time.monotonic()
         while self._recent and self._recent[0] <= now - 1:
             self._recent.popleft()
-        if len(self._recent) >= GLOBAL_PER_S:
+        if len(self._recent) >= self.requests_a_second:
             raise RateLimited(1 - (now - self._recent[0]), is_global=True)
         self._recent.append(now)
 

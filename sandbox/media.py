@@ -26,7 +26,7 @@ class MediaStore:
         self.lifetime_s = LIFETIME_S
         self._folder = folder
         self._clock = clock
-        self._capacity_bytes = capacity_bytes
+        self.capacity_bytes = capacity_bytes
         self._stored: dict[int, Attachment] = {}
         self._key = secrets.token_bytes(32)
 
@@ -46,7 +46,7 @@ class MediaStore:
     ) -> Attachment:
         """Take over a received file; raise `40005` when the folder is full."""
         size_bytes = source.stat().st_size
-        if sum(a.size_bytes for a in self._stored.values()) + size_bytes > self._capacity_bytes:
+        if sum(a.size_bytes for a in self._stored.values()) + size_bytes > self.capacity_bytes:
             source.unlink()
             raise DiscordError(40005, message="The sandbox's disk allowance is used up")
         path = source.rename(self._folder / str(attachment_id))

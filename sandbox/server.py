@@ -32,6 +32,7 @@ from sandbox.rest_messages import MessageRest
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the stand-in
 _PAGE = Path(__file__).parent / "page"
 _SHUTDOWN_S = 1.0
+_ALL_ADDRESSES = "0.0.0.0"
 
 
 class Sandbox:
@@ -78,12 +79,11 @@ class Sandbox:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Serve REST, gateway, CDN, page and control API on one port."""
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
-        await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        await site.start()
         self._runner = runner
-        bound_port = runner.addresses[0][1]
-        self.base_url = f"http://{host}:{bound_port}"
+        await runner.setup()
+        await web.TCPSite(runner, host, port).start()
+        shown_host = "127.0.0.1" if host == _ALL_ADDRESSES else host
+        self.base_url = f"http://{shown_host}:{runner.addresses[0][1]}"
         self.media.base_url = self.base_url
         self.gateway.base_url = self.base_url
 
@@ -104,20 +104,20 @@ class Sandbox:
         modals = Modals(feed=self.feed, payloads=self._payloads)
         front_door = FrontDoor(log=self.log, faults=self.faults, limits=self.limits)
         application = web.Application(middlewares=front_door.middlewares())
-        for base in API_PREFIXES:
-            application.add_routes(self._api_routes(base, bodies, conversation, modals))
+        for part in self._rest(bodies, conversation, modals):
+            for base in API_PREFIXES:
+                application.add_routes(part.routes(base))
         application.add_routes(self.gateway.routes())
         application.add_routes(Cdn(media=self.media).routes())
         control = self._control(bodies, conversation, modals)
         application.add_subapp("/sandbox", control.application())
-        if _PAGE.is_dir():
-            application.router.add_get("/", _show_page)
-            application.router.add_static("/page", _PAGE)
+        application.router.add_get("/", _show_page)
+        application.router.add_static("/page", _PAGE)
         return application
 
-    def _api_routes(
-        self, base: str, bodies: BodyReader, conversation: Conversation, modals: Modals
-    ) -> list[web.RouteDef]:
+    def _rest(
+        self, bodies: BodyReader, conversation: Conversation, modals: Modals
+    ) -> tuple[ApplicationRest, MessageRest, InteractionRest]:
         application_rest = ApplicationRest(
             world=self.world,
             payloads=self._payloads,
@@ -144,8 +144,7 @@ class Sandbox:
             modals=modals,
             bodies=bodies,
         )
-        parts = (application_rest, message_rest, interaction_rest)
-        return [route for part in parts for route in part.routes(base)]
+        return application_rest, message_rest, interaction_rest
 
     def _control(self, bodies: BodyReader, conversation: Conversation, modals: Modals) -> Control:
         invocations = Invocations(world=self.world, payloads=self._payloads)

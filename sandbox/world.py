@@ -104,7 +104,7 @@ class World:
     def bot_dm(self, user_id: int) -> Channel:
         """Return the DM channel between a person and the bot."""
         if user_id not in self.users or user_id == self.bot.id:
-            raise DiscordError(50007)
+            raise DiscordError(50033)
         return next(
             channel
             for channel in self.channels.values()
@@ -116,6 +116,18 @@ class World:
         if channel.guild_id is not None:
             return Context.GUILD
         return Context.BOT_DM if self.bot.id in channel.member_ids else Context.PRIVATE
+
+    def integration_owners(self, user: User, channel: Channel) -> Json:
+        """Return through whom the application is installed where a person is: 0 server, 1 user."""
+        owners: Json = {}
+        guild = self.guild_of(channel)
+        if guild is not None and guild.has_bot:
+            owners["0"] = str(guild.id)
+        elif self.bot.id in channel.member_ids:
+            owners["0"] = "0"
+        if user.installed_app:
+            owners["1"] = str(user.id)
+        return owners
 
     def may_see_channel(self, user_id: int, channel: Channel) -> bool:
         """Whether a person is in a channel."""

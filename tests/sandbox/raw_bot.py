@@ -20,6 +20,7 @@ class RawBot:
         self.events: asyncio.Queue[Json] = asyncio.Queue()
         self._session: aiohttp.ClientSession | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
@@ -29,6 +30,8 @@ class RawBot:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.gather(self._reader, return_exceptions=True)
+        for socket in self._sockets:
+            await socket.close()
         await self.http.close()
 
     @property
@@ -61,9 +64,15 @@ class RawBot:
         assert (status, answer["code"]) == (400, 50035)
         return set(_leaves(answer["errors"]))
 
+    async def connect(self, query: str = "") -> aiohttp.ClientWebSocketResponse:
+        """Connect to the gateway."""
+        socket = await self.http.ws_connect(self.sandbox.gateway.address + query)
+        self._sockets.append(socket)
+        return socket
+
     async def identify(self, **changes: Any) -> aiohttp.ClientWebSocketResponse:
         """Connect and identify; what comes back is for the caller to read."""
-        socket = await self.http.ws_connect(self.sandbox.gateway.address)
+        socket = await self.connect()
         assert (await socket.receive_json())["op"] == 10
         data = {"token": DEFAULT_TOKEN, "intents": GUILDS_AND_DMS, "properties": {}, **changes}
         await socket.send_json({"op": 2, "d": data})

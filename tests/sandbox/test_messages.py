@@ -227,9 +227,7 @@ async def test_person_who_takes_no_dms_gets_none(raw_bot: RawBot, sandbox: Sandb
     assert await raw_bot.refused("POST", path, {"content": "x"}) == 50007
 
 
-async def test_messages_are_listed_newest_first(
-    raw_bot: RawBot, karaoke: str
-) -> None:
+async def test_messages_are_listed_newest_first(raw_bot: RawBot, karaoke: str) -> None:
     sent = [await send(raw_bot, karaoke, {"content": str(number)}) for number in range(4)]
     _, latest = await raw_bot.ask("GET", f"{karaoke}/messages?limit=2")
     assert [message["content"] for message in latest] == ["3", "2"]
