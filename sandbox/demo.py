@@ -16,6 +16,7 @@ from sandbox.song import write_song
 
 READY_WITHIN_S = 60.0
 FOLDER = Path("stems")
+ENDED_WITHOUT_STEMS = "Nothing was charged."
 _MARKUP = re.compile(r"[*_`~|\\]|<(?:t|@|#)[^>]*>")
 
 
@@ -65,7 +66,7 @@ async def _split(ada: SandboxClient, song: Path, recipe: str) -> Json:
             print("\n".join(f"  │ {line}" for line in text.splitlines()), flush=True)
             print("  ╵", flush=True)
         shown = text
-        if not reply["loading"] and not _can_cancel(reply):
+        if _stems(reply) or ENDED_WITHOUT_STEMS in text:
             break
     return reply
 
@@ -77,12 +78,6 @@ def _text(message: Json) -> str:
         parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", ())]
         parts.append(embed.get("footer", {}).get("text", ""))
     return _MARKUP.sub("", "\n".join(part for part in parts if part))
-
-
-def _can_cancel(message: Json) -> bool:
-    """Whether the job goes on: its card can be cancelled for just as long."""
-    buttons = [item for row in message["components"] for item in row.get("components", ())]
-    return any("cancel" in str(button.get("custom_id")) for button in buttons)
 
 
 def _stems(message: Json) -> list[Json]:
