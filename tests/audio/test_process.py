@@ -48,7 +48,7 @@ async def test_a_cancelled_call_leaves_no_process_behind_nor_what_that_started()
     call = asyncio.create_task(process.run(python(code), line=b"", wall_s=60))
     child = await first_child()
     started = Path(f"/proc/{child}/task/{child}/children")
-    await until(lambda: started.read_text())
+    await until(started.read_text)
     grandchild = int(started.read_text())
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
