@@ -1,12 +1,13 @@
 """The one contract that every hosted adapter keeps, over each vendor's own answers."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.attempt import RemoteFile, RemoteRef
@@ -159,7 +160,7 @@ WORDS = st.sampled_from(
 VALUES = st.recursive(
     st.none()
     | st.booleans()
-    | st.floats(allow_nan=False)
+    | st.floats()
     | WORDS
     | st.sampled_from([100000, 101008, 200, 202, 404, 500, -1, 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
@@ -168,20 +169,20 @@ VALUES = st.recursive(
 
 
 @each_vendor
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(body=VALUES, status=st.sampled_from([200, 202, 400, 500]))
 def test_no_body_surprises_an_adapter(vendor, body, status):
-    case = Case(body=body, status=status, expected=None)
+    case = Case(body=json.dumps(body), status=status, expected=None)
 
-    async def both():
-        for outcome in (submitted(vendor, case), polled(vendor, case)):
-            try:
-                answer = await outcome
-            except ProviderError:
-                continue
-            assert isinstance(answer, Accepted | Finished | Running | Failed | Lost)
+    async def answer(ask):
+        try:
+            return await ask(vendor, case)
+        except ProviderError:
+            return None
 
-    asyncio.run(both())
+    for ask in (submitted, polled):
+        found = asyncio.run(answer(ask))
+        assert found is None or isinstance(found, Accepted | Finished | Running | Failed | Lost)
 
 
 async def test_audiocleaner_is_asked_as_its_documents_say():

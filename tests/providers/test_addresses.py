@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.providers.addresses import TrustedHosts, is_public
@@ -35,6 +35,7 @@ def test_addresses_on_the_internet_are_public(address):
     assert is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4, network="127.0.0.0/8") | st.ip_addresses(v=4, network="10.0.0.0/8"))
 def test_no_way_to_carry_a_private_address_in_ipv6_is_public(inner: IPv4Address):
     low = int(inner)
