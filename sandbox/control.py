@@ -12,7 +12,7 @@ from sandbox import control_requests as asked
 from sandbox.bodies import BodyReader
 from sandbox.clock import SandboxClock, iso
 from sandbox.command_rules import MESSAGE_MENU
-from sandbox.entities import Channel, ChannelKind
+from sandbox.entities import Attachment, Channel, ChannelKind
 from sandbox.errors import DiscordError, Json
 from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
@@ -157,12 +157,7 @@ class Control:
             raise NotAllowed("An upload is a form with a file.")
         async for part in await request.multipart():
             if isinstance(part, BodyPartReader) and part.filename:
-                path = self._media.new_path()
-                size_bytes = await self._bodies.save(part, path, LARGEST_UPLOAD)
-                if size_bytes > LARGEST_UPLOAD:
-                    path.unlink()
-                    raise NotAllowed("Your files are too powerful: 500 MB at most.")
-                attachment = self._people.upload(path, part.filename)
+                attachment = await self._receive(part, part.filename)
                 answer = {
                     "id": str(attachment.id),
                     "filename": attachment.shown_name,
@@ -172,6 +167,15 @@ class Control:
                 }
                 return web.json_response(answer)
         raise NotAllowed("There is no file in this upload.")
+
+    async def _receive(self, part: BodyPartReader, name: str) -> Attachment:
+        path = self._media.new_path()
+        try:
+            if await self._bodies.save(part, path, LARGEST_UPLOAD) > LARGEST_UPLOAD:
+                raise NotAllowed("This file is too large: 500 MB at most.")
+            return self._people.upload(path, name)
+        finally:
+            path.unlink(missing_ok=True)
 
     async def use_command(self, request: web.Request) -> web.Response:
         """Use a command and answer once the bot has."""

@@ -56,7 +56,7 @@ class Gateway:
 
     async def dispatch_message(self, event: str, message: Message, channel: Channel) -> None:
         """Tell of a message that is new or changed; what others write in servers is blank."""
-        if message.is_ephemeral or not channel.bot_can_view:
+        if message.is_ephemeral or not self._world.bot_sees(channel):
             return
         data = self._payloads.message(message)
         guild = self._world.guild_of(channel)
@@ -69,7 +69,7 @@ class Gateway:
 
     async def dispatch_deletion(self, message: Message, channel: Channel) -> None:
         """Tell that a message is gone."""
-        if message.is_ephemeral or not channel.bot_can_view:
+        if message.is_ephemeral or not self._world.bot_sees(channel):
             return
         data = {"id": str(message.id), "channel_id": str(channel.id)}
         if channel.guild_id is not None:
@@ -127,14 +127,14 @@ class Gateway:
                 return frame.data if frame.type is WSMsgType.CLOSE else None
             try:
                 message = json.loads(frame.data)
-                op, data = Op(message["op"]), message.get("d")
+                op, data = message["op"], message.get("d")
             except (ValueError, KeyError, TypeError, AttributeError):
                 await socket.close(code=DECODE_ERROR)
                 return None
             await self._handle(connection, op, data)
         return None
 
-    async def _handle(self, connection: Connection, op: Op, data: object) -> None:
+    async def _handle(self, connection: Connection, op: object, data: object) -> None:
         session = self._session_of(connection)
         match op:
             case Op.HEARTBEAT:

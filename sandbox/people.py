@@ -130,7 +130,7 @@ class People:
     ) -> Interaction:
         """Press a button, or choose from a select menu."""
         component = _find_component(message.components, custom_id)
-        if component is None or component.get("disabled"):
+        if component is None or component.get("disabled") or "type" not in component:
             raise NotAllowed("There is no such button, or it is disabled.")
         data: Json = {"custom_id": custom_id, "component_type": component["type"]}
         if component["type"] != _BUTTON:
@@ -172,7 +172,9 @@ class People:
     ) -> Message:
         """Write a message, with the files that were chosen before."""
         body = Body(payload={"content": content})
-        for number, attachment in enumerate([self.uploaded(key) for key in upload_ids]):
+        for number, attachment in enumerate(
+            self.uploaded(key) for key in dict.fromkeys(upload_ids)
+        ):
             body.files[number] = Received(name=attachment.shown_name, path=attachment.path)
             self._media.forget(attachment)
             del self._world.uploads[attachment.id]

@@ -140,6 +140,11 @@ class World:
             return user_id == message.visible_to
         return self.may_see_channel(user_id, self.channels[message.channel_id])
 
+    def bot_sees(self, channel: Channel) -> bool:
+        """Whether the bot is in a channel."""
+        guild = self.guild_of(channel)
+        return channel.bot_can_view and (guild is None or guild.has_bot)
+
     def messages_in(self, channel_id: int) -> list[Message]:
         """Return a channel's messages, oldest first."""
         return [m for m in self.messages.values() if m.channel_id == channel_id]
@@ -149,8 +154,7 @@ class World:
         channel = self.channels.get(channel_id)
         if channel is None:
             raise DiscordError(10003)
-        guild = self.guild_of(channel)
-        if not channel.bot_can_view or (guild is not None and not guild.has_bot):
+        if not self.bot_sees(channel):
             raise DiscordError(50001)
         return channel
 

@@ -28,6 +28,18 @@ async def test_wrong_identify_closes_with_its_code(
     assert socket.close_code == code
 
 
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [("no json", 4002), ("[]", 4002), ('{"op": 77}', 4003), ('{"op": 3, "d": {}}', 4003)],
+)
+async def test_nonsense_closes_with_its_code(raw_bot: RawBot, sent: str, code: int) -> None:
+    socket = await raw_bot.connect()
+    await socket.receive_json()
+    await socket.send_str(sent)
+    await socket.receive()
+    assert socket.close_code == code
+
+
 async def test_frames_are_one_zlib_stream_when_asked_for(raw_bot: RawBot) -> None:
     socket = await raw_bot.connect("?v=10&encoding=json&compress=zlib-stream")
     data = {"token": DEFAULT_TOKEN, "intents": GUILDS_AND_DMS}
