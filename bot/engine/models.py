@@ -47,6 +47,8 @@ class LocalModel:
     source: Source
     notice: str
     """Where the weights come from and on which terms; kept beside the file."""
+    file_sha256: str | None = None
+    """The finished file's hash, where it is taken from the archive as it is."""
     needs_consent: bool = False
     format: int = 1
     """Raised when the conversion changes, so that files made by an older one are made anew."""
@@ -101,6 +103,7 @@ HTDEMUCS = LocalModel(
         "under the MIT licence; the weights are for personal and research use only and must\n"
         "not be passed on. Stemcord neither contains nor distributes them.\n"
     ),
+    file_sha256="da9e5101ee0804d04933974b59d8aae9c862e80e14f2f24e7c74cae76bdbe748",
     needs_consent=True,
 )
 
