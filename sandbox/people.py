@@ -172,9 +172,8 @@ class People:
     ) -> Message:
         """Write a message, with the files that were chosen before."""
         body = Body(payload={"content": content})
-        for number, attachment in enumerate(
-            self.uploaded(key) for key in dict.fromkeys(upload_ids)
-        ):
+        chosen = [self.uploaded(upload_id) for upload_id in dict.fromkeys(upload_ids)]
+        for number, attachment in enumerate(chosen):
             body.files[number] = Received(name=attachment.shown_name, path=attachment.path)
             self._media.forget(attachment)
             del self._world.uploads[attachment.id]

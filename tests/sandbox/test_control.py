@@ -89,6 +89,23 @@ async def test_uploaded_files_are_sent_with_a_message(
     assert (tmp_path / "copy").read_bytes() == song.read_bytes()
 
 
+async def test_failed_message_leaves_the_chosen_files_for_the_next_try(
+    ada: SandboxClient, sandbox: Sandbox, song: Path
+) -> None:
+    upload = await ada.upload(song)
+    state = await ada.state()
+    asked = {
+        "as": state["users"][0]["id"],
+        "channel": state["channels"][-1]["id"],
+        "content": "",
+    }
+    url = f"{sandbox.base_url}/sandbox/messages"
+    async with RawBot(sandbox) as caller:
+        for uploads, is_sent in (([upload, "5"], False), ([upload, upload], True)):
+            async with caller.http.post(url, json=asked | {"uploads": uploads}) as response:
+                assert ("attachments" in await response.json()) is is_sent
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
