@@ -18,17 +18,12 @@ class App {
   #state = new State();
   #stream = null;
   #timeline;
-  #composer;
 
   constructor() {
     const state = this.#state;
     const use = messageActions({ state, nodeOf: (id) => this.#timeline.nodeOf(id) });
     this.#timeline = new Timeline({ state, scroller: at("timeline"), list: at("messages"), use });
-    this.#composer = new Composer({
-      state,
-      root: at("composer"),
-      dropTarget: document.querySelector(".chat"),
-    });
+    new Composer({ state, root: at("composer"), dropTarget: document.querySelector(".chat") });
     for (const topic of ["world", "opened", "link"]) state.on(topic, () => this.#drawFrame());
     state.on("clock", () => state.viewer && drawStrip(at("strip"), this.#frame()));
     keepTime(at("strip"), state);
@@ -54,8 +49,9 @@ class App {
       seen.find(({ kind }) => kind === "text");
     const isNewViewer = viewer.id !== this.#state.viewer?.id;
     if (isNewViewer) this.#state.unread.clear();
-    await this.#state.open(viewer, channel);
+    const opened = this.#state.open(viewer, channel);
     if (isNewViewer) this.#listen();
+    await opened;
   }
 
   #slug({ kind, name }) {

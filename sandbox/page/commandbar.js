@@ -160,7 +160,8 @@ export class CommandBar {
   }
 
   #backspace(field) {
-    if (field.option.required) this.close();
+    if (field.clear && !field.isEmpty) field.clear();
+    else if (field.option.required) this.close();
     else this.#remove(field);
   }
 

@@ -46,7 +46,7 @@ export class FileField {
   }
 
   take(file) {
-    this.#upload = new Upload({ file, onRemove: () => this.#clear() });
+    this.#upload = new Upload({ file, onRemove: () => this.clear() });
     this.#draw();
     this.onChanged(this);
   }
@@ -64,7 +64,7 @@ export class FileField {
     return { upload: this.#upload.id };
   }
 
-  #clear() {
+  clear() {
     this.#upload = null;
     this.#draw();
     this.focus();

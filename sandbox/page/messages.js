@@ -8,6 +8,7 @@ import { clockTime, longDate, messageTime } from "./format.js";
 import { markdown } from "./markdown.js";
 
 const GROUP_MS = 7 * 60_000;
+const EXCERPT_CHARACTERS = 120;
 
 /** Messages of one author in a row share one head; an answer to a command always has its own. */
 export function isGrouped(message, previous) {
@@ -32,7 +33,7 @@ function isCommand(used, { world }) {
 
 function interactionLine({ interaction }, state) {
   if (!interaction || !isCommand(interaction.name, state)) return null;
-  const user = state.person(interaction.user?.id ?? interaction.user) ?? interaction.user;
+  const user = state.person(interaction.user.id) ?? interaction.user;
   return el(
     "div",
     { class: "used" },
@@ -42,8 +43,6 @@ function interactionLine({ interaction }, state) {
     el("span", { class: "used-command" }, interaction.name),
   );
 }
-
-const EXCERPT_CHARACTERS = 120;
 
 /** The message that this one answers, in one line. */
 function replyLine({ reply_to: id }, state) {

@@ -68,7 +68,13 @@ function fileUpload({ custom_id: id, required = true }) {
 function selectInput(component, world) {
   let chosen = (component.options ?? []).filter((option) => option.default).map(({ value }) => value);
   const onPress = (_, values) => (chosen = values);
-  return { node: selectNode(component, { world, onPress }), value: () => chosen };
+  return {
+    node: selectNode(component, { world, onPress }),
+    async value() {
+      if ((component.required ?? true) && !chosen.length) throw new Refused("Make a selection.");
+      return chosen;
+    },
+  };
 }
 
 function inputFor(component, world) {

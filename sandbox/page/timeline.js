@@ -70,6 +70,8 @@ export class Timeline {
     const date = new Date(message.timestamp);
     if (!previous || !sameDay(date, new Date(previous.timestamp))) this.#list.append(dayDivider(date));
     this.#list.append(this.#draw(message));
+    // What one does oneself, one wants to see.
+    if (message.pending || message.author.id === this.#state.viewer.id) this.#isPinned = true;
     this.#jump.hidden = this.#isPinned;
   }
 

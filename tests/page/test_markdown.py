@@ -1,7 +1,10 @@
 """Discord's Markdown as the page draws it, run in the browser that will show it."""
 
+from collections.abc import AsyncIterator
+
 import pytest
-from playwright.async_api import Browser
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 
 from sandbox.server import Sandbox
 
@@ -50,35 +53,30 @@ TIMED = f"""async (texts) => {{
 }}"""
 
 
-async def test_texts_are_drawn_as_discord_draws_them(browser: Browser, sandbox: Sandbox) -> None:
-    page = await browser.new_page()
-    await page.goto(sandbox.base_url)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with Sandbox() as sandbox:
+        page = await browser.new_page()
+        await page.goto(sandbox.base_url)
+        yield page
+        await page.close()
+
+
+async def test_texts_are_drawn_as_discord_draws_them(page: Page) -> None:
     drawn = await page.evaluate(DRAW, list(DRAWN))
-    await page.close()
 
     assert dict(zip(DRAWN, drawn, strict=True)) == DRAWN
 
 
-async def test_times_are_relative_to_the_clock_of_the_sandbox(
-    browser: Browser, sandbox: Sandbox
-) -> None:
-    page = await browser.new_page()
-    await page.goto(sandbox.base_url)
+async def test_times_are_relative_to_the_clock_of_the_sandbox(page: Page) -> None:
     drawn = await page.evaluate(DRAW, ["<t:7200:R>", "<t:-60:R>"])
-    await page.close()
 
     assert ["in 2 hours" in drawn[0], "1 minute ago" in drawn[1]] == [True, True]
 
 
-async def test_a_long_run_of_marks_is_drawn_without_delay(
-    browser: Browser, sandbox: Sandbox
-) -> None:
-    page = await browser.new_page()
-    await page.goto(sandbox.base_url)
+async def test_a_long_run_of_marks_is_drawn_without_delay(page: Page) -> None:
     took_ms = await page.evaluate(
-        TIMED,
-        ["*" * 4096, "_*" * 2048, "[" * 4096, "**a " * 1024, "||" * 2048, "`" * 4096],
+        TIMED, ["*" * 4096, "_*" * 2048, "[" * 4096, "**a " * 1024, "||" * 2048, "`" * 4096]
     )
-    await page.close()
 
     assert took_ms < 1000

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from sandbox.client import SandboxClient
 from sandbox.server import Sandbox
 from tests.page.conftest import Opener
 
@@ -157,6 +158,25 @@ async def test_a_narrow_screen_scrolls_only_down_and_hides_the_channels(visit: O
     await channel.click()
     await expect(ada.page.get_by_role("heading", name="lounge", exact=True)).to_be_visible()
     await expect(channel).to_be_hidden()
+
+
+async def test_a_new_message_leaves_a_reader_of_old_ones_where_they_are(
+    visit: Opener, sandbox: Sandbox
+) -> None:
+    ada = await visit(height=500)
+    timeline = ada.page.locator("#timeline")
+    async with SandboxClient(sandbox.base_url, person="Ben") as ben:
+        for line in range(12):
+            await ben.say(f"line {line}")
+        await expect(ada.last).to_be_in_viewport()
+        await timeline.evaluate("node => node.scrollTop = 0")
+        await expect(ada.page.locator(".welcome")).to_be_in_viewport()
+        await ben.say("one more")
+
+    await expect(ada.last).to_contain_text("one more")
+    assert await timeline.evaluate("node => node.scrollTop") == 0
+    await ada.page.get_by_role("button", name="New messages").click()
+    await expect(ada.last).to_be_in_viewport()
 
 
 async def test_the_page_finds_its_way_back_after_a_lost_connection(
