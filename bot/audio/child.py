@@ -14,6 +14,7 @@ from bot.audio.tasks import (
     DecodeTask,
     DoesNotFit,
     EncodeTask,
+    FitTask,
     PictureTask,
     Task,
 )
@@ -43,6 +44,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.combine import combine
 
             return combine(task)
+        case FitTask():
+            from bot.audio.fit import fit
+
+            return fit(task)
         case EncodeTask():
             from bot.audio.encode import encode
 

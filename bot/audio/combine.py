@@ -56,24 +56,35 @@ def _mixed(mixes: Sequence[Mix], frames: int) -> Iterator[list[Samples]]:
         files = {path: stack.enter_context(path.open("rb")) for path in _spools(mixes)}
         for start in range(0, frames, _BLOCK_FRAMES):
             wanted = min(_BLOCK_FRAMES, frames - start)
-            read = {path: _read(file, wanted) for path, file in files.items()}
+            read = {
+                (path, lag): _read(files[path], start + lag, wanted) for path, lag in _places(mixes)
+            }
             yield [_sum(mix, read, wanted) for mix in mixes]
 
 
-def _sum(mix: Mix, read: dict[Path, Samples], frames: int) -> Samples:
+def _sum(mix: Mix, read: dict[tuple[Path, int], Samples], frames: int) -> Samples:
     total = np.zeros((frames, CHANNELS), np.float32)
     for part in mix.parts:
-        total += read[part.spool] * np.float32(part.gain)
+        total += read[part.spool, part.lag_frames] * np.float32(part.gain)
     return total
 
 
-def _read(file: BinaryIO, frames: int) -> Samples:
-    """Read a block; past a spool's end there is silence."""
-    raw = file.read(frames * FRAME_BYTES)
+def _read(file: BinaryIO, start: int, frames: int) -> Samples:
+    """Read a block; before a spool's beginning and past its end there is silence."""
+    before = min(frames, max(0, -start))
+    file.seek((start + before) * FRAME_BYTES)
+    raw = file.read((frames - before) * FRAME_BYTES)
     block = np.zeros((frames, CHANNELS), np.float32)
     whole = len(raw) // FRAME_BYTES
-    block[:whole] = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(-1, CHANNELS)
+    block[before : before + whole] = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(
+        -1, CHANNELS
+    )
     return block
+
+
+def _places(mixes: Sequence[Mix]) -> set[tuple[Path, int]]:
+    """Return every spool with the lag it is read at."""
+    return {(part.spool, part.lag_frames) for mix in mixes for part in mix.parts}
 
 
 def _spools(mixes: Sequence[Mix]) -> set[Path]:

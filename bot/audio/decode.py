@@ -24,8 +24,6 @@ _SAMPLE_RATES = range(1_000, 768_001)
 _LOUDEST = 1e9
 _TAG_LENGTH = 200
 _LENGTH_SLACK_S = 1.0
-_PROMISE_LENGTHS = frozenset({"aiff", "flac", "mov", "wav"})
-"""Demuxers that read a stream's length from its header; the others guess it, or know none."""
 
 
 def decode(task: DecodeTask) -> Decoded:
@@ -33,6 +31,8 @@ def decode(task: DecodeTask) -> Decoded:
     try:
         with task.source.open("rb") as file:
             demuxer = _demuxer(file)
+            is_told = formats.tells_length(file, demuxer)
+            file.seek(0)
             with av.open(
                 _Input(file),
                 "r",
@@ -44,18 +44,20 @@ def decode(task: DecodeTask) -> Decoded:
                 metadata_errors="replace",
                 io_open=_open_nothing,
             ) as container:
-                decoded = _decode(container, demuxer, task)
+                decoded = _decode(container, demuxer, task, is_length_told=is_told)
     except (FFmpegError, MemoryError) as exc:
         raise Rejected(Reason.BROKEN_FILE) from exc
     part_of(task.into).replace(task.into)
     return decoded
 
 
-def _decode(container: InputContainer, demuxer: str, task: DecodeTask) -> Decoded:
+def _decode(
+    container: InputContainer, demuxer: str, task: DecodeTask, *, is_length_told: bool
+) -> Decoded:
     stream = _stream(container)
     source = _Source(container, stream)
     frames = _write(task, _blocks(source.frames()))
-    promised_s = _promised_s(stream) if demuxer in _PROMISE_LENGTHS else 0.0
+    promised_s = _promised_s(stream) if is_length_told else 0.0
     return Decoded(
         frames=frames,
         container=demuxer,

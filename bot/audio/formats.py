@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 _HEAD_BYTES = 64 * 1024
+_FIRST_FRAME_BYTES = 2048
 _FRAMES_IN_A_ROW = 3
 _FRAME_HEADER_BYTES = 7
 
@@ -27,6 +28,7 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (4, b"mdat", "mov"),
     (4, b"wide", "mov"),
 )
+_TELL_LENGTH = frozenset({"aiff", "flac", "mov", "wav"})
 _CHUNKED = {"wav": (b"RIFF", b"RF64", b"BW64"), "aiff": (b"FORM",)}
 
 CODECS = frozenset(
@@ -98,6 +100,19 @@ def sniff(file: BinaryIO) -> str | None:
     file.seek(start)
     head = file.read(_HEAD_BYTES)
     return _by_magic(head) or _by_frames(head)
+
+
+def tells_length(file: BinaryIO, demuxer: str) -> bool:
+    """Return whether the file's header holds its length; elsewhere FFmpeg guesses, or knows none.
+
+    An MP3 does where its first frame is LAME's, with the number of those that follow.
+    """
+    if demuxer != "mp3":
+        return demuxer in _TELL_LENGTH
+    file.seek(_after_id3(file))
+    head = file.read(_FIRST_FRAME_BYTES)
+    found = max(head.find(b"Xing"), head.find(b"Info"))
+    return found >= 0 and len(head) > found + 7 and bool(head[found + 7] & 1)
 
 
 def _by_magic(head: bytes) -> str | None:

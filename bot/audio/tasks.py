@@ -72,10 +72,14 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One spool's share of a mix; a gain of -1 takes it away."""
+    """One spool's share of a mix; a gain of -1 takes it away.
+
+    `lag_frames` says by how much the spool's sound comes too late; the mix undoes that.
+    """
 
     spool: Path
     gain: float = 1.0
+    lag_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,37 @@ class Combined:
     factor: float
     frames: int
     levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitTask:
+    """Find where and how loud a stem's spool is in its song's, within `max_lag_frames`."""
+
+    song: Path
+    stem: Path
+    max_lag_frames: int
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return _own_files_budget(thread_pools=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """How a stem lies in its song: `gain` times the stem, `lag_frames` earlier, is in the song.
+
+    `likeness` is their correlation there, from -1 to 1. Levels are of the whole spools.
+    """
+
+    lag_frames: int
+    gain: float
+    likeness: float
+    song_rms: float
+    stem_rms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +215,8 @@ class Drawn:
     size_bytes: int
 
 
-Task = DecodeTask | CombineTask | EncodeTask | PictureTask
-Answer = Decoded | Combined | Encoded | Drawn
+Task = DecodeTask | CombineTask | FitTask | EncodeTask | PictureTask
+Answer = Decoded | Combined | Fitted | Encoded | Drawn
 
 
 class DoesNotFit(SplitError):

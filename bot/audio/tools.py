@@ -18,6 +18,8 @@ from bot.audio.tasks import (
     Drawn,
     Encoded,
     EncodeTask,
+    FitTask,
+    Fitted,
     Mix,
     PictureTask,
     Row,
@@ -76,6 +78,11 @@ class AudioTools:
         """
         task = CombineTask(mixes=tuple(mixes), frames=frames)
         return await self._run(task, Combined)
+
+    async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
+        """Find by how much a stem's spool lags behind its song's, and its gain in it."""
+        task = FitTask(song=song, stem=stem, max_lag_frames=max_lag_frames)
+        return await self._run(task, Fitted)
 
     async def encode(
         self,

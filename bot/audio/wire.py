@@ -17,13 +17,14 @@ from bot.audio.tasks import (
     DecodeTask,
     DoesNotFit,
     EncodeTask,
+    FitTask,
     PictureTask,
     Task,
 )
 from bot.domain.errors import Reason, Rejected
 
 _TASKS: dict[str, type[Task]] = {
-    kind.__name__: kind for kind in (DecodeTask, CombineTask, EncodeTask, PictureTask)
+    kind.__name__: kind for kind in (DecodeTask, CombineTask, FitTask, EncodeTask, PictureTask)
 }
 _A = TypeVar("_A", bound=Answer)
 

@@ -260,6 +260,7 @@ def test_a_header_that_lies_about_the_length_changes_nothing(tmp_path, decoded):
         ("wav", "pcm_s16le", {}),
         ("flac", "flac", {}),
         ("aiff", "pcm_s16be", {}),
+        ("mp3", "libmp3lame", {}),
     ],
 )
 def test_a_cut_file_whose_header_tells_its_length_is_known_to_be_cut(

@@ -1,0 +1,82 @@
+"""Find by how much a stem lags behind its song and how loud it is in it, and how alike they are.
+
+The lag is the peak of the cross-correlation over the stem's loudest passage; the gain is the
+least-squares one, <song, stem> / <stem, stem>, at that lag. Lossy answers arrive late by their
+encoder's delay (MP3 by LAME 1,105 samples, AAC 2,112), which must be undone before a stem is
+subtracted from the song.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from bot.audio import spool
+from bot.audio.spool import CHANNELS, FRAME_BYTES
+from bot.audio.tasks import FitTask, Fitted
+
+Mono = npt.NDArray[np.float32]
+
+_PASSAGE_FRAMES = 1 << 20
+"""24 s: enough for a sharp peak, and bounded memory whatever the song's length."""
+_BLOCK_FRAMES = 1 << 16
+
+
+def fit(task: FitTask) -> Fitted:
+    """Fit a stem to its song; all zeros when the stem is silent."""
+    song_power, _ = _power(task.song)
+    stem_power, loudest = _power(task.stem)
+    start = max(0, loudest - _PASSAGE_FRAMES // 2)
+    stem = _mono(task.stem, start, _PASSAGE_FRAMES)
+    margin = task.max_lag_frames
+    song = _mono(task.song, start - margin, len(stem) + 2 * margin)
+    energy = float(np.dot(stem, stem))
+    if energy == 0.0:
+        return Fitted(lag_frames=0, gain=0.0, likeness=0.0, song_rms=song_power**0.5, stem_rms=0.0)
+    correlation = _correlate(song, stem)[: 2 * margin + 1]
+    best = int(np.argmax(np.abs(correlation)))
+    there = song[best : best + len(stem)]
+    likeness = float(correlation[best]) / max(1e-12, float(np.linalg.norm(there)) * energy**0.5)
+    return Fitted(
+        # A stem that lags has its sound at a later place than the song has.
+        lag_frames=margin - best,
+        gain=float(correlation[best]) / energy,
+        likeness=likeness,
+        song_rms=song_power**0.5,
+        stem_rms=stem_power**0.5,
+    )
+
+
+def _power(path: Path) -> tuple[float, int]:
+    """Return a spool's mean square, and the middle of its loudest passage in frames."""
+    frames = spool.frames_in(path)
+    blocks = [
+        float(np.square(_mono(path, start, _BLOCK_FRAMES), dtype=np.float64).mean())
+        for start in range(0, frames, _BLOCK_FRAMES)
+    ]
+    if not blocks:
+        return 0.0, 0
+    width = max(1, _PASSAGE_FRAMES // _BLOCK_FRAMES)
+    passages = np.convolve(blocks, np.ones(width), mode="same")
+    return float(np.mean(blocks)), (int(np.argmax(passages)) * _BLOCK_FRAMES + _BLOCK_FRAMES // 2)
+
+
+def _mono(path: Path, start: int, frames: int) -> Mono:
+    """Read frames as mono; silence before the start and after the end of a spool."""
+    before = max(0, -start)
+    with path.open("rb") as file:
+        file.seek(max(0, start) * FRAME_BYTES)
+        raw = file.read(max(0, frames - before) * FRAME_BYTES)
+    whole = len(raw) // FRAME_BYTES
+    samples = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(-1, CHANNELS).mean(axis=1)
+    block = np.zeros(frames, np.float32)
+    block[before : before + whole] = samples
+    return block
+
+
+def _correlate(song: Mono, stem: Mono) -> Mono:
+    """Return sum(song[n + k] * stem[n]) for every k from 0."""
+    size = fft.next_fast_len(len(song) + len(stem), real=True)
+    spectrum = fft.rfft(song, size) * np.conj(fft.rfft(stem, size))
+    return np.asarray(fft.irfft(spectrum, size)[: len(song) - len(stem) + 1], np.float32)

@@ -1,0 +1,69 @@
+"""Fitting a stem to its song, and mixing it where it belongs."""
+
+import numpy as np
+import pytest
+
+from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tasks import Mix, Part
+from tests.audio import sounds
+
+
+def noise(seed, seconds=3.0, level=0.1):
+    return np.random.default_rng(seed).normal(0, level, (2, int(seconds * SAMPLE_RATE)))
+
+
+def delayed(sound, frames):
+    return np.concatenate([np.zeros((2, frames)), sound], axis=1)
+
+
+@pytest.fixture
+def voice():
+    return noise(1)
+
+
+@pytest.fixture
+def band():
+    return noise(2)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 1105, 2257])
+async def test_a_late_stem_is_placed_to_the_sample(tools, tmp_path, voice, band, lag):
+    song = sounds.write_spool(tmp_path / "song.f32", voice + band)
+    stem = sounds.write_spool(tmp_path / "stem.f32", delayed(0.5 * voice, lag))
+    fitted = await tools.fit(song, stem)
+    assert fitted.lag_frames == lag
+    assert fitted.gain == pytest.approx(2.0, rel=0.02)
+    assert fitted.likeness == pytest.approx(0.7, abs=0.05)
+
+
+async def test_an_early_stem_has_a_negative_lag(tools, tmp_path, voice, band):
+    song = sounds.write_spool(tmp_path / "song.f32", voice + band)
+    stem = sounds.write_spool(tmp_path / "stem.f32", voice[:, 300:])
+    assert (await tools.fit(song, stem)).lag_frames == -300
+
+
+async def test_a_silent_stem_fits_nowhere(tools, tmp_path, voice):
+    song = sounds.write_spool(tmp_path / "song.f32", voice)
+    stem = sounds.write_spool(tmp_path / "stem.f32", 0 * voice)
+    fitted = await tools.fit(song, stem)
+    assert (fitted.lag_frames, fitted.gain, fitted.stem_rms) == (0, 0.0, 0.0)
+
+
+async def test_levels_are_of_the_whole_spools(tools, tmp_path, voice):
+    song = sounds.write_spool(tmp_path / "song.f32", voice)
+    stem = sounds.write_spool(tmp_path / "stem.f32", 0.25 * voice)
+    fitted = await tools.fit(song, stem)
+    assert fitted.song_rms == pytest.approx(4 * fitted.stem_rms, rel=1e-3)
+
+
+@pytest.mark.parametrize("lag", [-300, 0, 1105])
+async def test_a_stem_subtracted_at_its_lag_and_gain_is_gone(tools, tmp_path, voice, band, lag):
+    late = delayed(voice, lag) if lag >= 0 else voice[:, -lag:]
+    song = sounds.write_spool(tmp_path / "song.f32", voice + band)
+    stem = sounds.write_spool(tmp_path / "stem.f32", late)
+    parts = (Part(spool=song), Part(spool=stem, gain=-1.0, lag_frames=lag))
+    mix = Mix(path=tmp_path / "rest.flac", parts=parts)
+    result = await tools.combine([mix], frames=voice.shape[1])
+    left = result.levels[0].rms / result.factor
+    missing = abs(min(lag, 0)) / voice.shape[1]
+    assert left == pytest.approx(sounds.rms(band), rel=0.02 + missing)
