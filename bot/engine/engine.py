@@ -174,7 +174,7 @@ class Engine:
             id=next(self._ids),
             mixture=str(mixture.absolute()),
             frames=frames,
-            stems=tuple(sorted(stems)),
+            stems=sorted(stems),
             into=str(into.absolute()),
         )
 

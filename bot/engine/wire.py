@@ -25,7 +25,7 @@ class Separate:
     id: int
     mixture: str
     frames: int
-    stems: tuple[str, ...]
+    stems: list[str]
     into: str
 
 
@@ -99,7 +99,7 @@ def _read(line: bytes) -> Request | Reply:
     try:
         fields = json.loads(line)
         return _KINDS[fields.pop("kind")](**fields)
-    except (TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise ValueError(f"not a message: {line[:80]!r}") from exc
 
 

@@ -11,7 +11,7 @@ def there_and_back(samples, *, block):
     frames = samples.shape[1]
     padded = np.pad(samples, ((0, 0), (LEAD, LEAD + HOP)))
     resynthesis = Resynthesis(frames=frames, threads=1)
-    pieces = []
+    pieces: list[np.ndarray] = []
     for first in range(0, column_count(frames), block):
         start, stop = span(first, min(first + block, column_count(frames)))
         piece = padded[:, start + LEAD : stop + LEAD]
