@@ -27,9 +27,9 @@ _SHOWN: Final = 160
 
 
 class Wire(BaseModel):
-    """Base of wire models: unknown fields are ignored, and no error quotes what it was given."""
+    """Base of wire models; unknown fields are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 def read(shape: TypeAdapter[Read], answer: Answer) -> Read | None:

@@ -73,7 +73,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Return a sibling that also trusts the host of an address which the owner set."""
         url = httpx.URL(base_url)
         return type(self)(
-            trusted=self._trusted.also(url.host, _port(url)),
+            trusted=self._trusted.also(_host(url), _port(url)),
             resolve=self._resolve,
             network=self._network,
             tls=self._tls,
@@ -81,11 +81,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request over its own connection."""
-        is_trusted = self._trusted.allow(request.url.host, _port(request.url))
-        if not request.url.host:
+        host = _host(request.url)
+        is_trusted = self._trusted.allow(host, _port(request.url))
+        if not host:
             raise AddressRefused("an address without a host")
         if request.url.scheme != "https" and not (is_trusted and request.url.scheme == "http"):
-            raise AddressRefused(f"{request.url.host}: not https")
+            raise AddressRefused(f"{host}: not https")
         way = _CheckedWay(network=self._network, resolve=self._resolve, any_address=is_trusted)
         core = _core_request(request)
         connection = httpcore.AsyncHTTPConnection(
@@ -212,6 +213,11 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
         content=request.stream,
         extensions=request.extensions,
     )
+
+
+def _host(url: httpx.URL) -> str:
+    """Return the host as it will be dialled, not as it would be shown."""
+    return url.raw_host.decode("ascii")
 
 
 def _port(url: httpx.URL) -> int:

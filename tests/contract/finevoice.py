@@ -52,6 +52,10 @@ ENDINGS = {
         body={"status": 200, "urls": [f"{CDN}/song.mp3", NO_VOCALS]},
         expected=Finished((RemoteFile(f"{CDN}/song.mp3", Stem.VOCALS), PAIR.files[1])),
     ),
+    "done, what is left is called other": Case(
+        body={"status": 200, "urls": [VOCALS, f"{CDN}/song_other.mp3"]},
+        expected=Finished((PAIR.files[0], RemoteFile(f"{CDN}/song_other.mp3", Stem.INSTRUMENTAL))),
+    ),
     "done, nothing named": Case(
         body={"status": 200, "urls": [f"{CDN}/1.mp3", f"{CDN}/2.mp3"]},
         expected=Finished((RemoteFile(f"{CDN}/1.mp3"), RemoteFile(f"{CDN}/2.mp3"))),

@@ -80,7 +80,13 @@ async def test_an_empty_file_arrives_empty(tmp_path):
     assert (tmp_path / "song.wav").read_bytes() == b""
 
 
+async def declared_only(visit: Visit) -> None:
+    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n")
+    await visit.until_closed()
+
+
 FAILURES = {
+    "declared too big, before it comes": (declared_only, DownloadTooBig),
     "declared too big": (answering(ok(b"x" * 2000)), DownloadTooBig),
     "too big though declared small": (answering(chunked(b"x" * 600, b"x" * 600)), DownloadTooBig),
     "endless": (endless, DownloadTooBig),

@@ -146,7 +146,7 @@ async def test_a_resolver_that_hangs_runs_into_the_connect_timeout():
 
 
 async def test_broken_header_is_reported_without_what_it_held():
-    answer = b"HTTP/1.1 302 Found\r\nLocation: https://x.example/a?sig=SECRET\r\n\x01\r\n\r\n"
+    answer = b"HTTP/1.1 302 Found\r\nLocation : https://x.example/a?sig=SECRET\r\n\r\n"
     async with serving(answering(answer)) as server:
         with pytest.raises(httpx.RemoteProtocolError) as caught:
             await get(transport(trusted=[server.host]), server.url)
