@@ -162,7 +162,7 @@ def _number(task: _Task) -> int | None:
     """Return the "HTTP-style" status, if it is one and not a word."""
     if isinstance(task.status, int):
         return task.status
-    return int(task.status) if task.status.isdecimal() else None
+    return int(task.status) if len(task.status) == 3 and task.status.isdecimal() else None
 
 
 def _state(task: _Task) -> _State | None:
