@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Mix
+from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job
@@ -132,6 +132,10 @@ class FakeAudio:
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
     """How large a file comes out; a limit below that raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
+    fits: dict[str, Fitted] = field(default_factory=dict)
+    """What `fit` says of a stem, by its file's name."""
+    level_rms: float = 0.05
+    """How loud every combined master is."""
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         if self.decode_error is not None:
@@ -148,9 +152,15 @@ class FakeAudio:
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         self.mixes.extend(mixes)
+        level = Level(peak=0.5, rms=self.level_rms)
         for mix in mixes:
             mix.path.write_bytes(b"flac")
-        return Combined(factor=1.0, frames=frames or 0, levels=())
+        return Combined(factor=1.0, frames=frames or 0, levels=(level,) * len(mixes))
+
+    async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
+        return self.fits.get(
+            stem.name, Fitted(lag_frames=0, gain=1.0, likeness=1.0, song_rms=0.2, stem_rms=0.1)
+        )
 
     async def encode(
         self,

@@ -13,9 +13,11 @@ from bot.providers.downloads import Downloads
 from bot.services.cancels import Cancels
 from bot.services.delivery import Delivery
 from bot.services.endings import Endings
+from bot.services.fetching import Fetching
 from bot.services.handover import Handover
 from bot.services.health import Health
 from bot.services.intake import Intake, Limits
+from bot.services.labels import Labels, Listener
 from bot.services.line import Line
 from bot.services.pace import Pace
 from bot.services.packing import Packer
@@ -84,6 +86,7 @@ class Outside:
     audio: AudioTools
     delivery: Delivery
     clock: Clock
+    listener: Listener | None = None
 
 
 def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Outside) -> Services:
@@ -124,10 +127,11 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         jobs=store.jobs,
         files=store.files,
         audio=audio,
+        fetching=Fetching(audio=audio),
+        labels=Labels(audio=audio, listener=outside.listener),
         line=line,
         board=board,
         clock=clock,
-        max_duration_s=limits.max_duration_minutes * 60,
     )
     steps = Steps(
         jobs=store.jobs,

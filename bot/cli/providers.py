@@ -1,9 +1,11 @@
 """`providers`: which configured provider serves which recipe, and with which model."""
 
+import logging
+
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.roster import build_roster, way_out
+from bot.cli.roster import build_embedded, build_roster, way_out
 from bot.config import Settings
 from bot.domain.clock import SystemClock
 from bot.domain.stems import Recipe
@@ -13,9 +15,12 @@ from bot.services.plans import Plan, plan
 
 def providers(settings: Settings, console: Console) -> int:
     """Print the table, and why a configured provider is left out of it."""
+    # What is left out stands under the table here.
+    logging.getLogger("bot.providers").setLevel(logging.ERROR)
     transport = way_out(settings)
     built = build_roster(
         settings,
+        embedded=build_embedded(settings),
         transport=transport,
         downloads=Downloads(transport=transport),
         clock=SystemClock(),

@@ -29,9 +29,14 @@ def way_out(settings: Settings) -> GuardedTransport:
 
 
 def build_roster(
-    settings: Settings, *, transport: GuardedTransport, downloads: Downloads, clock: Clock
+    settings: Settings,
+    *,
+    embedded: Local,
+    transport: GuardedTransport,
+    downloads: Downloads,
+    clock: Clock,
 ) -> Built:
-    """Build the providers; hosted ones without a key are left out and logged.
+    """Build the providers; hosted ones without a key are left out, which is for the caller to say.
 
     Raises SettingsError when a name is unknown, or when nobody is left.
     """
@@ -42,9 +47,8 @@ def build_roster(
         clock=clock,
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
     )
-    embedded = {local.NAME: _embedded(settings)} if local.NAME in settings.providers else {}
     try:
-        built = build(settings.providers, context, ready=embedded)
+        built = build(settings.providers, context, ready={local.NAME: embedded})
     except UnknownProvider as exc:
         raise SettingsError(f"STEMCORD_PROVIDERS: {exc}") from exc
     if not built.providers:
@@ -53,7 +57,8 @@ def build_roster(
     return built
 
 
-def _embedded(settings: Settings) -> Local:
+def build_embedded(settings: Settings) -> Local:
+    """Return the embedded engine; its worker starts with the first song."""
     model = MODELS[settings.local_model]
     threads = min(ENGINE_THREADS, os.cpu_count() or 1)
     engine = Engine(models_dir=settings.models_dir, model=model, threads=threads)

@@ -13,7 +13,7 @@ from rich.console import Console
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.compose import Outside, Services, Store, compose, open_store
-from bot.cli.roster import build_roster, way_out
+from bot.cli.roster import build_embedded, build_roster, way_out
 from bot.config import Settings, SettingsError
 from bot.domain.clock import SystemClock
 from bot.domain.errors import StoreUnavailable
@@ -72,7 +72,11 @@ async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_B
     transport = way_out(settings)
     downloads = Downloads(transport=transport)
     stack.push_async_callback(downloads.aclose)
-    roster = build_roster(settings, transport=transport, downloads=downloads, clock=clock)
+    embedded = build_embedded(settings)
+    stack.push_async_callback(embedded.aclose)
+    roster = build_roster(
+        settings, embedded=embedded, transport=transport, downloads=downloads, clock=clock
+    )
     store = await open_store(data, clock)
     stack.push_async_callback(store.db.close)
     for provider in roster.providers:
@@ -97,6 +101,7 @@ async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_B
             audio=audio,
             delivery=replies,
             clock=clock,
+            listener=embedded,
         ),
     )
     client.serve(ui.Services(splits=services.splits, quotas=services.quotas, clock=clock))

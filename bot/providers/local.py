@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.audio.spool import frames_in
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderDown, ProviderProtocol
 from bot.domain.stems import Stem
@@ -124,6 +125,17 @@ class Local:
         if separation is not None and separation.task is not None:
             separation.task.cancel()
             await asyncio.gather(separation.task, return_exceptions=True)
+
+    async def vocals(self, mixture: Path, into: Path) -> Path:
+        """Separate a short spool's vocals. Raises ModelUnavailable or EngineFailed."""
+        stems = await self._engine.separate(
+            mixture,
+            frames=frames_in(mixture),
+            stems=[Stem.VOCALS],
+            into=into,
+            progress=lambda _: None,
+        )
+        return stems[Stem.VOCALS]
 
     async def aclose(self) -> None:
         """Stop all separations and the worker."""

@@ -1,6 +1,7 @@
 """From `processing` to results: ask the provider, show progress, mind the deadline."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId, State
 from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.services.fetching import Unfetched
 from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next
@@ -19,6 +21,8 @@ from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
+MAX_FETCHES = 3
+"""Rounds of fetching one answer, each with fresh links where the provider gives them."""
 SLOWER = 1.3
 """Each poll of a hosted provider waits so much longer than the one before, up to the maximum."""
 
@@ -53,6 +57,7 @@ class Polls:
         self._max_s = max_s
         self._timeout = timeout
         self._intervals: dict[JobId, float] = {}
+        self._fetches: Counter[JobId] = Counter()
 
     async def poll(self, job: Job) -> Next:
         """Ask once how the job's latest attempt does; bring its results when they exist."""
@@ -131,9 +136,33 @@ class Polls:
         self._intervals.pop(job.id, None)
         try:
             return await self._results.collect(job, attempt, provider)
+        except Unfetched as exc:
+            log.warning("%s: its results did not arrive: %s", job.id, exc)
+            return await self._ask_for_fresh_links(job, attempt, provider)
         except ProviderError as exc:
+            log.warning("%s: its results cannot be used: %s", job.id, exc)
             self._health.failed(attempt.provider, exc)
             return await self._give_up(job, attempt, type(exc).__name__)
+
+    async def _ask_for_fresh_links(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
+        """Try results again that are paid for: by new links, else later by the same, for a while.
+
+        Each try is remembered in memory only: after a restart the same number is made again.
+        """
+        self._fetches[job.id] += 1
+        if self._fetches[job.id] >= MAX_FETCHES:
+            del self._fetches[job.id]
+            self._health.failed(attempt.provider, Unfetched())
+            return await self._give_up(job, attempt, Unfetched.__name__)
+        if attempt.ref is not None:
+            try:
+                answer = await provider.poll(attempt.ref)
+            except ProviderError as exc:
+                log.warning("%s: no fresh links: %s", job.id, type(exc).__name__)
+                answer = Running()
+            if isinstance(answer, Finished):
+                await self._jobs.record(attempt.done(self._clock.now(), answer.files))
+        return Again(after_s=self._min_s * self._fetches[job.id])
 
     async def _give_up(
         self,

@@ -1,26 +1,31 @@
 """From a provider's results to `ready`: fetch, decode, derive the outputs, write the masters."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from bot.audio.tasks import Mix, Part
 from bot.audio.tools import AudioTools
-from bot.domain.attempt import Attempt, RemoteFile
+from bot.domain.attempt import Attempt
 from bot.domain.clock import Clock
-from bot.domain.errors import ProviderProtocol, Rejected
+from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.quota import Post
 from bot.domain.stems import Stem
 from bot.providers.base import Model, Provider
+from bot.services.fetching import Fetching
+from bot.services.labels import Labels
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.services.together import together
-from storage.files import JobDir, JobFiles
+from storage.files import JobFiles
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
+
+LEAST_LIKENESS = 0.1
+"""Below this no file of an answer can be placed in the song, and none is moved."""
 
 
 class Results:
@@ -32,39 +37,42 @@ class Results:
         jobs: JobStore,
         files: JobFiles,
         audio: AudioTools,
+        fetching: Fetching,
+        labels: Labels,
         line: Line,
         board: ProgressBoard,
         clock: Clock,
-        max_duration_s: float,
     ) -> None:
         self._jobs = jobs
         self._files = files
         self._audio = audio
+        self._fetching = fetching
+        self._labels = labels
         self._line = line
         self._board = board
         self._clock = clock
-        self._max_duration_s = max_duration_s
 
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
 
-        Raises ProviderError when the results cannot be had or are not what was declared.
+        Raises Unfetched when the results did not arrive, and another ProviderError when they are
+        not what was declared.
         """
         title = provider.capabilities.title
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
-        spools = await self._fetch(attempt.files, provider, where)
+        fetched = await self._fetching.fetch(job, attempt.files, provider, where.work)
         self._line.leave(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         model = _model_of(provider, attempt.model)
+        spools = await self._labels.name(fetched, model, where)
         made = derivations(job.request.recipe, model, frozenset(spools))
-        if made is None:
+        if made is None or not model.stems <= spools.keys():
             raise ProviderProtocol(f"{attempt.provider} returned {sorted(spools)}")
-        mixes = [
-            Mix(path=where.master(stem), parts=_parts(derivation, spools, where.mixture))
-            for stem, derivation in made.items()
-        ]
-        await self._audio.combine(mixes, frames=job.frames)
+        is_exact = provider.capabilities.gives_spools
+        lag_frames = 0 if is_exact else await self._lag(spools, where.mixture)
+        masters = {stem: where.master(stem) for stem in made}
+        await self._write(job, made, masters, spools, where.mixture, lag_frames)
         await self._jobs.save(
             job.ready(self._clock.now()), expected=State.PROCESSING, ledger=Post(job.id)
         )
@@ -72,30 +80,42 @@ class Results:
         log.info("%s is ready", job.id, extra={"job": job.id, "action": "ready"})
         return Again()
 
-    async def _fetch(
-        self, files: tuple[RemoteFile, ...], provider: Provider, where: JobDir
-    ) -> dict[Stem, Path]:
-        fetched = await together(
-            self._fetch_one(file, number, provider, where.work) for number, file in enumerate(files)
-        )
-        return dict(fetched)
+    async def _write(
+        self,
+        job: Job,
+        made: Mapping[Stem, Derivation],
+        masters: Mapping[Stem, Path],
+        spools: Mapping[Stem, Path],
+        song: Path,
+        lag_frames: int,
+    ) -> None:
+        subtracted = {each.stem for each in made.values() if isinstance(each, Subtract)}
+        fits = {stem: await self._audio.fit(song, spools[stem]) for stem in subtracted}
+        mixes = []
+        for stem, derivation in made.items():
+            match derivation:
+                case Sum(stems):
+                    parts = [Part(spool=spools[each], lag_frames=lag_frames) for each in stems]
+                case Subtract(taken):
+                    fit = fits[taken]
+                    away = Part(spool=spools[taken], gain=-fit.gain, lag_frames=fit.lag_frames)
+                    parts = [Part(spool=song), away]
+            mixes.append(Mix(path=masters[stem], parts=tuple(parts)))
+        written = await self._audio.combine(mixes, frames=job.frames)
+        for (stem, derivation), level in zip(made.items(), written.levels, strict=True):
+            if isinstance(derivation, Subtract):
+                residual_rms = level.rms / written.factor
+                if residual_rms >= fits[derivation.stem].song_rms:
+                    raise ProviderProtocol(f"{stem} is not quieter than the song")
 
-    async def _fetch_one(
-        self, file: RemoteFile, number: int, provider: Provider, work: Path
-    ) -> tuple[Stem, Path]:
-        if file.stem is None:
-            raise ProviderProtocol(f"{provider.capabilities.name} did not name a stem")
-        spool = work / f"{file.stem}.f32"
-        if provider.capabilities.gives_spools:
-            await provider.fetch(file, spool)
-            return file.stem, spool
-        fetched = work / f"result-{number}"
-        await provider.fetch(file, fetched)
-        try:
-            await self._audio.decode(fetched, spool, max_duration_s=self._max_duration_s + 60)
-        except Rejected as exc:
-            raise ProviderProtocol(f"a result does not decode: {exc}") from exc
-        return file.stem, spool
+    async def _lag(self, spools: Mapping[Stem, Path], song: Path) -> int:
+        """Return by how much an answer's files lag: what the loudest one says, for all.
+
+        The files of one answer went through the same encoder, and a quiet one cannot be placed.
+        """
+        fits = [await self._audio.fit(song, spool) for spool in spools.values()]
+        surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
+        return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0
 
 
 def _model_of(provider: Provider, name: str) -> Model:
@@ -103,11 +123,3 @@ def _model_of(provider: Provider, name: str) -> Model:
         if model.name == name:
             return model
     raise ProviderProtocol(f"{provider.capabilities.name} does not declare {name} any more")
-
-
-def _parts(derivation: Derivation, spools: dict[Stem, Path], song: Path) -> tuple[Part, ...]:
-    match derivation:
-        case Sum(stems):
-            return tuple(Part(spool=spools[stem], gain=1.0) for stem in sorted(stems))
-        case Subtract(stem):
-            return (Part(spool=song, gain=1.0), Part(spool=spools[stem], gain=-1.0))

@@ -1,0 +1,70 @@
+"""Bringing a provider's results here as spools: fetched, decoded, and as long as the song."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from bot.audio.tools import AudioTools
+from bot.domain.attempt import RemoteFile
+from bot.domain.errors import ProviderError, Rejected
+from bot.domain.job import Job
+from bot.domain.quota import SAMPLE_RATE
+from bot.providers.base import Provider
+from bot.services.together import together
+
+log = logging.getLogger(__name__)
+
+Fetched = Mapping[RemoteFile, Path]
+
+TRIES = 2
+"""A file that arrives broken is fetched once more."""
+SLACK_S = 1.0
+"""Encoders add up to a frame at either end and a resampler a few samples."""
+
+
+class Unfetched(ProviderError):
+    """Results that exist but did not arrive; they may yet, perhaps by other links."""
+
+
+class Fetching:
+    """Fetches results, whatever a provider sends."""
+
+    def __init__(self, *, audio: AudioTools) -> None:
+        self._audio = audio
+
+    async def fetch(
+        self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
+    ) -> Fetched:
+        """Return every result as a spool in `work`. Raises Unfetched."""
+        spools = await together(
+            self._fetch_one(job, file, provider, work / f"result-{number}.f32")
+            for number, file in enumerate(files)
+        )
+        return dict(zip(files, spools, strict=True))
+
+    async def _fetch_one(self, job: Job, file: RemoteFile, provider: Provider, spool: Path) -> Path:
+        is_spool = provider.capabilities.gives_spools
+        into = spool if is_spool else spool.with_suffix(".download")
+        for number in range(1, TRIES + 1):
+            try:
+                await provider.fetch(file, into)
+            except ProviderError as exc:
+                raise Unfetched(str(exc)) from exc
+            if is_spool or await self._decode(job, spool):
+                return spool
+            log.warning("%s: a result is broken, try %d of %d", job.id, number, TRIES)
+        raise Unfetched("a result stays broken")
+
+    async def _decode(self, job: Job, spool: Path) -> bool:
+        """Decode the download beside a spool; whether it holds as much sound as the song."""
+        download = spool.with_suffix(".download")
+        song_s = (job.frames or 0) / SAMPLE_RATE
+        try:
+            decoded = await self._audio.decode(download, spool, max_duration_s=2 * song_s + 60)
+        except Rejected as exc:
+            log.warning("%s: a result does not decode: %s", job.id, exc)
+            return False
+        await asyncio.to_thread(download.unlink)
+        is_whole = decoded.duration_s >= song_s - SLACK_S
+        return is_whole and not decoded.truncated
