@@ -33,7 +33,7 @@ async def demo(song: Path | None, recipe: str) -> int:
             SandboxClient(sandbox.base_url) as ada,
         ):
             try:
-                await _until_registered(ada)
+                await until_registered(ada)
                 print(f"Ada: /split file: {chosen.name} stems: {recipe}")
                 reply = await _split(ada, chosen, recipe)
             except (SandboxRefused, TimeoutError) as exc:
@@ -46,7 +46,8 @@ async def demo(song: Path | None, recipe: str) -> int:
     return 0 if saved else 1
 
 
-async def _until_registered(ada: SandboxClient) -> None:
+async def until_registered(ada: SandboxClient) -> None:
+    """Wait until the bot is online and its commands are known."""
     async with asyncio.timeout(READY_WITHIN_S):
         while True:
             state = await ada.state()

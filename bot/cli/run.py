@@ -82,6 +82,8 @@ async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_B
     for provider in roster.providers:
         stack.push_async_callback(provider.aclose)
     ui.point_at(settings.discord_api_base)
+    # The bot has no voice, and nobody needs to be told.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     client = ui.Stemcord(registration=Registration(memory=store.meta), extensions=EXTENSIONS)
     stack.push_async_callback(client.close)
     replies = Replies(
@@ -143,7 +145,12 @@ class _Bot:
                 return await self.client.login(token)
             except discord.LoginFailure as exc:
                 raise SettingsError("DISCORD_TOKEN: Discord does not accept it") from exc
-            except (aiohttp.ClientError, OSError, discord.DiscordServerError) as exc:
+            except (
+                aiohttp.ClientError,
+                OSError,
+                discord.DiscordServerError,
+                discord.GatewayNotFound,
+            ) as exc:
                 log.warning("Discord is out of reach (%s), trying again", type(exc).__name__)
                 await asyncio.sleep(RECONNECT_S)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import discord
 from discord import app_commands
 from discord.ext import commands
+from discord.gateway import DiscordWebSocket
+from yarl import URL
 
 from bot.domain.clock import Clock
 from bot.services.quotas import Quotas
@@ -37,6 +39,8 @@ class Stemcord(commands.AutoShardedBot):
     """Slash commands and buttons, in servers, DMs and wherever a user takes it along."""
 
     def __init__(self, *, registration: Registration, extensions: Sequence[str]) -> None:
+        # Or discord.py warns at every start that voice, which is not used here, will not work.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=(),
             help_command=None,
@@ -55,6 +59,7 @@ class Stemcord(commands.AutoShardedBot):
         self._registration = registration
         self._extensions = tuple(extensions)
         self._services: Services | None = None
+        self._was_started = False
 
     @property
     def services(self) -> Services:
@@ -67,9 +72,25 @@ class Stemcord(commands.AutoShardedBot):
         """Take the services. They need the client to write replies, so they come after it."""
         self._services = services
 
+    async def login(self, token: str) -> None:
+        """Log in, and set up what the connection will need."""
+        self._was_started = True
+        await super().login(token)
+
+    async def close(self) -> None:
+        """Disconnect; discord.py cannot close a client that was never started."""
+        if self._was_started:
+            await super().close()
+
     async def setup_hook(self) -> None:
-        """Load the cogs and tell Discord of their commands, if it does not know them yet."""
-        for extension in self._extensions:
+        """Load the cogs and tell Discord of their commands, if it does not know them yet.
+
+        May run again after it failed: Discord may be out of reach for a while.
+        """
+        # Where discord.py connects again after an invalid session, whatever REST base it has.
+        _, gateway, _ = await self.http.get_bot_gateway()
+        DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
+        for extension in set(self._extensions) - self.extensions.keys():
             await self.load_extension(extension)
         await self._registration.register(self)
 
