@@ -90,8 +90,9 @@ class Stemcord(commands.AutoShardedBot):
         # Where discord.py connects again after an invalid session, whatever REST base it has.
         _, gateway, _ = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
-        for extension in set(self._extensions) - self.extensions.keys():
-            await self.load_extension(extension)
+        for extension in self._extensions:
+            if extension not in self.extensions:
+                await self.load_extension(extension)
         await self._registration.register(self)
 
     async def on_message(self, message: discord.Message, /) -> None:
