@@ -24,7 +24,12 @@ class NotAcknowledged(SplitError):
 
 
 async def start_split(
-    interaction: discord.Interaction[Any], splits: SplitService, *, request: Request, reply: Reply
+    interaction: discord.Interaction[Any],
+    splits: SplitService,
+    *,
+    request: Request,
+    reply: Reply,
+    within_s: float = ANSWER_WITHIN_S,
 ) -> None:
     """Store the request and acknowledge it; the work begins when Discord has taken the answer.
 
@@ -35,7 +40,9 @@ async def start_split(
         log.info("%s: its interaction came twice", job.id)
         return
     try:
-        message_id = await _acknowledge(interaction, ephemeral=reply.is_ephemeral)
+        message_id = await _acknowledge(
+            interaction, ephemeral=reply.is_ephemeral, within_s=within_s
+        )
     except NotAcknowledged as exc:
         log.warning("%s could not be acknowledged: %s", job.id, exc)
         await splits.unacknowledged(job.id)
@@ -43,9 +50,11 @@ async def start_split(
     await splits.acknowledged(job.id, message_id=message_id)
 
 
-async def _acknowledge(interaction: discord.Interaction[Any], *, ephemeral: bool) -> int | None:
+async def _acknowledge(
+    interaction: discord.Interaction[Any], *, ephemeral: bool, within_s: float
+) -> int | None:
     try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
+        async with asyncio.timeout(within_s):
             return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)
     except discord.HTTPException as exc:
         if exc.code == ALREADY_ACKNOWLEDGED:

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
-from bot.domain.job import Job, JobId, State
+from bot.domain.job import Job, JobId
 from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.services.progress import ProgressBoard
 from bot.ui.card import Card, card_of, result_card
@@ -51,6 +52,7 @@ class Replies:
         self._sweep_s = sweep_s
         self._watched: dict[JobId, Watched] = {}
         self._edits: set[asyncio.Task[None]] = set()
+        self._crowds: Counter[int | None] = Counter()
 
     async def run(self) -> None:
         """Keep all replies up to date until cancelled."""
@@ -116,13 +118,28 @@ class Replies:
         self._pacing.forget(job_id)
 
     def _start_edits(self) -> None:
+        self._crowds = Counter(
+            self._channel_of(each) for each in self._watched.values() if not each.job.state.is_final
+        )
         now = self._clock.monotonic()
-        ready = [each for each in self._watched.values() if each.may_be_tended(now)]
-        for watched in sorted(ready, key=_urgency)[: EDITS_AT_A_TIME - len(self._edits)]:
+        due = [each for each in self._watched.values() if self._is_due(each, now)]
+        for watched in sorted(due, key=lambda each: each.urgency):
+            if len(self._edits) >= EDITS_AT_A_TIME:
+                return
             watched.is_tended = True
             task = asyncio.create_task(self._tend(watched), name=f"reply {watched.job.id}")
             self._edits.add(task)
             task.add_done_callback(self._edits.discard)
+
+    def _is_due(self, watched: Watched, now: float) -> bool:
+        if not watched.may_be_tended(now):
+            return False
+        if watched.holds_result:
+            return watched.wanted is not None
+        is_news = self._board.get(watched.job.id) != watched.progress
+        if watched.wanted is None and not is_news:
+            return False
+        return not self._pacing.wait_s(self._wish(watched, watched.urgency), now)
 
     async def _tend(self, watched: Watched) -> None:
         job_id = watched.job.id
@@ -141,16 +158,17 @@ class Replies:
     async def _bring_up_to_date(self, watched: Watched) -> None:
         job, version = watched.job, watched.wanted
         message_id = None
-        # The result is on its way into the message, or there already: nothing may replace it.
-        if not watched.is_delivered and job.state is not State.DELIVERED:
-            card = card_of(job, self._board.get(job.id))
+        if not watched.holds_result:
+            progress = self._board.get(job.id)
+            card = card_of(job, progress)
             if card != watched.shown:
-                wish = self._wish(watched, _urgency(watched))
+                wish = self._wish(watched, watched.urgency)
                 wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
                 if wait_s:
-                    return
+                    return  # another edit of the same channel came first
                 if wait_s is not None:
                     message_id = await self._show(watched, wish, card)
+            watched.progress = progress
         if version is not None:
             await self._jobs.reply_shown(job.id, version, message_id=message_id)
             watched.settled(version)
@@ -185,18 +203,12 @@ class Replies:
             urgency=urgency,
             age_s=(self._clock.now() - since).total_seconds(),
             channel_id=channel_id,
-            crowd=self._crowd(channel_id) if channel_id is not None else 1,
+            crowd=self._crowds[channel_id],
         )
 
     def _channel_of(self, watched: Watched) -> int | None:
         ways = self._routes.open_ways(watched.job.reply, watched.closed)
         return watched.job.reply.channel_id if ways[:1] == [Way.CHANNEL] else None
-
-    def _crowd(self, channel_id: int) -> int:
-        return sum(
-            not each.job.state.is_final and self._channel_of(each) == channel_id
-            for each in self._watched.values()
-        )
 
     async def _something_new(self) -> None:
         await asyncio.sleep(self._round_gap_s)
@@ -205,9 +217,3 @@ class Replies:
                 await self._board.changed()
         except TimeoutError:
             pass  # time to look into the outbox all the same
-
-
-def _urgency(watched: Watched) -> Urgency:
-    if watched.wanted is None:
-        return Urgency.PROGRESS
-    return Urgency.FINAL if watched.job.state.is_final else Urgency.STATE

@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from bot.domain.job import Job
+from bot.domain.job import Job, State
+from bot.services.progress import Progress
 from bot.ui.card import Card
+from bot.ui.pacing import Urgency
 from bot.ui.routes import Way
 
 MAX_PAUSE_S = 60.0
@@ -18,6 +20,8 @@ class Watched:
     wanted: int | None = None
     """The version that is owed; None when only progress can change the card."""
     shown: Card | None = None
+    progress: Progress | None = None
+    """What the shown card was drawn from."""
     closed: set[Way] = field(default_factory=set)
     is_delivered: bool = False
     """The message holds the stems, though the store may not know yet."""
@@ -25,6 +29,18 @@ class Watched:
     failures: int = 0
     not_before: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def holds_result(self) -> bool:
+        """Whether the stems are in the message, so that no card may replace them."""
+        return self.is_delivered or self.job.state is State.DELIVERED
+
+    @property
+    def urgency(self) -> Urgency:
+        """What an edit would show now."""
+        if self.wanted is None:
+            return Urgency.PROGRESS
+        return Urgency.FINAL if self.job.state.is_final else Urgency.STATE
 
     def may_be_tended(self, now: float) -> bool:
         """Whether an edit may be considered now."""

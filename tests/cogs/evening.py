@@ -1,0 +1,111 @@
+"""The bot as its users meet it: real client, commands, services and reply writer, against the
+sandbox; only what reaches beyond Discord (audio children, provider, downloads) is a stand-in."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import discord
+
+from bot.cli.compose import Outside, Store, compose
+from bot.config import Settings
+from bot.domain.clock import SystemClock
+from bot.services.progress import ProgressBoard
+from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.pacing import Pacing
+from bot.ui.registration import Registration
+from bot.ui.replies import Replies
+from bot.ui.routes import Routes
+from cogs import EXTENSIONS
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+from storage.database import Database
+from storage.files import JobFiles
+from storage.jobs import JobStore
+from storage.ledger import Ledger
+from storage.meta import Meta
+from tests.fakes import FakeAudio, FakeDownloads, FakeProvider
+
+
+class Evening:
+    """One bot on one sandbox."""
+
+    def __init__(self, *, sandbox: Sandbox, root: Path, db: Database) -> None:
+        self.sandbox = sandbox
+        self.clock = SystemClock()
+        self.board = ProgressBoard()
+        self.provider = FakeProvider(
+            name="local", title="Stemcord", is_hosted=False, gives_spools=True
+        )
+        self.audio = FakeAudio()
+        self.downloads = FakeDownloads()
+        self.meta = Meta(db=db)
+        self.jobs = JobStore(db=db)
+        self.client = Stemcord(registration=Registration(memory=self.meta), extensions=EXTENSIONS)
+        self.routes = Routes(client=self.client, clock=self.clock)
+        self.replies = Replies(
+            jobs=self.jobs,
+            board=self.board,
+            routes=self.routes,
+            pacing=Pacing(),
+            clock=self.clock,
+            round_gap_s=0.005,
+            sweep_s=0.02,
+        )
+        store = Store(
+            db=db,
+            jobs=self.jobs,
+            ledger=Ledger(db=db, clock=self.clock),
+            meta=self.meta,
+            files=JobFiles(root / "jobs"),
+        )
+        outside = Outside(
+            providers={"local": self.provider},
+            downloads=self.downloads,  # type: ignore[arg-type] # fakes match by shape
+            audio=self.audio,  # type: ignore[arg-type] # fakes match by shape
+            delivery=self.replies,
+            clock=self.clock,
+        )
+        settings = Settings(_env_file=None).model_copy(
+            update={"poll_min_s": 0.01, "poll_max_s": 0.05}
+        )
+        self.services = compose(settings, store, self.board, outside)
+        self.client.serve(
+            Services(splits=self.services.splits, quotas=self.services.quotas, clock=self.clock)
+        )
+
+    @asynccontextmanager
+    async def on(self) -> AsyncIterator[None]:
+        """Log in and work."""
+        self.services.runner.start(self.services.steps)
+        await self.client.login(DEFAULT_TOKEN)
+        tasks = [
+            asyncio.create_task(self.client.connect()),
+            asyncio.create_task(self.replies.run()),
+        ]
+        try:
+            async with asyncio.timeout(10):
+                while not self.sandbox.world.bot_is_online:
+                    await asyncio.sleep(0.005)
+            yield
+        finally:
+            await self.services.runner.stop(grace_s=0.2)
+            await self.services.submits.aclose()
+            await self.client.close()
+            tasks[1].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def an_evening(root: Path) -> AsyncIterator[Evening]:
+    """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
+    (root / "jobs").mkdir()
+    discords_own = discord.http.Route.BASE
+    db = await Database.open(root / "stemcord.db", durable=False)
+    try:
+        async with Sandbox() as sandbox:
+            point_at(sandbox.api_base)
+            yield Evening(sandbox=sandbox, root=root, db=db)
+    finally:
+        await db.close()
+        point_at(discords_own)

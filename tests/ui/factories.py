@@ -1,0 +1,82 @@
+"""Jobs, replies and parcels for the tests of the user interface."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
+from bot.domain.quota import SAMPLE_RATE, PeriodKind, Usage, period_at
+from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.services.delivery import Parcel, ParcelFile
+from bot.services.naming import stem_filename
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ADA = UserId(1)
+
+_interactions = count(1000)
+
+REQUEST = Request(
+    user_id=ADA,
+    source=Source(filename="Neon Rain.mp3", url="https://cdn.invalid/a.mp3", size_bytes=5_000_000),
+    recipe=Recipe.KARAOKE,
+    audio_format=AudioFormat.MP3,
+)
+REPLY = Reply(
+    channel_id=5,
+    context=Context.GUILD,
+    application_id=6,
+    guild_id=7,
+    message_id=70,
+    token="secret",
+    token_expires_at=NOW + timedelta(minutes=15),
+)
+
+
+def a_job(state: State = State.RECEIVED, **changes: Any) -> Job:
+    """Return a job of Ada's; `changes` are fields of Job."""
+    job = Job(
+        id=JobId("k7f2q"),
+        interaction_id=next(_interactions),
+        request=REQUEST,
+        reply=REPLY,
+        state=state,
+        created_at=NOW,
+        updated_at=NOW,
+        acknowledged_at=NOW,
+        title="Neon Rain",
+        frames=222 * SAMPLE_RATE,
+        minutes=4,
+    )
+    return replace(job, **changes)
+
+
+def a_usage(**changes: Any) -> Usage:
+    """Return an account with 41 of 60 minutes left."""
+    fields: dict[str, Any] = {
+        "allowance": 60,
+        "granted": 0,
+        "used": 19,
+        "held": 0,
+        "period": period_at(NOW, PeriodKind.DAY),
+    }
+    return Usage(**{**fields, **changes})
+
+
+def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Parcel:
+    """Write two stems and a picture, and return them as a parcel."""
+    files = []
+    for stem in (Stem.INSTRUMENTAL, Stem.VOCALS):
+        path = folder / stem_filename(title, stem, AudioFormat.MP3)
+        path.write_bytes(b"sound")
+        files.append(ParcelFile(path=path, filename=path.name, stem=stem, size_bytes=5))
+    picture = folder / "waveforms.png"
+    picture.write_bytes(b"png")
+    fields: dict[str, Any] = {
+        "files": tuple(files),
+        "picture": picture,
+        "audio_format": AudioFormat.MP3,
+        "usage": a_usage(),
+    }
+    return Parcel(**{**fields, **changes})

@@ -1,0 +1,75 @@
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.domain.errors import Reason, Rejected
+from bot.ui.acknowledge import start_split
+from tests.ui.factories import REPLY, REQUEST, a_job
+from tests.ui.fakes import FakeCallback, FakeInteraction, FakeResponse, FakeSplits, refusal
+
+
+class HangingResponse(FakeResponse):
+    async def defer(self, *, ephemeral: bool = False, thinking: bool = False) -> FakeCallback:
+        await asyncio.sleep(60)
+        return FakeCallback()
+
+
+async def start(interaction: FakeInteraction, splits: FakeSplits, *, within_s: float = 1.0) -> None:
+    talk: Any = interaction
+    service: Any = splits
+    await start_split(talk, service, request=REQUEST, reply=REPLY, within_s=within_s)
+
+
+async def outcome_of(*errors: BaseException) -> list[tuple[str, object]]:
+    interaction, splits = FakeInteraction(), FakeSplits()
+    interaction.response.errors = list(errors)
+    await start(interaction, splits)
+    return splits.happened
+
+
+async def test_work_begins_when_discord_took_the_answer() -> None:
+    assert await outcome_of() == [("acknowledged", 70)]
+
+
+async def test_an_answer_that_discord_has_already_counts() -> None:
+    assert await outcome_of(refusal(400, 40060)) == [("acknowledged", None)]
+
+
+async def test_an_answer_that_comes_too_late_ends_the_job() -> None:
+    assert await outcome_of(refusal(404, 10062)) == [("unacknowledged", None)]
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "reset"), aiohttp.ServerDisconnectedError()]
+)
+async def test_a_broken_connection_is_tried_once_more(error: Exception) -> None:
+    assert await outcome_of(error) == [("acknowledged", 70)]
+    assert await outcome_of(error, refusal(400, 40060)) == [("acknowledged", None)]
+    assert await outcome_of(error, error) == [("unacknowledged", None)]
+
+
+async def test_a_refused_server_error_ends_the_job() -> None:
+    assert await outcome_of(refusal(503)) == [("unacknowledged", None)]
+
+
+async def test_a_hanging_connection_ends_the_job() -> None:
+    interaction, splits = FakeInteraction(response=HangingResponse()), FakeSplits()
+    await start(interaction, splits, within_s=0.01)
+    assert splits.happened == [("unacknowledged", None)]
+
+
+async def test_a_refused_request_is_not_acknowledged() -> None:
+    interaction, splits = FakeInteraction(), FakeSplits(error=Rejected(Reason.TOO_BIG))
+    with pytest.raises(Rejected):
+        await start(interaction, splits)
+    assert interaction.response.deferred == []
+    assert splits.happened == []
+
+
+async def test_an_interaction_that_comes_twice_does_not_end_its_job() -> None:
+    interaction, splits = FakeInteraction(), FakeSplits(job=a_job())
+    interaction.response.errors = [refusal(404, 10062)]
+    await start(interaction, splits)
+    assert splits.happened == []

@@ -1,0 +1,377 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import Job, JobId, Reply, State
+from bot.services.delivery import Delivered, Refused, ReplyUnavailable
+from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.ui.pacing import Pacing
+from bot.ui.replies import Replies
+from bot.ui.routes import NotShown, Shown, Way
+from bot.ui.sheet import Sheet
+from storage.database import Database
+from storage.jobs import JobStore
+from tests.fakes import FakeClock
+from tests.ui.factories import NOW, REPLY, a_job, a_parcel
+
+
+@dataclass
+class FakeRoutes:
+    """Shows sheets to nobody; `answers` come first, then every sheet is shown."""
+
+    ways: list[Way] = field(default_factory=lambda: [Way.TOKEN])
+    answers: list[Shown | NotShown | Exception] = field(default_factory=list)
+    sheets: list[Sheet] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    active: int = 0
+    most_active: int = 0
+
+    def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
+        return [way for way in self.ways if way not in closed]
+
+    async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            answer = self.answers.pop(0) if self.answers else Shown(71)
+            if isinstance(answer, Exception):
+                raise answer
+            self.sheets.append(sheet)
+            return answer
+        finally:
+            self.active -= 1
+
+    @property
+    def first_lines(self) -> list[str]:
+        return [sheet.card.lines[0] for sheet in self.sheets]
+
+
+class AwayStore(JobStore):
+    """Cannot be read the first time."""
+
+    is_away = True
+
+    async def unfinished(self) -> list[Job]:
+        if self.is_away:
+            self.is_away = False
+            raise StoreUnavailable("locked")
+        return await super().unfinished()
+
+
+class Desk:
+    """A reply writer over a real store, with a clock that tests move."""
+
+    def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
+        self.jobs = jobs or JobStore(db=db)
+        self.board = ProgressBoard()
+        self.routes = FakeRoutes()
+        self.clock = FakeClock()
+        self.clock.at = NOW
+        routes: Any = self.routes
+        self.replies = Replies(
+            jobs=self.jobs,
+            board=self.board,
+            routes=routes,
+            pacing=Pacing(),
+            clock=self.clock,
+            round_gap_s=0.001,
+            sweep_s=0.002,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.replies.run())
+        try:
+            yield
+        finally:
+            assert not task.done(), task
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def add(self, **changes: Any) -> Job:
+        """Store a job and acknowledge it."""
+        job = await self.jobs.add(
+            a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=100
+        )
+        seen = job.acknowledged(NOW, message_id=70)
+        await self.jobs.save(seen, expected=State.RECEIVED)
+        return seen
+
+    async def save(self, job: Job, *, expected: State) -> Job:
+        await self.jobs.save(job, expected=expected)
+        self.board.poke()
+        return job
+
+    async def processing(self) -> Job:
+        job = await self.add()
+        held = job.held(NOW, frames=44100, minutes=1, title="Neon Rain")
+        await self.save(held, expected=State.RECEIVED)
+        sent = held.submitting(NOW, provider="local")
+        await self.save(sent, expected=State.HELD)
+        return await self.save(sent.processing(NOW), expected=State.SUBMITTING)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(3):
+            while not is_so():
+                await asyncio.sleep(0.001)
+
+    async def until_nothing_is_owed(self) -> None:
+        async with asyncio.timeout(3):
+            while await self.jobs.stale_replies(10):
+                await asyncio.sleep(0.001)
+
+    async def rest(self) -> None:
+        """Let the writer look around a few times."""
+        await asyncio.sleep(0.03)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    yield Desk(db)
+    await db.close()
+
+
+async def test_a_changed_job_is_shown_once(desk: Desk) -> None:
+    job = await desk.add()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        await desk.rest()
+    assert desk.routes.first_lines == ["Starting"]
+    stored = await desk.jobs.get(job.id)
+    assert stored is not None
+    assert stored.reply.message_id == 71
+
+
+async def test_a_job_that_nobody_acknowledged_is_not_shown(desk: Desk) -> None:
+    await desk.jobs.add(a_job(acknowledged_at=None, frames=None, minutes=None), max_active=1)
+    async with desk.running():
+        await desk.rest()
+    assert desk.routes.sheets == []
+
+
+async def test_progress_is_shown_at_its_pace(desk: Desk) -> None:
+    job = await desk.processing()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        for percent in range(10):
+            desk.board.put(job.id, Progress(stage=Stage.SEPARATING, fraction=percent / 100))
+            await desk.rest()
+        assert desk.routes.first_lines == ["Separating"]
+        desk.clock.move(seconds=3)
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+        await desk.rest()
+    assert desk.routes.sheets[1].card.lines[1].endswith(" 9 %")
+    assert len(desk.routes.sheets) == 2
+
+
+async def test_an_equal_card_is_not_written_again(desk: Desk) -> None:
+    job = await desk.processing()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        desk.clock.move(seconds=20)
+        await desk.jobs.touch(job.id)
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Separating"]
+
+
+async def test_progress_goes_on_after_a_restart_although_nothing_is_owed(desk: Desk) -> None:
+    job = await desk.processing()
+    [(_, version)] = await desk.jobs.stale_replies(1)
+    await desk.jobs.reply_shown(job.id, version)
+    desk.board.put(job.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
+    async with desk.running():
+        await desk.until(lambda: len(desk.routes.sheets) == 1)
+    assert desk.routes.sheets[0].card.lines[1].endswith("50 %")
+
+
+async def test_one_edit_of_a_reply_is_under_way(desk: Desk) -> None:
+    job = await desk.processing()
+    desk.routes.gate = asyncio.Event()
+    async with desk.running():
+        await desk.until(lambda: desk.routes.active == 1)
+        desk.clock.move(minutes=1)
+        desk.board.put(job.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
+        await desk.rest()
+        assert desk.routes.most_active == 1
+        desk.routes.gate.set()
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+    assert desk.routes.most_active == 1
+
+
+async def test_a_state_that_comes_during_an_edit_is_shown_after_it(desk: Desk) -> None:
+    job = await desk.add()
+    desk.routes.gate = asyncio.Event()
+    async with desk.running():
+        await desk.until(lambda: desk.routes.active == 1)
+        desk.clock.move(seconds=2)
+        await desk.save(
+            job.held(NOW, frames=44100, minutes=1, title="Neon Rain"), expected=State.RECEIVED
+        )
+        await desk.rest()
+        desk.routes.gate.set()
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Starting", "In line"]
+
+
+@pytest.mark.parametrize("error", [ReplyUnavailable("status 503"), ValueError("a bug")])
+async def test_a_failed_edit_is_made_again_later_and_the_writer_lives(
+    desk: Desk, error: Exception
+) -> None:
+    await desk.add()
+    desk.routes.answers = [error, error]
+    async with desk.running():
+        await desk.until(lambda: len(desk.routes.answers) == 1)
+        await desk.rest()
+        assert len(desk.routes.answers) == 1, "it waits"
+        desk.clock.move(seconds=2)
+        await desk.until(lambda: not desk.routes.answers)
+        desk.clock.move(seconds=4)
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Starting"]
+
+
+async def test_one_bad_reply_does_not_hold_up_another(desk: Desk) -> None:
+    desk.routes.answers = [ValueError("a bug")]
+    await desk.add(id=JobId("first"))
+    async with desk.running():
+        await desk.until(lambda: not desk.routes.answers)
+        await desk.add(id=JobId("other"))
+        await desk.until(lambda: len(desk.routes.sheets) == 1)
+    assert desk.routes.sheets[0].card.footer == "other"
+
+
+async def test_a_reply_without_a_way_is_owed_nothing_more(desk: Desk) -> None:
+    await desk.add()
+    desk.routes.answers = [NotShown("no way is left")]
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+
+
+async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None:
+    job = a_job(State.READY)
+    assert await desk.replies.deliver(job, a_parcel(tmp_path)) == Delivered(71)
+    [sheet] = desk.routes.sheets
+    assert sheet.files is not None
+    assert [file.filename for file in sheet.files] == [
+        "Neon Rain (Instrumental).mp3",
+        "Neon Rain (Vocals).mp3",
+        "waveforms.png",
+    ]
+
+
+async def test_a_delivery_that_is_refused_says_why(desk: Desk, tmp_path: Path) -> None:
+    desk.routes.answers = [NotShown("gone"), NotShown("large", is_too_large=True)]
+    job, parcel = a_job(State.READY), a_parcel(tmp_path)
+    assert await desk.replies.deliver(job, parcel) == Refused("gone")
+    assert await desk.replies.deliver(job, parcel) == Refused("large", too_large=True)
+
+
+async def test_a_delivery_that_must_wait_is_left_to_the_caller(desk: Desk, tmp_path: Path) -> None:
+    desk.routes.answers = [ReplyUnavailable("status 503")]
+    with pytest.raises(ReplyUnavailable):
+        await desk.replies.deliver(a_job(State.READY), a_parcel(tmp_path))
+
+
+async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
+    desk: Desk, tmp_path: Path
+) -> None:
+    job = await desk.processing()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+        await desk.replies.deliver(ready, a_parcel(tmp_path))
+        desk.clock.move(minutes=1)
+        desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+        await desk.rest()
+        done = ready.delivered(NOW, message_id=71, sent=None)
+        await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
+        await desk.jobs.touch(job.id)
+        desk.board.poke()
+        await desk.until_nothing_is_owed()
+    assert desk.routes.sheets[-1].files is not None
+
+
+async def test_a_final_card_is_shown_although_edits_failed_before(desk: Desk) -> None:
+    job = await desk.add()
+    desk.routes.answers = [ReplyUnavailable("status 503")]
+    async with desk.running():
+        await desk.until(lambda: not desk.routes.answers)
+        stopped = replace(job, state=State.CANCELLED)
+        await desk.save(stopped, expected=State.RECEIVED)
+        desk.clock.move(minutes=2)
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Cancelled"]
+    stored = await desk.jobs.get(job.id)
+    assert stored is not None
+    assert stored.reply.token is None, "nothing more is sent with it"
+
+
+async def test_final_cards_go_first_in_a_busy_channel(desk: Desk) -> None:
+    desk.routes.ways = [Way.CHANNEL]
+    for number in range(3):
+        await desk.add(id=JobId(f"waits{number}"))
+    last = await desk.add(id=JobId("ended"))
+    await desk.save(replace(last, state=State.CANCELLED), expected=State.RECEIVED)
+    async with desk.running():
+        await desk.until(lambda: len(desk.routes.sheets) == 1)
+        await desk.rest()
+        assert [sheet.card.footer for sheet in desk.routes.sheets] == ["ended"]
+        desk.clock.move(seconds=1)
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+        await desk.rest()
+    assert len(desk.routes.sheets) == 2
+
+
+async def test_a_crowded_channel_gets_states_but_no_progress(desk: Desk) -> None:
+    desk.routes.ways = [Way.CHANNEL]
+    jobs = [await desk.add(id=JobId(f"song{number}")) for number in range(6)]
+    async with desk.running():
+        for shown in range(1, 7):
+            await desk.until(lambda shown=shown: len(desk.routes.sheets) == shown)  # type: ignore[misc] # bound now
+            desk.clock.move(seconds=1)
+        desk.clock.move(minutes=1)
+        for job in jobs:
+            desk.board.put(job.id, Progress(stage=Stage.DOWNLOADING, fraction=0.5))
+        await desk.rest()
+    assert desk.routes.first_lines == ["Starting"] * 6
+
+
+async def test_the_writer_outlives_a_store_that_is_away(tmp_path: Path) -> None:
+    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    desk = Desk(db, AwayStore(db=db))
+    await desk.add()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Starting"]
+    await db.close()
+
+
+async def test_a_busy_channel_does_not_hold_up_the_rest(desk: Desk) -> None:
+    desk.routes.ways = [Way.CHANNEL]
+    for number in range(15):
+        ended = await desk.add(id=JobId(f"ended{number}"))
+        await desk.save(replace(ended, state=State.CANCELLED), expected=State.RECEIVED)
+    elsewhere = replace(REPLY, channel_id=99)
+    await desk.add(id=JobId("other"), reply=elsewhere)
+    async with desk.running():
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+    assert {sheet.card.footer for sheet in desk.routes.sheets} >= {"other"}
+
+
+async def test_many_cards_all_show_their_progress(desk: Desk) -> None:
+    jobs = [await desk.add(id=JobId(f"song{number}")) for number in range(25)]
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        desk.clock.move(seconds=5)
+        for job in jobs:
+            desk.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
+        await desk.until(lambda: desk.routes.first_lines.count("Getting your file") == 25)
