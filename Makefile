@@ -2,7 +2,7 @@
 # all they ask for is Python 3.11 or newer, git and make.
 
 python := .venv/bin/python
-export PYTHON SONG
+export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -18,8 +18,8 @@ demo: .venv/run.stamp model ## split one song without Discord (SONG=my.mp3 for y
 has_token := import os, sys; from dotenv import dotenv_values; \
   sys.exit(not ({**dotenv_values(".env"), **os.environ}.get("DISCORD_TOKEN") or "").strip())
 
-run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stand-in Discord in the browser
-	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run; fi
+run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stand-in Discord in the browser (VENDORS=1: and stand-in vendors)
+	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to choose)
 	@$(python) -m pytest $(ARGS)

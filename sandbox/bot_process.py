@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from sandbox.server import DEFAULT_TOKEN, Sandbox
+from sandbox.vendors.forms import KEY
 
 STOP_WITHIN_S = 12.0
 
@@ -23,9 +24,13 @@ class BotProcess:
         data_dir: Path,
         log: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        vendors: bool = False,
     ) -> None:
-        """`log` takes the bot's standard error, which else goes where ours goes."""
-        self._settings = environment(sandbox, data_dir) | dict(settings or {})
+        """`log` takes the bot's standard error, which else goes where ours goes.
+
+        With `vendors` the bot prefers the stand-ins of the hosted services to its own engine.
+        """
+        self._settings = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -82,8 +87,11 @@ class BotProcess:
         return self._process
 
 
-def environment(sandbox: Sandbox, data_dir: Path) -> dict[str, str]:
+def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> dict[str, str]:
     """Return the environment for a bot in the sandbox: this one's, with its own settings."""
+    names = [vendor.name for vendor in sandbox.vendors.all]
+    keys = {f"{name.upper()}_API_KEY": KEY for name in names}
+    places = {f"{name.upper()}_BASE_URL": f"{sandbox.base_url}/vendors/{name}" for name in names}
     home = os.environ.get("STEMCORD_DATA_DIR") or "data"
     models = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home) / "models")
     return {
@@ -93,7 +101,8 @@ def environment(sandbox: Sandbox, data_dir: Path) -> dict[str, str]:
         "STEMCORD_DATA_DIR": str(data_dir),
         "STEMCORD_MODELS_DIR": models,
         "STEMCORD_TRUSTED_HOSTS": sandbox.base_url.removeprefix("http://"),
-        # Vendors could not fetch a song from this machine's loopback.
-        "STEMCORD_PROVIDERS": "local",
+        "STEMCORD_PROVIDERS": ",".join([*names, "local"] if vendors else ["local"]),
+        **keys,
+        **places,
         "STEMCORD_OPS_ADDRESS": "",
     }

@@ -164,6 +164,16 @@ class SandboxClient:
         """Return the requests that the bot made."""
         return list(await self._call("GET", "/log"))
 
+    async def vendors(self) -> Json:
+        """Return the books of all vendors, by name."""
+        books: Json = await self._call("GET", "/vendors")
+        return books
+
+    async def set_vendor(self, name: str, **settings: Any) -> Json:
+        """Change how a vendor behaves, such as `mode="down", times=1`; return its books."""
+        books: Json = await self._call("POST", f"/vendors/{name}", json=settings)
+        return books
+
     @property
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:

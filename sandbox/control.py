@@ -22,6 +22,7 @@ from sandbox.media import MediaStore
 from sandbox.page_feed import PageFeed
 from sandbox.people import People, answered
 from sandbox.request_log import RequestLog
+from sandbox.vendors.street import Vendors
 from sandbox.world import MIB, World
 
 LARGEST_UPLOAD = 500 * MIB
@@ -63,6 +64,7 @@ class Control:
         gateway: Gateway,
         faults: Faults,
         log: RequestLog,
+        vendors: Vendors,
     ) -> None:
         self._world = world
         self._clock = clock
@@ -73,6 +75,7 @@ class Control:
         self._gateway = gateway
         self._faults = faults
         self._log = log
+        self._vendors = vendors
 
     def application(self) -> web.Application:
         """Return it as an application."""
@@ -121,6 +124,7 @@ class Control:
             "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
             "commands": [*world.commands[None], *world.commands[guild.id]],
             "attachment_size_limit": world.attachment_size_limit,
+            "vendors": self._vendors.listed(),
         }
         return web.json_response(state)
 

@@ -15,7 +15,7 @@ from sandbox.limits import RateLimited, RateLimits
 from sandbox.request_log import RequestLog
 
 API_PREFIXES = ("/api/v10", "/api")
-_OUR_OWN = ("/sandbox/", "/page/")
+_NOT_DISCORD = ("/sandbox/", "/page/", "/vendors/")
 _CODE = web.ResponseKey("discord_code", int)
 
 
@@ -61,8 +61,8 @@ class FrontDoor:
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Log a request and let faults at it; the page and the control API are left alone."""
-        if request.path.startswith(_OUR_OWN) or request.path == "/":
+        """Log a request and let faults at it; what is not Discord is left alone."""
+        if request.path.startswith(_NOT_DISCORD) or request.path == "/":
             return await handler(request)
         path = api_path(request.path) or request.path
         fault = self._faults.next_for(request.method, path)

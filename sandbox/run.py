@@ -1,5 +1,6 @@
 """`make run` without a token: the stand-in with its page, and the very same bot beside it."""
 
+import argparse
 import asyncio
 import signal
 import tempfile
@@ -11,7 +12,7 @@ from sandbox.server import Sandbox
 PORT = 8420
 
 
-async def run() -> int:
+async def run(*, vendors: bool) -> int:
     """Serve until SIGINT or SIGTERM, or until the bot ends by itself; return an exit status."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -20,7 +21,7 @@ async def run() -> int:
     with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
         sandbox = await _open()
         try:
-            async with BotProcess(sandbox, data_dir=Path(folder)) as bot:
+            async with BotProcess(sandbox, data_dir=Path(folder), vendors=vendors) as bot:
                 print("\n  There is no DISCORD_TOKEN, so this is a stand-in for Discord.")
                 print(f"  Open {sandbox.base_url}/ and type /split. Ctrl+C ends it.\n", flush=True)
                 ended = asyncio.create_task(bot.wait())
@@ -43,5 +44,16 @@ async def _open() -> Sandbox:
     return sandbox
 
 
+def main() -> int:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(prog="sandbox.run", description=__doc__)
+    parser.add_argument(
+        "--vendors",
+        action="store_true",
+        help="let the bot prefer stand-ins of the hosted services to its own engine",
+    )
+    return asyncio.run(run(vendors=parser.parse_args().vendors))
+
+
 if __name__ == "__main__":
-    raise SystemExit(asyncio.run(run()))
+    raise SystemExit(main())

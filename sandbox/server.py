@@ -28,6 +28,7 @@ from sandbox.request_log import RequestLog
 from sandbox.rest import ApplicationRest, Authorizer
 from sandbox.rest_interactions import InteractionRest
 from sandbox.rest_messages import MessageRest
+from sandbox.vendors.street import VendorControl, Vendors
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the stand-in
 _PAGE = Path(__file__).parent / "page"
@@ -38,8 +39,8 @@ _ALL_ADDRESSES = "0.0.0.0"
 class Sandbox:
     """A Discord of one's own: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
 
-    In the same process tests may also reach into `world`, `clock`, `faults`, `limits` and
-    `gateway`; everything people do is in the control API, for which `SandboxClient` speaks.
+    In the same process tests may also reach into `world`, `clock`, `faults`, `limits`, `gateway`
+    and `vendors`; everything people do is in the control API, for which `SandboxClient` speaks.
     """
 
     def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:
@@ -50,6 +51,7 @@ class Sandbox:
         self.limits = RateLimits(clock=self.clock)
         self.log = RequestLog(clock=self.clock)
         self.media = MediaStore(folder=self._folder, clock=self.clock)
+        self.vendors = Vendors(folder=self._folder / "vendors", clock=self.clock)
         self._payloads = Payloads(world=self.world, media=self.media)
         self.feed = PageFeed(world=self.world, payloads=self._payloads)
         self.gateway = Gateway(
@@ -91,6 +93,7 @@ class Sandbox:
         """End all connections and delete all files."""
         self.feed.close()
         await self.gateway.close()
+        await self.vendors.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -109,8 +112,11 @@ class Sandbox:
                 application.add_routes(part.routes(base))
         application.add_routes(self.gateway.routes())
         application.add_routes(Cdn(media=self.media).routes())
-        control = self._control(bodies, conversation, modals)
-        application.add_subapp("/sandbox", control.application())
+        control = self._control(bodies, conversation, modals).application()
+        control.add_routes(VendorControl(vendors=self.vendors, feed=self.feed).routes())
+        application.add_subapp("/sandbox", control)
+        for vendor in self.vendors.all:
+            application.add_subapp(f"/vendors/{vendor.name}", vendor.application())
         application.router.add_get("/", _show_page)
         application.router.add_static("/page", _PAGE)
         return application
@@ -167,6 +173,7 @@ class Sandbox:
             gateway=self.gateway,
             faults=self.faults,
             log=self.log,
+            vendors=self.vendors,
         )
 
 

@@ -1,0 +1,40 @@
+"""How a vendor behaves just now: settable while it runs, by tests and from the page."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from sandbox.vendors.modes import POINT, Mode, Point
+
+
+@dataclass(slots=True, kw_only=True)
+class Conduct:
+    """The mode in force and how long things take; `times` of none means until changed."""
+
+    latency_s: float
+    mode: Mode = Mode.OK
+    times: int | None = None
+    retry_after_s: int | None = None
+    drip_s: float = 0.5
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def change(self, mode: Mode, times: int | None = None) -> None:
+        """Put a mode in force; whoever hangs in the one before is let go."""
+        self.mode = mode
+        self.times = times
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def take(self, point: Point) -> Mode:
+        """Return the mode if it takes effect here, and use it up by one; else `ok`."""
+        if POINT[self.mode] is not point:
+            return Mode.OK
+        mode = self.mode
+        if self.times is not None:
+            self.times -= 1
+            if self.times == 0:
+                self.mode, self.times = Mode.OK, None
+        return mode
+
+    async def wait_for_change(self) -> None:
+        """Hang until somebody changes the mode."""
+        await self._changed.wait()

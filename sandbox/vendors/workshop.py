@@ -1,0 +1,124 @@
+"""Where a vendor's tasks are worked on: fetch, separate, name the results, bill."""
+
+import asyncio
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sandbox.vendors.account import Account
+from sandbox.vendors.audio_files import UnreadableSong
+from sandbox.vendors.conduct import Conduct
+from sandbox.vendors.modes import Mode
+from sandbox.vendors.shelf import Shelf
+from sandbox.vendors.source import SongOutOfReach, fetch_song
+from sandbox.vendors.splitting import Abandoned, Split, split
+from sandbox.vendors.task import Task, TaskState
+
+KEPT_TASKS: Final = 50
+_UNFINISHED: Final = "the work failed"
+
+
+class Workshop:
+    """Keeps the latest tasks; `file_name` says how a vendor calls a stem's file.
+
+    Where there is an `archive_name`, all stems are packed into one file as well.
+    """
+
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        account: Account,
+        conduct: Conduct,
+        file_name: Callable[[Task, str], str],
+        archive_name: Callable[[Task], str | None],
+    ) -> None:
+        self._shelf = shelf
+        self._account = account
+        self._conduct = conduct
+        self._file_name = file_name
+        self._archive_name = archive_name
+        self._tasks: dict[str, Task] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._abandoned = threading.Event()
+
+    @property
+    def running(self) -> int:
+        """How many tasks have not ended."""
+        return sum(task.state is TaskState.RUNNING for task in self._tasks.values())
+
+    def find(self, task_id: str) -> Task | None:
+        """Return a task, if it is known and not too old."""
+        return self._tasks.get(task_id)
+
+    def begin(self, task: Task) -> None:
+        """Work on a task from now on, whoever waits for it or not."""
+        self._tasks[task.id] = task
+        working = asyncio.create_task(self._work(task))
+        self._running.add(working)
+        working.add_done_callback(self._running.discard)
+        working.add_done_callback(lambda ended: _settle(task, ended))
+        ended = [each for each in self._tasks.values() if each.state is not TaskState.RUNNING]
+        for old in ended[:-KEPT_TASKS]:
+            del self._tasks[old.id]
+            self._shelf.clear(old.id)
+
+    async def close(self) -> None:
+        """Drop everything; threads end at their next piece."""
+        self._abandoned.set()
+        for working in self._running:
+            working.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        for task in self._tasks.values():
+            if task.state is TaskState.RUNNING:
+                task.failed("the stand-in was stopped")
+
+    async def _work(self, task: Task) -> None:
+        if task.mode is Mode.NEVER_FINISHES:
+            return
+        latency_s = self._conduct.latency_s
+        if task.mode is Mode.ACCEPT_THEN_FAIL:
+            await asyncio.sleep(latency_s)
+            task.failed(_UNFINISHED)
+            return
+        try:
+            made, _ = await asyncio.gather(self._make(task), asyncio.sleep(latency_s))
+        except (SongOutOfReach, UnreadableSong) as exc:
+            task.failed(str(exc))
+            return
+        if self._account.charge(made.duration_s):
+            task.done({name: path.name for name, path in made.files.items()})
+        else:
+            task.failed("the credit does not suffice for this song")
+
+    async def _make(self, task: Task) -> Split:
+        folder = self._shelf.room(task.id)
+        song = folder / "source"
+        await fetch_song(task.song, song)
+        try:
+            return await asyncio.to_thread(self._split, task, song, folder)
+        except Abandoned:
+            raise asyncio.CancelledError from None
+
+    def _split(self, task: Task, song: Path, folder: Path) -> Split:
+        made = split(song, task.model, folder, task.suffix, self._abandoned)
+        song.unlink()
+        files = {
+            stem: path.rename(folder / self._file_name(task, stem))
+            for stem, path in made.files.items()
+        }
+        if archive_name := self._archive_name(task):
+            with zipfile.ZipFile(folder / archive_name, "w") as archive:
+                for path in files.values():
+                    archive.write(path, path.name)
+        return Split(duration_s=made.duration_s, files=files)
+
+
+def _settle(task: Task, working: asyncio.Task[None]) -> None:
+    """Let nobody wait for work that ended by a fault of the stand-in; asyncio reports it."""
+    fault = None if working.cancelled() else working.exception()
+    if fault is not None:
+        task.failed("the stand-in has a fault")
+        raise fault
