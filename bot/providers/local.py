@@ -107,11 +107,9 @@ class Local:
             return Running(separation.fraction)
         try:
             stems = separation.task.result()
-        except EngineFailed as exc:
+        except (EngineFailed, ModelUnavailable) as exc:
             log.warning("separation %s failed: %s", ref, exc)
             return Failed("the engine failed")
-        except ModelUnavailable as exc:
-            raise ProviderDown(str(exc)) from exc
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:

@@ -20,6 +20,7 @@ from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.stems import AudioFormat
 from bot.providers.base import Capabilities
 from bot.services.cancels import Cancels
+from bot.services.insist import insist
 from bot.services.intake import Limits
 from bot.services.naming import title_of
 from bot.services.plans import Offer, offers, plan
@@ -111,11 +112,11 @@ class SplitService:
         raise StoreUnavailable("a request was not stored in time")
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
-        """Note that the user saw an answer, and start the work."""
-        job = await self._need(job_id)
-        if job.state is State.RECEIVED and job.acknowledged_at is None:
-            seen = job.acknowledged(self._clock.now(), message_id=message_id)
-            await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
+        """Note that the user saw an answer, and start the work.
+
+        The user counts on it from now on, so this waits for as long as the store is unavailable.
+        """
+        await insist(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
 
     async def unacknowledged(self, job_id: JobId) -> None:
@@ -147,6 +148,12 @@ class SplitService:
             else:
                 self._runner.run(job.id)
         return len(jobs)
+
+    async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
+        job = await self._need(job_id)
+        if job.state is State.RECEIVED and job.acknowledged_at is None:
+            seen = job.acknowledged(self._clock.now(), message_id=message_id)
+            await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
 
     def _check(self, request: Request) -> None:
         limits = self._house.limits

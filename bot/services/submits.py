@@ -7,7 +7,7 @@ is found still `sending` belongs to a process that died: nobody knows, so it is 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
@@ -20,7 +20,6 @@ from bot.domain.errors import (
     ProviderProtocol,
     Reason,
     StateMoved,
-    StoreUnavailable,
     SubmitUncertain,
 )
 from bot.domain.job import Job, JobId
@@ -28,6 +27,7 @@ from bot.domain.quota import minutes_of
 from bot.providers.base import Accepted, Call, Finished, Provider, Source
 from bot.services.endings import Endings
 from bot.services.health import Health
+from bot.services.insist import insist
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.pace import Pace
@@ -40,8 +40,6 @@ from storage.files import JobFiles
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
-
-STORE_RETRY_S = 0.5
 
 
 class Submits:
@@ -198,8 +196,9 @@ class Submits:
             case Finished(files):
                 answered = attempt.done(now, files)
         try:
-            await self._write(
-                lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered)
+            await insist(
+                lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered),
+                what=f"the answer for {job.id}",
             )
         except StateMoved:
             await self.abandon(answered)
@@ -212,7 +211,7 @@ class Submits:
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> Next:
         self._health.failed(attempt.provider, error)
         ended = attempt.ended(self._clock.now(), _state_after(error), type(error).__name__)
-        await self._write(lambda: self._jobs.record(ended))
+        await insist(lambda: self._jobs.record(ended), what=f"the answer for {attempt.job_id}")
         self._line.leave(job.id)
         log.warning(
             "%s: %s did not take it: %s",
@@ -228,19 +227,10 @@ class Submits:
         if attempt.state not in (AttemptState.ACCEPTED, AttemptState.DONE):
             return
         ended = attempt.ended(self._clock.now(), AttemptState.ABANDONED)
-        await self._write(lambda: self._jobs.record(ended))
+        await insist(lambda: self._jobs.record(ended), what=f"the answer for {attempt.job_id}")
         provider = self._providers.get(attempt.provider)
         if provider is not None and provider.capabilities.can_cancel and attempt.ref is not None:
             await provider.cancel(attempt.ref)
-
-    async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Write an answer that must not be lost, for as long as the store is unavailable."""
-        while True:
-            try:
-                return await write()
-            except StoreUnavailable as exc:
-                log.warning("an answer waits for the store: %s", exc)
-                await asyncio.sleep(STORE_RETRY_S)
 
 
 def _state_after(error: ProviderError) -> AttemptState:

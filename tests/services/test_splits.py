@@ -1,12 +1,13 @@
 """A request's whole way through the services, and every way it can end."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from bot.domain.attempt import AttemptState
-from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
+from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected, StoreUnavailable
 from bot.domain.job import Source, State
 from bot.domain.stems import AudioFormat, Recipe, Stem
 from bot.providers.base import Running
@@ -265,3 +266,26 @@ async def test_a_full_disk_share_refuses_new_jobs(tmp_path: Path) -> None:
         await house.split()
     assert refused.value.problem.reason is Reason.DISK_FULL
     await house.close()
+
+
+async def test_a_request_acknowledged_while_the_store_is_locked_still_runs(house: House) -> None:
+    job = await house.receive()
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    acknowledging = asyncio.create_task(house.services.splits.acknowledged(job.id, message_id=70))
+    await asyncio.sleep(0.2)
+    assert not acknowledging.done()
+    locker.execute("ROLLBACK")
+    locker.close()
+    await acknowledging
+    assert (await house.until(job.id)).state is State.DELIVERED
+
+
+async def test_a_locked_store_refuses_new_requests_as_busy(house: House) -> None:
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        await house.receive()
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert (await house.receive()).state is State.RECEIVED
