@@ -3,39 +3,52 @@
 import argparse
 import asyncio
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
-from bot.cli import doctor, models, providers, run
-from bot.config import Settings, SettingsError, load_settings
+from bot.cli import audit, doctor, models, providers, run
+from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
 from storage.datadir import DataDirBusy
 from storage.schema import UnknownDatabase
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 
-Command = Callable[[Settings, Console], int]
 
-COMMANDS: dict[str, tuple[str, Command]] = {
-    "run": ("run the bot (the default)", run.run),
-    "doctor": ("check settings, model, disk and libraries", doctor.doctor),
-    "providers": ("show which provider serves which recipe", providers.providers),
-    "models": ("fetch the model of the embedded engine", models.models),
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of the command line; `work` gets settings, console and its options by name."""
+
+    summary: str
+    work: Callable[..., int]
+    options: Callable[[ArgumentParser], None] | None = None
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("run the bot (the default)", run.run),
+    "doctor": Command("check settings, model, disk and libraries", doctor.doctor),
+    "providers": Command("show which provider serves which recipe", providers.providers),
+    "models": Command("fetch the model of the embedded engine", models.models),
+    "audit": Command("check every promise about jobs and minutes", audit.audit, audit.options),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the process's exit status."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
-    parser.set_defaults(command="run")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="")
-    for name, (summary, _) in COMMANDS.items():
-        subparsers.add_parser(name, help=summary, description=summary)
-    chosen = parser.parse_args(arguments).command or "run"
+    for name, command in COMMANDS.items():
+        own = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        if command.options is not None:
+            command.options(own)
+    options = vars(parser.parse_args(arguments))
+    chosen = COMMANDS[options.pop("command") or "run"]
     console = Console(stderr=True)
     try:
-        return COMMANDS[chosen][1](load_settings(), console)
+        return chosen.work(load_settings(), console, **options)
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return EXIT_SETTINGS

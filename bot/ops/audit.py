@@ -1,0 +1,143 @@
+"""The audit: whether a database and its job files keep the promises made in ARCHITECTURE.md.
+
+It reads one state of the database, with the bot running or not, and changes nothing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bot.domain.job import TRANSITIONS, State
+from bot.domain.quota import SAMPLE_RATE
+from bot.ops.audit_files import JobFolders
+from bot.ops.finding import Finding
+from bot.services.routing import MAX_LOCAL_STARTS
+from storage import audit_sql as sql
+from storage.readonly import faults, read_only
+from storage.rows import seconds
+from storage.schema import migrations
+
+REPLY_GRACE = timedelta(hours=1)
+"""How long a reply may wait for Discord before the audit calls it lost."""
+SWEEP_GRACE = timedelta(minutes=10)
+"""Retention looks once a minute; so long may it take until the files are gone."""
+END_OF_TIME = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one statement of `audit_sql` shows, and of which invariant it is a part."""
+
+    invariant: int
+    text: str
+    of: str
+    sql: str
+
+
+CLAIMS = (
+    Claim(1, "no work before its acknowledgement", "jobs", sql.NO_WORK_UNACKNOWLEDGED),
+    Claim(1, "one job a request", "requests", sql.ONE_JOB_A_REQUEST),
+    Claim(1, "events lead to the state, by allowed steps", "jobs", sql.LEGAL_PATH),
+    Claim(2, "the ledger sums to zero for everyone, gifts apart", "rows", sql.SUMS_TO_ZERO),
+    Claim(2, "minutes are held as measured, once", "jobs", sql.HELD_AS_MEASURED),
+    Claim(2, "a hold ends with its job, once", "holds", sql.ENDED_ONCE),
+    Claim(2, "posts are of jobs that were ready, voids of the rest", "ends", sql.POSTED_WHEN_READY),
+    Claim(2, "what was held is posted or given back", "ends", sql.ENDED_AS_HELD),
+    Claim(3, "no hold above the allowance it was admitted under", "holds", sql.ADMITTED_WITHIN),
+    Claim(3, "billed by decoded length", "jobs", sql.BILLED_BY_LENGTH),
+    Claim(4, "nothing is sent twice to a hosted provider", "jobs at one", sql.SENT_ONCE),
+    Claim(4, "no song is started over and over here", "jobs at one", sql.STARTED_THREE_TIMES),
+    Claim(5, "finished replies show how it ended", "replies", sql.REPLY_SHOWN),
+    Claim(6, "no token is kept without need", "jobs", sql.TOKENS_DROPPED),
+    Claim(6, "no signed address outlives the files", "jobs", sql.ADDRESSES_DROPPED),
+    Claim(7, "no files past their time", "jobs", sql.WITHIN_THEIR_TIME),
+)
+DRAINED = Claim(1, "every job is over", "jobs", sql.ALL_FINAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the audit goes by."""
+
+    now: datetime
+    keep: timedelta
+    """How long files are kept, as in the settings."""
+    drained: bool = False
+    """Nothing may be on its way any more: no job, and no reply."""
+
+
+def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
+    """Check every claim, in the order of the invariants. Raises UnknownDatabase.
+
+    A file that SQLite finds damaged is reported as that alone: nothing else it says can be trusted.
+    """
+    # Listed first: a job is stored before its folder is made.
+    folders = JobFolders.listed(jobs)
+    with read_only(database, oldest=len(migrations())) as conn:
+        conn.execute("BEGIN")  # every claim is checked on the same state
+        whole = _whole(conn)
+        if not whole.is_good:
+            return [whole]
+        claims = (*CLAIMS, DRAINED) if terms.drained else CLAIMS
+        values = _values(terms)
+        found = [_check(conn, claim, values) for claim in claims]
+        found += [whole, _references(conn)]
+        conn.execute("COMMIT")
+        found += folders.check(conn, values)
+    return sorted(found, key=lambda finding: finding.invariant)
+
+
+def _check(conn: sqlite3.Connection, claim: Claim, values: Mapping[str, int | str]) -> Finding:
+    rows = conn.execute(claim.sql, values).fetchall()
+    return Finding(
+        invariant=claim.invariant,
+        claim=claim.text,
+        looked_at=len(rows),
+        of=claim.of,
+        offenders=tuple(str(row["subject"]) for row in rows if not row["holds"]),
+    )
+
+
+def _values(terms: Terms) -> dict[str, int | str]:
+    kept_since = terms.now - terms.keep
+    settled_before = END_OF_TIME if terms.drained else seconds(terms.now - REPLY_GRACE)
+    return {
+        "ways": json.dumps(list(_ways())),
+        "frames_a_minute": 60 * SAMPLE_RATE,
+        "local_starts": MAX_LOCAL_STARTS,
+        "settled_before": settled_before,
+        "kept_since": seconds(kept_since - SWEEP_GRACE),
+        "not_due_since": seconds(kept_since + SWEEP_GRACE),
+    }
+
+
+def _ways() -> Iterator[str]:
+    yield f"{State.RECEIVED}>{State.RECEIVED}"  # its acknowledgement
+    for start, ends in TRANSITIONS.items():
+        for end in ends:
+            yield f"{start}>{end}"
+
+
+def _whole(conn: sqlite3.Connection) -> Finding:
+    [pages] = conn.execute(sql.COUNT_PAGES).fetchone()
+    return Finding(
+        invariant=8,
+        claim="the database file is whole",
+        looked_at=pages,
+        of="pages",
+        offenders=tuple(faults(conn)),
+    )
+
+
+def _references(conn: sqlite3.Connection) -> Finding:
+    [references] = conn.execute(sql.COUNT_REFERENCES).fetchone()
+    return Finding(
+        invariant=8,
+        claim="no reference leads nowhere",
+        looked_at=references,
+        of="references",
+        offenders=tuple(row[0] for row in conn.execute(sql.LOST_REFERENCES)),
+    )

@@ -1,0 +1,59 @@
+"""The audit's look at the folders of jobs: nothing without a job, and no result without its files.
+
+The bot may be at work meanwhile, so what looks wrong is looked at once more.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bot.domain.job import JobId
+from bot.domain.stems import OUTPUTS, Recipe
+from bot.ops.finding import Finding
+from storage import audit_sql as sql
+from storage.files import JobFiles
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolders:
+    """What lay in the directory of jobs before the database was read."""
+
+    root: Path
+    names: tuple[str, ...]
+
+    @classmethod
+    def listed(cls, root: Path) -> Self:
+        """List the directory; an absent one is empty."""
+        names = sorted(path.name for path in root.iterdir()) if root.exists() else []
+        return cls(root, tuple(names))
+
+    def check(self, conn: sqlite3.Connection, values: Mapping[str, int | str]) -> list[Finding]:
+        """Compare the directory with the jobs; each read on `conn` sees what is stored by then."""
+        known = {row["id"] for row in conn.execute(sql.MAY_HAVE_FILES)}
+        owed = conn.execute(sql.WITH_MASTERS, values).fetchall()
+        missing = [row["id"] for row in owed if not self._has_masters(row)]
+        still_owed = {row["id"] for row in conn.execute(sql.WITH_MASTERS, values)}
+        return [
+            Finding(
+                invariant=7,
+                claim="no files without a job",
+                looked_at=len(self.names),
+                of="folders",
+                offenders=tuple(
+                    name for name in self.names if name not in known and (self.root / name).exists()
+                ),
+            ),
+            Finding(
+                invariant=7,
+                claim="finished jobs have their stems",
+                looked_at=len(owed),
+                of="jobs",
+                offenders=tuple(job_id for job_id in missing if job_id in still_owed),
+            ),
+        ]
+
+    def _has_masters(self, row: sqlite3.Row) -> bool:
+        where = JobFiles(self.root).of(JobId(row["id"]))
+        return all(where.master(each.stem).exists() for each in OUTPUTS[Recipe(row["recipe"])])

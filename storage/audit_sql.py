@@ -1,0 +1,196 @@
+"""The invariants as SQL: each statement gives one row for each thing looked at.
+
+A row has a `subject`, the id to name when it is wrong, and `holds`: whether the claim is true of
+it. NULL is not true, so a claim that cannot be told is a broken one.
+"""
+
+NO_WORK_UNACKNOWLEDGED = """
+SELECT id AS subject, acknowledged_at IS NOT NULL OR state IN ('received', 'cancelled') AS holds
+FROM jobs
+"""
+ONE_JOB_A_REQUEST = """
+SELECT group_concat(id, ' ') AS subject, count(*) = 1 AS holds
+FROM jobs
+GROUP BY interaction_id
+"""
+ALL_FINAL = """
+SELECT id AS subject, state IN ('delivered', 'kept', 'failed', 'cancelled') AS holds
+FROM jobs
+"""
+# `:ways` lists every allowed step as `from>to`.
+LEGAL_PATH = """
+WITH steps AS (
+    SELECT
+        id, job_id, from_state, to_state,
+        lag(to_state) OVER path AS before,
+        row_number() OVER path = 1 AS is_first,
+        lead(id) OVER path IS NULL AS is_last
+    FROM events
+    WINDOW path AS (PARTITION BY job_id ORDER BY id)
+)
+SELECT
+    jobs.id AS subject,
+    count(steps.id) > 0
+    AND min(
+        CASE
+            WHEN is_first THEN from_state IS NULL AND to_state = 'received'
+            ELSE from_state IS before
+                AND coalesce(from_state, '') || '>' || to_state
+                    IN (SELECT value FROM json_each(:ways))
+        END
+    )
+    AND max(CASE WHEN is_last THEN to_state END) = jobs.state AS holds
+FROM jobs
+LEFT JOIN steps ON steps.job_id = jobs.id
+GROUP BY jobs.id
+"""
+
+# An account is its owner's name, a colon and what it is for; only gifts pass between owners.
+SUMS_TO_ZERO = """
+SELECT
+    id AS subject,
+    kind = 'grant'
+        OR rtrim(debit, replace(debit, ':', '')) = rtrim(credit, replace(credit, ':', '')) AS holds
+FROM ledger
+"""
+HELD_AS_MEASURED = """
+SELECT
+    jobs.id AS subject,
+    CASE
+        WHEN jobs.state = 'received' THEN count(hold.id) = 0
+        WHEN jobs.state IN ('failed', 'cancelled') AND count(hold.id) = 0 THEN 1
+        ELSE count(hold.id) = 1 AND max(hold.minutes) = jobs.minutes
+    END AS holds
+FROM jobs
+LEFT JOIN ledger AS hold ON hold.job_id = jobs.id AND hold.kind = 'hold'
+GROUP BY jobs.id
+"""
+ENDED_ONCE = """
+SELECT
+    hold.job_id AS subject,
+    count(ending.id) = CASE
+        WHEN jobs.state IN ('held', 'submitting', 'processing') THEN 0
+        ELSE 1  -- of a job that was deleted, too
+    END AS holds
+FROM ledger AS hold
+LEFT JOIN ledger AS ending ON ending.hold_id = hold.id AND ending.kind IN ('post', 'void')
+LEFT JOIN jobs ON jobs.id = hold.job_id
+WHERE hold.kind = 'hold'
+GROUP BY hold.id
+"""
+POSTED_WHEN_READY = """
+SELECT
+    ending.job_id AS subject,
+    CASE ending.kind
+        WHEN 'post' THEN EXISTS (
+            SELECT 1 FROM events WHERE events.job_id = jobs.id AND events.to_state = 'ready'
+        )
+        ELSE jobs.state IN ('failed', 'cancelled')
+    END AS holds
+FROM ledger AS ending
+JOIN jobs ON jobs.id = ending.job_id
+WHERE ending.kind IN ('post', 'void')
+"""
+ENDED_AS_HELD = """
+SELECT
+    ending.job_id AS subject,
+    ending.job_id = hold.job_id
+        AND ending.minutes = hold.minutes
+        AND ending.period = hold.period
+        AND ending.debit = hold.credit
+        AND (ending.credit = hold.debit) = (ending.kind = 'void') AS holds
+FROM ledger AS ending
+LEFT JOIN ledger AS hold ON hold.id = ending.hold_id AND hold.kind = 'hold'
+WHERE ending.kind IN ('post', 'void')
+"""
+
+# What an account had given away by then, in the order in which it was written.
+ADMITTED_WITHIN = """
+WITH moves AS (
+    SELECT
+        id, kind, job_id, allowance,
+        sum(CASE kind WHEN 'hold' THEN minutes ELSE -minutes END) OVER (
+            PARTITION BY period, CASE kind WHEN 'hold' THEN debit ELSE credit END
+            ORDER BY id
+        ) AS taken
+    FROM ledger
+    WHERE kind IN ('hold', 'void', 'reset')
+)
+SELECT job_id AS subject, taken <= allowance AS holds
+FROM moves
+WHERE kind = 'hold'
+"""
+BILLED_BY_LENGTH = """
+SELECT
+    id AS subject,
+    CASE
+        WHEN frames IS NULL AND minutes IS NULL THEN state IN ('received', 'failed', 'cancelled')
+        ELSE minutes = (frames + :frames_a_minute - 1) / :frames_a_minute
+    END AS holds
+FROM jobs
+"""
+
+# An attempt that costs nothing is one of a provider in this process.
+SENT_ONCE = """
+SELECT
+    job_id || ' at ' || provider AS subject,
+    coalesce(min(number) FILTER (WHERE state <> 'not_sent'), max(number)) = max(number) AS holds
+FROM attempts
+WHERE cost_minutes > 0
+GROUP BY job_id, provider
+"""
+STARTED_THREE_TIMES = """
+SELECT
+    job_id || ' at ' || provider AS subject,
+    count(*) FILTER (WHERE state <> 'not_sent') <= :local_starts AS holds
+FROM attempts
+WHERE cost_minutes = 0
+GROUP BY job_id, provider
+"""
+
+REPLY_SHOWN = """
+SELECT id AS subject, shown_version = wanted_version AS holds
+FROM jobs
+WHERE is_final AND acknowledged_at IS NOT NULL AND updated_at < :settled_before
+"""
+
+TOKENS_DROPPED = """
+SELECT
+    id AS subject,
+    token IS NULL
+        OR (shown_version < wanted_version AND acknowledged_at IS NOT NULL AND NOT files_expired)
+        AS holds
+FROM jobs
+WHERE is_final OR files_expired
+"""
+ADDRESSES_DROPPED = """
+SELECT
+    jobs.id AS subject,
+    instr(jobs.url, '?') = 0
+        AND NOT EXISTS (
+            SELECT 1 FROM attempts WHERE attempts.job_id = jobs.id AND attempts.files <> '[]'
+        ) AS holds
+FROM jobs
+WHERE files_expired
+"""
+
+WITHIN_THEIR_TIME = """
+SELECT id AS subject, updated_at >= :kept_since AS holds
+FROM jobs
+WHERE NOT files_expired AND (is_final OR state = 'ready')
+"""
+WITH_MASTERS = """
+SELECT id, recipe
+FROM jobs
+WHERE state IN ('ready', 'delivered', 'kept') AND NOT files_expired AND updated_at >= :not_due_since
+"""
+MAY_HAVE_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
+
+COUNT_PAGES = "PRAGMA page_count"
+# Each row is one reference that leads nowhere.
+LOST_REFERENCES = "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check"
+COUNT_REFERENCES = """
+SELECT
+    (SELECT count(*) FROM attempts) + (SELECT count(*) FROM events)
+    + (SELECT count(*) FROM ledger WHERE hold_id IS NOT NULL)
+"""

@@ -1,0 +1,57 @@
+"""Reading a database beside the bot that may be using it: one connection that cannot write."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from storage.schema import APPLICATION_ID, UnknownDatabase, migrations
+
+BUSY_TIMEOUT_S = 5.0
+OLDEST = 1
+
+
+@contextmanager
+def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connection]:
+    """Open the database for reading, whether a bot runs on it or none does.
+
+    Raises UnknownDatabase for what is not there, is not Stemcord's, is newer than this version
+    or has a schema older than `oldest`.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    except sqlite3.OperationalError as exc:
+        raise UnknownDatabase(f"There is no database to read at {path}.") from exc
+    with closing(conn):
+        conn.row_factory = sqlite3.Row
+        _check(conn, path, oldest)
+        yield conn
+
+
+def faults(conn: sqlite3.Connection) -> list[str]:
+    """Return what SQLite finds wrong with the file itself; nothing when it is whole."""
+    try:
+        found = [str(row[0]) for row in conn.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as exc:
+        return [str(exc)]
+    return [] if found == ["ok"] else found
+
+
+def _check(conn: sqlite3.Connection, path: Path, oldest: int) -> None:
+    newest = len(migrations())
+    try:
+        [application_id] = conn.execute("PRAGMA application_id").fetchone()
+        [version] = conn.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as exc:
+        raise UnknownDatabase(f"{path} cannot be read as a database: {exc}.") from exc
+    if application_id != APPLICATION_ID:
+        raise UnknownDatabase(f"{path} is not a database of Stemcord's.")
+    if version > newest:
+        raise UnknownDatabase(
+            f"{path} has schema version {version}, but this Stemcord knows only up to {newest}."
+        )
+    if version < oldest:
+        raise UnknownDatabase(
+            f"{path} has schema version {version}; start the bot once to bring it to {newest}."
+        )

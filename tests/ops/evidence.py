@@ -1,0 +1,107 @@
+"""A data directory with jobs in every state, as the services leave them, and ways to spoil it."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bot.domain.attempt import AttemptState, RemoteFile
+from bot.domain.job import Job, State
+from bot.domain.stems import OUTPUTS
+from bot.ops.audit import Terms, audit
+from bot.ops.finding import Finding
+from storage.database import Database
+from storage.files import JobFiles
+from storage.jobs import JobStore
+from storage.ledger import Ledger
+from tests.storage.factories import (
+    ADMIN,
+    NOW,
+    TODAY,
+    USER,
+    StillClock,
+    a_job,
+    an_attempt,
+    lead,
+)
+
+UNGUARD = (
+    "PRAGMA foreign_keys = ON",
+    "DROP TRIGGER ledger_refuses_update",
+    "DROP TRIGGER ledger_refuses_delete",
+    "DROP INDEX ledger_one_hold_a_job",
+    "DROP INDEX ledger_one_end_of_a_hold",
+)
+KEEP = timedelta(hours=24)
+LONG_AGO = NOW - timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The directory, and what the audit says about it."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "stemcord.db"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    def audit(self, *, drained: bool = False) -> list[Finding]:
+        return audit(self.database, self.jobs, Terms(now=NOW, keep=KEEP, drained=drained))
+
+    def broken(self, *, drained: bool = False) -> dict[str, tuple[str, ...]]:
+        """Return the offenders by claim, of claims that do not hold."""
+        findings = self.audit(drained=drained)
+        return {each.claim: each.offenders for each in findings if not each.is_good}
+
+    def plant(self, *statements: str) -> None:
+        """Write past every guard of the schema."""
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as conn:
+            for statement in (*UNGUARD, *statements):
+                assert conn.execute(statement).rowcount, f"changes nothing: {statement}"
+
+
+async def collect(root: Path) -> Evidence:
+    """Make the directory: one job in each state, named by it, and one past its time."""
+    evidence = Evidence(root)
+    db = await Database.open(evidence.database, durable=False)
+    try:
+        jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
+        for state in State:
+            await _add(jobs, JobFiles(evidence.jobs), state)
+        await _add_expired(jobs)
+        await ledger.grant(USER, 5, TODAY, ADMIN)
+        await ledger.reset(USER, TODAY, ADMIN)
+    finally:
+        await db.close()
+    return evidence
+
+
+async def _add(jobs: JobStore, files: JobFiles, state: State) -> Job:
+    job = await lead(jobs, state, job=a_job(job_id=state.value))
+    if state not in (State.RECEIVED, State.HELD):
+        has_result = state in (State.READY, State.DELIVERED, State.KEPT)
+        await jobs.record(an_attempt(job, state=AttemptState.NOT_SENT))
+        ended = AttemptState.DONE if has_result else AttemptState.ACCEPTED
+        await jobs.record(an_attempt(job, number=2, state=ended))
+        where = await files.prepare(job.id)
+        for output in OUTPUTS[job.request.recipe] if has_result else ():
+            where.master(output.stem).write_bytes(b"flac")
+    if state.is_final:
+        for stale in await jobs.stale_replies(100):
+            if stale.job.id == job.id:
+                await jobs.reply_shown(job.id, stale.version)
+    return job
+
+
+async def _add_expired(jobs: JobStore) -> None:
+    job = a_job(job_id="expired", created_at=LONG_AGO, updated_at=LONG_AGO)
+    job = await lead(jobs, State.DELIVERED, job=job)
+    files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
+    await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
+    await jobs.mark_expired(job.id)
