@@ -53,17 +53,13 @@ class Replies:
         self._watched: dict[JobId, Watched] = {}
         self._edits: set[asyncio.Task[None]] = set()
         self._crowds: Counter[int | None] = Counter()
+        self._knows_unfinished = False
 
     async def run(self) -> None:
         """Keep all replies up to date until cancelled."""
         try:
-            is_seeded = False
             while True:
-                try:
-                    is_seeded = is_seeded or await self._watch_unfinished()
-                    self._take(await self._jobs.stale_replies(STALE_AT_A_TIME))
-                except StoreUnavailable as exc:
-                    log.warning("the outbox cannot be read: %s", exc)
+                await self._look_into_outbox()
                 self._start_edits()
                 await self._something_new()
         finally:
@@ -92,12 +88,19 @@ class Replies:
                 return
             await asyncio.sleep(wait_s)
 
-    async def _watch_unfinished(self) -> bool:
-        # Their cards may be current, but their progress is not shown by the outbox.
-        for job in await self._jobs.unfinished():
-            if job.acknowledged_at is not None:
-                self._watch(job)
-        return True
+    async def _look_into_outbox(self) -> None:
+        try:
+            if not self._knows_unfinished:
+                # Their cards may be current, so the outbox does not tell of them.
+                for job in await self._jobs.unfinished():
+                    if job.acknowledged_at is not None:
+                        self._watch(job)
+                self._knows_unfinished = True
+            self._take(await self._jobs.stale_replies(STALE_AT_A_TIME))
+        except StoreUnavailable as exc:
+            log.warning("the outbox cannot be read: %s", exc)
+        except Exception:
+            log.exception("the outbox cannot be read")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         behind = set()
@@ -183,7 +186,7 @@ class Replies:
             case Shown(message_id):
                 return message_id
             case NotShown(detail):
-                log.info("%s: its reply stays as it is: %s", watched.job.id, detail)
+                log.debug("%s: its reply stays as it is: %s", watched.job.id, detail)
                 return None
 
     async def _edit(self, watched: Watched, wish: Wish, sheet: Sheet) -> Shown | NotShown:

@@ -2,6 +2,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening
 
@@ -195,6 +197,7 @@ async def test_a_token_that_discord_forgets_for_a_moment_is_not_given_up(
     await ada.wait_for(lambda message: bool(message["attachments"]))
 
 
+@pytest.mark.slow  # the services wait two seconds before they try again
 async def test_stems_wait_for_a_discord_that_is_away(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:

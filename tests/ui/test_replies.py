@@ -55,14 +55,15 @@ class FakeRoutes:
 
 
 class AwayStore(JobStore):
-    """Cannot be read the first time."""
+    """Cannot be read the first times."""
 
-    is_away = True
+    def __init__(self, *, db: Database) -> None:
+        super().__init__(db=db)
+        self.errors: list[Exception] = [StoreUnavailable("locked"), ValueError("an odd row")]
 
     async def unfinished(self) -> list[Job]:
-        if self.is_away:
-            self.is_away = False
-            raise StoreUnavailable("locked")
+        if self.errors:
+            raise self.errors.pop(0)
         return await super().unfinished()
 
 
