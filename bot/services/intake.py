@@ -99,10 +99,15 @@ class Intake:
         except DownloadRefused as exc:
             raise Rejected(Reason.DOWNLOAD_FAILED) from exc
         self._board.put(job.id, Progress(stage=Stage.CHECKING))
-        max_duration_s = self._limits.max_duration_minutes * 60
-        decoded = await self._audio.decode(
-            where.input, where.mixture, max_duration_s=max_duration_s
-        )
+        minutes = self._limits.max_duration_minutes
+        try:
+            decoded = await self._audio.decode(
+                where.input, where.mixture, max_duration_s=minutes * 60
+            )
+        except Rejected as exc:
+            if exc.problem.reason is Reason.TOO_LONG and minutes >= 1:
+                raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
+            raise
         if decoded.truncated:
             raise Rejected(Reason.BROKEN_FILE)
         return decoded

@@ -75,6 +75,13 @@ async def test_a_file_that_cannot_be_split_fails_with_its_reason(
     assert not house.files.of(job.id).path.exists()
 
 
+async def test_a_song_that_is_too_long_is_told_the_limit(house: House) -> None:
+    house.audio.decode_error = Rejected(Reason.TOO_LONG)
+    failed = await house.until((await house.split()).id)
+    assert failed.problem is not None
+    assert failed.problem.facts == {"limit_minutes": 20}
+
+
 async def test_a_truncated_file_is_refused_before_anything_is_held(house: House) -> None:
     house.audio.truncated = True
     job = await house.split()
