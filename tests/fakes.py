@@ -103,6 +103,7 @@ class FakeDownloads:
     """Brings a few bytes, or raises what it is told to."""
 
     def __init__(self) -> None:
+        self.song = b"song"
         self.errors: list[Exception] = []
         self.gate: asyncio.Event | None = None
         self.active = 0
@@ -117,7 +118,7 @@ class FakeDownloads:
                 await self.gate.wait()
             if self.errors:
                 raise self.errors.pop(0)
-            return into.write_bytes(b"song")
+            return into.write_bytes(self.song)
         finally:
             self.active -= 1
 

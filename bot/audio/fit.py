@@ -17,6 +17,8 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.audio.tasks import FitTask, Fitted
 
 Mono = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float32]
+"""Frames by channels."""
 
 _PASSAGE_FRAMES = 1 << 20
 """24 s: enough for a sharp peak, and bounded memory whatever the song's length."""
@@ -28,7 +30,7 @@ def fit(task: FitTask) -> Fitted:
     song_power, _ = _power(task.song)
     stem_power, loudest = _power(task.stem)
     start = max(0, loudest - _PASSAGE_FRAMES // 2)
-    stem = _mono(task.stem, start, _PASSAGE_FRAMES)
+    stem = _mono(task.stem, start, min(_PASSAGE_FRAMES, spool.frames_in(task.stem) - start))
     margin = task.max_lag_frames
     song = _mono(task.song, start - margin, len(stem) + 2 * margin)
     energy = float(np.dot(stem, stem))
@@ -49,28 +51,36 @@ def fit(task: FitTask) -> Fitted:
 
 
 def _power(path: Path) -> tuple[float, int]:
-    """Return a spool's mean square, and the middle of its loudest passage in frames."""
+    """Return a spool's mean square over both channels, and the middle of its loudest passage.
+
+    Over both, as masters are measured: what is out of phase between them is lost in their mean.
+    """
     frames = spool.frames_in(path)
     blocks = [
-        float(np.square(_mono(path, start, _BLOCK_FRAMES), dtype=np.float64).mean())
+        float(np.square(_stereo(path, start, _BLOCK_FRAMES), dtype=np.float64).sum())
         for start in range(0, frames, _BLOCK_FRAMES)
     ]
     if not blocks:
         return 0.0, 0
     width = max(1, _PASSAGE_FRAMES // _BLOCK_FRAMES)
     passages = np.convolve(blocks, np.ones(width), mode="same")
-    return float(np.mean(blocks)), (int(np.argmax(passages)) * _BLOCK_FRAMES + _BLOCK_FRAMES // 2)
+    middle = int(np.argmax(passages)) * _BLOCK_FRAMES + _BLOCK_FRAMES // 2
+    return sum(blocks) / (frames * CHANNELS), middle
 
 
 def _mono(path: Path, start: int, frames: int) -> Mono:
-    """Read frames as mono; silence before the start and after the end of a spool."""
+    return np.asarray(_stereo(path, start, frames).mean(axis=1))
+
+
+def _stereo(path: Path, start: int, frames: int) -> Samples:
+    """Read frames; silence before the start and after the end of a spool."""
     before = max(0, -start)
     with path.open("rb") as file:
         file.seek(max(0, start) * FRAME_BYTES)
         raw = file.read(max(0, frames - before) * FRAME_BYTES)
     whole = len(raw) // FRAME_BYTES
-    samples = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(-1, CHANNELS).mean(axis=1)
-    block = np.zeros(frames, np.float32)
+    samples = np.frombuffer(raw, "<f4", whole * CHANNELS).reshape(-1, CHANNELS)
+    block = np.zeros((frames, CHANNELS), np.float32)
     block[before : before + whole] = samples
     return block
 

@@ -56,6 +56,13 @@ async def test_levels_are_of_the_whole_spools(tools, tmp_path, voice):
     assert fitted.song_rms == pytest.approx(4 * fitted.stem_rms, rel=1e-3)
 
 
+async def test_levels_are_those_of_both_channels_as_masters_are_measured(tools, tmp_path, voice):
+    wide = np.stack([voice[0], -voice[0]])
+    song = sounds.write_spool(tmp_path / "song.f32", wide)
+    fitted = await tools.fit(song, song)
+    assert fitted.song_rms == pytest.approx(sounds.rms(wide), rel=1e-3)
+
+
 @pytest.mark.parametrize("lag", [-300, 0, 1105])
 async def test_a_stem_subtracted_at_its_lag_and_gain_is_gone(tools, tmp_path, voice, band, lag):
     late = delayed(voice, lag) if lag >= 0 else voice[:, -lag:]

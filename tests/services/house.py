@@ -7,11 +7,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+from bot.audio.tools import AudioTools
 from bot.cli.compose import Outside, Services, Store, compose
 from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.quota import Usage
 from bot.domain.stems import AudioFormat, Recipe
+from bot.providers.base import Provider
+from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
 from storage.database import Database
 from storage.files import JobFiles
@@ -37,7 +40,7 @@ REPLY = Reply(channel_id=5, context=Context.GUILD, application_id=6, guild_id=7,
 class House:
     """Services with everything a test wants to set or see."""
 
-    def __init__(self, root: Path, db: Database, providers: Sequence[FakeProvider]) -> None:
+    def __init__(self, root: Path, db: Database, providers: Sequence[Any]) -> None:
         self.root = root
         self.clock = FakeClock()
         self.downloads = FakeDownloads()
@@ -53,9 +56,18 @@ class House:
 
     @classmethod
     async def build(
-        cls, root: Path, *providers: FakeProvider, clock: FakeClock | None = None, **settings: Any
+        cls,
+        root: Path,
+        *providers: Provider,
+        clock: FakeClock | None = None,
+        audio: AudioTools | None = None,
+        listener: Listener | None = None,
+        **settings: Any,
     ) -> Self:
-        """Open the store in `root` and compose; settings are Settings' fields."""
+        """Open the store in `root` and compose; settings are Settings' fields.
+
+        With `audio` the sound is real, and `downloads.song` should be a file that decodes.
+        """
         (root / "jobs").mkdir(exist_ok=True)
         db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
         house = cls(root, db, providers or (FakeProvider(),))
@@ -73,9 +85,10 @@ class House:
         outside = Outside(
             providers=house.providers,
             downloads=house.downloads,  # type: ignore[arg-type] # fakes match by shape
-            audio=house.audio,  # type: ignore[arg-type] # fakes match by shape
+            audio=audio or house.audio,  # type: ignore[arg-type] # fakes match by shape
             delivery=house.delivery,
             clock=house.clock,
+            listener=listener,
         )
         house.services = compose(fields, store, house.board, outside)
         house.services.runner.start(house.services.steps)
@@ -84,7 +97,9 @@ class House:
     @property
     def provider(self) -> FakeProvider:
         """The first provider."""
-        return next(iter(self.providers.values()))
+        first = next(iter(self.providers.values()))
+        assert isinstance(first, FakeProvider)
+        return first
 
     async def close(self) -> None:
         """Stop as the bot does on SIGTERM."""
