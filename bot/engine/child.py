@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 _Pipe = TypeVar("_Pipe", asyncio.StreamReader, asyncio.StreamWriter)
 
 _ROOT = str(Path(__file__).resolve().parents[2])
+_CHUNK_BYTES = 16 * 1024
 _PASSED_ON = ("PATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 
 
@@ -103,8 +104,8 @@ class Child:
 
 
 async def _log_errors(pipe: asyncio.StreamReader, pid: int) -> None:
-    while line := await pipe.readline():
-        log.warning("engine worker %s: %s", pid, line.decode(errors="replace").rstrip())
+    while chunk := await pipe.read(_CHUNK_BYTES):
+        log.warning("engine worker %s: %s", pid, chunk.decode(errors="replace").rstrip())
 
 
 def _open(pipe: _Pipe | None) -> _Pipe:

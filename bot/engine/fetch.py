@@ -29,7 +29,7 @@ def fetch(
     """
     weights = Weights(model, models_dir)
     if model.needs_consent and not accept_licence:
-        console.print(model.notice, style="yellow", markup=False, soft_wrap=True)
+        _say(console, model.notice, style="yellow")
         raise ModelUnavailable(
             f"{model.title} needs your consent to its licence: set "
             f"STEMCORD_ACCEPT_{model.name.upper()}_LICENSE=1."
@@ -48,14 +48,14 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
     with _progress(model, console) as progress:
         archive = download(model.source, place / "download", progress)
     made = place / model.file_name
-    console.print(f"Preparing {model.title} …", markup=False)
+    _say(console, f"Preparing {model.title} …")
     licence = _MAKERS[model.name](archive, made)
     if model.file_sha256 not in {None, sha256_of(made)}:
         raise ModelUnavailable(f"The model in {archive.name} is not the one expected.")
     weights.install(made, notice=f"{model.notice}\n{licence}")
-    console.print(f"{model.title} is ready: {weights.path}", markup=False, soft_wrap=True)
+    _say(console, f"{model.title} is ready: {weights.path}")
     if model.needs_consent:
-        console.print(model.notice, style="yellow", markup=False, soft_wrap=True)
+        _say(console, model.notice, style="yellow")
 
 
 def _make_spleeter(archive: Path, made: Path) -> str:
@@ -91,6 +91,11 @@ _MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
 """How each model's file is made from the archive; they return the archive's licence text."""
 
 
+def _say(console: Console, text: str, *, style: str = "") -> None:
+    """Print a line as it is: no markup, no colours of rich's own choice, no breaks in a path."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def _require_room(model: LocalModel, place: Path) -> None:
     if shutil.disk_usage(place).free < _ROOM_FACTOR * model.source.size_mb * 1_000_000:
         raise ModelUnavailable(_full(model, place.parent))
@@ -116,7 +121,7 @@ def _progress(model: LocalModel, console: Console) -> Iterator[Callable[[int], N
     """Show a bar to a person at a terminal, and one plain line to anything else."""
     what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
     if not console.is_terminal:
-        console.print(f"{what} …", markup=False)
+        _say(console, f"{what} …")
         yield lambda _: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())

@@ -90,8 +90,11 @@ def _run(
             env=_environment(scratch),
         )
         try:
+            done = 0
             while _is_running(client):
-                progress(_size_of(scratch))
+                # At the end the client moves its file out of sight.
+                done = max(done, _size_of(scratch))
+                progress(done)
         finally:
             client.kill()
             client.wait()

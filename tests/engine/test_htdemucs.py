@@ -20,7 +20,7 @@ def separate(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("frames", [1, SEGMENT, SEGMENT + 1, SEGMENT + STRIDE + 12_345])
+@pytest.mark.parametrize("frames", [1, SEGMENT + 1, SEGMENT + STRIDE + 12_345])
 def test_stems_are_as_long_as_the_song_and_add_up_to_it(separate, frames):
     samples = nets.song(frames)
     stems = separate(samples, by_samples=(0.1, 0.5, 0.2, 0.7))
