@@ -60,13 +60,13 @@ class Model:
 def separated(blocks: Iterable[Samples], model: Model) -> Iterator[dict[str, Samples]]:
     """Yield a model's stems piece by piece, as long together as the song."""
     for window, length in _windows(blocks):
-        song = window[:, _PAD : _PAD + STEP]
+        song = window[:, _PAD:-_PAD]
         stems = model.separate(song, _shares(window, model.shares))
         yield {name: stem[:, :length] for name, stem in stems.items()}
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, int]]:
-    """Yield pieces of `STEP` samples with what is around them, and how much of each is song."""
+    """Yield pieces of song with `_PAD` samples on each side, and how much of each is song."""
     held: Samples = np.zeros((2, _PAD), np.float32)
     total = 0
     for block in blocks:
@@ -75,12 +75,11 @@ def _windows(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, int]]:
         while held.shape[1] >= STEP + 2 * _PAD:
             yield held[:, : STEP + 2 * _PAD], STEP
             held = held[:, STEP:]
-    end = np.zeros((2, -total % STEP + _PAD), np.float32)
-    held = np.concatenate([held, end], axis=1)
-    left = held.shape[1] - 2 * _PAD - (-total % STEP)
-    while left > 0:
+    fill = -total % _HOP
+    held = np.concatenate([held, np.zeros((2, fill + _PAD), np.float32)], axis=1)
+    while (left := held.shape[1] - 2 * _PAD - fill) > 0:
         yield held[:, : STEP + 2 * _PAD], min(STEP, left)
-        held, left = held[:, STEP:], left - STEP
+        held = held[:, STEP:]
 
 
 def _shares(window: Samples, names: frozenset[str]) -> dict[str, Samples]:
