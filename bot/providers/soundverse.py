@@ -2,7 +2,8 @@
 
 One synchronous call: its answer is the list of results and may take minutes, so the submit is the
 work, and a broken connection leaves it uncertain. The documents name no HTTP status for errors:
-the body is read first.
+the body is read first. They name no prices either: where two calls reach a recipe, the one with
+fewer results is declared first, so a single instrument comes from `instruments`.
 """
 
 from typing import Final, Literal

@@ -63,7 +63,8 @@ def parts(seconds: float = 2.5) -> dict[Stem, Sound]:
 
 def mixed(sounds_: Mapping[Stem, Sound], *without: Stem) -> Sound:
     """Add up all but some."""
-    return np.sum([each for stem, each in sounds_.items() if stem not in without], axis=0)
+    kept = [each for stem, each in sounds_.items() if stem not in without]
+    return np.asarray(np.sum(kept, axis=0))
 
 
 def mp3(path: Path, sound: Sound, *, gain: float = 1.0) -> Path:

@@ -1,0 +1,64 @@
+"""Which model of which provider serves which recipe: the whole table, from the declarations."""
+
+import pytest
+
+from bot.domain.stems import Recipe
+from bot.providers import audiocleaner, finevoice, local, soundverse
+from bot.providers.base import Capabilities
+from bot.services.plans import offers, plan
+
+COLUMNS: dict[str, Capabilities] = {
+    "audiocleaner": audiocleaner.CAPABILITIES,
+    "finevoice": finevoice.CAPABILITIES,
+    "soundverse": soundverse.CAPABILITIES,
+    **{
+        name: Capabilities(name="local", title="Stemcord", models=models)
+        for name, models in local.MODELS.items()
+    },
+}
+
+TABLE = """
+recipe          | audiocleaner | finevoice     | soundverse  | spleeter         | htdemucs
+karaoke         | 350          | vocal-remover | all-stems   | spleeter         | htdemucs
+instrumental    | 350          | vocal-remover | instruments | spleeter         | htdemucs
+vocals          | 350          | vocal-remover | vocals      | spleeter         | htdemucs
+karaoke-backing | 490          | -             | -           | -                | -
+4-stems         | 501          | htdemucs_6s-4 | all-stems   | spleeter-bands * | htdemucs
+6-stems         | 320          | htdemucs_6s-4 | all-stems   | -                | -
+no-drums        | 501          | htdemucs_6s-4 | all-stems   | spleeter-bands * | htdemucs
+no-bass         | 501          | htdemucs_6s-4 | all-stems   | spleeter-bands * | htdemucs
+no-guitar       | 320          | htdemucs_6s-4 | all-stems   | -                | -
+no-piano        | 320          | htdemucs_6s-4 | all-stems   | -                | -
+drums           | 340          | htdemucs_6s-4 | instruments | spleeter-bands * | htdemucs
+bass            | 360          | htdemucs_6s-4 | instruments | spleeter-bands * | htdemucs
+guitar          | 390          | htdemucs_6s-4 | instruments | -                | -
+piano           | 380          | htdemucs_6s-4 | instruments | -                | -
+strings         | 491          | -             | -           | -                | -
+wind            | 492          | -             | -           | -                | -
+synth           | 493          | -             | -           | -                | -
+dereverb        | -            | reverb        | -           | -                | -
+"""
+"""As the owner reads it; a star marks quality below what users expect."""
+
+
+def rows() -> list[list[str]]:
+    return [[cell.strip() for cell in line.split("|")] for line in TABLE.strip().splitlines()]
+
+
+def cell(recipe: Recipe, column: str) -> str:
+    made = plan(recipe, COLUMNS[column])
+    if made is None:
+        return "-"
+    return f"{made.model.name} *" if made.model.is_basic else made.model.name
+
+
+def test_the_table_is_what_the_declarations_give() -> None:
+    derived = [[recipe, *(cell(recipe, column) for column in COLUMNS)] for recipe in Recipe]
+    assert [["recipe", *COLUMNS], *derived] == rows()
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_provider_alone_offers_what_its_column_shows(column: str) -> None:
+    index = rows()[0].index(column)
+    shown = {row[0] for row in rows()[1:] if row[index] != "-"}
+    assert {offer.recipe for offer in offers([COLUMNS[column]])} == shown
