@@ -25,11 +25,14 @@ class BotProcess:
         log: Path | None = None,
         settings: Mapping[str, str] | None = None,
         vendors: bool = False,
+        module: str = "bot",
     ) -> None:
         """`log` takes the bot's standard error, which else goes where ours goes.
 
         With `vendors` the bot prefers the stand-ins of the hosted services to its own engine.
+        `module` is what is run, for a bot that is put together in another way.
         """
+        self._module = module
         self._settings = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -53,7 +56,7 @@ class BotProcess:
         stderr = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", env=self._settings, stderr=stderr
+                sys.executable, "-m", self._module, env=self._settings, stderr=stderr
             )
         finally:
             if stderr:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -15,11 +16,13 @@ from bot.audio.tools import AudioTools
 from bot.cli.compose import Outside, Services, Store, compose, open_store
 from bot.cli.roster import build_embedded, build_roster, way_out
 from bot.config import Settings, SettingsError
-from bot.domain.clock import SystemClock
+from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.ops import metrics
 from bot.ops.server import OpsServer
+from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
+from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
 from bot.ui import client as ui
 from bot.ui.pacing import Pacing
@@ -34,41 +37,43 @@ RECONNECT_S = 5.0
 EXTENSIONS = ("cogs.split", "cogs.jobs", "cogs.quota", "cogs.help")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a bot works with beside Discord, opened and not yet put together."""
+
+    store: Store
+    providers: Mapping[str, Provider]
+    downloads: Downloads
+    audio: AudioTools
+    clock: Clock
+    listener: Listener | None = None
+
+
+OpenParts = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[Parts]]
+"""Opens the parts of a bot; the stack takes them down in the opposite order."""
+
+
 def run(settings: Settings, console: Console) -> int:
     """Run the bot in the foreground until it is told to stop."""
     del console  # what a running bot has to say goes to its log
+    return run_with(open_parts, settings)
+
+
+def run_with(open_them: OpenParts, settings: Settings) -> int:
+    """Run a bot made of other parts than the settings alone would give."""
     settings.required_token()
     logging_setup.configure(
         log_format=settings.log_format, level=settings.log_level, secrets=settings.secrets()
     )
     data = DataDir(settings.data_dir)
     with data.lock():
-        asyncio.run(_serve(settings, data))
+        asyncio.run(_serve(settings, data, open_them))
     return 0
 
 
-async def _serve(settings: Settings, data: DataDir) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    async with AsyncExitStack() as stack:
-        bot = await _open(settings, data, stack)
-        living = asyncio.create_task(bot.live(settings), name="bot")
-        stop = asyncio.create_task(stopping.wait(), name="stop")
-        await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        log.info("stopping")
-        await bot.stop(grace_s=settings.stop_grace_s)
-        if living.done():
-            living.result()  # raises what ended it
-        living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
-
-
-async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_Bot":
-    """Build everything from the ground up; the stack takes it down in the opposite order."""
-    clock, board, audio = SystemClock(), ProgressBoard(), AudioTools()
+async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -> Parts:
+    """Open what the settings say."""
+    clock = SystemClock()
     transport = way_out(settings)
     downloads = Downloads(transport=transport)
     stack.push_async_callback(downloads.aclose)
@@ -81,9 +86,40 @@ async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_B
     stack.push_async_callback(store.db.close)
     for provider in roster.providers:
         stack.push_async_callback(provider.aclose)
+    return Parts(
+        store=store,
+        providers={each.capabilities.name: each for each in roster.providers},
+        downloads=downloads,
+        audio=AudioTools(),
+        clock=clock,
+        listener=embedded,
+    )
+
+
+async def _serve(settings: Settings, data: DataDir, open_them: OpenParts) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        bot = _put_together(settings, await open_them(settings, data, stack), stack)
+        living = asyncio.create_task(bot.live(settings), name="bot")
+        stop = asyncio.create_task(stopping.wait(), name="stop")
+        await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        log.info("stopping")
+        await bot.stop(grace_s=settings.stop_grace_s)
+        if living.done():
+            living.result()  # raises what ended it
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_Bot":
     ui.point_at(settings.discord_api_base)
     # The bot has no voice, and nobody needs to be told.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+    store, clock, board = parts.store, parts.clock, ProgressBoard()
     client = ui.Stemcord(registration=Registration(memory=store.meta), extensions=EXTENSIONS)
     stack.push_async_callback(client.close)
     replies = Replies(
@@ -98,12 +134,12 @@ async def _open(settings: Settings, data: DataDir, stack: AsyncExitStack) -> "_B
         store,
         board,
         Outside(
-            providers={each.capabilities.name: each for each in roster.providers},
-            downloads=downloads,
-            audio=audio,
+            providers=parts.providers,
+            downloads=parts.downloads,
+            audio=parts.audio,
             delivery=replies,
             clock=clock,
-            listener=embedded,
+            listener=parts.listener,
         ),
     )
     client.serve(ui.Services(splits=services.splits, quotas=services.quotas, clock=clock))
