@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bot.cli import audit, doctor, models, providers, run
+from bot.cli import audit, backup, doctor, models, providers, run
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
+from storage.copies import CopyFailed
 from storage.datadir import DataDirBusy
 from storage.schema import UnknownDatabase
 
@@ -33,6 +34,12 @@ COMMANDS: dict[str, Command] = {
     "providers": Command("show which provider serves which recipe", providers.providers),
     "models": Command("fetch the model of the embedded engine", models.models),
     "audit": Command("check every promise about jobs and minutes", audit.audit, audit.options),
+    "backup": Command(
+        "copy the database, beside a running bot", backup.backup, backup.backup_options
+    ),
+    "restore": Command(
+        "put a copy back, while no bot runs", backup.restore, backup.restore_options
+    ),
 }
 
 
@@ -52,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return EXIT_SETTINGS
-    except (ModelUnavailable, DataDirBusy, UnknownDatabase) as exc:
+    except (ModelUnavailable, DataDirBusy, UnknownDatabase, CopyFailed) as exc:
         print(exc, file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):

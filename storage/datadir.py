@@ -32,6 +32,11 @@ class DataDir:
         """Where each job has its directory."""
         return self.root / "jobs"
 
+    @property
+    def backups(self) -> Path:
+        """Where copies of the database go when nobody says otherwise."""
+        return self.root / "backups"
+
     def create(self) -> None:
         """Make the directory and what belongs in it, readable by this user alone."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
