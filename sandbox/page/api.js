@@ -38,6 +38,8 @@ export const api = {
   autocomplete: (ask) => call("POST", "autocomplete", ask),
   press: (press) => call("POST", "components", press),
   answerModal: (answer) => call("POST", "modals", answer),
+  vendors: () => call("GET", "vendors"),
+  setVendor: (name, settings) => call("POST", `vendors/${encodeURIComponent(name)}`, settings),
   advanceClock: (seconds) => call("POST", "clock", { advance_s: seconds }),
   upload(file) {
     const form = new FormData();

@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { avatar, el, icon } from "./dom.js";
 import { clockTime } from "./format.js";
+import { vendorsButton } from "./vendors.js";
 
 const STEP_MINUTES = 15;
 const TICK_MS = 5_000;
@@ -68,6 +69,7 @@ export function drawStrip(root, { state, onViewer }) {
     people(state, onViewer),
     el("span", { class: "strip-hint" }, "Type ", el("kbd", {}, "/split"), " and attach a song"),
     botState(state),
+    vendorsButton(state.world),
     clock(state),
   );
 }
