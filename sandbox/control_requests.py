@@ -78,6 +78,7 @@ class OrderFault(ControlRequest):
     delay_s: float = Field(default=0.0, ge=0, le=600)
     reset: bool = False
     after: bool = False
+    with_files: bool = False
     times: int | None = Field(default=None, ge=1)
 
 

@@ -11,7 +11,8 @@ from sandbox.limits import RateLimited
 class Fault:
     """What to do to requests like `PATCH /webhooks/*`; `times` of none means until cleared.
 
-    With `after`, the request takes effect and only its answer is lost or falsified.
+    With `after`, the request takes effect and only its answer is lost or falsified; with
+    `with_files`, only requests that bring files are meant.
     """
 
     route: str
@@ -20,10 +21,13 @@ class Fault:
     delay_s: float = 0.0
     reset: bool = False
     after: bool = False
+    with_files: bool = False
     times: int | None = None
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, *, has_files: bool) -> bool:
         """Whether a request is meant; a route without a method means all methods."""
+        if self.with_files and not has_files:
+            return False
         wanted = self.route if " " in self.route else f"* {self.route}"
         return fnmatchcase(f"{method} {path}", wanted)
 
@@ -52,10 +56,10 @@ class Faults:
         """Lift all faults."""
         self._faults.clear()
 
-    def next_for(self, method: str, path: str) -> Fault | None:
+    def next_for(self, method: str, path: str, *, has_files: bool = False) -> Fault | None:
         """Return the first fault for a request, and use it up by one."""
         for fault in self._faults:
-            if not fault.matches(method, path):
+            if not fault.matches(method, path, has_files=has_files):
                 continue
             if fault.times is not None:
                 fault.times -= 1

@@ -65,7 +65,8 @@ class FrontDoor:
         if request.path.startswith(_NOT_DISCORD) or request.path == "/":
             return await handler(request)
         path = api_path(request.path) or request.path
-        fault = self._faults.next_for(request.method, path)
+        has_files = request.content_type == "multipart/form-data"
+        fault = self._faults.next_for(request.method, path, has_files=has_files)
         if fault is None:
             response = await self._answer(request, handler)
         else:

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.sandbox.raw_bot import RawBot
+from tests.sandbox.raw_bot import RawBot, form
 
 BEARER = {"Authorization": f"Bot {DEFAULT_TOKEN}"}
 
@@ -68,6 +68,16 @@ async def test_fault_with_a_code_answers_with_the_status_of_that_code(
     assert (status, answer["code"]) == (400, 200000)
     await ada.clear_faults()
     assert await raw_bot.refused("PATCH", f"{karaoke}/messages/1", {"content": "x"}) == 10008
+
+
+async def test_fault_for_files_leaves_other_requests_alone(
+    raw_bot: RawBot, karaoke: str, ada: SandboxClient
+) -> None:
+    await ada.fault(f"POST {karaoke}/messages", code=40005, with_files=True)
+    status, _ = await raw_bot.ask("POST", f"{karaoke}/messages", {"content": "words only"})
+    assert status == 200
+    stems = form({"content": "stems"}, ("a.mp3", b"x"))
+    assert await raw_bot.refused("POST", f"{karaoke}/messages", data=stems) == 40005
 
 
 async def test_reset_breaks_the_connection_before_anything_happens(
