@@ -1,6 +1,7 @@
 """A client for the control API: acts as one person, for the demo and for tests."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,7 +58,8 @@ class SandboxClient:
     async def upload(self, path: Path) -> str:
         """Upload a file for later use; return its id."""
         form = aiohttp.FormData(quote_fields=False)
-        form.add_field("file", await asyncio.to_thread(path.read_bytes), filename=path.name)
+        content = io.BytesIO(await asyncio.to_thread(path.read_bytes))
+        form.add_field("file", content, filename=path.name)
         return str((await self._call("POST", "/uploads", data=form))["id"])
 
     async def command(self, name: str, **options: Any) -> Json:

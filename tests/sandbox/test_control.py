@@ -80,6 +80,15 @@ async def test_people_delete_their_own_and_managers_everything(
     assert [message["content"] for message in await ben.messages()] == ["by Ada"]
 
 
+async def test_large_file_arrives_as_it_was(
+    ada: SandboxClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    song = tmp_path / "long.wav"
+    song.write_bytes(bytes(range(256)) * 8192)
+    upload = await ada.upload(song)
+    assert sandbox.world.uploads[int(upload)].path.read_bytes() == song.read_bytes()
+
+
 async def test_uploaded_files_are_sent_with_a_message(
     ada: SandboxClient, song: Path, tmp_path: Path
 ) -> None:
