@@ -51,6 +51,7 @@ class Soundverse(Vendor):
     name = "soundverse"
     title = "Soundverse"
     settings = SoundverseSettings
+    usual_latency_s = 6.0
     modes = ANY_VENDOR | {Mode.MODERATION, Mode.ARTIST_NAME}
     models: ClassVar[Mapping[Any, Model]] = {
         "vocals": Model(stems={"vocals": "vocals"}),
@@ -72,7 +73,7 @@ class Soundverse(Vendor):
         """Return one of the documented bodies."""
         if mode in _WORDS:
             data = {"success": False, "message": _WORDS[mode]}
-            return Answer(data=data, status=_REFUSED, outcome=f"refused: {mode}")
+            return Answer(data=data, status=_REFUSED, outcome=f"refused: {_REFUSED}")
         status, detail = _DETAILS[mode]
         return Answer(
             data={"detail": detail},

@@ -24,7 +24,6 @@ from sandbox.vendors.task import Task
 from sandbox.vendors.wire import Answer, deliver
 from sandbox.vendors.workshop import Workshop
 
-_LATENCY_S: Final = 3.0
 _KEPT_ENTRIES: Final = 1000
 _REFUSALS: Final = frozenset(
     {
@@ -59,10 +58,11 @@ class Vendor(ABC):
     modes: ClassVar[frozenset[Mode]]
     models: ClassVar[Mapping[Any, Model]]
     settings: ClassVar[type[VendorSettings]] = VendorSettings
+    usual_latency_s: ClassVar[float] = 3.0
     audio_format = "mp3"
 
     def __init__(self, *, folder: Path, clock: SandboxClock) -> None:
-        self.conduct = Conduct(latency_s=_LATENCY_S)
+        self.conduct = Conduct(latency_s=self.usual_latency_s)
         self.account = Account()
         self.shelf = Shelf(folder=folder / self.name, clock=clock)
         self.workshop = Workshop(
@@ -105,9 +105,12 @@ class Vendor(ABC):
             raise CannotBehaveSo("times says how often a mode takes effect, so it needs one.")
         if wanted.mode is not None:
             self.conduct.change(wanted.mode, wanted.times)
-        for name in ("latency_s", "retry_after_s", "drip_s"):
-            if name in wanted.model_fields_set:
-                setattr(self.conduct, name, getattr(wanted, name))
+        if "retry_after_s" in wanted.model_fields_set:
+            self.conduct.retry_after_s = wanted.retry_after_s
+        if wanted.latency_s is not None:
+            self.conduct.latency_s = wanted.latency_s
+        if wanted.drip_s is not None:
+            self.conduct.drip_s = wanted.drip_s
         if wanted.credit_minutes is not None:
             self.account.credit_minutes = wanted.credit_minutes
         if wanted.links_live_s is not None:

@@ -67,7 +67,10 @@ async def test_what_is_left_out_of_a_change_stays(ada: SandboxClient, vendors: V
     await ada.set_vendor("finevoice", mode="down", times=3, retry_after_s=9, named_files=False)
     books = await ada.set_vendor("finevoice", latency_s=1.5)
     assert (books["mode"], books["times"], books["latency_s"]) == ("down", 3, 1.5)
-    assert vendors.finevoice.conduct.retry_after_s == 9
+    conduct = vendors.finevoice.conduct
+    assert (conduct.retry_after_s, conduct.latency_s) == (9, 1.5)
+    await ada.set_vendor("finevoice", latency_s=None, retry_after_s=None)
+    assert (conduct.retry_after_s, conduct.latency_s) == (None, 1.5)
     assert vendors.finevoice.named_files is False
 
 
