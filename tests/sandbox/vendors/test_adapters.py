@@ -29,6 +29,7 @@ from sandbox.bot_process import environment
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor import Vendor
+from tests.providers.fakes import no_tls
 from tests.sandbox.vendors.conftest import SONG_S, sound_of
 from tests.sandbox.vendors.customers import CUSTOMERS
 
@@ -74,7 +75,7 @@ async def provider(sandbox: Sandbox, name: str, tmp_path: Path) -> AsyncIterator
     """The adapter, built from the very settings that the bot in the sandbox gets."""
     settings = environment(sandbox, tmp_path, vendors=True)
     trusted = TrustedHosts.parse([settings["STEMCORD_TRUSTED_HOSTS"]])
-    transport = GuardedTransport(trusted=trusted)
+    transport = GuardedTransport(trusted=trusted, tls=no_tls())
     context = ProviderContext(
         settings=settings,
         transport=transport,
