@@ -18,6 +18,8 @@ _PATTERNS: Final = (
     # Interaction tokens are good for 15 minutes of writing as the bot.
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/?\s\"']+"), rf"\1{REDACTED}"),
     (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
+    # Links of our own: whoever has the middle of one has the file.
+    (re.compile(r"(/[rs]/[a-z0-9]{1,32}\.)[\w-]{16,}"), rf"\1{REDACTED}"),
     # Attachment and result addresses are signed in their query.
     (re.compile(r"(\b(?:https?|wss?)://[^\s?#\"'<>]+\?)[^\s\"'<>]+"), rf"\1{REDACTED}"),
     (

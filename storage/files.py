@@ -1,10 +1,12 @@
 """The audio of jobs on disk: one directory a job, under one root; no audio is read here."""
 
 import asyncio
+import hashlib
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,11 @@ class JobDir:
         """Return the directory of what is encoded for delivery."""
         return self.path / "parcel"
 
+    @property
+    def linked(self) -> Path:
+        """Return the directory of what is encoded for links, which is kept until retention."""
+        return self.path / "linked"
+
     def master(self, stem: Stem) -> Path:
         """Return the path of a finished stem."""
         return self.masters / f"{stem}.flac"
@@ -77,6 +84,31 @@ class JobFiles:
         """Remove what was encoded for delivery; it can be made again from the masters."""
         await asyncio.to_thread(_remove, self.of(job_id).parcel)
 
+    @asynccontextmanager
+    async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
+        """Give a folder for one more parcel of the job, and remove it afterwards.
+
+        Raises FileNotFoundError when the job has no files any more.
+        """
+        parcel = self.of(job_id).parcel
+        folder = parcel / name
+        await asyncio.to_thread(_make_in, parcel, folder)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(_remove, folder)
+
+    async def digest(self, job_id: JobId) -> str:
+        """Return what tells the user's file from any other."""
+        return await asyncio.to_thread(_digest, self.of(job_id).input)
+
+    async def take_over(self, earlier: JobId, job_id: JobId) -> None:
+        """Give a job the masters of another, which keeps them.
+
+        Raises FileNotFoundError when the other has none any more.
+        """
+        await asyncio.to_thread(_link_all, self.of(earlier).masters, self.of(job_id).masters)
+
     async def remove(self, job_id: JobId) -> None:
         """Remove everything of the job; nothing when there is nothing."""
         await asyncio.to_thread(_remove, self.of(job_id).path)
@@ -95,8 +127,25 @@ class JobFiles:
 
 
 def _make(where: JobDir) -> None:
-    for path in (where.path, where.work, where.masters, where.parcel):
+    for path in (where.path, where.work, where.masters, where.parcel, where.linked):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _make_in(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _link_all(source: Path, into: Path) -> None:
+    for path in source.iterdir():
+        target = into / path.name
+        target.unlink(missing_ok=True)
+        target.hardlink_to(path)
 
 
 def _remove(directory: Path, *files: Path) -> None:

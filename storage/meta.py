@@ -1,5 +1,7 @@
 """Small facts that outlive a restart, by name; such as the hash of the registered commands."""
 
+import secrets
+
 from storage.database import Database
 
 _GET = "SELECT value FROM meta WHERE key = ?"
@@ -7,6 +9,7 @@ _PUT = """
 INSERT INTO meta (key, value) VALUES (?, ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """
+_PUT_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 
 
 class Meta:
@@ -23,3 +26,11 @@ class Meta:
     async def put(self, key: str, value: str) -> None:
         """Keep the value under the key, in place of an older one."""
         await self._db.write(lambda conn: conn.execute(_PUT, (key, value)))
+
+    async def secret(self, key: str, size_bytes: int) -> bytes:
+        """Return the random bytes that are kept under the key, made when first asked for."""
+        if (known := await self.get(key)) is None:
+            drawn = secrets.token_hex(size_bytes)
+            await self._db.write(lambda conn: conn.execute(_PUT_ONCE, (key, drawn)))
+            known = await self.get(key)
+        return bytes.fromhex(known or "")

@@ -41,6 +41,12 @@ FORMATTERS = [ConsoleFormatter, JsonFormatter]
         ("POST /interactions/9/tokentokentoken/callback", "tokentoken", "/callback"),
         ("row (1, 'aW50ZXJhY3Rpb246MTIzOmFiYw==')", "aW50ZXJhY3Rpb246", "row (1, '"),
         (f"fetched {SIGNED} in 2 s", "deadbeef", "https://cdn.example.org/a/b/song.mp3"),
+        (
+            "GET https://stems.example.org/x/r/k7f2q.Q2-x_9AbCdEfGhIjKlMnOpQr/Neon%20Rain.mp3",
+            "Q2-x_9Ab",
+            "https://stems.example.org/x/r/k7f2q.",
+        ),
+        ("for '/s/k7f2q.Q2-x_9AbCdEfGhIjKlMnOpQr/song.mp3'", "MnOpQr", "/song.mp3'"),
         ("GET /song.mp3?ex=65f0&is=65ee&hm=deadbeef", "deadbeef", "GET /song.mp3"),
         ("https://s3.example/x?X-Amz-Signature=feed)beef", "beef", "https://s3.example/x"),
         ("x-amz-signature of &X-Amz-Signature=feedbeef", "feedbeef", "x-amz-signature of"),

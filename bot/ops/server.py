@@ -1,7 +1,7 @@
-"""The operations server: /healthz and /metrics, on an address of its own."""
+"""The operations server: /healthz, /metrics and jobs' files, on an address of its own."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -15,13 +15,16 @@ ESSENTIAL = "store"
 
 
 class OpsServer:
-    """Answers monitoring; it changes nothing."""
+    """Answers monitoring, and serves what `routes` adds; it changes nothing."""
 
-    def __init__(self, *, check: Check, scrape: Scrape) -> None:
+    def __init__(
+        self, *, check: Check, scrape: Scrape, routes: Sequence[web.RouteDef] = ()
+    ) -> None:
         self._check = check
         self._scrape = scrape
         app = web.Application()
         app.add_routes([web.get("/healthz", self._health), web.get("/metrics", self._metrics)])
+        app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None)
 
     async def start(self, host: str, port: int) -> None:

@@ -1,0 +1,103 @@
+"""Jobs' files over HTTP, at the addresses that `Links` makes: whole or in ranges, never listed.
+
+What was never there, or is asked for wrongly, is 404; what was there once is 410.
+"""
+
+import mimetypes
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import web
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import Job
+from bot.domain.stems import AudioFormat
+from bot.services.links import Kind, Links
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+CONTENT_TYPES = {
+    f".{AudioFormat.MP3}": "audio/mpeg",
+    f".{AudioFormat.FLAC}": "audio/flac",
+    f".{AudioFormat.WAV}": "audio/wav",
+    f".{AudioFormat.OPUS}": "audio/ogg",
+}
+ANYTHING = "application/octet-stream"
+
+_HEADERS = {
+    # The address is the key to the file: no shared cache, index or next page may learn of it.
+    "Cache-Control": "private",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+    # A stranger's file must not become a page of this host.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class FileRoutes:
+    """Serves encoded stems to whoever was shown their address, and songs to providers."""
+
+    def __init__(self, *, links: Links, jobs: JobStore, files: JobFiles) -> None:
+        self._links = links
+        self._jobs = jobs
+        self._files = files
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to serve."""
+        return [
+            web.get(f"/{Kind.RESULT}/{{ticket}}/{{name}}", self.result),
+            web.get(f"/{Kind.SOURCE}/{{ticket}}/{{name}}", self.source),
+        ]
+
+    async def result(self, request: web.Request) -> web.StreamResponse:
+        """Send an encoded stem."""
+        job, name = await self._asked(request, Kind.RESULT)
+        return _sent(self._files.of(job.id).linked / name, name)
+
+    async def source(self, request: web.Request) -> web.StreamResponse:
+        """Send the user's file, for as long as its job is at work."""
+        job, name = await self._asked(request, Kind.SOURCE)
+        return _sent(self._files.of(job.id).input, name)
+
+    async def _asked(self, request: web.Request, kind: Kind) -> tuple[Job, str]:
+        ticket, name = request.match_info["ticket"], request.match_info["name"]
+        try:
+            job_id = await self._links.job_of(kind, ticket, name)
+            job = None if job_id is None else await self._jobs.get(job_id)
+        except StoreUnavailable as exc:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
+        # No address with a folder in it was ever made; this says so where a path is built of it.
+        if job is None or Path(name).name != name:
+            raise web.HTTPNotFound
+        if self._links.is_over(job):
+            raise _gone()
+        return job, name
+
+
+def _sent(path: Path, name: str) -> web.FileResponse:
+    if not path.is_file():
+        raise _gone()
+    disposition = f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
+    headers = {
+        **_HEADERS,
+        "Content-Type": content_type_of(name),
+        "Content-Disposition": disposition,
+    }
+    return web.FileResponse(path, headers=headers)
+
+
+def _gone() -> web.HTTPGone:
+    return web.HTTPGone(text="This file is no longer kept here.", headers=_HEADERS)
+
+
+def content_type_of(name: str) -> str:
+    """Return the type under which a file is sent; sound and pictures that move, or anything."""
+    suffix = Path(name).suffix.lower()
+    guessed = CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix, ANYTHING)
+    return guessed if guessed.startswith(("audio/", "video/")) else ANYTHING
+
+
+def _plain(name: str) -> str:
+    """Return the name for clients that do not read RFC 6266's `filename*`."""
+    return "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)

@@ -1,0 +1,98 @@
+"""Addresses of our own for a job's files: unguessable, and good for as long as the files are kept.
+
+They are signed rather than stored: made twice they are the same, so a repeated delivery shows the
+same card; nothing has to be written for them or forgotten with them; and what ends one is the end
+of the job's files, by time or by deletion.
+"""
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from urllib.parse import quote
+
+from bot.domain.clock import Clock
+from bot.domain.job import Job, JobId
+from storage.meta import Meta
+
+KEY_NAME = "link key"
+KEY_BYTES = 32
+MAC_BYTES = 18
+"""144 bits: nobody finds one by trying, and as base64 they need no padding."""
+
+_TICKET = re.compile(r"([a-z0-9]{1,32})\.([\w-]{24})", re.ASCII)
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
+
+
+class Kind(StrEnum):
+    """What an address leads to; the value is the first part of its path."""
+
+    RESULT = "r"
+    SOURCE = "s"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address, and until when it works."""
+
+    url: str
+    expires_at: datetime
+
+
+class Links:
+    """Makes addresses, and tells those that it made."""
+
+    def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
+        """`base_url` is where the operations server is reachable from outside."""
+        self._meta = meta
+        self._clock = clock
+        self._base_url = base_url.rstrip("/")
+        self._keep = keep
+        self._key: bytes | None = None
+
+    async def to_result(self, job: Job, filename: str) -> Link:
+        """Return where an encoded stem of the job can be fetched."""
+        return await self._link(job, Kind.RESULT, filename)
+
+    async def to_source(self, job: Job) -> Link:
+        """Return where a provider can fetch the user's file."""
+        return await self._link(job, Kind.SOURCE, source_name(job))
+
+    async def job_of(self, kind: Kind, ticket: str, filename: str) -> JobId | None:
+        """Return whose file the parts of an address name; None unless they were made here."""
+        parts = _TICKET.fullmatch(ticket)
+        if parts is None:
+            return None
+        job_id, mac = JobId(parts[1]), parts[2]
+        expected = await self._mac(kind, job_id, filename)
+        return job_id if hmac.compare_digest(mac.encode(), expected.encode()) else None
+
+    def is_over(self, job: Job) -> bool:
+        """Whether the job's addresses have stopped working."""
+        return job.files_expired or (job.state.is_final and self._clock.now() >= self._end(job))
+
+    async def _link(self, job: Job, kind: Kind, filename: str) -> Link:
+        mac = await self._mac(kind, job.id, filename)
+        path = f"{kind}/{job.id}.{mac}/{quote(filename, safe='')}"
+        return Link(f"{self._base_url}/{path}", self._end(job))
+
+    def _end(self, job: Job) -> datetime:
+        # Files are kept from the job's last change on, which is no earlier than this one.
+        return job.updated_at + self._keep
+
+    async def _mac(self, kind: Kind, job_id: JobId, filename: str) -> str:
+        if self._key is None:
+            self._key = await self._meta.secret(KEY_NAME, KEY_BYTES)
+        text = f"{kind}\n{job_id}\n{filename}".encode()
+        mac = hmac.digest(self._key, text, hashlib.sha256)[:MAC_BYTES]
+        return urlsafe_b64encode(mac).decode()
+
+
+def source_name(job: Job) -> str:
+    """Return the name under which the user's file is served: of their words, its ending alone."""
+    _, dot, ending = job.request.source.filename.lower().rpartition(".")
+    suffix = dot + ending
+    return f"song{suffix}" if _SUFFIX.fullmatch(suffix) else "song"
