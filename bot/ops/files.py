@@ -11,8 +11,9 @@ from aiohttp import web
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
-from bot.domain.stems import AudioFormat
+from bot.domain.stems import AudioFormat, Stem
 from bot.services.links import Kind, Links
+from bot.services.naming import linked_name, stem_filename
 from storage.files import JobFiles
 from storage.jobs import JobStore
 
@@ -51,9 +52,13 @@ class FileRoutes:
         ]
 
     async def result(self, request: web.Request) -> web.StreamResponse:
-        """Send an encoded stem."""
+        """Send an encoded stem, to be saved under the song's name."""
         job, name = await self._asked(request, Kind.RESULT)
-        return _sent(self._files.of(job.id).linked / name, name)
+        named = _stem_and_format(name)
+        if named is None:
+            raise web.HTTPNotFound
+        saved_as = stem_filename(job.title, *named)
+        return _sent(self._files.of(job.id).linked / linked_name(*named), saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
         """Send the user's file, for as long as its job is at work."""
@@ -67,8 +72,7 @@ class FileRoutes:
             job = None if job_id is None else await self._jobs.get(job_id)
         except StoreUnavailable as exc:
             raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
-        # No address with a folder in it was ever made; this says so where a path is built of it.
-        if job is None or Path(name).name != name:
+        if job is None:
             raise web.HTTPNotFound
         if self._links.is_over(job):
             raise _gone()
@@ -85,6 +89,15 @@ def _sent(path: Path, name: str) -> web.FileResponse:
         "Content-Disposition": disposition,
     }
     return web.FileResponse(path, headers=headers)
+
+
+def _stem_and_format(name: str) -> tuple[Stem, AudioFormat] | None:
+    """Return what a name stands for; so no path is ever made of what was asked for."""
+    stem, _, audio_format = name.partition(".")
+    try:
+        return Stem(stem), AudioFormat(audio_format)
+    except ValueError:
+        return None
 
 
 def _gone() -> web.HTTPGone:

@@ -54,7 +54,7 @@ class Links:
         self._key: bytes | None = None
 
     async def to_result(self, job: Job, filename: str) -> Link:
-        """Return where an encoded stem of the job can be fetched."""
+        """Return where an encoded stem can be fetched, by its name among the linked files."""
         return await self._link(job, Kind.RESULT, filename)
 
     async def to_source(self, job: Job) -> Link:

@@ -42,6 +42,11 @@ def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
     return f"{safe} ({stem_label(stem)}).{audio_format.value}"
 
 
+def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
+    """Return a stem's name in an address, which carries nobody's words."""
+    return f"{stem}.{audio_format}"
+
+
 def stem_label(stem: Stem) -> str:
     """Return a stem's name as it stands in file names, like `No Drums`; never translated."""
     return stem.value.replace("_", " ").title()

@@ -92,14 +92,21 @@ def an_attempt(
     return replace(attempt, **changes)  # type: ignore[arg-type] # replace() checks the names
 
 
-async def lead(jobs: JobStore, state: State, *, job: Job | None = None, minutes: int = 4) -> Job:
+async def lead(
+    jobs: JobStore,
+    state: State,
+    *,
+    job: Job | None = None,
+    minutes: int = 4,
+    title: str = "Neon Rain",
+) -> Job:
     """Store a job and take it to `state` by the saves that services make; return it as saved."""
     job = await jobs.add(job or a_job(), max_active=1000)
     if state is State.RECEIVED:
         return job
     job = job.acknowledged(NOW, message_id=21)
     await jobs.save(job, expected=State.RECEIVED)
-    held = job.held(NOW, frames=4 * 60 * 44_100, minutes=minutes, title="Neon Rain")
+    held = job.held(NOW, frames=4 * 60 * 44_100, minutes=minutes, title=title)
     await jobs.save(held, expected=State.RECEIVED, ledger=a_hold(held, minutes))
     job = held
     for step, entry in _way_to(state, job):
