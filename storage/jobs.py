@@ -1,7 +1,7 @@
 """Jobs with their attempts and events, and the outbox of their replies."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from sqlite3 import Row
@@ -12,9 +12,9 @@ from aiosqlite import Connection
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.quota import LedgerEntry
+from bot.domain.quota import LedgerEntry, SpendCap
 from storage import job_sql as sql
-from storage import transfers
+from storage import spending, transfers
 from storage.database import Database
 from storage.rows import attempt_of, attempt_values, job_of, job_values, seconds, work_values
 
@@ -103,6 +103,7 @@ class JobStore:
         *,
         expected: State,
         attempt: Attempt | None = None,
+        caps: Sequence[SpendCap] = (),
         ledger: LedgerEntry | None = None,
         note: str = "",
         reply_is_current: bool = False,
@@ -110,8 +111,9 @@ class JobStore:
         """Write a change of a job that is still in state `expected`, and all that goes with it.
 
         The reply becomes stale, unless `reply_is_current` says that it shows the change already.
-        Raises StateMoved when the job left `expected`, and QuotaExceeded when a hold does not
-        fit; then nothing is written.
+        Raises StateMoved when the job left `expected`, SpendCapReached when a new attempt does
+        not fit under all of `caps`, and QuotaExceeded when a hold does not fit; then nothing is
+        written.
         """
 
         async def work(conn: Connection) -> None:
@@ -126,6 +128,7 @@ class JobStore:
                 raise StateMoved(f"{job.id} is no longer {expected}")
             await conn.execute(sql.ADD_EVENT, _event(job, expected, note))
             if attempt is not None:
+                await spending.admit(conn, attempt.cost_minutes, caps)
                 await conn.execute(sql.PUT_ATTEMPT, attempt_values(attempt))
             if ledger is not None:
                 await transfers.apply(conn, ledger, at=seconds(job.updated_at))

@@ -1,9 +1,7 @@
-"""What users may use and have used, and what that may cost the owner.
+"""What users may use and have used; what that costs the owner is in spending.
 
 Holds, posts and voids are made by JobStore.save, together with the state they belong to.
 """
-
-from datetime import datetime
 
 from aiosqlite import Connection
 
@@ -22,22 +20,10 @@ ON CONFLICT (user_id) DO UPDATE
 SET minutes = excluded.minutes, set_by = excluded.set_by, set_at = excluded.set_at
 """
 _FORGET_ALLOWANCE = "DELETE FROM allowances WHERE user_id = ?"
-_SUBMITTED = """
-SELECT coalesce(sum(cost_minutes), 0) AS minutes
-FROM attempts
-WHERE cost_minutes > 0 AND may_have_cost AND submitted_at >= ?
-"""
-_SUBMITTED_OF = """
-SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes
-FROM attempts
-JOIN jobs ON jobs.id = attempts.job_id
-WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost AND attempts.submitted_at >= ?
-  AND jobs.user_id = ?
-"""
 
 
 class Ledger:
-    """Users' accounts by period, the allowances that admins set, and minutes submitted."""
+    """Users' accounts by period, and the allowances that admins set."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
@@ -97,13 +83,3 @@ class Ledger:
         now = seconds(self._clock.now())
         values = {"user_id": user_id, "minutes": minutes, "set_by": by, "set_at": now}
         await self._db.write(lambda conn: conn.execute(_SET_ALLOWANCE, values))
-
-    async def submitted_minutes(self, since: datetime) -> int:
-        """Return what hosted providers may bill for submits since then, whatever came of them."""
-        [row] = await self._db.read(_SUBMITTED, (seconds(since),))
-        return int(row["minutes"])
-
-    async def submitted_minutes_of(self, user_id: UserId, since: datetime) -> int:
-        """Return what hosted providers may bill for one user's submits since then."""
-        [row] = await self._db.read(_SUBMITTED_OF, (seconds(since), user_id))
-        return int(row["minutes"])

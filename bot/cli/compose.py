@@ -38,6 +38,7 @@ from storage.files import JobFiles
 from storage.jobs import JobStore
 from storage.ledger import Ledger
 from storage.meta import Meta
+from storage.spending import Spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,10 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         health=health,
         pace=pace,
         spend=SpendCaps(
-            ledger=store.ledger, quotas=quotas, clock=clock, daily_cap=settings.daily_spend_minutes
+            spending=Spending(db=store.db),
+            quotas=quotas,
+            clock=clock,
+            daily_cap=settings.daily_spend_minutes,
         ),
         endings=endings,
         board=board,

@@ -5,6 +5,7 @@ SplitError
 │   └── QuotaExceeded       not enough minutes left
 ├── NotFound                no such job, or not the caller's (the two are not told apart)
 ├── StateMoved              the job left the expected state meanwhile: look again
+├── SpendCapReached         others took the owner's last minutes meanwhile: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── EngineFailed            the separation worker died or gave up
@@ -84,6 +85,10 @@ class NotFound(SplitError):
 
 class StateMoved(SplitError):
     """A guarded write found the job in another state than expected; nothing was written."""
+
+
+class SpendCapReached(SplitError):
+    """An attempt would have passed a cap on what may be submitted; nothing was written."""
 
 
 class StoreUnavailable(SplitError):

@@ -75,6 +75,15 @@ class Hold:
     allowance: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCap:
+    """The most that may be submitted to hosted providers since then, by one user or by all."""
+
+    minutes: int
+    since: datetime
+    user_id: UserId | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """Take the minutes that a job holds."""

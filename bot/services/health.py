@@ -22,6 +22,8 @@ REST_BUSY_S = 15.0
 REST_OWNER_S = 600.0
 """For what only the owner can mend: a wrong key, a suspended account, no credit."""
 
+_OWNERS_BUSINESS = frozenset({ProviderAuth.__name__, ProviderQuotaSpent.__name__})
+
 
 @dataclass(slots=True)
 class _Record:
@@ -44,6 +46,10 @@ class Health:
     def cause(self, provider: str) -> str | None:
         """Return the class of the error it rests for, or None when it does not rest."""
         return self._of(provider).cause if self.rest_s(provider) else None
+
+    def needs_owner(self, provider: str) -> bool:
+        """Whether it rests for what waiting does not mend."""
+        return self.cause(provider) in _OWNERS_BUSINESS
 
     def succeeded(self, provider: str) -> None:
         """Note an answer as it should be."""

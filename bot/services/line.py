@@ -40,6 +40,16 @@ class Line:
             self._tell(order[index + 1 :])
         return index + len(inside)
 
+    def stand(self, provider: str, job: Job) -> int:
+        """Stand in line without taking a place, as while the provider rests: return who is ahead.
+
+        Standing in line at one provider leaves every other.
+        """
+        self._leave_others(provider, job.id)
+        self._inside[provider].pop(job.id, None)
+        self._waiting[provider][job.id] = job
+        return self._order(provider).index(job.id) + len(self._inside[provider])
+
     def occupy(self, provider: str, job: Job) -> None:
         """Count a job that the provider already works on, as after a restart."""
         if provider in self._inside:

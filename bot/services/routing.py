@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.domain.attempt import Attempt, AttemptState
-from bot.domain.errors import Problem, Reason
+from bot.domain.errors import Problem, ProviderBusy, Reason
 from bot.domain.stems import Recipe
 from bot.providers.base import Capabilities
 from bot.services.plans import Plan, plan
@@ -13,6 +13,8 @@ MAX_NOT_SENT = 3
 """Tries at one provider that provably sent nothing before the job moves on."""
 MAX_LOCAL_STARTS = 3
 """Starts of one job on a provider in this process; a song that kills it three times is left."""
+BUSY = ProviderBusy.__name__
+"""What an attempt says when the provider was at a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,8 @@ class Candidate:
 
     capabilities: Capabilities
     rest_s: float = 0.0
+    needs_owner: bool = False
+    """It rests for a wrong key or used up credit: waiting for it is of no use."""
     can_reach_file: bool = True
     """It could fetch the user's file: there is an address for it, or it needs none."""
     is_affordable: bool = True
@@ -36,8 +40,9 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Everyone who could take the job is resting; look again in so many seconds."""
+    """Everyone who could take the job is resting; this one wakes first, in so many seconds."""
 
+    plan: Plan
     after_s: float
 
 
@@ -70,7 +75,7 @@ def route(
         and (made := plan(recipe, each.capabilities)) is not None
     ]
     if not reachable:
-        return Exhausted(Problem(Reason.NO_PROVIDER))
+        return Exhausted(Problem(Reason.NO_PROVIDER, {"recipe": recipe}))
     open_ones = [
         (each, made)
         for each, made in reachable
@@ -81,27 +86,39 @@ def route(
     for each, made in open_ones:
         if not each.rest_s:
             return Go(made)
-    if open_ones:
-        return Rest(min(each.rest_s for each, _ in open_ones))
-    return Exhausted(_why_nobody([each for each, _ in reachable], attempts))
+    worth_waiting = [(each.rest_s, made) for each, made in open_ones if not each.needs_owner]
+    if worth_waiting:
+        after_s, made = min(worth_waiting, key=lambda rest: rest[0])
+        return Rest(made, after_s)
+    return Exhausted(_why_nobody([each for each, _ in reachable], choice, attempts))
 
 
 def _may_try_again(capabilities: Capabilities, attempts: Sequence[Attempt]) -> bool:
     own = [attempt for attempt in attempts if attempt.provider == capabilities.name]
-    not_sent = sum(attempt.state is AttemptState.NOT_SENT for attempt in own)
-    if not_sent >= MAX_NOT_SENT:
+    not_sent = [attempt for attempt in own if attempt.state is AttemptState.NOT_SENT]
+    # Who is busy will have time again: patience ends that wait, not a number of tries.
+    if sum(attempt.error != BUSY for attempt in not_sent) >= MAX_NOT_SENT:
         return False
-    starts = len(own) - not_sent
+    starts = len(own) - len(not_sent)
     return starts < MAX_LOCAL_STARTS if capabilities.is_resubmittable else starts == 0
 
 
-def _why_nobody(candidates: Sequence[Candidate], attempts: Sequence[Attempt]) -> Problem:
+def _why_nobody(
+    candidates: Sequence[Candidate], choice: str | None, attempts: Sequence[Attempt]
+) -> Problem:
     if attempts:
         # Only the deadline abandons an attempt of a job that goes on.
         timed_out = attempts[-1].state is AttemptState.ABANDONED
-        return Problem(Reason.TIMED_OUT if timed_out else Reason.PROVIDERS_FAILED)
+        return Problem(Reason.TIMED_OUT) if timed_out else _gave_up(candidates, choice)
     if all(not each.can_reach_file for each in candidates):
         return Problem(Reason.DOWNLOAD_FAILED)
     if all(not each.is_affordable for each in candidates):
         return Problem(Reason.SPEND_CAP)
-    return Problem(Reason.PROVIDERS_FAILED)
+    return _gave_up(candidates, choice)
+
+
+def _gave_up(candidates: Sequence[Candidate], choice: str | None) -> Problem:
+    """Return the problem of a job that no provider made; names the one that its user chose."""
+    titles = {each.capabilities.name: each.capabilities.title for each in candidates}
+    facts = {} if choice is None else {"provider": titles[choice]}
+    return Problem(Reason.PROVIDERS_FAILED, facts)

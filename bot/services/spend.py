@@ -2,34 +2,41 @@
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job
+from bot.domain.quota import SpendCap
 from bot.services.quotas import Quotas
-from storage.ledger import Ledger
+from storage.spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
 """Voided jobs cost the owner too: a user's submitted minutes may pass the allowance only so far."""
 
 
 class SpendCaps:
-    """Says whether one more job may go to a hosted provider."""
+    """Says under which caps a job may go to a hosted provider, and whether it fits just now."""
 
     def __init__(
-        self, *, ledger: Ledger, quotas: Quotas, clock: Clock, daily_cap: int | None
+        self, *, spending: Spending, quotas: Quotas, clock: Clock, daily_cap: int | None
     ) -> None:
-        self._ledger = ledger
+        self._spending = spending
         self._quotas = quotas
         self._clock = clock
         self._daily_cap = daily_cap
 
-    async def can_afford(self, job: Job) -> bool:
-        """Whether the job's minutes fit under the day's cap and under its user's."""
-        minutes = job.minutes or 0
-        now = self._clock.now()
-        if self._daily_cap is not None:
-            midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-            if await self._ledger.submitted_minutes(midnight) + minutes > self._daily_cap:
-                return False
+    async def of(self, job: Job) -> tuple[SpendCap, ...]:
+        """Return the caps on this job's submits: its user's, and the day's where one is set."""
         usage = await self._quotas.usage(job.request.user_id)
-        since = usage.period.starts_at
-        submitted = await self._ledger.submitted_minutes_of(job.request.user_id, since)
-        cap = ALLOWANCES_A_USER_MAY_SUBMIT * (usage.allowance + usage.granted)
-        return submitted + minutes <= cap
+        own = SpendCap(
+            minutes=ALLOWANCES_A_USER_MAY_SUBMIT * (usage.allowance + usage.granted),
+            since=usage.period.starts_at,
+            user_id=job.request.user_id,
+        )
+        if self._daily_cap is None:
+            return (own,)
+        midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return (own, SpendCap(minutes=self._daily_cap, since=midnight))
+
+    async def have_room(self, job: Job) -> bool:
+        """Whether the job fits under all of its caps; others may take the room meanwhile."""
+        for cap in await self.of(job):
+            if await self._spending.submitted(cap) + (job.minutes or 0) > cap.minutes:
+                return False
+        return True

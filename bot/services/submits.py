@@ -7,7 +7,7 @@ is found still `sending` belongs to a process that died: nobody knows, so it is 
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
@@ -19,6 +19,7 @@ from bot.domain.errors import (
     ProviderError,
     ProviderProtocol,
     Reason,
+    SpendCapReached,
     StateMoved,
     SubmitUncertain,
 )
@@ -40,6 +41,9 @@ from storage.files import JobFiles
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 15.0
+"""While everyone rests; somebody may wake sooner than said."""
 
 
 class Submits:
@@ -82,8 +86,8 @@ class Submits:
         match await self._route(job, attempts):
             case Exhausted(problem):
                 return await self._endings.fail(job, problem)
-            case Rest(after_s):
-                return await self._rest(job, after_s)
+            case Rest(plan, after_s):
+                return await self._rest(job, plan, after_s, attempts)
             case Go(plan):
                 return await self._enter(job, plan, attempts)
 
@@ -107,13 +111,14 @@ class Submits:
     async def _route(self, job: Job, attempts: list[Attempt]) -> Go | Rest | Exhausted:
         now = self._clock.now()
         url = address_of(job.request.source, now)
-        afford = await self._spend.can_afford(job)
+        has_room = await self._spend.have_room(job)
         candidates = [
             Candidate(
                 capabilities=each.capabilities,
                 rest_s=self._health.rest_s(each.capabilities.name),
+                needs_owner=self._health.needs_owner(each.capabilities.name),
                 can_reach_file=url is not None or not each.capabilities.is_hosted,
-                is_affordable=afford or not each.capabilities.is_hosted,
+                is_affordable=has_room or not each.capabilities.is_hosted,
             )
             for each in self._providers.values()
         ]
@@ -124,12 +129,20 @@ class Submits:
             candidates=candidates,
         )
 
-    async def _rest(self, job: Job, after_s: float) -> Next:
-        self._line.leave(job.id)
-        if self._clock.now() - job.updated_at > self._patience:
-            return await self._endings.fail(job, Problem(Reason.PROVIDERS_FAILED))
-        self._board.put(job.id, Progress(stage=Stage.WAITING, eta_s=after_s))
-        return Again(after_s=min(after_s, 15.0))
+    async def _rest(
+        self, job: Job, plan: Plan, after_s: float, attempts: Sequence[Attempt]
+    ) -> Next:
+        """Wait in line for who rests, but not for ever: counted from the first vain try."""
+        vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
+        title = plan.capabilities.title
+        if self._clock.now() - min(vain, default=job.updated_at) > self._patience:
+            facts = {"provider": title} if job.request.provider else {}
+            return await self._endings.fail(job, Problem(Reason.PROVIDERS_FAILED, facts))
+        ahead = self._line.stand(plan.provider, job)
+        self._board.put(
+            job.id, Progress(stage=Stage.WAITING, ahead=ahead, eta_s=after_s, provider=title)
+        )
+        return Again(after_s=min(after_s, LOOK_AGAIN_S))
 
     async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> Next:
         ahead = self._line.enter(plan.provider, job)
@@ -152,7 +165,12 @@ class Submits:
             updated_at=now,
         )
         submitting = job.submitting(now, provider=plan.provider)
-        await self._jobs.save(submitting, expected=job.state, attempt=attempt)
+        caps = await self._spend.of(job) if plan.capabilities.is_hosted else ()
+        try:
+            await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
+        except SpendCapReached:
+            self._line.leave(job.id)
+            return Again()
         self._board.put(job.id, Progress(stage=Stage.SENDING, provider=plan.capabilities.title))
         return await self._send(submitting, attempt, plan)
 

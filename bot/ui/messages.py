@@ -59,7 +59,10 @@ REASONS: dict[Reason, Templates] = {
         "“{recipe}” cannot be made here just now. Choose other stems.",
         "Nobody here can make these stems just now. Choose others, or try again later.",
     ),
-    Reason.PROVIDERS_FAILED: ("This song could not be split just now. Try again in a while.",),
+    Reason.PROVIDERS_FAILED: (
+        "{provider} could not split this song just now. Choose another provider, or none.",
+        "This song could not be split just now. Try again in a while.",
+    ),
     Reason.TIMED_OUT: ("Splitting this song took too long, so I stopped. Try again later.",),
     Reason.BUSY: ("I have too much to do just now. Try again in a minute.",),
     Reason.DISK_FULL: ("There is no room for another song just now. Try again later.",),

@@ -32,6 +32,16 @@ def test_what_only_the_owner_can_mend_rests_at_once(health: Health, error: Provi
     assert health.rest_s("b") == 0
 
 
+def test_only_the_owner_ends_a_rest_for_a_wrong_key_or_used_up_credit(health: Health) -> None:
+    for name, error in {
+        "a": ProviderAuth(),
+        "b": ProviderQuotaSpent(),
+        "c": ProviderBusy(),
+    }.items():
+        health.failed(name, error)
+    assert [health.needs_owner(name) for name in "abcd"] == [True, True, False, False]
+
+
 def test_retry_after_is_honoured(health: Health, clock: FakeClock) -> None:
     health.failed("a", ProviderBusy(retry_after_s=7))
     assert health.rest_s("a") == 7

@@ -93,3 +93,20 @@ def test_a_job_found_at_a_provider_after_a_restart_takes_a_place() -> None:
     line, _ = a_line()
     line.occupy("local", a_job("a", 1, 0))
     assert line.enter("local", a_job("b", 2, 1)) == 1
+
+
+def test_standing_in_line_takes_no_place_and_keeps_the_turn() -> None:
+    line, _ = a_line()
+    assert line.stand("local", a_job("a", 1, 0)) == 0
+    assert line.stand("local", a_job("b", 2, 1)) == 1
+    assert line.counts()["local", "inside"] == 0
+    assert line.enter("local", a_job("b", 2, 1)) == 1
+    assert line.enter("local", a_job("a", 1, 0)) is None
+
+
+def test_standing_in_line_gives_up_a_place_taken_before() -> None:
+    line, _ = a_line()
+    line.enter("local", a_job("a", 1, 0))
+    line.stand("local", a_job("a", 1, 0))
+    assert line.enter("local", a_job("b", 2, 1)) == 1
+    assert line.counts()["local", "inside"] == 0

@@ -1,12 +1,13 @@
 """Routing as a pure function of what is known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from bot.domain.attempt import Attempt, AttemptState
-from bot.domain.errors import Reason
+from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
 from bot.domain.stems import Recipe
 from bot.providers.base import Capabilities
@@ -59,12 +60,31 @@ def test_a_resting_provider_is_passed_over() -> None:
 
 
 def test_when_all_rest_the_job_waits_for_the_first_to_wake() -> None:
-    assert go([candidate("a", rest_s=9.0), candidate("b", rest_s=4.0)]) == Rest(4.0)
+    found = go([candidate("a", rest_s=9.0), candidate("b", rest_s=4.0)])
+    assert isinstance(found, Rest)
+    assert (found.plan.provider, found.after_s) == ("b", 4.0)
+
+
+def test_nobody_waits_for_a_provider_that_only_the_owner_can_mend() -> None:
+    spent = candidate("spent", rest_s=9.0, needs_owner=True)
+    found = go([spent, candidate("busy", rest_s=30.0)])
+    assert isinstance(found, Rest)
+    assert found.plan.provider == "busy"
+    alone = go([spent], choice="spent")
+    assert isinstance(alone, Exhausted)
+    assert alone.problem == Problem(Reason.PROVIDERS_FAILED, {"provider": "spent"})
 
 
 def test_the_users_choice_is_the_only_candidate() -> None:
     assert chosen(go([candidate("a"), candidate("b")], choice="b")) == "b"
-    assert go([candidate("a"), candidate("b", rest_s=3.0)], choice="b") == Rest(3.0)
+    resting = go([candidate("a"), candidate("b", rest_s=3.0)], choice="b")
+    assert isinstance(resting, Rest)
+    assert resting.after_s == 3.0
+
+
+def test_a_chosen_provider_that_failed_is_named_in_the_reason() -> None:
+    found = go([candidate("a"), candidate("b")], [attempt("b", AttemptState.FAILED)], choice="b")
+    assert found == Exhausted(Problem(Reason.PROVIDERS_FAILED, {"provider": "b"}))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +106,14 @@ def test_what_was_provably_not_sent_may_be_sent_again_twice() -> None:
     thrice = [attempt("a", AttemptState.NOT_SENT, number) for number in (1, 2, 3)]
     assert chosen(go([candidate("a"), candidate("b")], once)) == "a"
     assert chosen(go([candidate("a"), candidate("b")], thrice)) == "b"
+
+
+def test_a_busy_provider_is_asked_again_however_often_it_was_busy() -> None:
+    busy = [
+        replace(attempt("a", AttemptState.NOT_SENT, number), error="ProviderBusy")
+        for number in range(1, 9)
+    ]
+    assert chosen(go([candidate("a")], busy)) == "a"
 
 
 def test_the_embedded_engine_is_started_three_times_at_most() -> None:

@@ -1,14 +1,12 @@
 import asyncio
 import sqlite3
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.attempt import AttemptState
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
 from bot.domain.quota import Hold, LedgerEntry, Period, Post, Void
@@ -25,8 +23,6 @@ from tests.storage.factories import (
     StillClock,
     a_hold,
     a_job,
-    an_attempt,
-    lead,
 )
 
 OTHER = UserId(8)
@@ -191,25 +187,6 @@ async def test_an_own_allowance_can_be_set_changed_and_taken_away(ledger: Ledger
     assert await ledger.allowance_of(OTHER) is None
     await ledger.set_allowance(USER, None, by=ADMIN)
     assert await ledger.allowance_of(USER) is None
-
-
-async def test_submitted_minutes_count_all_that_may_be_billed(jobs: JobStore, ledger: Ledger):
-    mine = await lead(jobs, State.SUBMITTING)
-    theirs = await lead(jobs, State.SUBMITTING, job=a_job(user_id=OTHER))
-    for number, state in enumerate(AttemptState, start=1):
-        await jobs.record(an_attempt(mine, number=number, state=state, cost_minutes=10**number))
-    await jobs.record(an_attempt(mine, "local", cost_minutes=0))
-    await jobs.record(an_attempt(theirs, cost_minutes=5))
-    yesterday = NOW - timedelta(days=1)
-    await jobs.record(an_attempt(theirs, "soundverse", submitted_at=yesterday, cost_minutes=3))
-
-    billed = sum(
-        10**number for number, state in enumerate(AttemptState, start=1) if state.may_have_cost
-    )
-    assert await ledger.submitted_minutes_of(USER, NOW) == billed
-    assert await ledger.submitted_minutes_of(OTHER, NOW) == 5
-    assert await ledger.submitted_minutes(NOW) == billed + 5
-    assert await ledger.submitted_minutes(yesterday) == billed + 8
 
 
 ACTIONS = st.one_of(
