@@ -1,0 +1,54 @@
+"""Finished stems shown again, each time in a message of its own; the job stays as it is.
+
+A showing lives in memory alone. It costs nobody a minute, and whoever asked sees at once when
+nothing comes of it and can ask again, so there is nothing that a restart would have to take up.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bot.domain.errors import AudioFailed, Reason, Rejected
+from bot.domain.job import Job
+from bot.services.delivery import Parcel
+from bot.services.parcels import Parcels
+from storage.files import JobFiles
+from storage.jobs import JobStore
+
+
+class Showings:
+    """Encodes kept masters once more, and throws them away on demand."""
+
+    def __init__(self, *, jobs: JobStore, files: JobFiles, parcels: Parcels) -> None:
+        self._jobs = jobs
+        self._files = files
+        self._parcels = parcels
+
+    @asynccontextmanager
+    async def packed(
+        self, job: Job, *, name: str, limit_bytes: int, shrinks: int = 0
+    ) -> AsyncIterator[Parcel]:
+        """Give the parcel of a job for as long as it is used; `name` tells showings apart.
+
+        Raises Rejected when the masters are gone, and DoesNotFit.
+        """
+        if not job.has_stems:
+            raise Rejected(Reason.FILES_EXPIRED)
+        try:
+            async with self._files.scratch(job.id, name) as folder:
+                yield await self._parcels.make(
+                    job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
+                )
+        except (AudioFailed, OSError) as exc:
+            if await self._is_gone(job):
+                raise Rejected(Reason.FILES_EXPIRED) from exc
+            raise
+
+    async def discard(self, job: Job) -> None:
+        """Throw the stems of a finished job away before their time; safe to repeat."""
+        if job.state.is_final and not job.files_expired:
+            await self._files.remove(job.id)
+            await self._jobs.mark_expired(job.id)
+
+    async def _is_gone(self, job: Job) -> bool:
+        found = await self._jobs.get(job.id)
+        return found is None or found.files_expired

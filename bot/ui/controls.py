@@ -1,0 +1,50 @@
+"""What a card can be asked for: its buttons and menus. Discord is not needed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.job import JobId
+
+SHOW_MENU = "show-one"
+"""The custom id of the menu that shows a job again."""
+
+
+class Action(StrEnum):
+    """What a button does; the value begins its custom id."""
+
+    CANCEL = "cancel"
+    TRY_AGAIN = "again"
+    OTHER_RECIPE = "other"
+    SHOW = "show"
+    AS_MP3 = "as-mp3"
+    AS_FLAC = "as-flac"
+    AS_WAV = "as-wav"
+    TO_DM = "dm"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """One button about one job."""
+
+    action: Action
+    job_id: JobId
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line of a menu."""
+
+    value: str
+    label: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """A list to choose from; `custom_id` says what comes of it."""
+
+    custom_id: str
+    placeholder: str
+    choices: tuple[Choice, ...]

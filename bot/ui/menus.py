@@ -1,0 +1,99 @@
+"""Menus about one's own jobs; they work after a restart, and check who chose."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Self
+
+import discord
+
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import Job, JobId, UserId
+from bot.domain.stems import Recipe
+from bot.services.plans import Offer
+from bot.ui import messages
+from bot.ui.again import start_again
+from bot.ui.choices import recipe_choices
+from bot.ui.client import Stemcord
+from bot.ui.controls import SHOW_MENU, Choice, Menu
+from bot.ui.pressed import Control, chosen
+
+
+def select_of(menu: Menu) -> discord.ui.Select[Any]:
+    """Build Discord's select."""
+    return discord.ui.Select(
+        custom_id=menu.custom_id,
+        placeholder=menu.placeholder,
+        options=[
+            discord.SelectOption(value=each.value, label=each.label, description=each.detail)
+            for each in menu.choices
+        ],
+    )
+
+
+class ShowMenu(Control, template=SHOW_MENU):
+    """Shows the chosen one of the caller's jobs again."""
+
+    def __init__(self, menu: Menu) -> None:
+        super().__init__(select_of(menu))
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Build the menu again from what Discord kept."""
+        return cls(_kept(item))
+
+    async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
+        """Show it."""
+        services = interaction.client.services
+        job_id = JobId(chosen(self.item))
+        job = await services.splits.get(job_id, user_id=UserId(interaction.user.id))
+        await services.shows.show(interaction, job)
+
+
+class RecipeMenu(Control, template=r"recipe:(?P<job>[a-z0-9]+)"):
+    """Splits a job's song again by the chosen recipe."""
+
+    def __init__(self, menu: Menu) -> None:
+        super().__init__(select_of(menu))
+
+    @classmethod
+    def offering(cls, job: Job, offers: Iterable[Offer]) -> Self:
+        """Offer what the job was not. Raises Rejected when that is nothing."""
+        others = [offer for offer in offers if offer.recipe is not job.request.recipe]
+        choices = tuple(Choice(each.value, each.name) for each in recipe_choices(others))
+        if not choices:
+            raise Rejected(Reason.NO_PROVIDER)
+        return cls(
+            Menu(custom_id=f"recipe:{job.id}", placeholder=messages.CHOOSE_RECIPE, choices=choices)
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Build the menu again from what Discord kept."""
+        return cls(_kept(item))
+
+    async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
+        """Start it as another job."""
+        job_id = JobId(self.custom_id.partition(":")[2])
+        splits = interaction.client.services.splits
+        job = await splits.get(job_id, user_id=UserId(interaction.user.id))
+        await start_again(interaction, job, recipe=Recipe(chosen(self.item)))
+
+
+def _kept(item: Any) -> Menu:
+    return Menu(
+        custom_id=item.custom_id,
+        placeholder=item.placeholder or "",
+        choices=tuple(Choice(each.value, each.label, each.description) for each in item.options),
+    )

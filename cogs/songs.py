@@ -1,0 +1,87 @@
+"""Songs in messages: the menu `Split this audio`, and a DM with audio attached."""
+
+import logging
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import Entry
+from bot.services.splits import SplitService
+from bot.ui import messages
+from bot.ui.answers import UNREACHABLE
+from bot.ui.choosing import (
+    MakeButton,
+    MoreMenu,
+    PickMenu,
+    SongMenu,
+    make,
+    recipes_view,
+    song_card,
+    songs_view,
+)
+from bot.ui.client import Stemcord
+from bot.ui.picks import Picks
+from bot.ui.rendering import embed_of
+from bot.ui.songs import songs_in
+
+log = logging.getLogger(__name__)
+
+
+class SongsCog(commands.Cog):
+    """Takes songs that are in messages already."""
+
+    def __init__(self, *, splits: SplitService, picks: Picks) -> None:
+        self._splits = splits
+        self._picks = picks
+
+    async def split_message(
+        self, interaction: discord.Interaction[Stemcord], message: discord.Message
+    ) -> None:
+        """Split the message's song; ask which, if there are several. Raises Rejected."""
+        songs = songs_in(message)
+        if not songs:
+            raise Rejected(Reason.NO_AUDIO_HERE)
+        if len(songs) == 1:
+            await make(interaction, songs[0], entry=Entry.MENU)
+            return
+        self._picks.remember(message.id, songs)
+        await interaction.response.send_message(
+            messages.SONG_FROM,
+            view=songs_view(songs, message.id, is_for_dm=False),
+            ephemeral=True,
+        )
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Offer what can be made of the songs in a DM."""
+        if message.guild is not None or message.author.bot or message.is_system():
+            return
+        try:
+            await self._offer(message)
+        except UNREACHABLE as exc:
+            log.warning("a direct message could not be answered: %s", exc)
+
+    async def _offer(self, message: discord.Message) -> None:
+        songs = songs_in(message)
+        match songs:
+            case []:
+                await message.reply(messages.SEND_A_SONG)
+            case [song]:
+                view = recipes_view(self._splits.offers(), message.id, 0)
+                await message.reply(embed=embed_of(song_card(song)), view=view)
+            case _:
+                view = songs_view(songs, message.id, is_for_dm=True)
+                await message.reply(messages.SONG_FROM, view=view)
+
+
+async def setup(bot: Stemcord) -> None:
+    """Add the cog, its message menu, and what it asks with."""
+    cog = SongsCog(splits=bot.services.splits, picks=bot.services.picks)
+    bot.add_dynamic_items(MakeButton, MoreMenu, SongMenu, PickMenu)
+    # A cog's own decorator makes no menu, so the tree is given one.
+    bot.tree.add_command(
+        app_commands.ContextMenu(name="Split this audio", callback=cog.split_message)
+    )
+    await bot.add_cog(cog)
