@@ -72,6 +72,7 @@ async def test_a_file_that_cannot_be_split_fails_with_its_reason(
     assert failed.problem is not None
     assert failed.problem.reason is reason
     assert (await house.usage()).left == 60
+    await house.services.runner.stop(grace_s=2)
     assert not house.files.of(job.id).path.exists()
 
 

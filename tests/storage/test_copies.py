@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from bot.domain.job import State
+from bot.domain.job import State, UserId
 from storage.copies import CopyFailed, back_up, copy_name, restore
 from storage.database import Database
 from storage.jobs import JobStore
@@ -57,9 +58,11 @@ async def test_a_copy_made_under_writing_load_is_one_moment_of_it(
 ):
     stop = asyncio.Event()
 
+    users = map(UserId, count(1))
+
     async def write() -> None:
         while not stop.is_set():
-            await lead(jobs, State.DELIVERED, minutes=1)
+            await lead(jobs, State.DELIVERED, job=a_job(user_id=next(users)), minutes=1)
 
     await lead(jobs, State.DELIVERED, minutes=1)
     writers = [asyncio.create_task(write()) for _ in range(3)]
