@@ -9,6 +9,7 @@ from discord.app_commands import Choice
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
 from bot.domain.stems import AudioFormat, Recipe
+from bot.services.servers import Servers
 from bot.services.splits import SplitService
 from bot.ui.acknowledge import start_split
 from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices
@@ -20,8 +21,9 @@ from bot.ui.options import AUDIO_FILES, Fields, OfferingCog, choice_fields, offe
 class SplitCog(OfferingCog):
     """Takes requests."""
 
-    def __init__(self, *, splits: SplitService, clock: Clock) -> None:
+    def __init__(self, *, splits: SplitService, servers: Servers, clock: Clock) -> None:
         self._splits = splits
+        self._servers = servers
         self._clock = clock
 
     def option_fields(self) -> Mapping[str, Fields]:
@@ -36,8 +38,8 @@ class SplitCog(OfferingCog):
     @app_commands.rename(audio_format="format")
     @app_commands.describe(
         file="The song: an audio or video file",
-        stems="What you want of it; Karaoke if you do not say",
-        audio_format="How the stems are encoded; MP3 if you do not say",
+        stems="What you want of it; Karaoke, or what this server prefers, if you do not say",
+        audio_format="How the stems are encoded; MP3, or what this server prefers",
         provider="Who separates it; best left open",
         private="Show the answer to you alone",
     )
@@ -45,20 +47,22 @@ class SplitCog(OfferingCog):
         self,
         interaction: discord.Interaction[Stemcord],
         file: discord.Attachment,
-        stems: Recipe = Recipe.KARAOKE,
-        audio_format: AudioFormat = AudioFormat.MP3,
+        stems: Recipe | None = None,
+        audio_format: AudioFormat | None = None,
         provider: app_commands.Range[str, 1, 50] | None = None,
-        private: bool = False,
+        private: bool | None = None,
     ) -> None:
         """Store the request, acknowledge it, and leave the rest to the services."""
+        rules = await self._servers.rules(interaction.guild_id)
         request = Request(
             user_id=UserId(interaction.user.id),
             # The title is the name before Discord took the letters out that it does not like.
             source=Source(filename=file.title or file.filename, url=file.url, size_bytes=file.size),
-            recipe=stems,
-            audio_format=audio_format,
+            recipe=rules.recipe_for(stems),
+            audio_format=rules.format_for(audio_format),
             provider=provider_name(provider, self._splits.provider_titles()),
         )
+        private = rules.is_private_for(private)
         reply = reply_of(interaction, private=private, now=self._clock.now())
         await start_split(interaction, self._splits, request=request, reply=reply)
 
@@ -67,14 +71,17 @@ class SplitCog(OfferingCog):
         self, interaction: discord.Interaction[Stemcord], typed: str
     ) -> list[Choice[str]]:
         """Suggest who makes the stems chosen so far."""
+        rules = await self._servers.rules(interaction.guild_id)
         return provider_choices(
             typed,
             titles=self._splits.provider_titles(),
             offers=self._splits.offers(),
-            recipe=interaction.namespace.stems or Recipe.KARAOKE,
+            recipe=rules.recipe_for(interaction.namespace.stems),
         )
 
 
 async def setup(bot: Stemcord) -> None:
     """Add the cog."""
-    await bot.add_cog(SplitCog(splits=bot.services.splits, clock=bot.services.clock))
+    await bot.add_cog(
+        SplitCog(splits=bot.services.splits, servers=bot.services.servers, clock=bot.services.clock)
+    )

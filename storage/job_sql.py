@@ -4,16 +4,25 @@ _SELECT = """
 SELECT
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
-    recipe, audio_format, wanted_provider, entry,
-    channel_id, context, application_id, guild_id, message_id,
+    recipe, audio_format, wanted_provider, entry, role_ids,
+    channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
-    title, frames, minutes, provider, reason, facts, sent, files_expired
+    title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of
 FROM jobs
 """
 BY_ID = _SELECT + "WHERE id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
+WITH_STEMS = _SELECT + (
+    "WHERE user_id = ? AND state IN ('delivered', 'kept') AND NOT files_expired "
+    "ORDER BY created_at DESC, rowid DESC LIMIT ?"
+)
+MADE_BEFORE = _SELECT + (
+    "WHERE user_id = ? AND digest = ? AND recipe = ? AND wanted_provider IS ? "
+    "AND state IN ('delivered', 'kept') AND NOT files_expired "
+    "ORDER BY created_at DESC, rowid DESC LIMIT 1"
+)
 UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
 STALE = _SELECT + (
     "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL "
@@ -39,16 +48,16 @@ INSERT = """
 INSERT INTO jobs (
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
-    recipe, audio_format, wanted_provider, entry,
-    channel_id, context, application_id, guild_id, message_id,
+    recipe, audio_format, wanted_provider, entry, role_ids,
+    channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent
 ) VALUES (
     :id, :interaction_id,
     :user_id, :filename, :url, :size_bytes, :source_message_id,
-    :recipe, :audio_format, :wanted_provider, :entry,
-    :channel_id, :context, :application_id, :guild_id, :message_id,
+    :recipe, :audio_format, :wanted_provider, :entry, :role_ids,
+    :channel_id, :parent_channel_id, :context, :application_id, :guild_id, :message_id,
     :token, :token_expires_at, :size_limit_bytes, :locale,
     :state, :created_at, :updated_at, :acknowledged_at,
     :title, :frames, :minutes, :provider, :reason, :facts, :sent
@@ -60,7 +69,7 @@ SAVE = """
 UPDATE jobs SET
     state = :state, updated_at = :updated_at,
     title = :title, frames = :frames, minutes = :minutes, provider = :provider,
-    reason = :reason, facts = :facts, sent = :sent,
+    reason = :reason, facts = :facts, sent = :sent, digest = :digest, repeat_of = :repeat_of,
     acknowledged_at = coalesce(acknowledged_at, :acknowledged_at),
     message_id = CASE
         WHEN acknowledged_at IS NULL OR :reply_is_current THEN coalesce(:message_id, message_id)
@@ -105,11 +114,12 @@ DROP_SECRETS = """
 UPDATE jobs SET token = NULL, token_expires_at = NULL
 WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
 """
+READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
 TOUCH = "UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = ?"
 # Signed queries of addresses are secrets, and of no use once the files are gone.
 MARK_EXPIRED = """
 UPDATE jobs SET
-    files_expired = 1, token = NULL, token_expires_at = NULL,
+    files_expired = 1, token = NULL, token_expires_at = NULL, digest = NULL,
     url = substr(url, 1, instr(url || '?', '?') - 1)
 WHERE id = ?
 """

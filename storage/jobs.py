@@ -11,7 +11,7 @@ from aiosqlite import Connection
 
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
-from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.job import Job, JobId, Request, State, UserId
 from bot.domain.quota import LedgerEntry, SpendCap
 from storage import job_sql as sql
 from storage import spending, transfers
@@ -72,6 +72,15 @@ class JobStore:
     async def of_user(self, user_id: UserId, limit: int) -> list[Job]:
         """Return the user's jobs, newest first."""
         return [job_of(row) for row in await self._db.read(sql.OF_USER, (user_id, limit))]
+
+    async def with_stems(self, user_id: UserId, limit: int) -> list[Job]:
+        """Return the user's jobs that can be shown again, newest first."""
+        return [job_of(row) for row in await self._db.read(sql.WITH_STEMS, (user_id, limit))]
+
+    async def made_before(self, request: Request, digest: str) -> Job | None:
+        """Return the user's job that made the same of the same file, if its stems are kept."""
+        asked = (request.user_id, digest, request.recipe, request.provider)
+        return next(map(job_of, await self._db.read(sql.MADE_BEFORE, asked)), None)
 
     async def unfinished(self) -> list[Job]:
         """Return every job that is not in a final state, oldest first."""
@@ -161,6 +170,10 @@ class JobStore:
             await conn.execute(sql.DROP_SECRETS, (job_id,))
 
         await self._db.write(work)
+
+    async def readdress(self, job_id: JobId, url: str) -> None:
+        """Note where the user's file is to be had now, unless the job is past its time."""
+        await self._db.write(lambda conn: conn.execute(sql.READDRESS, (url, job_id)))
 
     async def touch(self, job_id: JobId) -> None:
         """Have the reply written again although the job did not change."""

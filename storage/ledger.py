@@ -6,34 +6,51 @@ Holds, posts and voids are made by JobStore.save, together with the state they b
 from aiosqlite import Connection
 
 from bot.domain.clock import Clock
-from bot.domain.job import UserId
+from bot.domain.job import JobId, UserId
 from bot.domain.quota import Period, Usage
 from storage.database import Database
 from storage.rows import seconds
-from storage.transfers import HOUSE, USAGE, Accounts, Transfer, usage_of
+from storage.transfers import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
 
-_ALLOWANCE = "SELECT minutes FROM allowances WHERE user_id = ?"
-_SET_ALLOWANCE = """
-INSERT INTO allowances (user_id, minutes, set_by, set_at)
-VALUES (:user_id, :minutes, :set_by, :set_at)
-ON CONFLICT (user_id) DO UPDATE
-SET minutes = excluded.minutes, set_by = excluded.set_by, set_at = excluded.set_at
+_PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
+# The range leads to the pools' rows, and the pattern to the user's among them.
+_SHARED = """
+SELECT coalesce(sum(minutes), 0) AS minutes
+FROM ledger
+WHERE credit >= 'pool:' AND credit < 'pool;' AND credit GLOB :shares
+  AND period = :period AND kind = 'grant'
 """
-_FORGET_ALLOWANCE = "DELETE FROM allowances WHERE user_id = ?"
 
 
 class Ledger:
-    """Users' accounts by period, and the allowances that admins set."""
+    """Users' accounts by period.
+
+    A user has accounts of their own, and others in each server that gave them minutes to spend
+    there: those are meant where a `guild_id` is named.
+    """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
-    async def usage(self, user_id: UserId, period: Period, allowance: int) -> Usage:
+    async def usage(
+        self, user_id: UserId, period: Period, allowance: int, guild_id: int | None = None
+    ) -> Usage:
         """Return the user's account in `period`, under `allowance`."""
-        accounts = Accounts.of_user(user_id)
+        accounts = Accounts.of_user(user_id, guild_id)
         rows = await self._db.read(USAGE, accounts.in_period(period))
-        return usage_of(rows, period, allowance)
+        return usage_of(rows, period, allowance, guild_id)
+
+    async def shared(self, user_id: UserId, period: Period) -> int:
+        """Return the minutes that servers gave the user in `period`, spent or not."""
+        values = {"shares": shares_of(user_id), "period": period.key}
+        [row] = await self._db.read(_SHARED, values)
+        return int(row["minutes"])
+
+    async def paid_from(self, job_id: JobId) -> int | None:
+        """Return the server whose minutes the job holds or took; None for its user's own."""
+        rows = await self._db.read(_PAID_FROM, (job_id,))
+        return Accounts.with_available(rows[0]["debit"]).guild_id if rows else None
 
     async def grant(self, user_id: UserId, minutes: int, period: Period, by: UserId) -> None:
         """Give the user more minutes until the period ends."""
@@ -69,17 +86,3 @@ class Ledger:
             return used
 
         return await self._db.write(give_back)
-
-    async def allowance_of(self, user_id: UserId) -> int | None:
-        """Return the allowance set for this very user; None leaves it to the settings."""
-        rows = await self._db.read(_ALLOWANCE, (user_id,))
-        return rows[0]["minutes"] if rows else None
-
-    async def set_allowance(self, user_id: UserId, minutes: int | None, by: UserId) -> None:
-        """Set the user's own allowance; None takes it away again."""
-        if minutes is None:
-            await self._db.write(lambda conn: conn.execute(_FORGET_ALLOWANCE, (user_id,)))
-            return
-        now = seconds(self._clock.now())
-        values = {"user_id": user_id, "minutes": minutes, "set_by": by, "set_at": now}
-        await self._db.write(lambda conn: conn.execute(_SET_ALLOWANCE, values))

@@ -31,6 +31,8 @@ def job_of(row: Row) -> Job:
         problem=_problem_of(row),
         sent=row["sent"],
         files_expired=bool(row["files_expired"]),
+        digest=row["digest"],
+        repeat_of=JobId(row["repeat_of"]) if row["repeat_of"] is not None else None,
     )
 
 
@@ -47,12 +49,14 @@ def _request_of(row: Row) -> Request:
         audio_format=AudioFormat(row["audio_format"]),
         provider=row["wanted_provider"],
         entry=Entry(row["entry"]),
+        role_ids=tuple(json.loads(row["role_ids"])),
     )
 
 
 def _reply_of(row: Row) -> Reply:
     return Reply(
         channel_id=row["channel_id"],
+        parent_channel_id=row["parent_channel_id"],
         context=Context(row["context"]),
         application_id=row["application_id"],
         guild_id=row["guild_id"],
@@ -93,6 +97,7 @@ def _request_values(request: Request) -> Values:
         "audio_format": request.audio_format,
         "wanted_provider": request.provider,
         "entry": int(request.entry),
+        "role_ids": json.dumps(request.role_ids),
     }
 
 
@@ -100,6 +105,7 @@ def reply_values(reply: Reply) -> Values:
     """Return the columns that say where the reply stands."""
     return {
         "channel_id": reply.channel_id,
+        "parent_channel_id": reply.parent_channel_id,
         "context": reply.context,
         "application_id": reply.application_id,
         "guild_id": reply.guild_id,
@@ -124,6 +130,8 @@ def work_values(job: Job) -> Values:
         "reason": job.problem.reason if job.problem else None,
         "facts": json.dumps(dict(job.problem.facts) if job.problem else {}),
         "sent": job.sent,
+        "digest": job.digest,
+        "repeat_of": job.repeat_of,
     }
 
 

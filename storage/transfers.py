@@ -17,7 +17,7 @@ HOUSE = "house"
 
 USAGE = """
 SELECT
-    coalesce(sum(minutes) FILTER (WHERE kind = 'grant'), 0) AS granted,
+    coalesce(sum(minutes) FILTER (WHERE kind = 'grant' AND credit = :available), 0) AS granted,
     coalesce(sum(minutes) FILTER (WHERE credit = :used), 0)
         - coalesce(sum(minutes) FILTER (WHERE debit = :used), 0) AS used,
     coalesce(sum(minutes) FILTER (WHERE credit = :held), 0)
@@ -39,6 +39,16 @@ WHERE hold.job_id = ? AND hold.kind = 'hold'
 """
 
 
+def pool_of(guild_id: int) -> str:
+    """Return whose accounts a server's are, and those in which its minutes are spent."""
+    return f"pool:{guild_id}"
+
+
+def shares_of(user_id: UserId) -> str:
+    """Return the GLOB pattern of the accounts that hold what servers gave the user."""
+    return f"pool:*:{Accounts.of_user(user_id).available}"
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """A user's three accounts; in each period they start at zero, before the allowance."""
@@ -46,9 +56,21 @@ class Accounts:
     owner: str
 
     @classmethod
-    def of_user(cls, user_id: UserId) -> "Accounts":
-        """Return the accounts of the user, the same in every server."""
-        return cls(f"user:{user_id}")
+    def of_user(cls, user_id: UserId, guild_id: int | None = None) -> "Accounts":
+        """Return the user's own accounts, or those for what a server gave them to spend there."""
+        own = f"user:{user_id}"
+        return cls(own if guild_id is None else f"{pool_of(guild_id)}:{own}")
+
+    @classmethod
+    def with_available(cls, account: str) -> "Accounts":
+        """Return the accounts of which this is the first, as a hold debits it."""
+        return cls(account.removesuffix(":available"))
+
+    @property
+    def guild_id(self) -> int | None:
+        """The server whose minutes these are; None for a user's own."""
+        kind, number, *_ = self.owner.split(":")
+        return int(number) if kind == "pool" else None
 
     @property
     def available(self) -> str:
@@ -95,7 +117,9 @@ class Transfer:
         await conn.execute(_INSERT, asdict(self))
 
 
-def usage_of(rows: Iterable[sqlite3.Row], period: Period, allowance: int) -> Usage:
+def usage_of(
+    rows: Iterable[sqlite3.Row], period: Period, allowance: int, guild_id: int | None = None
+) -> Usage:
     """Build the usage from the one row that the USAGE query gives."""
     [row] = rows
     return Usage(
@@ -104,6 +128,7 @@ def usage_of(rows: Iterable[sqlite3.Row], period: Period, allowance: int) -> Usa
         used=row["used"],
         held=row["held"],
         period=period,
+        guild_id=guild_id,
     )
 
 
@@ -125,17 +150,30 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
 
 
 async def _hold(conn: Connection, hold: Hold, at: int) -> None:
-    accounts = Accounts.of_user(hold.user_id)
+    own = await _usage(conn, hold, None)
+    shared = None if hold.guild_id is None else await _usage(conn, hold, hold.guild_id)
+    # The server's first, because they can be spent nowhere else.
+    for usage in (shared, own):
+        if usage is not None and hold.minutes <= usage.left:
+            return await _reserve(conn, hold, usage, at)
+    raise QuotaExceeded(
+        needed=hold.minutes,
+        left=own.left,
+        allowance=own.total,
+        resets_at=seconds(hold.period.ends_at),
+        shared=shared.left if shared else 0,
+    )
+
+
+async def _usage(conn: Connection, hold: Hold, guild_id: int | None) -> Usage:
+    accounts = Accounts.of_user(hold.user_id, guild_id)
     rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
-    usage = usage_of(rows, hold.period, hold.allowance)
-    admitted_under = usage.allowance + usage.granted
-    if hold.minutes > usage.left:
-        raise QuotaExceeded(
-            needed=hold.minutes,
-            left=usage.left,
-            allowance=admitted_under,
-            resets_at=seconds(hold.period.ends_at),
-        )
+    allowance = hold.allowance if guild_id is None else 0
+    return usage_of(rows, hold.period, allowance, guild_id)
+
+
+async def _reserve(conn: Connection, hold: Hold, usage: Usage, at: int) -> None:
+    accounts = Accounts.of_user(hold.user_id, usage.guild_id)
     await Transfer(
         kind="hold",
         debit=accounts.available,
@@ -144,7 +182,7 @@ async def _hold(conn: Connection, hold: Hold, at: int) -> None:
         period=hold.period.key,
         at=at,
         job_id=hold.job_id,
-        allowance=admitted_under,
+        allowance=usage.total,
     ).insert(conn)
 
 
@@ -160,7 +198,7 @@ async def _end_hold(
         return
     if hold["ended_by"] is not None:
         raise StateMoved(f"{job_id}: {kind} came after {hold['ended_by']}")
-    accounts = Accounts(hold["debit"].removesuffix(":available"))
+    accounts = Accounts.with_available(hold["debit"])
     await Transfer(
         kind=kind,
         debit=accounts.held,

@@ -38,6 +38,9 @@ class Reason(StrEnum):
     TOO_MANY_JOBS = "too_many_jobs"
     QUOTA = "quota"
     SPEND_CAP = "spend_cap"
+    BLOCKED = "blocked"
+    BLOCKED_HERE = "blocked_here"
+    WRONG_CHANNEL = "wrong_channel"
     UNKNOWN_RECIPE = "unknown_recipe"
     UNKNOWN_PROVIDER = "unknown_provider"
     NO_PROVIDER = "no_provider"
@@ -47,7 +50,19 @@ class Reason(StrEnum):
     DISK_FULL = "disk_full"
     UNACKNOWLEDGED = "unacknowledged"
     STOPPED_BY_USER = "stopped_by_user"
+    STOPPED_BY_MANAGER = "stopped_by_manager"
+    FILES_EXPIRED = "files_expired"
+    SOURCE_GONE = "source_gone"
+    NO_AUDIO_HERE = "no_audio_here"
+    ONE_SHOWING = "one_showing"
     INTERNAL = "internal"
+    OWNER_ONLY = "owner_only"
+    MANAGERS_ONLY = "managers_only"
+    SERVER_ONLY = "server_only"
+    NO_SUCH_SERVER = "no_such_server"
+    ONE_OF_TWO = "one_of_two"
+    RAISES_ALLOWANCE = "raises_allowance"
+    POOL_TOO_SMALL = "pool_too_small"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +86,16 @@ class Rejected(SplitError):
 
 
 class QuotaExceeded(Rejected):
-    """The minutes needed are more than the minutes left in the period."""
+    """The minutes needed are more than the minutes left in the period.
 
-    def __init__(self, *, needed: int, left: int, allowance: int, resets_at: int) -> None:
-        super().__init__(
-            Reason.QUOTA, needed=needed, left=left, allowance=allowance, resets_at=resets_at
-        )
+    `shared` are those left of what the server gave; they fit no better, and only by themselves.
+    """
+
+    def __init__(
+        self, *, needed: int, left: int, allowance: int, resets_at: int, shared: int = 0
+    ) -> None:
+        facts = {"needed": needed, "left": left, "allowance": allowance, "resets_at": resets_at}
+        super().__init__(Reason.QUOTA, **facts, **({"shared": shared} if shared else {}))
 
 
 class NotFound(SplitError):

@@ -39,7 +39,7 @@ class State(StrEnum):
 _ENDS = frozenset({State.FAILED, State.CANCELLED})
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.RECEIVED: frozenset({State.HELD}) | _ENDS,
+    State.RECEIVED: frozenset({State.HELD, State.READY}) | _ENDS,
     State.HELD: frozenset({State.SUBMITTING}) | _ENDS,
     State.SUBMITTING: frozenset({State.PROCESSING, State.SUBMITTING}) | _ENDS,
     State.PROCESSING: frozenset({State.SUBMITTING, State.READY}) | _ENDS,
@@ -49,7 +49,10 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""Every allowed step. A `ready` job is paid for, so it can only be delivered or kept."""
+"""Every allowed step. A `ready` job is paid for, so it can only be delivered or kept.
+
+From `received` it leads straight to `ready` when the user has the same stems already.
+"""
 
 
 class Context(StrEnum):
@@ -94,6 +97,16 @@ class Request:
     provider: str | None = None
     """The provider the user insists on; None leaves the choice to routing."""
     entry: Entry = Entry.COMMAND
+    role_ids: tuple[int, ...] = ()
+    """The user's roles in the server of the request; an allowance may hang on them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Somebody's place in the server that they ask from."""
+
+    guild_id: int
+    role_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +116,8 @@ class Reply:
     channel_id: int
     context: Context
     application_id: int
+    parent_channel_id: int | None = None
+    """The channel that `channel_id` is a thread of."""
     guild_id: int | None = None
     message_id: int | None = None
     token: str | None = None
@@ -142,6 +157,23 @@ class Job:
     sent: str | None = None
     """What the delivered files differ in from what was asked, e.g. a lower bit rate; else None."""
     files_expired: bool = False
+    digest: str | None = None
+    """What tells the user's file from any other, until the job's files expire."""
+    repeat_of: JobId | None = None
+    """The user's own earlier job whose stems are shown again, uncharged."""
+
+    @property
+    def has_stems(self) -> bool:
+        """Whether there is a result that can still be shown."""
+        return self.state in (State.DELIVERED, State.KEPT) and not self.files_expired
+
+    @property
+    def membership(self) -> Membership | None:
+        """The user's place in the server of the request; None outside servers."""
+        guild_id = self.reply.guild_id
+        if guild_id is None:
+            return None
+        return Membership(guild_id=guild_id, role_ids=self.request.role_ids)
 
     def _to(self, state: State, now: datetime, **changes: object) -> Self:
         if state not in TRANSITIONS[self.state]:
@@ -153,9 +185,25 @@ class Job:
         reply = replace(self.reply, message_id=message_id or self.reply.message_id)
         return replace(self, acknowledged_at=now, updated_at=now, reply=reply)
 
-    def held(self, now: datetime, *, frames: int, minutes: int, title: str) -> Self:
+    def held(
+        self, now: datetime, *, frames: int, minutes: int, title: str, digest: str | None = None
+    ) -> Self:
         """Note the decoded length and the minutes reserved for it."""
-        return self._to(State.HELD, now, frames=frames, minutes=minutes, title=title)
+        return self._to(
+            State.HELD, now, frames=frames, minutes=minutes, title=title, digest=digest
+        )
+
+    def repeated(self, now: datetime, earlier: Self) -> Self:
+        """Note that an earlier job has made the same of the same file."""
+        return self._to(
+            State.READY,
+            now,
+            frames=earlier.frames,
+            title=earlier.title,
+            provider=earlier.provider,
+            digest=earlier.digest,
+            repeat_of=earlier.id,
+        )
 
     def submitting(self, now: datetime, *, provider: str) -> Self:
         """Note that an attempt at `provider` is about to be sent."""
@@ -185,6 +233,10 @@ class Job:
     def cancelled(self, now: datetime, problem: Problem) -> Self:
         """End the job because its user, or nobody, wants it."""
         return self._to(State.CANCELLED, now, problem=problem)
+
+    def asked_as(self, audio_format: AudioFormat) -> Self:
+        """Return the job as if another format had been asked for."""
+        return replace(self, request=replace(self.request, audio_format=audio_format))
 
     def without_token(self) -> Self:
         """Drop the interaction's token, once nothing more is sent with it."""

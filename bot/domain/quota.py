@@ -48,8 +48,27 @@ def minutes_of(frames: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was decided about somebody's allowance; None where nothing was."""
+
+    given: int | None = None
+    """By the owner: to the user, else the most that one of their roles has."""
+    limit: int | None = None
+    """By the managers of the server that the user asks from."""
+
+    def ceiling(self, plain: int) -> int:
+        """Return what the owner allows; `plain` is what the settings allow everybody."""
+        return plain if self.given is None else self.given
+
+    def allowance(self, plain: int) -> int:
+        """Return what is allowed in the end: a server may lower, never raise."""
+        ceiling = self.ceiling(plain)
+        return ceiling if self.limit is None else min(ceiling, self.limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """A user's account in one period, in minutes."""
+    """One account of a user in one period, in minutes."""
 
     allowance: int
     """What the settings or an admin allow, before grants."""
@@ -57,22 +76,33 @@ class Usage:
     used: int
     held: int
     period: Period
+    guild_id: int | None = None
+    """The server whose minutes these are, to be spent there only; None for the user's own."""
+
+    @property
+    def total(self) -> int:
+        """Minutes that this period began with or got since."""
+        return self.allowance + self.granted
 
     @property
     def left(self) -> int:
         """Minutes that can still be held; never below zero."""
-        return max(0, self.allowance + self.granted - self.used - self.held)
+        return max(0, self.total - self.used - self.held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Reserve minutes, if they are left under `allowance` plus grants."""
+    """Reserve minutes, all from one account: the one in the server, if they fit there, else the
+    user's own, if they fit under `allowance` plus grants.
+    """
 
     job_id: JobId
     user_id: UserId
     minutes: int
     period: Period
     allowance: int
+    guild_id: int | None = None
+    """The server of the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""From `received` to `held`: bring the file here, decode it, reserve its minutes."""
+"""From `received` to `held`: bring the file here, decode it, reserve its minutes.
+
+A file of which the user has the very stems already leads straight to `ready`, uncharged.
+"""
 
 import asyncio
 import logging
@@ -72,19 +75,44 @@ class Intake:
             return Waiting()
         async with self._turn_of(job.request.user_id):
             try:
-                decoded = await self._bring(job)
+                digest = await self._bring(job)
             except DownloadFailed as exc:
                 return self._try_again(job, exc)
-        self._tries.pop(job.id, None)
+            self._tries.pop(job.id, None)
+            if await self._is_repeat(job, digest):
+                return Again()
+            decoded = await self._decode(job)
+        return await self._hold(job, decoded, digest)
+
+    async def _hold(self, job: Job, decoded: Decoded, digest: str) -> Next:
         minutes = minutes_of(decoded.frames)
         title = title_of(job.request.source.filename, title=decoded.title, artist=decoded.artist)
-        held = job.held(self._clock.now(), frames=decoded.frames, minutes=minutes, title=title)
-        hold = await self._quotas.hold(job.id, job.request.user_id, minutes)
+        held = job.held(
+            self._clock.now(), frames=decoded.frames, minutes=minutes, title=title, digest=digest
+        )
+        hold = await self._quotas.hold(job, minutes)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
         log.info("%s holds %d min", job.id, minutes, extra={"job": job.id, "action": "held"})
         return Again()
 
-    async def _bring(self, job: Job) -> Decoded:
+    async def _is_repeat(self, job: Job, digest: str) -> bool:
+        """Take the stems over from the job that made them before, if there is one."""
+        earlier = await self._jobs.made_before(job.request, digest)
+        if earlier is None:
+            return False
+        try:
+            await self._files.take_over(earlier.id, job.id)
+        except FileNotFoundError:
+            return False  # its time was over meanwhile
+        await self._jobs.save(
+            job.repeated(self._clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
+        )
+        await self._files.drop_work(job.id)
+        log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})
+        return True
+
+    async def _bring(self, job: Job) -> str:
+        """Download the file and return its digest."""
         where = await self._files.prepare(job.id)
         self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
@@ -98,6 +126,10 @@ class Intake:
             raise Rejected(Reason.TOO_BIG, limit_mib=round(self._limits.max_file_mib)) from exc
         except DownloadRefused as exc:
             raise Rejected(Reason.DOWNLOAD_FAILED) from exc
+        return await self._files.digest(job.id)
+
+    async def _decode(self, job: Job) -> Decoded:
+        where = self._files.of(job.id)
         self._board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
         try:

@@ -1,35 +1,83 @@
-"""A user's minutes: how many the settings allow, and how many are left."""
+"""A user's minutes: how many they are allowed where they ask, and how many are left."""
 
 from bot.domain.clock import Clock
-from bot.domain.job import JobId, UserId
-from bot.domain.quota import Hold, PeriodKind, Usage, period_at
+from bot.domain.job import Job, Membership, UserId
+from bot.domain.quota import Hold, Period, PeriodKind, Usage, period_at
+from storage.allowances import Allowances
 from storage.ledger import Ledger
 
 
 class Quotas:
-    """Answers what a user may still split in the current period."""
+    """Answers what a user may still split in the current period.
 
-    def __init__(self, *, ledger: Ledger, clock: Clock, allowance: int, kind: PeriodKind) -> None:
+    Their own minutes are one account wherever they are; what is allowed of it depends on the
+    server they ask from, and on their roles there. Outside servers, nothing of that counts.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        allowances: Allowances,
+        clock: Clock,
+        allowance: int,
+        kind: PeriodKind,
+    ) -> None:
         self._ledger = ledger
+        self._allowances = allowances
         self._clock = clock
         self._allowance = allowance
         self._kind = kind
 
-    async def usage(self, user_id: UserId) -> Usage:
-        """Return the user's account in the current period."""
-        period = period_at(self._clock.now(), self._kind)
-        return await self._ledger.usage(user_id, period, await self._allowance_of(user_id))
+    @property
+    def period(self) -> Period:
+        """The current one."""
+        return period_at(self._clock.now(), self._kind)
 
-    async def hold(self, job_id: JobId, user_id: UserId, minutes: int) -> Hold:
+    async def usage(self, user_id: UserId, membership: Membership | None = None) -> Usage:
+        """Return the user's own account."""
+        allowance = await self._allowed(user_id, membership)
+        return await self._ledger.usage(user_id, self.period, allowance)
+
+    async def shared(self, user_id: UserId, membership: Membership | None) -> Usage | None:
+        """Return the account of what this server gave the user; None when it gave nothing."""
+        if membership is None:
+            return None
+        usage = await self._ledger.usage(user_id, self.period, 0, guild_id=membership.guild_id)
+        return usage if usage.granted else None
+
+    async def paying_for(self, job: Job) -> Usage:
+        """Return the account that a job's minutes come from."""
+        user_id = job.request.user_id
+        guild_id = await self._ledger.paid_from(job.id)
+        if guild_id is None:
+            return await self.usage(user_id, job.membership)
+        return await self._ledger.usage(user_id, self.period, 0, guild_id=guild_id)
+
+    async def total(self, user_id: UserId, membership: Membership | None = None) -> int:
+        """Return all minutes that the user got in this period, in whatever server."""
+        own = await self.usage(user_id, membership)
+        return own.total + await self._ledger.shared(user_id, own.period)
+
+    async def ceiling(self, user_id: UserId | None, membership: Membership | None) -> int:
+        """Return what the owner allows in a period, whatever limits a server sets.
+
+        Without a user it is what the membership's roles would bring anybody.
+        """
+        terms = await self._allowances.terms_of(user_id, membership)
+        return terms.ceiling(self._allowance)
+
+    async def hold(self, job: Job, minutes: int) -> Hold:
         """Return the ledger entry that reserves `minutes`; admitted only when it is saved."""
         return Hold(
-            job_id=job_id,
-            user_id=user_id,
+            job_id=job.id,
+            user_id=job.request.user_id,
             minutes=minutes,
-            period=period_at(self._clock.now(), self._kind),
-            allowance=await self._allowance_of(user_id),
+            period=self.period,
+            allowance=await self._allowed(job.request.user_id, job.membership),
+            guild_id=job.reply.guild_id,
         )
 
-    async def _allowance_of(self, user_id: UserId) -> int:
-        own = await self._ledger.allowance_of(user_id)
-        return self._allowance if own is None else own
+    async def _allowed(self, user_id: UserId, membership: Membership | None) -> int:
+        terms = await self._allowances.terms_of(user_id, membership)
+        return terms.allowance(self._allowance)

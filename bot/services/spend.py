@@ -23,11 +23,12 @@ class SpendCaps:
 
     async def of(self, job: Job) -> tuple[SpendCap, ...]:
         """Return the caps on this job's submits: its user's, and the day's where one is set."""
-        usage = await self._quotas.usage(job.request.user_id)
+        user_id = job.request.user_id
         own = SpendCap(
-            minutes=ALLOWANCES_A_USER_MAY_SUBMIT * (usage.allowance + usage.granted),
-            since=usage.period.starts_at,
-            user_id=job.request.user_id,
+            minutes=ALLOWANCES_A_USER_MAY_SUBMIT
+            * await self._quotas.total(user_id, job.membership),
+            since=self._quotas.period.starts_at,
+            user_id=user_id,
         )
         if self._daily_cap is None:
             return (own,)

@@ -27,6 +27,7 @@ from bot.services.plans import Offer, offers, plan
 from bot.services.quotas import Quotas
 from bot.services.room import Room
 from bot.services.runner import Runner
+from bot.services.servers import Servers
 from storage.jobs import JobStore, new_job_id
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class SplitService:
         *,
         jobs: JobStore,
         quotas: Quotas,
+        servers: Servers,
         cancels: Cancels,
         runner: Runner,
         room: Room,
@@ -61,6 +63,7 @@ class SplitService:
     ) -> None:
         self._jobs = jobs
         self._quotas = quotas
+        self._servers = servers
         self._cancels = cancels
         self._runner = runner
         self._room = room
@@ -128,6 +131,16 @@ class SplitService:
         job = await self.get(job_id, user_id=user_id)
         return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_USER))
 
+    async def cancel_in(self, job_id: JobId, *, guild_id: int) -> Job:
+        """Cancel anybody's job whose reply stands in this server, for one of its managers.
+
+        Raises NotFound for a job that does not.
+        """
+        job = await self._need(job_id)
+        if job.reply.guild_id != guild_id:
+            raise NotFound(job_id)
+        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
+
     async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Return the caller's job. Raises NotFound, also for somebody else's."""
         job = await self._need(job_id)
@@ -138,6 +151,10 @@ class SplitService:
     async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
         """Return the user's jobs, newest first."""
         return await self._jobs.of_user(user_id, limit)
+
+    async def with_stems(self, user_id: UserId, *, limit: int = 25) -> list[Job]:
+        """Return the user's jobs that can be shown again, newest first."""
+        return await self._jobs.with_stems(user_id, limit)
 
     async def resume(self) -> int:
         """Run every unfinished job again, as at start; cancel those never acknowledged."""
@@ -170,16 +187,22 @@ class SplitService:
             raise Rejected(Reason.NO_PROVIDER, recipe=request.recipe, provider=provider)
 
     async def _store(self, job: Job) -> Job:
-        usage = await self._quotas.usage(job.request.user_id)
-        if usage.left == 0:
+        await self._servers.admit(job.request.user_id, job.reply)
+        await self._check_quota(job)
+        await self._room.check()
+        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
+
+    async def _check_quota(self, job: Job) -> None:
+        user_id, membership = job.request.user_id, job.membership
+        usage = await self._quotas.usage(user_id, membership)
+        shared = await self._quotas.shared(user_id, membership)
+        if usage.left == 0 and (shared is None or shared.left == 0):
             raise QuotaExceeded(
                 needed=1,
                 left=0,
-                allowance=usage.allowance + usage.granted,
+                allowance=usage.total,
                 resets_at=int(usage.period.ends_at.timestamp()),
             )
-        await self._room.check()
-        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
 
     def _came_late(self, storing: asyncio.Task[Job]) -> None:
         self._late.discard(storing)

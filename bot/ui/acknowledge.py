@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,7 @@ import discord
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.services.splits import SplitService
+from bot.ui.context import membership_of
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,12 @@ async def start_split(
 ) -> None:
     """Store the request and acknowledge it; the work begins when Discord has taken the answer.
 
-    Raises what `SplitService.receive` raises, before anything is answered.
+    The caller's roles go with it. Raises what `SplitService.receive` raises, before anything is
+    answered.
     """
+    membership = membership_of(interaction)
+    if membership is not None:
+        request = replace(request, role_ids=membership.role_ids)
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None:
         log.info("%s: its interaction came twice", job.id)

@@ -5,7 +5,7 @@ from typing import Any
 
 import discord
 
-from bot.domain.job import Context, Reply
+from bot.domain.job import Context, Membership, Reply
 
 TOKEN_LIFETIME = timedelta(minutes=15)
 
@@ -14,6 +14,7 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
     """Describe the reply that this interaction will get."""
     return Reply(
         channel_id=interaction.channel_id or 0,
+        parent_channel_id=_parent_of(interaction.channel),
         context=context_of(interaction, private=private),
         application_id=interaction.application_id,
         guild_id=interaction.guild_id,
@@ -43,3 +44,21 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Conte
     if isinstance(interaction.channel, discord.GroupChannel):
         return Context.GROUP_DM
     return Context.PRIVATE_DM
+
+
+def membership_of(interaction: discord.Interaction[Any]) -> Membership | None:
+    """Return the caller's place in the server; None outside of servers."""
+    if interaction.guild_id is None:
+        return None
+    return membership_in(interaction.guild_id, interaction.user)
+
+
+def membership_in(guild_id: int, user: discord.User | discord.Member) -> Membership:
+    """Return somebody's place in a server; one who is not in it has none of its roles."""
+    roles = [role.id for role in user.roles] if isinstance(user, discord.Member) else []
+    # The role of everybody has the server's own id; Discord does not list it.
+    return Membership(guild_id=guild_id, role_ids=tuple(sorted({guild_id, *roles})))
+
+
+def _parent_of(channel: object) -> int | None:
+    return channel.parent_id if isinstance(channel, discord.Thread) else None

@@ -42,11 +42,18 @@ class OfferedCommand(app_commands.Command[CogT, P, T]):
         return payload
 
 
-def offered_command(*, name: str, description: str) -> Callable[..., OfferedCommand[Any, ..., Any]]:
+def offered_command(
+    *, name: str, description: str, parent: app_commands.Group | None = None
+) -> Callable[..., OfferedCommand[Any, ..., Any]]:
     """Make a cog's method an OfferedCommand, as `app_commands.command` makes it a Command."""
 
     def decorate(callback: Any) -> OfferedCommand[Any, ..., Any]:
-        return OfferedCommand(name=name, description=description, callback=callback)
+        command: OfferedCommand[Any, ..., Any] = OfferedCommand(
+            name=name, description=description, callback=callback, parent=parent
+        )
+        if parent is not None:
+            parent.add_command(command)
+        return command
 
     return decorate
 

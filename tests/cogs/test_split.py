@@ -2,6 +2,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.job import Source
+from bot.domain.servers import ServerRules
 from bot.domain.stems import AudioFormat, Recipe
 from cogs.split import SplitCog
 from tests.fakes import FakeClock
@@ -18,9 +19,22 @@ class FakeAttachment:
     size: int = 5_000_000
 
 
-async def split(file: FakeAttachment, **options: Any) -> FakeSplits:
+@dataclass
+class FakeServers:
+    """A server that has these rules."""
+
+    own: ServerRules
+
+    async def rules(self, guild_id: int | None) -> ServerRules:
+        return ServerRules() if guild_id is None else self.own
+
+
+async def split(
+    file: FakeAttachment, rules: ServerRules | None = None, **options: Any
+) -> FakeSplits:
     splits: Any = FakeSplits()
-    cog = SplitCog(splits=splits, clock=FakeClock())
+    servers: Any = FakeServers(rules or ServerRules())
+    cog = SplitCog(splits=splits, servers=servers, clock=FakeClock())
     callback: Any = SplitCog.split.callback
     await callback(cog, FakeInteraction(), file, **options)
     found: FakeSplits = splits
@@ -59,3 +73,34 @@ async def test_options_reach_the_request() -> None:
     assert request.audio_format is AudioFormat.FLAC
     assert request.provider == "audiocleaner"
     assert reply.is_ephemeral
+
+
+RULES = ServerRules(recipe=Recipe.FOUR_STEMS, audio_format=AudioFormat.OPUS, is_private=True)
+
+
+async def test_what_is_not_said_is_as_the_server_prefers() -> None:
+    splits = await split(FakeAttachment(), RULES)
+    [(_, request, reply)] = splits.requests
+    assert request.recipe is Recipe.FOUR_STEMS
+    assert request.audio_format is AudioFormat.OPUS
+    assert reply.is_ephemeral
+
+
+async def test_what_is_said_goes_before_what_the_server_prefers() -> None:
+    splits = await split(
+        FakeAttachment(),
+        RULES,
+        stems=Recipe.KARAOKE,
+        audio_format=AudioFormat.MP3,
+        private=False,
+    )
+    [(_, request, reply)] = splits.requests
+    assert request.recipe is Recipe.KARAOKE
+    assert request.audio_format is AudioFormat.MP3
+    assert not reply.is_ephemeral
+
+
+async def test_the_servers_role_of_everybody_goes_with_the_request() -> None:
+    splits = await split(FakeAttachment())
+    [(_, request, _)] = splits.requests
+    assert request.role_ids == (7,)

@@ -179,16 +179,6 @@ async def test_a_lowered_allowance_leaves_nothing_rather_than_less(db: Database,
         await enter(db, hold(2, 1, allowance=30))
 
 
-async def test_an_own_allowance_can_be_set_changed_and_taken_away(ledger: Ledger):
-    assert await ledger.allowance_of(USER) is None
-    for minutes in (90, 0):
-        await ledger.set_allowance(USER, minutes, by=ADMIN)
-        assert await ledger.allowance_of(USER) == minutes
-    assert await ledger.allowance_of(OTHER) is None
-    await ledger.set_allowance(USER, None, by=ADMIN)
-    assert await ledger.allowance_of(USER) is None
-
-
 ACTIONS = st.one_of(
     st.tuples(st.just("hold"), st.integers(0, 7), st.integers(1, 25)),
     st.tuples(st.just("post"), st.integers(0, 7), st.just(0)),

@@ -1,0 +1,102 @@
+"""What a server decides for itself, and how far somebody's word reaches."""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from typing import Literal, Self
+
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import UserId
+from bot.domain.stems import AudioFormat, Recipe
+
+
+class DeliveryMode(StrEnum):
+    """How stems reach their reply."""
+
+    AUTO = "auto"
+    FILES = "files"
+    LINKS = "links"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRules:
+    """A server's own choices; None leaves one to this installation."""
+
+    channel_ids: frozenset[int] = frozenset()
+    """Where songs may be split; empty for everywhere."""
+    recipe: Recipe | None = None
+    audio_format: AudioFormat | None = None
+    delivery: DeliveryMode | None = None
+    is_private: bool | None = None
+
+    def allows(self, *channel_ids: int | None) -> bool:
+        """Whether songs may be split in a channel, named together with what it is a thread of."""
+        return not self.channel_ids or not self.channel_ids.isdisjoint(channel_ids)
+
+    def recipe_for(self, asked: Recipe | None) -> Recipe:
+        """Return what a request means that asks for these stems, or does not say."""
+        return asked or self.recipe or Recipe.KARAOKE
+
+    def format_for(self, asked: AudioFormat | None) -> AudioFormat:
+        """Return what a request means that asks for this format, or does not say."""
+        return asked or self.audio_format or AudioFormat.MP3
+
+    def is_private_for(self, asked: bool | None) -> bool:
+        """Return whether a reply is for the asker alone, where they said so or did not say."""
+        return bool(self.is_private) if asked is None else asked
+
+    def with_channel_switched(self, channel_id: int) -> Self:
+        """Allow a channel, or take it off the list when it is on it."""
+        return replace(self, channel_ids=self.channel_ids ^ {channel_id})
+
+
+class Block(StrEnum):
+    """How far a block reaches."""
+
+    EVERYWHERE = "everywhere"
+    HERE = "here"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a decision about minutes is for."""
+
+    kind: Literal["user", "role"]
+    id: int
+    guild_id: int | None
+    """The server of the role, or the one in which a user is limited."""
+
+
+class Rank(IntEnum):
+    """Who somebody is where they ask."""
+
+    MEMBER = 0
+    MANAGER = 1
+    """May manage the server that they ask from."""
+    OWNER = 2
+    """Owns the application, alone or in its team."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Somebody who wants to decide something."""
+
+    user_id: UserId
+    rank: Rank
+    guild_id: int | None = None
+    """The server they ask from."""
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether their word reaches everywhere."""
+        return self.rank is Rank.OWNER
+
+    def must_be(self, rank: Rank) -> None:
+        """Raise Rejected unless the actor's word reaches so far."""
+        if self.rank < rank:
+            raise Rejected(Reason.OWNER_ONLY if rank is Rank.OWNER else Reason.MANAGERS_ONLY)
+
+    def server(self) -> int:
+        """Return the server they ask from. Raises Rejected outside of one."""
+        if self.guild_id is None:
+            raise Rejected(Reason.SERVER_ONLY)
+        return self.guild_id

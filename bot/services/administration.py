@@ -1,0 +1,175 @@
+"""What the owner and servers' managers decide; each decision first asks how far the actor may go.
+
+The owner alone gives: allowances, minutes, pools. A server's managers lower allowances in their
+server, hand out its pool, block in it and set its rules.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import Membership, UserId
+from bot.domain.servers import Actor, Rank, ServerRules, Subject
+from bot.services.quotas import Quotas
+from storage.allowances import Allowances
+from storage.ledger import Ledger
+from storage.pools import Pools
+from storage.servers import ServerStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Where decisions are written."""
+
+    ledger: Ledger
+    pools: Pools
+    allowances: Allowances
+    servers: ServerStore
+
+
+class Administration:
+    """Takes decisions, or raises Rejected."""
+
+    def __init__(self, *, books: Books, quotas: Quotas) -> None:
+        self._books = books
+        self._quotas = quotas
+
+    async def set_user(
+        self,
+        actor: Actor,
+        user_id: UserId,
+        minutes: int | None,
+        membership: Membership | None = None,
+    ) -> None:
+        """Set what a user is allowed in a period, or take that back with None.
+
+        The owner's word counts everywhere, a manager's in their server and only to lower;
+        `membership` is the user's there.
+        """
+        subject = Subject("user", user_id, actor.guild_id)
+        if not actor.is_owner:
+            actor.must_be(Rank.MANAGER)
+            subject = replace(subject, guild_id=actor.server())
+        await self._decide(actor, subject, minutes, user_id, membership)
+
+    async def set_role(self, actor: Actor, role_id: int, minutes: int | None) -> None:
+        """Set what everybody with the role is allowed in a period, or take that back with None."""
+        actor.must_be(Rank.MANAGER)
+        guild_id = actor.server()
+        holder = Membership(guild_id=guild_id, role_ids=(role_id,))
+        await self._decide(actor, Subject("role", role_id, guild_id), minutes, None, holder)
+
+    async def grant(self, actor: Actor, user_id: UserId, minutes: int) -> int | None:
+        """Give a user minutes until the period ends.
+
+        The owner's come from nowhere and are spent anywhere. A manager's come from the server's
+        pool and are spent there; then what is left in the pool is returned.
+        """
+        actor.must_be(Rank.MANAGER)
+        period = self._quotas.period
+        if actor.is_owner:
+            await self._books.ledger.grant(user_id, minutes, period, by=actor.user_id)
+            left = None
+        else:
+            left = await self._books.pools.hand_out(
+                actor.server(), user_id, minutes, period, by=actor.user_id
+            )
+        _note(actor, "grant", user=user_id, minutes=minutes)
+        return left
+
+    async def fill_pool(self, actor: Actor, guild_id: int, minutes: int) -> int:
+        """Give a server minutes for its managers to hand out; return what is in the pool then."""
+        actor.must_be(Rank.OWNER)
+        left = await self._books.pools.give(
+            guild_id, minutes, self._quotas.period, by=actor.user_id
+        )
+        _note(actor, "fill_pool", server=guild_id, minutes=minutes)
+        return left
+
+    async def pool_seen_by(self, actor: Actor) -> int | None:
+        """Return what the actor can hand out in their server; None where that is nothing."""
+        if actor.rank < Rank.MANAGER or actor.guild_id is None:
+            return None
+        return await self._books.pools.left(actor.guild_id) or None
+
+    async def reset(self, actor: Actor, user_id: UserId) -> int:
+        """Give a user's own used minutes back and return how many; open holds stay."""
+        actor.must_be(Rank.OWNER)
+        back = await self._books.ledger.reset(user_id, self._quotas.period, by=actor.user_id)
+        _note(actor, "reset", user=user_id, minutes=back)
+        return back
+
+    async def empty_pool(self, actor: Actor) -> int:
+        """Take back what the server has not handed out, and return how much that was."""
+        actor.must_be(Rank.OWNER)
+        guild_id = actor.server()
+        back = await self._books.pools.take_back(guild_id, self._quotas.period, by=actor.user_id)
+        _note(actor, "empty_pool", server=guild_id, minutes=back)
+        return back
+
+    async def block(self, actor: Actor, user_id: UserId) -> bool:
+        """Keep a user out, by the owner everywhere; return whether that is new."""
+        is_new = await self._books.servers.block(user_id, _reach(actor), by=actor.user_id)
+        _note(actor, "block", user=user_id)
+        return is_new
+
+    async def unblock(self, actor: Actor, user_id: UserId) -> bool:
+        """Let a user in again, by the owner everywhere; return whether they were blocked.
+
+        The owner lifts the block of the server they ask from as well. Raises Rejected when a
+        manager would lift the owner's.
+        """
+        lifted = await self._books.servers.unblock(user_id, _reach(actor))
+        if actor.is_owner and actor.guild_id is not None:
+            lifted |= await self._books.servers.unblock(user_id, actor.guild_id)
+        if not lifted and await self._books.servers.block_of(user_id, actor.guild_id):
+            raise Rejected(Reason.OWNER_ONLY)
+        _note(actor, "unblock", user=user_id)
+        return lifted
+
+    async def rules(self, actor: Actor) -> ServerRules:
+        """Return the rules of the actor's server."""
+        actor.must_be(Rank.MANAGER)
+        return await self._books.servers.rules(actor.server())
+
+    async def set_rules(self, actor: Actor, rules: ServerRules) -> None:
+        """Put these in place of the server's rules."""
+        actor.must_be(Rank.MANAGER)
+        await self._books.servers.set_rules(actor.server(), rules, by=actor.user_id)
+        _note(actor, "set_rules")
+
+    async def _decide(
+        self,
+        actor: Actor,
+        subject: Subject,
+        minutes: int | None,
+        user_id: UserId | None,
+        membership: Membership | None,
+    ) -> None:
+        if actor.is_owner:
+            await self._books.allowances.give(subject, minutes, by=actor.user_id)
+        else:
+            ceiling = await self._quotas.ceiling(user_id, membership)
+            if minutes is not None and minutes > ceiling:
+                raise Rejected(Reason.RAISES_ALLOWANCE, ceiling=ceiling)
+            await self._books.allowances.limit(subject, minutes, by=actor.user_id)
+        _note(actor, "set_quota", subject=subject.kind, id=subject.id, minutes=minutes)
+
+
+def _reach(actor: Actor) -> int | None:
+    actor.must_be(Rank.MANAGER)
+    return None if actor.is_owner else actor.server()
+
+
+def _note(actor: Actor, action: str, **values: object) -> None:
+    log.info(
+        "%s %d in %s: %s %s",
+        actor.rank.name.lower(),
+        actor.user_id,
+        actor.guild_id,
+        action,
+        values,
+        extra={"action": action},
+    )

@@ -1,0 +1,137 @@
+"""The owner's view: how providers do, what they may bill, what became of jobs. Nobody else's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.clock import Clock
+from bot.domain.errors import Reason
+from bot.domain.job import State
+from bot.domain.quota import Period, PeriodKind, period_at
+from bot.domain.servers import Actor, Rank
+from bot.providers.base import Capabilities
+from bot.services.health import Health
+from bot.services.line import Line
+from bot.services.quotas import Quotas
+from storage.statistics import Spend, Statistics, Turnover
+
+MOST_ERRORS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderState:
+    """One provider as it is just now; `spend` is today's."""
+
+    title: str
+    is_hosted: bool = True
+    left_out: str | None = None
+    """Why it is not used at all, as half a sentence."""
+    rests_until: datetime | None = None
+    cause: str | None = None
+    """The class of the error it rests for."""
+    inside: int = 0
+    waiting: int = 0
+    spend: Spend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What happened since a time."""
+
+    jobs: Mapping[State, int]
+    submitted: int
+    """Minutes that hosted providers may bill."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Today, and the current period; they may be the same."""
+
+    period: Period
+    today: Figures
+    this_period: Figures
+    turnover: Turnover
+    daily_cap: int | None
+    reasons: Sequence[tuple[Reason, int]]
+    """Why jobs of this period failed, most of them first."""
+    errors: Sequence[tuple[str, str, int]]
+    """What providers answered in this period: title, class of the error, how often."""
+
+
+class Overview:
+    """Puts the figures together."""
+
+    def __init__(
+        self,
+        *,
+        roster: Sequence[Capabilities],
+        left_out: Mapping[str, str],
+        health: Health,
+        line: Line,
+        quotas: Quotas,
+        statistics: Statistics,
+        clock: Clock,
+        daily_cap: int | None,
+    ) -> None:
+        self._roster = tuple(roster)
+        self._left_out = left_out
+        self._health = health
+        self._line = line
+        self._quotas = quotas
+        self._statistics = statistics
+        self._clock = clock
+        self._daily_cap = daily_cap
+
+    async def providers(self, actor: Actor) -> tuple[ProviderState, ...]:
+        """Return every provider that the settings name, those in use first."""
+        actor.must_be(Rank.OWNER)
+        spend = await self._statistics.spend(self._midnight())
+        used = [self._state(each, spend.get(each.name, Spend())) for each in self._roster]
+        return (
+            *used,
+            *(
+                ProviderState(title=name, left_out=why, spend=spend.get(name, Spend()))
+                for name, why in self._left_out.items()
+            ),
+        )
+
+    async def stats(self, actor: Actor) -> Stats:
+        """Return what happened today and in this period."""
+        actor.must_be(Rank.OWNER)
+        period = self._quotas.period
+        since = period.starts_at
+        titles = {each.name: each.title for each in self._roster}
+        errors = await self._statistics.errors(since, MOST_ERRORS)
+        return Stats(
+            period=period,
+            today=await self._figures(self._midnight()),
+            this_period=await self._figures(since),
+            turnover=await self._statistics.turnover(period),
+            daily_cap=self._daily_cap,
+            reasons=await self._statistics.reasons(since, MOST_ERRORS),
+            errors=[(titles.get(name, name), error, count) for name, error, count in errors],
+        )
+
+    def _state(self, capabilities: Capabilities, spend: Spend) -> ProviderState:
+        name = capabilities.name
+        rest_s = self._health.rest_s(name)
+        counts = self._line.counts()
+        return ProviderState(
+            title=capabilities.title,
+            is_hosted=capabilities.is_hosted,
+            rests_until=self._clock.now() + timedelta(seconds=rest_s) if rest_s else None,
+            cause=self._health.cause(name),
+            inside=counts.get((name, "inside"), 0),
+            waiting=counts.get((name, "waiting"), 0),
+            spend=spend,
+        )
+
+    async def _figures(self, since: datetime) -> Figures:
+        spend = await self._statistics.spend(since)
+        return Figures(
+            jobs=await self._statistics.jobs(since),
+            submitted=sum(each.submitted for each in spend.values()),
+        )
+
+    def _midnight(self) -> datetime:
+        return period_at(self._clock.now(), PeriodKind.DAY).starts_at

@@ -1,0 +1,45 @@
+"""Who somebody is where they ask; what that entitles them to is for services to know."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.job import UserId
+from bot.domain.servers import Actor, Rank
+
+_ACTIVE = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.developer})
+
+
+def actor_of(interaction: discord.Interaction[Any]) -> Actor:
+    """Return the caller with their rank.
+
+    Discord's own setting of who sees a command can be changed by a server's managers, so what
+    counts is the permission that comes with the interaction. The team is as it was at login.
+    """
+    return Actor(
+        user_id=UserId(interaction.user.id),
+        rank=_rank_of(interaction),
+        guild_id=interaction.guild_id,
+    )
+
+
+def owner_ids(application: discord.AppInfo) -> frozenset[int]:
+    """Return who owns the application: one person, or those of a team who may change it."""
+    team = application.team
+    if team is None:
+        return frozenset({application.owner.id})
+    return frozenset(
+        member.id
+        for member in team.members
+        if member.membership_state is discord.TeamMembershipState.accepted
+        and (member.role in _ACTIVE or member.id == team.owner_id)
+    )
+
+
+def _rank_of(interaction: discord.Interaction[Any]) -> Rank:
+    application = interaction.client.application
+    if application is not None and interaction.user.id in owner_ids(application):
+        return Rank.OWNER
+    allowed = interaction.permissions
+    manages = interaction.guild_id is not None and (allowed.manage_guild or allowed.administrator)
+    return Rank.MANAGER if manages else Rank.MEMBER

@@ -1,0 +1,288 @@
+"""`/admin`: what the owner and servers' managers decide, and what the owner sees.
+
+Discord shows it to those who manage a server; whether they may is asked again for each decision.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice
+
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import UserId
+from bot.domain.servers import DeliveryMode, ServerRules
+from bot.domain.stems import AudioFormat, Recipe
+from bot.services.administration import Administration
+from bot.services.overview import Overview
+from bot.services.quotas import Quotas
+from bot.services.splits import SplitService
+from bot.ui import admin_texts
+from bot.ui.actors import actor_of
+from bot.ui.answers import say_privately
+from bot.ui.card import Card, Tone
+from bot.ui.choices import MOST, format_choices, recipe_choices
+from bot.ui.client import Stemcord
+from bot.ui.context import membership_in
+from bot.ui.options import Fields, OfferingCog, choice_fields, offered_command
+from bot.ui.rendering import embed_of
+from bot.ui.text import safe, shortened
+
+Talk = discord.Interaction[Stemcord]
+Minutes = app_commands.Range[int, 0, 1_000_000]
+SomeMinutes = app_commands.Range[int, 1, 1_000_000]
+
+
+class TalkChannel(app_commands.Transformer):
+    """A channel in which people write; its id is enough, so that it need not be known."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        """Have Discord offer channels."""
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        """Leave out what nobody writes in."""
+        return [
+            discord.ChannelType.text,
+            discord.ChannelType.news,
+            discord.ChannelType.voice,
+            discord.ChannelType.stage_voice,
+            discord.ChannelType.forum,
+        ]
+
+    async def transform(
+        self, interaction: discord.Interaction, value: app_commands.AppCommandChannel, /
+    ) -> int:
+        """Return the channel's id."""
+        return value.id
+
+
+class AdminCog(OfferingCog):
+    """Hands decisions to the services, as whoever makes them."""
+
+    admin = app_commands.Group(
+        name="admin",
+        description="Decide who may split how much, and how",
+        default_permissions=discord.Permissions(manage_guild=True),
+        allowed_contexts=app_commands.AppCommandContext(
+            guild=True, dm_channel=True, private_channel=False
+        ),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+    quota = app_commands.Group(
+        name="quota", description="Decide how many minutes people have", parent=admin
+    )
+
+    def __init__(
+        self,
+        *,
+        administration: Administration,
+        overview: Overview,
+        quotas: Quotas,
+        splits: SplitService,
+    ) -> None:
+        self._administration = administration
+        self._overview = overview
+        self._quotas = quotas
+        self._splits = splits
+
+    def option_fields(self) -> Mapping[str, Fields]:
+        """Offer what this installation reaches."""
+        modes = [Choice(name=text, value=mode.value) for mode, text in admin_texts.DELIVERY.items()]
+        return {
+            "stems": choice_fields(recipe_choices(self._splits.offers())),
+            "format": choice_fields(format_choices(self._splits.formats)),
+            "delivery": choice_fields(modes),
+        }
+
+    @quota.command(name="set", description="Set how many minutes a person or a role has")
+    @app_commands.describe(
+        minutes="In each period; leave it out to go back to what everybody has",
+        user="A person",
+        role="Everybody with this role; the highest of somebody's roles counts",
+    )
+    async def set_quota(
+        self,
+        interaction: Talk,
+        minutes: Minutes | None = None,
+        user: discord.User | None = None,
+        role: discord.Role | None = None,
+    ) -> None:
+        """Set an allowance, or as a manager lower it."""
+        await interaction.response.defer(ephemeral=True)
+        actor = actor_of(interaction)
+        if user is not None and role is None:
+            guild_id = interaction.guild_id
+            membership = None if guild_id is None else membership_in(guild_id, user)
+            await self._administration.set_user(actor, UserId(user.id), minutes, membership)
+            who, text = user.mention, admin_texts.ALLOWED
+        elif role is not None and user is None:
+            await self._administration.set_role(actor, role.id, minutes)
+            who, text = role.mention, admin_texts.ALLOWED_ROLE
+        else:
+            raise Rejected(Reason.ONE_OF_TWO)
+        if minutes is None:
+            text = admin_texts.UNSET
+        elif not actor.is_owner:
+            text = admin_texts.LIMITED
+        await say_privately(interaction, text.format(who=who, minutes=minutes))
+
+    @quota.command(name="grant", description="Give minutes until the period ends")
+    @app_commands.describe(
+        minutes="How many",
+        user="To whom; the owner may leave this out to fill a server's pool",
+        server="Whose pool; this server's if you do not say",
+    )
+    async def grant(
+        self,
+        interaction: Talk,
+        minutes: SomeMinutes,
+        user: discord.User | None = None,
+        server: app_commands.Range[str, 1, 100] | None = None,
+    ) -> None:
+        """Give minutes: the owner's own to anybody, a server's to its users, or to a pool."""
+        await interaction.response.defer(ephemeral=True)
+        actor = actor_of(interaction)
+        if user is None:
+            guild = _server(interaction, server) if actor.is_owner else None
+            guild_id = guild.id if guild else actor.server()
+            left = await self._administration.fill_pool(actor, guild_id, minutes)
+            name = safe(guild.name) if guild else str(guild_id)
+            await say_privately(interaction, admin_texts.POOL_FILLED.format(server=name, left=left))
+            return
+        in_pool = await self._administration.grant(actor, UserId(user.id), minutes)
+        period = self._quotas.period
+        if in_pool is None:
+            text = admin_texts.granted(user.mention, minutes, period)
+        else:
+            text = admin_texts.handed_out(user.mention, minutes, in_pool, period)
+        await say_privately(interaction, text)
+
+    @grant.autocomplete("server")
+    async def suggest_servers(self, interaction: Talk, typed: str) -> list[Choice[str]]:
+        """Suggest servers to the owner; nobody else learns which there are."""
+        if not actor_of(interaction).is_owner:
+            return []
+        wanted = typed.strip().casefold()
+        return [
+            Choice(name=shortened(guild.name, 100), value=str(guild.id))
+            for guild in interaction.client.guilds
+            if wanted in guild.name.casefold()
+        ][:MOST]
+
+    @quota.command(name="reset", description="Give used minutes back")
+    @app_commands.describe(user="To whom; leave it out to take back this server's pool")
+    async def reset(self, interaction: Talk, user: discord.User | None = None) -> None:
+        """Give a person's used minutes back, or take back what a server has not handed out."""
+        await interaction.response.defer(ephemeral=True)
+        actor = actor_of(interaction)
+        if user is None:
+            back = await self._administration.empty_pool(actor)
+            text = admin_texts.POOL_EMPTIED.format(minutes=back)
+        else:
+            back = await self._administration.reset(actor, UserId(user.id))
+            text = admin_texts.RESET.format(who=user.mention, minutes=back)
+        await say_privately(interaction, text)
+
+    @admin.command(name="block", description="Keep somebody from splitting songs")
+    @app_commands.describe(user="Whom; by a server's managers in that server only")
+    async def block(self, interaction: Talk, user: discord.User) -> None:
+        """Block a person: the owner everywhere, a manager in their server."""
+        await interaction.response.defer(ephemeral=True)
+        actor = actor_of(interaction)
+        await self._administration.block(actor, UserId(user.id))
+        text = admin_texts.BLOCKED_EVERYWHERE if actor.is_owner else admin_texts.BLOCKED_HERE
+        await say_privately(interaction, text.format(who=user.mention))
+
+    @admin.command(name="unblock", description="Let somebody split songs again")
+    @app_commands.describe(user="Whom")
+    async def unblock(self, interaction: Talk, user: discord.User) -> None:
+        """Lift a block."""
+        await interaction.response.defer(ephemeral=True)
+        was_blocked = await self._administration.unblock(actor_of(interaction), UserId(user.id))
+        text = admin_texts.UNBLOCKED if was_blocked else admin_texts.NOT_BLOCKED
+        await say_privately(interaction, text.format(who=user.mention))
+
+    @admin.command(name="providers", description="Show how the providers do (owner only)")
+    async def providers(self, interaction: Talk) -> None:
+        """Show states, lines and spend."""
+        await interaction.response.defer(ephemeral=True)
+        states = await self._overview.providers(actor_of(interaction))
+        await _show(interaction, "Providers", admin_texts.provider_lines(states))
+
+    @admin.command(name="stats", description="Show what happened today and lately (owner only)")
+    async def stats(self, interaction: Talk) -> None:
+        """Show jobs, minutes, spend and errors."""
+        await interaction.response.defer(ephemeral=True)
+        stats = await self._overview.stats(actor_of(interaction))
+        await _show(interaction, "Figures", admin_texts.stats_lines(stats))
+
+    @offered_command(
+        name="defaults", description="Set how songs are split in this server", parent=admin
+    )
+    @app_commands.rename(audio_format="format")
+    @app_commands.describe(
+        channel="A channel to allow, or to take off the list again; none on it means everywhere",
+        stems="What is made of a song if nobody says",
+        audio_format="How stems are encoded if nobody says",
+        delivery="How stems come",
+        private="Show answers to the asker alone if nobody says",
+        reset="Begin anew, with the other options given here",
+    )
+    async def defaults(
+        self,
+        interaction: Talk,
+        channel: app_commands.Transform[int, TalkChannel] | None = None,
+        stems: Recipe | None = None,
+        audio_format: AudioFormat | None = None,
+        delivery: DeliveryMode | None = None,
+        private: bool | None = None,
+        reset: bool = False,
+    ) -> None:
+        """Change a server's rules, and show them."""
+        await interaction.response.defer(ephemeral=True)
+        actor = actor_of(interaction)
+        before = await self._administration.rules(actor)
+        rules = ServerRules() if reset else before
+        rules = replace(
+            rules,
+            recipe=stems or rules.recipe,
+            audio_format=audio_format or rules.audio_format,
+            delivery=delivery or rules.delivery,
+            is_private=rules.is_private if private is None else private,
+        )
+        if channel is not None:
+            rules = rules.with_channel_switched(channel)
+        if rules != before:
+            await self._administration.set_rules(actor, rules)
+        await _show(interaction, "This server", admin_texts.rules_lines(rules))
+
+
+def _server(interaction: Talk, wanted: str | None) -> discord.Guild | None:
+    if wanted is None:
+        return interaction.guild
+    for guild in interaction.client.guilds:
+        if wanted.strip() in (str(guild.id), guild.name):
+            return guild
+    raise Rejected(Reason.NO_SUCH_SERVER)
+
+
+async def _show(interaction: Talk, title: str, lines: Sequence[str]) -> None:
+    card = Card(title=title, lines=tuple(lines), tone=Tone.QUIET)
+    await interaction.edit_original_response(embed=embed_of(card))
+
+
+async def setup(bot: Stemcord) -> None:
+    """Add the cog."""
+    services = bot.services
+    await bot.add_cog(
+        AdminCog(
+            administration=services.administration,
+            overview=services.overview,
+            quotas=services.quotas,
+            splits=services.splits,
+        )
+    )

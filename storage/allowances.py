@@ -1,0 +1,101 @@
+"""What was decided about allowances: by the owner for users and roles, by managers as limits."""
+
+import json
+
+from aiosqlite import Connection
+
+from bot.domain.clock import Clock
+from bot.domain.job import Membership, UserId
+from bot.domain.quota import Terms
+from bot.domain.servers import Subject
+from storage.database import Database
+from storage.rows import Values, seconds
+
+_TERMS = """
+SELECT
+    coalesce(
+        (SELECT minutes FROM allowances WHERE user_id = :user_id),
+        (SELECT max(minutes) FROM role_allowances
+         WHERE guild_id = :guild_id AND role_id IN (SELECT value FROM json_each(:role_ids)))
+    ) AS given,
+    coalesce(
+        (SELECT minutes FROM limits
+         WHERE guild_id = :guild_id AND subject = 'user' AND subject_id = :user_id),
+        (SELECT max(minutes) FROM limits
+         WHERE guild_id = :guild_id AND subject = 'role'
+           AND subject_id IN (SELECT value FROM json_each(:role_ids)))
+    ) AS most
+"""
+_GIVE_USER = """
+INSERT INTO allowances (user_id, minutes, set_by, set_at)
+VALUES (:subject_id, :minutes, :set_by, :set_at)
+ON CONFLICT (user_id) DO UPDATE
+SET minutes = excluded.minutes, set_by = excluded.set_by, set_at = excluded.set_at
+"""
+_GIVE_ROLE = """
+INSERT INTO role_allowances (guild_id, role_id, minutes, set_by, set_at)
+VALUES (:guild_id, :subject_id, :minutes, :set_by, :set_at)
+ON CONFLICT (guild_id, role_id) DO UPDATE
+SET minutes = excluded.minutes, set_by = excluded.set_by, set_at = excluded.set_at
+"""
+_LIMIT = """
+INSERT INTO limits (guild_id, subject, subject_id, minutes, set_by, set_at)
+VALUES (:guild_id, :subject, :subject_id, :minutes, :set_by, :set_at)
+ON CONFLICT (guild_id, subject, subject_id) DO UPDATE
+SET minutes = excluded.minutes, set_by = excluded.set_by, set_at = excluded.set_at
+"""
+_FORGET_USER = "DELETE FROM allowances WHERE user_id = :subject_id"
+_FORGET_ROLE = "DELETE FROM role_allowances WHERE guild_id = :guild_id AND role_id = :subject_id"
+_FORGET_LIMIT = """
+DELETE FROM limits
+WHERE guild_id = :guild_id AND subject = :subject AND subject_id = :subject_id
+"""
+
+
+class Allowances:
+    """Reads and writes decisions; who may make them is for services to know."""
+
+    def __init__(self, *, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
+        """Return what holds for the user where they are: a word on them goes before their roles."""
+        values: Values = {
+            "user_id": user_id,
+            "guild_id": membership.guild_id if membership else None,
+            "role_ids": json.dumps(membership.role_ids if membership else ()),
+        }
+        [row] = await self._db.read(_TERMS, values)
+        return Terms(given=row["given"], limit=row["most"])
+
+    async def give(self, subject: Subject, minutes: int | None, by: UserId) -> None:
+        """Set the subject's allowance, or take it away again with None.
+
+        A user's counts everywhere. A limit that stood against it in the server is lifted.
+        """
+        put = _GIVE_USER if subject.kind == "user" else _GIVE_ROLE
+        forget = _FORGET_USER if subject.kind == "user" else _FORGET_ROLE
+        values = self._values(subject, minutes, by)
+
+        async def work(conn: Connection) -> None:
+            await conn.execute(forget if minutes is None else put, values)
+            await conn.execute(_FORGET_LIMIT, values)
+
+        await self._db.write(work)
+
+    async def limit(self, subject: Subject, minutes: int | None, by: UserId) -> None:
+        """Limit the subject in its server, or lift the limit with None."""
+        values = self._values(subject, minutes, by)
+        statement = _FORGET_LIMIT if minutes is None else _LIMIT
+        await self._db.write(lambda conn: conn.execute(statement, values))
+
+    def _values(self, subject: Subject, minutes: int | None, by: UserId) -> Values:
+        return {
+            "guild_id": subject.guild_id,
+            "subject": subject.kind,
+            "subject_id": subject.id,
+            "minutes": minutes,
+            "set_by": by,
+            "set_at": seconds(self._clock.now()),
+        }

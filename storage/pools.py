@@ -1,0 +1,96 @@
+"""Servers' pools: minutes that the owner gave a server and its managers hand out to its users.
+
+A pool is a store that lasts until it is handed out. What a user gets of it is theirs until the
+period ends, to be spent in that server only; transfers.py holds it before the user's own.
+"""
+
+from aiosqlite import Connection
+
+from bot.domain.clock import Clock
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import UserId
+from bot.domain.quota import Period
+from storage.database import Database
+from storage.rows import seconds
+from storage.transfers import HOUSE, Accounts, Transfer, pool_of
+
+_LEFT = """
+SELECT
+    coalesce(sum(minutes) FILTER (WHERE credit = :pool), 0)
+        - coalesce(sum(minutes) FILTER (WHERE debit = :pool), 0) AS minutes
+FROM ledger
+WHERE debit = :pool OR credit = :pool
+"""
+
+
+class Pools:
+    """Every server's pool; who may do what with it is for services to know."""
+
+    def __init__(self, *, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def left(self, guild_id: int) -> int:
+        """Return what the server's managers can still hand out."""
+        [row] = await self._db.read(_LEFT, {"pool": _account(guild_id)})
+        return int(row["minutes"])
+
+    async def give(self, guild_id: int, minutes: int, period: Period, by: UserId) -> int:
+        """Put minutes into the server's pool, and return what is in it then."""
+        gift = self._gift(HOUSE, _account(guild_id), minutes, period, by)
+
+        async def work(conn: Connection) -> int:
+            await gift.insert(conn)
+            return await _left(conn, guild_id)
+
+        return await self._db.write(work)
+
+    async def take_back(self, guild_id: int, period: Period, by: UserId) -> int:
+        """Empty the server's pool, and return what was in it; what users got stays theirs."""
+
+        async def work(conn: Connection) -> int:
+            left = await _left(conn, guild_id)
+            if left:
+                await self._gift(_account(guild_id), HOUSE, left, period, by).insert(conn)
+            return left
+
+        return await self._db.write(work)
+
+    async def hand_out(
+        self, guild_id: int, user_id: UserId, minutes: int, period: Period, by: UserId
+    ) -> int:
+        """Give a user minutes of the pool until the period ends; return what is left in it.
+
+        Raises Rejected with POOL_TOO_SMALL.
+        """
+        share = Accounts.of_user(user_id, guild_id).available
+        gift = self._gift(_account(guild_id), share, minutes, period, by)
+
+        async def work(conn: Connection) -> int:
+            left = await _left(conn, guild_id)
+            if minutes > left:
+                raise Rejected(Reason.POOL_TOO_SMALL, left=left)
+            await gift.insert(conn)
+            return left - minutes
+
+        return await self._db.write(work)
+
+    def _gift(self, debit: str, credit: str, minutes: int, period: Period, by: UserId) -> Transfer:
+        return Transfer(
+            kind="grant",
+            debit=debit,
+            credit=credit,
+            minutes=minutes,
+            period=period.key,
+            at=seconds(self._clock.now()),
+            actor_id=by,
+        )
+
+
+def _account(guild_id: int) -> str:
+    return Accounts(pool_of(guild_id)).available
+
+
+async def _left(conn: Connection, guild_id: int) -> int:
+    [row] = await conn.execute_fetchall(_LEFT, {"pool": _account(guild_id)})
+    return int(row["minutes"])

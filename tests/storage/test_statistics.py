@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.attempt import AttemptState
+from bot.domain.errors import Problem, Reason
+from bot.domain.job import State
+from storage.database import Database
+from storage.jobs import JobStore
+from storage.statistics import Spend, Statistics, Turnover
+from tests.storage.factories import NOW, PROBLEM, TODAY, TOMORROW, a_job, an_attempt, lead
+
+YESTERDAY = NOW - timedelta(days=1)
+
+
+@pytest.fixture
+def statistics(db: Database) -> Statistics:
+    return Statistics(db=db)
+
+
+async def test_nothing_happened_yet(statistics: Statistics):
+    assert await statistics.jobs(NOW) == {}
+    assert await statistics.spend(NOW) == {}
+    assert await statistics.turnover(TODAY) == Turnover(held=0, used=0, given_back=0)
+    assert await statistics.reasons(NOW, 5) == []
+    assert await statistics.errors(NOW, 5) == []
+
+
+async def test_jobs_are_counted_by_state_from_a_time_on(jobs: JobStore, statistics: Statistics):
+    for state in (State.HELD, State.HELD, State.DELIVERED):
+        await lead(jobs, state)
+    await lead(jobs, State.FAILED, job=a_job(created_at=YESTERDAY))
+    assert await statistics.jobs(NOW) == {State.HELD: 2, State.DELIVERED: 1}
+    assert (await statistics.jobs(YESTERDAY))[State.FAILED] == 1
+
+
+async def test_minutes_are_counted_by_what_became_of_them(jobs: JobStore, statistics: Statistics):
+    await lead(jobs, State.HELD, minutes=3)
+    await lead(jobs, State.DELIVERED, minutes=5)
+    await lead(jobs, State.FAILED, minutes=7)
+    assert await statistics.turnover(TODAY) == Turnover(held=3, used=5, given_back=7)
+    assert await statistics.turnover(TOMORROW) == Turnover(held=0, used=0, given_back=0)
+
+
+async def test_spend_tells_what_may_be_billed_for_nothing(jobs: JobStore, statistics: Statistics):
+    job = await lead(jobs, State.SUBMITTING)
+    states = (AttemptState.DONE, AttemptState.UNCERTAIN, AttemptState.ABANDONED)
+    for number, state in enumerate((*states, AttemptState.NOT_SENT), start=1):
+        await jobs.record(an_attempt(job, number=number, state=state, cost_minutes=10**number))
+    await jobs.record(an_attempt(job, "soundverse", submitted_at=YESTERDAY))
+    assert await statistics.spend(NOW) == {
+        "finevoice": Spend(attempts=4, submitted=1110, uncertain=100, abandoned=1000)
+    }
+    assert (await statistics.spend(YESTERDAY))["soundverse"].submitted == 4
+
+
+async def test_the_most_frequent_reasons_and_errors_come_first(
+    jobs: JobStore, statistics: Statistics
+):
+    for reason in (Reason.TOO_LONG, Reason.TIMED_OUT, Reason.TIMED_OUT):
+        job = (await jobs.add(a_job(), max_active=9)).acknowledged(NOW, message_id=1)
+        failed = job.failed(NOW, Problem(reason))
+        await jobs.save(failed, expected=State.RECEIVED)
+    job = await lead(jobs, State.SUBMITTING)
+    for number, error in enumerate(("ProviderBusy", "ProviderDown", "ProviderDown"), start=1):
+        state = AttemptState.NOT_SENT
+        await jobs.record(an_attempt(job, number=number, state=state, error=error))
+    assert PROBLEM.reason is Reason.TIMED_OUT
+    assert await statistics.reasons(NOW, 5) == [(Reason.TIMED_OUT, 2), (Reason.TOO_LONG, 1)]
+    assert await statistics.reasons(NOW, 1) == [(Reason.TIMED_OUT, 2)]
+    assert await statistics.errors(NOW, 1) == [("finevoice", "ProviderDown", 2)]
