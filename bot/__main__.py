@@ -26,12 +26,18 @@ class Command:
     summary: str
     work: Callable[..., int]
     options: Callable[[ArgumentParser], None] | None = None
+    is_answer: bool = False
+    """What it prints is what it was asked for, and so goes to standard output."""
 
 
 COMMANDS: dict[str, Command] = {
     "run": Command("run the bot (the default)", run.run),
     "doctor": Command("check settings, model, disk and libraries", doctor.doctor),
-    "providers": Command("show which provider serves which recipe", providers.providers),
+    "providers": Command(
+        "show which provider serves which recipe, and what it may bill",
+        providers.providers,
+        is_answer=True,
+    ),
     "models": Command("fetch the model of the embedded engine", models.models),
     "audit": Command("check every promise about jobs and minutes", audit.audit, audit.options),
     "backup": Command(
@@ -53,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.options(own)
     options = vars(parser.parse_args(arguments))
     chosen = COMMANDS[options.pop("command") or "run"]
-    console = Console(stderr=True)
+    console = Console(stderr=not chosen.is_answer)
     try:
         return chosen.work(load_settings(), console, **options)
     except SettingsError as exc:

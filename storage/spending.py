@@ -1,13 +1,17 @@
 """The owner's side: minutes submitted to hosted providers, and how far a cap is from being full."""
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from aiosqlite import Connection
 
+from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.quota import SpendCap
 from storage.database import Database
-from storage.rows import Values, seconds
+from storage.rows import Values, seconds, time_of
 
 _SUBMITTED = """
 SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes
@@ -16,6 +20,39 @@ JOIN jobs ON jobs.id = attempts.job_id
 WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost AND attempts.submitted_at >= :since
   AND (:user_id IS NULL OR jobs.user_id = :user_id)
 """
+_BOOKS = """
+SELECT provider, state, count(*) AS attempts, sum(cost_minutes) AS minutes
+FROM attempts
+WHERE submitted_at >= ?
+GROUP BY provider, state
+"""
+_LATEST = """
+SELECT provider, error, updated_at
+FROM attempts
+WHERE updated_at >= ?
+ORDER BY updated_at, rowid
+"""
+
+
+@dataclass(slots=True)
+class Book:
+    """What one provider was sent since a time: attempts and minutes, by state."""
+
+    attempts: dict[AttemptState, int] = field(default_factory=dict)
+    minutes: dict[AttemptState, int] = field(default_factory=dict)
+
+    @property
+    def submitted(self) -> int:
+        """Minutes that the provider may bill, whatever came of them."""
+        return sum(count for state, count in self.minutes.items() if state.may_have_cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """How a provider's latest attempt ended: the class of the error, or None."""
+
+    error: str | None
+    at: datetime
 
 
 class Spending:
@@ -28,6 +65,22 @@ class Spending:
         """Return the minutes that count against a cap."""
         [row] = await self._db.read(_SUBMITTED, _counted(cap))
         return int(row["minutes"])
+
+
+def books(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Book]:
+    """Return by provider what was submitted since then."""
+    found: dict[str, Book] = {}
+    for row in conn.execute(_BOOKS, (seconds(since),)):
+        book, state = found.setdefault(row["provider"], Book()), AttemptState(row["state"])
+        book.attempts[state] = row["attempts"]
+        book.minutes[state] = row["minutes"]
+    return found
+
+
+def latest(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Latest]:
+    """Return by provider how it answered last, if it did since then."""
+    rows = conn.execute(_LATEST, (seconds(since),))
+    return {row["provider"]: Latest(row["error"], time_of(int(row["updated_at"]))) for row in rows}
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:

@@ -1,46 +1,156 @@
-"""`providers`: which configured provider serves which recipe, and with which model."""
+"""`providers`: what each provider does, how it is doing, and what it may bill for today."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.table import Table
 
 from bot.cli.roster import build_embedded, build_roster, way_out
 from bot.config import Settings
+from bot.domain.attempt import AttemptState
 from bot.domain.clock import SystemClock
+from bot.domain.errors import ModelUnavailable
+from bot.domain.quota import PeriodKind, period_at
 from bot.domain.stems import Recipe
+from bot.engine.models import MODELS
+from bot.engine.weights import Weights
+from bot.providers import local
+from bot.providers.base import Capabilities
 from bot.providers.downloads import Downloads
+from bot.providers.registry import Built
+from bot.services.health import REST_OWNER_S
 from bot.services.plans import Plan, plan
+from storage import spending
+from storage.datadir import DataDir
+from storage.readonly import read_only
+from storage.spending import Book, Latest
+
+WIDTH = 110
+"""At least: a table that is piped into a file shall not be folded."""
+OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
+"""What may cost although nothing came of it."""
+OWNERS_NEWS = {"ProviderAuth": "it refuses the key", "ProviderQuotaSpent": "its credit is used up"}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the database tells of the providers; nothing where there is none yet."""
+
+    books: Mapping[str, Book] = field(default_factory=dict)
+    latest: Mapping[str, Latest] = field(default_factory=dict)
 
 
 def providers(settings: Settings, console: Console) -> int:
-    """Print the table, and why a configured provider is left out of it."""
-    # What is left out stands under the table here.
+    """Print the table of recipes, and the state and spend of every configured provider."""
+    # What is left out stands in a table here.
     logging.getLogger("bot.providers").setLevel(logging.ERROR)
+    built = _build(settings)
+    now = SystemClock().now()
+    past = _past(DataDir(settings.data_dir), now)
+    console.width = max(console.width, WIDTH)
+    console.print(_recipes([each.capabilities for each in built.providers]))
+    console.print(_states(settings, built, past, now))
+    console.print(_sum(past.books, settings.daily_spend_minutes), highlight=False)
+    return 0
+
+
+def _build(settings: Settings) -> Built:
     transport = way_out(settings)
-    built = build_roster(
+    return build_roster(
         settings,
         embedded=build_embedded(settings),
         transport=transport,
         downloads=Downloads(transport=transport),
         clock=SystemClock(),
     )
-    known = [each.capabilities for each in built.providers]
-    table = Table(title="Recipes, and the models that serve them", title_justify="left")
-    table.add_column("recipe")
+
+
+def _past(data: DataDir, now: datetime) -> Past:
+    if not data.database.exists():
+        return Past()
+    midnight = period_at(now, PeriodKind.DAY).starts_at
+    with read_only(data.database) as conn:
+        return Past(
+            books=spending.books(conn, midnight),
+            latest=spending.latest(conn, now - timedelta(seconds=REST_OWNER_S)),
+        )
+
+
+def _recipes(known: Sequence[Capabilities]) -> Table:
+    table = _table("Recipes, and the models that serve them", "recipe")
     for each in known:
         table.add_column(each.title)
     for recipe in Recipe:
         plans = [plan(recipe, each) for each in known]
         if any(plans):
             table.add_row(recipe.value, *map(_cell, plans))
-    console.print(table)
-    for name, why in built.left_out.items():
-        console.print(f"{name} is left out: {why}", markup=False, highlight=False)
-    return 0
+    return table
 
 
 def _cell(made: Plan | None) -> str:
     if made is None:
         return "-"
     return f"{made.model.name} (basic)" if made.model.is_basic else made.model.name
+
+
+def _states(settings: Settings, built: Built, past: Past, now: datetime) -> Table:
+    table = _table("Today, in UTC", "provider", "state", "attempts", "submitted", "possible cost")
+    for each in built.providers:
+        name = each.capabilities.name
+        state = _state(settings, name, past.latest.get(name), now)
+        table.add_row(name, state, *_figures(each.capabilities, past.books.get(name, Book())))
+    for name, why in built.left_out.items():
+        book = past.books.get(name)
+        table.add_row(name, f"left out: {why}", *(_money(book) if book else ("-", "-", "-")))
+    return table
+
+
+def _state(settings: Settings, name: str, last: Latest | None, now: datetime) -> str:
+    if name == local.NAME:
+        return _state_of_model(settings)
+    if last is not None and last.error in OWNERS_NEWS:
+        # A running bot rests it so long; who starts anew asks at once.
+        until = last.at + timedelta(seconds=REST_OWNER_S)
+        if until > now:
+            return f"resting until {until:%H:%M}: {OWNERS_NEWS[last.error]}"
+    return "ready"
+
+
+def _state_of_model(settings: Settings) -> str:
+    try:
+        Weights(MODELS[settings.local_model], settings.models_dir).verify()
+    except ModelUnavailable:
+        return "no model: python -m bot models"
+    return "ready"
+
+
+def _figures(capabilities: Capabilities, book: Book) -> tuple[str, str, str]:
+    attempts, submitted, possible = _money(book)
+    return (attempts, submitted, possible) if capabilities.is_hosted else (attempts, "-", "-")
+
+
+def _money(book: Book) -> tuple[str, str, str]:
+    """Say what was tried, what may be billed, and how much of it brought no result."""
+    attempts = ", ".join(f"{state.value} {count}" for state, count in sorted(book.attempts.items()))
+    open_ends = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
+    possible = [
+        f"{state} {book.minutes[state]} min" for state in open_ends if state in book.minutes
+    ]
+    return attempts or "none", f"{book.submitted} min", ", ".join(possible) or "none"
+
+
+def _sum(books: Mapping[str, Book], cap: int | None) -> str:
+    total = sum(book.submitted for book in books.values())
+    return f"Submitted today: {total} min" + (
+        f" of {cap}" if cap is not None else ", without a cap"
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table
