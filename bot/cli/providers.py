@@ -28,7 +28,7 @@ from storage.datadir import DataDir
 from storage.readonly import read_only
 from storage.spending import Book, Latest
 
-WIDTH = 110
+WIDTH = 140
 """At least: a table that is piped into a file shall not be folded."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
 """What may cost although nothing came of it."""
