@@ -1,4 +1,4 @@
-"""`/jobs` and `/cancel`: a user's own jobs."""
+"""`/jobs`, `/result` and `/cancel`: a user's own jobs."""
 
 import discord
 from discord import app_commands
@@ -10,26 +10,45 @@ from bot.domain.job import JobId, UserId
 from bot.services.splits import SplitService
 from bot.ui import messages
 from bot.ui.answers import say_privately
-from bot.ui.buttons import CancelButton
+from bot.ui.buttons import BUTTONS
 from bot.ui.card import is_cancellable, jobs_card
 from bot.ui.choices import job_choices
 from bot.ui.client import Stemcord
+from bot.ui.menus import RecipeMenu, ShowMenu
 from bot.ui.rendering import embed_of, view_of
+from bot.ui.shows import Shows
 
 
 class JobsCog(commands.Cog):
     """Shows jobs to whom they belong, and cancels them."""
 
-    def __init__(self, *, splits: SplitService) -> None:
+    def __init__(self, *, splits: SplitService, shows: Shows) -> None:
         self._splits = splits
+        self._shows = shows
 
     @app_commands.command(name="jobs", description="Show your songs")
     async def jobs(self, interaction: discord.Interaction[Stemcord]) -> None:
         """List the caller's jobs, newest first."""
         card = jobs_card(await self._splits.jobs_of(UserId(interaction.user.id)))
         await interaction.response.send_message(
-            embed=embed_of(card), view=view_of(card.buttons) or MISSING, ephemeral=True
+            embed=embed_of(card), view=view_of(card.buttons, card.menu) or MISSING, ephemeral=True
         )
+
+    @app_commands.command(name="result", description="Show a song's stems again")
+    @app_commands.describe(job="Which one; its short id stands below its card")
+    async def result(
+        self, interaction: discord.Interaction[Stemcord], job: app_commands.Range[str, 1, 100]
+    ) -> None:
+        """Show one of the caller's jobs again, in a fresh reply."""
+        found = await self._splits.get(_typed(job), user_id=UserId(interaction.user.id))
+        await self._shows.show(interaction, found)
+
+    @result.autocomplete("job")
+    async def suggest_results(
+        self, interaction: discord.Interaction[Stemcord], typed: str
+    ) -> list[Choice[str]]:
+        """Suggest the caller's jobs whose stems are kept."""
+        return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))
 
     @app_commands.command(name="cancel", description="Stop splitting a song")
     @app_commands.describe(job="Which one; its short id stands below its card")
@@ -39,8 +58,7 @@ class JobsCog(commands.Cog):
         """Cancel one of the caller's jobs."""
         # First, because a job's step may take longer to stop than Discord waits.
         await interaction.response.defer(ephemeral=True)
-        job_id = JobId(job.strip().lower())
-        found = await self._splits.cancel(job_id, user_id=UserId(interaction.user.id))
+        found = await self._splits.cancel(_typed(job), user_id=UserId(interaction.user.id))
         await say_privately(interaction, messages.cancelled(found))
 
     @cancel.autocomplete("job")
@@ -52,7 +70,11 @@ class JobsCog(commands.Cog):
         return job_choices(typed, filter(is_cancellable, jobs))
 
 
+def _typed(job: str) -> JobId:
+    return JobId(job.strip().strip("`").lower())
+
+
 async def setup(bot: Stemcord) -> None:
-    """Add the cog, and the button that does the same."""
-    bot.add_dynamic_items(CancelButton)
-    await bot.add_cog(JobsCog(splits=bot.services.splits))
+    """Add the cog, and the buttons and menus of its cards."""
+    bot.add_dynamic_items(*BUTTONS.values(), ShowMenu, RecipeMenu)
+    await bot.add_cog(JobsCog(splits=bot.services.splits, shows=bot.services.shows))

@@ -47,7 +47,7 @@ class SandboxClient:
         self._person = name
 
     def in_channel(self, name: str) -> None:
-        """Go to a text channel by name, or to one's own DM with the bot by `dm`."""
+        """Go to a channel by its id, a text channel by its name, or one's DM with the bot by `dm`."""
         self._channel = name
 
     async def state(self) -> Json:
@@ -209,6 +209,8 @@ class SandboxClient:
     def _channel_in(self, state: Json) -> str:
         user_id = self._user_in(state)
         for channel in state["channels"]:
+            if channel["id"] == self._channel:
+                return self._channel
             is_own_dm = self._channel == "dm" and channel.get("user_id") == user_id
             if is_own_dm or (channel["kind"] != "dm" and channel["name"] == self._channel):
                 return str(channel["id"])

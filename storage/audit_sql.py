@@ -57,7 +57,7 @@ HELD_AS_MEASURED = """
 SELECT
     jobs.id AS subject,
     CASE
-        WHEN jobs.state = 'received' THEN count(hold.id) = 0
+        WHEN jobs.state = 'received' OR jobs.repeat_of IS NOT NULL THEN count(hold.id) = 0
         WHEN jobs.state IN ('failed', 'cancelled') AND count(hold.id) = 0 THEN 1
         ELSE count(hold.id) = 1 AND max(hold.minutes) = jobs.minutes
     END AS holds
@@ -124,6 +124,7 @@ BILLED_BY_LENGTH = """
 SELECT
     id AS subject,
     CASE
+        WHEN repeat_of IS NOT NULL THEN minutes IS NULL
         WHEN frames IS NULL AND minutes IS NULL THEN state IN ('received', 'failed', 'cancelled')
         ELSE minutes = (frames + :frames_a_minute - 1) / :frames_a_minute
     END AS holds

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
@@ -100,10 +101,12 @@ class FakeProvider:
 
 
 class FakeDownloads:
-    """Brings a few bytes, or raises what it is told to."""
+    """Brings a few bytes, other ones each time, or raises what it is told to."""
 
     def __init__(self) -> None:
-        self.song = b"song"
+        self.song: bytes | None = None
+        """What it brings each time."""
+        self._brought = count()
         self.errors: list[Exception] = []
         self.gate: asyncio.Event | None = None
         self.active = 0
@@ -118,7 +121,7 @@ class FakeDownloads:
                 await self.gate.wait()
             if self.errors:
                 raise self.errors.pop(0)
-            return into.write_bytes(self.song)
+            return into.write_bytes(self.song or b"song %d" % next(self._brought))
         finally:
             self.active -= 1
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
@@ -15,7 +15,7 @@ from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.pace import Pace
-from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
 from storage.jobs import JobStore
 
@@ -81,7 +81,7 @@ class Polls:
             self._health.succeeded(attempt.provider)
         match answer:
             case Running(fraction):
-                return await self._wait(job, attempt, provider, fraction)
+                return await self._wait(job, attempts, provider, fraction)
             case Finished(files):
                 self._learn(job, attempt)
                 done = attempt.done(self._clock.now(), files)
@@ -93,8 +93,9 @@ class Polls:
                 return await self._give_up(job, attempt, "Lost")
 
     async def _wait(
-        self, job: Job, attempt: Attempt, provider: Provider, fraction: float | None
+        self, job: Job, attempts: Sequence[Attempt], provider: Provider, fraction: float | None
     ) -> Next:
+        attempt = attempts[-1]
         elapsed = self._clock.now() - attempt.submitted_at
         if elapsed > self._timeout:
             if provider.capabilities.can_cancel and attempt.ref is not None:
@@ -108,6 +109,7 @@ class Polls:
                 fraction=fraction,
                 eta_s=self._eta_s(job, attempt, elapsed, fraction),
                 provider=capabilities.title,
+                former=former_of(attempt.provider, attempts, self._providers),
             ),
         )
         return Again(after_s=self._next_interval(job.id, capabilities))

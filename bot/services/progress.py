@@ -1,10 +1,13 @@
 """How far each job is, in memory only: written by the steps, read by whoever shows it."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.attempt import Attempt
 from bot.domain.job import JobId
+from bot.providers.base import Provider
 
 
 class Stage(StrEnum):
@@ -32,6 +35,17 @@ class Progress:
     """Jobs that come first, while `WAITING`."""
     provider: str | None = None
     """The provider's title, once one has the job."""
+    former: str | None = None
+    """The title of the one that it took over from."""
+
+
+def former_of(
+    name: str, attempts: Iterable[Attempt], providers: Mapping[str, Provider]
+) -> str | None:
+    """Return the title of the provider that was tried last before the one of this name."""
+    others = [each.provider for each in attempts if each.provider != name]
+    former = providers.get(others[-1]) if others else None
+    return former.capabilities.title if former else None
 
 
 class ProgressBoard:

@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
+from bot.services.delivery import ReplyUnavailable
 from bot.ui import messages
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def sentence_for(error: BaseException) -> str | None:
             return messages.problem(error.problem)
         case NotFound():
             return messages.NOT_FOUND
-        case StoreUnavailable():
+        case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
             return messages.BAD_OPTION

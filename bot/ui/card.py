@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 
-from bot.domain.job import Job, JobId, State
+from bot.domain.errors import Reason
+from bot.domain.job import Context, Job, State
 from bot.domain.quota import Usage
 from bot.domain.stems import AudioFormat, Stem
 from bot.services.delivery import Parcel
@@ -12,11 +13,32 @@ from bot.services.intake import Limits
 from bot.services.plans import Offer
 from bot.services.progress import Progress, Stage
 from bot.ui import messages
+from bot.ui.controls import SHOW_MENU, Action, Button, Choice, Menu
 from bot.ui.figures import about, bar, length
 from bot.ui.names import FORMATS, RECIPES, stems_line
-from bot.ui.text import safe
+from bot.ui.text import safe, shortened
 
 MAX_LISTED_BUTTONS = 5
+
+# Trying again is of use where the song itself is not to blame.
+_PASSING = frozenset(
+    {
+        Reason.DOWNLOAD_FAILED,
+        Reason.QUOTA,
+        Reason.SPEND_CAP,
+        Reason.NO_PROVIDER,
+        Reason.PROVIDERS_FAILED,
+        Reason.TIMED_OUT,
+        Reason.BUSY,
+        Reason.DISK_FULL,
+        Reason.INTERNAL,
+    }
+)
+_FORMAT_BUTTONS = {
+    AudioFormat.MP3: Action.AS_MP3,
+    AudioFormat.FLAC: Action.AS_FLAC,
+    AudioFormat.WAV: Action.AS_WAV,
+}
 
 
 class Tone(Enum):
@@ -27,21 +49,6 @@ class Tone(Enum):
     DONE = "done"
     FAILED = "failed"
     QUIET = "quiet"
-
-
-class Action(StrEnum):
-    """What a button does; the value begins its custom id."""
-
-    CANCEL = "cancel"
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """One button about one job."""
-
-    action: Action
-    job_id: JobId
-    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,55 +62,80 @@ class Card:
     picture: str | None = None
     """The name of an attachment of the same message."""
     buttons: tuple[Button, ...] = ()
+    menu: Menu | None = None
     plain: str = ""
     """The same in fixed words, for a server whose rules refuse the card's."""
 
 
-def card_of(job: Job, progress: Progress | None = None) -> Card:
-    """Draw a job that is on its way, or over without a result in this message."""
+def card_of(job: Job, progress: Progress | None = None, *, is_closing: bool = False) -> Card:
+    """Draw a job that is on its way, or over without a result in this message.
+
+    With `is_closing` it says how the result will be had once the message can be edited no more.
+    """
+    lines = _lines(job, progress)
+    if is_closing and not job.state.is_final:
+        lines = (*lines, "", messages.CLOSING.format(job_id=job.id))
     return Card(
         title=title_of(job),
-        lines=_lines(job, progress),
+        lines=lines,
         tone=_tone(job.state, progress),
         footer=job.id,
-        buttons=(Button(Action.CANCEL, job.id, "Cancel"),) if is_cancellable(job) else (),
+        buttons=_buttons(job),
         plain=messages.STATES[job.state],
     )
 
 
 def result_card(job: Job, parcel: Parcel) -> Card:
     """Draw the result, for the message that gets the parcel's files."""
+    return _result(job, parcel, _cost(job, parcel), is_dm=job.reply.context is Context.BOT_DM)
+
+
+def forwarded_card(job: Job, parcel: Parcel) -> Card:
+    """Draw the result for the user's DM, because the reply cannot be reached."""
+    return _result(job, parcel, _cost(job, parcel), messages.CAME_BY_DM, is_dm=True)
+
+
+def shown_again_card(job: Job, parcel: Parcel, *, is_dm: bool) -> Card:
+    """Draw stems that were delivered before; what they cost was said then."""
+    return _result(job, parcel, is_dm=is_dm)
+
+
+def _result(job: Job, parcel: Parcel, *notes: str | None, is_dm: bool) -> Card:
     wanted = FORMATS[job.request.audio_format]
     note = messages.sent(parcel.sent, wanted) if parcel.sent else None
-    lines = (
-        _summary(job, tuple(file.stem for file in parcel.files), parcel.audio_format),
-        note,
-        messages.charge(job.minutes, parcel.usage) if job.minutes is not None else None,
-    )
+    summary = _summary(job, tuple(file.stem for file in parcel.files), parcel.audio_format)
     return Card(
         title=title_of(job),
-        lines=tuple(line for line in lines if line),
+        lines=tuple(line for line in (summary, note, *notes) if line),
         tone=Tone.DONE,
         footer=job.id,
         picture=parcel.picture.name if parcel.picture else None,
+        buttons=_result_buttons(job, parcel, is_dm=is_dm),
         plain=messages.PLAIN_RESULT,
     )
 
 
-def jobs_card(jobs: list[Job]) -> Card:
-    """List a user's jobs, with a button for each that can still be cancelled."""
+def jobs_card(jobs: Sequence[Job]) -> Card:
+    """List a user's jobs, to cancel what is on its way and to show again what is made."""
     active = [job for job in jobs if is_cancellable(job)][:MAX_LISTED_BUTTONS]
+    made = [job for job in jobs if job.has_stems]
     return Card(
         title="Your songs",
         lines=tuple(map(_listed, jobs)) or (messages.NO_JOBS,),
         tone=Tone.QUIET,
         buttons=tuple(Button(Action.CANCEL, job.id, f"Cancel {job.id}") for job in active),
+        menu=_show_menu(made) if made else None,
     )
 
 
-def quota_card(usage: Usage) -> Card:
-    """Show how a user's minutes stand."""
-    return Card(title="Your minutes", lines=messages.usage_lines(usage), tone=Tone.QUIET)
+def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = None) -> Card:
+    """Show how a user's minutes stand, and to a manager what is in the server's pool."""
+    lines = [*messages.usage_lines(usage)]
+    if shared is not None:
+        lines += ["", *messages.shared_lines(shared)]
+    if pool is not None:
+        lines += ["", messages.pool_line(pool)]
+    return Card(title="Your minutes", lines=tuple(lines), tone=Tone.QUIET)
 
 
 def help_card(offered: Sequence[Offer], limits: Limits) -> Card:
@@ -124,6 +156,42 @@ def is_cancellable(job: Job) -> bool:
 def title_of(job: Job) -> str:
     """Return a card's title, like `Neon Rain · Karaoke`."""
     return f"{safe(job.title)} · {RECIPES[job.request.recipe]}"
+
+
+def _buttons(job: Job) -> tuple[Button, ...]:
+    if is_cancellable(job):
+        return (Button(Action.CANCEL, job.id, "Cancel"),)
+    if job.state is State.KEPT and job.has_stems:
+        return (Button(Action.SHOW, job.id, "Show the stems"),)
+    if job.state is State.FAILED and job.problem and job.problem.reason in _PASSING:
+        return (Button(Action.TRY_AGAIN, job.id, "Try again"),)
+    return ()
+
+
+def _result_buttons(job: Job, parcel: Parcel, *, is_dm: bool) -> tuple[Button, ...]:
+    formats = [
+        Button(_FORMAT_BUTTONS[each], job.id, f"As {FORMATS[each]}") for each in parcel.alternatives
+    ]
+    return (
+        Button(Action.OTHER_RECIPE, job.id, "Other recipe"),
+        *formats[:2],
+        *(() if is_dm else (Button(Action.TO_DM, job.id, "To my DM"),)),
+        Button(Action.DELETE, job.id, "Delete"),
+    )
+
+
+def _show_menu(made: Sequence[Job]) -> Menu:
+    choices = [
+        Choice(job.id, shortened(job.title), f"{RECIPES[job.request.recipe]} · {job.id}")
+        for job in made
+    ]
+    return Menu(custom_id=SHOW_MENU, placeholder="Show one again", choices=tuple(choices))
+
+
+def _cost(job: Job, parcel: Parcel) -> str | None:
+    if job.repeat_of is not None:
+        return messages.MADE_BEFORE
+    return messages.charge(job.minutes, parcel.usage) if job.minutes is not None else None
 
 
 def _listed(job: Job) -> str:

@@ -11,10 +11,17 @@ from discord.gateway import DiscordWebSocket
 from yarl import URL
 
 from bot.domain.clock import Clock
+from bot.services.administration import Administration
+from bot.services.overview import Overview
 from bot.services.quotas import Quotas
+from bot.services.servers import Servers
+from bot.services.showings import Showings
 from bot.services.splits import SplitService
+from bot.ui.addresses import Addresses
 from bot.ui.errors import StemcordTree
+from bot.ui.picks import Picks
 from bot.ui.registration import Registration
+from bot.ui.shows import Shows
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +39,13 @@ class Services:
 
     splits: SplitService
     quotas: Quotas
+    servers: Servers
+    administration: Administration
+    overview: Overview
+    showings: Showings
+    shows: Shows
+    addresses: Addresses
+    picks: Picks
     clock: Clock
 
 
@@ -96,4 +110,4 @@ class Stemcord(commands.AutoShardedBot):
         await self._registration.register(self)
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Do nothing: there are no commands in the text of messages."""
+        """Look for no command in the text; cogs may listen all the same."""

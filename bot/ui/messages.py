@@ -10,7 +10,7 @@ from string import Formatter
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, State
-from bot.domain.quota import Usage
+from bot.domain.quota import Period, Usage
 from bot.domain.stems import Recipe
 from bot.services.progress import Progress, Stage
 from bot.ui.figures import Counted, about, moment
@@ -42,12 +42,21 @@ REASONS: dict[Reason, Templates] = {
         "You have enough songs on the way. Wait for one, or stop one with `/cancel`.",
     ),
     Reason.QUOTA: (
+        "This takes {needed} min; you have {left}, or {shared} here, and more <t:{resets_at}:R>.",
         "This song takes {needed} min; you have {left} left, and more <t:{resets_at}:R>.",
         "Your {allowance} min are used or on hold. You have more <t:{resets_at}:R>.",
         "You have not enough minutes left for this song.",
     ),
     Reason.SPEND_CAP: (
         "The minutes that may be spent here today are used up. Try again tomorrow.",
+    ),
+    Reason.BLOCKED: ("Those who run this bot have blocked you. Ask them if that is a mistake.",),
+    Reason.BLOCKED_HERE: (
+        "You are blocked in this server. Ask its managers, or send me the song in a DM.",
+    ),
+    Reason.WRONG_CHANNEL: (
+        "Songs are not split in this channel. Go to <#{channel_id}>.",
+        "Songs are not split in this channel. Go to another one.",
     ),
     Reason.UNKNOWN_RECIPE: ("I do not know these stems. Choose some from the list.",),
     Reason.UNKNOWN_PROVIDER: (
@@ -68,8 +77,28 @@ REASONS: dict[Reason, Templates] = {
     Reason.DISK_FULL: ("There is no room for another song just now. Try again later.",),
     Reason.UNACKNOWLEDGED: ("Discord did not take my answer in time. Please try again.",),
     Reason.STOPPED_BY_USER: ("You stopped this one.",),
+    Reason.STOPPED_BY_MANAGER: ("A manager of this server stopped this one.",),
+    Reason.FILES_EXPIRED: ("These stems are deleted by now. Send the song again to get new ones.",),
+    Reason.SOURCE_GONE: ("Discord does not have this file any more. Please send it again.",),
+    Reason.NO_AUDIO_HERE: (
+        "There is no song in this message. Choose one with an audio or video file.",
+    ),
+    Reason.ONE_SHOWING: ("I am still busy with your last wish. Give me a moment.",),
     Reason.INTERNAL: (
         "Something went wrong on my side. Try again, or tell those who run this bot.",
+    ),
+    Reason.OWNER_ONLY: ("Only those who run this bot can do that.",),
+    Reason.MANAGERS_ONLY: ("Only those who manage a server can do that, and only there.",),
+    Reason.SERVER_ONLY: ("This is about a server. Use it in the one that is meant.",),
+    Reason.NO_SUCH_SERVER: ("I am in no such server. Choose one from the list.",),
+    Reason.ONE_OF_TWO: ("Choose either a person or a role.",),
+    Reason.RAISES_ALLOWANCE: (
+        "You can only lower these {ceiling} min. Those who run this bot can raise them.",
+        "You can only lower this. Those who run this bot can raise it.",
+    ),
+    Reason.POOL_TOO_SMALL: (
+        "This server's pool has {left} min left. Those who run this bot can fill it.",
+        "This server's pool has too few minutes left. Those who run this bot can fill it.",
     ),
 }
 
@@ -82,8 +111,16 @@ STAGES: dict[Stage, Templates] = {
         "Next in line, {wait}",
         "Next in line",
     ),
-    Stage.SENDING: ("Sending the song to {provider}", "Sending the song"),
-    Stage.SEPARATING: ("{provider} is separating", "Separating"),
+    Stage.SENDING: (
+        "{former} cannot do it just now, so {provider} takes over",
+        "Sending the song to {provider}",
+        "Sending the song",
+    ),
+    Stage.SEPARATING: (
+        "{provider} took over from {former} and is separating",
+        "{provider} is separating",
+        "Separating",
+    ),
     Stage.FETCHING: ("Getting the stems from {provider}", "Getting the stems"),
     Stage.MIXING: ("Mixing the stems",),
     Stage.ENCODING: ("Encoding the stems",),
@@ -107,8 +144,27 @@ SENT: dict[str, str] = {
     "mp3_instead": "As MP3, because {wanted} is larger than what Discord takes here.",
 }
 
-KEPT = "The stems are made, but Discord did not let me put them here."
+KEPT = "The stems are made, but Discord did not let me put them here. `/result` brings them."
+CLOSING = (
+    "Discord lets me write here for 15 minutes only. If this takes longer, "
+    "the stems come by direct message, or `/result` brings them: `{job_id}`"
+)
+CAME_BY_DM = "Discord did not let me put them where you asked for them."
+MADE_BEFORE = "You had these stems already, so nothing was charged."
+SENT_TO_DM = "The stems are in your direct messages."
+DM_REFUSED = "Discord does not let me write to you. Allow direct messages, then try again."
+UNSHOWN = "Discord did not let me show these stems here. Try again, or in another place."
+DELETED = "These stems are deleted."
+ONLY_THE_CARD = "This card is deleted."
+DELETE_REFUSED = "The stems are deleted; this message I may not delete."
+CHOOSE_RECIPE = "What shall I make of it?"
+CHOOSE_SONG = "Which song?"
+SONG_FROM = "Which of these songs shall I split?"
+SEND_A_SONG = "Send me a song as an audio or video file, and I split it into its parts."
+UNTIL = "kept until {time}"
 NOTHING_CHARGED = "Nothing was charged."
+CHARGED = "{minutes} min charged, {left} of {total} left {period}"
+CHARGED_TO_SERVER = "{minutes} min of this server's charged, {left} of {total} left {period}"
 NOT_FOUND = "I know no such song of yours. `/jobs` shows those that I know."
 BAD_OPTION = "I do not understand one of the options. Choose from what is offered."
 COMMANDS_CHANGED = "This command has changed. Give Discord a minute, then try again."
@@ -120,7 +176,7 @@ PLAIN_RESULT = "Your stems are here."
 def problem(found: Problem) -> str:
     """Say why a request was refused or a job ended, and what may be done."""
     facts = {name: _fact(name, value) for name, value in found.facts.items() if value != ""}
-    if found.reason is Reason.QUOTA and found.facts.get("left") == 0:
+    if found.reason is Reason.QUOTA and not found.facts.get("left") and "shared" not in facts:
         facts.pop("needed", None)  # Before the download nobody knows how many it takes.
     return _first_filled(REASONS[found.reason], facts)
 
@@ -130,6 +186,8 @@ def stage(progress: Progress) -> str:
     facts: dict[str, object] = {}
     if progress.provider:
         facts["provider"] = safe(progress.provider)
+        if progress.former:
+            facts["former"] = safe(progress.former)
     if progress.ahead:
         facts["ahead"] = progress.ahead
     if progress.eta_s is not None:
@@ -147,16 +205,42 @@ def charge(minutes: int, usage: Usage | None) -> str:
     """Say what a job cost, and what is left."""
     if usage is None:
         return f"{minutes} min charged"
-    return f"{minutes} min charged, {usage.left} of {_total(usage)} left {_period(usage)}"
+    words = CHARGED if usage.guild_id is None else CHARGED_TO_SERVER
+    return words.format(
+        minutes=minutes, left=usage.left, total=usage.total, period=period(usage.period)
+    )
 
 
 def usage_lines(usage: Usage) -> tuple[str, ...]:
     """Say how a user's minutes stand."""
     held = f", {usage.held} on hold" if usage.held else ""
     return (
-        f"**{usage.left} of {_total(usage)} min left** {_period(usage)}",
+        f"**{usage.left} of {usage.total} min left** {period(usage.period)}",
         f"{usage.used} used{held}. All of them come back {moment(usage.period.ends_at)}.",
     )
+
+
+def shared_lines(usage: Usage) -> tuple[str, ...]:
+    """Say how the minutes stand that a server gave the user to spend there."""
+    held = f", {usage.held} on hold" if usage.held else ""
+    lapse = moment(usage.period.ends_at)
+    return (
+        f"**{usage.left} of {usage.total} min of this server's left** {period(usage.period)}",
+        f"{usage.used} used{held}. Here they are taken first; what is left lapses {lapse}.",
+    )
+
+
+def pool_line(minutes: int) -> str:
+    """Say to managers what they can hand out."""
+    return f"This server's pool has {minutes} min to hand out, with `/admin quota grant`."
+
+
+def period(found: Period) -> str:
+    """Return a period as the end of a sentence."""
+    span = found.ends_at - found.starts_at
+    if span <= timedelta(days=1):
+        return "today"
+    return "this week" if span <= timedelta(days=7) else "this month"
 
 
 def cancelled(job: Job) -> str:
@@ -205,14 +289,3 @@ def _first_filled(templates: Templates, facts: Mapping[str, object]) -> str:
         if all(name in facts for _, name, _, _ in Formatter().parse(template) if name):
             return template.format_map(facts)
     raise LookupError(templates[-1])
-
-
-def _total(usage: Usage) -> int:
-    return usage.allowance + usage.granted
-
-
-def _period(usage: Usage) -> str:
-    span = usage.period.ends_at - usage.period.starts_at
-    if span <= timedelta(days=1):
-        return "today"
-    return "this week" if span <= timedelta(days=7) else "this month"

@@ -9,6 +9,7 @@ TOO_LARGE = 40005
 _AUTOMOD = frozenset({200000, 200001})
 _OLD_MESSAGE_LIMIT = 30046
 _ARCHIVED_THREAD = 50083
+_NO_DMS = frozenset({50007, 50278})
 
 
 class Meaning(Enum):
@@ -29,7 +30,7 @@ def meaning_of(error: discord.HTTPException) -> Meaning:
         return Meaning.LATER
     if error.code in _AUTOMOD:
         return Meaning.UNWANTED
-    if error.status in (401, 403, 404) or error.code == _ARCHIVED_THREAD:
+    if error.status in (401, 403, 404) or error.code in {_ARCHIVED_THREAD, *_NO_DMS}:
         return Meaning.CLOSED
     # Any other 4xx is about what was sent, so it may pass in plainer words.
     return Meaning.UNWANTED

@@ -1,12 +1,13 @@
 """From a card to Discord's embed and view."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import discord
 
-from bot.domain.job import JobId
-from bot.ui.buttons import CancelButton, JobButton
-from bot.ui.card import Action, Button, Card, Tone
+from bot.ui.buttons import BUTTONS
+from bot.ui.card import Card, Tone
+from bot.ui.controls import Button, Menu
+from bot.ui.menus import ShowMenu
 
 COLOURS: dict[Tone, int] = {
     Tone.WAITING: 0x8A94A6,
@@ -15,8 +16,6 @@ COLOURS: dict[Tone, int] = {
     Tone.FAILED: 0xE5484D,
     Tone.QUIET: 0x6B7280,
 }
-
-_BUTTONS: dict[Action, Callable[[JobId, str], JobButton]] = {Action.CANCEL: CancelButton}
 
 
 def embed_of(card: Card) -> discord.Embed:
@@ -31,11 +30,13 @@ def embed_of(card: Card) -> discord.Embed:
     return embed
 
 
-def view_of(buttons: Sequence[Button]) -> discord.ui.View | None:
-    """Build the card's buttons; they outlive a restart. None when there are none."""
-    if not buttons:
+def view_of(buttons: Sequence[Button], menu: Menu | None = None) -> discord.ui.View | None:
+    """Build the card's buttons and menu; they outlive a restart. None when there are none."""
+    if not buttons and menu is None:
         return None
     view = discord.ui.View(timeout=None)
     for button in buttons:
-        view.add_item(_BUTTONS[button.action](button.job_id, button.label))
+        view.add_item(BUTTONS[button.action](button.job_id, button.label))
+    if menu is not None:
+        view.add_item(ShowMenu(menu))
     return view

@@ -10,9 +10,11 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
 from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.services.progress import ProgressBoard
-from bot.ui.card import Card, card_of, result_card
+from bot.ui.asking import NotShown, Shown
+from bot.ui.card import Card, card_of, forwarded_card, result_card
+from bot.ui.direct import DirectMessages
 from bot.ui.pacing import Pacing, Urgency, Wish
-from bot.ui.routes import NotShown, Routes, Shown, Way
+from bot.ui.routes import Routes, Way
 from bot.ui.sheet import Sheet, enclosures
 from bot.ui.watch import Watched
 from storage.jobs import JobStore, StaleReply
@@ -38,6 +40,7 @@ class Replies:
         jobs: JobStore,
         board: ProgressBoard,
         routes: Routes,
+        direct: DirectMessages,
         pacing: Pacing,
         clock: Clock,
         round_gap_s: float = ROUND_GAP_S,
@@ -46,6 +49,7 @@ class Replies:
         self._jobs = jobs
         self._board = board
         self._routes = routes
+        self._direct = direct
         self._pacing = pacing
         self._clock = clock
         self._round_gap_s = round_gap_s
@@ -79,7 +83,21 @@ class Replies:
                     watched.is_delivered = True
                     return Delivered(message_id)
                 case NotShown(detail, is_too_large):
-                    return Refused(detail, too_large=is_too_large)
+                    if is_too_large:
+                        return Refused(detail, too_large=True)
+                    log.info("%s: its reply is out of reach: %s", job.id, detail)
+                    return await self._send_directly(watched, parcel)
+
+    async def _send_directly(self, watched: Watched, parcel: Parcel) -> Delivered | Refused:
+        job = watched.job
+        sheet = Sheet(card=forwarded_card(job, parcel), files=enclosures(parcel))
+        answer = await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id)
+        match answer:
+            case Shown():
+                watched.is_delivered = True
+                return Delivered(None)
+            case NotShown(detail, is_too_large):
+                return Refused(detail, too_large=is_too_large)
 
     async def _turn(self, wish: Wish) -> None:
         while True:
@@ -139,7 +157,10 @@ class Replies:
             return False
         if watched.holds_result:
             return watched.wanted is not None
-        is_news = self._board.get(watched.job.id) != watched.progress
+        is_news = (
+            self._board.get(watched.job.id) != watched.progress
+            or self._routes.is_closing(watched.job.reply) is not watched.is_closing
+        )
         if watched.wanted is None and not is_news:
             return False
         return not self._pacing.wait_s(self._wish(watched, watched.urgency), now)
@@ -163,7 +184,8 @@ class Replies:
         message_id = None
         if not watched.holds_result:
             progress = self._board.get(job.id)
-            card = card_of(job, progress)
+            is_closing = self._routes.is_closing(job.reply)
+            card = card_of(job, progress, is_closing=is_closing)
             if card != watched.shown:
                 wish = self._wish(watched, watched.urgency)
                 wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
@@ -171,7 +193,7 @@ class Replies:
                     return  # another edit of the same channel came first
                 if wait_s is not None:
                     message_id = await self._show(watched, wish, card)
-            watched.progress = progress
+            watched.progress, watched.is_closing = progress, is_closing
         if version is not None:
             await self._jobs.reply_shown(job.id, version, message_id=message_id)
             watched.settled(version)

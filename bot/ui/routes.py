@@ -2,27 +2,22 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-import aiohttp
 import discord
 from discord.utils import MISSING
 
 from bot.domain.clock import Clock
 from bot.domain.job import Context, Reply
-from bot.services.delivery import ReplyUnavailable
-from bot.ui.refusals import Meaning, meaning_of
+from bot.ui.asking import NotShown, Shown, WriteRefused, asked, opened, or_plainly
+from bot.ui.refusals import Meaning
 from bot.ui.rendering import embed_of, view_of
-from bot.ui.sheet import Enclosure, Sheet
+from bot.ui.sheet import Sheet
 
 log = logging.getLogger(__name__)
 
 TOKEN_MARGIN = timedelta(minutes=1)
-EDIT_WITHIN_S = 30.0
-UPLOAD_WITHIN_S = 300.0
 ASK_AGAIN_AFTER_S = 0.5
 
 # Elsewhere the bot is not a member, or the message is not for it to see.
@@ -34,30 +29,6 @@ class Way(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - the name of a way
     CHANNEL = "channel"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The message shows the sheet."""
-
-    message_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotShown:
-    """No way is open."""
-
-    detail: str
-    is_too_large: bool = False
-
-
-class _Refused(Exception):
-    """Discord refused one edit by one way."""
-
-    def __init__(self, meaning: Meaning, error: discord.HTTPException) -> None:
-        super().__init__(f"status {error.status}, code {error.code}")
-        self.meaning = meaning
-        self.status = error.status
 
 
 class Routes:
@@ -80,6 +51,13 @@ class Routes:
             ways.insert(len(ways) if left > TOKEN_MARGIN else 0, Way.CHANNEL)
         return [way for way in ways if way not in closed]
 
+    def is_closing(self, reply: Reply) -> bool:
+        """Whether the reply will soon be out of reach for good, for nothing but its age."""
+        if reply.context in _WITHIN_REACH or reply.token_expires_at is None:
+            return False
+        left = reply.token_expires_at - self._clock.now()
+        return timedelta(0) < left <= TOKEN_MARGIN
+
     async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
         """Put the sheet into the reply; safe to repeat. Adds ways refused for good to `closed`.
 
@@ -89,7 +67,7 @@ class Routes:
         for way in self.open_ways(reply, closed):
             try:
                 return Shown(await self._show_by(way, reply, sheet))
-            except _Refused as exc:
+            except WriteRefused as exc:
                 if exc.meaning is Meaning.TOO_LARGE:
                     return NotShown(str(exc), is_too_large=True)
                 closed.add(way)
@@ -98,37 +76,24 @@ class Routes:
         return NotShown(detail)
 
     async def _show_by(self, way: Way, reply: Reply, sheet: Sheet) -> int:
+        async def edit(sheet: Sheet) -> int:
+            async with asked(sheet):
+                return await self._edit(way, reply, sheet)
+
         try:
-            return await self._edit_by(way, reply, sheet)
-        except _Refused as exc:
-            if exc.meaning is Meaning.UNWANTED:
-                log.warning("a reply is shown in plain words: %s", exc)
-                return await self._edit_by(way, reply, sheet.in_plain_words())
+            return await or_plainly(edit, sheet)
+        except WriteRefused as exc:
             if way is Way.TOKEN and exc.status == 404:
                 # Discord sometimes does not know a valid token for a moment.
                 await asyncio.sleep(ASK_AGAIN_AFTER_S)
-                return await self._edit_by(way, reply, sheet)
+                return await or_plainly(edit, sheet)
             raise
-
-    async def _edit_by(self, way: Way, reply: Reply, sheet: Sheet) -> int:
-        try:
-            async with asyncio.timeout(UPLOAD_WITHIN_S if sheet.files else EDIT_WITHIN_S):
-                return await self._edit(way, reply, sheet)
-        except discord.HTTPException as exc:
-            meaning = meaning_of(exc)
-            if meaning is Meaning.LATER:
-                raise ReplyUnavailable(f"status {exc.status}, code {exc.code}") from exc
-            raise _Refused(meaning, exc) from exc
-        except discord.RateLimited as exc:
-            raise ReplyUnavailable(f"rate limited for {exc.retry_after:.0f} s") from exc
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise ReplyUnavailable(type(exc).__name__) from exc
 
     async def _edit(self, way: Way, reply: Reply, sheet: Sheet) -> int:
         text = sheet.card.plain if sheet.is_plain else None
         embeds = [] if sheet.is_plain else [embed_of(sheet.card)]
-        view = view_of(sheet.card.buttons)
-        attachments = MISSING if sheet.files is None else _opened(sheet.files)
+        view = view_of(sheet.card.buttons, sheet.card.menu)
+        attachments = MISSING if sheet.files is None else opened(sheet.files)
         message: discord.WebhookMessage | discord.Message
         match way:
             case Way.TOKEN:
@@ -150,8 +115,3 @@ class Routes:
                     content=text, embeds=embeds, view=view, attachments=attachments
                 )
         return message.id
-
-
-def _opened(files: Sequence[Enclosure]) -> list[discord.File]:
-    # discord.py closes them after the edit, and streams them until then.
-    return [discord.File(file.path, filename=file.filename) for file in files]

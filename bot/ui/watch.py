@@ -22,6 +22,8 @@ class Watched:
     shown: Card | None = None
     progress: Progress | None = None
     """What the shown card was drawn from."""
+    is_closing: bool = False
+    """Whether the shown card says that the reply will soon be out of reach."""
     closed: set[Way] = field(default_factory=set)
     is_delivered: bool = False
     """The message holds the stems, though the store may not know yet."""

@@ -2,22 +2,28 @@
 sandbox; only what reaches beyond Discord (audio children, provider, downloads) is a stand-in."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import discord
 
 from bot.cli.compose import Outside, Store, compose
 from bot.config import Settings
-from bot.domain.clock import SystemClock
 from bot.services.progress import ProgressBoard
+from bot.ui.addresses import Addresses
 from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.direct import DirectMessages
 from bot.ui.pacing import Pacing
+from bot.ui.picks import Picks
 from bot.ui.registration import Registration
 from bot.ui.replies import Replies
 from bot.ui.routes import Routes
+from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
+from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database import Database
 from storage.files import JobFiles
@@ -27,12 +33,26 @@ from storage.meta import Meta
 from tests.fakes import FakeAudio, FakeDownloads, FakeProvider
 
 
+class EveningClock:
+    """The bot's time, which moves with the sandbox's, as it does in the world."""
+
+    def __init__(self, sandbox: SandboxClock) -> None:
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._sandbox.now(), UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._sandbox.offset_s
+
+
 class Evening:
     """One bot on one sandbox."""
 
     def __init__(self, *, sandbox: Sandbox, root: Path, db: Database) -> None:
         self.sandbox = sandbox
-        self.clock = SystemClock()
+        self.db = db
+        self.clock = EveningClock(sandbox.world.clock)
         self.board = ProgressBoard()
         self.provider = FakeProvider(
             name="local", title="Stemcord", is_hosted=False, gives_spools=True
@@ -43,10 +63,12 @@ class Evening:
         self.jobs = JobStore(db=db)
         self.client = Stemcord(registration=Registration(memory=self.meta), extensions=EXTENSIONS)
         self.routes = Routes(client=self.client, clock=self.clock)
+        direct = DirectMessages(client=self.client)
         self.replies = Replies(
             jobs=self.jobs,
             board=self.board,
             routes=self.routes,
+            direct=direct,
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.005,
@@ -71,7 +93,24 @@ class Evening:
         )
         self.services = compose(settings, store, self.board, outside)
         self.client.serve(
-            Services(splits=self.services.splits, quotas=self.services.quotas, clock=self.clock)
+            Services(
+                splits=self.services.splits,
+                quotas=self.services.quotas,
+                servers=self.services.servers,
+                administration=self.services.administration,
+                overview=self.services.overview,
+                showings=self.services.showings,
+                shows=Showroom(
+                    showings=self.services.showings,
+                    routes=self.routes,
+                    direct=direct,
+                    board=self.board,
+                    clock=self.clock,
+                ),
+                addresses=Addresses(client=self.client),
+                picks=Picks(),
+                clock=self.clock,
+            )
         )
 
     @asynccontextmanager

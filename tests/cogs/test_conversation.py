@@ -6,15 +6,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening
-
-
-def shows(words: str) -> Any:
-    """Accept a message whose embed holds these words."""
-
-    def accepts(message: dict[str, Any]) -> bool:
-        return any(words in str(embed) for embed in message["embeds"])
-
-    return accepts
+from tests.cogs.scenes import labels, shows
 
 
 async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, song: Path) -> None:
@@ -31,7 +23,7 @@ async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, s
         "Neon Rain (Vocals).mp3",
     ]
     assert "waveforms.png" in embed["image"]["url"], "the picture stands in the card"
-    assert message["components"] == []
+    assert labels(message) == ["Other recipe", "As FLAC", "To my DM", "Delete"]
     assert message["content"] == ""
     assert len(await ada.messages()) == 1
 
@@ -133,36 +125,6 @@ async def test_providers_are_suggested_for_the_chosen_stems(ada: SandboxClient) 
     assert await ada.autocomplete("split", "provider", "stem", stems="karaoke") == [
         {"name": "Stemcord", "value": "local"}
     ]
-
-
-async def test_a_song_finished_after_the_token_is_edited_by_the_bots_own(
-    evening: Evening, ada: SandboxClient, song: Path
-) -> None:
-    evening.provider.gate = asyncio.Event()
-    await ada.command("split", file=song)
-    await ada.wait_for(shows("Sending the song"))
-    await ada.advance(16 * 60)
-    evening.provider.gate.set()
-    message = await ada.wait_for(lambda message: bool(message["attachments"]))
-    assert len(message["attachments"]) == 2
-    assert message["components"] == []
-
-
-async def test_a_private_song_finished_after_the_token_is_kept(
-    evening: Evening, ada: SandboxClient, song: Path
-) -> None:
-    evening.provider.gate = asyncio.Event()
-    await ada.command("split", file=song, private=True)
-    await ada.wait_for(shows("Sending the song"))
-    [job] = await evening.jobs.unfinished()
-    await ada.advance(16 * 60)
-    evening.provider.gate.set()
-    async with asyncio.timeout(5):
-        while await evening.jobs.unfinished() or await evening.jobs.stale_replies(1):
-            await asyncio.sleep(0.01)
-    kept = await evening.jobs.get(job.id)
-    assert kept is not None
-    assert kept.state == "kept"
 
 
 async def test_a_callback_whose_connection_breaks_is_made_again(

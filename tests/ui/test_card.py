@@ -4,14 +4,12 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import JobId, State
+from bot.domain.job import Context, JobId, State
 from bot.domain.stems import AudioFormat
 from bot.services.intake import Limits
 from bot.services.progress import Progress, Stage
-from bot.ui.buttons import CancelButton
+from bot.ui.buttons import BUTTONS, JobButton
 from bot.ui.card import (
-    Action,
-    Button,
     Card,
     Tone,
     card_of,
@@ -20,9 +18,11 @@ from bot.ui.card import (
     quota_card,
     result_card,
 )
+from bot.ui.controls import Action, Button
 from bot.ui.rendering import COLOURS, embed_of, view_of
-from tests.ui.factories import REQUEST, a_job, a_parcel, a_usage
+from tests.ui.factories import REPLY, REQUEST, a_job, a_parcel, a_usage
 
+SHOW = (Button(Action.SHOW, JobId("k7f2q"), "Show the stems"),)
 CANCEL = (Button(Action.CANCEL, JobId("k7f2q"), "Cancel"),)
 
 
@@ -37,7 +37,10 @@ CANCEL = (Button(Action.CANCEL, JobId("k7f2q"), "Cancel"),)
         (State.DELIVERED, ("Done",), Tone.DONE, False),
         (
             State.KEPT,
-            ("The stems are made, but Discord did not let me put them here.",),
+            (
+                "The stems are made, but Discord did not let me put them here. "
+                "`/result` brings them.",
+            ),
             Tone.DONE,
             False,
         ),
@@ -53,7 +56,7 @@ def test_a_card_shows_its_jobs_state(
         lines=lines,
         tone=tone,
         footer="k7f2q",
-        buttons=CANCEL if is_cancellable else (),
+        buttons=CANCEL if is_cancellable else SHOW if state is State.KEPT else (),
         plain=lines[0] if state is not State.KEPT else "Made, but not sent",
     )
 
@@ -91,8 +94,74 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
         tone=Tone.DONE,
         footer="k7f2q",
         picture="waveforms.png",
+        buttons=(
+            Button(Action.OTHER_RECIPE, JobId("k7f2q"), "Other recipe"),
+            Button(Action.TO_DM, JobId("k7f2q"), "To my DM"),
+            Button(Action.DELETE, JobId("k7f2q"), "Delete"),
+        ),
         plain="Your stems are here.",
     )
+
+
+def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
+    parcel = a_parcel(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
+    labels = [button.label for button in result_card(a_job(State.READY), parcel).buttons]
+    assert labels == ["Other recipe", "As FLAC", "As WAV", "To my DM", "Delete"]
+
+
+def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
+    job = a_job(State.READY, reply=replace(REPLY, context=Context.BOT_DM))
+    labels = [button.label for button in result_card(job, a_parcel(tmp_path)).buttons]
+    assert labels == ["Other recipe", "Delete"]
+
+
+def test_stems_that_were_made_before_are_said_to_be_free(tmp_path: Path) -> None:
+    job = a_job(State.READY, minutes=None, repeat_of=JobId("m3x9p"))
+    assert result_card(job, a_parcel(tmp_path)).lines[1:] == (
+        "You had these stems already, so nothing was charged.",
+    )
+
+
+def test_near_the_end_of_its_reach_a_card_says_how_the_stems_will_be_had() -> None:
+    card = card_of(a_job(State.PROCESSING), is_closing=True)
+    assert card.lines == (
+        "Separating",
+        "",
+        "Discord lets me write here for 15 minutes only. If this takes longer, "
+        "the stems come by direct message, or `/result` brings them: `k7f2q`",
+    )
+    assert card_of(a_job(State.FAILED), is_closing=True).lines == card_of(a_job(State.FAILED)).lines
+
+
+@pytest.mark.parametrize(
+    ("reason", "can_try"),
+    [(Reason.PROVIDERS_FAILED, True), (Reason.NO_AUDIO_TRACK, False), (Reason.TOO_LONG, False)],
+)
+def test_only_what_may_pass_can_be_tried_again(reason: Reason, can_try: bool) -> None:
+    card = card_of(a_job(State.FAILED, problem=Problem(reason)))
+    assert [button.label for button in card.buttons] == ["Try again"] * can_try
+
+
+def test_who_takes_over_from_whom_is_said() -> None:
+    progress = Progress(stage=Stage.SENDING, provider="FineVoice", former="AudioCleaner")
+    assert card_of(a_job(State.SUBMITTING), progress).lines == (
+        "AudioCleaner cannot do it just now, so FineVoice takes over",
+    )
+    progress = replace(progress, stage=Stage.SEPARATING)
+    assert card_of(a_job(State.PROCESSING), progress).lines == (
+        "FineVoice took over from AudioCleaner and is separating",
+    )
+
+
+def test_what_is_made_can_be_shown_again_from_the_list_of_jobs() -> None:
+    made = a_job(State.DELIVERED)
+    gone = a_job(State.DELIVERED, id=JobId("gone2"), files_expired=True)
+    menu = jobs_card([made, gone]).menu
+    assert menu is not None
+    assert [(each.value, each.label, each.detail) for each in menu.choices] == [
+        ("k7f2q", "Neon Rain", "Karaoke · k7f2q")
+    ]
+    assert jobs_card([gone]).menu is None
 
 
 def test_the_result_says_what_was_sent_instead(tmp_path: Path) -> None:
@@ -138,13 +207,21 @@ def test_an_embed_is_drawn_from_its_card(tmp_path: Path) -> None:
 
 
 async def test_buttons_outlive_a_restart() -> None:
-    view = view_of(card_of(a_job()).buttons)
-    assert view is not None
-    assert view.is_persistent()
-    [button] = view.children
-    assert isinstance(button, CancelButton)
-    assert button.custom_id == "cancel:k7f2q"
+    for action in Action:
+        view = view_of([Button(action, JobId("k7f2q"), "Press me")])
+        assert view is not None
+        assert view.is_persistent()
+        [button] = view.children
+        assert isinstance(button, BUTTONS[action])
+        assert button.custom_id == f"{action}:k7f2q"
+        assert [kind for kind in BUTTONS.values() if _answers(kind, button.custom_id)] == [
+            BUTTONS[action]
+        ]
     assert view_of(()) is None
+
+
+def _answers(kind: type[JobButton], custom_id: str) -> bool:
+    return kind.__discord_ui_compiled_template__.fullmatch(custom_id) is not None
 
 
 def test_the_list_of_jobs_has_a_line_for_each_and_few_buttons() -> None:

@@ -36,12 +36,27 @@ class OfferingSplits:
         return tuple(Offer(recipe, ("local",), is_basic=True) for recipe in Recipe)
 
 
+def services_of(splits: Any) -> Services:
+    """Return services of which only the offers are asked for."""
+    nothing: Any = None
+    return Services(
+        splits=splits,
+        quotas=nothing,
+        servers=nothing,
+        administration=nothing,
+        overview=nothing,
+        showings=nothing,
+        shows=nothing,
+        addresses=nothing,
+        picks=nothing,
+        clock=FakeClock(),
+    )
+
+
 def a_client(memory: Memory | None = None) -> Stemcord:
-    splits: Any = OfferingSplits()
-    quotas: Any = None
     registration = Registration(memory=memory or Memory())
     client = Stemcord(registration=registration, extensions=EXTENSIONS)
-    client.serve(Services(splits=splits, quotas=quotas, clock=FakeClock()))
+    client.serve(services_of(OfferingSplits()))
     return client
 
 
@@ -65,7 +80,16 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> None:
     payload = commands_payload(offline)
     check_commands(payload)
-    assert {command["name"] for command in payload} == {"split", "jobs", "cancel", "quota", "help"}
+    assert {command["name"] for command in payload} == {
+        "split",
+        "Split this audio",
+        "jobs",
+        "result",
+        "cancel",
+        "quota",
+        "admin",
+        "help",
+    }
     for command in payload:
         assert command["integration_types"] == [0, 1]
         assert command["contexts"] == [0, 1, 2]
@@ -92,7 +116,7 @@ async def test_two_clients_share_no_choices() -> None:
     first, second = a_client(), a_client()
     fewer: Any = OfferingSplits()
     fewer.offers = lambda: (Offer(Recipe.VOCALS, ("local",), is_basic=False),)
-    second.serve(Services(splits=fewer, quotas=second.services.quotas, clock=FakeClock()))
+    second.serve(services_of(fewer))
     for client in (first, second):
         await client.load_extension("cogs.split")
     sizes = [

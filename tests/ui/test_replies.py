@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.job import Job, JobId, Reply, State
+from bot.domain.job import Job, JobId, Reply, State, UserId
 from bot.services.delivery import Delivered, Refused, ReplyUnavailable
 from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.ui.asking import NotShown, Shown
 from bot.ui.pacing import Pacing
 from bot.ui.replies import Replies
-from bot.ui.routes import NotShown, Shown, Way
+from bot.ui.routes import Way
 from bot.ui.sheet import Sheet
 from storage.database import Database
 from storage.jobs import JobStore
@@ -31,6 +32,10 @@ class FakeRoutes:
     gate: asyncio.Event | None = None
     active: int = 0
     most_active: int = 0
+    closing: bool = False
+
+    def is_closing(self, reply: Reply) -> bool:
+        return self.closing
 
     def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
         return [way for way in self.ways if way not in closed]
@@ -52,6 +57,18 @@ class FakeRoutes:
     @property
     def first_lines(self) -> list[str]:
         return [sheet.card.lines[0] for sheet in self.sheets]
+
+
+@dataclass
+class FakeDirect:
+    """Takes no direct message, unless `answers` say otherwise."""
+
+    answers: list[Shown | NotShown] = field(default_factory=list)
+    sent: list[tuple[UserId, Sheet, int]] = field(default_factory=list)
+
+    async def send(self, user_id: UserId, sheet: Sheet, *, nonce: int) -> Shown | NotShown:
+        self.sent.append((user_id, sheet, nonce))
+        return self.answers.pop(0) if self.answers else NotShown("directly: no")
 
 
 class AwayStore(JobStore):
@@ -76,11 +93,14 @@ class Desk:
         self.routes = FakeRoutes()
         self.clock = FakeClock()
         self.clock.at = NOW
+        self.direct = FakeDirect()
         routes: Any = self.routes
+        direct: Any = self.direct
         self.replies = Replies(
             jobs=self.jobs,
             board=self.board,
             routes=routes,
+            direct=direct,
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.001,
@@ -272,7 +292,7 @@ async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None
 async def test_a_delivery_that_is_refused_says_why(desk: Desk, tmp_path: Path) -> None:
     desk.routes.answers = [NotShown("gone"), NotShown("large", is_too_large=True)]
     job, parcel = a_job(State.READY), a_parcel(tmp_path)
-    assert await desk.replies.deliver(job, parcel) == Refused("gone")
+    assert await desk.replies.deliver(job, parcel) == Refused("directly: no")
     assert await desk.replies.deliver(job, parcel) == Refused("large", too_large=True)
 
 
@@ -314,6 +334,32 @@ async def test_a_final_card_is_shown_although_edits_failed_before(desk: Desk) ->
     stored = await desk.jobs.get(job.id)
     assert stored is not None
     assert stored.reply.token is None, "nothing more is sent with it"
+
+
+async def test_stems_whose_reply_is_out_of_reach_come_by_direct_message(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.routes.answers = [NotShown("gone")]
+    desk.direct.answers = [Shown(99)]
+    job = a_job(State.READY)
+    answer = await desk.replies.deliver(job, a_parcel(tmp_path))
+    assert answer == Delivered(None), "the reply's own message is still the one that it was"
+    [(user_id, sheet, nonce)] = desk.direct.sent
+    assert (user_id, nonce) == (job.request.user_id, job.interaction_id)
+    assert sheet.card.lines[-1] == "Discord did not let me put them where you asked for them."
+
+
+async def test_a_card_that_will_be_out_of_reach_says_so_once(desk: Desk) -> None:
+    await desk.processing()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        desk.routes.closing = True
+        desk.clock.move(minutes=14)
+        await desk.until(lambda: "/result" in desk.routes.sheets[-1].card.lines[-1])
+        shown = len(desk.routes.sheets)
+        desk.clock.move(seconds=20)
+        await desk.rest()
+    assert len(desk.routes.sheets) == shown
 
 
 async def test_final_cards_go_first_in_a_busy_channel(desk: Desk) -> None:

@@ -9,10 +9,11 @@ import pytest
 from bot.domain.clock import SystemClock
 from bot.domain.job import Context, Reply, State
 from bot.services.delivery import ReplyUnavailable
+from bot.ui.asking import NotShown, Shown
 from bot.ui.card import card_of, result_card
 from bot.ui.client import Stemcord, point_at
 from bot.ui.registration import Registration
-from bot.ui.routes import NotShown, Routes, Shown, Way
+from bot.ui.routes import Routes, Way
 from bot.ui.sheet import Sheet, enclosures
 from sandbox.client import SandboxClient
 from sandbox.entities import Channel
