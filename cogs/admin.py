@@ -148,9 +148,8 @@ class AdminCog(OfferingCog):
         actor = actor_of(interaction)
         if user is None:
             guild = _server(interaction, server) if actor.is_owner else None
-            guild_id = guild.id if guild else actor.server()
-            left = await self._administration.fill_pool(actor, guild_id, minutes)
-            name = safe(guild.name) if guild else str(guild_id)
+            left = await self._administration.fill_pool(actor, guild.id if guild else None, minutes)
+            name = safe(guild.name) if guild else actor.guild_id
             await say_privately(interaction, admin_texts.POOL_FILLED.format(server=name, left=left))
             return
         in_pool = await self._administration.grant(actor, UserId(user.id), minutes)

@@ -1,7 +1,7 @@
 """The owner's side: minutes submitted to hosted providers, and how far a cap is from being full."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -66,15 +66,14 @@ class Spending:
         [row] = await self._db.read(_SUBMITTED, _counted(cap))
         return int(row["minutes"])
 
+    async def books(self, since: datetime) -> Mapping[str, Book]:
+        """Return by provider what was submitted since then."""
+        return _by_provider(await self._db.read(_BOOKS, (seconds(since),)))
+
 
 def books(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Book]:
     """Return by provider what was submitted since then."""
-    found: dict[str, Book] = {}
-    for row in conn.execute(_BOOKS, (seconds(since),)):
-        book, state = found.setdefault(row["provider"], Book()), AttemptState(row["state"])
-        book.attempts[state] = row["attempts"]
-        book.minutes[state] = row["minutes"]
-    return found
+    return _by_provider(conn.execute(_BOOKS, (seconds(since),)))
 
 
 def latest(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Latest]:
@@ -93,3 +92,12 @@ async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> Non
 
 def _counted(cap: SpendCap) -> Values:
     return {"since": seconds(cap.since), "user_id": cap.user_id}
+
+
+def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, Book]:
+    found: dict[str, Book] = {}
+    for row in rows:
+        book, state = found.setdefault(row["provider"], Book()), AttemptState(row["state"])
+        book.attempts[state] = row["attempts"]
+        book.minutes[state] = row["minutes"]
+    return found

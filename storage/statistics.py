@@ -1,4 +1,4 @@
-"""Figures for the owner, counted from what is stored; nothing is counted twice or lost."""
+"""What became of jobs and minutes, for the owner; what that may cost is in spending."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +9,6 @@ from bot.domain.quota import Period
 from storage.database import Database
 from storage.rows import seconds
 
-SPEND = """
-SELECT
-    provider,
-    count(*) AS attempts,
-    coalesce(sum(cost_minutes) FILTER (WHERE may_have_cost), 0) AS submitted,
-    coalesce(sum(cost_minutes) FILTER (WHERE state = 'uncertain'), 0) AS uncertain,
-    coalesce(sum(cost_minutes) FILTER (WHERE state = 'abandoned'), 0) AS abandoned
-FROM attempts
-WHERE submitted_at >= ?
-GROUP BY provider
-"""
 _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY state"
 _MINUTES = "SELECT kind, sum(minutes) AS minutes FROM ledger WHERE period = ? GROUP BY kind"
 _REASONS = """
@@ -41,17 +30,6 @@ LIMIT ?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
-    """What one provider was sent, in attempts and in minutes that it may bill."""
-
-    attempts: int = 0
-    submitted: int = 0
-    """All that may be billed, the two below included."""
-    uncertain: int = 0
-    abandoned: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Turnover:
     """Everybody's minutes in one period."""
 
@@ -65,19 +43,6 @@ class Statistics:
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
-
-    async def spend(self, since: datetime) -> dict[str, Spend]:
-        """Return what was sent since then, by provider."""
-        rows = await self._db.read(SPEND, (seconds(since),))
-        return {
-            row["provider"]: Spend(
-                attempts=row["attempts"],
-                submitted=row["submitted"],
-                uncertain=row["uncertain"],
-                abandoned=row["abandoned"],
-            )
-            for row in rows
-        }
 
     async def jobs(self, since: datetime) -> dict[State, int]:
         """Return how many of the jobs asked for since then are in which state."""

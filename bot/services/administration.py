@@ -79,9 +79,13 @@ class Administration:
         _note(actor, "grant", user=user_id, minutes=minutes)
         return left
 
-    async def fill_pool(self, actor: Actor, guild_id: int, minutes: int) -> int:
-        """Give a server minutes for its managers to hand out; return what is in the pool then."""
+    async def fill_pool(self, actor: Actor, guild_id: int | None, minutes: int) -> int:
+        """Give a server minutes for its managers to hand out; return what is in the pool then.
+
+        Where none is named it is the actor's.
+        """
         actor.must_be(Rank.OWNER)
+        guild_id = actor.server() if guild_id is None else guild_id
         left = await self._books.pools.give(
             guild_id, minutes, self._quotas.period, by=actor.user_id
         )

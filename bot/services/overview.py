@@ -13,16 +13,19 @@ from bot.providers.base import Capabilities
 from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.quotas import Quotas
-from storage.statistics import Spend, Statistics, Turnover
+from storage.spending import Book, Spending
+from storage.statistics import Statistics, Turnover
 
 MOST_ERRORS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """One provider as it is just now; `spend` is today's."""
+    """One provider as it is just now."""
 
     title: str
+    book: Book
+    """What it was sent today."""
     is_hosted: bool = True
     left_out: str | None = None
     """Why it is not used at all, as half a sentence."""
@@ -31,7 +34,6 @@ class ProviderState:
     """The class of the error it rests for."""
     inside: int = 0
     waiting: int = 0
-    spend: Spend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Overview:
         line: Line,
         quotas: Quotas,
         statistics: Statistics,
+        spending: Spending,
         clock: Clock,
         daily_cap: int | None,
     ) -> None:
@@ -79,21 +82,20 @@ class Overview:
         self._line = line
         self._quotas = quotas
         self._statistics = statistics
+        self._spending = spending
         self._clock = clock
         self._daily_cap = daily_cap
 
     async def providers(self, actor: Actor) -> tuple[ProviderState, ...]:
         """Return every provider that the settings name, those in use first."""
         actor.must_be(Rank.OWNER)
-        spend = await self._statistics.spend(self._midnight())
-        used = [self._state(each, spend.get(each.name, Spend())) for each in self._roster]
-        return (
-            *used,
-            *(
-                ProviderState(title=name, left_out=why, spend=spend.get(name, Spend()))
-                for name, why in self._left_out.items()
-            ),
+        books = await self._spending.books(self._midnight())
+        used = (self._state(each, books.get(each.name, Book())) for each in self._roster)
+        left_out = (
+            ProviderState(title=name, left_out=why, book=books.get(name, Book()))
+            for name, why in self._left_out.items()
         )
+        return (*used, *left_out)
 
     async def stats(self, actor: Actor) -> Stats:
         """Return what happened today and in this period."""
@@ -112,7 +114,7 @@ class Overview:
             errors=[(titles.get(name, name), error, count) for name, error, count in errors],
         )
 
-    def _state(self, capabilities: Capabilities, spend: Spend) -> ProviderState:
+    def _state(self, capabilities: Capabilities, book: Book) -> ProviderState:
         name = capabilities.name
         rest_s = self._health.rest_s(name)
         counts = self._line.counts()
@@ -123,14 +125,14 @@ class Overview:
             cause=self._health.cause(name),
             inside=counts.get((name, "inside"), 0),
             waiting=counts.get((name, "waiting"), 0),
-            spend=spend,
+            book=book,
         )
 
     async def _figures(self, since: datetime) -> Figures:
-        spend = await self._statistics.spend(since)
+        books = await self._spending.books(since)
         return Figures(
             jobs=await self._statistics.jobs(since),
-            submitted=sum(each.submitted for each in spend.values()),
+            submitted=sum(book.submitted for book in books.values()),
         )
 
     def _midnight(self) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bot.domain.attempt import AttemptState
 from bot.domain.job import State
 from bot.domain.quota import Period
 from bot.domain.servers import DeliveryMode, ServerRules
@@ -142,13 +143,13 @@ def _provider_line(provider: ProviderState) -> str:
     parts = [f"**{safe(provider.title)}**", _state(provider)]
     if provider.left_out is None:
         parts.append(LINE.format(inside=provider.inside, waiting=provider.waiting))
-    spend = provider.spend
-    if provider.is_hosted and (provider.left_out is None or spend.submitted):
-        template = SPENT_IN_DOUBT if spend.uncertain or spend.abandoned else SPENT
+    book = provider.book
+    if provider.is_hosted and (provider.left_out is None or book.submitted):
+        uncertain = book.minutes.get(AttemptState.UNCERTAIN, 0)
+        abandoned = book.minutes.get(AttemptState.ABANDONED, 0)
+        template = SPENT_IN_DOUBT if uncertain or abandoned else SPENT
         parts.append(
-            template.format(
-                submitted=spend.submitted, uncertain=spend.uncertain, abandoned=spend.abandoned
-            )
+            template.format(submitted=book.submitted, uncertain=uncertain, abandoned=abandoned)
         )
     return " · ".join(parts)
 

@@ -7,7 +7,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from storage.database import Database
 from storage.jobs import JobStore
-from storage.statistics import Spend, Statistics, Turnover
+from storage.statistics import Statistics, Turnover
 from tests.storage.factories import NOW, PROBLEM, TODAY, TOMORROW, a_job, an_attempt, lead
 
 YESTERDAY = NOW - timedelta(days=1)
@@ -20,7 +20,6 @@ def statistics(db: Database) -> Statistics:
 
 async def test_nothing_happened_yet(statistics: Statistics):
     assert await statistics.jobs(NOW) == {}
-    assert await statistics.spend(NOW) == {}
     assert await statistics.turnover(TODAY) == Turnover(held=0, used=0, given_back=0)
     assert await statistics.reasons(NOW, 5) == []
     assert await statistics.errors(NOW, 5) == []
@@ -40,18 +39,6 @@ async def test_minutes_are_counted_by_what_became_of_them(jobs: JobStore, statis
     await lead(jobs, State.FAILED, minutes=7)
     assert await statistics.turnover(TODAY) == Turnover(held=3, used=5, given_back=7)
     assert await statistics.turnover(TOMORROW) == Turnover(held=0, used=0, given_back=0)
-
-
-async def test_spend_tells_what_may_be_billed_for_nothing(jobs: JobStore, statistics: Statistics):
-    job = await lead(jobs, State.SUBMITTING)
-    states = (AttemptState.DONE, AttemptState.UNCERTAIN, AttemptState.ABANDONED)
-    for number, state in enumerate((*states, AttemptState.NOT_SENT), start=1):
-        await jobs.record(an_attempt(job, number=number, state=state, cost_minutes=10**number))
-    await jobs.record(an_attempt(job, "soundverse", submitted_at=YESTERDAY))
-    assert await statistics.spend(NOW) == {
-        "finevoice": Spend(attempts=4, submitted=1110, uncertain=100, abandoned=1000)
-    }
-    assert (await statistics.spend(YESTERDAY))["soundverse"].submitted == 4
 
 
 async def test_the_most_frequent_reasons_and_errors_come_first(
