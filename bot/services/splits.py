@@ -161,7 +161,10 @@ class SplitService:
         jobs: Sequence[Job] = await self._jobs.unfinished()
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
-                await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+                # Discord may have taken the answer just before the end, and the user waits for
+                # more: then the reply is there to say so, and else the edit is merely refused.
+                seen = job.acknowledged(self._clock.now(), message_id=None)
+                await self._cancels.cancel(seen, Problem(Reason.UNACKNOWLEDGED))
             else:
                 self._runner.run(job.id)
         return len(jobs)

@@ -60,6 +60,18 @@ async def test_a_request_found_unacknowledged_at_start_is_cancelled(house: House
     await second.close()
 
 
+async def test_a_request_found_unacknowledged_is_told_so_in_case_discord_shows_it_thinking(
+    house: House,
+) -> None:
+    job = await house.receive()
+    await house.close()
+    second = await again(house)
+    await second.until(job.id)
+    stale = await second.jobs.stale_replies(10)
+    await second.close()
+    assert [each.job.id for each in stale] == [job.id]
+
+
 async def test_a_submit_cut_off_by_a_crash_is_never_sent_again(house: House) -> None:
     house.provider.gate = asyncio.Event()
     job = await house.split()
