@@ -120,6 +120,22 @@ SELECT job_id AS subject, taken <= allowance AS holds
 FROM moves
 WHERE kind = 'hold'
 """
+# What was in a server's pool by then; its users' accounts in the server are named behind it.
+POOLS_LAST = """
+WITH moves AS (
+    SELECT id, credit AS pool, minutes AS change FROM ledger
+    UNION ALL
+    SELECT id, debit AS pool, -minutes AS change FROM ledger
+),
+stands AS (
+    SELECT pool, sum(change) OVER (PARTITION BY pool ORDER BY id) AS minutes
+    FROM moves
+    WHERE pool GLOB 'pool:*:available' AND pool NOT GLOB 'pool:*:user:*'
+)
+SELECT pool AS subject, min(minutes) >= 0 AS holds
+FROM stands
+GROUP BY pool
+"""
 BILLED_BY_LENGTH = """
 SELECT
     id AS subject,

@@ -15,6 +15,7 @@ from storage.database import Database
 from storage.files import JobFiles
 from storage.jobs import JobStore
 from storage.ledger import Ledger
+from storage.pools import Pools
 from tests.storage.factories import (
     ADMIN,
     NOW,
@@ -77,6 +78,9 @@ async def collect(root: Path) -> Evidence:
         await _add_expired(jobs)
         await ledger.grant(USER, 5, TODAY, ADMIN)
         await ledger.reset(USER, TODAY, ADMIN)
+        pools = Pools(db=db, clock=StillClock())
+        await pools.give(7, 20, TODAY, ADMIN)
+        await pools.hand_out(7, USER, 20, TODAY, ADMIN)
     finally:
         await db.close()
     return evidence

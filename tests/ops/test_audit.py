@@ -81,8 +81,8 @@ VIOLATIONS = [
     ),
     breaks(
         "the ledger sums to zero for everyone, gifts apart",
-        "18",
-        "UPDATE ledger SET id = 18, debit = 'user:666:used' WHERE kind = 'reset'",
+        "99",
+        "UPDATE ledger SET id = 99, debit = 'user:666:used' WHERE kind = 'reset'",
     ),
     breaks("minutes are held as measured, once", "held", repeat("hold", "held")),
     breaks(
@@ -129,6 +129,11 @@ VIOLATIONS = [
         "no hold above the allowance it was admitted under",
         "kept",
         "UPDATE ledger SET allowance = 3 WHERE job_id = 'kept' AND kind = 'hold'",
+    ),
+    breaks(
+        "no pool hands out more than it was given",
+        "pool:7:available",
+        "UPDATE ledger SET minutes = 19 WHERE credit = 'pool:7:available'",
     ),
     breaks(
         "billed by decoded length",
