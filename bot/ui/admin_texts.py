@@ -1,12 +1,13 @@
 """Every sentence that the owner and servers' managers read; nothing is decided here."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from bot.domain.attempt import AttemptState
 from bot.domain.job import State
 from bot.domain.quota import Period
 from bot.domain.servers import DeliveryMode, ServerRules
-from bot.services.overview import Figures, ProviderState, Stats
+from bot.services.overview import ProviderState, Stats
 from bot.ui.figures import moment
 from bot.ui.messages import STATES
 from bot.ui.messages import period as words_of
@@ -14,6 +15,7 @@ from bot.ui.names import FORMATS, RECIPES
 from bot.ui.text import safe
 
 MOST_PROVIDERS = 20
+LONGEST_TITLE = 40
 MOST_CHANNELS = 40
 
 DELIVERY: dict[DeliveryMode, str] = {
@@ -65,8 +67,10 @@ SONGS_TODAY = "**Today:** {songs}"
 SONGS_PERIOD = "**Songs {period}:** {songs}"
 NO_SONGS = "no songs"
 TURNOVER = "**Minutes {period}:** {used} used, {held} on hold, {given_back} given back"
-SPEND = "**Submitted to providers:** {today} min today, {total} min {period}"
-SPEND_CAPPED = "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
+SPEND_TODAY = "**Submitted to providers:** {today} min today"
+SPEND_TODAY_CAPPED = "**Submitted to providers:** {today} of {cap} min today"
+SPEND_PERIOD = "**Submitted to providers:** {today} min today, {total} min {period}"
+SPEND_PERIOD_CAPPED = "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
 FAILURES = "**Why songs failed {period}:** {failures}"
 ERRORS = "**What providers answered {period}:** {errors}"
 
@@ -90,16 +94,8 @@ def stats_lines(stats: Stats) -> tuple[str, ...]:
     lines = [SONGS_TODAY.format(songs=_songs(stats.today.jobs))]
     if stats.this_period != stats.today:
         lines.append(SONGS_PERIOD.format(period=period, songs=_songs(stats.this_period.jobs)))
-    turnover = stats.turnover
-    lines.append(
-        TURNOVER.format(
-            period=period,
-            used=turnover.used,
-            held=turnover.held,
-            given_back=turnover.given_back,
-        )
-    )
-    lines.append(_spend(stats.today, stats.this_period, period, stats.daily_cap))
+    lines.append(TURNOVER.format(period=period, **asdict(stats.turnover)))
+    lines.append(_spend(stats, period))
     if stats.reasons:
         failures = (f"{count} × {reason.replace('_', ' ')}" for reason, count in stats.reasons)
         lines.append(FAILURES.format(period=period, failures=", ".join(failures)))
@@ -140,7 +136,7 @@ def handed_out(who: str, minutes: int, left: int, period: Period) -> str:
 
 
 def _provider_line(provider: ProviderState) -> str:
-    parts = [f"**{safe(provider.title)}**", _state(provider)]
+    parts = [f"**{safe(provider.title, LONGEST_TITLE)}**", _state(provider)]
     if provider.left_out is None:
         parts.append(LINE.format(inside=provider.inside, waiting=provider.waiting))
     book = provider.book
@@ -168,6 +164,14 @@ def _songs(jobs: Mapping[State, int]) -> str:
     return ", ".join(counted) or NO_SONGS
 
 
-def _spend(today: Figures, in_period: Figures, period: str, cap: int | None) -> str:
-    template = SPEND if cap is None else SPEND_CAPPED
-    return template.format(today=today.submitted, cap=cap, total=in_period.submitted, period=period)
+def _spend(stats: Stats, period: str) -> str:
+    if stats.this_period == stats.today:
+        template = SPEND_TODAY if stats.daily_cap is None else SPEND_TODAY_CAPPED
+    else:
+        template = SPEND_PERIOD if stats.daily_cap is None else SPEND_PERIOD_CAPPED
+    return template.format(
+        today=stats.today.submitted,
+        cap=stats.daily_cap,
+        total=stats.this_period.submitted,
+        period=period,
+    )

@@ -334,7 +334,7 @@ async def test_the_owner_sees_providers_and_figures(
     assert await shown(ada, "admin stats") == (
         "**Today:** 1 done\n"
         "**Minutes today:** 4 used, 0 on hold, 0 given back\n"
-        "**Submitted to providers:** 0 min today, 0 min today"
+        "**Submitted to providers:** 0 min today"
     )
 
 
