@@ -1,17 +1,20 @@
 """How the objects of a running bot are put together, from the ground up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.audio.tools import AudioTools
 from bot.config import Settings
 from bot.domain.clock import Clock
+from bot.domain.servers import DeliveryMode
 from bot.domain.stems import AudioFormat
 from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
+from bot.services.administration import Administration, Books
 from bot.services.cancels import Cancels
 from bot.services.delivery import Delivery
+from bot.services.elsewhere import Elsewhere
 from bot.services.endings import Endings
 from bot.services.fetching import Fetching
 from bot.services.handover import Handover
@@ -19,8 +22,11 @@ from bot.services.health import Health
 from bot.services.intake import Intake, Limits
 from bot.services.labels import Labels, Listener
 from bot.services.line import Line
+from bot.services.links import Links
+from bot.services.overview import Overview
 from bot.services.pace import Pace
 from bot.services.packing import Packer
+from bot.services.parcels import Parcels
 from bot.services.polls import Polls
 from bot.services.progress import ProgressBoard
 from bot.services.quotas import Quotas
@@ -28,17 +34,24 @@ from bot.services.results import Results
 from bot.services.retention import Retention
 from bot.services.room import Room
 from bot.services.runner import Runner
+from bot.services.servers import Servers
+from bot.services.showings import Showings
+from bot.services.sources import Renewal, Sources
 from bot.services.spend import SpendCaps
 from bot.services.splits import House, SplitService
 from bot.services.steps import Steps
 from bot.services.submits import Submits
+from storage.allowances import Allowances
 from storage.database import Database
 from storage.datadir import DataDir
 from storage.files import JobFiles
 from storage.jobs import JobStore
 from storage.ledger import Ledger
 from storage.meta import Meta
+from storage.pools import Pools
+from storage.servers import ServerStore
 from storage.spending import Spending
+from storage.statistics import Statistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +83,18 @@ class Services:
 
     splits: SplitService
     quotas: Quotas
+    servers: Servers
+    administration: Administration
+    overview: Overview
     runner: Runner
     steps: Steps
     submits: Submits
     retention: Retention
+    showings: Showings
     line: Line
     health: Health
+    links: Links | None
+    """Addresses of our own; None where the operator did not say how they are reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +107,9 @@ class Outside:
     delivery: Delivery
     clock: Clock
     listener: Listener | None = None
+    renewal: Renewal | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Providers that the settings name but that cannot be used, and why."""
 
 
 def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Outside) -> Services:
@@ -102,12 +124,24 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         places={name: each.capabilities.concurrency for name, each in providers.items()},
         on_move=runner.wake,
     )
-    quotas = Quotas(
+    books = Books(
         ledger=store.ledger,
+        pools=Pools(db=store.db, clock=clock),
+        allowances=Allowances(db=store.db, clock=clock),
+        servers=ServerStore(db=store.db, clock=clock),
+    )
+    servers = Servers(store=books.servers)
+    quotas = Quotas(
+        ledger=books.ledger,
+        allowances=books.allowances,
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
     )
+    keep = timedelta(hours=settings.keep_results_hours)
+    links = None
+    if settings.public_url is not None:
+        links = Links(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
     endings = Endings(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
     submits = Submits(
         jobs=store.jobs,
@@ -121,6 +155,13 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             quotas=quotas,
             clock=clock,
             daily_cap=settings.daily_spend_minutes,
+        ),
+        sources=Sources(
+            jobs=store.jobs,
+            files=store.files,
+            clock=clock,
+            links=links,
+            renewal=outside.renewal,
         ),
         endings=endings,
         board=board,
@@ -136,6 +177,13 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         line=line,
         board=board,
         clock=clock,
+    )
+    parcels = Parcels(
+        audio=audio,
+        packer=Packer(audio=audio, links=links),
+        elsewhere=Elsewhere(jobs=store.jobs, providers=providers, clock=clock),
+        servers=servers,
+        mode=DeliveryMode(settings.delivery),
     )
     steps = Steps(
         jobs=store.jobs,
@@ -166,8 +214,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         handover=Handover(
             jobs=store.jobs,
             files=store.files,
-            audio=audio,
-            packer=Packer(audio=audio),
+            parcels=parcels,
             delivery=outside.delivery,
             quotas=quotas,
             board=board,
@@ -178,6 +225,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     splits = SplitService(
         jobs=store.jobs,
         quotas=quotas,
+        servers=servers,
         cancels=Cancels(jobs=store.jobs, endings=endings, submits=submits, runner=runner),
         runner=runner,
         room=Room(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
@@ -193,15 +241,31 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         jobs=store.jobs,
         files=store.files,
         clock=clock,
-        keep=timedelta(hours=settings.keep_results_hours),
+        keep=keep,
+    )
+    overview = Overview(
+        roster=[each.capabilities for each in providers.values()],
+        left_out=outside.left_out,
+        health=health,
+        line=line,
+        quotas=quotas,
+        statistics=Statistics(db=store.db),
+        spending=Spending(db=store.db),
+        clock=clock,
+        daily_cap=settings.daily_spend_minutes,
     )
     return Services(
         splits=splits,
         quotas=quotas,
+        servers=servers,
+        administration=Administration(books=books, quotas=quotas),
+        overview=overview,
         runner=runner,
         steps=steps,
         submits=submits,
         retention=retention,
+        showings=Showings(jobs=store.jobs, files=store.files, parcels=parcels),
         line=line,
         health=health,
+        links=links,
     )

@@ -5,7 +5,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 import discord
@@ -25,16 +25,20 @@ from bot.providers.downloads import Downloads
 from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
 from bot.ui import client as ui
+from bot.ui.addresses import Addresses
+from bot.ui.direct import DirectMessages
 from bot.ui.pacing import Pacing
+from bot.ui.picks import Picks
 from bot.ui.registration import Registration
 from bot.ui.replies import Replies
 from bot.ui.routes import Routes
+from bot.ui.showroom import Showroom
+from cogs import EXTENSIONS
 from storage.datadir import DataDir
 
 log = logging.getLogger(__name__)
 
 RECONNECT_S = 5.0
-EXTENSIONS = ("cogs.split", "cogs.jobs", "cogs.quota", "cogs.help")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,8 @@ class Parts:
     audio: AudioTools
     clock: Clock
     listener: Listener | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Providers that the settings name but that cannot be used, and why."""
 
 
 OpenParts = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[Parts]]
@@ -93,6 +99,7 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
         audio=AudioTools(),
         clock=clock,
         listener=embedded,
+        left_out=roster.left_out,
     )
 
 
@@ -122,10 +129,12 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
     store, clock, board = parts.store, parts.clock, ProgressBoard()
     client = ui.Stemcord(registration=Registration(memory=store.meta), extensions=EXTENSIONS)
     stack.push_async_callback(client.close)
+    routes, direct = Routes(client=client, clock=clock), DirectMessages(client=client)
     replies = Replies(
         jobs=store.jobs,
         board=board,
-        routes=Routes(client=client, clock=clock),
+        routes=routes,
+        direct=direct,
         pacing=Pacing(),
         clock=clock,
     )
@@ -140,10 +149,27 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             delivery=replies,
             clock=clock,
             listener=parts.listener,
+            left_out=parts.left_out,
         ),
     )
-    client.serve(ui.Services(splits=services.splits, quotas=services.quotas, clock=clock))
-    return _Bot(store=store, services=services, client=client, replies=replies)
+    showroom = Showroom(
+        showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
+    )
+    client.serve(
+        ui.Services(
+            splits=services.splits,
+            quotas=services.quotas,
+            servers=services.servers,
+            administration=services.administration,
+            overview=services.overview,
+            showings=services.showings,
+            shows=showroom,
+            addresses=Addresses(client=client),
+            picks=Picks(),
+            clock=clock,
+        )
+    )
+    return _Bot(store=store, services=services, client=client, replies=replies, showroom=showroom)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +180,7 @@ class _Bot:
     services: Services
     client: ui.Stemcord
     replies: Replies
+    showroom: Showroom
 
     async def live(self, settings: Settings) -> None:
         """Work until cancelled. Raises SettingsError when Discord refuses the token."""
@@ -173,7 +200,9 @@ class _Bot:
         """Let steps under way end within the grace; everything else is taken up at next start."""
         # A submit in flight is settled before the steps are waited for: it may take minutes.
         await self.services.submits.aclose()
-        await self.services.runner.stop(grace_s=grace_s)
+        await asyncio.gather(
+            self.services.runner.stop(grace_s=grace_s), self.showroom.stop(grace_s=grace_s)
+        )
 
     async def _log_in(self, token: str) -> None:
         while True:

@@ -1,6 +1,7 @@
 """The port through which stems reach their reply; bot/ui implements it for Discord."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -25,13 +26,30 @@ class ParcelFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParcelLink:
+    """One stem that is fetched from an address."""
+
+    stem: Stem
+    url: str
+    audio_format: AudioFormat | None
+    """None where somebody else holds it and does not say."""
+    expires_at: datetime | None
+    """None where nobody says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """Everything that the final reply shows."""
 
     files: tuple[ParcelFile, ...]
+    more: tuple[ParcelFile, ...] = ()
+    """What follows in a second message."""
+    links: tuple[ParcelLink, ...] = ()
     picture: Path | None
     audio_format: AudioFormat
     """What was encoded, which is not always what was asked."""
+    alternatives: tuple[AudioFormat, ...] = ()
+    """Other formats in which the same stems could be delivered just as well."""
     usage: Usage | None
     sent: str | None = None
     """A key for what differs from the request: `lower_bit_rate` or `mp3_instead`."""
@@ -42,6 +60,8 @@ class Delivered:
     """The reply shows the stems."""
 
     message_id: int | None
+    more_message_id: int | None = None
+    """The second message, where the parcel had something for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,8 @@ class Refused:
 
     detail: str
     too_large: bool = False
+    one_only: bool = False
+    """There can be no second message; the same in one might pass."""
 
 
 class Delivery(Protocol):

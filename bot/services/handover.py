@@ -1,19 +1,14 @@
-"""From `ready` to `delivered` or `kept`: encode so that it fits, draw the picture, hand it over."""
+"""From `ready` to `delivered` or `kept`: make the parcel, hand it over, look what came of it."""
 
 import logging
 from collections import Counter
-from pathlib import Path
 
 from bot.audio.tasks import DoesNotFit
-from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
-from bot.domain.errors import AudioFailed
 from bot.domain.job import Job, JobId, State
-from bot.domain.stems import OUTPUTS
 from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
-from bot.services.naming import stem_label
 from bot.services.outcomes import Again, Next, Over
-from bot.services.packing import Masters, Packer
+from bot.services.parcels import MAX_SHRINKS, Parcels
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
 from storage.files import JobDir, JobFiles
@@ -21,11 +16,9 @@ from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
-SHRINK = 0.6
-"""What is left of the size limit each time Discord calls a message too large."""
-MAX_SHRINKS = 3
-PICTURE = "waveforms.png"
 MAX_WAIT_S = 60.0
+MOST_MESSAGES = 2
+"""The reply, and where that is not enough, one more."""
 
 
 class Handover:
@@ -36,8 +29,7 @@ class Handover:
         *,
         jobs: JobStore,
         files: JobFiles,
-        audio: AudioTools,
-        packer: Packer,
+        parcels: Parcels,
         delivery: Delivery,
         quotas: Quotas,
         board: ProgressBoard,
@@ -45,14 +37,14 @@ class Handover:
     ) -> None:
         self._jobs = jobs
         self._files = files
-        self._audio = audio
-        self._packer = packer
+        self._parcels = parcels
         self._delivery = delivery
         self._quotas = quotas
         self._board = board
         self._clock = clock
         self._shrinks: Counter[JobId] = Counter()
         self._waits: Counter[JobId] = Counter()
+        self._singles: set[JobId] = set()
 
     async def hand_over(self, job: Job) -> Next:
         """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
@@ -72,6 +64,9 @@ class Handover:
         match answer:
             case Delivered(message_id):
                 return await self._delivered(job, message_id, parcel.sent)
+            case Refused(one_only=True) if job.id not in self._singles:
+                self._singles.add(job.id)
+                return Again()
             case Refused(too_large=True) if self._shrinks[job.id] < MAX_SHRINKS:
                 self._shrinks[job.id] += 1
                 return Again()
@@ -92,26 +87,15 @@ class Handover:
         return await self._clear(job.id)
 
     async def _parcel(self, job: Job, where: JobDir) -> Parcel:
-        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
-        masters = [(stem, where.master(stem)) for stem in stems]
-        limit = int(job.reply.size_limit_bytes * SHRINK ** self._shrinks[job.id])
-        packed = await self._packer.pack(job, masters, where.parcel, limit_bytes=limit)
-        picture = await self._draw(masters, where.parcel / PICTURE)
-        return Parcel(
-            files=packed.files,
-            picture=picture,
-            audio_format=packed.audio_format,
-            usage=await self._quotas.usage(job.request.user_id),
-            sent=packed.sent,
+        return await self._parcels.make(
+            job,
+            where,
+            where.parcel,
+            limit_bytes=job.reply.size_limit_bytes,
+            shrinks=self._shrinks[job.id],
+            messages=1 if job.id in self._singles else MOST_MESSAGES,
+            usage=await self._quotas.paying_for(job),
         )
-
-    async def _draw(self, masters: Masters, into: Path) -> Path | None:
-        rows = [(stem_label(stem), path) for stem, path in masters]
-        try:
-            return await self._audio.picture(rows, into)
-        except AudioFailed as exc:
-            log.warning("no picture: %s", exc)  # the stems matter more than their picture
-            return None
 
     def _later(self, job: Job, error: ReplyUnavailable) -> Again:
         self._waits[job.id] += 1
@@ -121,6 +105,7 @@ class Handover:
     async def _clear(self, job_id: JobId) -> Over:
         self._shrinks.pop(job_id, None)
         self._waits.pop(job_id, None)
+        self._singles.discard(job_id)
         self._board.drop(job_id)
         await self._files.drop_parcel(job_id)
         return Over()

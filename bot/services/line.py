@@ -1,10 +1,9 @@
 """The line in front of each provider: fair, in memory, one place a job.
 
-Everyone's first song comes before anyone's second. Who already has a job at the provider
-counts as having had the first.
+Everyone's first song comes before anyone's second. A turn that was taken counts for as long as
+its user has songs here, and who comes anew starts with the turn that is served now.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from bot.domain.job import Job, JobId, UserId
@@ -19,6 +18,8 @@ class Line:
         self._on_move = on_move
         self._inside: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._waiting: dict[str, dict[JobId, Job]] = {name: {} for name in places}
+        self._taken: dict[str, dict[UserId, int]] = {name: {} for name in places}
+        self._served: dict[str, int] = dict.fromkeys(places, 0)
 
     def enter(self, provider: str, job: Job) -> int | None:
         """Take a place at `provider`, or stand in line: return how many jobs come first.
@@ -34,7 +35,7 @@ class Line:
         order = self._order(provider)
         index = order.index(job.id)
         if index < self._places[provider] - len(inside):
-            inside[job.id] = waiting.pop(job.id)
+            self._take(provider, job)
             return None
         if is_new:
             self._tell(order[index + 1 :])
@@ -46,16 +47,16 @@ class Line:
         Standing in line at one provider leaves every other.
         """
         self._leave_others(provider, job.id)
-        self._inside[provider].pop(job.id, None)
+        if self._inside[provider].pop(job.id, None) is not None:
+            self._taken[provider][job.request.user_id] -= 1
         self._waiting[provider][job.id] = job
         return self._order(provider).index(job.id) + len(self._inside[provider])
 
     def occupy(self, provider: str, job: Job) -> None:
         """Count a job that the provider already works on, as after a restart."""
-        if provider in self._inside:
+        if provider in self._inside and job.id not in self._inside[provider]:
             self._leave_others(provider, job.id)
-            self._waiting[provider].pop(job.id, None)
-            self._inside[provider][job.id] = job
+            self._take(provider, job)
 
     def leave(self, job_id: JobId) -> None:
         """Give up a job's place, inside or waiting, and tell those behind it."""
@@ -80,16 +81,26 @@ class Line:
         }
 
     def _order(self, provider: str) -> list[JobId]:
-        """Return the waiting jobs by turn: by songs their user has in front, then by age."""
-        songs: Counter[UserId] = Counter(
-            job.request.user_id for job in self._inside[provider].values()
-        )
+        """Return the waiting jobs by turn, and equal turns by age."""
         turns: dict[JobId, int] = {}
+        following: dict[UserId, int] = {}
         by_age = sorted(self._waiting[provider].values(), key=lambda job: (job.created_at, job.id))
         for job in by_age:
-            turns[job.id] = songs[job.request.user_id]
-            songs[job.request.user_id] += 1
+            user_id = job.request.user_id
+            turns[job.id] = following.get(user_id, self._next_turn(provider, user_id))
+            following[user_id] = turns[job.id] + 1
         return sorted(turns, key=lambda job_id: turns[job_id])
+
+    def _next_turn(self, provider: str, user_id: UserId) -> int:
+        served = self._served[provider]
+        return max(served, self._taken[provider].get(user_id, served - 1) + 1)
+
+    def _take(self, provider: str, job: Job) -> None:
+        turn = self._next_turn(provider, job.request.user_id)
+        self._taken[provider][job.request.user_id] = turn
+        self._served[provider] = max(self._served[provider], turn)
+        self._waiting[provider].pop(job.id, None)
+        self._inside[provider][job.id] = job
 
     def _leave_others(self, provider: str | None, job_id: JobId) -> None:
         for other in self._places:
@@ -101,5 +112,12 @@ class Line:
             self._on_move(job_id)
 
     def _remove(self, provider: str, job_id: JobId) -> bool:
-        inside = self._inside[provider].pop(job_id, None)
-        return (self._waiting[provider].pop(job_id, None) or inside) is not None
+        inside, waiting = self._inside[provider], self._waiting[provider]
+        job = inside.pop(job_id, None) or waiting.pop(job_id, None)
+        if job is None:
+            return False
+        user_id = job.request.user_id
+        here = (*inside.values(), *waiting.values())
+        if all(other.request.user_id != user_id for other in here):
+            self._taken[provider].pop(user_id, None)
+        return True

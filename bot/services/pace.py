@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bot.domain.job import Job
 from bot.domain.quota import SAMPLE_RATE
 
-FIRST_GUESS = 0.15
+FIRST_GUESS = 0.08
 """Seconds of work for a second of song, before anything was seen."""
 WEIGHT = 0.3
 """How much the newest job counts."""

@@ -1,64 +1,179 @@
-"""How stems are encoded so that they fit one message: rates first, then another format."""
+"""How stems reach their reply: which as files, in which message and rate, and which as links."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.domain.job import Job
+from bot.domain.quota import SAMPLE_RATE
+from bot.domain.servers import DeliveryMode
 from bot.domain.stems import AudioFormat, Stem
-from bot.services.delivery import ParcelFile
-from bot.services.naming import stem_filename, stem_label
+from bot.services.delivery import ParcelFile, ParcelLink
+from bot.services.links import Links
+from bot.services.naming import linked_name, stem_filename, stem_label
 from bot.services.together import together
 
 MESSAGE_BYTES = 25 * 1024 * 1024
-"""A whole message request; all its files share it."""
+"""A whole message request; all its files share it. Of the ten files it may hold, six are used."""
 OVERHEAD_BYTES = 512 * 1024
 """Kept free for the picture and the multipart envelope."""
+ALL_FILES_BYTES = MESSAGE_BYTES - OVERHEAD_BYTES
+TAG_BYTES = 16 * 1024
 FULL_BIT_RATE = {AudioFormat.MP3: 192_000, AudioFormat.OPUS: 128_000}
 """Below this the user is told that the rate had to be lowered."""
+WAV_BYTES_A_FRAME = 4
 
 Masters = Sequence[tuple[Stem, Path]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a parcel may be made of."""
+
+    limit_bytes: int
+    """For one file."""
+    message_bytes: int = ALL_FILES_BYTES
+    """For all files of a message."""
+    mode: DeliveryMode = DeliveryMode.AUTO
+    messages: int = 1
+    """Into how many messages files may be spread."""
+    elsewhere: Mapping[Stem, ParcelLink] = field(default_factory=dict)
+    """Stems that their provider holds just as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """Encoded stems that fit, and what they differ in from the request."""
+    """Encoded stems, and what they differ in from the request."""
 
     audio_format: AudioFormat
-    files: tuple[ParcelFile, ...]
-    sent: str | None
+    files: tuple[ParcelFile, ...] = ()
+    more: tuple[ParcelFile, ...] = ()
+    """For a second message."""
+    links: tuple[ParcelLink, ...] = ()
+    sent: str | None = None
 
 
 class Packer:
-    """Encodes masters for one message."""
+    """Encodes masters for a reply."""
 
-    def __init__(self, *, audio: AudioTools) -> None:
+    def __init__(self, *, audio: AudioTools, links: Links | None = None) -> None:
+        """Without `links` there are no addresses of our own."""
         self._audio = audio
+        self._links = links
 
-    async def pack(self, job: Job, masters: Masters, into: Path, *, limit_bytes: int) -> Packed:
-        """Encode all masters in the format asked for, or as MP3 where that cannot fit.
+    @property
+    def makes_links(self) -> bool:
+        """Whether a stem of any size can be delivered as it was asked for."""
+        return self._links is not None
 
-        Raises DoesNotFit when even the smallest MP3 is too large.
+    async def pack(
+        self, job: Job, masters: Masters, into: Path, linked: Path, terms: Terms
+    ) -> Packed:
+        """Encode all masters into files in `into`, and into what links lead to in `linked`.
+
+        Raises DoesNotFit when even the smallest MP3 is too large and nothing can be linked.
         """
-        share = (MESSAGE_BYTES - OVERHEAD_BYTES) // len(masters)
-        max_bytes = min(limit_bytes, share)
-        wanted = job.request.audio_format
+        if self._links is not None and terms.mode is DeliveryMode.LINKS:
+            return await self._linked(self._links, job, masters, into, linked)
+        if self._links is not None and terms.mode is DeliveryMode.AUTO:
+            return await self._whole(self._links, job, masters, into, linked, terms)
+        if terms.mode is DeliveryMode.LINKS and terms.elsewhere:
+            return await self._elsewhere(job, masters, into, terms)
         try:
-            encoded = await self._encode(job, masters, into, wanted, max_bytes)
+            return await self._fitted(job, masters, into, terms)
         except DoesNotFit:
-            if wanted is AudioFormat.MP3:
+            if self._links is not None:
+                return await self._linked(self._links, job, masters, into, linked)
+            if not terms.elsewhere:
                 raise
-            encoded = await self._encode(job, masters, into, AudioFormat.MP3, max_bytes)
+            return await self._elsewhere(job, masters, into, terms)
+
+    async def _linked(
+        self, links: Links, job: Job, masters: Masters, into: Path, linked: Path
+    ) -> Packed:
+        """Link to all of it, as good as it can be."""
+        made = await together(self._link(links, job, each, into, linked) for each in masters)
+        return Packed(audio_format=job.request.audio_format, links=tuple(made))
+
+    async def _whole(
+        self, links: Links, job: Job, masters: Masters, into: Path, linked: Path, terms: Terms
+    ) -> Packed:
+        """Attach what fits at full quality, and link to the rest."""
+        wanted = job.request.audio_format
+        sizes = await asyncio.to_thread(full_sizes, job, masters, wanted)
+        places = placed(sizes, terms)
+        small = [each for each, place in zip(masters, places, strict=True) if place is not None]
+        fullest = max(Counter(place for place in places if place is not None).values(), default=1)
+        try:
+            encoded = await self._encode(job, small, into, wanted, _most(wanted, fullest, terms))
+        except DoesNotFit:  # larger than it seemed: no harm, it is linked as well
+            return await self._linked(links, job, masters, into, linked)
+        files, more = _spread(small, encoded, terms)
+        attached = {file.stem for file in (*files, *more)}
+        rest = [each for each in masters if each[0] not in attached]
+        made = await together(self._link(links, job, each, into, linked) for each in rest)
         return Packed(
-            encoded[0].format,
-            tuple(map(_parcel_file, (stem for stem, _ in masters), encoded)),
-            _difference(wanted, encoded),
+            audio_format=wanted,
+            files=files,
+            more=more,
+            links=tuple(made),
+            sent=_difference(wanted, encoded),
+        )
+
+    async def _fitted(self, job: Job, masters: Masters, into: Path, terms: Terms) -> Packed:
+        """Attach all of it: as asked for, else at a lower rate, else as MP3."""
+        wanted = job.request.audio_format
+        fullest = math.ceil(len(masters) / terms.messages)
+        why_not = DoesNotFit(needed_bytes=0, max_bytes=terms.limit_bytes)
+        for audio_format in dict.fromkeys((wanted, AudioFormat.MP3)):
+            most = _most(audio_format, fullest, terms)
+            try:
+                encoded = await self._encode(job, masters, into, audio_format, most)
+            except DoesNotFit as exc:
+                why_not = exc
+                continue
+            files, more = _spread(masters, encoded, terms)
+            if len(files) + len(more) == len(masters):
+                sent = _difference(wanted, encoded)
+                return Packed(audio_format=audio_format, files=files, more=more, sent=sent)
+        raise why_not
+
+    async def _elsewhere(self, job: Job, masters: Masters, into: Path, terms: Terms) -> Packed:
+        """Lead to the provider where it holds a stem, and attach the rest."""
+        links = tuple(terms.elsewhere[stem] for stem, _ in masters if stem in terms.elsewhere)
+        rest = [each for each in masters if each[0] not in terms.elsewhere]
+        if not rest:
+            return Packed(audio_format=job.request.audio_format, links=links)
+        return replace(await self._fitted(job, rest, into, terms), links=links)
+
+    async def _link(
+        self, links: Links, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
+    ) -> ParcelLink:
+        stem, _ = master
+        name = linked_name(stem, job.request.audio_format)
+        if not await asyncio.to_thread((linked / name).exists):
+            [encoded] = await self._encode(job, [master], into, job.request.audio_format, None)
+            await asyncio.to_thread(_move, encoded.path, linked / name)
+        link = await links.to_result(job, name)
+        return ParcelLink(
+            stem=stem,
+            url=link.url,
+            expires_at=link.expires_at,
+            audio_format=job.request.audio_format,
         )
 
     async def _encode(
-        self, job: Job, masters: Masters, into: Path, audio_format: AudioFormat, max_bytes: int
+        self,
+        job: Job,
+        masters: Masters,
+        into: Path,
+        audio_format: AudioFormat,
+        max_bytes: int | None,
     ) -> list[Encoded]:
         return await together(
             self._audio.encode(
@@ -72,6 +187,53 @@ class Packer:
         )
 
 
+def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
+    """Return about how large each stem is in a format, at full quality."""
+    frames = job.frames or 0
+    match audio_format:
+        case AudioFormat.FLAC:
+            return [path.stat().st_size + TAG_BYTES for _, path in masters]
+        case AudioFormat.WAV:
+            size_bytes = frames * WAV_BYTES_A_FRAME
+        case AudioFormat.MP3 | AudioFormat.OPUS:
+            size_bytes = frames * FULL_BIT_RATE[audio_format] // (8 * SAMPLE_RATE)
+    return [size_bytes + TAG_BYTES] * len(masters)
+
+
+def placed(sizes: Sequence[int], terms: Terms) -> list[int | None]:
+    """Return into which message each file goes, from 0; None for those that fit in none."""
+    rooms = [terms.message_bytes] * terms.messages
+    places: list[int | None] = []
+    for size in sizes:
+        most = terms.limit_bytes
+        place = next((n for n, room in enumerate(rooms) if size <= min(room, most)), None)
+        if place is not None:
+            rooms[place] -= size
+        places.append(place)
+    return places
+
+
+def _most(audio_format: AudioFormat, fullest: int, terms: Terms) -> int:
+    """Return how large a file may become, with so many in the fullest message.
+
+    Lossy files share a message evenly; the others are as large as they are.
+    """
+    if audio_format not in FULL_BIT_RATE:
+        return terms.limit_bytes
+    return min(terms.limit_bytes, terms.message_bytes // fullest)
+
+
+def _spread(
+    masters: Masters, encoded: Sequence[Encoded], terms: Terms
+) -> tuple[tuple[ParcelFile, ...], tuple[ParcelFile, ...]]:
+    """Return the files of the first message and of the second."""
+    places = placed([each.size_bytes for each in encoded], terms)
+    files = [_parcel_file(stem, each) for (stem, _), each in zip(masters, encoded, strict=True)]
+    by_place = list(zip(places, files, strict=True))
+    first = tuple(file for place, file in by_place if place == 0)
+    return first, tuple(file for place, file in by_place if place == 1)
+
+
 def _parcel_file(stem: Stem, encoded: Encoded) -> ParcelFile:
     return ParcelFile(
         path=encoded.path,
@@ -82,9 +244,14 @@ def _parcel_file(stem: Stem, encoded: Encoded) -> ParcelFile:
 
 
 def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> str | None:
-    if encoded[0].format is not wanted:
+    if any(each.format is not wanted for each in encoded):
         return "mp3_instead"
     full = FULL_BIT_RATE.get(wanted)
     if full and any(each.bit_rate is not None and each.bit_rate < full for each in encoded):
         return "lower_bit_rate"
     return None
+
+
+def _move(file: Path, into: Path) -> None:
+    into.parent.mkdir(mode=0o700, exist_ok=True)
+    file.replace(into)

@@ -33,9 +33,9 @@ from bot.services.line import Line
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.pace import Pace
 from bot.services.plans import Plan
-from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.routing import Candidate, Exhausted, Go, Rest, route
-from bot.services.sources import address_of
+from bot.services.sources import Sources
 from bot.services.spend import SpendCaps
 from storage.files import JobFiles
 from storage.jobs import JobStore
@@ -59,6 +59,7 @@ class Submits:
         health: Health,
         pace: Pace,
         spend: SpendCaps,
+        sources: Sources,
         endings: Endings,
         board: ProgressBoard,
         clock: Clock,
@@ -72,6 +73,7 @@ class Submits:
         self._health = health
         self._pace = pace
         self._spend = spend
+        self._sources = sources
         self._endings = endings
         self._board = board
         self._clock = clock
@@ -109,8 +111,7 @@ class Submits:
         return settled
 
     async def _route(self, job: Job, attempts: list[Attempt]) -> Go | Rest | Exhausted:
-        now = self._clock.now()
-        url = address_of(job.request.source, now)
+        url = await self._sources.address_of(job)
         has_room = await self._spend.have_room(job)
         candidates = [
             Candidate(
@@ -171,7 +172,14 @@ class Submits:
         except SpendCapReached:
             self._line.leave(job.id)
             return Again()
-        self._board.put(job.id, Progress(stage=Stage.SENDING, provider=plan.capabilities.title))
+        self._board.put(
+            job.id,
+            Progress(
+                stage=Stage.SENDING,
+                provider=plan.capabilities.title,
+                former=former_of(plan.provider, attempts, self._providers),
+            ),
+        )
         return await self._send(submitting, attempt, plan)
 
     async def _send(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
@@ -193,7 +201,7 @@ class Submits:
         source = Source(
             mixture=where.mixture,
             frames=job.frames or 0,
-            url=address_of(job.request.source, self._clock.now()),
+            url=await self._sources.address_of(job),
         )
         try:
             answer = await provider.submit(call, source)

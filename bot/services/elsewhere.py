@@ -1,0 +1,57 @@
+"""Where a job's provider itself holds a stem just as it is, for what fits nowhere else."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bot.domain.attempt import Attempt, AttemptState, RemoteFile
+from bot.domain.clock import Clock
+from bot.domain.job import Job
+from bot.domain.stems import Stem
+from bot.providers.base import Capabilities, Provider
+from bot.services.delivery import ParcelLink
+from bot.services.expiry import ends_at
+from bot.services.plans import Sum, derivations
+from storage.jobs import JobStore
+
+MARGIN = timedelta(hours=1)
+"""An address that ends sooner is not shown: people come back late."""
+LONGEST_URL = 512
+"""Six of these, with their labels, stay below what a card may hold."""
+
+
+class Elsewhere:
+    """Finds the addresses of whole stems among a provider's results."""
+
+    def __init__(self, *, jobs: JobStore, providers: Mapping[str, Provider], clock: Clock) -> None:
+        self._jobs = jobs
+        self._providers = providers
+        self._clock = clock
+
+    async def of(self, job: Job) -> dict[Stem, ParcelLink]:
+        """Return what can be fetched from the provider; nothing that was made here of its stems."""
+        for attempt in reversed(await self._jobs.attempts(job.id)):
+            provider = self._providers.get(attempt.provider)
+            if attempt.state is AttemptState.DONE and provider is not None:
+                return self._whole(job, attempt, provider.capabilities)
+        return {}
+
+    def _whole(
+        self, job: Job, attempt: Attempt, capabilities: Capabilities
+    ) -> dict[Stem, ParcelLink]:
+        model = next((each for each in capabilities.models if each.name == attempt.model), None)
+        if model is None or not capabilities.is_hosted:
+            return {}
+        files = {file.stem: file for file in attempt.files if file.stem is not None}
+        made = derivations(job.request.recipe, model, frozenset(files)) or {}
+        return {
+            stem: link
+            for stem, derivation in made.items()
+            if derivation == Sum(frozenset({stem})) and (link := self._link(stem, files[stem]))
+        }
+
+    def _link(self, stem: Stem, file: RemoteFile) -> ParcelLink | None:
+        url, ends = file.address, ends_at(file.address)
+        is_address = url.startswith("https://") and len(url) <= LONGEST_URL and ")" not in url
+        if not is_address or (ends is not None and ends - self._clock.now() < MARGIN):
+            return None
+        return ParcelLink(stem=stem, url=url, audio_format=None, expires_at=ends)

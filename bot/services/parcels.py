@@ -1,0 +1,108 @@
+"""From finished masters to a parcel: encoded so that it can be delivered, with their picture."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from bot.audio.tools import AudioTools
+from bot.domain.errors import AudioFailed
+from bot.domain.job import Job
+from bot.domain.quota import Usage
+from bot.domain.servers import DeliveryMode
+from bot.domain.stems import OUTPUTS, AudioFormat
+from bot.services.delivery import Parcel
+from bot.services.elsewhere import Elsewhere
+from bot.services.naming import stem_label
+from bot.services.packing import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
+from bot.services.servers import Servers
+from storage.files import JobDir
+
+log = logging.getLogger(__name__)
+
+PICTURE = "waveforms.png"
+SHRINK = 0.6
+"""What is left of the size limits each time Discord calls a message too large."""
+MAX_SHRINKS = 3
+
+OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
+"""Formats that a card offers beside the one it has."""
+
+
+class Parcels:
+    """Makes parcels of the masters of jobs."""
+
+    def __init__(
+        self,
+        *,
+        audio: AudioTools,
+        packer: Packer,
+        elsewhere: Elsewhere,
+        servers: Servers,
+        mode: DeliveryMode,
+    ) -> None:
+        """`mode` is the house's; a server may have its own."""
+        self._audio = audio
+        self._packer = packer
+        self._elsewhere = elsewhere
+        self._servers = servers
+        self._mode = mode
+
+    async def make(
+        self,
+        job: Job,
+        where: JobDir,
+        into: Path,
+        *,
+        limit_bytes: int,
+        shrinks: int = 0,
+        messages: int = 1,
+        usage: Usage | None = None,
+    ) -> Parcel:
+        """Encode the job's masters into a folder, `shrinks` times smaller than they might be.
+
+        Files may be spread over so many messages. Raises DoesNotFit when no form is small enough.
+        """
+        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
+        masters = [(stem, where.master(stem)) for stem in stems]
+        rules = await self._servers.rules(job.reply.guild_id)
+        left = SHRINK**shrinks
+        terms = Terms(
+            limit_bytes=int(limit_bytes * left),
+            message_bytes=int(ALL_FILES_BYTES * left),
+            mode=rules.delivery or self._mode,
+            messages=messages,
+            elsewhere=await self._elsewhere.of(job),
+        )
+        packed = await self._packer.pack(job, masters, into, where.linked, terms)
+        return Parcel(
+            files=packed.files,
+            more=packed.more,
+            links=packed.links,
+            picture=await self._draw(masters, into / PICTURE),
+            audio_format=packed.audio_format,
+            alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
+            usage=usage,
+            sent=packed.sent,
+        )
+
+    async def _draw(self, masters: Masters, into: Path) -> Path | None:
+        rows = [(stem_label(stem), path) for stem, path in masters]
+        try:
+            return await self._audio.picture(rows, into)
+        except AudioFailed as exc:
+            log.warning("no picture: %s", exc)  # the stems matter more than their picture
+            return None
+
+    async def _alternatives(
+        self, job: Job, masters: Masters, made: AudioFormat, terms: Terms
+    ) -> tuple[AudioFormat, ...]:
+        """Return the other formats that come as they are; an offer that ends as MP3 is none."""
+        others = [each for each in OFFERED if each is not made]
+        if self._packer.makes_links and terms.mode is not DeliveryMode.FILES:
+            return tuple(others)
+        fit = []
+        for audio_format in others:
+            sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
+            if audio_format is AudioFormat.MP3 or None not in placed(sizes, terms):
+                fit.append(audio_format)
+        return tuple(fit)
