@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from bot.domain.job import Job, JobId, UserId
 from bot.services.line import Line
@@ -41,6 +42,44 @@ def test_a_first_song_goes_before_anyones_second() -> None:
     assert line.enter("local", a_job("ada3", 1, 2)) == 2
     assert line.enter("local", a_job("ben1", 2, 3)) == 1
     assert line.enter("local", a_job("ada2", 1, 1)) == 2
+
+
+def test_a_second_song_stays_behind_when_the_first_one_leaves() -> None:
+    line, _ = a_line()
+    ada1, ada2, ada3 = (a_job(f"ada{n}", 1, n) for n in range(3))
+    ben1 = a_job("ben1", 2, 3)
+    for job in (ada1, ada2, ada3, ben1):
+        line.enter("local", job)
+    line.leave(ada1.id)
+    assert line.enter("local", ada2) == 1
+    assert line.enter("local", ben1) is None
+    line.leave(ben1.id)
+    assert line.enter("local", ada2) is None
+
+
+def test_who_comes_late_waits_for_one_song_and_not_for_all_that_others_had() -> None:
+    line, _ = a_line()
+    songs = [a_job(f"ada{n}", 1, n) for n in range(4)]
+    for job in songs:
+        line.enter("local", job)
+    for done, following in pairwise(songs[:3]):
+        line.leave(done.id)
+        assert line.enter("local", following) is None
+    ben1, ben2 = a_job("ben1", 2, 8), a_job("ben2", 2, 9)
+    assert line.enter("local", ben1) == 1
+    assert line.enter("local", ben2) == 3
+    assert [job.id for job in line.ahead(ben2.id)] == ["ada2", "ben1", "ada3"]
+
+
+def test_who_was_away_comes_anew() -> None:
+    line, _ = a_line()
+    ada1, ben1, ada2 = a_job("ada1", 1, 0), a_job("ben1", 2, 1), a_job("ada2", 1, 2)
+    cleo1 = a_job("cleo1", 3, 3)
+    line.enter("local", ada1)
+    line.leave(ada1.id)
+    line.enter("local", ben1)
+    assert line.enter("local", ada2) == 1
+    assert line.enter("local", cleo1) == 2
 
 
 def test_equal_turns_go_by_age() -> None:
@@ -110,3 +149,11 @@ def test_standing_in_line_gives_up_a_place_taken_before() -> None:
     line.stand("local", a_job("a", 1, 0))
     assert line.enter("local", a_job("b", 2, 1)) == 1
     assert line.counts()["local", "inside"] == 0
+
+
+def test_a_place_given_up_is_no_turn_taken() -> None:
+    line, _ = a_line()
+    line.enter("local", a_job("a", 1, 0))
+    line.stand("local", a_job("a", 1, 0))
+    line.enter("local", a_job("b", 2, 1))
+    assert line.enter("local", a_job("a", 1, 0)) is None
