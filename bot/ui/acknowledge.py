@@ -39,8 +39,7 @@ async def start_split(
     answered.
     """
     membership = membership_of(interaction)
-    if membership is not None:
-        request = replace(request, role_ids=membership.role_ids)
+    request = replace(request, role_ids=membership.role_ids if membership else ())
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None:
         log.info("%s: its interaction came twice", job.id)

@@ -240,7 +240,7 @@ class PlainBooks:
             case "grant":
                 purse = (user_id, None, period.key)
                 self.given[purse] = self.given.get(purse, 0) + minutes
-            case "reset":
+            case _:
                 self.taken[(user_id, None, period.key)] = 0
         return True
 

@@ -5,8 +5,8 @@ import discord
 import pytest
 from discord.app_commands import AppCommandContext
 
-from bot.domain.job import Context, Reply
-from bot.ui.context import context_of, reply_of
+from bot.domain.job import Context, Membership, Reply
+from bot.ui.context import context_of, membership_of, reply_of
 from tests.ui.factories import NOW
 from tests.ui.fakes import FakeInteraction
 
@@ -57,3 +57,20 @@ def test_a_reply_knows_every_way_to_itself() -> None:
         size_limit_bytes=10 * 1024 * 1024,
         locale="de",
     )
+
+
+class Thread(discord.Thread):
+    def __init__(self) -> None:
+        self.parent_id = 50
+
+
+def test_a_reply_in_a_thread_knows_the_channel_around_it() -> None:
+    interaction: Any = FakeInteraction(channel=Thread())
+    assert reply_of(interaction, private=False, now=NOW).parent_channel_id == 50
+
+
+def test_everybody_in_a_server_has_its_own_role_and_nobody_outside_has_one() -> None:
+    inside: Any = GUILD
+    outside: Any = BOT_DM
+    assert membership_of(inside) == Membership(guild_id=7, role_ids=(7,))
+    assert membership_of(outside) is None

@@ -53,6 +53,25 @@ def test_used_up_minutes_are_not_told_as_a_need_that_nobody_knows_yet() -> None:
     )
 
 
+def test_minutes_of_a_server_are_told_beside_ones_own() -> None:
+    facts = {"needed": 5, "left": 0, "allowance": 60, "resets_at": 1700000000, "shared": 3}
+    assert messages.problem(Problem(Reason.QUOTA, facts)) == (
+        "This takes 5 min; you have 0, or 3 here, and more <t:1700000000:R>."
+    )
+    usage = a_usage(allowance=0, granted=10, used=4, held=2, guild_id=7)
+    assert messages.charge(4, usage) == "4 min of this server's charged, 4 of 10 left today"
+    first, second = messages.shared_lines(usage)
+    assert first == "**4 of 10 min of this server's left** today"
+    assert second.startswith(
+        "4 used, 2 on hold. Here they are taken first; what is left lapses <t:"
+    )
+
+
+def test_a_wrong_channel_is_answered_with_a_right_one() -> None:
+    found = Problem(Reason.WRONG_CHANNEL, {"channel_id": 50})
+    assert messages.problem(found) == "Songs are not split in this channel. Go to <#50>."
+
+
 def test_a_recipe_nobody_makes_is_called_by_its_label() -> None:
     facts: dict[str, int | str] = {"recipe": "4-stems", "provider": ""}
     assert messages.problem(Problem(Reason.NO_PROVIDER, facts)).startswith("“4 stems” cannot")
