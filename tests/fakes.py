@@ -140,6 +140,8 @@ class FakeAudio:
     """What `fit` says of a stem, by its file's name."""
     level_rms: float = 0.05
     """How loud every combined master is."""
+    gate: asyncio.Event | None = None
+    """When set, encoding waits for it."""
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         if self.decode_error is not None:
@@ -175,6 +177,8 @@ class FakeAudio:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
+        if self.gate is not None:
+            await self.gate.wait()
         size = self.bytes_at.get(format, 4)
         if max_bytes is not None and size > max_bytes:
             raise DoesNotFit(needed_bytes=size, max_bytes=max_bytes)

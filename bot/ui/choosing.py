@@ -49,7 +49,7 @@ def songs_view(songs: Sequence[Source], message_id: int, *, is_for_dm: bool) -> 
     """Offer the songs of a message."""
     kind = SongMenu if is_for_dm else PickMenu
     choices = tuple(
-        Choice(str(number), shortened(song.filename, 100))
+        Choice(str(number), shortened(title_of(song.filename), 100))
         for number, song in enumerate(songs[:MOST_SONGS])
     )
     view = discord.ui.View(timeout=None)

@@ -12,6 +12,7 @@ import discord
 
 from bot.cli.compose import Outside, Store, compose
 from bot.config import Settings
+from bot.domain.job import Job, UserId
 from bot.services.progress import ProgressBoard
 from bot.ui.addresses import Addresses
 from bot.ui.client import Services, Stemcord, point_at
@@ -74,12 +75,13 @@ class Evening:
             round_gap_s=0.005,
             sweep_s=0.02,
         )
+        self.files = JobFiles(root / "jobs")
         store = Store(
             db=db,
             jobs=self.jobs,
             ledger=Ledger(db=db, clock=self.clock),
             meta=self.meta,
-            files=JobFiles(root / "jobs"),
+            files=self.files,
         )
         outside = Outside(
             providers={"local": self.provider},
@@ -112,6 +114,16 @@ class Evening:
                 clock=self.clock,
             )
         )
+
+    def user_id(self, name: str) -> UserId:
+        """Return the id of somebody by name."""
+        people = self.sandbox.world.people
+        return UserId(next(user.id for user in people if user.name == name))
+
+    async def records(self) -> list[Job]:
+        """Return every job of everybody, as stored."""
+        people = self.sandbox.world.people
+        return [job for user in people for job in await self.jobs.of_user(UserId(user.id), 100)]
 
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:

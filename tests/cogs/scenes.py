@@ -43,6 +43,7 @@ def labels(message: Message) -> list[str]:
 def menu_of(message: Message) -> Message:
     """Return the message's only menu."""
     items = [item for row in message["components"] for item in row["components"]]
+    menu: Message
     [menu] = [item for item in items if "options" in item]
     return menu
 
@@ -97,12 +98,17 @@ async def until_sent(evening: Evening) -> None:
             await asyncio.sleep(0.005)
 
 
-async def until_over(evening: Evening) -> Job:
-    """Wait until the only job is over, and nothing is owed to its reply."""
-    [job] = await evening.jobs.unfinished()
+async def until_nothing_is_owed(evening: Evening) -> None:
+    """Wait until no job is on its way, and no reply behind."""
     async with asyncio.timeout(5):
         while await evening.jobs.unfinished() or await evening.jobs.stale_replies(1):
             await asyncio.sleep(0.01)
+
+
+async def until_over(evening: Evening) -> Job:
+    """Wait until the only job is over, and nothing is owed to its reply."""
+    [job] = await evening.jobs.unfinished()
+    await until_nothing_is_owed(evening)
     found = await evening.jobs.get(job.id)
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""What becomes of a song that takes longer than Discord's token lives, wherever it was asked for."""
+"""Songs that take longer than Discord's token lives, in every place to ask for one."""
 
 import asyncio
 from pathlib import Path

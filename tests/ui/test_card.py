@@ -8,6 +8,7 @@ from bot.domain.job import Context, JobId, State
 from bot.domain.stems import AudioFormat
 from bot.services.intake import Limits
 from bot.services.progress import Progress, Stage
+from bot.ui import messages
 from bot.ui.buttons import BUTTONS, JobButton
 from bot.ui.card import (
     Card,
@@ -37,10 +38,7 @@ CANCEL = (Button(Action.CANCEL, JobId("k7f2q"), "Cancel"),)
         (State.DELIVERED, ("Done",), Tone.DONE, False),
         (
             State.KEPT,
-            (
-                "The stems are made, but Discord did not let me put them here. "
-                "`/result` brings them.",
-            ),
+            (messages.KEPT,),
             Tone.DONE,
             False,
         ),
@@ -127,8 +125,7 @@ def test_near_the_end_of_its_reach_a_card_says_how_the_stems_will_be_had() -> No
     assert card.lines == (
         "Separating",
         "",
-        "Discord lets me write here for 15 minutes only. If this takes longer, "
-        "the stems come by direct message, or `/result` brings them: `k7f2q`",
+        messages.CLOSING.format(job_id="k7f2q"),
     )
     assert card_of(a_job(State.FAILED), is_closing=True).lines == card_of(a_job(State.FAILED)).lines
 

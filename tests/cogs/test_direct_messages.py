@@ -1,0 +1,82 @@
+"""The flow of direct messages as dpytest plays it; buttons are pressed in test_songs.py."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from discord.ext import commands
+from discord.ext import test as dpytest
+
+from bot.domain.stems import Recipe
+from bot.services.plans import Offer
+from bot.ui.picks import Picks
+from cogs.songs import SongsCog
+
+
+class OfferingSplits:
+    """Offers two recipes."""
+
+    def offers(self) -> tuple[Offer, ...]:
+        return tuple(
+            Offer(recipe, ("local",), is_basic=True) for recipe in (Recipe.KARAOKE, Recipe.VOCALS)
+        )
+
+
+@pytest.fixture
+async def dm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[discord.DMChannel]:
+    monkeypatch.chdir(tmp_path)  # dpytest writes files where it runs
+    splits: Any = OfferingSplits()
+    intents = discord.Intents(guilds=True, dm_messages=True, members=True)
+    bot = commands.Bot(command_prefix=(), intents=intents)
+    await bot._async_setup_hook()
+    await bot.add_cog(SongsCog(splits=splits, picks=Picks()))
+    dpytest.configure(bot)
+    member = dpytest.get_config().members[0]
+    yield await member.create_dm()
+    await dpytest.empty_queue()
+
+
+async def send(channel: discord.DMChannel, content: str, *files: Path) -> discord.Message:
+    """Send a message as the person, and return what the bot answers."""
+    person = dpytest.get_config().members[0]
+    await dpytest.message(content, channel=channel, member=person, attachments=list(files))
+    return dpytest.get_message()
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "Neon Rain.mp3"
+    path.write_bytes(b"\xff\xfb" * 500)
+    return path
+
+
+async def test_a_song_is_answered_with_what_can_be_made_of_it(
+    dm: discord.DMChannel, song: Path
+) -> None:
+    answer = await send(dm, "", song)
+    [embed] = answer.embeds
+    assert embed.title == "Neon Rain"
+    assert embed.description == "What shall I make of it?"
+
+
+async def test_several_songs_are_asked_about_first(dm: discord.DMChannel, song: Path) -> None:
+    other = song.with_name("Blue Moon.flac")
+    other.write_bytes(b"fLaC")
+    answer = await send(dm, "", song, other)
+    assert answer.content == "Which of these songs shall I split?"
+
+
+async def test_anything_else_is_answered_with_how_it_goes(
+    dm: discord.DMChannel, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("la la la")
+    for answer in (await send(dm, "hi"), await send(dm, "listen", notes)):
+        assert answer.content.startswith("Send me a song")
+
+
+async def test_nothing_is_said_in_a_server(dm: discord.DMChannel, song: Path) -> None:
+    await dpytest.message("hello", attachments=[song])
+    assert dpytest.sent_queue.empty()
