@@ -1,0 +1,67 @@
+"""What Discord may do to the edit that brings the stems: they arrive all the same, and once."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sandbox.errors import Json
+from sandbox.faults import Fault
+from tests.e2e import reading
+from tests.e2e.house import House
+
+pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
+
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "server errors": {"status": 500, "times": 2},
+    "rate limit": {"status": 429, "times": 1},
+    "unknown token": {"status": 404, "code": 10015},
+    "too large": {"status": 413, "code": 40005, "times": 1},
+    "lost answer": {"reset": True, "after": True, "times": 1},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def uploads(house: House, song: Path) -> Mapping[str, tuple[Json, Json]]:
+    """A song for each fault: Discord's answer, and the reply in the end."""
+    guests = {name: await house.guest() for name in FAULTS}
+    answers = {}
+    for name, fault in FAULTS.items():
+        answers[name] = await guests[name].split(song, stems="vocals")
+        route = f"PATCH /webhooks/*/messages/{answers[name]['message_id']}"
+        house.sandbox.faults.add(Fault(route=route, with_files=True, **fault))
+    replies = await asyncio.gather(*(guests[name].sees(answers[name]) for name in FAULTS))
+    await house.until(lambda: house.records.unfinished() == 0)
+    house.sandbox.faults.clear()
+    return {name: (answers[name], reply) for name, reply in zip(FAULTS, replies, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "met", "way"),
+    [
+        ("server errors", [500, 500], "webhooks"),
+        ("rate limit", [429], "webhooks"),
+        ("unknown token", [404, 404], "channels"),
+        ("too large", [413], "webhooks"),
+        ("lost answer", [None], "webhooks"),
+    ],
+)
+async def test_stems_arrive_once_in_spite_of(
+    uploads: Mapping[str, tuple[Json, Json]],
+    house: House,
+    fault: str,
+    met: list[int | None],
+    way: str,
+) -> None:
+    answer, reply = uploads[fault]
+    edits = house.edits_of(answer)
+    assert [edit["status"] for edit in edits if edit["status"] != 200] == met
+    assert edits[-1]["path"].startswith(f"/{way}/")
+    assert reply["id"] == answer["message_id"]
+    assert reading.names(reply) == ["Neon Rain (Vocals).mp3"]
+    assert house.records.state(answer) == "delivered"
+    assert house.records.moves(answer) == ["hold", "post"]
+    assert house.records.attempts(answer) == ["done"]

@@ -1,0 +1,79 @@
+"""File names that strangers chose with care."""
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import Json
+from tests.e2e import reading
+from tests.e2e.house import House
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
+
+RIGHT_TO_LEFT, ISOLATE, ZERO_WIDTH_SPACE = "\u202e", "\u2066", "\u200b"
+UNESCAPED = re.compile(r"(?<!\\)[*_~`|<>\[\]()#]")
+HOSTILE = {
+    "mentions": "@everyone <@1> <@&2> @here.wav",
+    "markdown": "**Neon** `Rain` [free](https://evil.example) ||spoiler||.wav",
+    "direction": f"Neon{RIGHT_TO_LEFT}3pm.{ISOLATE}exe.wav",
+    "endless": "N" * 300 + ".wav",
+    "lines": "Neon\n# Rain\r\n> quote\x00\x1b[31m.wav",
+    "path": "..\\..\\windows\\CON/../../etc/passwd.wav",
+    "nothing": " . .wav",
+}
+
+
+def upload_as(house: House, content: Path, name: str) -> Json:
+    """Upload a file under a name that no file system takes; return it as an option's value."""
+    world, media = house.sandbox.world, house.sandbox.media
+    copy = media.new_path()
+    copy.write_bytes(content.read_bytes())
+    upload = media.store(
+        copy,
+        attachment_id=world.snowflakes.next(),
+        channel_id=world.application_id,
+        name=name,
+        is_ephemeral=True,
+    )
+    world.uploads[upload.id] = upload
+    return {"upload": str(upload.id)}
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is without control, direction and other unseen characters."""
+    unseen = {char for char in text if unicodedata.category(char)[0] == "C"}
+    return unseen <= {"\n", ZERO_WIDTH_SPACE}
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+async def test_card_shows_a_name_as_words_and_nothing_more(
+    house: House, tmp_path: Path, name: str
+) -> None:
+    guest = await house.guest()
+    no_song = tmp_path / "note.txt"
+    no_song.write_text("not a song")
+    file = upload_as(house, no_song, name)
+    reply = await guest.sees(await guest.command("split", file=file))
+    title = reply["embeds"][0]["title"]
+    assert 0 < len(title) <= 256
+    assert is_plain(reading.text(reply))
+    assert UNESCAPED.search(title) is None
+    assert not {"@everyone", "@here"} & set(title.split())
+    assert "://" not in title
+    assert reply["content"] == ""
+
+
+@pytest.mark.model
+async def test_files_of_a_hostile_song_have_safe_names(house: House, song: Path) -> None:
+    guest = await house.guest()
+    file = upload_as(house, song, "".join(HOSTILE.values()))
+    reply = await guest.sees(await guest.command("split", file=file, stems="vocals"))
+    [stem] = reading.names(reply)
+    assert stem.endswith(" (Vocals).mp3")
+    assert 0 < len(stem.removesuffix(" (Vocals).mp3")) <= 80
+    assert is_plain(stem)
+    assert not set(stem) & set('<>:"/\\|?*\n')
+    inside = [path.resolve() for path in (house.data_dir / "jobs").rglob("*")]
+    assert all(path.is_relative_to(house.data_dir.resolve()) for path in inside)

@@ -1,0 +1,88 @@
+"""Replies whose token is no longer taken; the bot, by its own clock, still believes in it."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from sandbox.errors import Json
+from sandbox.interactions import TOKEN_LIFETIME_S
+from tests.e2e import reading
+from tests.e2e.house import Guest, House
+
+pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
+
+INVALID_TOKEN = 50027
+STEM = "Neon Rain (Vocals).mp3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """A song whose token died right after Discord's answer; it has come to its end."""
+
+    guest: Guest
+    answer: Json
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def songs(house: House, song: Path) -> Mapping[str, Late]:
+    """One in the server, one in the DM, and two that nobody else may see."""
+    guests = {
+        "server": await house.guest(),
+        "dm": await house.guest(channel="dm"),
+        "private": await house.guest(),
+        "private, closed DM": await house.guest(),
+    }
+    closed = int(guests["private, closed DM"].id)
+    house.sandbox.world.change_user(closed, accepts_dms=False, installed_app=False)
+    answers = await asyncio.gather(
+        *(
+            guest.split(song, stems="vocals", private=place.startswith("private"))
+            for place, guest in guests.items()
+        )
+    )
+    house.sandbox.clock.advance(TOKEN_LIFETIME_S)
+    await house.until(lambda: house.records.unfinished() == 0)
+    late = [
+        Late(guest=guest, answer=answer)
+        for guest, answer in zip(guests.values(), answers, strict=True)
+    ]
+    return dict(zip(guests, late, strict=True))
+
+
+@pytest.mark.parametrize("place", ["server", "dm"])
+async def test_result_reaches_a_reply_older_than_its_token(
+    songs: Mapping[str, Late], house: House, place: str
+) -> None:
+    late = songs[place]
+    assert reading.names(await late.guest.sees(late.answer)) == [STEM]
+    edits = house.edits_of(late.answer)
+    assert INVALID_TOKEN in [edit["code"] for edit in edits]
+    assert edits[-1]["path"].startswith("/channels/")
+    assert house.records.moves(late.answer) == ["hold", "post"]
+
+
+async def test_private_result_out_of_reach_comes_by_dm(
+    songs: Mapping[str, Late], house: House
+) -> None:
+    late = songs["private"]
+    late.guest.in_channel("dm")
+    message = await late.guest.wait_for(lambda message: bool(reading.stems(message)))
+    assert reading.names(message) == [STEM]
+    assert house.records.state(late.answer) == "delivered"
+    assert house.records.moves(late.answer) == ["hold", "post"]
+
+
+async def test_private_result_that_no_dm_may_bring_waits_for_its_command(
+    songs: Mapping[str, Late], house: House
+) -> None:
+    late = songs["private, closed DM"]
+    assert house.records.state(late.answer) == "kept"
+    assert house.records.moves(late.answer) == ["hold", "post"]
+    job_id = str(house.records.job_id(late.answer))
+    shown = await late.guest.sees(await late.guest.command("result", job=job_id))
+    assert reading.names(shown) == [STEM]
+    assert shown["ephemeral"]
