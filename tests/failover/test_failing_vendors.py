@@ -29,7 +29,7 @@ STILL_DELIVERED = {Mode.OK, Mode.WRONG_CONTENT_TYPE, Mode.UNKNOWN_STATUS}
 """What an adapter takes in its stride: it looks at what it got, not at what that is called."""
 RESULTS_RENEWED = {("audiocleaner", Mode.EXPIRED_LINKS), ("finevoice", Mode.EXPIRED_LINKS)}
 """Where asking again gives links that work."""
-JOB_TIMEOUT_MINUTES = 0.05
+JOB_TIMEOUT_MINUTES = 0.1
 
 slice_of_all = [
     ("audiocleaner", Mode.NO_CREDIT),

@@ -56,7 +56,7 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
     assert state.endswith("its credit is used up")
     assert attempts == "done 2, failed 1, refused 1, uncertain 1"
     assert (submitted, possible) == ("4 min", "uncertain 1 min")
-    assert rows[""] == ["Submitted today: 4 min, of 90"]
+    assert rows[""] == ["Submitted today: 4 min of 90"]
     assert vendor.submits == 5  # one request for each attempt
     assert vendor.accepted == 4  # one minute each
     # What was done, and the one whose answer was lost; failed work is not billed by its documents.
