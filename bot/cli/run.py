@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import discord
+from aiohttp import web
 from rich.console import Console
 
 from bot import log as logging_setup
@@ -19,6 +20,7 @@ from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.ops import metrics
+from bot.ops.files import FileRoutes
 from bot.ops.server import OpsServer
 from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
@@ -32,6 +34,7 @@ from bot.ui.picks import Picks
 from bot.ui.registration import Registration
 from bot.ui.replies import Replies
 from bot.ui.routes import Routes
+from bot.ui.sequel import Sequel
 from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
 from storage.datadir import DataDir
@@ -135,9 +138,11 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
         board=board,
         routes=routes,
         direct=direct,
+        sequel=Sequel(client=client),
         pacing=Pacing(),
         clock=clock,
     )
+    addresses = Addresses(client=client)
     services = compose(
         settings,
         store,
@@ -149,6 +154,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             delivery=replies,
             clock=clock,
             listener=parts.listener,
+            renewal=addresses,
             left_out=parts.left_out,
         ),
     )
@@ -164,7 +170,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             overview=services.overview,
             showings=services.showings,
             shows=showroom,
-            addresses=Addresses(client=client),
+            addresses=addresses,
             picks=Picks(),
             clock=clock,
         )
@@ -186,7 +192,7 @@ class _Bot:
         """Work until cancelled. Raises SettingsError when Discord refuses the token."""
         async with AsyncExitStack() as stack:
             if settings.ops_address is not None:
-                ops = OpsServer(check=self._check, scrape=self._scrape)
+                ops = OpsServer(check=self._check, scrape=self._scrape, routes=self._file_routes())
                 await ops.start(settings.ops_address.host, settings.ops_address.port)
                 stack.push_async_callback(ops.stop)
             await self._log_in(settings.required_token().get_secret_value())
@@ -224,6 +230,12 @@ class _Bot:
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
         log.info("ready; %d unfinished jobs go on", resumed)
+
+    def _file_routes(self) -> list[web.RouteDef]:
+        links = self.services.links
+        if links is None:
+            return []
+        return FileRoutes(links=links, jobs=self.store.jobs, files=self.store.files).routes()
 
     async def _check(self) -> dict[str, bool]:
         try:

@@ -60,8 +60,6 @@ class Delivered:
     """The reply shows the stems."""
 
     message_id: int | None
-    more_message_id: int | None = None
-    """The second message, where the parcel had something for one."""
 
 
 @dataclass(frozen=True, slots=True)

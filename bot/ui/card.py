@@ -12,10 +12,11 @@ from bot.services.delivery import Parcel
 from bot.services.intake import Limits
 from bot.services.plans import Offer
 from bot.services.progress import Progress, Stage
-from bot.ui import messages
+from bot.ui import labels, messages
 from bot.ui.controls import SHOW_MENU, Action, Button, Choice, Menu
 from bot.ui.figures import about, bar, length
-from bot.ui.names import FORMATS, RECIPES, stems_line
+from bot.ui.links import link_lines, plain_result
+from bot.ui.names import FORMATS, RECIPES, stems_line, stems_of
 from bot.ui.text import safe, shortened
 
 MAX_LISTED_BUTTONS = 5
@@ -103,14 +104,26 @@ def shown_again_card(job: Job, parcel: Parcel, *, is_dm: bool) -> Card:
 def _result(job: Job, parcel: Parcel, *notes: str | None, is_dm: bool) -> Card:
     wanted = FORMATS[job.request.audio_format]
     note = messages.sent(parcel.sent, wanted) if parcel.sent else None
-    summary = _summary(job, tuple(file.stem for file in parcel.files), parcel.audio_format)
+    summary = _summary(job, stems_of(job.request.recipe), parcel.audio_format)
     return Card(
         title=title_of(job),
-        lines=tuple(line for line in (summary, note, *notes) if line),
+        lines=tuple(line for line in (summary, note, *link_lines(parcel), *notes) if line),
         tone=Tone.DONE,
         footer=job.id,
         picture=parcel.picture.name if parcel.picture else None,
         buttons=_result_buttons(job, parcel, is_dm=is_dm),
+        plain=plain_result(parcel),
+    )
+
+
+def continued_card(job: Job) -> Card:
+    """Draw the head of the message that has those stems for which the reply had no room."""
+    return Card(
+        title=title_of(job),
+        lines=(messages.CONTINUED,),
+        tone=Tone.DONE,
+        footer=job.id,
+        buttons=(_button(Action.DELETE, job),),
         plain=messages.PLAIN_RESULT,
     )
 
@@ -120,10 +133,12 @@ def jobs_card(jobs: Sequence[Job]) -> Card:
     active = [job for job in jobs if is_cancellable(job)][:MAX_LISTED_BUTTONS]
     made = [job for job in jobs if job.has_stems]
     return Card(
-        title="Your songs",
+        title=labels.YOUR_SONGS,
         lines=tuple(map(_listed, jobs)) or (messages.NO_JOBS,),
         tone=Tone.QUIET,
-        buttons=tuple(Button(Action.CANCEL, job.id, f"Cancel {job.id}") for job in active),
+        buttons=tuple(
+            Button(Action.CANCEL, job.id, labels.CANCEL_ONE.format(job_id=job.id)) for job in active
+        ),
         menu=_show_menu(made) if made else None,
     )
 
@@ -135,7 +150,7 @@ def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = Non
         lines += ["", *messages.shared_lines(shared)]
     if pool is not None:
         lines += ["", messages.pool_line(pool)]
-    return Card(title="Your minutes", lines=tuple(lines), tone=Tone.QUIET)
+    return Card(title=labels.YOUR_MINUTES, lines=tuple(lines), tone=Tone.QUIET)
 
 
 def help_card(offered: Sequence[Offer], limits: Limits) -> Card:
@@ -160,24 +175,26 @@ def title_of(job: Job) -> str:
 
 def _buttons(job: Job) -> tuple[Button, ...]:
     if is_cancellable(job):
-        return (Button(Action.CANCEL, job.id, "Cancel"),)
+        return (_button(Action.CANCEL, job),)
     if job.state is State.KEPT and job.has_stems:
-        return (Button(Action.SHOW, job.id, "Show the stems"),)
+        return (_button(Action.SHOW, job),)
     if job.state is State.FAILED and job.problem and job.problem.reason in _PASSING:
-        return (Button(Action.TRY_AGAIN, job.id, "Try again"),)
+        return (_button(Action.TRY_AGAIN, job),)
     return ()
 
 
 def _result_buttons(job: Job, parcel: Parcel, *, is_dm: bool) -> tuple[Button, ...]:
-    formats = [
-        Button(_FORMAT_BUTTONS[each], job.id, f"As {FORMATS[each]}") for each in parcel.alternatives
-    ]
+    formats = [_button(_FORMAT_BUTTONS[each], job) for each in parcel.alternatives]
     return (
-        Button(Action.OTHER_RECIPE, job.id, "Other recipe"),
+        _button(Action.OTHER_RECIPE, job),
         *formats[:2],
-        *(() if is_dm else (Button(Action.TO_DM, job.id, "To my DM"),)),
-        Button(Action.DELETE, job.id, "Delete"),
+        *(() if is_dm else (_button(Action.TO_DM, job),)),
+        _button(Action.DELETE, job),
     )
+
+
+def _button(action: Action, job: Job) -> Button:
+    return Button(action, job.id, labels.BUTTONS[action])
 
 
 def _show_menu(made: Sequence[Job]) -> Menu:
@@ -185,7 +202,7 @@ def _show_menu(made: Sequence[Job]) -> Menu:
         Choice(job.id, shortened(job.title), f"{RECIPES[job.request.recipe]} · {job.id}")
         for job in made
     ]
-    return Menu(custom_id=SHOW_MENU, placeholder="Show one again", choices=tuple(choices))
+    return Menu(custom_id=SHOW_MENU, placeholder=labels.SHOW_ONE, choices=tuple(choices))
 
 
 def _cost(job: Job, parcel: Parcel) -> str | None:
@@ -208,12 +225,20 @@ def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
     if job.state is State.DELIVERED or progress is None:
         return (messages.STATES[job.state],)
     if progress.fraction is None:
-        return (messages.stage(progress),)
+        is_foreseen = progress.stage is Stage.SEPARATING and progress.eta_s
+        return (messages.stage(progress), *((_wait_line(progress),) if is_foreseen else ()))
     return (messages.stage(progress), _bar_line(progress.fraction, progress.eta_s))
 
 
 def _bar_line(fraction: float, eta_s: float | None) -> str:
-    return bar(fraction) if eta_s is None else f"{bar(fraction)}, {about(eta_s)} left"
+    if eta_s is None:
+        return bar(fraction)
+    return labels.BAR_WITH_WAIT.format(bar=bar(fraction), wait=about(eta_s))
+
+
+def _wait_line(progress: Progress) -> str:
+    words = labels.WAIT.format(wait=about(progress.eta_s or 0))
+    return words[0].upper() + words[1:]
 
 
 def _summary(job: Job, stems: tuple[Stem, ...], audio_format: AudioFormat) -> str:

@@ -144,6 +144,12 @@ SENT: dict[str, str] = {
     "mp3_instead": "As MP3, because {wanted} is larger than what Discord takes here.",
 }
 
+LINK: Templates = (
+    "[{label}]({url}), expires {when}",
+    "[{label}]({url})",
+)
+CONTINUED = "The rest of the stems"
+
 KEPT = "The stems are made, but Discord did not let me put them here. `/result` brings them."
 CLOSING = (
     "Discord lets me write here for 15 minutes only. If this takes longer, "
@@ -156,7 +162,6 @@ DM_REFUSED = "Discord does not let me write to you. Allow direct messages, then 
 UNSHOWN = "Discord did not let me show these stems here. Try again, or in another place."
 DELETE_REFUSED = "The stems are deleted; this message I may not delete."
 CHOOSE_RECIPE = "What shall I make of it?"
-CHOOSE_SONG = "Which song?"
 SONG_FROM = "Which of these songs shall I split?"
 SEND_A_SONG = "Send me a song as an audio or video file, and I split it into its parts."
 NOTHING_CHARGED = "Nothing was charged."
@@ -196,6 +201,12 @@ def sent(note: str, wanted: str) -> str | None:
     """Say in what the delivered files differ from the wanted format; None for an unknown note."""
     template = SENT.get(note)
     return template.format(wanted=wanted) if template else None
+
+
+def link(label: str, url: str, when: str | None) -> str:
+    """Lead to a stem, and say until when that works, where it is known."""
+    facts = {"label": label, "url": url} | ({} if when is None else {"when": when})
+    return _first_filled(LINK, facts)
 
 
 def charge(minutes: int, usage: Usage | None) -> str:

@@ -11,11 +11,12 @@ from bot.domain.job import Job, JobId
 from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.services.progress import ProgressBoard
 from bot.ui.asking import NotShown, Shown
-from bot.ui.card import Card, card_of, forwarded_card, result_card
+from bot.ui.card import Card, card_of, continued_card, forwarded_card, result_card
 from bot.ui.direct import DirectMessages
 from bot.ui.pacing import Pacing, Urgency, Wish
 from bot.ui.routes import Routes, Way
-from bot.ui.sheet import Sheet, enclosures
+from bot.ui.sequel import Sequel
+from bot.ui.sheet import Sheet, enclosures, more_enclosures
 from bot.ui.watch import Watched
 from storage.jobs import JobStore, StaleReply
 
@@ -41,6 +42,7 @@ class Replies:
         board: ProgressBoard,
         routes: Routes,
         direct: DirectMessages,
+        sequel: Sequel,
         pacing: Pacing,
         clock: Clock,
         round_gap_s: float = ROUND_GAP_S,
@@ -50,6 +52,7 @@ class Replies:
         self._board = board
         self._routes = routes
         self._direct = direct
+        self._sequel = sequel
         self._pacing = pacing
         self._clock = clock
         self._round_gap_s = round_gap_s
@@ -80,16 +83,34 @@ class Replies:
             sheet = Sheet(card=result_card(job, parcel), files=enclosures(parcel))
             match await self._edit(watched, wish, sheet):
                 case Shown(message_id):
-                    watched.is_delivered = True
-                    return Delivered(message_id)
+                    return await self._with_the_rest(watched, parcel, message_id)
                 case NotShown(detail, is_too_large):
                     if is_too_large:
                         return Refused(detail, too_large=True)
                     log.info("%s: its reply is out of reach: %s", job.id, detail)
                     return await self._send_directly(watched, parcel)
 
+    async def _with_the_rest(
+        self, watched: Watched, parcel: Parcel, message_id: int
+    ) -> Delivered | Refused:
+        """Send what the reply has no room for; once, however often the step is repeated."""
+        if parcel.more and not watched.has_sequel:
+            job = watched.job
+            sheet = Sheet(card=continued_card(job), files=more_enclosures(parcel))
+            ways = self._routes.open_ways(job.reply, watched.closed)
+            nonce = f"{job.interaction_id}-2"
+            match await self._sequel.send(job.reply, sheet, ways=ways, nonce=nonce):
+                case Shown():
+                    watched.has_sequel = True
+                case NotShown(detail, is_too_large):
+                    return Refused(detail, too_large=is_too_large, one_only=not is_too_large)
+        watched.is_delivered = True
+        return Delivered(message_id)
+
     async def _send_directly(self, watched: Watched, parcel: Parcel) -> Delivered | Refused:
         job = watched.job
+        if parcel.more:
+            return Refused("a direct message is one message", one_only=True)
         sheet = Sheet(card=forwarded_card(job, parcel), files=enclosures(parcel))
         answer = await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id)
         match answer:

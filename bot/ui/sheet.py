@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from bot.services.delivery import Parcel
+from bot.services.delivery import Parcel, ParcelFile
 from bot.ui.card import Card
 
 
@@ -38,15 +38,18 @@ class Sheet:
 
 def enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
     """Return the parcel's stems, and behind them their picture."""
-    stems = [
-        Enclosure(
-            path=file.path,
-            filename=file.filename,
-            plain_filename=f"{file.stem.value}{file.path.suffix}",
-        )
-        for file in parcel.files
-    ]
+    stems = [*map(_enclosed, parcel.files)]
     if parcel.picture is not None:
         name = parcel.picture.name
         stems.append(Enclosure(path=parcel.picture, filename=name, plain_filename=name))
     return tuple(stems)
+
+
+def more_enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+    """Return the stems that follow in a second message."""
+    return tuple(map(_enclosed, parcel.more))
+
+
+def _enclosed(file: ParcelFile) -> Enclosure:
+    plain = f"{file.stem.value}{file.path.suffix}"
+    return Enclosure(path=file.path, filename=file.filename, plain_filename=plain)

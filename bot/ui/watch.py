@@ -27,6 +27,8 @@ class Watched:
     closed: set[Way] = field(default_factory=set)
     is_delivered: bool = False
     """The message holds the stems, though the store may not know yet."""
+    has_sequel: bool = False
+    """A second message has the rest of them."""
     is_tended: bool = False
     failures: int = 0
     not_before: float = 0.0

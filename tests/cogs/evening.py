@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import discord
 
@@ -22,6 +23,7 @@ from bot.ui.picks import Picks
 from bot.ui.registration import Registration
 from bot.ui.replies import Replies
 from bot.ui.routes import Routes
+from bot.ui.sequel import Sequel
 from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
 from sandbox.clock import SandboxClock
@@ -50,7 +52,8 @@ class EveningClock:
 class Evening:
     """One bot on one sandbox."""
 
-    def __init__(self, *, sandbox: Sandbox, root: Path, db: Database) -> None:
+    def __init__(self, *, sandbox: Sandbox, root: Path, db: Database, **settings: Any) -> None:
+        """`settings` are fields of Settings."""
         self.sandbox = sandbox
         self.db = db
         self.clock = EveningClock(sandbox.world.clock)
@@ -70,6 +73,7 @@ class Evening:
             board=self.board,
             routes=self.routes,
             direct=direct,
+            sequel=Sequel(client=self.client),
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.005,
@@ -90,10 +94,10 @@ class Evening:
             delivery=self.replies,
             clock=self.clock,
         )
-        settings = Settings(_env_file=None).model_copy(
-            update={"poll_min_s": 0.01, "poll_max_s": 0.05}
+        fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
+        self.services = compose(
+            Settings(_env_file=None).model_copy(update=fields), store, self.board, outside
         )
-        self.services = compose(settings, store, self.board, outside)
         self.client.serve(
             Services(
                 splits=self.services.splits,
@@ -148,7 +152,7 @@ class Evening:
 
 
 @asynccontextmanager
-async def an_evening(root: Path) -> AsyncIterator[Evening]:
+async def an_evening(root: Path, **settings: Any) -> AsyncIterator[Evening]:
     """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
@@ -156,7 +160,7 @@ async def an_evening(root: Path) -> AsyncIterator[Evening]:
     try:
         async with Sandbox() as sandbox:
             point_at(sandbox.api_base)
-            yield Evening(sandbox=sandbox, root=root, db=db)
+            yield Evening(sandbox=sandbox, root=root, db=db, **settings)
     finally:
         await db.close()
         point_at(discords_own)

@@ -71,6 +71,20 @@ class FakeDirect:
         return self.answers.pop(0) if self.answers else NotShown("directly: no")
 
 
+@dataclass
+class FakeSequel:
+    """Sends second messages to nobody; `answers` come first."""
+
+    answers: list[Shown | NotShown] = field(default_factory=list)
+    sent: list[tuple[Sheet, list[Way]]] = field(default_factory=list)
+
+    async def send(
+        self, reply: Reply, sheet: Sheet, *, ways: list[Way], nonce: str
+    ) -> Shown | NotShown:
+        self.sent.append((sheet, ways))
+        return self.answers.pop(0) if self.answers else Shown(72)
+
+
 class AwayStore(JobStore):
     """Cannot be read the first times."""
 
@@ -96,11 +110,14 @@ class Desk:
         self.direct = FakeDirect()
         routes: Any = self.routes
         direct: Any = self.direct
+        self.sequel = FakeSequel()
+        sequel: Any = self.sequel
         self.replies = Replies(
             jobs=self.jobs,
             board=self.board,
             routes=routes,
             direct=direct,
+            sequel=sequel,
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.001,
