@@ -1,6 +1,7 @@
 """When each job takes its next step: one task a job, woken by time or by an event. No rules."""
 
 import asyncio
+import errno
 import logging
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 MAX_FAILURES = 6
 """Unexpected errors in a row, with growing pauses between them, before a job is given up."""
 MAX_PAUSE_S = 30.0
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(slots=True)
@@ -80,13 +82,14 @@ class Runner:
             try:
                 outcome = await steps.advance(job_id)
                 failures = 0
-            except StoreUnavailable as exc:
-                log.warning("%s waits for the store: %s", job_id, exc)
-                outcome = Again(after_s=1.0)
-            except Exception:
-                failures += 1
-                log.exception("%s: a step failed", job_id, extra={"job": job_id})
-                outcome = await self._after_failure(job_id, failures, steps)
+            except Exception as exc:
+                if _is_no_fault_of_the_job(exc):
+                    log.warning("%s waits for the store: %s", job_id, exc)
+                    outcome = Again(after_s=1.0)
+                else:
+                    failures += 1
+                    log.exception("%s: a step failed", job_id, extra={"job": job_id})
+                    outcome = await self._after_failure(job_id, failures, steps)
             if await self._is_over(outcome, run):
                 return
 
@@ -113,3 +116,9 @@ class Runner:
         except TimeoutError:
             pass  # its time has come
         return False
+
+
+def _is_no_fault_of_the_job(error: Exception) -> bool:
+    """Whether the database or the disk has to be mended first, which is waited for."""
+    is_disk_full = isinstance(error, OSError) and error.errno in _NO_ROOM
+    return is_disk_full or isinstance(error, StoreUnavailable)

@@ -1,6 +1,7 @@
 """What a restart, a crash or a faulty provider may do to a job: nothing that costs twice."""
 
 import asyncio
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bot.domain.errors import (
 from bot.domain.job import State
 from bot.domain.stems import Stem
 from bot.providers.base import Failed, Lost, Running
+from bot.services.runner import MAX_FAILURES
 from tests.fakes import FakeProvider
 from tests.services.house import House
 
@@ -230,3 +232,15 @@ async def test_a_step_that_keeps_failing_ends_the_job_without_a_charge(house: Ho
     assert failed.problem is not None
     assert failed.problem.reason is Reason.INTERNAL
     assert (await house.usage()).left == 60
+
+
+async def test_a_full_disk_is_waited_for_and_costs_no_job(house: House) -> None:
+    house.audio.decode_error = OSError(errno.ENOSPC, "No space left on device")
+    job = await house.split()
+    for _ in range(2 * MAX_FAILURES):
+        await asyncio.sleep(0.01)
+        house.services.runner.wake(job.id)
+    assert (await house.job(job.id)).state is State.RECEIVED
+    house.audio.decode_error = None
+    house.services.runner.wake(job.id)
+    assert (await house.until(job.id)).state is State.DELIVERED
