@@ -44,8 +44,13 @@ class Showings:
             raise
 
     async def discard(self, job: Job) -> None:
-        """Throw the stems of a finished job away before their time; safe to repeat."""
-        if job.state.is_final and not job.files_expired:
+        """Throw the stems of a job away before their time; safe to repeat.
+
+        Raises Rejected while the job is still at work on them.
+        """
+        if not job.state.is_final:
+            raise Rejected(Reason.BUSY)
+        if not job.files_expired:
             await self._files.remove(job.id)
             await self._jobs.mark_expired(job.id)
 

@@ -148,7 +148,6 @@ class DeleteButton(JobButton, template="delete" + _JOB):
     """Deletes one's own stems and this message; for a server's manager, the message alone."""
 
     action = Action.DELETE
-    style = discord.ButtonStyle.danger
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Delete; nothing brings it back."""

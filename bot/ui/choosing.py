@@ -13,7 +13,7 @@ from bot.domain.job import Entry, Request, Source, UserId
 from bot.domain.stems import AudioFormat, Recipe
 from bot.services.naming import title_of
 from bot.services.plans import Offer
-from bot.ui import messages
+from bot.ui import labels, messages
 from bot.ui.acknowledge import start_split
 from bot.ui.card import Card, Tone
 from bot.ui.choices import recipe_choices
@@ -25,7 +25,9 @@ from bot.ui.names import RECIPES
 from bot.ui.pressed import Control, chosen
 from bot.ui.text import safe, shortened
 
-FIRST_BUTTONS = 5
+MOST_WISHED = frozenset(
+    {Recipe.KARAOKE, Recipe.INSTRUMENTAL, Recipe.VOCALS, Recipe.FOUR_STEMS, Recipe.NO_DRUMS}
+)
 """Recipes with a button of their own; the rest are in a menu."""
 MOST_SONGS = 25
 
@@ -35,13 +37,16 @@ _SONG = r"(?P<message>\d+):(?P<number>\d+)"
 def recipes_view(offers: Iterable[Offer], message_id: int, number: int) -> discord.ui.View:
     """Offer every recipe for one song of a message."""
     offered = list(offers)
+    wished = [offer for offer in offered if offer.recipe in MOST_WISHED]
     view = discord.ui.View(timeout=None)
-    for offer in offered[:FIRST_BUTTONS]:
+    for offer in wished:
         view.add_item(MakeButton(offer.recipe, message_id, number))
-    if rest := offered[FIRST_BUTTONS:]:
+    if rest := [offer for offer in offered if offer not in wished]:
         choices = tuple(Choice(each.value, each.name) for each in recipe_choices(rest))
         custom_id = f"more:{message_id}:{number}"
-        view.add_item(MoreMenu(Menu(custom_id=custom_id, placeholder="More", choices=choices)))
+        view.add_item(
+            MoreMenu(Menu(custom_id=custom_id, placeholder=labels.MORE_STEMS, choices=choices))
+        )
     return view
 
 
@@ -54,9 +59,7 @@ def songs_view(songs: Sequence[Source], message_id: int, *, is_for_dm: bool) -> 
     )
     view = discord.ui.View(timeout=None)
     custom_id = f"{kind.prefix}:{message_id}"
-    view.add_item(
-        kind(Menu(custom_id=custom_id, placeholder=messages.CHOOSE_SONG, choices=choices))
-    )
+    view.add_item(kind(Menu(custom_id=custom_id, placeholder=labels.CHOOSE_SONG, choices=choices)))
     return view
 
 

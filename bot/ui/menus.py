@@ -10,7 +10,7 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, UserId
 from bot.domain.stems import Recipe
 from bot.services.plans import Offer
-from bot.ui import messages
+from bot.ui import labels
 from bot.ui.again import start_again
 from bot.ui.choices import recipe_choices
 from bot.ui.client import Stemcord
@@ -69,7 +69,7 @@ class RecipeMenu(Control, template=r"recipe:(?P<job>[a-z0-9]+)"):
         if not choices:
             raise Rejected(Reason.NO_PROVIDER)
         return cls(
-            Menu(custom_id=f"recipe:{job.id}", placeholder=messages.CHOOSE_RECIPE, choices=choices)
+            Menu(custom_id=f"recipe:{job.id}", placeholder=labels.CHOOSE_STEMS, choices=choices)
         )
 
     @classmethod

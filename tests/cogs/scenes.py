@@ -114,7 +114,10 @@ async def until_over(evening: Evening) -> Job:
     return found
 
 
-async def made(ada: SandboxClient, song: Any, **options: Any) -> Message:
-    """Have a song split, and return the message with its stems."""
-    await ada.command("split", file=song, **options)
-    return await ada.wait_for(has_stems)
+async def made(evening: Evening, people: SandboxClient, song: Any, **options: Any) -> Message:
+    """Have a song split, and return the message with its stems once the store knows of it."""
+    answer = await people.command("split", file=song, **options)
+    await until_nothing_is_owed(evening)
+    [message] = [each for each in await people.messages() if each["id"] == answer["message_id"]]
+    assert has_stems(message)
+    return message

@@ -39,7 +39,7 @@ async def until_there_are(people: SandboxClient, count: int) -> list[Message]:
 async def test_stems_come_again_in_another_format(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     await ada.press(message, "As FLAC")
     _, again = await until_there_are(ada, 2)
     assert filenames(again) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
@@ -50,8 +50,8 @@ async def test_stems_come_again_in_another_format(
     assert usage.used == 4, "charged once"
 
 
-async def test_stems_go_to_ones_dm(ada: SandboxClient, song: Path) -> None:
-    await ada.press(await made(ada, song), "To my DM")
+async def test_stems_go_to_ones_dm(evening: Evening, ada: SandboxClient, song: Path) -> None:
+    await ada.press(await made(evening, ada, song), "To my DM")
     await ada.wait_for(says("The stems are in your direct messages."))
     ada.in_channel("dm")
     [message] = await until_there_are(ada, 1)
@@ -61,7 +61,7 @@ async def test_stems_go_to_ones_dm(ada: SandboxClient, song: Path) -> None:
 async def test_whoever_takes_no_direct_messages_is_told(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     evening.sandbox.world.change_user(
         person(evening, "Ada").id, accepts_dms=False, installed_app=False
     )
@@ -72,7 +72,7 @@ async def test_whoever_takes_no_direct_messages_is_told(
 async def test_delete_takes_the_message_and_the_files(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     job_id = job_id_of(message)
     await ada.press(message, "Delete")
     async with asyncio.timeout(5):
@@ -88,7 +88,7 @@ async def test_delete_takes_the_message_and_the_files(
 async def test_another_recipe_is_another_job_of_the_same_song(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     await ada.press(message, "Other recipe")
     asked = await ada.wait_for(says("What shall I make of it?"))
     assert asked["ephemeral"]
@@ -103,7 +103,7 @@ async def test_another_recipe_is_another_job_of_the_same_song(
 async def test_a_song_whose_address_has_ended_is_signed_anew(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     await ada.advance(2 * 86_400)
     await ada.press(message, "Other recipe")
     asked = await ada.wait_for(says("What shall I make of it?"))
@@ -113,9 +113,9 @@ async def test_a_song_whose_address_has_ended_is_signed_anew(
 
 
 async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
-    ada: SandboxClient, song: Path
+    evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     await ada.advance(2 * 86_400)
     await ada.fault("POST /attachments/refresh-urls", status=404)
     await ada.press(message, "Other recipe")
@@ -140,7 +140,7 @@ async def test_the_same_file_and_recipe_show_the_stems_again_uncharged(
     evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     evening.downloads.song = b"the very same"
-    first = await made(ada, song)
+    first = await made(evening, ada, song)
     await ada.command("split", file=song, format="flac")
     _, second = await until_there_are(ada, 2)
     assert job_id_of(second) != job_id_of(first)
@@ -159,18 +159,18 @@ async def test_stems_of_a_deleted_job_are_made_anew(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
     evening.downloads.song = b"the very same"
-    await ada.press(await made(ada, song), "Delete")
+    await ada.press(await made(evening, ada, song), "Delete")
     async with asyncio.timeout(5):
         while await ada.messages():
             await asyncio.sleep(0.01)
-    await made(ada, song)
+    await made(evening, ada, song)
     assert len(evening.provider.submits) == 2
 
 
 async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
-    ada: SandboxClient, ben: SandboxClient, song: Path
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song, private=True)
+    message = await made(evening, ada, song, private=True)
     await ada.press(message, "As FLAC")
     _, again = await until_there_are(ada, 2)
     assert again["ephemeral"]
@@ -181,10 +181,10 @@ async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
 
 
 async def test_what_was_split_in_the_dm_is_shown_to_one_person_in_a_server(
-    ada: SandboxClient, ben: SandboxClient, song: Path
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     ada.in_channel("dm")
-    job_id = job_id_of(await made(ada, song))
+    job_id = job_id_of(await made(evening, ada, song))
     ada.in_channel("karaoke")
     await ada.command("result", job=job_id)
     [message] = await until_there_are(ada, 1)
@@ -206,8 +206,10 @@ async def test_result_shows_how_far_an_unfinished_song_is(
     assert await ada.autocomplete("result", "job", "") == []
 
 
-async def test_a_song_is_shown_again_from_the_list(ada: SandboxClient, song: Path) -> None:
-    job_id = job_id_of(await made(ada, song))
+async def test_a_song_is_shown_again_from_the_list(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    job_id = job_id_of(await made(evening, ada, song))
     await ada.command("jobs")
     listed = await ada.wait_for(shows("Your songs"))
     await ada.press(listed, menu_of(listed)["custom_id"], values=[job_id])
@@ -215,7 +217,7 @@ async def test_a_song_is_shown_again_from_the_list(ada: SandboxClient, song: Pat
 
 
 async def test_one_wish_at_a_time(evening: Evening, ada: SandboxClient, song: Path) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     evening.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     await ada.press(message, "To my DM")
@@ -227,7 +229,7 @@ async def test_one_wish_at_a_time(evening: Evening, ada: SandboxClient, song: Pa
 async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     evening.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
@@ -237,9 +239,9 @@ async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
 
 
 async def test_a_showing_that_discord_finds_too_large_comes_smaller(
-    ada: SandboxClient, song: Path
+    evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     await ada.fault("PATCH /webhooks/*", status=413, code=40005, times=1)
     await ada.command("result", job=job_id_of(message))
     await until_there_are(ada, 2)
@@ -248,7 +250,7 @@ async def test_a_showing_that_discord_finds_too_large_comes_smaller(
 async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
     evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(ben, song)
+    message = await made(evening, ben, song)
     await ada.press(message, "As FLAC")
     assert (await ada.wait_for(says(REFUSAL)))["ephemeral"]
     await ada.press(message, "Delete")
@@ -267,7 +269,7 @@ async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
 async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(
     evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     evening.provider.on_submit.append(ProviderRefused("no"))
     await ada.command("split", file=song)
     sorry = await ada.wait_for(lambda found: labels(found) == ["Try again"])
@@ -289,7 +291,7 @@ async def test_a_format_that_would_not_fit_is_not_offered(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:
     evening.sandbox.world.attachment_size_limit = 16_000
-    message = await made(ada, song)
+    message = await made(evening, ada, song)
     assert labels(message) == ["Other recipe", "To my DM", "Delete"]
     with pytest.raises(SandboxRefused):
         await ada.press(message, f"as-flac:{job_id_of(message)}")
