@@ -19,6 +19,7 @@ from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.services.together import together
 from storage.files import JobFiles
 from storage.jobs import JobStore
 
@@ -113,7 +114,7 @@ class Results:
 
         The files of one answer went through the same encoder, and a quiet one cannot be placed.
         """
-        fits = [await self._audio.fit(song, spool) for spool in spools.values()]
+        fits = await together(self._audio.fit(song, spool) for spool in spools.values())
         surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
         return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0
 
