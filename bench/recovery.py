@@ -1,0 +1,178 @@
+"""Measures how soon a bot that starts on many stored jobs goes on with them.
+
+    python -m bench.recovery [--jobs 10000]
+
+The jobs are spread evenly over all states, about half of them unfinished, as no crash would leave
+them at once. The bot is a process of its own in the sandbox, hosted services are stand-ins; its
+first action is the first change of a job that it stores.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.domain.attempt import Attempt, AttemptState, RemoteRef
+from bot.domain.errors import Problem, Reason
+from bot.domain.job import Context, Job, Reply, Request, Source, State, UserId
+from bot.domain.quota import SAMPLE_RATE, Hold, LedgerEntry, PeriodKind, Post, Void, period_at
+from bot.domain.stems import AudioFormat, Recipe
+from sandbox.bot_process import BotProcess
+from sandbox.server import Sandbox
+from storage.database import Database
+from storage.datadir import DataDir
+from storage.jobs import JobStore, new_job_id
+from storage.readonly import read_only
+
+PROVIDER = "audiocleaner"
+WITHIN_S = 120.0
+LOOK_EVERY_S = 0.02
+MINUTES = 4
+NOW = datetime.now(UTC)
+
+Step = tuple[Callable[[Job], Job], LedgerEntry | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One start's measure, from the start of the process."""
+
+    jobs: int
+    unfinished: int
+    first_action_s: float
+    resumed_s: float
+
+
+async def fill(data: DataDir, jobs: int) -> int:
+    """Store jobs in every state and return how many of them are unfinished."""
+    db = await Database.open(data.database, durable=False)
+    store = JobStore(db=db)
+    states = list(islice(cycle(State), jobs))
+    for number, state in enumerate(states, start=1):
+        await _lead(store, _job(number), state)
+    await db.close()
+    return sum(not state.is_final for state in states)
+
+
+async def measure(jobs: int, scratch: Path) -> Run:
+    """Fill a data directory and start a bot on it."""
+    data, log = DataDir(scratch / "data"), scratch / "bot.log"
+    data.create()
+    unfinished = await fill(data, jobs)
+    before = _events(data)
+    async with Sandbox() as sandbox:
+        begun = time.perf_counter()
+        async with BotProcess(sandbox, data_dir=data.root, log=log, vendors=True):
+            first_action_s = await _time_until(lambda: _events(data) > before, begun)
+            resumed_s = await _time_until(lambda: "unfinished jobs go on" in log.read_text(), begun)
+    return Run(jobs=jobs, unfinished=unfinished, first_action_s=first_action_s, resumed_s=resumed_s)
+
+
+async def _time_until(is_so: Callable[[], bool], begun: float) -> float:
+    async with asyncio.timeout(WITHIN_S):
+        while not is_so():  # noqa: ASYNC110 - another process changes it
+            await asyncio.sleep(LOOK_EVERY_S)
+    return time.perf_counter() - begun
+
+
+def _events(data: DataDir) -> int:
+    with read_only(data.database) as conn:
+        [count] = conn.execute("SELECT max(id) FROM events").fetchone()
+    return int(count)
+
+
+def _job(number: int) -> Job:
+    return Job(
+        id=new_job_id(),
+        interaction_id=number,
+        request=Request(
+            user_id=UserId(number),
+            source=Source(filename="song.mp3", url="http://127.0.0.1:9/song.mp3", size_bytes=1),
+            recipe=Recipe.KARAOKE,
+            audio_format=AudioFormat.MP3,
+        ),
+        reply=Reply(channel_id=1, context=Context.GUILD, application_id=1, guild_id=1),
+        created_at=NOW,
+        updated_at=NOW,
+        title="song",
+    )
+
+
+async def _lead(store: JobStore, job: Job, state: State) -> None:
+    """Take a new job to its state, by the saves that the services make."""
+    job = await store.add(job, max_active=1)
+    for step, entry in _way(job, state):
+        before, job = job.state, step(job)
+        await store.save(job, expected=before, ledger=entry)
+    if job.provider is not None:
+        await store.record(_attempt(job))
+
+
+def _way(job: Job, state: State) -> list[Step]:
+    period = period_at(NOW, PeriodKind.DAY)
+    hold = Hold(
+        job_id=job.id,
+        user_id=job.request.user_id,
+        minutes=MINUTES,
+        period=period,
+        allowance=MINUTES,
+    )
+    frames = MINUTES * 60 * SAMPLE_RATE
+    problem = Problem(Reason.TIMED_OUT)
+    on: list[Step] = [
+        (lambda job: job.acknowledged(NOW, message_id=1), None),
+        (lambda job: job.held(NOW, frames=frames, minutes=MINUTES, title="song"), hold),
+        (lambda job: job.submitting(NOW, provider=PROVIDER), None),
+        (lambda job: job.processing(NOW), None),
+        (lambda job: job.ready(NOW), Post(job.id)),
+        (lambda job: job.delivered(NOW, message_id=1, sent=None), None),
+    ]
+    match state:
+        case State.FAILED:
+            return [*on[:4], (lambda job: job.failed(NOW, problem), Void(job.id))]
+        case State.CANCELLED:
+            return [*on[:2], (lambda job: job.cancelled(NOW, problem), Void(job.id))]
+        case State.KEPT:
+            return [*on[:5], (lambda job: job.kept(NOW), None)]
+        case _:
+            return on[: 1 + list(State).index(state)]
+
+
+def _attempt(job: Job) -> Attempt:
+    states = {State.SUBMITTING: AttemptState.NOT_SENT, State.PROCESSING: AttemptState.ACCEPTED}
+    return Attempt(
+        job_id=job.id,
+        provider=PROVIDER,
+        number=1,
+        model="vocal-remover",
+        state=states.get(job.state, AttemptState.DONE),
+        cost_minutes=MINUTES,
+        submitted_at=NOW,
+        updated_at=NOW,
+        ref=RemoteRef(f"task-{job.id}"),
+    )
+
+
+async def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(prog="bench.recovery", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000)
+    with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
+        run = await measure(parser.parse_args().jobs, Path(folder))
+    table = Table("jobs", "unfinished", "first action, s", "all resumed, s")
+    table.add_row(
+        f"{run.jobs:,}", f"{run.unfinished:,}", f"{run.first_action_s:.2f}", f"{run.resumed_s:.2f}"
+    )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

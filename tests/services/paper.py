@@ -1,0 +1,72 @@
+"""A plain model of jobs and minutes: what a clerk would keep on paper, in a few dictionaries."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from bot.domain.job import JobId, State, UserId
+
+HOLDING = frozenset({State.HELD, State.SUBMITTING, State.PROCESSING})
+PAID = frozenset({State.READY, State.DELIVERED, State.KEPT})
+
+
+@dataclass(slots=True)
+class Account:
+    """One user in one period."""
+
+    granted: int = 0
+    used: int = 0
+    held: int = 0
+
+    @property
+    def figures(self) -> tuple[int, int, int]:
+        return self.granted, self.used, self.held
+
+
+@dataclass(slots=True, eq=False)
+class PaperJob:
+    """One job, and where its minutes lie."""
+
+    id: JobId
+    user_id: UserId
+    interaction_id: int
+    minutes: int
+    """What its song will be charged, though nobody knows before it is decoded."""
+    state: State = State.RECEIVED
+    is_acknowledged: bool = False
+    is_lucky: bool = True
+    """Nothing has gone wrong with it yet."""
+    period: str | None = None
+    """In which its minutes were held."""
+
+
+@dataclass(slots=True)
+class Paper:
+    """Everything that was written down."""
+
+    allowance: int
+    accounts: defaultdict[tuple[UserId, str], Account] = field(
+        default_factory=lambda: defaultdict(Account)
+    )
+    jobs: dict[JobId, PaperJob] = field(default_factory=dict)
+
+    def left(self, user_id: UserId, period: str) -> int:
+        account = self.accounts[user_id, period]
+        return max(0, self.allowance + account.granted - account.used - account.held)
+
+    def active(self, user_id: UserId) -> int:
+        own = [job for job in self.jobs.values() if job.user_id == user_id]
+        return sum(not job.state.is_final for job in own)
+
+    def in_state(self, *states: State) -> list[PaperJob]:
+        return [job for job in self.jobs.values() if job.state in states]
+
+    def move(self, job: PaperJob, to: State, period: str) -> None:
+        """Note the job's new state, and move its minutes accordingly."""
+        was_holding, is_holding = job.state in HOLDING, to in HOLDING
+        if is_holding and not was_holding:
+            job.period = period
+        if job.period is not None:
+            account = self.accounts[job.user_id, job.period]
+            account.held += job.minutes * (is_holding - was_holding)
+            account.used += job.minutes * ((to in PAID) - (job.state in PAID))
+        job.state = to
