@@ -5,7 +5,7 @@ server, hand out its pool, block in it and set its rules.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Membership, UserId
@@ -48,10 +48,9 @@ class Administration:
         The owner's word counts everywhere, a manager's in their server and only to lower;
         `membership` is the user's there.
         """
-        subject = Subject("user", user_id, actor.guild_id)
-        if not actor.is_owner:
-            actor.must_be(Rank.MANAGER)
-            subject = replace(subject, guild_id=actor.server())
+        actor.must_be(Rank.MANAGER)
+        guild_id = actor.guild_id if actor.is_owner else actor.server()
+        subject = Subject("user", user_id, guild_id)
         await self._decide(actor, subject, minutes, user_id, membership)
 
     async def set_role(self, actor: Actor, role_id: int, minutes: int | None) -> None:
