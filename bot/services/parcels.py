@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from bot.audio.tools import AudioTools
@@ -100,9 +101,9 @@ class Parcels:
         others = [each for each in OFFERED if each is not made]
         if self._packer.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
-        fit = []
+        fit, alone = [], replace(terms, messages=1)  # as it is shown again
         for audio_format in others:
             sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
-            if audio_format is AudioFormat.MP3 or None not in placed(sizes, terms):
+            if audio_format is AudioFormat.MP3 or None not in placed(sizes, alone):
                 fit.append(audio_format)
         return tuple(fit)
