@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from aiosqlite import Connection
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected, StoreUnavailable
@@ -138,7 +139,11 @@ async def test_one_more_unfinished_job_than_allowed_is_refused(house: House) -> 
 
 
 async def test_one_user_downloads_one_file_at_a_time(house: House) -> None:
+    house.downloads.gate = asyncio.Event()
     jobs = [await house.split() for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert house.downloads.active == 1
+    house.downloads.gate.set()
     for job in jobs:
         await house.until(job.id)
     assert house.downloads.most_active == 1
@@ -297,3 +302,21 @@ async def test_a_locked_store_refuses_new_requests_as_busy(house: House) -> None
     locker.execute("ROLLBACK")
     locker.close()
     assert (await house.receive()).state is State.RECEIVED
+
+
+async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(house: House) -> None:
+    is_free = asyncio.Event()
+
+    async def dawdle(conn: Connection) -> None:
+        await is_free.wait()
+
+    writing = asyncio.create_task(house.db.write(dawdle))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await house.receive()
+    is_free.set()
+    await writing
+    async with asyncio.timeout(5):
+        while not (jobs := await house.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
+            await asyncio.sleep(0.01)
+    assert jobs[0].state is State.CANCELLED

@@ -1,4 +1,5 @@
 import asyncio
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -345,3 +346,9 @@ async def test_jobs_outlive_a_crash(jobs: JobStore, path: Path):
     again = await Database.open(path, durable=False)  # as after a kill: nothing was closed
     assert await JobStore(db=again).unfinished() == [job]
     await again.close()
+
+
+async def test_an_attempt_of_no_job_is_refused(db: Database, jobs: JobStore):
+    with pytest.raises(sqlite3.IntegrityError):
+        await jobs.record(an_attempt(a_job()))
+    assert await count(db, "attempts") == 0
