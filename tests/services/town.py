@@ -29,6 +29,7 @@ from tests.services.paper import Paper, PaperJob
 
 USERS = (UserId(1), UserId(2))
 OWNER, STRANGER = UserId(8), UserId(9)
+SOURCE = replace(REQUEST.source, url=f"{REQUEST.source.url}?hm=signed")
 MAX_ACTIVE = 3
 KEEP = timedelta(hours=24)
 ROUNDS = 60
@@ -139,7 +140,9 @@ class Town:
 
     async def _receive(self, interaction: int, user: UserId) -> Job:
         return await self._house.services.splits.receive(
-            interaction_id=interaction, request=replace(REQUEST, user_id=user), reply=REPLY
+            interaction_id=interaction,
+            request=replace(REQUEST, user_id=user, source=SOURCE),
+            reply=REPLY,
         )
 
     async def _hear(self, job: PaperJob, hears: bool | None) -> None:
@@ -276,9 +279,10 @@ class Town:
         return pause
 
     def _prepare(self, job: PaperJob) -> None:
-        """Let the next file that is downloaded be this job's song."""
+        """Let the next file that is downloaded be this job's song, short of a minute or over."""
         self._house.downloads.song = job.id.encode()
-        self._house.audio.duration_s = job.minutes * 60 - 0.5
+        short_s = 0.5 if job.interaction_id % 2 else 59.5
+        self._house.audio.duration_s = job.minutes * 60 - short_s
 
     async def _note(self, job: PaperJob, *expected: State) -> None:
         """Write down where the job is now, which has to be one of the expected states."""
