@@ -6,7 +6,7 @@ export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check bench chaos fuzz live lock container-proof clean model
+.PHONY: help demo run test check bench chaos planted fuzz live lock container-proof clean model
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -35,8 +35,12 @@ check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 bench: .venv/dev.stamp model ## measure separation: quality, speed, memory
 	@$(python) -m bench.separation $(ARGS)
 
-chaos:
-	@echo 'chaos: comes with the durability work; nothing to run yet'
+chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for less)
+	@$(python) -m tests.chaos $(ARGS)
+	@test -n "$(ARGS)" || $(MAKE) --no-print-directory planted
+
+planted: .venv/dev.stamp ## plant known bugs in a copy, and demand that the tests notice (ARGS="token" to choose)
+	@$(python) -m tests.planted $(ARGS)
 
 fuzz:
 	@echo 'fuzz: comes with the durability work; nothing to run yet'

@@ -1,0 +1,107 @@
+"""The bot as it is, but for quick sound, services that obey songs, and a point to die at.
+
+Run as `python -m tests.chaos.bot`. What a rehearsal asks for is in the environment.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.audio.tasks import Decoded
+from bot.cli.compose import open_store
+from bot.cli.roster import way_out
+from bot.cli.run import Parts, run_with
+from bot.config import Settings, load_settings
+from bot.domain.errors import Reason, Rejected
+from bot.providers.base import Provider
+from bot.providers.downloads import Downloads
+from storage.datadir import DataDir
+from tests.chaos.points import MortalJobs, Point, Reaper
+from tests.chaos.services import HOME, HOSTED, Home, Script, Service
+from tests.fakes import FakeAudio
+
+POINT = "REHEARSAL_POINT"
+FOLDER = "REHEARSAL_FOLDER"
+"""Where services keep their journals, and what else outlives a bot but is not the bot's."""
+PLACES = "REHEARSAL_PLACES"
+"""How many songs a hosted service takes at a time."""
+JUMP, LAG = "jump", "lag"
+PROBE_GAP_S = 0.01
+
+
+@dataclass
+class QuickAudio(FakeAudio):
+    """Takes every file for a song of 100 s, except those that call themselves broken."""
+
+    duration_s: float = 100.0
+
+    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+        if source.read_bytes() == Script.BROKEN.encode():
+            raise Rejected(Reason.BROKEN_FILE)
+        return await super().decode(source, into, max_duration_s=max_duration_s)
+
+
+class JumpingClock:
+    """The machine's clock, and as many seconds more as a file says."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def now(self) -> datetime:
+        jump_s = float(self._file.read_text()) if self._file.exists() else 0.0
+        return datetime.now(UTC) + timedelta(seconds=jump_s)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStack) -> Parts:
+    """Open the parts of a rehearsal."""
+    folder = Path(os.environ[FOLDER])
+    point = os.environ.get(POINT)
+    clock = JumpingClock(folder / JUMP)
+    probe = asyncio.create_task(_note_lag(folder / LAG), name="lag")
+    stack.callback(probe.cancel)
+    store = await open_store(data, clock)
+    reaper = Reaper(Point.parse(point) if point else None)
+    stack.push_async_callback(store.db.close)
+    downloads = Downloads(transport=way_out(settings))
+    stack.push_async_callback(downloads.aclose)
+    return Parts(
+        store=replace(store, jobs=MortalJobs.on(store.db, reaper)),
+        providers=_services(folder, int(os.environ.get(PLACES, "8"))),
+        downloads=downloads,
+        audio=QuickAudio(),  # type: ignore[arg-type] # matches by shape
+        clock=clock,
+    )
+
+
+def _services(folder: Path, places: int) -> Mapping[str, Provider]:
+    services: dict[str, Provider] = {
+        name: Service(name, folder, concurrency=places) for name in HOSTED
+    }
+    return services | {HOME: Home(folder)}
+
+
+async def _note_lag(file: Path) -> None:
+    """Write down, once a second, by how much the event loop was late each time."""
+    late_ms: list[str] = []
+    with file.open("a") as notes:
+        while True:
+            due = time.monotonic() + PROBE_GAP_S
+            await asyncio.sleep(PROBE_GAP_S)
+            late_ms.append(f"{(time.monotonic() - due) * 1000:.2f}")
+            if len(late_ms) * PROBE_GAP_S >= 1.0:
+                notes.write("\n".join(late_ms) + "\n")
+                notes.flush()
+                late_ms.clear()
+
+
+if __name__ == "__main__":
+    sys.exit(run_with(open_rehearsal, load_settings()))

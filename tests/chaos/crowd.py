@@ -1,0 +1,118 @@
+"""Many people at once: they use commands as fast as a test likes, and note each answer."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from sandbox.errors import Json
+from sandbox.server import Sandbox
+
+CHANNEL = "karaoke"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of one command; without ids the bot did not answer."""
+
+    name: str
+    took_s: float
+    interaction_id: int | None = None
+    message_id: int | None = None
+    refusal: str = ""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """People in one channel of the stand-in; `answers` are all that were ever got."""
+
+    sandbox: Sandbox
+    people: list[int] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    _songs: dict[str, str] = field(default_factory=dict)
+    _calls: set[asyncio.Task[Answer]] = field(default_factory=set)
+    _http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.settle()
+        if self._http is not None:
+            await self._http.close()
+
+    def invite(self, count: int) -> None:
+        """Let so many more people in."""
+        world = self.sandbox.world
+        guild = next(iter(world.guilds.values()))
+        members = dict(guild.members)
+        for number in range(len(self.people), len(self.people) + count):
+            user = world.add_user(f"Guest {number}")
+            members[user.id] = ()
+            self.people.append(user.id)
+        world.add_guild(replace(guild, members=members))
+
+    async def bring(self, song: Path) -> None:
+        """Upload a song, to be split by its name as often as one likes."""
+        form = aiohttp.FormData()
+        form.add_field("file", song.read_bytes(), filename=song.name)
+        answer = await self._post("/uploads", data=form)
+        self._songs[song.stem] = answer["id"]
+
+    async def split(self, song: str, person: int, **options: Any) -> Answer:
+        """Use `/split` and note the answer."""
+        return await self.command("split", person, file={"upload": self._songs[song]}, **options)
+
+    async def command(self, name: str, person: int, **options: Any) -> Answer:
+        """Use a command and note the answer."""
+        asked = {"as": person, "channel": self._channel, "name": name, "options": options}
+        began = time.monotonic()
+        said = await self._post("/commands", json=asked)
+        answer = Answer(
+            name=name,
+            took_s=time.monotonic() - began,
+            interaction_id=_number(said.get("interaction_id")),
+            message_id=_number(said.get("message_id")),
+            refusal=said.get("error", ""),
+        )
+        self.answers.append(answer)
+        return answer
+
+    def soon(self, song: str, person: int, **options: Any) -> None:
+        """Use `/split` without waiting for the answer."""
+        self._meanwhile(self.split(song, person, **options))
+
+    def ask_soon(self, name: str, person: int) -> None:
+        """Use another command without waiting for the answer."""
+        self._meanwhile(self.command(name, person))
+
+    async def settle(self) -> None:
+        """Wait until everybody has an answer, or none."""
+        await asyncio.gather(*self._calls)
+
+    def _meanwhile(self, call: Coroutine[Any, Any, Answer]) -> None:
+        calling = asyncio.create_task(call)
+        self._calls.add(calling)
+        calling.add_done_callback(self._calls.discard)
+
+    @property
+    def _channel(self) -> int:
+        channels = self.sandbox.world.channels.values()
+        return next(channel.id for channel in channels if channel.name == CHANNEL)
+
+    async def _post(self, path: str, **body: Any) -> Json:
+        if self._http is None:
+            raise RuntimeError("use Crowd as an asynchronous context manager")
+        url = f"{self.sandbox.base_url}/sandbox{path}"
+        async with self._http.post(url, **body) as response:
+            said: Json = await response.json()
+        return said
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)

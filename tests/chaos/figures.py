@@ -1,0 +1,63 @@
+"""What a rehearsal measured, and whether that is good enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One line of the table."""
+
+    scene: str
+    what: str
+    measured: str
+    limit: str
+    is_met: bool
+    is_speed: bool = False
+    """It says something of the machine too, and of what else that does just now."""
+
+
+def at_most(scene: str, what: str, measured: float, limit: float, unit: str = "") -> Figure:
+    """Say that something must not be more than this."""
+    return Figure(
+        scene=scene,
+        what=what,
+        measured=f"{measured:,.3g}{unit}",
+        limit=f"<= {limit:g}{unit}",
+        is_met=measured <= limit,
+        is_speed=True,
+    )
+
+
+def exactly(scene: str, what: str, measured: int, wanted: int) -> Figure:
+    """Say that something must be just this many."""
+    return Figure(
+        scene=scene,
+        what=what,
+        measured=f"{measured:,}",
+        limit=f"{wanted:,}",
+        is_met=measured == wanted,
+    )
+
+
+def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
+    """Say that something must not happen at all; the first two cases are shown."""
+    shown = "; ".join(found[:2])
+    return Figure(
+        scene=scene,
+        what=what,
+        measured=f"{len(found)}" + (f": {shown}" if found else ""),
+        limit="0",
+        is_met=not found,
+    )
+
+
+def note(scene: str, what: str, measured: str) -> Figure:
+    """Tell how much was done, which has no limit."""
+    return Figure(scene=scene, what=what, measured=measured, limit="", is_met=True)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of all does not pass; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -1,0 +1,131 @@
+"""The points at which a bot can be told to die: before, within and after each of its commits.
+
+What a bot does elsewhere lies between two commits, so "after the submit has arrived" is
+`submitting>processing` before its commit, and "after the upload" is `ready>delivered` before its.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from sqlite3 import Row
+from typing import Any, Self, TypeVar
+
+from aiosqlite import Connection
+
+from bot.domain.attempt import Attempt
+from bot.domain.job import Job, JobId, State
+from storage.database import Database, Parameters
+from storage.jobs import JobStore
+
+T = TypeVar("T")
+
+KILLED = 137
+
+_step: ContextVar[str] = ContextVar("step", default="")
+
+
+class Moment(StrEnum):
+    """Where in a commit."""
+
+    BEFORE = "before"
+    WITHIN = "within"
+    """Every statement is made, and COMMIT is not."""
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The `nth` time that a life gets there is its last."""
+
+    step: str
+    moment: Moment
+    nth: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` has written."""
+        step, moment, nth = text.split(":")
+        return cls(step, Moment(moment), int(nth))
+
+    def __str__(self) -> str:
+        return f"{self.step}:{self.moment}:{self.nth}"
+
+
+class Reaper:
+    """Ends this process at one point, as `kill -9` would."""
+
+    def __init__(self, point: Point | None) -> None:
+        self._point = point
+        self._passed = 0
+
+    def passes(self, step: str, moment: Moment) -> None:
+        point = self._point
+        if point is None or (step, moment) != (point.step, point.moment):
+            return
+        self._passed += 1
+        if self._passed == point.nth:
+            os._exit(KILLED)
+
+
+class MortalDatabase:
+    """A database that a reaper watches."""
+
+    def __init__(self, db: Database, reaper: Reaper) -> None:
+        self._db = db
+        self._reaper = reaper
+
+    async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        return await self._db.read(sql, parameters)
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        step = _step.get()
+
+        async def mortal(conn: Connection) -> T:
+            result = await work(conn)
+            self._reaper.passes(step, Moment.WITHIN)
+            return result
+
+        self._reaper.passes(step, Moment.BEFORE)
+        result = await self._db.write(mortal)
+        self._reaper.passes(step, Moment.AFTER)
+        return result
+
+
+class MortalJobs(JobStore):
+    """Jobs whose writes bear the names of their steps, on a database that is watched."""
+
+    @classmethod
+    def on(cls, db: Database, reaper: Reaper) -> Self:
+        return cls(db=MortalDatabase(db, reaper))  # type: ignore[arg-type] # matches by shape
+
+    async def add(self, job: Job, *, max_active: int) -> Job:
+        with _named("new"):
+            return await super().add(job, max_active=max_active)
+
+    async def save(self, job: Job, *, expected: State, **rest: Any) -> None:
+        with _named(f"{expected}>{job.state}"):
+            await super().save(job, expected=expected, **rest)
+
+    async def record(self, attempt: Attempt) -> None:
+        with _named(f"record>{attempt.state}"):
+            await super().record(attempt)
+
+    async def reply_shown(self, job_id: JobId, version: int, **rest: Any) -> None:
+        with _named("shown"):
+            await super().reply_shown(job_id, version, **rest)
+
+    async def mark_expired(self, job_id: JobId) -> None:
+        with _named("expired"):
+            await super().mark_expired(job_id)
+
+
+@contextmanager
+def _named(step: str) -> Iterator[None]:
+    token = _step.set(step)
+    try:
+        yield
+    finally:
+        _step.reset(token)

@@ -1,0 +1,52 @@
+"""The gateway breaks off, asks for a new connection, or forgets the session, while people work."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from tests.chaos.checks import broken_promises
+from tests.chaos.figures import Figure, exactly, none_of, note
+from tests.chaos.scenes.kills import unfinished
+from tests.chaos.services import Script
+from tests.chaos.stage import Stage, stage
+
+NAME = "gateway"
+COMMANDS_A_SECOND = 5
+
+
+async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
+    """Disturb the connection about once a second, with commands all the while."""
+    random = Random(seed)
+    async with stage(home / NAME, people=10) as here:
+        async with here.life():
+            disturbing = asyncio.create_task(_disturb(here, random))
+            for _ in range(int(seconds * COMMANDS_A_SECOND)):
+                here.crowd.soon(Script.PLAIN, random.choice(here.crowd.people))
+                await asyncio.sleep(1 / COMMANDS_A_SECOND)
+            disturbing.cancel()
+            await here.crowd.settle()
+            is_drained = await here.drained()
+        interactions = Counter(
+            row["interaction_id"] for row in here.rows("SELECT interaction_id FROM jobs")
+        )
+        answered = [each for each in here.crowd.answers if each.message_id is not None]
+        missing = [each for each in answered if each.interaction_id not in interactions]
+        return [
+            note(
+                NAME,
+                "resumes, new sessions",
+                f"{here.sandbox.gateway.resumes}, {here.sandbox.gateway.identifies - 1}",
+            ),
+            note(NAME, "commands answered", f"{len(answered)} of {len(here.crowd.answers)}"),
+            exactly(NAME, "jobs made twice", sum(n > 1 for n in interactions.values()), 0),
+            exactly(NAME, "answered commands without a job", len(missing), 0),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
+        ]
+
+
+async def _disturb(here: Stage, random: Random) -> None:
+    door = here.sandbox.gateway
+    while True:
+        await asyncio.sleep(random.uniform(0.3, 1.7))
+        await random.choices((door.drop, door.ask_to_reconnect, door.invalidate), (6, 3, 1))[0]()

@@ -1,0 +1,173 @@
+"""Everything that Discord may answer to an edit: each alone, then all at random."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from bot.domain.job import State
+from sandbox.faults import Fault
+from tests.chaos.checks import broken_promises
+from tests.chaos.figures import Figure, none_of, note
+from tests.chaos.scenes.kills import unfinished
+from tests.chaos.services import Script
+from tests.chaos.stage import Stage, stage
+
+NAME = "refusals"
+TOKEN, CHANNEL = "PATCH /webhooks/*", "PATCH /channels/*"
+DIRECT, ANSWER = "POST /channels/*", "POST /interactions/*"
+SONGS_A_SECOND = 3
+ENDS_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What Discord does to one song's requests, and what should become of the song."""
+
+    name: str
+    faults: Sequence[Fault]
+    ends: State = State.DELIVERED
+    refusals: int
+    """How many requests may be refused before the bot understands."""
+
+
+def _dead_token() -> Fault:
+    return Fault(route=TOKEN, status=401, code=50027)
+
+
+CASES = (
+    Case(name="429", faults=[Fault(route=TOKEN, status=429, times=3)], refusals=3),
+    Case(name="500", faults=[Fault(route=TOKEN, status=500, times=3)], refusals=3),
+    Case(name="502", faults=[Fault(route=TOKEN, status=502, times=3)], refusals=3),
+    Case(name="503", faults=[Fault(route=TOKEN, status=503, times=3)], refusals=3),
+    Case(name="reset", faults=[Fault(route=TOKEN, reset=True, times=3)], refusals=3),
+    Case(
+        name="reset after it took effect",
+        faults=[Fault(route=TOKEN, reset=True, after=True, times=3)],
+        refusals=3,
+    ),
+    Case(name="401/50027", faults=[_dead_token()], refusals=1),
+    Case(name="403", faults=[Fault(route=TOKEN, status=403, code=50013)], refusals=1),
+    Case(
+        name="404, twice to be sure",
+        faults=[Fault(route=TOKEN, status=404, code=10015)],
+        refusals=2,
+    ),
+    Case(
+        name="401 and 403, direct messages taken",
+        faults=[_dead_token(), Fault(route=CHANNEL, status=403, code=50001)],
+        refusals=2,
+    ),
+    Case(
+        name="401 and 403, direct messages refused",
+        faults=[
+            _dead_token(),
+            Fault(route=CHANNEL, status=403, code=50001),
+            Fault(route=DIRECT, status=403, code=50007),
+        ],
+        ends=State.KEPT,
+        refusals=3,
+    ),
+    Case(
+        name="401 and 404, direct messages refused",
+        faults=[
+            _dead_token(),
+            Fault(route=CHANNEL, status=404, code=10008),
+            Fault(route=DIRECT, status=403, code=50007),
+        ],
+        ends=State.KEPT,
+        refusals=3,
+    ),
+    Case(
+        name="401 and 30046",
+        faults=[_dead_token(), Fault(route=CHANNEL, status=429, code=30046, times=2)],
+        refusals=3,
+    ),
+    Case(
+        name="10062 to the answer",
+        faults=[Fault(route=ANSWER, status=404, code=10062)],
+        ends=State.CANCELLED,
+        refusals=1,
+    ),
+    Case(
+        name="40060 to the answer",
+        faults=[Fault(route=ANSWER, status=400, code=40060, after=True)],
+        refusals=1,
+    ),
+)
+_AT_RANDOM = (
+    *(Fault(route=TOKEN, status=status) for status in (429, 500, 502, 503)),
+    *(Fault(route=CHANNEL, status=status) for status in (429, 500, 502, 503)),
+    *(Fault(route=route, reset=True) for route in (TOKEN, CHANNEL, ANSWER)),
+    *(Fault(route=route, reset=True, after=True) for route in (TOKEN, CHANNEL, ANSWER)),
+    *(Fault(route=route, delay_s=1.0) for route in (TOKEN, CHANNEL, ANSWER)),
+    _dead_token(),
+    Fault(route=TOKEN, status=403, code=50013),
+    Fault(route=TOKEN, status=404, code=10015),
+    Fault(route=CHANNEL, status=403, code=50001),
+    Fault(route=CHANNEL, status=404, code=10008),
+    Fault(route=CHANNEL, status=429, code=30046),
+    Fault(route=DIRECT, status=403, code=50007),
+    Fault(route=DIRECT, reset=True),
+    Fault(route=ANSWER, status=404, code=10062),
+    Fault(route=ANSWER, status=400, code=40060, after=True),
+    Fault(route=ANSWER, status=500),
+)
+
+
+async def one_by_one(home: Path, *, cases: Sequence[Case] = CASES) -> list[Figure]:
+    """Send one song for each case."""
+    async with stage(home / "one-by-one") as here:
+        async with here.life():
+            wrong = [said for case in cases for said in await _try(here, case)]
+        return [
+            note(NAME, "answers to an edit, one by one", f"{len(cases)}"),
+            none_of(NAME, "with another end, or asked more often than needed", wrong),
+        ]
+
+
+async def at_random(home: Path, *, seed: int, seconds: float) -> list[Figure]:
+    """Send songs while a fault is ordered every now and then."""
+    random = Random(seed)
+    ordered = 0
+    async with stage(home / "at-random", people=10) as here:
+        async with here.life():
+            for _ in range(int(seconds * SONGS_A_SECOND)):
+                fault = replace(random.choice(_AT_RANDOM), times=random.randint(1, 3))
+                here.sandbox.faults.add(fault)
+                ordered += fault.times or 0
+                here.crowd.soon(random.choice(_SONGS), random.choice(here.crowd.people))
+                await asyncio.sleep(1 / SONGS_A_SECOND)
+            here.sandbox.faults.clear()
+            await here.crowd.settle()
+            is_drained = await here.drained(120)
+        return [
+            note(NAME, "faults at random", f"{ordered}"),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
+        ]
+
+
+_SONGS = (Script.PLAIN, Script.PLAIN, Script.REFUSED, Script.NOBODY, Script.FAILS)
+
+
+async def _try(here: Stage, case: Case) -> list[str]:
+    asked_before = len(here.sandbox.log.entries())
+    for fault in case.faults:
+        here.sandbox.faults.add(replace(fault))
+    await here.crowd.split(Script.PLAIN, here.crowd.people[0])
+    is_drained = await here.drained(ENDS_WITHIN_S)
+    here.sandbox.faults.clear()
+    rows = here.rows("SELECT state FROM jobs ORDER BY rowid DESC LIMIT 1")
+    state = rows[0]["state"] if rows else None
+    refused = [
+        entry
+        for entry in here.sandbox.log.entries()[asked_before:]
+        if entry["status"] is None or entry["status"] >= 400
+    ]
+    wrong = []
+    if not is_drained or state != case.ends:
+        wrong.append(f"{case.name}: {state}")
+    if len(refused) > case.refusals:
+        wrong.append(f"{case.name}: refused {len(refused)} times, not {case.refusals}")
+    return wrong

@@ -1,0 +1,198 @@
+"""Separation services whose memory outlives the bot, and that do what a song's name tells them.
+
+Each submit that arrives is a line in a journal on disk, written before it is answered.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import (
+    ProviderBusy,
+    ProviderDown,
+    ProviderError,
+    ProviderProtocol,
+    ProviderRefused,
+    SubmitUncertain,
+)
+from bot.domain.stems import Stem
+from bot.providers.base import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Running,
+    Source,
+)
+from tests.fakes import TWO_STEMS
+
+POLL_S = 0.05
+
+
+class Script(StrEnum):
+    """What becomes of a song that is called so; the first service in line does it."""
+
+    PLAIN = "plain"
+    SLOW = "slow"
+    ENDLESS = "endless"
+    AT_ONCE = "at-once"
+    BUSY = "busy"
+    DOWN = "down"
+    REFUSED = "refused"
+    NOBODY = "nobody"
+    """Refused by all."""
+    OUT = "out"
+    """All are down."""
+    UNCERTAIN = "uncertain"
+    NONSENSE = "nonsense"
+    FAILS = "fails"
+    LOST = "lost"
+    BROKEN = "broken"
+    """Cannot be decoded; that is for the audio tools."""
+
+
+_WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
+
+
+def script_of(url: str | None) -> Script:
+    """Read the script from the name of the file."""
+    stem = PurePosixPath(urlsplit(url or "").path).stem
+    return Script(stem) if stem in set(Script) else Script.PLAIN
+
+
+def _refuse_if_all_do(script: Script) -> None:
+    if script is Script.NOBODY:
+        raise ProviderRefused
+    if script is Script.OUT:
+        raise ProviderDown
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What one service remembers of the submits that reached it."""
+
+    path: Path
+
+    def note(self, call: Call) -> None:
+        """Remember a submit; one write, so that a kill leaves a whole line or none."""
+        line = f"{call.job_id} {call.attempt}\n".encode()
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(descriptor, line)
+        finally:
+            os.close(descriptor)
+
+    def arrived(self) -> Counter[str]:
+        """Return how often each job arrived."""
+        if not self.path.exists():
+            return Counter()
+        return Counter(line.split()[0] for line in self.path.read_text().splitlines())
+
+
+class Service:
+    """One provider of a rehearsal."""
+
+    def __init__(self, name: str, folder: Path, *, concurrency: int = 8) -> None:
+        self.capabilities = Capabilities(
+            name=name,
+            title=name.title(),
+            models=(TWO_STEMS,),
+            poll_interval_s=POLL_S,
+            concurrency=concurrency,
+        )
+        self._journal = Journal(folder / f"{name}.journal")
+        self._is_first = name == FIRST
+
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        script = script_of(source.url)
+        _refuse_if_all_do(script)
+        if not self._is_first:
+            script = Script.PLAIN
+        if (error := _REFUSALS.get(script)) is not None:
+            raise error()
+        self._journal.note(call)
+        match script:
+            case Script.UNCERTAIN:
+                raise SubmitUncertain
+            case Script.NONSENSE:
+                raise ProviderProtocol
+            case Script.AT_ONCE:
+                return Finished(_FILES)
+            case _:
+                return Accepted(RemoteRef(f"{script}@{time.time() + _WORK_S.get(script, 0.1)}"))
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        script, _, ends_at = ref.partition("@")
+        if time.time() < float(ends_at):
+            return Running(0.5)
+        if script == Script.FAILS:
+            return Failed("rehearsed")
+        return Lost() if script == Script.LOST else Finished(_FILES)
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        into.write_bytes(b"stem")
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        raise AssertionError("no service of a rehearsal can cancel")
+
+    async def aclose(self) -> None:
+        return None
+
+
+class Home:
+    """A service in the bot's own process: what it worked on is lost with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.capabilities = Capabilities(
+            name=HOME,
+            title="Home",
+            models=(TWO_STEMS,),
+            is_hosted=False,
+            is_resubmittable=True,
+            can_cancel=True,
+            gives_spools=True,
+            poll_interval_s=POLL_S,
+            concurrency=2,
+        )
+        self._journal = Journal(folder / f"{HOME}.journal")
+        self._ends_at: dict[RemoteRef, float] = {}
+
+    async def submit(self, call: Call, source: Source) -> Accepted:
+        script = script_of(source.url)
+        _refuse_if_all_do(script)
+        self._journal.note(call)
+        ref = RemoteRef(f"{call.job_id}-{call.attempt}")
+        self._ends_at[ref] = time.monotonic() + _WORK_S.get(script, 0.1)
+        return Accepted(ref)
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Lost:
+        if ref not in self._ends_at:
+            return Lost()
+        return Running(0.5) if time.monotonic() < self._ends_at[ref] else Finished(_FILES)
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        into.write_bytes(b"stem")
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        self._ends_at.pop(ref, None)
+
+    async def aclose(self) -> None:
+        return None
+
+
+FIRST, SECOND, HOME = "far", "near", "home"
+HOSTED = (FIRST, SECOND)
+_FILES = tuple(RemoteFile(f"stems/{stem}", stem) for stem in (Stem.INSTRUMENTAL, Stem.VOCALS))
+_REFUSALS: Mapping[Script, Callable[[], ProviderError]] = {
+    Script.BUSY: lambda: ProviderBusy(retry_after_s=0.2),
+    Script.DOWN: ProviderDown,
+    Script.REFUSED: ProviderRefused,
+}

@@ -1,0 +1,90 @@
+"""`python -m tests.planted`: break a copy of the tree in each way, and demand red tests."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from tests.planted.plants import PLANTS, Plant
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("bot", "cogs", "storage", "sandbox", "tests", "pyproject.toml")
+ENDS_WITHIN_S = 120.0
+_SUMMARY = re.compile(r"^FAILED ", re.MULTILINE)
+
+
+class Verdict(StrEnum):
+    """What tests said."""
+
+    GREEN = "green"
+    RED = "red"
+    BROKEN = "no answer"
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Plant all, or those whose names hold one of the wanted words; 1 when one goes unnoticed."""
+    plants = [each for each in PLANTS if not wanted or any(word in each.name for word in wanted)]
+    with tempfile.TemporaryDirectory(prefix="planted-") as folder:
+        tree = Path(folder)
+        _copy(tree)
+        everything = sorted({path for plant in plants for path in plant.tests})
+        if (verdict := run(tree, everything)) is not Verdict.GREEN:
+            print(f"The tests are {verdict} before anything is planted.")
+            return 1
+        noticed = [_is_noticed(tree, plant) for plant in plants]
+    print(f"{sum(noticed)} of {len(noticed)} planted bugs are noticed.")
+    return 0 if all(noticed) else 1
+
+
+def _is_noticed(tree: Path, plant: Plant) -> bool:
+    path = tree / plant.file
+    whole = path.read_text()
+    if not plant.applies_to(tree):
+        print(f"LOST   {plant.name}: its text is not there", flush=True)
+        return False
+    plant.put_into(tree)
+    began = time.monotonic()
+    verdict = run(tree, plant.tests)
+    path.write_text(whole)
+    is_noticed = verdict is Verdict.RED
+    mark = "ok    " if is_noticed else "MISSED"
+    print(f"{mark} {plant.name}: {verdict} after {time.monotonic() - began:.0f} s", flush=True)
+    return is_noticed
+
+
+def run(tree: Path, tests: Sequence[str]) -> Verdict:
+    """Run tests of a tree until the first fails."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    said = tree / "said"
+    with said.open("w") as file:
+        process = subprocess.Popen(command, cwd=tree, stdout=file, stderr=subprocess.STDOUT)
+    ends_at = time.monotonic() + ENDS_WITHIN_S
+    try:
+        while process.poll() is None and time.monotonic() < ends_at:
+            # A test that failed may leave a thread behind, which the process then waits for.
+            if _SUMMARY.search(said.read_text()):
+                return Verdict.RED
+            time.sleep(0.2)
+        return {0: Verdict.GREEN, 1: Verdict.RED}.get(process.returncode, Verdict.BROKEN)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _copy(tree: Path) -> None:
+    skip = shutil.ignore_patterns("__pycache__", "node_modules")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=skip)
+        else:
+            shutil.copy(source, tree / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,15 @@
+"""The plants fit the tree; whether the tests notice them is for `make planted`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.planted.plants import PLANTS, Plant
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_a_plant_still_fits_the_tree(plant: Plant) -> None:
+    assert plant.applies_to(ROOT), f"{plant.file} does not hold exactly once: {plant.old}"
+    assert all((ROOT / path).exists() for path in plant.tests)
