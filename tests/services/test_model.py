@@ -1,7 +1,7 @@
 """The services against a plain model, in made-up evenings: requests, faults, crashes, midnights.
 
 After everything that happens, jobs move on for some rounds, with good or bad luck; then house and
-paper must agree. `make chaos` makes up many more evenings than the default run.
+paper must agree. `make test ARGS="-m chaos"` makes up many more evenings than the default run.
 """
 
 import asyncio
