@@ -37,6 +37,7 @@ WITHOUT_UNIQUE_REQUESTS = (
     "CREATE TABLE copied AS SELECT * FROM jobs",
     "PRAGMA foreign_keys = OFF",
     "DROP TABLE jobs",
+    "PRAGMA legacy_alter_table = ON",  # triggers elsewhere may name the table meanwhile
     "ALTER TABLE copied RENAME TO jobs",
     "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
 )
