@@ -93,3 +93,36 @@ async def test_orphans_are_directories_of_unknown_jobs(files: JobFiles, tmp_path
 def test_an_id_cannot_lead_out_of_the_root(files: JobFiles, name: str):
     with pytest.raises(ValueError, match="not a job id"):
         files.of(JobId(name))
+
+
+async def test_a_scratch_folder_is_of_one_user_only_and_goes_with_them(files: JobFiles):
+    where = await files.prepare(JOB)
+    async with files.scratch(JOB, "one") as one, files.scratch(JOB, "two") as two:
+        assert {one, two} == {where.parcel / "one", where.parcel / "two"}
+        (one / "a.mp3").touch()
+    assert not any(where.parcel.iterdir())
+
+
+async def test_a_job_without_files_has_no_scratch_folder(files: JobFiles):
+    with pytest.raises(FileNotFoundError):
+        async with files.scratch(JOB, "one"):
+            pytest.fail("there is nothing to encode")
+    assert not files.of(JOB).path.exists()
+
+
+async def test_masters_that_are_taken_over_outlive_the_first(files: JobFiles):
+    first, second = await files.prepare(JOB), await files.prepare(JobId("other"))
+    first.master(Stem.VOCALS).write_bytes(b"flac")
+    await files.take_over(JOB, JobId("other"))
+    await files.take_over(JOB, JobId("other"))
+    await files.remove(JOB)
+    assert second.master(Stem.VOCALS).read_bytes() == b"flac"
+    with pytest.raises(FileNotFoundError):
+        await files.take_over(JOB, JobId("other"))
+
+
+async def test_equal_files_have_equal_digests(files: JobFiles):
+    for job_id, content in ((JOB, b"a"), (JobId("same2"), b"a"), (JobId("other"), b"b")):
+        (await files.prepare(job_id)).input.write_bytes(content)
+    digests = [await files.digest(JobId(each)) for each in (JOB, "same2", "other")]
+    assert digests[0] == digests[1] != digests[2]

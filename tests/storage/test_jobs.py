@@ -352,3 +352,15 @@ async def test_an_attempt_of_no_job_is_refused(db: Database, jobs: JobStore):
     with pytest.raises(sqlite3.IntegrityError):
         await jobs.record(an_attempt(a_job()))
     assert await count(db, "attempts") == 0
+
+
+async def test_only_kept_stems_of_the_user_can_be_shown_again(jobs: JobStore):
+    assert await jobs.with_stems(USER, 5) == []
+    made = await lead(jobs, State.DELIVERED)
+    kept = await lead(jobs, State.KEPT)
+    gone = await lead(jobs, State.DELIVERED)
+    await jobs.mark_expired(gone.id)
+    await lead(jobs, State.DELIVERED, job=a_job(user_id=UserId(5)))
+    await lead(jobs, State.FAILED)
+    assert [job.id for job in await jobs.with_stems(USER, 5)] == [kept.id, made.id]
+    assert [job.id for job in await jobs.with_stems(USER, 1)] == [kept.id]

@@ -205,3 +205,17 @@ async def test_a_server_that_forbids_plain_words_too_closes_the_way(stage: Stage
     await stage.people.fault("PATCH /channels/*", status=400, code=200000)
     assert isinstance(await stage.show(reply), NotShown)
     assert stage.closed == {Way.CHANNEL}
+
+
+@pytest.mark.parametrize("context", Context)
+def test_only_replies_beyond_the_bots_own_reach_are_closing(context: Context) -> None:
+    clock = FakeClock()
+    client: Any = None
+    routes = Routes(client=client, clock=clock)
+    reply = replace(REPLY, context=context, token_expires_at=clock.now() + timedelta(minutes=15))
+    said = []
+    for _ in range(16):
+        said.append(routes.is_closing(reply))
+        clock.move(minutes=1)
+    is_beyond = context not in (Context.GUILD, Context.BOT_DM)
+    assert said == [False] * 14 + [is_beyond] + [False]
