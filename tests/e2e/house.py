@@ -16,7 +16,7 @@ from tests.e2e.records import Records
 
 PATIENCE_S = 60.0
 """Enough for a machine that is busy with other things; on a quiet one nothing takes as long."""
-LOOK_EVERY_S = 0.01
+LOOK_EVERY_S = 0.03
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class House:
     data_dir: Path
     log: Path
     records: Records
-    _stack: AsyncExitStack
+    stack: AsyncExitStack
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def guest(self, *, channel: str = "karaoke") -> "Guest":
@@ -38,7 +38,7 @@ class House:
         for guild in world.guilds.values():
             guild.members[user.id] = ()
         guest = Guest(self, user_id=user.id, name=user.name, channel=channel)
-        return await self._stack.enter_async_context(guest)
+        return await self.stack.enter_async_context(guest)
 
     async def until(self, is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
         """Wait for something that no message tells."""
@@ -139,7 +139,7 @@ async def open_house(home: Path, settings: Mapping[str, str]) -> AsyncIterator[H
             data_dir=data_dir,
             log=log,
             records=Records(data_dir),
-            _stack=stack,
+            stack=stack,
         )
         await house.until_ready()
         yield house

@@ -26,9 +26,10 @@ def read(path: Path) -> tuple[int, Sound]:
         return stream.rate, np.concatenate(blocks, axis=1).astype(np.float64)
 
 
-def write_mp3(path: Path, wav: Path) -> Path:
-    """Encode a WAV file of 16-bit stereo as MP3."""
+def write_mp3(path: Path, wav: Path, *, title: str = "") -> Path:
+    """Encode a WAV file of 16-bit stereo as MP3, with its title as a tag."""
     with av.open(str(wav)) as source, av.open(str(path), "w", format="mp3") as file:
+        file.metadata.update({"title": title} if title else {})
         stream: AudioStream = file.add_stream("libmp3lame", rate=44_100, layout="stereo")
         stream.bit_rate = 192_000
         packing = av.AudioResampler(format="s16p", layout="stereo", rate=44_100, frame_size=1152)

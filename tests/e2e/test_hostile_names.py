@@ -9,6 +9,7 @@ import pytest
 from sandbox.errors import Json
 from tests.e2e import reading
 from tests.e2e.house import House
+from tests.e2e.songs import write_mp3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
@@ -16,13 +17,18 @@ RIGHT_TO_LEFT, ISOLATE, ZERO_WIDTH_SPACE = "\u202e", "\u2066", "\u200b"
 UNESCAPED = re.compile(r"(?<!\\)[*_~`|<>\[\]()#]")
 HOSTILE = {
     "mentions": "@everyone <@1> <@&2> @here.wav",
-    "markdown": "**Neon** `Rain` [free](https://evil.example) ||spoiler||.wav",
+    "markdown": "**Neon** `Rain` [free](evil.example) ||spoiler||.wav",
     "direction": f"Neon{RIGHT_TO_LEFT}3pm.{ISOLATE}exe.wav",
     "endless": "N" * 300 + ".wav",
     "lines": "Neon\n# Rain\r\n> quote\x00\x1b[31m.wav",
     "path": "..\\..\\windows\\CON/../../etc/passwd.wav",
     "nothing": " . .wav",
 }
+TITLE = (
+    f"@everyone <@1> {RIGHT_TO_LEFT}**Ne\non** https://evil.example/../../etc/passwd"
+    ' C:\\CON [a](b) "q" a|b? *' + "N" * 300
+)
+"""A tag, unlike a name, may hold anything."""
 
 
 def upload_as(house: House, content: Path, name: str) -> Json:
@@ -47,6 +53,14 @@ def is_plain(text: str) -> bool:
     return unseen <= {"\n", ZERO_WIDTH_SPACE}
 
 
+def assert_harmless(title: str) -> None:
+    assert 0 < len(title) <= 256
+    assert is_plain(title)
+    assert UNESCAPED.search(title) is None
+    assert not {"@everyone", "@here"} & set(title.split())
+    assert "://" not in title
+
+
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_card_shows_a_name_as_words_and_nothing_more(
     house: House, tmp_path: Path, name: str
@@ -56,24 +70,24 @@ async def test_card_shows_a_name_as_words_and_nothing_more(
     no_song.write_text("not a song")
     file = upload_as(house, no_song, name)
     reply = await guest.sees(await guest.command("split", file=file))
-    title = reply["embeds"][0]["title"]
-    assert 0 < len(title) <= 256
+    assert_harmless(reply["embeds"][0]["title"])
     assert is_plain(reading.text(reply))
-    assert UNESCAPED.search(title) is None
-    assert not {"@everyone", "@here"} & set(title.split())
-    assert "://" not in title
     assert reply["content"] == ""
 
 
 @pytest.mark.model
-async def test_files_of_a_hostile_song_have_safe_names(house: House, song: Path) -> None:
+async def test_files_of_a_song_with_a_hostile_title_have_safe_names(
+    house: House, song: Path, tmp_path: Path
+) -> None:
     guest = await house.guest()
-    file = upload_as(house, song, "".join(HOSTILE.values()))
-    reply = await guest.sees(await guest.command("split", file=file, stems="vocals"))
+    file = write_mp3(tmp_path / "song.mp3", song, title=TITLE)
+    _, reply = await guest.result(file, stems="vocals")
+    title = reply["embeds"][0]["title"]
+    assert "evil.example" in title
+    assert_harmless(title)
     [stem] = reading.names(reply)
+    assert stem.startswith("@everyone")
     assert stem.endswith(" (Vocals).mp3")
-    assert 0 < len(stem.removesuffix(" (Vocals).mp3")) <= 80
+    assert len(stem.removesuffix(" (Vocals).mp3")) <= 80
     assert is_plain(stem)
     assert not set(stem) & set('<>:"/\\|?*\n')
-    inside = [path.resolve() for path in (house.data_dir / "jobs").rglob("*")]
-    assert all(path.is_relative_to(house.data_dir.resolve()) for path in inside)

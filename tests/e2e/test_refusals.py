@@ -11,7 +11,7 @@ from tests.e2e.songs import picture, write_mp3, write_silence
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
-WITHIN_S = 5.0
+WITHIN_S = 10.0
 
 
 async def assert_refused(house: House, file: Path, sentence: str) -> None:
@@ -29,7 +29,7 @@ async def assert_refused(house: House, file: Path, sentence: str) -> None:
     assert "3 of 3 min left" in await guest.quota()
 
 
-async def test_text_that_calls_itself_a_song(house: House, tmp_path: Path) -> None:
+async def test_text_that_calls_itself_a_song_is_refused(house: House, tmp_path: Path) -> None:
     file = tmp_path / "song.mp3"
     file.write_text("It was a dark and stormy night. " * 200)
     await assert_refused(
@@ -39,7 +39,7 @@ async def test_text_that_calls_itself_a_song(house: House, tmp_path: Path) -> No
     )
 
 
-async def test_picture_that_calls_itself_a_song(house: House, tmp_path: Path) -> None:
+async def test_picture_that_calls_itself_a_song_is_refused(house: House, tmp_path: Path) -> None:
     file = tmp_path / "cover.mp3"
     file.write_bytes(picture())
     await assert_refused(
@@ -49,13 +49,13 @@ async def test_picture_that_calls_itself_a_song(house: House, tmp_path: Path) ->
     )
 
 
-async def test_empty_file(house: House, tmp_path: Path) -> None:
+async def test_empty_file_is_refused(house: House, tmp_path: Path) -> None:
     file = tmp_path / "song.mp3"
     file.touch()
     await assert_refused(house, file, "This file is empty. Send it again, or another one.")
 
 
-async def test_song_that_was_cut_off(house: House, song: Path, tmp_path: Path) -> None:
+async def test_song_that_was_cut_off_is_refused(house: House, song: Path, tmp_path: Path) -> None:
     file = write_mp3(tmp_path / "song.mp3", song)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     await assert_refused(
@@ -63,12 +63,12 @@ async def test_song_that_was_cut_off(house: House, song: Path, tmp_path: Path) -
     )
 
 
-async def test_song_that_is_too_long(house: House, tmp_path: Path) -> None:
+async def test_song_that_is_too_long_is_refused(house: House, tmp_path: Path) -> None:
     file = write_silence(tmp_path / "song.wav", seconds=250)
     await assert_refused(house, file, "This song is longer than 4 minutes. Send a part of it.")
 
 
-async def test_file_that_is_declared_too_big_is_not_even_fetched(
+async def test_file_that_is_declared_too_big_is_refused_unfetched(
     house: House, tmp_path: Path
 ) -> None:
     file = tmp_path / "huge.wav"
@@ -82,7 +82,9 @@ async def test_file_that_is_declared_too_big_is_not_even_fetched(
     assert not any("huge" in entry["path"] for entry in house.sandbox.log.entries())
 
 
-async def test_song_that_takes_more_minutes_than_are_left(house: House, tmp_path: Path) -> None:
+async def test_song_that_takes_more_minutes_than_are_left_is_refused(
+    house: House, tmp_path: Path
+) -> None:
     guest = await house.guest()
     file = write_silence(tmp_path / "song.wav", seconds=200)
     answer, reply = await guest.result(file)
