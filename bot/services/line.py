@@ -5,6 +5,7 @@ its user has songs here, and who comes anew starts with the turn that is served 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from bot.domain.job import Job, JobId, UserId
 
@@ -84,7 +85,7 @@ class Line:
         """Return the waiting jobs by turn, and equal turns by age."""
         turns: dict[JobId, int] = {}
         following: dict[UserId, int] = {}
-        by_age = sorted(self._waiting[provider].values(), key=lambda job: (job.created_at, job.id))
+        by_age = sorted(self._waiting[provider].values(), key=_age)
         for job in by_age:
             user_id = job.request.user_id
             turns[job.id] = following.get(user_id, self._next_turn(provider, user_id))
@@ -121,3 +122,8 @@ class Line:
         if all(other.request.user_id != user_id for other in here):
             self._taken[provider].pop(user_id, None)
         return True
+
+
+def _age(job: Job) -> tuple[datetime, int]:
+    """Order jobs by their requests: stored times are whole seconds, interaction ids are not."""
+    return job.created_at, job.interaction_id

@@ -77,9 +77,9 @@ async def test_no_more_jobs_are_at_a_provider_than_it_declares(tmp_path: Path) -
         while house.services.line.counts()["hosted", "waiting"] < 3:
             await asyncio.sleep(0.005)
     assert len(hosted.submits) == 2
-    shown = [house.board.get(job.id) for job in jobs]
-    waiting = [each for each in shown if each is not None and each.stage is Stage.WAITING]
-    assert sorted(each.ahead or 0 for each in waiting) == [2, 3, 4]
+    async with asyncio.timeout(5):
+        while places(house, jobs) != [2, 3, 4]:
+            await asyncio.sleep(0.005)
     hosted.on_poll.clear()
     for job in jobs:
         assert (await house.until(job.id)).state is State.DELIVERED
@@ -96,6 +96,13 @@ async def test_who_waits_for_a_busy_provider_is_shown_a_place_in_line(tmp_path: 
     await waits(house, second, ahead=1)
     assert len(hosted.submits) == 1
     await house.close()
+
+
+def places(house: House, jobs: list[Job]) -> list[int]:
+    """Return the places in line as the jobs' cards show them, in order."""
+    shown = [house.board.get(job.id) for job in jobs]
+    waiting = [each for each in shown if each is not None and each.stage is Stage.WAITING]
+    return sorted(each.ahead or 0 for each in waiting)
 
 
 async def waits(house: House, job: Job, *, ahead: int) -> None:

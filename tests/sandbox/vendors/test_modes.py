@@ -107,7 +107,9 @@ async def test_hanging_vendor_is_silent_until_its_mode_changes(
 ) -> None:
     vendor.conduct.change(Mode.HANG_BEFORE_ANSWER)
     asked = asyncio.create_task(customer.submit(song))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        while not vendor.submits:
+            await asyncio.sleep(0.01)
     assert not asked.done()
     vendor.conduct.change(Mode.OK)
     with pytest.raises(httpx.ReadError):
