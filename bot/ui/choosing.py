@@ -20,9 +20,8 @@ from bot.ui.choices import recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.context import reply_of
 from bot.ui.controls import Choice, Menu
-from bot.ui.menus import select_of
 from bot.ui.names import RECIPES
-from bot.ui.pressed import Control, chosen
+from bot.ui.pressed import Control, MenuControl
 from bot.ui.text import safe, shortened
 
 MOST_WISHED = frozenset(
@@ -124,53 +123,26 @@ class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
         await make(interaction, song, entry=Entry.MESSAGE, recipe=recipe)
 
 
-class _SelectControl(Control, template=r"(?!)"):
-    prefix = ""
-
-    def __init__(self, menu: Menu) -> None:
-        super().__init__(select_of(menu))
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The message's id and what else the custom id says."""
-        return tuple(map(int, self.custom_id.split(":")[1:]))
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Build the menu again from what Discord kept."""
-        kept: Any = item
-        choices = tuple(Choice(each.value, each.label) for each in kept.options)
-        return cls(
-            Menu(custom_id=match.string, placeholder=kept.placeholder or "", choices=choices)
-        )
-
-
-class MoreMenu(_SelectControl, template="more:" + _SONG):
+class MoreMenu(MenuControl, template="more:" + _SONG):
     """Makes one of the further recipes of one song."""
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Start the job."""
-        message_id, number = self.numbers
+        message_id, number = map(int, self.subject)
         song = await interaction.client.services.picks.find(interaction, message_id, number)
-        recipe = Recipe(chosen(self.item))
+        recipe = Recipe(self.chosen)
         await make(interaction, song, entry=Entry.MESSAGE, recipe=recipe)
 
 
-class SongMenu(_SelectControl, template=r"song:(?P<message>\d+)"):
+class SongMenu(MenuControl, template=r"song:(?P<message>\d+)"):
     """Turns to one of a message's songs, and offers recipes for it."""
 
     prefix = "song"
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Offer the recipes in another answer, so that all songs can have their turn."""
-        [message_id] = self.numbers
-        number = int(chosen(self.item))
+        [message_id] = map(int, self.subject)
+        number = int(self.chosen)
         services = interaction.client.services
         song = await services.picks.find(interaction, message_id, number)
         await interaction.response.send_message(
@@ -179,14 +151,14 @@ class SongMenu(_SelectControl, template=r"song:(?P<message>\d+)"):
         )
 
 
-class PickMenu(_SelectControl, template=r"pick:(?P<message>\d+)"):
+class PickMenu(MenuControl, template=r"pick:(?P<message>\d+)"):
     """Splits one of a message's songs as the message's own command would have."""
 
     prefix = "pick"
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Start the job."""
-        [message_id] = self.numbers
+        [message_id] = map(int, self.subject)
         picks = interaction.client.services.picks
-        song = await picks.find(interaction, message_id, int(chosen(self.item)))
+        song = await picks.find(interaction, message_id, int(self.chosen))
         await make(interaction, song, entry=Entry.MENU)

@@ -1,8 +1,7 @@
 """Menus about one's own jobs; they work after a restart, and check who chose."""
 
-import re
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Self
 
 import discord
 
@@ -15,51 +14,22 @@ from bot.ui.again import start_again
 from bot.ui.choices import recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.controls import SHOW_MENU, Choice, Menu
-from bot.ui.pressed import Control, chosen
+from bot.ui.pressed import MenuControl
 
 
-def select_of(menu: Menu) -> discord.ui.Select[Any]:
-    """Build Discord's select."""
-    return discord.ui.Select(
-        custom_id=menu.custom_id,
-        placeholder=menu.placeholder,
-        options=[
-            discord.SelectOption(value=each.value, label=each.label, description=each.detail)
-            for each in menu.choices
-        ],
-    )
-
-
-class ShowMenu(Control, template=SHOW_MENU):
+class ShowMenu(MenuControl, template=SHOW_MENU):
     """Shows the chosen one of the caller's jobs again."""
-
-    def __init__(self, menu: Menu) -> None:
-        super().__init__(select_of(menu))
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Build the menu again from what Discord kept."""
-        return cls(_kept(item))
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Show it."""
         services = interaction.client.services
-        job_id = JobId(chosen(self.item))
+        job_id = JobId(self.chosen)
         job = await services.splits.get(job_id, user_id=UserId(interaction.user.id))
         await services.shows.show(interaction, job)
 
 
-class RecipeMenu(Control, template=r"recipe:(?P<job>[a-z0-9]+)"):
+class RecipeMenu(MenuControl, template=r"recipe:(?P<job>[a-z0-9]+)"):
     """Splits a job's song again by the chosen recipe."""
-
-    def __init__(self, menu: Menu) -> None:
-        super().__init__(select_of(menu))
 
     @classmethod
     def offering(cls, job: Job, offers: Iterable[Offer]) -> Self:
@@ -72,28 +42,9 @@ class RecipeMenu(Control, template=r"recipe:(?P<job>[a-z0-9]+)"):
             Menu(custom_id=f"recipe:{job.id}", placeholder=labels.CHOOSE_STEMS, choices=choices)
         )
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        """Build the menu again from what Discord kept."""
-        return cls(_kept(item))
-
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Start it as another job."""
-        job_id = JobId(self.custom_id.partition(":")[2])
+        job_id = JobId(self.subject[0])
         splits = interaction.client.services.splits
         job = await splits.get(job_id, user_id=UserId(interaction.user.id))
-        await start_again(interaction, job, recipe=Recipe(chosen(self.item)))
-
-
-def _kept(item: Any) -> Menu:
-    return Menu(
-        custom_id=item.custom_id,
-        placeholder=item.placeholder or "",
-        choices=tuple(Choice(each.value, each.label, each.description) for each in item.options),
-    )
+        await start_again(interaction, job, recipe=Recipe(self.chosen))

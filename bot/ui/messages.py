@@ -160,7 +160,7 @@ MADE_BEFORE = "You had these stems already, so nothing was charged."
 SENT_TO_DM = "The stems are in your direct messages."
 DM_REFUSED = "Discord does not let me write to you. Allow direct messages, then try again."
 UNSHOWN = "Discord did not let me show these stems here. Try again, or in another place."
-DELETE_REFUSED = "The stems are deleted; this message I may not delete."
+DELETE_REFUSED = "Discord does not let me delete this message. Delete it yourself, if you can."
 CHOOSE_RECIPE = "What shall I make of it?"
 SONG_FROM = "Which of these songs shall I split?"
 SEND_A_SONG = "Send me a song as an audio or video file, and I split it into its parts."
@@ -276,7 +276,9 @@ def help_lines(
         "I split a song into its parts: a karaoke version, the vocals, the drums, and so on.",
         "",
         "**`/split`** with a song starts one; this is where its stems will appear.",
-        "**`/jobs`** shows your songs, **`/cancel`** stops one, **`/quota`** shows your minutes.",
+        "Or send it to me in a DM, or choose `Split this audio` in the menu of a message.",
+        "**`/jobs`** shows your songs, **`/result`** their stems again, **`/cancel`** stops one.",
+        "**`/quota`** shows your minutes.",
         "",
         f"A song may have up to {max_minutes:g} min and {max_file_mib:g} MiB.",
         "A minute begun counts as a minute. What does not work out is not charged.",

@@ -1,12 +1,14 @@
 """What all buttons and menus have in common: they outlive a restart, and answer errors."""
 
+import re
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import discord
 
 from bot.ui.answers import answer_error
 from bot.ui.client import Stemcord
+from bot.ui.controls import Choice, Menu
 
 
 class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
@@ -24,6 +26,40 @@ class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
             await answer_error(interaction, exc)
 
 
-def chosen(item: Any) -> str:
-    """Return what was chosen from a menu that takes one choice."""
-    return str(item.values[0])
+class MenuControl(Control, template=r"(?!)"):
+    """A menu that takes one choice."""
+
+    def __init__(self, menu: Menu) -> None:
+        options = [
+            discord.SelectOption(value=each.value, label=each.label, description=each.detail)
+            for each in menu.choices
+        ]
+        super().__init__(
+            discord.ui.Select(
+                custom_id=menu.custom_id, placeholder=menu.placeholder, options=options
+            )
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Build the menu again from what Discord kept."""
+        kept: Any = item
+        choices = tuple(Choice(each.value, each.label, each.description) for each in kept.options)
+        placeholder = kept.placeholder or ""
+        return cls(Menu(custom_id=match.string, placeholder=placeholder, choices=choices))
+
+    @property
+    def chosen(self) -> str:
+        """The value of what was chosen."""
+        return str(self.item.values[0])
+
+    @property
+    def subject(self) -> list[str]:
+        """What the custom id names behind its first word."""
+        return self.custom_id.split(":")[1:]

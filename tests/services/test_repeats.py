@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def same(house: House) -> House:
     return house
 
 
-async def split(house: House, **changes: object) -> Job:
+async def split(house: House, **changes: Any) -> Job:
     job = await house.split(**changes)
     return await house.until(job.id)
 
@@ -56,7 +57,7 @@ async def test_a_repeat_outlives_the_job_that_it_repeats(same: House) -> None:
     [{"user_id": BEN}, {"recipe": Recipe.VOCALS}, {"provider": "fake"}],
     ids=["another user", "another recipe", "another provider"],
 )
-async def test_what_differs_is_no_repeat(same: House, changes: dict[str, object]) -> None:
+async def test_what_differs_is_no_repeat(same: House, changes: dict[str, Any]) -> None:
     await split(same)
     other = await split(same, **changes)
     assert other.repeat_of is None
