@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
-from bot.domain.errors import ProviderError
+from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
 from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.services.fetching import Unfetched
@@ -17,12 +17,15 @@ from bot.services.outcomes import Again, Next
 from bot.services.pace import Pace
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
+from bot.services.routing import TIMED_OUT
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
 MAX_FETCHES = 3
 """Rounds of fetching one answer, each with fresh links where the provider gives them."""
+MAX_VAIN_POLLS = 10
+"""In a row, refused or not to be understood, before a job looks for another provider."""
 SLOWER = 1.3
 """Each poll of a hosted provider waits so much longer than the one before, up to the maximum."""
 
@@ -58,6 +61,7 @@ class Polls:
         self._timeout = timeout
         self._intervals: dict[JobId, float] = {}
         self._fetches: Counter[JobId] = Counter()
+        self._vain: Counter[JobId] = Counter()
 
     async def poll(self, job: Job) -> Next:
         """Ask once how the job's latest attempt does; bring its results when they exist."""
@@ -74,11 +78,9 @@ class Polls:
         try:
             answer = await provider.poll(attempt.ref)
         except ProviderError as exc:
-            self._health.failed(attempt.provider, exc)
-            log.warning("%s: poll failed: %s", job.id, type(exc).__name__)
-            answer = Running()
-        else:
-            self._health.succeeded(attempt.provider)
+            return await self._unanswered(job, attempts, provider, exc)
+        self._health.succeeded(attempt.provider)
+        self._vain.pop(job.id, None)
         match answer:
             case Running(fraction):
                 return await self._wait(job, attempts, provider, fraction)
@@ -92,6 +94,20 @@ class Polls:
             case Lost():
                 return await self._give_up(job, attempt, "Lost")
 
+    async def _unanswered(
+        self, job: Job, attempts: Sequence[Attempt], provider: Provider, error: ProviderError
+    ) -> Next:
+        """Ask again later; not for ever, where only the owner or a new version can mend it."""
+        attempt = attempts[-1]
+        self._health.failed(attempt.provider, error)
+        log.warning("%s: poll failed: %s", job.id, type(error).__name__)
+        if not isinstance(error, ProviderBusy | ProviderDown):
+            self._vain[job.id] += 1
+        if self._vain[job.id] >= MAX_VAIN_POLLS:
+            name = type(error).__name__
+            return await self._give_up(job, attempt, name, AttemptState.ABANDONED)
+        return await self._wait(job, attempts, provider, None)
+
     async def _wait(
         self, job: Job, attempts: Sequence[Attempt], provider: Provider, fraction: float | None
     ) -> Next:
@@ -100,7 +116,7 @@ class Polls:
         if elapsed > self._timeout:
             if provider.capabilities.can_cancel and attempt.ref is not None:
                 await provider.cancel(attempt.ref)
-            return await self._give_up(job, attempt, "TimedOut", AttemptState.ABANDONED)
+            return await self._give_up(job, attempt, TIMED_OUT, AttemptState.ABANDONED)
         capabilities = provider.capabilities
         self._board.put(
             job.id,
@@ -137,7 +153,7 @@ class Polls:
     async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
         self._intervals.pop(job.id, None)
         try:
-            return await self._results.collect(job, attempt, provider)
+            collected = await self._results.collect(job, attempt, provider)
         except Unfetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
             return await self._ask_for_fresh_links(job, attempt, provider)
@@ -145,6 +161,8 @@ class Polls:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
             self._health.failed(attempt.provider, exc)
             return await self._give_up(job, attempt, type(exc).__name__)
+        self._fetches.pop(job.id, None)
+        return collected
 
     async def _ask_for_fresh_links(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
         """Try results again that are paid for: by new links, else later by the same, for a while.
@@ -175,6 +193,7 @@ class Polls:
     ) -> Next:
         now = self._clock.now()
         self._intervals.pop(job.id, None)
+        self._vain.pop(job.id, None)
         await self._jobs.save(
             job.submitting(now, provider=attempt.provider),
             expected=State.PROCESSING,

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.audio.tasks import Mix, Part
+from bot.audio.tasks import Fitted, Mix, Part
 from bot.audio.tools import AudioTools
 from bot.domain.attempt import Attempt
 from bot.domain.clock import Clock
@@ -96,7 +96,7 @@ class Results:
         for stem, derivation in made.items():
             match derivation:
                 case Sum(stems):
-                    parts = [Part(spool=spools[each], lag_frames=lag_frames) for each in stems]
+                    parts = [_part(spools[each], fits.get(each), lag_frames) for each in stems]
                 case Subtract(taken):
                     fit = fits[taken]
                     away = Part(spool=spools[taken], gain=-fit.gain, lag_frames=fit.lag_frames)
@@ -117,6 +117,15 @@ class Results:
         fits = await together(self._audio.fit(song, spool) for spool in spools.values())
         surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
         return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0
+
+
+def _part(spool: Path, fit: Fitted | None, lag_frames: int) -> Part:
+    """Take a stem as it is; one that is subtracted as well as loud as there, so that both add up
+    to the song.
+    """
+    if fit is None:
+        return Part(spool=spool, lag_frames=lag_frames)
+    return Part(spool=spool, gain=fit.gain, lag_frames=fit.lag_frames)
 
 
 def _model_of(provider: Provider, name: str) -> Model:

@@ -13,6 +13,8 @@ MAX_NOT_SENT = 3
 """Tries at one provider that provably sent nothing before the job moves on."""
 MAX_LOCAL_STARTS = 3
 """Starts of one job on a provider in this process; a song that kills it three times is left."""
+TIMED_OUT = "TimedOut"
+"""What an attempt says when its deadline ended it."""
 BUSY = ProviderBusy.__name__
 """What an attempt says when the provider was at a limit."""
 
@@ -107,8 +109,7 @@ def _why_nobody(
     candidates: Sequence[Candidate], choice: str | None, attempts: Sequence[Attempt]
 ) -> Problem:
     if attempts:
-        # Only the deadline abandons an attempt of a job that goes on.
-        timed_out = attempts[-1].state is AttemptState.ABANDONED
+        timed_out = attempts[-1].error == TIMED_OUT
         return Problem(Reason.TIMED_OUT) if timed_out else _gave_up(candidates, choice)
     if all(not each.can_reach_file for each in candidates):
         return Problem(Reason.DOWNLOAD_FAILED)

@@ -56,6 +56,17 @@ async def test_levels_are_of_the_whole_spools(tools, tmp_path, voice):
     assert fitted.song_rms == pytest.approx(4 * fitted.stem_rms, rel=1e-3)
 
 
+async def test_a_quiet_stem_is_not_taken_for_a_louder_note_of_the_same_pitch(tools, tmp_path):
+    time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    tone = np.tile(np.sin(2 * np.pi * 220 * time) * np.exp(-4 * time), (2, 1))
+    quiet, loud = np.zeros((2, SAMPLE_RATE)), np.zeros((2, SAMPLE_RATE))
+    quiet[:, 4000 : 4000 + len(time)] = 0.02 * tone + noise(3, 0.5, 0.002)
+    loud[:, 9000 : 9000 + len(time)] = 0.2 * tone
+    song = sounds.write_spool(tmp_path / "song.f32", quiet + loud)
+    stem = sounds.write_spool(tmp_path / "stem.f32", quiet)
+    assert (await tools.fit(song, stem)).lag_frames == 0
+
+
 async def test_levels_are_those_of_both_channels_as_masters_are_measured(tools, tmp_path, voice):
     wide = np.stack([voice[0], -voice[0]])
     song = sounds.write_spool(tmp_path / "song.f32", wide)

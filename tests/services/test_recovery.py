@@ -5,11 +5,15 @@ import errno
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import (
     ProviderAuth,
     ProviderBusy,
     ProviderDown,
+    ProviderError,
+    ProviderProtocol,
     ProviderRefused,
     Reason,
     SubmitUncertain,
@@ -191,6 +195,28 @@ async def test_a_failed_separation_goes_to_the_next_provider(tmp_path: Path) -> 
     done = await house.until((await house.split()).id)
     assert (done.state, done.provider) == (State.DELIVERED, "second")
     await house.close()
+
+
+@pytest.mark.parametrize("error", [ProviderAuth(), ProviderProtocol()])
+async def test_a_task_that_can_no_longer_be_asked_about_is_left_for_the_next_provider(
+    tmp_path: Path, error: ProviderError
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_poll = [error] * 10_000
+    house = await House.build(tmp_path, first, second)
+    done = await house.until((await house.split()).id)
+    assert (done.state, done.provider) == (State.DELIVERED, "second")
+    [left, _] = await house.jobs.attempts(done.id)
+    assert (left.state, left.error) == (AttemptState.ABANDONED, type(error).__name__)
+    assert len(first.submits) == 1
+    await house.close()
+
+
+async def test_a_provider_out_of_reach_while_it_works_is_waited_for(house: House) -> None:
+    house.provider.on_poll = [ProviderDown()] * 30
+    done = await house.until((await house.split()).id)
+    assert done.state is State.DELIVERED
+    assert len(house.provider.submits) == 1
 
 
 async def test_an_attempt_over_its_deadline_is_abandoned_after_one_more_poll(house: House) -> None:

@@ -133,6 +133,7 @@ async def test_a_voice_that_came_late_and_quiet_is_taken_out_of_the_song(
     made = studio.master(job, Stem.INSTRUMENTAL)
     assert made.shape == song.shape
     assert decibels(made - band, stems[Stem.VOCALS]) < -25
+    assert decibels(mixed(studio.masters(job)) - song, song) < -60
 
 
 async def test_a_quiet_voice_is_taken_out_of_a_wide_song(

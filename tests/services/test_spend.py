@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.domain.errors import ProviderBusy, Reason
 from bot.domain.job import Job, State, UserId
 from bot.providers.base import Failed, Running
-from bot.services.progress import Stage
+from bot.services.progress import Progress, Stage
 from tests.fakes import FakeProvider
 from tests.services.house import House
 
@@ -106,7 +106,8 @@ def places(house: House, jobs: list[Job]) -> list[int]:
 
 
 async def waits(house: House, job: Job, *, ahead: int) -> None:
-    async with asyncio.timeout(2):
-        while (shown := house.board.get(job.id)) is None or shown.stage is not Stage.WAITING:
+    """Wait until the job is shown in the line at that place."""
+    place = Progress(stage=Stage.WAITING, ahead=ahead, eta_s=9.0, provider="Hosted")
+    async with asyncio.timeout(5):
+        while house.board.get(job.id) != place:
             await asyncio.sleep(0.005)
-    assert (shown.ahead, shown.provider) == (ahead, "Hosted")
