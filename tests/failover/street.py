@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from bot.domain.clock import SystemClock
+from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, Source, UserId
 from bot.domain.stems import Recipe
 from bot.ops.audit import Terms, audit
@@ -34,7 +35,7 @@ SONG_S = 0.5
 MAX_RESULT_BYTES = 1 << 20
 PLACES = 25
 """More than they declare, so that a hundred jobs that wait for a vendor do not wait for long."""
-QUICK = Timeouts(slot_s=30.0, connect_s=2.0, write_s=1.0, read_s=0.5, total_s=1.5)
+QUICK = Timeouts(slot_s=30.0, connect_s=2.0, write_s=1.0, read_s=1.0, total_s=1.5)
 WORKING = Timeouts(slot_s=30.0, connect_s=10.0, write_s=10.0, read_s=30.0, total_s=30.0)
 
 _users = count(1)
@@ -92,11 +93,19 @@ class Street:
     async def send(self, jobs: int, *, recipe: Recipe = Recipe.VOCALS, **changes: Any) -> list[Job]:
         """Have so many users send a song each."""
         return [
-            await self.house.split(
+            await self._ask(
                 user_id=UserId(next(_users)), source=self.song, recipe=recipe, **changes
             )
             for _ in range(jobs)
         ]
+
+    async def _ask(self, **request: Any) -> Job:
+        """Ask as often as a user does whom the bot tells that it has too much to do."""
+        while True:
+            try:
+                return await self.house.split(**request)
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
 
     async def ends(self, jobs: Sequence[Job], *, within_s: float = 60.0) -> list[Job]:
         """Wait until every job is over; return them as they ended."""

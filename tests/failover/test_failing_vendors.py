@@ -52,16 +52,15 @@ async def sent_while_failing(street: Street, name: str, mode: Mode, jobs: int) -
     return await street.ends(sent, within_s=240)
 
 
-async def assert_nothing_twice(street: Street, name: str, mode: Mode, jobs: list[Job]) -> None:
+async def assert_nothing_twice(street: Street, name: str, jobs: list[Job]) -> None:
     """Compare what the vendor counted with what is on record."""
     vendor = street.vendor(name)
     states = Counter(await street.attempts(jobs, name))
     not_sent = states[AttemptState.NOT_SENT]
     may_have_arrived = sum(states.values()) - not_sent
     assert vendor.accepted <= may_have_arrived <= len(jobs)
-    if mode is Mode.DOWN:
-        return  # it counts nothing that it did not read
-    assert vendor.submits == sum(states.values())
+    # Fewer, where it did not get to reading before we lost patience.
+    assert vendor.submits <= sum(states.values())
 
 
 async def check_with_next(street: Street, name: str, mode: Mode, jobs: int) -> None:
@@ -69,7 +68,7 @@ async def check_with_next(street: Street, name: str, mode: Mode, jobs: int) -> N
     assert {job.state for job in done} == {State.DELIVERED}
     providers = {job.provider for job in done}
     assert providers == ({name} if (name, mode) in TAKEN_IN_STRIDE else {NEXT[name]})
-    await assert_nothing_twice(street, name, mode, done)
+    await assert_nothing_twice(street, name, done)
     assert street.broken_promises() == []
 
 
@@ -84,7 +83,7 @@ async def check_alone(street: Street, name: str, mode: Mode, jobs: int) -> None:
         assert job.problem.reason in (Reason.PROVIDERS_FAILED, Reason.TIMED_OUT)
         assert "again" in messages.problem(job.problem)
         assert (await street.house.usage(job.request.user_id)).left == 60
-    await assert_nothing_twice(street, name, mode, done)
+    await assert_nothing_twice(street, name, done)
     assert street.broken_promises() == []
 
 
