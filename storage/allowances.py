@@ -8,6 +8,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import Membership, UserId
 from bot.domain.quota import Terms
 from bot.domain.servers import Subject
+from storage.aliases import lasting_alias
 from storage.database import Database
 from storage.rows import Values, seconds
 
@@ -62,7 +63,7 @@ class Allowances:
     async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
         """Return what holds for the user where they are: a word on them goes before their roles."""
         values: Values = {
-            "user_id": user_id,
+            "user_id": None if user_id is None else await lasting_alias(self._db, user_id),
             "guild_id": membership.guild_id if membership else None,
             "role_ids": json.dumps(membership.role_ids if membership else ()),
         }
@@ -76,7 +77,7 @@ class Allowances:
         """
         put = _GIVE_USER if subject.kind == "user" else _GIVE_ROLE
         forget = _FORGET_USER if subject.kind == "user" else _FORGET_ROLE
-        values = self._values(subject, minutes, by)
+        values = await self._values(subject, minutes, by)
 
         async def work(conn: Connection) -> None:
             await conn.execute(forget if minutes is None else put, values)
@@ -86,16 +87,19 @@ class Allowances:
 
     async def limit(self, subject: Subject, minutes: int | None, by: UserId) -> None:
         """Limit the subject in its server, or lift the limit with None."""
-        values = self._values(subject, minutes, by)
+        values = await self._values(subject, minutes, by)
         statement = _FORGET_LIMIT if minutes is None else _LIMIT
         await self._db.write(lambda conn: conn.execute(statement, values))
 
-    def _values(self, subject: Subject, minutes: int | None, by: UserId) -> Values:
+    async def _values(self, subject: Subject, minutes: int | None, by: UserId) -> Values:
+        is_user = subject.kind == "user"
         return {
             "guild_id": subject.guild_id,
             "subject": subject.kind,
-            "subject_id": subject.id,
+            "subject_id": await lasting_alias(self._db, UserId(subject.id))
+            if is_user
+            else subject.id,
             "minutes": minutes,
-            "set_by": by,
+            "set_by": await lasting_alias(self._db, by),
             "set_at": seconds(self._clock.now()),
         }

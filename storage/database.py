@@ -95,6 +95,19 @@ class Database:
             raise
         return transaction.result()
 
+    async def scrub(self) -> None:
+        """Leave nothing in the files of what was deleted or replaced. Raises StoreUnavailable.
+
+        Pages that were once rearranged may hold copies that overwriting does not reach, and the
+        write-ahead log holds older pages; so both are written anew.
+        """
+        with _translated():
+            async with self._writing:
+                await self._writer.execute("VACUUM")
+                [done] = await self._writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+        if done["busy"]:
+            raise StoreUnavailable("the write-ahead log is in use")
+
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         with _translated():
             async with self._writing:
@@ -120,6 +133,8 @@ async def _prepare(conn: Connection, durable: bool, steps: Sequence[Migration]) 
     try:
         with _translated():
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+            # What is deleted is overwritten, so that what somebody wants forgotten is.
+            await conn.execute_fetchall("PRAGMA secure_delete = ON")
             await migrate(conn, steps)  # refuses a file before anything changes it
             # Fetched, because a row left unread would keep the file locked.
             await conn.execute_fetchall("PRAGMA journal_mode = WAL")

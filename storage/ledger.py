@@ -8,6 +8,7 @@ from aiosqlite import Connection
 from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
 from bot.domain.quota import Period, Usage
+from storage.aliases import Aliases, account_alias
 from storage.database import Database
 from storage.rows import seconds
 from storage.transfers import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
@@ -31,19 +32,21 @@ class Ledger:
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
+        self._aliases = Aliases(db=db)
         self._clock = clock
 
     async def usage(
         self, user_id: UserId, period: Period, allowance: int, guild_id: int | None = None
     ) -> Usage:
         """Return the user's account in `period`, under `allowance`."""
-        accounts = Accounts.of_user(user_id, guild_id)
+        accounts = Accounts.of_user(await self._aliases.of(user_id, period.key), guild_id)
         rows = await self._db.read(USAGE, accounts.in_period(period))
         return usage_of(rows, period, allowance, guild_id)
 
     async def shared(self, user_id: UserId, period: Period) -> int:
         """Return the minutes that servers gave the user in `period`, spent or not."""
-        values = {"shares": shares_of(user_id), "period": period.key}
+        alias = await self._aliases.of(user_id, period.key)
+        values = {"shares": shares_of(alias), "period": period.key}
         [row] = await self._db.read(_SHARED, values)
         return int(row["minutes"])
 
@@ -54,23 +57,27 @@ class Ledger:
 
     async def grant(self, user_id: UserId, minutes: int, period: Period, by: UserId) -> None:
         """Give the user more minutes until the period ends."""
-        gift = Transfer(
-            kind="grant",
-            debit=HOUSE,
-            credit=Accounts.of_user(user_id).available,
-            minutes=minutes,
-            period=period.key,
-            at=seconds(self._clock.now()),
-            actor_id=by,
-        )
-        await self._db.write(gift.insert)
+        now = seconds(self._clock.now())
+
+        async def give(conn: Connection) -> None:
+            await Transfer(
+                kind="grant",
+                debit=HOUSE,
+                credit=Accounts.of_user(await account_alias(conn, user_id, period)).available,
+                minutes=minutes,
+                period=period.key,
+                at=now,
+                actor_id=await account_alias(conn, by, period),
+            ).insert(conn)
+
+        await self._db.write(give)
 
     async def reset(self, user_id: UserId, period: Period, by: UserId) -> int:
         """Give the used minutes back and return how many; open holds stay as they are."""
-        accounts = Accounts.of_user(user_id)
         now = seconds(self._clock.now())
 
         async def give_back(conn: Connection) -> int:
+            accounts = Accounts.of_user(await account_alias(conn, user_id, period))
             [row] = await conn.execute_fetchall(USAGE, accounts.in_period(period))
             used = int(row["used"])
             if used:
@@ -81,7 +88,7 @@ class Ledger:
                     minutes=used,
                     period=period.key,
                     at=now,
-                    actor_id=by,
+                    actor_id=await account_alias(conn, by, period),
                 ).insert(conn)
             return used
 

@@ -10,6 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 from bot.domain.quota import Period
+from storage.aliases import account_alias
 from storage.database import Database
 from storage.rows import seconds
 from storage.transfers import HOUSE, Accounts, Transfer, pool_of
@@ -37,10 +38,9 @@ class Pools:
 
     async def give(self, guild_id: int, minutes: int, period: Period, by: UserId) -> int:
         """Put minutes into the server's pool, and return what is in it then."""
-        gift = self._gift(HOUSE, _account(guild_id), minutes, period, by)
 
         async def work(conn: Connection) -> int:
-            await gift.insert(conn)
+            await self._move(conn, HOUSE, _account(guild_id), minutes, period, by)
             return await _left(conn, guild_id)
 
         return await self._db.write(work)
@@ -51,7 +51,7 @@ class Pools:
         async def work(conn: Connection) -> int:
             left = await _left(conn, guild_id)
             if left:
-                await self._gift(_account(guild_id), HOUSE, left, period, by).insert(conn)
+                await self._move(conn, _account(guild_id), HOUSE, left, period, by)
             return left
 
         return await self._db.write(work)
@@ -63,28 +63,30 @@ class Pools:
 
         Raises Rejected with POOL_TOO_SMALL.
         """
-        share = Accounts.of_user(user_id, guild_id).available
-        gift = self._gift(_account(guild_id), share, minutes, period, by)
 
         async def work(conn: Connection) -> int:
             left = await _left(conn, guild_id)
             if minutes > left:
                 raise Rejected(Reason.POOL_TOO_SMALL, left=left)
-            await gift.insert(conn)
+            alias = await account_alias(conn, user_id, period)
+            share = Accounts.of_user(alias, guild_id).available
+            await self._move(conn, _account(guild_id), share, minutes, period, by)
             return left - minutes
 
         return await self._db.write(work)
 
-    def _gift(self, debit: str, credit: str, minutes: int, period: Period, by: UserId) -> Transfer:
-        return Transfer(
+    async def _move(
+        self, conn: Connection, debit: str, credit: str, minutes: int, period: Period, by: UserId
+    ) -> None:
+        await Transfer(
             kind="grant",
             debit=debit,
             credit=credit,
             minutes=minutes,
             period=period.key,
             at=seconds(self._clock.now()),
-            actor_id=by,
-        )
+            actor_id=await account_alias(conn, by, period),
+        ).insert(conn)
 
 
 def _account(guild_id: int) -> str:

@@ -7,6 +7,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import UserId
 from bot.domain.servers import Block, DeliveryMode, ServerRules
 from bot.domain.stems import AudioFormat, Recipe
+from storage.aliases import lasting_alias
 from storage.database import Database
 from storage.rows import Values, seconds
 
@@ -55,7 +56,7 @@ class ServerStore:
             "audio_format": rules.audio_format,
             "delivery": rules.delivery,
             "is_private": rules.is_private,
-            "set_by": by,
+            "set_by": await lasting_alias(self._db, by),
             "set_at": seconds(self._clock.now()),
         }
         await self._db.write(lambda conn: conn.execute(_SET_RULES, values))
@@ -63,9 +64,9 @@ class ServerStore:
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
         """Block the user in the server, or everywhere; return whether that is new."""
         values: Values = {
-            "user_id": user_id,
+            "user_id": await lasting_alias(self._db, user_id),
             "guild_id": _scope(guild_id),
-            "set_by": by,
+            "set_by": await lasting_alias(self._db, by),
             "set_at": seconds(self._clock.now()),
         }
         cursor = await self._db.write(lambda conn: conn.execute(_BLOCK, values))
@@ -73,13 +74,14 @@ class ServerStore:
 
     async def unblock(self, user_id: UserId, guild_id: int | None) -> bool:
         """Lift the block of that reach and return whether there was one."""
-        values = (user_id, _scope(guild_id))
+        values = (await lasting_alias(self._db, user_id), _scope(guild_id))
         cursor = await self._db.write(lambda conn: conn.execute(_UNBLOCK, values))
         return cursor.rowcount == 1
 
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
         """Return the widest block that keeps the user out of the server, or out of DMs."""
-        [row] = await self._db.read(_BLOCKS, (user_id, _EVERYWHERE, _scope(guild_id)))
+        alias = await lasting_alias(self._db, user_id)
+        [row] = await self._db.read(_BLOCKS, (alias, _EVERYWHERE, _scope(guild_id)))
         if row["guild_id"] is None:
             return None
         return Block.EVERYWHERE if row["guild_id"] == _EVERYWHERE else Block.HERE

@@ -10,6 +10,7 @@ from aiosqlite import Connection
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.quota import SpendCap
+from storage.aliases import Alias, Aliases, former_id, known_alias
 from storage.database import Database
 from storage.rows import Values, seconds, time_of
 
@@ -18,7 +19,7 @@ SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes
 FROM attempts
 JOIN jobs ON jobs.id = attempts.job_id
 WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost AND attempts.submitted_at >= :since
-  AND (:user_id IS NULL OR jobs.user_id = :user_id)
+  AND (:user_id IS NULL OR jobs.user_id IN (:user_id, :former_id))
 """
 _BOOKS = """
 SELECT provider, state, count(*) AS attempts, sum(cost_minutes) AS minutes
@@ -60,10 +61,12 @@ class Spending:
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
+        self._aliases = Aliases(db=db)
 
     async def submitted(self, cap: SpendCap) -> int:
         """Return the minutes that count against a cap."""
-        [row] = await self._db.read(_SUBMITTED, _counted(cap))
+        alias = await self._aliases.of(cap.user_id, cap.period)
+        [row] = await self._db.read(_SUBMITTED, _counted(cap, alias))
         return int(row["minutes"])
 
     async def books(self, since: datetime) -> Mapping[str, Book]:
@@ -85,13 +88,18 @@ def latest(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Latest]:
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:
     """Let a new attempt pass, or raise SpendCapReached, inside the caller's transaction."""
     for cap in caps:
-        [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap))
+        alias = await known_alias(conn, cap.user_id, cap.period)
+        [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap, alias))
         if row["minutes"] + minutes > cap.minutes:
             raise SpendCapReached(f"{minutes} min do not fit under {cap.minutes}")
 
 
-def _counted(cap: SpendCap) -> Values:
-    return {"since": seconds(cap.since), "user_id": cap.user_id}
+def _counted(cap: SpendCap, alias: Alias) -> Values:
+    return {
+        "since": seconds(cap.since),
+        "user_id": cap.user_id,
+        "former_id": former_id(alias),
+    }
 
 
 def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, Book]:

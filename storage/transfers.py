@@ -8,8 +8,9 @@ from typing import Literal, assert_never
 from aiosqlite import Connection
 
 from bot.domain.errors import QuotaExceeded, StateMoved
-from bot.domain.job import JobId, UserId
+from bot.domain.job import JobId
 from bot.domain.quota import Hold, LedgerEntry, Period, Post, Usage, Void
+from storage.aliases import Alias, account_alias
 from storage.rows import Values, seconds
 
 HOUSE = "house"
@@ -44,9 +45,9 @@ def pool_of(guild_id: int) -> str:
     return f"pool:{guild_id}"
 
 
-def shares_of(user_id: UserId) -> str:
+def shares_of(alias: Alias) -> str:
     """Return the GLOB pattern of the accounts that hold what servers gave the user."""
-    return f"pool:*:{Accounts.of_user(user_id).available}"
+    return f"pool:*:{Accounts.of_user(alias).available}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ class Accounts:
     owner: str
 
     @classmethod
-    def of_user(cls, user_id: UserId, guild_id: int | None = None) -> "Accounts":
-        """Return the user's own accounts, or those for what a server gave them to spend there."""
-        own = f"user:{user_id}"
+    def of_user(cls, alias: Alias, guild_id: int | None = None) -> "Accounts":
+        """Return a user's own accounts, or those for what a server gave them to spend there."""
+        own = f"user:{alias:x}"
         return cls(own if guild_id is None else f"{pool_of(guild_id)}:{own}")
 
     @classmethod
@@ -110,7 +111,7 @@ class Transfer:
     job_id: JobId | None = None
     hold_id: int | None = None
     allowance: int | None = None
-    actor_id: UserId | None = None
+    actor_id: Alias | None = None
 
     async def insert(self, conn: Connection) -> None:
         """Append the row inside the caller's transaction."""
@@ -150,12 +151,13 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
 
 
 async def _hold(conn: Connection, hold: Hold, at: int) -> None:
-    own = await _usage(conn, hold, None)
-    shared = None if hold.guild_id is None else await _usage(conn, hold, hold.guild_id)
+    alias = await account_alias(conn, hold.user_id, hold.period)
+    own = await _usage(conn, hold, alias, None)
+    shared = None if hold.guild_id is None else await _usage(conn, hold, alias, hold.guild_id)
     # The server's first, because they can be spent nowhere else.
     for usage in (shared, own):
         if usage is not None and hold.minutes <= usage.left:
-            return await _reserve(conn, hold, usage, at)
+            return await _reserve(conn, hold, alias, usage, at)
     raise QuotaExceeded(
         needed=hold.minutes,
         left=own.left,
@@ -165,15 +167,15 @@ async def _hold(conn: Connection, hold: Hold, at: int) -> None:
     )
 
 
-async def _usage(conn: Connection, hold: Hold, guild_id: int | None) -> Usage:
-    accounts = Accounts.of_user(hold.user_id, guild_id)
+async def _usage(conn: Connection, hold: Hold, alias: Alias, guild_id: int | None) -> Usage:
+    accounts = Accounts.of_user(alias, guild_id)
     rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
     allowance = hold.allowance if guild_id is None else 0
     return usage_of(rows, hold.period, allowance, guild_id)
 
 
-async def _reserve(conn: Connection, hold: Hold, usage: Usage, at: int) -> None:
-    accounts = Accounts.of_user(hold.user_id, usage.guild_id)
+async def _reserve(conn: Connection, hold: Hold, alias: Alias, usage: Usage, at: int) -> None:
+    accounts = Accounts.of_user(alias, usage.guild_id)
     await Transfer(
         kind="hold",
         debit=accounts.available,

@@ -112,6 +112,8 @@ class SpendCap:
     minutes: int
     since: datetime
     user_id: UserId | None = None
+    period: str | None = None
+    """The key of the period that a user's cap is for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class SpendCaps:
             * await self._quotas.total(user_id, job.membership),
             since=self._quotas.period.starts_at,
             user_id=user_id,
+            period=self._quotas.period.key,
         )
         if self._daily_cap is None:
             return (own,)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
 from bot.domain.quota import Hold, LedgerEntry, Period, Post, Void
+from storage.aliases import Aliases
 from storage.database import Database
 from storage.jobs import JobStore
 from storage.ledger import Ledger
-from storage.transfers import apply
+from storage.transfers import Accounts, apply
 from tests.storage.factories import (
     ADMIN,
     NOW,
@@ -263,11 +264,12 @@ def test_any_history_agrees_with_a_plain_account_and_sums_to_zero(history):
                 assert (usage.used, usage.held) == (plain.used, plain.held)
                 assert usage.used + usage.held <= 60 + usage.granted
             balances = {row["account"]: row["balance"] for row in await db.read(BALANCES)}
+            own = Accounts.of_user(await Aliases(db=db).of(USER, TODAY.key))
         finally:
             await db.close()
         assert sum(balances.values()) == 0
-        assert balances.get(f"user:{USER}:held", 0) == plain.held
-        assert balances.get(f"user:{USER}:used", 0) == plain.used
+        assert balances.get(own.held, 0) == plain.held
+        assert balances.get(own.used, 0) == plain.used
         assert -balances.get("house", 0) == plain.granted
 
     with tempfile.TemporaryDirectory() as folder:
