@@ -47,7 +47,7 @@ class SandboxClient:
         self._person = name
 
     def in_channel(self, name: str) -> None:
-        """Go to a channel by its id, a text channel by its name, or one's DM with the bot by `dm`."""
+        """Go to a channel by its id or name, or to one's own DM with the bot by `dm`."""
         self._channel = name
 
     async def state(self) -> Json:
