@@ -28,6 +28,7 @@ from bot.services.pace import Pace
 from bot.services.packing import Packer
 from bot.services.parcels import Parcels
 from bot.services.polls import Polls
+from bot.services.privacy import Privacy
 from bot.services.progress import ProgressBoard
 from bot.services.quotas import Quotas
 from bot.services.results import Results
@@ -41,10 +42,12 @@ from bot.services.spend import SpendCaps
 from bot.services.splits import House, SplitService
 from bot.services.steps import Steps
 from bot.services.submits import Submits
+from storage.aliases import Aliases
 from storage.allowances import Allowances
 from storage.database import Database
 from storage.datadir import DataDir
 from storage.files import JobFiles
+from storage.forgetting import Forgetting
 from storage.jobs import JobStore
 from storage.ledger import Ledger
 from storage.meta import Meta
@@ -95,6 +98,7 @@ class Services:
     health: Health
     links: Links | None
     """Addresses of our own; None where the operator did not say how they are reached."""
+    privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +226,12 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         ),
         endings=endings,
     )
+    cancels = Cancels(jobs=store.jobs, endings=endings, submits=submits, runner=runner)
     splits = SplitService(
         jobs=store.jobs,
         quotas=quotas,
         servers=servers,
-        cancels=Cancels(jobs=store.jobs, endings=endings, submits=submits, runner=runner),
+        cancels=cancels,
         runner=runner,
         room=Room(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
         clock=clock,
@@ -240,7 +245,20 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     retention = Retention(
         jobs=store.jobs,
         files=store.files,
+        aliases=Aliases(db=store.db),
         clock=clock,
+        keep=keep,
+    )
+    privacy = Privacy(
+        jobs=store.jobs,
+        files=store.files,
+        forgetting=Forgetting(db=store.db),
+        cancels=cancels,
+        runner=runner,
+        quotas=quotas,
+        board=board,
+        clock=clock,
+        providers=[each.capabilities for each in providers.values()],
         keep=keep,
     )
     overview = Overview(
@@ -268,4 +286,5 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         line=line,
         health=health,
         links=links,
+        privacy=privacy,
     )

@@ -172,6 +172,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             shows=showroom,
             addresses=addresses,
             picks=Picks(),
+            privacy=services.privacy,
             clock=clock,
         )
     )

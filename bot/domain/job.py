@@ -189,9 +189,7 @@ class Job:
         self, now: datetime, *, frames: int, minutes: int, title: str, digest: str | None = None
     ) -> Self:
         """Note the decoded length and the minutes reserved for it."""
-        return self._to(
-            State.HELD, now, frames=frames, minutes=minutes, title=title, digest=digest
-        )
+        return self._to(State.HELD, now, frames=frames, minutes=minutes, title=title, digest=digest)
 
     def repeated(self, now: datetime, earlier: Self) -> Self:
         """Note that an earlier job has made the same of the same file."""

@@ -1,4 +1,7 @@
-"""Retention: audio is deleted when its time is over, and what no job owns is deleted at once."""
+"""Retention: audio and the keys to accounts are deleted when their time is over.
+
+What no job owns is deleted at once.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ from datetime import timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
+from storage.aliases import Aliases
 from storage.files import JobFiles
 from storage.jobs import JobStore
 
@@ -15,11 +19,14 @@ EVERY_S = 60.0
 
 
 class Retention:
-    """Deletes kept audio on time."""
+    """Deletes what is kept, on time."""
 
-    def __init__(self, *, jobs: JobStore, files: JobFiles, clock: Clock, keep: timedelta) -> None:
+    def __init__(
+        self, *, jobs: JobStore, files: JobFiles, aliases: Aliases, clock: Clock, keep: timedelta
+    ) -> None:
         self._jobs = jobs
         self._files = files
+        self._aliases = aliases
         self._clock = clock
         self._keep = keep
 
@@ -34,6 +41,7 @@ class Retention:
 
     async def sweep(self) -> int:
         """Delete what is past its time; return how many jobs lost their files."""
+        await self._aliases.drop_keys(self._clock.now())
         expired = await self._jobs.expired(self._clock.now() - self._keep)
         for job in expired:
             await self._files.remove(job.id)

@@ -13,6 +13,7 @@ from yarl import URL
 from bot.domain.clock import Clock
 from bot.services.administration import Administration
 from bot.services.overview import Overview
+from bot.services.privacy import Privacy
 from bot.services.quotas import Quotas
 from bot.services.servers import Servers
 from bot.services.showings import Showings
@@ -46,6 +47,7 @@ class Services:
     shows: Shows
     addresses: Addresses
     picks: Picks
+    privacy: Privacy
     clock: Clock
 
 

@@ -3,7 +3,7 @@ sandbox; only what reaches beyond Discord (audio children, provider, downloads) 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import discord
 from bot.cli.compose import Outside, Store, compose
 from bot.config import Settings
 from bot.domain.job import Job, UserId
+from bot.providers.base import Model
 from bot.services.progress import ProgressBoard
 from bot.ui.addresses import Addresses
 from bot.ui.client import Services, Stemcord, point_at
@@ -33,7 +34,7 @@ from storage.files import JobFiles
 from storage.jobs import JobStore
 from storage.ledger import Ledger
 from storage.meta import Meta
-from tests.fakes import FakeAudio, FakeDownloads, FakeProvider
+from tests.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 
 class EveningClock:
@@ -52,14 +53,22 @@ class EveningClock:
 class Evening:
     """One bot on one sandbox."""
 
-    def __init__(self, *, sandbox: Sandbox, root: Path, db: Database, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox,
+        root: Path,
+        db: Database,
+        models: Sequence[Model] = (TWO_STEMS,),
+        **settings: Any,
+    ) -> None:
         """`settings` are fields of Settings."""
         self.sandbox = sandbox
         self.db = db
         self.clock = EveningClock(sandbox.world.clock)
         self.board = ProgressBoard()
         self.provider = FakeProvider(
-            name="local", title="Stemcord", is_hosted=False, gives_spools=True
+            name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
         )
         self.audio = FakeAudio()
         self.downloads = FakeDownloads()
@@ -115,6 +124,7 @@ class Evening:
                 ),
                 addresses=Addresses(client=self.client),
                 picks=Picks(),
+                privacy=self.services.privacy,
                 clock=self.clock,
             )
         )

@@ -49,6 +49,7 @@ def services_of(splits: Any) -> Services:
         shows=nothing,
         addresses=nothing,
         picks=nothing,
+        privacy=nothing,
         clock=FakeClock(),
     )
 
@@ -88,6 +89,7 @@ async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> Non
         "cancel",
         "quota",
         "admin",
+        "privacy",
         "help",
     }
     for command in payload:
