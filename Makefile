@@ -45,8 +45,8 @@ planted: .venv/dev.stamp ## plant known bugs in a copy, and demand that the test
 fuzz:
 	@echo 'fuzz: comes with the durability work; nothing to run yet'
 
-live:
-	@echo 'live: comes with the vendor checks; nothing to run yet'
+live: .venv/dev.stamp ## split a song at the real services (your keys; STEMCORD_LIVE_SONG=its address)
+	@$(python) -m pytest -m live tests/live $(ARGS)
 
 compile := $(python) -m uv pip compile --quiet --no-config --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header --annotation-style line --fork-strategy fewest
