@@ -64,6 +64,8 @@ class Sequel:
         webhook = discord.Webhook.partial(
             reply.application_id, reply.token or "", client=self._client
         )
+        # Or discord.py takes it for one of a channel's, which have no ephemeral messages.
+        webhook.type = discord.WebhookType.application
         message = await webhook.send(
             content=sheet.card.plain if sheet.is_plain else MISSING,
             embeds=[] if sheet.is_plain else [embed_of(sheet.card)],

@@ -1,0 +1,76 @@
+"""The buttons of `/privacy`. Whoever presses them is the one who is meant; no id is in them."""
+
+import re
+from enum import StrEnum
+from typing import Any, Self
+
+import discord
+
+from bot.domain.job import UserId
+from bot.ui import privacy_texts as texts
+from bot.ui.card import Card, Tone
+from bot.ui.client import Stemcord
+from bot.ui.pressed import Control
+from bot.ui.rendering import embed_of
+
+
+class Step(StrEnum):
+    """How far somebody is on the way to be forgotten."""
+
+    ASK = "ask"
+    CONFIRMED = "confirmed"
+
+
+_CONFIRM = Card(title=texts.CONFIRM_TITLE, lines=texts.confirm_lines(), tone=Tone.FAILED)
+_LABELS = {Step.ASK: texts.DELETE, Step.CONFIRMED: texts.CONFIRMED}
+
+
+class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
+    """Asks whether everything shall be deleted, and deletes it."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(
+            discord.ui.Button(
+                label=_LABELS[step],
+                custom_id=f"forget:{step}",
+                style=discord.ButtonStyle.danger,
+            )
+        )
+        self.step = step
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Build the button again from what Discord kept."""
+        return cls(Step(match["step"]))
+
+    async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
+        """Take the step."""
+        match self.step:
+            case Step.ASK:
+                card = Card(
+                    title=texts.CONFIRM_TITLE, lines=texts.confirm_lines(), tone=Tone.FAILED
+                )
+                view = view_with(Step.CONFIRMED)
+                await interaction.response.edit_message(embed=embed_of(card), view=view)
+            case Step.CONFIRMED:
+                # First, because jobs under way may take longer to stop than Discord waits.
+                await interaction.response.defer()
+                privacy = interaction.client.services.privacy
+                songs = await privacy.forget(UserId(interaction.user.id))
+                card = Card(
+                    title=texts.DONE_TITLE, lines=(texts.done_line(songs),), tone=Tone.QUIET
+                )
+                await interaction.edit_original_response(embed=embed_of(card), view=None)
+
+
+def view_with(step: Step) -> discord.ui.View:
+    """Return the one button."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(ForgetButton(step))
+    return view

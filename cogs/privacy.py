@@ -1,0 +1,35 @@
+"""`/privacy`: what is kept of the caller, and how all of it is deleted."""
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.services.privacy import Privacy
+from bot.ui import privacy_texts as texts
+from bot.ui.card import Card, Tone
+from bot.ui.client import Stemcord
+from bot.ui.forgetting import ForgetButton, Step, view_with
+from bot.ui.rendering import embed_of
+
+
+class PrivacyCog(commands.Cog):
+    """Says what is kept, and offers to delete it."""
+
+    def __init__(self, *, privacy: Privacy) -> None:
+        self._privacy = privacy
+
+    @app_commands.command(name="privacy", description="What I keep of you, and how to delete it")
+    async def privacy(self, interaction: discord.Interaction[Stemcord]) -> None:
+        """Say it, to the caller alone."""
+        lines = texts.privacy_lines(keep=self._privacy.keep, recipients=self._privacy.recipients)
+        await interaction.response.send_message(
+            embed=embed_of(Card(title=texts.TITLE, lines=lines, tone=Tone.WORKING)),
+            view=view_with(Step.ASK),
+            ephemeral=True,
+        )
+
+
+async def setup(bot: Stemcord) -> None:
+    """Add the cog and its button."""
+    bot.add_dynamic_items(ForgetButton)
+    await bot.add_cog(PrivacyCog(privacy=bot.services.privacy))
