@@ -15,7 +15,7 @@ from enum import StrEnum
 from urllib.parse import quote
 
 from bot.domain.clock import Clock
-from bot.domain.job import Job, JobId
+from bot.domain.job import Job, JobId, State
 from storage.meta import Meta
 
 KEY_NAME = "link key"
@@ -72,7 +72,10 @@ class Links:
 
     def is_over(self, job: Job) -> bool:
         """Whether the job's addresses have stopped working."""
-        return job.files_expired or (job.state.is_final and self._clock.now() >= self._end(job))
+        if job.files_expired:
+            return True
+        has_end = job.state.is_final or job.state is State.READY
+        return has_end and self._clock.now() >= self._end(job)
 
     async def _link(self, job: Job, kind: Kind, filename: str) -> Link:
         mac = await self._mac(kind, job.id, filename)

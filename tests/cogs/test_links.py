@@ -79,7 +79,9 @@ def links_in(message: Message) -> list[str]:
 async def linked(opened: Open, ada: SandboxClient, song: Path, **options: Any) -> Message:
     opened.evening.audio.bytes_at = {AudioFormat.WAV: 35 * MIB}
     await ada.command("split", file=song, format="wav", **options)
-    return await ada.wait_for(shows("expires"))
+    message = await ada.wait_for(shows("expires"))
+    await until_nothing_is_owed(opened.evening)
+    return message
 
 
 async def test_what_does_not_fit_is_fetched_by_the_cards_links(
@@ -127,7 +129,6 @@ async def test_a_showing_again_leads_to_the_same_files(
     opened: Open, ada: SandboxClient, song: Path
 ) -> None:
     message = await linked(opened, ada, song)
-    await until_nothing_is_owed(opened.evening)
     await ada.command("result", job=job_id_of(message))
     again = await ada.wait_for(
         lambda found: shows("expires")(found) and found["id"] != message["id"]
@@ -163,7 +164,6 @@ async def test_six_stems_come_in_two_messages(six: Evening, song: Path, private:
 
 
 async def test_where_no_second_message_is_taken_all_six_share_one(six: Evening, song: Path) -> None:
-    six.audio.bytes_at = {}
     async with SandboxClient(six.sandbox.base_url) as ada:
         await ada.fault("POST /channels/*/messages", status=403, code=50013)
         await ada.fault("POST /webhooks/*", status=403, code=50013)
