@@ -67,6 +67,13 @@ class Sources:
             return url
         if self._links is not None and self._files.of(job.id).input.exists():
             return (await self._links.to_source(job)).url
+        return await self._renewed(job, now)
+
+    async def _renewed(self, job: Job, now: datetime) -> str | None:
+        # It may have been since this copy of the job was read.
+        job = await self._jobs.get(job.id) or job
+        if (url := address_of(job.request.source, now)) is not None:
+            return url
         if self._renewal is None:
             return None
         try:

@@ -16,6 +16,7 @@ from bot.domain.stems import AudioFormat, Recipe
 from bot.providers.base import Provider
 from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
+from bot.services.sources import Renewal
 from storage.database import Database
 from storage.files import JobFiles
 from storage.jobs import JobStore
@@ -62,6 +63,8 @@ class House:
         clock: FakeClock | None = None,
         audio: AudioTools | None = None,
         listener: Listener | None = None,
+        delivery: FakeDelivery | None = None,
+        renewal: Renewal | None = None,
         **settings: Any,
     ) -> Self:
         """Open the store in `root` and compose; settings are Settings' fields.
@@ -72,6 +75,7 @@ class House:
         db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
         house = cls(root, db, providers or (FakeProvider(),))
         house.clock = clock or house.clock
+        house.delivery = delivery or house.delivery
         fields = Settings(_env_file=None).model_copy(
             update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         )
@@ -89,6 +93,7 @@ class House:
             delivery=house.delivery,
             clock=house.clock,
             listener=listener,
+            renewal=renewal,
         )
         house.services = compose(fields, store, house.board, outside)
         house.services.runner.start(house.services.steps)
