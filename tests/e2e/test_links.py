@@ -1,0 +1,91 @@
+"""Links of our own from a real bot process: fetched, cut off by `/privacy`, and never logged."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from sandbox.errors import Json
+from tests.e2e import reading, songs
+from tests.e2e.conftest import SETTINGS
+from tests.e2e.house import Guest, House, open_house
+from tests.storage.test_forgetting import traces
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.model,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="package"),
+]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def linking(tmp_path: Path) -> AsyncIterator[House]:
+    """A house of its own that sends links alone."""
+    address = f"127.0.0.1:{free_port()}"
+    settings = SETTINGS | {
+        "STEMCORD_DELIVERY": "links",
+        "STEMCORD_OPS_ADDRESS": address,
+        "STEMCORD_PUBLIC_URL": f"http://{address}",
+    }
+    async with open_house(tmp_path, settings) as opened:
+        yield opened
+
+
+def links_in(message: Json) -> list[str]:
+    lines = reading.text(message).splitlines()
+    return [line.partition("](")[2].partition(")")[0] for line in lines if line.startswith("[")]
+
+
+async def status_of(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status
+
+
+async def test_stems_are_fetched_by_link_until_their_user_is_forgotten(
+    linking: House, song: Path, tmp_path: Path
+) -> None:
+    guest = await linking.guest()
+    answer = await guest.split(song, format="wav")
+    message = await guest.sees(answer, lambda found: bool(links_in(found)))
+    urls = links_in(message)
+    assert len(urls) == 2
+    for number, url in enumerate(urls):
+        path = tmp_path / f"{number}.wav"
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url) as whole:
+                assert whole.content_type == "audio/wav"
+                assert "Neon%20Rain%20%28" in whole.headers["Content-Disposition"]
+                content = await whole.read()
+            async with session.get(url, headers={"Range": "bytes=44-143"}) as part:
+                assert (part.status, await part.read()) == (206, content[44:144])
+        path.write_bytes(content)
+        rate, sound = songs.read(path)
+        assert (rate, sound.shape) == (44_100, songs.read(song)[1].shape)
+
+    await forget(guest)
+
+    assert [await status_of(url) for url in urls] == [410, 410]
+    database = linking.data_dir / "stemcord.db"
+    assert traces(database, int(guest.id), "Neon Rain", int(answer["message_id"])) == []
+    log = linking.log.read_text()
+    assert not [url for url in urls if url.split("/")[4] in log]
+    assert await asyncio.to_thread(lambda: list((linking.data_dir / "jobs").iterdir())) == []
+
+
+async def forget(guest: Guest) -> None:
+    """Press `/privacy` through to the end."""
+    told = await guest.sees(await guest.command("privacy"), lambda _: True)
+    await guest.press(told, "Delete everything")
+    asked = await guest.wait_for(lambda found: "cannot be undone" in reading.text(found))
+    await guest.press(asked, "Yes, delete everything")
+    await guest.wait_for(lambda found: "Everything of yours is deleted" in reading.text(found))
