@@ -1,7 +1,8 @@
 """`providers`: what each provider does, how it is doing, and what it may bill for today."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,9 +46,8 @@ class Past:
 
 def providers(settings: Settings, console: Console) -> int:
     """Print the table of recipes, and the state and spend of every configured provider."""
-    # What is left out stands in a table here.
-    logging.getLogger("bot.providers").setLevel(logging.ERROR)
-    built = _build(settings)
+    with _unsaid():
+        built = _build(settings)
     now = SystemClock().now()
     past = _past(DataDir(settings.data_dir), now)
     console.width = max(console.width, WIDTH)
@@ -55,6 +55,18 @@ def providers(settings: Settings, console: Console) -> int:
     console.print(_states(settings, built, past, now))
     console.print(_sum(past.books, settings.daily_spend_minutes), highlight=False)
     return 0
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keep what is left out from the log: it stands in a table here."""
+    said = logging.getLogger("bot.providers")
+    level = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        said.setLevel(level)
 
 
 def _build(settings: Settings) -> Built:
