@@ -42,7 +42,7 @@ class QuickAudio(FakeAudio):
     duration_s: float = 100.0
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
-        if source.read_bytes() == Script.BROKEN.encode():
+        if source.read_bytes().startswith(Script.BROKEN.encode()):
             raise Rejected(Reason.BROKEN_FILE)
         return await super().decode(source, into, max_duration_s=max_duration_s)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,13 @@ class Answer:
     refusal: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Song:
+    filename: str
+    content: bytes
+    is_always_new: bool
+
+
 @dataclass(slots=True)
 class Crowd:
     """People in one channel of the stand-in; `answers` are all that were ever got."""
@@ -33,7 +41,8 @@ class Crowd:
     sandbox: Sandbox
     people: list[int] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
-    _songs: dict[str, str] = field(default_factory=dict)
+    _songs: dict[str, _Song] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
     _calls: set[asyncio.Task[Answer]] = field(default_factory=set)
     _http: aiohttp.ClientSession | None = None
 
@@ -57,16 +66,18 @@ class Crowd:
             self.people.append(user.id)
         world.add_guild(replace(guild, members=members))
 
-    async def bring(self, song: Path) -> None:
-        """Upload a song, to be split by its name as often as one likes."""
-        form = aiohttp.FormData()
-        form.add_field("file", song.read_bytes(), filename=song.name)
-        answer = await self._post("/uploads", data=form)
-        self._songs[song.stem] = answer["id"]
+    def bring(self, song: Path, *, is_always_new: bool = True) -> None:
+        """Have a song, to be split by its name; unless it is always new, it may be a repeat."""
+        self._songs[song.stem] = _Song(song.name, song.read_bytes(), is_always_new)
 
-    async def split(self, song: str, person: int, **options: Any) -> Answer:
-        """Use `/split` and note the answer."""
-        return await self.command("split", person, file={"upload": self._songs[song]}, **options)
+    async def split(self, name: str, person: int, **options: Any) -> Answer:
+        """Upload the song, use `/split`, and note the answer."""
+        song = self._songs[name]
+        form = aiohttp.FormData()
+        tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
+        form.add_field("file", song.content + tail, filename=song.filename)
+        uploaded = await self._post("/uploads", data=form)
+        return await self.command("split", person, file={"upload": uploaded["id"]}, **options)
 
     async def command(self, name: str, person: int, **options: Any) -> Answer:
         """Use a command and note the answer."""

@@ -55,10 +55,14 @@ class Script(StrEnum):
     NONSENSE = "nonsense"
     FAILS = "fails"
     LOST = "lost"
+    AGAIN = "again"
+    """The same song each time, so that its user has the stems already."""
     BROKEN = "broken"
     """Cannot be decoded; that is for the audio tools."""
 
 
+ENDING = tuple(each for each in Script if each not in (Script.ENDLESS, Script.OUT))
+"""Those that end soon, and leave no service resting."""
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
 
 

@@ -39,6 +39,7 @@ class Stage:
     settings: dict[str, str] = field(default_factory=dict)
     module: str = "tests.chaos.bot"
     starts_s: list[float] = field(default_factory=list)
+    bots: list[BotProcess] = field(default_factory=list)
 
     @property
     def data(self) -> Path:
@@ -65,6 +66,7 @@ class Stage:
         while self.sandbox.world.bot_is_online:  # the stand-in has yet to notice a death
             await asyncio.sleep(0.01)
         await bot.start()
+        self.bots.append(bot)
         return bot
 
     async def online(self, bot: BotProcess) -> bool:
@@ -140,5 +142,10 @@ async def stage(
         for script in Script:
             song = songs / f"{script}.mp3"
             song.write_text(script)
-            await crowd.bring(song)
-        yield Stage(home, sandbox, crowd, dict(settings or {}))
+            crowd.bring(song, is_always_new=script is not Script.AGAIN)
+        here = Stage(home, sandbox, crowd, dict(settings or {}))
+        try:
+            yield here
+        finally:
+            for bot in here.bots:  # those that a rehearsal left behind when it broke off
+                await bot.kill()

@@ -10,7 +10,7 @@ from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
 from tests.chaos.points import KILLED, Moment, Point
-from tests.chaos.services import Script
+from tests.chaos.services import ENDING, Script
 from tests.chaos.stage import Stage, stage
 
 NAME = "crash"
@@ -22,6 +22,7 @@ STEPS = {
     "new": Script.PLAIN,
     "received>received": Script.PLAIN,
     "received>held": Script.PLAIN,
+    "received>ready": Script.AGAIN,
     "received>failed": Script.BROKEN,
     "received>cancelled": Script.PLAIN,
     "held>submitting": Script.PLAIN,
@@ -41,8 +42,8 @@ STEPS = {
     "shown": Script.PLAIN,
 }
 """Each step, and the song that brings a bot there."""
-_ANY = [each for each in Script if each is not Script.ENDLESS]
 _CANCELS = ("record>abandoned", "processing>cancelled")
+_MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
 _ENDLESS = "SELECT id, user_id FROM jobs WHERE state = 'processing' AND filename LIKE 'endless%'"
 
 
@@ -131,13 +132,22 @@ async def _act(here: Stage, point: Point, random: Random) -> None:
     """Do what brings the bot to the point, and something else beside it."""
     for fault in _faults(point.step):
         here.sandbox.faults.add(fault)
-    songs = [STEPS[point.step]] * point.nth + [random.choice(_ANY)]
-    for song in songs:
-        here.crowd.soon(song, random.choice(here.crowd.people))
+    if STEPS[point.step] is Script.AGAIN:
+        await _have_stems(here)
+    for _ in range(point.nth):
+        here.crowd.soon(STEPS[point.step], here.crowd.people[0])
+    here.crowd.soon(random.choice(ENDING), random.choice(here.crowd.people))
     if point.step in _CANCELS:
         while not here.rows(_ENDLESS):
             await asyncio.sleep(0.05)
         await _cancel_endless(here)
+
+
+async def _have_stems(here: Stage) -> None:
+    if not here.rows(_MADE):
+        await here.crowd.split(Script.AGAIN, here.crowd.people[0])
+    while not here.rows(_MADE):
+        await asyncio.sleep(0.05)
 
 
 def _faults(step: str) -> list[Fault]:

@@ -26,7 +26,7 @@ async def engine(home: Path, *, kills: int) -> list[Figure]:
     async with stage(home / NAME) as here:
         here.module = "bot"
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
-        await here.crowd.bring(song)
+        here.crowd.bring(song)
         async with here.life() as bot:
             for person in here.crowd.people[:SONGS]:
                 await here.crowd.split(song.stem, person)

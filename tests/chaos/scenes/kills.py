@@ -6,11 +6,10 @@ from random import Random
 
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
-from tests.chaos.services import Script
+from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, stage
 
 NAME = "kills"
-SONGS = [each for each in Script if each not in (Script.ENDLESS, Script.OUT)]
 LIVES_S = 2.0
 DIES_EARLY_S = 0.8
 
@@ -41,7 +40,7 @@ async def kills(home: Path, *, seed: int, rounds: int, in_flight: int) -> list[F
 def fill(here: Stage, random: Random, in_flight: int) -> None:
     """Have people send songs until so many are on their way."""
     for person in random.sample(here.crowd.people, max(0, in_flight - here.open_jobs())):
-        here.crowd.soon(random.choice(SONGS), person)
+        here.crowd.soon(random.choice(ENDING), person)
 
 
 def unfinished(is_drained: bool) -> list[str]:

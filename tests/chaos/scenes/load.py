@@ -13,13 +13,15 @@ from tests.chaos.services import SECOND, Script
 from tests.chaos.stage import Stage, stage
 
 COMMANDS_A_SECOND = 20
+_SETTINGS = {PLACES: "32", "STEMCORD_POLL_MIN_S": "2", "STEMCORD_POLL_MAX_S": "15"}
+"""As often as the settings' defaults poll, at services that take many songs."""
 _MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 
 
 async def evening(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
     """Keep jobs open, and have people use commands at a steady rate."""
     name, random = "load", Random(seed)
-    async with stage(home / name, people=open_jobs, settings={PLACES: "8"}) as here:
+    async with stage(home / name, people=open_jobs, settings=_SETTINGS) as here:
         async with here.life():
             for person in here.crowd.people:
                 await here.crowd.split(Script.ENDLESS, person)
