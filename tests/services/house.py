@@ -63,7 +63,7 @@ class House:
         clock: FakeClock | None = None,
         audio: AudioTools | None = None,
         listener: Listener | None = None,
-        delivery: FakeDelivery | None = None,
+        delivers: FakeDelivery | None = None,
         renewal: Renewal | None = None,
         **settings: Any,
     ) -> Self:
@@ -75,7 +75,7 @@ class House:
         db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
         house = cls(root, db, providers or (FakeProvider(),))
         house.clock = clock or house.clock
-        house.delivery = delivery or house.delivery
+        house.delivery = delivers or house.delivery
         fields = Settings(_env_file=None).model_copy(
             update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         )
@@ -109,7 +109,7 @@ class House:
     async def close(self) -> None:
         """Stop as the bot does on SIGTERM."""
         await self.services.runner.stop(grace_s=0.2)
-        await self.services.submits.aclose()
+        await self.services.submits.aclose(grace_s=0)
         await self.db.close()
 
     async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:

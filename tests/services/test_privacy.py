@@ -73,7 +73,7 @@ class SlowDelivery(FakeDelivery):
 
 
 async def test_a_song_about_to_be_delivered_is_not(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, delivery=SlowDelivery())
+    house = await House.build(tmp_path, delivers=SlowDelivery())
     job = await house.split()
     async with asyncio.timeout(5):
         while not house.delivery.shown:
