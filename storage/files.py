@@ -117,6 +117,10 @@ class JobFiles:
         """Return the size of all files of all jobs."""
         return await asyncio.to_thread(_size_bytes, self._root)
 
+    async def free_bytes(self) -> int:
+        """Return what is left on the disk that the jobs are on."""
+        return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
+
     async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
         """Return the jobs that have a directory here but are not known; for a start only.
 
