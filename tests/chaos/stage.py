@@ -38,6 +38,7 @@ class Stage:
     crowd: Crowd
     settings: dict[str, str] = field(default_factory=dict)
     module: str = "tests.chaos.bot"
+    has_vendors: bool = False
     starts_s: list[float] = field(default_factory=list)
     bots: list[BotProcess] = field(default_factory=list)
 
@@ -61,6 +62,7 @@ class Stage:
             data_dir=self.data,
             log=self.log,
             settings={**SETTINGS, **self.settings, **(settings or {}), **own},
+            vendors=self.has_vendors,
             module=self.module,
         )
         while self.sandbox.world.bot_is_online:  # the stand-in has yet to notice a death

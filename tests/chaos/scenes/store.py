@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bot.domain.errors import Problem, Reason
+from bot.services.room import LOOK_EVERY_S, RESERVE_BYTES
 from bot.ui.messages import problem
 from tests.chaos.bot import JUMP
 from tests.chaos.checks import broken_promises
@@ -18,8 +19,9 @@ from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, stage
 
-BUSY = problem(Problem(Reason.BUSY))
-DISK_MIB = 8
+SENTENCES = frozenset({problem(Problem(Reason.BUSY)), problem(Problem(Reason.DISK_FULL))})
+DISK_MIB = RESERVE_BYTES // 2**20 + 64
+TAKEN_AGAIN_WITHIN_S = LOOK_EVERY_S + 5
 DAY_S = 86_400
 HEALED_WITHIN_S = 40.0
 _BEFORE = [Script.SLOW] * 8 + [Script.PLAIN] * 4
@@ -82,7 +84,8 @@ async def _ask_for(here: Stage, seconds: float) -> list[str]:
 
 def _refused_politely(name: str, said: list[str]) -> list[Figure]:
     """Say how the people were answered who came in the meantime."""
-    return [exactly(name, "new songs refused with a sentence", said.count(BUSY), len(said))]
+    polite = sum(each in SENTENCES for each in said)
+    return [exactly(name, "new songs refused with a sentence", polite, len(said))]
 
 
 async def _healed(name: str, here: Stage) -> list[Figure]:
@@ -97,7 +100,7 @@ async def _healed(name: str, here: Stage) -> list[Figure]:
     is_drained = await here.drained(HEALED_WITHIN_S)
     ends = here.rows("SELECT count(*) FROM jobs WHERE state = 'failed'")[0][0]
     return [
-        at_most(name, "a new song is taken again after", heals_s, 5, " s"),
+        at_most(name, "a new song is taken again after", heals_s, TAKEN_AGAIN_WITHIN_S, " s"),
         exactly(name, "songs that failed for it", ends, 0),
         none_of(name, "broken promises", unfinished(is_drained) + broken_promises(here)),
     ]
