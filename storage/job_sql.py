@@ -89,7 +89,7 @@ SELECT
     ref, files, error
 FROM attempts
 WHERE job_id = ?
-ORDER BY submitted_at, rowid
+ORDER BY rowid
 """
 # A reference is learnt once; a copy of the attempt from before that must not take it away.
 PUT_ATTEMPT = """

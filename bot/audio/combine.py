@@ -1,5 +1,6 @@
 """Mix spools into masters, block by block: memory does not grow with the song."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +48,9 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float) -> None:
             for write, block in zip(writers, blocks, strict=True):
                 write(block * np.float32(factor))
     for mix in mixes:
+        # A charge follows, and it is durable: so must be what is charged.
+        with part_of(mix.path).open("rb") as whole:
+            os.fsync(whole.fileno())
         part_of(mix.path).replace(mix.path)
 
 

@@ -42,6 +42,7 @@ from storage.datadir import DataDir
 log = logging.getLogger(__name__)
 
 RECONNECT_S = 5.0
+SUBMIT_GRACE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +206,11 @@ class _Bot:
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way end within the grace; everything else is taken up at next start."""
-        # A submit in flight is settled before the steps are waited for: it may take minutes.
-        await self.services.submits.aclose()
+        # A submit in flight gets less: it may take minutes, and its answer must be written in time.
         await asyncio.gather(
-            self.services.runner.stop(grace_s=grace_s), self.showroom.stop(grace_s=grace_s)
+            self.services.submits.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
+            self.services.runner.stop(grace_s=grace_s),
+            self.showroom.stop(grace_s=grace_s),
         )
 
     async def _log_in(self, token: str) -> None:
@@ -222,6 +224,7 @@ class _Bot:
                 OSError,
                 discord.DiscordServerError,
                 discord.GatewayNotFound,
+                discord.RateLimited,
             ) as exc:
                 log.warning("Discord is out of reach (%s), trying again", type(exc).__name__)
                 await asyncio.sleep(RECONNECT_S)

@@ -10,6 +10,8 @@ log = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[dict[str, bool]]]
 Scrape = Callable[[], Awaitable[bytes]]
 
+SHUTDOWN_S = 1.0
+"""What a stop waits for those who still download; they can ask again."""
 ESSENTIAL = "store"
 """Without it the bot can do nothing; Discord being away is for the bot to wait out."""
 
@@ -25,7 +27,7 @@ class OpsServer:
         app = web.Application()
         app.add_routes([web.get("/healthz", self._health), web.get("/metrics", self._metrics)])
         app.add_routes(routes)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises OSError when the address cannot be had."""

@@ -31,9 +31,12 @@ class Cancels:
             except StateMoved:
                 job = await self._jobs.get(job.id) or job
                 continue
-            await self._runner.interrupt(job.id)
-            for attempt in await self._jobs.attempts(job.id):
-                await self._submits.abandon(attempt)
-            await self._endings.clear(cancelled)
+            try:
+                await self._runner.interrupt(job.id)
+                for attempt in await self._jobs.attempts(job.id):
+                    await self._submits.abandon(attempt)
+            finally:
+                # Whatever went wrong: others wait for its place in the line.
+                await self._endings.clear(cancelled)
             return cancelled
         return job

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
@@ -67,7 +68,7 @@ class Intake:
         self._clock = clock
         self._limits = limits
         self._tries: Counter[JobId] = Counter()
-        self._users: dict[UserId, asyncio.Lock] = {}
+        self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def take_in(self, job: Job) -> Next:
         """Hold the job's minutes. Raises Rejected when the file or the quota does not allow it."""
@@ -154,10 +155,7 @@ class Intake:
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:
+        # Held by those who wait for it, and gone with the last of them.
         lock = self._users.setdefault(user_id, asyncio.Lock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not lock.locked() and self._users.get(user_id) is lock:
-                del self._users[user_id]
+        async with lock:
+            yield

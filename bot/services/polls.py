@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
@@ -22,6 +22,8 @@ from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
+SILENCE = timedelta(minutes=10)
+"""How long this process asks in vain before an attempt past its deadline is given up."""
 MAX_FETCHES = 3
 """Rounds of fetching one answer, each with fresh links where the provider gives them."""
 MAX_VAIN_POLLS = 10
@@ -60,6 +62,7 @@ class Polls:
         self._max_s = max_s
         self._timeout = timeout
         self._intervals: dict[JobId, float] = {}
+        self._asked_since: dict[JobId, datetime] = {}
         self._fetches: Counter[JobId] = Counter()
         self._vain: Counter[JobId] = Counter()
 
@@ -106,14 +109,23 @@ class Polls:
         if self._vain[job.id] >= MAX_VAIN_POLLS:
             name = type(error).__name__
             return await self._give_up(job, attempt, name, AttemptState.ABANDONED)
-        return await self._wait(job, attempts, provider, None)
+        return await self._wait(job, attempts, provider, None, is_answered=False)
 
     async def _wait(
-        self, job: Job, attempts: Sequence[Attempt], provider: Provider, fraction: float | None
+        self,
+        job: Job,
+        attempts: Sequence[Attempt],
+        provider: Provider,
+        fraction: float | None,
+        *,
+        is_answered: bool = True,
     ) -> Next:
         attempt = attempts[-1]
-        elapsed = self._clock.now() - attempt.submitted_at
-        if elapsed > self._timeout:
+        now = self._clock.now()
+        elapsed = now - attempt.submitted_at
+        # After a long stop the result may be there: silence is not an answer at once.
+        asked_for = now - self._asked_since.setdefault(job.id, now)
+        if elapsed > self._timeout and (is_answered or asked_for > SILENCE):
             if provider.capabilities.can_cancel and attempt.ref is not None:
                 await provider.cancel(attempt.ref)
             return await self._give_up(job, attempt, TIMED_OUT, AttemptState.ABANDONED)
@@ -152,6 +164,7 @@ class Polls:
 
     async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
         self._intervals.pop(job.id, None)
+        self._asked_since.pop(job.id, None)
         try:
             collected = await self._results.collect(job, attempt, provider)
         except Unfetched as exc:
@@ -193,6 +206,7 @@ class Polls:
     ) -> Next:
         now = self._clock.now()
         self._intervals.pop(job.id, None)
+        self._asked_since.pop(job.id, None)
         self._vain.pop(job.id, None)
         await self._jobs.save(
             job.submitting(now, provider=attempt.provider),

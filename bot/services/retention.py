@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
+from bot.domain.job import JobId
 from storage.aliases import Aliases
 from storage.files import JobFiles
 from storage.jobs import JobStore
@@ -44,13 +45,21 @@ class Retention:
         await self._aliases.drop_keys(self._clock.now())
         expired = await self._jobs.expired(self._clock.now() - self._keep)
         for job in expired:
-            await self._files.remove(job.id)
-            await self._jobs.mark_expired(job.id)
-            log.info("%s: its files are deleted", job.id, extra={"job": job.id})
+            if await self._removed(job.id):
+                await self._jobs.mark_expired(job.id)
         return len(expired)
 
     async def sweep_orphans(self) -> None:
         """Delete directories that belong to no job, as a crash may leave them; at start only."""
         for orphan in await self._files.orphans(await self._jobs.known_ids()):
-            await self._files.remove(orphan)
-            log.info("%s: files without a job are deleted", orphan)
+            await self._removed(orphan)
+
+    async def _removed(self, job_id: JobId) -> bool:
+        """Delete a job's files; one directory that cannot be deleted must not keep the others."""
+        try:
+            await self._files.remove(job_id)
+        except OSError as exc:
+            log.warning("%s: its files cannot be deleted: %s", job_id, exc)
+            return False
+        log.info("%s: its files are deleted", job_id, extra={"job": job_id})
+        return True

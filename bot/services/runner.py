@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 MAX_FAILURES = 6
 """Unexpected errors in a row, with growing pauses between them, before a job is given up."""
 MAX_PAUSE_S = 30.0
+LOOK_AGAIN_S = 60.0
+"""A job that waits to be woken looks by itself now and then, should nobody have woken it."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -107,9 +109,9 @@ class Runner:
             case Over():
                 return True
             case Again(after_s):
-                timeout: float | None = after_s
+                timeout = after_s
             case Waiting():
-                timeout = None
+                timeout = LOOK_AGAIN_S
         try:
             async with asyncio.timeout(timeout):
                 await run.woken.wait()

@@ -79,10 +79,11 @@ class Submits:
         self._clock = clock
         self._patience = patience
         self._sending: dict[JobId, asyncio.Task[Next]] = {}
+        self._is_closed = False
 
     async def place(self, job: Job) -> Next:
         """Move the job to a provider, or into its line."""
-        if job.id in self._sending:
+        if job.id in self._sending or self._is_closed:
             return Waiting()
         attempts = [await self._settle(each) for each in await self._jobs.attempts(job.id)]
         match await self._route(job, attempts):
@@ -93,12 +94,18 @@ class Submits:
             case Go(plan):
                 return await self._enter(job, plan, attempts)
 
-    async def aclose(self) -> None:
-        """Stop submits in flight; what a hosted provider may have got is recorded uncertain."""
-        tasks = list(self._sending.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def aclose(self, *, grace_s: float) -> None:
+        """Send nothing more, and let submits in flight be answered within the grace.
+
+        Whatever a hosted provider may have got without an answer is recorded uncertain.
+        """
+        self._is_closed = True
+        if self._sending:
+            await asyncio.wait(self._sending.values(), timeout=grace_s)
+        while tasks := list(self._sending.values()):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _settle(self, attempt: Attempt) -> Attempt:
         if attempt.state is not AttemptState.SENDING:
@@ -191,25 +198,28 @@ class Submits:
 
     async def _submit(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
         provider = self._providers[plan.provider]
-        where = await self._files.prepare(job.id)
-        call = Call(
-            job_id=job.id,
-            attempt=attempt.number,
-            model=plan.model,
-            workdir=where.work,
-        )
-        source = Source(
-            mixture=where.mixture,
-            frames=job.frames or 0,
-            url=await self._sources.address_of(job),
-        )
+        state_if_stopped = AttemptState.NOT_SENT
         try:
+            where = await self._files.prepare(job.id)
+            call = Call(
+                job_id=job.id,
+                attempt=attempt.number,
+                model=plan.model,
+                workdir=where.work,
+            )
+            source = Source(
+                mixture=where.mixture,
+                frames=job.frames or 0,
+                url=await self._sources.address_of(job),
+            )
+            is_hosted = plan.capabilities.is_hosted
+            state_if_stopped = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
             answer = await provider.submit(call, source)
         except ProviderError as exc:
             return await self._not_accepted(job, attempt, exc)
         except asyncio.CancelledError:
-            state = AttemptState.UNCERTAIN if plan.capabilities.is_hosted else AttemptState.FAILED
-            await self._jobs.record(attempt.ended(self._clock.now(), state, "Stopped"))
+            ended = attempt.ended(self._clock.now(), state_if_stopped, "Stopped")
+            await self._jobs.record(ended)
             raise
         self._health.succeeded(plan.provider)
         return await self._accepted(job, attempt, answer)

@@ -109,7 +109,11 @@ class Stemcord(commands.AutoShardedBot):
         for extension in self._extensions:
             if extension not in self.extensions:
                 await self.load_extension(extension)
-        await self._registration.register(self)
+        try:
+            await self._registration.register(self)
+        except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
+            # The commands that Discord knows go on working, and so must the jobs.
+            log.error("Discord does not take the commands now: %s", exc)  # noqa: TRY400 - its answer says it all
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Look for no command in the text; cogs may listen all the same."""

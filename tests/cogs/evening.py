@@ -155,7 +155,7 @@ class Evening:
             yield
         finally:
             await self.services.runner.stop(grace_s=0.2)
-            await self.services.submits.aclose()
+            await self.services.submits.aclose(grace_s=0)
             await self.client.close()
             tasks[1].cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
