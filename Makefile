@@ -22,7 +22,7 @@ run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stan
 	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to choose)
-	@$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(python) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 	$(python) -m ruff check .
