@@ -48,7 +48,7 @@ REASONS: dict[Reason, Templates] = {
         "You have not enough minutes left for this song.",
     ),
     Reason.SPEND_CAP: (
-        "The minutes that may be spent here today are used up. Try again tomorrow.",
+        "The minutes that may be spent here are used up for now. Try again later.",
     ),
     Reason.BLOCKED: ("Those who run this bot have blocked you. Ask them if that is a mistake.",),
     Reason.BLOCKED_HERE: (

@@ -42,6 +42,11 @@ def test_figures_stand_in_their_sentences() -> None:
     assert "larger than 100 MiB" in messages.problem(Problem(Reason.TOO_BIG, {"limit_mib": 100}))
 
 
+def test_a_cap_on_spend_names_no_span_since_a_user_s_may_be_a_week() -> None:
+    sentence = messages.problem(Problem(Reason.SPEND_CAP))
+    assert not re.search("today|tomorrow|day|week|month", sentence)
+
+
 def test_used_up_minutes_are_not_told_as_a_need_that_nobody_knows_yet() -> None:
     facts = {"needed": 1, "left": 0, "allowance": 60, "resets_at": 1700000000}
     assert messages.problem(Problem(Reason.QUOTA, facts)) == (
