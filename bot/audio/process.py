@@ -55,16 +55,17 @@ async def run(command: Sequence[str], *, line: bytes, wall_s: float) -> Ended:
 
 async def _talk(process: asyncio.subprocess.Process, line: bytes) -> Ended:
     async with asyncio.TaskGroup() as pipes:
-        pipes.create_task(_say(_open(process.stdin), line))
-        output = pipes.create_task(_hear(_open(process.stdout)))
-        errors = pipes.create_task(_hear(_open(process.stderr)))
+        pipes.create_task(_say(opened(process.stdin), line))
+        output = pipes.create_task(_hear(opened(process.stdout)))
+        errors = pipes.create_task(_hear(opened(process.stderr)))
     status = await process.wait()
     return Ended(
         status=status, output=output.result(), errors=errors.result().decode(errors="replace")
     )
 
 
-def _open(pipe: _Pipe | None) -> _Pipe:
+def opened(pipe: _Pipe | None) -> _Pipe:
+    """Return a pipe that the child was started with."""
     if pipe is None:
         raise ValueError("the child was started without this pipe")
     return pipe

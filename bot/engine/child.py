@@ -7,19 +7,15 @@ import os
 import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TypeVar
 
-from bot.audio.process import module_command
+from bot.audio.process import environment, module_command, opened
 from bot.engine.wire import Reply, Request, read_reply, to_line
 
 log = logging.getLogger(__name__)
 
-_Pipe = TypeVar("_Pipe", asyncio.StreamReader, asyncio.StreamWriter)
-
-_ROOT = str(Path(__file__).resolve().parents[2])
 _CHUNK_BYTES = 16 * 1024
-_PASSED_ON = ("PATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_HEAPS = {"MALLOC_ARENA_MAX": "2"}
+"""glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
 
 
 class ChildDied(Exception):
@@ -31,9 +27,9 @@ class Child:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._input = _open(process.stdin)
-        self._output = _open(process.stdout)
-        self._errors = asyncio.create_task(_log_errors(_open(process.stderr), process.pid))
+        self._input = opened(process.stdin)
+        self._output = opened(process.stdout)
+        self._errors = asyncio.create_task(_log_errors(opened(process.stderr), process.pid))
 
     @classmethod
     async def start(cls, arguments: Sequence[str]) -> "Child":
@@ -44,7 +40,7 @@ class Child:
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
-            env=_environment(),
+            env=environment() | _HEAPS,
             start_new_session=True,
         )
         return cls(process)
@@ -106,25 +102,3 @@ class Child:
 async def _log_errors(pipe: asyncio.StreamReader, pid: int) -> None:
     while chunk := await pipe.read(_CHUNK_BYTES):
         log.warning("engine worker %s: %s", pid, chunk.decode(errors="replace").rstrip())
-
-
-def _open(pipe: _Pipe | None) -> _Pipe:
-    if pipe is None:
-        raise ValueError("the worker was started without this pipe")
-    return pipe
-
-
-def _environment() -> dict[str, str]:
-    """Return what a worker needs to start: no settings, no secrets, and memory given back.
-
-    glibc keeps up to eight heaps a core otherwise, each as big as it ever was.
-    """
-    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    paths = [_ROOT] + [str(Path(path).resolve()) for path in inherited if path]
-    return passed_on | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "MALLOC_ARENA_MAX": "2",
-    }
