@@ -29,7 +29,7 @@ def children():
 
 
 async def first_child():
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (pids := children()):
             await asyncio.sleep(0.005)
     return pids.pop()

@@ -82,7 +82,7 @@ async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, tool
     song = sounds.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=samples)
     call = asyncio.create_task(tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
     pid = await first_child()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (tmp_path / "a.f32.part").exists():
             await asyncio.sleep(0.001)
     call.cancel()

@@ -93,14 +93,14 @@ def settle_outside(evening: Evening, place: str) -> str:
 
 async def until_sent(evening: Evening) -> None:
     """Wait until the provider has the song; its card may not say so yet."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not evening.provider.submits:
             await asyncio.sleep(0.005)
 
 
 async def until_nothing_is_owed(evening: Evening) -> None:
     """Wait until no job is on its way, and no reply behind."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await evening.jobs.unfinished() or await evening.jobs.stale_replies(1):
             await asyncio.sleep(0.01)
 

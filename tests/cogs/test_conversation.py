@@ -168,7 +168,7 @@ async def test_stems_wait_for_a_discord_that_is_away(
     await ada.wait_for(shows("Sending the song"))
     await ada.fault("PATCH /webhooks/*", reset=True)
     evening.provider.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not any(entry["status"] is None for entry in await ada.log()):
             await asyncio.sleep(0.01)
     await ada.clear_faults()

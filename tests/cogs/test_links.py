@@ -179,6 +179,6 @@ async def test_the_second_message_is_deleted_by_its_own_button(six: Evening, son
         rest = await ada.wait_for(shows("The rest of the stems"))
         await until_nothing_is_owed(six)
         await ada.press(rest, "Delete")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(await ada.messages()) > 1:
                 await asyncio.sleep(0.01)

@@ -27,42 +27,45 @@ async def assert_cancelled(house: House, guest: Guest, answer: Json) -> None:
 
 
 async def test_button_stops_a_separation_and_gives_the_minutes_back(
-    house: House, long_song: Path
+    house: House, song: Path, long_song: Path
 ) -> None:
     guest = await house.guest()
-    answer = await guest.split(long_song)
-    await guest.press(await guest.sees(answer, is_separating), "Cancel")
+    async with house.idle_engine(song):
+        answer = await guest.split(long_song)
+        await guest.press(await guest.sees(answer, is_separating), "Cancel")
     await assert_cancelled(house, guest, answer)
 
 
 async def test_command_stops_the_song_that_its_autocomplete_suggests(
-    house: House, long_song: Path
+    house: House, song: Path, long_song: Path
 ) -> None:
     guest = await house.guest()
-    answer = await guest.split(long_song)
-    await guest.sees(answer, is_separating)
-    [choice] = await guest.autocomplete("cancel", "job", "flood")
-    assert choice["value"] == house.records.job_id(answer)
-    assert choice["name"].startswith("Neon Flood · Karaoke")
-    said = await guest.cancel(answer)
+    async with house.idle_engine(song):
+        answer = await guest.split(long_song)
+        await guest.sees(answer, is_separating)
+        [choice] = await guest.autocomplete("cancel", "job", "flood")
+        assert choice["value"] == house.records.job_id(answer)
+        assert choice["name"].startswith("Neon Flood · Karaoke")
+        said = await guest.cancel(answer)
     assert said["content"] == "**Neon Flood** is cancelled. Nothing was charged."
     assert said["ephemeral"]
     await assert_cancelled(house, guest, answer)
     assert await guest.autocomplete("cancel", "job", "") == []
 
 
-async def test_nobody_else_can_stop_a_song(house: House, long_song: Path) -> None:
+async def test_nobody_else_can_stop_a_song(house: House, song: Path, long_song: Path) -> None:
     guest, other = await house.guest(), await house.guest()
-    answer = await guest.split(long_song, stems="vocals")
-    card = await other.sees(answer, is_separating)
-    await other.press(card, "Cancel")
-    refusal = await other.wait_for(is_refusal)
-    assert refusal["ephemeral"]
-    typed = await other.command("cancel", job=str(house.records.job_id(answer)))
-    assert is_refusal(await other.sees(typed))
-    assert await other.autocomplete("cancel", "job", "") == []
-    assert house.records.state(answer) in ("processing", "ready", "delivered")
-    await guest.cancel(answer)
+    async with house.idle_engine(song):
+        answer = await guest.split(long_song, stems="vocals")
+        card = await other.sees(answer, is_separating)
+        await other.press(card, "Cancel")
+        refusal = await other.wait_for(is_refusal)
+        assert refusal["ephemeral"]
+        typed = await other.command("cancel", job=str(house.records.job_id(answer)))
+        assert is_refusal(await other.sees(typed))
+        assert await other.autocomplete("cancel", "job", "") == []
+        assert house.records.state(answer) == "processing"
+        await guest.cancel(answer)
 
 
 def is_refusal(message: Json) -> bool:

@@ -15,16 +15,17 @@ async def test_first_song_overtakes_somebody_elses_second(
     house: House, song: Path, long_song: Path
 ) -> None:
     greedy, modest = await house.guest(), await house.guest()
-    first = await greedy.split(long_song, stems="vocals")
-    await house.until_state(first, "processing")
-    second = await greedy.split(song, stems="vocals")
-    await greedy.sees(second, lambda card: "In line: 1 ahead" in reading.text(card))
-    other = await modest.split(song, stems="vocals")
-    await asyncio.gather(
-        modest.sees(other, lambda card: "In line: 1 ahead" in reading.text(card)),
-        greedy.sees(second, lambda card: "In line: 2 ahead" in reading.text(card)),
-    )
-    await greedy.cancel(first)
+    async with house.idle_engine(song):
+        first = await greedy.split(long_song, stems="vocals")
+        await house.until_state(first, "processing")
+        second = await greedy.split(song, stems="vocals")
+        await greedy.sees(second, lambda card: "In line: 1 ahead" in reading.text(card))
+        other = await modest.split(song, stems="vocals")
+        await asyncio.gather(
+            modest.sees(other, lambda card: "In line: 1 ahead" in reading.text(card)),
+            greedy.sees(second, lambda card: "In line: 2 ahead" in reading.text(card)),
+        )
+        await greedy.cancel(first)
     for guest, answer in ((modest, other), (greedy, second)):
         assert len(reading.stems(await guest.sees(answer))) == 1
     assert house.records.turn(other) < house.records.turn(second)
@@ -32,13 +33,14 @@ async def test_first_song_overtakes_somebody_elses_second(
 
 async def test_fourth_unfinished_song_is_refused(house: House, song: Path, long_song: Path) -> None:
     guest = await house.guest()
-    on_the_way = [await guest.split(long_song), await guest.split(song), await guest.split(song)]
-    refused, reply = await guest.result(song)
-    assert reading.sentences(reply) == [
-        "You have 3 songs on the way. Wait for one, or stop one with `/cancel`."
-    ]
-    assert reply["ephemeral"]
-    assert house.records.job_id(refused) is None
-    for answer in on_the_way:
-        await guest.cancel(answer)
+    async with house.idle_engine(song):
+        on_the_way = [await guest.split(each) for each in (long_song, song, song)]
+        refused, reply = await guest.result(song)
+        assert reading.sentences(reply) == [
+            "You have 3 songs on the way. Wait for one, or stop one with `/cancel`."
+        ]
+        assert reply["ephemeral"]
+        assert house.records.job_id(refused) is None
+        for answer in on_the_way:
+            await guest.cancel(answer)
     assert house.records.unfinished() == 0

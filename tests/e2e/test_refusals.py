@@ -1,6 +1,5 @@
-"""What cannot be split: one sentence soon, nothing charged, and the bot goes on."""
+"""What cannot be split: one sentence, nothing charged, and the bot goes on."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,11 @@ from tests.e2e.songs import picture, write_mp3, write_silence
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
-WITHIN_S = 10.0
-
 
 async def assert_refused(house: House, file: Path, sentence: str) -> None:
-    """Send a file; expect one sentence soon, no charge, and a bot that still answers."""
+    """Send a file; expect one sentence, no charge, and a bot that still answers."""
     guest = await house.guest()
-    started = time.monotonic()
     answer, reply = await guest.result(file)
-    assert time.monotonic() - started < WITHIN_S
     said = reading.sentences(reply)
     assert [line for line in said if line != reading.NOTHING_CHARGED] == [sentence]
     assert house.records.moves(answer) in ([], ["hold", "void"])
@@ -111,12 +106,13 @@ async def test_minutes_on_hold_are_not_given_out_twice(
     house: House, song: Path, tmp_path: Path
 ) -> None:
     guest = await house.guest()
-    three_minutes = await guest.split(write_silence(tmp_path / "song.wav", seconds=170))
-    await house.until(lambda: house.records.moves(three_minutes) == ["hold"])
-    answer, reply = await guest.result(song)
-    [sentence] = reading.sentences(reply)
-    assert sentence.startswith("Your 3 min are used or on hold. You have more <t:")
-    assert reply["ephemeral"]
-    assert house.records.job_id(answer) is None
-    await guest.cancel(three_minutes)
+    async with house.idle_engine(song):
+        three_minutes = await guest.split(write_silence(tmp_path / "song.wav", seconds=170))
+        await house.until(lambda: house.records.moves(three_minutes) == ["hold"])
+        answer, reply = await guest.result(song)
+        [sentence] = reading.sentences(reply)
+        assert sentence.startswith("Your 3 min are used or on hold. You have more <t:")
+        assert reply["ephemeral"]
+        assert house.records.job_id(answer) is None
+        await guest.cancel(three_minutes)
     assert house.records.moves(three_minutes) == ["hold", "void"]

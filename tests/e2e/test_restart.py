@@ -42,9 +42,10 @@ async def survivors(home: House, song: Path) -> Mapping[str, Survivor]:
         "ready": await _held_up_in_delivery(home, song, Fault(route="", reset=True)),
         "unnoted": await _held_up_in_delivery(home, song, Fault(route="", reset=True, after=True)),
         "download": await _held_up_in_download(home, song),
-        "separation": await _in_separation(home, song),
     }
-    await home.kill()
+    async with home.idle_engine(song):
+        in_hand["separation"] = await _in_separation(home, song)
+        await home.kill()
     found = {
         stage: Survivor(guest=guest, answer=answer, state=home.records.state(answer))
         for stage, (guest, answer) in in_hand.items()

@@ -176,7 +176,7 @@ async def test_a_worker_that_does_not_heed_a_cancel_is_killed(small_model, start
 async def test_an_idle_worker_gives_its_memory_back(small_model, start, is_running):
     engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, idle_s=0.05)
     assert await works(start, by=engine)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while engine.pid is not None:
             await asyncio.sleep(0.01)
     assert await works(start, by=engine)

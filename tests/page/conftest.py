@@ -23,7 +23,7 @@ ARGUMENTS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 
-expect.set_options(timeout=4000)
+expect.set_options(timeout=20_000)
 
 
 @dataclass(slots=True, kw_only=True)

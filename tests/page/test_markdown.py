@@ -79,4 +79,4 @@ async def test_a_long_run_of_marks_is_drawn_without_delay(page: Page) -> None:
         TIMED, ["*" * 4096, "_*" * 2048, "[" * 4096, "**a " * 1024, "||" * 2048, "`" * 4096]
     )
 
-    assert took_ms < 1000
+    assert took_ms < 5000

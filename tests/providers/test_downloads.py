@@ -156,7 +156,7 @@ async def test_a_failed_download_leaves_the_file_of_an_earlier_one(tmp_path):
 
 async def test_a_cancelled_download_leaves_no_file(tmp_path):
     task = asyncio.create_task(fetch_from(slow, tmp_path))
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(30):
         while not list(tmp_path.iterdir()):
             await asyncio.sleep(0.005)
     task.cancel()

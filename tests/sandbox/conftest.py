@@ -41,7 +41,7 @@ async def connected(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
     await bot.login(DEFAULT_TOKEN)
     running = asyncio.create_task(bot.connect())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await bot.wait_until_ready()
         yield bot
     finally:

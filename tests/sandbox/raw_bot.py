@@ -87,7 +87,7 @@ class RawBot:
 
     async def event(self, name: str) -> Json:
         """Return the next event of a name."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (event := await self.events.get())["t"] != name:
                 continue
         data: Json = event["d"]

@@ -120,5 +120,5 @@ async def test_events_that_were_not_asked_for_are_not_sent(
 async def test_reconnect_is_asked_for(raw_bot: RawBot, ada: SandboxClient) -> None:
     await raw_bot.listen()
     await ada.disturb_gateway("reconnect")
-    event = await asyncio.wait_for(raw_bot.events.get(), 5)
+    event = await asyncio.wait_for(raw_bot.events.get(), 30)
     assert event["op"] == 7

@@ -107,7 +107,7 @@ async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:
     house = await House.build(tmp_path, first, second)
     try:
         job = await house.split()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not second.submits:
                 await asyncio.sleep(0.005)
         progress = house.board.get(job.id)

@@ -203,7 +203,7 @@ async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(house: Hou
         await asyncio.sleep(0.005)
     await house.services.splits.cancel(job.id, user_id=ADA)
     house.provider.gate.set()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while (await house.jobs.attempts(job.id))[0].state is AttemptState.SENDING:
             await asyncio.sleep(0.005)
     [attempt] = await house.jobs.attempts(job.id)
@@ -316,7 +316,7 @@ async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(house:
         await house.receive()
     is_free.set()
     await writing
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (jobs := await house.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
             await asyncio.sleep(0.01)
     assert jobs[0].state is State.CANCELLED

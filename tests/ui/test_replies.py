@@ -157,12 +157,12 @@ class Desk:
         return await self.save(sent.processing(NOW), expected=State.SUBMITTING)
 
     async def until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while not is_so():
                 await asyncio.sleep(0.001)
 
     async def until_nothing_is_owed(self) -> None:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             while await self.jobs.stale_replies(10):
                 await asyncio.sleep(0.001)
 

@@ -12,11 +12,11 @@ from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.stage import stage
+from tests.workers import worker_of
 
 NAME = "engine"
 SONG_S = 60.0
 SONGS = 3
-WORKER = b"bot.engine.worker"
 FOUND_WITHIN_S = 60.0
 DRAINED_WITHIN_S = 240.0
 
@@ -51,20 +51,8 @@ async def _worker_of(bot: BotProcess) -> int:
     """Wait until the worker has a song, and return its id."""
     ends_at = time.monotonic() + FOUND_WITHIN_S
     while time.monotonic() < ends_at:
-        for child in _children(bot.pid):
-            if WORKER in _command(child):
-                await asyncio.sleep(0.5)
-                return child
+        if worker := worker_of(bot.pid):
+            await asyncio.sleep(0.5)
+            return worker
         await asyncio.sleep(0.05)
     raise AssertionError("the bot has no separation worker")
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:  # ended since it was listed
-        return b""

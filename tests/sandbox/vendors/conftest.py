@@ -59,7 +59,7 @@ def song_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5, verify=False) as client:
+    async with httpx.AsyncClient(timeout=30, verify=False) as client:
         yield client
 
 
@@ -84,7 +84,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 async def customer_of(kind: type[_Kind], sandbox: Sandbox, stack: AsyncExitStack) -> _Kind:
     base = f"{sandbox.base_url}/vendors/{kind.vendor}"
     return kind(
-        await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=5, verify=False))
+        await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=30, verify=False))
     )
 
 

@@ -110,7 +110,7 @@ async def submitted(
 async def ended(provider: Provider, outcome: Accepted | Finished) -> Finished | Failed:
     if isinstance(outcome, Finished):
         return outcome
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not isinstance(answer := await provider.poll(outcome.ref), Finished | Failed):
             await asyncio.sleep(0.02)
     return answer
