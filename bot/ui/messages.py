@@ -47,9 +47,7 @@ REASONS: dict[Reason, Templates] = {
         "Your {allowance} min are used or on hold. You have more <t:{resets_at}:R>.",
         "You have not enough minutes left for this song.",
     ),
-    Reason.SPEND_CAP: (
-        "The minutes that may be spent here are used up for now. Try again later.",
-    ),
+    Reason.SPEND_CAP: ("The minutes that may be spent here are used up for now. Try again later.",),
     Reason.BLOCKED: ("Those who run this bot have blocked you. Ask them if that is a mistake.",),
     Reason.BLOCKED_HERE: (
         "You are blocked in this server. Ask its managers, or send me the song in a DM.",
