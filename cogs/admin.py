@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
+from discord.app_commands import Choice, locale_str
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
@@ -25,8 +25,9 @@ from bot.ui.card import Card, Tone
 from bot.ui.choices import MOST, format_choices, recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.context import membership_in
-from bot.ui.options import Fields, OfferingCog, choice_fields, offered_command
+from bot.ui.options import OfferingCog, offered_command
 from bot.ui.rendering import embed_of
+from bot.ui.speech import say
 from bot.ui.text import safe, shortened
 
 Talk = discord.Interaction[Stemcord]
@@ -65,7 +66,7 @@ class AdminCog(OfferingCog):
 
     admin = app_commands.Group(
         name="admin",
-        description="Decide who may split how much, and how",
+        description=locale_str("Decide who may split how much, and how"),
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_contexts=app_commands.AppCommandContext(
             guild=True, dm_channel=True, private_channel=False
@@ -73,7 +74,7 @@ class AdminCog(OfferingCog):
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
     quota = app_commands.Group(
-        name="quota", description="Decide how many minutes people have", parent=admin
+        name="quota", description=locale_str("Decide how many minutes people have"), parent=admin
     )
 
     def __init__(
@@ -89,20 +90,24 @@ class AdminCog(OfferingCog):
         self._quotas = quotas
         self._splits = splits
 
-    def option_fields(self) -> Mapping[str, Fields]:
+    def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
         """Offer what this installation reaches."""
-        modes = [Choice(name=text, value=mode.value) for mode, text in admin_texts.DELIVERY.items()]
         return {
-            "stems": choice_fields(recipe_choices(self._splits.offers())),
-            "format": choice_fields(format_choices(self._splits.formats)),
-            "delivery": choice_fields(modes),
+            "stems": recipe_choices(self._splits.offers()),
+            "format": format_choices(self._splits.formats),
+            "delivery": [
+                Choice(name=locale_str(words.english), value=mode.value)
+                for mode, words in admin_texts.DELIVERY.items()
+            ],
         }
 
-    @quota.command(name="set", description="Set how many minutes a person or a role has")
+    @quota.command(
+        name="set", description=locale_str("Set how many minutes a person or a role has")
+    )
     @app_commands.describe(
-        minutes="In each period; leave it out to go back to what everybody has",
-        user="A person",
-        role="Everybody with this role; the highest of somebody's roles counts",
+        minutes=locale_str("In each period; leave it out to go back to what everybody has"),
+        user=locale_str("A person"),
+        role=locale_str("Everybody with this role; the highest of somebody's roles counts"),
     )
     async def set_quota(
         self,
@@ -128,13 +133,13 @@ class AdminCog(OfferingCog):
             text = admin_texts.UNSET
         elif not actor.is_owner:
             text = admin_texts.LIMITED
-        await say_privately(interaction, text.format(who=who, minutes=minutes))
+        await say_privately(interaction, say(text, who=who, minutes=minutes))
 
-    @quota.command(name="grant", description="Give minutes until the period ends")
+    @quota.command(name="grant", description=locale_str("Give minutes until the period ends"))
     @app_commands.describe(
-        minutes="How many",
-        user="To whom; the owner may leave this out to fill a server's pool",
-        server="Whose pool; this server's if you do not say",
+        minutes=locale_str("How many"),
+        user=locale_str("To whom; the owner may leave this out to fill a server's pool"),
+        server=locale_str("Whose pool; this server's if you do not say"),
     )
     async def grant(
         self,
@@ -150,7 +155,7 @@ class AdminCog(OfferingCog):
             guild = _server(interaction, server) if actor.is_owner else None
             left = await self._administration.fill_pool(actor, guild.id if guild else None, minutes)
             name = safe(guild.name) if guild else actor.guild_id
-            await say_privately(interaction, admin_texts.POOL_FILLED.format(server=name, left=left))
+            await say_privately(interaction, say(admin_texts.POOL_FILLED, server=name, left=left))
             return
         in_pool = await self._administration.grant(actor, UserId(user.id), minutes)
         period = self._quotas.period
@@ -172,64 +177,72 @@ class AdminCog(OfferingCog):
             if wanted in guild.name.casefold()
         ][:MOST]
 
-    @quota.command(name="reset", description="Give used minutes back")
-    @app_commands.describe(user="To whom; leave it out to take back this server's pool")
+    @quota.command(name="reset", description=locale_str("Give used minutes back"))
+    @app_commands.describe(user=locale_str("To whom; leave it out to take back this server's pool"))
     async def reset(self, interaction: Talk, user: discord.User | None = None) -> None:
         """Give a person's used minutes back, or take back what a server has not handed out."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
             back = await self._administration.empty_pool(actor)
-            text = admin_texts.POOL_EMPTIED.format(minutes=back)
+            text = say(admin_texts.POOL_EMPTIED, minutes=back)
         else:
             back = await self._administration.reset(actor, UserId(user.id))
-            text = admin_texts.RESET.format(who=user.mention, minutes=back)
+            text = say(admin_texts.RESET, who=user.mention, minutes=back)
         await say_privately(interaction, text)
 
-    @admin.command(name="block", description="Keep somebody from splitting songs")
-    @app_commands.describe(user="Whom; by a server's managers in that server only")
+    @admin.command(name="block", description=locale_str("Keep somebody from splitting songs"))
+    @app_commands.describe(user=locale_str("Whom; by a server's managers in that server only"))
     async def block(self, interaction: Talk, user: discord.User) -> None:
         """Block a person: the owner everywhere, a manager in their server."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         await self._administration.block(actor, UserId(user.id))
         text = admin_texts.BLOCKED_EVERYWHERE if actor.is_owner else admin_texts.BLOCKED_HERE
-        await say_privately(interaction, text.format(who=user.mention))
+        await say_privately(interaction, say(text, who=user.mention))
 
-    @admin.command(name="unblock", description="Let somebody split songs again")
-    @app_commands.describe(user="Whom")
+    @admin.command(name="unblock", description=locale_str("Let somebody split songs again"))
+    @app_commands.describe(user=locale_str("Whom"))
     async def unblock(self, interaction: Talk, user: discord.User) -> None:
         """Lift a block."""
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._administration.unblock(actor_of(interaction), UserId(user.id))
         text = admin_texts.UNBLOCKED if was_blocked else admin_texts.NOT_BLOCKED
-        await say_privately(interaction, text.format(who=user.mention))
+        await say_privately(interaction, say(text, who=user.mention))
 
-    @admin.command(name="providers", description="Show how the providers do (owner only)")
+    @admin.command(
+        name="providers", description=locale_str("Show how the providers do (owner only)")
+    )
     async def providers(self, interaction: Talk) -> None:
         """Show states, lines and spend."""
         await interaction.response.defer(ephemeral=True)
         states = await self._overview.providers(actor_of(interaction))
-        await _show(interaction, "Providers", admin_texts.provider_lines(states))
+        await _show(interaction, say(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
 
-    @admin.command(name="stats", description="Show what happened today and lately (owner only)")
+    @admin.command(
+        name="stats", description=locale_str("Show what happened today and lately (owner only)")
+    )
     async def stats(self, interaction: Talk) -> None:
         """Show jobs, minutes, spend and errors."""
         await interaction.response.defer(ephemeral=True)
         stats = await self._overview.stats(actor_of(interaction))
-        await _show(interaction, "Figures", admin_texts.stats_lines(stats))
+        await _show(interaction, say(admin_texts.FIGURES), admin_texts.stats_lines(stats))
 
     @offered_command(
-        name="defaults", description="Set how songs are split in this server", parent=admin
+        name="defaults",
+        description=locale_str("Set how songs are split in this server"),
+        parent=admin,
     )
     @app_commands.rename(audio_format="format")
     @app_commands.describe(
-        channel="A channel to allow, or to take off the list again; none on it means everywhere",
-        stems="What is made of a song if nobody says",
-        audio_format="How stems are encoded if nobody says",
-        delivery="How stems come",
-        private="Show answers to the asker alone if nobody says",
-        reset="Begin anew, with the other options given here",
+        channel=locale_str(
+            "A channel to allow, or to take off the list again; none on it means everywhere"
+        ),
+        stems=locale_str("What is made of a song if nobody says"),
+        audio_format=locale_str("How stems are encoded if nobody says"),
+        delivery=locale_str("How stems come"),
+        private=locale_str("Show answers to the asker alone if nobody says"),
+        reset=locale_str("Begin anew, with the other options given here"),
     )
     async def defaults(
         self,
@@ -257,7 +270,7 @@ class AdminCog(OfferingCog):
             rules = rules.with_channel_switched(channel)
         if rules != before:
             await self._administration.set_rules(actor, rules)
-        await _show(interaction, "This server", admin_texts.rules_lines(rules))
+        await _show(interaction, say(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
 
 
 def _server(interaction: Talk, wanted: str | None) -> discord.Guild | None:

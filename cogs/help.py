@@ -2,6 +2,7 @@
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.splits import SplitService
@@ -16,7 +17,7 @@ class HelpCog(commands.Cog):
     def __init__(self, *, splits: SplitService) -> None:
         self._splits = splits
 
-    @app_commands.command(name="help", description="How to split a song")
+    @app_commands.command(name="help", description=locale_str("How to split a song"))
     async def help(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Explain the commands and this installation's limits."""
         card = help_card(self._splits.offers(), self._splits.limits)

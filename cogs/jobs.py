@@ -2,7 +2,7 @@
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
+from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 from discord.utils import MISSING
 
@@ -26,7 +26,7 @@ class JobsCog(commands.Cog):
         self._splits = splits
         self._shows = shows
 
-    @app_commands.command(name="jobs", description="Show your songs")
+    @app_commands.command(name="jobs", description=locale_str("Show your songs"))
     async def jobs(self, interaction: discord.Interaction[Stemcord]) -> None:
         """List the caller's jobs, newest first."""
         card = jobs_card(await self._splits.jobs_of(UserId(interaction.user.id)))
@@ -34,8 +34,8 @@ class JobsCog(commands.Cog):
             embed=embed_of(card), view=view_of(card.buttons, card.menu) or MISSING, ephemeral=True
         )
 
-    @app_commands.command(name="result", description="Show a song's stems again")
-    @app_commands.describe(job="Which one; its short id stands below its card")
+    @app_commands.command(name="result", description=locale_str("Show a song's stems again"))
+    @app_commands.describe(job=locale_str("Which one; its short id stands below its card"))
     async def result(
         self, interaction: discord.Interaction[Stemcord], job: app_commands.Range[str, 1, 100]
     ) -> None:
@@ -50,8 +50,8 @@ class JobsCog(commands.Cog):
         """Suggest the caller's jobs whose stems are kept."""
         return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))
 
-    @app_commands.command(name="cancel", description="Stop splitting a song")
-    @app_commands.describe(job="Which one; its short id stands below its card")
+    @app_commands.command(name="cancel", description=locale_str("Stop splitting a song"))
+    @app_commands.describe(job=locale_str("Which one; its short id stands below its card"))
     async def cancel(
         self, interaction: discord.Interaction[Stemcord], job: app_commands.Range[str, 1, 100]
     ) -> None:

@@ -2,6 +2,7 @@
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.privacy import Privacy
@@ -10,6 +11,7 @@ from bot.ui.card import Card, Tone
 from bot.ui.client import Stemcord
 from bot.ui.forgetting import ForgetButton, Step, view_with
 from bot.ui.rendering import embed_of
+from bot.ui.speech import say
 
 
 class PrivacyCog(commands.Cog):
@@ -18,12 +20,14 @@ class PrivacyCog(commands.Cog):
     def __init__(self, *, privacy: Privacy) -> None:
         self._privacy = privacy
 
-    @app_commands.command(name="privacy", description="What I keep of you, and how to delete it")
+    @app_commands.command(
+        name="privacy", description=locale_str("What I keep of you, and how to delete it")
+    )
     async def privacy(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Say it, to the caller alone."""
         lines = texts.privacy_lines(keep=self._privacy.keep, recipients=self._privacy.recipients)
         await interaction.response.send_message(
-            embed=embed_of(Card(title=texts.TITLE, lines=lines, tone=Tone.WORKING)),
+            embed=embed_of(Card(title=say(texts.TITLE), lines=lines, tone=Tone.WORKING)),
             view=view_with(Step.ASK),
             ephemeral=True,
         )

@@ -2,6 +2,7 @@
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.services.administration import Administration
@@ -20,7 +21,9 @@ class QuotaCog(commands.Cog):
         self._quotas = quotas
         self._administration = administration
 
-    @app_commands.command(name="quota", description="Show how many minutes you have left")
+    @app_commands.command(
+        name="quota", description=locale_str("Show how many minutes you have left")
+    )
     async def quota(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Show the caller's accounts in this period, to them alone."""
         actor, membership = actor_of(interaction), membership_of(interaction)

@@ -4,12 +4,13 @@ import logging
 
 import discord
 from discord import app_commands
+from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.domain.errors import Reason, Rejected
-from bot.domain.job import Entry
+from bot.domain.job import Entry, UserId
 from bot.services.splits import SplitService
-from bot.ui import messages
+from bot.ui import labels, messages
 from bot.ui.answers import UNREACHABLE
 from bot.ui.choosing import (
     MakeButton,
@@ -22,9 +23,11 @@ from bot.ui.choosing import (
     songs_view,
 )
 from bot.ui.client import Stemcord
+from bot.ui.languages import Languages
 from bot.ui.picks import Picks
 from bot.ui.rendering import embed_of
 from bot.ui.songs import songs_in
+from bot.ui.speech import say
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +35,10 @@ log = logging.getLogger(__name__)
 class SongsCog(commands.Cog):
     """Takes songs that are in messages already."""
 
-    def __init__(self, *, splits: SplitService, picks: Picks) -> None:
+    def __init__(self, *, splits: SplitService, picks: Picks, languages: Languages) -> None:
         self._splits = splits
         self._picks = picks
+        self._languages = languages
 
     async def split_message(
         self, interaction: discord.Interaction[Stemcord], message: discord.Message
@@ -48,7 +52,7 @@ class SongsCog(commands.Cog):
             return
         self._picks.remember(message.id, songs)
         await interaction.response.send_message(
-            messages.SONG_FROM,
+            say(messages.SONG_FROM),
             view=songs_view(songs, message.id, is_for_dm=False),
             ephemeral=True,
         )
@@ -64,24 +68,33 @@ class SongsCog(commands.Cog):
             log.warning("a direct message could not be answered: %s", exc)
 
     async def _offer(self, message: discord.Message) -> None:
+        await self._speak_to(message.author)
         songs = songs_in(message)
         match songs:
             case []:
-                await message.reply(messages.SEND_A_SONG)
+                await message.reply(say(messages.SEND_A_SONG))
             case [song]:
                 view = recipes_view(self._splits.offers(), message.id, 0)
                 await message.reply(embed=embed_of(song_card(song)), view=view)
             case _:
                 view = songs_view(songs, message.id, is_for_dm=True)
-                await message.reply(messages.SONG_FROM, view=view)
+                await message.reply(say(messages.SONG_FROM), view=view)
+
+    async def _speak_to(self, author: discord.abc.User) -> None:
+        """Speak as with their latest song, because a message does not tell its writer's locale."""
+        latest = await self._splits.jobs_of(UserId(author.id), limit=1)
+        self._languages.speak(latest[0].reply.locale if latest else "")
 
 
 async def setup(bot: Stemcord) -> None:
     """Add the cog, its message menu, and what it asks with."""
-    cog = SongsCog(splits=bot.services.splits, picks=bot.services.picks)
+    services = bot.services
+    cog = SongsCog(splits=services.splits, picks=services.picks, languages=services.languages)
     bot.add_dynamic_items(MakeButton, MoreMenu, SongMenu, PickMenu)
     # A cog's own decorator makes no menu, so the tree is given one.
     bot.tree.add_command(
-        app_commands.ContextMenu(name="Split this audio", callback=cog.split_message)
+        app_commands.ContextMenu(
+            name=locale_str(labels.SPLIT_MENU.english), callback=cog.split_message
+        )
     )
     await bot.add_cog(cog)

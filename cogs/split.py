@@ -1,10 +1,10 @@
 """`/split`: starts a job."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice
+from discord.app_commands import Choice, locale_str
 
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
@@ -15,7 +15,7 @@ from bot.ui.acknowledge import start_split
 from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.context import reply_of
-from bot.ui.options import AUDIO_FILES, Fields, OfferingCog, choice_fields, offered_command
+from bot.ui.options import AUDIO_FILES, Fields, OfferingCog, offered_command
 
 
 class SplitCog(OfferingCog):
@@ -27,21 +27,26 @@ class SplitCog(OfferingCog):
         self._clock = clock
 
     def option_fields(self) -> Mapping[str, Fields]:
+        """Take songs, not pictures."""
+        return {"file": AUDIO_FILES}
+
+    def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
         """Offer what this installation reaches."""
         return {
-            "file": AUDIO_FILES,
-            "stems": choice_fields(recipe_choices(self._splits.offers())),
-            "format": choice_fields(format_choices(self._splits.formats)),
+            "stems": recipe_choices(self._splits.offers()),
+            "format": format_choices(self._splits.formats),
         }
 
-    @offered_command(name="split", description="Split a song into stems")
+    @offered_command(name="split", description=locale_str("Split a song into stems"))
     @app_commands.rename(audio_format="format")
     @app_commands.describe(
-        file="The song: an audio or video file",
-        stems="What you want of it; Karaoke, or what this server prefers, if you do not say",
-        audio_format="How the stems are encoded; MP3, or what this server prefers",
-        provider="Who separates it; best left open",
-        private="Show the answer to you alone",
+        file=locale_str("The song: an audio or video file"),
+        stems=locale_str(
+            "What you want of it; Karaoke, or what this server prefers, if you do not say"
+        ),
+        audio_format=locale_str("How the stems are encoded; MP3, or what this server prefers"),
+        provider=locale_str("Who separates it; best left open"),
+        private=locale_str("Show the answer to you alone"),
     )
     async def split(
         self,

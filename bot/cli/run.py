@@ -29,6 +29,7 @@ from bot.services.progress import ProgressBoard
 from bot.ui import client as ui
 from bot.ui.addresses import Addresses
 from bot.ui.direct import DirectMessages
+from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing
 from bot.ui.picks import Picks
 from bot.ui.registration import Registration
@@ -131,11 +132,14 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
     # The bot has no voice, and nobody needs to be told.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, board = parts.store, parts.clock, ProgressBoard()
-    client = ui.Stemcord(registration=Registration(memory=store.meta), extensions=EXTENSIONS)
+    languages = Languages.in_folder()
+    registration = Registration(memory=store.meta, languages=languages)
+    client = ui.Stemcord(registration=registration, extensions=EXTENSIONS)
     stack.push_async_callback(client.close)
     routes, direct = Routes(client=client, clock=clock), DirectMessages(client=client)
     replies = Replies(
         jobs=store.jobs,
+        languages=languages,
         board=board,
         routes=routes,
         direct=direct,
@@ -174,6 +178,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             addresses=addresses,
             picks=Picks(),
             privacy=services.privacy,
+            languages=languages,
             clock=clock,
         )
     )

@@ -4,83 +4,110 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from bot.domain.attempt import AttemptState
+from bot.domain.errors import Reason
 from bot.domain.job import State
 from bot.domain.quota import Period
 from bot.domain.servers import DeliveryMode, ServerRules
 from bot.services.overview import ProviderState, Stats
-from bot.ui.figures import moment
+from bot.ui.figures import moment, row
 from bot.ui.messages import STATES
-from bot.ui.messages import period as words_of
+from bot.ui.minutes import period as words_of
 from bot.ui.names import FORMATS, RECIPES
+from bot.ui.speech import Text, say
 from bot.ui.text import safe
 
 MOST_PROVIDERS = 20
 LONGEST_TITLE = 40
 MOST_CHANNELS = 40
 
-DELIVERY: dict[DeliveryMode, str] = {
-    DeliveryMode.AUTO: "Files that fit, links for the rest",
-    DeliveryMode.FILES: "Files only",
-    DeliveryMode.LINKS: "Links only",
+DELIVERY: dict[DeliveryMode, Text] = {
+    DeliveryMode.AUTO: Text("Files that fit, links for the rest"),
+    DeliveryMode.FILES: Text("Files only"),
+    DeliveryMode.LINKS: Text("Links only"),
 }
 
-CAUSES: dict[str, str] = {
-    "ProviderAuth": "its key is refused",
-    "ProviderQuotaSpent": "its credit is used up",
-    "ProviderBusy": "it is at its limit",
-    "ProviderDown": "it is out of reach",
-    "ProviderProtocol": "its answers make no sense",
-    "ProviderRefused": "it does not want the song",
-    "SubmitUncertain": "it did not answer",
-    "Interrupted": "the bot stopped meanwhile",
-    "Stopped": "the bot stopped meanwhile",
+CAUSES: dict[str, Text] = {
+    "ProviderAuth": Text("its key is refused"),
+    "ProviderQuotaSpent": Text("its credit is used up"),
+    "ProviderBusy": Text("it is at its limit"),
+    "ProviderDown": Text("it is out of reach"),
+    "ProviderProtocol": Text("its answers make no sense"),
+    "ProviderRefused": Text("it does not want the song"),
+    "SubmitUncertain": Text("it did not answer"),
+    "Interrupted": Text("the bot stopped meanwhile"),
+    "Stopped": Text("the bot stopped meanwhile"),
 }
 
-ALLOWED = "{who} may use {minutes} min in a period, wherever they ask."
-ALLOWED_ROLE = "{who} may use {minutes} min in a period, when they ask in this server."
-LIMITED = "{who} may use at most {minutes} min in a period, when they ask in this server."
-UNSET = "Nothing is set for {who} any more."
-GRANTED = "{who} has {minutes} min more {period}."
-HANDED_OUT = (
+WHY_FAILED: dict[Reason, Text] = {
+    Reason.NOT_AUDIO: Text("not audio"),
+    Reason.EMPTY_FILE: Text("empty file"),
+    Reason.NO_AUDIO_TRACK: Text("no audio track"),
+    Reason.BROKEN_FILE: Text("broken file"),
+    Reason.TOO_BIG: Text("too big"),
+    Reason.TOO_LONG: Text("too long"),
+    Reason.DOWNLOAD_FAILED: Text("download failed"),
+    Reason.QUOTA: Text("no minutes left"),
+    Reason.SPEND_CAP: Text("daily cap reached"),
+    Reason.NO_PROVIDER: Text("no provider"),
+    Reason.PROVIDERS_FAILED: Text("providers failed"),
+    Reason.TIMED_OUT: Text("timed out"),
+    Reason.DISK_FULL: Text("disk full"),
+    Reason.SOURCE_GONE: Text("file gone"),
+    Reason.INTERNAL: Text("a fault of the bot"),
+}
+
+PROVIDERS = Text("Providers")
+FIGURES = Text("Figures")
+THIS_SERVER = Text("This server")
+
+ALLOWED = Text("{who} may use {minutes} min in a period, wherever they ask.")
+ALLOWED_ROLE = Text("{who} may use {minutes} min in a period, when they ask in this server.")
+LIMITED = Text("{who} may use at most {minutes} min in a period, when they ask in this server.")
+UNSET = Text("Nothing is set for {who} any more.")
+GRANTED = Text("{who} has {minutes} min more {period}.")
+HANDED_OUT = Text(
     "{who} has {minutes} min of this server's to spend here. What is left of them lapses {when}. "
     "The pool has {left} min left."
 )
-POOL_FILLED = "The pool of **{server}** has {left} min to hand out."
-POOL_EMPTIED = "You took {minutes} min back from this server's pool."
-RESET = "{who} got {minutes} used min back. What is on hold stays on hold."
-BLOCKED_EVERYWHERE = "{who} is blocked everywhere. Songs on the way are finished."
-BLOCKED_HERE = "{who} is blocked in this server. Songs on the way are finished."
-UNBLOCKED = "{who} may split songs again."
-NOT_BLOCKED = "{who} was not blocked."
+POOL_FILLED = Text("The pool of **{server}** has {left} min to hand out.")
+POOL_EMPTIED = Text("You took {minutes} min back from this server's pool.")
+RESET = Text("{who} got {minutes} used min back. What is on hold stays on hold.")
+BLOCKED_EVERYWHERE = Text("{who} is blocked everywhere. Songs on the way are finished.")
+BLOCKED_HERE = Text("{who} is blocked in this server. Songs on the way are finished.")
+UNBLOCKED = Text("{who} may split songs again.")
+NOT_BLOCKED = Text("{who} was not blocked.")
 
-READY = "ready"
-LEFT_OUT = "not used: {why}"
-RESTING = "resting until {when}: {cause}"
-UNKNOWN_CAUSE = "it failed"
-LINE = "{inside} at work, {waiting} waiting"
-SPENT = "{submitted} min submitted today"
-SPENT_IN_DOUBT = (
+READY = Text("ready")
+LEFT_OUT = Text("not used: {why}")
+RESTING = Text("resting until {when}: {cause}")
+UNKNOWN_CAUSE = Text("it failed")
+LINE = Text("{inside} at work, {waiting} waiting")
+SPENT = Text("{submitted} min submitted today")
+SPENT_IN_DOUBT = Text(
     "{submitted} min submitted today, {uncertain} of them uncertain and {abandoned} abandoned"
 )
 
-SONGS_TODAY = "**Today:** {songs}"
-SONGS_PERIOD = "**Songs {period}:** {songs}"
-NO_SONGS = "no songs"
-TURNOVER = "**Minutes {period}:** {used} used, {held} on hold, {given_back} given back"
-SPEND_TODAY = "**Submitted to providers:** {today} min today"
-SPEND_TODAY_CAPPED = "**Submitted to providers:** {today} of {cap} min today"
-SPEND_PERIOD = "**Submitted to providers:** {today} min today, {total} min {period}"
-SPEND_PERIOD_CAPPED = "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
-FAILURES = "**Why songs failed {period}:** {failures}"
-ERRORS = "**What providers answered {period}:** {errors}"
+SONGS_TODAY = Text("**Today:** {songs}")
+SONGS_PERIOD = Text("**Songs {period}:** {songs}")
+SONGS_IN_STATE = Text("{count} {state}")
+NO_SONGS = Text("no songs")
+TURNOVER = Text("**Minutes {period}:** {used} used, {held} on hold, {given_back} given back")
+SPEND_TODAY = Text("**Submitted to providers:** {today} min today")
+SPEND_TODAY_CAPPED = Text("**Submitted to providers:** {today} of {cap} min today")
+SPEND_PERIOD = Text("**Submitted to providers:** {today} min today, {total} min {period}")
+SPEND_PERIOD_CAPPED = Text(
+    "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
+)
+FAILURES = Text("**Why songs failed {period}:** {failures}")
+ERRORS = Text("**What providers answered {period}:** {errors}")
 
-ANYWHERE = "**Channels:** everywhere"
-CHANNELS = "**Channels:** {channels}"
-DEFAULTS = "**When nothing is said:** {stems}, {format}, {visibility}"
-DELIVERED = "**Delivery:** {delivery}"
-PUBLIC = "seen by everybody"
-PRIVATE = "seen by the asker alone"
-AS_EVERYWHERE = "As everywhere"
+ANYWHERE = Text("**Channels:** everywhere")
+CHANNELS = Text("**Channels:** {channels}")
+DEFAULTS = Text("**When nothing is said:** {stems}, {format}, {visibility}")
+DELIVERED = Text("**Delivery:** {delivery}")
+PUBLIC = Text("seen by everybody")
+PRIVATE = Text("seen by the asker alone")
+AS_EVERYWHERE = Text("As everywhere")
 
 
 def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:
@@ -91,20 +118,20 @@ def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:
 def stats_lines(stats: Stats) -> tuple[str, ...]:
     """Say what happened today and in the period."""
     period = words_of(stats.period)
-    lines = [SONGS_TODAY.format(songs=_songs(stats.today.jobs))]
+    lines = [say(SONGS_TODAY, songs=_songs(stats.today.jobs))]
     if stats.this_period != stats.today:
-        lines.append(SONGS_PERIOD.format(period=period, songs=_songs(stats.this_period.jobs)))
-    lines.append(TURNOVER.format(period=period, **asdict(stats.turnover)))
+        lines.append(say(SONGS_PERIOD, period=period, songs=_songs(stats.this_period.jobs)))
+    lines.append(say(TURNOVER, period=period, **asdict(stats.turnover)))
     lines.append(_spend(stats, period))
     if stats.reasons:
-        failures = (f"{count} × {reason.replace('_', ' ')}" for reason, count in stats.reasons)
-        lines.append(FAILURES.format(period=period, failures=", ".join(failures)))
+        failures = (f"{count} × {_why(reason)}" for reason, count in stats.reasons)
+        lines.append(say(FAILURES, period=period, failures=row(failures)))
     if stats.errors:
         errors = (
-            f"{count} × {safe(title)}: {CAUSES.get(error, safe(error))}"
+            f"{count} × {safe(title)}: {say(CAUSES[error]) if error in CAUSES else safe(error)}"
             for title, error, count in stats.errors
         )
-        lines.append(ERRORS.format(period=period, errors=", ".join(errors)))
+        lines.append(say(ERRORS, period=period, errors=row(errors)))
     return tuple(lines)
 
 
@@ -114,54 +141,63 @@ def rules_lines(rules: ServerRules) -> tuple[str, ...]:
     named = " ".join(f"<#{channel_id}>" for channel_id in channels[:MOST_CHANNELS])
     more = " …" if len(channels) > MOST_CHANNELS else ""
     return (
-        CHANNELS.format(channels=named + more) if channels else ANYWHERE,
-        DEFAULTS.format(
-            stems=RECIPES[rules.recipe_for(None)],
+        say(CHANNELS, channels=named + more) if channels else say(ANYWHERE),
+        say(
+            DEFAULTS,
+            stems=say(RECIPES[rules.recipe_for(None)]),
             format=FORMATS[rules.format_for(None)],
-            visibility=PRIVATE if rules.is_private_for(None) else PUBLIC,
+            visibility=say(PRIVATE if rules.is_private_for(None) else PUBLIC),
         ),
-        DELIVERED.format(delivery=DELIVERY[rules.delivery] if rules.delivery else AS_EVERYWHERE),
+        say(DELIVERED, delivery=say(DELIVERY[rules.delivery] if rules.delivery else AS_EVERYWHERE)),
     )
 
 
 def granted(who: str, minutes: int, period: Period) -> str:
     """Say what the owner gave."""
-    return GRANTED.format(who=who, minutes=minutes, period=words_of(period))
+    return say(GRANTED, who=who, minutes=minutes, period=words_of(period))
 
 
 def handed_out(who: str, minutes: int, left: int, period: Period) -> str:
     """Say what a manager gave, and what is left in the pool."""
     when = moment(period.ends_at)
-    return HANDED_OUT.format(who=who, minutes=minutes, left=left, when=when)
+    return say(HANDED_OUT, who=who, minutes=minutes, left=left, when=when)
 
 
 def _provider_line(provider: ProviderState) -> str:
     parts = [f"**{safe(provider.title, LONGEST_TITLE)}**", _state(provider)]
     if provider.left_out is None:
-        parts.append(LINE.format(inside=provider.inside, waiting=provider.waiting))
+        parts.append(say(LINE, inside=provider.inside, waiting=provider.waiting))
     book = provider.book
     if provider.is_hosted and (provider.left_out is None or book.submitted):
         uncertain = book.minutes.get(AttemptState.UNCERTAIN, 0)
         abandoned = book.minutes.get(AttemptState.ABANDONED, 0)
         template = SPENT_IN_DOUBT if uncertain or abandoned else SPENT
         parts.append(
-            template.format(submitted=book.submitted, uncertain=uncertain, abandoned=abandoned)
+            say(template, submitted=book.submitted, uncertain=uncertain, abandoned=abandoned)
         )
     return " · ".join(parts)
 
 
 def _state(provider: ProviderState) -> str:
     if provider.left_out is not None:
-        return LEFT_OUT.format(why=safe(provider.left_out))
+        return say(LEFT_OUT, why=safe(provider.left_out))
     if provider.rests_until is None:
-        return READY
-    cause = CAUSES.get(provider.cause or "", UNKNOWN_CAUSE)
-    return RESTING.format(when=moment(provider.rests_until), cause=cause)
+        return say(READY)
+    cause = say(CAUSES.get(provider.cause or "", UNKNOWN_CAUSE))
+    return say(RESTING, when=moment(provider.rests_until), cause=cause)
+
+
+def _why(reason: Reason) -> str:
+    return say(WHY_FAILED[reason]) if reason in WHY_FAILED else reason.replace("_", " ")
 
 
 def _songs(jobs: Mapping[State, int]) -> str:
-    counted = [f"{jobs[state]} {STATES[state].lower()}" for state in State if jobs.get(state)]
-    return ", ".join(counted) or NO_SONGS
+    counted = [
+        say(SONGS_IN_STATE, count=jobs[state], state=say(STATES[state]).lower())
+        for state in State
+        if jobs.get(state)
+    ]
+    return row(counted) or say(NO_SONGS)
 
 
 def _spend(stats: Stats, period: str) -> str:
@@ -169,7 +205,8 @@ def _spend(stats: Stats, period: str) -> str:
         template = SPEND_TODAY if stats.daily_cap is None else SPEND_TODAY_CAPPED
     else:
         template = SPEND_PERIOD if stats.daily_cap is None else SPEND_PERIOD_CAPPED
-    return template.format(
+    return say(
+        template,
         today=stats.today.submitted,
         cap=stats.daily_cap,
         total=stats.this_period.submitted,

@@ -11,6 +11,7 @@ from discord import app_commands
 from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
 from bot.services.delivery import ReplyUnavailable
 from bot.ui import messages
+from bot.ui.speech import say
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,13 @@ def sentence_for(error: BaseException) -> str | None:
         case Rejected():
             return messages.problem(error.problem)
         case NotFound():
-            return messages.NOT_FOUND
+            return say(messages.NOT_FOUND)
         case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
-            return messages.BAD_OPTION
+            return say(messages.BAD_OPTION)
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return messages.COMMANDS_CHANGED
+            return say(messages.COMMANDS_CHANGED)
         case _:
             return None
 

@@ -15,6 +15,7 @@ from bot.ui.client import Stemcord
 from bot.ui.controls import Action
 from bot.ui.menus import RecipeMenu
 from bot.ui.pressed import Control
+from bot.ui.speech import say
 
 _JOB = r":(?P<job>[a-z0-9]+)"
 
@@ -96,7 +97,9 @@ class OtherRecipeButton(JobButton, template="other" + _JOB):
         view = discord.ui.View(timeout=None)
         offers = interaction.client.services.splits.offers()
         view.add_item(RecipeMenu.offering(job, offers))
-        await interaction.response.send_message(messages.CHOOSE_RECIPE, view=view, ephemeral=True)
+        await interaction.response.send_message(
+            say(messages.CHOOSE_RECIPE), view=view, ephemeral=True
+        )
 
 
 class ShowButton(JobButton, template="show" + _JOB):
@@ -163,7 +166,7 @@ class DeleteButton(JobButton, template="delete" + _JOB):
             # By the interaction, which reaches the message wherever it stands.
             await interaction.delete_original_response()
         except discord.HTTPException:
-            await say_privately(interaction, messages.DELETE_REFUSED)
+            await say_privately(interaction, say(messages.DELETE_REFUSED))
 
 
 BUTTONS: dict[Action, type[JobButton]] = {

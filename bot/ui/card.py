@@ -12,12 +12,14 @@ from bot.services.delivery import Parcel
 from bot.services.intake import Limits
 from bot.services.plans import Offer
 from bot.services.progress import Progress, Stage
-from bot.ui import labels, messages
+from bot.ui import labels, messages, minutes
 from bot.ui.controls import SHOW_MENU, Action, Button, Choice, Menu
-from bot.ui.figures import about, bar, length
+from bot.ui.figures import about, bar, length, row
+from bot.ui.help_texts import help_lines
 from bot.ui.links import link_lines, plain_result
 from bot.ui.names import FORMATS, RECIPES, stems_line, stems_of
-from bot.ui.text import safe, shortened
+from bot.ui.speech import say
+from bot.ui.text import capitalised, safe, shortened
 
 MAX_LISTED_BUTTONS = 5
 
@@ -75,14 +77,14 @@ def card_of(job: Job, progress: Progress | None = None, *, is_closing: bool = Fa
     """
     lines = _lines(job, progress)
     if is_closing and not job.state.is_final:
-        lines = (*lines, "", messages.CLOSING.format(job_id=job.id))
+        lines = (*lines, "", say(messages.CLOSING, job_id=job.id))
     return Card(
         title=title_of(job),
         lines=lines,
         tone=_tone(job.state, progress),
         footer=job.id,
         buttons=_buttons(job),
-        plain=messages.STATES[job.state],
+        plain=say(messages.STATES[job.state]),
     )
 
 
@@ -93,7 +95,7 @@ def result_card(job: Job, parcel: Parcel) -> Card:
 
 def forwarded_card(job: Job, parcel: Parcel) -> Card:
     """Draw the result for the user's DM, because the reply cannot be reached."""
-    return _result(job, parcel, _cost(job, parcel), messages.CAME_BY_DM, is_dm=True)
+    return _result(job, parcel, _cost(job, parcel), say(messages.CAME_BY_DM), is_dm=True)
 
 
 def shown_again_card(job: Job, parcel: Parcel, *, is_dm: bool) -> Card:
@@ -120,11 +122,11 @@ def continued_card(job: Job) -> Card:
     """Draw the head of the message that has those stems for which the reply had no room."""
     return Card(
         title=title_of(job),
-        lines=(messages.CONTINUED,),
+        lines=(say(messages.CONTINUED),),
         tone=Tone.DONE,
         footer=job.id,
         buttons=(_button(Action.DELETE, job),),
-        plain=messages.PLAIN_RESULT,
+        plain=say(messages.PLAIN_RESULT),
     )
 
 
@@ -133,11 +135,11 @@ def jobs_card(jobs: Sequence[Job]) -> Card:
     active = [job for job in jobs if is_cancellable(job)][:MAX_LISTED_BUTTONS]
     made = [job for job in jobs if job.has_stems]
     return Card(
-        title=labels.YOUR_SONGS,
-        lines=tuple(map(_listed, jobs)) or (messages.NO_JOBS,),
+        title=say(labels.YOUR_SONGS),
+        lines=tuple(map(_listed, jobs)) or (say(messages.NO_JOBS),),
         tone=Tone.QUIET,
         buttons=tuple(
-            Button(Action.CANCEL, job.id, labels.CANCEL_ONE.format(job_id=job.id)) for job in active
+            Button(Action.CANCEL, job.id, say(labels.CANCEL_ONE, job_id=job.id)) for job in active
         ),
         menu=_show_menu(made) if made else None,
     )
@@ -145,18 +147,18 @@ def jobs_card(jobs: Sequence[Job]) -> Card:
 
 def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = None) -> Card:
     """Show how a user's minutes stand, and to a manager what is in the server's pool."""
-    lines = [*messages.usage_lines(usage)]
+    lines = [*minutes.usage_lines(usage)]
     if shared is not None:
-        lines += ["", *messages.shared_lines(shared)]
+        lines += ["", *minutes.shared_lines(shared)]
     if pool is not None:
-        lines += ["", messages.pool_line(pool)]
-    return Card(title=labels.YOUR_MINUTES, lines=tuple(lines), tone=Tone.QUIET)
+        lines += ["", minutes.pool_line(pool)]
+    return Card(title=say(labels.YOUR_MINUTES), lines=tuple(lines), tone=Tone.QUIET)
 
 
 def help_card(offered: Sequence[Offer], limits: Limits) -> Card:
     """Explain the commands and this installation's limits."""
-    lines = messages.help_lines(
-        recipes=[RECIPES[offer.recipe] for offer in offered],
+    lines = help_lines(
+        recipes=[say(RECIPES[offer.recipe]) for offer in offered],
         max_file_mib=limits.max_file_mib,
         max_minutes=limits.max_duration_minutes,
     )
@@ -170,7 +172,7 @@ def is_cancellable(job: Job) -> bool:
 
 def title_of(job: Job) -> str:
     """Return a card's title, like `Neon Rain · Karaoke`."""
-    return f"{safe(job.title)} · {RECIPES[job.request.recipe]}"
+    return f"{safe(job.title)} · {say(RECIPES[job.request.recipe])}"
 
 
 def _buttons(job: Job) -> tuple[Button, ...]:
@@ -194,36 +196,36 @@ def _result_buttons(job: Job, parcel: Parcel, *, is_dm: bool) -> tuple[Button, .
 
 
 def _button(action: Action, job: Job) -> Button:
-    return Button(action, job.id, labels.BUTTONS[action])
+    return Button(action, job.id, say(labels.BUTTONS[action]))
 
 
 def _show_menu(made: Sequence[Job]) -> Menu:
     choices = [
-        Choice(job.id, shortened(job.title), f"{RECIPES[job.request.recipe]} · {job.id}")
+        Choice(job.id, shortened(job.title), f"{say(RECIPES[job.request.recipe])} · {job.id}")
         for job in made
     ]
-    return Menu(custom_id=SHOW_MENU, placeholder=labels.SHOW_ONE, choices=tuple(choices))
+    return Menu(custom_id=SHOW_MENU, placeholder=say(labels.SHOW_ONE), choices=tuple(choices))
 
 
 def _cost(job: Job, parcel: Parcel) -> str | None:
     if job.repeat_of is not None:
-        return messages.MADE_BEFORE
-    return messages.charge(job.minutes, parcel.usage) if job.minutes is not None else None
+        return say(messages.MADE_BEFORE)
+    return minutes.charge(job.minutes, parcel.usage) if job.minutes is not None else None
 
 
 def _listed(job: Job) -> str:
-    state = messages.STATES[job.state]
-    return f"`{job.id}` **{safe(job.title)}** · {RECIPES[job.request.recipe]}: {state}"
+    recipe, state = say(RECIPES[job.request.recipe]), say(messages.STATES[job.state])
+    return f"`{job.id}` **{safe(job.title)}** · {recipe}: {state}"
 
 
 def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
     if job.state in (State.FAILED, State.CANCELLED):
-        why = messages.problem(job.problem) if job.problem else messages.STATES[job.state]
-        return (why, messages.NOTHING_CHARGED)
+        why = messages.problem(job.problem) if job.problem else say(messages.STATES[job.state])
+        return (why, say(messages.NOTHING_CHARGED))
     if job.state is State.KEPT:
-        return (messages.KEPT,)
+        return (say(messages.KEPT),)
     if job.state is State.DELIVERED or progress is None:
-        return (messages.STATES[job.state],)
+        return (say(messages.STATES[job.state]),)
     if progress.fraction is None:
         is_foreseen = progress.stage is Stage.SEPARATING and progress.eta_s
         return (messages.stage(progress), *((_wait_line(progress),) if is_foreseen else ()))
@@ -233,19 +235,18 @@ def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
 def _bar_line(fraction: float, eta_s: float | None) -> str:
     if eta_s is None:
         return bar(fraction)
-    return labels.BAR_WITH_WAIT.format(bar=bar(fraction), wait=about(eta_s))
+    return say(labels.BAR_WITH_WAIT, bar=bar(fraction), wait=about(eta_s))
 
 
 def _wait_line(progress: Progress) -> str:
-    words = labels.WAIT.format(wait=about(progress.eta_s or 0))
-    return words[0].upper() + words[1:]
+    return capitalised(say(labels.WAIT, wait=about(progress.eta_s or 0)))
 
 
 def _summary(job: Job, stems: tuple[Stem, ...], audio_format: AudioFormat) -> str:
     parts = [stems_line(stems), FORMATS[audio_format]]
     if job.frames is not None:
         parts.insert(1, length(job.frames))
-    return ", ".join(parts)
+    return row(parts)
 
 
 def _tone(state: State, progress: Progress | None) -> Tone:

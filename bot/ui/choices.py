@@ -1,6 +1,7 @@
 """What users choose from: stems, formats, providers, their own jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from discord.app_commands import Choice
 
@@ -9,7 +10,9 @@ from bot.domain.stems import AudioFormat
 from bot.services.plans import Offer
 from bot.ui.messages import STATES
 from bot.ui.names import FORMATS, RECIPES, recipe_label
+from bot.ui.speech import say
 from bot.ui.text import shortened
+from bot.ui.translation import composed
 
 MOST = 25
 LONGEST_NAME = 100
@@ -18,7 +21,10 @@ LONGEST_NAME = 100
 def recipe_choices(offers: Iterable[Offer]) -> list[Choice[str]]:
     """Offer what some provider reaches."""
     return [
-        Choice(name=recipe_label(offer.recipe, is_basic=offer.is_basic), value=offer.recipe.value)
+        Choice(
+            name=composed(partial(recipe_label, offer.recipe, is_basic=offer.is_basic)),
+            value=offer.recipe.value,
+        )
         for offer in offers
     ][:MOST]
 
@@ -60,5 +66,6 @@ def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
 
 
 def _job_label(job: Job) -> str:
-    tail = f" · {RECIPES[job.request.recipe]}: {STATES[job.state]} ({job.id})"
+    recipe, state = say(RECIPES[job.request.recipe]), say(STATES[job.state])
+    tail = f" · {recipe}: {state} ({job.id})"
     return shortened(job.title, LONGEST_NAME - len(tail)) + tail

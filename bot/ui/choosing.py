@@ -22,6 +22,7 @@ from bot.ui.context import reply_of
 from bot.ui.controls import Choice, Menu
 from bot.ui.names import RECIPES
 from bot.ui.pressed import Control, MenuControl
+from bot.ui.speech import say
 from bot.ui.text import safe, shortened
 
 MOST_WISHED = frozenset(
@@ -44,7 +45,7 @@ def recipes_view(offers: Iterable[Offer], message_id: int, number: int) -> disco
         choices = tuple(Choice(each.value, each.name) for each in recipe_choices(rest))
         custom_id = f"more:{message_id}:{number}"
         view.add_item(
-            MoreMenu(Menu(custom_id=custom_id, placeholder=labels.MORE_STEMS, choices=choices))
+            MoreMenu(Menu(custom_id=custom_id, placeholder=say(labels.MORE_STEMS), choices=choices))
         )
     return view
 
@@ -58,14 +59,16 @@ def songs_view(songs: Sequence[Source], message_id: int, *, is_for_dm: bool) -> 
     )
     view = discord.ui.View(timeout=None)
     custom_id = f"{kind.prefix}:{message_id}"
-    view.add_item(kind(Menu(custom_id=custom_id, placeholder=labels.CHOOSE_SONG, choices=choices)))
+    view.add_item(
+        kind(Menu(custom_id=custom_id, placeholder=say(labels.CHOOSE_SONG), choices=choices))
+    )
     return view
 
 
 def song_card(song: Source) -> Card:
     """Ask what to make of a song."""
     return Card(
-        title=safe(title_of(song.filename)), lines=(messages.CHOOSE_RECIPE,), tone=Tone.WAITING
+        title=safe(title_of(song.filename)), lines=(say(messages.CHOOSE_RECIPE),), tone=Tone.WAITING
     )
 
 
@@ -102,7 +105,9 @@ class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
         if recipe is Recipe.KARAOKE:
             style = discord.ButtonStyle.primary
         custom_id = f"make:{recipe}:{message_id}:{number}"
-        super().__init__(discord.ui.Button(label=RECIPES[recipe], style=style, custom_id=custom_id))
+        super().__init__(
+            discord.ui.Button(label=say(RECIPES[recipe]), style=style, custom_id=custom_id)
+        )
         self._asked = (message_id, number, recipe)
 
     @classmethod
@@ -146,7 +151,7 @@ class SongMenu(MenuControl, template=r"song:(?P<message>\d+)"):
         services = interaction.client.services
         song = await services.picks.find(interaction, message_id, number)
         await interaction.response.send_message(
-            f"**{safe(title_of(song.filename))}**\n{messages.CHOOSE_RECIPE}",
+            f"**{safe(title_of(song.filename))}**\n{say(messages.CHOOSE_RECIPE)}",
             view=recipes_view(services.splits.offers(), message_id, number),
         )
 

@@ -20,6 +20,7 @@ from bot.services.showings import Showings
 from bot.services.splits import SplitService
 from bot.ui.addresses import Addresses
 from bot.ui.errors import StemcordTree
+from bot.ui.languages import Languages
 from bot.ui.picks import Picks
 from bot.ui.registration import Registration
 from bot.ui.shows import Shows
@@ -48,6 +49,7 @@ class Services:
     addresses: Addresses
     picks: Picks
     privacy: Privacy
+    languages: Languages
     clock: Clock
 
 

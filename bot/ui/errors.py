@@ -1,4 +1,4 @@
-"""The command tree: answers what commands raise."""
+"""The command tree: speaks the user's language, and answers what commands raise."""
 
 from typing import Any
 
@@ -10,6 +10,11 @@ from bot.ui.answers import answer_error
 
 class StemcordTree(app_commands.CommandTree[Any]):
     """Answers errors of commands from the same table as those of buttons."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Speak the language of whoever uses a command; nobody is turned away here."""
+        interaction.client.services.languages.speak(interaction.locale.value)
+        return True
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /

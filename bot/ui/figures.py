@@ -1,24 +1,22 @@
 """Figures as people read them: counts, lengths, waits, a bar of progress."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
 from bot.domain.quota import SAMPLE_RATE
+from bot.ui.speech import Text, say
 
 BAR_LENGTH = 10
 
 
-class Counted(int):
-    """A number that brings its noun along: `{jobs:song|songs}` gives `1 song` or `2 songs`."""
-
-    def __format__(self, spec: str) -> str:
-        """Return the number, followed by the form of the noun that fits it."""
-        if "|" not in spec:
-            return super().__format__(spec)
-        one, many = spec.split("|")
-        return f"{int(self)} {one if self == 1 else many}"
+A_FEW_SECONDS = Text("a few seconds")
+ABOUT_SECONDS = Text("about {seconds} s")
+ABOUT_MINUTES = Text("about {minutes} min")
+PER_CENT = Text("{figure} %")
+AND = Text("{most} and {last}")
+COMMA = Text(", ")
 
 
 def length(frames: int) -> str:
@@ -31,23 +29,29 @@ def length(frames: int) -> str:
 def about(wait_s: float) -> str:
     """Return a wait, as coarsely as it can be foreseen: `a few seconds`, `40 s`, `3 min`."""
     if wait_s < 8:
-        return "a few seconds"
+        return say(A_FEW_SECONDS)
     if wait_s < 90:
-        return f"about {math.ceil(wait_s / 5) * 5} s"
-    return f"about {math.ceil(wait_s / 60)} min"
+        return say(ABOUT_SECONDS, seconds=math.ceil(wait_s / 5) * 5)
+    return say(ABOUT_MINUTES, minutes=math.ceil(wait_s / 60))
 
 
 def bar(fraction: float) -> str:
     """Return a bar and its percentage, like `▰▰▰▰▰▱▱▱▱▱ 52 %`."""
     share = min(1.0, max(0.0, fraction))
     filled = int(share * BAR_LENGTH)
-    return f"{'▰' * filled}{'▱' * (BAR_LENGTH - filled)} {int(share * 100)} %"
+    figure = say(PER_CENT, figure=int(share * 100))
+    return f"{'▰' * filled}{'▱' * (BAR_LENGTH - filled)} {figure}"
 
 
 def listed(words: Sequence[str]) -> str:
     """Join words, like `vocals, drums and bass`."""
     *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last
+    return say(AND, most=row(most), last=last) if most else last
+
+
+def row(words: Iterable[str]) -> str:
+    """Put words behind each other, like `vocals, drums, bass`."""
+    return say(COMMA).join(words)
 
 
 def moment(at: datetime, style: Literal["R", "f"] = "R") -> str:

@@ -12,6 +12,7 @@ from bot.ui.card import Card, Tone
 from bot.ui.client import Stemcord
 from bot.ui.pressed import Control
 from bot.ui.rendering import embed_of
+from bot.ui.speech import say
 
 
 class Step(StrEnum):
@@ -21,7 +22,6 @@ class Step(StrEnum):
     CONFIRMED = "confirmed"
 
 
-_CONFIRM = Card(title=texts.CONFIRM_TITLE, lines=texts.confirm_lines(), tone=Tone.FAILED)
 _LABELS = {Step.ASK: texts.DELETE, Step.CONFIRMED: texts.CONFIRMED}
 
 
@@ -31,7 +31,7 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
     def __init__(self, step: Step) -> None:
         super().__init__(
             discord.ui.Button(
-                label=_LABELS[step],
+                label=say(_LABELS[step]),
                 custom_id=f"forget:{step}",
                 style=discord.ButtonStyle.danger,
             )
@@ -54,7 +54,7 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
         match self.step:
             case Step.ASK:
                 card = Card(
-                    title=texts.CONFIRM_TITLE, lines=texts.confirm_lines(), tone=Tone.FAILED
+                    title=say(texts.CONFIRM_TITLE), lines=texts.confirm_lines(), tone=Tone.FAILED
                 )
                 view = view_with(Step.CONFIRMED)
                 await interaction.response.edit_message(embed=embed_of(card), view=view)
@@ -64,7 +64,7 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
                 privacy = interaction.client.services.privacy
                 songs = await privacy.forget(UserId(interaction.user.id))
                 card = Card(
-                    title=texts.DONE_TITLE, lines=(texts.done_line(songs),), tone=Tone.QUIET
+                    title=say(texts.DONE_TITLE), lines=(texts.done_line(songs),), tone=Tone.QUIET
                 )
                 await interaction.edit_original_response(embed=embed_of(card), view=None)
 

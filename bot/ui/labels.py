@@ -1,27 +1,31 @@
 """Short words on cards, buttons and menus; whole sentences are in messages.py."""
 
 from bot.ui.controls import Action
+from bot.ui.speech import Text
 
-BUTTONS: dict[Action, str] = {
-    Action.CANCEL: "Cancel",
-    Action.TRY_AGAIN: "Try again",
-    Action.OTHER_RECIPE: "Other recipe",
-    Action.SHOW: "Show the stems",
-    Action.AS_MP3: "As MP3",
-    Action.AS_FLAC: "As FLAC",
-    Action.AS_WAV: "As WAV",
-    Action.TO_DM: "To my DM",
-    Action.DELETE: "Delete",
+BUTTONS: dict[Action, Text] = {
+    Action.CANCEL: Text("Cancel"),
+    Action.TRY_AGAIN: Text("Try again"),
+    Action.OTHER_RECIPE: Text("Other recipe"),
+    Action.SHOW: Text("Show the stems"),
+    Action.AS_MP3: Text("As MP3"),
+    Action.AS_FLAC: Text("As FLAC"),
+    Action.AS_WAV: Text("As WAV"),
+    Action.TO_DM: Text("To my DM"),
+    Action.DELETE: Text("Delete"),
 }
-CANCEL_ONE = "Cancel {job_id}"
+CANCEL_ONE = Text("Cancel {job_id}")
 
-SHOW_ONE = "Show one again"
-CHOOSE_STEMS = "Choose stems"
-MORE_STEMS = "More stems"
-CHOOSE_SONG = "Which song?"
+SHOW_ONE = Text("Show one again")
+CHOOSE_STEMS = Text("Choose stems")
+MORE_STEMS = Text("More stems")
+CHOOSE_SONG = Text("Which song?")
 
-YOUR_SONGS = "Your songs"
-YOUR_MINUTES = "Your minutes"
+YOUR_SONGS = Text("Your songs")
+YOUR_MINUTES = Text("Your minutes")
 
-BAR_WITH_WAIT = "{bar}, {wait} left"
-WAIT = "{wait} left"
+BAR_WITH_WAIT = Text("{bar}, {wait} left")
+WAIT = Text("{wait} left")
+
+SPLIT_MENU = Text("Split this audio")
+"""The name of a command in the menu of messages."""

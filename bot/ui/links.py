@@ -1,10 +1,10 @@
 """The lines of a card that lead to stems; Discord is not needed."""
 
 from bot.services.delivery import Parcel, ParcelLink
-from bot.services.naming import stem_label
 from bot.ui import messages
-from bot.ui.figures import moment
-from bot.ui.names import FORMATS
+from bot.ui.figures import moment, row
+from bot.ui.names import FORMATS, stem_name
+from bot.ui.speech import say
 
 LONGEST_PLAIN = 2000
 """What a message without a card may say."""
@@ -17,13 +17,14 @@ def link_lines(parcel: Parcel) -> tuple[str, ...]:
 
 def plain_result(parcel: Parcel) -> str:
     """Say in fixed words that the stems are here; where that can be, with their links."""
-    whole = "\n".join((messages.PLAIN_RESULT, *link_lines(parcel)))
-    return whole if len(whole) <= LONGEST_PLAIN else messages.PLAIN_RESULT
+    plain = say(messages.PLAIN_RESULT)
+    whole = "\n".join((plain, *link_lines(parcel)))
+    return whole if len(whole) <= LONGEST_PLAIN else plain
 
 
 def _line(link: ParcelLink) -> str:
-    label = stem_label(link.stem)
+    label = stem_name(link.stem)
     if link.audio_format is not None:
-        label = f"{label}, {FORMATS[link.audio_format]}"
+        label = row([label, FORMATS[link.audio_format]])
     when = None if link.expires_at is None else moment(link.expires_at)
     return messages.link(label, link.url, when)

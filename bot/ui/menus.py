@@ -15,6 +15,7 @@ from bot.ui.choices import recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.controls import SHOW_MENU, Choice, Menu
 from bot.ui.pressed import MenuControl
+from bot.ui.speech import say
 
 
 class ShowMenu(MenuControl, template=SHOW_MENU):
@@ -39,7 +40,9 @@ class RecipeMenu(MenuControl, template=r"recipe:(?P<job>[a-z0-9]+)"):
         if not choices:
             raise Rejected(Reason.NO_PROVIDER)
         return cls(
-            Menu(custom_id=f"recipe:{job.id}", placeholder=labels.CHOOSE_STEMS, choices=choices)
+            Menu(
+                custom_id=f"recipe:{job.id}", placeholder=say(labels.CHOOSE_STEMS), choices=choices
+            )
         )
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:

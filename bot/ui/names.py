@@ -3,28 +3,29 @@
 from collections.abc import Sequence
 
 from bot.domain.stems import OUTPUTS, AudioFormat, Recipe, Stem
-from bot.services.naming import stem_label
 from bot.ui.figures import listed
+from bot.ui.speech import Text, say
+from bot.ui.text import capitalised
 
-RECIPES: dict[Recipe, str] = {
-    Recipe.KARAOKE: "Karaoke",
-    Recipe.INSTRUMENTAL: "Instrumental",
-    Recipe.VOCALS: "Vocals",
-    Recipe.KARAOKE_BACKING: "Karaoke with backing vocals",
-    Recipe.FOUR_STEMS: "4 stems",
-    Recipe.SIX_STEMS: "6 stems",
-    Recipe.NO_DRUMS: "No drums",
-    Recipe.NO_BASS: "No bass",
-    Recipe.NO_GUITAR: "No guitar",
-    Recipe.NO_PIANO: "No piano",
-    Recipe.DRUMS: "Drums",
-    Recipe.BASS: "Bass",
-    Recipe.GUITAR: "Guitar",
-    Recipe.PIANO: "Piano",
-    Recipe.STRINGS: "Strings",
-    Recipe.WIND: "Wind",
-    Recipe.SYNTH: "Synth",
-    Recipe.DEREVERB: "Without reverb",
+RECIPES: dict[Recipe, Text] = {
+    Recipe.KARAOKE: Text("Karaoke"),
+    Recipe.INSTRUMENTAL: Text("Instrumental"),
+    Recipe.VOCALS: Text("Vocals"),
+    Recipe.KARAOKE_BACKING: Text("Karaoke with backing vocals"),
+    Recipe.FOUR_STEMS: Text("4 stems"),
+    Recipe.SIX_STEMS: Text("6 stems"),
+    Recipe.NO_DRUMS: Text("No drums"),
+    Recipe.NO_BASS: Text("No bass"),
+    Recipe.NO_GUITAR: Text("No guitar"),
+    Recipe.NO_PIANO: Text("No piano"),
+    Recipe.DRUMS: Text("Drums"),
+    Recipe.BASS: Text("Bass"),
+    Recipe.GUITAR: Text("Guitar"),
+    Recipe.PIANO: Text("Piano"),
+    Recipe.STRINGS: Text("Strings"),
+    Recipe.WIND: Text("Wind"),
+    Recipe.SYNTH: Text("Synth"),
+    Recipe.DEREVERB: Text("Without reverb"),
 }
 
 FORMATS: dict[AudioFormat, str] = {
@@ -34,19 +35,50 @@ FORMATS: dict[AudioFormat, str] = {
     AudioFormat.OPUS: "Opus",
 }
 
-_SINGLE_ALL_BUT = {Recipe.INSTRUMENTAL: "the song without its vocals"}
+STEMS: dict[Stem, Text] = {
+    Stem.VOCALS: Text("vocals"),
+    Stem.LEAD_VOCALS: Text("lead vocals"),
+    Stem.BACKING_VOCALS: Text("backing vocals"),
+    Stem.INSTRUMENTAL: Text("instrumental"),
+    Stem.DRUMS: Text("drums"),
+    Stem.BASS: Text("bass"),
+    Stem.GUITAR: Text("guitar"),
+    Stem.PIANO: Text("piano"),
+    Stem.STRINGS: Text("strings"),
+    Stem.WIND: Text("wind"),
+    Stem.SYNTH: Text("synth"),
+    Stem.OTHER: Text("other"),
+    Stem.DRY: Text("dry"),
+    Stem.NO_DRUMS: Text("no drums"),
+    Stem.NO_BASS: Text("no bass"),
+    Stem.NO_GUITAR: Text("no guitar"),
+    Stem.NO_PIANO: Text("no piano"),
+}
+
+_DETAILS = {
+    Recipe.INSTRUMENTAL: Text("the song without its vocals"),
+    Recipe.KARAOKE_BACKING: Text("backing vocals stay, lead vocals apart"),
+}
+_WITH_DETAIL = Text("{recipe}: {detail}")
+_BASIC = Text("{label} (basic)")
 
 
 def recipe_label(recipe: Recipe, *, is_basic: bool = False) -> str:
     """Return a recipe as it is offered, like `4 stems: vocals, drums, bass and other (basic)`."""
-    label = f"{RECIPES[recipe]}{_detail(recipe)}"
-    return f"{label} (basic)" if is_basic else label
+    label = say(RECIPES[recipe])
+    if detail := _detail(recipe):
+        label = say(_WITH_DETAIL, recipe=label, detail=detail)
+    return say(_BASIC, label=label) if is_basic else label
+
+
+def stem_name(stem: Stem) -> str:
+    """Return a stem's name where it stands alone, like `No drums`."""
+    return capitalised(say(STEMS[stem]))
 
 
 def stems_line(stems: Sequence[Stem]) -> str:
     """Return stems as the start of a sentence, like `Instrumental and vocals`."""
-    words = listed([stem_label(stem).lower() for stem in stems])
-    return words[0].upper() + words[1:]
+    return capitalised(_listed(stems))
 
 
 def stems_of(recipe: Recipe) -> tuple[Stem, ...]:
@@ -55,10 +87,10 @@ def stems_of(recipe: Recipe) -> tuple[Stem, ...]:
 
 
 def _detail(recipe: Recipe) -> str:
-    if detail := _SINGLE_ALL_BUT.get(recipe):
-        return f": {detail}"
-    if len(OUTPUTS[recipe]) == 1:
-        return ""
-    if recipe is Recipe.KARAOKE_BACKING:
-        return ": backing vocals stay, lead vocals apart"
-    return f": {stems_line(stems_of(recipe)).lower()}"
+    if recipe in _DETAILS:
+        return say(_DETAILS[recipe])
+    return _listed(stems_of(recipe)) if len(OUTPUTS[recipe]) > 1 else ""
+
+
+def _listed(stems: Sequence[Stem]) -> str:
+    return listed([say(STEMS[stem]) for stem in stems])

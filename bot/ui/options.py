@@ -1,6 +1,6 @@
 """Commands whose options depend on this installation, or that discord.py cannot describe."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from discord import app_commands
@@ -25,6 +25,10 @@ class OfferingCog(commands.Cog):
         """Return further fields of Discord's option objects, by the option's name."""
         return {}
 
+    def option_choices(self) -> Mapping[str, Sequence[app_commands.Choice[str]]]:
+        """Return what is chosen from, by the option's name."""
+        return {}
+
 
 CogT = TypeVar("CogT", bound=OfferingCog)
 
@@ -32,18 +36,25 @@ CogT = TypeVar("CogT", bound=OfferingCog)
 class OfferedCommand(app_commands.Command[CogT, P, T]):
     """A command that Discord is told of with its cog's option fields."""
 
-    def to_dict(self, tree: app_commands.CommandTree[Any]) -> dict[str, Any]:
-        """Return the command as Discord takes it."""
-        payload = super().to_dict(tree)
+    async def get_translated_payload(
+        self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
+    ) -> dict[str, Any]:
+        """Return the command as Discord takes it, in all languages."""
+        payload = await super().get_translated_payload(tree, translator)
         if self.binding is not None:
-            fields = self.binding.option_fields()
+            fields, choices = self.binding.option_fields(), self.binding.option_choices()
             for option in payload["options"]:
-                option.update(fields.get(option["name"], {}))
+                name = option["name"]
+                option.update(fields.get(name, {}))
+                if name in choices:
+                    option["choices"] = [
+                        await choice.get_translated_payload(translator) for choice in choices[name]
+                    ]
         return payload
 
 
 def offered_command(
-    *, name: str, description: str, parent: app_commands.Group | None = None
+    *, name: str, description: app_commands.locale_str, parent: app_commands.Group | None = None
 ) -> Callable[..., OfferedCommand[Any, ..., Any]]:
     """Make a cog's method an OfferedCommand, as `app_commands.command` makes it a Command."""
 
@@ -56,8 +67,3 @@ def offered_command(
         return command
 
     return decorate
-
-
-def choice_fields(choices: list[app_commands.Choice[str]]) -> Fields:
-    """Return the field that offers these choices."""
-    return {"choices": [choice.to_dict() for choice in choices]}

@@ -19,7 +19,8 @@ class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
         """Do what was pressed or chosen; whatever is raised is answered."""
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do it."""
+        """Do it, and speak the language of whoever pressed."""
+        interaction.client.services.languages.speak(interaction.locale.value)
         try:
             await self.press(interaction)
         except Exception as exc:  # noqa: BLE001 - answered and logged there

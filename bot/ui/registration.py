@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import discord
 from discord.ext import commands
 
+from bot.ui.languages import Languages
+from bot.ui.translation import CommandTranslator
+
 log = logging.getLogger(__name__)
 
 META_KEY = "registered_commands"
@@ -28,8 +31,9 @@ class Memory(Protocol):
 class Registration:
     """Registers commands for everywhere; Discord allows 200 changed commands a day."""
 
-    def __init__(self, *, memory: Memory) -> None:
+    def __init__(self, *, memory: Memory, languages: Languages) -> None:
         self._memory = memory
+        self._languages = languages
 
     async def register(self, client: commands.AutoShardedBot) -> bool:
         """Send the client's commands unless Discord has them; return whether they were sent.
@@ -39,7 +43,7 @@ class Registration:
         application_id = client.application_id
         if application_id is None:
             raise discord.MissingApplicationID
-        payload = commands_payload(client)
+        payload = await commands_payload(client, self._languages)
         known = f"{application_id}:{_digest(payload)}"
         if await self._memory.get(META_KEY) == known:
             return False
@@ -49,9 +53,13 @@ class Registration:
         return True
 
 
-def commands_payload(client: commands.AutoShardedBot) -> list[Any]:
+async def commands_payload(client: commands.AutoShardedBot, languages: Languages) -> list[Any]:
     """Return what Discord is told of the client's commands."""
-    return [command.to_dict(client.tree) for command in client.tree.get_commands()]
+    translator = CommandTranslator(languages=languages)
+    return [
+        await command.get_translated_payload(client.tree, translator)
+        for command in client.tree.get_commands()
+    ]
 
 
 def _digest(payload: list[Any]) -> str:

@@ -13,6 +13,7 @@ from bot.services.progress import ProgressBoard
 from bot.ui.asking import NotShown, Shown
 from bot.ui.card import Card, card_of, continued_card, forwarded_card, result_card
 from bot.ui.direct import DirectMessages
+from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing, Urgency, Wish
 from bot.ui.routes import Routes, Way
 from bot.ui.sequel import Sequel
@@ -39,6 +40,7 @@ class Replies:
         self,
         *,
         jobs: JobStore,
+        languages: Languages,
         board: ProgressBoard,
         routes: Routes,
         direct: DirectMessages,
@@ -49,6 +51,7 @@ class Replies:
         sweep_s: float = SWEEP_S,
     ) -> None:
         self._jobs = jobs
+        self._languages = languages
         self._board = board
         self._routes = routes
         self._direct = direct
@@ -76,6 +79,7 @@ class Replies:
 
     async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
         """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable."""
+        self._languages.speak(job.reply.locale)
         watched = self._watch(job)
         async with watched.lock:
             wish = self._wish(watched, Urgency.FINAL)
@@ -188,6 +192,7 @@ class Replies:
 
     async def _tend(self, watched: Watched) -> None:
         job_id = watched.job.id
+        self._languages.speak(watched.job.reply.locale)
         try:
             async with watched.lock:
                 await self._bring_up_to_date(watched)

@@ -27,6 +27,7 @@ from bot.ui.direct import FILE_BYTES, DirectMessages
 from bot.ui.rendering import embed_of, view_of
 from bot.ui.routes import Routes
 from bot.ui.sheet import Sheet, enclosures
+from bot.ui.speech import say
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Showroom:
                 self._present(wanted, put, name=str(interaction.id), limit=limit, is_dm=is_dm)
             )
         if isinstance(shown, NotShown):
-            await say_privately(interaction, messages.UNSHOWN)
+            await say_privately(interaction, say(messages.UNSHOWN))
 
     async def send_directly(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Send the job's stems to its user's DM. Raises Rejected."""
@@ -104,7 +105,9 @@ class Showroom:
                 self._present(job, put, name=str(interaction.id), limit=FILE_BYTES, is_dm=True)
             )
         is_sent = isinstance(shown, Shown)
-        await say_privately(interaction, messages.SENT_TO_DM if is_sent else messages.DM_REFUSED)
+        await say_privately(
+            interaction, say(messages.SENT_TO_DM if is_sent else messages.DM_REFUSED)
+        )
 
     async def stop(self, *, grace_s: float) -> None:
         """Let what is being shown end within the grace."""

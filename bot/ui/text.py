@@ -27,3 +27,8 @@ def safe(text: str, max_length: int = MAX_LENGTH) -> str:
     line = _LIST_OR_RULE.sub(r"\\\1", line)
     line = _MENTION.sub("@" + ZERO_WIDTH_SPACE, line)
     return _LINK.sub(ZERO_WIDTH_SPACE, line)
+
+
+def capitalised(text: str) -> str:
+    """Return `text` as the start of a sentence."""
+    return text[:1].upper() + text[1:]

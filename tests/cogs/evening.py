@@ -19,6 +19,7 @@ from bot.services.progress import ProgressBoard
 from bot.ui.addresses import Addresses
 from bot.ui.client import Services, Stemcord, point_at
 from bot.ui.direct import DirectMessages
+from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing
 from bot.ui.picks import Picks
 from bot.ui.registration import Registration
@@ -77,11 +78,14 @@ class Evening:
         self.downloads = FakeDownloads()
         self.meta = Meta(db=db)
         self.jobs = JobStore(db=db)
-        self.client = Stemcord(registration=Registration(memory=self.meta), extensions=EXTENSIONS)
+        languages = Languages.in_folder()
+        registration = Registration(memory=self.meta, languages=languages)
+        self.client = Stemcord(registration=registration, extensions=EXTENSIONS)
         self.routes = Routes(client=self.client, clock=self.clock)
         direct = DirectMessages(client=self.client)
         self.replies = Replies(
             jobs=self.jobs,
+            languages=languages,
             board=self.board,
             routes=self.routes,
             direct=direct,
@@ -128,6 +132,7 @@ class Evening:
                 addresses=Addresses(client=self.client),
                 picks=Picks(),
                 privacy=self.services.privacy,
+                languages=languages,
                 clock=self.clock,
             )
         )

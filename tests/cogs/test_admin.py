@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.ui.languages import Languages
 from bot.ui.registration import commands_payload
 from sandbox.client import SandboxClient
 from sandbox.entities import Guild
@@ -358,8 +359,11 @@ async def test_a_busy_store_is_answered_in_time(
     assert "is blocked everywhere" in message["content"]
 
 
-def test_admin_is_for_servers_and_the_bots_dm_and_hidden_from_members(evening: Evening) -> None:
-    [admin] = [each for each in commands_payload(evening.client) if each["name"] == "admin"]
+async def test_admin_is_for_servers_and_the_bots_dm_and_hidden_from_members(
+    evening: Evening,
+) -> None:
+    payload = await commands_payload(evening.client, Languages({}))
+    [admin] = [each for each in payload if each["name"] == "admin"]
     assert admin["default_member_permissions"] == 1 << 5, "who manages the server"
     assert admin["contexts"] == [0, 1]
     assert admin["integration_types"] == [0]

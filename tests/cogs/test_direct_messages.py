@@ -9,8 +9,10 @@ import pytest
 from discord.ext import commands
 from discord.ext import test as dpytest
 
+from bot.domain.job import Job, UserId
 from bot.domain.stems import Recipe
 from bot.services.plans import Offer
+from bot.ui.languages import Languages
 from bot.ui.picks import Picks
 from cogs.songs import SongsCog
 
@@ -23,6 +25,9 @@ class OfferingSplits:
             Offer(recipe, ("local",), is_basic=True) for recipe in (Recipe.KARAOKE, Recipe.VOCALS)
         )
 
+    async def jobs_of(self, user_id: UserId, *, limit: int) -> list[Job]:
+        return []
+
 
 @pytest.fixture
 async def dm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[discord.DMChannel]:
@@ -31,7 +36,7 @@ async def dm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[d
     intents = discord.Intents(guilds=True, dm_messages=True, members=True)
     bot = commands.Bot(command_prefix=(), intents=intents)
     await bot._async_setup_hook()
-    await bot.add_cog(SongsCog(splits=splits, picks=Picks()))
+    await bot.add_cog(SongsCog(splits=splits, picks=Picks(), languages=Languages({})))
     dpytest.configure(bot)
     member = dpytest.get_config().members[0]
     yield await member.create_dm()

@@ -8,6 +8,7 @@ from discord import app_commands
 from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
 from bot.ui import messages
 from bot.ui.answers import answer_error, sentence_for
+from bot.ui.speech import say
 from tests.ui.fakes import FakeInteraction, refusal
 
 
@@ -21,9 +22,9 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
     ("error", "sentence"),
     [
         (Rejected(Reason.EMPTY_FILE), "This file is empty. Send it again, or another one."),
-        (NotFound("k7f2q"), messages.NOT_FOUND),
+        (NotFound("k7f2q"), say(messages.NOT_FOUND)),
         (StoreUnavailable(), "I have too much to do just now. Try again in a minute."),
-        (app_commands.CommandNotFound("old", []), messages.COMMANDS_CHANGED),
+        (app_commands.CommandNotFound("old", []), say(messages.COMMANDS_CHANGED)),
         (ValueError("internal"), None),
     ],
 )
@@ -58,7 +59,7 @@ async def test_after_thinking_the_sentence_takes_its_place() -> None:
     interaction = FakeInteraction()
     await interaction.response.defer(thinking=True)
     await answer(interaction, NotFound("k7f2q"))
-    assert interaction.edits == [{"content": messages.NOT_FOUND}]
+    assert interaction.edits == [{"content": say(messages.NOT_FOUND)}]
     assert interaction.response.sent == []
 
 
@@ -75,4 +76,4 @@ async def test_what_a_command_raises_is_unwrapped() -> None:
         """Never called."""
 
     error = app_commands.CommandInvokeError(command, NotFound("k7f2q"))
-    assert await answer(FakeInteraction(), error) == messages.NOT_FOUND
+    assert await answer(FakeInteraction(), error) == say(messages.NOT_FOUND)

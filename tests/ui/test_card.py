@@ -21,6 +21,7 @@ from bot.ui.card import (
 )
 from bot.ui.controls import Action, Button
 from bot.ui.rendering import COLOURS, embed_of, view_of
+from bot.ui.speech import say
 from tests.ui.factories import REPLY, REQUEST, a_job, a_parcel, a_usage
 
 SHOW = (Button(Action.SHOW, JobId("k7f2q"), "Show the stems"),)
@@ -38,7 +39,7 @@ CANCEL = (Button(Action.CANCEL, JobId("k7f2q"), "Cancel"),)
         (State.DELIVERED, ("Done",), Tone.DONE, False),
         (
             State.KEPT,
-            (messages.KEPT,),
+            (say(messages.KEPT),),
             Tone.DONE,
             False,
         ),
@@ -125,7 +126,7 @@ def test_near_the_end_of_its_reach_a_card_says_how_the_stems_will_be_had() -> No
     assert card.lines == (
         "Separating",
         "",
-        messages.CLOSING.format(job_id="k7f2q"),
+        say(messages.CLOSING, job_id="k7f2q"),
     )
     assert card_of(a_job(State.FAILED), is_closing=True).lines == card_of(a_job(State.FAILED)).lines
 

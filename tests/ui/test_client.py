@@ -7,6 +7,7 @@ from bot.domain.stems import AudioFormat, Recipe
 from bot.services.intake import Limits
 from bot.services.plans import Offer
 from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.languages import Languages
 from bot.ui.registration import META_KEY, Registration, commands_payload
 from cogs import EXTENSIONS
 from sandbox.client import SandboxClient
@@ -50,12 +51,13 @@ def services_of(splits: Any) -> Services:
         addresses=nothing,
         picks=nothing,
         privacy=nothing,
+        languages=Languages.in_folder(),
         clock=FakeClock(),
     )
 
 
 def a_client(memory: Memory | None = None) -> Stemcord:
-    registration = Registration(memory=memory or Memory())
+    registration = Registration(memory=memory or Memory(), languages=Languages.in_folder())
     client = Stemcord(registration=registration, extensions=EXTENSIONS)
     client.serve(services_of(OfferingSplits()))
     return client
@@ -79,7 +81,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> None:
-    payload = commands_payload(offline)
+    payload = await commands_payload(offline, Languages({}))
     check_commands(payload)
     assert {command["name"] for command in payload} == {
         "split",
@@ -99,7 +101,8 @@ async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> Non
 
 
 async def test_split_says_all_of_its_options(offline: Stemcord) -> None:
-    split = next(each for each in commands_payload(offline) if each["name"] == "split")
+    payload = await commands_payload(offline, Languages({}))
+    split = next(each for each in payload if each["name"] == "split")
     options = {option["name"]: option for option in split["options"]}
     assert list(options) == ["file", "stems", "format", "provider", "private"]
     assert {"audio", "video", ".flac"} <= set(options["file"]["file_types"])
@@ -122,9 +125,8 @@ async def test_two_clients_share_no_choices() -> None:
     second.serve(services_of(fewer))
     for client in (first, second):
         await client.load_extension("cogs.split")
-    sizes = [
-        len(commands_payload(client)[0]["options"][1]["choices"]) for client in (first, second)
-    ]
+    payloads = [await commands_payload(client, Languages({})) for client in (first, second)]
+    sizes = [len(split["options"][1]["choices"]) for [split] in payloads]
     assert sizes == [len(Recipe), 1]
     await first.close()
     await second.close()
@@ -167,6 +169,8 @@ async def test_another_application_gets_its_commands_too(sandbox: Sandbox) -> No
 
 
 async def test_a_client_without_services_says_so() -> None:
-    client = Stemcord(registration=Registration(memory=Memory()), extensions=())
+    client = Stemcord(
+        registration=Registration(memory=Memory(), languages=Languages({})), extensions=()
+    )
     with pytest.raises(RuntimeError, match="before it got its services"):
         _ = client.services

@@ -1,14 +1,7 @@
 import pytest
 
 from bot.domain.quota import SAMPLE_RATE
-from bot.ui.figures import Counted, about, bar, length, listed
-
-
-def test_a_noun_follows_its_number() -> None:
-    assert f"{Counted(1):song|songs}" == "1 song"
-    assert f"{Counted(2):song|songs}" == "2 songs"
-    assert f"{Counted(0):song|songs}" == "0 songs"
-    assert f"{Counted(3)}" == "3"
+from bot.ui.figures import about, bar, length, listed
 
 
 def test_lengths_are_read_as_a_clock() -> None:

@@ -8,6 +8,7 @@ from bot.services.delivery import ParcelLink
 from bot.ui import messages
 from bot.ui.card import continued_card, result_card
 from bot.ui.links import LONGEST_PLAIN, plain_result
+from bot.ui.speech import say
 from tests.ui.factories import NOW, a_job, a_parcel
 
 OURS = ParcelLink(
@@ -22,7 +23,7 @@ THEIRS = replace(OURS, stem=Stem.VOCALS, audio_format=None, expires_at=None)
 def test_a_link_says_what_it_brings_and_until_when(tmp_path: Path) -> None:
     card = result_card(a_job(State.READY), a_parcel(tmp_path, links=(OURS, THEIRS)))
     assert card.lines[1:3] == (
-        f"[No Drums, WAV]({OURS.url}), expires <t:{int(NOW.timestamp()) + 86_400}:R>",
+        f"[No drums, WAV]({OURS.url}), expires <t:{int(NOW.timestamp()) + 86_400}:R>",
         f"[Vocals]({THEIRS.url})",
     )
 
@@ -31,7 +32,7 @@ def test_links_are_given_in_plain_words_too_where_there_is_room(tmp_path: Path) 
     parcel = a_parcel(tmp_path, links=(OURS,))
     assert OURS.url in result_card(a_job(State.READY), parcel).plain
     long = replace(OURS, url=OURS.url + "x" * LONGEST_PLAIN)
-    assert plain_result(a_parcel(tmp_path, links=(long,))) == messages.PLAIN_RESULT
+    assert plain_result(a_parcel(tmp_path, links=(long,))) == say(messages.PLAIN_RESULT)
 
 
 def test_six_of_the_longest_links_fit_a_card(tmp_path: Path) -> None:
@@ -43,4 +44,4 @@ def test_six_of_the_longest_links_fit_a_card(tmp_path: Path) -> None:
 def test_the_second_message_names_its_song(tmp_path: Path) -> None:
     card = continued_card(a_job(State.READY, title="Neon [Rain]"))
     assert card.title == "Neon \\[Rain\\] · Karaoke"
-    assert card.lines == (messages.CONTINUED,)
+    assert card.lines == (say(messages.CONTINUED),)

@@ -12,6 +12,7 @@ from bot.domain.job import Job, JobId, Reply, State, UserId
 from bot.services.delivery import Delivered, Refused, ReplyUnavailable
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.ui.asking import NotShown, Shown
+from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing
 from bot.ui.replies import Replies
 from bot.ui.routes import Way
@@ -114,6 +115,7 @@ class Desk:
         sequel: Any = self.sequel
         self.replies = Replies(
             jobs=self.jobs,
+            languages=Languages({}),
             board=self.board,
             routes=routes,
             direct=direct,

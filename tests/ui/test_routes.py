@@ -12,6 +12,7 @@ from bot.services.delivery import ReplyUnavailable
 from bot.ui.asking import NotShown, Shown
 from bot.ui.card import card_of, result_card
 from bot.ui.client import Stemcord, point_at
+from bot.ui.languages import Languages
 from bot.ui.registration import Registration
 from bot.ui.routes import Routes, Way
 from bot.ui.sheet import Sheet, enclosures
@@ -71,7 +72,9 @@ class Stage:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
-    client = Stemcord(registration=Registration(memory=NoMemory()), extensions=())
+    client = Stemcord(
+        registration=Registration(memory=NoMemory(), languages=Languages({})), extensions=()
+    )
     async with Sandbox() as sandbox, SandboxClient(sandbox.base_url) as people:
         point_at(sandbox.api_base)
         await client.login(DEFAULT_TOKEN)
