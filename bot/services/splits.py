@@ -122,9 +122,12 @@ class SplitService:
         await insist(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
 
-    async def unacknowledged(self, job_id: JobId) -> None:
-        """Cancel a request whose acknowledgement Discord refused: nobody sees its reply."""
-        await self._cancels.cancel(await self._need(job_id), Problem(Reason.UNACKNOWLEDGED))
+    async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
+        """Cancel a request whose acknowledgement Discord refused: nobody sees its reply.
+
+        Where that is `in_doubt`, the reply says so.
+        """
+        await insist(lambda: self._give_up(job_id, in_doubt=in_doubt), what=job_id)
 
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Cancel the caller's job; one that is ready or over is returned as it is."""
@@ -161,10 +164,8 @@ class SplitService:
         jobs: Sequence[Job] = await self._jobs.unfinished()
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
-                # Discord may have taken the answer just before the end, and the user waits for
-                # more: then the reply is there to say so, and else the edit is merely refused.
-                seen = job.acknowledged(self._clock.now(), message_id=None)
-                await self._cancels.cancel(seen, Problem(Reason.UNACKNOWLEDGED))
+                # Discord may have taken the answer just before the end.
+                await self._give_up(job.id, in_doubt=True)
             else:
                 self._runner.run(job.id)
         return len(jobs)
@@ -174,6 +175,17 @@ class SplitService:
         if job.state is State.RECEIVED and job.acknowledged_at is None:
             seen = job.acknowledged(self._clock.now(), message_id=message_id)
             await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
+
+    async def _give_up(self, job_id: JobId, *, in_doubt: bool) -> None:
+        """Cancel a request for which nobody may work.
+
+        In doubt the user may wait for more: then the reply is there to say so, and else the edit is
+        merely refused.
+        """
+        job = await self._need(job_id)
+        if in_doubt:
+            job = job.acknowledged(self._clock.now(), message_id=None)
+        await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
 
     def _check(self, request: Request) -> None:
         limits = self._house.limits

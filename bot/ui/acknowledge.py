@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import discord
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.services.splits import SplitService
+from bot.ui.answers import UNREACHABLE
 from bot.ui.context import membership_of
 
 log = logging.getLogger(__name__)
@@ -19,10 +21,16 @@ ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
 ANSWER_WITHIN_S = 5.0
 """Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
+LOOK_AFTER_S = (0.0, 0.5, 2.0)
+"""Pauses before looks for a reply; Discord sometimes does not know a valid token for a moment."""
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not take the answer, so the user sees none."""
+    """Discord did not take the answer, so the user sees none; or, `in_doubt`, perhaps it did."""
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
 
 
 async def start_split(
@@ -32,6 +40,7 @@ async def start_split(
     request: Request,
     reply: Reply,
     within_s: float = ANSWER_WITHIN_S,
+    look_after_s: Sequence[float] = LOOK_AFTER_S,
 ) -> None:
     """Store the request and acknowledge it; the work begins when Discord has taken the answer.
 
@@ -46,17 +55,21 @@ async def start_split(
         return
     try:
         message_id = await _acknowledge(
-            interaction, ephemeral=reply.is_ephemeral, within_s=within_s
+            interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
         )
     except NotAcknowledged as exc:
         log.warning("%s could not be acknowledged: %s", job.id, exc)
-        await splits.unacknowledged(job.id)
+        await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
         return
     await splits.acknowledged(job.id, message_id=message_id)
 
 
 async def _acknowledge(
-    interaction: discord.Interaction[Any], *, ephemeral: bool, within_s: float
+    interaction: discord.Interaction[Any],
+    *,
+    ephemeral: bool,
+    within_s: float,
+    look_after_s: Sequence[float],
 ) -> int | None:
     try:
         async with asyncio.timeout(within_s):
@@ -64,9 +77,30 @@ async def _acknowledge(
     except discord.HTTPException as exc:
         if exc.code == ALREADY_ACKNOWLEDGED:
             return None
-        raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
+        if exc.status < 500:
+            raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
+        log.info("Discord may have taken an answer: status %s", exc.status)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-        raise NotAcknowledged(type(exc).__name__) from exc
+        log.info("Discord may have taken an answer: %s", type(exc).__name__)
+    return await _find_reply(interaction, within_s=within_s, look_after_s=look_after_s)
+
+
+async def _find_reply(
+    interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
+) -> int:
+    """Return the message that stands there if Discord took the answer. Raises NotAcknowledged."""
+    why = NotAcknowledged("nobody looked", in_doubt=True)
+    for pause_s in look_after_s:
+        await asyncio.sleep(pause_s)
+        try:
+            async with asyncio.timeout(within_s):
+                found = await interaction.followup.fetch_message("@original")  # type: ignore[arg-type] # what Discord takes
+                return found.id
+        except discord.NotFound:
+            why = NotAcknowledged("Discord has no reply")
+        except UNREACHABLE as exc:
+            why = NotAcknowledged(f"nobody knows: {type(exc).__name__}", in_doubt=True)
+    raise why
 
 
 async def _defer(

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening
-from tests.cogs.scenes import labels, shows
+from tests.cogs.scenes import labels, made, shows
 
 
 async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, song: Path) -> None:
@@ -173,3 +173,12 @@ async def test_stems_wait_for_a_discord_that_is_away(
             await asyncio.sleep(0.01)
     await ada.clear_faults()
     await ada.wait_for(lambda message: bool(message["attachments"]))
+
+
+async def test_an_acknowledgement_that_only_discord_knows_of_is_found(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    await ada.fault("POST /interactions/*/callback", after=True, reset=True, times=2)
+    message = await made(evening, ada, song)
+    assert len(await ada.messages()) == 1
+    assert labels(message)[0] == "Other recipe"

@@ -56,6 +56,18 @@ async def test_an_unacknowledged_request_is_cancelled_and_costs_nothing(house: H
     assert (await house.usage()).left == 60
 
 
+async def test_a_request_that_may_be_acknowledged_is_told_that_it_was_cancelled(
+    house: House,
+) -> None:
+    certain, in_doubt = await house.receive(), await house.receive()
+    await house.services.splits.unacknowledged(certain.id)
+    await house.services.splits.unacknowledged(in_doubt.id, in_doubt=True)
+    assert (await house.job(in_doubt.id)).state is State.CANCELLED
+    [stale] = await house.jobs.stale_replies(10)
+    assert stale.job.id == in_doubt.id
+    assert stale.job.reply.token is not None
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -292,6 +304,20 @@ async def test_a_request_acknowledged_while_the_store_is_locked_still_runs(house
     locker.close()
     await acknowledging
     assert (await house.until(job.id)).state is State.DELIVERED
+
+
+async def test_a_request_refused_while_the_store_is_locked_is_cancelled_all_the_same(
+    house: House,
+) -> None:
+    job = await house.receive()
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    giving_up = asyncio.create_task(house.services.splits.unacknowledged(job.id))
+    await asyncio.wait({giving_up}, timeout=0.2)
+    locker.execute("ROLLBACK")
+    locker.close()
+    await giving_up
+    assert (await house.job(job.id)).state is State.CANCELLED
 
 
 async def test_a_locked_store_refuses_new_requests_as_busy(house: House) -> None:

@@ -61,6 +61,31 @@ class FakeResponse:
 
 
 @dataclass
+class FakeMessage:
+    """A message that is there."""
+
+    id: int = 70
+
+
+@dataclass
+class FakeFollowup:
+    """Looks for the reply: `answers` in turn, the last one for ever."""
+
+    answers: list[FakeMessage | Exception] = field(
+        default_factory=lambda: [discord.NotFound(FakeHttpAnswer(404), {"code": 10015})]
+    )
+    looks: int = 0
+
+    async def fetch_message(self, message_id: str) -> FakeMessage:
+        assert message_id == "@original"
+        self.looks += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
 class FakeUser:
     """Somebody."""
 
@@ -72,6 +97,7 @@ class FakeInteraction:
     """An interaction in a server, unless the test says otherwise."""
 
     response: FakeResponse = field(default_factory=FakeResponse)
+    followup: FakeFollowup = field(default_factory=FakeFollowup)
     id: int = 900
     application_id: int = 6
     token: str = "secret"
@@ -113,8 +139,8 @@ class FakeSplits:
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
         self.happened.append(("acknowledged", message_id))
 
-    async def unacknowledged(self, job_id: JobId) -> None:
-        self.happened.append(("unacknowledged", None))
+    async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
+        self.happened.append(("unacknowledged", "perhaps seen" if in_doubt else None))
 
     async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
         return list(self.jobs)[:limit]
