@@ -69,6 +69,10 @@ class JobStore:
         """Return the job, whoever's it is."""
         return next(map(job_of, await self._db.read(sql.BY_ID, (job_id,))), None)
 
+    async def of_interaction(self, interaction_id: int) -> Job | None:
+        """Return the job that an interaction asked for."""
+        return next(map(job_of, await self._db.read(sql.BY_INTERACTION, (interaction_id,))), None)
+
     async def of_user(self, user_id: UserId, limit: int) -> list[Job]:
         """Return the user's jobs, newest first."""
         return [job_of(row) for row in await self._db.read(sql.OF_USER, (user_id, limit))]

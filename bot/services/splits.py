@@ -202,10 +202,20 @@ class SplitService:
             raise Rejected(Reason.NO_PROVIDER, recipe=request.recipe, provider=provider)
 
     async def _store(self, job: Job) -> Job:
+        try:
+            await self._admit(job)
+        except Rejected:
+            # The same interaction, come twice, must not be refused for what it took itself. Looked
+            # up only now, so that it is found even if it was stored during these checks.
+            if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
+                raise
+            return known
+        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
+
+    async def _admit(self, job: Job) -> None:
         await self._servers.admit(job.request.user_id, job.reply)
         await self._check_quota(job)
         await self._room.check()
-        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
 
     async def _check_quota(self, job: Job) -> None:
         user_id, membership = job.request.user_id, job.membership

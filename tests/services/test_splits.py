@@ -191,6 +191,21 @@ async def test_the_same_interaction_gives_one_job(house: House) -> None:
     assert again.id == job.id
 
 
+async def test_the_same_interaction_gives_its_job_although_nothing_more_is_left(
+    tmp_path: Path,
+) -> None:
+    house = await House.build(tmp_path, quota_minutes=4, max_active_jobs=1)
+    job = await house.split()
+    await house.until(job.id)
+    again = await house.services.splits.receive(
+        interaction_id=job.interaction_id, request=job.request, reply=job.reply
+    )
+    assert again.id == job.id
+    with pytest.raises(QuotaExceeded):
+        await house.receive()
+    await house.close()
+
+
 async def test_cancel_while_separating_gives_the_minutes_back(house: House) -> None:
     provider = FakeProvider("local", is_hosted=False, can_cancel=True)
     await house.close()

@@ -155,8 +155,7 @@ class Town:
             self._move(job, State.CANCELLED)
 
     async def ask_again(self, job: PaperJob) -> None:
-        with contextlib.suppress(QuotaExceeded):  # said before anything is looked up
-            assert (await self._receive(job.interaction_id, job.user_id)).id == job.id
+        assert (await self._receive(job.interaction_id, job.user_id)).id == job.id
 
     async def cancel(self, job: PaperJob) -> None:
         is_too_late = job.state.is_final or job.state is State.READY
