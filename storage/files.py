@@ -1,11 +1,12 @@
 """The audio of jobs on disk: one directory a job, under one root; no audio is read here."""
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from bot.domain.job import JobId
 from bot.domain.stems import Stem
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
+_NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
+"""What file systems answer where a file cannot have another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +105,14 @@ class JobFiles:
         """Return what tells the user's file from any other."""
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
-    async def take_over(self, earlier: JobId, job_id: JobId) -> None:
-        """Give a job the masters of another, which keeps them.
+    async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
+        """Give a job these masters of another, which keeps them.
 
-        Raises FileNotFoundError when the other has none any more.
+        Raises FileNotFoundError when the other lacks one.
         """
-        await asyncio.to_thread(_link_all, self.of(earlier).masters, self.of(job_id).masters)
+        theirs, own = self.of(earlier), self.of(job_id)
+        masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
+        await asyncio.to_thread(_share, masters)
 
     async def remove(self, job_id: JobId) -> None:
         """Remove everything of the job; nothing when there is nothing."""
@@ -145,11 +150,15 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _link_all(source: Path, into: Path) -> None:
-    for path in source.iterdir():
-        target = into / path.name
+def _share(files: Iterable[tuple[Path, Path]]) -> None:
+    for path, target in files:
         target.unlink(missing_ok=True)
-        target.hardlink_to(path)
+        try:
+            target.hardlink_to(path)
+        except OSError as exc:
+            if exc.errno not in _NO_LINKS:
+                raise
+            shutil.copyfile(path, target)
 
 
 def _remove(directory: Path, *files: Path) -> None:

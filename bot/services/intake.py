@@ -17,6 +17,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.quota import minutes_of
+from bot.domain.stems import OUTPUTS
 from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.services.naming import title_of
 from bot.services.outcomes import Again, Next, Waiting
@@ -102,9 +103,10 @@ class Intake:
         if earlier is None:
             return False
         try:
-            await self._files.take_over(earlier.id, job.id)
+            stems = (output.stem for output in OUTPUTS[job.request.recipe])
+            await self._files.take_over(earlier.id, job.id, stems)
         except FileNotFoundError:
-            return False  # its time was over meanwhile
+            return False  # its time was over meanwhile, or one is lost
         await self._jobs.save(
             job.repeated(self._clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
         )

@@ -86,6 +86,14 @@ async def test_stems_lost_on_the_disk_are_made_anew(same: House) -> None:
     assert again.state is State.DELIVERED
 
 
+async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: House) -> None:
+    first = await split(same)
+    same.files.of(first.id).master(Stem.VOCALS).unlink()
+    again = await split(same)
+    assert again.repeat_of is None
+    assert (again.state, again.minutes) == (State.DELIVERED, 4)
+
+
 async def test_a_job_at_work_cannot_be_thrown_away(same: House) -> None:
     with pytest.raises(Rejected):
         await same.services.showings.discard(await same.receive())

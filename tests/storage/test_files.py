@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from bot.domain.stems import Stem
 from storage.files import JobDir, JobFiles
 
 JOB = JobId("k7f2q")
+OTHER = JobId("other")
 
 
 @pytest.fixture
@@ -111,14 +113,34 @@ async def test_a_job_without_files_has_no_scratch_folder(files: JobFiles):
 
 
 async def test_masters_that_are_taken_over_outlive_the_first(files: JobFiles):
-    first, second = await files.prepare(JOB), await files.prepare(JobId("other"))
+    first, second = await files.prepare(JOB), await files.prepare(OTHER)
     first.master(Stem.VOCALS).write_bytes(b"flac")
-    await files.take_over(JOB, JobId("other"))
-    await files.take_over(JOB, JobId("other"))
+    await files.take_over(JOB, OTHER, [Stem.VOCALS])
+    await files.take_over(JOB, OTHER, [Stem.VOCALS])
     await files.remove(JOB)
     assert second.master(Stem.VOCALS).read_bytes() == b"flac"
     with pytest.raises(FileNotFoundError):
-        await files.take_over(JOB, JobId("other"))
+        await files.take_over(JOB, OTHER, [Stem.VOCALS])
+
+
+async def test_masters_are_taken_over_together_or_not_at_all(files: JobFiles):
+    first = await files.prepare(JOB)
+    await files.prepare(OTHER)
+    first.master(Stem.VOCALS).write_bytes(b"flac")
+    with pytest.raises(FileNotFoundError):
+        await files.take_over(JOB, OTHER, [Stem.VOCALS, Stem.INSTRUMENTAL])
+
+
+async def test_masters_that_cannot_be_linked_are_copied(files: JobFiles, tmp_path: Path):
+    first = await files.prepare(JOB)
+    first.master(Stem.VOCALS).write_bytes(b"flac")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("there is one file system only")
+        files.of(OTHER).path.symlink_to(elsewhere)
+        second = await files.prepare(OTHER)
+        await files.take_over(JOB, OTHER, [Stem.VOCALS])
+        assert second.master(Stem.VOCALS).read_bytes() == b"flac"
 
 
 async def test_equal_files_have_equal_digests(files: JobFiles):
