@@ -6,7 +6,7 @@ export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check bench chaos planted fuzz live lock container-proof clean model
+.PHONY: help demo run test check bench chaos planted fuzz live lock messages container-proof clean model
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ compile := $(python) -m uv pip compile --quiet --no-config --universal --python-
 lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer versions)
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
+
+messages: .venv/run.stamp ## bring the catalogues in bot/ui/locales up to date with the texts
+	@$(python) -m bot.ui.catalogues
 
 container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
 	@$(python) tests/container/prove.py

@@ -1,6 +1,5 @@
 """The languages that the bot speaks: one file each in `bot/ui/locales`, and English."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from gettext import GNUTranslations
 from io import BytesIO
@@ -11,8 +10,6 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from bot.ui.speech import ENGLISH, Language, speak
-
-log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "locales"
 
