@@ -108,11 +108,13 @@ class FakeDownloads:
         """What it brings each time."""
         self._brought = count()
         self.errors: list[Exception] = []
+        self.urls: list[str] = []
         self.gate: asyncio.Event | None = None
         self.active = 0
         self.most_active = 0
 
     async def fetch(self, url: str, into: Path, *, max_bytes: int, deadline_s: float) -> int:
+        self.urls.append(url)
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         try:

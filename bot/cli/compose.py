@@ -146,6 +146,9 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     links = None
     if settings.public_url is not None:
         links = Links(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
+    sources = Sources(
+        jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
+    )
     endings = Endings(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
     submits = Submits(
         jobs=store.jobs,
@@ -160,13 +163,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             clock=clock,
             daily_cap=settings.daily_spend_minutes,
         ),
-        sources=Sources(
-            jobs=store.jobs,
-            files=store.files,
-            clock=clock,
-            links=links,
-            renewal=outside.renewal,
-        ),
+        sources=sources,
         endings=endings,
         board=board,
         clock=clock,
@@ -195,6 +192,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             jobs=store.jobs,
             files=store.files,
             downloads=outside.downloads,
+            sources=sources,
             audio=audio,
             quotas=quotas,
             board=board,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bot.audio.tasks import Decoded
@@ -23,6 +24,7 @@ from bot.services.naming import title_of
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
+from bot.services.sources import RenewalUnavailable, Sources
 from storage.files import JobFiles
 from storage.jobs import JobStore
 
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 DOWNLOAD_TRIES = 4
 DOWNLOAD_DEADLINE_S = 300.0
+_ENDED = frozenset({403, 404, 410})
+"""What a server says of an address that it has signed no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Intake:
         jobs: JobStore,
         files: JobFiles,
         downloads: Downloads,
+        sources: Sources,
         audio: AudioTools,
         quotas: Quotas,
         board: ProgressBoard,
@@ -63,6 +68,7 @@ class Intake:
         self._jobs = jobs
         self._files = files
         self._downloads = downloads
+        self._sources = sources
         self._audio = audio
         self._quotas = quotas
         self._board = board
@@ -119,17 +125,29 @@ class Intake:
         where = await self._files.prepare(job.id)
         self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
-            await self._downloads.fetch(
-                job.request.source.url,
-                where.input,
-                max_bytes=self._limits.max_bytes,
-                deadline_s=DOWNLOAD_DEADLINE_S,
-            )
+            try:
+                await self._fetch(job.request.source.url, where.input)
+            except DownloadRefused as exc:
+                if exc.status not in _ENDED:
+                    raise
+                await self._fetch(await self._fresh_address(job), where.input)
         except DownloadTooBig as exc:
             raise Rejected(Reason.TOO_BIG, limit_mib=round(self._limits.max_file_mib)) from exc
         except DownloadRefused as exc:
             raise Rejected(Reason.DOWNLOAD_FAILED) from exc
         return await self._files.digest(job.id)
+
+    async def _fetch(self, url: str, into: Path) -> None:
+        await self._downloads.fetch(
+            url, into, max_bytes=self._limits.max_bytes, deadline_s=DOWNLOAD_DEADLINE_S
+        )
+
+    async def _fresh_address(self, job: Job) -> str:
+        # Its own has ended while nobody was here, or was cut when an earlier job's files expired.
+        try:
+            return await self._sources.renew(job)
+        except RenewalUnavailable as exc:
+            raise DownloadFailed("its address cannot be renewed now") from exc
 
     async def _decode(self, job: Job) -> Decoded:
         where = self._files.of(job.id)

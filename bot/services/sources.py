@@ -1,12 +1,14 @@
 """Where a provider can fetch the user's file: at Discord while its address lives, else here."""
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from bot.domain.clock import Clock
-from bot.domain.errors import Rejected
+from bot.domain.errors import Reason, Rejected, SplitError
 from bot.domain.job import Job, Source
 from bot.services.links import Links
 from storage.files import JobFiles
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=5)
 """An address that ends sooner is not handed out: the provider may fetch late."""
+ASK_AGAIN_AFTER_S = (1.0, 4.0)
 
 
 def expires_at(url: str) -> datetime | None:
@@ -33,11 +36,18 @@ def address_of(source: Source, now: datetime) -> str | None:
     return source.url if ends is None or ends - now > MARGIN else None
 
 
+class RenewalUnavailable(SplitError):
+    """Discord cannot be asked for another address just now; that does not make the file gone."""
+
+
 class Renewal(Protocol):
     """Whoever can have Discord sign an address anew."""
 
-    async def renewed(self, source: Source, *, now: datetime) -> Source:
-        """Return the source with an address that works. Raises Rejected when there is none."""
+    async def renewed(self, source: Source) -> Source:
+        """Return the source with another address.
+
+        Raises Rejected when Discord has the file no longer, and RenewalUnavailable.
+        """
         ...
 
 
@@ -52,6 +62,7 @@ class Sources:
         clock: Clock,
         links: Links | None = None,
         renewal: Renewal | None = None,
+        ask_again_after_s: Sequence[float] = ASK_AGAIN_AFTER_S,
     ) -> None:
         """Without `links` there are no addresses of our own."""
         self._jobs = jobs
@@ -59,6 +70,7 @@ class Sources:
         self._clock = clock
         self._links = links
         self._renewal = renewal
+        self._ask_again_after_s = tuple(ask_again_after_s)
 
     async def address_of(self, job: Job) -> str | None:
         """Return an address that works long enough for a provider, or None."""
@@ -69,17 +81,29 @@ class Sources:
             return (await self._links.to_source(job)).url
         return await self._renewed(job, now)
 
+    async def renew(self, job: Job) -> str:
+        """Have Discord sign the address of the job's file anew, and note it.
+
+        Raises Rejected when there is none, and RenewalUnavailable.
+        """
+        if self._renewal is None:
+            raise Rejected(Reason.DOWNLOAD_FAILED)
+        fresh = await self._renewal.renewed(job.request.source)
+        await self._jobs.readdress(job.id, fresh.url)
+        return fresh.url
+
     async def _renewed(self, job: Job, now: datetime) -> str | None:
         # It may have been since this copy of the job was read.
         job = await self._jobs.get(job.id) or job
         if (url := address_of(job.request.source, now)) is not None:
             return url
-        if self._renewal is None:
-            return None
-        try:
-            fresh = await self._renewal.renewed(job.request.source, now=now)
-        except Rejected as exc:
-            log.info("%s: its file has no address any more: %s", job.id, exc)
-            return None
-        await self._jobs.readdress(job.id, fresh.url)
-        return address_of(fresh, now)
+        for pause_s in (0.0, *self._ask_again_after_s):
+            await asyncio.sleep(pause_s)
+            try:
+                return await self.renew(job)
+            except Rejected as exc:
+                log.info("%s: its file has no address any more: %s", job.id, exc)
+                return None
+            except RenewalUnavailable as exc:
+                log.warning("%s: its file's address cannot be renewed now: %s", job.id, exc)
+        return None

@@ -26,7 +26,7 @@ async def start_again(
     )
     request = replace(
         job.request,
-        source=await services.addresses.renewed(job.request.source, now=now),
+        source=await services.addresses.in_haste(job.request.source, now=now),
         recipe=wanted,
         # Whoever was insisted on for one recipe need not make another.
         provider=job.request.provider if job.request.provider in makers else None,

@@ -88,7 +88,7 @@ async def make(
     rules = await services.servers.rules(interaction.guild_id)
     request = Request(
         user_id=UserId(interaction.user.id),
-        source=await services.addresses.renewed(song, now=now),
+        source=await services.addresses.in_haste(song, now=now),
         recipe=recipe or rules.recipe or Recipe.KARAOKE,
         audio_format=rules.audio_format or AudioFormat.MP3,
         entry=entry,

@@ -103,12 +103,14 @@ class Evening:
             meta=self.meta,
             files=self.files,
         )
+        addresses = Addresses(client=self.client)
         outside = Outside(
             providers={"local": self.provider},
             downloads=self.downloads,  # type: ignore[arg-type] # fakes match by shape
             audio=self.audio,  # type: ignore[arg-type] # fakes match by shape
             delivery=self.replies,
             clock=self.clock,
+            renewal=addresses,
         )
         fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         self.services = compose(
@@ -129,7 +131,7 @@ class Evening:
                     board=self.board,
                     clock=self.clock,
                 ),
-                addresses=Addresses(client=self.client),
+                addresses=addresses,
                 picks=Picks(),
                 privacy=self.services.privacy,
                 languages=languages,

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope
 
 DOWNLOAD = "GET /ephemeral-attachments/*"
 FOREVER_S = 600.0
+A_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,16 @@ async def test_song_killed_before_its_delivery_was_noted_is_not_separated_again(
     await assert_finished_once(home, song.guest, song.answer)
     assert home.records.attempts(song.answer) == ["done"]
     assert home.records.story(song.answer).count("ready") == 1
+
+
+async def test_song_whose_address_ended_while_the_bot_was_away_is_finished(
+    home: House, song: Path
+) -> None:
+    guest, answer = await _held_up_in_download(home, song)
+    await home.kill()
+    home.sandbox.clock.advance(2 * A_DAY_S)
+    await home.start()
+    await assert_finished_once(home, guest, answer)
 
 
 async def test_stop_with_a_song_in_hand_is_quick_clean_and_made_up_for(
