@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
-from bot.domain.job import Job
+from bot.domain.job import Job, JobId
 from bot.domain.quota import SAMPLE_RATE
 from bot.domain.stems import AudioFormat, Stem
 from bot.providers.base import (
@@ -198,6 +198,10 @@ class FakeDelivery:
     def __init__(self) -> None:
         self.shown: list[tuple[Job, Parcel]] = []
         self.answers: list[Delivered | Refused | Exception] = []
+        self.forgotten: list[JobId] = []
+
+    def forget(self, job_id: JobId) -> None:
+        self.forgotten.append(job_id)
 
     async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
         self.shown.append((job, parcel))

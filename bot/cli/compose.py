@@ -253,6 +253,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         forgetting=Forgetting(db=store.db),
         cancels=cancels,
         runner=runner,
+        delivery=outside.delivery,
         quotas=quotas,
         board=board,
         clock=clock,

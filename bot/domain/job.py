@@ -220,9 +220,12 @@ class Job:
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 
-    def kept(self, now: datetime) -> Self:
-        """Note that every way to the reply was refused; the stems wait for /result."""
-        return self._to(State.KEPT, now).without_token()
+    def kept(self, now: datetime, *, problem: Problem | None = None) -> Self:
+        """Note that every way to the reply was refused; the stems wait for /result.
+
+        With a `problem` nobody is to show them any more, and it says why.
+        """
+        return self._to(State.KEPT, now, problem=problem).without_token()
 
     def failed(self, now: datetime, problem: Problem) -> Self:
         """End the job without a result."""

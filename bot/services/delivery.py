@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.errors import SplitError
-from bot.domain.job import Job
+from bot.domain.job import Job, JobId
 from bot.domain.quota import Usage
 from bot.domain.stems import AudioFormat, Stem
 
@@ -77,4 +77,8 @@ class Delivery(Protocol):
 
     async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
         """Show the parcel in the job's reply; safe to repeat. Raises ReplyUnavailable."""
+        ...
+
+    def forget(self, job_id: JobId) -> None:
+        """Drop what is known of a job whose reply is nobody's business any more."""
         ...

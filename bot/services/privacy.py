@@ -10,6 +10,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
 from bot.providers.base import Capabilities
 from bot.services.cancels import Cancels
+from bot.services.delivery import Delivery
 from bot.services.progress import ProgressBoard
 from bot.services.quotas import Quotas
 from bot.services.runner import Runner
@@ -36,6 +37,7 @@ class Privacy:
         forgetting: Forgetting,
         cancels: Cancels,
         runner: Runner,
+        delivery: Delivery,
         quotas: Quotas,
         board: ProgressBoard,
         clock: Clock,
@@ -48,6 +50,7 @@ class Privacy:
         self._forgetting = forgetting
         self._cancels = cancels
         self._runner = runner
+        self._delivery = delivery
         self._quotas = quotas
         self._board = board
         self._clock = clock
@@ -72,12 +75,15 @@ class Privacy:
         period, until it is over, and what others decided about the user, while that stands. Safe
         to repeat. Raises StoreUnavailable.
         """
-        for job in await self._jobs.of_user(user_id, ALL):
+        jobs = await self._jobs.of_user(user_id, ALL)
+        for job in jobs:
             await self._stop(job)
             await self._files.remove(job.id)
         self._board.poke()
         await self._let_replies_end(user_id)
         emptied = await self._forgetting.forget(user_id, self._quotas.period)
+        for job in jobs:
+            self._delivery.forget(job.id)
         log.info("a user is forgotten, with %d jobs", emptied, extra={"action": "forgotten"})
         return emptied
 
@@ -94,7 +100,9 @@ class Privacy:
     async def _keep_ready(self, job_id: JobId) -> None:
         job = await self._jobs.get(job_id)
         if job is not None and job.state is State.READY:
-            await self._jobs.save(job.kept(self._clock.now()), expected=State.READY)
+            kept = job.kept(self._clock.now(), problem=Problem(Reason.STOPPED_BY_USER))
+            await self._jobs.save(kept, expected=State.READY)
+        self._board.drop(job_id)
 
     async def _let_replies_end(self, user_id: UserId) -> None:
         for _ in range(LOOKS):

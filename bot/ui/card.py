@@ -178,7 +178,7 @@ def title_of(job: Job) -> str:
 def _buttons(job: Job) -> tuple[Button, ...]:
     if is_cancellable(job):
         return (_button(Action.CANCEL, job),)
-    if job.state is State.KEPT and job.has_stems:
+    if job.state is State.KEPT and job.has_stems and job.problem is None:
         return (_button(Action.SHOW, job),)
     if job.state is State.FAILED and job.problem and job.problem.reason in _PASSING:
         return (_button(Action.TRY_AGAIN, job),)
@@ -223,7 +223,7 @@ def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
         why = messages.problem(job.problem) if job.problem else say(messages.STATES[job.state])
         return (why, say(messages.NOTHING_CHARGED))
     if job.state is State.KEPT:
-        return (say(messages.KEPT),)
+        return (messages.problem(job.problem) if job.problem else say(messages.KEPT),)
     if job.state is State.DELIVERED or progress is None:
         return (say(messages.STATES[job.state]),)
     if progress.fraction is None:

@@ -94,6 +94,11 @@ class Replies:
                     log.info("%s: its reply is out of reach: %s", job.id, detail)
                     return await self._send_directly(watched, parcel)
 
+    def forget(self, job_id: JobId) -> None:
+        """Drop what is known of a job's reply, and leave that as it is."""
+        self._watched.pop(job_id, None)
+        self._pacing.forget(job_id)
+
     async def _with_the_rest(
         self, watched: Watched, parcel: Parcel, message_id: int
     ) -> Delivered | Refused:
@@ -152,16 +157,12 @@ class Replies:
             self._watch(job).wanted = version
         for job_id, watched in list(self._watched.items()):
             if watched.is_delivered and job_id not in behind:
-                self._forget(job_id)
+                self.forget(job_id)
 
     def _watch(self, job: Job) -> Watched:
         watched = self._watched.setdefault(job.id, Watched(job))
         watched.job = job
         return watched
-
-    def _forget(self, job_id: JobId) -> None:
-        self._watched.pop(job_id, None)
-        self._pacing.forget(job_id)
 
     def _start_edits(self) -> None:
         self._crowds = Counter(
@@ -224,7 +225,7 @@ class Replies:
             await self._jobs.reply_shown(job.id, version, message_id=message_id)
             watched.settled(version)
         if job.state.is_final and watched.wanted is None:
-            self._forget(job.id)
+            self.forget(job.id)
 
     async def _show(self, watched: Watched, wish: Wish, card: Card) -> int | None:
         answer = await self._edit(watched, wish, Sheet(card=card))

@@ -75,6 +75,21 @@ async def test_a_song_on_its_way_is_stopped_and_its_card_says_so(
     assert tuple(row) == (State.CANCELLED, "", "", None)
 
 
+async def test_a_song_about_to_be_shown_is_not_and_its_card_offers_nothing(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    await ada.fault("PATCH *", with_files=True, reset=True)
+    await ada.command("split", file=song)
+    async with asyncio.timeout(5):
+        while [job.state for job in await evening.records()] != [State.READY]:
+            await asyncio.sleep(0.005)
+    await forget(ada)
+    await ada.wait_for(shows("Everything of yours is deleted"))
+    card = await ada.wait_for(shows("You stopped this one."))
+    assert card["components"] == []
+    assert card["embeds"][0]["description"] == "You stopped this one."
+
+
 async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
     evening: Evening, ada: SandboxClient, song: Path
 ) -> None:

@@ -82,6 +82,7 @@ async def test_a_song_about_to_be_delivered_is_not(tmp_path: Path) -> None:
     assert await states(house) == {job.id: State.KEPT}
     assert not house.files.of(job.id).path.exists()
     assert (await house.usage()).used == 4, "it was made, and paid for"
+    assert house.delivery.forgotten == [job.id]
     await house.close()
 
 

@@ -235,3 +235,10 @@ def test_quota_and_help_are_cards_too() -> None:
     assert quota_card(a_usage()).lines[0] == "**41 of 60 min left** today"
     limits = Limits(max_file_mib=100, max_duration_minutes=20)
     assert "up to 20 min and 100 MiB" in "\n".join(help_card([], limits).lines)
+
+
+def test_stems_that_nobody_wants_any_more_are_not_offered() -> None:
+    stopped = a_job(State.KEPT, problem=Problem(Reason.STOPPED_BY_USER))
+    card = card_of(stopped)
+    assert card.lines == ("You stopped this one.",)
+    assert card.buttons == ()

@@ -103,6 +103,7 @@ class Desk:
     """A reply writer over a real store, with a clock that tests move."""
 
     def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
+        self.db = db
         self.jobs = jobs or JobStore(db=db)
         self.board = ProgressBoard()
         self.routes = FakeRoutes()
@@ -441,3 +442,25 @@ async def test_many_cards_all_show_their_progress(desk: Desk) -> None:
         for job in jobs:
             desk.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         await desk.until(lambda: desk.routes.first_lines.count("Getting your file") == 25)
+
+
+async def test_a_reply_that_is_forgotten_is_not_touched_again(desk: Desk) -> None:
+    job = await desk.processing()
+    other = await desk.add(id=JobId("other"))
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        # As when the bot could not look into its outbox meanwhile.
+        await desk.db.write(
+            lambda conn: conn.execute(
+                "UPDATE jobs SET state = 'cancelled', shown_version = wanted_version, token = NULL"
+                " WHERE id = ?",
+                (job.id,),
+            )
+        )
+        desk.replies.forget(job.id)
+        desk.clock.move(minutes=1)
+        for each in (job, other):
+            desk.board.put(each.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
+        await desk.until(lambda: len(desk.routes.sheets) == 3)
+        await desk.rest()
+    assert [sheet.card.footer for sheet in desk.routes.sheets[2:]] == ["other"]
