@@ -190,6 +190,23 @@ SELECT
 FROM jobs
 WHERE files_expired
 """
+FORGOTTEN_EMPTY = """
+SELECT
+    id AS subject,
+    user_id < 0 AND interaction_id <= 0 AND files_expired
+        AND filename || url || title || locale = ''
+        AND size_bytes = 0 AND channel_id = 0 AND role_ids = '[]' AND facts = '{}'
+        AND coalesce(
+            source_message_id, parent_channel_id, guild_id, message_id,
+            token, token_expires_at, digest
+        ) IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM attempts WHERE attempts.job_id = jobs.id AND ref IS NOT NULL
+        )
+        AND NOT EXISTS (SELECT 1 FROM events WHERE events.job_id = jobs.id AND note <> '') AS holds
+FROM jobs
+WHERE is_forgotten
+"""
 
 WITHIN_THEIR_TIME = """
 SELECT id AS subject, updated_at >= :kept_since AS holds

@@ -54,6 +54,7 @@ CLAIMS = (
     Claim(5, "finished replies show how it ended", "replies", sql.REPLY_SHOWN),
     Claim(6, "no token is kept without need", "jobs", sql.TOKENS_DROPPED),
     Claim(6, "no signed address outlives the files", "jobs", sql.ADDRESSES_DROPPED),
+    Claim(6, "nothing of whom they were is left in forgotten jobs", "jobs", sql.FORGOTTEN_EMPTY),
     Claim(7, "no files past their time", "jobs", sql.WITHIN_THEIR_TIME),
 )
 DRAINED = Claim(1, "every job is over", "jobs", sql.ALL_FINAL)

@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.attempt import AttemptState, RemoteFile
-from bot.domain.job import Job, State
+from bot.domain.job import Job, State, UserId
 from bot.domain.stems import OUTPUTS
 from bot.ops.audit import Terms, audit
 from bot.ops.finding import Finding
 from storage.database import Database
 from storage.files import JobFiles
+from storage.forgetting import Forgetting
 from storage.jobs import JobStore
 from storage.ledger import Ledger
 from storage.pools import Pools
@@ -31,10 +32,13 @@ UNGUARD = (
     "PRAGMA foreign_keys = ON",
     "DROP TRIGGER ledger_refuses_update",
     "DROP TRIGGER ledger_refuses_delete",
+    "DROP TRIGGER forgotten_jobs_stay_so",
+    "DROP TRIGGER forgotten_attempts_stay_so",
     "DROP INDEX ledger_one_hold_a_job",
     "DROP INDEX ledger_one_end_of_a_hold",
 )
 KEEP = timedelta(hours=24)
+STRANGER = UserId(2**61 + 5)
 LONG_AGO = NOW - timedelta(days=2)
 
 
@@ -68,7 +72,7 @@ class Evidence:
 
 
 async def collect(root: Path) -> Evidence:
-    """Make the directory: one job in each state, named by it, and one past its time."""
+    """Make the directory: one job in each state, named by it, one past its time, one forgotten."""
     evidence = Evidence(root)
     db = await Database.open(evidence.database, durable=False)
     try:
@@ -76,6 +80,7 @@ async def collect(root: Path) -> Evidence:
         for state in State:
             await _add(jobs, JobFiles(evidence.jobs), state)
         await _add_expired(jobs)
+        await _add_forgotten(db)
         await ledger.grant(USER, 5, TODAY, ADMIN)
         await ledger.reset(USER, TODAY, ADMIN)
         pools = Pools(db=db, clock=StillClock())
@@ -109,3 +114,11 @@ async def _add_expired(jobs: JobStore) -> None:
     files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
     await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
     await jobs.mark_expired(job.id)
+
+
+async def _add_forgotten(db: Database) -> None:
+    jobs = JobStore(db=db)
+    job = await lead(jobs, State.DELIVERED, job=a_job(job_id="forgotten", user_id=STRANGER))
+    files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
+    await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
+    await Forgetting(db=db).forget(STRANGER, TODAY)

@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.domain.job import JobId, State
+from bot.ops.audit import Terms, audit
 from bot.providers.base import Running
 from bot.services.delivery import Refused, ReplyUnavailable
 from tests.fakes import FakeDelivery, FakeProvider
@@ -35,6 +37,12 @@ async def forgotten(house: House) -> int:
         showing.cancel()
 
 
+def broken_claims(house: House) -> list[str]:
+    terms = Terms(now=house.clock.now(), keep=timedelta(hours=24))
+    findings = audit(house.root / "stemcord.db", house.root / "jobs", terms)
+    return [str(each) for each in findings if not each.is_good]
+
+
 async def test_jobs_are_stopped_wherever_they_are(tmp_path: Path) -> None:
     provider = FakeProvider("hosted", concurrency=1)
     provider.on_poll = [Running(0.5)] * 100_000
@@ -61,6 +69,7 @@ async def test_jobs_are_stopped_wherever_they_are(tmp_path: Path) -> None:
     assert (attempt.ref, attempt.files) == (None, ())
     house.downloads.gate.set()
     await house.close()
+    assert broken_claims(house) == []
     assert traces(tmp_path / "stemcord.db", "Neon Rain.mp3", "hosted-1") == ["Neon Rain.mp3"]
 
 
@@ -103,6 +112,7 @@ async def test_an_answer_that_comes_late_is_written_without_its_reference(tmp_pa
     assert attempt.ref is None
     assert attempt.cost_minutes == 4, "the owner's side of it stays"
     await house.close()
+    assert broken_claims(house) == []
 
 
 async def test_replies_that_cannot_be_shown_hold_nothing_up_for_long(tmp_path: Path) -> None:
