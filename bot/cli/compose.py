@@ -13,6 +13,7 @@ from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
 from bot.services.administration import Administration, Books
 from bot.services.cancels import Cancels
+from bot.services.candidates import Candidates
 from bot.services.delivery import Delivery
 from bot.services.elsewhere import Elsewhere
 from bot.services.endings import Endings
@@ -150,24 +151,33 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
     )
     endings = Endings(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
+    spend = SpendCaps(
+        spending=Spending(db=store.db),
+        quotas=quotas,
+        clock=clock,
+        daily_cap=settings.daily_spend_minutes,
+    )
+    candidates = Candidates(
+        providers=providers,
+        health=health,
+        spend=spend,
+        sources=sources,
+        clock=clock,
+        patience=timeout,
+    )
     submits = Submits(
         jobs=store.jobs,
         files=store.files,
         providers=providers,
+        candidates=candidates,
         line=line,
         health=health,
         pace=pace,
-        spend=SpendCaps(
-            spending=Spending(db=store.db),
-            quotas=quotas,
-            clock=clock,
-            daily_cap=settings.daily_spend_minutes,
-        ),
+        spend=spend,
         sources=sources,
         endings=endings,
         board=board,
         clock=clock,
-        patience=timeout,
     )
     results = Results(
         jobs=store.jobs,
@@ -203,6 +213,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         polls=Polls(
             jobs=store.jobs,
             providers=providers,
+            candidates=candidates,
             line=line,
             health=health,
             pace=pace,

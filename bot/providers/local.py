@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.audio.spool import frames_in
 from bot.domain.attempt import RemoteFile, RemoteRef
-from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderDown, ProviderProtocol
+from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol, ProviderRefused
 from bot.domain.stems import Stem
 from bot.engine.engine import Engine
 from bot.providers.base import (
@@ -80,10 +80,14 @@ class Local:
         return self._capabilities
 
     async def submit(self, call: Call, source: Source) -> Accepted:
-        """Start separating. Raises ProviderDown while the model is not on this machine."""
+        """Start separating.
+
+        Raises ProviderRefused while the model is not on this machine: its owner has to bring it,
+        so waiting for that is of no use to the job.
+        """
         self._forget_old()
         if not self._engine.is_ready:
-            raise ProviderDown(f"the model {self._engine.model.title} is not on this machine")
+            raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         separation = self._separations[ref] = _Separation()
         separation.task = asyncio.create_task(

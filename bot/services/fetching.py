@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.audio.tools import AudioTools
 from bot.domain.attempt import RemoteFile
-from bot.domain.errors import ProviderError, Rejected
+from bot.domain.errors import ProviderDown, ProviderError, Rejected
 from bot.domain.job import Job
 from bot.domain.quota import SAMPLE_RATE
 from bot.providers.base import Provider
@@ -27,6 +27,10 @@ class Unfetched(ProviderError):
     """Results that exist but did not arrive; they may yet, perhaps by other links."""
 
 
+class Away(Unfetched):
+    """Whoever holds the results is out of reach just now, which says nothing about them."""
+
+
 class Fetching:
     """Fetches results, whatever a provider sends."""
 
@@ -36,7 +40,7 @@ class Fetching:
     async def fetch(
         self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
     ) -> Fetched:
-        """Return every result as a spool in `work`. Raises Unfetched."""
+        """Return every result as a spool in `work`. Raises Unfetched, or Away."""
         spools = await together(
             self._fetch_one(job, file, provider, work / f"result-{number}.f32")
             for number, file in enumerate(files)
@@ -49,6 +53,8 @@ class Fetching:
         for number in range(1, TRIES + 1):
             try:
                 await provider.fetch(file, into)
+            except ProviderDown as exc:
+                raise Away(str(exc)) from exc
             except ProviderError as exc:
                 raise Unfetched(str(exc)) from exc
             if is_spool or await self._decode(job, spool):

@@ -10,14 +10,16 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
 from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
-from bot.services.fetching import Unfetched
+from bot.services.candidates import Candidates
+from bot.services.fetching import Away, Unfetched
 from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.pace import Pace
+from bot.services.pauses import pause_s
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
-from bot.services.routing import TIMED_OUT
+from bot.services.routing import TIMED_OUT, Go
 from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 SILENCE = timedelta(minutes=10)
 """How long this process asks in vain before an attempt past its deadline is given up."""
 MAX_FETCHES = 3
-"""Rounds of fetching one answer, each with fresh links where the provider gives them."""
+"""Rounds of fetching one answer, each with fresh links where the provider gives them.
+
+After that results that are broken are left, and those out of reach if another provider is ready.
+"""
 MAX_VAIN_POLLS = 10
 """In a row, refused or not to be understood, before a job looks for another provider."""
 SLOWER = 1.3
@@ -40,6 +45,7 @@ class Polls:
         *,
         jobs: JobStore,
         providers: Mapping[str, Provider],
+        candidates: Candidates,
         line: Line,
         health: Health,
         pace: Pace,
@@ -52,6 +58,7 @@ class Polls:
     ) -> None:
         self._jobs = jobs
         self._providers = providers
+        self._candidates = candidates
         self._line = line
         self._health = health
         self._pace = pace
@@ -73,9 +80,9 @@ class Polls:
         provider = self._providers.get(attempt.provider)
         if provider is None:
             return await self._give_up(job, attempt, "ProviderRemoved")
-        self._line.occupy(attempt.provider, job)
         if attempt.state is AttemptState.DONE:
             return await self._collect(job, attempt, provider)
+        self._line.occupy(attempt.provider, job)
         if attempt.state is not AttemptState.ACCEPTED or attempt.ref is None:
             return await self._give_up(job, attempt, attempt.error or "Unknown")
         try:
@@ -169,7 +176,7 @@ class Polls:
             collected = await self._results.collect(job, attempt, provider)
         except Unfetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
-            return await self._ask_for_fresh_links(job, attempt, provider)
+            return await self._fetch_later(job, attempt, provider, exc)
         except ProviderError as exc:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
             self._health.failed(attempt.provider, exc)
@@ -177,25 +184,46 @@ class Polls:
         self._fetches.pop(job.id, None)
         return collected
 
-    async def _ask_for_fresh_links(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
-        """Try results again that are paid for: by new links, else later by the same, for a while.
+    async def _fetch_later(
+        self, job: Job, attempt: Attempt, provider: Provider, error: Unfetched
+    ) -> Next:
+        """Try results again that are paid for, after a pause: by new links, else by the same.
 
         Each try is remembered in memory only: after a restart the same number is made again.
         """
+        self._line.leave(job.id)  # there is nothing more to be done for it there
         self._fetches[job.id] += 1
-        if self._fetches[job.id] >= MAX_FETCHES:
-            del self._fetches[job.id]
-            self._health.failed(attempt.provider, Unfetched())
+        if await self._is_hopeless(job, error):
+            self._health.failed(attempt.provider, error)
             return await self._give_up(job, attempt, Unfetched.__name__)
-        if attempt.ref is not None:
-            try:
-                answer = await provider.poll(attempt.ref)
-            except ProviderError as exc:
-                log.warning("%s: no fresh links: %s", job.id, type(exc).__name__)
-                answer = Running()
-            if isinstance(answer, Finished):
-                await self._jobs.record(attempt.done(self._clock.now(), answer.files))
-        return Again(after_s=self._min_s * self._fetches[job.id])
+        is_fresh = await self._ask_for_fresh_links(attempt, provider)
+        tries = self._fetches[job.id]
+        return Again(after_s=0.0 if is_fresh and tries == 1 else pause_s(tries, who=job.id))
+
+    async def _is_hopeless(self, job: Job, error: Unfetched) -> bool:
+        """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
+        attempts = await self._jobs.attempts(job.id)
+        if self._clock.now() - attempts[-1].submitted_at > self._timeout:
+            return True
+        if self._fetches[job.id] < MAX_FETCHES:
+            return False
+        if not isinstance(error, Away):
+            return True
+        return isinstance(await self._candidates.route(job, attempts), Go)
+
+    async def _ask_for_fresh_links(self, attempt: Attempt, provider: Provider) -> bool:
+        """Have the provider say once more where its results are; whether it is elsewhere now."""
+        if attempt.ref is None:
+            return False
+        try:
+            answer = await provider.poll(attempt.ref)
+        except ProviderError as exc:
+            log.warning("%s: no fresh links: %s", attempt.job_id, type(exc).__name__)
+            return False
+        if not isinstance(answer, Finished):
+            return False
+        await self._jobs.record(attempt.done(self._clock.now(), answer.files))
+        return answer.files != attempt.files
 
     async def _give_up(
         self,
@@ -208,6 +236,7 @@ class Polls:
         self._intervals.pop(job.id, None)
         self._asked_since.pop(job.id, None)
         self._vain.pop(job.id, None)
+        self._fetches.pop(job.id, None)
         await self._jobs.save(
             job.submitting(now, provider=attempt.provider),
             expected=State.PROCESSING,

@@ -1,16 +1,18 @@
 """Routing: which provider gets a job next. A pure function; it calls and stores nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.errors import Problem, ProviderBusy, Reason
-from bot.domain.stems import Recipe
+from bot.domain.job import Request
 from bot.providers.base import Capabilities
+from bot.services.pauses import pause_s
 from bot.services.plans import Plan, plan
 
 MAX_NOT_SENT = 3
-"""Tries at one provider that provably sent nothing before the job moves on."""
+"""Tries at one provider that provably sent nothing before everyone else is preferred to it."""
 MAX_LOCAL_STARTS = 3
 """Starts of one job on a provider in this process; a song that kills it three times is left."""
 TIMED_OUT = "TimedOut"
@@ -41,6 +43,14 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """This provider was just out of reach for the job, which tries it again in so many seconds."""
+
+    plan: Plan
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rest:
     """Everyone who could take the job is resting; this one wakes first, in so many seconds."""
 
@@ -55,54 +65,106 @@ class Exhausted:
     problem: Problem
 
 
-Route = Go | Rest | Exhausted
+Route = Go | Retry | Rest | Exhausted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """A candidate that is open to the job, and what stands between them just now."""
+
+    plan: Plan
+    rest_s: float
+    """Its cooldown, which concerns every job."""
+    pause_s: float
+    """What is left of this job's own pause after tries in vain."""
+    is_last_resort: bool
+    """It was out of reach so often that the job goes to anybody else who is ready."""
+    is_worth_waiting: bool
+
+    @property
+    def after_s(self) -> float:
+        return max(self.rest_s, self.pause_s)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a blink of this provider is waited out although others may be ready."""
+        return not self.rest_s and not self.is_last_resort
+
+    def wait(self) -> Retry | Rest:
+        kind = Rest if self.rest_s else Retry
+        return kind(self.plan, self.after_s)
 
 
 def route(
+    request: Request,
     *,
-    recipe: Recipe,
-    choice: str | None,
     attempts: Sequence[Attempt],
     candidates: Sequence[Candidate],
+    now: datetime,
+    deadline: datetime,
 ) -> Route:
     """Choose the next provider for a job, in order of preference.
 
     A provider's own earlier attempts close it for this job, except those that provably sent
-    nothing. The user's `choice` leaves one candidate; everything else applies to it as well.
+    nothing: those make it wait, and after a few of them any other one that is ready comes first.
+    The user's choice leaves one candidate; everything else applies to it as well. Past the
+    deadline nobody is waited for.
     """
+    choice = request.provider
     reachable = [
         (each, made)
         for each in candidates
         if choice in (None, each.capabilities.name)
-        and (made := plan(recipe, each.capabilities)) is not None
+        and (made := plan(request.recipe, each.capabilities)) is not None
     ]
     if not reachable:
-        return Exhausted(Problem(Reason.NO_PROVIDER, {"recipe": recipe}))
-    open_ones = [
-        (each, made)
-        for each, made in reachable
-        if each.can_reach_file
-        and each.is_affordable
-        and _may_try_again(each.capabilities, attempts)
-    ]
-    for each, made in open_ones:
-        if not each.rest_s:
-            return Go(made)
-    worth_waiting = [(each.rest_s, made) for each, made in open_ones if not each.needs_owner]
-    if worth_waiting:
-        after_s, made = min(worth_waiting, key=lambda rest: rest[0])
-        return Rest(made, after_s)
+        return Exhausted(Problem(Reason.NO_PROVIDER, {"recipe": request.recipe}))
+    ways = sorted(_ways(reachable, attempts, now), key=lambda way: way.is_last_resort)
+    is_patient = now <= deadline
+    for way in ways:
+        if not way.after_s:
+            return Go(way.plan)
+        if way.is_short and is_patient:
+            return way.wait()
+    waits = [way for way in ways if way.is_worth_waiting and is_patient]
+    if waits:
+        return min(waits, key=lambda way: way.after_s).wait()
     return Exhausted(_why_nobody([each for each, _ in reachable], choice, attempts))
 
 
-def _may_try_again(capabilities: Capabilities, attempts: Sequence[Attempt]) -> bool:
-    own = [attempt for attempt in attempts if attempt.provider == capabilities.name]
-    not_sent = [attempt for attempt in own if attempt.state is AttemptState.NOT_SENT]
-    # Who is busy will have time again: patience ends that wait, not a number of tries.
-    if sum(attempt.error != BUSY for attempt in not_sent) >= MAX_NOT_SENT:
+def _ways(
+    reachable: Sequence[tuple[Candidate, Plan]], attempts: Sequence[Attempt], now: datetime
+) -> Iterator[_Way]:
+    for each, made in reachable:
+        own = [attempt for attempt in attempts if attempt.provider == made.provider]
+        if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
+            continue
+        # Who is busy is no less likely to have time again: it rests, and that is enough.
+        vain = [at for at in own if at.state is AttemptState.NOT_SENT and at.error != BUSY]
+        yield _Way(
+            plan=made,
+            rest_s=each.rest_s,
+            pause_s=_left_of_pause_s(vain, now),
+            is_last_resort=len(vain) >= MAX_NOT_SENT,
+            is_worth_waiting=not each.needs_owner,
+        )
+
+
+def _is_open(capabilities: Capabilities, own: Sequence[Attempt]) -> bool:
+    states = [attempt.state for attempt in own]
+    if AttemptState.REFUSED in states:
         return False
-    starts = len(own) - len(not_sent)
+    starts = len(states) - states.count(AttemptState.NOT_SENT)
     return starts < MAX_LOCAL_STARTS if capabilities.is_resubmittable else starts == 0
+
+
+def _left_of_pause_s(vain: Sequence[Attempt], now: datetime) -> float:
+    if not vain:
+        return 0.0
+    whole_s = pause_s(len(vain), who=vain[-1].job_id)
+    left_s = whole_s - (now - vain[-1].updated_at).total_seconds()
+    # A clock that was set back must not make the pause longer than it is.
+    return left_s if 0 < left_s <= whole_s else 0.0
 
 
 def _why_nobody(

@@ -7,18 +7,15 @@ is found still `sending` belongs to a process that died: nobody knows, so it is 
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import (
-    Problem,
     ProviderBusy,
     ProviderDown,
     ProviderError,
     ProviderProtocol,
-    Reason,
     SpendCapReached,
     StateMoved,
     SubmitUncertain,
@@ -26,6 +23,7 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId
 from bot.domain.quota import minutes_of
 from bot.providers.base import Accepted, Call, Finished, Provider, Source
+from bot.services.candidates import Candidates
 from bot.services.endings import Endings
 from bot.services.health import Health
 from bot.services.insist import insist
@@ -34,7 +32,7 @@ from bot.services.outcomes import Again, Next, Waiting
 from bot.services.pace import Pace
 from bot.services.plans import Plan
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
-from bot.services.routing import Candidate, Exhausted, Go, Rest, route
+from bot.services.routing import Exhausted, Go, Rest, Retry
 from bot.services.sources import Sources
 from bot.services.spend import SpendCaps
 from storage.files import JobFiles
@@ -43,7 +41,7 @@ from storage.jobs import JobStore
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 15.0
-"""While everyone rests; somebody may wake sooner than said."""
+"""While nobody can take a job; somebody may be able to sooner than said."""
 
 
 class Submits:
@@ -55,6 +53,7 @@ class Submits:
         jobs: JobStore,
         files: JobFiles,
         providers: Mapping[str, Provider],
+        candidates: Candidates,
         line: Line,
         health: Health,
         pace: Pace,
@@ -63,12 +62,11 @@ class Submits:
         endings: Endings,
         board: ProgressBoard,
         clock: Clock,
-        patience: timedelta,
     ) -> None:
-        """`patience` is how long a job waits while everyone who could take it rests."""
         self._jobs = jobs
         self._files = files
         self._providers = providers
+        self._candidates = candidates
         self._line = line
         self._health = health
         self._pace = pace
@@ -77,7 +75,6 @@ class Submits:
         self._endings = endings
         self._board = board
         self._clock = clock
-        self._patience = patience
         self._sending: dict[JobId, asyncio.Task[Next]] = {}
         self._is_closed = False
 
@@ -86,11 +83,11 @@ class Submits:
         if job.id in self._sending or self._is_closed:
             return Waiting()
         attempts = [await self._settle(each) for each in await self._jobs.attempts(job.id)]
-        match await self._route(job, attempts):
+        match await self._candidates.route(job, attempts):
             case Exhausted(problem):
                 return await self._endings.fail(job, problem)
-            case Rest(plan, after_s):
-                return await self._rest(job, plan, after_s, attempts)
+            case (Retry() | Rest()) as wait:
+                return self._wait(job, wait)
             case Go(plan):
                 return await self._enter(job, plan, attempts)
 
@@ -117,40 +114,24 @@ class Submits:
         await self._jobs.record(settled)
         return settled
 
-    async def _route(self, job: Job, attempts: list[Attempt]) -> Go | Rest | Exhausted:
-        url = await self._sources.address_of(job)
-        has_room = await self._spend.have_room(job)
-        candidates = [
-            Candidate(
-                capabilities=each.capabilities,
-                rest_s=self._health.rest_s(each.capabilities.name),
-                needs_owner=self._health.needs_owner(each.capabilities.name),
-                can_reach_file=url is not None or not each.capabilities.is_hosted,
-                is_affordable=has_room or not each.capabilities.is_hosted,
-            )
-            for each in self._providers.values()
-        ]
-        return route(
-            recipe=job.request.recipe,
-            choice=job.request.provider,
-            attempts=attempts,
-            candidates=candidates,
-        )
-
-    async def _rest(
-        self, job: Job, plan: Plan, after_s: float, attempts: Sequence[Attempt]
-    ) -> Next:
-        """Wait in line for who rests, but not for ever: counted from the first vain try."""
-        vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
-        title = plan.capabilities.title
-        if self._clock.now() - min(vain, default=job.updated_at) > self._patience:
-            facts = {"provider": title} if job.request.provider else {}
-            return await self._endings.fail(job, Problem(Reason.PROVIDERS_FAILED, facts))
-        ahead = self._line.stand(plan.provider, job)
+    def _wait(self, job: Job, wait: Retry | Rest) -> Next:
+        """Show what is waited for; while it pauses, a job holds up nobody behind it in a line."""
+        provider, ahead = wait.plan.provider, None
+        match wait:
+            case Rest():
+                ahead = self._line.stand(provider, job)
+            case Retry():
+                self._line.leave(job.id)
         self._board.put(
-            job.id, Progress(stage=Stage.WAITING, ahead=ahead, eta_s=after_s, provider=title)
+            job.id,
+            Progress(
+                stage=Stage.WAITING,
+                ahead=ahead,
+                eta_s=wait.after_s,
+                provider=wait.plan.capabilities.title,
+            ),
         )
-        return Again(after_s=min(after_s, LOOK_AGAIN_S))
+        return Again(after_s=min(wait.after_s, LOOK_AGAIN_S))
 
     async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> Next:
         ahead = self._line.enter(plan.provider, job)

@@ -132,13 +132,20 @@ class House:
         assert job is not None
         return job
 
-    async def until(self, job_id: JobId, *states: State, within_s: float = 5.0) -> Job:
-        """Wait until the job is in one of these states, by default in any final one."""
+    async def until(
+        self, job_id: JobId, *states: State, within_s: float = 5.0, is_awake: bool = False
+    ) -> Job:
+        """Wait until the job is in one of these states, by default in any final one.
+
+        One that is kept awake takes no pauses.
+        """
         async with asyncio.timeout(within_s):
             while True:
                 job = await self.job(job_id)
                 if job.state in states or (not states and job.state.is_final):
                     return job
+                if is_awake:
+                    self.services.runner.wake(job_id)
                 await asyncio.sleep(0.005)
 
     async def usage(self, user_id: UserId = ADA) -> Usage:

@@ -179,15 +179,6 @@ async def test_a_busy_provider_keeps_the_hold_and_gets_the_job_later(house: Hous
     ]
 
 
-async def test_a_provider_that_is_never_reached_fails_the_job_and_gives_back(house: House) -> None:
-    house.provider.on_submit = [ProviderDown()] * 10
-    job = await house.split()
-    failed = await house.until(job.id)
-    assert failed.problem is not None
-    assert failed.problem.reason is Reason.PROVIDERS_FAILED
-    assert (await house.usage()).left == 60
-
-
 async def test_a_failed_separation_goes_to_the_next_provider(tmp_path: Path) -> None:
     first, second = FakeProvider("first"), FakeProvider("second")
     first.on_poll = [Failed("broken")]

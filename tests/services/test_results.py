@@ -53,7 +53,7 @@ class Studio:
 
     async def split(self, recipe: Recipe) -> Job:
         job = await self.house.split(recipe=recipe)
-        return await self.house.until(job.id, within_s=20)
+        return await self.house.until(job.id, within_s=20, is_awake=True)
 
     def master(self, job: Job, stem: Stem) -> Sound:
         return heard(self.house.files.of(job.id).master(stem))

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -11,8 +12,9 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
 from bot.domain.stems import Recipe
 from bot.providers.base import Capabilities
-from bot.services.routing import Candidate, Exhausted, Go, Rest, Route, route
+from bot.services.routing import Candidate, Exhausted, Go, Rest, Retry, Route, route
 from tests.fakes import TWO_STEMS
+from tests.services.house import REQUEST
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -42,8 +44,24 @@ def go(
     attempts: Sequence[Attempt] = (),
     choice: str | None = None,
     recipe: Recipe = Recipe.KARAOKE,
+    *,
+    after_s: float = 0.0,
+    patience_s: float = 3600.0,
 ) -> Route:
-    return route(recipe=recipe, choice=choice, attempts=attempts, candidates=candidates)
+    return route(
+        replace(REQUEST, recipe=recipe, provider=choice),
+        attempts=attempts,
+        candidates=candidates,
+        now=NOW + timedelta(seconds=after_s),
+        deadline=NOW + timedelta(seconds=patience_s),
+    )
+
+
+def in_vain(provider: str, tries: int, job: str = "a") -> list[Attempt]:
+    """Return the attempts of a job that was out of luck, the last of them just now."""
+    numbers = range(1, tries + 1)
+    made = [attempt(provider, AttemptState.NOT_SENT, number) for number in numbers]
+    return [replace(each, job_id=JobId(job), error="ProviderDown") for each in made]
 
 
 def chosen(found: Route) -> str:
@@ -101,11 +119,60 @@ def test_a_provider_that_may_have_got_the_job_is_not_asked_again(state: AttemptS
     assert chosen(go([candidate("a"), candidate("b")], [attempt("a", state)])) == "b"
 
 
-def test_what_was_provably_not_sent_may_be_sent_again_twice() -> None:
-    once = [attempt("a", AttemptState.NOT_SENT)]
-    thrice = [attempt("a", AttemptState.NOT_SENT, number) for number in (1, 2, 3)]
-    assert chosen(go([candidate("a"), candidate("b")], once)) == "a"
-    assert chosen(go([candidate("a"), candidate("b")], thrice)) == "b"
+def test_who_was_just_out_of_reach_is_tried_again_after_a_pause_although_others_are_ready() -> None:
+    both = [candidate("a"), candidate("b")]
+    wait = go(both, in_vain("a", 1))
+    assert isinstance(wait, Retry)
+    assert wait.plan.provider == "a"
+    assert 1 < wait.after_s < 3
+    assert chosen(go(both, in_vain("a", 1), after_s=wait.after_s)) == "a"
+
+
+def test_after_three_tries_in_vain_another_that_is_ready_takes_over_at_once() -> None:
+    both = [candidate("a"), candidate("b")]
+    assert chosen(go(both, in_vain("a", 3))) == "b"
+    assert chosen(go(both, in_vain("a", 3), after_s=600)) == "b"
+
+
+def test_the_last_one_left_is_tried_again_after_ever_longer_pauses() -> None:
+    others = [candidate("refuses"), candidate("rests", rest_s=50.0)]
+    refused = [attempt("refuses", AttemptState.REFUSED)]
+    pauses = []
+    for tries in range(1, 12):
+        found = go([*others, candidate("a")], [*refused, *in_vain("a", tries)])
+        assert isinstance(found, Retry)
+        pauses.append(found.after_s)
+    assert all(later > 1.1 * sooner for sooner, later in pairwise(pauses[:4]))
+    assert max(pauses) < 40
+    assert chosen(go([*others, candidate("a")], [*refused, *in_vain("a", 11)], after_s=40)) == "a"
+
+
+def test_a_provider_that_rests_is_waited_for_by_its_rest_whatever_the_own_pause() -> None:
+    found = go([candidate("a", rest_s=50.0)], in_vain("a", 3))
+    assert isinstance(found, Rest)
+    assert found.after_s == 50.0
+
+
+def test_past_the_deadline_nobody_is_waited_for_but_who_is_ready_gets_the_job() -> None:
+    vain = in_vain("a", 1)
+    assert isinstance(go([candidate("a")], vain, patience_s=-1), Exhausted)
+    assert isinstance(go([candidate("a", rest_s=3.0)], patience_s=-1), Exhausted)
+    assert chosen(go([candidate("a"), candidate("b")], vain, patience_s=-1)) == "b"
+
+
+def test_jobs_that_were_out_of_luck_together_come_back_apart() -> None:
+    waits = [go([candidate("a")], in_vain("a", 2, job=str(number))) for number in range(20)]
+    pauses = {wait.after_s for wait in waits if isinstance(wait, Retry)}
+    assert len(pauses) == 20
+
+
+def test_a_clock_that_was_set_back_makes_no_pause_longer() -> None:
+    assert chosen(go([candidate("a")], in_vain("a", 3), after_s=-86400)) == "a"
+
+
+def test_what_the_embedded_engine_refuses_it_is_not_asked_again() -> None:
+    refused = [attempt("local", AttemptState.REFUSED)]
+    assert isinstance(go([candidate("local", resubmittable=True)], refused), Exhausted)
 
 
 def test_a_busy_provider_is_asked_again_however_often_it_was_busy() -> None:

@@ -1,0 +1,63 @@
+"""Who could take a job just now: gathers what routing has to know, and asks it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.clock import Clock
+from bot.domain.job import Job
+from bot.providers.base import Provider
+from bot.services.health import Health
+from bot.services.routing import Candidate, Route, route
+from bot.services.sources import Sources
+from bot.services.spend import SpendCaps
+
+
+class Candidates:
+    """The configured providers as one job sees them."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        health: Health,
+        spend: SpendCaps,
+        sources: Sources,
+        clock: Clock,
+        patience: timedelta,
+    ) -> None:
+        """`patience` is how long a job waits for providers, counted from its first vain try."""
+        self._providers = providers
+        self._health = health
+        self._spend = spend
+        self._sources = sources
+        self._clock = clock
+        self._patience = patience
+
+    async def route(self, job: Job, attempts: Sequence[Attempt]) -> Route:
+        """Return where the job goes next, with these attempts behind it."""
+        url = await self._sources.address_of(job)
+        has_room = await self._spend.have_room(job)
+        vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
+        return route(
+            job.request,
+            attempts=attempts,
+            candidates=[
+                self._candidate(each, can_reach_file=url is not None, is_affordable=has_room)
+                for each in self._providers.values()
+            ],
+            now=self._clock.now(),
+            deadline=min(vain, default=job.updated_at) + self._patience,
+        )
+
+    def _candidate(
+        self, provider: Provider, *, can_reach_file: bool, is_affordable: bool
+    ) -> Candidate:
+        capabilities = provider.capabilities
+        return Candidate(
+            capabilities=capabilities,
+            rest_s=self._health.rest_s(capabilities.name),
+            needs_owner=self._health.needs_owner(capabilities.name),
+            can_reach_file=can_reach_file or not capabilities.is_hosted,
+            is_affordable=is_affordable or not capabilities.is_hosted,
+        )
