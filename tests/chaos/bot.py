@@ -21,6 +21,7 @@ from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
 from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
+from bot.services import runner
 from storage.datadir import DataDir
 from tests.chaos.points import MortalJobs, Point, Reaper
 from tests.chaos.services import HOME, HOSTED, Home, Script, Service
@@ -31,6 +32,8 @@ FOLDER = "REHEARSAL_FOLDER"
 """Where services keep their journals, and what else outlives a bot but is not the bot's."""
 PLACES = "REHEARSAL_PLACES"
 """How many songs a hosted service takes at a time."""
+HASTE = "REHEARSAL_HASTE"
+"""Set where a step that keeps failing is given up within a second instead of half a minute."""
 JUMP, LAG = "jump", "lag"
 PROBE_GAP_S = 0.01
 
@@ -65,6 +68,8 @@ async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStac
     """Open the parts of a rehearsal."""
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(POINT)
+    if os.environ.get(HASTE):
+        runner.MAX_PAUSE_S = 0.1
     clock = JumpingClock(folder / JUMP)
     probe = asyncio.create_task(_note_lag(folder / LAG), name="lag")
     stack.callback(probe.cancel)

@@ -3,6 +3,7 @@
 Each submit that arrives is a line in a journal on disk, written before it is answered.
 """
 
+import asyncio
 import os
 import time
 from collections import Counter
@@ -55,14 +56,19 @@ class Script(StrEnum):
     NONSENSE = "nonsense"
     FAILS = "fails"
     LOST = "lost"
+    LATE = "late"
+    """Its submit is answered when some time has passed."""
+    BUG = "bug"
+    """Its polls end in what nobody has thought of."""
     AGAIN = "again"
     """The same song each time, so that its user has the stems already."""
     BROKEN = "broken"
     """Cannot be decoded; that is for the audio tools."""
 
 
-ENDING = tuple(each for each in Script if each not in (Script.ENDLESS, Script.OUT))
+ENDING = tuple(each for each in Script if each not in (Script.ENDLESS, Script.OUT, Script.BUG))
 """Those that end soon, and leave no service resting."""
+LATE_S = 1.0
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
 
 
@@ -123,6 +129,8 @@ class Service:
         if (error := _REFUSALS.get(script)) is not None:
             raise error()
         self._journal.note(call)
+        if script is Script.LATE:
+            await asyncio.sleep(LATE_S)
         match script:
             case Script.UNCERTAIN:
                 raise SubmitUncertain
@@ -135,6 +143,8 @@ class Service:
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
         script, _, ends_at = ref.partition("@")
+        if script == Script.BUG:
+            raise RuntimeError("rehearsed")
         if time.time() < float(ends_at):
             return Running(0.5)
         if script == Script.FAILS:

@@ -2,56 +2,48 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from sandbox.faults import Fault
+from bot.domain.job import State
+from tests.chaos.bot import HASTE
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
+from tests.chaos.lanes import in_lanes
 from tests.chaos.points import KILLED, Moment, Point
 from tests.chaos.services import ENDING, Script
 from tests.chaos.stage import Stage, stage
+from tests.chaos.ways import WAYS
 
 NAME = "crash"
 DIES_WITHIN_S = 15.0
 TRIES = 2
 EXPIRED = "expired"
 SHORT = timedelta(seconds=1)
-STEPS = {
-    "new": Script.PLAIN,
-    "received>received": Script.PLAIN,
-    "received>held": Script.PLAIN,
-    "received>ready": Script.AGAIN,
-    "received>failed": Script.BROKEN,
-    "received>cancelled": Script.PLAIN,
-    "held>submitting": Script.PLAIN,
-    "submitting>processing": Script.AT_ONCE,
-    "submitting>submitting": Script.REFUSED,
-    "submitting>failed": Script.NOBODY,
-    "record>refused": Script.REFUSED,
-    "record>not_sent": Script.DOWN,
-    "record>uncertain": Script.UNCERTAIN,
-    "record>done": Script.PLAIN,
-    "record>abandoned": Script.ENDLESS,
-    "processing>submitting": Script.FAILS,
-    "processing>cancelled": Script.ENDLESS,
-    "processing>ready": Script.PLAIN,
-    "ready>delivered": Script.PLAIN,
-    "ready>kept": Script.PLAIN,
-    "shown": Script.PLAIN,
-}
-"""Each step, and the song that brings a bot there."""
-_CANCELS = ("record>abandoned", "processing>cancelled")
+SETTINGS = {HASTE: "1"}
 _MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
-_ENDLESS = "SELECT id, user_id FROM jobs WHERE state = 'processing' AND filename LIKE 'endless%'"
+_LATEST = "SELECT coalesce(max(rowid), 0) FROM jobs"
+_IN_STATE = """\
+SELECT id, user_id FROM jobs WHERE state = ? AND filename LIKE ? || '.%' AND rowid > ?"""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of all lives so far."""
+
+    lives: int = 0
+    missed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    starts_s: list[float] = field(default_factory=list)
 
 
 def points(random: Random) -> list[Point]:
     """Return every point once, in some order, to be met at the first or the second pass."""
     every = [
-        Point(step, moment, random.choice((1, 2)) if step not in _CANCELS else 1)
-        for step in STEPS
+        Point(step, moment, random.choice((1, 2)) if way.songs is None else 1)
+        for step, way in WAYS.items()
         for moment in Moment
     ]
     random.shuffle(every)
@@ -60,40 +52,40 @@ def points(random: Random) -> list[Point]:
 
 async def crash(home: Path, *, seeds: Sequence[int], most: int | None = None) -> list[Figure]:
     """Let bots die at all points, or at the first `most` of each seed, and look what is left."""
-    starts_s: list[float] = []
-    missed: list[str] = []
-    broken: list[str] = []
-    lives = 0
-    for seed in seeds:
-        random = Random(seed)
-        async with stage(home / f"seed-{seed}") as here:
-            for point in points(random)[:most]:
-                lives += 1
-                if not await _die_at(here, point, random):
-                    missed.append(f"{point} (seed {seed})")
-            async with here.life():
-                await _cancel_endless(here)
-                if not await here.drained():
-                    broken.append(f"seed {seed} does not come to an end")
-            await here.crowd.settle()
-            broken += [f"seed {seed}: {said}" for said in broken_promises(here)]
-            if most is None:
-                found = await _expire(here)
-                missed += [f"{point} (seed {seed})" for point in found]
-                lives += len(Moment)
-                broken += [f"seed {seed}: {said}" for said in broken_promises(here, keep=SHORT)]
-            starts_s += here.starts_s
+    tally = Tally()
+    await in_lanes([_lives(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
     return [
-        note(NAME, "deaths at a point", f"{lives - len(missed)}"),
-        none_of(NAME, "points that were not reached", missed),
-        none_of(NAME, "broken promises", broken),
-        at_most(NAME, "a start with jobs to take up, max", max(starts_s), 5, " s"),
+        note(NAME, "deaths at a point", f"{tally.lives - len(tally.missed):,}"),
+        none_of(NAME, "points that were not reached", tally.missed),
+        none_of(NAME, "broken promises", tally.broken),
+        at_most(NAME, "a start with jobs to take up, max", max(tally.starts_s), 5, " s"),
     ]
+
+
+async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
+    random = Random(seed)
+    async with stage(home, settings=SETTINGS) as here:
+        for point in points(random)[:most]:
+            tally.lives += 1
+            if not await _die_at(here, point, random):
+                tally.missed.append(f"{point} (seed {seed})")
+        async with here.life():
+            await _cancel(here, Script.ENDLESS, State.PROCESSING)
+            await _cancel(here, Script.ENDLESS, State.HELD)
+            if not await here.drained():
+                tally.broken.append(f"seed {seed} does not come to an end")
+        await here.crowd.settle()
+        tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here)]
+        if most is None:
+            tally.lives += len(Moment)
+            tally.missed += [f"{point} (seed {seed})" for point in await _expire(here)]
+            tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here, keep=SHORT)]
+        tally.starts_s += here.starts_s
 
 
 async def _die_at(here: Stage, point: Point, random: Random) -> bool:
     for _ in range(TRIES):
-        bot = await here.start(point)
+        bot = await here.start(point, settings=WAYS[point.step].settings)
         try:
             async with asyncio.timeout(DIES_WITHIN_S):
                 if await here.online(bot):
@@ -130,17 +122,21 @@ async def _expire(here: Stage) -> list[Point]:
 
 async def _act(here: Stage, point: Point, random: Random) -> None:
     """Do what brings the bot to the point, and something else beside it."""
-    for fault in _faults(point.step):
-        here.sandbox.faults.add(fault)
-    if STEPS[point.step] is Script.AGAIN:
+    way = WAYS[point.step]
+    latest = int(here.rows(_LATEST)[0][0])
+    for fault in way.faults:
+        here.sandbox.faults.add(replace(fault))
+    if way.song is Script.AGAIN:
         await _have_stems(here)
-    for _ in range(point.nth):
-        here.crowd.soon(STEPS[point.step], here.crowd.people[0])
+    options = {"provider": way.provider} if way.provider else {}
+    for _ in range(way.songs or point.nth):
+        here.crowd.soon(way.song, here.crowd.people[0], **options)
     here.crowd.soon(random.choice(ENDING), random.choice(here.crowd.people))
-    if point.step in _CANCELS:
-        while not here.rows(_ENDLESS):
-            await asyncio.sleep(0.05)
-        await _cancel_endless(here)
+    if way.cancelled_in is not None:
+        if way.cancelled_in is State.HELD:  # until one has the only place, all may be so
+            await _are_in(here, way.song, State.PROCESSING, latest)
+        await _are_in(here, way.song, way.cancelled_in, latest)
+        await _cancel(here, way.song, way.cancelled_in, latest)
 
 
 async def _have_stems(here: Stage) -> None:
@@ -150,21 +146,11 @@ async def _have_stems(here: Stage) -> None:
         await asyncio.sleep(0.05)
 
 
-def _faults(step: str) -> list[Fault]:
-    match step:
-        case "received>cancelled":
-            return [Fault(route="POST /interactions/*", status=404, code=10062, times=2)]
-        case "ready>kept":
-            return [
-                Fault(route="PATCH /webhooks/*", status=401, code=50027),
-                Fault(route="PATCH /channels/*", status=403, code=50001),
-                Fault(route="POST /channels/*", status=403, code=50007),
-            ]
-        case _:
-            return []
+async def _are_in(here: Stage, song: Script, state: State, since: int) -> None:
+    while not here.rows(_IN_STATE, state, song, since):
+        await asyncio.sleep(0.02)
 
 
-async def _cancel_endless(here: Stage) -> None:
-    jobs = here.rows(_ENDLESS)
-    for row in jobs:
+async def _cancel(here: Stage, song: Script, state: State, since: int = 0) -> None:
+    for row in here.rows(_IN_STATE, state, song, since):
         await here.crowd.command("cancel", row["user_id"], job=row["id"])
