@@ -30,7 +30,8 @@ from storage.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
-DOWNLOAD_TRIES = 4
+DOWNLOAD_PAUSES_S = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
+"""Before each further try; together they outlast most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
 _ENDED = frozenset({403, 404, 410})
 """What a server says of an address that it has signed no longer."""
@@ -166,12 +167,13 @@ class Intake:
         return decoded
 
     def _try_again(self, job: Job, error: DownloadFailed) -> Again:
-        self._tries[job.id] += 1
-        if self._tries[job.id] >= DOWNLOAD_TRIES:
+        failures = self._tries[job.id]
+        if failures == len(DOWNLOAD_PAUSES_S):
             del self._tries[job.id]
             raise Rejected(Reason.DOWNLOAD_FAILED) from error
+        self._tries[job.id] += 1
         log.warning("%s: download failed: %s", job.id, error)
-        return Again(after_s=2.0 ** self._tries[job.id])
+        return Again(after_s=DOWNLOAD_PAUSES_S[failures])
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:

@@ -21,6 +21,8 @@ from bot.domain.errors import (
 from bot.domain.job import State
 from bot.domain.stems import Stem
 from bot.providers.base import Failed, Lost, Running
+from bot.providers.downloads import DownloadFailed
+from bot.services.intake import DOWNLOAD_PAUSES_S
 from bot.services.runner import MAX_FAILURES
 from tests.fakes import FakeProvider
 from tests.services.house import House
@@ -249,6 +251,16 @@ async def test_a_step_that_keeps_failing_ends_the_job_without_a_charge(house: Ho
     assert failed.problem is not None
     assert failed.problem.reason is Reason.INTERNAL
     assert (await house.usage()).left == 60
+
+
+async def test_a_file_out_of_reach_for_two_minutes_is_fetched_all_the_same(house: House) -> None:
+    assert sum(DOWNLOAD_PAUSES_S) >= 120
+    house.downloads.errors = [DownloadFailed("no connection") for _ in DOWNLOAD_PAUSES_S]
+    job = await house.split()
+    while house.downloads.errors:
+        await asyncio.sleep(0.005)
+        house.services.runner.wake(job.id)
+    assert (await house.until(job.id)).state is State.DELIVERED
 
 
 async def test_a_full_disk_is_waited_for_and_costs_no_job(house: House) -> None:
