@@ -1,32 +1,7 @@
-"""Deliberate breakages, one for each thing that keeps jobs and minutes whole.
+"""Deliberate breakages, one for each thing that keeps jobs and minutes whole."""
 
-A plant replaces one piece of text, which its file holds exactly once, and names the tests that
-must then go red.
-"""
-
-from dataclasses import dataclass
-from pathlib import Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plant:
-    """One breakage."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    tests: tuple[str, ...]
-
-    def applies_to(self, root: Path) -> bool:
-        """Whether its text is there, once."""
-        return (root / self.file).read_text().count(self.old) == 1
-
-    def put_into(self, root: Path) -> None:
-        """Break the copy of the tree at `root`."""
-        path = root / self.file
-        path.write_text(path.read_text().replace(self.old, self.new))
-
+from tests.planted.outside import OUTSIDE
+from tests.planted.plant import Plant
 
 _SQL = "storage/migrations/0001_jobs_and_ledger.sql"
 _JOBS = ("tests/storage/test_jobs.py",)
@@ -48,6 +23,13 @@ PLANTS = (
         file="storage/jobs.py",
         old="if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):",
         new="if known := await _first(conn, sql.BY_INTERACTION, (0,)):",
+        tests=_JOBS,
+    ),
+    Plant(
+        name="no unique interaction",
+        file=_SQL,
+        old="    interaction_id    INTEGER NOT NULL UNIQUE,",
+        new="    interaction_id    INTEGER NOT NULL,",
         tests=_JOBS,
     ),
     Plant(
@@ -133,6 +115,27 @@ PLANTS = (
         old="fcntl.LOCK_EX",
         new="fcntl.LOCK_SH",
         tests=("tests/storage/test_datadir.py",),
+    ),
+    Plant(
+        name="work begins before its acknowledgement",
+        file="bot/services/intake.py",
+        old="        if job.acknowledged_at is None:\n            return Waiting()\n",
+        new="",
+        tests=(*_SPLITS, *_RECOVERY),
+    ),
+    Plant(
+        name="an answer is lost to a locked database",
+        file="bot/services/insist.py",
+        old="            await asyncio.sleep(AGAIN_AFTER_S)",
+        new="            return None",
+        tests=(*_SPLITS, *_RECOVERY),
+    ),
+    Plant(
+        name="submits are not measured against the caps",
+        file="storage/jobs.py",
+        old="                await spending.admit(conn, attempt.cost_minutes, caps)\n",
+        new="",
+        tests=("tests/storage/test_spending.py",),
     ),
     Plant(
         name="any number of downloads at once",
@@ -260,4 +263,5 @@ PLANTS = (
         new="following[user_id] = turns[job.id]",
         tests=("tests/services/test_line.py",),
     ),
+    *OUTSIDE,
 )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.planted.plants import PLANTS, Plant
+from tests.planted.plant import Plant
+from tests.planted.plants import PLANTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -61,6 +61,14 @@ async def test_the_same_interaction_is_stored_once(db: Database, jobs: JobStore)
     assert await count(db, "jobs") == 1
 
 
+async def test_no_two_rows_are_of_one_interaction(db: Database, jobs: JobStore):
+    first = await jobs.add(a_job(interaction_id=1), max_active=3)
+    second = await jobs.add(a_job(interaction_id=2), max_active=3)
+    same = "UPDATE jobs SET interaction_id = ? WHERE id = ?"
+    with pytest.raises(sqlite3.IntegrityError):
+        await db.write(lambda conn: conn.execute(same, (first.interaction_id, second.id)))
+
+
 async def test_a_taken_id_is_replaced_by_a_free_one(jobs: JobStore):
     first = await jobs.add(a_job(job_id="k7f2q"), max_active=9)
     second = await jobs.add(a_job(job_id="k7f2q"), max_active=9)

@@ -1,0 +1,72 @@
+"""Breakages of what stands between the bot and the world outside: calls, addresses, its log."""
+
+from tests.planted.plant import Plant
+
+_HTTP = ("tests/providers/test_http.py",)
+_DOWNLOADS = ("tests/providers/test_downloads.py",)
+
+OUTSIDE = (
+    Plant(
+        name="any number of calls at once",
+        file="bot/providers/http.py",
+        old="asyncio.Semaphore(parallel)",
+        new="asyncio.Semaphore(1000 * parallel)",
+        tests=_HTTP,
+    ),
+    Plant(
+        name="a submit without an answer counts as not sent",
+        file="bot/providers/http.py",
+        old="            raise SubmitUncertain(_cause(exc)) from exc",
+        new="            raise ProviderDown(_cause(exc)) from exc",
+        tests=_HTTP,
+    ),
+    Plant(
+        name="an answer without end is read",
+        file="bot/providers/http.py",
+        old="if len(body) > MAX_ANSWER_BYTES:",
+        new="if len(body) > 1000 * MAX_ANSWER_BYTES:",
+        tests=_HTTP,
+    ),
+    Plant(
+        name="a file without end is brought",
+        file="bot/providers/downloads.py",
+        old="if received > max_bytes:",
+        new="if received > 1000 * max_bytes:",
+        tests=_DOWNLOADS,
+    ),
+    Plant(
+        name="half a file is taken for the whole",
+        file="bot/providers/downloads.py",
+        old="if declared is not None and received != declared:",
+        new="if declared is not None and received > declared:",
+        tests=_DOWNLOADS,
+    ),
+    Plant(
+        name="a key goes where it is redirected",
+        file="bot/providers/downloads.py",
+        old="_target(where, response), {}",
+        new="_target(where, response), headers",
+        tests=_DOWNLOADS,
+    ),
+    Plant(
+        name="an address is not looked at",
+        file="bot/providers/addresses.py",
+        old="    return ip.is_global and not any(ip in net for net in _CLOSED_V4)",
+        new="    return True",
+        tests=("tests/providers/test_addresses.py",),
+    ),
+    Plant(
+        name="one song after another, but not here",
+        file="bot/engine/engine.py",
+        old="self._turn = asyncio.Lock()",
+        new="self._turn = asyncio.Semaphore(1000)",
+        tests=("tests/engine/test_engine.py",),
+    ),
+    Plant(
+        name="a traceback may hold secrets",
+        file="bot/log.py",
+        old="        return self._redact(super().format(record))",
+        new="        return super().format(record)",
+        tests=("tests/test_log.py",),
+    ),
+)
