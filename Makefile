@@ -37,7 +37,6 @@ bench: .venv/dev.stamp model ## measure separation: quality, speed, memory
 
 chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for less)
 	@$(python) -m tests.chaos $(ARGS)
-	@test -n "$(ARGS)" || $(MAKE) --no-print-directory planted
 
 planted: .venv/dev.stamp ## plant known bugs in a copy, and demand that the tests notice (ARGS="token" to choose)
 	@$(python) -m tests.planted $(ARGS)

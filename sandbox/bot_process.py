@@ -51,6 +51,11 @@ class BotProcess:
         """The process's id."""
         return self._running.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start the bot; it is not ready yet when this returns."""
         stderr = self._log.open("ab") if self._log else None

@@ -99,6 +99,11 @@ class Interactions:
         self._gateway = gateway
         self._by_token: dict[str, Interaction] = {}
 
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Every token that was ever given, for who must find none of them anywhere."""
+        return frozenset(self._by_token)
+
     async def ask(
         self,
         kind: InteractionKind,

@@ -23,6 +23,8 @@ from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
 from bot.services import runner
 from storage.datadir import DataDir
+from tests.chaos.census import keep_counting
+from tests.chaos.lag import note_lag
 from tests.chaos.points import MortalJobs, Point, Reaper
 from tests.chaos.services import HOME, HOSTED, Home, Script, Service
 from tests.fakes import FakeAudio
@@ -34,8 +36,9 @@ PLACES = "REHEARSAL_PLACES"
 """How many songs a hosted service takes at a time."""
 HASTE = "REHEARSAL_HASTE"
 """Set where a step that keeps failing is given up within a second instead of half a minute."""
-JUMP, LAG = "jump", "lag"
-PROBE_GAP_S = 0.01
+JUMP, LAG, CENSUS = "jump", "lag", "census"
+TAKING_UP = "taking-up"
+"""Holds the id of the latest bot that has begun to take up its jobs."""
 
 
 @dataclass
@@ -71,8 +74,9 @@ async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStac
     if os.environ.get(HASTE):
         runner.MAX_PAUSE_S = 0.1
     clock = JumpingClock(folder / JUMP)
-    probe = asyncio.create_task(_note_lag(folder / LAG), name="lag")
-    stack.callback(probe.cancel)
+    for probe in (note_lag(folder / LAG), keep_counting(folder / CENSUS)):
+        stack.callback(asyncio.create_task(probe).cancel)
+    (folder / TAKING_UP).write_text(str(os.getpid()))
     store = await open_store(data, clock)
     reaper = Reaper(Point.parse(point) if point else None)
     stack.push_async_callback(store.db.close)
@@ -92,20 +96,6 @@ def _services(folder: Path, places: int) -> Mapping[str, Provider]:
         name: Service(name, folder, concurrency=places) for name in HOSTED
     }
     return services | {HOME: Home(folder)}
-
-
-async def _note_lag(file: Path) -> None:
-    """Write down, once a second, by how much the event loop was late each time."""
-    late_ms: list[str] = []
-    with file.open("a") as notes:
-        while True:
-            due = time.monotonic() + PROBE_GAP_S
-            await asyncio.sleep(PROBE_GAP_S)
-            late_ms.append(f"{(time.monotonic() - due) * 1000:.2f}")
-            if len(late_ms) * PROBE_GAP_S >= 1.0:
-                notes.write("\n".join(late_ms) + "\n")
-                notes.flush()
-                late_ms.clear()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from storage.job_sql import BY_ID
 from storage.rows import job_of
 from tests.chaos.services import HOME, HOSTED, Journal
 from tests.chaos.stage import Stage
+from tests.chaos.traces import traces
 
 KEEP = timedelta(hours=24)
 _ALL = "SELECT id, interaction_id FROM jobs"
@@ -27,6 +28,7 @@ def broken_promises(stage: Stage, *, keep: timedelta = KEEP) -> list[str]:
         *_sent_too_often(stage),
         *_answered_without_a_job(stage, jobs),
         *_shown_otherwise(stage, jobs),
+        *traces(stage),
     ]
 
 
@@ -58,24 +60,28 @@ def _answered_without_a_job(stage: Stage, jobs: dict[int, Job]) -> Iterator[str]
             yield f"an answered command has neither a job nor a sentence: {answer}"
 
 
-def _closed_to_edits(stage: Stage) -> set[int]:
-    """Return the messages that Discord closed to the last way of editing them."""
-    return {
-        int(entry["path"].rpartition("/")[2])
+def _refused_edits(stage: Stage) -> list[str]:
+    """Return the paths of the edits that Discord refused for good."""
+    return [
+        entry["path"]
         for entry in stage.sandbox.log.entries()
         if entry["method"] == "PATCH" and "/messages/" in entry["path"]
-        if entry["path"].startswith("/channels/") and entry["status"] in {401, 403, 404}
-    }
+        if entry["status"] in {401, 403, 404}
+    ]
 
 
 def _shown_otherwise(stage: Stage, jobs: dict[int, Job]) -> Iterator[str]:
     """A reply shows how its job ended; one with content says in words why none was begun."""
-    closed = _closed_to_edits(stage)
+    refused = _refused_edits(stage)
+    closed = {int(path.rpartition("/")[2]) for path in refused if path.startswith("/channels/")}
+    has_dead_tokens = any(path.startswith("/webhooks/") for path in refused)
     for answer in stage.crowd.answers:
         job = jobs.get(answer.interaction_id or 0)
         message = stage.sandbox.world.messages.get(answer.message_id or 0)
         if job is None or message is None or message.id in closed or job.state is State.KEPT:
             continue
+        if has_dead_tokens and job.reply.message_id is None:
+            continue  # its id came with an answer that was lost, and its token was refused
         if job.state is State.DELIVERED:
             stems = _stems(message) or _sent_directly(stage, job)
             if stems != len(OUTPUTS[job.request.recipe]):

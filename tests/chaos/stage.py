@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sandbox.bot_process import BotProcess
+from sandbox.interactions import ANSWER_WITHIN_S
 from sandbox.server import Sandbox
 from tests.chaos import bot as rehearsal
+from tests.chaos.census import Census
 from tests.chaos.crowd import Answer, Crowd
+from tests.chaos.lag import lag_ms
 from tests.chaos.points import Point
 from tests.chaos.services import Script
 
@@ -48,6 +51,11 @@ class Stage:
         return self.home / "data"
 
     @property
+    def elsewhere(self) -> Path:
+        """Where a bot would put files that it does not put into its data directory."""
+        return self.home / "elsewhere"
+
+    @property
     def log(self) -> Path:
         """What all bots have said."""
         return self.home / "bot.log"
@@ -56,7 +64,8 @@ class Stage:
         self, point: Point | None = None, *, settings: Mapping[str, str] | None = None
     ) -> BotProcess:
         """Start a bot, to die at the point if one is given."""
-        own = {rehearsal.FOLDER: str(self.home)} | ({rehearsal.POINT: str(point)} if point else {})
+        own = {rehearsal.FOLDER: str(self.home), "TMPDIR": str(self.elsewhere)}
+        own |= {rehearsal.POINT: str(point)} if point else {}
         bot = BotProcess(
             self.sandbox,
             data_dir=self.data,
@@ -70,6 +79,13 @@ class Stage:
         await bot.start()
         self.bots.append(bot)
         return bot
+
+    async def taking_up(self, bot: BotProcess) -> None:
+        """Wait until the bot has opened its store and is about to take up what it finds there."""
+        mark = self.home / rehearsal.TAKING_UP
+        async with asyncio.timeout(ONLINE_WITHIN_S):
+            while not mark.exists() or mark.read_text() != str(bot.pid):
+                await asyncio.sleep(0.005)
 
     async def online(self, bot: BotProcess) -> bool:
         """Wait until the bot has taken up its jobs and is online; False when it died first."""
@@ -127,19 +143,31 @@ class Stage:
 
     def lag_ms(self) -> list[float]:
         """Return by how much the bots' event loops were late, each time that it was looked at."""
-        notes = self.home / rehearsal.LAG
-        return [float(line) for line in notes.read_text().split()] if notes.exists() else []
+        return lag_ms(self.home / rehearsal.LAG)
+
+    def census(self) -> Census:
+        """Return what the bot had open just now."""
+        return Census.read(self.home / rehearsal.CENSUS)
 
 
 @asynccontextmanager
 async def stage(
-    home: Path, *, people: int = 3, settings: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    people: int = 3,
+    settings: Mapping[str, str] | None = None,
+    answer_within_s: float = ANSWER_WITHIN_S,
 ) -> AsyncIterator[Stage]:
-    """Set a stage in a directory of its own, with a song for each script."""
+    """Set a stage in a directory of its own, with a song for each script.
+
+    Discord here waits for answers as long as the real one, unless it is told to wait for longer.
+    """
     songs = home / "songs"
     songs.mkdir(parents=True)
+    (home / "elsewhere").mkdir()
     async with Sandbox() as sandbox, Crowd(sandbox) as crowd:
         sandbox.limits.is_enabled = False
+        sandbox.interactions.answer_within_s = answer_within_s
         crowd.invite(people)
         for script in Script:
             song = songs / f"{script}.mp3"

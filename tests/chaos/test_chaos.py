@@ -24,11 +24,11 @@ def missed(figures: list[Figure]) -> list[Figure]:
 
 
 async def test_deaths_at_commits_break_no_promise(tmp_path: Path) -> None:
-    assert not missed(await crash(tmp_path, seeds=[7], most=3))
+    assert not missed(await crash(tmp_path, seeds=[15], most=3))
 
 
 async def test_kills_with_jobs_in_flight_break_no_promise(tmp_path: Path) -> None:
-    assert not missed(await kills(tmp_path, seed=7, rounds=2, in_flight=10))
+    assert not missed(await kills(tmp_path, seeds=[7], rounds=2, in_flight=10))
 
 
 async def test_of_many_songs_at_once_only_those_are_held_for_which_there_are_minutes(
@@ -38,4 +38,4 @@ async def test_of_many_songs_at_once_only_those_are_held_for_which_there_are_min
 
 
 async def test_a_locked_database_turns_songs_away_and_loses_none(tmp_path: Path) -> None:
-    assert not missed(await locked(tmp_path, seconds=2))
+    assert not missed(await locked(tmp_path, seconds=2, answer_within_s=60))

@@ -18,7 +18,7 @@ from tests.chaos.stage import Stage, stage
 from tests.chaos.ways import WAYS
 
 NAME = "crash"
-DIES_WITHIN_S = 15.0
+DIES_WITHIN_S = 25.0
 TRIES = 2
 EXPIRED = "expired"
 SHORT = timedelta(seconds=1)

@@ -10,19 +10,22 @@ from sandbox.bot_process import BotProcess
 from sandbox.song import write_song
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, exactly, none_of, note
+from tests.chaos.processes import children, command
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.stage import stage
-from tests.workers import worker_of
 
 NAME = "engine"
 SONG_S = 60.0
 SONGS = 3
+WORKER = "bot.engine.worker"
 FOUND_WITHIN_S = 60.0
 DRAINED_WITHIN_S = 240.0
+GONE_WITHIN_S = 5.0
 
 
 async def engine(home: Path, *, kills: int) -> list[Figure]:
     """Kill the worker so many times, then the bot as often, and let one finish the work."""
+    orphans: list[str] = []
     async with stage(home / NAME) as here:
         here.module = "bot"
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
@@ -31,28 +34,46 @@ async def engine(home: Path, *, kills: int) -> list[Figure]:
             for person in here.crowd.people[:SONGS]:
                 await here.crowd.split(song.stem, person)
             for _ in range(kills):
-                os.kill(await _worker_of(bot), signal.SIGKILL)
+                await _kill_a_worker(bot)
         for _ in range(kills):
             bot = await here.start()
             await here.online(bot)
             await asyncio.sleep(1)
-            await bot.kill()
+            orphans += await _kill(bot)
         async with here.life():
             is_drained = await here.drained(DRAINED_WITHIN_S)
         delivered = here.rows("SELECT count(*) FROM jobs WHERE state = 'delivered'")[0][0]
         return [
             note(NAME, "kills of the worker, and of the bot", f"{kills}, {kills}"),
             exactly(NAME, "songs delivered all the same", delivered, SONGS),
+            none_of(NAME, "processes that outlive their bot", orphans),
             none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
         ]
 
 
-async def _worker_of(bot: BotProcess) -> int:
-    """Wait until the worker has a song, and return its id."""
+async def _kill_a_worker(bot: BotProcess) -> None:
+    """Wait until a worker has been at a song for a while, and kill it."""
     ends_at = time.monotonic() + FOUND_WITHIN_S
     while time.monotonic() < ends_at:
-        if worker := worker_of(bot.pid):
+        for child in children(bot.pid):
+            if WORKER not in command(child):
+                continue
             await asyncio.sleep(0.5)
-            return worker
+            try:
+                return os.kill(child, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it has ended by itself, and there will be another
         await asyncio.sleep(0.05)
     raise AssertionError("the bot has no separation worker")
+
+
+async def _kill(bot: BotProcess) -> list[str]:
+    """Kill a bot, and return which of its children live on."""
+    below = {child: command(child) for child in children(bot.pid)}
+    await bot.kill()
+    ends_at = time.monotonic() + GONE_WITHIN_S
+    while left := [said for pid, said in below.items() if said and command(pid) == said]:
+        if time.monotonic() > ends_at:
+            return left
+        await asyncio.sleep(0.1)
+    return []

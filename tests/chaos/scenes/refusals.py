@@ -31,12 +31,24 @@ class Case:
     refusals: int
     """How many requests may be refused before the bot understands."""
 
+    @property
+    def is_of_edits(self) -> bool:
+        """Whether edits are refused, and not the first answer."""
+        return all(fault.route != ANSWER for fault in self.faults)
+
+    def at_the_end(self) -> "Case":
+        """Return the same for the edit that brings the stems."""
+        faults = [
+            replace(fault, with_files=fault.route.startswith("PATCH")) for fault in self.faults
+        ]
+        return replace(self, name=f"{self.name}, when the stems are brought", faults=faults)
+
 
 def _dead_token() -> Fault:
     return Fault(route=TOKEN, status=401, code=50027)
 
 
-CASES = (
+_AT_THE_START = (
     Case(name="429", faults=[Fault(route=TOKEN, status=429, times=3)], refusals=3),
     Case(name="500", faults=[Fault(route=TOKEN, status=500, times=3)], refusals=3),
     Case(name="502", faults=[Fault(route=TOKEN, status=502, times=3)], refusals=3),
@@ -96,6 +108,16 @@ CASES = (
         refusals=1,
     ),
 )
+_TOO_LARGE = Case(
+    name="40005 to the stems",
+    faults=[Fault(route=TOKEN, code=40005, with_files=True, times=1)],
+    refusals=1,
+)
+CASES = (
+    *_AT_THE_START,
+    *(case.at_the_end() for case in _AT_THE_START if case.is_of_edits),
+    _TOO_LARGE,
+)
 _AT_RANDOM = (
     *(Fault(route=TOKEN, status=status) for status in (429, 500, 502, 503)),
     *(Fault(route=CHANNEL, status=status) for status in (429, 500, 502, 503)),
@@ -108,6 +130,7 @@ _AT_RANDOM = (
     Fault(route=CHANNEL, status=403, code=50001),
     Fault(route=CHANNEL, status=404, code=10008),
     Fault(route=CHANNEL, status=429, code=30046),
+    Fault(route=TOKEN, code=40005, with_files=True),
     Fault(route=DIRECT, status=403, code=50007),
     Fault(route=DIRECT, reset=True),
     Fault(route=ANSWER, status=404, code=10062),

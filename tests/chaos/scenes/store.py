@@ -12,6 +12,7 @@ from pathlib import Path
 from bot.domain.errors import Problem, Reason
 from bot.services.room import LOOK_EVERY_S, RESERVE_BYTES
 from bot.ui.messages import problem
+from sandbox.interactions import ANSWER_WITHIN_S
 from tests.chaos.bot import JUMP
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, exactly, none_of, note
@@ -23,14 +24,17 @@ SENTENCES = frozenset({problem(Problem(Reason.BUSY)), problem(Problem(Reason.DIS
 DISK_MIB = RESERVE_BYTES // 2**20 + 64
 TAKEN_AGAIN_WITHIN_S = LOOK_EVERY_S + 5
 DAY_S = 86_400
-HEALED_WITHIN_S = 40.0
+HEALED_WITHIN_S = 60.0
 _BEFORE = [Script.SLOW] * 8 + [Script.PLAIN] * 4
 
 
-async def locked(home: Path, *, seconds: float) -> list[Figure]:
+async def locked(
+    home: Path, *, seconds: float, answer_within_s: float = ANSWER_WITHIN_S
+) -> list[Figure]:
     """Lock the database of a bot at work."""
     name = "locked"
-    async with stage(home / name, people=10) as here, here.life():
+    setting = stage(home / name, people=10, answer_within_s=answer_within_s)
+    async with setting as here, here.life():
         await _at_work(here)
         with closing(sqlite3.connect(here.data / "stemcord.db", isolation_level=None)) as other:
             other.execute("PRAGMA busy_timeout = 10000")

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 from random import Random
 
-from sandbox.bot_process import BotProcess
 from sandbox.song import write_song
 from sandbox.vendors.modes import Mode
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
+from tests.chaos.processes import peak_mib
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.stage import Stage, stage
 
@@ -29,7 +29,7 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
         here.crowd.bring(song)
         async with here.life() as bot:
-            at_rest = _resident_mib(bot)
+            at_rest = peak_mib(bot.pid)
             misbehaving = asyncio.create_task(_misbehave(here, random))
             for _ in range(songs):
                 here.crowd.soon(song.stem, random.choice(here.crowd.people))
@@ -38,12 +38,12 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
             for vendor in here.sandbox.vendors.all:
                 vendor.conduct.change(Mode.OK)
             is_drained = await here.drained(DRAINED_WITHIN_S)
-            growth = _resident_mib(bot) - at_rest
+            growth = peak_mib(bot.pid) - at_rest
         await here.crowd.settle()
         ends = here.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
         return [
             note(NAME, "songs", ", ".join(f"{row['jobs']} {row['state']}" for row in ends)),
-            none_of(NAME, "submits that no attempt tells of", _unknown_submits(here)),
+            none_of(NAME, "submits that no attempt tells of", unknown_submits(here)),
             none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
             at_most(NAME, "more memory for the bot than at rest", growth, MOST_GROWTH_MIB, " MiB"),
         ]
@@ -56,7 +56,7 @@ async def _misbehave(here: Stage, random: Random) -> None:
         await asyncio.sleep(random.uniform(0.2, 1.5))
 
 
-def _unknown_submits(here: Stage) -> list[str]:
+def unknown_submits(here: Stage) -> list[str]:
     """Return the vendors that more submits reached than the books have attempts."""
     known = {each.name: here.rows(_SENT, each.name)[0][0] for each in here.sandbox.vendors.all}
     return [
@@ -64,10 +64,3 @@ def _unknown_submits(here: Stage) -> list[str]:
         for each in here.sandbox.vendors.all
         if each.submits > known[each.name]
     ]
-
-
-def _resident_mib(bot: BotProcess) -> float:
-    """Return the most memory that the bot's own process ever had."""
-    status = Path(f"/proc/{bot.pid}/status").read_text().splitlines()
-    [peak] = [line.split()[1] for line in status if line.startswith("VmHWM")]
-    return int(peak) / 1024

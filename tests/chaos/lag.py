@@ -1,0 +1,47 @@
+"""By how much an event loop is late; run as `python -m tests.chaos.lag FILE`, that of an idle one.
+
+The idle one tells how busy the machine is with everything else.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+GAP_S = 0.01
+
+
+async def note_lag(file: Path) -> None:
+    """Write down, once a second, by how many milliseconds the loop was late each time."""
+    late_ms: list[str] = []
+    with file.open("a") as notes:
+        while True:
+            due = time.monotonic() + GAP_S
+            await asyncio.sleep(GAP_S)
+            late_ms.append(f"{(time.monotonic() - due) * 1000:.2f}")
+            if len(late_ms) * GAP_S >= 1.0:
+                notes.write("\n".join(late_ms) + "\n")
+                notes.flush()
+                late_ms.clear()
+
+
+def lag_ms(file: Path) -> list[float]:
+    """Return what was written down so far."""
+    return [float(line) for line in file.read_text().split()] if file.exists() else []
+
+
+@asynccontextmanager
+async def idle_beside(file: Path) -> AsyncIterator[None]:
+    """Run a process with an idle loop meanwhile."""
+    beside = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, str(file))
+    try:
+        yield
+    finally:
+        beside.kill()
+        await beside.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(note_lag(Path(sys.argv[1])))

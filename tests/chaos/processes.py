@@ -1,0 +1,29 @@
+"""The processes below a bot, read from /proc."""
+
+from pathlib import Path
+
+
+def children(pid: int) -> list[int]:
+    """Return the direct children of a process."""
+    try:
+        return [int(child) for child in _of(pid, f"task/{pid}/children").split()]
+    except FileNotFoundError:
+        return []
+
+
+def command(pid: int) -> str:
+    """Return how a process was started; nothing for one that has ended."""
+    try:
+        return _of(pid, "cmdline").replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory that a process ever had, without its children's."""
+    [peak] = [line.split()[1] for line in _of(pid, "status").splitlines() if "VmHWM" in line]
+    return int(peak) / 1024
+
+
+def _of(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()

@@ -1,0 +1,19 @@
+"""Known bugs, planted one by one in a copy of the tree: do the tests notice each?"""
+
+import asyncio
+from pathlib import Path
+
+from tests.chaos.figures import Figure, none_of, note
+from tests.planted.__main__ import unnoticed
+from tests.planted.plants import PLANTS
+
+NAME = "planted"
+
+
+async def planted(home: Path) -> list[Figure]:
+    """Plant all."""
+    missed = await asyncio.to_thread(unnoticed, home, PLANTS)
+    return [
+        note(NAME, "bugs planted", f"{len(PLANTS)}"),
+        none_of(NAME, "that no test notices", missed),
+    ]

@@ -1,0 +1,18 @@
+"""How soon a bot goes on that finds ten thousand jobs, half of them unfinished."""
+
+from pathlib import Path
+
+from bench.recovery import measure
+from tests.chaos.figures import Figure, at_most, note
+
+NAME = "recovery"
+
+
+async def recovery(home: Path, *, jobs: int) -> list[Figure]:
+    """Fill a data directory and start a bot on it."""
+    run = await measure(jobs, home)
+    return [
+        note(NAME, "jobs found at a start, unfinished", f"{run.jobs:,}, {run.unfinished:,}"),
+        at_most(NAME, "until the first action", run.first_action.wall_s, 5, " s"),
+        note(NAME, "until all are taken up", f"{run.resumed.wall_s:.3g} s"),
+    ]
