@@ -94,6 +94,10 @@ class SandboxClient:
         uploads = [await self.upload(file) for file in files]
         return await self._act("/messages", content=content, uploads=uploads, in_channel=True)
 
+    async def speak(self, locale: str) -> None:
+        """Set another language in the person's Discord."""
+        await self._act("/locale", locale=locale)
+
     async def delete(self, message_id: str) -> None:
         """Delete a message."""
         await self._call("DELETE", f"/messages/{message_id}", params={"as": await self._user_id()})

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 
 from sandbox.errors import DiscordError, FormErrors, Json
+from sandbox.locales import LOCALES, longest
 
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 MOST = {CHAT_INPUT: 100, USER_MENU: 15, MESSAGE_MENU: 15}
@@ -37,6 +38,7 @@ def _check_command(errors: FormErrors, path: str, command: Json, kind: object) -
     _check_members(errors, f"{path}.integration_types", command.get("integration_types"), {0, 1})
     if kind != CHAT_INPUT:
         errors.text(f"{path}.name", command.get("name"), longest=32, shortest=1)
+        _check_localizations(errors, path, command, "name", longest=32)
         if command.get("description"):
             message = "Context menu commands cannot have description"
             errors.add(
@@ -52,10 +54,33 @@ def _check_command(errors: FormErrors, path: str, command: Json, kind: object) -
 
 def _check_names(errors: FormErrors, path: str, item: Json) -> None:
     name = errors.text(f"{path}.name", item.get("name"), longest=32, shortest=1)
+    _check_name(errors, f"{path}.name", name)
+    for locale, localized in _check_localizations(errors, path, item, "name", longest=32).items():
+        _check_name(errors, f"{path}.name_localizations.{locale}", localized)
+    errors.text(f"{path}.description", item.get("description"), longest=100, shortest=1)
+    _check_localizations(errors, path, item, "description", longest=100)
+
+
+def _check_name(errors: FormErrors, path: str, name: str) -> None:
     if name and (not _NAME.fullmatch(name) or name != name.lower()):
         message = "Command name is invalid: lower-case letters, digits, - and _ only."
-        errors.add(f"{path}.name", "APPLICATION_COMMAND_INVALID_NAME", message)
-    errors.text(f"{path}.description", item.get("description"), longest=100, shortest=1)
+        errors.add(path, "APPLICATION_COMMAND_INVALID_NAME", message)
+
+
+def _check_localizations(
+    errors: FormErrors, path: str, item: Json, name: str, *, longest: int
+) -> dict[str, str]:
+    path = f"{path}.{name}_localizations"
+    given = item.get(f"{name}_localizations")
+    if given is not None and not isinstance(given, dict):
+        errors.add(path, "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType")
+        return {}
+    if unknown := set(given or ()) - set(LOCALES):
+        errors.add(path, "ENUM_TYPE_COERCE", f"{min(unknown)} is not a locale of Discord.")
+    return {
+        locale: errors.text(f"{path}.{locale}", text, longest=longest, shortest=1)
+        for locale, text in (given or {}).items()
+    }
 
 
 def _check_members(errors: FormErrors, path: str, value: object, allowed: set[int]) -> None:
@@ -104,6 +129,7 @@ def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
     for index, choice in enumerate(choices):
         at = f"{path}.{index}"
         errors.text(f"{at}.name", choice.get("name"), longest=100, shortest=1)
+        _check_localizations(errors, at, choice, "name", longest=100)
         if "value" not in choice:
             errors.add(f"{at}.value", "BASE_TYPE_REQUIRED", "This field is required")
         elif isinstance(choice["value"], str):
@@ -111,10 +137,10 @@ def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
 
 
 def _letters(item: Json) -> int:
-    """Count what Discord counts towards a command's size."""
-    own = sum(len(str(item.get(name, ""))) for name in ("name", "description"))
+    """Count what Discord counts towards a command's size: of each text the longest language."""
+    own = longest(item, "name") + longest(item, "description")
     choices = sum(
-        len(str(choice.get("name", ""))) + len(str(choice.get("value", "")))
+        longest(choice, "name") + len(str(choice.get("value", "")))
         for choice in item.get("choices") or ()
     )
     return own + choices + sum(_letters(option) for option in item.get("options") or ())

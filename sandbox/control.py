@@ -18,6 +18,7 @@ from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
 from sandbox.interactions import AnswerKind, Interaction
 from sandbox.invocations import NotAllowed
+from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
 from sandbox.page_feed import PageFeed
 from sandbox.people import People, answered
@@ -91,6 +92,7 @@ class Control:
                 web.post("/autocomplete", self.complete),
                 web.post("/components", self.press),
                 web.post("/modals", self.send_form),
+                web.post("/locale", self.speak),
                 web.post("/messages", self.write),
                 web.delete("/messages/{message:\\d+}", self.delete_message),
                 web.post("/clock", self.advance),
@@ -112,6 +114,7 @@ class Control:
                 "name": user.name,
                 "avatar_color": user.avatar_color,
                 "is_owner": user.is_owner,
+                "locale": user.locale,
             }
             for user in world.people
         ]
@@ -119,6 +122,7 @@ class Control:
             "now": iso(self._clock.now()),
             "clock_offset_s": self._clock.offset_s,
             "users": people,
+            "locales": LOCALES,
             "guild": {"id": str(guild.id), "name": guild.name},
             "channels": [self._written(channel) for channel in world.channels.values()],
             "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
@@ -218,6 +222,14 @@ class Control:
         form = await _parse(request, asked.SendForm)
         user = self._people.user(form.user)
         return _acknowledged(await self._people.send_form(user, form.modal_id, form.fields))
+
+    async def speak(self, request: web.Request) -> web.Response:
+        """Set a person's language; whoever sees the page as them is told."""
+        form = await _parse(request, asked.Speak)
+        user = self._people.user(form.user)
+        self._people.speak(user, form.locale)
+        self._feed.tell(user.id, {"type": "locale", "locale": form.locale})
+        return web.json_response({"ok": True})
 
     async def write(self, request: web.Request) -> web.Response:
         """Write a message as a person."""

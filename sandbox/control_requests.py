@@ -27,7 +27,8 @@ class UseCommand(PersonRequest):
     type: int = 1
     target_message: Id | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    locale: str = "en-US"
+    locale: str | None = None
+    """In place of the person's own."""
 
 
 class Complete(PersonRequest):
@@ -53,6 +54,12 @@ class SendForm(PersonRequest):
 
     modal_id: str
     fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class Speak(PersonRequest):
+    """Set another language in one's Discord."""
+
+    locale: str
 
 
 class Write(PersonRequest):

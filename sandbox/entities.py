@@ -5,6 +5,7 @@ from enum import IntEnum, IntFlag
 from pathlib import Path
 
 from sandbox.errors import Json
+from sandbox.locales import ENGLISH
 
 
 class Permission(IntFlag):
@@ -71,6 +72,8 @@ class User:
     is_owner: bool = False
     accepts_dms: bool = True
     installed_app: bool = False
+    locale: str = ENGLISH
+    """What they have set in their own Discord."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

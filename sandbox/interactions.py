@@ -113,11 +113,11 @@ class Interactions:
         name: str,
         data: Json,
         source: Message | None = None,
-        locale: str = "en-US",
+        locale: str | None = None,
     ) -> Interaction:
         """Open an interaction, tell the bot, and wait for its first answer.
 
-        The answer is missing if none came in time.
+        The answer is missing if none came in time. Without a locale it is the person's own.
         """
         interaction = Interaction(
             id=self._world.snowflakes.next(),
@@ -132,7 +132,7 @@ class Interactions:
         )
         self._forget_expired()
         self._by_token[interaction.token] = interaction
-        payload = self._payload(interaction, data, locale)
+        payload = self._payload(interaction, data, locale or user.locale)
         if source is not None:
             payload["message"] = self._payloads.message(source)
         guild_id = channel.guild_id

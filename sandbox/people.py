@@ -1,6 +1,7 @@
 """What people do at the stand-in: use commands, press buttons, send forms in, write, delete."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox.bodies import Body, Received
@@ -10,6 +11,7 @@ from sandbox.entities import Attachment, Channel, Message, Permission, User
 from sandbox.errors import Json
 from sandbox.interactions import Answer, Interaction, InteractionKind, Interactions
 from sandbox.invocations import Invocations, NotAllowed
+from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
 from sandbox.modals import Modals
 from sandbox.payloads import Payloads
@@ -83,8 +85,14 @@ class People:
             raise NotAllowed("There is no such upload.")
         return attachment
 
+    def speak(self, user: User, locale: str) -> None:
+        """Have a person set another language in their Discord."""
+        if locale not in LOCALES:
+            raise NotAllowed("Discord has no such language.")
+        self._world.users[user.id] = replace(user, locale=locale)
+
     async def use_command(
-        self, user: User, channel: Channel, name: str, options: Json, locale: str
+        self, user: User, channel: Channel, name: str, options: Json, locale: str | None
     ) -> Interaction:
         """Use a slash command; a value of `{upload: id}` fills an option with a file."""
         invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)

@@ -11,7 +11,7 @@ import { showPicture } from "./modal.js";
 function appItems(message, state) {
   const bot = { ...state.world.bot, bot: true };
   return messageCommands(state).map((command) => ({
-    label: command.name,
+    label: command.label,
     lead: avatar(bot, "tiny"),
     onPick: () => useCommand(state, command, {}, message),
   }));

@@ -36,6 +36,7 @@ export const api = {
   remove: (id, as) => call("DELETE", `messages/${encodeURIComponent(id)}?${query({ as })}`),
   command: (use) => call("POST", "commands", use),
   autocomplete: (ask) => call("POST", "autocomplete", ask),
+  setLocale: (user, locale) => call("POST", "locale", { as: user.id, locale }),
   press: (press) => call("POST", "components", press),
   answerModal: (answer) => call("POST", "modals", answer),
   vendors: () => call("GET", "vendors"),

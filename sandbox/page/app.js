@@ -109,6 +109,8 @@ class App {
         return state.typing(event);
       case "modal":
         return showModal(event, state);
+      case "locale":
+        return state.refreshWorld().then(() => state.reload());
       default:
         return state.refreshWorld();
     }

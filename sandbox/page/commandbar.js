@@ -45,7 +45,7 @@ export class CommandBar {
     this.#fields = [];
     this.#problem.hidden = true;
     this.#slots.replaceChildren();
-    this.node.setAttribute("aria-label", `Command ${command.name}`);
+    this.node.setAttribute("aria-label", `Command ${command.label}`);
     this.node.hidden = false;
     this.#drawLine();
     for (const option of command.options.filter(({ required }) => required)) this.#add(option);
@@ -86,7 +86,7 @@ export class CommandBar {
       "span",
       { class: "command-name" },
       avatar({ ...bot, bot: true }, "tiny"),
-      `/${this.#command.name}`,
+      `/${this.#command.label}`,
     );
     this.#line.replaceChildren(el("div", { class: "options" }, name, this.#more), cancel, send);
     this.#drawMore();
@@ -108,7 +108,7 @@ export class CommandBar {
           onclick: () => this.#add(option).focus(),
         },
         icon("plus", 14),
-        option.name,
+        option.label,
       );
     this.#more.replaceChildren(...this.#unused().map(chip));
   }
@@ -190,7 +190,7 @@ export class CommandBar {
     await Promise.all(this.#fields.map((field) => field.finished?.()));
     if (command !== this.#command) return;
     const wrong = this.#fields.find((field) => field.problem() !== null);
-    if (wrong) return this.#complain(`${wrong.option.name}: ${wrong.problem()}`, wrong);
+    if (wrong) return this.#complain(`${wrong.option.label}: ${wrong.problem()}`, wrong);
     const options = values(this.#fields.filter((field) => !field.isEmpty));
     this.close();
     useCommand(this.#state, command, options);

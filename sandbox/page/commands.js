@@ -27,15 +27,38 @@ function isOffered(command, { channel, viewer }) {
   return isDm || command.default_member_permissions == null || viewer.is_owner;
 }
 
+/** What is used by `name` is read as `label`: both are the same where the bot gave one name only. */
+function inLanguage(item, locale) {
+  const { name, description, name_localizations: names, description_localizations: descriptions } = item;
+  const inside = (items) => items?.map((each) => inLanguage(each, locale));
+  return {
+    ...item,
+    label: names?.[locale] ?? name,
+    description: descriptions?.[locale] ?? description,
+    options: inside(item.options),
+    choices: inside(item.choices),
+  };
+}
+
 /** A group is not used itself: each of its subcommands is an entry of its own. */
-function entries({ name, description, options = [], type = CHAT }) {
+function entries({ name, label, description, options = [], type = CHAT }) {
   const nested = options.filter((option) => NESTED.has(option.type));
-  if (!nested.length) return [{ name, description, options, type }];
-  return nested.flatMap((sub) => entries({ ...sub, name: `${name} ${sub.name}`, type }));
+  if (!nested.length) return [{ name, label, description, options, type }];
+  return nested.flatMap((sub) =>
+    entries({ ...sub, name: `${name} ${sub.name}`, label: `${label} ${sub.label}`, type }),
+  );
 }
 
 const offered = (state, type) =>
-  state.world.commands.filter((command) => (command.type ?? CHAT) === type && isOffered(command, state));
+  state.world.commands
+    .filter((command) => (command.type ?? CHAT) === type && isOffered(command, state))
+    .map((command) => inLanguage(command, state.viewer.locale));
+
+/** A command that was used, as the viewer reads its name; undefined for what is no command. */
+export function usedName(name, { world, viewer }) {
+  const used = world.commands.find((each) => name === each.name || name.startsWith(`${each.name} `));
+  return used && inLanguage(used, viewer.locale).label + name.slice(used.name.length);
+}
 
 /** In the bot's own order, those for a few people after those for all. */
 export function chatCommands(state) {
@@ -49,9 +72,9 @@ export const messageCommands = (state) => offered(state, MESSAGE);
 /** Names that begin with what was typed come before those that only contain it. */
 export function search(commands, typed) {
   const wanted = typed.trim().toLowerCase();
-  const starts = commands.filter(({ name }) => name.startsWith(wanted));
-  const contains = commands.filter(({ name }) => !name.startsWith(wanted) && name.includes(wanted));
-  return [...starts, ...contains];
+  const found = commands.filter(({ name, label }) => name.includes(wanted) || label.includes(wanted));
+  const isBegun = ({ name, label }) => name.startsWith(wanted) || label.startsWith(wanted);
+  return [...found.filter(isBegun), ...found.filter((command) => !isBegun(command))];
 }
 
 /** Required options stand by name beside the command in the list; the rest are counted. */
@@ -59,7 +82,7 @@ export function signature({ options }) {
   const required = options.filter((option) => option.required);
   const more = options.length - required.length;
   return [
-    required.map(({ name }) => el("span", { class: "signature" }, name)),
+    required.map(({ label }) => el("span", { class: "signature" }, label)),
     more > 0 && el("span", { class: "signature-more" }, `+${more} optional`),
   ];
 }

@@ -98,7 +98,7 @@ export class Composer {
     const isCommand = value.startsWith("/") && !value.includes("\n");
     if (!isCommand || document.activeElement !== this.#text) return this.#listbox.hide();
     const commands = chatCommands(this.#state);
-    const exact = commands.find(({ name }) => value === `/${name} `);
+    const exact = commands.find(({ name, label }) => value === `/${name} ` || value === `/${label} `);
     if (exact) this.#choose(exact);
     else this.#offer(search(commands, value.slice(1)));
   }
@@ -108,7 +108,7 @@ export class Composer {
     this.#listbox.show({
       title: [avatar(bot, "tiny"), bot.name],
       items: commands.map((command) => ({
-        label: [`/${command.name} `, signature(command)],
+        label: [`/${command.label} `, signature(command)],
         detail: command.description,
         side: bot.name,
         lead: avatar(bot, "small"),

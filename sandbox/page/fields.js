@@ -19,7 +19,7 @@ const inputFor = (option) =>
     autocomplete: "off",
     spellcheck: "false",
     inputmode: NUMERIC.has(option.type) ? "decimal" : null,
-    "aria-label": `${option.name}: ${option.description}`,
+    "aria-label": `${option.label}: ${option.description}`,
     "aria-required": String(Boolean(option.required)),
   });
 
@@ -119,11 +119,11 @@ class ListField extends TextField {
   }
 
   #show(choices) {
-    const { name, description } = this.option;
+    const { label: name, description } = this.option;
     this.listbox.show({
       title: [el("strong", {}, name), " ", description],
       items: choices.slice(0, MOST_SHOWN).map((choice) => ({
-        label: choice.name,
+        label: choice.label ?? choice.name,
         value: choice.value,
         checked: choice.value === this.#picked?.value,
       })),
@@ -154,7 +154,7 @@ function fixedChoices({ type, choices }, world) {
 }
 
 const matching = (choices, typed) =>
-  choices.filter(({ name }) => name.toLowerCase().includes(typed.trim().toLowerCase()));
+  choices.filter(({ name, label = name }) => label.toLowerCase().includes(typed.trim().toLowerCase()));
 
 export function fieldFor(option, { world, listbox, onPicked, onChanged, ask }) {
   if (option.type === OPTION.ATTACHMENT) return new FileField({ option, onChanged });

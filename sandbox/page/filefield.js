@@ -13,7 +13,7 @@ export function frame(option, inside) {
   const name = el(
     "span",
     { class: "field-label" },
-    option.name,
+    option.label,
     option.required && el("span", { class: "required", "aria-hidden": "true" }, "*"),
   );
   return el("div", { class: "option-field", data: { option: option.name } }, name, inside);
@@ -27,7 +27,7 @@ export class FileField {
     this.option = option;
     this.onChanged = onChanged;
     this.chooser = fileChooser({
-      label: `${option.name}: ${option.description}`,
+      label: `${option.label}: ${option.description}`,
       accept: acceptOf(option),
       onFiles: ([file]) => this.take(file),
     });

@@ -19,22 +19,22 @@ const STYLES = {
   F: { weekday: "long", day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" },
 };
 
-const show = (date, style) =>
-  new Intl.DateTimeFormat(LOCALE, { ...STYLES[style], hour12: false }).format(date);
+const show = (date, style, locale = LOCALE) =>
+  new Intl.DateTimeFormat(locale, { ...STYLES[style], hour12: false }).format(date);
 
-export function relative(date, nowMs) {
+export function relative(date, nowMs, locale = LOCALE) {
   const seconds = (date.getTime() - nowMs) / 1000;
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat(LOCALE, { numeric: "always" }).format(
+  return new Intl.RelativeTimeFormat(locale, { numeric: "always" }).format(
     Math.round(seconds / length),
     unit,
   );
 }
 
-/** Discord's `<t:...:style>`; an unknown style reads like `f`. */
-export function timestamp(date, style, nowMs) {
+/** Discord's `<t:...:style>` in the reader's language; an unknown style reads like `f`. */
+export function timestamp(date, style, nowMs, locale) {
   if (Number.isNaN(date.getTime())) return "Invalid date";
-  return style === "R" ? relative(date, nowMs) : show(date, style in STYLES ? style : "f");
+  return style === "R" ? relative(date, nowMs, locale) : show(date, style in STYLES ? style : "f", locale);
 }
 
 export const clockTime = (date) => show(date, "t");

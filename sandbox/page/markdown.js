@@ -10,16 +10,16 @@ const mention = (sign, kind) => (match, context) =>
 const link = (href, ...text) =>
   el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, ...text);
 
-function time([, seconds, style], { nowMs = Date.now() }) {
+function time([, seconds, style], { nowMs = Date.now(), locale }) {
   const date = new Date(Number(seconds) * 1000);
   return el(
     "time",
     {
       class: "timestamp",
-      title: timestamp(date, "F", nowMs),
+      title: timestamp(date, "F", nowMs, locale),
       data: style === "R" ? { relative: String(date.getTime()) } : {},
     },
-    timestamp(date, style, nowMs),
+    timestamp(date, style, nowMs, locale),
   );
 }
 
@@ -139,7 +139,7 @@ function takeRun(lines, pattern) {
   return taken;
 }
 
-/** `context`: `nowMs`, and `nameOf(kind, id)` for mentions. */
+/** `context`: `nowMs`, the reader's `locale`, and `nameOf(kind, id)` for mentions. */
 export function markdown(text, context = {}) {
   return String(text)
     .split(/```(?:[\w+-]*\n)?([\s\S]+?)```/)
@@ -150,7 +150,7 @@ export function markdown(text, context = {}) {
 }
 
 /** Keep `<t:…:R>` true as time goes by. */
-export function refreshTimestamps(root, nowMs) {
+export function refreshTimestamps(root, nowMs, locale) {
   for (const node of root.querySelectorAll("time[data-relative]"))
-    node.textContent = relative(new Date(Number(node.dataset.relative)), nowMs);
+    node.textContent = relative(new Date(Number(node.dataset.relative)), nowMs, locale);
 }

@@ -1,6 +1,7 @@
 /** One message as Discord draws it. */
 
 import { attachmentNodes, keptAudio } from "./attachments.js";
+import { usedName } from "./commands.js";
 import { componentRows } from "./components.js";
 import { avatar, el, icon, iconButton } from "./dom.js";
 import { embedNode, namesShown } from "./embed.js";
@@ -27,12 +28,9 @@ export function dayDivider(date) {
 }
 
 /** Only commands are named; what a button or a form is called is between the bot and Discord. */
-function isCommand(used, { world }) {
-  return world.commands.some(({ name }) => used === name || used.startsWith(`${name} `));
-}
-
 function interactionLine({ interaction }, state) {
-  if (!interaction || !isCommand(interaction.name, state)) return null;
+  const name = interaction && usedName(interaction.name, state);
+  if (!name) return null;
   const user = state.person(interaction.user.id) ?? interaction.user;
   return el(
     "div",
@@ -40,7 +38,7 @@ function interactionLine({ interaction }, state) {
     avatar(user, "tiny"),
     el("strong", {}, user.name),
     " used ",
-    el("span", { class: "used-command" }, interaction.name),
+    el("span", { class: "used-command" }, name),
   );
 }
 
@@ -125,7 +123,11 @@ function accessories(message, { state, context, kept, onOpen, onPress }) {
 
 /** `old` is the node that this message had; audio in it goes on playing in the new one. */
 export function messageNode(message, { state, grouped, old, ...use }) {
-  const context = { nowMs: state.nowMs, nameOf: (kind, id) => state.nameOf(kind, id) };
+  const context = {
+    nowMs: state.nowMs,
+    locale: state.viewer.locale,
+    nameOf: (kind, id) => state.nameOf(kind, id),
+  };
   const author = state.person(message.author.id) ?? message.author;
   const date = new Date(message.timestamp);
   const gutter = grouped

@@ -32,6 +32,7 @@ export class State extends EventTarget {
 
   async refreshWorld() {
     this.world = await api.state();
+    if (this.viewer) this.viewer = this.world.users.find(({ id }) => id === this.viewer.id) ?? this.viewer;
     this.#skewMs = new Date(this.world.now).getTime() - Date.now();
     this.tell("world");
     this.tell("clock");

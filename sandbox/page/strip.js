@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { avatar, el, icon } from "./dom.js";
 import { clockTime } from "./format.js";
+import { languageButton } from "./languages.js";
 import { vendorsButton } from "./vendors.js";
 
 const STEP_MINUTES = 15;
@@ -67,6 +68,7 @@ export function drawStrip(root, { state, onViewer }) {
       "Sandbox",
     ),
     people(state, onViewer),
+    languageButton(state),
     el("span", { class: "strip-hint" }, "Type ", el("kbd", {}, "/split"), " and attach a song"),
     botState(state),
     vendorsButton(state.world),

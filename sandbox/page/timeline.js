@@ -37,8 +37,9 @@ export class Timeline {
     state.on("messages", () => this.#drawAll());
     state.on("message", (message) => this.#drawOne(message));
     state.on("removed", () => this.#drawAll());
-    setInterval(() => refreshTimestamps(list, state.nowMs), TICK_MS);
-    state.on("clock", () => refreshTimestamps(list, state.nowMs));
+    const refresh = () => refreshTimestamps(list, state.nowMs, state.viewer?.locale);
+    setInterval(refresh, TICK_MS);
+    state.on("clock", refresh);
   }
 
   nodeOf(id) {

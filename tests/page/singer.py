@@ -5,6 +5,7 @@ import io
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import discord
 import numpy as np
@@ -58,7 +59,13 @@ def result_view() -> discord.ui.View:
 
 
 @app_commands.command()
-@app_commands.choices(stems=[app_commands.Choice(name=n, value=n) for n in ("Karaoke", "Vocals")])
+@app_commands.rename(stems=app_commands.locale_str("stems"))
+@app_commands.choices(
+    stems=[
+        app_commands.Choice(name=app_commands.locale_str(name), value=name)
+        for name in ("Karaoke", "Vocals")
+    ]
+)
 async def split(
     interaction: discord.Interaction,
     file: discord.Attachment,
@@ -114,6 +121,26 @@ class AdminGroup(app_commands.Group, name="admin", description="For the owner"):
         await interaction.response.send_message(f"{user.mention} has {minutes} minutes")
 
 
+class Spanish(app_commands.Translator):
+    """Knows a few words for those who set Spanish."""
+
+    words: ClassVar = {
+        "split": "separar",
+        "Split a song into its stems": "Separa una canción",
+        "stems": "pistas",
+        "Vocals": "Voz",
+        "Split this audio": "Separar este audio",
+    }
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        return self.words.get(string.message) if locale is discord.Locale.spain_spanish else None
+
+
 class Singer(commands.AutoShardedBot):
     """The bot with its commands; it registers them as it starts."""
 
@@ -128,6 +155,7 @@ class Singer(commands.AutoShardedBot):
         self.tree.add_command(silent)
         self.tree.add_command(split_this)
         self.tree.add_command(AdminGroup())
+        await self.tree.set_translator(Spanish())
         await self.tree.sync()
 
     async def on_message(self, message: discord.Message) -> None:

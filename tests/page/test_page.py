@@ -73,6 +73,36 @@ async def test_names_and_texts_of_others_are_shown_and_never_run(visit: Opener) 
     assert await cleo.page.evaluate("window.broken === undefined")
 
 
+async def test_a_person_sees_commands_and_times_in_the_language_they_set(visit: Opener) -> None:
+    ada = await visit("Ada")
+    language = ada.page.get_by_role("button", name="Ada's language")
+    await expect(language).to_have_text("en-US")
+    await language.click()
+    await ada.page.get_by_role("menuitem", name="European Spanish").click()
+    await expect(language).to_have_text("es-ES")
+    await ada.page.get_by_role("combobox", name="Message").fill("/sepa")
+    option = ada.page.get_by_role("option")
+    await expect(option).to_have_count(1)
+    await expect(option).to_contain_text("Separa una canción")
+    await option.click()
+    await ada.attach()
+    await ada.page.locator(".more-chip", has_text="pistas").click()
+    await ada.page.get_by_role("option", name="Voz").click()
+    await ada.page.keyboard.press("Enter")
+
+    await expect(ada.last).to_contain_text("Ada used separar")
+    await expect(ada.last.locator(".embed-title")).to_have_text("song.wav · Vocals")
+    await ada.page.get_by_role("combobox", name="Message").fill("<t:0:R>")
+    await ada.page.keyboard.press("Enter")
+    await expect(ada.last.locator("time.timestamp")).to_have_text(re.compile("^hace .* años$"))
+    await language.click()
+    await ada.page.get_by_role("menuitem", name="Japanese").click()
+    await expect(ada.last.locator("time.timestamp")).to_have_text(re.compile("年前$"))
+    ben = await visit("Ben")
+    await expect(ben.page.get_by_role("button", name="Ben's language")).to_have_text("en-US")
+    await expect(ben.last.locator("time.timestamp")).to_have_text(re.compile("years ago$"))
+
+
 async def test_another_person_sees_the_same_channel_and_their_own_dm(visit: Opener) -> None:
     ada = await visit("Ada")
     await ada.split()

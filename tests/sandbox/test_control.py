@@ -1,11 +1,14 @@
 """The control API: what people see and do, and what it makes of careless callers."""
 
+import asyncio
 from pathlib import Path
 
+import discord
 import pytest
 
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
+from sandbox.locales import LOCALES
 from sandbox.server import Sandbox
 from tests.sandbox.raw_bot import RawBot
 
@@ -53,6 +56,35 @@ async def test_message_is_followed_through_its_changes(
         else:
             await raw_bot.ask("DELETE", path)
     assert seen == ["one", "two"]
+
+
+async def test_people_set_their_own_language(
+    ada: SandboxClient, ben: SandboxClient, raw_bot: RawBot
+) -> None:
+    path = f"/applications/{raw_bot.application}/commands"
+    await raw_bot.ask("PUT", path, [{"name": "sing", "description": "Sing"}])
+    await raw_bot.listen()
+    async with ada.events() as events:
+        await ben.speak("ja")
+        await ada.speak("es-419")
+        assert await anext(events) == {"type": "locale", "locale": "es-419"}
+    assert {user["name"]: user["locale"] for user in (await ada.state())["users"]} == {
+        "Ada": "es-419",
+        "Ben": "ja",
+        "Cleo": "en-US",
+    }
+    for person, locale in ((ada, "es-419"), (ben, "ja")):
+        waiting = asyncio.create_task(person.command("sing"))
+        interaction = await raw_bot.event("INTERACTION_CREATE")
+        assert interaction["locale"] == locale
+        await raw_bot.answer(interaction, 5)
+        await waiting
+    with pytest.raises(SandboxRefused, match="no such language"):
+        await ada.speak("tlh")
+
+
+def test_the_languages_are_those_of_discord() -> None:
+    assert sorted(LOCALES) == sorted(locale.value for locale in discord.Locale)
 
 
 async def test_clock_is_moved_and_told(ada: SandboxClient) -> None:

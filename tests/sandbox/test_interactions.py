@@ -317,6 +317,29 @@ def option(**changes: Any) -> Json:
             "0.options.0",
         ),
         ([command(contexts=[5])], "0.contexts"),
+        ([command(name_localizations={"ja": "Kiru"})], "0.name_localizations.ja"),
+        ([command(name_localizations={"jp": "kiru"})], "0.name_localizations"),
+        ([command(name_localizations="kiru")], "0.name_localizations"),
+        (
+            [command(description_localizations={"fr": "x" * 101})],
+            "0.description_localizations.fr",
+        ),
+        (
+            [{"type": 3, "name": "Split", "name_localizations": {"fr": "x" * 33}}],
+            "0.name_localizations.fr",
+        ),
+        (
+            [
+                command(
+                    options=[
+                        option(
+                            choices=[{"name": "n", "value": "v", "name_localizations": {"fr": ""}}]
+                        )
+                    ]
+                )
+            ],
+            "0.options.0.choices.0.name_localizations.fr",
+        ),
     ],
 )
 async def test_commands_beyond_a_limit_are_refused(
@@ -324,6 +347,18 @@ async def test_commands_beyond_a_limit_are_refused(
 ) -> None:
     path = f"/applications/{raw_bot.application}/commands"
     assert wrong in await raw_bot.wrong_paths("PUT", path, commands)
+
+
+async def test_a_command_is_as_large_as_in_its_longest_language(raw_bot: RawBot) -> None:
+    path = f"/applications/{raw_bot.application}/commands"
+
+    def wordy(letters: int) -> Json:
+        told = {"name_localizations": {"ja": "x" * letters, "de": "y"}}
+        choices = [{"name": "n", "value": "v", **told}] * 25
+        return command(options=[option(name=f"o{n}", choices=choices) for n in range(4)])
+
+    assert (await raw_bot.ask("PUT", path, [wordy(70)]))[0] == 200
+    assert await raw_bot.wrong_paths("PUT", path, [wordy(80)]) == {"0"}
 
 
 async def test_commands_registered_again_keep_their_ids(raw_bot: RawBot) -> None:
