@@ -158,6 +158,10 @@ class JobStore:
         """Return the job's attempts in the order of their submits."""
         return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
 
+    async def left_open(self) -> list[Attempt]:
+        """Return the open attempts of jobs that have ended without a result."""
+        return [attempt_of(row) for row in await self._db.read(sql.LEFT_OPEN)]
+
     async def stale_replies(self, limit: int) -> list[StaleReply]:
         """Return replies to edit, those of finished jobs first."""
         rows = await self._db.read(sql.STALE, (limit,))

@@ -24,6 +24,7 @@ from bot.services.intake import Intake, Limits
 from bot.services.labels import Labels, Listener
 from bot.services.line import Line
 from bot.services.links import Links
+from bot.services.loose_ends import LooseEnds
 from bot.services.overview import Overview
 from bot.services.pace import Pace
 from bot.services.packing import Packer
@@ -93,6 +94,7 @@ class Services:
     runner: Runner
     steps: Steps
     submits: Submits
+    loose_ends: LooseEnds
     retention: Retention
     showings: Showings
     line: Line
@@ -291,6 +293,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         runner=runner,
         steps=steps,
         submits=submits,
+        loose_ends=LooseEnds(jobs=store.jobs, submits=submits),
         retention=retention,
         showings=Showings(jobs=store.jobs, files=store.files, parcels=parcels),
         line=line,

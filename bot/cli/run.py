@@ -207,6 +207,7 @@ class _Bot:
                 group.create_task(self.replies.run(), name="replies")
                 await self._resume()
                 group.create_task(self.services.retention.run(), name="retention")
+                group.create_task(self.services.loose_ends.run(), name="loose ends")
                 group.create_task(self.client.connect(), name="gateway")
 
     async def stop(self, *, grace_s: float) -> None:

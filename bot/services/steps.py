@@ -67,4 +67,7 @@ class Steps:
             return Over()
         if job.state is State.READY:
             return await self._handover.keep(job, "its delivery keeps failing")
-        return await self._endings.fail(job, Problem(Reason.INTERNAL))
+        over = await self._endings.fail(job, Problem(Reason.INTERNAL))
+        for attempt in await self._jobs.attempts(job_id):
+            await self._submits.abandon(attempt)
+        return over

@@ -218,6 +218,7 @@ class Submits:
                 what=f"the answer for {job.id}",
             )
         except StateMoved:
+            await self._write(answered)
             await self.abandon(answered)
             return Again()
         log.info(
@@ -228,7 +229,7 @@ class Submits:
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> Next:
         self._health.failed(attempt.provider, error)
         ended = attempt.ended(self._clock.now(), _state_after(error), type(error).__name__)
-        await insist(lambda: self._jobs.record(ended), what=f"the answer for {attempt.job_id}")
+        await self._write(ended)
         self._line.leave(job.id)
         log.warning(
             "%s: %s did not take it: %s",
@@ -240,14 +241,30 @@ class Submits:
         return Again()
 
     async def abandon(self, attempt: Attempt) -> None:
-        """Give up an attempt whose job ended; what it may have cost stays on record."""
-        if attempt.state not in (AttemptState.ACCEPTED, AttemptState.DONE):
-            return
-        ended = attempt.ended(self._clock.now(), AttemptState.ABANDONED)
-        await insist(lambda: self._jobs.record(ended), what=f"the answer for {attempt.job_id}")
+        """Give up an attempt whose job ended; what it may have cost stays on record.
+
+        The provider is told first: after a kill in between it is told once more. Of a submit that
+        is under way nothing is known before its answer, which comes here by itself.
+        """
+        if attempt.state is AttemptState.SENDING and attempt.job_id not in self._sending:
+            await self._settle(attempt)
+        elif attempt.state in (AttemptState.ACCEPTED, AttemptState.DONE):
+            await self._call_off(attempt)
+            await self._write(attempt.ended(self._clock.now(), AttemptState.ABANDONED))
+
+    async def _call_off(self, attempt: Attempt) -> None:
         provider = self._providers.get(attempt.provider)
-        if provider is not None and provider.capabilities.can_cancel and attempt.ref is not None:
+        if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:
+            return
+        try:
             await provider.cancel(attempt.ref)
+        except ProviderError as exc:
+            log.warning(
+                "%s: %s was not told: %s", attempt.job_id, attempt.provider, type(exc).__name__
+            )
+
+    async def _write(self, attempt: Attempt) -> None:
+        await insist(lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}")
 
 
 def _state_after(error: ProviderError) -> AttemptState:

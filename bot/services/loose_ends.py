@@ -1,0 +1,38 @@
+"""Attempts that outlived their job: a kill can come between its end and the word to its provider.
+
+Nobody waits for them any more, but a provider may still work on them, and bill for it.
+"""
+
+import asyncio
+import logging
+
+from bot.domain.errors import StoreUnavailable
+from bot.services.submits import Submits
+from storage.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 600.0
+
+
+class LooseEnds:
+    """Finds and settles what ended jobs left open."""
+
+    def __init__(self, *, jobs: JobStore, submits: Submits) -> None:
+        self._jobs = jobs
+        self._submits = submits
+
+    async def run(self) -> None:
+        """Look at start and now and then, for as long as the bot runs."""
+        while True:
+            try:
+                await self.tie_up()
+            except StoreUnavailable as exc:
+                log.warning("what ended jobs left open must wait: %s", exc)
+            await asyncio.sleep(EVERY_S)
+
+    async def tie_up(self) -> None:
+        """Settle every attempt of a job that ended without a result. Safe to repeat."""
+        for attempt in await self._jobs.left_open():
+            log.info("%s: its attempt at %s is settled", attempt.job_id, attempt.provider)
+            await self._submits.abandon(attempt)
