@@ -44,6 +44,7 @@ from bot.services.spend import SpendCaps
 from bot.services.splits import House, SplitService
 from bot.services.steps import Steps
 from bot.services.submits import Submits
+from bot.services.waits import Waits
 from storage.aliases import Aliases
 from storage.allowances import Allowances
 from storage.database import Database
@@ -127,9 +128,11 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     )
     timeout = timedelta(minutes=settings.job_timeout_minutes)
     runner, health, pace = Runner(), Health(clock=clock), Pace()
+    waits = Waits(providers=providers, pace=pace, health=health, board=board)
     line = Line(
         places={name: each.capabilities.concurrency for name, each in providers.items()},
-        on_move=runner.wake,
+        on_turn=runner.wake,
+        on_shift=waits.shifted,
     )
     books = Books(
         ledger=store.ledger,
@@ -174,7 +177,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         candidates=candidates,
         line=line,
         health=health,
-        pace=pace,
+        waits=waits,
         spend=spend,
         sources=sources,
         endings=endings,

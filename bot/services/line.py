@@ -4,19 +4,34 @@ Everyone's first song comes before anyone's second. A turn that was taken counts
 its user has songs here, and who comes anew starts with the turn that is served now.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from bot.domain.job import Job, JobId, UserId
+
+
+class OnShift(Protocol):
+    """Whoever wants to know that waiting jobs have moved."""
+
+    def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
+        """Take note of everyone at a provider, those who wait in their order."""
 
 
 class Line:
     """Who is at a provider and who waits for it."""
 
-    def __init__(self, *, places: Mapping[str, int], on_move: Callable[[JobId], None]) -> None:
-        """Take each provider's number of places and whom to tell when a waiting job moves."""
+    def __init__(
+        self, *, places: Mapping[str, int], on_turn: Callable[[JobId], None], on_shift: OnShift
+    ) -> None:
+        """Take each provider's number of places and whom to tell.
+
+        `on_turn` is for the few jobs that may enter, `on_shift` for all that have moved: a step
+        of every waiting job for each place that becomes free would be too much in a long line.
+        """
         self._places = dict(places)
-        self._on_move = on_move
+        self._on_turn = on_turn
+        self._on_shift = on_shift
         self._inside: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._waiting: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._taken: dict[str, dict[UserId, int]] = {name: {} for name in places}
@@ -38,8 +53,8 @@ class Line:
         if index < self._places[provider] - len(inside):
             self._take(provider, job)
             return None
-        if is_new:
-            self._tell(order[index + 1 :])
+        if is_new and index + 1 < len(order):
+            self._shifted(provider, order)
         return index + len(inside)
 
     def stand(self, provider: str, job: Job) -> int:
@@ -60,7 +75,7 @@ class Line:
             self._take(provider, job)
 
     def leave(self, job_id: JobId) -> None:
-        """Give up a job's place, inside or waiting, and tell those behind it."""
+        """Give up a job's place, inside or waiting, and tell those whom that concerns."""
         self._leave_others(None, job_id)
 
     def ahead(self, job_id: JobId) -> list[Job]:
@@ -106,11 +121,16 @@ class Line:
     def _leave_others(self, provider: str | None, job_id: JobId) -> None:
         for other in self._places:
             if other != provider and self._remove(other, job_id):
-                self._tell(self._order(other))
+                order = self._order(other)
+                self._shifted(other, order)
+                free = self._places[other] - len(self._inside[other])
+                for first in order[: max(0, free)]:
+                    self._on_turn(first)
 
-    def _tell(self, moved: Iterable[JobId]) -> None:
-        for job_id in moved:
-            self._on_move(job_id)
+    def _shifted(self, provider: str, order: Sequence[JobId]) -> None:
+        waiting = self._waiting[provider]
+        inside = tuple(self._inside[provider].values())
+        self._on_shift(provider, inside, [waiting[job_id] for job_id in order])
 
     def _remove(self, provider: str, job_id: JobId) -> bool:
         inside, waiting = self._inside[provider], self._waiting[provider]

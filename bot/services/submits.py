@@ -29,12 +29,12 @@ from bot.services.health import Health
 from bot.services.insist import insist
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next, Waiting
-from bot.services.pace import Pace
 from bot.services.plans import Plan
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.routing import Exhausted, Go, Rest, Retry
 from bot.services.sources import Sources
 from bot.services.spend import SpendCaps
+from bot.services.waits import Waits
 from storage.files import JobFiles
 from storage.jobs import JobStore
 
@@ -56,7 +56,7 @@ class Submits:
         candidates: Candidates,
         line: Line,
         health: Health,
-        pace: Pace,
+        waits: Waits,
         spend: SpendCaps,
         sources: Sources,
         endings: Endings,
@@ -69,7 +69,7 @@ class Submits:
         self._candidates = candidates
         self._line = line
         self._health = health
-        self._pace = pace
+        self._waits = waits
         self._spend = spend
         self._sources = sources
         self._endings = endings
@@ -134,14 +134,8 @@ class Submits:
         return Again(after_s=min(wait.after_s, LOOK_AGAIN_S))
 
     async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> Next:
-        ahead = self._line.enter(plan.provider, job)
-        if ahead is not None:
-            places = plan.capabilities.concurrency
-            wait_s = self._pace.estimate_s(plan.provider, self._line.ahead(job.id)) / places
-            title = plan.capabilities.title
-            self._board.put(
-                job.id, Progress(stage=Stage.WAITING, ahead=ahead, eta_s=wait_s, provider=title)
-            )
+        if self._line.enter(plan.provider, job) is not None:
+            self._waits.show(plan.provider, job, self._line.ahead(job.id))
             return Waiting()
         now = self._clock.now()
         attempt = Attempt(

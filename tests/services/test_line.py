@@ -1,6 +1,7 @@
 """The fair line: everyone's first song before anyone's second."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -23,9 +24,21 @@ def a_job(name: str, user: int, age: int) -> Job:
     )
 
 
-def a_line(places: int = 1) -> tuple[Line, list[str]]:
-    moved: list[str] = []
-    return Line(places={"local": places, "other": 1}, on_move=moved.append), moved
+@dataclass
+class Told:
+    """Whom a line has told of what."""
+
+    turns: list[str] = field(default_factory=list)
+    shifts: list[tuple[list[str], list[str]]] = field(default_factory=list)
+
+    def note(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
+        self.shifts.append(([job.id for job in inside], [job.id for job in waiting]))
+
+
+def a_line(places: int = 1) -> tuple[Line, Told]:
+    told = Told()
+    numbers = {"local": places, "other": 1}
+    return Line(places=numbers, on_turn=told.turns.append, on_shift=told.note), told
 
 
 def test_a_free_place_is_taken_at_once() -> None:
@@ -90,14 +103,41 @@ def test_equal_turns_go_by_age() -> None:
     assert [job.id for job in line.ahead(JobId("late"))] == ["x", "early"]
 
 
-def test_leaving_tells_those_who_wait_and_frees_the_place() -> None:
-    line, moved = a_line()
+def test_leaving_tells_whose_turn_it_is_and_frees_the_place() -> None:
+    line, told = a_line()
     first, second = a_job("a", 1, 0), a_job("b", 2, 1)
     line.enter("local", first)
     line.enter("local", second)
     line.leave(first.id)
-    assert moved == ["b"]
+    assert told.turns == ["b"]
     assert line.enter("local", second) is None
+
+
+def test_a_long_line_is_not_woken_for_one_place() -> None:
+    line, told = a_line(places=2)
+    for number, name in enumerate("abcdef"):
+        line.enter("local", a_job(name, number, number))
+    line.leave(JobId("a"))
+    assert told.turns == ["c"]
+    assert told.shifts[-1] == (["b"], ["c", "d", "e", "f"])
+
+
+def test_who_passes_on_a_turn_leaves_it_to_the_next() -> None:
+    line, told = a_line()
+    for number, name in enumerate("abc"):
+        line.enter("local", a_job(name, number, number))
+    line.leave(JobId("a"))
+    line.enter("other", a_job("b", 1, 1))
+    assert told.turns == ["b", "c"]
+
+
+def test_nobody_is_called_while_every_place_is_taken() -> None:
+    line, told = a_line()
+    for number, name in enumerate("abc"):
+        line.enter("local", a_job(name, number, number))
+    line.leave(JobId("b"))
+    assert told.turns == []
+    assert told.shifts[-1] == (["a"], ["c"])
 
 
 def test_a_later_arrival_cannot_take_a_place_meant_for_the_front() -> None:
@@ -110,22 +150,22 @@ def test_a_later_arrival_cannot_take_a_place_meant_for_the_front() -> None:
     assert line.enter("local", second) is None
 
 
-def test_those_overtaken_are_told() -> None:
-    line, moved = a_line()
+def test_those_overtaken_are_shifted() -> None:
+    line, told = a_line()
     line.enter("local", a_job("ada1", 1, 0))
     line.enter("local", a_job("ada2", 1, 1))
     line.enter("local", a_job("ben1", 2, 2))
-    assert moved == ["ada2"]
+    assert told.shifts == [(["ada1"], ["ben1", "ada2"])]
 
 
 def test_going_to_another_provider_leaves_the_first_line() -> None:
-    line, moved = a_line()
+    line, told = a_line()
     line.enter("local", a_job("a", 1, 0))
     line.enter("local", a_job("b", 2, 1))
     line.enter("local", a_job("c", 3, 2))
     assert line.enter("other", a_job("b", 2, 1)) is None
     assert (line.counts()["local", "inside"], line.counts()["local", "waiting"]) == (1, 1)
-    assert moved[-1] == "c"
+    assert told.shifts[-1] == (["a"], ["c"])
 
 
 def test_a_job_found_at_a_provider_after_a_restart_takes_a_place() -> None:
