@@ -43,22 +43,31 @@ class Wish:
 
 
 class Pacing:
-    """Knows when each reply, and each channel, was last edited."""
+    """Knows when each reply, and each channel, was last edited, and which last edits wait."""
 
     def __init__(self) -> None:
         self._jobs: dict[JobId, float] = {}
         self._channels: dict[int, float] = {}
+        self._lines: dict[int, dict[JobId, None]] = {}
         self._refusals: deque[float] = deque()
 
     def wait_s(self, wish: Wish, now: float) -> float | None:
-        """Return how long the edit must wait, 0 for not at all, None for not to be made."""
+        """Return how long the edit must wait, 0 for not at all, None for not to be made.
+
+        A last edit that must wait stands in line for its channel from then on: those that came
+        later go after it, and what is not last goes after them all.
+        """
         if wish.urgency is not Urgency.FINAL and self._is_unwelcome(wish, now):
             return None
         free_at = max(self._job_free_at(wish, now), self._channel_free_at(wish, now))
-        return max(0.0, free_at - now)
+        wait_s = max(0.0, free_at - now)
+        if wait_s and wish.urgency is Urgency.FINAL and wish.channel_id is not None:
+            self._lines.setdefault(wish.channel_id, {})[wish.job_id] = None
+        return wait_s
 
     def made(self, wish: Wish, now: float) -> None:
         """Note that an edit is being made."""
+        self._leave_lines(wish.job_id)
         self._jobs[wish.job_id] = now
         if wish.channel_id is not None:
             self._channels[wish.channel_id] = now
@@ -71,6 +80,7 @@ class Pacing:
     def forget(self, job_id: JobId) -> None:
         """Forget a job whose reply is complete."""
         self._jobs.pop(job_id, None)
+        self._leave_lines(job_id)
 
     def _is_unwelcome(self, wish: Wish, now: float) -> bool:
         while self._refusals and self._refusals[0] <= now - REFUSAL_WINDOW_S:
@@ -98,7 +108,19 @@ class Pacing:
     def _channel_free_at(self, wish: Wish, now: float) -> float:
         if wish.channel_id is None or wish.channel_id not in self._channels:
             return now
-        return self._channels[wish.channel_id] + CHANNEL_GAP_S
+        turns = 1 + self._ahead(wish.channel_id, wish)
+        # Counted from the latest edit: whoever does not come for its turn is passed after a while.
+        return self._channels[wish.channel_id] + turns * CHANNEL_GAP_S
+
+    def _ahead(self, channel_id: int, wish: Wish) -> int:
+        line = list(self._lines.get(channel_id, ()))
+        return line.index(wish.job_id) if wish.job_id in line else len(line)
+
+    def _leave_lines(self, job_id: JobId) -> None:
+        for channel_id, line in list(self._lines.items()):
+            line.pop(job_id, None)
+            if not line:
+                del self._lines[channel_id]
 
     def _forget_quiet_channels(self, now: float) -> None:
         if len(self._channels) > 1000:

@@ -61,6 +61,46 @@ def test_a_crowded_channel_gets_no_progress() -> None:
     assert pacing.wait_s(wish(PROGRESS, crowd=6), 100.0) == 0
 
 
+def test_what_is_not_last_lets_every_last_edit_of_its_channel_go_first() -> None:
+    pacing = Pacing()
+    pacing.made(wish(STATE, job="before", channel_id=5), 100.0)
+    assert pacing.wait_s(wish(FINAL, job="one", channel_id=5), 100.5) == 0.5
+    assert pacing.wait_s(wish(FINAL, job="two", channel_id=5), 100.5) == 1.5
+    assert pacing.wait_s(wish(STATE, job="other", channel_id=5), 101.0) == 2
+    assert pacing.wait_s(wish(STATE, job="other", channel_id=6), 101.0) == 0
+    for at, job in ((101.0, "one"), (102.0, "two")):
+        assert pacing.wait_s(wish(FINAL, job=job, channel_id=5), at) == 0
+        pacing.made(wish(FINAL, job=job, channel_id=5), at)
+    assert pacing.wait_s(wish(STATE, job="other", channel_id=5), 103.0) == 0
+
+
+def test_last_edits_of_a_channel_go_in_the_order_of_their_coming() -> None:
+    pacing = Pacing()
+    pacing.made(wish(STATE, job="before", channel_id=5), 100.0)
+    for job in ("one", "two", "three"):
+        pacing.wait_s(wish(FINAL, job=job, channel_id=5), 100.0)
+    assert pacing.wait_s(wish(FINAL, job="three", channel_id=5), 101.0) == 2
+    assert pacing.wait_s(wish(FINAL, job="two", channel_id=5), 101.0) == 1
+    assert pacing.wait_s(wish(FINAL, job="one", channel_id=5), 101.0) == 0
+
+
+def test_a_last_edit_that_never_comes_holds_up_nobody_for_good() -> None:
+    pacing = Pacing()
+    pacing.made(wish(STATE, job="before", channel_id=5), 100.0)
+    for job in ("gone", "later"):
+        pacing.wait_s(wish(FINAL, job=job, channel_id=5), 100.0)
+    assert pacing.wait_s(wish(FINAL, job="later", channel_id=5), 102.0) == 0
+    assert pacing.wait_s(wish(STATE, channel_id=5), 103.0) == 0
+
+
+def test_a_forgotten_job_waits_for_its_channel_no_longer() -> None:
+    pacing = Pacing()
+    pacing.made(wish(STATE, job="before", channel_id=5), 100.0)
+    pacing.wait_s(wish(FINAL, job="gone", channel_id=5), 100.0)
+    pacing.forget(JobId("gone"))
+    assert pacing.wait_s(wish(STATE, channel_id=5), 101.0) == 0
+
+
 def test_an_old_message_gets_only_its_last_edit() -> None:
     pacing = Pacing()
     for urgency, wait_s in {PROGRESS: None, STATE: None, FINAL: 0.0}.items():
