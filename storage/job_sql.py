@@ -24,10 +24,16 @@ MADE_BEFORE = _SELECT + (
     "ORDER BY created_at DESC, rowid DESC LIMIT 1"
 )
 UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
-STALE = _SELECT + (
-    "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL "
-    "ORDER BY is_final DESC, updated_at, rowid LIMIT ?"
+OWED = (
+    "SELECT id, wanted_version FROM jobs "
+    "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL"
 )
+_STALE_AMONG = """
+WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
+    AND id IN (SELECT value FROM json_each(?))
+ORDER BY updated_at, rowid
+"""
+STALE = _SELECT + _STALE_AMONG
 EXPIRED = _SELECT + (
     "WHERE NOT files_expired AND updated_at < ? AND (is_final OR state = 'ready') "
     "ORDER BY updated_at, rowid"

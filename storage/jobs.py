@@ -1,5 +1,6 @@
 """Jobs with their attempts and events, and the outbox of their replies."""
 
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -162,9 +163,13 @@ class JobStore:
         """Return the open attempts of jobs that have ended without a result."""
         return [attempt_of(row) for row in await self._db.read(sql.LEFT_OPEN)]
 
-    async def stale_replies(self, limit: int) -> list[StaleReply]:
-        """Return replies to edit, those of finished jobs first."""
-        rows = await self._db.read(sql.STALE, (limit,))
+    async def owed(self) -> dict[JobId, int]:
+        """Return every reply that is behind, with the version that it should show."""
+        return {JobId(row["id"]): row["wanted_version"] for row in await self._db.read(sql.OWED)}
+
+    async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
+        """Return those of these jobs' replies that are behind, the longest waiting first."""
+        rows = await self._db.read(sql.STALE, (json.dumps(list(among)),))
         return [StaleReply(job_of(row), row["wanted_version"]) for row in rows]
 
     async def reply_shown(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
@@ -23,7 +23,6 @@ from storage.jobs import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
 
-STALE_AT_A_TIME = 500
 EDITS_AT_A_TIME = 10
 ROUND_GAP_S = 0.25
 SWEEP_S = 1.0
@@ -144,19 +143,27 @@ class Replies:
                     if job.acknowledged_at is not None:
                         self._watch(job)
                 self._knows_unfinished = True
-            self._take(await self._jobs.stale_replies(STALE_AT_A_TIME))
+            owed = await self._jobs.owed()
+            # Those that wait for their turn are known: in a busy hour they are many.
+            news = [job_id for job_id, version in owed.items() if self._is_news(job_id, version)]
+            self._take(await self._jobs.stale_replies(news) if news else ())
+            self._forget_delivered(owed)
         except StoreUnavailable as exc:
             log.warning("the outbox cannot be read: %s", exc)
         except Exception:
             log.exception("the outbox cannot be read")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
-        behind = set()
         for job, version in stale:
-            behind.add(job.id)
             self._watch(job).wanted = version
+
+    def _is_news(self, job_id: JobId, version: int) -> bool:
+        watched = self._watched.get(job_id)
+        return watched is None or watched.wanted != version
+
+    def _forget_delivered(self, owed: Container[JobId]) -> None:
         for job_id, watched in list(self._watched.items()):
-            if watched.is_delivered and job_id not in behind:
+            if watched.is_delivered and job_id not in owed:
                 self.forget(job_id)
 
     def _watch(self, job: Job) -> Watched:
@@ -233,6 +240,7 @@ class Replies:
         watched.failures = 0
         match answer:
             case Shown(message_id):
+                watched.found(message_id)
                 return message_id
             case NotShown(detail):
                 log.debug("%s: its reply stays as it is: %s", watched.job.id, detail)

@@ -1,7 +1,7 @@
 """What the reply writer knows of one reply; in memory only, for the outbox knows what is owed."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.domain.job import Job, State
 from bot.services.progress import Progress
@@ -49,6 +49,10 @@ class Watched:
     def may_be_tended(self, now: float) -> bool:
         """Whether an edit may be considered now."""
         return not self.is_tended and not self.lock.locked() and now >= self.not_before
+
+    def found(self, message_id: int) -> None:
+        """Note which message the reply is, for the day when its token is not taken any more."""
+        self.job = replace(self.job, reply=replace(self.job.reply, message_id=message_id))
 
     def settled(self, version: int) -> None:
         """Note that `version` is no longer owed; a newer one may be."""

@@ -101,7 +101,7 @@ async def until_sent(evening: Evening) -> None:
 async def until_nothing_is_owed(evening: Evening) -> None:
     """Wait until no job is on its way, and no reply behind."""
     async with asyncio.timeout(30):
-        while await evening.jobs.unfinished() or await evening.jobs.stale_replies(1):
+        while await evening.jobs.unfinished() or await evening.jobs.owed():
             await asyncio.sleep(0.01)
 
 

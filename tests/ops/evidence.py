@@ -102,7 +102,7 @@ async def _add(jobs: JobStore, files: JobFiles, state: State) -> Job:
         for output in OUTPUTS[job.request.recipe] if has_result else ():
             where.master(output.stem).write_bytes(b"flac")
     if state.is_final:
-        for stale in await jobs.stale_replies(100):
+        for stale in await jobs.stale_replies(await jobs.owed()):
             if stale.job.id == job.id:
                 await jobs.reply_shown(job.id, stale.version)
     return job

@@ -23,7 +23,7 @@ async def states(house: House) -> dict[JobId, State]:
 async def shows_all(house: House) -> None:
     """Stand in for the reply writer: show what every reply owes."""
     while True:
-        for stale in await house.jobs.stale_replies(100):
+        for stale in await house.jobs.stale_replies(await house.jobs.owed()):
             await house.jobs.reply_shown(stale.job.id, stale.version, message_id=9)
         await asyncio.sleep(0.005)
 

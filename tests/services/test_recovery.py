@@ -75,7 +75,7 @@ async def test_a_request_found_unacknowledged_is_told_so_in_case_discord_shows_i
     await house.close()
     second = await again(house)
     await second.until(job.id)
-    stale = await second.jobs.stale_replies(10)
+    stale = await second.jobs.stale_replies(await second.jobs.owed())
     await second.close()
     assert [each.job.id for each in stale] == [job.id]
 

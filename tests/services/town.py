@@ -118,7 +118,7 @@ class Town:
         await self._house.services.retention.sweep()
 
     async def write_replies(self) -> None:
-        for stale in await self._house.jobs.stale_replies(100):
+        for stale in await self._house.jobs.stale_replies(await self._house.jobs.owed()):
             await self._house.jobs.reply_shown(stale.job.id, stale.version)
 
     # What people do.

@@ -258,42 +258,45 @@ async def test_attempts_come_in_their_order_whatever_the_clock_says(jobs: JobSto
 
 async def test_every_change_makes_an_acknowledged_reply_stale(jobs: JobStore):
     job = await jobs.add(a_job(), max_active=1)
-    assert await jobs.stale_replies(9) == []  # nothing is shown before the acknowledgement
+    assert not await jobs.owed()  # nothing is shown before the acknowledgement
     job = job.acknowledged(NOW, message_id=21)
     await jobs.save(job, expected=State.RECEIVED)
-    [(stored, version)] = await jobs.stale_replies(9)
+    [(stored, version)] = await jobs.stale_replies(await jobs.owed())
     assert stored == job
 
     await jobs.reply_shown(job.id, version)
-    assert await jobs.stale_replies(9) == []
+    assert not await jobs.owed()
     await jobs.touch(job.id)
-    [(_, touched)] = await jobs.stale_replies(9)
+    [(_, touched)] = await jobs.stale_replies(await jobs.owed())
     assert touched > version
 
 
 async def test_an_edit_of_an_older_version_leaves_the_reply_stale(jobs: JobStore):
     job = await lead(jobs, State.HELD)
-    [(_, version)] = await jobs.stale_replies(9)
+    [(_, version)] = await jobs.stale_replies(await jobs.owed())
     await jobs.save(job.submitting(LATER, provider="local"), expected=State.HELD)
     await jobs.reply_shown(job.id, version)
-    [(stale, newer)] = await jobs.stale_replies(9)
+    [(stale, newer)] = await jobs.stale_replies(await jobs.owed())
     assert stale.state is State.SUBMITTING
     await jobs.reply_shown(job.id, newer)
     await jobs.reply_shown(job.id, version)  # an edit that ended late
-    assert await jobs.stale_replies(9) == []
+    assert not await jobs.owed()
 
 
-async def test_stale_replies_of_finished_jobs_come_first(jobs: JobStore):
-    await lead(jobs, State.HELD)
-    failed = await lead(jobs, State.FAILED)
-    assert [stale.job.id for stale in await jobs.stale_replies(1)] == [failed.id]
+async def test_of_all_stale_replies_only_those_asked_for_are_read(jobs: JobStore):
+    held, failed = await lead(jobs, State.HELD), await lead(jobs, State.FAILED)
+    owed = await jobs.owed()
+    assert owed.keys() == {held.id, failed.id}
+    assert await jobs.stale_replies([failed.id]) == [(failed, owed[failed.id])]
+    await jobs.reply_shown(failed.id, owed[failed.id])
+    assert await jobs.stale_replies([failed.id]) == []
 
 
 async def test_a_delivered_reply_is_current_and_its_token_is_gone(db: Database, jobs: JobStore):
     job = await lead(jobs, State.READY)
     delivered = job.delivered(LATER, message_id=88, sent=None)
     await jobs.save(delivered, expected=State.READY, reply_is_current=True)
-    assert await jobs.stale_replies(9) == []
+    assert not await jobs.owed()
     stored = await jobs.get(job.id)
     assert stored is not None
     assert stored.reply.message_id == 88
@@ -305,7 +308,7 @@ async def test_the_token_of_a_finished_job_lasts_until_its_reply_is_shown(
     db: Database, jobs: JobStore, state: State
 ):
     job = await lead(jobs, state)
-    [(stale, version)] = await jobs.stale_replies(9)
+    [(stale, version)] = await jobs.stale_replies(await jobs.owed())
     assert stale.reply.token is not None
     await jobs.reply_shown(job.id, version - 1)
     assert (await jobs.get(job.id) or job).reply.token is not None
@@ -320,7 +323,7 @@ async def test_a_job_cancelled_before_its_acknowledgement_keeps_no_token(jobs: J
     stored = await jobs.get(job.id)
     assert stored is not None
     assert stored.reply.token is None
-    assert await jobs.stale_replies(9) == []
+    assert not await jobs.owed()
 
 
 async def test_only_jobs_whose_work_is_over_expire(jobs: JobStore):

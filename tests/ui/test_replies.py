@@ -30,6 +30,7 @@ class FakeRoutes:
     ways: list[Way] = field(default_factory=lambda: [Way.TOKEN])
     answers: list[Shown | NotShown | Exception] = field(default_factory=list)
     sheets: list[Sheet] = field(default_factory=list)
+    message_ids: list[int | None] = field(default_factory=list)
     gate: asyncio.Event | None = None
     active: int = 0
     most_active: int = 0
@@ -51,6 +52,7 @@ class FakeRoutes:
             if isinstance(answer, Exception):
                 raise answer
             self.sheets.append(sheet)
+            self.message_ids.append(reply.message_id)
             return answer
         finally:
             self.active -= 1
@@ -137,12 +139,12 @@ class Desk:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def add(self, **changes: Any) -> Job:
+    async def add(self, *, message_id: int | None = 70, **changes: Any) -> Job:
         """Store a job and acknowledge it."""
         job = await self.jobs.add(
-            a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=100
+            a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=2000
         )
-        seen = job.acknowledged(NOW, message_id=70)
+        seen = job.acknowledged(NOW, message_id=message_id)
         await self.jobs.save(seen, expected=State.RECEIVED)
         return seen
 
@@ -166,7 +168,7 @@ class Desk:
 
     async def until_nothing_is_owed(self) -> None:
         async with asyncio.timeout(30):
-            while await self.jobs.stale_replies(10):
+            while await self.jobs.owed():
                 await asyncio.sleep(0.001)
 
     async def rest(self) -> None:
@@ -226,12 +228,22 @@ async def test_an_equal_card_is_not_written_again(desk: Desk) -> None:
 
 async def test_progress_goes_on_after_a_restart_although_nothing_is_owed(desk: Desk) -> None:
     job = await desk.processing()
-    [(_, version)] = await desk.jobs.stale_replies(1)
+    [(_, version)] = await desk.jobs.stale_replies(await desk.jobs.owed())
     await desk.jobs.reply_shown(job.id, version)
     desk.board.put(job.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
     async with desk.running():
         await desk.until(lambda: len(desk.routes.sheets) == 1)
     assert desk.routes.sheets[0].card.lines[1].endswith("50 %")
+
+
+async def test_a_message_found_by_its_token_is_known_by_its_id_from_then_on(desk: Desk) -> None:
+    job = await desk.add(reply=replace(REPLY, message_id=None), message_id=None)
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        desk.clock.move(seconds=5)
+        desk.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+    assert desk.routes.message_ids == [None, 71]
 
 
 async def test_one_edit_of_a_reply_is_under_way(desk: Desk) -> None:
@@ -432,6 +444,19 @@ async def test_a_busy_channel_does_not_hold_up_the_rest(desk: Desk) -> None:
     async with desk.running():
         await desk.until(lambda: len(desk.routes.sheets) == 2)
     assert {sheet.card.footer for sheet in desk.routes.sheets} >= {"other"}
+
+
+async def test_a_thousand_replies_that_wait_do_not_hold_up_a_new_one(desk: Desk) -> None:
+    desk.routes.ways = [Way.CHANNEL]
+    for number in range(1000):
+        await desk.add(id=JobId(f"s{number}"))
+    async with desk.running():
+        await desk.until(lambda: len(desk.routes.sheets) == 1)
+        elsewhere = replace(REPLY, channel_id=99)
+        await desk.add(id=JobId("other"), reply=elsewhere)
+        desk.board.poke()
+        await desk.until(lambda: len(desk.routes.sheets) == 2)
+    assert desk.routes.sheets[-1].card.footer == "other"
 
 
 async def test_many_cards_all_show_their_progress(desk: Desk) -> None:
