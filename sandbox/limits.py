@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -68,6 +68,8 @@ class RateLimits:
     requests_a_second: int = 50
     # How many Discord really allows is unknown; it is few.
     old_edits_an_hour: int = 20
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often each limit was met, by its rule's name or `global`."""
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _old_edits: dict[int, deque[float]] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class RateLimits:
         while self._recent and self._recent[0] <= now - 1:
             self._recent.popleft()
         if len(self._recent) >= self.requests_a_second:
+            self.refusals["global"] += 1
             raise RateLimited(1 - (now - self._recent[0]), is_global=True)
         self._recent.append(now)
 
@@ -111,6 +114,7 @@ class RateLimits:
             window.ends_at, window.used = now + rule.window_s, 0
         left_s = window.ends_at - now
         if window.used >= rule.most:
+            self.refusals[rule.name] += 1
             raise RateLimited(left_s)
         window.used += 1
         return {

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.figures import Figure
+from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.conducts import conducts
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.engine import engine
@@ -55,6 +56,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "greedy": partial(greedy, songs=50, room=10),
         "rush": partial(rush, commands=100),
         "load": partial(evening, seed=seed, open_jobs=200, seconds=120),
+        "channels": partial(channels, seed=seed, jobs=1000),
         "conducts": conducts,
         "vendors": partial(vendors, seed=seed, songs=20),
         "leaks": partial(leaks, seed=seed, seconds=60),

@@ -36,7 +36,7 @@ class _Song:
 
 @dataclass(slots=True)
 class Crowd:
-    """People in one channel of the stand-in; `answers` are all that were ever got."""
+    """People at the stand-in; `answers` are all that were ever got."""
 
     sandbox: Sandbox
     people: list[int] = field(default_factory=list)
@@ -70,18 +70,23 @@ class Crowd:
         """Have a song, to be split by its name; unless it is always new, it may be a repeat."""
         self._songs[song.stem] = _Song(song.name, song.read_bytes(), is_always_new)
 
-    async def split(self, name: str, person: int, **options: Any) -> Answer:
+    async def split(
+        self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
+    ) -> Answer:
         """Upload the song, use `/split`, and note the answer."""
         song = self._songs[name]
         form = aiohttp.FormData()
         tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
         form.add_field("file", song.content + tail, filename=song.filename)
         uploaded = await self._post("/uploads", data=form)
-        return await self.command("split", person, file={"upload": uploaded["id"]}, **options)
+        file = {"upload": uploaded["id"]}
+        return await self.command("split", person, channel=channel, file=file, **options)
 
-    async def command(self, name: str, person: int, **options: Any) -> Answer:
+    async def command(
+        self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
+    ) -> Answer:
         """Use a command and note the answer."""
-        asked = {"as": person, "channel": self._channel, "name": name, "options": options}
+        asked = {"as": person, "channel": self._id(channel), "name": name, "options": options}
         began = time.monotonic()
         said = await self._post("/commands", json=asked)
         answer = Answer(
@@ -111,10 +116,9 @@ class Crowd:
         self._calls.add(calling)
         calling.add_done_callback(self._calls.discard)
 
-    @property
-    def _channel(self) -> int:
+    def _id(self, channel: str) -> int:
         channels = self.sandbox.world.channels.values()
-        return next(channel.id for channel in channels if channel.name == CHANNEL)
+        return next(each.id for each in channels if each.name == channel)
 
     async def _post(self, path: str, **body: Any) -> Json:
         if self._http is None:

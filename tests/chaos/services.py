@@ -44,6 +44,8 @@ class Script(StrEnum):
     PLAIN = "plain"
     SLOW = "slow"
     ENDLESS = "endless"
+    UNTIL_TOLD = "until-told"
+    """As soon as there is a file called `GO`."""
     AT_ONCE = "at-once"
     BUSY = "busy"
     DOWN = "down"
@@ -66,7 +68,9 @@ class Script(StrEnum):
     """Cannot be decoded; that is for the audio tools."""
 
 
-ENDING = tuple(each for each in Script if each not in (Script.ENDLESS, Script.OUT, Script.BUG))
+GO = "go"
+_LASTING = (Script.ENDLESS, Script.UNTIL_TOLD, Script.OUT, Script.BUG)
+ENDING = tuple(each for each in Script if each not in _LASTING)
 """Those that end soon, and leave no service resting."""
 LATE_S = 1.0
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
@@ -119,6 +123,7 @@ class Service:
             concurrency=concurrency,
         )
         self._journal = Journal(folder / f"{name}.journal")
+        self._go = folder / GO
         self._is_first = name == FIRST
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
@@ -145,7 +150,8 @@ class Service:
         script, _, ends_at = ref.partition("@")
         if script == Script.BUG:
             raise RuntimeError("rehearsed")
-        if time.time() < float(ends_at):
+        is_waiting = script == Script.UNTIL_TOLD and not self._go.exists()
+        if is_waiting or time.time() < float(ends_at):
             return Running(0.5)
         if script == Script.FAILS:
             return Failed("rehearsed")

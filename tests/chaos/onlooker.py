@@ -1,0 +1,93 @@
+"""Somebody who sits in every channel and writes down each edit: when it came and what it showed."""
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from bot.domain.job import State
+from sandbox.errors import Json
+from sandbox.server import Sandbox
+
+OVER = 5
+"""The rank of every end."""
+RANKS = {
+    State.RECEIVED: 0,
+    State.HELD: 1,
+    State.SUBMITTING: 2,
+    State.PROCESSING: 3,
+    State.READY: 4,
+}
+_WORDS = (
+    (0, re.compile(r"Starting|Getting your file|Reading your file")),
+    (1, re.compile(r"In line|Next in line")),
+    (2, re.compile(r"Sending the song|.* takes over$")),
+    (3, re.compile(r"Separating|.* separating$|Getting the stems|Mixing")),
+    (4, re.compile(r"Preparing|Encoding|Uploading")),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """One edit; its rank says how far it showed the job to be."""
+
+    at: float
+    channel_id: int
+    message_id: int
+    rank: int
+
+
+@dataclass(slots=True)
+class Onlooker:
+    """What was seen, in the order of its arrival."""
+
+    sandbox: Sandbox
+    sights: list[Sight] = field(default_factory=list)
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, sandbox: Sandbox) -> AsyncIterator[Self]:
+        """Watch with the eyes of the owner, who is in every channel of the server."""
+        looker = cls(sandbox)
+        with sandbox.feed.reader(sandbox.world.owner.id) as events:
+            watching = asyncio.create_task(looker._watch(events))
+            try:
+                yield looker
+            finally:
+                watching.cancel()
+                # Whoever was too slow has missed something, and that must be known.
+                [outcome] = await asyncio.gather(watching, return_exceptions=True)
+                if not isinstance(outcome, asyncio.CancelledError):
+                    raise AssertionError(f"the onlooker left early: {outcome!r}")
+
+    def by_message(self) -> dict[int, list[Sight]]:
+        """Return what each message showed, one thing after the other."""
+        found = defaultdict(list)
+        for sight in self.sights:
+            found[sight.message_id].append(sight)
+        return found
+
+    async def _watch(self, events: asyncio.Queue[Json | None]) -> None:
+        while (event := await events.get()) is not None:
+            if event["type"] == "message_update":
+                self.sights.append(
+                    Sight(
+                        at=self.sandbox.clock.now(),
+                        channel_id=int(event["channel_id"]),
+                        message_id=int(event["id"]),
+                        rank=_rank(event),
+                    )
+                )
+
+
+def _rank(message: Json) -> int:
+    first_line = next(_lines(message), "")
+    return next((rank for rank, words in _WORDS if words.match(first_line)), OVER)
+
+
+def _lines(message: Json) -> Iterator[str]:
+    for embed in message["embeds"]:
+        yield from embed.get("description", "").split("\n")
