@@ -73,6 +73,10 @@ class Pacing:
             self._channels[wish.channel_id] = now
             self._forget_quiet_channels(now)
 
+    def edited_at(self, job_id: JobId) -> float:
+        """Return when the reply was last edited; the beginning of time if it never was."""
+        return self._jobs.get(job_id, float("-inf"))
+
     def refused(self, now: float) -> None:
         """Note that Discord refused an edit for good."""
         self._refusals.append(now)

@@ -23,8 +23,10 @@ from storage.jobs import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
 
-EDITS_AT_A_TIME = 10
+EDITS_AT_A_TIME = 40
+EDITS_A_ROUND = 10
 ROUND_GAP_S = 0.25
+"""Makes 40 edits a second at most, however quick Discord is; it grants 50 requests in all."""
 SWEEP_S = 1.0
 """The longest time between two looks into the outbox, for changes that nobody announced."""
 
@@ -69,8 +71,10 @@ class Replies:
         try:
             while True:
                 await self._look_into_outbox()
-                self._start_edits()
-                await self._something_new()
+                is_all = self._start_edits()
+                await asyncio.sleep(self._round_gap_s)
+                if is_all:
+                    await self._something_new()
         finally:
             for task in self._edits:
                 task.cancel()
@@ -171,19 +175,23 @@ class Replies:
         watched.job = job
         return watched
 
-    def _start_edits(self) -> None:
+    def _start_edits(self) -> bool:
+        """Begin the edits that are due; False when some must be left for the next round."""
         self._crowds = Counter(
             self._channel_of(each) for each in self._watched.values() if not each.job.state.is_final
         )
         now = self._clock.monotonic()
         due = [each for each in self._watched.values() if self._is_due(each, now)]
-        for watched in sorted(due, key=lambda each: each.urgency):
-            if len(self._edits) >= EDITS_AT_A_TIME:
-                return
+        room = min(EDITS_A_ROUND, EDITS_AT_A_TIME - len(self._edits))
+        for watched in sorted(due, key=self._precedence)[:room]:
             watched.is_tended = True
             task = asyncio.create_task(self._tend(watched), name=f"reply {watched.job.id}")
             self._edits.add(task)
             task.add_done_callback(self._edits.discard)
+        return len(due) <= room
+
+    def _precedence(self, watched: Watched) -> tuple[Urgency, float]:
+        return watched.urgency, self._pacing.edited_at(watched.job.id)
 
     def _is_due(self, watched: Watched, now: float) -> bool:
         if not watched.may_be_tended(now):
@@ -271,7 +279,6 @@ class Replies:
         return watched.job.reply.channel_id if ways[:1] == [Way.CHANNEL] else None
 
     async def _something_new(self) -> None:
-        await asyncio.sleep(self._round_gap_s)
         try:
             async with asyncio.timeout(self._sweep_s):
                 await self._board.changed()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.figures import Figure
+from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.load import greedy
@@ -35,6 +36,12 @@ async def test_of_many_songs_at_once_only_those_are_held_for_which_there_are_min
     tmp_path: Path,
 ) -> None:
     assert not missed(await greedy(tmp_path, songs=20, room=5))
+
+
+async def test_many_jobs_in_few_channels_meet_no_limit_and_all_show_their_end(
+    tmp_path: Path,
+) -> None:
+    assert not missed(await channels(tmp_path, seed=7, jobs=30))
 
 
 async def test_a_locked_database_turns_songs_away_and_loses_none(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_a_request_that_may_be_acknowledged_is_told_that_it_was_cancelled(
     await house.services.splits.unacknowledged(certain.id)
     await house.services.splits.unacknowledged(in_doubt.id, in_doubt=True)
     assert (await house.job(in_doubt.id)).state is State.CANCELLED
-    [stale] = await house.jobs.stale_replies(10)
+    [stale] = await house.jobs.stale_replies(await house.jobs.owed())
     assert stale.job.id == in_doubt.id
     assert stale.job.reply.token is not None
 

@@ -14,7 +14,7 @@ from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.ui.asking import NotShown, Shown
 from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing
-from bot.ui.replies import Replies
+from bot.ui.replies import EDITS_AT_A_TIME, Replies
 from bot.ui.routes import Way
 from bot.ui.sheet import Sheet
 from storage.database import Database
@@ -457,6 +457,21 @@ async def test_a_thousand_replies_that_wait_do_not_hold_up_a_new_one(desk: Desk)
         desk.board.poke()
         await desk.until(lambda: len(desk.routes.sheets) == 2)
     assert desk.routes.sheets[-1].card.footer == "other"
+
+
+async def test_who_was_shown_longest_ago_is_shown_first(desk: Desk) -> None:
+    jobs = [await desk.add(id=JobId(f"song{number}")) for number in range(EDITS_AT_A_TIME + 2)]
+    desk.routes.gate = asyncio.Event()
+    async with desk.running():
+        await desk.until(lambda: desk.routes.active == EDITS_AT_A_TIME)
+        desk.clock.move(seconds=2)
+        for job in jobs[:EDITS_AT_A_TIME]:
+            held = job.held(NOW, frames=44100, minutes=1, title="Neon Rain")
+            await desk.save(held, expected=State.RECEIVED)
+        desk.routes.gate.set()
+        await desk.until(lambda: len(desk.routes.sheets) >= len(jobs))
+    overdue = {sheet.card.footer for sheet in desk.routes.sheets[EDITS_AT_A_TIME : len(jobs)]}
+    assert overdue == {job.id for job in jobs[EDITS_AT_A_TIME:]}
 
 
 async def test_many_cards_all_show_their_progress(desk: Desk) -> None:
