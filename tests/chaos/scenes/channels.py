@@ -35,9 +35,7 @@ SLACK_S = 3.0
 """Events are noted in whole seconds, and stems are encoded before they are shown."""
 _SETTINGS = {PLACES: "32", "STEMCORD_POLL_MIN_S": "0.5", "STEMCORD_POLL_MAX_S": "2"}
 _MIX = (Script.PLAIN,) * 6 + (Script.SLOW,) * 3 + (Script.NOBODY,)
-_JOBS = (
-    "SELECT id, channel_id, message_id, created_at FROM jobs WHERE acknowledged_at IS NOT NULL"
-)
+_JOBS = "SELECT id, channel_id, message_id, created_at FROM jobs WHERE acknowledged_at IS NOT NULL"
 _EVENTS = "SELECT job_id, to_state, at FROM events ORDER BY id"
 
 
