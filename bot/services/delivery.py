@@ -80,5 +80,5 @@ class Delivery(Protocol):
         ...
 
     def forget(self, job_id: JobId) -> None:
-        """Drop what is known of a job whose reply is nobody's business any more."""
+        """Drop what is known of a job to whose reply nothing more is owed."""
         ...

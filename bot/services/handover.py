@@ -83,6 +83,7 @@ class Handover:
     async def _delivered(self, job: Job, message_id: int | None, sent: str | None) -> Over:
         delivered = job.delivered(self._clock.now(), message_id=message_id, sent=sent)
         await self._jobs.save(delivered, expected=State.READY, reply_is_current=True)
+        self._delivery.forget(job.id)
         log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
         return await self._clear(job.id)
 

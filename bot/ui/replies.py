@@ -81,53 +81,60 @@ class Replies:
             await asyncio.gather(*self._edits, return_exceptions=True)
 
     async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
-        """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable."""
+        """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable.
+
+        What has come to the user is not sent again, until the job is forgotten here.
+        """
         self._languages.speak(job.reply.locale)
         watched = self._watch(job)
         async with watched.lock:
-            wish = self._wish(watched, Urgency.FINAL)
-            await self._turn(wish)
-            sheet = Sheet(card=result_card(job, parcel), files=enclosures(parcel))
-            match await self._edit(watched, wish, sheet):
-                case Shown(message_id):
-                    return await self._with_the_rest(watched, parcel, message_id)
-                case NotShown(detail, is_too_large):
-                    if is_too_large:
-                        return Refused(detail, too_large=True)
-                    log.info("%s: its reply is out of reach: %s", job.id, detail)
-                    return await self._send_directly(watched, parcel)
+            if watched.delivered is not None:
+                return watched.delivered
+            answer = await self._deliver(watched, parcel)
+            if isinstance(answer, Delivered):
+                watched.delivered = answer
+            return answer
 
     def forget(self, job_id: JobId) -> None:
-        """Drop what is known of a job's reply, and leave that as it is."""
-        self._watched.pop(job_id, None)
-        self._pacing.forget(job_id)
+        """Leave the job's reply as it is, and drop what is known of it soon."""
+        if (watched := self._watched.get(job_id)) is not None:
+            watched.is_over = True
+
+    async def _deliver(self, watched: Watched, parcel: Parcel) -> Delivered | Refused:
+        job, wish = watched.job, self._wish(watched, Urgency.FINAL)
+        await self._turn(wish)
+        sheet = Sheet(card=result_card(job, parcel), files=enclosures(parcel))
+        match await self._edit(watched, wish, sheet):
+            case Shown(message_id):
+                return await self._with_the_rest(watched, parcel, message_id)
+            case NotShown(detail, is_too_large):
+                if is_too_large:
+                    return Refused(detail, too_large=True)
+                log.info("%s: its reply is out of reach: %s", job.id, detail)
+                return await self._send_directly(job, parcel)
 
     async def _with_the_rest(
         self, watched: Watched, parcel: Parcel, message_id: int
     ) -> Delivered | Refused:
-        """Send what the reply has no room for; once, however often the step is repeated."""
-        if parcel.more and not watched.has_sequel:
-            job = watched.job
-            sheet = Sheet(card=continued_card(job), files=more_enclosures(parcel))
-            ways = self._routes.open_ways(job.reply, watched.closed)
-            nonce = f"{job.interaction_id}-2"
-            match await self._sequel.send(job.reply, sheet, ways=ways, nonce=nonce):
-                case Shown():
-                    watched.has_sequel = True
-                case NotShown(detail, is_too_large):
-                    return Refused(detail, too_large=is_too_large, one_only=not is_too_large)
-        watched.is_delivered = True
-        return Delivered(message_id)
-
-    async def _send_directly(self, watched: Watched, parcel: Parcel) -> Delivered | Refused:
+        """Send what the reply has no room for."""
+        if not parcel.more:
+            return Delivered(message_id)
         job = watched.job
+        sheet = Sheet(card=continued_card(job), files=more_enclosures(parcel))
+        ways = self._routes.open_ways(job.reply, watched.closed)
+        nonce = f"{job.interaction_id}-2"
+        match await self._sequel.send(job.reply, sheet, ways=ways, nonce=nonce):
+            case Shown():
+                return Delivered(message_id)
+            case NotShown(detail, is_too_large):
+                return Refused(detail, too_large=is_too_large, one_only=not is_too_large)
+
+    async def _send_directly(self, job: Job, parcel: Parcel) -> Delivered | Refused:
         if parcel.more:
             return Refused("a direct message is one message", one_only=True)
         sheet = Sheet(card=forwarded_card(job, parcel), files=enclosures(parcel))
-        answer = await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id)
-        match answer:
+        match await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id):
             case Shown():
-                watched.is_delivered = True
                 return Delivered(None)
             case NotShown(detail, is_too_large):
                 return Refused(detail, too_large=is_too_large)
@@ -151,7 +158,7 @@ class Replies:
             # Those that wait for their turn are known: in a busy hour they are many.
             news = [job_id for job_id, version in owed.items() if self._is_news(job_id, version)]
             self._take(await self._jobs.stale_replies(news) if news else ())
-            self._forget_delivered(owed)
+            self._drop_what_is_over(owed)
         except StoreUnavailable as exc:
             log.warning("the outbox cannot be read: %s", exc)
         except Exception:
@@ -165,15 +172,20 @@ class Replies:
         watched = self._watched.get(job_id)
         return watched is None or watched.wanted != version
 
-    def _forget_delivered(self, owed: Container[JobId]) -> None:
+    def _drop_what_is_over(self, owed: Container[JobId]) -> None:
+        # Not sooner: what was just read may be from before the job's end.
         for job_id, watched in list(self._watched.items()):
-            if watched.is_delivered and job_id not in owed:
-                self.forget(job_id)
+            if watched.is_over and job_id not in owed:
+                self._drop(job_id)
 
     def _watch(self, job: Job) -> Watched:
         watched = self._watched.setdefault(job.id, Watched(job))
         watched.job = job
         return watched
+
+    def _drop(self, job_id: JobId) -> None:
+        self._watched.pop(job_id, None)
+        self._pacing.forget(job_id)
 
     def _start_edits(self) -> bool:
         """Begin the edits that are due; False when some must be left for the next round."""
@@ -240,7 +252,7 @@ class Replies:
             await self._jobs.reply_shown(job.id, version, message_id=message_id)
             watched.settled(version)
         if job.state.is_final and watched.wanted is None:
-            self.forget(job.id)
+            self._drop(job.id)
 
     async def _show(self, watched: Watched, wish: Wish, card: Card) -> int | None:
         answer = await self._edit(watched, wish, Sheet(card=card))

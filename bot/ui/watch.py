@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from bot.domain.job import Job, State
+from bot.services.delivery import Delivered
 from bot.services.progress import Progress
 from bot.ui.card import Card
 from bot.ui.pacing import Urgency
@@ -25,10 +26,10 @@ class Watched:
     is_closing: bool = False
     """Whether the shown card says that the reply will soon be out of reach."""
     closed: set[Way] = field(default_factory=set)
-    is_delivered: bool = False
-    """The message holds the stems, though the store may not know yet."""
-    has_sequel: bool = False
-    """A second message has the rest of them."""
+    delivered: Delivered | None = None
+    """The user has the stems, though the store may not know yet."""
+    is_over: bool = False
+    """Nothing more will be owed."""
     is_tended: bool = False
     failures: int = 0
     not_before: float = 0.0
@@ -37,7 +38,7 @@ class Watched:
     @property
     def holds_result(self) -> bool:
         """Whether the stems are in the message, so that no card may replace them."""
-        return self.is_delivered or self.job.state is State.DELIVERED
+        return self.delivered is not None or self.job.state is State.DELIVERED
 
     @property
     def urgency(self) -> Urgency:

@@ -252,7 +252,7 @@ PLANTS = (
     Plant(
         name="a card takes the stems' place",
         file="bot/ui/watch.py",
-        old="return self.is_delivered or self.job.state is State.DELIVERED",
+        old="return self.delivered is not None or self.job.state is State.DELIVERED",
         new="return False",
         tests=("tests/ui/test_replies.py",),
     ),

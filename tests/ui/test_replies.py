@@ -101,6 +101,15 @@ class AwayStore(JobStore):
         return await super().unfinished()
 
 
+class ForgetfulStore(JobStore):
+    """Cannot note what is shown."""
+
+    async def reply_shown(
+        self, job_id: JobId, version: int, *, message_id: int | None = None
+    ) -> None:
+        raise StoreUnavailable("locked")
+
+
 class Desk:
     """A reply writer over a real store, with a clock that tests move."""
 
@@ -498,9 +507,54 @@ async def test_a_reply_that_is_forgotten_is_not_touched_again(desk: Desk) -> Non
             )
         )
         desk.replies.forget(job.id)
+        await desk.rest()
         desk.clock.move(minutes=1)
         for each in (job, other):
             desk.board.put(each.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
         await desk.until(lambda: len(desk.routes.sheets) == 3)
         await desk.rest()
     assert [sheet.card.footer for sheet in desk.routes.sheets[2:]] == ["other"]
+
+
+@pytest.mark.parametrize("error", [ReplyUnavailable("status 503"), ValueError("a bug")])
+async def test_a_last_card_that_fails_is_shown_in_the_end(desk: Desk, error: Exception) -> None:
+    job = await desk.add()
+    await desk.save(replace(job, state=State.CANCELLED), expected=State.RECEIVED)
+    desk.routes.answers = [error] * 4
+    async with desk.running():
+        while desk.routes.answers:
+            await desk.rest()
+            desk.clock.move(minutes=1)
+        await desk.until_nothing_is_owed()
+    assert desk.routes.first_lines == ["Cancelled"]
+
+
+async def test_a_last_card_that_nobody_noted_is_shown_once_more_and_no_other(
+    desk: Desk, tmp_path: Path
+) -> None:
+    job = await desk.add()
+    await desk.save(replace(job, state=State.CANCELLED), expected=State.RECEIVED)
+    died = Desk(desk.db, ForgetfulStore(db=desk.db))
+    async with died.running():
+        await died.until(lambda: bool(died.routes.sheets))
+        await died.rest()
+    assert died.routes.first_lines == ["Cancelled"], "not over and over"
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        await desk.rest()
+    assert desk.routes.sheets == died.routes.sheets
+
+
+async def test_a_delivery_that_is_repeated_sends_its_second_message_once(
+    desk: Desk, tmp_path: Path
+) -> None:
+    job = await desk.processing()
+    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+    parcel = a_parcel(tmp_path)
+    parcel = replace(parcel, more=parcel.files)
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        for _ in range(2):  # as when the store could not note the first
+            assert await desk.replies.deliver(ready, parcel) == Delivered(71)
+            await desk.rest()
+    assert len(desk.sequel.sent) == 1
