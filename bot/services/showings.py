@@ -39,7 +39,8 @@ class Showings:
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
                 )
         except (AudioFailed, OSError) as exc:
-            if await self._is_gone(job):
+            # Files are deleted before that is noted.
+            if isinstance(exc, FileNotFoundError) or await self._is_gone(job):
                 raise Rejected(Reason.FILES_EXPIRED) from exc
             raise
 

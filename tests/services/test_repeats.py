@@ -94,6 +94,15 @@ async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: House) -> None:
     assert (again.state, again.minutes) == (State.DELIVERED, 4)
 
 
+async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: House) -> None:
+    job = await split(same)
+    await same.files.remove(job.id)  # as `discard` does, before it is noted
+    with pytest.raises(Rejected) as refusal:
+        async with same.services.showings.packed(job, name="x", limit_bytes=10**7):
+            pytest.fail("there is nothing to show")
+    assert refusal.value.problem.reason is Reason.FILES_EXPIRED
+
+
 async def test_a_job_at_work_cannot_be_thrown_away(same: House) -> None:
     with pytest.raises(Rejected):
         await same.services.showings.discard(await same.receive())
