@@ -1,7 +1,7 @@
 """The audio child: one task on standard input, one answer on standard output, then the end.
 
-A refusal is an answer. Anything unforeseen is a traceback on standard error and exit status 1,
-which the bot tells from the file's own faults.
+A refusal is an answer, and so is a full disk. Anything unforeseen is a traceback on standard error
+and exit status 1, which the bot tells from the file's own faults.
 """
 
 import sys
@@ -18,7 +18,7 @@ from bot.audio.tasks import (
     PictureTask,
     Task,
 )
-from bot.domain.errors import Rejected
+from bot.domain.errors import DISK_FULL, Rejected
 
 
 def main() -> None:
@@ -30,6 +30,10 @@ def main() -> None:
         line = wire.answer_line(_perform(task))
     except (Rejected, DoesNotFit) as refusal:
         line = wire.refusal_line(refusal)
+    except OSError as exc:
+        if exc.errno not in DISK_FULL:
+            raise
+        line = wire.no_room_line(exc)
     sys.stdout.buffer.write(line)
 
 

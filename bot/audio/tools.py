@@ -26,7 +26,7 @@ from bot.audio.tasks import (
     Task,
     part_of,
 )
-from bot.domain.errors import AudioFailed, Reason, Rejected
+from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.stems import AudioFormat
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,9 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Decode, combine, encode and draw, each in a child with hard limits, a few at once.
 
-    All methods raise `AudioFailed` when the child dies or runs out of time, and leave no output
-    and no process behind when they fail or are cancelled.
+    All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
+    machine has no room for it or its output. They leave no output and no process behind when they
+    fail or are cancelled.
     """
 
     def __init__(self, *, at_once: int = 2, child: Sequence[str] = _CHILD) -> None:
@@ -125,7 +126,8 @@ class AudioTools:
             except TimeoutError as exc:
                 raise AudioFailed(f"{name} took over {task.budget.wall_s:.0f} s") from exc
             except OSError as exc:
-                raise AudioFailed(f"{name} could not be started: {exc}") from exc
+                kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
+                raise kind_of_failure(f"{name} could not be started: {exc}") from exc
             except wire.WireError as exc:
                 raise AudioFailed(f"{name} answered nonsense: {exc}") from exc
             finally:

@@ -21,7 +21,7 @@ from bot.audio.tasks import (
     PictureTask,
     Task,
 )
-from bot.domain.errors import Reason, Rejected
+from bot.domain.errors import NoRoom, Reason, Rejected
 
 _TASKS: dict[str, type[Task]] = {
     kind.__name__: kind for kind in (DecodeTask, CombineTask, FitTask, EncodeTask, PictureTask)
@@ -57,8 +57,16 @@ def refusal_line(refusal: Rejected | DoesNotFit) -> bytes:
     return _line({"needed_bytes": refusal.needed_bytes, "max_bytes": refusal.max_bytes})
 
 
+def no_room_line(error: OSError) -> bytes:
+    """Write that the disk is full."""
+    return _line({"no_room": str(error)})
+
+
 def read_answer(kind: type[_A], line: bytes) -> _A:
-    """Read what a task came to; raise `Rejected` or `DoesNotFit` if that was the child's answer."""
+    """Read what a task came to.
+
+    Raises Rejected, DoesNotFit or NoRoom if that was the child's answer.
+    """
     try:
         told = json.loads(line)
     except ValueError as exc:
@@ -71,6 +79,8 @@ def read_answer(kind: type[_A], line: bytes) -> _A:
             raise Rejected(_build(Reason, reason))
         case {"needed_bytes": int(needed), "max_bytes": int(most)}:
             raise DoesNotFit(needed_bytes=needed, max_bytes=most)
+        case {"no_room": str(detail)}:
+            raise NoRoom(detail)
         case _:
             raise WireError("no answer in it")
 

@@ -7,6 +7,7 @@ SplitError
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         others took the owner's last minutes meanwhile: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
+├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── EngineFailed            the separation worker died or gave up
 ├── ModelUnavailable        the embedded model is not on this machine and cannot be had
@@ -20,9 +21,15 @@ SplitError
     └── SubmitUncertain     the submit may have arrived; never send it again
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says when there is no room on the disk."""
+CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""What it says when it has no process, memory or descriptor left for a child."""
 
 
 class Reason(StrEnum):
@@ -112,6 +119,10 @@ class SpendCapReached(SplitError):
 
 class StoreUnavailable(SplitError):
     """The store is locked, full or gone for the moment; nothing was written."""
+
+
+class NoRoom(SplitError):
+    """The disk is full or no process can be started just now; it is nobody's fault and passes."""
 
 
 class AudioFailed(SplitError):

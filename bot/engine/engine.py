@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
-from bot.domain.errors import EngineFailed, ModelUnavailable
+from bot.domain.errors import CANNOT_START, EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.stems import Stem
 from bot.engine.child import Child, ChildDied
 from bot.engine.models import LocalModel
@@ -78,7 +78,8 @@ class Engine:
     ) -> dict[Stem, Path]:
         """Separate a spool into spools in the directory `into`; waits while another song runs.
 
-        Raises ModelUnavailable, or EngineFailed when the worker died, hung or could not do it.
+        Raises ModelUnavailable, NoRoom when the disk is full or no worker can be started, or
+        EngineFailed when the worker died, hung or could not do it.
         Cancelling this call ends the work too; whatever happens but success leaves no file.
         """
         wanted = frozenset(stems)
@@ -130,7 +131,8 @@ class Engine:
             try:
                 self._child = await Child.start(arguments)
             except OSError as exc:
-                raise EngineFailed(f"the worker could not be started: {exc}") from exc
+                kind_of_failure = NoRoom if exc.errno in CANNOT_START else EngineFailed
+                raise kind_of_failure(f"the worker could not be started: {exc}") from exc
             log.info("engine worker %s started", self._child.pid)
         return self._child
 
@@ -190,6 +192,8 @@ def _files(last: Last) -> dict[Stem, Path]:
             return {Stem(stem): Path(path) for stem, path in last.files.items()}
         case Failed(trouble=Trouble.MODEL):
             raise ModelUnavailable(last.detail)
+        case Failed(trouble=Trouble.DISK_FULL):
+            raise NoRoom(last.detail)
         case Failed():
             raise EngineFailed(f"{last.trouble}: {last.detail}")
         case Cancelled():

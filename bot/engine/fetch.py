@@ -1,6 +1,5 @@
 """Brings a model onto this machine once: download, check, convert, prove, put in place."""
 
-import errno
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-from bot.domain.errors import ModelUnavailable
+from bot.domain.errors import DISK_FULL, ModelUnavailable
 from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel
 from bot.engine.packages import download
 from bot.engine.weights import Weights, sha256_of
@@ -106,7 +105,7 @@ def _told_when_full(model: LocalModel, models_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if exc.errno in DISK_FULL:
             raise ModelUnavailable(_full(model, models_dir)) from exc
         raise ModelUnavailable(f"{models_dir} cannot be written: {exc.strerror}.") from exc
 

@@ -6,7 +6,6 @@ standard error; the engine then starts another.
 """
 
 import argparse
-import errno
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from bot.audio.limits import die_with_parent
+from bot.domain.errors import DISK_FULL
 from bot.domain.stems import Stem
 from bot.engine.models import MODELS
 from bot.engine.network import DamagedModel
@@ -112,7 +112,7 @@ class Worker:
         except MemoryError as exc:
             return _failed(request, Trouble.MEMORY, exc)
         except OSError as exc:
-            if exc.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            if exc.errno not in DISK_FULL:
                 raise
             return _failed(request, Trouble.DISK_FULL, exc)
 

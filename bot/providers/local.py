@@ -11,7 +11,13 @@ from pathlib import Path
 
 from bot.audio.spool import frames_in
 from bot.domain.attempt import RemoteFile, RemoteRef
-from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol, ProviderRefused
+from bot.domain.errors import (
+    EngineFailed,
+    ModelUnavailable,
+    NoRoom,
+    ProviderProtocol,
+    ProviderRefused,
+)
 from bot.domain.stems import Stem
 from bot.engine.engine import Engine
 from bot.providers.base import (
@@ -49,6 +55,8 @@ MODELS: dict[str, tuple[Model, ...]] = {
 
 @dataclass(slots=True)
 class _Separation:
+    call: Call
+    source: Source
     task: asyncio.Task[dict[Stem, Path]] | None = None
     fraction: float = 0.0
 
@@ -89,7 +97,13 @@ class Local:
         if not self._engine.is_ready:
             raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
-        separation = self._separations[ref] = _Separation()
+        separation = self._separations[ref] = _Separation(call, source)
+        self._start(separation)
+        return Accepted(ref)
+
+    def _start(self, separation: _Separation) -> None:
+        call, source = separation.call, separation.source
+        separation.fraction = 0.0
         separation.task = asyncio.create_task(
             self._engine.separate(
                 source.mixture,
@@ -98,12 +112,14 @@ class Local:
                 into=call.workdir,
                 progress=separation.advance,
             ),
-            name=f"separate {ref}",
+            name=f"separate {call.job_id}-{call.attempt}",
         )
-        return Accepted(ref)
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Say how far a separation is."""
+        """Say how far a separation is.
+
+        Raises NoRoom for one that ended for want of it: it is under way once more already.
+        """
         separation = self._separations.get(ref)
         if separation is None or separation.task is None or separation.task.cancelled():
             return Lost()
@@ -111,6 +127,9 @@ class Local:
             return Running(separation.fraction)
         try:
             stems = separation.task.result()
+        except NoRoom:
+            self._start(separation)
+            raise
         except (EngineFailed, ModelUnavailable) as exc:
             log.warning("separation %s failed: %s", ref, exc)
             return Failed("the engine failed")

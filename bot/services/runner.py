@@ -1,13 +1,13 @@
 """When each job takes its next step: one task a job, woken by time or by an event. No rules."""
 
 import asyncio
-import errno
 import logging
 from dataclasses import dataclass, field
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
 from bot.services.outcomes import Again, Next, Over, Waiting
+from bot.services.pauses import pause_s
 from bot.services.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,8 @@ MAX_FAILURES = 6
 MAX_PAUSE_S = 30.0
 LOOK_AGAIN_S = 60.0
 """A job that waits to be woken looks by itself now and then, should nobody have woken it."""
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+STORE_PAUSE_S = 1.0
+"""Asking whether a database is free again costs nothing; a step that needs room is work."""
 
 
 @dataclass(slots=True)
@@ -78,16 +79,20 @@ class Runner:
         return len(self._runs)
 
     async def _keep_stepping(self, job_id: JobId, run: _Run, steps: Steps) -> None:
-        failures = 0
+        failures = waits = 0
         while not self._stopping:
             run.woken.clear()
             try:
                 outcome = await steps.advance(job_id)
-                failures = 0
+                failures = waits = 0
             except Exception as exc:
-                if _is_no_fault_of_the_job(exc):
+                if isinstance(exc, StoreUnavailable):
                     log.warning("%s waits for the store: %s", job_id, exc)
-                    outcome = Again(after_s=1.0)
+                    outcome = Again(after_s=STORE_PAUSE_S)
+                elif _is_out_of_room(exc):
+                    waits += 1
+                    log.warning("%s waits for room: %s", job_id, exc)
+                    outcome = Again(after_s=pause_s(waits, who=job_id))
                 else:
                     failures += 1
                     log.exception("%s: a step failed", job_id, extra={"job": job_id})
@@ -120,7 +125,7 @@ class Runner:
         return False
 
 
-def _is_no_fault_of_the_job(error: Exception) -> bool:
-    """Whether the database or the disk has to be mended first, which is waited for."""
-    is_disk_full = isinstance(error, OSError) and error.errno in _NO_ROOM
-    return is_disk_full or isinstance(error, StoreUnavailable)
+def _is_out_of_room(error: Exception) -> bool:
+    """Whether the machine has to be mended first, which is waited for."""
+    is_disk_full = isinstance(error, OSError) and error.errno in DISK_FULL
+    return is_disk_full or isinstance(error, NoRoom)

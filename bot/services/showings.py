@@ -7,7 +7,7 @@ nothing comes of it and can ask again, so there is nothing that a restart would 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.domain.errors import AudioFailed, Reason, Rejected
+from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
 from bot.services.delivery import Parcel
 from bot.services.parcels import Parcels
@@ -29,7 +29,7 @@ class Showings:
     ) -> AsyncIterator[Parcel]:
         """Give the parcel of a job for as long as it is used; `name` tells showings apart.
 
-        Raises Rejected when the masters are gone, and DoesNotFit.
+        Raises Rejected when the masters are gone or the disk is full, and DoesNotFit.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
@@ -38,6 +38,8 @@ class Showings:
                 yield await self._parcels.make(
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
                 )
+        except NoRoom as exc:
+            raise Rejected(Reason.DISK_FULL) from exc
         except (AudioFailed, OSError) as exc:
             # Files are deleted before that is noted.
             if isinstance(exc, FileNotFoundError) or await self._is_gone(job):

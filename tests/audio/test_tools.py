@@ -1,4 +1,5 @@
 import asyncio
+import resource
 import subprocess
 import sys
 
@@ -7,12 +8,12 @@ import pytest
 
 from bot.audio import process
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import Combined, DoesNotFit, Mix, Part
+from bot.audio.tasks import Combined, DoesNotFit, Mix, Part, part_of
 from bot.audio.tools import AudioTools
-from bot.domain.errors import AudioFailed, Reason, Rejected
+from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.stems import AudioFormat
 from tests.audio import sounds
-from tests.audio.processes import first_child, is_alive
+from tests.audio.processes import descriptors, first_child, is_alive
 
 
 def child(code):
@@ -126,6 +127,39 @@ async def test_a_child_that_cannot_be_started_is_our_failure(tmp_path):
     tools = AudioTools(child=(str(tmp_path / "nothing"),))
     with pytest.raises(AudioFailed):
         await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/full")
+@pytest.mark.parametrize("task", ["decode", "combine", "encode", "picture"])
+async def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, tools, task):
+    song = sounds.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=sounds.tone(2.0))
+    sounds.write_spool(tmp_path / "v.f32", sounds.tone())
+    mix = Mix(path=tmp_path / "v.flac", parts=(Part(spool=tmp_path / "v.f32"),))
+    await tools.combine([mix])
+    into = mix.path if task == "combine" else tmp_path / "into"
+    part_of(into).symlink_to("/dev/full")
+    calls = {
+        "decode": lambda: tools.decode(song, into, max_duration_s=60),
+        "combine": lambda: tools.combine([mix]),
+        "encode": lambda: tools.encode(mix.path, into, format=AudioFormat.MP3),
+        "picture": lambda: tools.picture([("Vocals", mix.path)], into),
+    }
+    with pytest.raises(NoRoom):
+        await calls[task]()
+    assert not part_of(into).is_symlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, tools):
+    song = sounds.write(tmp_path / "song.wav", "wav", "pcm_s16le")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), hard))
+    try:
+        with pytest.raises(NoRoom):
+            await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)).frames == SAMPLE_RATE
 
 
 async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog):

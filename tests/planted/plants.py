@@ -105,7 +105,7 @@ PLANTS = (
     Plant(
         name="a full disk counts against the song",
         file="bot/services/runner.py",
-        old="error.errno in _NO_ROOM",
+        old="error.errno in DISK_FULL",
         new="error.errno is None",
         tests=_RECOVERY,
     ),

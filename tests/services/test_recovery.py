@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import (
+    NoRoom,
     ProviderAuth,
     ProviderBusy,
     ProviderDown,
@@ -263,8 +264,11 @@ async def test_a_file_out_of_reach_for_two_minutes_is_fetched_all_the_same(house
     assert (await house.until(job.id)).state is State.DELIVERED
 
 
-async def test_a_full_disk_is_waited_for_and_costs_no_job(house: House) -> None:
-    house.audio.decode_error = OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), NoRoom("said by a child")]
+)
+async def test_a_full_disk_is_waited_for_and_costs_no_job(house: House, error: Exception) -> None:
+    house.audio.decode_error = error
     job = await house.split()
     for _ in range(2 * MAX_FAILURES):
         await asyncio.sleep(0.01)

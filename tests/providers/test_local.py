@@ -1,0 +1,85 @@
+"""The embedded engine as a provider, over an engine that does as it is told."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from bot.domain.attempt import RemoteRef
+from bot.domain.errors import EngineFailed, NoRoom, ProviderRefused
+from bot.domain.job import JobId
+from bot.domain.stems import Stem
+from bot.engine.models import SPLEETER
+from bot.providers.base import Call, Failed, Finished, Running, Source
+from bot.providers.local import MODELS, Local
+
+KARAOKE = MODELS["spleeter"][0]
+
+
+class StandIn:
+    """An engine without a network: fails as told, then gives empty spools."""
+
+    model = SPLEETER
+
+    def __init__(self, *errors: Exception, is_ready: bool = True) -> None:
+        self.is_ready = is_ready
+        self._errors = list(errors)
+        self.separations = 0
+
+    async def separate(
+        self,
+        mixture: Path,
+        *,
+        frames: int,
+        stems: Iterable[Stem],
+        into: Path,
+        progress: Callable[[float], None],
+    ) -> dict[Stem, Path]:
+        self.separations += 1
+        progress(0.5)
+        if self._errors:
+            raise self._errors.pop(0)
+        return {stem: into / f"{stem}.f32" for stem in stems}
+
+
+def local(engine: StandIn) -> Local:
+    return Local(engine=engine, model="spleeter")  # type: ignore[arg-type] # matches by shape
+
+
+async def submitted(provider: Local, tmp_path: Path) -> RemoteRef:
+    call = Call(job_id=JobId("a2b3c"), attempt=1, model=KARAOKE, workdir=tmp_path)
+    source = Source(mixture=tmp_path / "mixture.f32", frames=1, url=None)
+    return (await provider.submit(call, source)).ref
+
+
+async def end_of(provider: Local, ref: RemoteRef) -> Finished | Failed:
+    async with asyncio.timeout(5):
+        while isinstance(answer := await provider.poll(ref), Running):
+            await asyncio.sleep(0)
+    assert isinstance(answer, Finished | Failed)
+    return answer
+
+
+async def test_a_separation_that_found_no_room_says_so_and_is_under_way_again(
+    tmp_path: Path,
+) -> None:
+    engine = StandIn(NoRoom("disk_full"))
+    provider = local(engine)
+    ref = await submitted(provider, tmp_path)
+    with pytest.raises(NoRoom):
+        await end_of(provider, ref)
+    assert isinstance(await end_of(provider, ref), Finished)
+    assert engine.separations == 2
+
+
+async def test_a_separation_that_failed_is_not_begun_again(tmp_path: Path) -> None:
+    engine = StandIn(EngineFailed("it hung"))
+    provider = local(engine)
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Failed)
+    assert engine.separations == 1
+
+
+async def test_without_its_model_it_refuses_for_waiting_brings_none(tmp_path: Path) -> None:
+    with pytest.raises(ProviderRefused):
+        await submitted(local(StandIn(is_ready=False)), tmp_path)
