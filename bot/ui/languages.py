@@ -1,15 +1,19 @@
 """The languages that the bot speaks: one file each in `bot/ui/locales`, and English."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from gettext import GNUTranslations
 from io import BytesIO
 from pathlib import Path
 from typing import Self
 
+from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from bot.ui.speech import ENGLISH, Language, speak
+from bot.ui.speech import ENGLISH, Language, fields_of, speak
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "locales"
 
@@ -45,10 +49,24 @@ class Languages:
 
 
 def read_language(path: Path) -> Language:
-    """Read a catalogue; entries that are empty or fuzzy stay English."""
+    """Read a catalogue; what is empty, fuzzy or cannot be filled in stays English."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem.replace("-", "_"))
+    for entry in [*catalogue]:
+        if entry.id and not _can_be_said(entry):
+            log.warning("%s: this stays English: %s", path.name, entry.id)
+            catalogue.delete(entry.id)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return Language(code=path.stem, catalogue=GNUTranslations(compiled))
+
+
+def _can_be_said(entry: Message) -> bool:
+    """Whether all forms are there, and ask for nothing that the English one does not have."""
+    english = entry.id if isinstance(entry.id, str) else entry.id[-1]
+    forms = [entry.string or ""] if isinstance(entry.string, str | None) else [*entry.string]
+    try:
+        return all(form and fields_of(form) <= fields_of(english) for form in forms)
+    except ValueError:  # braces that do not match
+        return False

@@ -3,16 +3,19 @@
 import shutil
 from pathlib import Path
 
+import discord
 import pytest
+from babel.messages.catalog import Catalog
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.ui import labels, messages
 from bot.ui.card import card_of
+from bot.ui.catalogues import update
 from bot.ui.choices import recipe_choices
 from bot.ui.languages import FOLDER, Languages
 from bot.ui.registration import commands_payload
-from bot.ui.speech import Text, say, speaking
+from bot.ui.speech import ENGLISH, Counted, Text, number, say, speaking
 from tests.ui.factories import a_job
 from tests.ui.test_client import OfferingSplits, a_client
 
@@ -62,13 +65,29 @@ def with_one_more(tmp_path: Path) -> Languages:
         ("ja", "ja"),
         ("en-US", "en"),
         ("en-GB", "en"),
-        ("de", "en"),
-        ("zh-TW", "en"),
         ("", "en"),
     ],
 )
 def test_each_of_discords_locales_has_its_language(locale: str, code: str) -> None:
     assert Languages.in_folder().of(locale).code == code
+
+
+def test_who_has_no_catalogue_is_spoken_to_in_english() -> None:
+    assert Languages({}).of("de") is ENGLISH
+
+
+@pytest.mark.parametrize("locale", list(discord.Locale))
+def test_any_of_discords_locales_may_have_a_catalogue(
+    locale: discord.Locale, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{locale.value}.po"
+    path.touch()
+    texts = Catalog()
+    texts.add(("{n} song", "{n} songs"), locations=[("a.py", 0)])
+    update(path, texts)
+    with speaking(Languages.in_folder(tmp_path).of(locale.value)):
+        assert say(Counted("{n} song", "{n} songs", by="n"), n=2) == "2 songs"
+        assert number(2.5) != "2"
 
 
 def test_one_more_language_is_one_more_file(with_one_more: Languages) -> None:
@@ -83,6 +102,13 @@ def test_one_more_language_is_one_more_file(with_one_more: Languages) -> None:
 def test_a_language_has_its_own_plurals(with_one_more: Languages, limit: int, words: str) -> None:
     with speaking(with_one_more.of("nl")):
         assert messages.problem(Problem(Reason.TOO_MANY_JOBS, {"limit": limit})) == words
+
+
+@pytest.mark.parametrize("said", ["{nobody} knows", "open {brace", ""])
+def test_what_cannot_be_filled_in_stays_english(tmp_path: Path, said: str) -> None:
+    (tmp_path / "nl.po").write_text(f'msgid "Hello {{name}}"\nmsgstr "{said}"\n')
+    with speaking(Languages.in_folder(tmp_path).of("nl")):
+        assert say(Text("Hello {name}"), name="Ada") == "Hello Ada"
 
 
 async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: Languages) -> None:
