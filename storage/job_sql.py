@@ -38,10 +38,6 @@ EXPIRED = _SELECT + (
     "WHERE NOT files_expired AND updated_at < ? AND (is_final OR state = 'ready') "
     "ORDER BY updated_at, rowid"
 )
-COUNT_JOBS = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
-COUNT_ATTEMPTS = (
-    "SELECT provider, state, count(*) AS attempts FROM attempts GROUP BY provider, state"
-)
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
 ACTIVE_COUNT = "SELECT count(*) AS jobs FROM jobs WHERE user_id = ? AND NOT is_final"
 # The ledger outlives jobs, so an id that it names is not given to another one either.

@@ -29,13 +29,6 @@ def new_job_id() -> JobId:
     return JobId("".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH)))
 
 
-class Counts(NamedTuple):
-    """How many jobs there are by state, and attempts by provider and state."""
-
-    jobs: dict[tuple[str, ...], int]
-    attempts: dict[tuple[str, ...], int]
-
-
 class StaleReply(NamedTuple):
     """A job whose reply is behind, and the version that an edit made from it shows."""
 
@@ -99,17 +92,6 @@ class JobStore:
     async def known_ids(self) -> frozenset[JobId]:
         """Return every job that may have files."""
         return frozenset(JobId(row["id"]) for row in await self._db.read(sql.WITH_FILES))
-
-    async def counts(self) -> Counts:
-        """Return what there is, for the operator."""
-        jobs: dict[tuple[str, ...], int] = {
-            (row["state"],): int(row["jobs"]) for row in await self._db.read(sql.COUNT_JOBS)
-        }
-        attempts: dict[tuple[str, ...], int] = {
-            (row["provider"], row["state"]): int(row["attempts"])
-            for row in await self._db.read(sql.COUNT_ATTEMPTS)
-        }
-        return Counts(jobs, attempts)
 
     async def save(
         self,

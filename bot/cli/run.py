@@ -6,6 +6,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import aiohttp
 import discord
@@ -39,9 +40,12 @@ from bot.ui.sequel import Sequel
 from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
 from storage.datadir import DataDir
+from storage.spending import Spending
+from storage.statistics import Statistics
 
 log = logging.getLogger(__name__)
 
+EVER_SINCE = datetime.fromtimestamp(0, UTC)
 RECONNECT_S = 5.0
 SUBMIT_GRACE_S = 3.0
 
@@ -255,10 +259,10 @@ class _Bot:
         return {"store": True, "discord": self.client.is_ready()}
 
     async def _scrape(self) -> bytes:
-        counts = await self.store.jobs.counts()
+        db = self.store.db
         return metrics.render(
-            jobs=counts.jobs,
-            attempts=counts.attempts,
+            jobs=await Statistics(db=db).jobs(EVER_SINCE),
+            books=await Spending(db=db).books(EVER_SINCE),
             running=self.services.runner.running,
             line=self.services.line.counts(),
         )

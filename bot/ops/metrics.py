@@ -9,6 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bot.domain.job import State
+from storage.spending import Book
+
 Counts = Mapping[tuple[str, ...], int]
 
 
@@ -20,13 +23,25 @@ class _Snapshot(Collector):
         return self._families
 
 
-def render(*, jobs: Counts, attempts: Counts, running: int, line: Counts) -> bytes:
+def render(
+    *, jobs: Mapping[State, int], books: Mapping[str, Book], running: int, line: Counts
+) -> bytes:
     """Return one scrape: jobs by state, attempts by provider and state, and the lines."""
+    attempts: Counts = {
+        (provider, state): count
+        for provider, book in books.items()
+        for state, count in book.attempts.items()
+    }
     registry = CollectorRegistry()
     registry.register(
         _Snapshot(
             (
-                _family("stemcord_jobs", "Jobs by state.", ("state",), jobs),
+                _family(
+                    "stemcord_jobs",
+                    "Jobs by state.",
+                    ("state",),
+                    {(state,): count for state, count in jobs.items()},
+                ),
                 _family(
                     "stemcord_attempts",
                     "Attempts by provider and state.",
