@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from bot.audio import formats
+from bot.audio import cuts, formats
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import Decoded, DecodeTask, part_of
 from bot.domain.errors import Reason, Rejected
@@ -32,6 +32,7 @@ def decode(task: DecodeTask) -> Decoded:
         with task.source.open("rb") as file:
             demuxer = _demuxer(file)
             is_told = formats.tells_length(file, demuxer)
+            is_cut = cuts.is_cut(file, demuxer)
             file.seek(0)
             with av.open(
                 _Input(file),
@@ -44,7 +45,7 @@ def decode(task: DecodeTask) -> Decoded:
                 metadata_errors="replace",
                 io_open=_open_nothing,
             ) as container:
-                decoded = _decode(container, demuxer, task, is_length_told=is_told)
+                decoded = _decode(container, demuxer, task, is_length_told=is_told, is_cut=is_cut)
     except (FFmpegError, MemoryError) as exc:
         raise Rejected(Reason.BROKEN_FILE) from exc
     part_of(task.into).replace(task.into)
@@ -52,19 +53,25 @@ def decode(task: DecodeTask) -> Decoded:
 
 
 def _decode(
-    container: InputContainer, demuxer: str, task: DecodeTask, *, is_length_told: bool
+    container: InputContainer,
+    demuxer: str,
+    task: DecodeTask,
+    *,
+    is_length_told: bool,
+    is_cut: bool,
 ) -> Decoded:
     stream = _stream(container)
     source = _Source(container, stream)
     frames = _write(task, _blocks(source.frames()))
     promised_s = _promised_s(stream) if is_length_told else 0.0
+    is_short = frames / SAMPLE_RATE < promised_s * 0.99 - _LENGTH_SLACK_S
     return Decoded(
         frames=frames,
         container=demuxer,
         codec=stream.codec_context.codec.canonical_name,
         title=_tag(container, stream, "title"),
         artist=_tag(container, stream, "artist"),
-        truncated=source.broke_off or frames / SAMPLE_RATE < promised_s * 0.99 - _LENGTH_SLACK_S,
+        truncated=source.broke_off or is_short or is_cut,
     )
 
 

@@ -1,0 +1,69 @@
+"""Files that end before their own structure does, in containers that say how long a piece is.
+
+Nothing here tells a file that was cut between two pieces from a recording of a live stream, which
+ends like that too.
+"""
+
+import os
+from typing import BinaryIO
+
+_OGG_PAGE = b"OggS\0"
+_OGG_PAGE_HEADER_BYTES = 27
+_LONGEST_OGG_PAGE_BYTES = _OGG_PAGE_HEADER_BYTES + 255 + 255 * 255
+_SEGMENT = 0x18538067
+_ELEMENTS_BEFORE_SEGMENT = 8
+
+
+def is_cut(file: BinaryIO, demuxer: str) -> bool:
+    """Whether the file's last piece is incomplete; False where the container does not show it."""
+    match demuxer:
+        case "ogg":
+            return _is_cut_ogg(file)
+        case "matroska,webm":
+            return _is_cut_matroska(file)
+        case _:
+            return False
+
+
+def _is_cut_ogg(file: BinaryIO) -> bool:
+    """Look at the last page (RFC 3533, section 6): its table says how long each segment is."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_OGG_PAGE_BYTES))
+    tail = file.read()
+    start = tail.rfind(_OGG_PAGE)
+    if start < 0:
+        return False  # something else was put behind the last page
+    page = tail[start:]
+    if len(page) < _OGG_PAGE_HEADER_BYTES:
+        return True
+    segments = page[_OGG_PAGE_HEADER_BYTES - 1]
+    table = page[_OGG_PAGE_HEADER_BYTES : _OGG_PAGE_HEADER_BYTES + segments]
+    return len(page) < _OGG_PAGE_HEADER_BYTES + segments + sum(table)
+
+
+def _is_cut_matroska(file: BinaryIO) -> bool:
+    """Look where the segment ends (RFC 8794, section 6); that of a live stream does not say."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    for _ in range(_ELEMENTS_BEFORE_SEGMENT):
+        name, length = _number(file, with_marker=True), _number(file)
+        if name is None or length is None:
+            return False
+        if name == _SEGMENT:
+            return file.tell() + length > size
+        file.seek(length, os.SEEK_CUR)
+    return False
+
+
+def _number(file: BinaryIO, *, with_marker: bool = False) -> int | None:
+    """Read a number of variable length; None for one that stands for "unknown", or is none."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    width = 9 - first[0].bit_length()
+    content = first + file.read(width - 1)
+    mask = (1 << 7 * width) - 1
+    number = int.from_bytes(content)
+    if len(content) < width or (number & mask == mask and not with_marker):
+        return None
+    return number if with_marker else number & mask
