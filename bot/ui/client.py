@@ -1,5 +1,6 @@
 """The Discord client: what it asks of Discord, and what its cogs and buttons get to work with."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +95,16 @@ class Stemcord(commands.AutoShardedBot):
         """Log in, and set up what the connection will need."""
         self._was_started = True
         await super().login(token)
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Stay connected until cancelled."""
+        # While a shard connects anew, discord.py swallows a cancellation and goes on for ever.
+        connecting = asyncio.create_task(super().connect(reconnect=reconnect), name="discord")
+        try:
+            await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.cancel()  # it ends with `close` at the latest
+            raise
 
     async def close(self) -> None:
         """Disconnect; discord.py cannot close a client that was never started."""

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from bot.ui.registration import META_KEY, Registration, commands_payload
 from cogs import EXTENSIONS
 from sandbox.client import SandboxClient
 from sandbox.command_rules import check_commands
+from sandbox.faults import Fault
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from tests.fakes import FakeClock
 
@@ -174,3 +176,23 @@ async def test_a_client_without_services_says_so() -> None:
     )
     with pytest.raises(RuntimeError, match="before it got its services"):
         _ = client.services
+
+
+async def test_a_client_that_is_told_to_end_does_so_while_it_connects_anew(
+    sandbox: Sandbox,
+) -> None:
+    client = a_client()
+    await client.login(DEFAULT_TOKEN)
+    living = asyncio.create_task(client.connect())
+    silence = Fault(route="GET /gateway*", delay_s=60, times=1)
+    async with asyncio.timeout(30):
+        while not client.is_ready():
+            await asyncio.sleep(0.01)
+        sandbox.faults.add(silence)
+        await sandbox.gateway.drop()
+        while silence.times:
+            await asyncio.sleep(0.01)
+    living.cancel()
+    ended, _ = await asyncio.wait({living}, timeout=10)
+    await client.close()
+    assert ended
