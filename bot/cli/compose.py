@@ -183,6 +183,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         endings=endings,
         board=board,
         clock=clock,
+        timeout=timeout,
     )
     results = Results(
         jobs=store.jobs,

@@ -8,6 +8,7 @@ is found still `sending` belongs to a process that died: nobody knows, so it is 
 import asyncio
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
@@ -62,7 +63,9 @@ class Submits:
         endings: Endings,
         board: ProgressBoard,
         clock: Clock,
+        timeout: timedelta,
     ) -> None:
+        """`timeout` is what an attempt may take; some services work while their caller waits."""
         self._jobs = jobs
         self._files = files
         self._providers = providers
@@ -75,6 +78,7 @@ class Submits:
         self._endings = endings
         self._board = board
         self._clock = clock
+        self._timeout = timeout
         self._sending: dict[JobId, asyncio.Task[Next]] = {}
         self._is_closed = False
 
@@ -189,7 +193,7 @@ class Submits:
             )
             is_hosted = plan.capabilities.is_hosted
             state_if_stopped = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
-            answer = await provider.submit(call, source)
+            answer = await self._answer_of(provider, call, source)
         except ProviderError as exc:
             return await self._not_accepted(job, attempt, exc)
         except asyncio.CancelledError:
@@ -198,6 +202,15 @@ class Submits:
             raise
         self._health.succeeded(plan.provider)
         return await self._accepted(job, attempt, answer)
+
+    async def _answer_of(
+        self, provider: Provider, call: Call, source: Source
+    ) -> Accepted | Finished:
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                return await provider.submit(call, source)
+        except TimeoutError as exc:
+            raise SubmitUncertain("no answer by the deadline") from exc
 
     async def _accepted(self, job: Job, attempt: Attempt, answer: Accepted | Finished) -> Next:
         now = self._clock.now()

@@ -144,6 +144,17 @@ async def test_an_uncertain_submit_moves_on_to_the_next_provider(tmp_path: Path)
     await house.close()
 
 
+async def test_a_submit_without_an_answer_by_the_deadline_is_uncertain(tmp_path: Path) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.gate = asyncio.Event()  # as a service that works while its caller waits
+    house = await House.build(tmp_path, first, second, job_timeout_minutes=0.001)
+    done = await house.until((await house.split()).id)
+    assert (done.state, done.provider) == (State.DELIVERED, "second")
+    [uncertain, _] = await house.jobs.attempts(done.id)
+    assert uncertain.state is AttemptState.UNCERTAIN
+    await house.close()
+
+
 async def test_a_refused_key_rests_the_provider_and_the_next_takes_over(tmp_path: Path) -> None:
     first, second = FakeProvider("first"), FakeProvider("second")
     first.on_submit = [ProviderAuth()]
