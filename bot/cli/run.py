@@ -17,6 +17,7 @@ from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.compose import Outside, Services, Store, compose, open_store
 from bot.cli.roster import build_embedded, build_roster, way_out
+from bot.cli.stopping import Budget, Closings
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
@@ -114,21 +115,28 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
 
 async def _serve(settings: Settings, data: DataDir, open_them: OpenParts) -> None:
     stopping = asyncio.Event()
+    budget = Budget(total_s=settings.stop_grace_s)
+
+    def told_to_stop() -> None:
+        budget.begin()
+        stopping.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    async with AsyncExitStack() as stack:
+        loop.add_signal_handler(number, told_to_stop)
+    async with Closings(budget) as stack:
         bot = _put_together(settings, await open_them(settings, data, stack), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         stop = asyncio.create_task(stopping.wait(), name="stop")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+        budget.begin()  # for a bot that ended by itself
         stop.cancel()
         log.info("stopping")
-        await bot.stop(grace_s=settings.stop_grace_s)
+        await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")
         if living.done():
             living.result()  # raises what ended it
         living.cancel()
-        await asyncio.gather(living, return_exceptions=True)
+        await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
 
 def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_Bot":

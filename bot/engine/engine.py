@@ -43,7 +43,7 @@ class Engine:
         threads: int,
         idle_s: float = 300.0,
         stall_s: float = 180.0,
-        grace_s: float = 5.0,
+        grace_s: float = 2.0,
     ) -> None:
         self.model = model
         self._weights = Weights(model, models_dir)

@@ -1,0 +1,71 @@
+"""The time that a stop may take: one budget from its signal on, for everything there is to end."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import ParamSpec, TypeVar
+
+log = logging.getLogger(__name__)
+
+CLOSING_S = 2.0
+"""Kept of a budget for what is closed after the steps: a worker, connections, the database."""
+LEAST_S = 0.5
+"""What everything gets when the budget is spent: time to let go, none to wait."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Budget:
+    """Seconds that are shared by all who have to end, counted from `begin`."""
+
+    def __init__(self, *, total_s: float) -> None:
+        self._total_s = total_s
+        self._ends_at: float | None = None
+
+    def begin(self) -> None:
+        """Start to count, unless that was done before."""
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self._total_s
+
+    @property
+    def left_s(self) -> float:
+        """What is left; all of it before anything has begun to end."""
+        if self._ends_at is None:
+            return self._total_s
+        return max(0.0, self._ends_at - time.monotonic())
+
+    @property
+    def for_steps_s(self) -> float:
+        """What is left for work under way, so that there is some for closing."""
+        return max(self.left_s / 2, self.left_s - CLOSING_S)
+
+    async def spend(self, ending: Awaitable[object], *, what: str) -> None:
+        """Wait for an end, and cut it short when the budget is spent."""
+        try:
+            async with asyncio.timeout(max(LEAST_S, self.left_s)):
+                await ending
+        except TimeoutError:
+            log.warning("%s did not end in time", what)
+
+
+class Closings(AsyncExitStack):
+    """Takes things down in the opposite order, each within what is left of the budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def push_async_callback(
+        self, callback: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[P, Awaitable[T]]:
+        """Have `callback` called at the end, for no longer than there is time."""
+
+        async def close() -> None:
+            self._budget.begin()
+            await self._budget.spend(callback(*args, **kwargs), what=callback.__qualname__)
+
+        super().push_async_callback(close)
+        return callback

@@ -1,0 +1,59 @@
+"""The budget of a stop: shared, counted once, and no reason to leave anything unclosed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bot.cli.stopping import CLOSING_S, Budget, Closings
+
+
+def note(notes: list[str], name: str) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        notes.append(name)
+
+    return close
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_what_never_ends_is_cut_off_and_all_else_is_closed_in_its_order(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    notes: list[str] = []
+    async with Closings(Budget(total_s=0)) as stack:
+        stack.push_async_callback(note(notes, "database"))
+        stack.push_async_callback(never)
+        stack.push_async_callback(note(notes, "client"))
+    assert notes == ["client", "database"]
+    assert "never did not end in time" in caplog.text
+
+
+async def test_an_error_while_closing_is_raised_after_all_else_is_closed() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    notes: list[str] = []
+    stack = Closings(Budget(total_s=5))
+    stack.push_async_callback(note(notes, "database"))
+    stack.push_async_callback(fail)
+    with pytest.raises(ZeroDivisionError):
+        await stack.aclose()
+    assert notes == ["database"]
+
+
+async def test_a_budget_counts_from_its_first_beginning() -> None:
+    budget = Budget(total_s=60)
+    assert budget.left_s == 60
+    budget.begin()
+    first = budget.left_s
+    await budget.spend(asyncio.sleep(0.01), what="a while")
+    budget.begin()
+    assert budget.left_s < first <= 60
+
+
+@pytest.mark.parametrize(("total_s", "for_steps_s"), [(8, 8 - CLOSING_S), (1, 0.5), (0, 0)])
+def test_steps_leave_some_of_the_budget_for_closing(total_s: float, for_steps_s: float) -> None:
+    assert Budget(total_s=total_s).for_steps_s == for_steps_s

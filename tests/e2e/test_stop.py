@@ -1,0 +1,59 @@
+"""A stop that nobody heeds: one budget for all there is to end, and what is left is done later."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from sandbox.errors import Json
+from sandbox.faults import Fault
+from tests.e2e.conftest import SETTINGS
+from tests.e2e.house import Guest, House, open_house
+from tests.workers import worker_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
+
+FOREVER_S = 600.0
+GRACE_S = 6.0
+"""Short of the promise by what a busy machine may need besides."""
+STOPPED_WITHIN_S = 10.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    settings = {**SETTINGS, "STEMCORD_STOP_GRACE_S": f"{GRACE_S}"}
+    async with open_house(tmp_path_factory.mktemp("stubborn"), settings) as house:
+        yield house
+
+
+async def in_endless_upload(home: House, song: Path) -> tuple[Guest, Json]:
+    guest = await home.guest()
+    answer = await guest.split(song, stems="vocals")
+    route = f"PATCH *{answer['message_id']}"
+    home.sandbox.faults.add(Fault(route=route, delay_s=FOREVER_S, with_files=True))
+    await home.until_state(answer, "ready")
+    return guest, answer
+
+
+async def test_a_stop_is_short_though_an_upload_hangs_and_the_worker_heeds_nothing(
+    home: House, song: Path
+) -> None:
+    uploading, upload = await in_endless_upload(home, song)
+    guest = await home.guest()
+    async with home.idle_engine(song):
+        answer = await guest.split(song, stems="vocals")
+        await home.until_state(answer, "processing")
+        worker = worker_of(home.bot.pid)
+        began = time.monotonic()
+        status = await home.bot.stop()
+        took_s = time.monotonic() - began
+    assert (status, took_s < STOPPED_WITHIN_S) == (0, True)
+    assert worker is not None
+    assert not Path(f"/proc/{worker}").exists()
+    home.sandbox.faults.clear()
+    await home.start()
+    for person, song_of in ((uploading, upload), (guest, answer)):
+        await person.sees(song_of)
+        await home.until_state(song_of, "delivered")
