@@ -104,6 +104,32 @@ LEFT JOIN ledger AS hold ON hold.id = ending.hold_id AND hold.kind = 'hold'
 WHERE ending.kind IN ('post', 'void')
 """
 
+# A reset after the post has given its minutes back already.
+GIVEN_BACK = """
+SELECT
+    hold.job_id AS subject,
+    CASE
+        WHEN jobs.state = 'failed' AND post.id IS NOT NULL THEN coalesce(
+            refund.job_id = hold.job_id
+                AND refund.minutes = post.minutes
+                AND refund.period = post.period
+                AND refund.debit = post.credit
+                AND refund.credit = hold.debit,
+            EXISTS (
+                SELECT 1 FROM ledger AS reset
+                WHERE reset.kind = 'reset' AND reset.id > post.id
+                    AND reset.debit = post.credit AND reset.period = post.period
+            )
+        )
+        ELSE refund.id IS NULL
+    END AS holds
+FROM ledger AS hold
+JOIN jobs ON jobs.id = hold.job_id
+LEFT JOIN ledger AS post ON post.hold_id = hold.id AND post.kind = 'post'
+LEFT JOIN ledger AS refund ON refund.hold_id = hold.id AND refund.kind = 'refund'
+WHERE hold.kind = 'hold'
+"""
+
 # What an account had given away by then, in the order in which it was written.
 ADMITTED_WITHIN = """
 WITH moves AS (
@@ -114,7 +140,7 @@ WITH moves AS (
             ORDER BY id
         ) AS taken
     FROM ledger
-    WHERE kind IN ('hold', 'void', 'reset')
+    WHERE kind IN ('hold', 'void', 'refund', 'reset')
 )
 SELECT job_id AS subject, taken <= allowance AS holds
 FROM moves

@@ -114,6 +114,15 @@ class JobFiles:
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
 
+    async def settle(self, job_id: JobId) -> None:
+        """Wait until the job's masters are on the disk, so that a power loss leaves them there."""
+        await asyncio.to_thread(_sync, self.of(job_id).masters)
+
+    async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
+        """Whether all of these masters of the job are there."""
+        masters = [self.of(job_id).master(stem) for stem in stems]
+        return await asyncio.to_thread(_are_there, masters)
+
     async def remove(self, job_id: JobId) -> None:
         """Remove everything of the job; nothing when there is nothing."""
         await asyncio.to_thread(_remove, self.of(job_id).path)
@@ -159,6 +168,20 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
             if exc.errno not in _NO_LINKS:
                 raise
             shutil.copyfile(path, target)
+
+
+def _sync(folder: Path) -> None:
+    """Write a folder and the files in it through to the disk; a new name is the folder's."""
+    for path in (*folder.iterdir(), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _are_there(files: Iterable[Path]) -> bool:
+    return all(file.exists() and file.stat().st_size for file in files)
 
 
 def _remove(directory: Path, *files: Path) -> None:

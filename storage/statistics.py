@@ -11,6 +11,7 @@ from storage.rows import seconds
 
 _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY state"
 _MINUTES = "SELECT kind, sum(minutes) AS minutes FROM ledger WHERE period = ? GROUP BY kind"
+_KINDS = ("hold", "post", "void", "refund")
 _REASONS = """
 SELECT reason, count(*) AS jobs
 FROM jobs
@@ -53,8 +54,8 @@ class Statistics:
         """Return what the period's holds came to."""
         rows = await self._db.read(_MINUTES, (period.key,))
         sums = {row["kind"]: int(row["minutes"]) for row in rows}
-        held, used, void = (sums.get(kind, 0) for kind in ("hold", "post", "void"))
-        return Turnover(held=held - used - void, used=used, given_back=void)
+        held, post, void, refund = (sums.get(kind, 0) for kind in _KINDS)
+        return Turnover(held=held - post - void, used=post - refund, given_back=void + refund)
 
     async def reasons(self, since: datetime, limit: int) -> list[tuple[Reason, int]]:
         """Return why jobs asked for since then failed, most of them first."""

@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
-from bot.domain.quota import Hold, LedgerEntry, Period, Post, Usage, Void
+from bot.domain.quota import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
 from storage.aliases import Alias, account_alias
 from storage.rows import Values, seconds
 
@@ -37,6 +37,20 @@ SELECT hold.id, hold.period, hold.debit, hold.minutes, ending.kind AS ended_by
 FROM ledger AS hold
 LEFT JOIN ledger AS ending ON ending.hold_id = hold.id AND ending.kind IN ('post', 'void')
 WHERE hold.job_id = ? AND hold.kind = 'hold'
+"""
+# The owner's reset of an account has given back all that was taken from it before.
+_POST_OF = """
+SELECT
+    post.period, post.credit AS used, hold.debit AS available, post.minutes, post.hold_id,
+    EXISTS (
+        SELECT 1 FROM ledger AS back
+        WHERE back.hold_id = post.hold_id AND back.kind = 'refund'
+            OR back.debit = post.credit AND back.period = post.period
+                AND back.kind = 'reset' AND back.id > post.id
+    ) AS is_back
+FROM ledger AS post
+JOIN ledger AS hold ON hold.id = post.hold_id
+WHERE post.kind = 'post' AND hold.job_id = ? AND hold.kind = 'hold'
 """
 
 
@@ -102,7 +116,7 @@ class Accounts:
 class Transfer:
     """One row: `minutes` go from `debit` to `credit`."""
 
-    kind: Literal["hold", "post", "void", "grant", "reset"]
+    kind: Literal["hold", "post", "void", "refund", "grant", "reset"]
     debit: str
     credit: str
     minutes: int
@@ -134,7 +148,7 @@ def usage_of(
 
 
 async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
-    """Write the entry inside the caller's transaction; repeating a post or a void does nothing.
+    """Write the entry inside the caller's transaction; repeating any but a hold does nothing.
 
     Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are
     no longer where the entry takes them from.
@@ -146,6 +160,8 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
             await _end_hold(conn, job_id, "post", at)
         case Void(job_id):
             await _end_hold(conn, job_id, "void", at)
+        case Refund(job_id):
+            await _refund(conn, job_id, at)
         case _:
             assert_never(entry)
 
@@ -210,4 +226,20 @@ async def _end_hold(
         at=at,
         job_id=job_id,
         hold_id=hold["id"],
+    ).insert(conn)
+
+
+async def _refund(conn: Connection, job_id: JobId, at: int) -> None:
+    post = next(iter(await conn.execute_fetchall(_POST_OF, (job_id,))), None)
+    if post is None or post["is_back"]:
+        return
+    await Transfer(
+        kind="refund",
+        debit=post["used"],
+        credit=post["available"],
+        minutes=post["minutes"],
+        period=post["period"],
+        at=at,
+        job_id=job_id,
+        hold_id=post["hold_id"],
     ).insert(conn)

@@ -235,6 +235,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             files=store.files,
             parcels=parcels,
             delivery=outside.delivery,
+            endings=endings,
             quotas=quotas,
             board=board,
             clock=clock,

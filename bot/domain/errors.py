@@ -60,6 +60,7 @@ class Reason(StrEnum):
     STOPPED_BY_MANAGER = "stopped_by_manager"
     FILES_EXPIRED = "files_expired"
     SOURCE_GONE = "source_gone"
+    STEMS_LOST = "stems_lost"
     NO_AUDIO_HERE = "no_audio_here"
     ONE_SHOWING = "one_showing"
     INTERNAL = "internal"

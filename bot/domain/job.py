@@ -43,13 +43,14 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.HELD: frozenset({State.SUBMITTING}) | _ENDS,
     State.SUBMITTING: frozenset({State.PROCESSING, State.SUBMITTING}) | _ENDS,
     State.PROCESSING: frozenset({State.SUBMITTING, State.READY}) | _ENDS,
-    State.READY: frozenset({State.DELIVERED, State.KEPT}),
+    State.READY: frozenset({State.DELIVERED, State.KEPT, State.FAILED}),
     State.DELIVERED: frozenset(),
     State.KEPT: frozenset(),
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""Every allowed step. A `ready` job is paid for, so it can only be delivered or kept.
+"""Every allowed step. A `ready` job is paid for, so it is delivered or kept; it fails only when
+its stems were lost before that, and then the minutes go back.
 
 From `received` it leads straight to `ready` when the user has the same stems already.
 """

@@ -130,4 +130,11 @@ class Void:
     job_id: JobId
 
 
-LedgerEntry = Hold | Post | Void
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give back the minutes that a job took; nothing when it took none, or they are back."""
+
+    job_id: JobId
+
+
+LedgerEntry = Hold | Post | Void | Refund

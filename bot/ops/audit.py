@@ -46,6 +46,7 @@ CLAIMS = (
     Claim(2, "a hold ends with its job, once", "holds", sql.ENDED_ONCE),
     Claim(2, "posts are of jobs that were ready, voids of the rest", "ends", sql.POSTED_WHEN_READY),
     Claim(2, "what was held is posted or given back", "ends", sql.ENDED_AS_HELD),
+    Claim(2, "minutes of lost stems are given back, no others", "holds", sql.GIVEN_BACK),
     Claim(3, "no hold above the allowance it was admitted under", "holds", sql.ADMITTED_WITHIN),
     Claim(3, "no pool hands out more than it was given", "pools", sql.POOLS_LAST),
     Claim(3, "billed by decoded length", "jobs", sql.BILLED_BY_LENGTH),

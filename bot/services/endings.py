@@ -4,8 +4,8 @@ import logging
 
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem
-from bot.domain.job import Job
-from bot.domain.quota import Void
+from bot.domain.job import Job, State
+from bot.domain.quota import Refund, Void
 from bot.services.line import Line
 from bot.services.outcomes import Over
 from bot.services.progress import ProgressBoard
@@ -30,7 +30,8 @@ class Endings:
     async def fail(self, job: Job, problem: Problem) -> Over:
         """End a job for a reason that its reply will explain; nothing is charged."""
         ended = job.failed(self._clock.now(), problem)
-        await self._jobs.save(ended, expected=job.state, ledger=Void(job.id), note=problem.reason)
+        back = Refund(job.id) if job.state is State.READY else Void(job.id)
+        await self._jobs.save(ended, expected=job.state, ledger=back, note=problem.reason)
         await self.clear(ended)
         return Over()
 

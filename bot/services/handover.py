@@ -5,8 +5,11 @@ from collections import Counter
 
 from bot.audio.tasks import DoesNotFit
 from bot.domain.clock import Clock
+from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
+from bot.domain.stems import OUTPUTS
 from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
+from bot.services.endings import Endings
 from bot.services.outcomes import Again, Next, Over
 from bot.services.parcels import MAX_SHRINKS, Parcels
 from bot.services.progress import Progress, ProgressBoard, Stage
@@ -31,6 +34,7 @@ class Handover:
         files: JobFiles,
         parcels: Parcels,
         delivery: Delivery,
+        endings: Endings,
         quotas: Quotas,
         board: ProgressBoard,
         clock: Clock,
@@ -39,6 +43,7 @@ class Handover:
         self._files = files
         self._parcels = parcels
         self._delivery = delivery
+        self._endings = endings
         self._quotas = quotas
         self._board = board
         self._clock = clock
@@ -51,6 +56,9 @@ class Handover:
         if job.files_expired:
             return await self.keep(job, "its reply was out of reach until its time was over")
         where = await self._files.prepare(job.id)
+        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
+        if not await self._files.holds(job.id, stems):
+            return await self._endings.fail(job, Problem(Reason.STEMS_LOST))
         self._board.put(job.id, Progress(stage=Stage.ENCODING))
         try:
             parcel = await self._parcel(job, where)

@@ -114,6 +114,7 @@ class Intake:
             await self._files.take_over(earlier.id, job.id, stems)
         except FileNotFoundError:
             return False  # its time was over meanwhile, or one is lost
+        await self._files.settle(job.id)
         await self._jobs.save(
             job.repeated(self._clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
         )

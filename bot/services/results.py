@@ -74,6 +74,7 @@ class Results:
         lag_frames = 0 if is_exact else await self._lag(spools, where.mixture)
         masters = {stem: where.master(stem) for stem in made}
         await self._write(job, made, masters, spools, where.mixture, lag_frames)
+        await self._files.settle(job.id)
         await self._jobs.save(
             job.ready(self._clock.now()), expected=State.PROCESSING, ledger=Post(job.id)
         )

@@ -53,6 +53,7 @@ WHY_FAILED: dict[Reason, Text] = {
     Reason.TIMED_OUT: Text("timed out"),
     Reason.DISK_FULL: Text("disk full"),
     Reason.SOURCE_GONE: Text("file gone"),
+    Reason.STEMS_LOST: Text("stems lost"),
     Reason.INTERNAL: Text("a fault of the bot"),
 }
 

@@ -34,6 +34,7 @@ _PASSING = frozenset(
         Reason.TIMED_OUT,
         Reason.BUSY,
         Reason.DISK_FULL,
+        Reason.STEMS_LOST,
         Reason.INTERNAL,
     }
 )

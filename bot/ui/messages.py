@@ -92,6 +92,9 @@ REASONS: dict[Reason, Templates] = {
     Reason.FILES_EXPIRED: (
         Text("These stems are deleted by now. Send the song again to get new ones."),
     ),
+    Reason.STEMS_LOST: (
+        Text("The stems were made, but lost before I could put them here. Please try again."),
+    ),
     Reason.SOURCE_GONE: (Text("Discord does not have this file any more. Please send it again."),),
     Reason.NO_AUDIO_HERE: (
         Text("There is no song in this message. Choose one with an audio or video file."),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.domain.attempt import AttemptState, RemoteFile
 from bot.domain.job import Job, State, UserId
+from bot.domain.quota import Refund
 from bot.domain.stems import OUTPUTS
 from bot.ops.audit import Terms, audit
 from bot.ops.finding import Finding
@@ -20,6 +21,7 @@ from storage.pools import Pools
 from tests.storage.factories import (
     ADMIN,
     NOW,
+    PROBLEM,
     TODAY,
     USER,
     StillClock,
@@ -36,6 +38,7 @@ UNGUARD = (
     "DROP TRIGGER forgotten_attempts_stay_so",
     "DROP INDEX ledger_one_hold_a_job",
     "DROP INDEX ledger_one_end_of_a_hold",
+    "DROP INDEX ledger_one_refund_of_a_hold",
 )
 KEEP = timedelta(hours=24)
 STRANGER = UserId(2**61 + 5)
@@ -72,13 +75,14 @@ class Evidence:
 
 
 async def collect(root: Path) -> Evidence:
-    """Make the directory: one job in each state, named by it, one past its time, one forgotten."""
+    """Make the directory: one job in each state, named by it, and some with another fate."""
     evidence = Evidence(root)
     db = await Database.open(evidence.database, durable=False)
     try:
         jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
         for state in State:
             await _add(jobs, JobFiles(evidence.jobs), state)
+        await _add_lost(jobs)
         await _add_expired(jobs)
         await _add_forgotten(db)
         await ledger.grant(USER, 5, TODAY, ADMIN)
@@ -106,6 +110,15 @@ async def _add(jobs: JobStore, files: JobFiles, state: State) -> Job:
             if stale.job.id == job.id:
                 await jobs.reply_shown(job.id, stale.version)
     return job
+
+
+async def _add_lost(jobs: JobStore) -> None:
+    job = await lead(jobs, State.READY, job=a_job(job_id="lost"))
+    failed = job.failed(NOW, PROBLEM)
+    await jobs.save(failed, expected=State.READY, ledger=Refund(job.id))
+    for stale in await jobs.stale_replies(await jobs.owed()):
+        if stale.job.id == job.id:
+            await jobs.reply_shown(job.id, stale.version)
 
 
 async def _add_expired(jobs: JobStore) -> None:

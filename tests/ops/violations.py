@@ -133,6 +133,32 @@ VIOLATIONS = [
         )
     ),
     breaks(
+        "minutes of lost stems are given back, no others",
+        "lost",
+        "DELETE FROM ledger WHERE job_id = 'lost' AND kind = 'refund'",
+        "DELETE FROM ledger WHERE kind = 'reset'",
+    ),
+    breaks(
+        "minutes of lost stems are given back, no others",
+        "kept",
+        f"INSERT INTO ledger ({MOVE}) SELECT at, period, 'refund', credit, "
+        "replace(credit, 'used', 'available'), minutes, job_id, hold_id, NULL, NULL "
+        "FROM ledger WHERE job_id = 'kept' AND kind = 'post'",
+    ),
+    *(
+        breaks(
+            "minutes of lost stems are given back, no others",
+            "lost",
+            f"UPDATE ledger SET {change} WHERE job_id = 'lost' AND kind = 'refund'",
+        )
+        for change in (
+            "minutes = 3",
+            "period = '2026-11-21'",
+            "debit = replace(debit, 'used', 'held')",
+            "job_id = 'kept'",
+        )
+    ),
+    breaks(
         "no hold above the allowance it was admitted under",
         "kept",
         "UPDATE ledger SET allowance = 3 WHERE job_id = 'kept' AND kind = 'hold'",

@@ -4,6 +4,7 @@ from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
 
 _SQL = "storage/migrations/0001_jobs_and_ledger.sql"
+_LEDGER_SQL = "storage/migrations/0005_refunds.sql"
 _JOBS = ("tests/storage/test_jobs.py",)
 _LEDGER = ("tests/storage/test_ledger.py",)
 _DATABASE = ("tests/storage/test_database.py",)
@@ -34,21 +35,28 @@ PLANTS = (
     ),
     Plant(
         name="no unique end of a hold",
-        file=_SQL,
+        file=_LEDGER_SQL,
         old="CREATE UNIQUE INDEX ledger_one_end_of_a_hold ",
         new="CREATE INDEX ledger_one_end_of_a_hold ",
         tests=_LEDGER,
     ),
     Plant(
         name="no unique hold of a job",
-        file=_SQL,
+        file=_LEDGER_SQL,
         old="CREATE UNIQUE INDEX ledger_one_hold_a_job ",
         new="CREATE INDEX ledger_one_hold_a_job ",
         tests=_LEDGER,
     ),
     Plant(
+        name="minutes are given back twice",
+        file="storage/transfers.py",
+        old='if post is None or post["is_back"]:',
+        new="if post is None:",
+        tests=_LEDGER,
+    ),
+    Plant(
         name="ledger rows can be changed",
-        file=_SQL,
+        file=_LEDGER_SQL,
         old="CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger",
         new="CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger WHEN 0",
         tests=_LEDGER,
@@ -231,8 +239,8 @@ PLANTS = (
     Plant(
         name="a failure keeps the minutes",
         file="bot/services/endings.py",
-        old="ledger=Void(job.id), note=problem.reason)\n        await self.clear(ended)",
-        new="note=problem.reason)\n        await self.clear(ended)",
+        old="ledger=back, note=problem.reason)",
+        new="note=problem.reason)",
         tests=_RECOVERY,
     ),
     Plant(

@@ -252,6 +252,26 @@ async def test_a_job_ready_at_the_crash_is_delivered_and_not_separated_again(
     await second.close()
 
 
+@pytest.mark.parametrize("is_empty", [False, True])
+async def test_a_job_whose_stems_are_lost_before_their_delivery_is_not_charged(
+    house: House, is_empty: bool
+) -> None:
+    house.delivery.answers = [TimeoutError()] * 5
+    job = await house.split()
+    await house.until(job.id, State.READY)
+    await house.close()
+    lost = house.files.of(job.id).master(Stem.VOCALS)
+    lost.write_bytes(b"") if is_empty else lost.unlink()
+    second = await again(house)
+    failed = await second.until(job.id)
+    usage = await second.usage()
+    await second.close()
+    assert failed.state is State.FAILED
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.STEMS_LOST
+    assert (usage.left, usage.used) == (60, 0)
+
+
 async def test_a_step_that_keeps_failing_ends_the_job_without_a_charge(house: House) -> None:
     house.audio.decode_error = RuntimeError("a bug")
     job = await house.split()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
-from bot.domain.quota import Hold, LedgerEntry, Period, Post, Void
+from bot.domain.quota import Hold, LedgerEntry, Period, Post, Refund, Void
 from storage.aliases import Aliases
 from storage.database import Database
 from storage.jobs import JobStore
@@ -77,6 +77,40 @@ async def test_posting_or_voiding_again_does_nothing(db: Database, ledger: Ledge
         await enter(db, Post(JobId("job1")))
         await enter(db, Void(JobId("job2")))
     assert await account(ledger) == (4, 0, 56)
+
+
+async def test_a_refund_gives_back_once_what_was_posted(db: Database, ledger: Ledger):
+    await enter(db, hold(1, 4))
+    await enter(db, hold(2, 7))
+    await enter(db, Post(JobId("job1")))
+    for _ in range(2):
+        await enter(db, Refund(JobId("job1")))
+        await enter(db, Refund(JobId("job2")))  # nothing was taken for it yet
+        await enter(db, Refund(JobId("job3")))
+        assert await account(ledger) == (0, 7, 53)
+
+
+async def test_what_a_reset_gave_back_is_not_refunded_as_well(db: Database, ledger: Ledger):
+    for number in (1, 2):
+        await enter(db, hold(number, 4))
+        await enter(db, Post(JobId(f"job{number}")))
+        if number == 1:
+            await ledger.reset(USER, TODAY, by=ADMIN)
+    await enter(db, Refund(JobId("job1")))
+    assert await account(ledger) == (4, 0, 56)
+
+
+async def test_a_hold_is_refunded_once_whatever_the_code_does(db: Database):
+    await enter(db, hold(1, 4))
+    await enter(db, Post(JobId("job1")))
+    again = """
+        INSERT INTO ledger (at, period, kind, debit, credit, minutes, job_id, hold_id)
+        SELECT at, period, 'refund', credit, debit, minutes, job_id, hold_id
+        FROM ledger WHERE kind = 'post'
+    """
+    await db.write(lambda conn: conn.execute(again))
+    with pytest.raises(sqlite3.IntegrityError):
+        await db.write(lambda conn: conn.execute(again))
 
 
 async def test_a_void_after_a_post_is_refused(db: Database, ledger: Ledger):
@@ -184,6 +218,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("hold"), st.integers(0, 7), st.integers(1, 25)),
     st.tuples(st.just("post"), st.integers(0, 7), st.just(0)),
     st.tuples(st.just("void"), st.integers(0, 7), st.just(0)),
+    st.tuples(st.just("refund"), st.integers(0, 7), st.just(0)),
     st.tuples(st.just("grant"), st.just(0), st.integers(1, 10)),
     st.tuples(st.just("reset"), st.just(0), st.just(0)),
 )
@@ -193,10 +228,14 @@ class PlainAccount:
     """What the ledger should amount to, counted with two dictionaries."""
 
     def __init__(self) -> None:
-        self.used = 0
         self.granted = 0
         self.holds: dict[int, int] = {}
         self.ended: dict[int, str] = {}
+        self.taken: dict[int, int] = {}
+
+    @property
+    def used(self) -> int:
+        return sum(self.taken.values())
 
     @property
     def held(self) -> int:
@@ -214,12 +253,15 @@ class PlainAccount:
                     return action == "void"
                 if self.ended.setdefault(job, action) != action:
                     return False
-                self.used += self.holds[job] if action == "post" else 0
+                if action == "post" and self.holds[job]:
+                    self.taken[job] = self.holds[job]
                 self.holds[job] = 0
+            case "refund":
+                self.taken.pop(job, None)
             case "grant":
                 self.granted += minutes
             case _:
-                self.used = 0
+                self.taken.clear()
         return True
 
 
@@ -232,6 +274,8 @@ async def act(db: Database, ledger: Ledger, action: str, job: int, minutes: int)
                 await enter(db, Post(JobId(f"job{job}")))
             case "void":
                 await enter(db, Void(JobId(f"job{job}")))
+            case "refund":
+                await enter(db, Refund(JobId(f"job{job}")))
             case "grant":
                 await ledger.grant(USER, minutes, TODAY, by=ADMIN)
             case _:

@@ -58,6 +58,24 @@ async def test_a_migration_keeps_the_rows_of_the_version_before(path: Path):
     assert look(path, "SELECT key, value, note FROM meta") == [("a", "1", None)]
 
 
+async def test_the_ledger_that_knows_refunds_has_every_row_of_the_one_before(path: Path):
+    await opened(path, migrations()[:4])
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.executemany(
+            "INSERT INTO ledger VALUES (?, 1, '2026-11-20', ?, ?, ?, 4, ?, ?, ?, ?)",
+            [
+                (3, "hold", "u:available", "u:held", "job", None, 60, None),
+                (5, "post", "u:held", "u:used", "job", 3, None, None),
+                (8, "reset", "u:used", "u:available", None, None, None, 9),
+            ],
+        )
+    before = look(path, "SELECT * FROM ledger")
+    await opened(path, migrations())
+    assert look(path, "SELECT * FROM ledger") == before
+    assert look(path, "PRAGMA foreign_key_check") == []
+    assert look(path, "SELECT \"table\" FROM pragma_foreign_key_list('ledger')") == [("ledger",)]
+
+
 async def test_a_migration_that_fails_leaves_the_version_before(path: Path):
     await opened(path, migrations())
     before = look(path, SCHEMA)

@@ -5,6 +5,7 @@ import pytest
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
+from bot.domain.quota import Refund
 from storage.database import Database
 from storage.jobs import JobStore
 from storage.statistics import Statistics, Turnover
@@ -37,7 +38,10 @@ async def test_minutes_are_counted_by_what_became_of_them(jobs: JobStore, statis
     await lead(jobs, State.HELD, minutes=3)
     await lead(jobs, State.DELIVERED, minutes=5)
     await lead(jobs, State.FAILED, minutes=7)
-    assert await statistics.turnover(TODAY) == Turnover(held=3, used=5, given_back=7)
+    lost = await lead(jobs, State.READY, minutes=11)
+    failed = lost.failed(NOW, PROBLEM)
+    await jobs.save(failed, expected=State.READY, ledger=Refund(lost.id))
+    assert await statistics.turnover(TODAY) == Turnover(held=3, used=5, given_back=7 + 11)
     assert await statistics.turnover(TOMORROW) == Turnover(held=0, used=0, given_back=0)
 
 
