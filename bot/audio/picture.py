@@ -43,8 +43,9 @@ _MARGIN = 36
 _GUTTER = 32
 _ROW_GAP = 20
 _BAR, _PITCH = 5, 8
-_AXIS_HEIGHT = 44
-_NAME_SIZE, _TIME_SIZE = 30, 22
+_AXIS_HEIGHT = 48
+# On a phone the picture is shown at a quarter of its size, and must still be read.
+_NAME_SIZE, _TIME_SIZE = 36, 28
 _PALETTE = 128
 _QUIETEST_TOP = 0.1
 _CURVE = 0.75

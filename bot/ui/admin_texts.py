@@ -1,6 +1,6 @@
 """Every sentence that the owner and servers' managers read; nothing is decided here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from bot.domain.attempt import AttemptState
@@ -165,7 +165,13 @@ def handed_out(who: str, minutes: int, left: int, period: Period) -> str:
 
 
 def _provider_line(provider: ProviderState) -> str:
-    parts = [f"**{safe(provider.title, LONGEST_TITLE)}**", _state(provider)]
+    title = f"**{safe(provider.title, LONGEST_TITLE)}** · {_state(provider)}"
+    return "\n".join((title, *_work_of(provider)))
+
+
+def _work_of(provider: ProviderState) -> Iterator[str]:
+    """Say what it does, on a line of its own: with everything on one nobody finds the state."""
+    parts = []
     if provider.left_out is None:
         parts.append(say(LINE, inside=provider.inside, waiting=provider.waiting))
     book = provider.book
@@ -176,7 +182,8 @@ def _provider_line(provider: ProviderState) -> str:
         parts.append(
             say(template, submitted=book.submitted, uncertain=uncertain, abandoned=abandoned)
         )
-    return " · ".join(parts)
+    if parts:
+        yield " · ".join(parts)
 
 
 def _state(provider: ProviderState) -> str:

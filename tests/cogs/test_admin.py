@@ -331,7 +331,7 @@ async def test_the_owner_sees_providers_and_figures(
     ada: SandboxClient, cleo: SandboxClient, song: Path
 ) -> None:
     await stems_of(cleo, song)
-    assert await shown(ada, "admin providers") == "**Stemcord** · ready · 0 at work, 0 waiting"
+    assert await shown(ada, "admin providers") == "**Stemcord** · ready\n0 at work, 0 waiting"
     assert await shown(ada, "admin stats") == (
         "**Today:** 1 done\n"
         "**Minutes today:** 4 used, 0 on hold, 0 given back\n"

@@ -52,7 +52,7 @@ def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
 
 def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
     ready = line(inside=2, waiting=1, book=Book(minutes={AttemptState.DONE: 14}))
-    assert ready == "**FineVoice** · ready · 2 at work, 1 waiting · 14 min submitted today"
+    assert ready == "**FineVoice** · ready\n2 at work, 1 waiting · 14 min submitted today"
 
 
 def test_minutes_that_came_to_nothing_are_told_apart() -> None:
