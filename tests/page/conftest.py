@@ -45,8 +45,10 @@ class Visit:
         await self.page.get_by_role("combobox", name="Message").fill(f"/{name}")
         await self.page.get_by_role("option").filter(has_text=f"/{name}").click()
 
-    async def attach(self, *, name: str = "song.wav", option: str = "file") -> None:
-        file = {"name": name, "mimeType": "audio/wav", "buffer": tone()}
+    async def attach(
+        self, *, name: str = "song.wav", option: str = "file", content: bytes | None = None
+    ) -> None:
+        file = {"name": name, "mimeType": "audio/wav", "buffer": content or tone()}
         await self.page.locator(f"input[type=file][aria-label^='{option}']").set_input_files(file)  # type: ignore[arg-type]  # a FilePayload is a dict
 
     async def send(self) -> None:

@@ -1,0 +1,70 @@
+"""What a reader sees of the bot's words, and which of them are not in the reader's language."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from playwright.async_api import Locator
+
+from bot.ui.catalogues import read_catalogue
+from bot.ui.languages import FOLDER
+
+SEEN = ".content, .embed-title, .embed-description, .row button"
+_MARKS = re.compile(r"\{\w*\}|`[^`]*`|\*\*|<[^>]*>|\(\{url\}\)|[\[\]]")
+_NAMES = re.compile(
+    r"/[a-z ]+|Stemcord|Far|Near|Home|Ada|Ben|Cleo|MP3|FLAC|WAV|Opus|MiB|DM|Discord"
+)
+
+
+async def words_of(message: Locator) -> list[str]:
+    """Return what the bot says in a message, on buttons and menus too; not the names of files."""
+    return [text for text in await message.locator(SEEN).all_inner_texts() if text.strip()]
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Somebody who has set one of Discord's locales."""
+
+    locale: str
+    name: str
+    """The language's, as the page's menu has it."""
+
+    def english_in(self, texts: list[str], *, known: set[str]) -> list[str]:
+        """Return those texts that have English in them; `known` are names that have no language."""
+        return [text for text in texts if self._has_english(text, known)]
+
+    def _has_english(self, text: str, known: set[str]) -> bool:
+        if any(re.search(rf"\b{re.escape(each)}\b", text) for each in self._english):
+            return True
+        without = _NAMES.sub("", text)
+        for name in known:
+            without = without.replace(name, "")
+        return self.locale == "ja" and bool(re.search(r"[A-Za-z]{3,}", without))
+
+    @cached_property
+    def _english(self) -> frozenset[str]:
+        """The pieces of English sentences that no sentence of the language has."""
+        spoken = "\n".join(form for entry in self._entries() for form in _forms(entry[1]))
+        return frozenset(
+            piece
+            for english, _ in self._entries()
+            for form in _forms(english)
+            for each in _MARKS.split(form)
+            if len(piece := each.strip(" .,:;·…")) >= 4 and piece not in spoken
+        )
+
+    def _entries(self) -> Iterator[tuple[object, object]]:
+        catalogue: Catalog = read_catalogue(_path(self.locale))
+        return ((entry.id, entry.string) for entry in catalogue if entry.id)
+
+
+def _path(locale: str) -> Path:
+    paths = (FOLDER / f"{name}.po" for name in (locale, locale.partition("-")[0]))
+    return next(path for path in paths if path.exists())
+
+
+def _forms(words: object) -> tuple[str, ...]:
+    return words if isinstance(words, tuple) else (str(words),)
