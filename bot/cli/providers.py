@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +22,6 @@ from bot.providers import local
 from bot.providers.base import Capabilities
 from bot.providers.downloads import Downloads
 from bot.providers.registry import Built
-from bot.services.health import REST_OWNER_S
 from bot.services.plans import Plan, plan
 from storage import spending
 from storage.datadir import DataDir
@@ -52,7 +51,7 @@ def providers(settings: Settings, console: Console) -> int:
     past = _past(DataDir(settings.data_dir), now)
     console.width = max(console.width, WIDTH)
     console.print(_recipes([each.capabilities for each in built.providers]))
-    console.print(_states(settings, built, past, now))
+    console.print(_states(settings, built, past))
     console.print(_sum(past.books, settings.daily_spend_minutes), highlight=False)
     return 0
 
@@ -87,7 +86,7 @@ def _past(data: DataDir, now: datetime) -> Past:
     with read_only(data.database) as conn:
         return Past(
             books=spending.books(conn, midnight),
-            latest=spending.latest(conn, now - timedelta(seconds=REST_OWNER_S)),
+            latest=spending.latest(conn, midnight),
         )
 
 
@@ -108,11 +107,11 @@ def _cell(made: Plan | None) -> str:
     return f"{made.model.name} (basic)" if made.model.is_basic else made.model.name
 
 
-def _states(settings: Settings, built: Built, past: Past, now: datetime) -> Table:
+def _states(settings: Settings, built: Built, past: Past) -> Table:
     table = _table("Today, in UTC", "provider", "state", "attempts", "submitted", "possible cost")
     for each in built.providers:
         name = each.capabilities.name
-        state = _state(settings, name, past.latest.get(name), now)
+        state = _state(settings, name, past.latest.get(name))
         table.add_row(name, state, *_figures(each.capabilities, past.books.get(name, Book())))
     for name, why in built.left_out.items():
         book = past.books.get(name)
@@ -120,14 +119,12 @@ def _states(settings: Settings, built: Built, past: Past, now: datetime) -> Tabl
     return table
 
 
-def _state(settings: Settings, name: str, last: Latest | None, now: datetime) -> str:
+def _state(settings: Settings, name: str, last: Latest | None) -> str:
+    """Say what is on record; whether a running bot rests it, and until when, is in its memory."""
     if name == local.NAME:
         return _state_of_model(settings)
     if last is not None and last.error in OWNERS_NEWS:
-        # A running bot rests it so long; who starts anew asks at once.
-        until = last.at + timedelta(seconds=REST_OWNER_S)
-        if until > now:
-            return f"resting until {until:%H:%M}: {OWNERS_NEWS[last.error]}"
+        return f"{OWNERS_NEWS[last.error]}, as of {last.at:%H:%M}"
     return "ready"
 
 

@@ -52,8 +52,7 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
         await street.settled("audiocleaner")
 
     state, attempts, submitted, possible = rows["audiocleaner"]
-    assert state.startswith("resting until")
-    assert state.endswith("its credit is used up")
+    assert state.startswith("its credit is used up, as of ")
     assert attempts == "done 2, failed 1, refused 1, uncertain 1"
     assert (submitted, possible) == ("4 min", "uncertain 1 min")
     assert rows[""] == ["Submitted today: 4 min of 90"]
