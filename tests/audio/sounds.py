@@ -12,6 +12,27 @@ from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
 LEVEL = 0.5
 TONE_RMS = LEVEL / np.sqrt(2)
+KINDS = [
+    # name, container, codec, sample rate, demuxer, codec as told
+    ("a.mp3", "mp3", "libmp3lame", 44_100, "mp3", "mp3"),
+    ("a.mp2", "mp2", "mp2", 44_100, "mp3", "mp2"),
+    ("low.mp3", "mp3", "libmp3lame", 22_050, "mp3", "mp3"),
+    ("a.m4a", "mp4", "aac", 44_100, "mov", "aac"),
+    ("alac.m4a", "mp4", "alac", 44_100, "mov", "alac"),
+    ("a.mov", "mov", "pcm_s16le", 44_100, "mov", "pcm_s16le"),
+    ("a.aac", "adts", "aac", 44_100, "aac", "aac"),
+    ("a.ogg", "ogg", "libopus", 48_000, "ogg", "opus"),
+    ("a.webm", "webm", "libopus", 48_000, "matroska,webm", "opus"),
+    ("a.mka", "matroska", "aac", 44_100, "matroska,webm", "aac"),
+    ("a.flac", "flac", "flac", 96_000, "flac", "flac"),
+    ("a.wav", "wav", "pcm_s16le", 44_100, "wav", "pcm_s16le"),
+    ("float.wav", "wav", "pcm_f32le", 48_000, "wav", "pcm_f32le"),
+    ("a.aiff", "aiff", "pcm_s16be", 44_100, "aiff", "pcm_s16be"),
+    ("a.caf", "caf", "pcm_s16be", 44_100, "caf", "pcm_s16be"),
+    ("a.ac3", "ac3", "ac3", 48_000, "ac3", "ac3"),
+    ("a.eac3", "eac3", "eac3", 48_000, "eac3", "eac3"),
+    ("a.wma", "asf", "wmav2", 44_100, "asf", "wmav2"),
+]
 
 
 def tone(duration_s=1.0, *, sample_rate=SAMPLE_RATE, channels=2, level=LEVEL, hz=440.0):
