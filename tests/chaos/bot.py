@@ -7,13 +7,13 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.audio.tasks import Decoded
+from bot.audio.tasks import Combined, Decoded, Mix
 from bot.cli.compose import open_store
 from bot.cli.roster import way_out
 from bot.cli.run import Parts, run_with
@@ -43,14 +43,26 @@ TAKING_UP = "taking-up"
 
 @dataclass
 class QuickAudio(FakeAudio):
-    """Takes every file for a song of 100 s, except those that call themselves broken."""
+    """Takes every file for a song of 100 s, except those that call themselves broken or hollow."""
 
     duration_s: float = 100.0
+    hollow: set[Path] = field(default_factory=set)
+    """The folders of jobs whose stems do not last."""
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
-        if source.read_bytes().startswith(Script.BROKEN.encode()):
+        content = source.read_bytes()
+        if content.startswith(Script.BROKEN.encode()):
             raise Rejected(Reason.BROKEN_FILE)
+        if content.startswith(Script.HOLLOW.encode()):
+            self.hollow.add(into.parent)
         return await super().decode(source, into, max_duration_s=max_duration_s)
+
+    async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
+        combined = await super().combine(mixes, frames=frames)
+        for mix in mixes:
+            if mix.path.parent.parent in self.hollow:
+                mix.path.write_bytes(b"")
+        return combined
 
 
 class JumpingClock:

@@ -64,6 +64,8 @@ class Script(StrEnum):
     """Its polls end in what nobody has thought of."""
     AGAIN = "again"
     """The same song each time, so that its user has the stems already."""
+    HOLLOW = "hollow"
+    """Its stems are lost as soon as they are made; that is for the audio tools, too."""
     BROKEN = "broken"
     """Cannot be decoded; that is for the audio tools."""
 
