@@ -64,6 +64,7 @@ class FakeProvider:
         self.cancelled: list[RemoteRef] = []
         self.on_submit: list[Answer] = []
         self.on_poll: list[PollAnswer] = []
+        self.on_cancel: list[Exception] = []
         self.gate: asyncio.Event | None = None
         """When set, a submit waits for it before it answers."""
 
@@ -95,6 +96,8 @@ class FakeProvider:
 
     async def cancel(self, ref: RemoteRef) -> None:
         self.cancelled.append(ref)
+        if self.on_cancel:
+            raise self.on_cancel.pop(0)
 
     async def aclose(self) -> None:
         return None

@@ -6,6 +6,7 @@ Nobody waits for them any more, but a provider may still work on them, and bill 
 import asyncio
 import logging
 
+from bot.domain.attempt import Attempt
 from bot.domain.errors import StoreUnavailable
 from bot.services.submits import Submits
 from storage.jobs import JobStore
@@ -34,5 +35,12 @@ class LooseEnds:
     async def tie_up(self) -> None:
         """Settle every attempt of a job that ended without a result. Safe to repeat."""
         for attempt in await self._jobs.left_open():
+            # A provider that breaks when it is told must not keep the bot from its start.
+            settling = asyncio.gather(self._submits.abandon(attempt), return_exceptions=True)
+            self._note(attempt, *(await settling))
+
+    def _note(self, attempt: Attempt, failure: BaseException | None) -> None:
+        if failure is None:
             log.info("%s: its attempt at %s is settled", attempt.job_id, attempt.provider)
-            await self._submits.abandon(attempt)
+        else:
+            log.error("%s: its attempt stays open", attempt.job_id, exc_info=failure)

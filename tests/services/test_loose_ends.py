@@ -83,21 +83,25 @@ async def test_results_that_were_delivered_are_no_loose_end(house: House) -> Non
 
 
 async def test_a_provider_that_cannot_be_told_does_not_keep_a_job_from_being_cancelled(
-    tmp_path: Path,
+    house: House,
 ) -> None:
-    class Deaf(FakeProvider):
-        async def cancel(self, ref: object) -> None:
-            raise ProviderDown
-
-    deaf = Deaf("vendor", can_cancel=True)
-    deaf.on_poll = [Running()] * 10_000
-    house = await House.build(tmp_path, deaf)
+    house.provider.on_cancel = [ProviderDown()]
     job: Job = await house.until((await house.split()).id, State.PROCESSING)
     stopped = await house.services.splits.cancel(job.id, user_id=job.request.user_id)
     attempt = await only_attempt(house, job.id)
-    await house.close()
     assert stopped.state is State.CANCELLED
     assert attempt.state is AttemptState.ABANDONED
+
+
+async def test_a_provider_that_breaks_when_it_is_told_keeps_no_other_end_loose(
+    house: House,
+) -> None:
+    first = await cancelled_and_killed(house, AttemptState.ACCEPTED)
+    second = await cancelled_and_killed(house, AttemptState.ACCEPTED)
+    house.provider.on_cancel = [ZeroDivisionError("a bug")]
+    await house.services.loose_ends.tie_up()
+    assert (await only_attempt(house, first.job_id)).state is AttemptState.ACCEPTED
+    assert (await only_attempt(house, second.job_id)).state is AttemptState.ABANDONED
 
 
 async def test_a_job_that_is_given_up_leaves_no_work_at_its_provider(house: House) -> None:
