@@ -192,7 +192,9 @@ class AdminCog(OfferingCog):
         await say_privately(interaction, text)
 
     @admin.command(name="block", description=locale_str("Keep somebody from splitting songs"))
-    @app_commands.describe(user=locale_str("Whom; by a server's managers in that server only"))
+    @app_commands.describe(
+        user=locale_str("Whom; everywhere if you run this bot, else in this server")
+    )
     async def block(self, interaction: Talk, user: discord.User) -> None:
         """Block a person: the owner everywhere, a manager in their server."""
         await interaction.response.defer(ephemeral=True)
@@ -211,7 +213,7 @@ class AdminCog(OfferingCog):
         await say_privately(interaction, say(text, who=user.mention))
 
     @admin.command(
-        name="providers", description=locale_str("Show how the providers do (owner only)")
+        name="providers", description=locale_str("Show how the providers are doing (owner only)")
     )
     async def providers(self, interaction: Talk) -> None:
         """Show states, lines and spend."""
@@ -240,7 +242,7 @@ class AdminCog(OfferingCog):
         ),
         stems=locale_str("What is made of a song if nobody says"),
         audio_format=locale_str("How stems are encoded if nobody says"),
-        delivery=locale_str("How stems come"),
+        delivery=locale_str("How stems are delivered"),
         private=locale_str("Show answers to the asker alone if nobody says"),
         reset=locale_str("Begin anew, with the other options given here"),
     )

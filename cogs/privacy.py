@@ -21,7 +21,7 @@ class PrivacyCog(commands.Cog):
         self._privacy = privacy
 
     @app_commands.command(
-        name="privacy", description=locale_str("What I keep of you, and how to delete it")
+        name="privacy", description=locale_str("What I keep about you, and how to delete it")
     )
     async def privacy(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Say it, to the caller alone."""

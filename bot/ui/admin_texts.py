@@ -10,10 +10,9 @@ from bot.domain.quota import Period
 from bot.domain.servers import DeliveryMode, ServerRules
 from bot.services.overview import ProviderState, Stats
 from bot.ui.figures import moment, row
-from bot.ui.messages import STATES
 from bot.ui.minutes import period as words_of
 from bot.ui.names import FORMATS, RECIPES
-from bot.ui.speech import Text, say
+from bot.ui.speech import Counted, Text, say
 from bot.ui.text import safe
 
 MOST_PROVIDERS = 20
@@ -73,14 +72,14 @@ HANDED_OUT = Text(
 POOL_FILLED = Text("The pool of **{server}** has {left} min to hand out.")
 POOL_EMPTIED = Text("You took {minutes} min back from this server's pool.")
 RESET = Text("{who} got {minutes} used min back. What is on hold stays on hold.")
-BLOCKED_EVERYWHERE = Text("{who} is blocked everywhere. Songs on the way are finished.")
-BLOCKED_HERE = Text("{who} is blocked in this server. Songs on the way are finished.")
+BLOCKED_EVERYWHERE = Text("{who} is blocked everywhere. Songs on the way will still be finished.")
+BLOCKED_HERE = Text("{who} is blocked in this server. Songs on the way will still be finished.")
 UNBLOCKED = Text("{who} may split songs again.")
 NOT_BLOCKED = Text("{who} was not blocked.")
 
 READY = Text("ready")
 LEFT_OUT = Text("not used: {why}")
-RESTING = Text("resting until {when}: {cause}")
+RESTING = Text("resting, back {when}: {cause}")
 UNKNOWN_CAUSE = Text("it failed")
 LINE = Text("{inside} at work, {waiting} waiting")
 SPENT = Text("{submitted} min submitted today")
@@ -90,7 +89,17 @@ SPENT_IN_DOUBT = Text(
 
 SONGS_TODAY = Text("**Today:** {songs}")
 SONGS_PERIOD = Text("**Songs {period}:** {songs}")
-SONGS_IN_STATE = Text("{count} {state}")
+SONGS_IN: dict[State, Counted] = {
+    State.RECEIVED: Counted("{count} starting", "{count} starting", by="count"),
+    State.HELD: Counted("{count} in line", "{count} in line", by="count"),
+    State.SUBMITTING: Counted("{count} being sent", "{count} being sent", by="count"),
+    State.PROCESSING: Counted("{count} being separated", "{count} being separated", by="count"),
+    State.READY: Counted("{count} being delivered", "{count} being delivered", by="count"),
+    State.DELIVERED: Counted("{count} done", "{count} done", by="count"),
+    State.KEPT: Counted("{count} made but not sent", "{count} made but not sent", by="count"),
+    State.FAILED: Counted("{count} failed", "{count} failed", by="count"),
+    State.CANCELLED: Counted("{count} cancelled", "{count} cancelled", by="count"),
+}
 NO_SONGS = Text("no songs")
 TURNOVER = Text("**Minutes {period}:** {used} used, {held} on hold, {given_back} given back")
 SPEND_TODAY = Text("**Submitted to providers:** {today} min today")
@@ -104,7 +113,7 @@ ERRORS = Text("**What providers answered {period}:** {errors}")
 
 ANYWHERE = Text("**Channels:** everywhere")
 CHANNELS = Text("**Channels:** {channels}")
-DEFAULTS = Text("**When nothing is said:** {stems}, {format}, {visibility}")
+DEFAULTS = Text("**By default:** {stems}, {format}, {visibility}")
 DELIVERED = Text("**Delivery:** {delivery}")
 PUBLIC = Text("seen by everybody")
 PRIVATE = Text("seen by the asker alone")
@@ -200,11 +209,7 @@ def _why(reason: Reason) -> str:
 
 
 def _songs(jobs: Mapping[State, int]) -> str:
-    counted = [
-        say(SONGS_IN_STATE, count=jobs[state], state=say(STATES[state]).lower())
-        for state in State
-        if jobs.get(state)
-    ]
+    counted = [say(SONGS_IN[state], count=jobs[state]) for state in State if jobs.get(state)]
     return row(counted) or say(NO_SONGS)
 
 

@@ -215,8 +215,7 @@ def _cost(job: Job, parcel: Parcel) -> str | None:
 
 
 def _listed(job: Job) -> str:
-    recipe, state = say(RECIPES[job.request.recipe]), say(messages.STATES[job.state])
-    return f"`{job.id}` **{safe(job.title)}** · {recipe}: {state}"
+    return f"`{job.id}` **{safe(job.title)}** · {messages.standing(job)}"
 
 
 def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from discord.app_commands import Choice
 from bot.domain.job import Job
 from bot.domain.stems import AudioFormat
 from bot.services.plans import Offer
-from bot.ui.messages import STATES
-from bot.ui.names import FORMATS, RECIPES, recipe_label
-from bot.ui.speech import say
+from bot.ui import messages
+from bot.ui.names import FORMATS, recipe_label
 from bot.ui.text import shortened
 from bot.ui.translation import composed
 
@@ -66,6 +65,5 @@ def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
 
 
 def _job_label(job: Job) -> str:
-    recipe, state = say(RECIPES[job.request.recipe]), say(STATES[job.state])
-    tail = f" · {recipe}: {state} ({job.id})"
+    tail = f" · {messages.standing(job)} ({job.id})"
     return shortened(job.title, LONGEST_NAME - len(tail)) + tail

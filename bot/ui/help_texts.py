@@ -12,7 +12,7 @@ _LINES: tuple[Text | None, ...] = (
     Text("**`/split`** with a song starts one; this is where its stems will appear."),
     Text("Or send it to me in a DM, or choose `{menu}` in the menu of a message."),
     Text("**`/jobs`** shows your songs, **`/result`** their stems again, **`/cancel`** stops one."),
-    Text("**`/quota`** shows your minutes, **`/privacy`** what I keep of you."),
+    Text("**`/quota`** shows your minutes, **`/privacy`** what I keep about you."),
     None,
     Text("A song may have up to {minutes} min and {size} MiB."),
     Text("A minute begun counts as a minute. What does not work out is not charged."),

@@ -54,7 +54,7 @@ REASONS: dict[Reason, Templates] = {
         ),
         Text("This song takes {needed} min; you have {left} left, and more <t:{resets_at}:R>."),
         Text("Your {allowance} min are used or on hold. You have more <t:{resets_at}:R>."),
-        Text("You have not enough minutes left for this song."),
+        Text("You do not have enough minutes left for this song."),
     ),
     Reason.SPEND_CAP: (
         Text("The minutes that may be spent here are used up for now. Try again later."),
@@ -90,7 +90,7 @@ REASONS: dict[Reason, Templates] = {
     Reason.STOPPED_BY_USER: (Text("You stopped this one."),),
     Reason.STOPPED_BY_MANAGER: (Text("A manager of this server stopped this one."),),
     Reason.FILES_EXPIRED: (
-        Text("These stems are deleted by now. Send the song again to get new ones."),
+        Text("These stems have been deleted. Send the song again to get new ones."),
     ),
     Reason.STEMS_LOST: (
         Text("The stems were made, but lost before I could put them here. Please try again."),
@@ -99,7 +99,7 @@ REASONS: dict[Reason, Templates] = {
     Reason.NO_AUDIO_HERE: (
         Text("There is no song in this message. Choose one with an audio or video file."),
     ),
-    Reason.ONE_SHOWING: (Text("I am still busy with your last wish. Give me a moment."),),
+    Reason.ONE_SHOWING: (Text("I am still busy with your last request. Give me a moment."),),
     Reason.INTERNAL: (
         Text("Something went wrong on my side. Try again, or tell those who run this bot."),
     ),
@@ -155,6 +155,8 @@ STATES: dict[State, Text] = {
     State.CANCELLED: Text("Cancelled"),
 }
 
+STANDING = Text("{recipe}: {state}")
+
 SENT: dict[str, Text] = {
     "lower_bit_rate": Text("At a lower bit rate, to fit what Discord takes here."),
     "mp3_instead": Text("As MP3, because {wanted} is larger than what Discord takes here."),
@@ -190,7 +192,9 @@ NOT_FOUND = Text("I know no such song of yours. `/jobs` shows those that I know.
 BAD_OPTION = Text("I do not understand one of the options. Choose from what is offered.")
 COMMANDS_CHANGED = Text("This command has changed. Give Discord a minute, then try again.")
 NO_JOBS = Text("You have no songs here yet. Start one with `/split`.")
-UNKNOWN = Text("Something went wrong on my side. Those who run this bot find it as `{error_id}`.")
+UNKNOWN = Text(
+    "Something went wrong on my side. Those who run this bot can find it as `{error_id}`."
+)
 PLAIN_RESULT = Text("Your stems are here.")
 
 
@@ -214,6 +218,11 @@ def stage(progress: Progress) -> str:
     if progress.eta_s is not None:
         facts["wait"] = about(progress.eta_s)
     return _first_filled(STAGES[progress.stage], facts)
+
+
+def standing(job: Job) -> str:
+    """Say what is made of a song and how far that is, like `Karaoke: Done`."""
+    return say(STANDING, recipe=say(RECIPES[job.request.recipe]), state=say(STATES[job.state]))
 
 
 def sent(note: str, wanted: str) -> str | None:

@@ -34,7 +34,7 @@ STAYS = Text(
     "is over, and what those who run this bot or a server decided about you, such as a block."
 )
 MESSAGES_STAY = Text(
-    "My messages stay in Discord. Delete those that you do not want first, below each."
+    "My messages stay in Discord. First delete those that you do not want, below each."
 )
 CONFIRMED = Text("Yes, delete everything")
 

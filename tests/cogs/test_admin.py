@@ -283,7 +283,7 @@ async def test_a_server_sets_its_house_and_split_keeps_to_it(
     )
     assert rules == (
         f"**Channels:** <#{lounge}>\n"
-        "**When nothing is said:** Vocals, Opus, seen by the asker alone\n"
+        "**By default:** Vocals, Opus, seen by the asker alone\n"
         "**Delivery:** Files only"
     )
     assert await refusal_of(cleo, song) == (
@@ -313,7 +313,7 @@ async def test_defaults_are_changed_one_by_one_and_begun_anew(
     rules = await shown(ben, "admin defaults", reset=True, private=False)
     assert rules == (
         "**Channels:** everywhere\n"
-        "**When nothing is said:** Karaoke, MP3, seen by everybody\n"
+        "**By default:** Karaoke, MP3, seen by everybody\n"
         "**Delivery:** As everywhere"
     )
 

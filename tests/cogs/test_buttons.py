@@ -82,7 +82,7 @@ async def test_delete_takes_the_message_and_the_files(
     assert job.files_expired
     assert not evening.files.of(job.id).path.exists()
     await ada.command("result", job=job_id)
-    await ada.wait_for(says("These stems are deleted by now."))
+    await ada.wait_for(says("These stems have been deleted."))
 
 
 async def test_another_recipe_is_another_job_of_the_same_song(
@@ -224,7 +224,7 @@ async def test_one_wish_at_a_time(evening: Evening, ada: SandboxClient, song: Pa
     evening.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     await ada.press(message, "To my DM")
-    await ada.wait_for(says("I am still busy with your last wish."))
+    await ada.wait_for(says("I am still busy with your last request."))
     evening.audio.gate.set()
     await until_there_are(ada, 2)
 
@@ -238,7 +238,7 @@ async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
     [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
     await evening.services.showings.discard(job)
     evening.audio.gate.set()
-    await ada.wait_for(says("These stems are deleted by now."))
+    await ada.wait_for(says("These stems have been deleted."))
 
 
 async def test_a_showing_that_discord_finds_too_large_comes_smaller(

@@ -44,7 +44,7 @@ async def test_lists_and_admin_cards_follow_the_reader(
     await ada.command("jobs")
     await ada.wait_for(lambda message: titled(message) == "Tus canciones")
     await ada.command("admin stats")
-    await ada.wait_for(lambda message: titled(message) == "Cifras")
+    await ada.wait_for(lambda message: titled(message) == "Estadísticas")
     await ada.command("admin defaults", delivery="links")
     await ada.wait_for(lambda message: titled(message) == "Este servidor")
 

@@ -32,20 +32,20 @@ TONGUES = (
     Tongue(
         locale="ja",
         separating="分離中",
-        charged="1分を使いました。今日の残りは3分中2分です",
+        charged="1分使いました（今日の残り：2/3分）",
         other_stems="別のステム",
-        choose="何を作りますか?",
+        choose="何を作りますか？",
         no_audio="このファイルは音声として読めません。",
         not_found="そのような曲は見つかりません。`/jobs` で曲の一覧を確認できます。",
     ),
     Tongue(
         locale="es-ES",
         separating="está separando",
-        charged="Usaste 1 min, te quedan 2 de 3 hoy",
+        charged="Usaste 1 min. Disponibles hoy: 2 de 3",
         other_stems="Otras pistas",
-        choose="¿Qué hago con ella?",
+        choose="¿Qué quieres hacer con esta canción?",
         no_audio="No puedo leer este archivo como audio.",
-        not_found="No conozco ninguna canción tuya así. `/jobs` muestra las que conozco.",
+        not_found="No encuentro esa canción entre las tuyas. Mira tu lista con `/jobs`.",
     ),
 )
 

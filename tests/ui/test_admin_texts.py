@@ -13,7 +13,9 @@ from bot.domain.servers import DeliveryMode, ServerRules
 from bot.services.overview import Figures, ProviderState, Stats
 from bot.ui import admin_texts
 from bot.ui.card import Card, Tone
+from bot.ui.languages import Languages
 from bot.ui.rendering import embed_of
+from bot.ui.speech import speaking
 from storage.spending import Book
 from storage.statistics import Turnover
 from tests.ui.factories import NOW
@@ -65,7 +67,7 @@ def test_a_provider_in_this_process_costs_nothing() -> None:
 
 def test_a_resting_provider_says_until_when_and_why() -> None:
     resting = line(rests_until=NOW + timedelta(minutes=10), cause="ProviderAuth")
-    assert f"resting until <t:{int(NOW.timestamp()) + 600}:R>: its key is refused" in resting
+    assert f"resting, back <t:{int(NOW.timestamp()) + 600}:R>: its key is refused" in resting
     assert "it failed" in line(rests_until=NOW, cause="Unheard")
 
 
@@ -102,6 +104,25 @@ def test_a_day_is_told_once_and_a_longer_period_beside_it() -> None:
         "**Minutes this week:** 120 used, 8 on hold, 14 given back",
         "**Submitted to providers:** 60 of 100 min today, 300 min this week",
     )
+
+
+def test_songs_in_every_state_are_counted() -> None:
+    assert set(admin_texts.SONGS_IN) == set(State)
+
+
+@pytest.mark.parametrize(
+    ("locale", "songs"),
+    [
+        ("en", "**Today:** 2 done, 1 made but not sent, 1 failed"),
+        ("es", "**Hoy:** 2 terminadas, 1 hecha pero sin enviar, 1 fallida"),
+        ("pt-BR", "**Hoje:** 2 prontas, 1 feita mas não enviada, 1 com falha"),
+        ("ja", "**今日：**完了 2曲、未送信 1曲、失敗 1曲"),
+    ],
+)
+def test_counted_songs_agree_with_their_number(locale: str, songs: str) -> None:
+    today = Figures(jobs={State.DELIVERED: 2, State.KEPT: 1, State.FAILED: 1}, submitted=0)
+    with speaking(Languages.in_folder().of(locale)):
+        assert admin_texts.stats_lines(stats(today=today, this_period=today))[0] == songs
 
 
 def test_what_went_wrong_is_counted() -> None:

@@ -10,9 +10,9 @@ from babel.messages.catalog import Catalog
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.ui import labels, messages
-from bot.ui.card import card_of
+from bot.ui.card import card_of, jobs_card
 from bot.ui.catalogues import update
-from bot.ui.choices import recipe_choices
+from bot.ui.choices import job_choices, recipe_choices
 from bot.ui.languages import FOLDER, Languages
 from bot.ui.registration import commands_payload
 from bot.ui.speech import ENGLISH, Counted, Text, number, say, speaking
@@ -124,7 +124,7 @@ async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: L
     karaoke = stems["choices"][0]
     assert karaoke["name"] == "Karaoke: instrumental and vocals (basic)"
     assert karaoke["name_localizations"]["nl"] == "Meezingen: instrumental and vocals (basic)"
-    assert karaoke["name_localizations"]["es-419"] == "Karaoke: instrumental y voz (básico)"
+    assert karaoke["name_localizations"]["es-419"] == "Karaoke: instrumental y voz (calidad básica)"
     assert "nl" not in payload["split"]["description_localizations"], "missing is English"
 
 
@@ -146,7 +146,15 @@ def test_a_card_speaks_the_language(locale: str, title: str, line: str, button: 
 def test_choices_follow_the_reader(with_one_more: Languages) -> None:
     with speaking(with_one_more.of("ja")):
         names = [choice.name for choice in recipe_choices(OfferingSplits().offers())]
-    assert names[0] == "カラオケ: インストとボーカル(簡易)"
+    assert names[0] == "カラオケ：インストとボーカル（簡易版）"
+
+
+def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
+    with speaking(Languages.in_folder().of("ja")):
+        [line] = jobs_card([a_job(State.DELIVERED)]).lines
+        [choice] = job_choices("", [a_job(State.DELIVERED)])
+    assert line.endswith(" · カラオケ：完了")
+    assert choice.name == "Neon Rain · カラオケ：完了 (k7f2q)"
 
 
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
