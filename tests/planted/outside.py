@@ -35,13 +35,6 @@ OUTSIDE = (
         tests=_DOWNLOADS,
     ),
     Plant(
-        name="half a file is taken for the whole",
-        file="bot/providers/downloads.py",
-        old="if declared is not None and received != declared:",
-        new="if declared is not None and received > declared:",
-        tests=_DOWNLOADS,
-    ),
-    Plant(
         name="a key goes where it is redirected",
         file="bot/providers/downloads.py",
         old="_target(where, response), {}",

@@ -14,6 +14,7 @@ from bot.domain.stems import AudioFormat, Recipe, Stem
 from bot.providers.base import Running
 from bot.providers.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.services.delivery import Refused, ReplyUnavailable
+from bot.services.outcomes import Waiting
 from tests.fakes import FakeProvider
 from tests.services.house import ADA, BEN, House
 
@@ -46,6 +47,13 @@ async def test_work_starts_only_after_the_acknowledgement(house: House) -> None:
     await asyncio.sleep(0.05)
     assert (await house.job(job.id)).state is State.RECEIVED
     assert not house.provider.submits
+
+
+async def test_a_step_of_an_unacknowledged_request_does_nothing(house: House) -> None:
+    job = await house.receive()
+    assert await house.services.steps.advance(job.id) == Waiting()
+    assert (await house.job(job.id)).state is State.RECEIVED
+    assert house.downloads.most_active == 0
 
 
 async def test_an_unacknowledged_request_is_cancelled_and_costs_nothing(house: House) -> None:
