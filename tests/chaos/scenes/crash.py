@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from bot.domain.job import State
+from sandbox.bot_process import BotProcess
 from tests.chaos.bot import HASTE
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
@@ -87,16 +88,29 @@ async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
 async def _die_at(here: Stage, point: Point, random: Random) -> bool:
     for _ in range(TRIES):
         bot = await here.start(point, settings=WAYS[point.step].settings)
+        living = asyncio.create_task(_live(here, bot, point, random))
         try:
             async with asyncio.timeout(DIES_WITHIN_S):
-                if await here.online(bot):
-                    await _act(here, point, random)
                 return await bot.wait() == KILLED
         except TimeoutError:
             await bot.kill()
         finally:
+            await _ended(living)
             here.sandbox.faults.clear()
     return False
+
+
+async def _live(here: Stage, bot: BotProcess, point: Point, random: Random) -> None:
+    if await here.online(bot):
+        await _act(here, point, random)
+
+
+async def _ended(living: asyncio.Task[None]) -> None:
+    """Stop what was done in a life that is over, wherever it was. Raises what went wrong in it."""
+    living.cancel()
+    await asyncio.wait({living})
+    if not living.cancelled():
+        living.result()
 
 
 async def _expire(here: Stage) -> list[Point]:
