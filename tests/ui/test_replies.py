@@ -1,9 +1,9 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,9 +18,11 @@ from bot.ui.replies import EDITS_AT_A_TIME, Replies
 from bot.ui.routes import Way
 from bot.ui.sheet import Sheet
 from storage.database import Database
-from storage.jobs import JobStore
+from storage.jobs import JobStore, StaleReply
 from tests.fakes import FakeClock
 from tests.ui.factories import NOW, REPLY, a_job, a_parcel
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -108,6 +110,31 @@ class ForgetfulStore(JobStore):
         self, job_id: JobId, version: int, *, message_id: int | None = None
     ) -> None:
         raise StoreUnavailable("locked")
+
+
+class SlowStore(JobStore):
+    """Hands over what one kind of read found only when the gate is open."""
+
+    def __init__(self, *, db: Database, slow: str) -> None:
+        super().__init__(db=db)
+        self._slow = slow
+        self.gate = asyncio.Event()
+        self.has_read = asyncio.Event()
+
+    async def unfinished(self) -> list[Job]:
+        return await self._handed_over("unfinished", await super().unfinished())
+
+    async def owed(self) -> dict[JobId, int]:
+        return await self._handed_over("owed", await super().owed())
+
+    async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
+        return await self._handed_over("stale_replies", await super().stale_replies(among))
+
+    async def _handed_over(self, read: str, found: T) -> T:
+        if read == self._slow:
+            self.has_read.set()
+            await self.gate.wait()
+        return found
 
 
 class Desk:
@@ -362,6 +389,30 @@ async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
     assert desk.routes.sheets[-1].files is not None
 
 
+@pytest.mark.parametrize("is_noted", [True, False])
+@pytest.mark.parametrize("slow", ["unfinished", "owed", "stale_replies"])
+async def test_what_was_read_before_a_delivery_replaces_no_stems(
+    desk: Desk, tmp_path: Path, slow: str, is_noted: bool
+) -> None:
+    store = SlowStore(db=desk.db, slow=slow)
+    desk = Desk(desk.db, store)
+    job = await desk.processing()
+    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+    desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+    async with desk.running():
+        await store.has_read.wait()
+        await desk.replies.deliver(ready, a_parcel(tmp_path))
+        if is_noted:
+            done = ready.delivered(NOW, message_id=71, sent=None)
+            await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
+            desk.replies.forget(job.id)
+        desk.clock.move(minutes=1)
+        store.gate.set()
+        await desk.until_nothing_is_owed()
+        await desk.rest()
+        assert len(desk.routes.sheets) == 1, "the stems, and nothing after them"
+
+
 async def test_a_final_card_is_shown_although_edits_failed_before(desk: Desk) -> None:
     job = await desk.add()
     desk.routes.answers = [ReplyUnavailable("status 503")]
@@ -433,14 +484,12 @@ async def test_a_crowded_channel_gets_states_but_no_progress(desk: Desk) -> None
     assert desk.routes.first_lines == ["Starting"] * 6
 
 
-async def test_the_writer_outlives_a_store_that_is_away(tmp_path: Path) -> None:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
-    desk = Desk(db, AwayStore(db=db))
+async def test_the_writer_outlives_a_store_that_is_away(desk: Desk) -> None:
+    desk = Desk(desk.db, AwayStore(db=desk.db))
     await desk.add()
     async with desk.running():
         await desk.until_nothing_is_owed()
     assert desk.routes.first_lines == ["Starting"]
-    await db.close()
 
 
 async def test_a_busy_channel_does_not_hold_up_the_rest(desk: Desk) -> None:
