@@ -63,10 +63,11 @@ def read_language(path: Path) -> Language:
 
 
 def _can_be_said(entry: Message) -> bool:
-    """Whether all forms are there, and ask for nothing that the English one does not have."""
+    """Whether all forms are there, and can be filled in with what fills in the English one."""
     english = entry.id if isinstance(entry.id, str) else entry.id[-1]
     forms = [entry.string or ""] if isinstance(entry.string, str | None) else [*entry.string]
+    facts = dict.fromkeys(fields_of(english), "…")
     try:
-        return all(form and fields_of(form) <= fields_of(english) for form in forms)
-    except ValueError:  # braces that do not match
+        return all(form and form.format(**facts) for form in forms)
+    except (LookupError, ValueError, AttributeError, TypeError):
         return False

@@ -104,7 +104,9 @@ def test_a_language_has_its_own_plurals(with_one_more: Languages, limit: int, wo
         assert messages.problem(Problem(Reason.TOO_MANY_JOBS, {"limit": limit})) == words
 
 
-@pytest.mark.parametrize("said", ["{nobody} knows", "open {brace", ""])
+@pytest.mark.parametrize(
+    "said", ["{nobody} knows", "open {brace", "", "{}", "{0}", "{name:d}", "{name!x}", "{name.x}"]
+)
 def test_what_cannot_be_filled_in_stays_english(tmp_path: Path, said: str) -> None:
     (tmp_path / "nl.po").write_text(f'msgid "Hello {{name}}"\nmsgstr "{said}"\n')
     with speaking(Languages.in_folder(tmp_path).of("nl")):
