@@ -1,7 +1,9 @@
 """What a rehearsal measured, and whether that is good enough."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+RECOVERED_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,13 @@ def at_most(scene: str, what: str, measured: float, limit: float, unit: str = ""
         is_met=measured <= limit,
         is_speed=True,
     )
+
+
+def recovered(scene: str, starts: Sequence[tuple[float, float]]) -> Figure:
+    """Say that bots must have taken up their jobs in time, even the slowest of these starts."""
+    wall_s, cpu_s = max(starts)
+    slowest = at_most(scene, "a start with jobs to take up, max", wall_s, RECOVERED_WITHIN_S, " s")
+    return replace(slowest, measured=f"{slowest.measured} ({cpu_s:.3g} s of a processor)")
 
 
 def exactly(scene: str, what: str, measured: int, wanted: int) -> Figure:

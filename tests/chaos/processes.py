@@ -1,5 +1,6 @@
 """The processes below a bot, read from /proc."""
 
+import os
 from pathlib import Path
 
 
@@ -23,6 +24,12 @@ def peak_mib(pid: int) -> float:
     """Return the most memory that a process ever had, without its children's."""
     [peak] = [line.split()[1] for line in _of(pid, "status").splitlines() if "VmHWM" in line]
     return int(peak) / 1024
+
+
+def cpu_s(pid: int) -> float:
+    """Return for how long a process has had a processor."""
+    ticks = _of(pid, "stat").rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def _of(pid: int, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from sandbox.bot_process import BotProcess
 from sandbox.interactions import ANSWER_WITHIN_S
@@ -16,6 +17,7 @@ from tests.chaos.census import Census
 from tests.chaos.crowd import Answer, Crowd
 from tests.chaos.lag import lag_ms
 from tests.chaos.points import Point
+from tests.chaos.processes import cpu_s
 from tests.chaos.services import Script
 
 ONLINE_WITHIN_S = 30.0
@@ -32,9 +34,17 @@ _OWED = (
 )
 
 
+class Start(NamedTuple):
+    """How long a bot took from its start until it was online, with its jobs taken up."""
+
+    wall_s: float
+    cpu_s: float
+    """So long it had a processor; the rest it waited, for one or for the disk."""
+
+
 @dataclass(slots=True)
 class Stage:
-    """The stand-in, its crowd, and what outlives each bot; `starts_s` are all starts so far."""
+    """The stand-in, its crowd, and what outlives each bot; `starts` are all so far."""
 
     home: Path
     sandbox: Sandbox
@@ -42,7 +52,7 @@ class Stage:
     settings: dict[str, str] = field(default_factory=dict)
     module: str = "tests.chaos.bot"
     has_vendors: bool = False
-    starts_s: list[float] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
     bots: list[BotProcess] = field(default_factory=list)
 
     @property
@@ -95,7 +105,7 @@ class Stage:
             async with asyncio.timeout(ONLINE_WITHIN_S):
                 while not ended.done():
                     if self.sandbox.world.bot_is_online:
-                        self.starts_s.append(time.monotonic() - began)
+                        self.starts.append(Start(time.monotonic() - began, cpu_s(bot.pid)))
                         return True
                     await asyncio.sleep(0.01)
             return False

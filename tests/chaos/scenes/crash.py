@@ -11,11 +11,11 @@ from bot.domain.job import State
 from sandbox.bot_process import BotProcess
 from tests.chaos.bot import HASTE
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, none_of, note
+from tests.chaos.figures import Figure, none_of, note, recovered
 from tests.chaos.lanes import in_lanes
 from tests.chaos.points import KILLED, Moment, Point
 from tests.chaos.services import Script
-from tests.chaos.stage import Stage, stage
+from tests.chaos.stage import Stage, Start, stage
 from tests.chaos.ways import WAYS
 
 NAME = "crash"
@@ -39,7 +39,7 @@ class Tally:
     lives: int = 0
     missed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    starts_s: list[float] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
 
 
 def points(random: Random) -> list[Point]:
@@ -61,7 +61,7 @@ async def crash(home: Path, *, seeds: Sequence[int], most: int | None = None) ->
         note(NAME, "deaths at a point", f"{tally.lives - len(tally.missed):,}"),
         none_of(NAME, "points that were not reached", tally.missed),
         none_of(NAME, "broken promises", tally.broken),
-        at_most(NAME, "a start with jobs to take up, max", max(tally.starts_s), 5, " s"),
+        recovered(NAME, tally.starts),
     ]
 
 
@@ -82,7 +82,7 @@ async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
             tally.lives += len(Moment)
             tally.missed += [f"{point} (seed {seed})" for point in await _expire(here)]
             tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here, keep=SHORT)]
-        tally.starts_s += here.starts_s
+        tally.starts += here.starts
 
 
 async def _die_at(here: Stage, point: Point, random: Random) -> bool:

@@ -8,10 +8,10 @@ from random import Random
 
 from sandbox.bot_process import BotProcess
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, exactly, none_of, note
+from tests.chaos.figures import Figure, exactly, none_of, note, recovered
 from tests.chaos.lanes import in_lanes
 from tests.chaos.services import ENDING
-from tests.chaos.stage import Stage, stage
+from tests.chaos.stage import Stage, Start, stage
 
 NAME = "kills"
 LIVES_S = 2.0
@@ -29,7 +29,7 @@ class Tally:
     """Those that came while the bot took jobs up."""
     jobs: int = 0
     broken: list[str] = field(default_factory=list)
-    starts_s: list[float] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
 
 
 async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int) -> list[Figure]:
@@ -43,7 +43,7 @@ async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int
         note(NAME, "of them while taking jobs up", f"{tally.early:,}"),
         note(NAME, "jobs", f"{tally.jobs:,}"),
         none_of(NAME, "broken promises", tally.broken),
-        at_most(NAME, "a start with jobs to take up, max", max(tally.starts_s), 5, " s"),
+        recovered(NAME, tally.starts),
     ]
 
 
@@ -66,7 +66,7 @@ async def _lives(home: Path, seed: int, rounds: int, in_flight: int, tally: Tall
         found = unfinished(is_drained) + broken_promises(here)
         tally.broken += [f"seed {seed}: {said}" for said in found]
         tally.jobs += here.rows(_JOBS)[0][0]
-        tally.starts_s += here.starts_s
+        tally.starts += here.starts
 
 
 async def _kill(here: Stage, bot: BotProcess, tally: Tally) -> None:
