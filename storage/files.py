@@ -15,6 +15,7 @@ from bot.domain.job import JobId
 from bot.domain.stems import Stem
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
+_REMOVALS = 100
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 """What file systems answer where a file cannot have another name."""
 
@@ -151,7 +152,11 @@ def _make(where: JobDir) -> None:
 
 def _make_in(*folders: Path) -> None:
     for folder in folders:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError as exc:
+            # There, and gone when looked at: the job is being removed.
+            raise FileNotFoundError(folder) from exc
 
 
 def _digest(path: Path) -> str:
@@ -187,8 +192,16 @@ def _are_there(files: Iterable[Path]) -> bool:
 def _remove(directory: Path, *files: Path) -> None:
     for file in files:
         file.unlink(missing_ok=True)
-    if directory.exists():
-        shutil.rmtree(directory)
+    for tries_left in reversed(range(_REMOVALS)):
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            if not directory.exists():
+                return
+        except OSError as exc:
+            # Somebody put a file into it meanwhile: a showing, which ends where folders are gone.
+            if exc.errno != errno.ENOTEMPTY or not tries_left:
+                raise
 
 
 def _size_bytes(root: Path) -> int:

@@ -1,4 +1,6 @@
+import asyncio
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,20 @@ async def test_equal_files_have_equal_digests(files: JobFiles):
         (await files.prepare(job_id)).input.write_bytes(content)
     digests = [await files.digest(JobId(each)) for each in (JOB, "same2", "other")]
     assert digests[0] == digests[1] != digests[2]
+
+
+async def test_a_job_is_removed_though_showings_of_it_come_and_go(files: JobFiles):
+    async def show(name: str) -> None:
+        with suppress(FileNotFoundError):
+            while True:
+                async with files.scratch(JOB, name) as folder:
+                    (folder / "Neon Rain (Vocals).flac").write_bytes(b"x")
+
+    for _ in range(20):
+        where = await filled(files)
+        async with asyncio.TaskGroup() as showings:
+            for name in ("one", "two", "three"):
+                showings.create_task(show(name))
+            await asyncio.sleep(0.005)
+            await files.remove(JOB)
+        assert not where.path.exists()
