@@ -1,7 +1,8 @@
 """Many jobs in few channels, under Discord's real limits: what is edited when, and by which way.
 
-The first half of the replies outlive their tokens while they wait, so they are edited by channel;
-the second half come after that, and are edited by token.
+The first half of the replies outlive their tokens while they wait, so they are edited by channel,
+or where they are private, replaced by direct messages; the second half come after that, and are
+edited by token.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ NAME = "channels"
 CHANNELS = ("karaoke", "lounge", "stage", "bar", "terrace")
 COMMANDS_A_SECOND = 20
 PEOPLE = 50
+PRIVATE_EVERY = 11
 LATENCY_S = 0.15
 """How long Discord takes for an edit."""
 TOKEN_LAG_S = 10.0
@@ -35,7 +37,11 @@ SLACK_S = 3.0
 """Events are noted in whole seconds, and stems are encoded before they are shown."""
 _SETTINGS = {PLACES: "32", "STEMCORD_POLL_MIN_S": "0.5", "STEMCORD_POLL_MAX_S": "2"}
 _MIX = (Script.PLAIN,) * 6 + (Script.SLOW,) * 3 + (Script.NOBODY,)
-_JOBS = "SELECT id, channel_id, message_id, created_at FROM jobs WHERE acknowledged_at IS NOT NULL"
+_ANSWERED = "SELECT count(*) FROM jobs WHERE acknowledged_at IS NOT NULL"
+_PUBLIC = (
+    "SELECT id, channel_id, message_id, created_at FROM jobs "
+    "WHERE acknowledged_at IS NOT NULL AND context = 'guild'"
+)
 _EVENTS = "SELECT job_id, to_state, at FROM events ORDER BY id"
 
 
@@ -75,10 +81,11 @@ async def channels(home: Path, *, seed: int, jobs: int) -> list[Figure]:
             (here.home / GO).touch()
             await _send(here, random.choices(_MIX, k=jobs - jobs // 2))
             is_drained = await here.drained(60 + jobs * CHANNEL_EDIT_S)
-        stories = _stories(here, onlooker)
+        stories, answered = _stories(here, onlooker), here.rows(_ANSWERED)[0][0]
         return [
-            note(NAME, "jobs, channels, edits", f"{len(stories)}, 5, {len(onlooker.sights)}"),
-            at_most(NAME, "songs not answered in time", jobs - len(stories), 0),
+            note(NAME, "jobs, of them private", f"{answered}, {answered - len(stories)}"),
+            note(NAME, "channels, edits in them", f"{len(CHANNELS)}, {len(onlooker.sights)}"),
+            at_most(NAME, "songs not answered in time", jobs - answered, 0),
             none_of(NAME, "limits met", [f"{k}: {n}" for k, n in _refusals(here)]),
             *_by_token([each for each in stories if each.created_at >= turn]),
             *_by_channel([each for each in stories if each.created_at < turn], turn),
@@ -100,7 +107,9 @@ async def _send(here: Stage, songs: Sequence[Script]) -> None:
     people = here.crowd.people
     for number, song in enumerate(songs):
         channel = CHANNELS[number % len(CHANNELS)]
-        here.crowd.soon(song, people[number % len(people)], channel=channel)
+        is_private = number % PRIVATE_EVERY == PRIVATE_EVERY - 1
+        person = people[number % len(people)]
+        here.crowd.soon(song, person, channel=channel, private=is_private)
         await asyncio.sleep(1 / COMMANDS_A_SECOND)
     await here.crowd.settle()
 
@@ -129,7 +138,7 @@ def _stories(here: Stage, onlooker: Onlooker) -> list[Story]:
             events=events[row["id"]],
             sights=seen[row["message_id"]],
         )
-        for row in here.rows(_JOBS)
+        for row in here.rows(_PUBLIC)
     ]
 
 
