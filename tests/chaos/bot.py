@@ -37,6 +37,7 @@ PLACES = "REHEARSAL_PLACES"
 HASTE = "REHEARSAL_HASTE"
 """Set where a step that keeps failing is given up within a second instead of half a minute."""
 JUMP, LAG, CENSUS = "jump", "lag", "census"
+LOOK_AGAIN_S = 0.05
 TAKING_UP = "taking-up"
 """Holds the id of the latest bot that has begun to take up its jobs."""
 
@@ -70,10 +71,14 @@ class JumpingClock:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._jump_s = 0.0
+        self._look_again_at = 0.0
 
     def now(self) -> datetime:
-        jump_s = float(self._file.read_text()) if self._file.exists() else 0.0
-        return datetime.now(UTC) + timedelta(seconds=jump_s)
+        if time.monotonic() >= self._look_again_at:  # it is asked thousands of times a second
+            self._look_again_at = time.monotonic() + LOOK_AGAIN_S
+            self._jump_s = float(self._file.read_text()) if self._file.exists() else 0.0
+        return datetime.now(UTC) + timedelta(seconds=self._jump_s)
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -15,7 +15,7 @@ from random import Random
 from bot.domain.job import State
 from sandbox.faults import Fault
 from sandbox.interactions import TOKEN_LIFETIME_S
-from tests.chaos.bot import JUMP, PLACES
+from tests.chaos.bot import PLACES
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, none_of, note
 from tests.chaos.onlooker import OVER, RANKS, Onlooker, Sight
@@ -77,7 +77,7 @@ async def channels(home: Path, *, seed: int, jobs: int) -> list[Figure]:
         _furnish(here)
         async with Onlooker.at(here.sandbox) as onlooker, here.life():
             await _send(here, [Script.UNTIL_TOLD] * (jobs // 2))
-            turn = await _outlive_tokens(here)
+            turn = _outlive_tokens(here)
             (here.home / GO).touch()
             await _send(here, random.choices(_MIX, k=jobs - jobs // 2))
             is_drained = await here.drained(60 + jobs * CHANNEL_EDIT_S)
@@ -114,10 +114,10 @@ async def _send(here: Stage, songs: Sequence[Script]) -> None:
     await here.crowd.settle()
 
 
-async def _outlive_tokens(here: Stage) -> float:
+def _outlive_tokens(here: Stage) -> float:
     """Move both clocks past the life of every token so far; return what time it is then."""
     here.sandbox.clock.advance(TOKEN_LIFETIME_S)
-    (here.home / JUMP).write_text(str(TOKEN_LIFETIME_S))
+    here.jump(TOKEN_LIFETIME_S)
     return here.sandbox.clock.now() - 1
 
 

@@ -13,7 +13,6 @@ from bot.domain.errors import Problem, Reason
 from bot.services.room import LOOK_EVERY_S, RESERVE_BYTES
 from bot.ui.messages import problem
 from sandbox.interactions import ANSWER_WITHIN_S
-from tests.chaos.bot import JUMP
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
@@ -66,7 +65,7 @@ async def jumped(home: Path, *, seconds: float) -> list[Figure]:
     async with stage(home / name, people=10) as here, here.life():
         for jump_s in (DAY_S, 0, -DAY_S, 0):
             await _at_work(here)
-            (here.home / JUMP).write_text(str(jump_s))
+            here.jump(jump_s)
             await _ask_for(here, seconds)
         return await _healed(name, here)
 
