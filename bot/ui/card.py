@@ -23,6 +23,9 @@ from bot.ui.text import capitalised, safe, shortened
 
 MAX_LISTED_BUTTONS = 5
 
+_OF_THE_FILE = frozenset({Stage.DOWNLOADING, Stage.CHECKING})
+"""Over once the job is held, although nobody has put a later stage on the board yet."""
+
 # Trying again is of use where the song itself is not to blame.
 _PASSING = frozenset(
     {
@@ -224,7 +227,8 @@ def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
         return (why, say(messages.NOTHING_CHARGED))
     if job.state is State.KEPT:
         return (messages.problem(job.problem) if job.problem else say(messages.KEPT),)
-    if job.state is State.DELIVERED or progress is None:
+    is_past = job.state is State.HELD and progress and progress.stage in _OF_THE_FILE
+    if job.state is State.DELIVERED or progress is None or is_past:
         return (say(messages.STATES[job.state]),)
     if progress.fraction is None:
         is_foreseen = progress.stage is Stage.SEPARATING and progress.eta_s

@@ -166,7 +166,7 @@ class Replies:
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         for job, version in stale:
-            self._watch(job).wanted = version
+            self._watch(job).owes(version, self._clock.monotonic())
 
     def _is_news(self, job_id: JobId, version: int) -> bool:
         watched = self._watched.get(job_id)
@@ -203,7 +203,10 @@ class Replies:
         return len(due) <= room
 
     def _precedence(self, watched: Watched) -> tuple[Urgency, float]:
-        return watched.urgency, self._pacing.edited_at(watched.job.id)
+        """Who was kept waiting goes first: by then its card shows what has happened since."""
+        if watched.wanted is None:
+            return watched.urgency, self._pacing.edited_at(watched.job.id)
+        return watched.urgency, watched.owed_since
 
     def _is_due(self, watched: Watched, now: float) -> bool:
         if not watched.may_be_tended(now):

@@ -20,6 +20,7 @@ class Watched:
     job: Job
     wanted: int | None = None
     """The version that is owed; None when only progress can change the card."""
+    owed_since: float = 0.0
     shown: Card | None = None
     progress: Progress | None = None
     """What the shown card was drawn from."""
@@ -50,6 +51,12 @@ class Watched:
     def may_be_tended(self, now: float) -> bool:
         """Whether an edit may be considered now."""
         return not self.is_tended and not self.lock.locked() and now >= self.not_before
+
+    def owes(self, version: int, now: float) -> None:
+        """Note that `version` is to be shown; the edit under way does for what was owed before."""
+        if self.wanted is None or self.is_tended:
+            self.owed_since = now
+        self.wanted = version
 
     def found(self, message_id: int) -> None:
         """Note which message the reply is, for the day when its token is not taken any more."""

@@ -242,3 +242,10 @@ def test_stems_that_nobody_wants_any_more_are_not_offered() -> None:
     card = card_of(stopped)
     assert card.lines == ("You stopped this one.",)
     assert card.buttons == ()
+
+
+@pytest.mark.parametrize("stage", [Stage.DOWNLOADING, Stage.CHECKING])
+def test_a_job_in_line_is_not_said_to_be_read_any_more(stage: Stage) -> None:
+    progress = Progress(stage=stage)
+    assert card_of(a_job(State.HELD), progress).lines == ("In line",)
+    assert card_of(a_job(State.RECEIVED), progress).lines != ("Starting",)
