@@ -141,11 +141,14 @@ class Submits:
         if self._line.enter(plan.provider, job) is not None:
             self._waits.show(plan.provider, job, self._line.ahead(job.id))
             return Waiting()
+        number = 1 + sum(each.provider == plan.provider for each in attempts)
+        # What may go wrong here is no attempt yet, and must not close the provider for this job.
+        call, source = await self._enclosed(job, plan, number)
         now = self._clock.now()
         attempt = Attempt(
             job_id=job.id,
             provider=plan.provider,
-            number=1 + sum(each.provider == plan.provider for each in attempts),
+            number=number,
             model=plan.model.name,
             cost_minutes=minutes_of(job.frames or 0) if plan.capabilities.is_hosted else 0,
             submitted_at=now,
@@ -166,41 +169,34 @@ class Submits:
                 former=former_of(plan.provider, attempts, self._providers),
             ),
         )
-        return await self._send(submitting, attempt, plan)
+        return await self._send(submitting, attempt, call, source)
 
-    async def _send(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
+    async def _enclosed(self, job: Job, plan: Plan, number: int) -> tuple[Call, Source]:
+        where = await self._files.prepare(job.id)
+        call = Call(job_id=job.id, attempt=number, model=plan.model, workdir=where.work)
+        url = await self._sources.address_of(job)
+        return call, Source(mixture=where.mixture, frames=job.frames or 0, url=url)
+
+    async def _send(self, job: Job, attempt: Attempt, call: Call, source: Source) -> Next:
         # A cancelled step must not tear the submit from its answer.
-        task = asyncio.create_task(self._submit(job, attempt, plan), name=f"submit {job.id}")
+        submit = self._submit(job, attempt, call, source)
+        task = asyncio.create_task(submit, name=f"submit {job.id}")
         self._sending[job.id] = task
         task.add_done_callback(lambda _: self._sending.pop(job.id, None))
         return await asyncio.shield(task)
 
-    async def _submit(self, job: Job, attempt: Attempt, plan: Plan) -> Next:
-        provider = self._providers[plan.provider]
-        state_if_stopped = AttemptState.NOT_SENT
+    async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> Next:
+        provider = self._providers[attempt.provider]
         try:
-            where = await self._files.prepare(job.id)
-            call = Call(
-                job_id=job.id,
-                attempt=attempt.number,
-                model=plan.model,
-                workdir=where.work,
-            )
-            source = Source(
-                mixture=where.mixture,
-                frames=job.frames or 0,
-                url=await self._sources.address_of(job),
-            )
-            is_hosted = plan.capabilities.is_hosted
-            state_if_stopped = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
             answer = await self._answer_of(provider, call, source)
         except ProviderError as exc:
             return await self._not_accepted(job, attempt, exc)
         except asyncio.CancelledError:
-            ended = attempt.ended(self._clock.now(), state_if_stopped, "Stopped")
-            await self._jobs.record(ended)
+            is_hosted = provider.capabilities.is_hosted
+            state = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
+            await self._jobs.record(attempt.ended(self._clock.now(), state, "Stopped"))
             raise
-        self._health.succeeded(plan.provider)
+        self._health.succeeded(attempt.provider)
         return await self._accepted(job, attempt, answer)
 
     async def _answer_of(

@@ -234,3 +234,20 @@ async def test_nobody_waits_for_a_model_that_only_the_owner_can_bring(opened: Op
     house = await opened(local)
     assert (await house.pass_by(await house.begin())).state is State.FAILED
     assert len(local.submits) == 1
+
+
+async def test_a_vendor_is_not_given_up_for_what_goes_wrong_before_the_song_is_sent(
+    opened: OpenDays,
+) -> None:
+    vendor = FakeProvider("vendor")
+    house = await opened(vendor)
+    job_id = await house.begin()
+    await house.services.steps.advance(job_id)
+    work = house.files.of(job_id).work
+    work.rmdir()
+    work.touch()  # in the way of the directory
+    with pytest.raises(FileExistsError):
+        await house.services.steps.advance(job_id)
+    assert await house.jobs.attempts(job_id) == []
+    work.unlink()
+    assert (await house.pass_by(job_id)).state is State.DELIVERED
