@@ -202,12 +202,12 @@ class Polls:
 
     async def _is_hopeless(self, job: Job, error: Unfetched) -> bool:
         """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
+        if self._fetches[job.id] < MAX_FETCHES:
+            return False  # also past the deadline, as after a long stop
+        if not isinstance(error, Away):
+            return True
         attempts = await self._jobs.attempts(job.id)
         if self._clock.now() - attempts[-1].submitted_at > self._timeout:
-            return True
-        if self._fetches[job.id] < MAX_FETCHES:
-            return False
-        if not isinstance(error, Away):
             return True
         return isinstance(await self._candidates.route(job, attempts), Go)
 

@@ -251,3 +251,17 @@ async def test_a_vendor_is_not_given_up_for_what_goes_wrong_before_the_song_is_s
     assert await house.jobs.attempts(job_id) == []
     work.unlink()
     assert (await house.pass_by(job_id)).state is State.DELIVERED
+
+
+async def test_results_found_after_a_long_stop_are_fetched_as_often_as_any(
+    opened: OpenDays, clock: FakeClock
+) -> None:
+    vendor = Absent("vendor", clock)
+    house = await opened(vendor, job_timeout_minutes=60)
+    job_id = await house.begin()
+    while (await house.job(job_id)).state is not State.PROCESSING:
+        await house.services.steps.advance(job_id)
+    clock.move(minutes=120)
+    vendor.loses_results(for_s=3)
+    assert (await house.pass_by(job_id)).state is State.DELIVERED
+    assert len(vendor.submits) == 1
