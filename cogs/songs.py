@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.domain.errors import Reason, Rejected
+from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
 from bot.services.splits import SplitService
 from bot.ui import labels, messages
@@ -82,7 +82,11 @@ class SongsCog(commands.Cog):
 
     async def _speak_to(self, author: discord.abc.User) -> None:
         """Speak as with their latest song, because a message does not tell its writer's locale."""
-        latest = await self._splits.jobs_of(UserId(author.id), limit=1)
+        try:
+            latest = await self._splits.jobs_of(UserId(author.id), limit=1)
+        except StoreUnavailable as exc:
+            log.warning("nobody knows in which language to answer: %s", exc)
+            latest = []
         self._languages.speak(latest[0].reply.locale if latest else "")
 
 

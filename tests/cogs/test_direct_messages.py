@@ -9,6 +9,7 @@ import pytest
 from discord.ext import commands
 from discord.ext import test as dpytest
 
+from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, UserId
 from bot.domain.stems import Recipe
 from bot.services.plans import Offer
@@ -20,19 +21,30 @@ from cogs.songs import SongsCog
 class OfferingSplits:
     """Offers two recipes."""
 
+    is_away = False
+
     def offers(self) -> tuple[Offer, ...]:
         return tuple(
             Offer(recipe, ("local",), is_basic=True) for recipe in (Recipe.KARAOKE, Recipe.VOCALS)
         )
 
     async def jobs_of(self, user_id: UserId, *, limit: int) -> list[Job]:
+        if self.is_away:
+            raise StoreUnavailable("locked")
         return []
 
 
 @pytest.fixture
-async def dm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[discord.DMChannel]:
+def offering() -> OfferingSplits:
+    return OfferingSplits()
+
+
+@pytest.fixture
+async def dm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offering: OfferingSplits
+) -> AsyncIterator[discord.DMChannel]:
     monkeypatch.chdir(tmp_path)  # dpytest writes files where it runs
-    splits: Any = OfferingSplits()
+    splits: Any = offering
     intents = discord.Intents(guilds=True, dm_messages=True, members=True)
     bot = commands.Bot(command_prefix=(), intents=intents)
     await bot._async_setup_hook()
@@ -80,6 +92,14 @@ async def test_anything_else_is_answered_with_how_it_goes(
     notes.write_text("la la la")
     for answer in (await send(dm, "hi"), await send(dm, "listen", notes)):
         assert answer.content.startswith("Send me a song")
+
+
+async def test_a_song_is_answered_although_nobody_can_look_up_its_senders_language(
+    dm: discord.DMChannel, offering: OfferingSplits, song: Path
+) -> None:
+    offering.is_away = True
+    answer = await send(dm, "", song)
+    assert answer.embeds[0].title == "Neon Rain"
 
 
 async def test_nothing_is_said_in_a_server(dm: discord.DMChannel, song: Path) -> None:
