@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from bot.cli import audit, backup, doctor, models, providers, run
+from bot.cli.stopping import leave
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
 from storage.copies import CopyFailed
@@ -73,4 +74,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -17,7 +17,7 @@ from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.compose import Outside, Services, Store, compose, open_store
 from bot.cli.roster import build_embedded, build_roster, way_out
-from bot.cli.stopping import Budget, Closings
+from bot.cli.stopping import Budget, Closings, Threads
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
@@ -122,6 +122,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenParts) -> Non
         stopping.set()
 
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
     async with Closings(budget) as stack:

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import ParamSpec, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
+from typing import NoReturn, ParamSpec, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -69,3 +72,19 @@ class Closings(AsyncExitStack):
 
         super().push_async_callback(close)
         return callback
+
+
+class Threads(ThreadPoolExecutor):
+    """Threads that a stop does not wait for: one may look up a name that no server answers."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Begin nothing more."""
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process; Python itself would first wait for every thread that is still at work."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it may be gone
+            stream.flush()
+    os._exit(status)
