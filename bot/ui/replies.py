@@ -18,7 +18,7 @@ from bot.ui.pacing import Pacing, Urgency, Wish
 from bot.ui.routes import Routes, Way
 from bot.ui.sequel import Sequel
 from bot.ui.sheet import Sheet, enclosures, more_enclosures
-from bot.ui.watch import Watched
+from bot.ui.watch import Watched, Watchlist
 from storage.jobs import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Replies:
         self._clock = clock
         self._round_gap_s = round_gap_s
         self._sweep_s = sweep_s
-        self._watched: dict[JobId, Watched] = {}
+        self._watched = Watchlist()
         self._edits: set[asyncio.Task[None]] = set()
         self._crowds: Counter[int | None] = Counter()
         self._knows_unfinished = False
@@ -86,7 +86,7 @@ class Replies:
         What has come to the user is not sent again, until the job is forgotten here.
         """
         self._languages.speak(job.reply.locale)
-        watched = self._watch(job)
+        watched = self._watched.add(job)
         async with watched.lock:
             if watched.delivered is not None:
                 return watched.delivered
@@ -152,11 +152,11 @@ class Replies:
                 # Their cards may be current, so the outbox does not tell of them.
                 for job in await self._jobs.unfinished():
                     if job.acknowledged_at is not None:
-                        self._watch(job)
+                        self._watched.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()
             # Those that wait for their turn are known: in a busy hour they are many.
-            news = [job_id for job_id, version in owed.items() if self._is_news(job_id, version)]
+            news = self._watched.news(owed)
             self._take(await self._jobs.stale_replies(news) if news else ())
             self._drop_what_is_over(owed)
         except StoreUnavailable as exc:
@@ -166,34 +166,25 @@ class Replies:
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         for job, version in stale:
-            self._watch(job).owes(version, self._clock.monotonic())
-
-    def _is_news(self, job_id: JobId, version: int) -> bool:
-        watched = self._watched.get(job_id)
-        return watched is None or watched.wanted != version
+            self._watched.add(job).owes(version, self._clock.monotonic())
 
     def _drop_what_is_over(self, owed: Container[JobId]) -> None:
         # Not sooner: what was just read may be from before the job's end.
-        for job_id, watched in list(self._watched.items()):
-            if watched.is_over and job_id not in owed:
-                self._drop(job_id)
-
-    def _watch(self, job: Job) -> Watched:
-        watched = self._watched.setdefault(job.id, Watched(job))
-        watched.job = job
-        return watched
+        for watched in list(self._watched):
+            if watched.is_over and watched.job.id not in owed:
+                self._drop(watched.job.id)
 
     def _drop(self, job_id: JobId) -> None:
-        self._watched.pop(job_id, None)
+        self._watched.drop(job_id)
         self._pacing.forget(job_id)
 
     def _start_edits(self) -> bool:
         """Begin the edits that are due; False when some must be left for the next round."""
         self._crowds = Counter(
-            self._channel_of(each) for each in self._watched.values() if not each.job.state.is_final
+            self._channel_of(each) for each in self._watched if not each.job.state.is_final
         )
         now = self._clock.monotonic()
-        due = [each for each in self._watched.values() if self._is_due(each, now)]
+        due = [each for each in self._watched if self._is_due(each, now)]
         room = min(EDITS_A_ROUND, EDITS_AT_A_TIME - len(self._edits))
         for watched in sorted(due, key=self._precedence)[:room]:
             watched.is_tended = True

@@ -1,9 +1,10 @@
-"""What the reply writer knows of one reply; in memory only, for the outbox knows what is owed."""
+"""What the reply writer knows of each reply; in memory only, for the outbox knows what is owed."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.domain.job import Job, State
+from bot.domain.job import Job, JobId, State
 from bot.services.delivery import Delivered
 from bot.services.progress import Progress
 from bot.ui.card import Card
@@ -71,3 +72,33 @@ class Watched:
         """Pause for longer after each failure in a row."""
         self.failures += 1
         self.not_before = now + min(MAX_PAUSE_S, 2.0**self.failures)
+
+
+class Watchlist:
+    """Every reply that may change."""
+
+    def __init__(self) -> None:
+        self._watched: dict[JobId, Watched] = {}
+
+    def __iter__(self) -> Iterator[Watched]:
+        """Go through them, the longest watched first."""
+        return iter(self._watched.values())
+
+    def add(self, job: Job) -> Watched:
+        """Return the job's, which draws from this copy of it from now on."""
+        watched = self._watched.setdefault(job.id, Watched(job))
+        watched.job = job
+        return watched
+
+    def get(self, job_id: JobId) -> Watched | None:
+        """Return the job's, if it is watched."""
+        return self._watched.get(job_id)
+
+    def drop(self, job_id: JobId) -> None:
+        """Watch the job's no longer."""
+        self._watched.pop(job_id, None)
+
+    def news(self, owed: Mapping[JobId, int]) -> list[JobId]:
+        """Return which of the owed versions are not known here."""
+        known = {job_id: watched.wanted for job_id, watched in self._watched.items()}
+        return [job_id for job_id, version in owed.items() if known.get(job_id) != version]

@@ -28,6 +28,7 @@ CHANNELS = ("karaoke", "lounge", "stage", "bar", "terrace")
 COMMANDS_A_SECOND = 20
 PEOPLE = 50
 PRIVATE_EVERY = 11
+"""One song in so many is private; no multiple of the channels, so that each has some."""
 LATENCY_S = 0.15
 """How long Discord takes for an edit."""
 TOKEN_LAG_S = 10.0
