@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.domain.clock import Clock
@@ -118,6 +119,7 @@ class SplitService:
         """Note that the user saw an answer, and start the work.
 
         The user counts on it from now on, so this waits for as long as the store is unavailable.
+        Raises Rejected for a job that was stopped meanwhile: no card will say so.
         """
         await insist(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
@@ -172,9 +174,13 @@ class SplitService:
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
         job = await self._need(job_id)
-        if job.state is State.RECEIVED and job.acknowledged_at is None:
+        while job.state is State.RECEIVED and job.acknowledged_at is None:
             seen = job.acknowledged(self._clock.now(), message_id=message_id)
-            await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
+            with suppress(StateMoved):  # stopped just now
+                await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
+            job = await self._need(job_id)
+        if job.acknowledged_at is None and job.problem is not None:
+            raise Rejected(job.problem.reason, **job.problem.facts)
 
     async def _give_up(self, job_id: JobId, *, in_doubt: bool) -> None:
         """Cancel a request for which nobody may work.

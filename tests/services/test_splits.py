@@ -8,7 +8,14 @@ import pytest
 from aiosqlite import Connection
 
 from bot.domain.attempt import AttemptState
-from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected, StoreUnavailable
+from bot.domain.errors import (
+    NotFound,
+    QuotaExceeded,
+    Reason,
+    Rejected,
+    StateMoved,
+    StoreUnavailable,
+)
 from bot.domain.job import Source, State
 from bot.domain.stems import AudioFormat, Recipe, Stem
 from bot.providers.base import Running
@@ -74,6 +81,29 @@ async def test_a_request_that_may_be_acknowledged_is_told_that_it_was_cancelled(
     [stale] = await house.jobs.stale_replies(await house.jobs.owed())
     assert stale.job.id == in_doubt.id
     assert stale.job.reply.token is not None
+
+
+async def test_whoever_stops_a_song_before_its_acknowledgement_is_told_in_its_reply(
+    house: House,
+) -> None:
+    job = await house.receive()
+    await house.services.splits.cancel(job.id, user_id=ADA)
+    with pytest.raises(Rejected) as refused:
+        await house.services.splits.acknowledged(job.id, message_id=70)
+    assert refused.value.problem.reason is Reason.STOPPED_BY_USER
+
+
+async def test_a_song_stopped_during_its_acknowledgement_is_told_of_either_way(
+    house: House,
+) -> None:
+    splits = house.services.splits
+    for order in (1, -1):
+        job = await house.receive()
+        doing = [splits.acknowledged(job.id, message_id=70), splits.cancel(job.id, user_id=ADA)]
+        told = await asyncio.gather(*doing[::order], return_exceptions=True)
+        is_owed = job.id in await house.jobs.owed()
+        assert is_owed or any(isinstance(each, Rejected) for each in told)
+        assert not any(isinstance(each, StateMoved) for each in told)
 
 
 @pytest.mark.parametrize(
