@@ -93,6 +93,7 @@ class Gateway:
         """Forget every session and say so; the bot has to identify again."""
         sessions = list(self._sessions.values())
         self._sessions.clear()
+        self._announce()
         for session in sessions:
             if session.connection is not None:
                 await session.connection.send({"op": Op.INVALID_SESSION, "d": False})

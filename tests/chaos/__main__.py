@@ -45,7 +45,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
             kills, seeds=range(seed, seed + max(1, seeds // 2)), rounds=50, in_flight=50
         ),
         "stop": partial(stop, seed=seed, rounds=10, in_flight=50),
-        "gateway": partial(gateway, seed=seed, seconds=40),
+        "gateway": partial(gateway, seed=seed, seconds=60),
         "refusals": one_by_one,
         "random-refusals": partial(at_random, seed=seed, seconds=60),
         "locked": partial(locked, seconds=30),

@@ -61,6 +61,13 @@ def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
     )
 
 
+def some(scene: str, what: str, measured: int) -> Figure:
+    """Say that something must have happened at all, or nothing was rehearsed."""
+    return Figure(
+        scene=scene, what=what, measured=f"{measured:,}", limit="> 0", is_met=measured > 0
+    )
+
+
 def note(scene: str, what: str, measured: str) -> Figure:
     """Tell how much was done, which has no limit."""
     return Figure(scene=scene, what=what, measured=measured, limit="", is_met=True)

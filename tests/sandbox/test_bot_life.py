@@ -223,5 +223,6 @@ async def test_invalid_session_makes_the_bot_identify_again(
     ready = asyncio.create_task(bot.wait_for("shard_ready"))
     await asyncio.sleep(0)
     await sandbox.gateway.invalidate()
+    assert not sandbox.world.bot_is_online
     await asyncio.wait_for(ready, 30)
     assert sandbox.gateway.identifies == 2

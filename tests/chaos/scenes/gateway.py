@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, exactly, none_of, note
+from tests.chaos.figures import Figure, exactly, none_of, note, some
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, stage
@@ -33,11 +33,8 @@ async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
         answered = [each for each in here.crowd.answers if each.message_id is not None]
         missing = [each for each in answered if each.interaction_id not in interactions]
         return [
-            note(
-                NAME,
-                "resumes, new sessions",
-                f"{here.sandbox.gateway.resumes}, {here.sandbox.gateway.identifies - 1}",
-            ),
+            some(NAME, "sessions resumed", here.sandbox.gateway.resumes),
+            some(NAME, "sessions begun anew", here.sandbox.gateway.identifies - 1),
             note(NAME, "commands answered", f"{len(answered)} of {len(here.crowd.answers)}"),
             exactly(NAME, "jobs made twice", sum(n > 1 for n in interactions.values()), 0),
             exactly(NAME, "answered commands without a job", len(missing), 0),
@@ -47,6 +44,11 @@ async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
 
 async def _disturb(here: Stage, random: Random) -> None:
     door = here.sandbox.gateway
+    ways = [door.drop] * 5 + [door.ask_to_reconnect] * 4 + [door.invalidate]
     while True:
-        await asyncio.sleep(random.uniform(0.3, 1.7))
-        await random.choices((door.drop, door.ask_to_reconnect, door.invalidate), (6, 3, 1))[0]()
+        for disturb in random.sample(ways, len(ways)):
+            await asyncio.sleep(random.uniform(0.3, 1.7))
+            await disturb()
+            # A new session has to wait for five seconds, as Discord wants it.
+            while not here.sandbox.world.bot_is_online:
+                await asyncio.sleep(0.01)
