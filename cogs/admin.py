@@ -22,6 +22,7 @@ from bot.ui import admin_texts
 from bot.ui.actors import actor_of
 from bot.ui.answers import say_privately
 from bot.ui.card import Card, Tone
+from bot.ui.channels import TalkChannel
 from bot.ui.choices import MOST, format_choices, recipe_choices
 from bot.ui.client import Stemcord
 from bot.ui.context import membership_in
@@ -33,32 +34,6 @@ from bot.ui.text import safe, shortened
 Talk = discord.Interaction[Stemcord]
 Minutes = app_commands.Range[int, 0, 1_000_000]
 SomeMinutes = app_commands.Range[int, 1, 1_000_000]
-
-
-class TalkChannel(app_commands.Transformer):
-    """A channel in which people write; its id is enough, so that it need not be known."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        """Have Discord offer channels."""
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        """Leave out what nobody writes in."""
-        return [
-            discord.ChannelType.text,
-            discord.ChannelType.news,
-            discord.ChannelType.voice,
-            discord.ChannelType.stage_voice,
-            discord.ChannelType.forum,
-        ]
-
-    async def transform(
-        self, interaction: discord.Interaction, value: app_commands.AppCommandChannel, /
-    ) -> int:
-        """Return the channel's id."""
-        return value.id
 
 
 class AdminCog(OfferingCog):

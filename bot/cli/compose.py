@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bot.audio.tools import AudioTools
+from bot.cli.store import Store
 from bot.config import Settings
 from bot.domain.clock import Clock
 from bot.domain.servers import DeliveryMode
@@ -47,40 +48,11 @@ from bot.services.submits import Submits
 from bot.services.waits import Waits
 from storage.aliases import Aliases
 from storage.allowances import Allowances
-from storage.database import Database
-from storage.datadir import DataDir
-from storage.files import JobFiles
 from storage.forgetting import Forgetting
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.meta import Meta
 from storage.pools import Pools
 from storage.servers import ServerStore
 from storage.spending import Spending
 from storage.statistics import Statistics
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Everything that outlives the process."""
-
-    db: Database
-    jobs: JobStore
-    ledger: Ledger
-    meta: Meta
-    files: JobFiles
-
-
-async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a directory whose lock is held. Raises UnknownDatabase."""
-    db = await Database.open(data.database)
-    return Store(
-        db=db,
-        jobs=JobStore(db=db),
-        ledger=Ledger(db=db, clock=clock),
-        meta=Meta(db=db),
-        files=JobFiles(data.jobs),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
-from bot.cli.compose import Outside, Services, Store, compose, open_store
+from bot.cli.compose import Outside, Services, compose
 from bot.cli.roster import build_embedded, build_roster, way_out
 from bot.cli.stopping import Budget, Closings, Threads
+from bot.cli.store import Store, open_store
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable

@@ -11,7 +11,8 @@ from typing import Any
 
 import discord
 
-from bot.cli.compose import Outside, Store, compose
+from bot.cli.compose import Outside, compose
+from bot.cli.store import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.providers.base import Model

@@ -1,0 +1,34 @@
+"""The store of a bot: everything that outlives its process, opened together."""
+
+from dataclasses import dataclass
+
+from bot.domain.clock import Clock
+from storage.database import Database
+from storage.datadir import DataDir
+from storage.files import JobFiles
+from storage.jobs import JobStore
+from storage.ledger import Ledger
+from storage.meta import Meta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Everything that outlives the process."""
+
+    db: Database
+    jobs: JobStore
+    ledger: Ledger
+    meta: Meta
+    files: JobFiles
+
+
+async def open_store(data: DataDir, clock: Clock) -> Store:
+    """Open the database in a directory whose lock is held. Raises UnknownDatabase."""
+    db = await Database.open(data.database)
+    return Store(
+        db=db,
+        jobs=JobStore(db=db),
+        ledger=Ledger(db=db, clock=clock),
+        meta=Meta(db=db),
+        files=JobFiles(data.jobs),
+    )
