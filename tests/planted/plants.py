@@ -262,7 +262,7 @@ PLANTS = (
         file="bot/ui/watch.py",
         old="return self.delivered is not None or self.job.state is State.DELIVERED",
         new="return False",
-        tests=("tests/ui/test_replies.py",),
+        tests=("tests/ui/test_deliveries.py",),
     ),
     Plant(
         name="who sends more comes first",

@@ -1,93 +1,20 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.job import Job, JobId, Reply, State, UserId
-from bot.services.delivery import Delivered, Refused, ReplyUnavailable
-from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.ui.asking import NotShown, Shown
-from bot.ui.languages import Languages
-from bot.ui.pacing import Pacing
-from bot.ui.replies import EDITS_AT_A_TIME, Replies
+from bot.domain.job import Job, JobId, State
+from bot.services.delivery import ReplyUnavailable
+from bot.services.progress import Progress, Stage
+from bot.ui.asking import NotShown
+from bot.ui.replies import EDITS_AT_A_TIME
 from bot.ui.routes import Way
-from bot.ui.sheet import Sheet
 from storage.database import Database
-from storage.jobs import JobStore, StaleReply
-from tests.fakes import FakeClock
-from tests.ui.factories import NOW, REPLY, a_job, a_parcel
-
-T = TypeVar("T")
-
-
-@dataclass
-class FakeRoutes:
-    """Shows sheets to nobody; `answers` come first, then every sheet is shown."""
-
-    ways: list[Way] = field(default_factory=lambda: [Way.TOKEN])
-    answers: list[Shown | NotShown | Exception] = field(default_factory=list)
-    sheets: list[Sheet] = field(default_factory=list)
-    message_ids: list[int | None] = field(default_factory=list)
-    gate: asyncio.Event | None = None
-    active: int = 0
-    most_active: int = 0
-    closing: bool = False
-
-    def is_closing(self, reply: Reply) -> bool:
-        return self.closing
-
-    def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
-        return [way for way in self.ways if way not in closed]
-
-    async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
-        self.active += 1
-        self.most_active = max(self.most_active, self.active)
-        try:
-            if self.gate is not None:
-                await self.gate.wait()
-            answer = self.answers.pop(0) if self.answers else Shown(71)
-            if isinstance(answer, Exception):
-                raise answer
-            self.sheets.append(sheet)
-            self.message_ids.append(reply.message_id)
-            return answer
-        finally:
-            self.active -= 1
-
-    @property
-    def first_lines(self) -> list[str]:
-        return [sheet.card.lines[0] for sheet in self.sheets]
-
-
-@dataclass
-class FakeDirect:
-    """Takes no direct message, unless `answers` say otherwise."""
-
-    answers: list[Shown | NotShown] = field(default_factory=list)
-    sent: list[tuple[UserId, Sheet, int]] = field(default_factory=list)
-
-    async def send(self, user_id: UserId, sheet: Sheet, *, nonce: int) -> Shown | NotShown:
-        self.sent.append((user_id, sheet, nonce))
-        return self.answers.pop(0) if self.answers else NotShown("directly: no")
-
-
-@dataclass
-class FakeSequel:
-    """Sends second messages to nobody; `answers` come first."""
-
-    answers: list[Shown | NotShown] = field(default_factory=list)
-    sent: list[tuple[Sheet, list[Way]]] = field(default_factory=list)
-
-    async def send(
-        self, reply: Reply, sheet: Sheet, *, ways: list[Way], nonce: str
-    ) -> Shown | NotShown:
-        self.sent.append((sheet, ways))
-        return self.answers.pop(0) if self.answers else Shown(72)
+from storage.jobs import JobStore
+from tests.ui.desk import Desk
+from tests.ui.factories import NOW, REPLY, a_job
 
 
 class AwayStore(JobStore):
@@ -110,113 +37,6 @@ class ForgetfulStore(JobStore):
         self, job_id: JobId, version: int, *, message_id: int | None = None
     ) -> None:
         raise StoreUnavailable("locked")
-
-
-class SlowStore(JobStore):
-    """Hands over what one kind of read found only when the gate is open."""
-
-    def __init__(self, *, db: Database, slow: str) -> None:
-        super().__init__(db=db)
-        self._slow = slow
-        self.gate = asyncio.Event()
-        self.has_read = asyncio.Event()
-
-    async def unfinished(self) -> list[Job]:
-        return await self._handed_over("unfinished", await super().unfinished())
-
-    async def owed(self) -> dict[JobId, int]:
-        return await self._handed_over("owed", await super().owed())
-
-    async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
-        return await self._handed_over("stale_replies", await super().stale_replies(among))
-
-    async def _handed_over(self, read: str, found: T) -> T:
-        if read == self._slow:
-            self.has_read.set()
-            await self.gate.wait()
-        return found
-
-
-class Desk:
-    """A reply writer over a real store, with a clock that tests move."""
-
-    def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
-        self.db = db
-        self.jobs = jobs or JobStore(db=db)
-        self.board = ProgressBoard()
-        self.routes = FakeRoutes()
-        self.clock = FakeClock()
-        self.clock.at = NOW
-        self.direct = FakeDirect()
-        routes: Any = self.routes
-        direct: Any = self.direct
-        self.sequel = FakeSequel()
-        sequel: Any = self.sequel
-        self.replies = Replies(
-            jobs=self.jobs,
-            languages=Languages({}),
-            board=self.board,
-            routes=routes,
-            direct=direct,
-            sequel=sequel,
-            pacing=Pacing(),
-            clock=self.clock,
-            round_gap_s=0.001,
-            sweep_s=0.002,
-        )
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.replies.run())
-        try:
-            yield
-        finally:
-            assert not task.done(), task
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def add(self, *, message_id: int | None = 70, **changes: Any) -> Job:
-        """Store a job and acknowledge it."""
-        job = await self.jobs.add(
-            a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=2000
-        )
-        seen = job.acknowledged(NOW, message_id=message_id)
-        await self.jobs.save(seen, expected=State.RECEIVED)
-        return seen
-
-    async def save(self, job: Job, *, expected: State) -> Job:
-        await self.jobs.save(job, expected=expected)
-        self.board.poke()
-        return job
-
-    async def processing(self) -> Job:
-        job = await self.add()
-        held = job.held(NOW, frames=44100, minutes=1, title="Neon Rain")
-        await self.save(held, expected=State.RECEIVED)
-        sent = held.submitting(NOW, provider="local")
-        await self.save(sent, expected=State.HELD)
-        return await self.save(sent.processing(NOW), expected=State.SUBMITTING)
-
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not is_so():
-                await asyncio.sleep(0.001)
-
-    async def until_nothing_is_owed(self) -> None:
-        async with asyncio.timeout(30):
-            while await self.jobs.owed():
-                await asyncio.sleep(0.001)
-
-    async def rest(self) -> None:
-        """Let the writer look around a few times."""
-        await asyncio.sleep(0.03)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
-    yield Desk(db)
-    await db.close()
 
 
 async def test_a_changed_job_is_shown_once(desk: Desk) -> None:
@@ -345,74 +165,6 @@ async def test_a_reply_without_a_way_is_owed_nothing_more(desk: Desk) -> None:
         await desk.until_nothing_is_owed()
 
 
-async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None:
-    job = a_job(State.READY)
-    assert await desk.replies.deliver(job, a_parcel(tmp_path)) == Delivered(71)
-    [sheet] = desk.routes.sheets
-    assert sheet.files is not None
-    assert [file.filename for file in sheet.files] == [
-        "Neon Rain (Instrumental).mp3",
-        "Neon Rain (Vocals).mp3",
-        "waveforms.png",
-    ]
-
-
-async def test_a_delivery_that_is_refused_says_why(desk: Desk, tmp_path: Path) -> None:
-    desk.routes.answers = [NotShown("gone"), NotShown("large", is_too_large=True)]
-    job, parcel = a_job(State.READY), a_parcel(tmp_path)
-    assert await desk.replies.deliver(job, parcel) == Refused("directly: no")
-    assert await desk.replies.deliver(job, parcel) == Refused("large", too_large=True)
-
-
-async def test_a_delivery_that_must_wait_is_left_to_the_caller(desk: Desk, tmp_path: Path) -> None:
-    desk.routes.answers = [ReplyUnavailable("status 503")]
-    with pytest.raises(ReplyUnavailable):
-        await desk.replies.deliver(a_job(State.READY), a_parcel(tmp_path))
-
-
-async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
-    desk: Desk, tmp_path: Path
-) -> None:
-    job = await desk.processing()
-    async with desk.running():
-        await desk.until_nothing_is_owed()
-        ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
-        await desk.replies.deliver(ready, a_parcel(tmp_path))
-        desk.clock.move(minutes=1)
-        desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
-        await desk.rest()
-        done = ready.delivered(NOW, message_id=71, sent=None)
-        await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
-        await desk.jobs.touch(job.id)
-        desk.board.poke()
-        await desk.until_nothing_is_owed()
-    assert desk.routes.sheets[-1].files is not None
-
-
-@pytest.mark.parametrize("is_noted", [True, False])
-@pytest.mark.parametrize("slow", ["unfinished", "owed", "stale_replies"])
-async def test_what_was_read_before_a_delivery_replaces_no_stems(
-    desk: Desk, tmp_path: Path, slow: str, is_noted: bool
-) -> None:
-    store = SlowStore(db=desk.db, slow=slow)
-    desk = Desk(desk.db, store)
-    job = await desk.processing()
-    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
-    desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
-    async with desk.running():
-        await store.has_read.wait()
-        await desk.replies.deliver(ready, a_parcel(tmp_path))
-        if is_noted:
-            done = ready.delivered(NOW, message_id=71, sent=None)
-            await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
-            desk.replies.forget(job.id)
-        desk.clock.move(minutes=1)
-        store.gate.set()
-        await desk.until_nothing_is_owed()
-        await desk.rest()
-        assert len(desk.routes.sheets) == 1, "the stems, and nothing after them"
-
-
 async def test_a_final_card_is_shown_although_edits_failed_before(desk: Desk) -> None:
     job = await desk.add()
     desk.routes.answers = [ReplyUnavailable("status 503")]
@@ -426,19 +178,6 @@ async def test_a_final_card_is_shown_although_edits_failed_before(desk: Desk) ->
     stored = await desk.jobs.get(job.id)
     assert stored is not None
     assert stored.reply.token is None, "nothing more is sent with it"
-
-
-async def test_stems_whose_reply_is_out_of_reach_come_by_direct_message(
-    desk: Desk, tmp_path: Path
-) -> None:
-    desk.routes.answers = [NotShown("gone")]
-    desk.direct.answers = [Shown(99)]
-    job = a_job(State.READY)
-    answer = await desk.replies.deliver(job, a_parcel(tmp_path))
-    assert answer == Delivered(None), "the reply's own message is still the one that it was"
-    [(user_id, sheet, nonce)] = desk.direct.sent
-    assert (user_id, nonce) == (job.request.user_id, job.interaction_id)
-    assert sheet.card.lines[-1] == "Discord did not let me put them where you asked for them."
 
 
 async def test_a_card_that_will_be_out_of_reach_says_so_once(desk: Desk) -> None:
@@ -596,18 +335,3 @@ async def test_a_last_card_that_nobody_noted_is_shown_once_more_and_no_other(
         await desk.until_nothing_is_owed()
         await desk.rest()
     assert desk.routes.sheets == died.routes.sheets
-
-
-async def test_a_delivery_that_is_repeated_sends_its_second_message_once(
-    desk: Desk, tmp_path: Path
-) -> None:
-    job = await desk.processing()
-    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
-    parcel = a_parcel(tmp_path)
-    parcel = replace(parcel, more=parcel.files)
-    async with desk.running():
-        await desk.until_nothing_is_owed()
-        for _ in range(2):  # as when the store could not note the first
-            assert await desk.replies.deliver(ready, parcel) == Delivered(71)
-            await desk.rest()
-    assert len(desk.sequel.sent) == 1

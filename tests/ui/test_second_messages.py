@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +7,8 @@ from bot.domain.job import State
 from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.ui.asking import NotShown, Shown
 from bot.ui.routes import Way
-from storage.database import Database
+from tests.ui.desk import Desk, FakeSequel
 from tests.ui.factories import a_job, a_parcel
-from tests.ui.test_replies import Desk, FakeSequel
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
-    yield Desk(db)
-    await db.close()
 
 
 @pytest.fixture
