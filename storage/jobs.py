@@ -84,11 +84,6 @@ class JobStore:
         """Return every job that is not in a final state, oldest first."""
         return [job_of(row) for row in await self._db.read(sql.UNFINISHED)]
 
-    async def active_count(self, user_id: UserId) -> int:
-        """Return how many unfinished jobs the user has."""
-        [row] = await self._db.read(sql.ACTIVE_COUNT, (user_id,))
-        return int(row["jobs"])
-
     async def known_ids(self) -> frozenset[JobId]:
         """Return every job that may have files."""
         return frozenset(JobId(row["id"]) for row in await self._db.read(sql.WITH_FILES))

@@ -144,9 +144,8 @@ def _figures(capabilities: Capabilities, book: Book) -> tuple[str, str, str]:
 def _money(book: Book) -> tuple[str, str, str]:
     """Say what was tried, what may be billed, and how much of it brought no result."""
     attempts = ", ".join(f"{state.value} {count}" for state, count in sorted(book.attempts.items()))
-    open_ends = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
     possible = [
-        f"{state} {book.minutes[state]} min" for state in open_ends if state in book.minutes
+        f"{state} {book.minutes[state]} min" for state in OPEN_ENDS if state in book.minutes
     ]
     return attempts or "none", f"{book.submitted} min", ", ".join(possible) or "none"
 

@@ -30,11 +30,6 @@ class State(StrEnum):
         """Whether nothing more happens to a job in this state."""
         return not TRANSITIONS[self]
 
-    @property
-    def holds_minutes(self) -> bool:
-        """Whether a job in this state has minutes on hold."""
-        return self in (State.HELD, State.SUBMITTING, State.PROCESSING)
-
 
 _ENDS = frozenset({State.FAILED, State.CANCELLED})
 

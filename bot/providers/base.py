@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -74,7 +73,6 @@ class Source:
     frames: int
     url: str | None
     """Where a hosted provider can fetch the user's file; None when no address would work."""
-    url_expires_in: timedelta | None = None
 
     @property
     def duration_s(self) -> float:

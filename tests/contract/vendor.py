@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -115,4 +115,4 @@ def call(model: Model) -> Call:
 
 
 def song(url: str | None = SONG) -> Source:
-    return Source(mixture=Path("unused"), frames=44100, url=url, url_expires_in=timedelta(hours=1))
+    return Source(mixture=Path("unused"), frames=44100, url=url)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -102,7 +101,6 @@ async def submitted(
         mixture=folder / "mixture",
         frames=int(SONG_S * 44_100),
         url=song,
-        url_expires_in=timedelta(hours=1),
     )
     return await provider.submit(call, source)
 
