@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from storage.durable import sync
 from storage.readonly import faults, read_only
 from storage.schema import UnknownDatabase
 
@@ -47,7 +48,7 @@ def back_up(database: Path, into: Path) -> Copy:
             raise CopyFailed(f"{into} exists already and is left as it is.")
         jobs = _copy(database, draft)
         draft.replace(into)
-        _sync(into.parent)
+        sync(into.parent)
         return Copy(into, into.stat().st_size, jobs)
 
 
@@ -67,7 +68,7 @@ def restore(copy: Path, database: Path, now: datetime) -> tuple[Copy, Path | Non
         for ending in (WAL, INDEX):
             _beside(database, ending).unlink(missing_ok=True)
         draft.replace(database)
-        _sync(database.parent)
+        sync(database.parent)
         return Copy(database, database.stat().st_size, jobs), kept
 
 
@@ -79,7 +80,7 @@ def _copy(source: Path, draft: Path) -> int:
         if found := faults(made):
             raise UnknownDatabase(f"{source} is damaged: {found[0]}")
         [jobs] = made.execute("SELECT count(*) FROM jobs").fetchone()
-    _sync(draft)
+    sync(draft)
     return int(jobs)
 
 
@@ -116,14 +117,6 @@ def _told() -> Iterator[None]:
         raise CopyFailed(f"{exc.filename}: {exc.strerror}.") from exc
     except sqlite3.Error as exc:
         raise CopyFailed(f"The copy could not be made: {exc}.") from exc
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _stamp(now: datetime) -> str:

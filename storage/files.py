@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.domain.job import JobId
 from bot.domain.stems import Stem
+from storage.durable import sync
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
@@ -117,7 +118,7 @@ class JobFiles:
 
     async def settle(self, job_id: JobId) -> None:
         """Wait until the job's masters are on the disk, so that a power loss leaves them there."""
-        await asyncio.to_thread(_sync, self.of(job_id).masters)
+        await asyncio.to_thread(_sync_all, self.of(job_id).masters)
 
     async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
         """Whether all of these masters of the job are there."""
@@ -175,14 +176,10 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
             shutil.copyfile(path, target)
 
 
-def _sync(folder: Path) -> None:
-    """Write a folder and the files in it through to the disk; a new name is the folder's."""
+def _sync_all(folder: Path) -> None:
+    """Write a folder and the files in it through; a new name is the folder's."""
     for path in (*folder.iterdir(), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)
 
 
 def _are_there(files: Iterable[Path]) -> bool:

@@ -6,7 +6,6 @@ Fetching and converting them is fetch.py's part; this module needs the standard 
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
 from bot.engine.models import LocalModel
+from storage.durable import sync
 
 _TEMPORARY = ".fetch-"
 
@@ -72,7 +72,7 @@ class Weights:
         self._manifest_path.unlink(missing_ok=True)
         _replace_with(self._dir / self.model.notice_name, notice)
         manifest = self._manifest_of(made)
-        _sync(made)
+        sync(made)
         made.replace(self.path)
         _replace_with(self._manifest_path, json.dumps(asdict(manifest), indent=2) + "\n")
 
@@ -121,14 +121,6 @@ def sha256_of(path: Path) -> str:
 def _replace_with(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(text)
-    _sync(draft)
+    sync(draft)
     draft.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

@@ -35,13 +35,7 @@ class JobButton(Control, template=r"(?!)"):
         self.job_id = job_id
 
     @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
+    def rebuilt(cls, match: re.Match[str], item: discord.ui.Item[Any]) -> Self:
         """Build the button again from what Discord kept."""
         return cls(JobId(match["job"]))
 

@@ -111,13 +111,7 @@ class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
         self._asked = (message_id, number, recipe)
 
     @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
+    def rebuilt(cls, match: re.Match[str], item: discord.ui.Item[Any]) -> Self:
         """Build the button again from what Discord kept."""
         return cls(Recipe(match["recipe"]), int(match["message"]), int(match["number"]))
 

@@ -5,9 +5,9 @@ import logging
 import discord
 
 from bot.domain.job import UserId
-from bot.ui.asking import NotShown, Shown, WriteRefused, asked, opened, or_plainly
+from bot.ui.asking import NotShown, Shown, WriteRefused, asked, or_plainly
+from bot.ui.posting import post
 from bot.ui.refusals import Meaning
-from bot.ui.rendering import embed_of, view_of
 from bot.ui.sheet import Sheet
 
 log = logging.getLogger(__name__)
@@ -40,11 +40,4 @@ class DirectMessages:
 
     async def _write(self, user_id: UserId, sheet: Sheet, nonce: int) -> int:
         channel = await self._client.create_dm(discord.Object(user_id))
-        message = await channel.send(
-            content=sheet.card.plain if sheet.is_plain else None,
-            embeds=[] if sheet.is_plain else [embed_of(sheet.card)],
-            view=view_of(sheet.card.buttons, sheet.card.menu),  # type: ignore[arg-type] # None means none
-            files=opened(sheet.files or ()),
-            nonce=nonce,
-        )
-        return message.id
+        return await post(channel, sheet, nonce=nonce)

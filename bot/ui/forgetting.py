@@ -39,13 +39,7 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
         self.step = step
 
     @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
+    def rebuilt(cls, match: re.Match[str], item: discord.ui.Item[Any]) -> Self:
         """Build the button again from what Discord kept."""
         return cls(Step(match["step"]))
 

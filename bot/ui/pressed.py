@@ -14,6 +14,22 @@ from bot.ui.controls import Choice, Menu
 class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
     """Answers errors from the same table as commands; discord.py would only log them."""
 
+    @classmethod
+    @abstractmethod
+    def rebuilt(cls, match: re.Match[str], item: discord.ui.Item[Any]) -> Self:
+        """Build it again from its custom id, and from what else Discord kept of it."""
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Build it again for one interaction."""
+        return cls.rebuilt(match, item)
+
     @abstractmethod
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
         """Do what was pressed or chosen; whatever is raised is answered."""
@@ -42,13 +58,7 @@ class MenuControl(Control, template=r"(?!)"):
         )
 
     @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],
-        item: discord.ui.Item[Any],
-        match: re.Match[str],
-        /,
-    ) -> Self:
+    def rebuilt(cls, match: re.Match[str], item: discord.ui.Item[Any]) -> Self:
         """Build the menu again from what Discord kept."""
         kept: Any = item
         choices = tuple(Choice(each.value, each.label, each.description) for each in kept.options)

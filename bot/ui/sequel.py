@@ -7,6 +7,7 @@ from discord.utils import MISSING
 
 from bot.domain.job import Reply
 from bot.ui.asking import NotShown, Shown, WriteRefused, asked, opened, or_plainly
+from bot.ui.posting import post
 from bot.ui.refusals import Meaning
 from bot.ui.rendering import embed_of, view_of
 from bot.ui.routes import Way
@@ -51,14 +52,7 @@ class Sequel:
 
     async def _to_channel(self, reply: Reply, sheet: Sheet, nonce: str) -> int:
         channel = self._client.get_partial_messageable(reply.channel_id, guild_id=reply.guild_id)
-        message = await channel.send(
-            content=sheet.card.plain if sheet.is_plain else None,
-            embeds=[] if sheet.is_plain else [embed_of(sheet.card)],
-            view=view_of(sheet.card.buttons, sheet.card.menu),  # type: ignore[arg-type] # None means none
-            files=opened(sheet.files or ()),
-            nonce=nonce,
-        )
-        return message.id
+        return await post(channel, sheet, nonce=nonce)
 
     async def _to_interaction(self, reply: Reply, sheet: Sheet) -> int:
         webhook = discord.Webhook.partial(
