@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bot.audio.limits import die_with_parent
 from bot.audio.tasks import Combined, Decoded, Mix
 from bot.cli.roster import way_out
 from bot.cli.run import Parts, run_with
@@ -116,4 +117,5 @@ def _services(folder: Path, places: int) -> Mapping[str, Provider]:
 
 
 if __name__ == "__main__":
+    die_with_parent()  # or it would look for a stand-in that is gone, for ever
     sys.exit(run_with(open_rehearsal, load_settings()))

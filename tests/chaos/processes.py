@@ -27,8 +27,11 @@ def peak_mib(pid: int) -> float:
 
 
 def cpu_s(pid: int) -> float:
-    """Return for how long a process has had a processor."""
-    ticks = _of(pid, "stat").rpartition(")")[2].split()[11:13]
+    """Return for how long a process has had a processor; 0 for one that has ended."""
+    try:
+        ticks = _of(pid, "stat").rpartition(")")[2].split()[11:13]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
