@@ -10,6 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
 from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.services.calling_off import call_off
 from bot.services.candidates import Candidates
 from bot.services.fetching import Away, Unfetched
 from bot.services.health import Health
@@ -133,8 +134,7 @@ class Polls:
         # After a long stop the result may be there: silence is not an answer at once.
         asked_for = now - self._asked_since.setdefault(job.id, now)
         if elapsed > self._timeout and (is_answered or asked_for > SILENCE):
-            if provider.capabilities.can_cancel and attempt.ref is not None:
-                await provider.cancel(attempt.ref)
+            await call_off(attempt, self._providers)
             return await self._give_up(job, attempt, TIMED_OUT, AttemptState.ABANDONED)
         capabilities = provider.capabilities
         self._board.put(

@@ -24,6 +24,7 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId
 from bot.domain.quota import minutes_of
 from bot.providers.base import Accepted, Call, Finished, Provider, Source
+from bot.services.calling_off import call_off
 from bot.services.candidates import Candidates
 from bot.services.endings import Endings
 from bot.services.health import Health
@@ -252,19 +253,8 @@ class Submits:
         if attempt.state is AttemptState.SENDING and attempt.job_id not in self._sending:
             await self._settle(attempt)
         elif attempt.state in (AttemptState.ACCEPTED, AttemptState.DONE):
-            await self._call_off(attempt)
+            await call_off(attempt, self._providers)
             await self._write(attempt.ended(self._clock.now(), AttemptState.ABANDONED))
-
-    async def _call_off(self, attempt: Attempt) -> None:
-        provider = self._providers.get(attempt.provider)
-        if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:
-            return
-        try:
-            await provider.cancel(attempt.ref)
-        except ProviderError as exc:
-            log.warning(
-                "%s: %s was not told: %s", attempt.job_id, attempt.provider, type(exc).__name__
-            )
 
     async def _write(self, attempt: Attempt) -> None:
         await insist(lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}")

@@ -111,3 +111,15 @@ async def test_a_job_that_is_given_up_leaves_no_work_at_its_provider(house: Hous
     assert (await house.job(job.id)).state is State.FAILED
     assert (await only_attempt(house, job.id)).state is AttemptState.ABANDONED
     assert len(house.provider.cancelled) == 1
+
+
+async def test_a_job_over_its_deadline_ends_though_its_provider_cannot_be_told(
+    house: House,
+) -> None:
+    house.provider.on_cancel = [ProviderDown()]
+    job = await house.until((await house.split()).id, State.PROCESSING)
+    house.clock.move(minutes=61)
+    failed = await house.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.TIMED_OUT
+    assert len(house.provider.cancelled) == 1
