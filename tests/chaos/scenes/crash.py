@@ -27,6 +27,7 @@ SETTINGS = {HASTE: "1"}
 _BESIDE = (Script.PLAIN, Script.AT_ONCE, Script.FAILS, Script.LOST, Script.LATE, Script.BROKEN)
 """Songs for which no service rests, so that others go where they are meant to."""
 _MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
+_NOT_EXPIRED = "SELECT id FROM jobs WHERE NOT files_expired"
 _LATEST = "SELECT coalesce(max(rowid), 0) FROM jobs"
 _IN_STATE = """\
 SELECT id, user_id FROM jobs WHERE state = ? AND filename LIKE ? || '.%' AND rowid > ?"""
@@ -72,11 +73,11 @@ async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
             tally.lives += 1
             if not await _die_at(here, point, random):
                 tally.missed.append(f"{point} (seed {seed})")
+        await here.crowd.settle()  # so that nothing arrives when this life is over already
         async with here.life():
             await _cancel_endless(here)
             if not await here.drained():
                 tally.broken.append(f"seed {seed} does not come to an end")
-        await here.crowd.settle()
         tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here)]
         if most is None:
             tally.lives += len(Moment)
@@ -113,8 +114,8 @@ async def _ended(living: asyncio.Task[None]) -> None:
         living.result()
 
 
-async def _expire(here: Stage) -> list[Point]:
-    """Let bots die as they delete what is past its time; return the points not reached."""
+async def _expire(here: Stage) -> list[str]:
+    """Let bots die as they delete what is past its time; return what was not reached."""
     settings = {"STEMCORD_KEEP_RESULTS_HOURS": str(SHORT / timedelta(hours=1))}
     await asyncio.sleep(2 * SHORT.total_seconds())
     missed = []
@@ -126,11 +127,14 @@ async def _expire(here: Stage) -> list[Point]:
                 await bot.wait()
         except TimeoutError:
             await bot.kill()
-            missed.append(point)
+            missed.append(str(point))
     bot = await here.start(settings=settings)
-    async with asyncio.timeout(DIES_WITHIN_S):
-        while here.rows("SELECT 1 FROM jobs WHERE NOT files_expired"):
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(DIES_WITHIN_S):
+            while here.rows(_NOT_EXPIRED):
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        missed.append("the end of all files")
     await bot.stop()
     return missed
 

@@ -60,9 +60,9 @@ async def _lives(home: Path, seed: int, rounds: int, in_flight: int, tally: Tall
                 fill(here, random, in_flight)
                 await asyncio.sleep(random.uniform(0, LIVES_S))
             await _kill(here, bot, tally)
+        await here.crowd.settle()
         async with here.life():
             is_drained = await here.drained()
-        await here.crowd.settle()
         found = unfinished(is_drained) + broken_promises(here)
         tally.broken += [f"seed {seed}: {said}" for said in found]
         tally.jobs += here.rows(_JOBS)[0][0]

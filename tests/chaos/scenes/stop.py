@@ -32,9 +32,9 @@ async def stop(home: Path, *, seed: int, rounds: int, in_flight: int) -> list[Fi
             statuses.append(await bot.stop())
             took_s.append(time.monotonic() - began)
             here.sandbox.faults.clear()
+        await here.crowd.settle()
         async with here.life():
             is_drained = await here.drained()
-        await here.crowd.settle()
         return [
             note(NAME, "stops under load, half of them without a gateway", f"{rounds}"),
             exactly(NAME, "ends with status 0", statuses.count(0), rounds),

@@ -37,9 +37,9 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
             misbehaving.cancel()
             for vendor in here.sandbox.vendors.all:
                 vendor.conduct.change(Mode.OK)
+            await here.crowd.settle()
             is_drained = await here.drained(DRAINED_WITHIN_S)
             growth = peak_mib(bot.pid) - at_rest
-        await here.crowd.settle()
         ends = here.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
         return [
             note(NAME, "songs", ", ".join(f"{row['jobs']} {row['state']}" for row in ends)),
