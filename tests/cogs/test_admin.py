@@ -12,6 +12,7 @@ from bot.ui.registration import commands_payload
 from sandbox.client import SandboxClient
 from sandbox.entities import Guild
 from tests.cogs.evening import Evening
+from tests.cogs.scenes import made
 
 Json = dict[str, Any]
 
@@ -328,9 +329,9 @@ async def test_a_server_is_not_set_up_from_a_dm(ada: SandboxClient) -> None:
 
 
 async def test_the_owner_sees_providers_and_figures(
-    ada: SandboxClient, cleo: SandboxClient, song: Path
+    evening: Evening, ada: SandboxClient, cleo: SandboxClient, song: Path
 ) -> None:
-    await stems_of(cleo, song)
+    await made(evening, cleo, song)
     assert await shown(ada, "admin providers") == "**Stemcord** · ready\n0 at work, 0 waiting"
     assert await shown(ada, "admin stats") == (
         "**Today:** 1 done\n"
