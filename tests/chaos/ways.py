@@ -65,6 +65,6 @@ WAYS: Mapping[str, Way] = {
     "ready>delivered": Way(song=Script.PLAIN),
     "ready>failed": Way(song=Script.HOLLOW),
     "ready>kept": Way(song=Script.PLAIN, faults=_NO_WAY_TO_THE_REPLY),
-    "shown": Way(song=Script.PLAIN),
+    "shown": Way(song=Script.SLOW),
 }
 """Every transition of a job, and the writes beside them, by the names that `MortalJobs` gives."""
