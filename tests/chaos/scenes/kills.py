@@ -9,6 +9,7 @@ from random import Random
 from sandbox.bot_process import BotProcess
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, exactly, none_of, note, recovered
+from tests.chaos.lag import idle_beside, lag_ms
 from tests.chaos.lanes import in_lanes
 from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, Start, stage
@@ -35,15 +36,18 @@ class Tally:
 async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int) -> list[Figure]:
     """Kill a bot again and again, then let one finish the work, for each seed."""
     tally = Tally()
-    await in_lanes(
-        [_lives(home / f"{NAME}-{seed}", seed, rounds, in_flight, tally) for seed in seeds]
-    )
+    beside = home / "beside"
+    async with idle_beside(beside):
+        await in_lanes(
+            [_lives(home / f"{NAME}-{seed}", seed, rounds, in_flight, tally) for seed in seeds]
+        )
     return [
         exactly(NAME, f"kills with {in_flight} jobs in flight", tally.kills, len(seeds) * rounds),
         note(NAME, "of them while taking jobs up", f"{tally.early:,}"),
         note(NAME, "jobs", f"{tally.jobs:,}"),
         none_of(NAME, "broken promises", tally.broken),
         recovered(NAME, tally.starts),
+        note(NAME, "an idle loop's lag beside it, max", f"{max(lag_ms(beside), default=0):.3g} ms"),
     ]
 
 
