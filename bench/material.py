@@ -14,7 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.models import Registry, Source
 from bot.engine.packages import download
 

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from bench.material import Audio, clip, median_sdr
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE, frames_in
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.models import MODELS, LocalModel
 

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.domain.quota import PeriodKind
+from bot.domain.minutes import PeriodKind
 from bot.setting_types import (
     Address,
     Amount,

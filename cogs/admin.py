@@ -11,9 +11,9 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from bot.domain.errors import Reason, Rejected
+from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import UserId
-from bot.domain.servers import DeliveryMode, ServerRules
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from bot.services.administration import Administration
 from bot.services.overview import Overview
 from bot.services.quotas import Quotas

@@ -8,7 +8,7 @@ from discord.app_commands import Choice, locale_str
 
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from bot.services.servers import Servers
 from bot.services.splits import SplitService
 from bot.ui.acknowledge import start_split

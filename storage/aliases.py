@@ -16,7 +16,7 @@ from typing import NewType
 from aiosqlite import Connection
 
 from bot.domain.job import UserId
-from bot.domain.quota import Period
+from bot.domain.minutes import Period
 from storage.database import Database
 from storage.meta import Meta
 from storage.rows import seconds

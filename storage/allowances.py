@@ -5,9 +5,9 @@ import json
 from aiosqlite import Connection
 
 from bot.domain.clock import Clock
+from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
-from bot.domain.quota import Terms
-from bot.domain.servers import Subject
+from bot.domain.minutes import Terms
 from storage.aliases import lasting_alias
 from storage.database import Database
 from storage.rows import Values, seconds

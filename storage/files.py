@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.job import JobId
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from storage.durable import sync
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")

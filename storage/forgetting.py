@@ -3,7 +3,7 @@
 from aiosqlite import Connection
 
 from bot.domain.job import UserId
-from bot.domain.quota import Period
+from bot.domain.minutes import Period
 from storage.aliases import account_alias, former_id
 from storage.database import Database
 

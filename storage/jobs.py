@@ -13,7 +13,7 @@ from aiosqlite import Connection
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, Request, State, UserId
-from bot.domain.quota import LedgerEntry, SpendCap
+from bot.domain.minutes import LedgerEntry, SpendCap
 from storage import job_sql as sql
 from storage import spending, transfers
 from storage.database import Database

@@ -7,7 +7,7 @@ from aiosqlite import Connection
 
 from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
-from bot.domain.quota import Period, Usage
+from bot.domain.minutes import Period, Usage
 from storage.aliases import Aliases, account_alias
 from storage.database import Database
 from storage.rows import seconds

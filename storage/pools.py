@@ -9,7 +9,7 @@ from aiosqlite import Connection
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
-from bot.domain.quota import Period
+from bot.domain.minutes import Period
 from storage.aliases import account_alias
 from storage.database import Database
 from storage.rows import seconds

@@ -8,7 +8,7 @@ from typing import overload
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, Entry, Job, JobId, Reply, Request, Source, State, UserId
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.recipes import AudioFormat, Recipe, Stem
 
 Values = dict[str, int | str | None]
 

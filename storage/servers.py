@@ -4,9 +4,9 @@ import json
 from sqlite3 import Row
 
 from bot.domain.clock import Clock
+from bot.domain.guilds import Block, DeliveryMode, ServerRules
 from bot.domain.job import UserId
-from bot.domain.servers import Block, DeliveryMode, ServerRules
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from storage.aliases import lasting_alias
 from storage.database import Database
 from storage.rows import Values, seconds

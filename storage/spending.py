@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
-from bot.domain.quota import SpendCap
+from bot.domain.minutes import SpendCap
 from storage.aliases import Alias, Aliases, former_id, known_alias
 from storage.database import Database
 from storage.rows import Values, seconds, time_of

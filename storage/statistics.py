@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.domain.errors import Reason
 from bot.domain.job import State
-from bot.domain.quota import Period
+from bot.domain.minutes import Period
 from storage.database import Database
 from storage.rows import seconds
 

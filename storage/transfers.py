@@ -9,7 +9,7 @@ from aiosqlite import Connection
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
-from bot.domain.quota import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
+from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
 from storage.aliases import Alias, account_alias
 from storage.rows import Values, seconds
 

@@ -11,8 +11,8 @@ from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Leve
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId
-from bot.domain.quota import SAMPLE_RATE
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.minutes import SAMPLE_RATE
+from bot.domain.recipes import AudioFormat, Stem
 from bot.providers.base import (
     Accepted,
     Call,

@@ -9,7 +9,7 @@ from bot.audio import master
 from bot.audio.encoding import Encoding, writer
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, Encoded, EncodeTask, part_of
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 
 _LOSSY: Mapping[AudioFormat, tuple[Encoding, tuple[int, ...]]] = {
     # A stem has nothing beside it to mask what the encoder loses, so it gets a high rate. Level 7

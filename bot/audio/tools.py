@@ -27,7 +27,7 @@ from bot.audio.tasks import (
     part_of,
 )
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from bot.audio.tools import AudioTools
 from bot.cli.store import Store
 from bot.config import Settings
 from bot.domain.clock import Clock
-from bot.domain.servers import DeliveryMode
-from bot.domain.stems import AudioFormat
+from bot.domain.guilds import DeliveryMode
+from bot.domain.recipes import AudioFormat
 from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
 from bot.services.administration import Administration, Books

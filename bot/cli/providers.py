@@ -14,8 +14,8 @@ from bot.config import Settings
 from bot.domain.attempt import AttemptState
 from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
-from bot.domain.quota import PeriodKind, period_at
-from bot.domain.stems import Recipe
+from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.recipes import Recipe
 from bot.engine.models import MODELS
 from bot.engine.weights import Weights
 from bot.providers import local

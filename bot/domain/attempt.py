@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType, Self
 
 from bot.domain.job import JobId
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 
 RemoteRef = NewType("RemoteRef", str)
 

@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import NewType, Self
 
 from bot.domain.errors import Problem
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)

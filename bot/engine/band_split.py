@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.spool import Samples, Spool
 from bot.engine.stft import COLUMN, Resynthesis, Spectra, analyse, column_count, span
 

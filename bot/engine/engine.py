@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias, assert_never
 
 from bot.domain.errors import CANNOT_START, EngineFailed, ModelUnavailable, NoRoom
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.child import Child, ChildDied
 from bot.engine.models import LocalModel
 from bot.engine.weights import Weights

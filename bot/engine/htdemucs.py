@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.network import Network
 from bot.engine.spool import Samples, Spool
 

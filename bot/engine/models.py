@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 
 
 class Registry(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.band_split import BandSplit
 from bot.engine.htdemucs import HTDemucs
 from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel

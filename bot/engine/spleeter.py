@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.network import DamagedModel, Network
 from bot.engine.spool import Samples, Spool
 from bot.engine.stft import BINS, Resynthesis, Spectra, analyse, column_count, span

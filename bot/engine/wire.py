@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 
 
 class Trouble(StrEnum):

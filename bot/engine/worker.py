@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from bot.audio.limits import die_with_parent
 from bot.domain.errors import DISK_FULL
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.models import MODELS
 from bot.engine.network import DamagedModel
 from bot.engine.separation import Separator, steps_of

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bot.domain.job import TRANSITIONS, State
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 from bot.ops.audit_files import JobFolders
 from bot.ops.finding import Finding
 from bot.services.routing import MAX_LOCAL_STARTS

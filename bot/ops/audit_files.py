@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.domain.job import JobId
-from bot.domain.stems import OUTPUTS, Recipe
+from bot.domain.recipes import OUTPUTS, Recipe
 from bot.ops.finding import Finding
 from storage import audit_sql as sql
 from storage.files import JobFiles

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.titles import linked_name, stem_filename
 from bot.services.links import Kind, Links
-from bot.services.naming import linked_name, stem_filename
 from storage.files import JobFiles
 from storage.jobs import JobStore
 

@@ -17,7 +17,7 @@ from bot.domain.errors import (
     ProviderError,
     ProviderQuotaSpent,
 )
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.answers import Wire, meaning, misread, read, scrubbed
 from bot.providers.base import (
     Accepted,

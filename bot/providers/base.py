@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
-from bot.domain.quota import SAMPLE_RATE
-from bot.domain.stems import Stem
+from bot.domain.minutes import SAMPLE_RATE
+from bot.domain.recipes import Stem
 from bot.providers.downloads import Downloads
 from bot.providers.http import ApiClient, Timeouts
 from bot.providers.transport import GuardedTransport

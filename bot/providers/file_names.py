@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 
 _WITHOUT_VOCALS: Final = re.compile(r"(?<![^\W_])(?:no|non|without|minus)[\W_]*(?:vocals?|voice)")
 _WITHOUT_REVERB: Final = re.compile(r"(?<![^\W_])(?:no|de|without|minus)[\W_]*(?:reverb|echo)")

@@ -15,7 +15,7 @@ from pydantic import AliasChoices, Field, TypeAdapter
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.answers import Wire, meaning, misread, read, scrubbed
 from bot.providers.base import (
     Accepted,

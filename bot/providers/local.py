@@ -18,7 +18,7 @@ from bot.domain.errors import (
     ProviderProtocol,
     ProviderRefused,
 )
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.providers.base import (
     Accepted,

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass
 
 from bot.domain.errors import Reason, Rejected
+from bot.domain.guilds import Actor, Rank, ServerRules, Subject
 from bot.domain.job import Membership, UserId
-from bot.domain.servers import Actor, Rank, ServerRules, Subject
 from bot.services.quotas import Quotas
 from storage.allowances import Allowances
 from storage.ledger import Ledger

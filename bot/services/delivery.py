@@ -7,8 +7,8 @@ from typing import Protocol
 
 from bot.domain.errors import SplitError
 from bot.domain.job import Job, JobId
-from bot.domain.quota import Usage
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.minutes import Usage
+from bot.domain.recipes import AudioFormat, Stem
 
 
 class ReplyUnavailable(SplitError):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.job import Job
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Capabilities, Provider
 from bot.services.delivery import ParcelLink
 from bot.services.expiry import ends_at

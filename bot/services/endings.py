@@ -5,7 +5,7 @@ import logging
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem
 from bot.domain.job import Job, State
-from bot.domain.quota import Refund, Void
+from bot.domain.minutes import Refund, Void
 from bot.services.line import Line
 from bot.services.outcomes import Over
 from bot.services.progress import ProgressBoard

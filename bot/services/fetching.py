@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.audio.tools import AudioTools
+from bot.concurrency import together
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderError, Rejected
 from bot.domain.job import Job
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 from bot.providers.base import Provider
-from bot.services.together import together
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from bot.audio.tasks import DoesNotFit
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
-from bot.domain.stems import OUTPUTS
+from bot.domain.recipes import OUTPUTS
 from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
 from bot.services.endings import Endings
 from bot.services.outcomes import Again, Next, Over

@@ -17,10 +17,10 @@ from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.quota import minutes_of
-from bot.domain.stems import OUTPUTS
+from bot.domain.minutes import minutes_of
+from bot.domain.recipes import OUTPUTS
+from bot.domain.titles import title_of
 from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
-from bot.services.naming import title_of
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas

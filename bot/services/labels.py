@@ -12,8 +12,8 @@ from typing import Protocol
 from bot.audio.spool import FRAME_BYTES, frames_in
 from bot.audio.tools import AudioTools
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
-from bot.domain.quota import SAMPLE_RATE
-from bot.domain.stems import Stem
+from bot.domain.minutes import SAMPLE_RATE
+from bot.domain.recipes import Stem
 from bot.providers.base import Model
 from bot.services.fetching import Fetched
 from storage.files import JobDir

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason
+from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State
-from bot.domain.quota import Period, PeriodKind, period_at
-from bot.domain.servers import Actor, Rank
+from bot.domain.minutes import Period, PeriodKind, period_at
 from bot.providers.base import Capabilities
 from bot.services.health import Health
 from bot.services.line import Line

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bot.domain.job import Job
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 
 FIRST_GUESS = 0.08
 """Seconds of work for a second of song, before anything was seen."""

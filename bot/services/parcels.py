@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed
+from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
-from bot.domain.quota import Usage
-from bot.domain.servers import DeliveryMode
-from bot.domain.stems import OUTPUTS, AudioFormat
+from bot.domain.minutes import Usage
+from bot.domain.recipes import OUTPUTS, AudioFormat
+from bot.domain.titles import stem_label
 from bot.services.delivery import Parcel
 from bot.services.elsewhere import Elsewhere
-from bot.services.naming import stem_label
 from bot.services.packing import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
 from bot.services.servers import Servers
 from storage.files import JobDir

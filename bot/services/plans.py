@@ -7,7 +7,7 @@ Pure functions over the providers' declarations (providers/base.py) and the reci
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.domain.stems import OUTPUTS, Output, Recipe, Stem
+from bot.domain.recipes import OUTPUTS, Output, Recipe, Stem
 from bot.providers.base import Capabilities, Model
 
 

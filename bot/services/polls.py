@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.backoff import pause_s
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
@@ -17,7 +18,6 @@ from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.pace import Pace
-from bot.services.pauses import pause_s
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
 from bot.services.routing import TIMED_OUT, Go

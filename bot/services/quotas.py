@@ -2,7 +2,7 @@
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Membership, UserId
-from bot.domain.quota import Hold, Period, PeriodKind, Usage, period_at
+from bot.domain.minutes import Hold, Period, PeriodKind, Usage, period_at
 from storage.allowances import Allowances
 from storage.ledger import Ledger
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from bot.audio.tasks import Fitted, Mix, Part
 from bot.audio.tools import AudioTools
+from bot.concurrency import together
 from bot.domain.attempt import Attempt
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
-from bot.domain.quota import Post
-from bot.domain.stems import Stem
+from bot.domain.minutes import Post
+from bot.domain.recipes import Stem
 from bot.providers.base import Model, Provider
 from bot.services.fetching import Fetching
 from bot.services.labels import Labels
@@ -19,7 +20,6 @@ from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.services.together import together
 from storage.files import JobFiles
 from storage.jobs import JobStore
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.backoff import pause_s
 from bot.domain.errors import Problem, ProviderBusy, Reason
 from bot.domain.job import Request
 from bot.providers.base import Capabilities
-from bot.services.pauses import pause_s
 from bot.services.plans import Plan, plan
 
 MAX_NOT_SENT = 3

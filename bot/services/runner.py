@@ -4,10 +4,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
+from bot.domain.backoff import pause_s
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
 from bot.services.outcomes import Again, Next, Over, Waiting
-from bot.services.pauses import pause_s
 from bot.services.steps import Steps
 
 log = logging.getLogger(__name__)

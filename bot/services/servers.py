@@ -1,8 +1,8 @@
 """The house rules of servers: who may ask, where, and what is meant when nothing is said."""
 
 from bot.domain.errors import Reason, Rejected
+from bot.domain.guilds import Block, ServerRules
 from bot.domain.job import Reply, UserId
-from bot.domain.servers import Block, ServerRules
 from storage.servers import ServerStore
 
 

@@ -2,7 +2,7 @@
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job
-from bot.domain.quota import SpendCap
+from bot.domain.minutes import SpendCap
 from bot.services.quotas import Quotas
 from storage.spending import Spending
 

@@ -18,12 +18,12 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
+from bot.domain.titles import title_of
 from bot.providers.base import Capabilities
 from bot.services.cancels import Cancels
 from bot.services.insist import insist
 from bot.services.intake import Limits
-from bot.services.naming import title_of
 from bot.services.plans import Offer, offers, plan
 from bot.services.quotas import Quotas
 from bot.services.room import Room

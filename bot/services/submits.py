@@ -22,7 +22,7 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.job import Job, JobId
-from bot.domain.quota import minutes_of
+from bot.domain.minutes import minutes_of
 from bot.providers.base import Accepted, Call, Finished, Provider, Source
 from bot.services.calling_off import call_off
 from bot.services.candidates import Candidates

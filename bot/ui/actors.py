@@ -4,8 +4,8 @@ from typing import Any
 
 import discord
 
+from bot.domain.guilds import Actor, Rank
 from bot.domain.job import UserId
-from bot.domain.servers import Actor, Rank
 
 _ACTIVE = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.developer})
 

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Reason
+from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import State
-from bot.domain.quota import Period
-from bot.domain.servers import DeliveryMode, ServerRules
+from bot.domain.minutes import Period
 from bot.services.overview import ProviderState, Stats
 from bot.ui.figures import moment, row
 from bot.ui.minutes import period as words_of

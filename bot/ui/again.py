@@ -5,7 +5,7 @@ from dataclasses import replace
 import discord
 
 from bot.domain.job import Entry, Job
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.ui.acknowledge import start_split
 from bot.ui.client import Stemcord
 from bot.ui.context import reply_of

@@ -7,7 +7,7 @@ import discord
 
 from bot.domain.errors import NotFound
 from bot.domain.job import Job, JobId, UserId
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.ui import messages
 from bot.ui.again import start_again
 from bot.ui.answers import say_privately

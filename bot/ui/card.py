@@ -6,8 +6,8 @@ from enum import Enum
 
 from bot.domain.errors import Reason
 from bot.domain.job import Context, Job, State
-from bot.domain.quota import Usage
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.minutes import Usage
+from bot.domain.recipes import AudioFormat, Stem
 from bot.services.delivery import Parcel
 from bot.services.intake import Limits
 from bot.services.plans import Offer

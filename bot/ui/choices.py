@@ -6,7 +6,7 @@ from functools import partial
 from discord.app_commands import Choice
 
 from bot.domain.job import Job
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.services.plans import Offer
 from bot.ui import messages
 from bot.ui.names import FORMATS, recipe_label

@@ -10,8 +10,8 @@ from typing import Any, Self
 import discord
 
 from bot.domain.job import Entry, Request, Source, UserId
-from bot.domain.stems import AudioFormat, Recipe
-from bot.services.naming import title_of
+from bot.domain.recipes import AudioFormat, Recipe
+from bot.domain.titles import title_of
 from bot.services.plans import Offer
 from bot.ui import labels, messages
 from bot.ui.acknowledge import start_split

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 from bot.ui.speech import Text, say
 
 BAR_LENGTH = 10

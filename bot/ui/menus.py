@@ -7,7 +7,7 @@ import discord
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, UserId
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.services.plans import Offer
 from bot.ui import labels
 from bot.ui.again import start_again

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.domain.quota import Period, Usage
+from bot.domain.minutes import Period, Usage
 from bot.ui.figures import moment
 from bot.ui.speech import Text, say
 

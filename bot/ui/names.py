@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bot.domain.stems import OUTPUTS, AudioFormat, Recipe, Stem
+from bot.domain.recipes import OUTPUTS, AudioFormat, Recipe, Stem
 from bot.ui.figures import listed
 from bot.ui.speech import Text, say
 from bot.ui.text import capitalised

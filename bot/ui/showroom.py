@@ -13,7 +13,7 @@ from bot.audio.tasks import DoesNotFit
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Context, Job, State, UserId
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.services.delivery import ReplyUnavailable
 from bot.services.parcels import MAX_SHRINKS
 from bot.services.progress import ProgressBoard

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import discord
 
 from bot.domain.job import Job
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 
 
 class Shows(Protocol):

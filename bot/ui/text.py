@@ -2,7 +2,7 @@
 
 import re
 
-from bot.services.naming import plain
+from bot.domain.titles import plain
 
 ZERO_WIDTH_SPACE = "\u200b"
 MAX_LENGTH = 80

@@ -6,7 +6,7 @@ from bot.audio import master
 from bot.audio.encode import encode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, EncodeTask, part_of
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from tests.audio import sounds
 
 LOSSY = [AudioFormat.MP3, AudioFormat.OPUS]

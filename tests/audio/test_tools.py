@@ -11,7 +11,7 @@ from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Combined, DoesNotFit, Mix, Part, part_of
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from tests.audio import sounds
 from tests.audio.processes import descriptors, first_child, is_alive
 

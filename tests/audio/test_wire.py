@@ -20,7 +20,7 @@ from bot.audio.tasks import (
     Row,
 )
 from bot.domain.errors import Reason, Rejected
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 
 TASKS = [
     DecodeTask(source=Path("/a b/ü.mp3"), into=Path("/x.f32"), max_frames=5),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.job import Job, State
-from bot.domain.stems import OUTPUTS
+from bot.domain.recipes import OUTPUTS
 from bot.ops.audit import Terms, audit
 from bot.services.routing import MAX_LOCAL_STARTS
 from bot.ui.card import card_of

@@ -22,7 +22,7 @@ from bot.domain.errors import (
     ProviderRefused,
     SubmitUncertain,
 )
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import (
     Accepted,
     Call,

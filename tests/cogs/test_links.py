@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from multidict import CIMultiDictProxy
 
 from bot.domain.job import State
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.ops.files import FileRoutes
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening, an_evening

@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.guilds import ServerRules
 from bot.domain.job import Source
-from bot.domain.servers import ServerRules
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from cogs.split import SplitCog
 from tests.fakes import FakeClock
 from tests.ui.fakes import FakeInteraction, FakeSplits

@@ -2,7 +2,7 @@
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderAuth, ProviderBusy, ProviderProtocol, ProviderQuotaSpent
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.audiocleaner import AudioCleaner
 from bot.providers.base import Accepted, Failed, Finished, Lost, Running
 from tests.contract.vendor import Case, Vendor

@@ -9,7 +9,7 @@ from bot.domain.errors import (
     ProviderRefused,
     SubmitUncertain,
 )
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Accepted, Failed, Finished, Lost, Running
 from bot.providers.finevoice import FineVoice
 from tests.contract.vendor import Case, Vendor

@@ -9,7 +9,7 @@ from bot.domain.errors import (
     ProviderRefused,
     SubmitUncertain,
 )
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Finished
 from bot.providers.soundverse import Soundverse
 from tests.contract.vendor import Case, Vendor

@@ -16,7 +16,7 @@ from openapi_core.testing.responses import MockResponse
 
 from bot.domain.attempt import RemoteRef
 from bot.domain.errors import ProviderAuth, ProviderRefused
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Accepted, Finished
 from bot.providers.finevoice import CAPABILITIES
 from tests.contract.finevoice import VENDOR

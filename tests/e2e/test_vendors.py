@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.titles import stem_filename
 from bot.providers import audiocleaner, finevoice, soundverse
 from bot.providers.base import Capabilities
-from bot.services.naming import stem_filename
 from bot.services.plans import Subtract, Sum, derivations, plan
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.separate import separated

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine import band_split
 from bot.engine.band_split import BLOCK, BandSplit
 from bot.engine.stft import HOP

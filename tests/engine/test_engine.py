@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.models import SPLEETER
 from tests.engine import nets

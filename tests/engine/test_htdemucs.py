@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.htdemucs import SEGMENT, SOURCES, STRIDE, HTDemucs
 from bot.engine.network import Network
 from tests.engine import nets

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bot.audio.spool import SAMPLE_RATE
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.models import HTDEMUCS, SPLEETER
 from bot.engine.weights import Weights

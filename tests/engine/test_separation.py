@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.models import MODELS, SPLEETER
 from bot.engine.separation import Separator, Step, steps_of
 from tests.engine import nets

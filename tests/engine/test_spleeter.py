@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.engine.network import DamagedModel, Network
 from bot.engine.spleeter import BLOCK, CONTEXT, Spleeter, prove
 from bot.engine.stft import COLUMN, HOP, LEAD

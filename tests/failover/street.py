@@ -14,7 +14,7 @@ import httpx
 from bot.domain.clock import SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, Source, UserId
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.ops.audit import Terms, audit
 from bot.providers.addresses import TrustedHosts
 from bot.providers.audiocleaner import AudioCleaner

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bot.domain.attempt import AttemptState, RemoteFile
 from bot.domain.job import Job, State, UserId
-from bot.domain.quota import Refund
-from bot.domain.stems import OUTPUTS
+from bot.domain.minutes import Refund
+from bot.domain.recipes import OUTPUTS
 from bot.ops.audit import Terms, audit
 from bot.ops.finding import Finding
 from storage.database import Database

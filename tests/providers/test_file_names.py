@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.file_names import stems_by_name
 
 SIX = [Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER]

@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain.clock import SystemClock
 from bot.domain.job import State
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.providers.addresses import TrustedHosts
 from bot.providers.base import Provider, ProviderContext
 from bot.providers.downloads import Downloads

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bot.domain.clock import SystemClock
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.addresses import TrustedHosts
 from bot.providers.base import Call, Capabilities, Lost, Model, ProviderContext, Source, names
 from bot.providers.downloads import Downloads

@@ -12,8 +12,8 @@ from bot.cli.compose import Outside, Services, compose
 from bot.cli.store import Store
 from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
-from bot.domain.quota import Usage
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.minutes import Usage
+from bot.domain.recipes import AudioFormat, Recipe
 from bot.providers.base import Provider
 from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard

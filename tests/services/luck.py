@@ -21,7 +21,7 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.job import State
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.providers.base import Accepted, Call, Failed, Finished, Lost, Running, Source
 from bot.providers.downloads import DownloadFailed, DownloadRefused
 from bot.services.delivery import Delivered, Refused, ReplyUnavailable

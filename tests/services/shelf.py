@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderError
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Finished, Model
 from tests.fakes import FakeProvider
 

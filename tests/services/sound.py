@@ -14,7 +14,7 @@ from bot.audio import child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Answer, Task
 from bot.audio.tools import AudioTools
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from tests.audio import sounds
 
 Sound = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.job import State
-from bot.domain.stems import Recipe, Stem
+from bot.domain.recipes import Recipe, Stem
 from bot.providers.base import Model
 from bot.services.labels import PAIR, Labels, Listener
 from storage.files import JobDir

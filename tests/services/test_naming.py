@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.domain.stems import AudioFormat, Stem
-from bot.services.naming import MAX_TITLE, stem_filename, title_of
+from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.titles import MAX_TITLE, stem_filename, title_of
 
 
 @pytest.mark.parametrize(

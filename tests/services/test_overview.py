@@ -5,9 +5,9 @@ from pathlib import Path
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import ProviderAuth, ProviderRefused, Reason, Rejected
+from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State, UserId
-from bot.domain.quota import PeriodKind
-from bot.domain.servers import Actor, Rank
+from bot.domain.minutes import PeriodKind
 from storage.statistics import Turnover
 from tests.fakes import FakeProvider
 from tests.services.house import House

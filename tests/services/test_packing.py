@@ -10,9 +10,9 @@ import pytest
 
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.domain.attempt import AttemptState
+from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import Job, State
-from bot.domain.servers import DeliveryMode, ServerRules
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.providers.base import Model
 from bot.services.delivery import Delivered, Parcel, Refused
 from bot.services.expiry import ends_at

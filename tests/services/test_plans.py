@@ -1,6 +1,6 @@
 """Which model serves which recipe, and how outputs are derived."""
 
-from bot.domain.stems import OUTPUTS, Recipe, Stem
+from bot.domain.recipes import OUTPUTS, Recipe, Stem
 from bot.providers.base import Capabilities, Model
 from bot.providers.local import MODELS
 from bot.services.plans import Subtract, Sum, derivations, offers, plan

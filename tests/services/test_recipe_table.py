@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.providers import audiocleaner, finevoice, local, soundverse
 from bot.providers.base import Capabilities
 from bot.services.plans import offers, plan

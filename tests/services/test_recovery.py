@@ -20,7 +20,7 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.job import State
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from bot.providers.base import Failed, Lost, Running
 from bot.providers.downloads import DownloadFailed
 from bot.services.intake import DOWNLOAD_PAUSES_S

@@ -11,7 +11,7 @@ import pytest
 from bot.audio.tools import AudioTools
 from bot.domain.errors import ProviderProtocol, Reason
 from bot.domain.job import Job, State
-from bot.domain.stems import Recipe, Stem
+from bot.domain.recipes import Recipe, Stem
 from bot.providers.base import Model
 from bot.services.labels import Listener
 from tests.fakes import FakeProvider

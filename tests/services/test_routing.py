@@ -10,7 +10,7 @@ import pytest
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
-from bot.domain.stems import Recipe
+from bot.domain.recipes import Recipe
 from bot.providers.base import Capabilities
 from bot.services.routing import Candidate, Exhausted, Go, Rest, Retry, Route, route
 from tests.fakes import TWO_STEMS

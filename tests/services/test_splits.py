@@ -17,7 +17,7 @@ from bot.domain.errors import (
     StoreUnavailable,
 )
 from bot.domain.job import Source, State
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.providers.base import Running
 from bot.providers.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.services.delivery import Refused, ReplyUnavailable

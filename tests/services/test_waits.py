@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.domain.errors import ProviderBusy
 from bot.domain.job import Job, JobId
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 from bot.services.health import Health
 from bot.services.pace import FIRST_GUESS, Pace
 from bot.services.progress import Progress, ProgressBoard, Stage

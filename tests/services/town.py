@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.quota import Period, PeriodKind, period_at
+from bot.domain.minutes import Period, PeriodKind, period_at
 from bot.ops.audit import Terms, audit
 from bot.services.outcomes import Over
 from bot.services.steps import Steps

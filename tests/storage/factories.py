@@ -8,8 +8,8 @@ from itertools import count
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
-from bot.domain.quota import Hold, LedgerEntry, Period, Post, Void
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Void
+from bot.domain.recipes import AudioFormat, Recipe
 from storage.jobs import JobStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -1,8 +1,8 @@
 import pytest
 
+from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
-from bot.domain.quota import Terms
-from bot.domain.servers import Subject
+from bot.domain.minutes import Terms
 from storage.allowances import Allowances
 from storage.database import Database
 from tests.storage.factories import ADMIN, USER, StillClock

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import JobId
-from bot.domain.stems import Stem
+from bot.domain.recipes import Stem
 from storage.files import JobDir, JobFiles
 
 JOB = JobId("k7f2q")

@@ -10,10 +10,10 @@ import pytest
 
 from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import SpendCapReached
+from bot.domain.guilds import Block, Subject
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.quota import SpendCap
-from bot.domain.servers import Block, Subject
-from bot.domain.stems import Stem
+from bot.domain.minutes import SpendCap
+from bot.domain.recipes import Stem
 from storage.aliases import NOBODY, Aliases, lasting_alias
 from storage.allowances import Allowances
 from storage.database import Database

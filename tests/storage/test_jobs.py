@@ -9,8 +9,8 @@ import pytest
 from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import QuotaExceeded, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.quota import Post, Void
-from bot.domain.stems import Stem
+from bot.domain.minutes import Post, Void
+from bot.domain.recipes import Stem
 from storage.database import Database
 from storage.jobs import JobStore, new_job_id
 from storage.ledger import Ledger

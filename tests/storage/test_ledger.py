@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
-from bot.domain.quota import Hold, LedgerEntry, Period, Post, Refund, Void
+from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Void
 from storage.aliases import Aliases
 from storage.database import Database
 from storage.jobs import JobStore

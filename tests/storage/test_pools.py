@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
-from bot.domain.quota import Hold, Period, Post, Usage, Void
+from bot.domain.minutes import Hold, Period, Post, Usage, Void
 from storage.database import Database
 from storage.ledger import Ledger
 from storage.pools import Pools

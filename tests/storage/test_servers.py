@@ -1,8 +1,8 @@
 import pytest
 
+from bot.domain.guilds import Block, DeliveryMode, ServerRules
 from bot.domain.job import UserId
-from bot.domain.servers import Block, DeliveryMode, ServerRules
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from storage.database import Database
 from storage.servers import ServerStore
 from tests.storage.factories import ADMIN, USER, StillClock

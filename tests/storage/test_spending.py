@@ -8,7 +8,7 @@ import pytest
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.job import JobId, State, UserId
-from bot.domain.quota import SpendCap
+from bot.domain.minutes import SpendCap
 from storage.database import Database
 from storage.jobs import JobStore
 from storage.spending import Spending

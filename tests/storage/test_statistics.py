@@ -5,7 +5,7 @@ import pytest
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
-from bot.domain.quota import Refund
+from bot.domain.minutes import Refund
 from storage.database import Database
 from storage.jobs import JobStore
 from storage.statistics import Statistics, Turnover

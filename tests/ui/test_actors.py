@@ -4,7 +4,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.servers import Rank
+from bot.domain.guilds import Rank
 from bot.ui.actors import actor_of, owner_ids
 
 ADA, BEN, CLEO, DAN = 1, 2, 3, 4

@@ -7,9 +7,9 @@ import pytest
 from bot.domain import errors
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import ProviderError, Reason
+from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import State
-from bot.domain.quota import PeriodKind, period_at
-from bot.domain.servers import DeliveryMode, ServerRules
+from bot.domain.minutes import PeriodKind, period_at
 from bot.services.overview import Figures, ProviderState, Stats
 from bot.ui import admin_texts
 from bot.ui.card import Card, Tone

@@ -5,7 +5,7 @@ import pytest
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, JobId, State
-from bot.domain.stems import AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.services.intake import Limits
 from bot.services.progress import Progress, Stage
 from bot.ui import messages

@@ -1,5 +1,5 @@
 from bot.domain.job import JobId, State
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from bot.services.plans import Offer
 from bot.ui.choices import (
     format_choices,

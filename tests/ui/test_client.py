@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 from bot.services.intake import Limits
 from bot.services.plans import Offer
 from bot.ui.client import Services, Stemcord, point_at

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Problem, Reason
+from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import JobId, State
-from bot.domain.quota import PeriodKind, period_at
-from bot.domain.servers import DeliveryMode, ServerRules
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.services.delivery import ParcelLink
 from bot.services.intake import Limits
 from bot.services.plans import Offer

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.domain.quota import SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
 from bot.ui.figures import about, bar, length, listed
 
 

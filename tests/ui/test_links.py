@@ -3,7 +3,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.job import State
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.recipes import AudioFormat, Stem
 from bot.services.delivery import ParcelLink
 from bot.ui import messages
 from bot.ui.card import continued_card, result_card

@@ -4,8 +4,8 @@ import pytest
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
-from bot.domain.quota import PeriodKind, period_at
-from bot.domain.stems import AudioFormat, Recipe, Stem
+from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.services.progress import Progress, Stage
 from bot.ui import messages, minutes
 from bot.ui.names import FORMATS, RECIPES, recipe_label, stems_line

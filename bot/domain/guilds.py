@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
-from bot.domain.stems import AudioFormat, Recipe
+from bot.domain.recipes import AudioFormat, Recipe
 
 
 class DeliveryMode(StrEnum):

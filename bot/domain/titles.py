@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from bot.domain.stems import AudioFormat, Stem
+from bot.domain.recipes import AudioFormat, Stem
 
 _JUNK = re.compile(
     r"""[\[(]\s*(?:official\b[^\])]*|lyrics?(?:\s+video)?|audio|video|m/?v|hd|hq|4k|
