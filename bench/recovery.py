@@ -28,10 +28,10 @@ from bot.domain.minutes import SAMPLE_RATE, Hold, LedgerEntry, PeriodKind, Post,
 from bot.domain.recipes import AudioFormat, Recipe
 from sandbox.bot_process import BotProcess
 from sandbox.server import Sandbox
-from storage.database import Database
-from storage.datadir import DataDir
-from storage.jobs import JobStore, new_job_id
-from storage.readonly import read_only
+from storage.database.connection import Database
+from storage.database.read_only import read_only
+from storage.files.data_dir import DataDir
+from storage.stores.job_store import JobStore, new_job_id
 
 PROVIDER = "audiocleaner"
 WITHIN_S = 120.0

@@ -13,9 +13,9 @@ from bot.cli import audit, backup, doctor, models, providers, run
 from bot.cli.stopping import leave
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
-from storage.copies import CopyFailed
-from storage.datadir import DataDirBusy
-from storage.schema import UnknownDatabase
+from storage.database.schema import UnknownDatabase
+from storage.files.data_dir import DataDirBusy
+from storage.upkeep.snapshots import CopyFailed
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.domain.clock import SystemClock
-from bot.ops.audit import Terms
-from bot.ops.audit import audit as look
-from storage.datadir import DataDir
+from storage.files.data_dir import DataDir
+from storage.upkeep.invariants import Terms
+from storage.upkeep.invariants import audit as look
 
 
 def options(parser: ArgumentParser) -> None:

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.domain.clock import SystemClock
-from storage.copies import Copy, back_up, copy_name
-from storage.copies import restore as put_back
-from storage.datadir import DataDir
+from storage.files.data_dir import DataDir
+from storage.upkeep.snapshots import Copy, back_up, copy_name
+from storage.upkeep.snapshots import restore as put_back
 
 
 def backup_options(parser: ArgumentParser) -> None:

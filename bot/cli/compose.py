@@ -46,13 +46,13 @@ from bot.services.splits import House, SplitService
 from bot.services.steps import Steps
 from bot.services.submits import Submits
 from bot.services.waits import Waits
-from storage.aliases import Aliases
-from storage.allowances import Allowances
-from storage.forgetting import Forgetting
-from storage.pools import Pools
-from storage.servers import ServerStore
-from storage.spending import Spending
-from storage.statistics import Statistics
+from storage.stores.allowances import Allowances
+from storage.stores.guild_pools import Pools
+from storage.stores.guild_settings import ServerStore
+from storage.stores.pseudonyms import Aliases
+from storage.stores.spending import Spending
+from storage.stores.statistics import Statistics
+from storage.upkeep.forgetting import Forgetting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

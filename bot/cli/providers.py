@@ -23,10 +23,10 @@ from bot.providers.base import Capabilities
 from bot.providers.downloads import Downloads
 from bot.providers.registry import Built
 from bot.services.plans import Plan, plan
-from storage import spending
-from storage.datadir import DataDir
-from storage.readonly import read_only
-from storage.spending import Book, Latest
+from storage.database.read_only import read_only
+from storage.files.data_dir import DataDir
+from storage.stores import spending
+from storage.stores.spending import Book, Latest
 
 WIDTH = 140
 """At least: a table that is piped into a file shall not be folded."""

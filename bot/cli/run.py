@@ -41,9 +41,9 @@ from bot.ui.routes import Routes
 from bot.ui.sequel import Sequel
 from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
-from storage.datadir import DataDir
-from storage.spending import Spending
-from storage.statistics import Statistics
+from storage.files.data_dir import DataDir
+from storage.stores.spending import Spending
+from storage.stores.statistics import Statistics
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from bot.domain.clock import Clock
-from storage.database import Database
-from storage.datadir import DataDir
-from storage.files import JobFiles
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.meta import Meta
+from storage.database.connection import Database
+from storage.files.data_dir import DataDir
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.meta import Meta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,9 @@ from bot.domain.recipes import Stem
 
 RemoteRef = NewType("RemoteRef", str)
 
+MAX_LOCAL_STARTS = 3
+"""Starts of one job on a provider in this process; a song that kills it three times is left."""
+
 
 class AttemptState(StrEnum):
     """How far an attempt got; the answer of a submit is written whatever the job does meanwhile."""

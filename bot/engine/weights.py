@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
 from bot.engine.models import LocalModel
-from storage.durable import sync
+from storage.files.atomic import sync
 
 _TEMPORARY = ".fetch-"
 

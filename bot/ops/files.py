@@ -14,8 +14,8 @@ from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename
 from bot.services.links import Kind, Links
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 CONTENT_TYPES = {
     f".{AudioFormat.MP3}": "audio/mpeg",

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.domain.job import State
-from storage.spending import Book
+from storage.stores.spending import Book
 
 Counts = Mapping[tuple[str, ...], int]
 

@@ -11,10 +11,10 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Actor, Rank, ServerRules, Subject
 from bot.domain.job import Membership, UserId
 from bot.services.quotas import Quotas
-from storage.allowances import Allowances
-from storage.ledger import Ledger
-from storage.pools import Pools
-from storage.servers import ServerStore
+from storage.stores.allowances import Allowances
+from storage.stores.guild_pools import Pools
+from storage.stores.guild_settings import ServerStore
+from storage.stores.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from bot.domain.job import Job, State
 from bot.services.endings import Endings
 from bot.services.runner import Runner
 from bot.services.submits import Submits
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 
 class Cancels:

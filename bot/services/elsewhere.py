@@ -11,7 +11,7 @@ from bot.providers.base import Capabilities, Provider
 from bot.services.delivery import ParcelLink
 from bot.services.expiry import ends_at
 from bot.services.plans import Sum, derivations
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 MARGIN = timedelta(hours=1)
 """An address that ends sooner is not shown: people come back late."""

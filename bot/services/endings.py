@@ -9,8 +9,8 @@ from bot.domain.minutes import Refund, Void
 from bot.services.line import Line
 from bot.services.outcomes import Over
 from bot.services.progress import ProgressBoard
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from bot.services.outcomes import Again, Next, Over
 from bot.services.parcels import MAX_SHRINKS, Parcels
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
-from storage.files import JobDir, JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobDir, JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas
 from bot.services.sources import RenewalUnavailable, Sources
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

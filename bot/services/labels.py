@@ -16,7 +16,7 @@ from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import Stem
 from bot.providers.base import Model
 from bot.services.fetching import Fetched
-from storage.files import JobDir
+from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)
 

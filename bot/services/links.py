@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job, JobId, State
-from storage.meta import Meta
+from storage.stores.meta import Meta
 
 KEY_NAME = "link key"
 KEY_BYTES = 32

@@ -9,7 +9,7 @@ import logging
 from bot.domain.attempt import Attempt
 from bot.domain.errors import StoreUnavailable
 from bot.services.submits import Submits
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from bot.providers.base import Capabilities
 from bot.services.health import Health
 from bot.services.line import Line
 from bot.services.quotas import Quotas
-from storage.spending import Book, Spending
-from storage.statistics import Statistics, Turnover
+from storage.stores.spending import Book, Spending
+from storage.stores.statistics import Statistics, Turnover
 
 MOST_ERRORS = 5
 

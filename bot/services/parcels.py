@@ -16,7 +16,7 @@ from bot.services.delivery import Parcel
 from bot.services.elsewhere import Elsewhere
 from bot.services.packing import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
 from bot.services.servers import Servers
-from storage.files import JobDir
+from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)
 

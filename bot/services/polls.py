@@ -21,7 +21,7 @@ from bot.services.pace import Pace
 from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
 from bot.services.routing import TIMED_OUT, Go
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from bot.services.delivery import Delivery
 from bot.services.progress import ProgressBoard
 from bot.services.quotas import Quotas
 from bot.services.runner import Runner
-from storage.files import JobFiles
-from storage.forgetting import Forgetting
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.upkeep.forgetting import Forgetting
 
 log = logging.getLogger(__name__)
 

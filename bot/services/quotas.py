@@ -3,8 +3,8 @@
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Membership, UserId
 from bot.domain.minutes import Hold, Period, PeriodKind, Usage, period_at
-from storage.allowances import Allowances
-from storage.ledger import Ledger
+from storage.stores.allowances import Allowances
+from storage.stores.ledger import Ledger
 
 
 class Quotas:

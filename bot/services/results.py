@@ -20,8 +20,8 @@ from bot.services.line import Line
 from bot.services.outcomes import Again, Next
 from bot.services.plans import Derivation, Subtract, Sum, derivations
 from bot.services.progress import Progress, ProgressBoard, Stage
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

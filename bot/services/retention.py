@@ -10,9 +10,9 @@ from datetime import timedelta
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId
-from storage.aliases import Aliases
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.pseudonyms import Aliases
 
 log = logging.getLogger(__name__)
 

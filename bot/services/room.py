@@ -4,7 +4,7 @@ import logging
 
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
-from storage.files import JobFiles
+from storage.files.job_files import JobFiles
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.attempt import MAX_LOCAL_STARTS, Attempt, AttemptState
 from bot.domain.backoff import pause_s
 from bot.domain.errors import Problem, ProviderBusy, Reason
 from bot.domain.job import Request
@@ -13,8 +13,6 @@ from bot.services.plans import Plan, plan
 
 MAX_NOT_SENT = 3
 """Tries at one provider that provably sent nothing before everyone else is preferred to it."""
-MAX_LOCAL_STARTS = 3
-"""Starts of one job on a provider in this process; a song that kills it three times is left."""
 TIMED_OUT = "TimedOut"
 """What an attempt says when its deadline ended it."""
 BUSY = ProviderBusy.__name__

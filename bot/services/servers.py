@@ -3,7 +3,7 @@
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Block, ServerRules
 from bot.domain.job import Reply, UserId
-from storage.servers import ServerStore
+from storage.stores.guild_settings import ServerStore
 
 
 class Servers:

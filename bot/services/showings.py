@@ -11,8 +11,8 @@ from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
 from bot.services.delivery import Parcel
 from bot.services.parcels import Parcels
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 
 class Showings:

@@ -11,8 +11,8 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected, SplitError
 from bot.domain.job import Job, Source
 from bot.services.links import Links
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.minutes import SpendCap
 from bot.services.quotas import Quotas
-from storage.spending import Spending
+from storage.stores.spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
 """Voided jobs cost the owner too: a user's submitted minutes may pass the allowance only so far."""

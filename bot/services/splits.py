@@ -22,14 +22,14 @@ from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
 from bot.providers.base import Capabilities
 from bot.services.cancels import Cancels
-from bot.services.insist import insist
 from bot.services.intake import Limits
 from bot.services.plans import Offer, offers, plan
 from bot.services.quotas import Quotas
 from bot.services.room import Room
 from bot.services.runner import Runner
 from bot.services.servers import Servers
-from storage.jobs import JobStore, new_job_id
+from storage.database.write_retry import insist
+from storage.stores.job_store import JobStore, new_job_id
 
 log = logging.getLogger(__name__)
 

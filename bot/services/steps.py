@@ -8,7 +8,7 @@ from bot.services.intake import Intake
 from bot.services.outcomes import Again, Next, Over
 from bot.services.polls import Polls
 from bot.services.submits import Submits
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 
 class Steps:

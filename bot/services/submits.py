@@ -28,7 +28,6 @@ from bot.services.calling_off import call_off
 from bot.services.candidates import Candidates
 from bot.services.endings import Endings
 from bot.services.health import Health
-from bot.services.insist import insist
 from bot.services.line import Line
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.plans import Plan
@@ -37,8 +36,9 @@ from bot.services.routing import Exhausted, Go, Rest, Retry
 from bot.services.sources import Sources
 from bot.services.spend import SpendCaps
 from bot.services.waits import Waits
-from storage.files import JobFiles
-from storage.jobs import JobStore
+from storage.database.write_retry import insist
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from bot.ui.routes import Routes, Way
 from bot.ui.sequel import Sequel
 from bot.ui.sheet import Sheet, enclosures, more_enclosures
 from bot.ui.watch import Watched, Watchlist
-from storage.jobs import JobStore, StaleReply
+from storage.stores.job_store import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
 

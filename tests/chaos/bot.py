@@ -23,7 +23,7 @@ from bot.domain.errors import Reason, Rejected
 from bot.providers.base import Provider
 from bot.providers.downloads import Downloads
 from bot.services import runner
-from storage.datadir import DataDir
+from storage.files.data_dir import DataDir
 from tests.chaos.census import keep_counting
 from tests.chaos.lag import note_lag
 from tests.chaos.points import MortalJobs, Point, Reaper

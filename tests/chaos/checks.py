@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import Job, State
 from bot.domain.recipes import OUTPUTS
-from bot.ops.audit import Terms, audit
-from bot.services.routing import MAX_LOCAL_STARTS
 from bot.ui.card import card_of
 from sandbox.entities import Message
-from storage.job_sql import BY_ID
-from storage.rows import job_of
+from storage.stores.job_rows import job_of
+from storage.stores.job_statements import BY_ID
+from storage.upkeep.invariants import Terms, audit
 from tests.chaos.services import HOME, HOSTED, Journal
 from tests.chaos.stage import Stage
 from tests.chaos.traces import traces

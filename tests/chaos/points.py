@@ -17,8 +17,8 @@ from aiosqlite import Connection
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import Job, JobId, State
-from storage.database import Database, Parameters
-from storage.jobs import JobStore
+from storage.database.connection import Database, Parameters
+from storage.stores.job_store import JobStore
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from storage.copies import back_up
-from storage.database import Database
-from storage.datadir import DataDir
-from storage.jobs import JobStore
+from storage.database.connection import Database
+from storage.files.data_dir import DataDir
+from storage.stores.job_store import JobStore
+from storage.upkeep.snapshots import back_up
 from tests.storage.factories import a_job
 
 

@@ -31,11 +31,11 @@ from bot.ui.showroom import Showroom
 from cogs import EXTENSIONS
 from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from storage.database import Database
-from storage.files import JobFiles
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.meta import Meta
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.meta import Meta
 from tests.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0

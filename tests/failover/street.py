@@ -15,7 +15,6 @@ from bot.domain.clock import SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, Source, UserId
 from bot.domain.recipes import Recipe
-from bot.ops.audit import Terms, audit
 from bot.providers.addresses import TrustedHosts
 from bot.providers.audiocleaner import AudioCleaner
 from bot.providers.base import Provider, ProviderContext
@@ -27,6 +26,7 @@ from bot.providers.transport import GuardedTransport
 from sandbox.server import Sandbox
 from sandbox.vendors.forms import KEY
 from sandbox.vendors.vendor import Vendor
+from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeAudio
 from tests.providers.fakes import no_tls
 from tests.services.house import REQUEST, House

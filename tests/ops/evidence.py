@@ -10,14 +10,14 @@ from bot.domain.attempt import AttemptState, RemoteFile
 from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import Refund
 from bot.domain.recipes import OUTPUTS
-from bot.ops.audit import Terms, audit
-from bot.ops.finding import Finding
-from storage.database import Database
-from storage.files import JobFiles
-from storage.forgetting import Forgetting
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.pools import Pools
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.guild_pools import Pools
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.upkeep.finding import Finding
+from storage.upkeep.forgetting import Forgetting
+from storage.upkeep.invariants import Terms, audit
 from tests.storage.factories import (
     ADMIN,
     NOW,

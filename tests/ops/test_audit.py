@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import State
-from bot.ops.finding import Finding
-from storage.schema import UnknownDatabase, migrations
+from storage.database.schema import UnknownDatabase, migrations
+from storage.upkeep.finding import Finding
 from tests.ops.evidence import Evidence, collect
 from tests.ops.violations import VIOLATIONS, Violation
 

@@ -18,10 +18,10 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.ops.files import FileRoutes, content_type_of
 from bot.services.links import Link, Links
-from storage.database import Database
-from storage.files import JobFiles
-from storage.jobs import JobStore
-from storage.meta import Meta
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.meta import Meta
 from tests.fakes import FakeClock
 from tests.storage.factories import a_job, lead
 

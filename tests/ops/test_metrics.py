@@ -5,10 +5,10 @@ from pathlib import Path
 from bot.domain.attempt import AttemptState
 from bot.domain.job import State
 from bot.ops import metrics
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.spending import Spending
-from storage.statistics import Statistics
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.spending import Spending
+from storage.stores.statistics import Statistics
 from tests.storage.factories import NOW, an_attempt, lead
 
 

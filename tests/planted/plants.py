@@ -3,8 +3,8 @@
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
 
-_SQL = "storage/migrations/0001_jobs_and_ledger.sql"
-_LEDGER_SQL = "storage/migrations/0005_refunds.sql"
+_SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
+_LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
 _JOBS = ("tests/storage/test_jobs.py",)
 _LEDGER = ("tests/storage/test_ledger.py",)
 _DATABASE = ("tests/storage/test_database.py",)
@@ -14,14 +14,14 @@ _RECOVERY = ("tests/services/test_recovery.py",)
 PLANTS = (
     Plant(
         name="no state guard",
-        file="storage/job_sql.py",
+        file="storage/stores/job_statements.py",
         old="WHERE id = :id AND state = :expected",
         new="WHERE id = :id AND :expected <> ''",
         tests=_JOBS,
     ),
     Plant(
         name="one interaction, two jobs",
-        file="storage/jobs.py",
+        file="storage/stores/job_store.py",
         old="if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):",
         new="if known := await _first(conn, sql.BY_INTERACTION, (0,)):",
         tests=_JOBS,
@@ -49,7 +49,7 @@ PLANTS = (
     ),
     Plant(
         name="minutes are given back twice",
-        file="storage/transfers.py",
+        file="storage/stores/ledger_entries.py",
         old='if post is None or post["is_back"]:',
         new="if post is None:",
         tests=_LEDGER,
@@ -63,49 +63,49 @@ PLANTS = (
     ),
     Plant(
         name="a hold is not measured against what is left",
-        file="storage/transfers.py",
+        file="storage/stores/ledger_entries.py",
         old="hold.minutes <= usage.left:",
         new="hold.minutes <= usage.allowance:",
         tests=_LEDGER,
     ),
     Plant(
         name="a cancelled caller tears its transaction",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="            await asyncio.wait({transaction})\n",
         new="            await transaction\n",
         tests=_DATABASE,
     ),
     Plant(
         name="transactions share the connection",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="self._writing = asyncio.Lock()",
         new="self._writing = asyncio.Semaphore(1000)",
         tests=_DATABASE,
     ),
     Plant(
         name="a failed transaction is not undone",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="await self._writer.rollback()  # does nothing where none is open",
         new="await self._writer.commit()",
         tests=_DATABASE,
     ),
     Plant(
         name="references are not checked",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="PRAGMA foreign_keys = ON",
         new="PRAGMA foreign_keys = OFF",
         tests=(*_DATABASE, *_JOBS),
     ),
     Plant(
         name="commits do not wait for the disk",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="'FULL' if durable else 'OFF'",
         new="'OFF' if durable else 'OFF'",
         tests=_DATABASE,
     ),
     Plant(
         name="a locked database counts as a bug",
-        file="storage/database.py",
+        file="storage/database/connection.py",
         old="        sqlite3.SQLITE_BUSY,\n",
         new="",
         tests=(*_DATABASE, *_SPLITS),
@@ -119,7 +119,7 @@ PLANTS = (
     ),
     Plant(
         name="two processes in one data directory",
-        file="storage/datadir.py",
+        file="storage/files/data_dir.py",
         old="fcntl.LOCK_EX",
         new="fcntl.LOCK_SH",
         tests=("tests/storage/test_datadir.py",),
@@ -133,14 +133,14 @@ PLANTS = (
     ),
     Plant(
         name="an answer is lost to a locked database",
-        file="bot/services/insist.py",
+        file="storage/database/write_retry.py",
         old="            await asyncio.sleep(AGAIN_AFTER_S)",
         new="            return None",
         tests=(*_SPLITS, *_RECOVERY),
     ),
     Plant(
         name="submits are not measured against the caps",
-        file="storage/jobs.py",
+        file="storage/stores/job_store.py",
         old="                await spending.admit(conn, attempt.cost_minutes, caps)\n",
         new="",
         tests=("tests/storage/test_spending.py",),
@@ -245,14 +245,14 @@ PLANTS = (
     ),
     Plant(
         name="the token goes before the reply is shown",
-        file="storage/job_sql.py",
+        file="storage/stores/job_statements.py",
         old=" AND (shown_version = wanted_version OR acknowledged_at IS NULL)",
         new="",
         tests=_JOBS,
     ),
     Plant(
         name="the token stays",
-        file="storage/job_sql.py",
+        file="storage/stores/job_statements.py",
         old="UPDATE jobs SET token = NULL, token_expires_at = NULL\nWHERE id = ? AND is_final",
         new="UPDATE jobs SET token = NULL, token_expires_at = NULL\nWHERE id = ? AND 0",
         tests=_JOBS,

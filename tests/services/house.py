@@ -18,11 +18,11 @@ from bot.providers.base import Provider
 from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
 from bot.services.sources import Renewal
-from storage.database import Database
-from storage.files import JobFiles
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.meta import Meta
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.meta import Meta
 from tests.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
 
 ADA = UserId(1)

@@ -14,7 +14,7 @@ from bot.domain.job import State
 from bot.domain.recipes import Recipe, Stem
 from bot.providers.base import Model
 from bot.services.labels import PAIR, Labels, Listener
-from storage.files import JobDir
+from storage.files.job_files import JobDir
 from tests.audio import sounds
 from tests.services.house import House
 from tests.services.shelf import Shelf

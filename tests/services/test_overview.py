@@ -8,7 +8,7 @@ from bot.domain.errors import ProviderAuth, ProviderRefused, Reason, Rejected
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State, UserId
 from bot.domain.minutes import PeriodKind
-from storage.statistics import Turnover
+from storage.stores.statistics import Turnover
 from tests.fakes import FakeProvider
 from tests.services.house import House
 

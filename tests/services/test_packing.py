@@ -17,7 +17,7 @@ from bot.providers.base import Model
 from bot.services.delivery import Delivered, Parcel, Refused
 from bot.services.expiry import ends_at
 from bot.services.packing import MESSAGE_BYTES
-from storage.servers import ServerStore
+from storage.stores.guild_settings import ServerStore
 from tests.fakes import FakeAudio, FakeClock, FakeProvider
 from tests.services.house import ADA, House
 

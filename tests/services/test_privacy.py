@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.job import JobId, State
-from bot.ops.audit import Terms, audit
 from bot.providers.base import Running
 from bot.services.delivery import Refused, ReplyUnavailable
+from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeDelivery, FakeProvider
 from tests.services.house import ADA, BEN, House
 from tests.storage.test_forgetting import traces

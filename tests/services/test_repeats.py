@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import ProviderRefused, Reason, Rejected
 from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.ops.audit import Terms, audit
+from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeProvider
 from tests.services.house import BEN, House
 

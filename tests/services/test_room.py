@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.errors import Reason, Rejected
 from bot.services.room import LOOK_EVERY_S, Room
-from storage.files import JobFiles
+from storage.files.job_files import JobFiles
 from tests.fakes import FakeClock
 
 MORE_THAN_ANY_DISK = 1 << 60

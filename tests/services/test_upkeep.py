@@ -5,10 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.job import State, UserId
-from bot.ops.audit import Terms, audit
-from bot.ops.finding import Finding
 from bot.providers.base import Running
-from storage.copies import back_up, restore
+from storage.upkeep.finding import Finding
+from storage.upkeep.invariants import Terms, audit
+from storage.upkeep.snapshots import back_up, restore
 from tests.services.house import House
 
 KEEP = timedelta(hours=24)

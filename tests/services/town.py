@@ -18,10 +18,10 @@ import pytest
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Period, PeriodKind, period_at
-from bot.ops.audit import Terms, audit
 from bot.services.outcomes import Over
 from bot.services.steps import Steps
-from storage.ledger import Ledger
+from storage.stores.ledger import Ledger
+from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeClock
 from tests.services.house import REPLY, REQUEST, House
 from tests.services.luck import LUCK, Luck, Pause, Vendor, heal

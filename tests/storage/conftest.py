@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.ledger import Ledger
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
 from tests.storage.factories import StillClock
 
 

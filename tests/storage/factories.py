@@ -10,7 +10,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Void
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.jobs import JobStore
+from storage.stores.job_store import JobStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TODAY = Period("2026-11-20", NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))

@@ -3,8 +3,8 @@ import pytest
 from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
-from storage.allowances import Allowances
-from storage.database import Database
+from storage.database.connection import Database
+from storage.stores.allowances import Allowances
 from tests.storage.factories import ADMIN, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import State, UserId
-from storage.copies import CopyFailed, back_up, copy_name, restore
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.readonly import read_only
-from storage.schema import Migration, UnknownDatabase, migrations
+from storage.database.connection import Database
+from storage.database.read_only import read_only
+from storage.database.schema import Migration, UnknownDatabase, migrations
+from storage.stores.job_store import JobStore
+from storage.upkeep.snapshots import CopyFailed, back_up, copy_name, restore
 from tests.storage.factories import NOW, a_job, lead
 
 # A process that dies with its last transaction in the log alone.

@@ -9,7 +9,7 @@ import pytest
 from aiosqlite import Connection
 
 from bot.domain.errors import StoreUnavailable
-from storage.database import Database
+from storage.database.connection import Database
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 COUNT = "SELECT count(*) AS rows FROM meta"

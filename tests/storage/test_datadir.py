@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.datadir import DataDir, DataDirBusy
+from storage.files.data_dir import DataDir, DataDirBusy
 
 HOLDER = """
 import sys, time

@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from storage.files import JobDir, JobFiles
+from storage.files.job_files import JobDir, JobFiles
 
 JOB = JobId("k7f2q")
 OTHER = JobId("other")

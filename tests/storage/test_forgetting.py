@@ -14,15 +14,15 @@ from bot.domain.guilds import Block, Subject
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import SpendCap
 from bot.domain.recipes import Stem
-from storage.aliases import NOBODY, Aliases, lasting_alias
-from storage.allowances import Allowances
-from storage.database import Database
-from storage.forgetting import Forgetting
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.pools import Pools
-from storage.servers import ServerStore
-from storage.spending import Spending
+from storage.database.connection import Database
+from storage.stores.allowances import Allowances
+from storage.stores.guild_pools import Pools
+from storage.stores.guild_settings import ServerStore
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.pseudonyms import NOBODY, Aliases, lasting_alias
+from storage.stores.spending import Spending
+from storage.upkeep.forgetting import Forgetting
 from tests.storage.factories import (
     ADMIN,
     NOW,

@@ -11,9 +11,9 @@ from bot.domain.errors import QuotaExceeded, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Post, Void
 from bot.domain.recipes import Stem
-from storage.database import Database
-from storage.jobs import JobStore, new_job_id
-from storage.ledger import Ledger
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore, new_job_id
+from storage.stores.ledger import Ledger
 from tests.storage.factories import (
     NOW,
     PROBLEM,

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Void
-from storage.aliases import Aliases
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.ledger import Ledger
-from storage.transfers import Accounts, apply
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.ledger_entries import Accounts, apply
+from storage.stores.pseudonyms import Aliases
 from tests.storage.factories import (
     ADMIN,
     NOW,

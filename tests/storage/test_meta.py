@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from storage.database import Database
-from storage.meta import Meta
+from storage.database.connection import Database
+from storage.stores.meta import Meta
 
 
 async def test_a_fact_is_kept_changed_and_outlives_a_restart(db: Database, path: Path):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Hold, Period, Post, Usage, Void
-from storage.database import Database
-from storage.ledger import Ledger
-from storage.pools import Pools
-from storage.transfers import apply
+from storage.database.connection import Database
+from storage.stores.guild_pools import Pools
+from storage.stores.ledger import Ledger
+from storage.stores.ledger_entries import apply
 from tests.storage.factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8

@@ -7,9 +7,9 @@ import pytest
 
 from bot.domain.attempt import AttemptState
 from bot.domain.job import State
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.schema import Migration, UnknownDatabase, migrations
+from storage.database.connection import Database
+from storage.database.schema import Migration, UnknownDatabase, migrations
+from storage.stores.job_store import JobStore
 from tests.storage.factories import a_job, an_attempt, lead
 
 SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"

@@ -3,8 +3,8 @@ import pytest
 from bot.domain.guilds import Block, DeliveryMode, ServerRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database import Database
-from storage.servers import ServerStore
+from storage.database.connection import Database
+from storage.stores.guild_settings import ServerStore
 from tests.storage.factories import ADMIN, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8

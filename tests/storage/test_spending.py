@@ -9,9 +9,9 @@ from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import SpendCap
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.spending import Spending
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.spending import Spending
 from tests.storage.factories import NOW, USER, a_job, an_attempt, lead
 
 OTHER = UserId(8)

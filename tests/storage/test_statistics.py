@@ -6,9 +6,9 @@ from bot.domain.attempt import AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import Refund
-from storage.database import Database
-from storage.jobs import JobStore
-from storage.statistics import Statistics, Turnover
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.statistics import Statistics, Turnover
 from tests.storage.factories import NOW, PROBLEM, TODAY, TOMORROW, a_job, an_attempt, lead
 
 YESTERDAY = NOW - timedelta(days=1)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database
+from storage.database.connection import Database
 from tests.ui.desk import Desk
 
 

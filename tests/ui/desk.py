@@ -14,8 +14,8 @@ from bot.ui.pacing import Pacing
 from bot.ui.replies import Replies
 from bot.ui.routes import Way
 from bot.ui.sheet import Sheet
-from storage.database import Database
-from storage.jobs import JobStore
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
 from tests.fakes import FakeClock
 from tests.ui.factories import NOW, a_job
 

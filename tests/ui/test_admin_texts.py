@@ -16,8 +16,8 @@ from bot.ui.card import Card, Tone
 from bot.ui.languages import Languages
 from bot.ui.rendering import embed_of
 from bot.ui.speech import speaking
-from storage.spending import Book
-from storage.statistics import Turnover
+from storage.stores.spending import Book
+from storage.stores.statistics import Turnover
 from tests.ui.factories import NOW
 
 LONGEST_DESCRIPTION = 4096

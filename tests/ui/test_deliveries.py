@@ -12,8 +12,8 @@ from bot.domain.job import Job, JobId, State
 from bot.services.delivery import Delivered, Refused, ReplyUnavailable
 from bot.services.progress import Progress, Stage
 from bot.ui.asking import NotShown, Shown
-from storage.database import Database
-from storage.jobs import JobStore, StaleReply
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore, StaleReply
 from tests.ui.desk import Desk
 from tests.ui.factories import NOW, a_job, a_parcel
 

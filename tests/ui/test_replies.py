@@ -11,8 +11,8 @@ from bot.services.progress import Progress, Stage
 from bot.ui.asking import NotShown
 from bot.ui.replies import EDITS_AT_A_TIME
 from bot.ui.routes import Way
-from storage.database import Database
-from storage.jobs import JobStore
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
 from tests.ui.desk import Desk
 from tests.ui.factories import NOW, REPLY, a_job
 

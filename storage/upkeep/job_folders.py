@@ -11,9 +11,9 @@ from typing import Self
 
 from bot.domain.job import JobId
 from bot.domain.recipes import OUTPUTS, Recipe
-from bot.ops.finding import Finding
-from storage import audit_sql as sql
-from storage.files import JobFiles
+from storage.files.job_files import JobFiles
+from storage.upkeep import invariant_queries as sql
+from storage.upkeep.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)

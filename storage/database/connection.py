@@ -12,7 +12,7 @@ import aiosqlite
 from aiosqlite import Connection
 
 from bot.domain.errors import StoreUnavailable
-from storage.schema import Migration, UnknownDatabase, migrate, migrations
+from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from aiosqlite import Connection
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
-from storage.aliases import Alias, account_alias
-from storage.rows import Values, seconds
+from storage.stores.job_rows import Values, seconds
+from storage.stores.pseudonyms import Alias, account_alias
 
 HOUSE = "house"
 """The account that grants come from."""

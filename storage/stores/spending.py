@@ -10,9 +10,9 @@ from aiosqlite import Connection
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
-from storage.aliases import Alias, Aliases, former_id, known_alias
-from storage.database import Database
-from storage.rows import Values, seconds, time_of
+from storage.database.connection import Database
+from storage.stores.job_rows import Values, seconds, time_of
+from storage.stores.pseudonyms import Alias, Aliases, former_id, known_alias
 
 _SUBMITTED = """
 SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import TRANSITIONS, State
 from bot.domain.minutes import SAMPLE_RATE
-from bot.ops.audit_files import JobFolders
-from bot.ops.finding import Finding
-from bot.services.routing import MAX_LOCAL_STARTS
-from storage import audit_sql as sql
-from storage.readonly import faults, read_only
-from storage.rows import seconds
-from storage.schema import migrations
+from storage.database.read_only import faults, read_only
+from storage.database.schema import migrations
+from storage.stores.job_rows import seconds
+from storage.upkeep import invariant_queries as sql
+from storage.upkeep.finding import Finding
+from storage.upkeep.job_folders import JobFolders
 
 REPLY_GRACE = timedelta(hours=1)
 """How long a reply may wait for Discord before the audit calls it lost."""

@@ -7,9 +7,9 @@ from bot.domain.clock import Clock
 from bot.domain.guilds import Block, DeliveryMode, ServerRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.aliases import lasting_alias
-from storage.database import Database
-from storage.rows import Values, seconds
+from storage.database.connection import Database
+from storage.stores.job_rows import Values, seconds
+from storage.stores.pseudonyms import lasting_alias
 
 _EVERYWHERE = 0
 

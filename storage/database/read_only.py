@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from storage.schema import APPLICATION_ID, UnknownDatabase, migrations
+from storage.database.schema import APPLICATION_ID, UnknownDatabase, migrations
 
 BUSY_TIMEOUT_S = 5.0
 OLDEST = 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from storage.durable import sync
+from storage.files.atomic import sync
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100

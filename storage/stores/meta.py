@@ -2,7 +2,7 @@
 
 import secrets
 
-from storage.database import Database
+from storage.database.connection import Database
 
 _GET = "SELECT value FROM meta WHERE key = ?"
 _PUT = """

@@ -4,8 +4,8 @@ from aiosqlite import Connection
 
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
-from storage.aliases import account_alias, former_id
-from storage.database import Database
+from storage.database.connection import Database
+from storage.stores.pseudonyms import account_alias, former_id
 
 # Attempts count towards the caps on spend, and the ledger names jobs, so rows are emptied and not
 # deleted. Another number in place of the interaction's: it is unique.

@@ -14,10 +14,17 @@ from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
-from storage import job_sql as sql
-from storage import spending, transfers
-from storage.database import Database
-from storage.rows import attempt_of, attempt_values, job_of, job_values, seconds, work_values
+from storage.database.connection import Database
+from storage.stores import job_statements as sql
+from storage.stores import ledger_entries, spending
+from storage.stores.job_rows import (
+    attempt_of,
+    attempt_values,
+    job_of,
+    job_values,
+    seconds,
+    work_values,
+)
 
 # No 0, 1, i, l or o: people read ids off one screen and type them into another.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -122,7 +129,7 @@ class JobStore:
                 await spending.admit(conn, attempt.cost_minutes, caps)
                 await conn.execute(sql.PUT_ATTEMPT, attempt_values(attempt))
             if ledger is not None:
-                await transfers.apply(conn, ledger, at=seconds(job.updated_at))
+                await ledger_entries.apply(conn, ledger, at=seconds(job.updated_at))
             await conn.execute(sql.DROP_SECRETS, (job.id,))
 
         await self._db.write(work)

@@ -8,10 +8,10 @@ from aiosqlite import Connection
 from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Period, Usage
-from storage.aliases import Aliases, account_alias
-from storage.database import Database
-from storage.rows import seconds
-from storage.transfers import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
+from storage.database.connection import Database
+from storage.stores.job_rows import seconds
+from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
+from storage.stores.pseudonyms import Aliases, account_alias
 
 _PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
 # The range leads to the pools' rows, and the pattern to the user's among them.

@@ -8,9 +8,9 @@ from bot.domain.clock import Clock
 from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
-from storage.aliases import lasting_alias
-from storage.database import Database
-from storage.rows import Values, seconds
+from storage.database.connection import Database
+from storage.stores.job_rows import Values, seconds
+from storage.stores.pseudonyms import lasting_alias
 
 _TERMS = """
 SELECT

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from storage.durable import sync
-from storage.readonly import faults, read_only
-from storage.schema import UnknownDatabase
+from storage.database.read_only import faults, read_only
+from storage.database.schema import UnknownDatabase
+from storage.files.atomic import sync
 
 WAL, INDEX = "-wal", "-shm"
 """The endings of the two files that SQLite keeps beside a database in use."""

@@ -10,10 +10,10 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
-from storage.aliases import account_alias
-from storage.database import Database
-from storage.rows import seconds
-from storage.transfers import HOUSE, Accounts, Transfer, pool_of
+from storage.database.connection import Database
+from storage.stores.job_rows import seconds
+from storage.stores.ledger_entries import HOUSE, Accounts, Transfer, pool_of
+from storage.stores.pseudonyms import account_alias
 
 _LEFT = """
 SELECT

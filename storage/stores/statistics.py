@@ -6,8 +6,8 @@ from datetime import datetime
 from bot.domain.errors import Reason
 from bot.domain.job import State
 from bot.domain.minutes import Period
-from storage.database import Database
-from storage.rows import seconds
+from storage.database.connection import Database
+from storage.stores.job_rows import seconds
 
 _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY state"
 _MINUTES = "SELECT kind, sum(minutes) AS minutes FROM ledger WHERE period = ? GROUP BY kind"

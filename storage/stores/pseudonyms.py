@@ -17,9 +17,9 @@ from aiosqlite import Connection
 
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
-from storage.database import Database
-from storage.meta import Meta
-from storage.rows import seconds
+from storage.database.connection import Database
+from storage.stores.job_rows import seconds
+from storage.stores.meta import Meta
 
 Alias = NewType("Alias", int)
 """Of 63 bits, so that it stands where an id would; never zero, and no id of Discord's."""

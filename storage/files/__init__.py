@@ -1,0 +1,1 @@
+"""The data directory and the audio files of jobs."""

@@ -1,0 +1,1 @@
+"""One store a subject, with its SQL and rows."""

@@ -1,0 +1,1 @@
+"""Looking after a database: audit, backup copies, deleting personal data."""
