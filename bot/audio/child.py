@@ -7,7 +7,7 @@ and exit status 1, which the bot tells from the file's own faults.
 import sys
 from typing import assert_never
 
-from bot.audio import limits, wire
+from bot.audio import wire
 from bot.audio.tasks import (
     Answer,
     CombineTask,
@@ -19,6 +19,7 @@ from bot.audio.tasks import (
     Task,
 )
 from bot.domain.errors import DISK_FULL, Rejected
+from bot.processes import limits
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ it is whole.
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.audio.limits import MIB, Budget
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.domain.errors import SplitError
 from bot.domain.recipes import AudioFormat
+from bot.processes.limits import MIB, Budget
 
 _LARGEST_OUTPUT_BYTES = 4096 * MIB
 _OWN_FILES_CPU_S = 900

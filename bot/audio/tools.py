@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from bot.audio import process, wire
+from bot.audio import wire
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
@@ -28,10 +28,11 @@ from bot.audio.tasks import (
 )
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
+from bot.processes import spawn
 
 log = logging.getLogger(__name__)
 
-_CHILD = process.module_command("bot.audio.child")
+_CHILD = spawn.module_command("bot.audio.child")
 _A = TypeVar("_A", bound=Answer)
 
 _DIED_OF_THE_FILE = frozenset(
@@ -119,7 +120,7 @@ class AudioTools:
         name = type(task).__name__
         async with self._turn:
             try:
-                ended = await process.run(
+                ended = await spawn.run(
                     self._child, line=wire.task_line(task), wall_s=task.budget.wall_s
                 )
                 return _outcome(task, kind, ended)
@@ -136,7 +137,7 @@ class AudioTools:
                     part_of(path).unlink(missing_ok=True)
 
 
-def _outcome(task: Task, kind: type[_A], ended: process.Ended) -> _A:
+def _outcome(task: Task, kind: type[_A], ended: spawn.Ended) -> _A:
     if ended.errors:
         log.warning("%s: its child wrote: %s", type(task).__name__, ended.errors.strip())
     if isinstance(task, DecodeTask) and ended.status in _DIED_OF_THE_FILE:

@@ -10,8 +10,9 @@ from bot.config import Settings
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
+from bot.net.downloads import Downloads
+from bot.net.signed_links import Links
 from bot.providers.base import Provider
-from bot.providers.downloads import Downloads
 from bot.services.administration import Administration, Books
 from bot.services.cancels import Cancels
 from bot.services.candidates import Candidates
@@ -24,7 +25,6 @@ from bot.services.health import Health
 from bot.services.intake import Intake, Limits
 from bot.services.labels import Labels, Listener
 from bot.services.line import Line
-from bot.services.links import Links
 from bot.services.loose_ends import LooseEnds
 from bot.services.overview import Overview
 from bot.services.pace import Pace

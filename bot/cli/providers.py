@@ -18,9 +18,9 @@ from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import Recipe
 from bot.engine.models import MODELS
 from bot.engine.weights import Weights
+from bot.net.downloads import Downloads
 from bot.providers import local
 from bot.providers.base import Capabilities
-from bot.providers.downloads import Downloads
 from bot.providers.registry import Built
 from bot.services.plans import Plan, plan
 from storage.database.read_only import read_only

@@ -10,13 +10,13 @@ from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
 from bot.engine.engine import Engine
 from bot.engine.models import MODELS
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers import local
-from bot.providers.addresses import TrustedHosts
 from bot.providers.base import ProviderContext
-from bot.providers.downloads import Downloads
 from bot.providers.local import Local
 from bot.providers.registry import Built, UnknownProvider, build
-from bot.providers.transport import GuardedTransport
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""

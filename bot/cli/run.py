@@ -22,11 +22,11 @@ from bot.cli.store import Store, open_store
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
+from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.files import FileRoutes
 from bot.ops.server import OpsServer
 from bot.providers.base import Provider
-from bot.providers.downloads import Downloads
 from bot.services.labels import Listener
 from bot.services.progress import ProgressBoard
 from bot.ui import client as ui

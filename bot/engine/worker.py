@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from bot.audio.limits import die_with_parent
 from bot.domain.errors import DISK_FULL
 from bot.domain.recipes import Stem
 from bot.engine.models import MODELS
@@ -35,6 +34,7 @@ from bot.engine.wire import (
     read_request,
     to_line,
 )
+from bot.processes.limits import die_with_parent
 
 _NICENESS = 10
 _PROGRESS_EVERY_S = 0.25

@@ -15,7 +15,7 @@ from bot.domain.errors import (
     ProviderQuotaSpent,
     SubmitUncertain,
 )
-from bot.providers.http import Answer
+from bot.net.api_client import Answer
 
 log = logging.getLogger(__name__)
 

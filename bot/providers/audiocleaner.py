@@ -18,6 +18,7 @@ from bot.domain.errors import (
     ProviderQuotaSpent,
 )
 from bot.domain.recipes import Stem
+from bot.net.api_client import Answer, Json
 from bot.providers.answers import Wire, meaning, misread, read, scrubbed
 from bot.providers.base import (
     Accepted,
@@ -31,7 +32,6 @@ from bot.providers.base import (
     Source,
 )
 from bot.providers.hosted import Hosted, address
-from bot.providers.http import Answer, Json
 
 _TASK: Final = "/audio/api/v1/api-keys/separation/task"
 

@@ -12,9 +12,9 @@ from bot.domain.clock import Clock
 from bot.domain.job import JobId
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.providers.downloads import Downloads
-from bot.providers.http import ApiClient, Timeouts
-from bot.providers.transport import GuardedTransport
+from bot.net.api_client import ApiClient, Timeouts
+from bot.net.downloads import Downloads
+from bot.net.transport import GuardedTransport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pydantic import AliasChoices, Field, TypeAdapter
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
 from bot.domain.recipes import Stem
+from bot.net.api_client import Answer
 from bot.providers.answers import Wire, meaning, misread, read, scrubbed
 from bot.providers.base import (
     Accepted,
@@ -30,7 +31,6 @@ from bot.providers.base import (
 )
 from bot.providers.file_names import stems_by_name
 from bot.providers.hosted import Hosted, address
-from bot.providers.http import Answer
 
 
 class _Error(Wire):

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
+from bot.net.api_client import ApiClient, Timeouts
+from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.providers.answers import scrubbed
 from bot.providers.base import Capabilities, ProviderContext, Running, Source
-from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
-from bot.providers.http import ApiClient, Timeouts
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
-from bot.providers.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.services.outcomes import Again, Next, Waiting
 from bot.services.progress import Progress, ProgressBoard, Stage
 from bot.services.quotas import Quotas

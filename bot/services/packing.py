@@ -15,8 +15,8 @@ from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
+from bot.net.signed_links import Links
 from bot.services.delivery import ParcelFile, ParcelLink
-from bot.services.links import Links
 
 MESSAGE_BYTES = 25 * 1024 * 1024
 """A whole message request; all its files share it. Of the ten files it may hold, six are used."""

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from bot.audio import process
+from bot.processes import spawn
 
 MIB = 1024 * 1024
 APPLY = (
@@ -16,7 +16,7 @@ APPLY = (
 def run_limited(code):
     return subprocess.run(
         [sys.executable, "-P", "-c", APPLY + code],
-        env=process.environment(),
+        env=spawn.environment(),
         capture_output=True,
         text=True,
         timeout=30,

@@ -6,12 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from bot.audio import process
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Combined, DoesNotFit, Mix, Part, part_of
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
+from bot.processes import spawn
 from tests.audio import sounds
 from tests.audio.processes import descriptors, first_child, is_alive
 
@@ -188,6 +188,6 @@ def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     code = "import sys, bot.audio.tools; print({'av', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
     ended = subprocess.run(
         [sys.executable, "-P", "-c", code],
-        env=process.environment(), capture_output=True, text=True, check=True,
+        env=spawn.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "set()"

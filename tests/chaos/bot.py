@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.audio.limits import die_with_parent
 from bot.audio.tasks import Combined, Decoded, Mix
 from bot.cli.roster import way_out
 from bot.cli.run import Parts, run_with
 from bot.cli.store import open_store
 from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
+from bot.net.downloads import Downloads
+from bot.processes.limits import die_with_parent
 from bot.providers.base import Provider
-from bot.providers.downloads import Downloads
 from bot.services import runner
 from storage.files.data_dir import DataDir
 from tests.chaos.census import keep_counting

@@ -11,11 +11,11 @@ import httpx
 from pydantic import SecretStr
 
 from bot.domain.job import JobId
+from bot.net.api_client import ApiClient, Timeouts
+from bot.net.downloads import Downloads
 from bot.providers.audiocleaner import AudioCleaner
 from bot.providers.base import Call, Model, Source
-from bot.providers.downloads import Downloads
 from bot.providers.finevoice import FineVoice
-from bot.providers.http import ApiClient, Timeouts
 from bot.providers.soundverse import Soundverse
 
 Adapter = AudioCleaner | FineVoice | Soundverse

@@ -15,14 +15,14 @@ from bot.domain.clock import SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, Source, UserId
 from bot.domain.recipes import Recipe
-from bot.providers.addresses import TrustedHosts
+from bot.net.api_client import Timeouts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers.audiocleaner import AudioCleaner
 from bot.providers.base import Provider, ProviderContext
-from bot.providers.downloads import Downloads
 from bot.providers.finevoice import FineVoice
-from bot.providers.http import Timeouts
 from bot.providers.soundverse import Soundverse
-from bot.providers.transport import GuardedTransport
 from sandbox.server import Sandbox
 from sandbox.vendors.forms import KEY
 from sandbox.vendors.vendor import Vendor

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bot.audio.process import environment
+from bot.processes.spawn import environment
 from tests.audio.sounds import KINDS, write
 from tests.fuzz.mutations import spoiled
 

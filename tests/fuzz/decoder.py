@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bot.audio import limits
 from bot.audio.decode import decode
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import DecodeTask, part_of
 from bot.domain.errors import Rejected
+from bot.processes import limits
 from tests.audio import sounds
 
 _WATCHED = ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")

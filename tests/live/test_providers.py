@@ -10,11 +10,11 @@ import os
 import pytest
 
 from bot.domain.clock import SystemClock
-from bot.providers.addresses import TrustedHosts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers.base import Accepted, Finished, ProviderContext, Running
-from bot.providers.downloads import Downloads
 from bot.providers.registry import BUILT_IN
-from bot.providers.transport import GuardedTransport
 from tests.contract.vendor import call, song
 
 pytestmark = pytest.mark.live

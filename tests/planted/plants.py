@@ -147,7 +147,7 @@ PLANTS = (
     ),
     Plant(
         name="any number of downloads at once",
-        file="bot/providers/downloads.py",
+        file="bot/net/downloads.py",
         old="asyncio.Semaphore(parallel)",
         new="asyncio.Semaphore(1000 * parallel)",
         tests=("tests/providers/test_downloads.py",),

@@ -9,8 +9,7 @@ import tracemalloc
 import httpx
 import pytest
 
-from bot.providers.addresses import TrustedHosts
-from bot.providers.downloads import (
+from bot.net.downloads import (
     MAX_REDIRECTS,
     DownloadError,
     DownloadFailed,
@@ -18,7 +17,8 @@ from bot.providers.downloads import (
     Downloads,
     DownloadTooBig,
 )
-from bot.providers.transport import GuardedTransport
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from tests.providers.fakes import Names, Switchboard, no_tls
 from tests.providers.server import Visit, answering, ok, serving
 

@@ -5,9 +5,9 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from bot.providers.addresses import TrustedHosts
-from bot.providers.downloads import DownloadError, Downloads
-from bot.providers.transport import GuardedTransport, resolve
+from bot.net.downloads import DownloadError, Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport, resolve
 from tests.providers.fakes import no_tls
 from tests.providers.server import Visit, ok, serving
 

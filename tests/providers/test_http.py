@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
-from bot.providers.addresses import TrustedHosts
-from bot.providers.http import MAX_ANSWER_BYTES, ApiClient, Timeouts
-from bot.providers.transport import GuardedTransport
+from bot.net.api_client import MAX_ANSWER_BYTES, ApiClient, Timeouts
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from tests.providers.fakes import no_tls
 from tests.providers.server import Visit, answering, ok, serving
 

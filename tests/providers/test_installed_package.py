@@ -18,11 +18,11 @@ import pytest
 from bot.domain.clock import SystemClock
 from bot.domain.job import State
 from bot.domain.recipes import Recipe
-from bot.providers.addresses import TrustedHosts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers.base import Provider, ProviderContext
-from bot.providers.downloads import Downloads
 from bot.providers.registry import GROUP, build
-from bot.providers.transport import GuardedTransport
 from bot.ui.choices import provider_choices, recipe_choices
 from tests.providers.fakes import no_tls
 from tests.providers.server import Server, Visit, ok, serving

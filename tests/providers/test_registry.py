@@ -7,11 +7,11 @@ import pytest
 
 from bot.domain.clock import SystemClock
 from bot.domain.recipes import Stem
-from bot.providers.addresses import TrustedHosts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers.base import Call, Capabilities, Lost, Model, ProviderContext, Source, names
-from bot.providers.downloads import Downloads
 from bot.providers.registry import BUILT_IN, UnknownProvider, build
-from bot.providers.transport import GuardedTransport
 from tests.contract.vendor import call, song
 from tests.providers.fakes import no_tls
 from tests.providers.server import answering, ok, serving

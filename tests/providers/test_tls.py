@@ -8,8 +8,8 @@ import subprocess
 import httpx
 import pytest
 
-from bot.providers.addresses import TrustedHosts
-from bot.providers.transport import GuardedTransport
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from tests.providers.fakes import Names, Switchboard
 from tests.providers.server import ok
 

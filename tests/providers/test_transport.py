@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.providers.addresses import TrustedHosts
-from bot.providers.transport import AddressRefused, GuardedTransport, resolve
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import AddressRefused, GuardedTransport, resolve
 from tests.providers.fakes import Names, Switchboard, no_tls
 from tests.providers.server import Visit, answering, ok, serving
 

@@ -22,8 +22,8 @@ from bot.domain.errors import (
 )
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
+from bot.net.downloads import DownloadFailed, DownloadRefused
 from bot.providers.base import Accepted, Call, Failed, Finished, Lost, Running, Source
-from bot.providers.downloads import DownloadFailed, DownloadRefused
 from bot.services.delivery import Delivered, Refused, ReplyUnavailable
 from tests.fakes import FakeProvider, PollAnswer
 from tests.services.house import House

@@ -18,8 +18,8 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.base import Running
-from bot.providers.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.services.delivery import Refused, ReplyUnavailable
 from bot.services.outcomes import Waiting
 from tests.fakes import FakeProvider

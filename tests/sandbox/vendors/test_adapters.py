@@ -19,11 +19,11 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.job import JobId
-from bot.providers.addresses import TrustedHosts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
 from bot.providers.base import Accepted, Call, Failed, Finished, Provider, ProviderContext, Source
-from bot.providers.downloads import Downloads
 from bot.providers.registry import build
-from bot.providers.transport import GuardedTransport
 from sandbox.bot_process import environment
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode

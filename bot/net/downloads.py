@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 import httpx
 
 from bot.domain.errors import SplitError
-from bot.providers.transport import AddressRefused
+from bot.net.transport import AddressRefused
 
 MAX_REDIRECTS: Final = 5
 

@@ -15,7 +15,7 @@ from typing import Final, Self
 import httpcore
 import httpx
 
-from bot.providers.addresses import TrustedHosts, is_public
+from bot.net.ip_rules import TrustedHosts, is_public
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """From host and port to IP addresses, best first. Raises OSError or UnicodeError."""

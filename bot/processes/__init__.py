@@ -1,0 +1,1 @@
+"""Child processes, for audio and engine alike: how they are started and limited."""
