@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.models import Registry, Source
-from bot.engine.packages import download
+from bot.engine.catalogue import Registry, Source
+from bot.engine.package_download import download
 
 STEMPEG = Source(
     registry=Registry.PYPI,

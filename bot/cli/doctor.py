@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
-from bot.engine.models import MODELS
+from bot.engine.catalogue import MODELS
 from bot.engine.weights import Weights
 
 LITESTREAM_NEEDS = (3, 51, 3)

@@ -3,8 +3,8 @@
 from rich.console import Console
 
 from bot.config import Settings
-from bot.engine import models as known
-from bot.engine.fetch import fetch
+from bot.engine import catalogue as known
+from bot.engine.model_install import fetch
 
 
 def models(settings: Settings, console: Console) -> int:

@@ -16,7 +16,7 @@ from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import Recipe
-from bot.engine.models import MODELS
+from bot.engine.catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
 from bot.providers import local

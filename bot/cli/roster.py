@@ -8,8 +8,8 @@ from dotenv import dotenv_values
 
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
+from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
-from bot.engine.models import MODELS
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport

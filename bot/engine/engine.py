@@ -13,10 +13,8 @@ from typing import TypeAlias, assert_never
 
 from bot.domain.errors import CANNOT_START, EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
-from bot.engine.child import Child, ChildDied
-from bot.engine.models import LocalModel
-from bot.engine.weights import Weights
-from bot.engine.wire import (
+from bot.engine.catalogue import LocalModel
+from bot.engine.protocol import (
     Cancel,
     Cancelled,
     Done,
@@ -26,6 +24,8 @@ from bot.engine.wire import (
     Trouble,
     spool_path,
 )
+from bot.engine.weights import Weights
+from bot.engine.worker_process import Child, ChildDied
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.models import LocalModel
+from bot.engine.catalogue import LocalModel
 from storage.files.atomic import sync
 
 _TEMPORARY = ".fetch-"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bot.audio import master
-from bot.audio.combine import combine
+from bot.audio.child import master
+from bot.audio.child.combine import combine
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import CombineTask, Mix, Part
 from tests.audio import sounds

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.audio.cuts import is_cut
-from bot.audio.formats import sniff
+from bot.audio.child.cuts import is_cut
+from bot.audio.child.formats import sniff
 from tests.audio import sounds
 
 OPUS = {"sample_rate": 48_000, "sound": sounds.tone(6.0, sample_rate=48_000)}

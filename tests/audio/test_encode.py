@@ -2,8 +2,8 @@ import av
 import numpy as np
 import pytest
 
-from bot.audio import master
-from bot.audio.encode import encode
+from bot.audio.child import master
+from bot.audio.child.encode import encode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, EncodeTask, part_of
 from bot.domain.recipes import AudioFormat

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.audio import master, waveform
-from bot.audio.picture import picture
+from bot.audio.child import master, waveform
+from bot.audio.child.picture import picture
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import PictureTask, Row
 from tests.audio import sounds

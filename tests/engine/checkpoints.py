@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.engine.convert import CHECKPOINTS, LICENCE
+from bot.engine.worker.convert import CHECKPOINTS, LICENCE
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8)
 """Channels of the input and of each of the six halvings."""

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.engine.catalogue import SPLEETER
 from bot.engine.engine import Engine
-from bot.engine.models import SPLEETER
 from bot.engine.weights import Weights
 from tests.engine import nets
 

@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bot.engine.htdemucs import SEGMENT
-from bot.engine.spool import Spool
+from bot.engine.worker.htdemucs import SEGMENT
+from bot.engine.worker.spool_io import Spool
 
 
 def spleeter(path, *, reach=0, seed=0):

@@ -4,9 +4,9 @@ from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.engine import band_split
-from bot.engine.band_split import BLOCK, BandSplit
-from bot.engine.stft import HOP
+from bot.engine.worker import band_split
+from bot.engine.worker.band_split import BLOCK, BandSplit
+from bot.engine.worker.stft import HOP
 from tests.engine import nets
 
 EDGES = [1, 4095, 4096, (BLOCK - 3) * HOP + 1]

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from bot.engine.convert import UnsafeCheckpoint, build_graph, convert_wheel, load_checkpoint
-from bot.engine.network import Network
+from bot.engine.worker.convert import UnsafeCheckpoint, build_graph, convert_wheel, load_checkpoint
+from bot.engine.worker.network import Network
 from tests.engine import checkpoints
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
+from bot.engine.catalogue import SPLEETER
 from bot.engine.engine import Engine
-from bot.engine.models import SPLEETER
 from tests.engine import nets
 
 KARAOKE = (Stem.VOCALS, Stem.INSTRUMENTAL)

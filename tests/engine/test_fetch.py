@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.fetch import fetch
-from bot.engine.models import HTDEMUCS, SPLEETER
+from bot.engine.catalogue import HTDEMUCS, SPLEETER
+from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
 from tests.engine import checkpoints
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bot.domain.recipes import Stem
-from bot.engine.htdemucs import SEGMENT, SOURCES, STRIDE, HTDemucs
-from bot.engine.network import Network
+from bot.engine.worker.htdemucs import SEGMENT, SOURCES, STRIDE, HTDemucs
+from bot.engine.worker.network import Network
 from tests.engine import nets
 
 GAINS = dict(zip(SOURCES, (0.1, 0.2, 0.3, 0.4), strict=True))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bot.domain.recipes import Stem
-from bot.engine.models import MODELS, SPLEETER
-from bot.engine.separation import Separator, Step, steps_of
+from bot.engine.catalogue import MODELS, SPLEETER
+from bot.engine.worker.separation import Separator, Step, steps_of
 from tests.engine import nets
 
 V, D = Stem.VOCALS, Stem.DRUMS

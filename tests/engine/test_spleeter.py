@@ -3,9 +3,9 @@ import pytest
 from scipy import fft
 
 from bot.domain.recipes import Stem
-from bot.engine.network import DamagedModel, Network
-from bot.engine.spleeter import BLOCK, CONTEXT, Spleeter, prove
-from bot.engine.stft import COLUMN, HOP, LEAD
+from bot.engine.worker.network import DamagedModel, Network
+from bot.engine.worker.spleeter import BLOCK, CONTEXT, Spleeter, prove
+from bot.engine.worker.stft import COLUMN, HOP, LEAD
 from tests.engine import nets
 
 STEP = BLOCK - 2 * CONTEXT

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bot.engine.spool import Spool, SpoolMismatch, SpoolWriter
+from bot.engine.worker.spool_io import Spool, SpoolMismatch, SpoolWriter
 from tests.engine import nets
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bot.engine.stft import COLUMN, HOP, LEAD, Resynthesis, analyse, column_count, span
+from bot.engine.worker.stft import COLUMN, HOP, LEAD, Resynthesis, analyse, column_count, span
 from tests.engine import nets
 
 AWKWARD = [0, 1, HOP - 1, HOP, HOP + 1, COLUMN - 1, COLUMN, COLUMN + 1, 7 * HOP, 20_000]

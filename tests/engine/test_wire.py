@@ -1,6 +1,6 @@
 import pytest
 
-from bot.engine.wire import (
+from bot.engine.protocol import (
     Cancel,
     Cancelled,
     Done,

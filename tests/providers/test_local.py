@@ -10,7 +10,7 @@ from bot.domain.attempt import RemoteRef
 from bot.domain.errors import EngineFailed, NoRoom, ProviderRefused
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from bot.engine.models import SPLEETER
+from bot.engine.catalogue import SPLEETER
 from bot.providers.base import Call, Failed, Finished, Running, Source
 from bot.providers.local import MODELS, Local
 

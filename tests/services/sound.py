@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from bot.audio import child
+from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import Answer, Task
 from bot.audio.tools import AudioTools

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from bot.audio import cuts, formats
+from bot.audio.child import cuts, formats
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import Decoded, DecodeTask, part_of
 from bot.domain.errors import Reason, Rejected

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from bot.audio import waveform
+from bot.audio.child import waveform
+from bot.audio.child.waveform import Waveform
 from bot.audio.tasks import Drawn, PictureTask, Row, part_of
-from bot.audio.waveform import Waveform
 
 Colour = tuple[int, int, int]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from bot.engine.spool import Samples
+from bot.engine.worker.spool_io import Samples
 
 COLUMN = 4096
 HOP = 1024

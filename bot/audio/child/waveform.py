@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.audio import master
+from bot.audio.child import master
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
 

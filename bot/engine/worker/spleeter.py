@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.network import DamagedModel, Network
-from bot.engine.spool import Samples, Spool
-from bot.engine.stft import BINS, Resynthesis, Spectra, analyse, column_count, span
+from bot.engine.worker.network import DamagedModel, Network
+from bot.engine.worker.spool_io import Samples, Spool
+from bot.engine.worker.stft import BINS, Resynthesis, Spectra, analyse, column_count, span
 
 BLOCK = 512
 CONTEXT = 32

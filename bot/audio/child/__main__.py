@@ -42,23 +42,23 @@ def _perform(task: Task) -> Answer:
     # Each library is loaded under the limits, and only by the child that needs it.
     match task:
         case DecodeTask():
-            from bot.audio.decode import decode
+            from bot.audio.child.decode import decode
 
             return decode(task)
         case CombineTask():
-            from bot.audio.combine import combine
+            from bot.audio.child.combine import combine
 
             return combine(task)
         case FitTask():
-            from bot.audio.fit import fit
+            from bot.audio.child.fit import fit
 
             return fit(task)
         case EncodeTask():
-            from bot.audio.encode import encode
+            from bot.audio.child.encode import encode
 
             return encode(task)
         case PictureTask():
-            from bot.audio.picture import picture
+            from bot.audio.child.picture import picture
 
             return picture(task)
         case _:

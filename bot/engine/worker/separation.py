@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.recipes import Stem
-from bot.engine.band_split import BandSplit
-from bot.engine.htdemucs import HTDemucs
-from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel
-from bot.engine.network import Network
-from bot.engine.spleeter import Spleeter
-from bot.engine.spool import Samples, Spool, SpoolWriter
-from bot.engine.wire import spool_path
+from bot.engine.catalogue import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.protocol import spool_path
+from bot.engine.worker.band_split import BandSplit
+from bot.engine.worker.htdemucs import HTDemucs
+from bot.engine.worker.network import Network
+from bot.engine.worker.spleeter import Spleeter
+from bot.engine.worker.spool_io import Samples, Spool, SpoolWriter
 
 
 class Stage(Protocol):

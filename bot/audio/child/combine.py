@@ -8,8 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from bot.audio import master, spool
-from bot.audio.master import Samples
+from bot.audio import spool
+from bot.audio.child import master
+from bot.audio.child.master import Samples
 from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.audio.tasks import Combined, CombineTask, Level, Mix, part_of
 

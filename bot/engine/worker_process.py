@@ -8,7 +8,7 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
-from bot.engine.wire import Reply, Request, read_reply, to_line
+from bot.engine.protocol import Reply, Request, read_reply, to_line
 from bot.processes.spawn import environment, module_command, opened
 
 log = logging.getLogger(__name__)

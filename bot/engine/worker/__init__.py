@@ -1,0 +1,1 @@
+"""The engine's worker process: networks, transforms and the separators built on them."""
