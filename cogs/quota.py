@@ -5,8 +5,8 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
+from bot.accounts.quotas import Quotas
 from bot.services.administration import Administration
-from bot.services.quotas import Quotas
 from bot.ui.actors import actor_of
 from bot.ui.card import quota_card
 from bot.ui.client import Stemcord

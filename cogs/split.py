@@ -6,10 +6,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
+from bot.accounts.guild_rules import Servers
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.services.servers import Servers
 from bot.services.splits import SplitService
 from bot.ui.acknowledge import start_split
 from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices

@@ -8,12 +8,13 @@ from itertools import count
 from pathlib import Path
 
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
+from bot.delivery.port import Delivered, Parcel, Refused
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
-from bot.providers.base import (
+from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,
@@ -24,7 +25,6 @@ from bot.providers.base import (
     Running,
     Source,
 )
-from bot.services.delivery import Delivered, Parcel, Refused
 
 
 class FakeClock:

@@ -4,48 +4,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.accounts.disk_guard import Room
+from bot.accounts.guild_rules import Servers
+from bot.accounts.quotas import Quotas
+from bot.accounts.spend import SpendCaps
 from bot.audio.tools import AudioTools
 from bot.cli.store import Store
 from bot.config import Settings
+from bot.delivery.builder import Parcels
+from bot.delivery.encoder import Packer
+from bot.delivery.port import Delivery
+from bot.delivery.provider_links import Elsewhere
+from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
 from bot.net.downloads import Downloads
 from bot.net.signed_links import Links
-from bot.providers.base import Provider
+from bot.providers.interface import Provider
+from bot.results.fetching import Fetching
+from bot.results.stem_identifier import Labels, Listener
+from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.progress import ProgressBoard
+from bot.scheduling.provider_queue import Line
+from bot.scheduling.queue_positions import Waits
+from bot.scheduling.sources import Renewal, Sources
+from bot.scheduling.throughput import Pace
 from bot.services.administration import Administration, Books
 from bot.services.cancels import Cancels
-from bot.services.candidates import Candidates
-from bot.services.delivery import Delivery
-from bot.services.elsewhere import Elsewhere
 from bot.services.endings import Endings
-from bot.services.fetching import Fetching
 from bot.services.handover import Handover
-from bot.services.health import Health
 from bot.services.intake import Intake, Limits
-from bot.services.labels import Labels, Listener
-from bot.services.line import Line
 from bot.services.loose_ends import LooseEnds
 from bot.services.overview import Overview
-from bot.services.pace import Pace
-from bot.services.packing import Packer
-from bot.services.parcels import Parcels
 from bot.services.polls import Polls
 from bot.services.privacy import Privacy
-from bot.services.progress import ProgressBoard
-from bot.services.quotas import Quotas
 from bot.services.results import Results
 from bot.services.retention import Retention
-from bot.services.room import Room
 from bot.services.runner import Runner
-from bot.services.servers import Servers
-from bot.services.showings import Showings
-from bot.services.sources import Renewal, Sources
-from bot.services.spend import SpendCaps
 from bot.services.splits import House, SplitService
 from bot.services.steps import Steps
 from bot.services.submits import Submits
-from bot.services.waits import Waits
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import Pools
 from storage.stores.guild_settings import ServerStore

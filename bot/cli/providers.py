@@ -20,9 +20,9 @@ from bot.engine.catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
 from bot.providers import local
-from bot.providers.base import Capabilities
+from bot.providers.interface import Capabilities
 from bot.providers.registry import Built
-from bot.services.plans import Plan, plan
+from bot.scheduling.plans import Plan, plan
 from storage.database.read_only import read_only
 from storage.files.data_dir import DataDir
 from storage.stores import spending

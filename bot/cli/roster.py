@@ -14,7 +14,7 @@ from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
 from bot.providers import local
-from bot.providers.base import ProviderContext
+from bot.providers.interface import ProviderContext
 from bot.providers.local import Local
 from bot.providers.registry import Built, UnknownProvider, build
 

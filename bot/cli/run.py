@@ -26,9 +26,9 @@ from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.files import FileRoutes
 from bot.ops.server import OpsServer
-from bot.providers.base import Provider
-from bot.services.labels import Listener
-from bot.services.progress import ProgressBoard
+from bot.providers.interface import Provider
+from bot.results.stem_identifier import Listener
+from bot.scheduling.progress import ProgressBoard
 from bot.ui import client as ui
 from bot.ui.addresses import Addresses
 from bot.ui.direct import DirectMessages

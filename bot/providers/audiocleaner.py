@@ -19,8 +19,8 @@ from bot.domain.errors import (
 )
 from bot.domain.recipes import Stem
 from bot.net.api_client import Answer, Json
-from bot.providers.answers import Wire, meaning, misread, read, scrubbed
-from bot.providers.base import (
+from bot.providers.hosted import Hosted, address
+from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,
@@ -31,7 +31,7 @@ from bot.providers.base import (
     Running,
     Source,
 )
-from bot.providers.hosted import Hosted, address
+from bot.providers.responses import Wire, meaning, misread, read, scrubbed
 
 _TASK: Final = "/audio/api/v1/api-keys/separation/task"
 

@@ -17,8 +17,9 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
 from bot.domain.recipes import Stem
 from bot.net.api_client import Answer
-from bot.providers.answers import Wire, meaning, misread, read, scrubbed
-from bot.providers.base import (
+from bot.providers.file_names import stems_by_name
+from bot.providers.hosted import Hosted, address
+from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,
@@ -29,8 +30,7 @@ from bot.providers.base import (
     Running,
     Source,
 )
-from bot.providers.file_names import stems_by_name
-from bot.providers.hosted import Hosted, address
+from bot.providers.responses import Wire, meaning, misread, read, scrubbed
 
 
 class _Error(Wire):

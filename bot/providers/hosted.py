@@ -10,8 +10,8 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
 from bot.net.api_client import ApiClient, Timeouts
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
-from bot.providers.answers import scrubbed
-from bot.providers.base import Capabilities, ProviderContext, Running, Source
+from bot.providers.interface import Capabilities, ProviderContext, Running, Source
+from bot.providers.responses import scrubbed
 
 log = logging.getLogger(__name__)
 

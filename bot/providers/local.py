@@ -20,7 +20,7 @@ from bot.domain.errors import (
 )
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
-from bot.providers.base import (
+from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,

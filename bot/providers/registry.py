@@ -11,8 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
 from bot.providers.audiocleaner import AudioCleaner
-from bot.providers.base import Factory, Provider, ProviderContext
 from bot.providers.finevoice import FineVoice
+from bot.providers.interface import Factory, Provider, ProviderContext
 from bot.providers.soundverse import Soundverse
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
 from bot.domain.recipes import Stem
 from bot.net.api_client import Answer, Timeouts
-from bot.providers.answers import Wire, meaning, misread, read, scrubbed
-from bot.providers.base import Call, Capabilities, Finished, Lost, Model, Source
 from bot.providers.hosted import Hosted, address
+from bot.providers.interface import Call, Capabilities, Finished, Lost, Model, Source
+from bot.providers.responses import Wire, meaning, misread, read, scrubbed
 
 
 class _Audio(Wire):

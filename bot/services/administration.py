@@ -7,10 +7,10 @@ server, hand out its pool, block in it and set its rules.
 import logging
 from dataclasses import dataclass
 
+from bot.accounts.quotas import Quotas
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Actor, Rank, ServerRules, Subject
 from bot.domain.job import Membership, UserId
-from bot.services.quotas import Quotas
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import Pools
 from storage.stores.guild_settings import ServerStore

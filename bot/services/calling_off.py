@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from bot.domain.attempt import Attempt
 from bot.domain.errors import ProviderError
-from bot.providers.base import Provider
+from bot.providers.interface import Provider
 
 log = logging.getLogger(__name__)
 

@@ -3,17 +3,17 @@
 import logging
 from collections import Counter
 
+from bot.accounts.quotas import Quotas
 from bot.audio.tasks import DoesNotFit
+from bot.delivery.builder import MAX_SHRINKS, Parcels
+from bot.delivery.port import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
 from bot.domain.recipes import OUTPUTS
-from bot.services.delivery import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
+from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from bot.services.endings import Endings
 from bot.services.outcomes import Again, Next, Over
-from bot.services.parcels import MAX_SHRINKS, Parcels
-from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.services.quotas import Quotas
 from storage.files.job_files import JobDir, JobFiles
 from storage.stores.job_store import JobStore
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from bot.accounts.quotas import Quotas
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.clock import Clock
@@ -21,10 +22,9 @@ from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.scheduling.progress import Progress, ProgressBoard, Stage
+from bot.scheduling.sources import RenewalUnavailable, Sources
 from bot.services.outcomes import Again, Next, Waiting
-from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.services.quotas import Quotas
-from bot.services.sources import RenewalUnavailable, Sources
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

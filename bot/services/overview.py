@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State
 from bot.domain.minutes import Period, PeriodKind, period_at
-from bot.providers.base import Capabilities
-from bot.services.health import Health
-from bot.services.line import Line
-from bot.services.quotas import Quotas
+from bot.providers.interface import Capabilities
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.provider_queue import Line
 from storage.stores.spending import Book, Spending
 from storage.stores.statistics import Statistics, Turnover
 

@@ -10,17 +10,17 @@ from bot.domain.backoff import pause_s
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
-from bot.providers.base import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.results.fetching import Away, Unfetched
+from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
+from bot.scheduling.provider_queue import Line
+from bot.scheduling.routing import TIMED_OUT, Go
+from bot.scheduling.throughput import Pace
 from bot.services.calling_off import call_off
-from bot.services.candidates import Candidates
-from bot.services.fetching import Away, Unfetched
-from bot.services.health import Health
-from bot.services.line import Line
 from bot.services.outcomes import Again, Next
-from bot.services.pace import Pace
-from bot.services.progress import Progress, ProgressBoard, Stage, former_of
 from bot.services.results import Results
-from bot.services.routing import TIMED_OUT, Go
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)

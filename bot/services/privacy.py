@@ -5,14 +5,14 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bot.accounts.quotas import Quotas
+from bot.delivery.port import Delivery
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
-from bot.providers.base import Capabilities
+from bot.providers.interface import Capabilities
+from bot.scheduling.progress import ProgressBoard
 from bot.services.cancels import Cancels
-from bot.services.delivery import Delivery
-from bot.services.progress import ProgressBoard
-from bot.services.quotas import Quotas
 from bot.services.runner import Runner
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore

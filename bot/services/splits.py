@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from bot.accounts.disk_guard import Room
+from bot.accounts.guild_rules import Servers
+from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.errors import (
     NotFound,
@@ -20,14 +23,11 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
-from bot.providers.base import Capabilities
+from bot.providers.interface import Capabilities
+from bot.scheduling.plans import Offer, offers, plan
 from bot.services.cancels import Cancels
 from bot.services.intake import Limits
-from bot.services.plans import Offer, offers, plan
-from bot.services.quotas import Quotas
-from bot.services.room import Room
 from bot.services.runner import Runner
-from bot.services.servers import Servers
 from storage.database.write_retry import insist
 from storage.stores.job_store import JobStore, new_job_id
 

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from datetime import timedelta
 
+from bot.accounts.spend import SpendCaps
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import (
@@ -23,19 +24,18 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import minutes_of
-from bot.providers.base import Accepted, Call, Finished, Provider, Source
+from bot.providers.interface import Accepted, Call, Finished, Provider, Source
+from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.plans import Plan
+from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
+from bot.scheduling.provider_queue import Line
+from bot.scheduling.queue_positions import Waits
+from bot.scheduling.routing import Exhausted, Go, Rest, Retry
+from bot.scheduling.sources import Sources
 from bot.services.calling_off import call_off
-from bot.services.candidates import Candidates
 from bot.services.endings import Endings
-from bot.services.health import Health
-from bot.services.line import Line
 from bot.services.outcomes import Again, Next, Waiting
-from bot.services.plans import Plan
-from bot.services.progress import Progress, ProgressBoard, Stage, former_of
-from bot.services.routing import Exhausted, Go, Rest, Retry
-from bot.services.sources import Sources
-from bot.services.spend import SpendCaps
-from bot.services.waits import Waits
 from storage.database.write_retry import insist
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore

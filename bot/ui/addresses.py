@@ -13,7 +13,7 @@ from discord.http import Route
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
-from bot.services.sources import RenewalUnavailable, address_of, expires_at
+from bot.scheduling.sources import RenewalUnavailable, address_of, expires_at
 from bot.ui.refusals import Meaning, meaning_of
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.delivery.port import ReplyUnavailable
 from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
-from bot.services.delivery import ReplyUnavailable
 from bot.ui import messages
 from bot.ui.speech import say
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from bot.services.delivery import ReplyUnavailable
+from bot.delivery.port import ReplyUnavailable
 from bot.ui.refusals import Meaning, meaning_of
 from bot.ui.sheet import Enclosure, Sheet
 

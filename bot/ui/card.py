@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from bot.delivery.port import Parcel
 from bot.domain.errors import Reason
 from bot.domain.job import Context, Job, State
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
-from bot.services.delivery import Parcel
+from bot.scheduling.plans import Offer
+from bot.scheduling.progress import Progress, Stage
 from bot.services.intake import Limits
-from bot.services.plans import Offer
-from bot.services.progress import Progress, Stage
 from bot.ui import labels, messages, minutes
 from bot.ui.controls import SHOW_MENU, Action, Button, Choice, Menu
 from bot.ui.figures import about, bar, length, row

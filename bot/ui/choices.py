@@ -7,7 +7,7 @@ from discord.app_commands import Choice
 
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat
-from bot.services.plans import Offer
+from bot.scheduling.plans import Offer
 from bot.ui import messages
 from bot.ui.names import FORMATS, recipe_label
 from bot.ui.text import shortened

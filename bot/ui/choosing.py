@@ -12,7 +12,7 @@ import discord
 from bot.domain.job import Entry, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.domain.titles import title_of
-from bot.services.plans import Offer
+from bot.scheduling.plans import Offer
 from bot.ui import labels, messages
 from bot.ui.acknowledge import start_split
 from bot.ui.card import Card, Tone

@@ -11,13 +11,13 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from yarl import URL
 
+from bot.accounts.guild_rules import Servers
+from bot.accounts.quotas import Quotas
+from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
 from bot.services.administration import Administration
 from bot.services.overview import Overview
 from bot.services.privacy import Privacy
-from bot.services.quotas import Quotas
-from bot.services.servers import Servers
-from bot.services.showings import Showings
 from bot.services.splits import SplitService
 from bot.ui.addresses import Addresses
 from bot.ui.errors import StemcordTree

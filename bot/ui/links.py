@@ -1,6 +1,6 @@
 """The lines of a card that lead to stems; Discord is not needed."""
 
-from bot.services.delivery import Parcel, ParcelLink
+from bot.delivery.port import Parcel, ParcelLink
 from bot.ui import messages
 from bot.ui.figures import moment, row
 from bot.ui.names import FORMATS, stem_name

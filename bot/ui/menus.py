@@ -8,7 +8,7 @@ import discord
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, UserId
 from bot.domain.recipes import Recipe
-from bot.services.plans import Offer
+from bot.scheduling.plans import Offer
 from bot.ui import labels
 from bot.ui.again import start_again
 from bot.ui.choices import recipe_choices

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe
-from bot.services.progress import Progress, Stage
+from bot.scheduling.progress import Progress, Stage
 from bot.ui.figures import about
 from bot.ui.names import RECIPES
 from bot.ui.speech import Counted, Text, say

@@ -5,11 +5,11 @@ import logging
 from collections import Counter
 from collections.abc import Container, Iterable
 
+from bot.delivery.port import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
-from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
-from bot.services.progress import ProgressBoard
+from bot.scheduling.progress import ProgressBoard
 from bot.ui.asking import NotShown, Shown
 from bot.ui.card import Card, card_of, continued_card, forwarded_card, result_card
 from bot.ui.direct import DirectMessages

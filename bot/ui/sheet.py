@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from bot.services.delivery import Parcel, ParcelFile
+from bot.delivery.port import Parcel, ParcelFile
 from bot.ui.card import Card
 
 

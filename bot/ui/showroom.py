@@ -10,14 +10,14 @@ from typing import Any
 import discord
 
 from bot.audio.tasks import DoesNotFit
+from bot.delivery.builder import MAX_SHRINKS
+from bot.delivery.port import ReplyUnavailable
+from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Context, Job, State, UserId
 from bot.domain.recipes import AudioFormat
-from bot.services.delivery import ReplyUnavailable
-from bot.services.parcels import MAX_SHRINKS
-from bot.services.progress import ProgressBoard
-from bot.services.showings import Showings
+from bot.scheduling.progress import ProgressBoard
 from bot.ui import messages
 from bot.ui.answers import say_privately
 from bot.ui.asking import NotShown, Shown

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from bot.delivery.port import Delivered
 from bot.domain.job import Job, JobId, State
-from bot.services.delivery import Delivered
-from bot.services.progress import Progress
+from bot.scheduling.progress import Progress
 from bot.ui.card import Card
 from bot.ui.pacing import Urgency
 from bot.ui.routes import Way

@@ -21,7 +21,7 @@ from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
 from bot.net.downloads import Downloads
 from bot.processes.limits import die_with_parent
-from bot.providers.base import Provider
+from bot.providers.interface import Provider
 from bot.services import runner
 from storage.files.data_dir import DataDir
 from tests.chaos.census import keep_counting

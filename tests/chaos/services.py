@@ -23,7 +23,7 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.recipes import Stem
-from bot.providers.base import (
+from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,

@@ -15,8 +15,8 @@ from bot.cli.compose import Outside, compose
 from bot.cli.store import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
-from bot.providers.base import Model
-from bot.services.progress import ProgressBoard
+from bot.providers.interface import Model
+from bot.scheduling.progress import ProgressBoard
 from bot.ui.addresses import Addresses
 from bot.ui.client import Services, Stemcord, point_at
 from bot.ui.direct import DirectMessages

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
-from bot.services.sources import RenewalUnavailable
+from bot.scheduling.sources import RenewalUnavailable
 from bot.ui.addresses import Addresses
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening

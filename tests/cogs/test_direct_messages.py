@@ -12,7 +12,7 @@ from discord.ext import test as dpytest
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, UserId
 from bot.domain.recipes import Recipe
-from bot.services.plans import Offer
+from bot.scheduling.plans import Offer
 from bot.ui.languages import Languages
 from bot.ui.picks import Picks
 from cogs.songs import SongsCog

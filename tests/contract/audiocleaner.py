@@ -4,7 +4,7 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderAuth, ProviderBusy, ProviderProtocol, ProviderQuotaSpent
 from bot.domain.recipes import Stem
 from bot.providers.audiocleaner import AudioCleaner
-from bot.providers.base import Accepted, Failed, Finished, Lost, Running
+from bot.providers.interface import Accepted, Failed, Finished, Lost, Running
 from tests.contract.vendor import Case, Vendor
 
 JOB = "33b6251d7ba94edea8361c318736e746"

@@ -10,8 +10,8 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.recipes import Stem
-from bot.providers.base import Accepted, Failed, Finished, Lost, Running
 from bot.providers.finevoice import FineVoice
+from bot.providers.interface import Accepted, Failed, Finished, Lost, Running
 from tests.contract.vendor import Case, Vendor
 
 TASK = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"

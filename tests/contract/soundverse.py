@@ -10,7 +10,7 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.domain.recipes import Stem
-from bot.providers.base import Finished
+from bot.providers.interface import Finished
 from bot.providers.soundverse import Soundverse
 from tests.contract.vendor import Case, Vendor
 

@@ -24,7 +24,7 @@ from bot.domain.errors import (
 from bot.net.api_client import MAX_ANSWER_BYTES, Timeouts
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from bot.providers.base import Accepted, Failed, Finished, Lost, Provider, Running
+from bot.providers.interface import Accepted, Failed, Finished, Lost, Provider, Running
 from tests.contract import audiocleaner, finevoice, soundverse
 from tests.contract.vendor import KEY, MAX_RESULT_BYTES, SONG, Case, Post, Vendor, call, song
 from tests.providers.fakes import no_tls

@@ -17,8 +17,8 @@ from openapi_core.testing.responses import MockResponse
 from bot.domain.attempt import RemoteRef
 from bot.domain.errors import ProviderAuth, ProviderRefused
 from bot.domain.recipes import Stem
-from bot.providers.base import Accepted, Finished
 from bot.providers.finevoice import CAPABILITIES
+from bot.providers.interface import Accepted, Finished
 from tests.contract.finevoice import VENDOR
 from tests.contract.vendor import call, song
 

@@ -14,8 +14,8 @@ from bot.domain.job import JobId
 from bot.net.api_client import ApiClient, Timeouts
 from bot.net.downloads import Downloads
 from bot.providers.audiocleaner import AudioCleaner
-from bot.providers.base import Call, Model, Source
 from bot.providers.finevoice import FineVoice
+from bot.providers.interface import Call, Model, Source
 from bot.providers.soundverse import Soundverse
 
 Adapter = AudioCleaner | FineVoice | Soundverse

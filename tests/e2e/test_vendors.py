@@ -14,8 +14,8 @@ import pytest_asyncio
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.titles import stem_filename
 from bot.providers import audiocleaner, finevoice, soundverse
-from bot.providers.base import Capabilities
-from bot.services.plans import Subtract, Sum, derivations, plan
+from bot.providers.interface import Capabilities
+from bot.scheduling.plans import Subtract, Sum, derivations, plan
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.separate import separated
 from sandbox.vendors.vendor import Vendor

@@ -20,8 +20,8 @@ from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
 from bot.providers.audiocleaner import AudioCleaner
-from bot.providers.base import Provider, ProviderContext
 from bot.providers.finevoice import FineVoice
+from bot.providers.interface import Provider, ProviderContext
 from bot.providers.soundverse import Soundverse
 from sandbox.server import Sandbox
 from sandbox.vendors.forms import KEY

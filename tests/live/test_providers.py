@@ -13,7 +13,7 @@ from bot.domain.clock import SystemClock
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from bot.providers.base import Accepted, Finished, ProviderContext, Running
+from bot.providers.interface import Accepted, Finished, ProviderContext, Running
 from bot.providers.registry import BUILT_IN
 from tests.contract.vendor import call, song
 

@@ -210,7 +210,7 @@ PLANTS = (
     ),
     Plant(
         name="an uncertain submit is sent again",
-        file="bot/services/routing.py",
+        file="bot/scheduling/routing.py",
         old="starts < MAX_LOCAL_STARTS if capabilities.is_resubmittable else starts == 0",
         new="starts < MAX_LOCAL_STARTS",
         tests=(*_RECOVERY, "tests/services/test_routing.py"),
@@ -266,7 +266,7 @@ PLANTS = (
     ),
     Plant(
         name="who sends more comes first",
-        file="bot/services/line.py",
+        file="bot/scheduling/provider_queue.py",
         old="following[user_id] = turns[job.id] + 1",
         new="following[user_id] = turns[job.id]",
         tests=("tests/services/test_line.py",),

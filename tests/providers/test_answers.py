@@ -1,6 +1,6 @@
 """What may be logged of a vendor's answer keeps its shape and loses its data."""
 
-from bot.providers.answers import outline, scrubbed
+from bot.providers.responses import outline, scrubbed
 
 
 def test_an_outline_shows_trailing_commas_and_no_word():

@@ -21,7 +21,7 @@ from bot.domain.recipes import Recipe
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from bot.providers.base import Provider, ProviderContext
+from bot.providers.interface import Provider, ProviderContext
 from bot.providers.registry import GROUP, build
 from bot.ui.choices import provider_choices, recipe_choices
 from tests.providers.fakes import no_tls

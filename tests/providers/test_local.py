@@ -11,7 +11,7 @@ from bot.domain.errors import EngineFailed, NoRoom, ProviderRefused
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import SPLEETER
-from bot.providers.base import Call, Failed, Finished, Running, Source
+from bot.providers.interface import Call, Failed, Finished, Running, Source
 from bot.providers.local import MODELS, Local
 
 KARAOKE = MODELS["spleeter"][0]

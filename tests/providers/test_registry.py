@@ -10,7 +10,7 @@ from bot.domain.recipes import Stem
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from bot.providers.base import Call, Capabilities, Lost, Model, ProviderContext, Source, names
+from bot.providers.interface import Call, Capabilities, Lost, Model, ProviderContext, Source, names
 from bot.providers.registry import BUILT_IN, UnknownProvider, build
 from tests.contract.vendor import call, song
 from tests.providers.fakes import no_tls

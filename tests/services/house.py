@@ -14,10 +14,10 @@ from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.providers.base import Provider
-from bot.services.labels import Listener
-from bot.services.progress import ProgressBoard
-from bot.services.sources import Renewal
+from bot.providers.interface import Provider
+from bot.results.stem_identifier import Listener
+from bot.scheduling.progress import ProgressBoard
+from bot.scheduling.sources import Renewal
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bot.delivery.port import Delivered, Refused, ReplyUnavailable
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import (
     ProviderAuth,
@@ -23,8 +24,7 @@ from bot.domain.errors import (
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
 from bot.net.downloads import DownloadFailed, DownloadRefused
-from bot.providers.base import Accepted, Call, Failed, Finished, Lost, Running, Source
-from bot.services.delivery import Delivered, Refused, ReplyUnavailable
+from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from tests.fakes import FakeProvider, PollAnswer
 from tests.services.house import House
 

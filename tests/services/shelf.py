@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderError
 from bot.domain.recipes import Stem
-from bot.providers.base import Finished, Model
+from bot.providers.interface import Finished, Model
 from tests.fakes import FakeProvider
 
 Version = Path | ProviderError

@@ -10,7 +10,7 @@ from bot.domain.errors import (
     ProviderQuotaSpent,
     ProviderRefused,
 )
-from bot.services.health import Health
+from bot.scheduling.circuit_breaker import Health
 from tests.fakes import FakeClock
 
 

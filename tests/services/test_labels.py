@@ -12,8 +12,8 @@ from bot.domain.attempt import RemoteFile
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.job import State
 from bot.domain.recipes import Recipe, Stem
-from bot.providers.base import Model
-from bot.services.labels import PAIR, Labels, Listener
+from bot.providers.interface import Model
+from bot.results.stem_identifier import PAIR, Labels, Listener
 from storage.files.job_files import JobDir
 from tests.audio import sounds
 from tests.services.house import House

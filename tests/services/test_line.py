@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from bot.domain.job import Job, JobId, UserId
-from bot.services.line import Line
+from bot.scheduling.provider_queue import Line
 from tests.services.house import REPLY, REQUEST
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

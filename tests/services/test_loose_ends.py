@@ -8,7 +8,7 @@ import pytest
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.errors import Problem, ProviderDown, Reason
 from bot.domain.job import Job, JobId, State
-from bot.providers.base import Running
+from bot.providers.interface import Running
 from tests.fakes import FakeProvider
 from tests.services.house import House
 

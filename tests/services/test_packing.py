@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from bot.audio.tasks import DoesNotFit, Encoded
+from bot.delivery.encoder import MESSAGE_BYTES
+from bot.delivery.link_expiry import ends_at
+from bot.delivery.port import Delivered, Parcel, Refused
 from bot.domain.attempt import AttemptState
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.providers.base import Model
-from bot.services.delivery import Delivered, Parcel, Refused
-from bot.services.expiry import ends_at
-from bot.services.packing import MESSAGE_BYTES
+from bot.providers.interface import Model
 from storage.stores.guild_settings import ServerStore
 from tests.fakes import FakeAudio, FakeClock, FakeProvider
 from tests.services.house import ADA, House

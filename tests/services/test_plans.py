@@ -1,9 +1,9 @@
 """Which model serves which recipe, and how outputs are derived."""
 
 from bot.domain.recipes import OUTPUTS, Recipe, Stem
-from bot.providers.base import Capabilities, Model
+from bot.providers.interface import Capabilities, Model
 from bot.providers.local import MODELS
-from bot.services.plans import Subtract, Sum, derivations, offers, plan
+from bot.scheduling.plans import Subtract, Sum, derivations, offers, plan
 
 FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
 SIX = FOUR | {Stem.GUITAR, Stem.PIANO}

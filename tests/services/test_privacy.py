@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.job import JobId, State
-from bot.providers.base import Running
-from bot.services.delivery import Refused, ReplyUnavailable
+from bot.providers.interface import Running
 from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeDelivery, FakeProvider
 from tests.services.house import ADA, BEN, House

@@ -4,8 +4,8 @@ import pytest
 
 from bot.domain.recipes import Recipe
 from bot.providers import audiocleaner, finevoice, local, soundverse
-from bot.providers.base import Capabilities
-from bot.services.plans import offers, plan
+from bot.providers.interface import Capabilities
+from bot.scheduling.plans import offers, plan
 
 COLUMNS: dict[str, Capabilities] = {
     "audiocleaner": audiocleaner.CAPABILITIES,

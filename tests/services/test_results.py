@@ -12,8 +12,8 @@ from bot.audio.tools import AudioTools
 from bot.domain.errors import ProviderProtocol, Reason
 from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
-from bot.providers.base import Model
-from bot.services.labels import Listener
+from bot.providers.interface import Model
+from bot.results.stem_identifier import Listener
 from tests.fakes import FakeProvider
 from tests.services.house import House
 from tests.services.shelf import Shelf

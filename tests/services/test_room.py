@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.accounts.disk_guard import LOOK_EVERY_S, Room
 from bot.domain.errors import Reason, Rejected
-from bot.services.room import LOOK_EVERY_S, Room
 from storage.files.job_files import JobFiles
 from tests.fakes import FakeClock
 

@@ -11,8 +11,8 @@ from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
 from bot.domain.recipes import Recipe
-from bot.providers.base import Capabilities
-from bot.services.routing import Candidate, Exhausted, Go, Rest, Retry, Route, route
+from bot.providers.interface import Capabilities
+from bot.scheduling.routing import Candidate, Exhausted, Go, Rest, Retry, Route, route
 from tests.fakes import TWO_STEMS
 from tests.services.house import REQUEST
 

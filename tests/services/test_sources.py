@@ -11,7 +11,7 @@ import pytest
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, Source, State
 from bot.net.downloads import DownloadRefused
-from bot.services.sources import RenewalUnavailable, Sources
+from bot.scheduling.sources import RenewalUnavailable, Sources
 from tests.fakes import FakeClock, FakeDownloads, FakeProvider
 from tests.services.house import REQUEST, House
 

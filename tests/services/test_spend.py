@@ -5,8 +5,8 @@ from pathlib import Path
 
 from bot.domain.errors import ProviderBusy, Reason
 from bot.domain.job import Job, State, UserId
-from bot.providers.base import Failed, Running
-from bot.services.progress import Progress, Stage
+from bot.providers.interface import Failed, Running
+from bot.scheduling.progress import Progress, Stage
 from tests.fakes import FakeProvider
 from tests.services.house import House
 

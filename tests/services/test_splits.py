@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiosqlite import Connection
 
+from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import (
     NotFound,
@@ -19,8 +20,7 @@ from bot.domain.errors import (
 from bot.domain.job import Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
-from bot.providers.base import Running
-from bot.services.delivery import Refused, ReplyUnavailable
+from bot.providers.interface import Running
 from bot.services.outcomes import Waiting
 from tests.fakes import FakeProvider
 from tests.services.house import ADA, BEN, House

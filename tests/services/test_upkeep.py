@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.domain.job import State, UserId
-from bot.providers.base import Running
+from bot.providers.interface import Running
 from storage.upkeep.finding import Finding
 from storage.upkeep.invariants import Terms, audit
 from storage.upkeep.snapshots import back_up, restore

@@ -5,10 +5,10 @@ from dataclasses import replace
 from bot.domain.errors import ProviderBusy
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import SAMPLE_RATE
-from bot.services.health import Health
-from bot.services.pace import FIRST_GUESS, Pace
-from bot.services.progress import Progress, ProgressBoard, Stage
-from bot.services.waits import Waits
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.progress import Progress, ProgressBoard, Stage
+from bot.scheduling.queue_positions import Waits
+from bot.scheduling.throughput import FIRST_GUESS, Pace
 from tests.fakes import FakeClock, FakeProvider
 from tests.services.house import REPLY, REQUEST
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.job import Job, Reply, State, UserId
-from bot.services.progress import ProgressBoard
+from bot.scheduling.progress import ProgressBoard
 from bot.ui.asking import NotShown, Shown
 from bot.ui.languages import Languages
 from bot.ui.pacing import Pacing

@@ -6,11 +6,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bot.delivery.port import Parcel, ParcelFile
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import SAMPLE_RATE, PeriodKind, Usage, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.titles import stem_filename
-from bot.services.delivery import Parcel, ParcelFile
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ADA = UserId(1)

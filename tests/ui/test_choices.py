@@ -1,6 +1,6 @@
 from bot.domain.job import JobId, State
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.services.plans import Offer
+from bot.scheduling.plans import Offer
 from bot.ui.choices import (
     format_choices,
     job_choices,

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.scheduling.plans import Offer
 from bot.services.intake import Limits
-from bot.services.plans import Offer
 from bot.ui.client import Services, Stemcord, point_at
 from bot.ui.languages import Languages
 from bot.ui.registration import META_KEY, Registration, commands_payload

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import pytest
 
+from bot.delivery.port import Delivered, Refused, ReplyUnavailable
 from bot.domain.job import Job, JobId, State
-from bot.services.delivery import Delivered, Refused, ReplyUnavailable
-from bot.services.progress import Progress, Stage
+from bot.scheduling.progress import Progress, Stage
 from bot.ui.asking import NotShown, Shown
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, StaleReply

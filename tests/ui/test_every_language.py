@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.delivery.port import ParcelLink
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import JobId, State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.services.delivery import ParcelLink
+from bot.scheduling.plans import Offer
+from bot.scheduling.progress import Progress, Stage
 from bot.services.intake import Limits
-from bot.services.plans import Offer
-from bot.services.progress import Progress, Stage
 from bot.ui import admin_texts, labels, messages, privacy_texts
 from bot.ui.card import (
     Card,

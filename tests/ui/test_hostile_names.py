@@ -10,10 +10,10 @@ import discord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.delivery.port import Parcel
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_filename, title_of
-from bot.services.delivery import Parcel
 from bot.ui.card import Card, card_of, jobs_card, result_card, shown_again_card
 from bot.ui.choosing import recipes_view, song_card, songs_view
 from bot.ui.messages import cancelled

@@ -2,9 +2,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from bot.delivery.port import ParcelLink
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
-from bot.services.delivery import ParcelLink
 from bot.ui import messages
 from bot.ui.card import continued_card, result_card
 from bot.ui.links import LONGEST_PLAIN, plain_result

@@ -6,7 +6,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.services.progress import Progress, Stage
+from bot.scheduling.progress import Progress, Stage
 from bot.ui import messages, minutes
 from bot.ui.names import FORMATS, RECIPES, recipe_label, stems_line
 from bot.ui.speech import Text

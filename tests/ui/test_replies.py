@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.delivery.port import ReplyUnavailable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
-from bot.services.delivery import ReplyUnavailable
-from bot.services.progress import Progress, Stage
+from bot.scheduling.progress import Progress, Stage
 from bot.ui.asking import NotShown
 from bot.ui.replies import EDITS_AT_A_TIME
 from bot.ui.routes import Way

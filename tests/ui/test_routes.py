@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.delivery.port import ReplyUnavailable
 from bot.domain.clock import SystemClock
 from bot.domain.job import Context, Reply, State
-from bot.services.delivery import ReplyUnavailable
 from bot.ui.asking import NotShown, Shown
 from bot.ui.card import card_of, result_card
 from bot.ui.client import Stemcord, point_at

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from bot.delivery.port import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.domain.job import State
-from bot.services.delivery import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.ui.asking import NotShown, Shown
 from bot.ui.routes import Way
 from tests.ui.desk import Desk, FakeSequel

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from bot.accounts.disk_guard import LOOK_EVERY_S, RESERVE_BYTES
 from bot.domain.errors import Problem, Reason
-from bot.services.room import LOOK_EVERY_S, RESERVE_BYTES
 from bot.ui.messages import problem
 from sandbox.interactions import ANSWER_WITHIN_S
 from tests.chaos.checks import broken_promises

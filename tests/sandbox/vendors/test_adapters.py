@@ -22,7 +22,15 @@ from bot.domain.job import JobId
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from bot.providers.base import Accepted, Call, Failed, Finished, Provider, ProviderContext, Source
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Failed,
+    Finished,
+    Provider,
+    ProviderContext,
+    Source,
+)
 from bot.providers.registry import build
 from sandbox.bot_process import environment
 from sandbox.server import Sandbox

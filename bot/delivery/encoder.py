@@ -10,13 +10,13 @@ from pathlib import Path
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.concurrency import together
+from bot.delivery.port import ParcelFile, ParcelLink
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
 from bot.net.signed_links import Links
-from bot.services.delivery import ParcelFile, ParcelLink
 
 MESSAGE_BYTES = 25 * 1024 * 1024
 """A whole message request; all its files share it. Of the ten files it may hold, six are used."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.recipes import OUTPUTS, Output, Recipe, Stem
-from bot.providers.base import Capabilities, Model
+from bot.providers.interface import Capabilities, Model
 
 
 @dataclass(frozen=True, slots=True)

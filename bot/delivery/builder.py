@@ -5,17 +5,17 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from bot.accounts.guild_rules import Servers
 from bot.audio.tools import AudioTools
+from bot.delivery.encoder import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
+from bot.delivery.port import Parcel
+from bot.delivery.provider_links import Elsewhere
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
 from bot.domain.minutes import Usage
 from bot.domain.recipes import OUTPUTS, AudioFormat
 from bot.domain.titles import stem_label
-from bot.services.delivery import Parcel
-from bot.services.elsewhere import Elsewhere
-from bot.services.packing import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
-from bot.services.servers import Servers
 from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import JobId
-from bot.providers.base import Provider
+from bot.providers.interface import Provider
 
 
 class Stage(StrEnum):

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from bot.delivery.link_expiry import ends_at
+from bot.delivery.port import ParcelLink
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.recipes import Stem
-from bot.providers.base import Capabilities, Provider
-from bot.services.delivery import ParcelLink
-from bot.services.expiry import ends_at
-from bot.services.plans import Sum, derivations
+from bot.providers.interface import Capabilities, Provider
+from bot.scheduling.plans import Sum, derivations
 from storage.stores.job_store import JobStore
 
 MARGIN = timedelta(hours=1)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from bot.accounts.spend import SpendCaps
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job
-from bot.providers.base import Provider
-from bot.services.health import Health
-from bot.services.routing import Candidate, Route, route
-from bot.services.sources import Sources
-from bot.services.spend import SpendCaps
+from bot.providers.interface import Provider
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.routing import Candidate, Route, route
+from bot.scheduling.sources import Sources
 
 
 class Candidates:

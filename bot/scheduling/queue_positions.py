@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain.job import Job
-from bot.providers.base import Provider
-from bot.services.health import Health
-from bot.services.pace import Pace
-from bot.services.progress import Progress, ProgressBoard, Stage
+from bot.providers.interface import Provider
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.progress import Progress, ProgressBoard, Stage
+from bot.scheduling.throughput import Pace
 
 
 class Waits:

@@ -14,8 +14,8 @@ from bot.audio.tools import AudioTools
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.providers.base import Model
-from bot.services.fetching import Fetched
+from bot.providers.interface import Model
+from bot.results.fetching import Fetched
 from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderError, Rejected
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
-from bot.providers.base import Provider
+from bot.providers.interface import Provider
 
 log = logging.getLogger(__name__)
 

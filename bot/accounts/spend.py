@@ -1,9 +1,9 @@
 """The owner's side: minutes submitted to hosted providers, and the two caps on them."""
 
+from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.minutes import SpendCap
-from bot.services.quotas import Quotas
 from storage.stores.spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2

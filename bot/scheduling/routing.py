@@ -8,8 +8,8 @@ from bot.domain.attempt import MAX_LOCAL_STARTS, Attempt, AttemptState
 from bot.domain.backoff import pause_s
 from bot.domain.errors import Problem, ProviderBusy, Reason
 from bot.domain.job import Request
-from bot.providers.base import Capabilities
-from bot.services.plans import Plan, plan
+from bot.providers.interface import Capabilities
+from bot.scheduling.plans import Plan, plan
 
 MAX_NOT_SENT = 3
 """Tries at one provider that provably sent nothing before everyone else is preferred to it."""

@@ -7,10 +7,10 @@ nothing comes of it and can ask again, so there is nothing that a restart would 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bot.delivery.builder import Parcels
+from bot.delivery.port import Parcel
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
-from bot.services.delivery import Parcel
-from bot.services.parcels import Parcels
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

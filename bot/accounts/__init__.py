@@ -1,0 +1,1 @@
+"""What users, servers and the owner may use: minutes, spend, rules of servers, disk space."""

@@ -1,0 +1,1 @@
+"""From finished masters to a delivery: encoded to fit, linked where it does not."""

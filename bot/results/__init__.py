@@ -1,0 +1,1 @@
+"""From a provider's files to stems as spools: fetched, decoded, identified."""

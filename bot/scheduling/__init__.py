@@ -1,0 +1,1 @@
+"""Which provider gets a job, when, and what waiting jobs are told."""
