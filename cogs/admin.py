@@ -11,13 +11,13 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from bot.accounts.quotas import Quotas
+from bot.admin.administration import Administration
+from bot.admin.overview import Overview
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.services.administration import Administration
-from bot.services.overview import Overview
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui import admin_texts
 from bot.ui.actors import actor_of
 from bot.ui.answers import say_privately

@@ -5,7 +5,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui.card import help_card
 from bot.ui.client import Stemcord
 from bot.ui.rendering import embed_of

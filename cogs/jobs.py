@@ -7,7 +7,7 @@ from discord.ext import commands
 from discord.utils import MISSING
 
 from bot.domain.job import JobId, UserId
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui import messages
 from bot.ui.answers import say_privately
 from bot.ui.buttons import BUTTONS

@@ -5,7 +5,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.services.privacy import Privacy
+from bot.admin.personal_data import Privacy
 from bot.ui import privacy_texts as texts
 from bot.ui.card import Card, Tone
 from bot.ui.client import Stemcord

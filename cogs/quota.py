@@ -6,7 +6,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.accounts.quotas import Quotas
-from bot.services.administration import Administration
+from bot.admin.administration import Administration
 from bot.ui.actors import actor_of
 from bot.ui.card import quota_card
 from bot.ui.client import Stemcord

@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui import labels, messages
 from bot.ui.answers import UNREACHABLE
 from bot.ui.choosing import (

@@ -10,7 +10,7 @@ from bot.accounts.guild_rules import Servers
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui.acknowledge import start_split
 from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices
 from bot.ui.client import Stemcord

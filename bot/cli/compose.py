@@ -8,6 +8,10 @@ from bot.accounts.disk_guard import Room
 from bot.accounts.guild_rules import Servers
 from bot.accounts.quotas import Quotas
 from bot.accounts.spend import SpendCaps
+from bot.admin.administration import Administration, Books
+from bot.admin.overview import Overview
+from bot.admin.personal_data import Privacy
+from bot.admin.retention import Retention
 from bot.audio.tools import AudioTools
 from bot.cli.store import Store
 from bot.config import Settings
@@ -19,6 +23,17 @@ from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
+from bot.jobs.cancellation import Cancels
+from bot.jobs.collect import Results
+from bot.jobs.deliver import Handover
+from bot.jobs.intake import Intake, Limits
+from bot.jobs.poll import Polls
+from bot.jobs.reconcile import LooseEnds
+from bot.jobs.runner import Runner
+from bot.jobs.split_service import House, SplitService
+from bot.jobs.steps import Steps
+from bot.jobs.submit import Submits
+from bot.jobs.termination import Endings
 from bot.net.downloads import Downloads
 from bot.net.signed_links import Links
 from bot.providers.interface import Provider
@@ -31,21 +46,6 @@ from bot.scheduling.provider_queue import Line
 from bot.scheduling.queue_positions import Waits
 from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import Pace
-from bot.services.administration import Administration, Books
-from bot.services.cancels import Cancels
-from bot.services.endings import Endings
-from bot.services.handover import Handover
-from bot.services.intake import Intake, Limits
-from bot.services.loose_ends import LooseEnds
-from bot.services.overview import Overview
-from bot.services.polls import Polls
-from bot.services.privacy import Privacy
-from bot.services.results import Results
-from bot.services.retention import Retention
-from bot.services.runner import Runner
-from bot.services.splits import House, SplitService
-from bot.services.steps import Steps
-from bot.services.submits import Submits
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import Pools
 from storage.stores.guild_settings import ServerStore

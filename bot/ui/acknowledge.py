@@ -11,7 +11,7 @@ import discord
 
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui.answers import UNREACHABLE
 from bot.ui.context import membership_of
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+from bot.admin.overview import ProviderState, Stats
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import State
 from bot.domain.minutes import Period
-from bot.services.overview import ProviderState, Stats
 from bot.ui.figures import moment, row
 from bot.ui.minutes import period as words_of
 from bot.ui.names import FORMATS, RECIPES

@@ -9,9 +9,9 @@ from bot.domain.errors import Reason
 from bot.domain.job import Context, Job, State
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
+from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
-from bot.services.intake import Limits
 from bot.ui import labels, messages, minutes
 from bot.ui.controls import SHOW_MENU, Action, Button, Choice, Menu
 from bot.ui.figures import about, bar, length, row

@@ -13,12 +13,12 @@ from yarl import URL
 
 from bot.accounts.guild_rules import Servers
 from bot.accounts.quotas import Quotas
+from bot.admin.administration import Administration
+from bot.admin.overview import Overview
+from bot.admin.personal_data import Privacy
 from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
-from bot.services.administration import Administration
-from bot.services.overview import Overview
-from bot.services.privacy import Privacy
-from bot.services.splits import SplitService
+from bot.jobs.split_service import SplitService
 from bot.ui.addresses import Addresses
 from bot.ui.errors import StemcordTree
 from bot.ui.languages import Languages

@@ -19,10 +19,10 @@ from bot.cli.run import Parts, run_with
 from bot.cli.store import open_store
 from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
+from bot.jobs import runner
 from bot.net.downloads import Downloads
 from bot.processes.limits import die_with_parent
 from bot.providers.interface import Provider
-from bot.services import runner
 from storage.files.data_dir import DataDir
 from tests.chaos.census import keep_counting
 from tests.chaos.lag import note_lag

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.admin.administration import Administration
 from bot.domain.errors import QuotaExceeded, Reason, Rejected
 from bot.domain.guilds import Actor, Rank, ServerRules
 from bot.domain.job import Context, Job, Membership, Reply, State, UserId
 from bot.domain.minutes import PeriodKind
-from bot.services.administration import Administration
 from tests.fakes import FakeProvider
 from tests.services.house import ADA, BEN, REPLY, REQUEST, House
 

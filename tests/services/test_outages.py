@@ -12,10 +12,10 @@ import pytest
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, Reason
 from bot.domain.job import Job, JobId, State, UserId
+from bot.jobs.runner import LOOK_AGAIN_S
+from bot.jobs.step_result import Again, Over, Waiting
 from bot.providers.interface import Accepted, Call, Finished, Source
 from bot.scheduling.progress import Stage
-from bot.services.outcomes import Again, Over, Waiting
-from bot.services.runner import LOOK_AGAIN_S
 from tests.fakes import FakeClock, FakeProvider
 from tests.services.house import ADA, BEN, House
 

@@ -21,10 +21,10 @@ from bot.domain.errors import (
 )
 from bot.domain.job import State
 from bot.domain.recipes import Stem
+from bot.jobs.intake import DOWNLOAD_PAUSES_S
+from bot.jobs.runner import MAX_FAILURES
 from bot.net.downloads import DownloadFailed
 from bot.providers.interface import Failed, Lost, Running
-from bot.services.intake import DOWNLOAD_PAUSES_S
-from bot.services.runner import MAX_FAILURES
 from tests.fakes import FakeProvider
 from tests.services.house import House
 

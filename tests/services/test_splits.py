@@ -19,9 +19,9 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.jobs.step_result import Waiting
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
-from bot.services.outcomes import Waiting
 from tests.fakes import FakeProvider
 from tests.services.house import ADA, BEN, House
 

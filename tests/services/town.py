@@ -18,8 +18,8 @@ import pytest
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Period, PeriodKind, period_at
-from bot.services.outcomes import Over
-from bot.services.steps import Steps
+from bot.jobs.step_result import Over
+from bot.jobs.steps import Steps
 from storage.stores.ledger import Ledger
 from storage.upkeep.invariants import Terms, audit
 from tests.fakes import FakeClock

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from bot.admin.overview import Figures, ProviderState, Stats
 from bot.domain import errors
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import ProviderError, Reason
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
-from bot.services.overview import Figures, ProviderState, Stats
 from bot.ui import admin_texts
 from bot.ui.card import Card, Tone
 from bot.ui.languages import Languages

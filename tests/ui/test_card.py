@@ -6,8 +6,8 @@ import pytest
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, JobId, State
 from bot.domain.recipes import AudioFormat
+from bot.jobs.intake import Limits
 from bot.scheduling.progress import Progress, Stage
-from bot.services.intake import Limits
 from bot.ui import messages
 from bot.ui.buttons import BUTTONS, JobButton
 from bot.ui.card import (

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
-from bot.services.intake import Limits
 from bot.ui.client import Services, Stemcord, point_at
 from bot.ui.languages import Languages
 from bot.ui.registration import META_KEY, Registration, commands_payload

@@ -15,9 +15,9 @@ from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import JobId, State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
-from bot.services.intake import Limits
 from bot.ui import admin_texts, labels, messages, privacy_texts
 from bot.ui.card import (
     Card,

@@ -10,10 +10,10 @@ from bot.delivery.port import Delivery
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
+from bot.jobs.cancellation import Cancels
+from bot.jobs.runner import Runner
 from bot.providers.interface import Capabilities
 from bot.scheduling.progress import ProgressBoard
-from bot.services.cancels import Cancels
-from bot.services.runner import Runner
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.upkeep.forgetting import Forgetting

@@ -24,6 +24,9 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import minutes_of
+from bot.jobs.remote_cancel import call_off
+from bot.jobs.step_result import Again, Next, Waiting
+from bot.jobs.termination import Endings
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Health
@@ -33,9 +36,6 @@ from bot.scheduling.provider_queue import Line
 from bot.scheduling.queue_positions import Waits
 from bot.scheduling.routing import Exhausted, Go, Rest, Retry
 from bot.scheduling.sources import Sources
-from bot.services.calling_off import call_off
-from bot.services.endings import Endings
-from bot.services.outcomes import Again, Next, Waiting
 from storage.database.write_retry import insist
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore

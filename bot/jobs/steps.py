@@ -2,12 +2,12 @@
 
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State
-from bot.services.endings import Endings
-from bot.services.handover import Handover
-from bot.services.intake import Intake
-from bot.services.outcomes import Again, Next, Over
-from bot.services.polls import Polls
-from bot.services.submits import Submits
+from bot.jobs.deliver import Handover
+from bot.jobs.intake import Intake
+from bot.jobs.poll import Polls
+from bot.jobs.step_result import Again, Next, Over
+from bot.jobs.submit import Submits
+from bot.jobs.termination import Endings
 from storage.stores.job_store import JobStore
 
 

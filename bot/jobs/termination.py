@@ -6,9 +6,9 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Problem
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
+from bot.jobs.step_result import Over
 from bot.scheduling.progress import ProgressBoard
 from bot.scheduling.provider_queue import Line
-from bot.services.outcomes import Over
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

@@ -10,6 +10,9 @@ from bot.domain.backoff import pause_s
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
+from bot.jobs.collect import Results
+from bot.jobs.remote_cancel import call_off
+from bot.jobs.step_result import Again, Next
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.results.fetching import Away, Unfetched
 from bot.scheduling.candidates import Candidates
@@ -18,9 +21,6 @@ from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
 from bot.scheduling.provider_queue import Line
 from bot.scheduling.routing import TIMED_OUT, Go
 from bot.scheduling.throughput import Pace
-from bot.services.calling_off import call_off
-from bot.services.outcomes import Again, Next
-from bot.services.results import Results
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)

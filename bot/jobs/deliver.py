@@ -11,9 +11,9 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
 from bot.domain.recipes import OUTPUTS
+from bot.jobs.step_result import Again, Next, Over
+from bot.jobs.termination import Endings
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.services.endings import Endings
-from bot.services.outcomes import Again, Next, Over
 from storage.files.job_files import JobDir, JobFiles
 from storage.stores.job_store import JobStore
 

@@ -8,7 +8,7 @@ import logging
 
 from bot.domain.attempt import Attempt
 from bot.domain.errors import StoreUnavailable
-from bot.services.submits import Submits
+from bot.jobs.submit import Submits
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from bot.domain.backoff import pause_s
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
-from bot.services.outcomes import Again, Next, Over, Waiting
-from bot.services.steps import Steps
+from bot.jobs.step_result import Again, Next, Over, Waiting
+from bot.jobs.steps import Steps
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import Stem
+from bot.jobs.step_result import Again, Next
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import Fetching
 from bot.results.stem_identifier import Labels
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from bot.scheduling.provider_queue import Line
-from bot.services.outcomes import Again, Next
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

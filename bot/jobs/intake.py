@@ -21,10 +21,10 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
+from bot.jobs.step_result import Again, Next, Waiting
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources
-from bot.services.outcomes import Again, Next, Waiting
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

@@ -2,9 +2,9 @@
 
 from bot.domain.errors import Problem, StateMoved
 from bot.domain.job import Job, State
-from bot.services.endings import Endings
-from bot.services.runner import Runner
-from bot.services.submits import Submits
+from bot.jobs.runner import Runner
+from bot.jobs.submit import Submits
+from bot.jobs.termination import Endings
 from storage.stores.job_store import JobStore
 
 

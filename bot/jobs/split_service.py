@@ -23,11 +23,11 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
+from bot.jobs.cancellation import Cancels
+from bot.jobs.intake import Limits
+from bot.jobs.runner import Runner
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
-from bot.services.cancels import Cancels
-from bot.services.intake import Limits
-from bot.services.runner import Runner
 from storage.database.write_retry import insist
 from storage.stores.job_store import JobStore, new_job_id
 

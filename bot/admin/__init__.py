@@ -1,0 +1,1 @@
+"""What the owner, managers and users decide about the data: rights, overview, deletion."""

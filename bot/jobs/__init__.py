@@ -1,0 +1,1 @@
+"""A job's life: one module a state, and the runner that takes the steps."""

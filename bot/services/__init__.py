@@ -1,1 +1,0 @@
-"""Use cases: what happens to a request, without SQL, HTTP or Discord."""
