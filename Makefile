@@ -55,8 +55,8 @@ lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer v
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
 
-messages: .venv/run.stamp ## bring the catalogues in bot/ui/locales up to date with the texts
-	@$(python) -m bot.ui.catalogues
+messages: .venv/run.stamp ## bring the catalogues in bot/i18n/locales up to date with the texts
+	@$(python) -m bot.i18n.catalogues
 
 container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
 	@$(python) tests/container/prove.py

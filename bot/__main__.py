@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from bot.cli import audit, backup, doctor, models, providers, run
-from bot.cli.stopping import leave
+from bot.cli.shutdown import leave
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
 from storage.database.schema import UnknownDatabase

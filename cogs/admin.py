@@ -17,19 +17,19 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.i18n.translation import say
 from bot.jobs.split_service import SplitService
-from bot.ui import admin_texts
 from bot.ui.actors import actor_of
-from bot.ui.answers import say_privately
-from bot.ui.card import Card, Tone
-from bot.ui.channels import TalkChannel
-from bot.ui.choices import MOST, format_choices, recipe_choices
+from bot.ui.cards.card import Card, Tone
 from bot.ui.client import Stemcord
+from bot.ui.commands.channel_option import TalkChannel
+from bot.ui.commands.choices import MOST, format_choices, recipe_choices
+from bot.ui.commands.command_options import OfferingCog, offered_command
+from bot.ui.components.rendering import embed_of
 from bot.ui.context import membership_in
-from bot.ui.options import OfferingCog, offered_command
-from bot.ui.rendering import embed_of
-from bot.ui.speech import say
-from bot.ui.text import safe, shortened
+from bot.ui.error_answers import say_privately
+from bot.ui.texts import admin_texts
+from bot.ui.texts.safe_text import safe, shortened
 
 Talk = discord.Interaction[Stemcord]
 Minutes = app_commands.Range[int, 0, 1_000_000]

@@ -6,9 +6,9 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.jobs.split_service import SplitService
-from bot.ui.card import help_card
+from bot.ui.cards.card import help_card
 from bot.ui.client import Stemcord
-from bot.ui.rendering import embed_of
+from bot.ui.components.rendering import embed_of
 
 
 class HelpCog(commands.Cog):

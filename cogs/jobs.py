@@ -8,15 +8,15 @@ from discord.utils import MISSING
 
 from bot.domain.job import JobId, UserId
 from bot.jobs.split_service import SplitService
-from bot.ui import messages
-from bot.ui.answers import say_privately
-from bot.ui.buttons import BUTTONS
-from bot.ui.card import is_cancellable, jobs_card
-from bot.ui.choices import job_choices
+from bot.ui.cards.card import is_cancellable, jobs_card
 from bot.ui.client import Stemcord
-from bot.ui.menus import RecipeMenu, ShowMenu
-from bot.ui.rendering import embed_of, view_of
-from bot.ui.shows import Shows
+from bot.ui.commands.choices import job_choices
+from bot.ui.components.buttons import BUTTONS
+from bot.ui.components.menus import RecipeMenu, ShowMenu
+from bot.ui.components.rendering import embed_of, view_of
+from bot.ui.error_answers import say_privately
+from bot.ui.presenter_port import Shows
+from bot.ui.texts import messages
 
 
 class JobsCog(commands.Cog):

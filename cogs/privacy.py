@@ -6,12 +6,12 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.admin.personal_data import Privacy
-from bot.ui import privacy_texts as texts
-from bot.ui.card import Card, Tone
+from bot.i18n.translation import say
+from bot.ui.cards.card import Card, Tone
 from bot.ui.client import Stemcord
-from bot.ui.forgetting import ForgetButton, Step, view_with
-from bot.ui.rendering import embed_of
-from bot.ui.speech import say
+from bot.ui.components.forget_button import ForgetButton, Step, view_with
+from bot.ui.components.rendering import embed_of
+from bot.ui.texts import privacy_texts as texts
 
 
 class PrivacyCog(commands.Cog):

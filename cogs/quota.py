@@ -8,10 +8,10 @@ from discord.ext import commands
 from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.ui.actors import actor_of
-from bot.ui.card import quota_card
+from bot.ui.cards.card import quota_card
 from bot.ui.client import Stemcord
+from bot.ui.components.rendering import embed_of
 from bot.ui.context import membership_of
-from bot.ui.rendering import embed_of
 
 
 class QuotaCog(commands.Cog):

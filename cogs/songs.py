@@ -9,10 +9,13 @@ from discord.ext import commands
 
 from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
+from bot.i18n.languages import Languages
+from bot.i18n.translation import say
 from bot.jobs.split_service import SplitService
-from bot.ui import labels, messages
-from bot.ui.answers import UNREACHABLE
-from bot.ui.choosing import (
+from bot.ui.attachment_cache import Picks
+from bot.ui.client import Stemcord
+from bot.ui.components.rendering import embed_of
+from bot.ui.components.song_choice import (
     MakeButton,
     MoreMenu,
     PickMenu,
@@ -22,12 +25,9 @@ from bot.ui.choosing import (
     song_card,
     songs_view,
 )
-from bot.ui.client import Stemcord
-from bot.ui.languages import Languages
-from bot.ui.picks import Picks
-from bot.ui.rendering import embed_of
-from bot.ui.songs import songs_in
-from bot.ui.speech import say
+from bot.ui.error_answers import UNREACHABLE
+from bot.ui.song_attachments import songs_in
+from bot.ui.texts import labels, messages
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.jobs.split_service import SplitService
-from bot.ui.acknowledge import start_split
-from bot.ui.choices import format_choices, provider_choices, provider_name, recipe_choices
+from bot.ui.acknowledgement import start_split
 from bot.ui.client import Stemcord
+from bot.ui.commands.choices import format_choices, provider_choices, provider_name, recipe_choices
+from bot.ui.commands.command_options import AUDIO_FILES, Fields, OfferingCog, offered_command
 from bot.ui.context import reply_of
-from bot.ui.options import AUDIO_FILES, Fields, OfferingCog, offered_command
 
 
 class SplitCog(OfferingCog):

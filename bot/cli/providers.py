@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.roster import build_embedded, build_roster, way_out
+from bot.cli.provider_set import build_embedded, build_roster, way_out
 from bot.config import Settings
 from bot.domain.attempt import AttemptState
 from bot.domain.clock import SystemClock

@@ -15,31 +15,31 @@ from rich.console import Console
 
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
-from bot.cli.compose import Outside, Services, compose
-from bot.cli.roster import build_embedded, build_roster, way_out
-from bot.cli.stopping import Budget, Closings, Threads
-from bot.cli.store import Store, open_store
+from bot.cli.app import Outside, Services, compose
+from bot.cli.provider_set import build_embedded, build_roster, way_out
+from bot.cli.shutdown import Budget, Closings, Threads
+from bot.cli.stores import Store, open_store
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
+from bot.i18n.languages import Languages
 from bot.net.downloads import Downloads
 from bot.ops import metrics
-from bot.ops.files import FileRoutes
+from bot.ops.file_routes import FileRoutes
 from bot.ops.server import OpsServer
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.progress import ProgressBoard
 from bot.ui import client as ui
-from bot.ui.addresses import Addresses
-from bot.ui.direct import DirectMessages
-from bot.ui.languages import Languages
-from bot.ui.pacing import Pacing
-from bot.ui.picks import Picks
-from bot.ui.registration import Registration
-from bot.ui.replies import Replies
-from bot.ui.routes import Routes
-from bot.ui.sequel import Sequel
-from bot.ui.showroom import Showroom
+from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_urls import Addresses
+from bot.ui.commands.registration import Registration
+from bot.ui.replies.direct_messages import DirectMessages
+from bot.ui.replies.edit_routes import Routes
+from bot.ui.replies.follow_up import Sequel
+from bot.ui.replies.pacing import Pacing
+from bot.ui.replies.reply_writer import Replies
+from bot.ui.replies.result_presenter import Showroom
 from cogs import EXTENSIONS
 from storage.files.data_dir import DataDir
 from storage.stores.spending import Spending

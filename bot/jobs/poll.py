@@ -11,8 +11,8 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
 from bot.jobs.collect import Results
-from bot.jobs.remote_cancel import call_off
 from bot.jobs.step_result import Again, Next
+from bot.jobs.termination import call_off
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.results.fetching import Away, Unfetched
 from bot.scheduling.candidates import Candidates

@@ -24,9 +24,8 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import minutes_of
-from bot.jobs.remote_cancel import call_off
 from bot.jobs.step_result import Again, Next, Waiting
-from bot.jobs.termination import Endings
+from bot.jobs.termination import Endings, call_off
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Health

@@ -1,12 +1,15 @@
 """How a job ends without a result: the state, the minutes given back, the place and files freed."""
 
 import logging
+from collections.abc import Mapping
 
+from bot.domain.attempt import Attempt
 from bot.domain.clock import Clock
-from bot.domain.errors import Problem
+from bot.domain.errors import Problem, ProviderError
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
 from bot.jobs.step_result import Over
+from bot.providers.interface import Provider
 from bot.scheduling.progress import ProgressBoard
 from bot.scheduling.provider_queue import Line
 from storage.files.job_files import JobFiles
@@ -51,3 +54,14 @@ class Endings:
         self._board.drop(job.id)
         self._board.poke()
         await self._files.remove(job.id)
+
+
+async def call_off(attempt: Attempt, providers: Mapping[str, Provider]) -> None:
+    """Tell the provider, where it can be told; it is told once, whether it takes note or not."""
+    provider = providers.get(attempt.provider)
+    if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:
+        return
+    try:
+        await provider.cancel(attempt.ref)
+    except ProviderError as exc:
+        log.warning("%s: %s was not told: %s", attempt.job_id, attempt.provider, type(exc).__name__)

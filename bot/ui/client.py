@@ -18,13 +18,13 @@ from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.delivery.redelivery import Showings
 from bot.domain.clock import Clock
+from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
-from bot.ui.addresses import Addresses
-from bot.ui.errors import StemcordTree
-from bot.ui.languages import Languages
-from bot.ui.picks import Picks
-from bot.ui.registration import Registration
-from bot.ui.shows import Shows
+from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_urls import Addresses
+from bot.ui.commands.registration import Registration
+from bot.ui.error_answers import StemcordTree
+from bot.ui.presenter_port import Shows
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.audio.tasks import Combined, Decoded, Mix
-from bot.cli.roster import way_out
+from bot.cli.provider_set import way_out
 from bot.cli.run import Parts, run_with
-from bot.cli.store import open_store
+from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
 from bot.jobs import runner

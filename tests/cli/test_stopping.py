@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.cli.stopping import CLOSING_S, Budget, Closings
+from bot.cli.shutdown import CLOSING_S, Budget, Closings
 
 
 def note(notes: list[str], name: str) -> Callable[[], Awaitable[None]]:

@@ -11,23 +11,23 @@ from typing import Any
 
 import discord
 
-from bot.cli.compose import Outside, compose
-from bot.cli.store import Store
+from bot.cli.app import Outside, compose
+from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
+from bot.i18n.languages import Languages
 from bot.providers.interface import Model
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.addresses import Addresses
+from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_urls import Addresses
 from bot.ui.client import Services, Stemcord, point_at
-from bot.ui.direct import DirectMessages
-from bot.ui.languages import Languages
-from bot.ui.pacing import Pacing
-from bot.ui.picks import Picks
-from bot.ui.registration import Registration
-from bot.ui.replies import Replies
-from bot.ui.routes import Routes
-from bot.ui.sequel import Sequel
-from bot.ui.showroom import Showroom
+from bot.ui.commands.registration import Registration
+from bot.ui.replies.direct_messages import DirectMessages
+from bot.ui.replies.edit_routes import Routes
+from bot.ui.replies.follow_up import Sequel
+from bot.ui.replies.pacing import Pacing
+from bot.ui.replies.reply_writer import Replies
+from bot.ui.replies.result_presenter import Showroom
 from cogs import EXTENSIONS
 from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox

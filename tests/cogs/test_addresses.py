@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.scheduling.sources import RenewalUnavailable
-from bot.ui.addresses import Addresses
+from bot.ui.attachment_urls import Addresses
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.ui.languages import Languages
-from bot.ui.registration import commands_payload
+from bot.i18n.languages import Languages
+from bot.ui.commands.registration import commands_payload
 from sandbox.client import SandboxClient
 from sandbox.entities import Guild
 from tests.cogs.evening import Evening

@@ -12,9 +12,9 @@ from discord.ext import test as dpytest
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, UserId
 from bot.domain.recipes import Recipe
+from bot.i18n.languages import Languages
 from bot.scheduling.plans import Offer
-from bot.ui.languages import Languages
-from bot.ui.picks import Picks
+from bot.ui.attachment_cache import Picks
 from cogs.songs import SongsCog
 
 

@@ -14,7 +14,7 @@ from multidict import CIMultiDictProxy
 
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
-from bot.ops.files import FileRoutes
+from bot.ops.file_routes import FileRoutes
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening, an_evening
 from tests.cogs.scenes import (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import Entry
-from bot.ui.picks import MOST_REMEMBERED
+from bot.ui.attachment_cache import MOST_REMEMBERED
 from sandbox.client import SandboxClient
 from tests.cogs.evening import Evening
 from tests.cogs.scenes import (

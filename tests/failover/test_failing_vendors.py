@@ -13,7 +13,7 @@ import pytest
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Reason
 from bot.domain.job import Job, State
-from bot.ui import messages
+from bot.ui.texts import messages
 from sandbox.vendors.audiocleaner import AudioCleaner
 from sandbox.vendors.finevoice import FineVoice
 from sandbox.vendors.modes import POINT, Mode, Point

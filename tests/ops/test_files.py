@@ -17,7 +17,7 @@ from yarl import URL
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.net.signed_links import Link, Links
-from bot.ops.files import FileRoutes, content_type_of
+from bot.ops.file_routes import FileRoutes, content_type_of
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore

@@ -9,8 +9,8 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from playwright.async_api import Locator
 
-from bot.ui.catalogues import read_catalogue
-from bot.ui.languages import FOLDER
+from bot.i18n.catalogues import read_catalogue
+from bot.i18n.languages import FOLDER
 
 SEEN = ".content, .embed-title, .embed-description, .row button"
 _MARKS = re.compile(r"\{\w*\}|`[^`]*`|\*\*|<[^>]*>|\(\{url\}\)|[\[\]]")

@@ -175,7 +175,7 @@ PLANTS = (
     ),
     Plant(
         name="acknowledged before it is stored",
-        file="bot/ui/acknowledge.py",
+        file="bot/ui/acknowledgement.py",
         old="    job = await splits.receive(",
         new="    await interaction.response.defer(thinking=True)\n    job = await splits.receive(",
         tests=("tests/ui/test_acknowledge.py",),
@@ -259,7 +259,7 @@ PLANTS = (
     ),
     Plant(
         name="a card takes the stems' place",
-        file="bot/ui/watch.py",
+        file="bot/ui/replies/reply_tracker.py",
         old="return self.delivered is not None or self.job.state is State.DELIVERED",
         new="return False",
         tests=("tests/ui/test_deliveries.py",),

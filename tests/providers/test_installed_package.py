@@ -23,7 +23,7 @@ from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
 from bot.providers.interface import Provider, ProviderContext
 from bot.providers.registry import GROUP, build
-from bot.ui.choices import provider_choices, recipe_choices
+from bot.ui.commands.choices import provider_choices, recipe_choices
 from tests.providers.fakes import no_tls
 from tests.providers.server import Server, Visit, ok, serving
 from tests.services.house import House

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.audio.tools import AudioTools
-from bot.cli.compose import Outside, Services, compose
-from bot.cli.store import Store
+from bot.cli.app import Outside, Services, compose
+from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Usage

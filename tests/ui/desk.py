@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.job import Job, Reply, State, UserId
+from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.asking import NotShown, Shown
-from bot.ui.languages import Languages
-from bot.ui.pacing import Pacing
-from bot.ui.replies import Replies
-from bot.ui.routes import Way
-from bot.ui.sheet import Sheet
+from bot.ui.cards.message_content import Sheet
+from bot.ui.replies.edit_routes import Way
+from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.replies.pacing import Pacing
+from bot.ui.replies.reply_writer import Replies
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.fakes import FakeClock

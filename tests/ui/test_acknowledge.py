@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import Reason, Rejected
-from bot.ui.acknowledge import start_split
+from bot.ui.acknowledgement import start_split
 from tests.ui.factories import REPLY, REQUEST, a_job
 from tests.ui.fakes import (
     FakeCallback,

@@ -11,11 +11,11 @@ from bot.domain.errors import ProviderError, Reason
 from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
-from bot.ui import admin_texts
-from bot.ui.card import Card, Tone
-from bot.ui.languages import Languages
-from bot.ui.rendering import embed_of
-from bot.ui.speech import speaking
+from bot.i18n.languages import Languages
+from bot.i18n.translation import speaking
+from bot.ui.cards.card import Card, Tone
+from bot.ui.components.rendering import embed_of
+from bot.ui.texts import admin_texts
 from storage.stores.spending import Book
 from storage.stores.statistics import Turnover
 from tests.ui.factories import NOW

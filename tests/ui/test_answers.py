@@ -6,9 +6,9 @@ import pytest
 from discord import app_commands
 
 from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
-from bot.ui import messages
-from bot.ui.answers import answer_error, sentence_for
-from bot.ui.speech import say
+from bot.i18n.translation import say
+from bot.ui.error_answers import answer_error, sentence_for
+from bot.ui.texts import messages
 from tests.ui.fakes import FakeInteraction, refusal
 
 

@@ -6,11 +6,10 @@ import pytest
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, JobId, State
 from bot.domain.recipes import AudioFormat
+from bot.i18n.translation import say
 from bot.jobs.intake import Limits
 from bot.scheduling.progress import Progress, Stage
-from bot.ui import messages
-from bot.ui.buttons import BUTTONS, JobButton
-from bot.ui.card import (
+from bot.ui.cards.card import (
     Card,
     Tone,
     card_of,
@@ -19,9 +18,10 @@ from bot.ui.card import (
     quota_card,
     result_card,
 )
-from bot.ui.controls import Action, Button
-from bot.ui.rendering import COLOURS, embed_of, view_of
-from bot.ui.speech import say
+from bot.ui.cards.controls import Action, Button
+from bot.ui.components.buttons import BUTTONS, JobButton
+from bot.ui.components.rendering import COLOURS, embed_of, view_of
+from bot.ui.texts import messages
 from tests.ui.factories import REPLY, REQUEST, a_job, a_parcel, a_usage
 
 SHOW = (Button(Action.SHOW, JobId("k7f2q"), "Show the stems"),)

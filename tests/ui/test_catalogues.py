@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from bot.ui.catalogues import read_catalogue, texts_in, update
-from bot.ui.languages import FOLDER
+from bot.i18n.catalogues import read_catalogue, texts_in, update
+from bot.i18n.languages import FOLDER
 
 CATALOGUES = sorted(FOLDER.glob("*.po"))
 MARKS = re.compile(r"\{\w*\}|`[^`]*`|\*\*|<[^>]*>|\(\{url\}\)")

@@ -1,7 +1,7 @@
 from bot.domain.job import JobId, State
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.scheduling.plans import Offer
-from bot.ui.choices import (
+from bot.ui.commands.choices import (
     format_choices,
     job_choices,
     provider_choices,

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.ui.client import Services, Stemcord, point_at
-from bot.ui.languages import Languages
-from bot.ui.registration import META_KEY, Registration, commands_payload
+from bot.ui.commands.registration import META_KEY, Registration, commands_payload
 from cogs import EXTENSIONS
 from sandbox.client import SandboxClient
 from sandbox.command_rules import check_commands

@@ -11,7 +11,7 @@ import pytest
 from bot.delivery.port import Delivered, Refused, ReplyUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress, Stage
-from bot.ui.asking import NotShown, Shown
+from bot.ui.replies.message_requests import NotShown, Shown
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, StaleReply
 from tests.ui.desk import Desk

@@ -15,11 +15,12 @@ from bot.domain.guilds import DeliveryMode, ServerRules
 from bot.domain.job import JobId, State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.i18n.languages import Languages
+from bot.i18n.translation import ENGLISH, Language, say, speaking
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
-from bot.ui import admin_texts, labels, messages, privacy_texts
-from bot.ui.card import (
+from bot.ui.cards.card import (
     Card,
     Tone,
     card_of,
@@ -30,12 +31,12 @@ from bot.ui.card import (
     quota_card,
     result_card,
 )
-from bot.ui.choices import job_choices, recipe_choices
-from bot.ui.choosing import MOST_WISHED
-from bot.ui.languages import Languages
-from bot.ui.names import RECIPES
-from bot.ui.registration import commands_payload
-from bot.ui.speech import ENGLISH, Language, say, speaking
+from bot.ui.cards.controls import BUTTON_LABELS
+from bot.ui.commands.choices import job_choices, recipe_choices
+from bot.ui.commands.registration import commands_payload
+from bot.ui.components.song_choice import MOST_WISHED
+from bot.ui.texts import admin_texts, labels, messages, privacy_texts
+from bot.ui.texts.names import RECIPES
 from cogs import EXTENSIONS
 from sandbox.command_rules import check_commands
 from tests.ui.factories import NOW, a_job, a_parcel, a_usage
@@ -108,7 +109,7 @@ def test_every_card_fits_discord(language: Language, tmp_path: Path) -> None:
 @in_each_language
 def test_every_button_is_short_enough_to_stand_beside_others(language: Language) -> None:
     with speaking(language):
-        named = [say(label) for label in labels.BUTTONS.values()]
+        named = [say(label) for label in BUTTON_LABELS.values()]
         named += [say(RECIPES[recipe]) for recipe in MOST_WISHED]
         named += [say(labels.CANCEL_ONE, job_id="k7f2q")]
         named += [say(privacy_texts.DELETE), say(privacy_texts.CONFIRMED)]

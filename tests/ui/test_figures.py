@@ -1,7 +1,7 @@
 import pytest
 
 from bot.domain.minutes import SAMPLE_RATE
-from bot.ui.figures import about, bar, length, listed
+from bot.ui.texts.figures import about, bar, length, listed
 
 
 def test_lengths_are_read_as_a_clock() -> None:

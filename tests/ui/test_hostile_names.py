@@ -14,10 +14,10 @@ from bot.delivery.port import Parcel
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_filename, title_of
-from bot.ui.card import Card, card_of, jobs_card, result_card, shown_again_card
-from bot.ui.choosing import recipes_view, song_card, songs_view
-from bot.ui.messages import cancelled
-from bot.ui.rendering import embed_of, view_of
+from bot.ui.cards.card import Card, card_of, jobs_card, result_card, shown_again_card
+from bot.ui.components.rendering import embed_of, view_of
+from bot.ui.components.song_choice import recipes_view, song_card, songs_view
+from bot.ui.texts.messages import cancelled
 from sandbox.message_rules import check_message
 from tests.ui.factories import REQUEST, a_job, a_parcel
 

@@ -9,13 +9,14 @@ from babel.messages.catalog import Catalog
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
-from bot.ui import labels, messages
-from bot.ui.card import card_of, jobs_card
-from bot.ui.catalogues import update
-from bot.ui.choices import job_choices, recipe_choices
-from bot.ui.languages import FOLDER, Languages
-from bot.ui.registration import commands_payload
-from bot.ui.speech import ENGLISH, Counted, Text, number, say, speaking
+from bot.i18n.catalogues import update
+from bot.i18n.languages import FOLDER, Languages
+from bot.i18n.translation import ENGLISH, Counted, Text, number, say, speaking
+from bot.ui.cards.card import card_of, jobs_card
+from bot.ui.cards.controls import BUTTON_LABELS
+from bot.ui.commands.choices import job_choices, recipe_choices
+from bot.ui.commands.registration import commands_payload
+from bot.ui.texts import messages
 from tests.ui.factories import a_job
 from tests.ui.test_client import OfferingSplits, a_client
 
@@ -162,4 +163,4 @@ def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
     with speaking(Languages.in_folder().of("ja")):
         assert say(Text("Nobody translated this.")) == "Nobody translated this."
-        assert say(labels.BUTTONS[next(iter(labels.BUTTONS))]) != "Cancel"
+        assert say(BUTTON_LABELS[next(iter(BUTTON_LABELS))]) != "Cancel"

@@ -5,10 +5,10 @@ from pathlib import Path
 from bot.delivery.port import ParcelLink
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
-from bot.ui import messages
-from bot.ui.card import continued_card, result_card
-from bot.ui.links import LONGEST_PLAIN, plain_result
-from bot.ui.speech import say
+from bot.i18n.translation import say
+from bot.ui.cards.card import continued_card, result_card
+from bot.ui.cards.link_lines import LONGEST_PLAIN, plain_result
+from bot.ui.texts import messages
 from tests.ui.factories import NOW, a_job, a_parcel
 
 OURS = ParcelLink(

@@ -6,10 +6,10 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.i18n.translation import Text
 from bot.scheduling.progress import Progress, Stage
-from bot.ui import messages, minutes
-from bot.ui.names import FORMATS, RECIPES, recipe_label, stems_line
-from bot.ui.speech import Text
+from bot.ui.texts import messages, usage_texts
+from bot.ui.texts.names import FORMATS, RECIPES, recipe_label, stems_line
 from tests.ui.factories import NOW, a_job, a_usage
 
 
@@ -65,8 +65,8 @@ def test_minutes_of_a_server_are_told_beside_ones_own() -> None:
         "This takes 5 min; you have 0, or 3 here, and more <t:1700000000:R>."
     )
     usage = a_usage(allowance=0, granted=10, used=4, held=2, guild_id=7)
-    assert minutes.charge(4, usage) == "4 min of this server's charged, 4 of 10 left today"
-    first, second = minutes.shared_lines(usage)
+    assert usage_texts.charge(4, usage) == "4 min of this server's charged, 4 of 10 left today"
+    first, second = usage_texts.shared_lines(usage)
     assert first == "**4 of 10 min of this server's left** today"
     assert second.startswith(
         "4 used, 2 on hold. Here they are taken first; what is left lapses <t:"
@@ -110,8 +110,8 @@ def test_waiting_tells_what_is_known() -> None:
 )
 def test_minutes_are_told_for_their_period(kind: PeriodKind, words: str) -> None:
     usage = a_usage(period=period_at(NOW, kind), granted=10, held=4)
-    assert minutes.charge(4, usage) == f"4 min charged, 47 of 70 left {words}"
-    first, second = minutes.usage_lines(usage)
+    assert usage_texts.charge(4, usage) == f"4 min charged, 47 of 70 left {words}"
+    first, second = usage_texts.usage_lines(usage)
     assert first == f"**47 of 70 min left** {words}"
     assert second.startswith("19 used, 4 on hold. All of them come back <t:")
 

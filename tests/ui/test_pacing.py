@@ -1,7 +1,7 @@
 import pytest
 
 from bot.domain.job import JobId
-from bot.ui.pacing import MAX_REFUSALS, Pacing, Urgency, Wish
+from bot.ui.replies.pacing import MAX_REFUSALS, Pacing, Urgency, Wish
 
 FINAL, STATE, PROGRESS = Urgency.FINAL, Urgency.STATE, Urgency.PROGRESS
 

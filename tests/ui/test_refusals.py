@@ -1,6 +1,6 @@
 import pytest
 
-from bot.ui.refusals import Meaning, meaning_of
+from bot.ui.discord_refusals import Meaning, meaning_of
 from tests.ui.fakes import refusal
 
 

@@ -8,9 +8,9 @@ from bot.delivery.port import ReplyUnavailable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress, Stage
-from bot.ui.asking import NotShown
-from bot.ui.replies import EDITS_AT_A_TIME
-from bot.ui.routes import Way
+from bot.ui.replies.edit_routes import Way
+from bot.ui.replies.message_requests import NotShown
+from bot.ui.replies.reply_writer import EDITS_AT_A_TIME
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.ui.desk import Desk

@@ -9,13 +9,13 @@ import pytest
 from bot.delivery.port import ReplyUnavailable
 from bot.domain.clock import SystemClock
 from bot.domain.job import Context, Reply, State
-from bot.ui.asking import NotShown, Shown
-from bot.ui.card import card_of, result_card
+from bot.i18n.languages import Languages
+from bot.ui.cards.card import card_of, result_card
+from bot.ui.cards.message_content import Sheet, enclosures
 from bot.ui.client import Stemcord, point_at
-from bot.ui.languages import Languages
-from bot.ui.registration import Registration
-from bot.ui.routes import Routes, Way
-from bot.ui.sheet import Sheet, enclosures
+from bot.ui.commands.registration import Registration
+from bot.ui.replies.edit_routes import Routes, Way
+from bot.ui.replies.message_requests import NotShown, Shown
 from sandbox.client import SandboxClient
 from sandbox.entities import Channel
 from sandbox.server import DEFAULT_TOKEN, Sandbox

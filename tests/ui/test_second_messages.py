@@ -5,8 +5,8 @@ import pytest
 
 from bot.delivery.port import Delivered, Parcel, Refused, ReplyUnavailable
 from bot.domain.job import State
-from bot.ui.asking import NotShown, Shown
-from bot.ui.routes import Way
+from bot.ui.replies.edit_routes import Way
+from bot.ui.replies.message_requests import NotShown, Shown
 from tests.ui.desk import Desk, FakeSequel
 from tests.ui.factories import a_job, a_parcel
 

@@ -3,7 +3,7 @@ from gettext import NullTranslations
 
 import pytest
 
-from bot.ui.speech import ENGLISH, Counted, Language, Text, number, say, speak, speaking
+from bot.i18n.translation import ENGLISH, Counted, Language, Text, number, say, speak, speaking
 
 HELLO = Text("Hello {name}")
 SONGS = Counted("{count} song", "{count} songs", by="count")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ui.text import MAX_LENGTH, safe, shortened
+from bot.ui.texts.safe_text import MAX_LENGTH, safe, shortened
 
 HOSTILE = {
     "@everyone": "@\u200beveryone",

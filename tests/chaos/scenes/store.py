@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.accounts.disk_guard import LOOK_EVERY_S, RESERVE_BYTES
 from bot.domain.errors import Problem, Reason
-from bot.ui.messages import problem
+from bot.ui.texts.messages import problem
 from sandbox.interactions import ANSWER_WITHIN_S
 from tests.chaos.checks import broken_promises
 from tests.chaos.figures import Figure, at_most, exactly, none_of, note

@@ -1,0 +1,280 @@
+"""How the objects of a running bot are put together, from the ground up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.accounts.disk_guard import Room
+from bot.accounts.guild_rules import Servers
+from bot.accounts.quotas import Quotas
+from bot.accounts.spend import SpendCaps
+from bot.admin.administration import Administration, Books
+from bot.admin.overview import Overview
+from bot.admin.personal_data import Privacy
+from bot.admin.retention import Retention
+from bot.audio.tools import AudioTools
+from bot.cli.stores import Store
+from bot.config import Settings
+from bot.delivery.builder import Parcels
+from bot.delivery.encoder import Packer
+from bot.delivery.port import Delivery
+from bot.delivery.provider_links import Elsewhere
+from bot.delivery.redelivery import Showings
+from bot.domain.clock import Clock
+from bot.domain.guilds import DeliveryMode
+from bot.domain.recipes import AudioFormat
+from bot.jobs.cancellation import Cancels
+from bot.jobs.collect import Results
+from bot.jobs.deliver import Handover
+from bot.jobs.intake import Intake, Limits
+from bot.jobs.poll import Polls
+from bot.jobs.reconcile import LooseEnds
+from bot.jobs.runner import Runner
+from bot.jobs.split_service import House, SplitService
+from bot.jobs.steps import Steps
+from bot.jobs.submit import Submits
+from bot.jobs.termination import Endings
+from bot.net.downloads import Downloads
+from bot.net.signed_links import Links
+from bot.providers.interface import Provider
+from bot.results.fetching import Fetching
+from bot.results.stem_identifier import Labels, Listener
+from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.progress import ProgressBoard
+from bot.scheduling.provider_queue import Line
+from bot.scheduling.queue_positions import Waits
+from bot.scheduling.sources import Renewal, Sources
+from bot.scheduling.throughput import Pace
+from storage.stores.allowances import Allowances
+from storage.stores.guild_pools import Pools
+from storage.stores.guild_settings import ServerStore
+from storage.stores.pseudonyms import Aliases
+from storage.stores.spending import Spending
+from storage.stores.statistics import Statistics
+from storage.upkeep.forgetting import Forgetting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the user interface and the life of the process need."""
+
+    splits: SplitService
+    quotas: Quotas
+    servers: Servers
+    administration: Administration
+    overview: Overview
+    runner: Runner
+    steps: Steps
+    submits: Submits
+    loose_ends: LooseEnds
+    retention: Retention
+    showings: Showings
+    line: Line
+    health: Health
+    links: Links | None
+    """Addresses of our own; None where the operator did not say how they are reached."""
+    privacy: Privacy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What reaches beyond this process, or can be put in its place."""
+
+    providers: Mapping[str, Provider]
+    downloads: Downloads
+    audio: AudioTools
+    delivery: Delivery
+    clock: Clock
+    listener: Listener | None = None
+    renewal: Renewal | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Providers that the settings name but that cannot be used, and why."""
+
+
+def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Outside) -> Services:
+    """Put the services together."""
+    clock, audio, providers = outside.clock, outside.audio, outside.providers
+    limits = Limits(
+        max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
+    )
+    timeout = timedelta(minutes=settings.job_timeout_minutes)
+    runner, health, pace = Runner(), Health(clock=clock), Pace()
+    waits = Waits(providers=providers, pace=pace, health=health, board=board)
+    line = Line(
+        places={name: each.capabilities.concurrency for name, each in providers.items()},
+        on_turn=runner.wake,
+        on_shift=waits.shifted,
+    )
+    books = Books(
+        ledger=store.ledger,
+        pools=Pools(db=store.db, clock=clock),
+        allowances=Allowances(db=store.db, clock=clock),
+        servers=ServerStore(db=store.db, clock=clock),
+    )
+    servers = Servers(store=books.servers)
+    quotas = Quotas(
+        ledger=books.ledger,
+        allowances=books.allowances,
+        clock=clock,
+        allowance=settings.quota_minutes,
+        kind=settings.quota_period,
+    )
+    keep = timedelta(hours=settings.keep_results_hours)
+    links = None
+    if settings.public_url is not None:
+        links = Links(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
+    sources = Sources(
+        jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
+    )
+    endings = Endings(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
+    spend = SpendCaps(
+        spending=Spending(db=store.db),
+        quotas=quotas,
+        clock=clock,
+        daily_cap=settings.daily_spend_minutes,
+    )
+    candidates = Candidates(
+        providers=providers,
+        health=health,
+        spend=spend,
+        sources=sources,
+        clock=clock,
+        patience=timeout,
+    )
+    submits = Submits(
+        jobs=store.jobs,
+        files=store.files,
+        providers=providers,
+        candidates=candidates,
+        line=line,
+        health=health,
+        waits=waits,
+        spend=spend,
+        sources=sources,
+        endings=endings,
+        board=board,
+        clock=clock,
+        timeout=timeout,
+    )
+    results = Results(
+        jobs=store.jobs,
+        files=store.files,
+        audio=audio,
+        fetching=Fetching(audio=audio),
+        labels=Labels(audio=audio, listener=outside.listener),
+        line=line,
+        board=board,
+        clock=clock,
+    )
+    parcels = Parcels(
+        audio=audio,
+        packer=Packer(audio=audio, links=links),
+        elsewhere=Elsewhere(jobs=store.jobs, providers=providers, clock=clock),
+        servers=servers,
+        mode=DeliveryMode(settings.delivery),
+    )
+    steps = Steps(
+        jobs=store.jobs,
+        intake=Intake(
+            jobs=store.jobs,
+            files=store.files,
+            downloads=outside.downloads,
+            sources=sources,
+            audio=audio,
+            quotas=quotas,
+            board=board,
+            clock=clock,
+            limits=limits,
+        ),
+        submits=submits,
+        polls=Polls(
+            jobs=store.jobs,
+            providers=providers,
+            candidates=candidates,
+            line=line,
+            health=health,
+            pace=pace,
+            results=results,
+            board=board,
+            clock=clock,
+            min_s=settings.poll_min_s,
+            max_s=settings.poll_max_s,
+            timeout=timeout,
+        ),
+        handover=Handover(
+            jobs=store.jobs,
+            files=store.files,
+            parcels=parcels,
+            delivery=outside.delivery,
+            endings=endings,
+            quotas=quotas,
+            board=board,
+            clock=clock,
+        ),
+        endings=endings,
+    )
+    cancels = Cancels(jobs=store.jobs, endings=endings, submits=submits, runner=runner)
+    splits = SplitService(
+        jobs=store.jobs,
+        quotas=quotas,
+        servers=servers,
+        cancels=cancels,
+        runner=runner,
+        room=Room(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
+        clock=clock,
+        house=House(
+            providers=tuple(each.capabilities for each in providers.values()),
+            formats=tuple(AudioFormat),
+            limits=limits,
+            max_active_jobs=settings.max_active_jobs,
+        ),
+    )
+    retention = Retention(
+        jobs=store.jobs,
+        files=store.files,
+        aliases=Aliases(db=store.db),
+        clock=clock,
+        keep=keep,
+    )
+    privacy = Privacy(
+        jobs=store.jobs,
+        files=store.files,
+        forgetting=Forgetting(db=store.db),
+        cancels=cancels,
+        runner=runner,
+        delivery=outside.delivery,
+        quotas=quotas,
+        board=board,
+        clock=clock,
+        providers=[each.capabilities for each in providers.values()],
+        keep=keep,
+    )
+    overview = Overview(
+        roster=[each.capabilities for each in providers.values()],
+        left_out=outside.left_out,
+        health=health,
+        line=line,
+        quotas=quotas,
+        statistics=Statistics(db=store.db),
+        spending=Spending(db=store.db),
+        clock=clock,
+        daily_cap=settings.daily_spend_minutes,
+    )
+    return Services(
+        splits=splits,
+        quotas=quotas,
+        servers=servers,
+        administration=Administration(books=books, quotas=quotas),
+        overview=overview,
+        runner=runner,
+        steps=steps,
+        submits=submits,
+        loose_ends=LooseEnds(jobs=store.jobs, submits=submits),
+        retention=retention,
+        showings=Showings(jobs=store.jobs, files=store.files, parcels=parcels),
+        line=line,
+        health=health,
+        links=links,
+        privacy=privacy,
+    )

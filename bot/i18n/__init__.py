@@ -1,0 +1,1 @@
+"""Languages: translatable texts, catalogues, and whose language is active."""

@@ -1,0 +1,116 @@
+"""From an interaction to a job: store it, then answer Discord, and only then begin."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.domain.errors import SplitError
+from bot.domain.job import Reply, Request
+from bot.jobs.split_service import SplitService
+from bot.ui.context import membership_of
+from bot.ui.error_answers import UNREACHABLE
+
+log = logging.getLogger(__name__)
+
+ALREADY_ACKNOWLEDGED = 40060
+TRIES = 2
+ANSWER_WITHIN_S = 5.0
+"""Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
+LOOK_AFTER_S = (0.0, 0.5, 2.0)
+"""Pauses before looks for a reply; Discord sometimes does not know a valid token for a moment."""
+
+
+class NotAcknowledged(SplitError):
+    """Discord did not take the answer, so the user sees none; or, `in_doubt`, perhaps it did."""
+
+    def __init__(self, message: str, *, in_doubt: bool = False) -> None:
+        super().__init__(message)
+        self.in_doubt = in_doubt
+
+
+async def start_split(
+    interaction: discord.Interaction[Any],
+    splits: SplitService,
+    *,
+    request: Request,
+    reply: Reply,
+    within_s: float = ANSWER_WITHIN_S,
+    look_after_s: Sequence[float] = LOOK_AFTER_S,
+) -> None:
+    """Store the request and acknowledge it; the work begins when Discord has taken the answer.
+
+    The caller's roles go with it. Raises what `SplitService.receive` raises, before anything is
+    answered.
+    """
+    membership = membership_of(interaction)
+    request = replace(request, role_ids=membership.role_ids if membership else ())
+    job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
+    if job.acknowledged_at is not None:
+        log.info("%s: its interaction came twice", job.id)
+        return
+    try:
+        message_id = await _acknowledge(
+            interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
+        )
+    except NotAcknowledged as exc:
+        log.warning("%s could not be acknowledged: %s", job.id, exc)
+        await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
+        return
+    await splits.acknowledged(job.id, message_id=message_id)
+
+
+async def _acknowledge(
+    interaction: discord.Interaction[Any],
+    *,
+    ephemeral: bool,
+    within_s: float,
+    look_after_s: Sequence[float],
+) -> int | None:
+    try:
+        async with asyncio.timeout(within_s):
+            return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)
+    except discord.HTTPException as exc:
+        if exc.code == ALREADY_ACKNOWLEDGED:
+            return None
+        if exc.status < 500:
+            raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
+        log.info("Discord may have taken an answer: status %s", exc.status)
+    except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+        log.info("Discord may have taken an answer: %s", type(exc).__name__)
+    return await _find_reply(interaction, within_s=within_s, look_after_s=look_after_s)
+
+
+async def _find_reply(
+    interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
+) -> int:
+    """Return the message that stands there if Discord took the answer. Raises NotAcknowledged."""
+    why = NotAcknowledged("nobody looked", in_doubt=True)
+    for pause_s in look_after_s:
+        await asyncio.sleep(pause_s)
+        try:
+            async with asyncio.timeout(within_s):
+                found = await interaction.followup.fetch_message("@original")  # type: ignore[arg-type] # what Discord takes
+                return found.id
+        except discord.NotFound:
+            why = NotAcknowledged("Discord has no reply")
+        except UNREACHABLE as exc:
+            why = NotAcknowledged(f"nobody knows: {type(exc).__name__}", in_doubt=True)
+    raise why
+
+
+async def _defer(
+    interaction: discord.Interaction[Any], *, ephemeral: bool, tries: int
+) -> int | None:
+    try:
+        answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
+    except (aiohttp.ClientError, OSError):
+        # It may have arrived: then the repetition is answered with ALREADY_ACKNOWLEDGED.
+        if tries > 1:
+            return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
+        raise
+    return answer.message_id if answer else None

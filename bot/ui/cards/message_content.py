@@ -1,0 +1,55 @@
+"""What one edit puts into a message: a card or plain words, and perhaps files."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from bot.delivery.port import Parcel, ParcelFile
+from bot.ui.cards.card import Card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """A file to attach."""
+
+    path: Path
+    filename: str
+    plain_filename: str
+    """Without anybody's words in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """The whole content of a message after an edit."""
+
+    card: Card
+    files: tuple[Enclosure, ...] | None = None
+    """In place of what is attached; None leaves that alone."""
+    is_plain: bool = False
+    """Fixed words only, in place of the card."""
+
+    def in_plain_words(self) -> Self:
+        """Return the same without anything that a user wrote."""
+        files = self.files and tuple(
+            replace(file, filename=file.plain_filename) for file in self.files
+        )
+        return replace(self, is_plain=True, files=files)
+
+
+def enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+    """Return the parcel's stems, and behind them their picture."""
+    stems = [*map(_enclosed, parcel.files)]
+    if parcel.picture is not None:
+        name = parcel.picture.name
+        stems.append(Enclosure(path=parcel.picture, filename=name, plain_filename=name))
+    return tuple(stems)
+
+
+def more_enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+    """Return the stems that follow in a second message."""
+    return tuple(map(_enclosed, parcel.more))
+
+
+def _enclosed(file: ParcelFile) -> Enclosure:
+    plain = f"{file.stem.value}{file.path.suffix}"
+    return Enclosure(path=file.path, filename=file.filename, plain_filename=plain)

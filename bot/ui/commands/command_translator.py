@@ -1,0 +1,52 @@
+"""What Discord is told of commands in other languages, so that it shows them in the user's own."""
+
+from collections.abc import Callable
+
+from discord import Locale
+from discord.app_commands import (
+    ContextMenu,
+    TranslationContextLocation,
+    TranslationContextTypes,
+    Translator,
+    locale_str,
+)
+
+from bot.i18n.languages import Languages
+from bot.i18n.translation import Text, say, speaking
+
+COMPOSE = "compose"
+
+# What people type, and tell each other, is the same for all.
+_TYPED = frozenset(
+    {
+        TranslationContextLocation.command_name,
+        TranslationContextLocation.group_name,
+        TranslationContextLocation.parameter_name,
+    }
+)
+
+
+class CommandTranslator(Translator):
+    """Translates descriptions, and the names of commands in menus."""
+
+    def __init__(self, *, languages: Languages) -> None:
+        self._languages = languages
+
+    async def translate(
+        self, string: locale_str, locale: Locale, context: TranslationContextTypes
+    ) -> str | None:
+        """Return the words in a locale's language; None where they would be the English ones."""
+        if context.location in _TYPED and not isinstance(context.data, ContextMenu):
+            return None
+        language = self._languages.other_than_english(locale.value)
+        if language is None:
+            return None
+        with speaking(language):
+            compose: Callable[[], str] | None = string.extras.get(COMPOSE)
+            words = compose() if compose else say(Text(string.message))
+        return None if words == string.message else words
+
+
+def composed(compose: Callable[[], str]) -> locale_str:
+    """Return words that are put together, and can be put together in another language."""
+    return locale_str(compose(), **{COMPOSE: compose})

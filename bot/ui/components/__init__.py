@@ -1,0 +1,1 @@
+"""Buttons and menus: rendering them, and what they do when pressed."""

@@ -1,0 +1,42 @@
+"""From a card to Discord's embed and view."""
+
+from collections.abc import Sequence
+
+import discord
+
+from bot.ui.cards.card import Card, Tone
+from bot.ui.cards.controls import Button, Menu
+from bot.ui.components.buttons import BUTTONS
+from bot.ui.components.menus import ShowMenu
+
+COLOURS: dict[Tone, int] = {
+    Tone.WAITING: 0x8A94A6,
+    Tone.WORKING: 0x5865F2,
+    Tone.DONE: 0x2FB67C,
+    Tone.FAILED: 0xE5484D,
+    Tone.QUIET: 0x6B7280,
+}
+
+
+def embed_of(card: Card) -> discord.Embed:
+    """Draw the card."""
+    embed = discord.Embed(
+        title=card.title, description="\n".join(card.lines), colour=COLOURS[card.tone]
+    )
+    if card.footer:
+        embed.set_footer(text=card.footer)
+    if card.picture:
+        embed.set_image(url=f"attachment://{card.picture}")
+    return embed
+
+
+def view_of(buttons: Sequence[Button], menu: Menu | None = None) -> discord.ui.View | None:
+    """Build the card's buttons and menu; they outlive a restart. None when there are none."""
+    if not buttons and menu is None:
+        return None
+    view = discord.ui.View(timeout=None)
+    for button in buttons:
+        view.add_item(BUTTONS[button.action](button.job_id, button.label))
+    if menu is not None:
+        view.add_item(ShowMenu(menu))
+    return view

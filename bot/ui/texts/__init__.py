@@ -1,0 +1,1 @@
+"""The sentences and words that people read. Pure functions; Discord is not needed."""

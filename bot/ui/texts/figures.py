@@ -1,0 +1,59 @@
+"""Figures as people read them: counts, lengths, waits, a bar of progress."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from bot.domain.minutes import SAMPLE_RATE
+from bot.i18n.translation import Text, say
+
+BAR_LENGTH = 10
+
+
+A_FEW_SECONDS = Text("a few seconds")
+ABOUT_SECONDS = Text("about {seconds} s")
+ABOUT_MINUTES = Text("about {minutes} min")
+PER_CENT = Text("{figure} %")
+AND = Text("{most} and {last}")
+COMMA = Text(", ")
+
+
+def length(frames: int) -> str:
+    """Return a song's length, like `3:42` or `1:02:03`."""
+    minutes, seconds = divmod(round(frames / SAMPLE_RATE), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def about(wait_s: float) -> str:
+    """Return a wait, as coarsely as it can be foreseen: `a few seconds`, `40 s`, `3 min`."""
+    if wait_s < 8:
+        return say(A_FEW_SECONDS)
+    if wait_s < 90:
+        return say(ABOUT_SECONDS, seconds=math.ceil(wait_s / 5) * 5)
+    return say(ABOUT_MINUTES, minutes=math.ceil(wait_s / 60))
+
+
+def bar(fraction: float) -> str:
+    """Return a bar and its percentage, like `▰▰▰▰▰▱▱▱▱▱ 52 %`."""
+    share = min(1.0, max(0.0, fraction))
+    filled = int(share * BAR_LENGTH)
+    figure = say(PER_CENT, figure=int(share * 100))
+    return f"{'▰' * filled}{'▱' * (BAR_LENGTH - filled)} {figure}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words, like `vocals, drums and bass`."""
+    *most, last = words
+    return say(AND, most=row(most), last=last) if most else last
+
+
+def row(words: Iterable[str]) -> str:
+    """Put words behind each other, like `vocals, drums, bass`."""
+    return say(COMMA).join(words)
+
+
+def moment(at: datetime, style: Literal["R", "f"] = "R") -> str:
+    """Return a time that Discord shows in the reader's own zone and language."""
+    return f"<t:{int(at.timestamp())}:{style}>"

@@ -1,0 +1,63 @@
+"""What users read about their minutes: what a song cost, what is left, and until when."""
+
+from datetime import timedelta
+
+from bot.domain.minutes import Period, Usage
+from bot.i18n.translation import Text, say
+from bot.ui.texts.figures import moment
+
+CHARGED_ALONE = Text("{minutes} min charged")
+CHARGED = Text("{minutes} min charged, {left} of {total} left {period}")
+CHARGED_TO_SERVER = Text("{minutes} min of this server's charged, {left} of {total} left {period}")
+LEFT = Text("**{left} of {total} min left** {period}")
+USED = Text("{used} used. All of them come back {when}.")
+USED_AND_HELD = Text("{used} used, {held} on hold. All of them come back {when}.")
+SHARED_LEFT = Text("**{left} of {total} min of this server's left** {period}")
+SHARED_USED = Text("{used} used. Here they are taken first; what is left lapses {when}.")
+SHARED_USED_AND_HELD = Text(
+    "{used} used, {held} on hold. Here they are taken first; what is left lapses {when}."
+)
+POOL = Text("This server's pool has {minutes} min to hand out, with `/admin quota grant`.")
+TODAY = Text("today")
+THIS_WEEK = Text("this week")
+THIS_MONTH = Text("this month")
+
+
+def charge(minutes: int, usage: Usage | None) -> str:
+    """Say what a job cost, and what is left."""
+    if usage is None:
+        return say(CHARGED_ALONE, minutes=minutes)
+    words = CHARGED if usage.guild_id is None else CHARGED_TO_SERVER
+    return say(
+        words, minutes=minutes, left=usage.left, total=usage.total, period=period(usage.period)
+    )
+
+
+def usage_lines(usage: Usage) -> tuple[str, ...]:
+    """Say how a user's minutes stand."""
+    return _standing(usage, LEFT, USED_AND_HELD if usage.held else USED)
+
+
+def shared_lines(usage: Usage) -> tuple[str, ...]:
+    """Say how the minutes stand that a server gave the user to spend there."""
+    return _standing(usage, SHARED_LEFT, SHARED_USED_AND_HELD if usage.held else SHARED_USED)
+
+
+def pool_line(minutes: int) -> str:
+    """Say to managers what they can hand out."""
+    return say(POOL, minutes=minutes)
+
+
+def period(found: Period) -> str:
+    """Return a period as the end of a sentence."""
+    span = found.ends_at - found.starts_at
+    if span <= timedelta(days=1):
+        return say(TODAY)
+    return say(THIS_WEEK if span <= timedelta(days=7) else THIS_MONTH)
+
+
+def _standing(usage: Usage, left: Text, used: Text) -> tuple[str, ...]:
+    return (
+        say(left, left=usage.left, total=usage.total, period=period(usage.period)),
+        say(used, used=usage.used, held=usage.held, when=moment(usage.period.ends_at)),
+    )
