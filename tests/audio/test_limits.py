@@ -8,7 +8,7 @@ from bot.processes import spawn
 
 MIB = 1024 * 1024
 APPLY = (
-    "from bot.audio.limits import Budget\n"
+    "from bot.processes.limits import Budget\n"
     "Budget(cpu_s=1, file_bytes=1000, thread_pools=0, memory_bytes=64 << 20).apply()\n"
 )
 

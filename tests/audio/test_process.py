@@ -99,7 +99,7 @@ async def test_children_die_with_the_bot():
     code = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-P', '-c',"
-        " 'from bot.audio import limits; limits.die_with_parent(); print(1, flush=True);"
+        " 'from bot.processes import limits; limits.die_with_parent(); print(1, flush=True);"
         " import time; time.sleep(60)'], stdout=subprocess.PIPE, start_new_session=True)\n"
         "child.stdout.readline()\n"
         "print(child.pid, flush=True)\n"

@@ -32,7 +32,7 @@ os._exit(0)
 ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from storage.copies import CopyFailed, back_up
+from storage.upkeep.snapshots import CopyFailed, back_up
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:

@@ -10,7 +10,7 @@ from storage.files.data_dir import DataDir, DataDirBusy
 HOLDER = """
 import sys, time
 from pathlib import Path
-from storage.datadir import DataDir
+from storage.files.data_dir import DataDir
 with DataDir(Path(sys.argv[1])).lock():
     print("held", flush=True)
     time.sleep(60)
