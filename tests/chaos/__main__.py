@@ -14,9 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.chaos.figures import Figure
+from tests.chaos.measurements import Figure
 from tests.chaos.scenes.channels import channels
-from tests.chaos.scenes.conducts import conducts
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.engine import engine
 from tests.chaos.scenes.gateway import gateway
@@ -30,6 +29,7 @@ from tests.chaos.scenes.recovery import recovery
 from tests.chaos.scenes.refusals import at_random, one_by_one
 from tests.chaos.scenes.stop import stop
 from tests.chaos.scenes.store import full, jumped, locked
+from tests.chaos.scenes.vendor_faults import conducts
 from tests.chaos.scenes.vendors import vendors
 
 Scene = Callable[[Path], Awaitable[list[Figure]]]

@@ -24,11 +24,11 @@ from bot.net.downloads import Downloads
 from bot.processes.limits import die_with_parent
 from bot.providers.interface import Provider
 from storage.files.data_dir import DataDir
-from tests.chaos.census import keep_counting
+from tests.chaos.kill_points import MortalJobs, Point, Reaper
 from tests.chaos.lag import note_lag
-from tests.chaos.points import MortalJobs, Point, Reaper
+from tests.chaos.open_resources import keep_counting
 from tests.chaos.services import HOME, HOSTED, Home, Script, Service
-from tests.fakes import FakeAudio
+from tests.support.fakes import FakeAudio
 
 POINT = "REHEARSAL_POINT"
 FOLDER = "REHEARSAL_FOLDER"

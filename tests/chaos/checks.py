@@ -11,9 +11,9 @@ from sandbox.entities import Message
 from storage.stores.job_rows import job_of
 from storage.stores.job_statements import BY_ID
 from storage.upkeep.invariants import Terms, audit
+from tests.chaos.leftovers import traces
 from tests.chaos.services import HOME, HOSTED, Journal
 from tests.chaos.stage import Stage
-from tests.chaos.traces import traces
 
 KEEP = timedelta(hours=24)
 _ALL = "SELECT id, interaction_id FROM jobs"

@@ -33,7 +33,7 @@ from bot.providers.interface import (
     Running,
     Source,
 )
-from tests.fakes import TWO_STEMS
+from tests.support.fakes import TWO_STEMS
 
 POLL_S = 0.05
 

@@ -13,12 +13,12 @@ from sandbox.bot_process import BotProcess
 from sandbox.interactions import ANSWER_WITHIN_S
 from sandbox.server import Sandbox
 from tests.chaos import bot as rehearsal
-from tests.chaos.census import Census
-from tests.chaos.crowd import Answer, Crowd
+from tests.chaos.kill_points import Point
 from tests.chaos.lag import lag_ms
-from tests.chaos.points import Point
+from tests.chaos.open_resources import Census
 from tests.chaos.processes import cpu_s
 from tests.chaos.services import Script
+from tests.chaos.simulated_users import Answer, Crowd
 
 ONLINE_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 60.0

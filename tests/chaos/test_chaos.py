@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.figures import Figure
+from tests.chaos.measurements import Figure
 from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.kills import kills

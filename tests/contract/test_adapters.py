@@ -27,8 +27,8 @@ from bot.net.transport import GuardedTransport
 from bot.providers.interface import Accepted, Failed, Finished, Lost, Provider, Running
 from tests.contract import audiocleaner, finevoice, soundverse
 from tests.contract.vendor import KEY, MAX_RESULT_BYTES, SONG, Case, Post, Vendor, call, song
-from tests.providers.fakes import no_tls
-from tests.providers.server import Visit, answering, ok, serving
+from tests.support.scripted_server import Visit, answering, ok, serving
+from tests.support.transport_fakes import no_tls
 
 VENDORS = (audiocleaner.VENDOR, finevoice.VENDOR, soundverse.VENDOR)
 POLLED = tuple(vendor for vendor in VENDORS if vendor.is_polled)

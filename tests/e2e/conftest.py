@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.song import write_song
-from tests.e2e.house import House, open_house
+from tests.e2e.bot_harness import House, open_house
 from tests.e2e.songs import write_repeated
 
 SONG_S = 4.0

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.errors import Json
 from tests.e2e import reading
+from tests.e2e.bot_harness import Guest, open_house
 from tests.e2e.conftest import SETTINGS
-from tests.e2e.house import Guest, open_house
 
 pytestmark = [
     pytest.mark.e2e,

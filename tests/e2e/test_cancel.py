@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.errors import Json
 from tests.e2e import reading
-from tests.e2e.house import Guest, House
+from tests.e2e.bot_harness import Guest, House
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 

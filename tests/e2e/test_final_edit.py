@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.errors import Json
 from sandbox.faults import Fault
 from tests.e2e import reading
-from tests.e2e.house import House
+from tests.e2e.bot_harness import House
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 

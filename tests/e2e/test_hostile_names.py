@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.errors import Json
 from tests.e2e import reading
-from tests.e2e.house import House
+from tests.e2e.bot_harness import House
 from tests.e2e.songs import write_mp3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]

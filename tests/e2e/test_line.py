@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import reading
-from tests.e2e.house import House
+from tests.e2e.bot_harness import House
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 

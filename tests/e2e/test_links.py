@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from tests.e2e import reading, songs
+from tests.e2e.bot_harness import Guest, House, open_house
 from tests.e2e.conftest import SETTINGS
-from tests.e2e.house import Guest, House, open_house
-from tests.storage.test_forgetting import traces
+from tests.unit.storage.upkeep.test_forgetting import traces
 
 pytestmark = [
     pytest.mark.e2e,

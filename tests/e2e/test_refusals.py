@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import reading
-from tests.e2e.house import House
+from tests.e2e.bot_harness import House
 from tests.e2e.songs import picture, write_mp3, write_silence
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]

@@ -11,8 +11,8 @@ import pytest_asyncio
 from sandbox.errors import Json
 from sandbox.faults import Fault
 from tests.e2e import reading
+from tests.e2e.bot_harness import Guest, House, open_house
 from tests.e2e.conftest import SETTINGS
-from tests.e2e.house import Guest, House, open_house
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 

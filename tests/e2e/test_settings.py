@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.bot_process import environment
 from sandbox.server import Sandbox
-from tests.e2e.house import House
+from tests.e2e.bot_harness import House
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from tests.e2e import reading
+from tests.e2e.bot_harness import Guest, House
 from tests.e2e.conftest import SONG_S
-from tests.e2e.house import Guest, House
 from tests.e2e.songs import Sound, read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]

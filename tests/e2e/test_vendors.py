@@ -20,8 +20,8 @@ from sandbox.vendors.modes import Mode
 from sandbox.vendors.separate import separated
 from sandbox.vendors.vendor import Vendor
 from tests.e2e import reading
+from tests.e2e.bot_harness import House, open_house
 from tests.e2e.conftest import SETTINGS
-from tests.e2e.house import House, open_house
 from tests.e2e.songs import Sound, read
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]

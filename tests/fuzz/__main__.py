@@ -12,8 +12,8 @@ from random import Random
 from typing import Any
 
 from bot.processes.spawn import environment
-from tests.audio.sounds import KINDS, write
 from tests.fuzz.mutations import spoiled
+from tests.support.audio_files import KINDS, write
 
 LONGEST_S = 60.0
 HANGS_AFTER_S = 60.0

@@ -15,7 +15,7 @@ from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import DecodeTask, part_of
 from bot.domain.errors import Rejected
 from bot.processes import limits
-from tests.audio import sounds
+from tests.support import audio_files
 
 _WATCHED = ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
 
@@ -56,7 +56,7 @@ def main(folder: Path, seconds: float) -> None:
     spool, max_frames = folder / "spool.f32", int(seconds * SAMPLE_RATE)
     task = DecodeTask(source=folder / "none", into=spool, max_frames=max_frames)
     task.budget.apply()
-    told_of(sounds.write(folder / "whole.wav", "wav", "pcm_s16le"), spool, max_frames)
+    told_of(audio_files.write(folder / "whole.wav", "wav", "pcm_s16le"), spool, max_frames)
     watch = Watch(folder)  # from now on, when every library is loaded
     for name in _lines():
         told = told_of(folder / name, spool, max_frames)

@@ -2,8 +2,8 @@
 
 from tests.planted.plant import Plant
 
-_HTTP = ("tests/providers/test_http.py",)
-_DOWNLOADS = ("tests/providers/test_downloads.py",)
+_HTTP = ("tests/unit/net/test_api_client.py",)
+_DOWNLOADS = ("tests/unit/net/test_downloads.py",)
 
 OUTSIDE = (
     Plant(
@@ -46,20 +46,20 @@ OUTSIDE = (
         file="bot/net/ip_rules.py",
         old="    return ip.is_global and not any(ip in net for net in _CLOSED_V4)",
         new="    return True",
-        tests=("tests/providers/test_addresses.py",),
+        tests=("tests/unit/net/test_ip_rules.py",),
     ),
     Plant(
         name="one song after another, but not here",
         file="bot/engine/engine.py",
         old="self._turn = asyncio.Lock()",
         new="self._turn = asyncio.Semaphore(1000)",
-        tests=("tests/engine/test_engine.py",),
+        tests=("tests/unit/engine/test_engine.py",),
     ),
     Plant(
         name="a traceback may hold secrets",
         file="bot/log.py",
         old="        return self._redact(super().format(record))",
         new="        return super().format(record)",
-        tests=("tests/test_log.py",),
+        tests=("tests/unit/test_log.py",),
     ),
 )

@@ -5,11 +5,11 @@ from tests.planted.plant import Plant
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
-_JOBS = ("tests/storage/test_jobs.py",)
-_LEDGER = ("tests/storage/test_ledger.py",)
-_DATABASE = ("tests/storage/test_database.py",)
-_SPLITS = ("tests/services/test_splits.py",)
-_RECOVERY = ("tests/services/test_recovery.py",)
+_JOBS = ("tests/unit/storage/stores/test_job_store.py",)
+_LEDGER = ("tests/unit/storage/stores/test_ledger.py",)
+_DATABASE = ("tests/unit/storage/database/test_connection.py",)
+_SPLITS = ("tests/unit/jobs/test_split_service.py",)
+_RECOVERY = ("tests/integration/test_recovery.py",)
 
 PLANTS = (
     Plant(
@@ -122,7 +122,7 @@ PLANTS = (
         file="storage/files/data_dir.py",
         old="fcntl.LOCK_EX",
         new="fcntl.LOCK_SH",
-        tests=("tests/storage/test_datadir.py",),
+        tests=("tests/unit/storage/files/test_data_dir.py",),
     ),
     Plant(
         name="work begins before its acknowledgement",
@@ -143,21 +143,21 @@ PLANTS = (
         file="storage/stores/job_store.py",
         old="                await spending.admit(conn, attempt.cost_minutes, caps)\n",
         new="",
-        tests=("tests/storage/test_spending.py",),
+        tests=("tests/unit/storage/stores/test_spending.py",),
     ),
     Plant(
         name="any number of downloads at once",
         file="bot/net/downloads.py",
         old="asyncio.Semaphore(parallel)",
         new="asyncio.Semaphore(1000 * parallel)",
-        tests=("tests/providers/test_downloads.py",),
+        tests=("tests/unit/net/test_downloads.py",),
     ),
     Plant(
         name="any number of audio children at once",
         file="bot/audio/tools.py",
         old="asyncio.Semaphore(at_once)",
         new="asyncio.Semaphore(1000 * at_once)",
-        tests=("tests/audio/test_tools.py",),
+        tests=("tests/unit/audio/test_tools.py",),
     ),
     Plant(
         name="any number of files of one user at once",
@@ -178,7 +178,7 @@ PLANTS = (
         file="bot/ui/acknowledgement.py",
         old="    job = await splits.receive(",
         new="    await interaction.response.defer(thinking=True)\n    job = await splits.receive(",
-        tests=("tests/ui/test_acknowledge.py",),
+        tests=("tests/unit/ui/test_acknowledgement.py",),
     ),
     Plant(
         name="a row that commits late runs",
@@ -213,7 +213,7 @@ PLANTS = (
         file="bot/scheduling/routing.py",
         old="starts < MAX_LOCAL_STARTS if capabilities.is_resubmittable else starts == 0",
         new="starts < MAX_LOCAL_STARTS",
-        tests=(*_RECOVERY, "tests/services/test_routing.py"),
+        tests=(*_RECOVERY, "tests/unit/scheduling/test_routing.py"),
     ),
     Plant(
         name="a late answer is dropped",
@@ -262,14 +262,14 @@ PLANTS = (
         file="bot/ui/replies/reply_tracker.py",
         old="return self.delivered is not None or self.job.state is State.DELIVERED",
         new="return False",
-        tests=("tests/ui/test_deliveries.py",),
+        tests=("tests/unit/ui/replies/test_deliveries.py",),
     ),
     Plant(
         name="who sends more comes first",
         file="bot/scheduling/provider_queue.py",
         old="following[user_id] = turns[job.id] + 1",
         new="following[user_id] = turns[job.id]",
-        tests=("tests/services/test_line.py",),
+        tests=("tests/unit/scheduling/test_provider_queue.py",),
     ),
     *OUTSIDE,
 )

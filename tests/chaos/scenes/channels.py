@@ -17,8 +17,8 @@ from sandbox.faults import Fault
 from sandbox.interactions import TOKEN_LIFETIME_S
 from tests.chaos.bot import PLACES
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, none_of, note
-from tests.chaos.onlooker import OVER, RANKS, Onlooker, Sight
+from tests.chaos.edit_recorder import OVER, RANKS, Onlooker, Sight
+from tests.chaos.measurements import Figure, at_most, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import GO, Script
 from tests.chaos.stage import Stage, stage

@@ -11,12 +11,12 @@ from bot.domain.job import State
 from sandbox.bot_process import BotProcess
 from tests.chaos.bot import HASTE
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, none_of, note, recovered
-from tests.chaos.lanes import in_lanes
-from tests.chaos.points import KILLED, Moment, Point
+from tests.chaos.kill_points import KILLED, Moment, Point
+from tests.chaos.kill_triggers import WAYS
+from tests.chaos.measurements import Figure, none_of, note, recovered
+from tests.chaos.parallel_runs import in_lanes
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, Start, stage
-from tests.chaos.ways import WAYS
 
 NAME = "crash"
 DIES_WITHIN_S = 15.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.bot_process import BotProcess
 from sandbox.song import write_song
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, exactly, none_of, note
+from tests.chaos.measurements import Figure, exactly, none_of, note
 from tests.chaos.processes import children, command
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.stage import stage

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, exactly, none_of, note, some
+from tests.chaos.measurements import Figure, exactly, none_of, note, some
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, stage

@@ -8,9 +8,9 @@ from random import Random
 
 from sandbox.bot_process import BotProcess
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, exactly, none_of, note, recovered
 from tests.chaos.lag import idle_beside, lag_ms
-from tests.chaos.lanes import in_lanes
+from tests.chaos.measurements import Figure, exactly, none_of, note, recovered
+from tests.chaos.parallel_runs import in_lanes
 from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, Start, stage
 

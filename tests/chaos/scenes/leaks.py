@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 
 from sandbox.faults import Fault
-from tests.chaos.census import Census
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, none_of, note
+from tests.chaos.measurements import Figure, none_of, note
+from tests.chaos.open_resources import Census
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, stage

@@ -7,8 +7,8 @@ from random import Random
 
 from tests.chaos.bot import PLACES
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, exactly, none_of, note, percentile
 from tests.chaos.lag import idle_beside, lag_ms
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note, percentile
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import SECOND, Script
 from tests.chaos.stage import Stage, stage

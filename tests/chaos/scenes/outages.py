@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, exactly, none_of
+from tests.chaos.measurements import Figure, at_most, exactly, none_of
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import stage

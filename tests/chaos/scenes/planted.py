@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.chaos.figures import Figure, none_of, note
+from tests.chaos.measurements import Figure, none_of, note
 from tests.planted.__main__ import unnoticed
 from tests.planted.plants import PLANTS
 

@@ -5,23 +5,23 @@ import re
 import sys
 from pathlib import Path
 
-from tests.chaos.figures import Figure
+from tests.chaos.measurements import Figure
 
 NAME = "proofs"
 PROOFS = {
     "the services agree with a plain model, 200 x 50 steps": (
         "-m",
         "chaos",
-        "tests/services/test_model.py",
+        "tests/integration/test_reference_model.py",
     ),
     "a result older than its token, in all six contexts": (
-        "tests/cogs/test_contexts.py",
+        "tests/integration/conversations/test_contexts.py",
         "tests/e2e/test_token.py",
     ),
     "2,000 hostile addresses, none of which is reached": (
         "-m",
         "slow",
-        "tests/providers/test_hostile_addresses.py",
+        "tests/unit/net/test_hostile_addresses.py",
     ),
 }
 _COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped)")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.recovery import measure
-from tests.chaos.figures import Figure, at_most, note
+from tests.chaos.measurements import Figure, at_most, note
 
 NAME = "recovery"
 

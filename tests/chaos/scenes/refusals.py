@@ -9,7 +9,7 @@ from random import Random
 from bot.domain.job import State
 from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, none_of, note
+from tests.chaos.measurements import Figure, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, stage

@@ -7,7 +7,7 @@ from random import Random
 
 from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, exactly, none_of, note
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import fill, unfinished
 from tests.chaos.stage import Stage, stage
 

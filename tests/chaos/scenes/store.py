@@ -14,7 +14,7 @@ from bot.domain.errors import Problem, Reason
 from bot.ui.texts.messages import problem
 from sandbox.interactions import ANSWER_WITHIN_S
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, exactly, none_of, note
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, stage

@@ -7,7 +7,7 @@ from random import Random
 from sandbox.song import write_song
 from sandbox.vendors.modes import Mode
 from tests.chaos.checks import broken_promises
-from tests.chaos.figures import Figure, at_most, none_of, note
+from tests.chaos.measurements import Figure, at_most, none_of, note
 from tests.chaos.processes import peak_mib
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.stage import Stage, stage

@@ -1,0 +1,170 @@
+"""A bot process in a sandbox of its own, with as many people as a test needs."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from sandbox.bot_process import BotProcess
+from sandbox.client import SandboxClient
+from sandbox.errors import Json
+from sandbox.server import Sandbox
+from tests.e2e import reading
+from tests.e2e.records import Records
+from tests.support.worker_processes import worker_of
+
+PATIENCE_S = 60.0
+"""Enough for a machine that is busy with other things; on a quiet one nothing takes as long.
+
+Discord's own three seconds are measured where nothing else runs, by `make chaos`.
+"""
+LOOK_EVERY_S = 0.03
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """The sandbox, the bot in it, its data directory and its log."""
+
+    sandbox: Sandbox
+    bot: BotProcess
+    data_dir: Path
+    log: Path
+    records: Records
+    stack: AsyncExitStack
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    async def guest(self, *, channel: str = "karaoke") -> "Guest":
+        """Let somebody new in, with all their minutes."""
+        world = self.sandbox.world
+        user = world.add_user(f"Guest {next(self._numbers)}")
+        for guild in world.guilds.values():
+            guild.members[user.id] = ()
+        guest = Guest(self, user_id=user.id, name=user.name, channel=channel)
+        return await self.stack.enter_async_context(guest)
+
+    async def until(self, is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
+        """Wait for something that no message tells."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not is_so():
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError:
+            raise AssertionError(f"waited in vain; the bot's log:\n{self._story()}") from None
+
+    async def until_state(self, answer: Json, state: str) -> None:
+        await self.until(lambda: self.records.state(answer) == state)
+
+    async def until_ready(self) -> None:
+        world = self.sandbox.world
+        await self.until(
+            lambda: world.bot_is_online and any(c["name"] == "split" for c in world.commands[None])
+        )
+
+    @asynccontextmanager
+    async def idle_engine(self, warming: Path) -> AsyncIterator[None]:
+        """Let the engine take songs, but get no further with them, however fast the machine is.
+
+        Its worker is started for the first song only: `warming` is split if there is none yet.
+        """
+        if worker_of(self.bot.pid) is None:
+            await (await self.guest()).result(warming, stems="vocals")
+        worker = worker_of(self.bot.pid)
+        assert worker is not None
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            # Whoever cancelled a song may have had to kill the worker, which did not answer.
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
+
+    async def kill(self) -> None:
+        """Kill the bot without a warning."""
+        await self.bot.kill()
+        await self.until(lambda: not self.sandbox.world.bot_is_online)
+
+    async def stop(self) -> int:
+        """Stop the bot as a service manager does; return its exit status."""
+        status = await self.bot.stop()
+        await self.until(lambda: not self.sandbox.world.bot_is_online)
+        return status
+
+    async def start(self) -> None:
+        """Start the bot again, on what it left behind."""
+        await self.bot.start()
+        await self.until_ready()
+
+    def edits_of(self, answer: Json) -> list[Json]:
+        """Return the bot's edits of a reply, by whichever way."""
+        entries = self.sandbox.log.entries()
+        return [
+            entry
+            for entry in entries
+            if entry["method"] == "PATCH" and entry["path"].endswith(f"/{answer['message_id']}")
+        ]
+
+    def _story(self) -> str:
+        return self.log.read_text() if self.log.exists() else "(nothing)"
+
+
+class Guest(SandboxClient):
+    """Somebody in the house."""
+
+    def __init__(self, house: House, *, user_id: int, name: str, channel: str) -> None:
+        super().__init__(house.sandbox.base_url, person=name, channel=channel)
+        self.id = str(user_id)
+        self._house = house
+
+    async def split(self, song: Path, **options: str | bool) -> Json:
+        """Use `/split`; return Discord's answer, which names the reply and the interaction."""
+        return await self.command("split", file=song, **options)
+
+    async def sees(self, answer: Json, accepts: Callable[[Json], bool] = reading.is_over) -> Json:
+        """Return the reply once it is as it should be; without more words, once it is final."""
+        try:
+            return await self.wait_for(
+                lambda message: message["id"] == answer["message_id"] and accepts(message),
+                timeout_s=PATIENCE_S,
+            )
+        except TimeoutError:
+            story = self._house.log.read_text()
+            raise AssertionError(f"the reply never came; the bot's log:\n{story}") from None
+
+    async def result(self, song: Path, **options: str | bool) -> tuple[Json, Json]:
+        """Split a song and wait for the end; return Discord's answer and the final reply."""
+        answer = await self.split(song, **options)
+        return answer, await self.sees(answer)
+
+    async def cancel(self, answer: Json) -> Json:
+        """Use `/cancel` for a song of one's own; return the bot's answer."""
+        job_id = str(self._house.records.job_id(answer))
+        said = await self.command("cancel", job=job_id)
+        return await self.sees(said, lambda message: bool(message["content"]))
+
+    async def quota(self) -> str:
+        """Use `/quota`; return what it says."""
+        return reading.text(await self.sees(await self.command("quota"), lambda _: True))
+
+
+@asynccontextmanager
+async def open_house(home: Path, settings: Mapping[str, str]) -> AsyncIterator[House]:
+    """Start a sandbox and a bot in it; stop both at the end."""
+    data_dir, log = home / "data", home / "bot.log"
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(Sandbox())
+        sandbox.interactions.answer_within_s = PATIENCE_S
+        process = BotProcess(sandbox, data_dir=data_dir, log=log, settings=settings)
+        house = House(
+            sandbox=sandbox,
+            bot=await stack.enter_async_context(process),
+            data_dir=data_dir,
+            log=log,
+            records=Records(data_dir),
+            stack=stack,
+        )
+        await house.until_ready()
+        yield house

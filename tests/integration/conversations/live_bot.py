@@ -1,0 +1,188 @@
+"""The bot as its users meet it: real client, commands, services and reply writer, against the
+sandbox; only what reaches beyond Discord (audio children, provider, downloads) is a stand-in."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import discord
+
+from bot.cli.app import Outside, compose
+from bot.cli.stores import Store
+from bot.config import Settings
+from bot.domain.job import Job, UserId
+from bot.i18n.languages import Languages
+from bot.providers.interface import Model
+from bot.scheduling.progress import ProgressBoard
+from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_urls import Addresses
+from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.commands.registration import Registration
+from bot.ui.replies.direct_messages import DirectMessages
+from bot.ui.replies.edit_routes import Routes
+from bot.ui.replies.follow_up import Sequel
+from bot.ui.replies.pacing import Pacing
+from bot.ui.replies.reply_writer import Replies
+from bot.ui.replies.result_presenter import Showroom
+from cogs import EXTENSIONS
+from sandbox.clock import SandboxClock
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.meta import Meta
+from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
+
+PATIENCE_S = 30.0
+"""For answers; Discord's own three seconds are no matter of these tests, on whatever machine."""
+
+
+class EveningClock:
+    """The bot's time, which moves with the sandbox's, as it does in the world."""
+
+    def __init__(self, sandbox: SandboxClock) -> None:
+        self._sandbox = sandbox
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._sandbox.now(), UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._sandbox.offset_s
+
+
+class Evening:
+    """One bot on one sandbox."""
+
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox,
+        root: Path,
+        db: Database,
+        models: Sequence[Model] = (TWO_STEMS,),
+        **settings: Any,
+    ) -> None:
+        """`settings` are fields of Settings."""
+        self.sandbox = sandbox
+        self.db = db
+        self.clock = EveningClock(sandbox.world.clock)
+        self.board = ProgressBoard()
+        self.provider = FakeProvider(
+            name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
+        )
+        self.audio = FakeAudio()
+        self.downloads = FakeDownloads()
+        self.meta = Meta(db=db)
+        self.jobs = JobStore(db=db)
+        languages = Languages.in_folder()
+        registration = Registration(memory=self.meta, languages=languages)
+        self.client = Stemcord(registration=registration, extensions=EXTENSIONS)
+        self.routes = Routes(client=self.client, clock=self.clock)
+        direct = DirectMessages(client=self.client)
+        self.replies = Replies(
+            jobs=self.jobs,
+            languages=languages,
+            board=self.board,
+            routes=self.routes,
+            direct=direct,
+            sequel=Sequel(client=self.client),
+            pacing=Pacing(),
+            clock=self.clock,
+            round_gap_s=0.005,
+            sweep_s=0.02,
+        )
+        self.files = JobFiles(root / "jobs")
+        store = Store(
+            db=db,
+            jobs=self.jobs,
+            ledger=Ledger(db=db, clock=self.clock),
+            meta=self.meta,
+            files=self.files,
+        )
+        addresses = Addresses(client=self.client)
+        outside = Outside(
+            providers={"local": self.provider},
+            downloads=self.downloads,  # type: ignore[arg-type] # fakes match by shape
+            audio=self.audio,  # type: ignore[arg-type] # fakes match by shape
+            delivery=self.replies,
+            clock=self.clock,
+            renewal=addresses,
+        )
+        fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
+        self.services = compose(
+            Settings(_env_file=None).model_copy(update=fields), store, self.board, outside
+        )
+        self.client.serve(
+            Services(
+                splits=self.services.splits,
+                quotas=self.services.quotas,
+                servers=self.services.servers,
+                administration=self.services.administration,
+                overview=self.services.overview,
+                showings=self.services.showings,
+                shows=Showroom(
+                    showings=self.services.showings,
+                    routes=self.routes,
+                    direct=direct,
+                    board=self.board,
+                    clock=self.clock,
+                ),
+                addresses=addresses,
+                picks=Picks(),
+                privacy=self.services.privacy,
+                languages=languages,
+                clock=self.clock,
+            )
+        )
+
+    def user_id(self, name: str) -> UserId:
+        """Return the id of somebody by name."""
+        people = self.sandbox.world.people
+        return UserId(next(user.id for user in people if user.name == name))
+
+    async def records(self) -> list[Job]:
+        """Return every job of everybody, as stored."""
+        people = self.sandbox.world.people
+        return [job for user in people for job in await self.jobs.of_user(UserId(user.id), 100)]
+
+    @asynccontextmanager
+    async def on(self) -> AsyncIterator[None]:
+        """Log in and work."""
+        self.services.runner.start(self.services.steps)
+        await self.client.login(DEFAULT_TOKEN)
+        tasks = [
+            asyncio.create_task(self.client.connect()),
+            asyncio.create_task(self.replies.run()),
+        ]
+        try:
+            async with asyncio.timeout(30):
+                while not self.sandbox.world.bot_is_online:
+                    await asyncio.sleep(0.005)
+            yield
+        finally:
+            await self.services.runner.stop(grace_s=0.2)
+            await self.services.submits.aclose(grace_s=0)
+            await self.client.close()
+            tasks[1].cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def an_evening(root: Path, **settings: Any) -> AsyncIterator[Evening]:
+    """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
+    (root / "jobs").mkdir()
+    discords_own = discord.http.Route.BASE
+    db = await Database.open(root / "stemcord.db", durable=False)
+    try:
+        async with Sandbox() as sandbox:
+            sandbox.interactions.answer_within_s = PATIENCE_S
+            point_at(sandbox.api_base)
+            yield Evening(sandbox=sandbox, root=root, db=db, **settings)
+    finally:
+        await db.close()
+        point_at(discords_own)

@@ -1,0 +1,123 @@
+"""What tests of whole conversations have in common: what messages show, and places to talk in."""
+
+import asyncio
+from typing import Any
+
+from bot.domain.job import Job
+from sandbox.client import SandboxClient
+from sandbox.entities import EVERYONE, Guild, Role, User
+from tests.integration.conversations.live_bot import Evening
+
+Message = dict[str, Any]
+
+
+def shows(words: str) -> Any:
+    """Accept a message whose embed holds these words."""
+
+    def accepts(message: Message) -> bool:
+        return any(words in str(embed) for embed in message["embeds"])
+
+    return accepts
+
+
+def says(words: str) -> Any:
+    """Accept a message whose text holds these words."""
+
+    def accepts(message: Message) -> bool:
+        return words in message["content"]
+
+    return accepts
+
+
+def has_stems(message: Message) -> bool:
+    """Accept a message with files."""
+    return bool(message["attachments"])
+
+
+def labels(message: Message) -> list[str]:
+    """Return what the message's buttons say."""
+    items = [item for row in message["components"] for item in row["components"]]
+    return [item["label"] for item in items if "label" in item]
+
+
+def menu_of(message: Message) -> Message:
+    """Return the message's only menu."""
+    items = [item for row in message["components"] for item in row["components"]]
+    menu: Message
+    [menu] = [item for item in items if "options" in item]
+    return menu
+
+
+def filenames(message: Message) -> list[str]:
+    """Return the names of the message's files."""
+    return [attachment["filename"] for attachment in message["attachments"]]
+
+
+def job_id_of(message: Message) -> str:
+    """Return the id below a card."""
+    return str(message["embeds"][0]["footer"]["text"])
+
+
+def person(evening: Evening, name: str) -> User:
+    """Return somebody by name."""
+    return next(user for user in evening.sandbox.world.people if user.name == name)
+
+
+def settle_outside(evening: Evening, place: str) -> str:
+    """Make a place where the bot is no member; return the channel's id."""
+    world = evening.sandbox.world
+    ada, ben = person(evening, "Ada"), person(evening, "Ben")
+    world.change_user(ada.id, accepts_dms=ada.accepts_dms, installed_app=True)
+    match place:
+        case "user install":
+            guild_id = world.snowflakes.next()
+            everyone = Role(id=guild_id, name="@everyone", permissions=EVERYONE)
+            world.add_guild(
+                Guild(
+                    id=guild_id,
+                    name="Elsewhere",
+                    owner_id=ben.id,
+                    roles=(everyone,),
+                    members={ada.id: (), ben.id: ()},
+                    has_bot=False,
+                )
+            )
+            channel = world.add_text_channel(guild_id, "elsewhere")
+        case "group":
+            cleo = person(evening, "Cleo")
+            channel = world.add_private_channel("band", members=[ada.id, ben.id, cleo.id])
+        case _:
+            channel = world.add_private_channel("duet", members=[ada.id, ben.id])
+    return str(channel.id)
+
+
+async def until_sent(evening: Evening) -> None:
+    """Wait until the provider has the song; its card may not say so yet."""
+    async with asyncio.timeout(30):
+        while not evening.provider.submits:
+            await asyncio.sleep(0.005)
+
+
+async def until_nothing_is_owed(evening: Evening) -> None:
+    """Wait until no job is on its way, and no reply behind."""
+    async with asyncio.timeout(30):
+        while await evening.jobs.unfinished() or await evening.jobs.owed():
+            await asyncio.sleep(0.01)
+
+
+async def until_over(evening: Evening) -> Job:
+    """Wait until the only job is over, and nothing is owed to its reply."""
+    [job] = await evening.jobs.unfinished()
+    await until_nothing_is_owed(evening)
+    found = await evening.jobs.get(job.id)
+    assert found is not None
+    return found
+
+
+async def made(evening: Evening, people: SandboxClient, song: Any, **options: Any) -> Message:
+    """Have a song split, and return the message with its stems once the store knows of it."""
+    answer = await people.command("split", file=song, **options)
+    await until_nothing_is_owed(evening)
+    [message] = [each for each in await people.messages() if each["id"] == answer["message_id"]]
+    assert has_stems(message)
+    return message

@@ -1,0 +1,300 @@
+"""What the buttons and menus of cards do, and for whom."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ProviderRefused
+from sandbox.client import SandboxClient, SandboxRefused
+from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.scenes import (
+    Message,
+    filenames,
+    has_stems,
+    job_id_of,
+    labels,
+    made,
+    menu_of,
+    person,
+    says,
+    shows,
+    until_nothing_is_owed,
+    until_sent,
+)
+
+REFUSAL = "I know no such song of yours. `/jobs` shows those that I know."
+
+
+async def until_there_are(people: SandboxClient, count: int) -> list[Message]:
+    """Wait until a channel has so many messages with stems."""
+    async with asyncio.timeout(30):
+        while True:
+            found = [each for each in await people.messages() if has_stems(each)]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def test_stems_come_again_in_another_format(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    await ada.press(message, "As FLAC")
+    _, again = await until_there_are(ada, 2)
+    assert filenames(again) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
+    assert again["embeds"][0]["description"] == "Instrumental and vocals, 3:20, FLAC"
+    assert labels(again) == ["Other recipe", "As MP3", "To my DM", "Delete"]
+    assert len(evening.provider.submits) == 1
+    usage = await evening.services.quotas.usage(evening.user_id("Ada"))
+    assert usage.used == 4, "charged once"
+
+
+async def test_stems_go_to_ones_dm(evening: Evening, ada: SandboxClient, song: Path) -> None:
+    await ada.press(await made(evening, ada, song), "To my DM")
+    await ada.wait_for(says("The stems are in your direct messages."))
+    ada.in_channel("dm")
+    [message] = await until_there_are(ada, 1)
+    assert "To my DM" not in labels(message)
+
+
+async def test_whoever_takes_no_direct_messages_is_told(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    evening.sandbox.world.change_user(
+        person(evening, "Ada").id, accepts_dms=False, installed_app=False
+    )
+    await ada.press(message, "To my DM")
+    await ada.wait_for(says("Discord does not let me write to you."))
+
+
+async def test_delete_takes_the_message_and_the_files(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    job_id = job_id_of(message)
+    await ada.press(message, "Delete")
+    async with asyncio.timeout(30):
+        while await ada.messages():
+            await asyncio.sleep(0.01)
+    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
+    assert job.files_expired
+    assert not evening.files.of(job.id).path.exists()
+    await ada.command("result", job=job_id)
+    await ada.wait_for(says("These stems have been deleted."))
+
+
+async def test_another_recipe_is_another_job_of_the_same_song(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    await ada.press(message, "Other recipe")
+    asked = await ada.wait_for(says("What shall I make of it?"))
+    assert asked["ephemeral"]
+    menu = menu_of(asked)
+    assert [each["value"] for each in menu["options"]] == ["instrumental", "vocals"]
+    await ada.press(asked, menu["custom_id"], values=["vocals"])
+    _, other = await until_there_are(ada, 2)
+    assert other["embeds"][0]["title"] == "Neon Rain · Vocals"
+    assert not other["ephemeral"]
+
+
+async def test_a_song_whose_address_has_ended_is_signed_anew(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    await ada.advance(2 * 86_400)
+    await ada.press(message, "Other recipe")
+    asked = await ada.wait_for(says("What shall I make of it?"))
+    await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
+    await until_there_are(ada, 2)
+    assert any(entry["path"] == "/attachments/refresh-urls" for entry in await ada.log())
+
+
+async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    await ada.advance(2 * 86_400)
+    await ada.fault("POST /attachments/refresh-urls", status=404)
+    await ada.press(message, "Other recipe")
+    asked = await ada.wait_for(says("What shall I make of it?"))
+    await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
+    await ada.wait_for(says("Please send it again."))
+
+
+async def test_a_failed_song_can_be_tried_again(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    evening.provider.on_submit.append(ProviderRefused("no"))
+    await ada.command("split", file=song)
+    message = await ada.wait_for(shows("Nothing was charged."))
+    assert labels(message) == ["Try again"]
+    await ada.press(message, "Try again")
+    again = await ada.wait_for(has_stems)
+    assert again["id"] != message["id"]
+
+
+async def test_the_same_file_and_recipe_show_the_stems_again_uncharged(
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    evening.downloads.song = b"the very same"
+    first = await made(evening, ada, song)
+    await ada.command("split", file=song, format="flac")
+    _, second = await until_there_are(ada, 2)
+    assert job_id_of(second) != job_id_of(first)
+    assert second["embeds"][0]["description"] == (
+        "Instrumental and vocals, 3:20, FLAC\nYou had these stems already, so nothing was charged."
+    )
+    await ada.command("split", file=song, stems="vocals")
+    await until_there_are(ada, 3)
+    await ben.command("split", file=song)
+    await until_there_are(ben, 4)
+    assert len(evening.provider.submits) == 3, "another recipe and another user are no repeats"
+    assert (await evening.services.quotas.usage(evening.user_id("Ada"))).used == 8
+
+
+async def test_stems_of_a_deleted_job_are_made_anew(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    evening.downloads.song = b"the very same"
+    await ada.press(await made(evening, ada, song), "Delete")
+    async with asyncio.timeout(30):
+        while await ada.messages():
+            await asyncio.sleep(0.01)
+    await made(evening, ada, song)
+    assert len(evening.provider.submits) == 2
+
+
+async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song, private=True)
+    await ada.press(message, "As FLAC")
+    _, again = await until_there_are(ada, 2)
+    assert again["ephemeral"]
+    async with asyncio.timeout(30):
+        # The first showing may be just about to end, and there is one at a time.
+        while len(found := list(filter(has_stems, await ada.messages()))) < 3:
+            await ada.command("result", job=job_id_of(message))
+            await asyncio.sleep(0.5)
+    assert all(each["ephemeral"] for each in found)
+    assert await ben.messages() == []
+
+
+async def test_what_was_split_in_the_dm_is_shown_to_one_person_in_a_server(
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    ada.in_channel("dm")
+    job_id = job_id_of(await made(evening, ada, song))
+    ada.in_channel("karaoke")
+    await ada.command("result", job=job_id)
+    [message] = await until_there_are(ada, 1)
+    assert message["ephemeral"]
+    assert await ben.messages() == []
+
+
+async def test_result_shows_how_far_an_unfinished_song_is(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    evening.provider.gate = asyncio.Event()
+    await ada.command("split", file=song)
+    await until_sent(evening)
+    [job] = await evening.jobs.unfinished()
+    await ada.command("result", job=f"`{job.id.upper()}` ")
+    message = await ada.wait_for(lambda found: bool(found["ephemeral"]))
+    assert job_id_of(message) == job.id
+    assert labels(message) == ["Cancel"]
+    assert await ada.autocomplete("result", "job", "") == []
+
+
+async def test_a_song_is_shown_again_from_the_list(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    job_id = job_id_of(await made(evening, ada, song))
+    await ada.command("jobs")
+    listed = await ada.wait_for(shows("Your songs"))
+    await ada.press(listed, menu_of(listed)["custom_id"], values=[job_id])
+    await until_there_are(ada, 2)
+
+
+async def test_one_wish_at_a_time(evening: Evening, ada: SandboxClient, song: Path) -> None:
+    message = await made(evening, ada, song)
+    evening.audio.gate = asyncio.Event()
+    await ada.press(message, "As FLAC")
+    await ada.press(message, "To my DM")
+    await ada.wait_for(says("I am still busy with your last request."))
+    evening.audio.gate.set()
+    await until_there_are(ada, 2)
+
+
+async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    evening.audio.gate = asyncio.Event()
+    await ada.press(message, "As FLAC")
+    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
+    await evening.services.showings.discard(job)
+    evening.audio.gate.set()
+    await ada.wait_for(says("These stems have been deleted."))
+
+
+async def test_a_showing_that_discord_finds_too_large_comes_smaller(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    await ada.fault("PATCH /webhooks/*", status=413, code=40005, times=1)
+    await ada.command("result", job=job_id_of(message))
+    await until_there_are(ada, 2)
+
+
+async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ben, song)
+    await ada.press(message, "As FLAC")
+    assert (await ada.wait_for(says(REFUSAL)))["ephemeral"]
+    await ada.press(message, "Delete")
+    async with asyncio.timeout(30):
+        while any(map(has_stems, await ben.messages())):
+            await asyncio.sleep(0.01)
+    [job] = await evening.jobs.of_user(evening.user_id("Ben"), 5)
+    assert job.has_stems
+    evening.downloads.gate = asyncio.Event()
+    await ben.command("split", file=song)
+    message = await ada.wait_for(shows("Getting your file"))
+    await ada.press(message, "Cancel")
+    message = await ben.wait_for(shows("A manager of this server stopped this one."))
+
+
+async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(
+    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    message = await made(evening, ada, song)
+    evening.provider.on_submit.append(ProviderRefused("no"))
+    await ada.command("split", file=song)
+    sorry = await ada.wait_for(lambda found: labels(found) == ["Try again"])
+    await until_nothing_is_owed(evening)
+    before = await evening.records()
+    presses = [(message, label) for label in labels(message)] + [(sorry, "Try again")]
+    for number in range(200):
+        await ben.press(*presses[number % len(presses)])
+    async with asyncio.timeout(20):
+        while len(await ben.messages()) < 202:
+            await asyncio.sleep(0.02)
+    answers = [each for each in await ben.messages() if each["ephemeral"]]
+    assert [each["content"] for each in answers] == [REFUSAL] * 200
+    assert len([each for each in await ada.messages() if each["ephemeral"]]) == 0
+    assert await evening.records() == before
+
+
+async def test_a_format_that_would_not_fit_is_not_offered(
+    evening: Evening, ada: SandboxClient, song: Path
+) -> None:
+    evening.sandbox.world.attachment_size_limit = 16_000
+    message = await made(evening, ada, song)
+    assert labels(message) == ["Other recipe", "To my DM", "Delete"]
+    with pytest.raises(SandboxRefused):
+        await ada.press(message, f"as-flac:{job_id_of(message)}")

@@ -1,0 +1,184 @@
+"""Links of our own and second messages, as people meet them: from the card to the file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDictProxy
+
+from bot.domain.job import State
+from bot.domain.recipes import AudioFormat
+from bot.ops.file_routes import FileRoutes
+from sandbox.client import SandboxClient
+from tests.integration.conversations.live_bot import Evening, an_evening
+from tests.integration.conversations.scenes import (
+    Message,
+    filenames,
+    job_id_of,
+    labels,
+    shows,
+    until_nothing_is_owed,
+)
+from tests.integration.conversations.test_privacy import forget
+from tests.unit.delivery.test_encoder import SIX
+
+MIB = 1024 * 1024
+
+
+class Open:
+    """An evening whose files can be fetched from outside."""
+
+    def __init__(self, evening: Evening) -> None:
+        self.evening = evening
+        links = evening.services.links
+        assert links is not None
+        app = web.Application()
+        routes = FileRoutes(links=links, jobs=evening.jobs, files=evening.files)
+        app.add_routes(routes.routes())
+        self.server = TestServer(app)
+
+    async def fetch(self, url: str) -> tuple[int, bytes, CIMultiDictProxy[str]]:
+        """Fetch what is at a public address, where a proxy would pass it on to."""
+        path = url.removeprefix("https://stems.example.org")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.server.host}:{self.server.port}{path}") as answer,
+        ):
+            return answer.status, await answer.read(), answer.headers
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+        evening = await stack.enter_async_context(
+            an_evening(tmp_path, public_url="https://stems.example.org")
+        )
+        await stack.enter_async_context(evening.on())
+        found = Open(evening)
+        await stack.enter_async_context(found.server)
+        yield found
+
+
+@pytest.fixture
+async def ada(opened: Open) -> AsyncIterator[SandboxClient]:
+    async with SandboxClient(opened.evening.sandbox.base_url) as client:
+        yield client
+
+
+def links_in(message: Message) -> list[str]:
+    lines = str(message["embeds"][0]["description"]).splitlines()
+    return [line.partition("](")[2].partition(")")[0] for line in lines if line.startswith("[")]
+
+
+async def linked(opened: Open, ada: SandboxClient, song: Path, **options: Any) -> Message:
+    opened.evening.audio.bytes_at = {AudioFormat.WAV: 35 * MIB}
+    await ada.command("split", file=song, format="wav", **options)
+    message = await ada.wait_for(shows("expires"))
+    await until_nothing_is_owed(opened.evening)
+    return message
+
+
+async def test_what_does_not_fit_is_fetched_by_the_cards_links(
+    opened: Open, ada: SandboxClient, song: Path
+) -> None:
+    message = await linked(opened, ada, song)
+    description = message["embeds"][0]["description"]
+    assert description.startswith("Instrumental and vocals, 3:20, WAV\n[Instrumental, WAV](https")
+    assert "expires <t:" in description
+    assert filenames(message) == []
+    assert "As FLAC" in labels(message)
+    for url, saved_as in zip(links_in(message), ["Instrumental", "Vocals"], strict=True):
+        status, body, headers = await opened.fetch(url)
+        assert (status, body) == (200, b"song")
+        assert headers["Content-Type"] == "audio/wav"
+        assert f'filename="Neon Rain ({saved_as}).wav"' in headers["Content-Disposition"]
+
+
+async def test_links_end_with_retention(opened: Open, ada: SandboxClient, song: Path) -> None:
+    [url, _] = links_in(await linked(opened, ada, song))
+    await ada.advance(24 * 3600 + 60)
+    assert (await opened.fetch(url))[0] == 410
+    await opened.evening.services.retention.sweep()
+    assert (await opened.fetch(url))[0] == 410
+
+
+async def test_links_end_with_deletion(opened: Open, ada: SandboxClient, song: Path) -> None:
+    message = await linked(opened, ada, song)
+    [url, _] = links_in(message)
+    await ada.press(message, "Delete")
+    for _ in range(100):
+        if (status := (await opened.fetch(url))[0]) == 410:
+            break
+    assert status == 410
+
+
+async def test_links_end_with_being_forgotten(opened: Open, ada: SandboxClient, song: Path) -> None:
+    [url, _] = links_in(await linked(opened, ada, song))
+    await forget(ada)
+    await ada.wait_for(shows("Everything of yours is deleted"))
+    assert (await opened.fetch(url))[0] == 410
+
+
+async def test_a_showing_again_leads_to_the_same_files(
+    opened: Open, ada: SandboxClient, song: Path
+) -> None:
+    message = await linked(opened, ada, song)
+    await ada.command("result", job=job_id_of(message))
+    again = await ada.wait_for(
+        lambda found: shows("expires")(found) and found["id"] != message["id"]
+    )
+    assert links_in(again) == links_in(message)
+
+
+@pytest.fixture
+async def six(tmp_path: Path) -> AsyncIterator[Evening]:
+    async with an_evening(tmp_path, models=(SIX,)) as evening, evening.on():
+        # What is uploaded is small all the same, so the sandbox takes it.
+        evening.audio.bytes_at = {AudioFormat.MP3: 7 * MIB}
+        yield evening
+
+
+SIX_NAMES = ["Vocals", "Drums", "Bass", "Guitar", "Piano", "Other"]
+
+
+@pytest.mark.parametrize("private", [False, True])
+async def test_six_stems_come_in_two_messages(six: Evening, song: Path, private: bool) -> None:
+    async with SandboxClient(six.sandbox.base_url) as ada:
+        await ada.command("split", file=song, stems="6-stems", private=private)
+        rest = await ada.wait_for(shows("The rest of the stems"))
+        [first, second] = await ada.messages()
+        assert second["id"] == rest["id"]
+        names = [f"Neon Rain ({name}).mp3" for name in SIX_NAMES]
+        assert (filenames(first), filenames(second)) == (names[:3], names[3:])
+        assert first["ephemeral"] is second["ephemeral"] is private
+        assert labels(second) == ["Delete"]
+        await until_nothing_is_owed(six)
+        [job] = await six.records()
+        assert job.state is State.DELIVERED
+
+
+async def test_where_no_second_message_is_taken_all_six_share_one(six: Evening, song: Path) -> None:
+    async with SandboxClient(six.sandbox.base_url) as ada:
+        await ada.fault("POST /channels/*/messages", status=403, code=50013)
+        await ada.fault("POST /webhooks/*", status=403, code=50013)
+        six.audio.bytes_at = {AudioFormat.MP3: 4 * MIB}
+        await ada.command("split", file=song, stems="6-stems")
+        await ada.wait_for(lambda message: len(message["attachments"]) == 6)
+        assert len(await ada.messages()) == 1
+
+
+async def test_the_second_message_is_deleted_by_its_own_button(six: Evening, song: Path) -> None:
+    async with SandboxClient(six.sandbox.base_url) as ada:
+        await ada.command("split", file=song, stems="6-stems")
+        rest = await ada.wait_for(shows("The rest of the stems"))
+        await until_nothing_is_owed(six)
+        await ada.press(rest, "Delete")
+        async with asyncio.timeout(30):
+            while len(await ada.messages()) > 1:
+                await asyncio.sleep(0.01)

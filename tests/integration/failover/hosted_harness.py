@@ -1,0 +1,190 @@
+"""The real services and adapters over HTTP, against the vendors' stand-ins; only sound is faked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bot.domain.clock import SystemClock
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import Job, Source, UserId
+from bot.domain.recipes import Recipe
+from bot.net.api_client import Timeouts
+from bot.net.downloads import Downloads
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
+from bot.providers.audiocleaner import AudioCleaner
+from bot.providers.finevoice import FineVoice
+from bot.providers.interface import Provider, ProviderContext
+from bot.providers.soundverse import Soundverse
+from sandbox.server import Sandbox
+from sandbox.vendors.forms import KEY
+from sandbox.vendors.vendor import Vendor
+from storage.upkeep.invariants import Terms, audit
+from tests.support.fakes import FakeAudio
+from tests.support.harness import REQUEST, House
+from tests.support.transport_fakes import no_tls
+
+SONG_S = 0.5
+MAX_RESULT_BYTES = 1 << 20
+PLACES = 25
+"""More than they declare, so that a hundred jobs that wait for a vendor do not wait for long."""
+QUICK = Timeouts(slot_s=30.0, connect_s=2.0, write_s=1.0, read_s=1.0, total_s=1.5)
+WORKING = Timeouts(slot_s=30.0, connect_s=10.0, write_s=10.0, read_s=30.0, total_s=30.0)
+
+_users = count(1)
+
+
+class BriefAudioCleaner(AudioCleaner):
+    declared = replace(AudioCleaner.declared, concurrency=PLACES)
+    timeouts = QUICK
+
+
+class BriefFineVoice(FineVoice):
+    declared = replace(FineVoice.declared, concurrency=PLACES)
+    timeouts = QUICK
+
+
+class BriefSoundverse(Soundverse):
+    declared = replace(Soundverse.declared, concurrency=PLACES)
+    timeouts = QUICK
+
+
+class PatientAudioCleaner(AudioCleaner):
+    timeouts = WORKING
+
+
+class PatientFineVoice(FineVoice):
+    timeouts = WORKING
+
+
+BRIEF: dict[str, type[AudioCleaner | FineVoice | Soundverse]] = {
+    "audiocleaner": BriefAudioCleaner,
+    "finevoice": BriefFineVoice,
+    "soundverse": BriefSoundverse,
+}
+NEXT = {"audiocleaner": "finevoice", "finevoice": "audiocleaner", "soundverse": "audiocleaner"}
+"""Who takes over in these tests."""
+PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
+    "audiocleaner": PatientAudioCleaner,
+    "finevoice": PatientFineVoice,
+}
+
+
+@dataclass
+class Street:
+    """A house and the vendors that it sends songs to."""
+
+    house: House
+    sandbox: Sandbox
+    song: Source
+
+    def vendor(self, name: str) -> Vendor:
+        found = self.sandbox.vendors.find(name)
+        assert found is not None
+        return found
+
+    async def send(self, jobs: int, *, recipe: Recipe = Recipe.VOCALS, **changes: Any) -> list[Job]:
+        """Have so many users send a song each."""
+        return [
+            await self._ask(
+                user_id=UserId(next(_users)), source=self.song, recipe=recipe, **changes
+            )
+            for _ in range(jobs)
+        ]
+
+    async def _ask(self, **request: Any) -> Job:
+        """Ask as often as a user does whom the bot tells that it has too much to do."""
+        while True:
+            try:
+                return await self.house.split(**request)
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+
+    async def ends(self, jobs: Sequence[Job], *, within_s: float = 60.0) -> list[Job]:
+        """Wait until every job is over; return them as they ended."""
+        return [await self.house.until(job.id, within_s=within_s) for job in jobs]
+
+    async def settled(self, name: str) -> None:
+        """Wait until a vendor has ended all its work, also what nobody waits for any more."""
+        while self.vendor(name).workshop.running:
+            await asyncio.sleep(0.01)
+
+    async def attempts(self, jobs: Sequence[Job], provider: str) -> list[str]:
+        """Return the states of the jobs' attempts at a provider."""
+        return [
+            attempt.state.value
+            for job in jobs
+            for attempt in await self.house.jobs.attempts(job.id)
+            if attempt.provider == provider
+        ]
+
+    def broken_promises(self) -> list[str]:
+        """Return what an audit finds wrong; replies are nobody's here."""
+        terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
+        findings = audit(self.house.root / "stemcord.db", self.house.root / "jobs", terms)
+        return [str(each) for each in findings if not each.is_good and each.invariant != 5]
+
+
+@asynccontextmanager
+async def open_street(
+    root: Path, song: Path, *providers: type[AudioCleaner | FineVoice | Soundverse], **settings: Any
+) -> AsyncIterator[Street]:
+    """Open a sandbox, and a house that prefers these providers in this order."""
+    async with Sandbox() as sandbox:
+        for vendor in sandbox.vendors.all:
+            vendor.conduct.latency_s = 0.0
+            vendor.conduct.drip_s = 0.2
+        house = await House.build(
+            root,
+            *_adapters(sandbox, providers),
+            clock=SystemClock(),  # type: ignore[arg-type] # a real one, matching by shape
+            **{"max_active_jobs": 1000, **settings},
+        )
+        house.audio = _short(house.audio)
+        try:
+            yield Street(house=house, sandbox=sandbox, song=await _uploaded(sandbox, song))
+        finally:
+            await house.close()
+            for provider in house.providers.values():
+                await provider.aclose()
+
+
+def _adapters(
+    sandbox: Sandbox, kinds: Sequence[type[AudioCleaner | FineVoice | Soundverse]]
+) -> list[Provider]:
+    host = sandbox.base_url.removeprefix("http://")
+    way = GuardedTransport(trusted=TrustedHosts.parse([host]), tls=no_tls())
+    settings = {}
+    for vendor in sandbox.vendors.all:
+        settings[f"{vendor.name.upper()}_API_KEY"] = KEY
+        settings[f"{vendor.name.upper()}_BASE_URL"] = f"{sandbox.base_url}/vendors/{vendor.name}"
+    context = ProviderContext(
+        settings=settings,
+        transport=way,
+        downloads=Downloads(transport=way),
+        clock=SystemClock(),
+        max_result_bytes=MAX_RESULT_BYTES,
+    )
+    made = [kind.create(context) for kind in kinds]
+    return [each for each in made if each is not None]
+
+
+def _short(audio: FakeAudio) -> FakeAudio:
+    audio.duration_s = SONG_S
+    return audio
+
+
+async def _uploaded(sandbox: Sandbox, song: Path) -> Source:
+    content = await asyncio.to_thread(song.read_bytes)
+    async with httpx.AsyncClient(verify=False) as http:
+        answer = await http.post(
+            f"{sandbox.base_url}/sandbox/uploads", files={"file": (song.name, content)}
+        )
+    return replace(REQUEST.source, url=str(answer.json()["url"]), size_bytes=len(content))

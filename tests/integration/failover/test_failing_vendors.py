@@ -1,0 +1,143 @@
+"""A vendor fails in each way that its documents or the network allow: every job ends well.
+
+It is delivered by the next provider, or fails with a sentence that says what to do; nothing is
+sent twice that may have arrived, and nothing is charged that was not delivered.
+"""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bot.domain.attempt import AttemptState
+from bot.domain.errors import Reason
+from bot.domain.job import Job, State
+from bot.ui.texts import messages
+from sandbox.vendors.audiocleaner import AudioCleaner
+from sandbox.vendors.finevoice import FineVoice
+from sandbox.vendors.modes import POINT, Mode, Point
+from sandbox.vendors.soundverse import Soundverse
+from sandbox.vendors.vendor import Vendor
+from tests.integration.failover.hosted_harness import BRIEF, NEXT, PATIENT, Street, open_street
+
+VENDORS: tuple[type[Vendor], ...] = (AudioCleaner, FineVoice, Soundverse)
+WAYS = [(vendor.name, mode) for vendor in VENDORS for mode in Mode if mode in vendor.modes]
+FAILING = [(name, mode) for name, mode in WAYS if mode is not Mode.OK]
+
+TAKEN_IN_STRIDE = {
+    *((vendor.name, Mode.WRONG_CONTENT_TYPE) for vendor in VENDORS),  # looked at, not believed
+    ("audiocleaner", Mode.UNKNOWN_STATUS),  # a word that is no end counts as running
+    ("audiocleaner", Mode.EXPIRED_LINKS),  # asking again gives links that work
+    ("finevoice", Mode.EXPIRED_LINKS),
+}
+"""What keeps a provider from nothing."""
+JOB_TIMEOUT_MINUTES = 0.1
+
+slice_of_all = [
+    ("audiocleaner", Mode.NO_CREDIT),
+    ("audiocleaner", Mode.RESET_AFTER_SUBMIT),
+    ("finevoice", Mode.EXPIRED_LINKS),
+    ("soundverse", Mode.MODERATION),
+]
+
+
+def ids(way: object) -> str:
+    return str(way)
+
+
+async def sent_while_failing(street: Street, name: str, mode: Mode, jobs: int) -> list[Job]:
+    street.vendor(name).conduct.change(mode)
+    sent = await street.send(jobs)
+    return await street.ends(sent, within_s=240)
+
+
+async def assert_nothing_twice(street: Street, name: str, jobs: list[Job]) -> None:
+    """Compare what the vendor counted with what is on record."""
+    vendor = street.vendor(name)
+    states = Counter(await street.attempts(jobs, name))
+    not_sent = states[AttemptState.NOT_SENT]
+    may_have_arrived = sum(states.values()) - not_sent
+    assert vendor.accepted <= may_have_arrived <= len(jobs)
+    # Fewer, where it did not get to reading before we lost patience.
+    assert vendor.submits <= sum(states.values())
+
+
+async def check_with_next(street: Street, name: str, mode: Mode, jobs: int) -> None:
+    done = await sent_while_failing(street, name, mode, jobs)
+    assert {job.state for job in done} == {State.DELIVERED}
+    providers = {job.provider for job in done}
+    assert providers == ({name} if (name, mode) in TAKEN_IN_STRIDE else {NEXT[name]})
+    await assert_nothing_twice(street, name, done)
+    assert street.broken_promises() == []
+
+
+async def check_alone(street: Street, name: str, mode: Mode, jobs: int) -> None:
+    done = await sent_while_failing(street, name, mode, jobs)
+    if (name, mode) in TAKEN_IN_STRIDE:
+        assert {job.state for job in done} == {State.DELIVERED}
+        return
+    for job in done:
+        assert job.state is State.FAILED
+        assert job.problem is not None
+        assert job.problem.reason in (Reason.PROVIDERS_FAILED, Reason.TIMED_OUT)
+        assert "again" in messages.problem(job.problem)
+        assert (await street.house.usage(job.request.user_id)).left == 60
+    await assert_nothing_twice(street, name, done)
+    assert street.broken_promises() == []
+
+
+@pytest.mark.parametrize(("name", "mode"), slice_of_all, ids=ids)
+async def test_the_next_provider_takes_over(
+    tmp_path: Path, song: Path, name: str, mode: Mode
+) -> None:
+    async with open_street(tmp_path, song, BRIEF[name], PATIENT[NEXT[name]]) as street:
+        await check_with_next(street, name, mode, 6)
+
+
+async def test_without_a_next_provider_the_job_fails_with_advice(
+    tmp_path: Path, song: Path
+) -> None:
+    async with open_street(tmp_path, song, BRIEF["finevoice"]) as street:
+        await check_alone(street, "finevoice", Mode.BAD_KEY, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mode"), FAILING, ids=ids)
+async def test_a_hundred_jobs_end_at_the_next_provider(
+    tmp_path: Path, song: Path, name: str, mode: Mode
+) -> None:
+    minutes = JOB_TIMEOUT_MINUTES if mode is Mode.NEVER_FINISHES else 60
+    async with open_street(
+        tmp_path, song, BRIEF[name], PATIENT[NEXT[name]], job_timeout_minutes=minutes
+    ) as street:
+        await check_with_next(street, name, mode, 100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mode"), FAILING, ids=ids)
+async def test_a_hundred_jobs_without_a_next_provider_fail_with_advice(
+    tmp_path: Path, song: Path, name: str, mode: Mode
+) -> None:
+    # The line for who rests is left when its patience ends, which is the deadline's length.
+    async with open_street(
+        tmp_path, song, BRIEF[name], job_timeout_minutes=JOB_TIMEOUT_MINUTES
+    ) as street:
+        waking = asyncio.create_task(keep_looking(street))
+        try:
+            await check_alone(street, name, mode, 100)
+        finally:
+            waking.cancel()
+
+
+async def keep_looking(street: Street) -> None:
+    """Have every waiting job look again now, instead of in some seconds."""
+    while True:
+        for job in await street.house.jobs.unfinished():
+            street.house.services.runner.wake(job.id)
+        await asyncio.sleep(0.5)
+
+
+def test_every_way_to_fail_is_among_these() -> None:
+    assert {mode for _, mode in FAILING} == set(Mode) - {Mode.OK}
+    assert all(POINT[mode] is not Point.NOWHERE for _, mode in FAILING)

@@ -1,0 +1,151 @@
+"""The services against a plain model, in made-up evenings: requests, faults, crashes, midnights.
+
+After everything that happens, jobs move on for some rounds, with good or bad luck; then house and
+paper must agree. `make test ARGS="-m chaos"` makes up many more evenings than the default run.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bot.domain.job import State
+from tests.support.modelled_harness import USERS, Town
+from tests.support.reference_model import PaperJob
+
+Happening = Callable[..., Coroutine[Any, Any, None]]
+
+FATES = st.lists(st.integers(0, 40), max_size=4)
+PICK = st.integers(0, 20)
+REQUESTS = st.lists(
+    st.tuples(
+        st.sampled_from(USERS), st.integers(1, 9), st.sampled_from([True] * 6 + [False, None])
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def happening(**drawn: Any) -> Callable[[Happening], Any]:
+    """Let something happen, then jobs move on, then both sides be compared."""
+
+    def as_rule(happens: Happening) -> Any:
+        def whole(evening: "Evenings", fates: list[int], **values: Any) -> None:
+            async def happen() -> None:
+                await happens(evening, **values)
+                await evening.town.rounds(fates)
+                await evening.town.agree([evening.town.period])
+
+            evening.run(happen())
+
+        whole.__name__ = happens.__name__
+        return rule(fates=FATES, **drawn)(whole)
+
+    return as_rule
+
+
+def while_a_job_is(*states: State) -> Callable[[Any], Any]:
+    return precondition(lambda evening: evening.town.paper.in_state(*states))
+
+
+class Evenings(RuleBasedStateMachine):
+    """What may happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.Runner()
+        self.town = Town()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._loop.run(work)
+
+    def pick(self, number: int, *states: State) -> PaperJob:
+        jobs = self.town.paper.in_state(*states)
+        return jobs[number % len(jobs)]
+
+    @initialize()
+    def open(self) -> None:
+        self.run(self.town.open())
+
+    @happening(requests=REQUESTS)
+    async def people_ask(self, requests: list[tuple[Any, int, bool | None]]) -> None:
+        for user, minutes, hears in requests:
+            await self.town.ask(user, minutes, hears=hears)
+
+    @while_a_job_is(*State)
+    @happening(number=PICK)
+    async def nothing_comes_of_it(self, number: int) -> None:
+        await self.town.ask_again(self.pick(number, *State))
+        await self.town.cancel_as_a_stranger(self.pick(number, *State))
+
+    @while_a_job_is(*State)
+    @happening(number=PICK)
+    async def somebody_cancels(self, number: int) -> None:
+        await self.town.cancel(self.pick(number, *State))
+
+    @while_a_job_is(State.RECEIVED, State.HELD, State.SUBMITTING)
+    @happening(number=PICK)
+    async def somebody_cancels_in_mid_step(self, number: int) -> None:
+        job = self.pick(number, State.RECEIVED, State.HELD, State.SUBMITTING)
+        await self.town.cancel_in_mid_step(job)
+
+    @happening(user=st.sampled_from(USERS), minutes=st.integers(0, 9))
+    async def the_owner_is_kind(self, user: Any, minutes: int) -> None:
+        if minutes:
+            await self.town.grant(user, minutes)
+        else:
+            await self.town.reset(user)
+
+    @happening(hours=st.sampled_from([0.01, 0.1, 1.1, 7, 13, 25]))
+    async def time_passes(self, hours: float) -> None:
+        await self.town.wait(hours)
+
+    @happening()
+    async def replies_are_written(self) -> None:
+        await self.town.write_replies()
+
+    @happening(new_allowance=st.sampled_from([12, 12, 12, 3, 0]))
+    async def the_bot_crashes(self, new_allowance: int) -> None:
+        await self.town.crash(new_allowance)
+
+    @while_a_job_is(State.HELD, State.SUBMITTING)
+    @happening(number=PICK, is_stopped=st.booleans())
+    async def the_bot_goes_down_while_sending(self, number: int, is_stopped: bool) -> None:
+        job = self.pick(number, State.HELD, State.SUBMITTING)
+        await self.town.crash_while_sending(job, is_stopped=is_stopped)
+
+    def teardown(self) -> None:
+        try:
+            self.run(self.town.see_it_through())
+        finally:
+            self.run(self.town.close())
+            self._loop.close()
+
+
+SLICE = settings(
+    max_examples=50,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+WHOLE = settings(SLICE, max_examples=200, stateful_step_count=50, derandomize=False)
+
+
+def test_some_evenings_agree_with_the_paper() -> None:
+    run_state_machine_as_test(Evenings, settings=SLICE)
+
+
+@pytest.mark.chaos
+def test_many_evenings_agree_with_the_paper() -> None:
+    run_state_machine_as_test(Evenings, settings=WHOLE)

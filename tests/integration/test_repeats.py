@@ -1,0 +1,136 @@
+"""The same user's same file again: no second charge, and nothing shared between users."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import ProviderRefused, Reason, Rejected
+from bot.domain.job import Job, State
+from bot.domain.recipes import AudioFormat, Recipe, Stem
+from storage.upkeep.invariants import Terms, audit
+from tests.support.fakes import FakeProvider
+from tests.support.harness import BEN, House
+
+
+@pytest.fixture
+def same(house: House) -> House:
+    """A house to which everybody sends the very same file."""
+    house.downloads.song = b"the very same"
+    return house
+
+
+async def split(house: House, **changes: Any) -> Job:
+    job = await house.split(**changes)
+    return await house.until(job.id)
+
+
+async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
+    same: House, tmp_path: Path
+) -> None:
+    first = await split(same)
+    again = await split(same, audio_format=AudioFormat.FLAC)
+    assert again.state is State.DELIVERED
+    assert (again.repeat_of, again.minutes, again.frames) == (first.id, None, first.frames)
+    assert (await same.usage()).used == first.minutes
+    assert len(same.provider.submits) == 1
+    terms = Terms(now=same.clock.now(), keep=timedelta(hours=24), drained=True)
+    findings = audit(tmp_path / "stemcord.db", tmp_path / "jobs", terms)
+    broken = {each.claim: each.offenders for each in findings if each.offenders}
+    # A fake delivers here, so nobody writes the replies.
+    assert set(broken) <= {"finished replies show how it ended", "no token is kept without need"}
+
+
+async def test_a_repeat_outlives_the_job_that_it_repeats(same: House) -> None:
+    first = await split(same)
+    again = await split(same)
+    await same.services.showings.discard(first)
+    assert same.files.of(again.id).master(Stem.VOCALS).read_bytes() == b"flac"
+    third = await split(same)
+    assert third.repeat_of == again.id
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"user_id": BEN}, {"recipe": Recipe.VOCALS}, {"provider": "fake"}],
+    ids=["another user", "another recipe", "another provider"],
+)
+async def test_what_differs_is_no_repeat(same: House, changes: dict[str, Any]) -> None:
+    await split(same)
+    other = await split(same, **changes)
+    assert other.repeat_of is None
+    assert other.minutes == 4
+
+
+async def test_stems_that_are_gone_are_made_anew(same: House) -> None:
+    first = await split(same)
+    await same.services.showings.discard(first)
+    await same.services.showings.discard(await same.job(first.id))
+    again = await split(same)
+    assert again.repeat_of is None
+    with pytest.raises(Rejected) as refusal:
+        async with same.services.showings.packed(
+            await same.job(first.id), name="x", limit_bytes=10**7
+        ):
+            pytest.fail("there is nothing to show")
+    assert refusal.value.problem.reason is Reason.FILES_EXPIRED
+
+
+async def test_stems_lost_on_the_disk_are_made_anew(same: House) -> None:
+    first = await split(same)
+    await same.files.remove(first.id)
+    again = await split(same)
+    assert again.repeat_of is None
+    assert again.state is State.DELIVERED
+
+
+async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: House) -> None:
+    first = await split(same)
+    same.files.of(first.id).master(Stem.VOCALS).unlink()
+    again = await split(same)
+    assert again.repeat_of is None
+    assert (again.state, again.minutes) == (State.DELIVERED, 4)
+
+
+async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: House) -> None:
+    job = await split(same)
+    await same.files.remove(job.id)  # as `discard` does, before it is noted
+    with pytest.raises(Rejected) as refusal:
+        async with same.services.showings.packed(job, name="x", limit_bytes=10**7):
+            pytest.fail("there is nothing to show")
+    assert refusal.value.problem.reason is Reason.FILES_EXPIRED
+
+
+async def test_a_job_at_work_cannot_be_thrown_away(same: House) -> None:
+    with pytest.raises(Rejected):
+        await same.services.showings.discard(await same.receive())
+
+
+async def test_a_showing_leaves_nothing_behind(house: House) -> None:
+    job = await split(house)
+    folder = house.files.of(job.id).parcel
+    async with house.services.showings.packed(job, name="1", limit_bytes=10**7) as parcel:
+        assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
+        assert all(file.path.exists() for file in parcel.files)
+    assert not any(folder.iterdir())
+
+
+async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_submit.append(ProviderRefused("not this one"))
+    second.gate = asyncio.Event()
+    house = await House.build(tmp_path, first, second)
+    try:
+        job = await house.split()
+        async with asyncio.timeout(30):
+            while not second.submits:
+                await asyncio.sleep(0.005)
+        progress = house.board.get(job.id)
+        second.gate.set()
+        await house.until(job.id)
+    finally:
+        await house.close()
+    assert progress is not None
+    assert (progress.provider, progress.former) == ("Second", "First")

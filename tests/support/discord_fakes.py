@@ -1,0 +1,149 @@
+"""Hand-written stand-ins for what discord.py hands to commands, and for what they call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.domain.job import Job, JobId, Reply, Request, UserId
+from tests.support.card_factories import a_job
+
+
+class FakeHttpAnswer:
+    """What discord.py's exceptions want of an HTTP answer."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.reason = "as the test says"
+        self.headers: dict[str, str] = {}
+
+
+def refusal(status: int, code: int = 0) -> discord.HTTPException:
+    """Return the exception that discord.py raises for a refusal."""
+    kinds = {403: discord.Forbidden, 404: discord.NotFound}
+    kind = kinds.get(status, discord.HTTPException)
+    return kind(FakeHttpAnswer(status), {"code": code, "message": "no"})
+
+
+@dataclass
+class FakeCallback:
+    """What Discord answers to a deferred answer."""
+
+    message_id: int | None = 70
+
+
+@dataclass
+class FakeResponse:
+    """The first answer to an interaction; `errors` are raised before it succeeds."""
+
+    errors: list[BaseException] = field(default_factory=list)
+    deferred: list[bool] = field(default_factory=list)
+    sent: list[tuple[str | None, dict[str, Any]]] = field(default_factory=list)
+    type: discord.InteractionResponseType | None = None
+
+    def is_done(self) -> bool:
+        return self.type is not None
+
+    async def defer(self, *, ephemeral: bool = False, thinking: bool = False) -> FakeCallback:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.deferred.append(ephemeral)
+        self.type = discord.InteractionResponseType.deferred_channel_message
+        return FakeCallback()
+
+    async def send_message(self, content: str | None = None, **details: Any) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.type = discord.InteractionResponseType.channel_message
+        self.sent.append((content, details))
+
+
+@dataclass
+class FakeMessage:
+    """A message that is there."""
+
+    id: int = 70
+
+
+@dataclass
+class FakeFollowup:
+    """Looks for the reply: `answers` in turn, the last one for ever."""
+
+    answers: list[FakeMessage | Exception] = field(
+        default_factory=lambda: [discord.NotFound(FakeHttpAnswer(404), {"code": 10015})]
+    )
+    looks: int = 0
+
+    async def fetch_message(self, message_id: str) -> FakeMessage:
+        assert message_id == "@original"
+        self.looks += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass
+class FakeUser:
+    """Somebody."""
+
+    id: int = 1
+
+
+@dataclass
+class FakeInteraction:
+    """An interaction in a server, unless the test says otherwise."""
+
+    response: FakeResponse = field(default_factory=FakeResponse)
+    followup: FakeFollowup = field(default_factory=FakeFollowup)
+    id: int = 900
+    application_id: int = 6
+    token: str = "secret"
+    channel_id: int | None = 5
+    guild_id: int | None = 7
+    is_installed_in_guild: bool = True
+    context: app_commands.AppCommandContext = field(
+        default_factory=lambda: app_commands.AppCommandContext(guild=True)
+    )
+    channel: object = None
+    user: FakeUser = field(default_factory=FakeUser)
+    filesize_limit: int = 10 * 1024 * 1024
+    locale: discord.Locale = discord.Locale.german
+    edits: list[dict[str, Any]] = field(default_factory=list)
+
+    def is_guild_integration(self) -> bool:
+        return self.is_installed_in_guild
+
+    async def edit_original_response(self, **details: Any) -> None:
+        self.edits.append(details)
+
+
+@dataclass
+class FakeSplits:
+    """Remembers what became of one job."""
+
+    error: Exception | None = None
+    job: Job = field(default_factory=lambda: a_job(acknowledged_at=None))
+    requests: list[tuple[int, Request, Reply]] = field(default_factory=list)
+    happened: list[tuple[str, object]] = field(default_factory=list)
+    jobs: Sequence[Job] = ()
+
+    async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
+        self.requests.append((interaction_id, request, reply))
+        if self.error is not None:
+            raise self.error
+        return self.job
+
+    async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
+        self.happened.append(("acknowledged", message_id))
+
+    async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
+        self.happened.append(("unacknowledged", "perhaps seen" if in_doubt else None))
+
+    async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
+        return list(self.jobs)[:limit]
+
+    def provider_titles(self) -> dict[str, str]:
+        return {"audiocleaner": "AudioCleaner"}

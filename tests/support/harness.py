@@ -1,0 +1,154 @@
+"""The whole of services, composed as in production, over SQLite in a temporary directory."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+from bot.audio.tools import AudioTools
+from bot.cli.app import Outside, Services, compose
+from bot.cli.stores import Store
+from bot.config import Settings
+from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
+from bot.domain.minutes import Usage
+from bot.domain.recipes import AudioFormat, Recipe
+from bot.providers.interface import Provider
+from bot.results.stem_identifier import Listener
+from bot.scheduling.progress import ProgressBoard
+from bot.scheduling.sources import Renewal
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.stores.meta import Meta
+from tests.support.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
+
+ADA = UserId(1)
+BEN = UserId(2)
+
+_interactions = count(1000)
+
+REQUEST = Request(
+    user_id=ADA,
+    source=Source(filename="Neon Rain.mp3", url="https://cdn.invalid/a.mp3", size_bytes=5_000_000),
+    recipe=Recipe.KARAOKE,
+    audio_format=AudioFormat.MP3,
+)
+REPLY = Reply(channel_id=5, context=Context.GUILD, application_id=6, guild_id=7, token="secret")
+
+
+class House:
+    """Services with everything a test wants to set or see."""
+
+    def __init__(self, root: Path, db: Database, providers: Sequence[Any]) -> None:
+        self.root = root
+        self.clock = FakeClock()
+        self.downloads = FakeDownloads()
+        self.audio = FakeAudio()
+        self.delivery = FakeDelivery()
+        self.board = ProgressBoard()
+        self.providers = {each.capabilities.name: each for each in providers}
+        self.db = db
+        self.jobs = JobStore(db=db)
+        self.files = JobFiles(root / "jobs")
+        self.settings: dict[str, Any] = {}
+        self.services: Services
+
+    @classmethod
+    async def build(
+        cls,
+        root: Path,
+        *providers: Provider,
+        clock: FakeClock | None = None,
+        audio: AudioTools | None = None,
+        listener: Listener | None = None,
+        delivers: FakeDelivery | None = None,
+        renewal: Renewal | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Open the store in `root` and compose; settings are Settings' fields.
+
+        With `audio` the sound is real, and `downloads.song` should be a file that decodes.
+        """
+        (root / "jobs").mkdir(exist_ok=True)
+        db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+        house = cls(root, db, providers or (FakeProvider(),))
+        house.clock = clock or house.clock
+        house.delivery = delivers or house.delivery
+        fields = Settings(_env_file=None).model_copy(
+            update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
+        )
+        store = Store(
+            db=db,
+            jobs=house.jobs,
+            ledger=Ledger(db=db, clock=house.clock),
+            meta=Meta(db=db),
+            files=house.files,
+        )
+        outside = Outside(
+            providers=house.providers,
+            downloads=house.downloads,  # type: ignore[arg-type] # fakes match by shape
+            audio=audio or house.audio,  # type: ignore[arg-type] # fakes match by shape
+            delivery=house.delivery,
+            clock=house.clock,
+            listener=listener,
+            renewal=renewal,
+        )
+        house.services = compose(fields, store, house.board, outside)
+        house.services.runner.start(house.services.steps)
+        return house
+
+    @property
+    def provider(self) -> FakeProvider:
+        """The first provider."""
+        first = next(iter(self.providers.values()))
+        assert isinstance(first, FakeProvider)
+        return first
+
+    async def close(self) -> None:
+        """Stop as the bot does on SIGTERM."""
+        await self.services.runner.stop(grace_s=0.2)
+        await self.services.submits.aclose(grace_s=0)
+        await self.db.close()
+
+    async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
+        """Store a request without acknowledging it."""
+        return await self.services.splits.receive(
+            interaction_id=next(_interactions),
+            request=replace(REQUEST, user_id=user_id, **changes),
+            reply=REPLY,
+        )
+
+    async def split(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
+        """Send a request and acknowledge it, so that it runs."""
+        job = await self.receive(user_id=user_id, **changes)
+        await self.services.splits.acknowledged(job.id, message_id=70)
+        return job
+
+    async def job(self, job_id: JobId) -> Job:
+        """Return the job as stored."""
+        job = await self.jobs.get(job_id)
+        assert job is not None
+        return job
+
+    async def until(
+        self, job_id: JobId, *states: State, within_s: float = 5.0, is_awake: bool = False
+    ) -> Job:
+        """Wait until the job is in one of these states, by default in any final one.
+
+        One that is kept awake takes no pauses.
+        """
+        async with asyncio.timeout(within_s):
+            while True:
+                job = await self.job(job_id)
+                if job.state in states or (not states and job.state.is_final):
+                    return job
+                if is_awake:
+                    self.services.runner.wake(job_id)
+                await asyncio.sleep(0.005)
+
+    async def usage(self, user_id: UserId = ADA) -> Usage:
+        """Return the user's account in the current period."""
+        return await self.services.quotas.usage(user_id)

@@ -1,0 +1,294 @@
+"""A house that is kept on paper as well: what people, time and crashes do to it, step by step.
+
+Jobs move when told, one step at a time, with the luck that they are given. What may come of a
+step is said by its luck, what it does to minutes by the paper.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
+from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.minutes import Period, PeriodKind, period_at
+from bot.jobs.step_result import Over
+from bot.jobs.steps import Steps
+from storage.stores.ledger import Ledger
+from storage.upkeep.invariants import Terms, audit
+from tests.support.fakes import FakeClock
+from tests.support.fault_plan import LUCK, Luck, Pause, Vendor, heal
+from tests.support.harness import REPLY, REQUEST, House
+from tests.support.reference_model import Paper, PaperJob
+
+USERS = (UserId(1), UserId(2))
+OWNER, STRANGER = UserId(8), UserId(9)
+SOURCE = replace(REQUEST.source, url=f"{REQUEST.source.url}?hm=signed")
+MAX_ACTIVE = 3
+KEEP = timedelta(hours=24)
+ROUNDS = 60
+"""A minute apart: long enough for everything to come to an end once all goes well."""
+
+
+class PromptedSteps:
+    """What the runner runs here: nothing by itself, and one step of a job when prompted."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._prompted: JobId | None = None
+
+    def prompt(self, job_id: JobId) -> None:
+        self._prompted = job_id
+
+    async def advance(self, job_id: JobId) -> Over:
+        if job_id == self._prompted:
+            self._prompted = None
+            await self._steps.advance(job_id)
+        return Over()
+
+
+class Town:
+    """A small house, its world, and the paper."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._root = Path(self._folder.name)
+        self._clock = FakeClock()
+        self._periods: dict[str, Period] = {}
+        self._interactions = count(1)
+        self._vendors = (
+            Vendor("first", can_cancel=True),
+            Vendor("second"),
+            Vendor("local", is_hosted=False, is_resubmittable=True),
+        )
+        self.paper = Paper(allowance=12)
+        self._house: House
+
+    @property
+    def period(self) -> Period:
+        now = period_at(self._clock.at, PeriodKind.DAY)
+        return self._periods.setdefault(now.key, now)
+
+    # The house opens, goes down and comes back.
+
+    async def open(self) -> None:
+        self._house = await House.build(
+            self._root,
+            *self._vendors,
+            clock=self._clock,
+            quota_minutes=self.paper.allowance,
+            max_active_jobs=MAX_ACTIVE,
+        )
+        heal(self._house, self._vendors)
+        self._steps = PromptedSteps(self._house.services.steps)
+        self._house.services.runner.start(self._steps)  # type: ignore[arg-type] # fits by shape
+        await self._house.services.retention.sweep_orphans()
+        await self._house.services.splits.resume()
+        for job in self.paper.in_state(State.RECEIVED):
+            if not job.is_acknowledged:
+                self._move(job, State.CANCELLED)
+
+    async def crash(self, new_allowance: int) -> None:
+        await self._house.db.close()  # what is on disk is all that is left
+        self.paper.allowance = new_allowance
+        await self.open()
+
+    async def crash_while_sending(self, job: PaperJob, *, is_stopped: bool) -> None:
+        """Go down with a submit on its way: killed, or stopped with time to write it down."""
+        job.is_lucky = False
+        pause = self._pause()
+        step = asyncio.create_task(self._house.services.steps.advance(job.id))
+        while not (pause.is_reached or step.done()):
+            await asyncio.sleep(0.001)
+        await self._note(job, State.HELD, State.SUBMITTING, State.FAILED)
+        if not is_stopped:
+            await self._house.db.close()  # nothing that is said from here on is written
+        await self._house.services.submits.aclose(grace_s=0)
+        await asyncio.gather(step, return_exceptions=True)
+        await self.crash(self.paper.allowance)
+
+    async def wait(self, hours: float) -> None:
+        self._clock.move(hours=hours)
+        await self._house.services.retention.sweep()
+
+    async def write_replies(self) -> None:
+        for stale in await self._house.jobs.stale_replies(await self._house.jobs.owed()):
+            await self._house.jobs.reply_shown(stale.job.id, stale.version)
+
+    # What people do.
+
+    async def ask(self, user: UserId, minutes: int, *, hears: bool | None) -> None:
+        """Send a request; whether its acknowledgement `hears` back is None while nobody knows."""
+        interaction = next(self._interactions)
+        if self.paper.left(user, self.period.key) == 0:
+            with pytest.raises(QuotaExceeded):
+                await self._receive(interaction, user)
+        elif self.paper.active(user) == MAX_ACTIVE:
+            with pytest.raises(Rejected, match=Reason.TOO_MANY_JOBS):
+                await self._receive(interaction, user)
+        else:
+            stored = await self._receive(interaction, user)
+            job = PaperJob(stored.id, user, interaction, minutes)
+            self.paper.jobs[job.id] = job
+            await self._hear(job, hears)
+
+    async def _receive(self, interaction: int, user: UserId) -> Job:
+        return await self._house.services.splits.receive(
+            interaction_id=interaction,
+            request=replace(REQUEST, user_id=user, source=SOURCE),
+            reply=REPLY,
+        )
+
+    async def _hear(self, job: PaperJob, hears: bool | None) -> None:
+        splits = self._house.services.splits
+        if hears:
+            await splits.acknowledged(job.id, message_id=70)
+            job.is_acknowledged = True
+        elif hears is False:
+            await splits.unacknowledged(job.id)
+            self._move(job, State.CANCELLED)
+
+    async def ask_again(self, job: PaperJob) -> None:
+        assert (await self._receive(job.interaction_id, job.user_id)).id == job.id
+
+    async def cancel(self, job: PaperJob) -> None:
+        is_too_late = job.state.is_final or job.state is State.READY
+        await self._house.services.splits.cancel(job.id, user_id=job.user_id)
+        await self._note(job, job.state if is_too_late else State.CANCELLED)
+
+    async def cancel_as_a_stranger(self, job: PaperJob) -> None:
+        with pytest.raises(NotFound):
+            await self._house.services.splits.cancel(job.id, user_id=STRANGER)
+
+    async def cancel_in_mid_step(self, job: PaperJob) -> None:
+        """Cancel while the job's step waits for a download or a provider, which then answers."""
+        runner, pause = self._house.services.runner, self._pause()
+        self._prepare(job)
+        self._steps.prompt(job.id)
+        runner.run(job.id)
+        while runner.running and not pause.is_reached:
+            await asyncio.sleep(0.001)
+        await self._note(job, *State)
+        is_over = job.state.is_final
+        await self._house.services.splits.cancel(job.id, user_id=job.user_id)
+        pause.set()
+        while runner.running:
+            await asyncio.sleep(0.001)
+        await self._note(job, job.state if is_over else State.CANCELLED)
+        heal(self._house, self._vendors)
+
+    async def grant(self, user: UserId, minutes: int) -> None:
+        await self._ledger.grant(user, minutes, self.period, OWNER)
+        self.paper.accounts[user, self.period.key].granted += minutes
+
+    async def reset(self, user: UserId) -> None:
+        account = self.paper.accounts[user, self.period.key]
+        assert await self._ledger.reset(user, self.period, OWNER) == account.used
+        account.used = 0
+
+    # What jobs do.
+
+    async def rounds(self, fates: Sequence[int]) -> None:
+        """Move every job one step for each of the fates; 0 is a good one."""
+        for fate in fates:
+            for number, job in enumerate(self.paper.in_state(*LUCK)):
+                good, *bad = LUCK[job.state]
+                chances = [*[good] * len(bad), *bad]
+                await self._step(job, chances[(fate + 7 * fate * number) % len(chances)])
+
+    async def _step(self, job: PaperJob, luck: Luck) -> None:
+        called = [len(vendor.submits) for vendor in self._vendors]
+        leads_to = await self._leads_to(job, luck)
+        self._prepare(job)
+        luck.befall(self._house, self._vendors)
+        with contextlib.suppress(RuntimeError):  # the bug among the luck is for the runner
+            await self._house.services.steps.advance(job.id)
+        heal(self._house, self._vendors)
+        job.is_lucky &= luck.is_good
+        await self._note(job, *leads_to)
+        if called != [len(vendor.submits) for vendor in self._vendors]:
+            assert job.state is (State.PROCESSING if luck.is_good else State.SUBMITTING)
+
+    async def _leads_to(self, job: PaperJob, luck: Luck) -> Collection[State]:
+        if job.state is State.RECEIVED and not job.is_acknowledged:
+            return {State.RECEIVED}
+        if job.state is State.RECEIVED and luck.is_good:
+            fits = job.minutes <= self.paper.left(job.user_id, self.period.key)
+            job.is_lucky &= fits
+            return {State.HELD if fits else State.FAILED}
+        if job.state is State.READY and (await self._house.job(job.id)).files_expired:
+            job.is_lucky = False
+            return {State.KEPT}
+        return luck.leads_to
+
+    # What always holds.
+
+    async def agree(self, periods: Collection[Period]) -> None:
+        """Compare the store with the paper, and what vendors got with what they may get."""
+        rows = await self._house.db.read("SELECT id, state FROM jobs")
+        there = {row["id"]: row["state"] for row in rows}
+        assert there == {job.id: job.state for job in self.paper.jobs.values()}
+        for user in USERS:
+            for period in periods:
+                usage = await self._ledger.usage(user, period, self.paper.allowance)
+                account = self.paper.accounts[user, period.key]
+                assert (usage.granted, usage.used, usage.held) == account.figures
+        first, second, local = (vendor.sent.values() for vendor in self._vendors)
+        assert max([*first, *second], default=0) <= 1
+        assert max(local, default=0) <= 3
+
+    async def see_it_through(self) -> None:
+        """Let all go well from now on: every job ends, and the audit is content."""
+        await self.crash(self.paper.allowance)
+        for _ in range(ROUNDS):
+            for job in self.paper.in_state(*LUCK):
+                await self._step(job, LUCK[job.state][0])
+            self._clock.move(minutes=1)
+        assert self.paper.in_state(*LUCK) == []
+        lucky = {job.state for job in self.paper.jobs.values() if job.is_lucky}
+        assert lucky <= {State.DELIVERED, State.CANCELLED}
+        await self.write_replies()
+        await self._house.services.retention.sweep()
+        # With the key of a period that is over, the way to its accounts is gone.
+        await self.agree([each for each in self._periods.values() if each.ends_at > self._clock.at])
+        terms = Terms(now=self._clock.at, keep=KEEP, drained=True)
+        findings = audit(self._root / "stemcord.db", self._root / "jobs", terms)
+        assert [str(each) for each in findings if not each.is_good] == []
+
+    async def close(self) -> None:
+        await self._house.db.close()
+        self._folder.cleanup()
+
+    # Small things.
+
+    @property
+    def _ledger(self) -> Ledger:
+        return Ledger(db=self._house.db, clock=self._clock)
+
+    def _pause(self) -> Pause:
+        """Hold up steps where they reach out into the world."""
+        pause = self._house.downloads.gate = Pause()
+        for vendor in self._vendors:
+            vendor.gate = pause
+        return pause
+
+    def _prepare(self, job: PaperJob) -> None:
+        """Let the next file that is downloaded be this job's song, short of a minute or over."""
+        self._house.downloads.song = job.id.encode()
+        short_s = 0.5 if job.interaction_id % 2 else 59.5
+        self._house.audio.duration_s = job.minutes * 60 - short_s
+
+    async def _note(self, job: PaperJob, *expected: State) -> None:
+        """Write down where the job is now, which has to be one of the expected states."""
+        state = (await self._house.job(job.id)).state
+        assert state in expected, f"{job.state} went to {state}, not to any of {expected}"
+        self._move(job, state)
+
+    def _move(self, job: PaperJob, state: State) -> None:
+        self.paper.move(job, state, self.period.key)

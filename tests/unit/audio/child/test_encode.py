@@ -1,0 +1,119 @@
+import av
+import numpy as np
+import pytest
+
+from bot.audio.child import master
+from bot.audio.child.encode import encode
+from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tasks import DoesNotFit, EncodeTask, part_of
+from bot.domain.recipes import AudioFormat
+from tests.support import audio_files
+
+LOSSY = [AudioFormat.MP3, AudioFormat.OPUS]
+LOSSLESS = [AudioFormat.WAV, AudioFormat.FLAC]
+
+
+@pytest.fixture
+def stem(tmp_path):
+    """A master of 3.3 s of a tone over noise."""
+    noise = np.random.default_rng(1).normal(0, 0.02, (2, round(SAMPLE_RATE * 3.3)))
+    path = tmp_path / "master.flac"
+    with master.written(path) as write:
+        write((audio_files.tone(3.3) + noise).T.astype(np.float32))
+    return path
+
+
+@pytest.fixture
+def encoded(stem):
+    """Encode the master."""
+
+    def run(audio_format, *, max_bytes=None, title="Neon Rain (Vocals)", artist="Zoë"):
+        return encode(
+            EncodeTask(
+                stem=stem,
+                into=stem.with_name(f"out.{audio_format}"),
+                format=audio_format,
+                max_bytes=max_bytes,
+                title=title,
+                artist=artist,
+            )
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_an_encoded_stem_has_the_length_and_the_sound_of_its_master(
+    encoded, decoded, stem, audio_format
+):
+    _, original = decoded(stem)
+    told = encoded(audio_format)
+    assert told.size_bytes == told.path.stat().st_size
+    _, samples = decoded(told.path)
+    assert len(samples) == pytest.approx(len(original), abs=2)
+    middle = slice(SAMPLE_RATE, SAMPLE_RATE * 2)
+    gain = np.vdot(samples[middle], original[middle]) / np.vdot(original[middle], original[middle])
+    assert gain == pytest.approx(1.0, abs=0.06)
+    residual = audio_files.rms(samples[middle] - gain * original[middle])
+    assert residual < 0.05 * audio_files.rms(original[middle])  # one sample late would be 0.06
+
+
+@pytest.mark.parametrize("audio_format", LOSSLESS)
+def test_lossless_formats_keep_every_sample(encoded, decoded, stem, audio_format):
+    _, original = decoded(stem)
+    _, samples = decoded(encoded(audio_format).path)
+    assert np.array_equal(samples, original)
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_title_and_artist_are_written_as_tags(encoded, decoded, audio_format):
+    told, _ = decoded(encoded(audio_format).path)
+    assert (told.title, told.artist) == ("Neon Rain (Vocals)", "Zoë")
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_tags_may_be_missing(encoded, decoded, audio_format):
+    told, _ = decoded(encoded(audio_format, title=None, artist=None).path)
+    assert (told.title, told.artist) == (None, None)
+
+
+def test_mp3_and_opus_are_what_players_expect(encoded):
+    with av.open(str(encoded(AudioFormat.MP3).path)) as mp3:
+        stream = mp3.streams.audio[0]
+        assert (mp3.format.name, stream.rate, stream.channels) == ("mp3", SAMPLE_RATE, 2)
+        assert stream.bit_rate == 256_000
+    with av.open(str(encoded(AudioFormat.OPUS).path)) as opus:
+        stream = opus.streams.audio[0]
+        assert (opus.format.name, stream.rate, stream.channels) == ("ogg", 48_000, 2)
+
+
+@pytest.mark.parametrize("audio_format", LOSSY)
+@pytest.mark.parametrize("max_bytes", [50_000, 29_000])
+def test_a_lower_rate_is_taken_when_the_best_does_not_fit(
+    encoded, decoded, audio_format, max_bytes
+):
+    told = encoded(audio_format, max_bytes=max_bytes)
+    assert max_bytes / 2 < told.size_bytes <= max_bytes
+    assert told.bit_rate < encoded(audio_format).bit_rate
+    assert decoded(told.path)[0].duration_s == pytest.approx(3.3, abs=0.01)
+
+
+def test_the_written_file_decides_and_not_the_prediction(encoded):
+    exactly_the_audio = int(192_000 / 8 * 3.3)  # leaves nothing for tags and headers
+    told = encoded(AudioFormat.MP3, max_bytes=exactly_the_audio)
+    assert told.bit_rate == 160_000
+    assert told.size_bytes <= exactly_the_audio
+
+
+@pytest.mark.parametrize("audio_format", AudioFormat)
+def test_what_fits_in_no_way_is_refused(encoded, stem, audio_format):
+    with pytest.raises(DoesNotFit) as refusal:
+        encoded(audio_format, max_bytes=9_000)
+    assert refusal.value.needed_bytes > refusal.value.max_bytes == 9_000
+    assert not stem.with_name(f"out.{audio_format}").exists()
+
+
+def test_a_wav_that_cannot_fit_is_not_even_begun(encoded, stem):
+    with pytest.raises(DoesNotFit):
+        encoded(AudioFormat.WAV, max_bytes=100_000)
+    assert not part_of(stem.with_name("out.wav")).exists()

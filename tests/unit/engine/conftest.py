@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from bot.engine.catalogue import SPLEETER
+from bot.engine.engine import Engine
+from bot.engine.weights import Weights
+from tests.unit.engine import nets
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """A models directory with a small network in Spleeter's place."""
+    directory = tmp_path_factory.mktemp("models")
+    weights = Weights(SPLEETER, directory)
+    with weights.workspace() as place:
+        weights.install(nets.spleeter(place / "net.onnx"), notice="none")
+    return directory
+
+
+@pytest.fixture
+async def engine(small_model):
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=2.0)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+def is_running():
+    def look(pid):
+        return Path(f"/proc/{pid}").exists()
+
+    return look

@@ -1,0 +1,288 @@
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
+from bot.domain.recipes import Stem
+from bot.engine.catalogue import SPLEETER
+from bot.engine.engine import Engine
+from tests.unit.engine import nets
+
+KARAOKE = (Stem.VOCALS, Stem.INSTRUMENTAL)
+SHORT = 20_000
+LONG = 44_100 * 600
+"""Long enough that a test can always interfere; it is never separated to its end."""
+
+
+@dataclass
+class Call:
+    """A separation under way."""
+
+    engine: Engine
+    song: Path
+    into: Path
+    frames: int
+
+    def __post_init__(self):
+        self.fractions = []
+        self.has_begun = asyncio.Event()
+        self.task = asyncio.create_task(
+            self.engine.separate(
+                self.song,
+                frames=self.frames,
+                stems=KARAOKE,
+                into=self.into,
+                progress=self.progress,
+            )
+        )
+
+    def progress(self, fraction):
+        self.fractions.append(fraction)
+        self.has_begun.set()
+
+    async def begun(self):
+        async with asyncio.timeout(20):
+            await self.has_begun.wait()
+        return self
+
+
+@pytest.fixture
+def start(engine, tmp_path):
+    """Start to separate a song of so many frames; a long one is silence."""
+
+    def call(frames, *, by=engine, name="out"):
+        song = tmp_path / f"{frames}.f32"
+        if frames == LONG:
+            song.touch()
+            os.truncate(song, frames * 8)
+        else:
+            nets.write_spool(song, nets.song(frames))
+        return Call(by, song, tmp_path / name, frames)
+
+    return call
+
+
+def running(engine):
+    """Return the id of the worker that must be running."""
+    assert engine.pid is not None
+    return engine.pid
+
+
+async def works(start, **options):
+    """Tell whether a short song comes out whole."""
+    call = start(SHORT, name="after", **options)
+    stems = await call.task
+    total = sum(nets.read_spool(path) for path in stems.values())
+    return bool(np.allclose(total, nets.song(SHORT), atol=1e-6))
+
+
+async def test_separates_one_song_after_another_in_one_worker(engine, start):
+    call = start(SHORT)
+    stems = await call.task
+    assert {stem: path.name for stem, path in stems.items()} == {
+        Stem.VOCALS: "vocals.f32",
+        Stem.INSTRUMENTAL: "instrumental.f32",
+    }
+    assert call.fractions[0] == 0.0
+    pid = running(engine)
+    assert await works(start)
+    assert engine.pid == pid
+
+
+async def test_two_songs_at_once_wait_for_each_other(engine, start):
+    first, second = start(SHORT, name="one"), start(SHORT, name="two")
+    one, two = await asyncio.gather(first.task, second.task)
+    assert one[Stem.VOCALS].read_bytes() == two[Stem.VOCALS].read_bytes()
+
+
+async def test_a_cancelled_song_frees_the_same_worker_and_leaves_no_file(engine, start):
+    call = await start(LONG).begun()
+    pid = engine.pid
+    call.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.task
+    assert not list(call.into.iterdir())
+    assert await works(start)
+    assert engine.pid == pid
+
+
+async def test_a_song_cancelled_in_line_does_not_disturb_the_one_at_work(engine, start):
+    first = await start(SHORT).begun()
+    second = start(LONG, name="second")
+    await asyncio.sleep(0)
+    second.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second.task
+    assert (await first.task)[Stem.VOCALS].exists()
+
+
+async def test_a_killed_worker_fails_its_song_and_is_replaced(engine, start):
+    call = await start(LONG).begun()
+    pid = running(engine)
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(EngineFailed, match="status -9"):
+        await call.task
+    assert not list(call.into.glob("*"))
+    assert await works(start)
+    assert engine.pid != pid
+
+
+@pytest.mark.slow
+async def test_a_worker_killed_between_songs_is_replaced(engine, start, is_running):
+    assert await works(start)
+    pid = running(engine)
+    os.kill(pid, signal.SIGKILL)
+    while is_running(pid):
+        await asyncio.sleep(0.01)
+    assert await works(start)
+
+
+@pytest.mark.slow
+async def test_a_hung_worker_is_killed(small_model, start, is_running):
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, stall_s=2.0)
+    call = await start(LONG, by=engine).begun()
+    pid = running(engine)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(EngineFailed, match="said nothing"):
+        await call.task
+    assert not is_running(pid)
+    await engine.close()
+
+
+@pytest.mark.slow
+async def test_a_worker_that_does_not_heed_a_cancel_is_killed(small_model, start, is_running):
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=0.2)
+    call = await start(LONG, by=engine).begun()
+    pid = running(engine)
+    os.kill(pid, signal.SIGSTOP)
+    call.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call.task
+    assert not is_running(pid)
+    assert await works(start, by=engine)
+    await engine.close()
+
+
+@pytest.mark.slow
+async def test_an_idle_worker_gives_its_memory_back(small_model, start, is_running):
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, idle_s=0.05)
+    assert await works(start, by=engine)
+    async with asyncio.timeout(30):
+        while engine.pid is not None:
+            await asyncio.sleep(0.01)
+    assert await works(start, by=engine)
+    await engine.close()
+
+
+async def test_closing_ends_the_song_and_the_worker(engine, start, is_running):
+    call = await start(LONG).begun()
+    pid = engine.pid
+    await engine.close()
+    with pytest.raises(EngineFailed):
+        await call.task
+    assert not is_running(pid)
+    with pytest.raises(EngineFailed, match="closed"):
+        await start(SHORT).task
+
+
+async def test_a_spool_of_another_length_fails_without_hurting_the_worker(engine, start, tmp_path):
+    song = nets.write_spool(tmp_path / "song.f32", nets.song(SHORT))
+    with pytest.raises(EngineFailed, match="mixture"):
+        await Call(engine, song, tmp_path / "out", SHORT + 1).task
+    pid = engine.pid
+    assert await works(start)
+    assert engine.pid == pid
+
+
+async def test_a_full_disk_is_said_and_does_not_hurt_the_worker(engine, start, tmp_path):
+    into = tmp_path / "full"
+    into.mkdir()
+    for stem in KARAOKE:
+        (into / f"{stem}.f32").symlink_to("/dev/full")
+    with pytest.raises(NoRoom):
+        await start(SHORT, name="full").task
+    pid = engine.pid
+    assert await works(start)
+    assert engine.pid == pid
+
+
+async def test_without_the_model_it_says_so(tmp_path, start):
+    engine = Engine(models_dir=tmp_path, model=SPLEETER, threads=1)
+    assert not engine.is_ready
+    with pytest.raises(ModelUnavailable, match="python -m bot models"):
+        await start(SHORT, by=engine).task
+    await engine.close()
+
+
+async def test_a_damaged_model_is_the_models_fault(small_model, tmp_path, start):
+    models = shutil.copytree(small_model, tmp_path / "models")
+    file = models / SPLEETER.file_name
+    file.write_bytes(bytes(file.stat().st_size))
+    engine = Engine(models_dir=models, model=SPLEETER, threads=1)
+    with pytest.raises(ModelUnavailable):
+        await start(SHORT, by=engine).task
+    await engine.close()
+
+
+async def test_a_stem_that_the_model_lacks_is_refused_at_once(engine, tmp_path):
+    with pytest.raises(ValueError, match="piano"):
+        await engine.separate(tmp_path, frames=1, stems=[Stem.PIANO], into=tmp_path, progress=print)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_the_worker_knows_no_secret_and_steps_back_for_others(engine, start, monkeypatch):
+    monkeypatch.setenv("DISCORD_TOKEN", "secret-token")
+    await start(SHORT).task
+    assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+    assert os.getpriority(os.PRIO_PROCESS, engine.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a child to its parent")
+def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_running):
+    (tmp_path / "song.f32").touch()
+    os.truncate(tmp_path / "song.f32", LONG * 8)
+    program = f"""
+        import asyncio
+        from pathlib import Path
+        from bot.engine.engine import Engine
+        from bot.engine.catalogue import SPLEETER
+        engine = Engine(models_dir=Path({str(small_model)!r}), model=SPLEETER, threads=1)
+        here = Path({str(tmp_path)!r})
+        asyncio.run(engine.separate(
+            here / "song.f32", frames={LONG}, stems=["vocals"], into=here,
+            progress=lambda _: print(engine.pid, flush=True),
+        ))
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE
+    ) as bot:
+        assert bot.stdout
+        pid = int(bot.stdout.readline())
+        bot.kill()
+    for _ in range(500):
+        if not is_running(pid) or _is_zombie(pid):
+            return
+        os.sched_yield()
+        signal.sigtimedwait([], 0.01)
+    pytest.fail(f"worker {pid} outlived its parent")
+
+
+def _is_zombie(pid):
+    return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_the_bots_side_loads_no_network():
+    program = (
+        "import sys, bot.engine.engine, bot.engine.catalogue, bot.engine.weights;"
+        "sys.exit(bool({'numpy', 'scipy', 'onnx', 'onnxruntime'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

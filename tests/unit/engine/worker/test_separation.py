@@ -1,0 +1,110 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.domain.recipes import Stem
+from bot.engine.catalogue import MODELS, SPLEETER
+from bot.engine.worker.separation import Separator, Step, steps_of
+from tests.unit.engine import nets
+
+V, D = Stem.VOCALS, Stem.DRUMS
+REST = Stem.INSTRUMENTAL
+
+
+class Share:
+    """A stage that gives its first stem three quarters of the song and the second the rest."""
+
+    def __init__(self, first, second):
+        self.first, self.second = first, second
+
+    def separate(self, song):
+        for start in range(0, song.frames, 100):
+            piece = song.read(start, min(start + 100, song.frames))
+            yield {self.first: 0.75 * piece, self.second: 0.25 * piece}
+
+
+@pytest.fixture
+def separator():
+    duet = Step(stage=Share(V, REST), gives=frozenset({V, REST}), effort=3)
+    rhythm = Step(stage=Share(D, Stem.OTHER), gives=frozenset({D, Stem.OTHER}), source=REST)
+    return Separator([duet, rhythm])
+
+
+@pytest.fixture
+def separate(separator, tmp_path):
+    def run(*stems, frames=1000, report=lambda _: None):
+        song = nets.song(frames)
+        path = nets.write_spool(tmp_path / "song.f32", song)
+        into = tmp_path / "out"
+        made = separator.separate(path, frames=frames, stems=stems, into=into, report=report)
+        assert set(into.iterdir()) == set(made.values())
+        return song, {stem: nets.read_spool(path) for stem, path in made.items()}
+
+    return run
+
+
+def test_gives_the_stems_asked_for_and_leaves_no_other_file(separate):
+    song, made = separate(D, V)
+    np.testing.assert_allclose(made[V], 0.75 * song)
+    np.testing.assert_allclose(made[D], 0.75 * 0.25 * song)
+
+
+def test_reports_steadily_and_ends_with_all_done(separate):
+    fractions: list[float] = []
+    separate(D, report=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[9] == pytest.approx(0.75)
+    assert fractions[-1] == pytest.approx(1.0)
+
+
+def test_skips_steps_that_no_wanted_stem_needs(separate):
+    fractions: list[float] = []
+    separate(V, report=fractions.append)
+    assert len(fractions) == 10
+    assert fractions[-1] == pytest.approx(1.0)
+
+
+def test_gives_empty_stems_of_an_empty_song(separate):
+    _, made = separate(V, D, frames=0)
+    assert [audio.shape for audio in made.values()] == [(2, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("at", [0.1, 0.9])
+def test_leaves_nothing_behind_when_stopped(separate, tmp_path, at):
+    def stop(fraction):
+        if fraction > at:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        separate(V, D, report=stop)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_refuses_a_stem_that_no_step_gives(separate):
+    with pytest.raises(ValueError, match="piano"):
+        separate(Stem.PIANO)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+def test_each_model_gives_the_stems_it_declares(model, tmp_path):
+    write = {
+        "spleeter": nets.spleeter,
+        "htdemucs": lambda path: nets.htdemucs(path, by_samples=[0] * 4, by_spectrum=[0] * 4),
+    }
+    weights = write[model.name](tmp_path / model.file_name)
+    steps = steps_of(model, weights, threads=1)
+    assert frozenset[Stem]().union(*(step.gives for step in steps)) == model.stems
+
+
+def test_the_basic_four_stems_add_up_to_the_song(tmp_path):
+    weights = nets.spleeter(tmp_path / "net.onnx")
+    song = nets.song(30_001)
+    made = Separator(steps_of(SPLEETER, weights, threads=1)).separate(
+        nets.write_spool(tmp_path / "song.f32", song),
+        frames=song.shape[1],
+        stems=(V, D, Stem.BASS, Stem.OTHER),
+        into=Path(tmp_path / "out"),
+        report=lambda _: None,
+    )
+    np.testing.assert_allclose(sum(map(nets.read_spool, made.values())), song, atol=1e-6)

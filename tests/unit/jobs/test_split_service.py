@@ -1,0 +1,401 @@
+"""A request's whole way through the services, and every way it can end."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from aiosqlite import Connection
+
+from bot.delivery.port import Refused, ReplyUnavailable
+from bot.domain.attempt import AttemptState
+from bot.domain.errors import (
+    NotFound,
+    QuotaExceeded,
+    Reason,
+    Rejected,
+    StateMoved,
+    StoreUnavailable,
+)
+from bot.domain.job import Source, State
+from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.jobs.step_result import Waiting
+from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
+from bot.providers.interface import Running
+from tests.support.fakes import FakeProvider
+from tests.support.harness import ADA, BEN, House
+
+
+async def test_a_split_is_delivered_and_charged_once(house: House) -> None:
+    job = await house.split()
+    done = await house.until(job.id)
+    assert done.state is State.DELIVERED
+    assert done.minutes == 4
+    usage = await house.usage()
+    assert (usage.used, usage.held, usage.left) == (4, 0, 56)
+    [(_, parcel)] = house.delivery.shown
+    assert [file.filename for file in parcel.files] == [
+        "Neon Rain (Instrumental).mp3",
+        "Neon Rain (Vocals).mp3",
+    ]
+
+
+async def test_a_delivered_job_drops_its_token_and_its_working_files(house: House) -> None:
+    job = await house.split()
+    done = await house.until(job.id)
+    assert done.reply.token is None
+    await house.services.runner.stop(grace_s=2)
+    left = {path.name for path in house.files.of(job.id).path.rglob("*") if path.is_file()}
+    assert left == {"instrumental.flac", "vocals.flac"}
+
+
+async def test_work_starts_only_after_the_acknowledgement(house: House) -> None:
+    job = await house.receive()
+    await asyncio.sleep(0.05)
+    assert (await house.job(job.id)).state is State.RECEIVED
+    assert not house.provider.submits
+
+
+async def test_a_step_of_an_unacknowledged_request_does_nothing(house: House) -> None:
+    job = await house.receive()
+    assert await house.services.steps.advance(job.id) == Waiting()
+    assert (await house.job(job.id)).state is State.RECEIVED
+    assert house.downloads.most_active == 0
+
+
+async def test_an_unacknowledged_request_is_cancelled_and_costs_nothing(house: House) -> None:
+    job = await house.receive()
+    await house.services.splits.unacknowledged(job.id)
+    cancelled = await house.job(job.id)
+    assert cancelled.state is State.CANCELLED
+    assert (await house.usage()).left == 60
+
+
+async def test_a_request_that_may_be_acknowledged_is_told_that_it_was_cancelled(
+    house: House,
+) -> None:
+    certain, in_doubt = await house.receive(), await house.receive()
+    await house.services.splits.unacknowledged(certain.id)
+    await house.services.splits.unacknowledged(in_doubt.id, in_doubt=True)
+    assert (await house.job(in_doubt.id)).state is State.CANCELLED
+    [stale] = await house.jobs.stale_replies(await house.jobs.owed())
+    assert stale.job.id == in_doubt.id
+    assert stale.job.reply.token is not None
+
+
+async def test_whoever_stops_a_song_before_its_acknowledgement_is_told_in_its_reply(
+    house: House,
+) -> None:
+    job = await house.receive()
+    await house.services.splits.cancel(job.id, user_id=ADA)
+    with pytest.raises(Rejected) as refused:
+        await house.services.splits.acknowledged(job.id, message_id=70)
+    assert refused.value.problem.reason is Reason.STOPPED_BY_USER
+
+
+async def test_a_song_stopped_during_its_acknowledgement_is_told_of_either_way(
+    house: House,
+) -> None:
+    splits = house.services.splits
+    for order in (1, -1):
+        job = await house.receive()
+        doing = [splits.acknowledged(job.id, message_id=70), splits.cancel(job.id, user_id=ADA)]
+        told = await asyncio.gather(*doing[::order], return_exceptions=True)
+        is_owed = job.id in await house.jobs.owed()
+        assert is_owed or any(isinstance(each, Rejected) for each in told)
+        assert not any(isinstance(each, StateMoved) for each in told)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Rejected(Reason.NOT_AUDIO), Reason.NOT_AUDIO),
+        (Rejected(Reason.TOO_LONG, limit_minutes=20), Reason.TOO_LONG),
+    ],
+)
+async def test_a_file_that_cannot_be_split_fails_with_its_reason(
+    house: House, error: Rejected, reason: Reason
+) -> None:
+    house.audio.decode_error = error
+    job = await house.split()
+    failed = await house.until(job.id)
+    assert failed.state is State.FAILED
+    assert failed.problem is not None
+    assert failed.problem.reason is reason
+    assert (await house.usage()).left == 60
+    await house.services.runner.stop(grace_s=2)
+    assert not house.files.of(job.id).path.exists()
+
+
+async def test_a_song_that_is_too_long_is_told_the_limit(house: House) -> None:
+    house.audio.decode_error = Rejected(Reason.TOO_LONG)
+    failed = await house.until((await house.split()).id)
+    assert failed.problem is not None
+    assert failed.problem.facts == {"limit_minutes": 20}
+
+
+async def test_a_truncated_file_is_refused_before_anything_is_held(house: House) -> None:
+    house.audio.truncated = True
+    job = await house.split()
+    failed = await house.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.BROKEN_FILE
+    assert (await house.usage()).used == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (DownloadTooBig("more"), Reason.TOO_BIG),
+        (DownloadRefused("gone", status=404), Reason.DOWNLOAD_FAILED),
+    ],
+)
+async def test_a_download_that_is_refused_ends_the_job(
+    house: House, error: Exception, reason: Reason
+) -> None:
+    house.downloads.errors = [error]
+    failed = await house.until((await house.split()).id)
+    assert failed.problem is not None
+    assert failed.problem.reason is reason
+
+
+async def test_a_broken_download_is_tried_again(house: House) -> None:
+    house.downloads.errors = [DownloadFailed("reset")]
+    job = await house.split()
+    while house.downloads.errors:
+        await asyncio.sleep(0.005)
+    house.services.runner.wake(job.id)
+    await asyncio.sleep(0.02)
+    house.services.runner.wake(job.id)
+    assert (await house.until(job.id)).state is State.DELIVERED
+
+
+async def test_a_declared_size_over_the_limit_is_refused_at_once(house: House) -> None:
+    source = Source(filename="a.mp3", url="https://cdn.invalid/a", size_bytes=101 * 1024 * 1024)
+    with pytest.raises(Rejected) as refused:
+        await house.receive(source=source)
+    assert refused.value.problem.reason is Reason.TOO_BIG
+    assert refused.value.problem.facts == {"limit_mib": 100}
+
+
+async def test_one_more_unfinished_job_than_allowed_is_refused(house: House) -> None:
+    house.downloads.gate = asyncio.Event()
+    for _ in range(3):
+        await house.split()
+    with pytest.raises(Rejected) as refused:
+        await house.split()
+    assert refused.value.problem.reason is Reason.TOO_MANY_JOBS
+    house.downloads.gate.set()
+
+
+async def test_one_user_downloads_one_file_at_a_time(house: House) -> None:
+    house.downloads.gate = asyncio.Event()
+    jobs = [await house.split() for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert house.downloads.active == 1
+    house.downloads.gate.set()
+    for job in jobs:
+        await house.until(job.id)
+    assert house.downloads.most_active == 1
+
+
+async def test_minutes_that_are_not_left_are_not_held(tmp_path: Path) -> None:
+    house = await House.build(tmp_path, quota_minutes=7)
+    house.audio.duration_s = 4 * 60
+    first = await house.split()
+    await house.until(first.id)
+    second = await house.split()
+    failed = await house.until(second.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.QUOTA
+    assert failed.problem.facts["left"] == 3
+    assert (await house.usage()).used == 4
+    await house.close()
+
+
+async def test_a_user_without_minutes_is_refused_before_the_download(tmp_path: Path) -> None:
+    house = await House.build(tmp_path, quota_minutes=4)
+    await house.until((await house.split()).id)
+    with pytest.raises(QuotaExceeded):
+        await house.split()
+    await house.close()
+
+
+async def test_the_same_interaction_gives_one_job(house: House) -> None:
+    job = await house.receive()
+    again = await house.services.splits.receive(
+        interaction_id=job.interaction_id, request=job.request, reply=job.reply
+    )
+    assert again.id == job.id
+
+
+async def test_the_same_interaction_gives_its_job_although_nothing_more_is_left(
+    tmp_path: Path,
+) -> None:
+    house = await House.build(tmp_path, quota_minutes=4, max_active_jobs=1)
+    job = await house.split()
+    await house.until(job.id)
+    again = await house.services.splits.receive(
+        interaction_id=job.interaction_id, request=job.request, reply=job.reply
+    )
+    assert again.id == job.id
+    with pytest.raises(QuotaExceeded):
+        await house.receive()
+    await house.close()
+
+
+async def test_cancel_while_separating_gives_the_minutes_back(house: House) -> None:
+    provider = FakeProvider("local", is_hosted=False, can_cancel=True)
+    await house.close()
+    house = await House.build(house.root, provider)
+    provider.on_poll = [Running(0.1)] * 10_000
+    job = await house.split()
+    await house.until(job.id, State.PROCESSING)
+    cancelled = await house.services.splits.cancel(job.id, user_id=ADA)
+    assert cancelled.state is State.CANCELLED
+    assert (await house.usage()).left == 60
+    assert provider.cancelled == ["local-1"]
+    [attempt] = await house.jobs.attempts(job.id)
+    assert attempt.state is AttemptState.ABANDONED
+    assert not house.files.of(job.id).path.exists()
+    await house.close()
+
+
+async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(house: House) -> None:
+    house.provider.gate = asyncio.Event()
+    job = await house.split()
+    while not house.provider.submits:
+        await asyncio.sleep(0.005)
+    await house.services.splits.cancel(job.id, user_id=ADA)
+    house.provider.gate.set()
+    async with asyncio.timeout(30):
+        while (await house.jobs.attempts(job.id))[0].state is AttemptState.SENDING:
+            await asyncio.sleep(0.005)
+    [attempt] = await house.jobs.attempts(job.id)
+    assert (attempt.state, attempt.ref) == (AttemptState.ABANDONED, "fake-1")
+    assert (await house.job(job.id)).state is State.CANCELLED
+    assert (await house.usage()).left == 60
+
+
+async def test_a_finished_job_cannot_be_cancelled(house: House) -> None:
+    job = await house.split()
+    await house.until(job.id)
+    assert (await house.services.splits.cancel(job.id, user_id=ADA)).state is State.DELIVERED
+    assert (await house.usage()).used == 4
+
+
+async def test_somebody_elses_job_is_not_found(house: House) -> None:
+    job = await house.split()
+    with pytest.raises(NotFound):
+        await house.services.splits.cancel(job.id, user_id=BEN)
+    with pytest.raises(NotFound):
+        await house.services.splits.get(job.id, user_id=BEN)
+
+
+async def test_a_reply_that_is_out_of_reach_leaves_the_stems_kept(house: House) -> None:
+    house.delivery.answers = [Refused("no way")]
+    job = await house.split()
+    assert (await house.until(job.id)).state is State.KEPT
+    assert house.files.of(job.id).master(Stem.VOCALS).exists()
+
+
+async def test_a_reply_that_must_wait_is_tried_again(house: House) -> None:
+    house.delivery.answers = [ReplyUnavailable("down")]
+    job = await house.split()
+    while not house.delivery.shown:
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+    house.services.runner.wake(job.id)
+    assert (await house.until(job.id)).state is State.DELIVERED
+    assert len(house.delivery.shown) == 2
+
+
+async def test_a_message_called_too_large_is_packed_smaller(house: House) -> None:
+    house.delivery.answers = [Refused("40005", too_large=True)]
+    job = await house.split()
+    assert (await house.until(job.id)).state is State.DELIVERED
+    assert len(house.delivery.shown) == 2
+
+
+async def test_a_wav_that_does_not_fit_is_sent_as_mp3_with_a_word_about_it(house: House) -> None:
+    house.audio.bytes_at = {AudioFormat.WAV: 40_000_000}
+    job = await house.split(audio_format=AudioFormat.WAV)
+    done = await house.until(job.id)
+    [(_, parcel)] = house.delivery.shown
+    assert (parcel.audio_format, done.sent) == (AudioFormat.MP3, "mp3_instead")
+
+
+async def test_stems_that_fit_in_no_form_are_kept(house: House) -> None:
+    house.audio.bytes_at = {AudioFormat.MP3: 40_000_000}
+    assert (await house.until((await house.split()).id)).state is State.KEPT
+
+
+async def test_a_recipe_that_nobody_reaches_is_refused(house: House) -> None:
+    with pytest.raises(Rejected) as refused:
+        await house.split(recipe=Recipe.STRINGS)
+    assert refused.value.problem.reason is Reason.NO_PROVIDER
+
+
+async def test_a_full_disk_share_refuses_new_jobs(tmp_path: Path) -> None:
+    house = await House.build(tmp_path, max_disk_gib=1e-9)
+    (house.root / "jobs" / "kept").mkdir()
+    (house.root / "jobs" / "kept" / "vocals.flac").write_bytes(b"x" * 100)
+    with pytest.raises(Rejected) as refused:
+        await house.split()
+    assert refused.value.problem.reason is Reason.DISK_FULL
+    await house.close()
+
+
+async def test_a_request_acknowledged_while_the_store_is_locked_still_runs(house: House) -> None:
+    job = await house.receive()
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    acknowledging = asyncio.create_task(house.services.splits.acknowledged(job.id, message_id=70))
+    await asyncio.sleep(0.2)
+    assert not acknowledging.done()
+    locker.execute("ROLLBACK")
+    locker.close()
+    await acknowledging
+    assert (await house.until(job.id)).state is State.DELIVERED
+
+
+async def test_a_request_refused_while_the_store_is_locked_is_cancelled_all_the_same(
+    house: House,
+) -> None:
+    job = await house.receive()
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    giving_up = asyncio.create_task(house.services.splits.unacknowledged(job.id))
+    await asyncio.wait({giving_up}, timeout=0.2)
+    locker.execute("ROLLBACK")
+    locker.close()
+    await giving_up
+    assert (await house.job(job.id)).state is State.CANCELLED
+
+
+async def test_a_locked_store_refuses_new_requests_as_busy(house: House) -> None:
+    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable):
+        await house.receive()
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert (await house.receive()).state is State.RECEIVED
+
+
+async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(house: House) -> None:
+    is_free = asyncio.Event()
+
+    async def dawdle(conn: Connection) -> None:
+        await is_free.wait()
+
+    writing = asyncio.create_task(house.db.write(dawdle))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await house.receive()
+    is_free.set()
+    await writing
+    async with asyncio.timeout(30):
+        while not (jobs := await house.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
+            await asyncio.sleep(0.01)
+    assert jobs[0].state is State.CANCELLED

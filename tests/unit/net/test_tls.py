@@ -1,0 +1,76 @@
+"""Over TLS the certificate is checked against the name, whatever address was dialled."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+
+import httpx
+import pytest
+
+from bot.net.ip_rules import TrustedHosts
+from bot.net.transport import GuardedTransport
+from tests.support.scripted_server import ok
+from tests.support.transport_fakes import Names, Switchboard
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+        f" -subj /CN=results.example -addext subjectAltName=DNS:results.example"
+        f" -keyout {key} -out {cert}".split(),
+        check=True,
+        capture_output=True,
+    )
+    return key, cert
+
+
+async def get(url, certificate):
+    """Ask a server on loopback, which every name leads to; return its answer and what it read."""
+    key, cert = certificate
+    read: list[bytes] = []
+
+    async def answer(reader, writer):
+        read.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(ok(b"over tls"))
+        await writer.drain()
+        writer.close()
+
+    own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    own.load_cert_chain(cert, key)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
+    async with server:
+        way = GuardedTransport(
+            trusted=TrustedHosts(),
+            resolve=Names(["93.184.216.34"]),
+            network=Switchboard(server.sockets[0].getsockname()[1]),
+            tls=ssl.create_default_context(cafile=str(cert)),
+        )
+        timeouts = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
+        request = httpx.Request("GET", url, extensions={"timeout": timeouts})
+        try:
+            response = await way.handle_async_request(request)
+        except httpx.TransportError as exc:
+            return exc, read
+        try:
+            return await response.aread(), read
+        finally:
+            await response.aclose()
+
+
+async def test_a_certificate_for_the_name_is_accepted(certificate):
+    answer, _ = await get("https://results.example/a.wav", certificate)
+    assert answer == b"over tls"
+
+
+async def test_a_certificate_for_another_name_ends_the_connection_before_anything_is_sent(
+    certificate,
+):
+    answer, read = await get("https://other.example/a.wav", certificate)
+    assert isinstance(answer, httpx.ConnectError)
+    assert read == []

@@ -1,0 +1,38 @@
+"""What the operator's monitoring is told, counted from the store."""
+
+from pathlib import Path
+
+from bot.domain.attempt import AttemptState
+from bot.domain.job import State
+from bot.ops import metrics
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.spending import Spending
+from storage.stores.statistics import Statistics
+from tests.support.domain_factories import NOW, an_attempt, lead
+
+
+async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> None:
+    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    jobs = JobStore(db=db)
+    await lead(jobs, State.HELD)
+    await lead(jobs, State.HELD)
+    made = await lead(jobs, State.DELIVERED)
+    await jobs.record(an_attempt(made, state=AttemptState.UNCERTAIN))
+    await jobs.record(an_attempt(made, provider="local", cost_minutes=0, state=AttemptState.DONE))
+    scrape = metrics.render(
+        jobs=await Statistics(db=db).jobs(NOW),
+        books=await Spending(db=db).books(NOW),
+        running=2,
+        line={("local", "waiting"): 3},
+    ).decode()
+    await db.close()
+    samples = [line for line in scrape.splitlines() if not line.startswith("#")]
+    assert sorted(samples) == [
+        'stemcord_attempts{provider="finevoice",state="uncertain"} 1.0',
+        'stemcord_attempts{provider="local",state="done"} 1.0',
+        'stemcord_jobs{state="delivered"} 1.0',
+        'stemcord_jobs{state="held"} 2.0',
+        'stemcord_line{place="waiting",provider="local"} 3.0',
+        "stemcord_running 2.0",
+    ]

@@ -1,0 +1,168 @@
+"""Two results without a name: told apart by listening, or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.domain.attempt import RemoteFile
+from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
+from bot.domain.job import State
+from bot.domain.recipes import Recipe, Stem
+from bot.providers.interface import Model
+from bot.results.stem_identifier import PAIR, Labels, Listener
+from storage.files.job_files import JobDir
+from tests.support import audio_files
+from tests.support.file_provider import Shelf
+from tests.support.harness import House
+from tests.support.sound import AudioHere, Sound, decibels, heard, mixed, mp3, noise, parts, wav
+
+REMOVER = Model(name="vocal-remover", stems=PAIR, sums_to_song=True)
+SIX = Model(name="six", stems=frozenset({Stem.VOCALS, Stem.DRUMS}), sums_to_song=True)
+
+
+@dataclass
+class Ear:
+    """Hears what it is told to, or nothing."""
+
+    hears: Sound | None = None
+    error: Exception | None = None
+    heard: list[Path] = field(default_factory=list)
+
+    async def vocals(self, mixture: Path, into: Path) -> Path:
+        self.heard.append(mixture)
+        if self.error is not None:
+            raise self.error
+        assert self.hears is not None
+        return audio_files.write_spool(into / "vocals.f32", self.hears)
+
+
+@pytest.fixture(scope="module")
+def stems() -> Mapping[Stem, Sound]:
+    return parts()
+
+
+@pytest.fixture
+def where(tmp_path: Path, stems: Mapping[Stem, Sound]) -> JobDir:
+    job = JobDir(tmp_path / "k7f2q")
+    job.work.mkdir(parents=True)
+    audio_files.write_spool(job.mixture, mixed(stems))
+    return job
+
+
+def labels(listener: Listener | None) -> Labels:
+    return Labels(audio=AudioHere(), listener=listener)
+
+
+def fetched(where: JobDir, *results: tuple[Stem | None, Sound]) -> dict[RemoteFile, Path]:
+    return {
+        RemoteFile(f"https://results.invalid/{number}", stem): audio_files.write_spool(
+            where.work / f"result-{number}.f32", sound
+        )
+        for number, (stem, sound) in enumerate(results)
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations([Stem.VOCALS, Stem.INSTRUMENTAL])))
+async def test_the_one_that_sounds_like_the_heard_vocals_is_the_vocals(
+    where: JobDir, stems: Mapping[Stem, Sound], order: tuple[Stem, ...]
+) -> None:
+    true = {Stem.VOCALS: stems[Stem.VOCALS], Stem.INSTRUMENTAL: mixed(stems, Stem.VOCALS)}
+    # The listener is a small network: it hears some of the band as well.
+    ear = Ear(stems[Stem.VOCALS] + 0.3 * stems[Stem.OTHER])
+    results = fetched(where, *((None, true[stem]) for stem in order))
+    named = await labels(ear).name(results, REMOVER, where)
+    assert named == dict(zip(order, results.values(), strict=True))
+
+
+async def test_a_late_answer_is_told_apart_as_well(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    late = [np.pad(each, ((0, 0), (1105, 0))) for each in (
+        mixed(stems, Stem.VOCALS), stems[Stem.VOCALS]
+    )]  # fmt: skip
+    results = fetched(where, *((None, each) for each in late))
+    named = await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
+    assert named[Stem.VOCALS] == list(results.values())[1]
+
+
+async def test_two_that_sound_alike_are_not_guessed(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    song = mixed(stems)
+    results = fetched(where, (None, song), (None, 0.9 * song))
+    with pytest.raises(ProviderProtocol, match="alike"):
+        await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
+
+
+async def test_two_that_both_lack_the_vocals_are_not_guessed(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    results = fetched(where, (None, noise(5)), (None, noise(6)))
+    with pytest.raises(ProviderProtocol):
+        await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("no model"), EngineFailed("died")])
+async def test_who_cannot_listen_does_not_guess(
+    where: JobDir, stems: Mapping[Stem, Sound], error: Exception
+) -> None:
+    results = fetched(where, (None, stems[Stem.VOCALS]), (None, stems[Stem.BASS]))
+    with pytest.raises(ProviderProtocol):
+        await labels(Ear(error=error)).name(results, REMOVER, where)
+    with pytest.raises(ProviderProtocol):
+        await labels(None).name(results, REMOVER, where)
+
+
+async def test_named_results_are_not_listened_to(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    ear = Ear()
+    results = fetched(where, (Stem.INSTRUMENTAL, stems[Stem.BASS]), (None, stems[Stem.VOCALS]))
+    named = await labels(ear).name(results, REMOVER, where)
+    assert named.keys() == PAIR
+    assert ear.heard == []
+
+
+async def test_one_name_for_two_results_breaks_the_protocol(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    results = fetched(where, (Stem.VOCALS, stems[Stem.BASS]), (Stem.VOCALS, stems[Stem.DRUMS]))
+    with pytest.raises(ProviderProtocol):
+        await labels(None).name(results, REMOVER, where)
+
+
+async def test_only_a_pair_is_told_apart_by_listening(
+    where: JobDir, stems: Mapping[Stem, Sound]
+) -> None:
+    results = fetched(where, (None, stems[Stem.VOCALS]), (None, stems[Stem.DRUMS]))
+    with pytest.raises(ProviderProtocol):
+        await labels(Ear(stems[Stem.VOCALS])).name(results, SIX, where)
+
+
+async def test_a_pair_that_cannot_be_told_apart_is_the_next_providers_turn(
+    tmp_path: Path, stems: Mapping[Stem, Sound]
+) -> None:
+    song = wav(tmp_path / "song.wav", mixed(stems))
+    files = {
+        "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
+        "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
+    }
+    alike = Shelf(REMOVER, dict.fromkeys(files, song), name="alike", is_named=False)
+    nameless = Shelf(REMOVER, files, name="nameless", is_named=False)
+    house = await House.build(
+        tmp_path, alike, nameless, audio=AudioHere(), listener=Ear(stems[Stem.VOCALS])
+    )
+    house.downloads.song = song.read_bytes()
+    job = await house.until((await house.split(recipe=Recipe.KARAOKE)).id, within_s=20)
+    attempts = {each.provider: each.error for each in await house.jobs.attempts(job.id)}
+    await house.close()
+    assert (job.state, attempts) == (
+        State.DELIVERED,
+        {"alike": "ProviderProtocol", "nameless": None},
+    )
+    made = heard(house.files.of(job.id).master(Stem.VOCALS))
+    assert decibels(made - stems[Stem.VOCALS], stems[Stem.VOCALS]) < -15

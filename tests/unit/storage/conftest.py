@@ -1,0 +1,31 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from tests.support.domain_factories import StillClock
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "stemcord.db"
+
+
+@pytest.fixture
+async def db(path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(path, durable=False, busy_timeout_s=0.05)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def jobs(db: Database) -> JobStore:
+    return JobStore(db=db)
+
+
+@pytest.fixture
+def ledger(db: Database) -> Ledger:
+    return Ledger(db=db, clock=StillClock())

@@ -1,0 +1,126 @@
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.domain.attempt import AttemptState
+from bot.domain.job import State
+from storage.database.connection import Database
+from storage.database.schema import Migration, UnknownDatabase, migrations
+from storage.stores.job_store import JobStore
+from tests.support.domain_factories import a_job, an_attempt, lead
+
+SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
+NEXT = len(migrations()) + 1
+
+
+async def opened(path: Path, steps: list[Migration]) -> None:
+    db = await Database.open(path, durable=False, steps=steps)
+    await db.close()
+
+
+def look(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as conn:
+        return conn.execute(sql).fetchall()
+
+
+def test_migrations_are_numbered_without_a_gap():
+    assert [step.number for step in migrations()] == list(range(1, NEXT))
+
+
+@pytest.mark.parametrize("version", range(NEXT))
+async def test_every_version_comes_to_the_same_schema(tmp_path: Path, version: int):
+    await opened(tmp_path / "new.db", migrations())
+    if version:
+        await opened(tmp_path / "old.db", migrations()[:version])
+    await opened(tmp_path / "old.db", migrations())
+    assert look(tmp_path / "old.db", SCHEMA) == look(tmp_path / "new.db", SCHEMA)
+    assert look(tmp_path / "old.db", "PRAGMA user_version") == [(NEXT - 1,)]
+
+
+async def test_opening_again_keeps_schema_and_rows(db: Database, jobs: JobStore, path: Path):
+    stored = await jobs.add(a_job(), max_active=1)
+    before = look(path, SCHEMA)
+    again = await Database.open(path, durable=False)
+    assert await JobStore(db=again).get(stored.id) == stored
+    assert look(path, SCHEMA) == before
+    await again.close()
+
+
+async def test_a_migration_keeps_the_rows_of_the_version_before(path: Path):
+    await opened(path, migrations())
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("INSERT INTO meta (key, value) VALUES ('a', '1')")
+    grow = Migration(number=NEXT, sql="ALTER TABLE meta ADD COLUMN note TEXT;")
+    await opened(path, [*migrations(), grow])
+    assert look(path, "SELECT key, value, note FROM meta") == [("a", "1", None)]
+
+
+async def test_the_ledger_that_knows_refunds_has_every_row_of_the_one_before(path: Path):
+    await opened(path, migrations()[:4])
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.executemany(
+            "INSERT INTO ledger VALUES (?, 1, '2026-11-20', ?, ?, ?, 4, ?, ?, ?, ?)",
+            [
+                (3, "hold", "u:available", "u:held", "job", None, 60, None),
+                (5, "post", "u:held", "u:used", "job", 3, None, None),
+                (8, "reset", "u:used", "u:available", None, None, None, 9),
+            ],
+        )
+    before = look(path, "SELECT * FROM ledger")
+    await opened(path, migrations())
+    assert look(path, "SELECT * FROM ledger") == before
+    assert look(path, "PRAGMA foreign_key_check") == []
+    assert look(path, "SELECT \"table\" FROM pragma_foreign_key_list('ledger')") == [("ledger",)]
+
+
+async def test_a_migration_that_fails_leaves_the_version_before(path: Path):
+    await opened(path, migrations())
+    before = look(path, SCHEMA)
+    broken = Migration(number=NEXT, sql="CREATE TABLE half (a); INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        await opened(path, [*migrations(), broken])
+    assert look(path, SCHEMA) == before
+    assert look(path, "PRAGMA user_version") == [(NEXT - 1,)]
+
+
+async def test_a_newer_database_is_refused_in_one_clear_line(path: Path):
+    newer = Migration(number=NEXT, sql="CREATE TABLE later (a INTEGER);")
+    await opened(path, [*migrations(), newer])
+    with pytest.raises(UnknownDatabase, match=f"version {NEXT}.* only up to {NEXT - 1}") as refusal:
+        await opened(path, migrations())
+    assert "\n" not in str(refusal.value)
+
+
+async def test_another_programs_database_is_refused_untouched(path: Path):
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("CREATE TABLE theirs (a)")
+    before = await asyncio.to_thread(path.read_bytes)
+    with pytest.raises(UnknownDatabase, match="another program"):
+        await opened(path, migrations())
+    assert await asyncio.to_thread(path.read_bytes) == before
+
+
+async def test_a_file_that_is_no_database_is_refused(path: Path):
+    await asyncio.to_thread(path.write_text, "a text that is long enough for a header" * 9)
+    with pytest.raises(UnknownDatabase, match="not an SQLite database"):
+        await opened(path, migrations())
+
+
+@pytest.mark.parametrize("state", State)
+async def test_sql_and_domain_agree_on_what_is_final(db: Database, jobs: JobStore, state: State):
+    job = await lead(jobs, state)
+    [row] = await db.read("SELECT is_final FROM jobs WHERE id = ?", (job.id,))
+    assert row["is_final"] == state.is_final
+
+
+@pytest.mark.parametrize("state", AttemptState)
+async def test_sql_and_domain_agree_on_what_may_have_cost(
+    db: Database, jobs: JobStore, state: AttemptState
+):
+    job = await lead(jobs, State.HELD)
+    await jobs.record(an_attempt(job, state=state))
+    [row] = await db.read("SELECT may_have_cost FROM attempts")
+    assert row["may_have_cost"] == state.may_have_cost

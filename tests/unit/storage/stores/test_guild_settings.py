@@ -1,0 +1,62 @@
+import pytest
+
+from bot.domain.guilds import Block, DeliveryMode, ServerRules
+from bot.domain.job import UserId
+from bot.domain.recipes import AudioFormat, Recipe
+from storage.database.connection import Database
+from storage.stores.guild_settings import ServerStore
+from tests.support.domain_factories import ADMIN, USER, StillClock
+
+GUILD, ELSEWHERE = 2**61 + 5, 8
+RULES = ServerRules(
+    channel_ids=frozenset({2**61 + 7, 9}),
+    recipe=Recipe.NO_DRUMS,
+    audio_format=AudioFormat.FLAC,
+    delivery=DeliveryMode.LINKS,
+    is_private=True,
+)
+
+
+@pytest.fixture
+def servers(db: Database) -> ServerStore:
+    return ServerStore(db=db, clock=StillClock())
+
+
+async def test_a_server_without_rules_leaves_everything_open(servers: ServerStore):
+    rules = await servers.rules(GUILD)
+    assert rules == ServerRules()
+    assert rules.allows(1, None)
+
+
+@pytest.mark.parametrize("rules", [RULES, ServerRules(is_private=False), ServerRules()])
+async def test_rules_come_back_as_they_were_set(servers: ServerStore, rules: ServerRules):
+    await servers.set_rules(GUILD, RULES, by=ADMIN)
+    await servers.set_rules(GUILD, rules, by=ADMIN)
+    assert await servers.rules(GUILD) == rules
+    assert await servers.rules(ELSEWHERE) == ServerRules()
+
+
+async def test_a_block_reaches_as_far_as_it_says(servers: ServerStore):
+    assert await servers.block(USER, GUILD, by=ADMIN)
+    assert await servers.block_of(USER, GUILD) is Block.HERE
+    assert await servers.block_of(USER, ELSEWHERE) is None
+    assert await servers.block_of(USER, None) is None
+    assert await servers.block(USER, None, by=ADMIN)
+    for guild_id in (GUILD, ELSEWHERE, None):
+        assert await servers.block_of(USER, guild_id) is Block.EVERYWHERE
+    assert await servers.block_of(UserId(8), GUILD) is None
+
+
+async def test_blocking_again_is_nothing_new(servers: ServerStore):
+    assert await servers.block(USER, GUILD, by=ADMIN)
+    assert not await servers.block(USER, GUILD, by=ADMIN)
+
+
+async def test_lifting_one_block_leaves_the_other(servers: ServerStore):
+    await servers.block(USER, GUILD, by=ADMIN)
+    await servers.block(USER, None, by=ADMIN)
+    assert await servers.unblock(USER, None)
+    assert await servers.block_of(USER, GUILD) is Block.HERE
+    assert await servers.unblock(USER, GUILD)
+    assert not await servers.unblock(USER, GUILD)
+    assert await servers.block_of(USER, GUILD) is None

@@ -1,0 +1,137 @@
+"""A data directory with jobs in every state, as the services leave them, and ways to spoil it."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bot.domain.attempt import AttemptState, RemoteFile
+from bot.domain.job import Job, State, UserId
+from bot.domain.minutes import Refund
+from bot.domain.recipes import OUTPUTS
+from storage.database.connection import Database
+from storage.files.job_files import JobFiles
+from storage.stores.guild_pools import Pools
+from storage.stores.job_store import JobStore
+from storage.stores.ledger import Ledger
+from storage.upkeep.finding import Finding
+from storage.upkeep.forgetting import Forgetting
+from storage.upkeep.invariants import Terms, audit
+from tests.support.domain_factories import (
+    ADMIN,
+    NOW,
+    PROBLEM,
+    TODAY,
+    USER,
+    StillClock,
+    a_job,
+    an_attempt,
+    lead,
+)
+
+UNGUARD = (
+    "PRAGMA foreign_keys = ON",
+    "DROP TRIGGER ledger_refuses_update",
+    "DROP TRIGGER ledger_refuses_delete",
+    "DROP TRIGGER forgotten_jobs_stay_so",
+    "DROP TRIGGER forgotten_attempts_stay_so",
+    "DROP INDEX ledger_one_hold_a_job",
+    "DROP INDEX ledger_one_end_of_a_hold",
+    "DROP INDEX ledger_one_refund_of_a_hold",
+)
+KEEP = timedelta(hours=24)
+STRANGER = UserId(2**61 + 5)
+LONG_AGO = NOW - timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The directory, and what the audit says about it."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        return self.root / "stemcord.db"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    def audit(self, *, drained: bool = False) -> list[Finding]:
+        return audit(self.database, self.jobs, Terms(now=NOW, keep=KEEP, drained=drained))
+
+    def broken(self, *, drained: bool = False) -> dict[str, tuple[str, ...]]:
+        """Return the offenders by claim, of claims that do not hold."""
+        findings = self.audit(drained=drained)
+        return {each.claim: each.offenders for each in findings if not each.is_good}
+
+    def plant(self, *statements: str) -> None:
+        """Write past every guard of the schema."""
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as conn:
+            for statement in (*UNGUARD, *statements):
+                assert conn.execute(statement).rowcount, f"changes nothing: {statement}"
+
+
+async def collect(root: Path) -> Evidence:
+    """Make the directory: one job in each state, named by it, and some with another fate."""
+    evidence = Evidence(root)
+    db = await Database.open(evidence.database, durable=False)
+    try:
+        jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
+        for state in State:
+            await _add(jobs, JobFiles(evidence.jobs), state)
+        await _add_lost(jobs)
+        await _add_expired(jobs)
+        await _add_forgotten(db)
+        await ledger.grant(USER, 5, TODAY, ADMIN)
+        await ledger.reset(USER, TODAY, ADMIN)
+        pools = Pools(db=db, clock=StillClock())
+        await pools.give(7, 20, TODAY, ADMIN)
+        await pools.hand_out(7, USER, 20, TODAY, ADMIN)
+    finally:
+        await db.close()
+    return evidence
+
+
+async def _add(jobs: JobStore, files: JobFiles, state: State) -> Job:
+    job = await lead(jobs, state, job=a_job(job_id=state.value))
+    if state not in (State.RECEIVED, State.HELD):
+        has_result = state in (State.READY, State.DELIVERED, State.KEPT)
+        await jobs.record(an_attempt(job, state=AttemptState.NOT_SENT))
+        ended = AttemptState.DONE if has_result else AttemptState.ACCEPTED
+        await jobs.record(an_attempt(job, number=2, state=ended))
+        where = await files.prepare(job.id)
+        for output in OUTPUTS[job.request.recipe] if has_result else ():
+            where.master(output.stem).write_bytes(b"flac")
+    if state.is_final:
+        for stale in await jobs.stale_replies(await jobs.owed()):
+            if stale.job.id == job.id:
+                await jobs.reply_shown(job.id, stale.version)
+    return job
+
+
+async def _add_lost(jobs: JobStore) -> None:
+    job = await lead(jobs, State.READY, job=a_job(job_id="lost"))
+    failed = job.failed(NOW, PROBLEM)
+    await jobs.save(failed, expected=State.READY, ledger=Refund(job.id))
+    for stale in await jobs.stale_replies(await jobs.owed()):
+        if stale.job.id == job.id:
+            await jobs.reply_shown(job.id, stale.version)
+
+
+async def _add_expired(jobs: JobStore) -> None:
+    job = a_job(job_id="expired", created_at=LONG_AGO, updated_at=LONG_AGO)
+    job = await lead(jobs, State.DELIVERED, job=job)
+    files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
+    await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
+    await jobs.mark_expired(job.id)
+
+
+async def _add_forgotten(db: Database) -> None:
+    jobs = JobStore(db=db)
+    job = await lead(jobs, State.DELIVERED, job=a_job(job_id="forgotten", user_id=STRANGER))
+    files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
+    await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
+    await Forgetting(db=db).forget(STRANGER, TODAY)

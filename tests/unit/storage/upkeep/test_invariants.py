@@ -1,0 +1,117 @@
+"""The audit: clean on what the services leave, and a planted violation is the one it names."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.domain.job import State
+from storage.database.schema import UnknownDatabase, migrations
+from storage.upkeep.finding import Finding
+from tests.unit.storage.upkeep.evidence import Evidence, collect
+from tests.unit.storage.upkeep.violations import VIOLATIONS, Violation
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("original")
+    asyncio.run(collect(root))
+    return root
+
+
+@pytest.fixture
+def evidence(original: Path, tmp_path: Path) -> Evidence:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return Evidence(tmp_path)
+
+
+def test_what_the_services_leave_is_clean(evidence: Evidence):
+    findings = evidence.audit()
+    assert [str(each) for each in findings if not each.is_good] == []
+    assert {each.invariant for each in findings} == {1, 2, 3, 4, 5, 6, 7, 8}
+
+
+@pytest.mark.parametrize("violation", VIOLATIONS, ids=str)
+def test_a_violation_breaks_its_claim_and_no_other(evidence: Evidence, violation: Violation):
+    evidence.plant(*violation.statements)
+    assert evidence.broken() == {violation.claim: (violation.offender,)}
+
+
+def test_every_claim_about_rows_can_fail(evidence: Evidence):
+    claims = {each.claim for each in evidence.audit()}
+    elsewhere = {
+        "no files without a job",
+        "finished jobs have their stems",
+        "the database file is whole",
+    }
+    assert {each.claim for each in VIOLATIONS} == claims - elsewhere
+
+
+def test_drained_means_that_every_job_is_over_and_shown(evidence: Evidence):
+    evidence.plant("UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = 'kept'")
+    assert evidence.broken() == {}
+    unfinished = tuple(state.value for state in State if not state.is_final)
+    assert evidence.broken(drained=True) == {
+        "every job is over": unfinished,
+        "finished replies show how it ended": ("kept",),
+    }
+
+
+@pytest.mark.parametrize("name", ["a2b3c", "expired", "stray.flac"])
+def test_files_without_a_job_are_named(evidence: Evidence, name: str):
+    (evidence.jobs / name).mkdir()
+    assert evidence.broken() == {"no files without a job": (name,)}
+
+
+@pytest.mark.parametrize("job", ["ready", "delivered", "kept"])
+def test_a_result_without_its_stems_is_named(evidence: Evidence, job: str):
+    (evidence.jobs / job / "masters" / "bass.flac").unlink()
+    assert evidence.broken() == {"finished jobs have their stems": (job,)}
+
+
+def test_a_data_directory_without_jobs_folder_lacks_the_stems(evidence: Evidence):
+    shutil.rmtree(evidence.jobs)
+    assert evidence.broken() == {"finished jobs have their stems": ("ready", "delivered", "kept")}
+
+
+def test_a_damaged_file_is_told_as_that_and_nothing_else(evidence: Evidence):
+    with closing(sqlite3.connect(evidence.database)) as conn:
+        [page] = conn.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'events_of_job'"
+        ).fetchone()
+        [size] = conn.execute("PRAGMA page_size").fetchone()
+    with evidence.database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\0" * size)
+    [finding] = evidence.audit()
+    assert (finding.claim, finding.is_good) == ("the database file is whole", False)
+
+
+def test_an_older_schema_is_refused_with_what_to_do(evidence: Evidence):
+    evidence.plant("PRAGMA user_version = 0")
+    with pytest.raises(UnknownDatabase, match="start the bot once"):
+        evidence.audit()
+
+
+def test_a_newer_schema_is_refused(evidence: Evidence):
+    evidence.plant(f"PRAGMA user_version = {len(migrations()) + 1}")
+    with pytest.raises(UnknownDatabase, match="knows only up to"):
+        evidence.audit()
+
+
+def test_nothing_to_read_is_said_in_one_line(tmp_path: Path):
+    with pytest.raises(UnknownDatabase, match=f"no database to read at {tmp_path}"):
+        Evidence(tmp_path).audit()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_offenders_are_counted_not_listed():
+    offenders = tuple(f"job{number}" for number in range(1200))
+    line = str(
+        Finding(invariant=3, claim="a claim", looked_at=5000, of="jobs", offenders=offenders)
+    )
+    assert line.startswith("FAILED  3  a claim (5,000 jobs): job0, job1,")
+    assert line.endswith("job9 and 1,190 more")

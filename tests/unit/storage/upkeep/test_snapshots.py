@@ -1,0 +1,219 @@
+"""Copies of the database: whole under load, put back without losing what stood there."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bot.domain.job import State, UserId
+from storage.database.connection import Database
+from storage.database.read_only import read_only
+from storage.database.schema import Migration, UnknownDatabase, migrations
+from storage.stores.job_store import JobStore
+from storage.upkeep.snapshots import CopyFailed, back_up, copy_name, restore
+from tests.support.domain_factories import NOW, a_job, lead
+
+# A process that dies with its last transaction in the log alone.
+CRASH = """
+import os, sqlite3, sys
+conn = sqlite3.connect(sys.argv[1], isolation_level=None)
+conn.execute("PRAGMA wal_autocheckpoint = 0")
+conn.execute("INSERT INTO meta (key, value) VALUES ('late', 'kept')")
+os._exit(0)
+"""
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from storage.upkeep.snapshots import CopyFailed, back_up
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    back_up(Path(sys.argv[1]), Path(sys.argv[2]))
+except CopyFailed as exc:
+    print(exc)
+"""
+
+
+def in_a_process(code: str, *arguments: Path) -> str:
+    """Run the code in a Python of its own and return what it prints."""
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.check_output(command, text=True)
+
+
+def look(path: Path, sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as conn:
+        return conn.execute(sql).fetchall()
+
+
+async def test_a_copy_made_under_writing_load_is_one_moment_of_it(
+    db: Database, jobs: JobStore, path: Path, tmp_path: Path
+):
+    stop = asyncio.Event()
+
+    users = map(UserId, count(1))
+
+    async def write() -> None:
+        while not stop.is_set():
+            await lead(jobs, State.DELIVERED, job=a_job(user_id=next(users)), minutes=1)
+
+    await lead(jobs, State.DELIVERED, minutes=1)
+    writers = [asyncio.create_task(write()) for _ in range(3)]
+    counts = []
+    for number in range(5):
+        copy = await asyncio.to_thread(back_up, path, tmp_path / f"copy{number}.db")
+        counts.append(copy.jobs)
+        while len(await db.read("SELECT id FROM jobs")) <= copy.jobs:
+            await asyncio.sleep(0)
+        torn = look(
+            copy.path,
+            "SELECT id FROM jobs WHERE state = 'delivered' AND NOT EXISTS "
+            "(SELECT 1 FROM ledger WHERE job_id = jobs.id AND kind = 'post')",
+        )
+        assert torn == []
+        assert look(copy.path, "PRAGMA integrity_check") == [("ok",)]
+    stop.set()
+    await asyncio.gather(*writers)
+    assert counts == sorted(set(counts))  # each saw more of it
+
+
+async def test_a_copy_is_one_file_for_its_owner_alone(db: Database, path: Path, tmp_path: Path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    copy = await asyncio.to_thread(back_up, path, folder / copy_name(NOW))
+    assert [each.name for each in folder.iterdir()] == ["stemcord-20261120T120000Z.db"]
+    assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
+    assert (copy.size_bytes, copy.jobs) == (copy.path.stat().st_size, 0)
+    with read_only(copy.path):
+        assert len(list(folder.iterdir())) == 1  # reading it needs no files beside it
+
+
+async def test_an_existing_file_is_not_overwritten(db: Database, path: Path, tmp_path: Path):
+    diary = tmp_path / "diary.txt"
+    diary.write_text("dear diary")
+    for taken in (diary, path):
+        with pytest.raises(CopyFailed, match="exists already"):
+            back_up(path, taken)
+    assert diary.read_text() == "dear diary"
+
+
+async def test_a_full_disk_leaves_no_half_copy(db: Database, path: Path, tmp_path: Path):
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    said = in_a_process(ON_A_FULL_DISK, path, folder / "copy.db")
+    assert said.startswith("The copy could not be made: disk")
+    assert said.count("\n") == 1
+    assert list(folder.iterdir()) == []
+
+
+async def test_restoring_brings_back_the_jobs_of_then_and_keeps_those_of_now(path: Path):
+    db = await Database.open(path, durable=False)
+    then = await lead(JobStore(db=db), State.PROCESSING)
+    copy = back_up(path, path.with_name("copy.db"))
+    now = await lead(JobStore(db=db), State.HELD)
+    await db.close()
+    in_a_process(CRASH, path)
+    assert path.with_name("stemcord.db-wal").stat().st_size
+
+    restored, kept = restore(copy.path, path, NOW)
+
+    assert restored.jobs == 1
+    assert look(path, "SELECT id, state FROM jobs") == [(then.id, "processing")]
+    assert kept == path.with_name("stemcord.db.before-restore-20261120T120000Z")
+    assert look(kept, "SELECT id FROM jobs ORDER BY rowid") == [(then.id,), (now.id,)]
+    assert look(kept, "SELECT value FROM meta WHERE key = 'late'") == [("kept",)]
+
+
+async def test_no_log_of_the_old_database_is_left_beside_the_new(path: Path):
+    db = await Database.open(path, durable=False)
+    copy = back_up(path, path.with_name("copy.db"))
+    await db.close()
+    in_a_process(CRASH, path)
+    restore(copy.path, path, NOW)
+    assert [end for end in ("-wal", "-shm") if path.with_name(f"{path.name}{end}").exists()] == []
+    assert look(path, "SELECT * FROM meta") == []
+
+
+async def test_restoring_where_nothing_stood_keeps_nothing(db: Database, path: Path):
+    elsewhere = path.with_name("elsewhere.db")
+    restored, kept = restore(path, elsewhere, NOW)
+    assert (restored.path, kept) == (elsewhere, None)
+
+
+def _text(path: Path) -> None:
+    path.write_text("no database at all, but long enough for a header" * 9)
+
+
+def _theirs(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("CREATE TABLE theirs (a)")
+
+
+def _newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(f"PRAGMA user_version = {len(migrations()) + 1}")
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _zeroed(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\0" * 4096)
+
+
+@pytest.mark.parametrize("spoil", [_text, _theirs, _newer, _cut, _zeroed, Path.unlink])
+async def test_what_cannot_be_used_is_refused_in_one_line_with_nothing_changed(
+    path: Path, spoil: Callable[[Path], object]
+):
+    db = await Database.open(path, durable=False)
+    copy = back_up(path, path.with_name("copy.db")).path
+    await db.close()
+    if spoil in {_text, _theirs}:
+        copy.unlink()
+    spoil(copy)
+    before = {each: each.read_bytes() for each in path.parent.iterdir()}
+    with pytest.raises((UnknownDatabase, CopyFailed)) as refusal:
+        restore(copy, path, NOW)
+    assert str(copy) in str(refusal.value) or "The copy could not" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == before
+
+
+async def test_the_database_is_not_restored_from_itself(db: Database, path: Path):
+    with pytest.raises(CopyFailed, match="is the database itself"):
+        restore(path, path, NOW)
+
+
+async def test_a_damaged_database_is_not_backed_up_as_if_it_were_whole(path: Path):
+    db = await Database.open(path, durable=False)
+    await db.close()
+    _zeroed(path)
+    with pytest.raises((UnknownDatabase, CopyFailed)):
+        back_up(path, path.with_name("copy.db"))
+    assert not path.with_name("copy.db").exists()
+
+
+async def test_a_copy_of_an_older_version_is_brought_up_to_date_when_opened(path: Path):
+    db = await Database.open(path, durable=False)
+    job = await JobStore(db=db).add(a_job(), max_active=1)
+    copy = back_up(path, path.with_name("copy.db"))
+    await db.close()
+    restore(copy.path, path, NOW)
+    newer = Migration(
+        number=len(migrations()) + 1, sql="ALTER TABLE jobs ADD COLUMN mood TEXT DEFAULT 'blue';"
+    )
+    again = await Database.open(path, durable=False, steps=[*migrations(), newer])
+    assert [tuple(row) for row in await again.read("SELECT id, mood FROM jobs")] == [
+        (job.id, "blue")
+    ]
+    await again.close()

@@ -1,0 +1,219 @@
+"""Settings: what is read, what is refused and in which words, and that `.env.example` is true."""
+
+import os
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from bot.config import Settings, SettingsError, load_settings
+from bot.domain.minutes import PeriodKind
+from bot.setting_types import Address
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith(("STEMCORD_", "DISCORD_")) or name.endswith(("_API_KEY", "_BASE_URL")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def wrong(monkeypatch: pytest.MonkeyPatch, **variables: str) -> list[str]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    return str(caught.value).splitlines()
+
+
+def test_example_names_every_setting_and_no_other():
+    aliases = {field.alias for field in Settings.model_fields.values()}
+
+    assert set(dotenv_values(EXAMPLE)) == aliases
+
+
+def test_example_shows_the_defaults():
+    assert load_settings(EXAMPLE) == load_settings()
+
+
+def test_example_leaves_empty_only_what_has_no_fixed_default():
+    empty = {name for name, value in dotenv_values(EXAMPLE).items() if not value}
+
+    assert empty == {
+        "DISCORD_TOKEN",
+        "STEMCORD_MODELS_DIR",
+        "AUDIOCLEANER_API_KEY",
+        "FINEVOICE_API_KEY",
+        "SOUNDVERSE_API_KEY",
+        "STEMCORD_TRUSTED_HOSTS",
+        "STEMCORD_DAILY_SPEND_MINUTES",
+        "STEMCORD_PUBLIC_URL",
+    }
+
+
+def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text("STEMCORD_QUOTA_MINUTES=5\nSTEMCORD_MAX_ACTIVE_JOBS=7\n")
+    monkeypatch.setenv("STEMCORD_QUOTA_MINUTES", "9")
+
+    settings = load_settings()
+
+    assert (settings.quota_minutes, settings.max_active_jobs) == (9, 7)
+
+
+def test_file_written_by_windows_is_read(tmp_path: Path):
+    (tmp_path / ".env").write_bytes("\ufeffSTEMCORD_QUOTA_MINUTES=5\r\n".encode())
+
+    assert load_settings().quota_minutes == 5
+
+
+@pytest.mark.parametrize("empty", ["", "   "])
+def test_empty_means_the_default(empty: str, monkeypatch: pytest.MonkeyPatch):
+    default = load_settings()
+    for field in Settings.model_fields.values():
+        if field.alias and field.alias != "STEMCORD_OPS_ADDRESS":
+            monkeypatch.setenv(field.alias, empty)
+
+    assert load_settings() == default
+
+
+def test_empty_operations_address_turns_the_server_off(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STEMCORD_OPS_ADDRESS", "")
+
+    assert load_settings().ops_address is None
+
+
+def test_values_arrive_with_their_types(monkeypatch: pytest.MonkeyPatch):
+    for name, value in {
+        "STEMCORD_PROVIDERS": "local, finevoice",
+        "STEMCORD_TRUSTED_HOSTS": "LOCALHOST:8080,127.0.0.1",
+        "STEMCORD_QUOTA_PERIOD": "Week",
+        "STEMCORD_MAX_DURATION_MINUTES": "0.25",
+        "STEMCORD_DAILY_SPEND_MINUTES": "0",
+        "STEMCORD_OPS_ADDRESS": "[::1]:0",
+        "STEMCORD_PUBLIC_URL": "https://stems.example.org/",
+        "STEMCORD_LOG_LEVEL": "debug",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    settings = load_settings()
+
+    assert settings.providers == ("local", "finevoice")
+    assert settings.trusted_hosts == {"localhost:8080", "127.0.0.1"}
+    assert settings.quota_period is PeriodKind.WEEK
+    assert settings.max_duration_minutes == 0.25
+    assert settings.daily_spend_minutes == 0
+    assert settings.ops_address == Address("::1", 0)
+    assert settings.public_url == "https://stems.example.org"
+    assert settings.log_level == "DEBUG"
+
+
+def test_models_live_in_the_data_directory_unless_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("STEMCORD_DATA_DIR", "kept")
+    assert load_settings().models_dir == tmp_path / "kept" / "models"
+
+    monkeypatch.setenv("STEMCORD_MODELS_DIR", "/opt/models")
+    assert load_settings().models_dir == Path("/opt/models")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DISCORD_TOKEN", "with a space"),
+        ("DISCORD_API_BASE", "discord.com"),
+        ("STEMCORD_PROVIDERS", "local,local"),
+        ("STEMCORD_PROVIDERS", ","),
+        ("STEMCORD_PROVIDERS", "my provider"),
+        ("SOUNDVERSE_BASE_URL", "ftp://example.org"),
+        ("SOUNDVERSE_BASE_URL", "https://example.org:99999"),
+        ("SOUNDVERSE_BASE_URL", "https://[::1"),
+        ("STEMCORD_TRUSTED_HOSTS", "http://localhost"),
+        ("STEMCORD_TRUSTED_HOSTS", "localhost:99999"),
+        ("STEMCORD_QUOTA_MINUTES", "-1"),
+        ("STEMCORD_QUOTA_MINUTES", "1.5"),
+        ("STEMCORD_QUOTA_PERIOD", "year"),
+        ("STEMCORD_MAX_ACTIVE_JOBS", "0"),
+        ("STEMCORD_MAX_FILE_MIB", "nan"),
+        ("STEMCORD_MAX_DURATION_MINUTES", "inf"),
+        ("STEMCORD_POLL_MIN_S", "0"),
+        ("STEMCORD_STOP_GRACE_S", "soon"),
+        ("STEMCORD_DELIVERY", "pigeon"),
+        ("STEMCORD_LOCAL_MODEL", "demucs"),
+        ("STEMCORD_ACCEPT_HTDEMUCS_LICENSE", "perhaps"),
+        ("STEMCORD_OPS_ADDRESS", "9464"),
+        ("STEMCORD_OPS_ADDRESS", "localhost:http"),
+        ("STEMCORD_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_wrong_setting_is_one_line_that_names_it(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+):
+    [line] = wrong(monkeypatch, **{name: value})
+
+    assert line.startswith(f"{name}: expected ")
+    assert value not in line.removeprefix(f"{name}: expected ").split()
+
+
+def test_every_setting_says_what_is_expected():
+    assert [n for n, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_each_wrong_setting_has_its_line(monkeypatch: pytest.MonkeyPatch):
+    lines = wrong(monkeypatch, STEMCORD_QUOTA_MINUTES="x", STEMCORD_DELIVERY="y")
+
+    assert [line.partition(":")[0] for line in lines] == [
+        "STEMCORD_QUOTA_MINUTES",
+        "STEMCORD_DELIVERY",
+    ]
+
+
+def test_htdemucs_wants_its_terms_accepted(monkeypatch: pytest.MonkeyPatch):
+    [line] = wrong(monkeypatch, STEMCORD_LOCAL_MODEL="htdemucs")
+    assert "STEMCORD_ACCEPT_HTDEMUCS_LICENSE=1" in line
+
+    monkeypatch.setenv("STEMCORD_ACCEPT_HTDEMUCS_LICENSE", "1")
+    assert load_settings().local_model == "htdemucs"
+
+
+def test_polling_bounds_in_the_wrong_order_are_refused(monkeypatch: pytest.MonkeyPatch):
+    [line] = wrong(monkeypatch, STEMCORD_POLL_MIN_S="20")
+
+    assert line == "STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S"
+
+
+def test_public_links_need_the_server_that_serves_them(monkeypatch: pytest.MonkeyPatch):
+    [line] = wrong(monkeypatch, STEMCORD_PUBLIC_URL="https://example.org", STEMCORD_OPS_ADDRESS="")
+
+    assert line.startswith("STEMCORD_PUBLIC_URL: expected STEMCORD_OPS_ADDRESS")
+
+
+def test_missing_token_is_named_only_when_it_is_needed():
+    with pytest.raises(SettingsError, match="DISCORD_TOKEN: expected the bot's token"):
+        load_settings().required_token()
+
+
+def test_a_secret_shows_in_no_text_and_no_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DISCORD_TOKEN", "s3cr3t-token")
+    monkeypatch.setenv("FINEVOICE_API_KEY", "s3cr3t-key")
+    settings = load_settings()
+
+    assert "s3cr3t" not in f"{settings!r} {settings} {settings.model_dump()}"
+    assert settings.secrets() == ("s3cr3t-token", "s3cr3t-key")
+
+    monkeypatch.setenv("FINEVOICE_API_KEY", "s3cr3t key")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_unreadable_file_is_one_line(tmp_path: Path):
+    (tmp_path / ".env").write_bytes(b"STEMCORD_QUOTA_MINUTES=\xff\xfe\n")
+
+    with pytest.raises(SettingsError, match=r"^\.env: expected a readable file of UTF-8 text$"):
+        load_settings()

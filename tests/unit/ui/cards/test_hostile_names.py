@@ -1,0 +1,140 @@
+"""A thousand names that want to be more than names: none is one, and no card breaks."""
+
+import random
+import re
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import discord
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.delivery.port import Parcel
+from bot.domain.job import State
+from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.titles import stem_filename, title_of
+from bot.ui.cards.card import Card, card_of, jobs_card, result_card, shown_again_card
+from bot.ui.components.rendering import embed_of, view_of
+from bot.ui.components.song_choice import recipes_view, song_card, songs_view
+from bot.ui.texts.messages import cancelled
+from sandbox.message_rules import check_message
+from tests.support.card_factories import REQUEST, a_job, a_parcel
+
+FRAGMENTS = (
+    *(
+        "@everyone",
+        "@here",
+        "<@123456789012345678>",
+        "<@&123456789012345678>",
+        "<#1>",
+        "</split:1>",
+    ),
+    *("**", "__", "~~", "||", "`", "```", "> ", ">>> ", "# ", "-# ", "- ", "1. ", "\\", "[a](b)"),
+    *("https://evil.invalid/a.mp3", "discord.gg/x", "<https://evil.invalid>", "javascript:", "\n"),
+    *(
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\ufeff",
+        "\x00",
+        "\x1b[31m",
+        "\r",
+        "\t",
+        "\u2028",
+        "\U000e0041",
+    ),
+    *(
+        "../../etc/passwd",
+        "/",
+        "\\\\host",
+        "CON",
+        "..",
+        ".",
+        " ",
+        "'",
+        '"',
+        ";",
+        "$(id)",
+        "%s",
+        "{0}",
+    ),
+    *(
+        "é",
+        "e\u0301" * 40,
+        "夜に駆ける",
+        "🎤",
+        "👩‍🎤",
+        "ﷺ",
+        "\u0e49" * 30,
+        "a" * 300,
+        ".mp3",
+        "<t:1:R>",
+        "",
+    ),
+)
+NAMES = st.text() | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join)
+MENTION = re.compile(r"@everyone|@here|(?<!\\)<[@#/:at]")
+
+
+def a_thousand_names() -> list[str]:
+    chance = random.Random(7)
+    return ["".join(chance.choices(FRAGMENTS, k=chance.randint(1, 12))) for _ in range(1000)]
+
+
+def assert_harmless(text: str | None, *, lines: int = 1) -> None:
+    assert text
+    assert text.count("\n") < lines
+    assert not MENTION.search(text), text
+    assert "://" not in text, text
+    odd = {char for char in text if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs", "Cn")}
+    assert odd <= {"\n", "\u200b"}, odd
+
+
+def cards(name: str, parcel: Parcel) -> list[Card]:
+    """Return every card that shows the name of a song."""
+    source = replace(REQUEST.source, filename=name)
+    job = a_job(State.DELIVERED, title=title_of(name, title=name, artist=name))
+    return [
+        card_of(replace(job, state=State.PROCESSING)),
+        result_card(job, parcel),
+        shown_again_card(job, parcel, is_dm=False),
+        jobs_card([job] * 4),
+        song_card(source),
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(NAMES)
+def test_a_file_is_called_by_a_name_and_nothing_else(name: str) -> None:
+    filename = stem_filename(title_of(name), Stem.VOCALS, AudioFormat.MP3)
+    assert filename.endswith(" (Vocals).mp3")
+    assert len(filename) <= 120
+    assert not set(filename) & set('<>:"/\\|?*\n\r\x00')
+    assert not filename.startswith((".", " "))
+    assert all(unicodedata.category(char)[0] != "C" for char in filename)
+
+
+async def test_no_name_mentions_anybody_or_breaks_a_card(tmp_path: Path) -> None:
+    parcel = a_parcel(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
+    for name in a_thousand_names():
+        for card in cards(name, parcel):
+            embed = embed_of(card)
+            assert_harmless(embed.title)
+            assert_harmless(embed.description, lines=11)
+            # A name is in the menu, if anywhere; buttons are the same for all of them.
+            view = view_of((), card.menu)
+            components = view.to_components() if view else []
+            check_message({"embeds": [embed.to_dict()], "components": components})
+        assert_harmless(cancelled(a_job(State.CANCELLED, title=title_of(name))))
+
+
+async def test_no_name_breaks_a_choice_of_songs() -> None:
+    names = a_thousand_names()
+    for start in range(0, 1000, 25):
+        songs = [replace(REQUEST.source, filename=name) for name in names[start : start + 25]]
+        for is_for_dm in (True, False):
+            view: discord.ui.View = songs_view(songs, 2**63 - 1, is_for_dm=is_for_dm)
+            check_message({"content": "Which?", "components": view.to_components()})
+    view = recipes_view([], 1, 0)
+    assert view.to_components() == []

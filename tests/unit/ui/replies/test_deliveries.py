@@ -1,0 +1,141 @@
+"""How stems come into a reply, and that nothing comes after them."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from bot.delivery.port import Delivered, Refused, ReplyUnavailable
+from bot.domain.job import Job, JobId, State
+from bot.scheduling.progress import Progress, Stage
+from bot.ui.replies.message_requests import NotShown, Shown
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore, StaleReply
+from tests.support.card_factories import NOW, a_job, a_parcel
+from tests.unit.ui.replies.writer_harness import Desk
+
+T = TypeVar("T")
+
+
+class SlowStore(JobStore):
+    """Hands over what one kind of read found only when the gate is open."""
+
+    def __init__(self, *, db: Database, slow: str) -> None:
+        super().__init__(db=db)
+        self._slow = slow
+        self.gate = asyncio.Event()
+        self.has_read = asyncio.Event()
+
+    async def unfinished(self) -> list[Job]:
+        return await self._handed_over("unfinished", await super().unfinished())
+
+    async def owed(self) -> dict[JobId, int]:
+        return await self._handed_over("owed", await super().owed())
+
+    async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
+        return await self._handed_over("stale_replies", await super().stale_replies(among))
+
+    async def _handed_over(self, read: str, found: T) -> T:
+        if read == self._slow:
+            self.has_read.set()
+            await self.gate.wait()
+        return found
+
+
+async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None:
+    job = a_job(State.READY)
+    assert await desk.replies.deliver(job, a_parcel(tmp_path)) == Delivered(71)
+    [sheet] = desk.routes.sheets
+    assert sheet.files is not None
+    assert [file.filename for file in sheet.files] == [
+        "Neon Rain (Instrumental).mp3",
+        "Neon Rain (Vocals).mp3",
+        "waveforms.png",
+    ]
+
+
+async def test_a_delivery_that_is_refused_says_why(desk: Desk, tmp_path: Path) -> None:
+    desk.routes.answers = [NotShown("gone"), NotShown("large", is_too_large=True)]
+    job, parcel = a_job(State.READY), a_parcel(tmp_path)
+    assert await desk.replies.deliver(job, parcel) == Refused("directly: no")
+    assert await desk.replies.deliver(job, parcel) == Refused("large", too_large=True)
+
+
+async def test_a_delivery_that_must_wait_is_left_to_the_caller(desk: Desk, tmp_path: Path) -> None:
+    desk.routes.answers = [ReplyUnavailable("status 503")]
+    with pytest.raises(ReplyUnavailable):
+        await desk.replies.deliver(a_job(State.READY), a_parcel(tmp_path))
+
+
+async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
+    desk: Desk, tmp_path: Path
+) -> None:
+    job = await desk.processing()
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+        await desk.replies.deliver(ready, a_parcel(tmp_path))
+        desk.clock.move(minutes=1)
+        desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+        await desk.rest()
+        done = ready.delivered(NOW, message_id=71, sent=None)
+        await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
+        await desk.jobs.touch(job.id)
+        desk.board.poke()
+        await desk.until_nothing_is_owed()
+    assert desk.routes.sheets[-1].files is not None
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+@pytest.mark.parametrize("slow", ["unfinished", "owed", "stale_replies"])
+async def test_what_was_read_before_a_delivery_replaces_no_stems(
+    desk: Desk, tmp_path: Path, slow: str, is_noted: bool
+) -> None:
+    store = SlowStore(db=desk.db, slow=slow)
+    desk = Desk(desk.db, store)
+    job = await desk.processing()
+    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+    desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+    async with desk.running():
+        await store.has_read.wait()
+        await desk.replies.deliver(ready, a_parcel(tmp_path))
+        if is_noted:
+            done = ready.delivered(NOW, message_id=71, sent=None)
+            await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
+            desk.replies.forget(job.id)
+        desk.clock.move(minutes=1)
+        store.gate.set()
+        await desk.until_nothing_is_owed()
+        await desk.rest()
+        assert len(desk.routes.sheets) == 1, "the stems, and nothing after them"
+
+
+async def test_stems_whose_reply_is_out_of_reach_come_by_direct_message(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.routes.answers = [NotShown("gone")]
+    desk.direct.answers = [Shown(99)]
+    job = a_job(State.READY)
+    answer = await desk.replies.deliver(job, a_parcel(tmp_path))
+    assert answer == Delivered(None), "the reply's own message is still the one that it was"
+    [(user_id, sheet, nonce)] = desk.direct.sent
+    assert (user_id, nonce) == (job.request.user_id, job.interaction_id)
+    assert sheet.card.lines[-1] == "Discord did not let me put them where you asked for them."
+
+
+async def test_a_delivery_that_is_repeated_sends_its_second_message_once(
+    desk: Desk, tmp_path: Path
+) -> None:
+    job = await desk.processing()
+    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+    parcel = a_parcel(tmp_path)
+    parcel = replace(parcel, more=parcel.files)
+    async with desk.running():
+        await desk.until_nothing_is_owed()
+        for _ in range(2):  # as when the store could not note the first
+            assert await desk.replies.deliver(ready, parcel) == Delivered(71)
+            await desk.rest()
+    assert len(desk.sequel.sent) == 1

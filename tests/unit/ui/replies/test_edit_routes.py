@@ -1,0 +1,224 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.delivery.port import ReplyUnavailable
+from bot.domain.clock import SystemClock
+from bot.domain.job import Context, Reply, State
+from bot.i18n.languages import Languages
+from bot.ui.cards.card import card_of, result_card
+from bot.ui.cards.message_content import Sheet, enclosures
+from bot.ui.client import Stemcord, point_at
+from bot.ui.commands.registration import Registration
+from bot.ui.replies.edit_routes import Routes, Way
+from bot.ui.replies.message_requests import NotShown, Shown
+from sandbox.client import SandboxClient
+from sandbox.entities import Channel
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+from tests.support.card_factories import NOW, REPLY, a_job, a_parcel
+from tests.support.fakes import FakeClock
+
+WORKING = Sheet(card=card_of(a_job(State.PROCESSING)))
+
+
+class NoMemory:
+    async def get(self, key: str) -> str | None:
+        return None
+
+    async def put(self, key: str, value: str) -> None:
+        """Forget it."""
+
+
+class Stage:
+    """A client that is logged in, and one message of the bot in #karaoke."""
+
+    def __init__(self, sandbox: Sandbox, client: Stemcord, people: SandboxClient) -> None:
+        self.sandbox = sandbox
+        self.people = people
+        self.client = client
+        self.routes = Routes(client=client, clock=SystemClock())
+        self.closed: set[Way] = set()
+
+    @property
+    def channel(self) -> Channel:
+        return next(c for c in self.sandbox.world.channels.values() if c.name == "karaoke")
+
+    async def posted(self, **changes: Any) -> Reply:
+        """Post a message and return it as a reply that only the bot's token reaches."""
+        posted = await self.client.get_partial_messageable(self.channel.id).send("posted")
+        reply = Reply(
+            channel_id=self.channel.id,
+            context=Context.GUILD,
+            application_id=self.sandbox.world.application_id,
+            message_id=posted.id,
+        )
+        return replace(reply, **changes)
+
+    async def with_dead_token(self) -> Reply:
+        return await self.posted(
+            token="gone", token_expires_at=SystemClock().now() + timedelta(minutes=9)
+        )
+
+    async def show(self, reply: Reply, sheet: Sheet = WORKING) -> Shown | NotShown:
+        return await self.routes.show(reply, sheet, closed=self.closed)
+
+    async def message(self) -> dict[str, Any]:
+        return (await self.people.messages())[-1]
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    client = Stemcord(
+        registration=Registration(memory=NoMemory(), languages=Languages({})), extensions=()
+    )
+    async with Sandbox() as sandbox, SandboxClient(sandbox.base_url) as people:
+        point_at(sandbox.api_base)
+        await client.login(DEFAULT_TOKEN)
+        yield Stage(sandbox, client, people)
+        await client.close()
+        point_at("https://discord.com/api/v10")
+
+
+def ways_of(reply: Reply, *, after: timedelta, closed: set[Way] | None = None) -> list[Way]:
+    clock = FakeClock()
+    clock.at = NOW + after
+    client: Any = None
+    return Routes(client=client, clock=clock).open_ways(reply, closed or set())
+
+
+@pytest.mark.parametrize(
+    ("minutes", "ways"),
+    [
+        (0, [Way.TOKEN, Way.CHANNEL]),
+        (13.9, [Way.TOKEN, Way.CHANNEL]),
+        (14, [Way.CHANNEL, Way.TOKEN]),
+        (15, [Way.CHANNEL]),
+    ],
+)
+def test_the_token_comes_first_until_shortly_before_its_end(
+    minutes: float, ways: list[Way]
+) -> None:
+    assert ways_of(REPLY, after=timedelta(minutes=minutes)) == ways
+
+
+@pytest.mark.parametrize("context", Context)
+def test_the_bots_token_reaches_only_what_it_can_see(context: Context) -> None:
+    reply = replace(REPLY, context=context, token=None)
+    is_reached = context in (Context.GUILD, Context.BOT_DM)
+    assert ways_of(reply, after=timedelta()) == ([Way.CHANNEL] if is_reached else [])
+
+
+def test_a_closed_way_is_not_tried() -> None:
+    assert ways_of(REPLY, after=timedelta(), closed={Way.TOKEN}) == [Way.CHANNEL]
+    unknown = replace(REPLY, message_id=None)
+    assert ways_of(unknown, after=timedelta(), closed={Way.TOKEN}) == []
+
+
+async def test_a_refused_token_leaves_the_channel(stage: Stage) -> None:
+    reply = await stage.with_dead_token()
+    assert await stage.show(reply) == Shown(reply.message_id or 0)
+    assert stage.closed == {Way.TOKEN}
+    message = await stage.message()
+    assert message["embeds"][0]["title"] == "Neon Rain · Karaoke"
+    assert message["content"] == ""
+    assert len(message["components"]) == 1
+
+
+async def test_a_deleted_message_closes_the_last_way(stage: Stage) -> None:
+    reply = await stage.with_dead_token()
+    assert reply.message_id is not None
+    await (
+        stage.client.get_partial_messageable(reply.channel_id)
+        .get_partial_message(reply.message_id)
+        .delete()
+    )
+    assert isinstance(await stage.show(reply), NotShown)
+    assert stage.closed == {Way.TOKEN, Way.CHANNEL}
+    asked = len(await stage.people.log())
+    assert await stage.show(reply) == NotShown("no way is left")
+    assert len(await stage.people.log()) == asked, "closed ways cost no request"
+
+
+async def test_a_channel_that_the_bot_lost_is_closed(stage: Stage) -> None:
+    reply = await stage.posted()
+    stage.sandbox.world.set_bot_access(reply.channel_id, view=False)
+    assert await stage.show(reply) == NotShown("by channel: status 403, code 50001")
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"status": 429, "code": 0}])
+async def test_trouble_on_the_way_means_later(stage: Stage, fault: dict[str, Any]) -> None:
+    reply = await stage.posted()
+    await stage.people.fault("PATCH /channels/*", **fault)
+    with pytest.raises(ReplyUnavailable):
+        await stage.show(reply)
+    assert stage.closed == set()
+    await stage.people.clear_faults()
+    assert await stage.show(reply) == Shown(reply.message_id or 0)
+
+
+async def test_stems_replace_what_was_attached(stage: Stage, tmp_path: Path) -> None:
+    reply = await stage.posted()
+    parcel = a_parcel(tmp_path)
+    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    await stage.show(reply, sheet)
+    await stage.show(reply, sheet)
+    names = [attachment["filename"] for attachment in (await stage.message())["attachments"]]
+    assert names == ["Neon Rain (Instrumental).mp3", "Neon Rain (Vocals).mp3"]
+
+
+async def test_a_card_leaves_attachments_alone(stage: Stage, tmp_path: Path) -> None:
+    reply = await stage.posted()
+    parcel = a_parcel(tmp_path)
+    await stage.show(
+        reply, Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    )
+    await stage.show(reply)
+    assert len((await stage.message())["attachments"]) >= 2
+
+
+async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path: Path) -> None:
+    reply = await stage.posted()
+    parcel = a_parcel(tmp_path)
+    parcel.files[0].path.write_bytes(b"\0" * (stage.sandbox.world.attachment_size_limit + 1))
+    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    answer = await stage.show(reply, sheet)
+    assert isinstance(answer, NotShown)
+    assert answer.is_too_large
+    assert stage.closed == set()
+
+
+async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_path: Path) -> None:
+    reply = await stage.posted()
+    parcel = a_parcel(tmp_path)
+    await stage.people.fault("PATCH /channels/*", status=400, code=200000, times=1)
+    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    assert await stage.show(reply, sheet) == Shown(reply.message_id or 0)
+    message = await stage.message()
+    assert message["content"] == "Your stems are here."
+    assert message["embeds"] == []
+    assert "Neon" not in str(message)
+
+
+async def test_a_server_that_forbids_plain_words_too_closes_the_way(stage: Stage) -> None:
+    reply = await stage.posted()
+    await stage.people.fault("PATCH /channels/*", status=400, code=200000)
+    assert isinstance(await stage.show(reply), NotShown)
+    assert stage.closed == {Way.CHANNEL}
+
+
+@pytest.mark.parametrize("context", Context)
+def test_only_replies_beyond_the_bots_own_reach_are_closing(context: Context) -> None:
+    clock = FakeClock()
+    client: Any = None
+    routes = Routes(client=client, clock=clock)
+    reply = replace(REPLY, context=context, token_expires_at=clock.now() + timedelta(minutes=15))
+    said = []
+    for _ in range(16):
+        said.append(routes.is_closing(reply))
+        clock.move(minutes=1)
+    is_beyond = context not in (Context.GUILD, Context.BOT_DM)
+    assert said == [False] * 14 + [is_beyond] + [False]

@@ -1,0 +1,160 @@
+"""A reply writer over a real store, and the fakes that it writes to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.domain.job import Job, Reply, State, UserId
+from bot.i18n.languages import Languages
+from bot.scheduling.progress import ProgressBoard
+from bot.ui.cards.message_content import Sheet
+from bot.ui.replies.edit_routes import Way
+from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.replies.pacing import Pacing
+from bot.ui.replies.reply_writer import Replies
+from storage.database.connection import Database
+from storage.stores.job_store import JobStore
+from tests.support.card_factories import NOW, a_job
+from tests.support.fakes import FakeClock
+
+
+@dataclass
+class FakeRoutes:
+    """Shows sheets to nobody; `answers` come first, then every sheet is shown."""
+
+    ways: list[Way] = field(default_factory=lambda: [Way.TOKEN])
+    answers: list[Shown | NotShown | Exception] = field(default_factory=list)
+    sheets: list[Sheet] = field(default_factory=list)
+    message_ids: list[int | None] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    active: int = 0
+    most_active: int = 0
+    closing: bool = False
+
+    def is_closing(self, reply: Reply) -> bool:
+        return self.closing
+
+    def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
+        return [way for way in self.ways if way not in closed]
+
+    async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
+        self.active += 1
+        self.most_active = max(self.most_active, self.active)
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+            answer = self.answers.pop(0) if self.answers else Shown(71)
+            if isinstance(answer, Exception):
+                raise answer
+            self.sheets.append(sheet)
+            self.message_ids.append(reply.message_id)
+            return answer
+        finally:
+            self.active -= 1
+
+    @property
+    def first_lines(self) -> list[str]:
+        return [sheet.card.lines[0] for sheet in self.sheets]
+
+
+@dataclass
+class FakeDirect:
+    """Takes no direct message, unless `answers` say otherwise."""
+
+    answers: list[Shown | NotShown] = field(default_factory=list)
+    sent: list[tuple[UserId, Sheet, int]] = field(default_factory=list)
+
+    async def send(self, user_id: UserId, sheet: Sheet, *, nonce: int) -> Shown | NotShown:
+        self.sent.append((user_id, sheet, nonce))
+        return self.answers.pop(0) if self.answers else NotShown("directly: no")
+
+
+@dataclass
+class FakeSequel:
+    """Sends second messages to nobody; `answers` come first."""
+
+    answers: list[Shown | NotShown] = field(default_factory=list)
+    sent: list[tuple[Sheet, list[Way]]] = field(default_factory=list)
+
+    async def send(
+        self, reply: Reply, sheet: Sheet, *, ways: list[Way], nonce: str
+    ) -> Shown | NotShown:
+        self.sent.append((sheet, ways))
+        return self.answers.pop(0) if self.answers else Shown(72)
+
+
+class Desk:
+    """A reply writer over a real store, with a clock that tests move."""
+
+    def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
+        self.db = db
+        self.jobs = jobs or JobStore(db=db)
+        self.board = ProgressBoard()
+        self.routes = FakeRoutes()
+        self.clock = FakeClock()
+        self.clock.at = NOW
+        self.direct = FakeDirect()
+        routes: Any = self.routes
+        direct: Any = self.direct
+        self.sequel = FakeSequel()
+        sequel: Any = self.sequel
+        self.replies = Replies(
+            jobs=self.jobs,
+            languages=Languages({}),
+            board=self.board,
+            routes=routes,
+            direct=direct,
+            sequel=sequel,
+            pacing=Pacing(),
+            clock=self.clock,
+            round_gap_s=0.001,
+            sweep_s=0.002,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.replies.run())
+        try:
+            yield
+        finally:
+            assert not task.done(), task
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def add(self, *, message_id: int | None = 70, **changes: Any) -> Job:
+        """Store a job and acknowledge it."""
+        job = await self.jobs.add(
+            a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=2000
+        )
+        seen = job.acknowledged(NOW, message_id=message_id)
+        await self.jobs.save(seen, expected=State.RECEIVED)
+        return seen
+
+    async def save(self, job: Job, *, expected: State) -> Job:
+        await self.jobs.save(job, expected=expected)
+        self.board.poke()
+        return job
+
+    async def processing(self) -> Job:
+        job = await self.add()
+        held = job.held(NOW, frames=44100, minutes=1, title="Neon Rain")
+        await self.save(held, expected=State.RECEIVED)
+        sent = held.submitting(NOW, provider="local")
+        await self.save(sent, expected=State.HELD)
+        return await self.save(sent.processing(NOW), expected=State.SUBMITTING)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not is_so():
+                await asyncio.sleep(0.001)
+
+    async def until_nothing_is_owed(self) -> None:
+        async with asyncio.timeout(30):
+            while await self.jobs.owed():
+                await asyncio.sleep(0.001)
+
+    async def rest(self) -> None:
+        """Let the writer look around a few times."""
+        await asyncio.sleep(0.03)

@@ -1,0 +1,198 @@
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.domain.recipes import AudioFormat, Recipe
+from bot.i18n.languages import Languages
+from bot.jobs.intake import Limits
+from bot.scheduling.plans import Offer
+from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.commands.registration import META_KEY, Registration, commands_payload
+from cogs import EXTENSIONS
+from sandbox.client import SandboxClient
+from sandbox.command_rules import check_commands
+from sandbox.faults import Fault
+from sandbox.server import DEFAULT_TOKEN, Sandbox
+from tests.support.fakes import FakeClock
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.facts: dict[str, str] = {}
+
+    async def get(self, key: str) -> str | None:
+        return self.facts.get(key)
+
+    async def put(self, key: str, value: str) -> None:
+        self.facts[key] = value
+
+
+class OfferingSplits:
+    """Offers every recipe, as basic as can be."""
+
+    formats = tuple(AudioFormat)
+    limits = Limits(max_file_mib=100, max_duration_minutes=20)
+
+    def offers(self) -> tuple[Offer, ...]:
+        return tuple(Offer(recipe, ("local",), is_basic=True) for recipe in Recipe)
+
+
+def services_of(splits: Any) -> Services:
+    """Return services of which only the offers are asked for."""
+    nothing: Any = None
+    return Services(
+        splits=splits,
+        quotas=nothing,
+        servers=nothing,
+        administration=nothing,
+        overview=nothing,
+        showings=nothing,
+        shows=nothing,
+        addresses=nothing,
+        picks=nothing,
+        privacy=nothing,
+        languages=Languages.in_folder(),
+        clock=FakeClock(),
+    )
+
+
+def a_client(memory: Memory | None = None) -> Stemcord:
+    registration = Registration(memory=memory or Memory(), languages=Languages.in_folder())
+    client = Stemcord(registration=registration, extensions=EXTENSIONS)
+    client.serve(services_of(OfferingSplits()))
+    return client
+
+
+@pytest.fixture
+async def offline() -> AsyncIterator[Stemcord]:
+    client = a_client()
+    for extension in EXTENSIONS:
+        await client.load_extension(extension)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox() as running:
+        point_at(running.api_base + "/")
+        yield running
+        point_at("https://discord.com/api/v10")
+
+
+async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> None:
+    payload = await commands_payload(offline, Languages({}))
+    check_commands(payload)
+    assert {command["name"] for command in payload} == {
+        "split",
+        "Split this audio",
+        "jobs",
+        "result",
+        "cancel",
+        "quota",
+        "admin",
+        "privacy",
+        "help",
+    }
+    for command in payload:
+        # What managers decide is about a server that the bot is in.
+        assert command["integration_types"] == ([0] if command["name"] == "admin" else [0, 1])
+        assert command["contexts"] == ([0, 1] if command["name"] == "admin" else [0, 1, 2])
+
+
+async def test_split_says_all_of_its_options(offline: Stemcord) -> None:
+    payload = await commands_payload(offline, Languages({}))
+    split = next(each for each in payload if each["name"] == "split")
+    options = {option["name"]: option for option in split["options"]}
+    assert list(options) == ["file", "stems", "format", "provider", "private"]
+    assert {"audio", "video", ".flac"} <= set(options["file"]["file_types"])
+    assert options["file"]["required"]
+    assert [choice["value"] for choice in options["stems"]["choices"]] == list(Recipe)
+    assert options["stems"]["choices"][0]["name"] == ("Karaoke: instrumental and vocals (basic)")
+    assert [choice["name"] for choice in options["format"]["choices"]] == [
+        "MP3",
+        "FLAC",
+        "WAV",
+        "Opus",
+    ]
+    assert options["provider"]["autocomplete"]
+
+
+async def test_two_clients_share_no_choices() -> None:
+    first, second = a_client(), a_client()
+    fewer: Any = OfferingSplits()
+    fewer.offers = lambda: (Offer(Recipe.VOCALS, ("local",), is_basic=False),)
+    second.serve(services_of(fewer))
+    for client in (first, second):
+        await client.load_extension("cogs.split")
+    payloads = [await commands_payload(client, Languages({})) for client in (first, second)]
+    sizes = [len(split["options"][1]["choices"]) for [split] in payloads]
+    assert sizes == [len(Recipe), 1]
+    await first.close()
+    await second.close()
+
+
+async def test_it_asks_for_no_more_than_it_needs(offline: Stemcord) -> None:
+    assert {name for name, is_on in offline.intents if is_on} == {"guilds", "dm_messages"}
+    mentions: Any = offline.allowed_mentions
+    assert mentions.to_dict() == {"parse": []}
+    assert offline.help_command is None
+
+
+async def test_commands_are_registered_only_when_they_changed(sandbox: Sandbox) -> None:
+    memory = Memory()
+
+    async def start() -> int:
+        client = a_client(memory)
+        await client.login(DEFAULT_TOKEN)
+        await client.close()
+        async with SandboxClient(sandbox.base_url) as people:
+            return sum(entry["method"] == "PUT" for entry in await people.log())
+
+    assert await start() == 1
+    assert await start() == 1
+    memory.facts[META_KEY] = "something older"
+    assert await start() == 2
+
+
+async def test_another_application_gets_its_commands_too(sandbox: Sandbox) -> None:
+    memory = Memory()
+    client = a_client(memory)
+    await client.login(DEFAULT_TOKEN)
+    await client.close()
+    async with Sandbox() as other:
+        point_at(other.api_base)
+        client = a_client(memory)
+        await client.login(DEFAULT_TOKEN)
+        await client.close()
+        assert other.world.commands[None]
+
+
+async def test_a_client_without_services_says_so() -> None:
+    client = Stemcord(
+        registration=Registration(memory=Memory(), languages=Languages({})), extensions=()
+    )
+    with pytest.raises(RuntimeError, match="before it got its services"):
+        _ = client.services
+
+
+async def test_a_client_that_is_told_to_end_does_so_while_it_connects_anew(
+    sandbox: Sandbox,
+) -> None:
+    client = a_client()
+    await client.login(DEFAULT_TOKEN)
+    living = asyncio.create_task(client.connect())
+    silence = Fault(route="GET /gateway*", delay_s=60, times=1)
+    async with asyncio.timeout(30):
+        while not client.is_ready():
+            await asyncio.sleep(0.01)
+        sandbox.faults.add(silence)
+        await sandbox.gateway.drop()
+        while silence.times:
+            await asyncio.sleep(0.01)
+    living.cancel()
+    ended, _ = await asyncio.wait({living}, timeout=10)
+    await client.close()
+    assert ended

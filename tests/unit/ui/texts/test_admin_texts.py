@@ -1,0 +1,170 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.admin.overview import Figures, ProviderState, Stats
+from bot.domain import errors
+from bot.domain.attempt import AttemptState
+from bot.domain.errors import ProviderError, Reason
+from bot.domain.guilds import DeliveryMode, ServerRules
+from bot.domain.job import State
+from bot.domain.minutes import PeriodKind, period_at
+from bot.i18n.languages import Languages
+from bot.i18n.translation import speaking
+from bot.ui.cards.card import Card, Tone
+from bot.ui.components.rendering import embed_of
+from bot.ui.texts import admin_texts
+from storage.stores.spending import Book
+from storage.stores.statistics import Turnover
+from tests.support.card_factories import NOW
+
+LONGEST_DESCRIPTION = 4096
+EVIL = "@everyone **`" + "x" * 300
+
+BOOK = Book(
+    attempts={AttemptState.DONE: 3},
+    minutes={AttemptState.DONE: 10, AttemptState.UNCERTAIN: 3, AttemptState.ABANDONED: 4},
+)
+
+
+def a_provider(**changes: Any) -> ProviderState:
+    return replace(ProviderState(title="FineVoice", book=Book()), **changes)
+
+
+def line(**changes: Any) -> str:
+    [found] = admin_texts.provider_lines((a_provider(**changes),))
+    return found
+
+
+def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
+    today = Figures(jobs={State.DELIVERED: 8, State.FAILED: 2}, submitted=60)
+    fields: dict[str, Any] = {
+        "period": period_at(NOW, kind),
+        "today": today,
+        "this_period": today,
+        "turnover": Turnover(held=8, used=120, given_back=14),
+        "daily_cap": None,
+        "reasons": [],
+        "errors": [],
+    }
+    return Stats(**{**fields, **changes})
+
+
+def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
+    ready = line(inside=2, waiting=1, book=Book(minutes={AttemptState.DONE: 14}))
+    assert ready == "**FineVoice** · ready\n2 at work, 1 waiting · 14 min submitted today"
+
+
+def test_minutes_that_came_to_nothing_are_told_apart() -> None:
+    assert line(book=BOOK).endswith("17 min submitted today, 3 of them uncertain and 4 abandoned")
+
+
+def test_a_provider_in_this_process_costs_nothing() -> None:
+    assert "submitted" not in line(is_hosted=False)
+
+
+def test_a_resting_provider_says_until_when_and_why() -> None:
+    resting = line(rests_until=NOW + timedelta(minutes=10), cause="ProviderAuth")
+    assert f"resting, back <t:{int(NOW.timestamp()) + 600}:R>: its key is refused" in resting
+    assert "it failed" in line(rests_until=NOW, cause="Unheard")
+
+
+def test_a_provider_that_is_left_out_says_why() -> None:
+    assert line(left_out="FINEVOICE_API_KEY is not set") == (
+        "**FineVoice** · not used: FINEVOICE\\_API\\_KEY is not set"
+    )
+    assert "17 min" in line(left_out="its key is gone", book=BOOK), "what was sent is still owed"
+
+
+def test_every_error_of_a_provider_has_words() -> None:
+    kinds = {
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, ProviderError) and kind is not ProviderError
+    }
+    assert kinds <= set(admin_texts.CAUSES)
+
+
+def test_every_way_of_delivery_has_words() -> None:
+    assert set(admin_texts.DELIVERY) == set(DeliveryMode)
+
+
+def test_a_day_is_told_once_and_a_longer_period_beside_it() -> None:
+    assert admin_texts.stats_lines(stats()) == (
+        "**Today:** 8 done, 2 failed",
+        "**Minutes today:** 120 used, 8 on hold, 14 given back",
+        "**Submitted to providers:** 60 min today",
+    )
+    lately = Figures(jobs={State.DELIVERED: 30}, submitted=300)
+    assert admin_texts.stats_lines(stats(PeriodKind.WEEK, this_period=lately, daily_cap=100)) == (
+        "**Today:** 8 done, 2 failed",
+        "**Songs this week:** 30 done",
+        "**Minutes this week:** 120 used, 8 on hold, 14 given back",
+        "**Submitted to providers:** 60 of 100 min today, 300 min this week",
+    )
+
+
+def test_songs_in_every_state_are_counted() -> None:
+    assert set(admin_texts.SONGS_IN) == set(State)
+
+
+@pytest.mark.parametrize(
+    ("locale", "songs"),
+    [
+        ("en", "**Today:** 2 done, 1 made but not sent, 1 failed"),
+        ("es", "**Hoy:** 2 terminadas, 1 hecha pero sin enviar, 1 fallida"),
+        ("pt-BR", "**Hoje:** 2 prontas, 1 feita mas não enviada, 1 com falha"),
+        ("ja", "**今日：**完了 2曲、未送信 1曲、失敗 1曲"),
+    ],
+)
+def test_counted_songs_agree_with_their_number(locale: str, songs: str) -> None:
+    today = Figures(jobs={State.DELIVERED: 2, State.KEPT: 1, State.FAILED: 1}, submitted=0)
+    with speaking(Languages.in_folder().of(locale)):
+        assert admin_texts.stats_lines(stats(today=today, this_period=today))[0] == songs
+
+
+def test_what_went_wrong_is_counted() -> None:
+    lines = admin_texts.stats_lines(
+        stats(
+            reasons=[(Reason.TIMED_OUT, 3), (Reason.TOO_LONG, 1)],
+            errors=[("FineVoice", "ProviderBusy", 7)],
+        )
+    )
+    assert lines[-2] == "**Why songs failed today:** 3 × timed out, 1 × too long"
+    assert lines[-1] == "**What providers answered today:** 7 × FineVoice: it is at its limit"
+
+
+def test_an_empty_house_says_so() -> None:
+    nothing = Figures(jobs={}, submitted=0)
+    assert admin_texts.stats_lines(stats(today=nothing, this_period=nothing))[0] == (
+        "**Today:** no songs"
+    )
+
+
+FULL_HOUSE = tuple(
+    a_provider(
+        title=EVIL, rests_until=NOW, cause="ProviderQuotaSpent", inside=99, waiting=999, book=BOOK
+    )
+    for _ in range(60)
+)
+MANY_CHANNELS = ServerRules(channel_ids=frozenset(range(2**60, 2**60 + 500)))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        admin_texts.provider_lines(FULL_HOUSE),
+        admin_texts.stats_lines(
+            stats(errors=[(EVIL, EVIL, 10**6)] * 5, reasons=[(Reason.INTERNAL, 10**6)] * 5)
+        ),
+        admin_texts.rules_lines(MANY_CHANNELS),
+    ],
+    ids=["providers", "stats", "rules"],
+)
+def test_the_fullest_card_fits_and_mentions_nobody(lines: tuple[str, ...]) -> None:
+    embed = embed_of(Card(title="x", lines=lines, tone=Tone.QUIET))
+    assert embed.description is not None
+    assert len(embed.description) <= LONGEST_DESCRIPTION
+    assert "@everyone" not in embed.description
