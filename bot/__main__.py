@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from bot.cli import audit, backup, doctor, models, providers, run
-from bot.cli.shutdown import leave
+from bot.cli.shutdown import exit_now
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable
 from storage.database.schema import UnknownDatabase
 from storage.files.data_dir import DataDirBusy
-from storage.upkeep.snapshots import CopyFailed
+from storage.upkeep.snapshots import SnapshotFailed
 
 EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
 
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as exc:
         print(exc, file=sys.stderr)
         return EXIT_SETTINGS
-    except (ModelUnavailable, DataDirBusy, UnknownDatabase, CopyFailed) as exc:
+    except (ModelUnavailable, DataDirBusy, UnknownDatabase, SnapshotFailed) as exc:
         print(exc, file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -74,4 +74,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_now(main())

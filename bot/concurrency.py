@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run all at once and return their results in order.
 
     When one fails the others are cancelled and awaited, and its own error is raised: a

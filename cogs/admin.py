@@ -14,10 +14,10 @@ from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.admin.overview import Overview
 from bot.domain.errors import Reason, Rejected
-from bot.domain.guilds import DeliveryMode, ServerRules
+from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.jobs.split_service import SplitService
 from bot.ui.actors import actor_of
 from bot.ui.cards.card import Card, Tone
@@ -108,7 +108,7 @@ class AdminCog(OfferingCog):
             text = admin_texts.UNSET
         elif not actor.is_owner:
             text = admin_texts.LIMITED
-        await say_privately(interaction, say(text, who=who, minutes=minutes))
+        await say_privately(interaction, gettext(text, who=who, minutes=minutes))
 
     @quota.command(name="grant", description=locale_str("Give minutes until the period ends"))
     @app_commands.describe(
@@ -130,7 +130,9 @@ class AdminCog(OfferingCog):
             guild = _server(interaction, server) if actor.is_owner else None
             left = await self._administration.fill_pool(actor, guild.id if guild else None, minutes)
             name = safe(guild.name) if guild else actor.guild_id
-            await say_privately(interaction, say(admin_texts.POOL_FILLED, server=name, left=left))
+            await say_privately(
+                interaction, gettext(admin_texts.POOL_FILLED, server=name, left=left)
+            )
             return
         in_pool = await self._administration.grant(actor, UserId(user.id), minutes)
         period = self._quotas.period
@@ -160,10 +162,10 @@ class AdminCog(OfferingCog):
         actor = actor_of(interaction)
         if user is None:
             back = await self._administration.empty_pool(actor)
-            text = say(admin_texts.POOL_EMPTIED, minutes=back)
+            text = gettext(admin_texts.POOL_EMPTIED, minutes=back)
         else:
             back = await self._administration.reset(actor, UserId(user.id))
-            text = say(admin_texts.RESET, who=user.mention, minutes=back)
+            text = gettext(admin_texts.RESET, who=user.mention, minutes=back)
         await say_privately(interaction, text)
 
     @admin.command(name="block", description=locale_str("Keep somebody from splitting songs"))
@@ -176,7 +178,7 @@ class AdminCog(OfferingCog):
         actor = actor_of(interaction)
         await self._administration.block(actor, UserId(user.id))
         text = admin_texts.BLOCKED_EVERYWHERE if actor.is_owner else admin_texts.BLOCKED_HERE
-        await say_privately(interaction, say(text, who=user.mention))
+        await say_privately(interaction, gettext(text, who=user.mention))
 
     @admin.command(name="unblock", description=locale_str("Let somebody split songs again"))
     @app_commands.describe(user=locale_str("Whom"))
@@ -185,7 +187,7 @@ class AdminCog(OfferingCog):
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._administration.unblock(actor_of(interaction), UserId(user.id))
         text = admin_texts.UNBLOCKED if was_blocked else admin_texts.NOT_BLOCKED
-        await say_privately(interaction, say(text, who=user.mention))
+        await say_privately(interaction, gettext(text, who=user.mention))
 
     @admin.command(
         name="providers", description=locale_str("Show how the providers are doing (owner only)")
@@ -194,7 +196,7 @@ class AdminCog(OfferingCog):
         """Show states, lines and spend."""
         await interaction.response.defer(ephemeral=True)
         states = await self._overview.providers(actor_of(interaction))
-        await _show(interaction, say(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
+        await _show(interaction, gettext(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
 
     @admin.command(
         name="stats", description=locale_str("Show what happened today and lately (owner only)")
@@ -203,7 +205,7 @@ class AdminCog(OfferingCog):
         """Show jobs, minutes, spend and errors."""
         await interaction.response.defer(ephemeral=True)
         stats = await self._overview.stats(actor_of(interaction))
-        await _show(interaction, say(admin_texts.FIGURES), admin_texts.stats_lines(stats))
+        await _show(interaction, gettext(admin_texts.FIGURES), admin_texts.stats_lines(stats))
 
     @offered_command(
         name="defaults",
@@ -235,7 +237,7 @@ class AdminCog(OfferingCog):
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         before = await self._administration.rules(actor)
-        rules = ServerRules() if reset else before
+        rules = GuildRules() if reset else before
         rules = replace(
             rules,
             recipe=stems or rules.recipe,
@@ -247,7 +249,7 @@ class AdminCog(OfferingCog):
             rules = rules.with_channel_switched(channel)
         if rules != before:
             await self._administration.set_rules(actor, rules)
-        await _show(interaction, say(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
+        await _show(interaction, gettext(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
 
 
 def _server(interaction: Talk, wanted: str | None) -> discord.Guild | None:

@@ -15,14 +15,14 @@ from bot.ui.components.buttons import BUTTONS
 from bot.ui.components.menus import RecipeMenu, ShowMenu
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import say_privately
-from bot.ui.presenter_port import Shows
+from bot.ui.presenter_port import Presenter
 from bot.ui.texts import messages
 
 
 class JobsCog(commands.Cog):
     """Shows jobs to whom they belong, and cancels them."""
 
-    def __init__(self, *, splits: SplitService, shows: Shows) -> None:
+    def __init__(self, *, splits: SplitService, shows: Presenter) -> None:
         self._splits = splits
         self._shows = shows
 

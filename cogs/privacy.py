@@ -6,7 +6,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.admin.personal_data import Privacy
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
 from bot.ui.client import Stemcord
 from bot.ui.components.forget_button import ForgetButton, Step, view_with
@@ -27,7 +27,7 @@ class PrivacyCog(commands.Cog):
         """Say it, to the caller alone."""
         lines = texts.privacy_lines(keep=self._privacy.keep, recipients=self._privacy.recipients)
         await interaction.response.send_message(
-            embed=embed_of(Card(title=say(texts.TITLE), lines=lines, tone=Tone.WORKING)),
+            embed=embed_of(Card(title=gettext(texts.TITLE), lines=lines, tone=Tone.WORKING)),
             view=view_with(Step.ASK),
             ephemeral=True,
         )

@@ -10,9 +10,9 @@ from discord.ext import commands
 from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
 from bot.i18n.languages import Languages
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.jobs.split_service import SplitService
-from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.client import Stemcord
 from bot.ui.components.rendering import embed_of
 from bot.ui.components.song_choice import (
@@ -35,7 +35,9 @@ log = logging.getLogger(__name__)
 class SongsCog(commands.Cog):
     """Takes songs that are in messages already."""
 
-    def __init__(self, *, splits: SplitService, picks: Picks, languages: Languages) -> None:
+    def __init__(
+        self, *, splits: SplitService, picks: AttachmentCache, languages: Languages
+    ) -> None:
         self._splits = splits
         self._picks = picks
         self._languages = languages
@@ -52,7 +54,7 @@ class SongsCog(commands.Cog):
             return
         self._picks.remember(message.id, songs)
         await interaction.response.send_message(
-            say(messages.SONG_FROM),
+            gettext(messages.SONG_FROM),
             view=songs_view(songs, message.id, is_for_dm=False),
             ephemeral=True,
         )
@@ -72,13 +74,13 @@ class SongsCog(commands.Cog):
         songs = songs_in(message)
         match songs:
             case []:
-                await message.reply(say(messages.SEND_A_SONG))
+                await message.reply(gettext(messages.SEND_A_SONG))
             case [song]:
                 view = recipes_view(self._splits.offers(), message.id, 0)
                 await message.reply(embed=embed_of(song_card(song)), view=view)
             case _:
                 view = songs_view(songs, message.id, is_for_dm=True)
-                await message.reply(say(messages.SONG_FROM), view=view)
+                await message.reply(gettext(messages.SONG_FROM), view=view)
 
     async def _speak_to(self, author: discord.abc.User) -> None:
         """Speak as with their latest song, because a message does not tell its writer's locale."""
@@ -87,7 +89,7 @@ class SongsCog(commands.Cog):
         except StoreUnavailable as exc:
             log.warning("nobody knows in which language to answer: %s", exc)
             latest = []
-        self._languages.speak(latest[0].reply.locale if latest else "")
+        self._languages.activate(latest[0].reply.locale if latest else "")
 
 
 async def setup(bot: Stemcord) -> None:

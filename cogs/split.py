@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from bot.accounts.guild_rules import Servers
+from bot.accounts.guild_rules import GuildAdmission
 from bot.domain.clock import Clock
 from bot.domain.job import Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
@@ -21,7 +21,7 @@ from bot.ui.context import reply_of
 class SplitCog(OfferingCog):
     """Takes requests."""
 
-    def __init__(self, *, splits: SplitService, servers: Servers, clock: Clock) -> None:
+    def __init__(self, *, splits: SplitService, servers: GuildAdmission, clock: Clock) -> None:
         self._splits = splits
         self._servers = servers
         self._clock = clock

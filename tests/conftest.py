@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.harness import House
+from tests.support.harness import Harness
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     """The real services over a real database, with fakes where they reach outside."""
-    built = await House.build(tmp_path)
+    built = await Harness.build(tmp_path)
     yield built
     await built.close()

@@ -13,7 +13,7 @@ RESERVE_BYTES = 256 * 1024**2
 """What new jobs leave free, for the database and for what is under way."""
 
 
-class Room:
+class DiskGuard:
     """Knows how much the job files use, looking at the disk now and then only."""
 
     def __init__(

@@ -1,20 +1,20 @@
 """The house rules of servers: who may ask, where, and what is meant when nothing is said."""
 
 from bot.domain.errors import Reason, Rejected
-from bot.domain.guilds import Block, ServerRules
+from bot.domain.guilds import Block, GuildRules
 from bot.domain.job import Reply, UserId
-from storage.stores.guild_settings import ServerStore
+from storage.stores.guild_settings import GuildStore
 
 
-class Servers:
+class GuildAdmission:
     """Applies what managers and the owner decided."""
 
-    def __init__(self, *, store: ServerStore) -> None:
+    def __init__(self, *, store: GuildStore) -> None:
         self._store = store
 
-    async def rules(self, guild_id: int | None) -> ServerRules:
+    async def rules(self, guild_id: int | None) -> GuildRules:
         """Return the server's rules; outside servers nothing is ruled."""
-        return ServerRules() if guild_id is None else await self._store.rules(guild_id)
+        return GuildRules() if guild_id is None else await self._store.rules(guild_id)
 
     async def admit(self, user_id: UserId, reply: Reply) -> None:
         """Raise Rejected when the user is blocked, or may not split songs in that channel."""

@@ -9,31 +9,31 @@ from dataclasses import dataclass
 
 from bot.accounts.quotas import Quotas
 from bot.domain.errors import Reason, Rejected
-from bot.domain.guilds import Actor, Rank, ServerRules, Subject
+from bot.domain.guilds import Actor, GuildRules, Rank, Subject
 from bot.domain.job import Membership, UserId
 from storage.stores.allowances import Allowances
-from storage.stores.guild_pools import Pools
-from storage.stores.guild_settings import ServerStore
+from storage.stores.guild_pools import GuildPools
+from storage.stores.guild_settings import GuildStore
 from storage.stores.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class AccountStores:
     """Where decisions are written."""
 
     ledger: Ledger
-    pools: Pools
+    pools: GuildPools
     allowances: Allowances
-    servers: ServerStore
+    servers: GuildStore
 
 
 class Administration:
     """Takes decisions, or raises Rejected."""
 
-    def __init__(self, *, books: Books, quotas: Quotas) -> None:
-        self._books = books
+    def __init__(self, *, stores: AccountStores, quotas: Quotas) -> None:
+        self._stores = stores
         self._quotas = quotas
 
     async def set_user(
@@ -69,10 +69,10 @@ class Administration:
         actor.must_be(Rank.MANAGER)
         period = self._quotas.period
         if actor.is_owner:
-            await self._books.ledger.grant(user_id, minutes, period, by=actor.user_id)
+            await self._stores.ledger.grant(user_id, minutes, period, by=actor.user_id)
             left = None
         else:
-            left = await self._books.pools.hand_out(
+            left = await self._stores.pools.hand_out(
                 actor.server(), user_id, minutes, period, by=actor.user_id
             )
         _note(actor, "grant", user=user_id, minutes=minutes)
@@ -85,7 +85,7 @@ class Administration:
         """
         actor.must_be(Rank.OWNER)
         guild_id = actor.server() if guild_id is None else guild_id
-        left = await self._books.pools.give(
+        left = await self._stores.pools.give(
             guild_id, minutes, self._quotas.period, by=actor.user_id
         )
         _note(actor, "fill_pool", server=guild_id, minutes=minutes)
@@ -95,12 +95,12 @@ class Administration:
         """Return what the actor can hand out in their server; None where that is nothing."""
         if actor.rank < Rank.MANAGER or actor.guild_id is None:
             return None
-        return await self._books.pools.left(actor.guild_id) or None
+        return await self._stores.pools.left(actor.guild_id) or None
 
     async def reset(self, actor: Actor, user_id: UserId) -> int:
         """Give a user's own used minutes back and return how many; open holds stay."""
         actor.must_be(Rank.OWNER)
-        back = await self._books.ledger.reset(user_id, self._quotas.period, by=actor.user_id)
+        back = await self._stores.ledger.reset(user_id, self._quotas.period, by=actor.user_id)
         _note(actor, "reset", user=user_id, minutes=back)
         return back
 
@@ -108,13 +108,13 @@ class Administration:
         """Take back what the server has not handed out, and return how much that was."""
         actor.must_be(Rank.OWNER)
         guild_id = actor.server()
-        back = await self._books.pools.take_back(guild_id, self._quotas.period, by=actor.user_id)
+        back = await self._stores.pools.take_back(guild_id, self._quotas.period, by=actor.user_id)
         _note(actor, "empty_pool", server=guild_id, minutes=back)
         return back
 
     async def block(self, actor: Actor, user_id: UserId) -> bool:
         """Keep a user out, by the owner everywhere; return whether that is new."""
-        is_new = await self._books.servers.block(user_id, _reach(actor), by=actor.user_id)
+        is_new = await self._stores.servers.block(user_id, _reach(actor), by=actor.user_id)
         _note(actor, "block", user=user_id)
         return is_new
 
@@ -124,23 +124,23 @@ class Administration:
         The owner lifts the block of the server they ask from as well. Raises Rejected when a
         manager would lift the owner's.
         """
-        lifted = await self._books.servers.unblock(user_id, _reach(actor))
+        lifted = await self._stores.servers.unblock(user_id, _reach(actor))
         if actor.is_owner and actor.guild_id is not None:
-            lifted |= await self._books.servers.unblock(user_id, actor.guild_id)
-        if not lifted and await self._books.servers.block_of(user_id, actor.guild_id):
+            lifted |= await self._stores.servers.unblock(user_id, actor.guild_id)
+        if not lifted and await self._stores.servers.block_of(user_id, actor.guild_id):
             raise Rejected(Reason.OWNER_ONLY)
         _note(actor, "unblock", user=user_id)
         return lifted
 
-    async def rules(self, actor: Actor) -> ServerRules:
+    async def rules(self, actor: Actor) -> GuildRules:
         """Return the rules of the actor's server."""
         actor.must_be(Rank.MANAGER)
-        return await self._books.servers.rules(actor.server())
+        return await self._stores.servers.rules(actor.server())
 
-    async def set_rules(self, actor: Actor, rules: ServerRules) -> None:
+    async def set_rules(self, actor: Actor, rules: GuildRules) -> None:
         """Put these in place of the server's rules."""
         actor.must_be(Rank.MANAGER)
-        await self._books.servers.set_rules(actor.server(), rules, by=actor.user_id)
+        await self._stores.servers.set_rules(actor.server(), rules, by=actor.user_id)
         _note(actor, "set_rules")
 
     async def _decide(
@@ -152,12 +152,12 @@ class Administration:
         membership: Membership | None,
     ) -> None:
         if actor.is_owner:
-            await self._books.allowances.give(subject, minutes, by=actor.user_id)
+            await self._stores.allowances.give(subject, minutes, by=actor.user_id)
         else:
             ceiling = await self._quotas.ceiling(user_id, membership)
             if minutes is not None and minutes > ceiling:
                 raise Rejected(Reason.RAISES_ALLOWANCE, ceiling=ceiling)
-            await self._books.allowances.limit(subject, minutes, by=actor.user_id)
+            await self._stores.allowances.limit(subject, minutes, by=actor.user_id)
         _note(actor, "set_quota", subject=subject.kind, id=subject.id, minutes=minutes)
 
 

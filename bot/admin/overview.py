@@ -11,9 +11,9 @@ from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State
 from bot.domain.minutes import Period, PeriodKind, period_at
 from bot.providers.interface import Capabilities
-from bot.scheduling.circuit_breaker import Health
-from bot.scheduling.provider_queue import Line
-from storage.stores.spending import Book, Spending
+from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.provider_queue import ProviderQueue
+from storage.stores.spending import ProviderUsage, Spending
 from storage.stores.statistics import Statistics, Turnover
 
 MOST_ERRORS = 5
@@ -24,7 +24,7 @@ class ProviderState:
     """One provider as it is just now."""
 
     title: str
-    book: Book
+    book: ProviderUsage
     """What it was sent today."""
     is_hosted: bool = True
     left_out: str | None = None
@@ -68,8 +68,8 @@ class Overview:
         *,
         roster: Sequence[Capabilities],
         left_out: Mapping[str, str],
-        health: Health,
-        line: Line,
+        health: CircuitBreaker,
+        line: ProviderQueue,
         quotas: Quotas,
         statistics: Statistics,
         spending: Spending,
@@ -89,10 +89,10 @@ class Overview:
     async def providers(self, actor: Actor) -> tuple[ProviderState, ...]:
         """Return every provider that the settings name, those in use first."""
         actor.must_be(Rank.OWNER)
-        books = await self._spending.books(self._midnight())
-        used = (self._state(each, books.get(each.name, Book())) for each in self._roster)
+        usage = await self._spending.provider_usage(self._midnight())
+        used = (self._state(each, usage.get(each.name, ProviderUsage())) for each in self._roster)
         left_out = (
-            ProviderState(title=name, left_out=why, book=books.get(name, Book()))
+            ProviderState(title=name, left_out=why, book=usage.get(name, ProviderUsage()))
             for name, why in self._left_out.items()
         )
         return (*used, *left_out)
@@ -114,14 +114,14 @@ class Overview:
             errors=[(titles.get(name, name), error, count) for name, error, count in errors],
         )
 
-    def _state(self, capabilities: Capabilities, book: Book) -> ProviderState:
+    def _state(self, capabilities: Capabilities, book: ProviderUsage) -> ProviderState:
         name = capabilities.name
-        rest_s = self._health.rest_s(name)
+        cooldown_s = self._health.cooldown_s(name)
         counts = self._line.counts()
         return ProviderState(
             title=capabilities.title,
             is_hosted=capabilities.is_hosted,
-            rests_until=self._clock.now() + timedelta(seconds=rest_s) if rest_s else None,
+            rests_until=self._clock.now() + timedelta(seconds=cooldown_s) if cooldown_s else None,
             cause=self._health.cause(name),
             inside=counts.get((name, "inside"), 0),
             waiting=counts.get((name, "waiting"), 0),
@@ -129,10 +129,10 @@ class Overview:
         )
 
     async def _figures(self, since: datetime) -> Figures:
-        books = await self._spending.books(since)
+        usage = await self._spending.provider_usage(since)
         return Figures(
             jobs=await self._statistics.jobs(since),
-            submitted=sum(book.submitted for book in books.values()),
+            submitted=sum(book.submitted for book in usage.values()),
         )
 
     def _midnight(self) -> datetime:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
-from bot.delivery.port import Delivery
+from bot.delivery.port import DeliveryPort
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
-from bot.jobs.cancellation import Cancels
+from bot.jobs.cancellation import Cancellation
 from bot.jobs.runner import Runner
 from bot.providers.interface import Capabilities
 from bot.scheduling.progress import ProgressBoard
@@ -35,9 +35,9 @@ class Privacy:
         jobs: JobStore,
         files: JobFiles,
         forgetting: Forgetting,
-        cancels: Cancels,
+        cancels: Cancellation,
         runner: Runner,
-        delivery: Delivery,
+        delivery: DeliveryPort,
         quotas: Quotas,
         board: ProgressBoard,
         clock: Clock,

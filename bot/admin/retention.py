@@ -12,7 +12,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
-from storage.stores.pseudonyms import Aliases
+from storage.stores.pseudonyms import Pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class Retention:
     """Deletes what is kept, on time."""
 
     def __init__(
-        self, *, jobs: JobStore, files: JobFiles, aliases: Aliases, clock: Clock, keep: timedelta
+        self, *, jobs: JobStore, files: JobFiles, aliases: Pseudonyms, clock: Clock, keep: timedelta
     ) -> None:
         self._jobs = jobs
         self._files = files

@@ -137,7 +137,7 @@ class AudioTools:
                     part_of(path).unlink(missing_ok=True)
 
 
-def _outcome(task: Task, kind: type[_A], ended: spawn.Ended) -> _A:
+def _outcome(task: Task, kind: type[_A], ended: spawn.ChildExit) -> _A:
     if ended.errors:
         log.warning("%s: its child wrote: %s", type(task).__name__, ended.errors.strip())
     if isinstance(task, DecodeTask) and ended.status in _DIED_OF_THE_FILE:

@@ -4,52 +4,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from bot.accounts.disk_guard import Room
-from bot.accounts.guild_rules import Servers
+from bot.accounts.disk_guard import DiskGuard
+from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.spend import SpendCaps
-from bot.admin.administration import Administration, Books
+from bot.admin.administration import AccountStores, Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.admin.retention import Retention
 from bot.audio.tools import AudioTools
 from bot.cli.stores import Store
 from bot.config import Settings
-from bot.delivery.builder import Parcels
-from bot.delivery.encoder import Packer
-from bot.delivery.port import Delivery
-from bot.delivery.provider_links import Elsewhere
-from bot.delivery.redelivery import Showings
+from bot.delivery.builder import DeliveryBuilder
+from bot.delivery.encoder import DeliveryEncoder
+from bot.delivery.port import DeliveryPort
+from bot.delivery.provider_links import ProviderLinks
+from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
-from bot.jobs.cancellation import Cancels
-from bot.jobs.collect import Results
-from bot.jobs.deliver import Handover
-from bot.jobs.intake import Intake, Limits
-from bot.jobs.poll import Polls
-from bot.jobs.reconcile import LooseEnds
+from bot.jobs.cancellation import Cancellation
+from bot.jobs.collect import CollectStep
+from bot.jobs.deliver import DeliverStep
+from bot.jobs.intake import IntakeStep, Limits
+from bot.jobs.poll import PollStep
+from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
-from bot.jobs.split_service import House, SplitService
+from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
-from bot.jobs.submit import Submits
-from bot.jobs.termination import Endings
+from bot.jobs.submit import SubmitStep
+from bot.jobs.termination import Termination
 from bot.net.downloads import Downloads
-from bot.net.signed_links import Links
+from bot.net.signed_links import SignedLinks
 from bot.providers.interface import Provider
-from bot.results.fetching import Fetching
-from bot.results.stem_identifier import Labels, Listener
+from bot.results.fetching import ResultFetcher
+from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.scheduling.candidates import Candidates
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import ProgressBoard
-from bot.scheduling.provider_queue import Line
-from bot.scheduling.queue_positions import Waits
+from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.sources import Renewal, Sources
-from bot.scheduling.throughput import Pace
+from bot.scheduling.throughput import ThroughputEstimator
 from storage.stores.allowances import Allowances
-from storage.stores.guild_pools import Pools
-from storage.stores.guild_settings import ServerStore
-from storage.stores.pseudonyms import Aliases
+from storage.stores.guild_pools import GuildPools
+from storage.stores.guild_settings import GuildStore
+from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
 from storage.upkeep.forgetting import Forgetting
@@ -61,30 +61,30 @@ class Services:
 
     splits: SplitService
     quotas: Quotas
-    servers: Servers
+    servers: GuildAdmission
     administration: Administration
     overview: Overview
     runner: Runner
     steps: Steps
-    submits: Submits
-    loose_ends: LooseEnds
+    submits: SubmitStep
+    loose_ends: AttemptReconciler
     retention: Retention
-    showings: Showings
-    line: Line
-    health: Health
-    links: Links | None
+    showings: Redelivery
+    line: ProviderQueue
+    health: CircuitBreaker
+    links: SignedLinks | None
     """Addresses of our own; None where the operator did not say how they are reached."""
     privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Dependencies:
     """What reaches beyond this process, or can be put in its place."""
 
     providers: Mapping[str, Provider]
     downloads: Downloads
     audio: AudioTools
-    delivery: Delivery
+    delivery: DeliveryPort
     clock: Clock
     listener: Listener | None = None
     renewal: Renewal | None = None
@@ -92,30 +92,32 @@ class Outside:
     """Providers that the settings name but that cannot be used, and why."""
 
 
-def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Outside) -> Services:
+def compose(
+    settings: Settings, store: Store, board: ProgressBoard, outside: Dependencies
+) -> Services:
     """Put the services together."""
     clock, audio, providers = outside.clock, outside.audio, outside.providers
     limits = Limits(
         max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
     )
     timeout = timedelta(minutes=settings.job_timeout_minutes)
-    runner, health, pace = Runner(), Health(clock=clock), Pace()
-    waits = Waits(providers=providers, pace=pace, health=health, board=board)
-    line = Line(
+    runner, health, pace = Runner(), CircuitBreaker(clock=clock), ThroughputEstimator()
+    waits = QueuePositions(providers=providers, pace=pace, health=health, board=board)
+    line = ProviderQueue(
         places={name: each.capabilities.concurrency for name, each in providers.items()},
         on_turn=runner.wake,
-        on_shift=waits.shifted,
+        on_shift=waits.publish_positions,
     )
-    books = Books(
+    stores = AccountStores(
         ledger=store.ledger,
-        pools=Pools(db=store.db, clock=clock),
+        pools=GuildPools(db=store.db, clock=clock),
         allowances=Allowances(db=store.db, clock=clock),
-        servers=ServerStore(db=store.db, clock=clock),
+        servers=GuildStore(db=store.db, clock=clock),
     )
-    servers = Servers(store=books.servers)
+    servers = GuildAdmission(store=stores.servers)
     quotas = Quotas(
-        ledger=books.ledger,
-        allowances=books.allowances,
+        ledger=stores.ledger,
+        allowances=stores.allowances,
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
@@ -123,11 +125,11 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     keep = timedelta(hours=settings.keep_results_hours)
     links = None
     if settings.public_url is not None:
-        links = Links(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
+        links = SignedLinks(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
     sources = Sources(
         jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
     )
-    endings = Endings(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
+    endings = Termination(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
     spend = SpendCaps(
         spending=Spending(db=store.db),
         quotas=quotas,
@@ -142,7 +144,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         clock=clock,
         patience=timeout,
     )
-    submits = Submits(
+    submits = SubmitStep(
         jobs=store.jobs,
         files=store.files,
         providers=providers,
@@ -157,26 +159,26 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         clock=clock,
         timeout=timeout,
     )
-    results = Results(
+    results = CollectStep(
         jobs=store.jobs,
         files=store.files,
         audio=audio,
-        fetching=Fetching(audio=audio),
-        labels=Labels(audio=audio, listener=outside.listener),
+        fetching=ResultFetcher(audio=audio),
+        labels=StemIdentifier(audio=audio, listener=outside.listener),
         line=line,
         board=board,
         clock=clock,
     )
-    parcels = Parcels(
+    parcels = DeliveryBuilder(
         audio=audio,
-        packer=Packer(audio=audio, links=links),
-        elsewhere=Elsewhere(jobs=store.jobs, providers=providers, clock=clock),
+        packer=DeliveryEncoder(audio=audio, links=links),
+        elsewhere=ProviderLinks(jobs=store.jobs, providers=providers, clock=clock),
         servers=servers,
         mode=DeliveryMode(settings.delivery),
     )
     steps = Steps(
         jobs=store.jobs,
-        intake=Intake(
+        intake=IntakeStep(
             jobs=store.jobs,
             files=store.files,
             downloads=outside.downloads,
@@ -188,7 +190,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             limits=limits,
         ),
         submits=submits,
-        polls=Polls(
+        polls=PollStep(
             jobs=store.jobs,
             providers=providers,
             candidates=candidates,
@@ -202,7 +204,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
             max_s=settings.poll_max_s,
             timeout=timeout,
         ),
-        handover=Handover(
+        handover=DeliverStep(
             jobs=store.jobs,
             files=store.files,
             parcels=parcels,
@@ -214,16 +216,16 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         ),
         endings=endings,
     )
-    cancels = Cancels(jobs=store.jobs, endings=endings, submits=submits, runner=runner)
+    cancels = Cancellation(jobs=store.jobs, endings=endings, submits=submits, runner=runner)
     splits = SplitService(
         jobs=store.jobs,
         quotas=quotas,
         servers=servers,
         cancels=cancels,
         runner=runner,
-        room=Room(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
+        room=DiskGuard(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
         clock=clock,
-        house=House(
+        house=Offering(
             providers=tuple(each.capabilities for each in providers.values()),
             formats=tuple(AudioFormat),
             limits=limits,
@@ -233,7 +235,7 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
     retention = Retention(
         jobs=store.jobs,
         files=store.files,
-        aliases=Aliases(db=store.db),
+        aliases=Pseudonyms(db=store.db),
         clock=clock,
         keep=keep,
     )
@@ -265,14 +267,14 @@ def compose(settings: Settings, store: Store, board: ProgressBoard, outside: Out
         splits=splits,
         quotas=quotas,
         servers=servers,
-        administration=Administration(books=books, quotas=quotas),
+        administration=Administration(stores=stores, quotas=quotas),
         overview=overview,
         runner=runner,
         steps=steps,
         submits=submits,
-        loose_ends=LooseEnds(jobs=store.jobs, submits=submits),
+        loose_ends=AttemptReconciler(jobs=store.jobs, submits=submits),
         retention=retention,
-        showings=Showings(jobs=store.jobs, files=store.files, parcels=parcels),
+        showings=Redelivery(jobs=store.jobs, files=store.files, parcels=parcels),
         line=line,
         health=health,
         links=links,

@@ -8,7 +8,7 @@ from rich.console import Console
 from bot.config import Settings
 from bot.domain.clock import SystemClock
 from storage.files.data_dir import DataDir
-from storage.upkeep.snapshots import Copy, back_up, copy_name
+from storage.upkeep.snapshots import Snapshot, back_up, snapshot_name
 from storage.upkeep.snapshots import restore as put_back
 
 
@@ -29,7 +29,7 @@ def backup(settings: Settings, console: Console, *, file: Path | None = None) ->
     if file is None:
         file = data.backups
         file.mkdir(mode=0o700, parents=True, exist_ok=True)
-    into = file / copy_name(SystemClock().now()) if file.is_dir() else file
+    into = file / snapshot_name(SystemClock().now()) if file.is_dir() else file
     _say(console, _told(back_up(data.database, into)))
     return 0
 
@@ -50,7 +50,7 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
     return 0
 
 
-def _told(copy: Copy) -> str:
+def _told(copy: Snapshot) -> str:
     return f"{copy.path}: {copy.size_bytes / 2**20:.1f} MiB, {copy.jobs:,} jobs"
 
 

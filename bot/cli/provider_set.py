@@ -23,12 +23,12 @@ RESULT_BYTES_PER_S = 48_000 * 2 * 4
 ENGINE_THREADS = 2
 
 
-def way_out(settings: Settings) -> GuardedTransport:
+def build_transport(settings: Settings) -> GuardedTransport:
     """Return the one transport for requests to addresses that others chose."""
     return GuardedTransport(trusted=TrustedHosts.parse(settings.trusted_hosts))
 
 
-def build_roster(
+def build_provider_set(
     settings: Settings,
     *,
     embedded: Local,

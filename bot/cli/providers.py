@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.provider_set import build_embedded, build_roster, way_out
+from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
 from bot.config import Settings
 from bot.domain.attempt import AttemptState
 from bot.domain.clock import SystemClock
@@ -26,7 +26,7 @@ from bot.scheduling.plans import Plan, plan
 from storage.database.read_only import read_only
 from storage.files.data_dir import DataDir
 from storage.stores import spending
-from storage.stores.spending import Book, Latest
+from storage.stores.spending import LatestAttempt, ProviderUsage
 
 WIDTH = 140
 """At least: a table that is piped into a file shall not be folded."""
@@ -39,8 +39,8 @@ OWNERS_NEWS = {"ProviderAuth": "it refuses the key", "ProviderQuotaSpent": "its 
 class Past:
     """What the database tells of the providers; nothing where there is none yet."""
 
-    books: Mapping[str, Book] = field(default_factory=dict)
-    latest: Mapping[str, Latest] = field(default_factory=dict)
+    books: Mapping[str, ProviderUsage] = field(default_factory=dict)
+    latest: Mapping[str, LatestAttempt] = field(default_factory=dict)
 
 
 def providers(settings: Settings, console: Console) -> int:
@@ -69,8 +69,8 @@ def _unsaid() -> Iterator[None]:
 
 
 def _build(settings: Settings) -> Built:
-    transport = way_out(settings)
-    return build_roster(
+    transport = build_transport(settings)
+    return build_provider_set(
         settings,
         embedded=build_embedded(settings),
         transport=transport,
@@ -85,8 +85,8 @@ def _past(data: DataDir, now: datetime) -> Past:
     midnight = period_at(now, PeriodKind.DAY).starts_at
     with read_only(data.database) as conn:
         return Past(
-            books=spending.books(conn, midnight),
-            latest=spending.latest(conn, midnight),
+            books=spending.provider_usage(conn, midnight),
+            latest=spending.latest_attempts(conn, midnight),
         )
 
 
@@ -112,14 +112,16 @@ def _states(settings: Settings, built: Built, past: Past) -> Table:
     for each in built.providers:
         name = each.capabilities.name
         state = _state(settings, name, past.latest.get(name))
-        table.add_row(name, state, *_figures(each.capabilities, past.books.get(name, Book())))
+        table.add_row(
+            name, state, *_figures(each.capabilities, past.books.get(name, ProviderUsage()))
+        )
     for name, why in built.left_out.items():
         book = past.books.get(name)
         table.add_row(name, f"left out: {why}", *(_money(book) if book else ("-", "-", "-")))
     return table
 
 
-def _state(settings: Settings, name: str, last: Latest | None) -> str:
+def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
     """Say what is on record; whether a running bot rests it, and until when, is in its memory."""
     if name == local.NAME:
         return _state_of_model(settings)
@@ -136,12 +138,12 @@ def _state_of_model(settings: Settings) -> str:
     return "ready"
 
 
-def _figures(capabilities: Capabilities, book: Book) -> tuple[str, str, str]:
+def _figures(capabilities: Capabilities, book: ProviderUsage) -> tuple[str, str, str]:
     attempts, submitted, possible = _money(book)
     return (attempts, submitted, possible) if capabilities.is_hosted else (attempts, "-", "-")
 
 
-def _money(book: Book) -> tuple[str, str, str]:
+def _money(book: ProviderUsage) -> tuple[str, str, str]:
     """Say what was tried, what may be billed, and how much of it brought no result."""
     attempts = ", ".join(f"{state.value} {count}" for state, count in sorted(book.attempts.items()))
     possible = [
@@ -150,7 +152,7 @@ def _money(book: Book) -> tuple[str, str, str]:
     return attempts or "none", f"{book.submitted} min", ", ".join(possible) or "none"
 
 
-def _sum(books: Mapping[str, Book], cap: int | None) -> str:
+def _sum(books: Mapping[str, ProviderUsage], cap: int | None) -> str:
     total = sum(book.submitted for book in books.values())
     return f"Submitted today: {total} min" + (
         f" of {cap}" if cap is not None else ", without a cap"

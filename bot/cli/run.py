@@ -15,9 +15,9 @@ from rich.console import Console
 
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
-from bot.cli.app import Outside, Services, compose
-from bot.cli.provider_set import build_embedded, build_roster, way_out
-from bot.cli.shutdown import Budget, Closings, Threads
+from bot.cli.app import Dependencies, Services, compose
+from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
+from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
@@ -31,15 +31,15 @@ from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.progress import ProgressBoard
 from bot.ui import client as ui
-from bot.ui.attachment_cache import Picks
-from bot.ui.attachment_urls import Addresses
+from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
-from bot.ui.replies.edit_routes import Routes
-from bot.ui.replies.follow_up import Sequel
+from bot.ui.replies.edit_routes import EditRoutes
+from bot.ui.replies.follow_up import FollowUp
 from bot.ui.replies.pacing import Pacing
-from bot.ui.replies.reply_writer import Replies
-from bot.ui.replies.result_presenter import Showroom
+from bot.ui.replies.reply_writer import ReplyWriter
+from bot.ui.replies.result_presenter import ResultPresenter
 from cogs import EXTENSIONS
 from storage.files.data_dir import DataDir
 from storage.stores.spending import Spending
@@ -53,7 +53,7 @@ SUBMIT_GRACE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class OpenResources:
     """What a bot works with beside Discord, opened and not yet put together."""
 
     store: Store
@@ -66,17 +66,17 @@ class Parts:
     """Providers that the settings name but that cannot be used, and why."""
 
 
-OpenParts = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[Parts]]
+OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[OpenResources]]
 """Opens the parts of a bot; the stack takes them down in the opposite order."""
 
 
 def run(settings: Settings, console: Console) -> int:
     """Run the bot in the foreground until it is told to stop."""
     del console  # what a running bot has to say goes to its log
-    return run_with(open_parts, settings)
+    return run_with(open_resources, settings)
 
 
-def run_with(open_them: OpenParts, settings: Settings) -> int:
+def run_with(open_them: OpenEverything, settings: Settings) -> int:
     """Run a bot made of other parts than the settings alone would give."""
     settings.required_token()
     logging_setup.configure(
@@ -88,22 +88,22 @@ def run_with(open_them: OpenParts, settings: Settings) -> int:
     return 0
 
 
-async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -> Parts:
+async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
     """Open what the settings say."""
     clock = SystemClock()
-    transport = way_out(settings)
+    transport = build_transport(settings)
     downloads = Downloads(transport=transport)
     stack.push_async_callback(downloads.aclose)
     embedded = build_embedded(settings)
     stack.push_async_callback(embedded.aclose)
-    roster = build_roster(
+    roster = build_provider_set(
         settings, embedded=embedded, transport=transport, downloads=downloads, clock=clock
     )
     store = await open_store(data, clock)
     stack.push_async_callback(store.db.close)
     for provider in roster.providers:
         stack.push_async_callback(provider.aclose)
-    return Parts(
+    return OpenResources(
         store=store,
         providers={each.capabilities.name: each for each in roster.providers},
         downloads=downloads,
@@ -114,19 +114,19 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     )
 
 
-async def _serve(settings: Settings, data: DataDir, open_them: OpenParts) -> None:
+async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -> None:
     stopping = asyncio.Event()
-    budget = Budget(total_s=settings.stop_grace_s)
+    budget = StopBudget(total_s=settings.stop_grace_s)
 
     def told_to_stop() -> None:
         budget.begin()
         stopping.set()
 
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(Threads())
+    loop.set_default_executor(DaemonExecutor())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
-    async with Closings(budget) as stack:
+    async with ShutdownStack(budget) as stack:
         bot = _put_together(settings, await open_them(settings, data, stack), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         stop = asyncio.create_task(stopping.wait(), name="stop")
@@ -141,7 +141,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenParts) -> Non
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
 
-def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_Bot":
+def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStack) -> "_Bot":
     ui.point_at(settings.discord_api_base)
     # The bot has no voice, and nobody needs to be told.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -150,23 +150,23 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(registration=registration, extensions=EXTENSIONS)
     stack.push_async_callback(client.close)
-    routes, direct = Routes(client=client, clock=clock), DirectMessages(client=client)
-    replies = Replies(
+    routes, direct = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
+    replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
         board=board,
         routes=routes,
         direct=direct,
-        sequel=Sequel(client=client),
+        sequel=FollowUp(client=client),
         pacing=Pacing(),
         clock=clock,
     )
-    addresses = Addresses(client=client)
+    addresses = AttachmentUrls(client=client)
     services = compose(
         settings,
         store,
         board,
-        Outside(
+        Dependencies(
             providers=parts.providers,
             downloads=parts.downloads,
             audio=parts.audio,
@@ -177,7 +177,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             left_out=parts.left_out,
         ),
     )
-    showroom = Showroom(
+    showroom = ResultPresenter(
         showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
     )
     client.serve(
@@ -190,7 +190,7 @@ def _put_together(settings: Settings, parts: Parts, stack: AsyncExitStack) -> "_
             showings=services.showings,
             shows=showroom,
             addresses=addresses,
-            picks=Picks(),
+            picks=AttachmentCache(),
             privacy=services.privacy,
             languages=languages,
             clock=clock,
@@ -206,8 +206,8 @@ class _Bot:
     store: Store
     services: Services
     client: ui.Stemcord
-    replies: Replies
-    showroom: Showroom
+    replies: ReplyWriter
+    showroom: ResultPresenter
 
     async def live(self, settings: Settings) -> None:
         """Work until cancelled. Raises SettingsError when Discord refuses the token."""
@@ -272,7 +272,7 @@ class _Bot:
         db = self.store.db
         return metrics.render(
             jobs=await Statistics(db=db).jobs(EVER_SINCE),
-            books=await Spending(db=db).books(EVER_SINCE),
+            usage=await Spending(db=db).provider_usage(EVER_SINCE),
             running=self.services.runner.running,
             line=self.services.line.counts(),
         )

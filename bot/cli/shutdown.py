@@ -21,7 +21,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Budget:
+class StopBudget:
     """Seconds that are shared by all who have to end, counted from `begin`."""
 
     def __init__(self, *, total_s: float) -> None:
@@ -54,10 +54,10 @@ class Budget:
             log.warning("%s did not end in time", what)
 
 
-class Closings(AsyncExitStack):
+class ShutdownStack(AsyncExitStack):
     """Takes things down in the opposite order, each within what is left of the budget."""
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: StopBudget) -> None:
         super().__init__()
         self._budget = budget
 
@@ -74,7 +74,7 @@ class Closings(AsyncExitStack):
         return callback
 
 
-class Threads(ThreadPoolExecutor):
+class DaemonExecutor(ThreadPoolExecutor):
     """Threads that a stop does not wait for: one may look up a name that no server answers."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -82,7 +82,7 @@ class Threads(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=True)
 
 
-def leave(status: int) -> NoReturn:
+def exit_now(status: int) -> NoReturn:
     """End the process; Python itself would first wait for every thread that is still at work."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it may be gone

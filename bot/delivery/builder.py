@@ -5,11 +5,18 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from bot.accounts.guild_rules import Servers
+from bot.accounts.guild_rules import GuildAdmission
 from bot.audio.tools import AudioTools
-from bot.delivery.encoder import ALL_FILES_BYTES, Masters, Packer, Terms, full_sizes, placed
-from bot.delivery.port import Parcel
-from bot.delivery.provider_links import Elsewhere
+from bot.delivery.encoder import (
+    ALL_FILES_BYTES,
+    DeliveryEncoder,
+    DeliveryLimits,
+    Masters,
+    full_sizes,
+    placed,
+)
+from bot.delivery.port import Delivery
+from bot.delivery.provider_links import ProviderLinks
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
@@ -29,16 +36,16 @@ OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
 """Formats that a card offers beside the one it has."""
 
 
-class Parcels:
+class DeliveryBuilder:
     """Makes parcels of the masters of jobs."""
 
     def __init__(
         self,
         *,
         audio: AudioTools,
-        packer: Packer,
-        elsewhere: Elsewhere,
-        servers: Servers,
+        packer: DeliveryEncoder,
+        elsewhere: ProviderLinks,
+        servers: GuildAdmission,
         mode: DeliveryMode,
     ) -> None:
         """`mode` is the house's; a server may have its own."""
@@ -58,7 +65,7 @@ class Parcels:
         shrinks: int = 0,
         messages: int = 1,
         usage: Usage | None = None,
-    ) -> Parcel:
+    ) -> Delivery:
         """Encode the job's masters into a folder, `shrinks` times smaller than they might be.
 
         Files may be spread over so many messages. Raises DoesNotFit when no form is small enough.
@@ -67,7 +74,7 @@ class Parcels:
         masters = [(stem, where.master(stem)) for stem in stems]
         rules = await self._servers.rules(job.reply.guild_id)
         left = SHRINK**shrinks
-        terms = Terms(
+        terms = DeliveryLimits(
             limit_bytes=int(limit_bytes * left),
             message_bytes=int(ALL_FILES_BYTES * left),
             mode=rules.delivery or self._mode,
@@ -75,7 +82,7 @@ class Parcels:
             elsewhere=await self._elsewhere.of(job),
         )
         packed = await self._packer.pack(job, masters, into, where.linked, terms)
-        return Parcel(
+        return Delivery(
             files=packed.files,
             more=packed.more,
             links=packed.links,
@@ -95,7 +102,7 @@ class Parcels:
             return None
 
     async def _alternatives(
-        self, job: Job, masters: Masters, made: AudioFormat, terms: Terms
+        self, job: Job, masters: Masters, made: AudioFormat, terms: DeliveryLimits
     ) -> tuple[AudioFormat, ...]:
         """Return the other formats that come as they are; an offer that ends as MP3 is none."""
         others = [each for each in OFFERED if each is not made]

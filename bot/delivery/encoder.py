@@ -9,14 +9,14 @@ from pathlib import Path
 
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
-from bot.concurrency import together
-from bot.delivery.port import ParcelFile, ParcelLink
+from bot.concurrency import gather_or_raise
+from bot.delivery.port import DeliveryFile, DeliveryLink
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
-from bot.net.signed_links import Links
+from bot.net.signed_links import SignedLinks
 
 MESSAGE_BYTES = 25 * 1024 * 1024
 """A whole message request; all its files share it. Of the ten files it may hold, six are used."""
@@ -32,7 +32,7 @@ Masters = Sequence[tuple[Stem, Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class DeliveryLimits:
     """What a parcel may be made of."""
 
     limit_bytes: int
@@ -42,26 +42,26 @@ class Terms:
     mode: DeliveryMode = DeliveryMode.AUTO
     messages: int = 1
     """Into how many messages files may be spread."""
-    elsewhere: Mapping[Stem, ParcelLink] = field(default_factory=dict)
+    elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
     """Stems that their provider holds just as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
+class EncodedDelivery:
     """Encoded stems, and what they differ in from the request."""
 
     audio_format: AudioFormat
-    files: tuple[ParcelFile, ...] = ()
-    more: tuple[ParcelFile, ...] = ()
+    files: tuple[DeliveryFile, ...] = ()
+    more: tuple[DeliveryFile, ...] = ()
     """For a second message."""
-    links: tuple[ParcelLink, ...] = ()
+    links: tuple[DeliveryLink, ...] = ()
     sent: str | None = None
 
 
-class Packer:
+class DeliveryEncoder:
     """Encodes masters for a reply."""
 
-    def __init__(self, *, audio: AudioTools, links: Links | None = None) -> None:
+    def __init__(self, *, audio: AudioTools, links: SignedLinks | None = None) -> None:
         """Without `links` there are no addresses of our own."""
         self._audio = audio
         self._links = links
@@ -72,8 +72,8 @@ class Packer:
         return self._links is not None
 
     async def pack(
-        self, job: Job, masters: Masters, into: Path, linked: Path, terms: Terms
-    ) -> Packed:
+        self, job: Job, masters: Masters, into: Path, linked: Path, terms: DeliveryLimits
+    ) -> EncodedDelivery:
         """Encode all masters into files in `into`, and into what links lead to in `linked`.
 
         Raises DoesNotFit when even the smallest MP3 is too large and nothing can be linked.
@@ -94,15 +94,21 @@ class Packer:
             return await self._elsewhere(job, masters, into, terms)
 
     async def _linked(
-        self, links: Links, job: Job, masters: Masters, into: Path, linked: Path
-    ) -> Packed:
+        self, links: SignedLinks, job: Job, masters: Masters, into: Path, linked: Path
+    ) -> EncodedDelivery:
         """Link to all of it, as good as it can be."""
-        made = await together(self._link(links, job, each, into, linked) for each in masters)
-        return Packed(audio_format=job.request.audio_format, links=tuple(made))
+        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in masters)
+        return EncodedDelivery(audio_format=job.request.audio_format, links=tuple(made))
 
     async def _whole(
-        self, links: Links, job: Job, masters: Masters, into: Path, linked: Path, terms: Terms
-    ) -> Packed:
+        self,
+        links: SignedLinks,
+        job: Job,
+        masters: Masters,
+        into: Path,
+        linked: Path,
+        terms: DeliveryLimits,
+    ) -> EncodedDelivery:
         """Attach what fits at full quality, and link to the rest."""
         wanted = job.request.audio_format
         sizes = await asyncio.to_thread(full_sizes, job, masters, wanted)
@@ -116,8 +122,8 @@ class Packer:
         files, more = _spread(small, encoded, terms)
         attached = {file.stem for file in (*files, *more)}
         rest = [each for each in masters if each[0] not in attached]
-        made = await together(self._link(links, job, each, into, linked) for each in rest)
-        return Packed(
+        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in rest)
+        return EncodedDelivery(
             audio_format=wanted,
             files=files,
             more=more,
@@ -125,7 +131,9 @@ class Packer:
             sent=_difference(wanted, encoded),
         )
 
-    async def _fitted(self, job: Job, masters: Masters, into: Path, terms: Terms) -> Packed:
+    async def _fitted(
+        self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
+    ) -> EncodedDelivery:
         """Attach all of it: as asked for, else at a lower rate, else as MP3."""
         wanted = job.request.audio_format
         fullest = math.ceil(len(masters) / terms.messages)
@@ -140,27 +148,29 @@ class Packer:
             files, more = _spread(masters, encoded, terms)
             if len(files) + len(more) == len(masters):
                 sent = _difference(wanted, encoded)
-                return Packed(audio_format=audio_format, files=files, more=more, sent=sent)
+                return EncodedDelivery(audio_format=audio_format, files=files, more=more, sent=sent)
         raise why_not
 
-    async def _elsewhere(self, job: Job, masters: Masters, into: Path, terms: Terms) -> Packed:
+    async def _elsewhere(
+        self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
+    ) -> EncodedDelivery:
         """Lead to the provider where it holds a stem, and attach the rest."""
         links = tuple(terms.elsewhere[stem] for stem, _ in masters if stem in terms.elsewhere)
         rest = [each for each in masters if each[0] not in terms.elsewhere]
         if not rest:
-            return Packed(audio_format=job.request.audio_format, links=links)
+            return EncodedDelivery(audio_format=job.request.audio_format, links=links)
         return replace(await self._fitted(job, rest, into, terms), links=links)
 
     async def _link(
-        self, links: Links, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
-    ) -> ParcelLink:
+        self, links: SignedLinks, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
+    ) -> DeliveryLink:
         stem, _ = master
         name = linked_name(stem, job.request.audio_format)
         if not await asyncio.to_thread((linked / name).exists):
             [encoded] = await self._encode(job, [master], into, job.request.audio_format, None)
             await asyncio.to_thread(_move, encoded.path, linked / name)
         link = await links.to_result(job, name)
-        return ParcelLink(
+        return DeliveryLink(
             stem=stem,
             url=link.url,
             expires_at=link.expires_at,
@@ -175,7 +185,7 @@ class Packer:
         audio_format: AudioFormat,
         max_bytes: int | None,
     ) -> list[Encoded]:
-        return await together(
+        return await gather_or_raise(
             self._audio.encode(
                 master,
                 into / stem_filename(job.title, stem, audio_format),
@@ -200,7 +210,7 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
     return [size_bytes + TAG_BYTES] * len(masters)
 
 
-def placed(sizes: Sequence[int], terms: Terms) -> list[int | None]:
+def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
     """Return into which message each file goes, from 0; None for those that fit in none."""
     rooms = [terms.message_bytes] * terms.messages
     places: list[int | None] = []
@@ -213,7 +223,7 @@ def placed(sizes: Sequence[int], terms: Terms) -> list[int | None]:
     return places
 
 
-def _most(audio_format: AudioFormat, fullest: int, terms: Terms) -> int:
+def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int:
     """Return how large a file may become, with so many in the fullest message.
 
     Lossy files share a message evenly; the others are as large as they are.
@@ -224,18 +234,18 @@ def _most(audio_format: AudioFormat, fullest: int, terms: Terms) -> int:
 
 
 def _spread(
-    masters: Masters, encoded: Sequence[Encoded], terms: Terms
-) -> tuple[tuple[ParcelFile, ...], tuple[ParcelFile, ...]]:
+    masters: Masters, encoded: Sequence[Encoded], terms: DeliveryLimits
+) -> tuple[tuple[DeliveryFile, ...], tuple[DeliveryFile, ...]]:
     """Return the files of the first message and of the second."""
     places = placed([each.size_bytes for each in encoded], terms)
-    files = [_parcel_file(stem, each) for (stem, _), each in zip(masters, encoded, strict=True)]
+    files = [_delivery_file(stem, each) for (stem, _), each in zip(masters, encoded, strict=True)]
     by_place = list(zip(places, files, strict=True))
     first = tuple(file for place, file in by_place if place == 0)
     return first, tuple(file for place, file in by_place if place == 1)
 
 
-def _parcel_file(stem: Stem, encoded: Encoded) -> ParcelFile:
-    return ParcelFile(
+def _delivery_file(stem: Stem, encoded: Encoded) -> DeliveryFile:
+    return DeliveryFile(
         path=encoded.path,
         filename=encoded.path.name,
         stem=stem,

@@ -16,7 +16,7 @@ class ReplyUnavailable(SplitError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParcelFile:
+class DeliveryFile:
     """One encoded stem, named as the user will see it."""
 
     path: Path
@@ -26,7 +26,7 @@ class ParcelFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParcelLink:
+class DeliveryLink:
     """One stem that is fetched from an address."""
 
     stem: Stem
@@ -38,13 +38,13 @@ class ParcelLink:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class Delivery:
     """Everything that the final reply shows."""
 
-    files: tuple[ParcelFile, ...]
-    more: tuple[ParcelFile, ...] = ()
+    files: tuple[DeliveryFile, ...]
+    more: tuple[DeliveryFile, ...] = ()
     """What follows in a second message."""
-    links: tuple[ParcelLink, ...] = ()
+    links: tuple[DeliveryLink, ...] = ()
     picture: Path | None
     audio_format: AudioFormat
     """What was encoded, which is not always what was asked."""
@@ -72,10 +72,10 @@ class Refused:
     """There can be no second message; the same in one might pass."""
 
 
-class Delivery(Protocol):
+class DeliveryPort(Protocol):
     """Whoever can put a parcel into a job's reply."""
 
-    async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+    async def deliver(self, job: Job, parcel: Delivery) -> Delivered | Refused:
         """Show the parcel in the job's reply; safe to repeat. Raises ReplyUnavailable."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bot.delivery.link_expiry import ends_at
-from bot.delivery.port import ParcelLink
+from bot.delivery.port import DeliveryLink
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.job import Job
@@ -19,7 +19,7 @@ LONGEST_URL = 512
 """Six of these, with their labels, stay below what a card may hold."""
 
 
-class Elsewhere:
+class ProviderLinks:
     """Finds the addresses of whole stems among a provider's results."""
 
     def __init__(self, *, jobs: JobStore, providers: Mapping[str, Provider], clock: Clock) -> None:
@@ -27,7 +27,7 @@ class Elsewhere:
         self._providers = providers
         self._clock = clock
 
-    async def of(self, job: Job) -> dict[Stem, ParcelLink]:
+    async def of(self, job: Job) -> dict[Stem, DeliveryLink]:
         """Return what can be fetched from the provider; nothing that was made here of its stems."""
         for attempt in reversed(await self._jobs.attempts(job.id)):
             provider = self._providers.get(attempt.provider)
@@ -37,7 +37,7 @@ class Elsewhere:
 
     def _whole(
         self, job: Job, attempt: Attempt, capabilities: Capabilities
-    ) -> dict[Stem, ParcelLink]:
+    ) -> dict[Stem, DeliveryLink]:
         model = next((each for each in capabilities.models if each.name == attempt.model), None)
         if model is None or not capabilities.is_hosted:
             return {}
@@ -49,9 +49,9 @@ class Elsewhere:
             if derivation == Sum(frozenset({stem})) and (link := self._link(stem, files[stem]))
         }
 
-    def _link(self, stem: Stem, file: RemoteFile) -> ParcelLink | None:
+    def _link(self, stem: Stem, file: RemoteFile) -> DeliveryLink | None:
         url, ends = file.address, ends_at(file.address)
         is_address = url.startswith("https://") and len(url) <= LONGEST_URL and ")" not in url
         if not is_address or (ends is not None and ends - self._clock.now() < MARGIN):
             return None
-        return ParcelLink(stem=stem, url=url, audio_format=None, expires_at=ends)
+        return DeliveryLink(stem=stem, url=url, audio_format=None, expires_at=ends)

@@ -7,18 +7,18 @@ nothing comes of it and can ask again, so there is nothing that a restart would 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.delivery.builder import Parcels
-from bot.delivery.port import Parcel
+from bot.delivery.builder import DeliveryBuilder
+from bot.delivery.port import Delivery
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
 
-class Showings:
+class Redelivery:
     """Encodes kept masters once more, and throws them away on demand."""
 
-    def __init__(self, *, jobs: JobStore, files: JobFiles, parcels: Parcels) -> None:
+    def __init__(self, *, jobs: JobStore, files: JobFiles, parcels: DeliveryBuilder) -> None:
         self._jobs = jobs
         self._files = files
         self._parcels = parcels
@@ -26,7 +26,7 @@ class Showings:
     @asynccontextmanager
     async def packed(
         self, job: Job, *, name: str, limit_bytes: int, shrinks: int = 0
-    ) -> AsyncIterator[Parcel]:
+    ) -> AsyncIterator[Delivery]:
         """Give the parcel of a job for as long as it is used; `name` tells showings apart.
 
         Raises Rejected when the masters are gone or the disk is full, and DoesNotFit.

@@ -14,7 +14,7 @@ SPREAD = 0.25
 _LONGEST_AFTER = 10
 
 
-def pause_s(tries: int, *, who: str) -> float:
+def backoff_s(tries: int, *, who: str) -> float:
     """Return the pause after so many tries in vain, at least one, of `who`."""
     usual_s = min(LONGEST_S, FIRST_S * 2.0 ** min(tries - 1, _LONGEST_AFTER))
     chance = crc32(f"{who} {tries}".encode()) / 2**32

@@ -18,7 +18,7 @@ class DeliveryMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerRules:
+class GuildRules:
     """A server's own choices; None leaves one to this installation."""
 
     channel_ids: frozenset[int] = frozenset()

@@ -21,11 +21,11 @@ from bot.engine.protocol import (
     Failed,
     Progress,
     Separate,
-    Trouble,
+    SeparationFault,
     spool_path,
 )
 from bot.engine.weights import Weights
-from bot.engine.worker_process import Child, ChildDied
+from bot.engine.worker_process import WorkerDied, WorkerProcess
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Engine:
         self._grace_s = grace_s
         self._turn = asyncio.Lock()
         self._ids = itertools.count(1)
-        self._child: Child | None = None
+        self._child: WorkerProcess | None = None
         self._retirement: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -114,7 +114,7 @@ class Engine:
         try:
             await child.say(request)
             last = await self._follow(child, progress)
-        except ChildDied as exc:
+        except WorkerDied as exc:
             raise EngineFailed(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
@@ -124,19 +124,19 @@ class Engine:
             raise
         return _files(last)
 
-    async def _living_child(self) -> Child:
+    async def _living_child(self) -> WorkerProcess:
         weights = self._weights.require()
         if self._child is None or not self._child.is_alive:
             arguments = [self.model.name, str(weights.absolute()), f"--threads={self._threads}"]
             try:
-                self._child = await Child.start(arguments)
+                self._child = await WorkerProcess.start(arguments)
             except OSError as exc:
                 kind_of_failure = NoRoom if exc.errno in CANNOT_START else EngineFailed
                 raise kind_of_failure(f"the worker could not be started: {exc}") from exc
             log.info("engine worker %s started", self._child.pid)
         return self._child
 
-    async def _follow(self, child: Child, progress: Callable[[float], None]) -> Last:
+    async def _follow(self, child: WorkerProcess, progress: Callable[[float], None]) -> Last:
         """Pass the worker's progress on until its last word on the separation."""
         while True:
             async with asyncio.timeout(self._stall_s):
@@ -145,14 +145,14 @@ class Engine:
                 return reply
             progress(reply.fraction)
 
-    async def _call_off(self, child: Child, request: Separate) -> None:
+    async def _call_off(self, child: WorkerProcess, request: Separate) -> None:
         """Have the worker stop at its next block, or kill it when it takes too long to."""
         try:
             async with asyncio.timeout(self._grace_s):
                 await child.say(Cancel(id=request.id))
                 while isinstance(await child.hear(), Progress):
                     continue
-        except ChildDied:
+        except WorkerDied:
             log.info("engine worker %s died while a song was called off", child.pid)
         except (TimeoutError, asyncio.CancelledError):
             await child.kill()
@@ -190,9 +190,9 @@ def _files(last: Last) -> dict[Stem, Path]:
     match last:
         case Done():
             return {Stem(stem): Path(path) for stem, path in last.files.items()}
-        case Failed(trouble=Trouble.MODEL):
+        case Failed(trouble=SeparationFault.MODEL):
             raise ModelUnavailable(last.detail)
-        case Failed(trouble=Trouble.DISK_FULL):
+        case Failed(trouble=SeparationFault.DISK_FULL):
             raise NoRoom(last.detail)
         case Failed():
             raise EngineFailed(f"{last.trouble}: {last.detail}")

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bot.domain.recipes import Stem
 
 
-class Trouble(StrEnum):
+class SeparationFault(StrEnum):
     """Why a separation failed in a worker that is well itself."""
 
     MIXTURE = "mixture"

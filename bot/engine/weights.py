@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
 from bot.engine.catalogue import LocalModel
-from storage.files.atomic import sync
+from storage.files.atomic import fsync
 
 _TEMPORARY = ".fetch-"
 
@@ -72,7 +72,7 @@ class Weights:
         self._manifest_path.unlink(missing_ok=True)
         _replace_with(self._dir / self.model.notice_name, notice)
         manifest = self._manifest_of(made)
-        sync(made)
+        fsync(made)
         made.replace(self.path)
         _replace_with(self._manifest_path, json.dumps(asdict(manifest), indent=2) + "\n")
 
@@ -121,6 +121,6 @@ def sha256_of(path: Path) -> str:
 def _replace_with(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(text)
-    sync(draft)
+    fsync(draft)
     draft.replace(path)
-    sync(path.parent)
+    fsync(path.parent)

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
 from bot.engine.protocol import Reply, Request, read_reply, to_line
-from bot.processes.spawn import environment, module_command, opened
+from bot.processes.spawn import environment, module_command, require_pipe
 
 log = logging.getLogger(__name__)
 
@@ -18,21 +18,21 @@ _HEAPS = {"MALLOC_ARENA_MAX": "2"}
 """glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
 
 
-class ChildDied(Exception):
+class WorkerDied(Exception):
     """The worker is gone or talks nonsense; there is nothing more to be had from it."""
 
 
-class Child:
+class WorkerProcess:
     """A running worker. Make it with `start`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._input = opened(process.stdin)
-        self._output = opened(process.stdout)
-        self._errors = asyncio.create_task(_log_errors(opened(process.stderr), process.pid))
+        self._input = require_pipe(process.stdin)
+        self._output = require_pipe(process.stdout)
+        self._errors = asyncio.create_task(_log_errors(require_pipe(process.stderr), process.pid))
 
     @classmethod
-    async def start(cls, arguments: Sequence[str]) -> "Child":
+    async def start(cls, arguments: Sequence[str]) -> "WorkerProcess":
         """Start a worker; raises OSError when the machine cannot."""
         process = await asyncio.create_subprocess_exec(
             *module_command("bot.engine.worker"),
@@ -61,17 +61,17 @@ class Child:
             self._input.write(to_line(request))
             await self._input.drain()
         except (BrokenPipeError, ConnectionResetError) as exc:
-            raise ChildDied(await self._epitaph()) from exc
+            raise WorkerDied(await self._epitaph()) from exc
 
     async def hear(self) -> Reply:
         """Wait for the next reply; raises ChildDied."""
         line = await self._output.readline()
         if not line.endswith(b"\n"):
-            raise ChildDied(await self._epitaph())
+            raise WorkerDied(await self._epitaph())
         try:
             return read_reply(line)
         except ValueError as exc:
-            raise ChildDied(str(exc)) from exc
+            raise WorkerDied(str(exc)) from exc
 
     async def end(self, *, grace_s: float) -> None:
         """Close its input, wait for its end, and kill it when that takes too long."""

@@ -8,7 +8,7 @@ from babel.messages.pofile import read_po, write_po
 
 from bot.i18n.languages import FOLDER
 
-KEYWORDS = {"Text": None, "Counted": (1, 2), "locale_str": None}
+KEYWORDS = {"Message": None, "PluralMessage": (1, 2), "locale_str": None}
 ROOT = FOLDER.parents[2]
 SOURCES = ("bot/ui", "cogs")
 WIDTH = 100

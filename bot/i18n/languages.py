@@ -11,7 +11,7 @@ from babel.messages.catalog import Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from bot.i18n.translation import ENGLISH, Language, fields_of, speak
+from bot.i18n.translation import ENGLISH, Language, activate, fields_of
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ class Languages:
         """Return the language of a locale, `es` for `es-419`; None where that is English."""
         return self._languages.get(locale) or self._languages.get(locale.partition("-")[0])
 
-    def speak(self, locale: str) -> None:
+    def activate(self, locale: str) -> None:
         """Speak a locale's language for the rest of this task."""
-        speak(self.of(locale))
+        activate(self.of(locale))
 
 
 def read_language(path: Path) -> Language:

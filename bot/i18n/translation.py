@@ -1,4 +1,4 @@
-"""Words in the language of whoever reads them. Which that is, a task says once, with `speak`."""
+"""Words in the language of whoever reads them. Which that is, a task says once, with `activate`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from babel.numbers import format_decimal
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Message:
     """Words to be said, in English; `bot/i18n/locales` has them in other languages.
 
     It is no string, so that a type checker finds what was forgotten to be said.
@@ -27,7 +27,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class PluralMessage:
     """Words that depend on a number; each language has its own forms."""
 
     one: str
@@ -48,12 +48,12 @@ class Language:
     code: str
     catalogue: NullTranslations
 
-    def word(self, text: Text | Counted, facts: dict[str, object]) -> str:
+    def word(self, text: Message | PluralMessage, facts: dict[str, object]) -> str:
         """Return the words, not yet filled in; in English where the catalogue lacks them."""
         match text:
-            case Text(english):
+            case Message(english):
                 return self.catalogue.gettext(english)
-            case Counted(one, many, by):
+            case PluralMessage(one, many, by):
                 count = facts[by]
                 if not isinstance(count, int):
                     raise TypeError(f"{by} is to be counted, and is no whole number")
@@ -69,13 +69,13 @@ ENGLISH = Language(code="en", catalogue=NullTranslations())
 _spoken: ContextVar[Language] = ContextVar("spoken", default=ENGLISH)
 
 
-def speak(language: Language) -> None:
+def activate(language: Language) -> None:
     """Speak a language for the rest of this task, and in what it starts."""
     _spoken.set(language)
 
 
 @contextmanager
-def speaking(language: Language) -> Iterator[None]:
+def active_language(language: Language) -> Iterator[None]:
     """Speak a language for a while."""
     token = _spoken.set(language)
     try:
@@ -84,7 +84,7 @@ def speaking(language: Language) -> Iterator[None]:
         _spoken.reset(token)
 
 
-def say(text: Text | Counted, /, **facts: object) -> str:
+def gettext(text: Message | PluralMessage, /, **facts: object) -> str:
     """Return the text in the language that is spoken, filled in."""
     return _spoken.get().word(text, facts).format(**facts)
 

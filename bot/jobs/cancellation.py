@@ -3,16 +3,16 @@
 from bot.domain.errors import Problem, StateMoved
 from bot.domain.job import Job, State
 from bot.jobs.runner import Runner
-from bot.jobs.submit import Submits
-from bot.jobs.termination import Endings
+from bot.jobs.submit import SubmitStep
+from bot.jobs.termination import Termination
 from storage.stores.job_store import JobStore
 
 
-class Cancels:
+class Cancellation:
     """Ends jobs from outside their own steps."""
 
     def __init__(
-        self, *, jobs: JobStore, endings: Endings, submits: Submits, runner: Runner
+        self, *, jobs: JobStore, endings: Termination, submits: SubmitStep, runner: Runner
     ) -> None:
         self._jobs = jobs
         self._endings = endings

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from bot.audio.tasks import Fitted, Mix, Part
 from bot.audio.tools import AudioTools
-from bot.concurrency import together
+from bot.concurrency import gather_or_raise
 from bot.domain.attempt import Attempt
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import Stem
-from bot.jobs.step_result import Again, Next
+from bot.jobs.step_result import RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
-from bot.results.fetching import Fetching
-from bot.results.stem_identifier import Labels
+from bot.results.fetching import ResultFetcher
+from bot.results.stem_identifier import StemIdentifier
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.scheduling.provider_queue import Line
+from bot.scheduling.provider_queue import ProviderQueue
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
@@ -29,7 +29,7 @@ LEAST_LIKENESS = 0.1
 """Below this no file of an answer can be placed in the song, and none is moved."""
 
 
-class Results:
+class CollectStep:
     """Turns what a provider returned into the masters of a recipe's outputs."""
 
     def __init__(
@@ -38,9 +38,9 @@ class Results:
         jobs: JobStore,
         files: JobFiles,
         audio: AudioTools,
-        fetching: Fetching,
-        labels: Labels,
-        line: Line,
+        fetching: ResultFetcher,
+        labels: StemIdentifier,
+        line: ProviderQueue,
         board: ProgressBoard,
         clock: Clock,
     ) -> None:
@@ -53,7 +53,7 @@ class Results:
         self._board = board
         self._clock = clock
 
-    async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
+    async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
 
         Raises Unfetched when the results did not arrive, and another ProviderError when they are
@@ -63,7 +63,7 @@ class Results:
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
         fetched = await self._fetching.fetch(job, attempt.files, provider, where.work)
-        self._line.leave(job.id)
+        self._line.release(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         model = _model_of(provider, attempt.model)
         spools = await self._labels.name(fetched, model, where)
@@ -80,7 +80,7 @@ class Results:
         )
         await self._files.drop_work(job.id)
         log.info("%s is ready", job.id, extra={"job": job.id, "action": "ready"})
-        return Again()
+        return RetryAfter()
 
     async def _write(
         self,
@@ -115,7 +115,7 @@ class Results:
 
         The files of one answer went through the same encoder, and a quiet one cannot be placed.
         """
-        fits = await together(self._audio.fit(song, spool) for spool in spools.values())
+        fits = await gather_or_raise(self._audio.fit(song, spool) for spool in spools.values())
         surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
         return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0
 

@@ -5,14 +5,14 @@ from collections import Counter
 
 from bot.accounts.quotas import Quotas
 from bot.audio.tasks import DoesNotFit
-from bot.delivery.builder import MAX_SHRINKS, Parcels
-from bot.delivery.port import Delivered, Delivery, Parcel, Refused, ReplyUnavailable
+from bot.delivery.builder import MAX_SHRINKS, DeliveryBuilder
+from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyUnavailable
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
 from bot.domain.recipes import OUTPUTS
-from bot.jobs.step_result import Again, Next, Over
-from bot.jobs.termination import Endings
+from bot.jobs.step_result import Done, RetryAfter, StepResult
+from bot.jobs.termination import Termination
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from storage.files.job_files import JobDir, JobFiles
 from storage.stores.job_store import JobStore
@@ -24,7 +24,7 @@ MOST_MESSAGES = 2
 """The reply, and where that is not enough, one more."""
 
 
-class Handover:
+class DeliverStep:
     """Brings masters to their reply, in the best form that fits."""
 
     def __init__(
@@ -32,9 +32,9 @@ class Handover:
         *,
         jobs: JobStore,
         files: JobFiles,
-        parcels: Parcels,
-        delivery: Delivery,
-        endings: Endings,
+        parcels: DeliveryBuilder,
+        delivery: DeliveryPort,
+        endings: Termination,
         quotas: Quotas,
         board: ProgressBoard,
         clock: Clock,
@@ -51,7 +51,7 @@ class Handover:
         self._waits: Counter[JobId] = Counter()
         self._singles: set[JobId] = set()
 
-    async def hand_over(self, job: Job) -> Next:
+    async def deliver(self, job: Job) -> StepResult:
         """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
         if job.files_expired:
             return await self.keep(job, "its reply was out of reach until its time was over")
@@ -74,28 +74,28 @@ class Handover:
                 return await self._delivered(job, message_id, parcel.sent)
             case Refused(one_only=True) if job.id not in self._singles:
                 self._singles.add(job.id)
-                return Again()
+                return RetryAfter()
             case Refused(too_large=True) if self._shrinks[job.id] < MAX_SHRINKS:
                 self._shrinks[job.id] += 1
-                return Again()
+                return RetryAfter()
             case Refused(detail):
                 return await self.keep(job, detail)
 
-    async def keep(self, job: Job, why: str) -> Over:
+    async def keep(self, job: Job, why: str) -> Done:
         """Leave a ready job's stems for /result; `why` is for the operator."""
         kept = job.kept(self._clock.now())
         await self._jobs.save(kept, expected=State.READY, note=why)
         log.warning("%s is kept: %s", job.id, why, extra={"job": job.id, "action": "kept"})
         return await self._clear(job.id)
 
-    async def _delivered(self, job: Job, message_id: int | None, sent: str | None) -> Over:
+    async def _delivered(self, job: Job, message_id: int | None, sent: str | None) -> Done:
         delivered = job.delivered(self._clock.now(), message_id=message_id, sent=sent)
         await self._jobs.save(delivered, expected=State.READY, reply_is_current=True)
         self._delivery.forget(job.id)
         log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
         return await self._clear(job.id)
 
-    async def _parcel(self, job: Job, where: JobDir) -> Parcel:
+    async def _parcel(self, job: Job, where: JobDir) -> Delivery:
         return await self._parcels.make(
             job,
             where,
@@ -106,15 +106,15 @@ class Handover:
             usage=await self._quotas.paying_for(job),
         )
 
-    def _later(self, job: Job, error: ReplyUnavailable) -> Again:
+    def _later(self, job: Job, error: ReplyUnavailable) -> RetryAfter:
         self._waits[job.id] += 1
         log.warning("%s: the reply must wait: %s", job.id, error)
-        return Again(after_s=min(MAX_WAIT_S, 2.0 ** self._waits[job.id]))
+        return RetryAfter(after_s=min(MAX_WAIT_S, 2.0 ** self._waits[job.id]))
 
-    async def _clear(self, job_id: JobId) -> Over:
+    async def _clear(self, job_id: JobId) -> Done:
         self._shrinks.pop(job_id, None)
         self._waits.pop(job_id, None)
         self._singles.discard(job_id)
         self._board.drop(job_id)
         await self._files.drop_parcel(job_id)
-        return Over()
+        return Done()

@@ -21,7 +21,7 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
-from bot.jobs.step_result import Again, Next, Waiting
+from bot.jobs.step_result import AwaitWake, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources
@@ -50,7 +50,7 @@ class Limits:
         return int(self.max_file_mib * 1024 * 1024)
 
 
-class Intake:
+class IntakeStep:
     """Takes a request's file in; one file per user at a time."""
 
     def __init__(
@@ -78,10 +78,10 @@ class Intake:
         self._tries: Counter[JobId] = Counter()
         self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
-    async def take_in(self, job: Job) -> Next:
+    async def take_in(self, job: Job) -> StepResult:
         """Hold the job's minutes. Raises Rejected when the file or the quota does not allow it."""
         if job.acknowledged_at is None:
-            return Waiting()
+            return AwaitWake()
         async with self._turn_of(job.request.user_id):
             try:
                 digest = await self._bring(job)
@@ -89,11 +89,11 @@ class Intake:
                 return self._try_again(job, exc)
             self._tries.pop(job.id, None)
             if await self._is_repeat(job, digest):
-                return Again()
+                return RetryAfter()
             decoded = await self._decode(job)
         return await self._hold(job, decoded, digest)
 
-    async def _hold(self, job: Job, decoded: Decoded, digest: str) -> Next:
+    async def _hold(self, job: Job, decoded: Decoded, digest: str) -> StepResult:
         minutes = minutes_of(decoded.frames)
         title = title_of(job.request.source.filename, title=decoded.title, artist=decoded.artist)
         held = job.held(
@@ -102,7 +102,7 @@ class Intake:
         hold = await self._quotas.hold(job, minutes)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
         log.info("%s holds %d min", job.id, minutes, extra={"job": job.id, "action": "held"})
-        return Again()
+        return RetryAfter()
 
     async def _is_repeat(self, job: Job, digest: str) -> bool:
         """Take the stems over from the job that made them before, if there is one."""
@@ -167,14 +167,14 @@ class Intake:
             raise Rejected(Reason.BROKEN_FILE)
         return decoded
 
-    def _try_again(self, job: Job, error: DownloadFailed) -> Again:
+    def _try_again(self, job: Job, error: DownloadFailed) -> RetryAfter:
         failures = self._tries[job.id]
         if failures == len(DOWNLOAD_PAUSES_S):
             del self._tries[job.id]
             raise Rejected(Reason.DOWNLOAD_FAILED) from error
         self._tries[job.id] += 1
         log.warning("%s: download failed: %s", job.id, error)
-        return Again(after_s=DOWNLOAD_PAUSES_S[failures])
+        return RetryAfter(after_s=DOWNLOAD_PAUSES_S[failures])
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.attempt import Attempt, AttemptState
-from bot.domain.backoff import pause_s
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
 from bot.domain.job import Job, JobId, State
-from bot.jobs.collect import Results
-from bot.jobs.step_result import Again, Next
-from bot.jobs.termination import call_off
+from bot.jobs.collect import CollectStep
+from bot.jobs.step_result import RetryAfter, StepResult
+from bot.jobs.termination import cancel_remote
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
-from bot.results.fetching import Away, Unfetched
+from bot.results.fetching import ResultsNotFetched, ResultsUnreachable
 from bot.scheduling.candidates import Candidates
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
-from bot.scheduling.provider_queue import Line
+from bot.scheduling.provider_queue import ProviderQueue
 from bot.scheduling.routing import TIMED_OUT, Go
-from bot.scheduling.throughput import Pace
+from bot.scheduling.throughput import ThroughputEstimator
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ SLOWER = 1.3
 """Each poll of a hosted provider waits so much longer than the one before, up to the maximum."""
 
 
-class Polls:
+class PollStep:
     """Follows accepted attempts to their end."""
 
     def __init__(
@@ -47,10 +47,10 @@ class Polls:
         jobs: JobStore,
         providers: Mapping[str, Provider],
         candidates: Candidates,
-        line: Line,
-        health: Health,
-        pace: Pace,
-        results: Results,
+        line: ProviderQueue,
+        health: CircuitBreaker,
+        pace: ThroughputEstimator,
+        results: CollectStep,
         board: ProgressBoard,
         clock: Clock,
         min_s: float,
@@ -74,7 +74,7 @@ class Polls:
         self._fetches: Counter[JobId] = Counter()
         self._vain: Counter[JobId] = Counter()
 
-    async def poll(self, job: Job) -> Next:
+    async def poll(self, job: Job) -> StepResult:
         """Ask once how the job's latest attempt does; bring its results when they exist."""
         attempts = await self._jobs.attempts(job.id)
         attempt = attempts[-1]
@@ -83,14 +83,14 @@ class Polls:
             return await self._give_up(job, attempt, "ProviderRemoved")
         if attempt.state is AttemptState.DONE:
             return await self._collect(job, attempt, provider)
-        self._line.occupy(attempt.provider, job)
+        self._line.restore(attempt.provider, job)
         if attempt.state is not AttemptState.ACCEPTED or attempt.ref is None:
             return await self._give_up(job, attempt, attempt.error or "Unknown")
         try:
             answer = await provider.poll(attempt.ref)
         except ProviderError as exc:
             return await self._unanswered(job, attempts, provider, exc)
-        self._health.succeeded(attempt.provider)
+        self._health.record_success(attempt.provider)
         self._vain.pop(job.id, None)
         match answer:
             case Running(fraction):
@@ -107,10 +107,10 @@ class Polls:
 
     async def _unanswered(
         self, job: Job, attempts: Sequence[Attempt], provider: Provider, error: ProviderError
-    ) -> Next:
+    ) -> StepResult:
         """Ask again later; not for ever, where only the owner or a new version can mend it."""
         attempt = attempts[-1]
-        self._health.failed(attempt.provider, error)
+        self._health.record_failure(attempt.provider, error)
         log.warning("%s: poll failed: %s", job.id, type(error).__name__)
         if not isinstance(error, ProviderBusy | ProviderDown):
             self._vain[job.id] += 1
@@ -127,14 +127,14 @@ class Polls:
         fraction: float | None,
         *,
         is_answered: bool = True,
-    ) -> Next:
+    ) -> StepResult:
         attempt = attempts[-1]
         now = self._clock.now()
         elapsed = now - attempt.submitted_at
         # After a long stop the result may be there: silence is not an answer at once.
         asked_for = now - self._asked_since.setdefault(job.id, now)
         if elapsed > self._timeout and (is_answered or asked_for > SILENCE):
-            await call_off(attempt, self._providers)
+            await cancel_remote(attempt, self._providers)
             return await self._give_up(job, attempt, TIMED_OUT, AttemptState.ABANDONED)
         capabilities = provider.capabilities
         self._board.put(
@@ -147,7 +147,7 @@ class Polls:
                 former=former_of(attempt.provider, attempts, self._providers),
             ),
         )
-        return Again(after_s=self._next_interval(job.id, capabilities))
+        return RetryAfter(after_s=self._next_interval(job.id, capabilities))
 
     def _eta_s(
         self, job: Job, attempt: Attempt, elapsed: timedelta, fraction: float | None
@@ -169,42 +169,42 @@ class Polls:
         took = self._clock.now() - attempt.submitted_at
         self._pace.learn(attempt.provider, job, took.total_seconds())
 
-    async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> Next:
+    async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         self._intervals.pop(job.id, None)
         self._asked_since.pop(job.id, None)
         try:
             collected = await self._results.collect(job, attempt, provider)
-        except Unfetched as exc:
+        except ResultsNotFetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
             return await self._fetch_later(job, attempt, provider, exc)
         except ProviderError as exc:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
-            self._health.failed(attempt.provider, exc)
+            self._health.record_failure(attempt.provider, exc)
             return await self._give_up(job, attempt, type(exc).__name__)
         self._fetches.pop(job.id, None)
         return collected
 
     async def _fetch_later(
-        self, job: Job, attempt: Attempt, provider: Provider, error: Unfetched
-    ) -> Next:
+        self, job: Job, attempt: Attempt, provider: Provider, error: ResultsNotFetched
+    ) -> StepResult:
         """Try results again that are paid for, after a pause: by new links, else by the same.
 
         Each try is remembered in memory only: after a restart the same number is made again.
         """
-        self._line.leave(job.id)  # there is nothing more to be done for it there
+        self._line.release(job.id)  # there is nothing more to be done for it there
         self._fetches[job.id] += 1
         if await self._is_hopeless(job, error):
-            self._health.failed(attempt.provider, error)
-            return await self._give_up(job, attempt, Unfetched.__name__)
+            self._health.record_failure(attempt.provider, error)
+            return await self._give_up(job, attempt, ResultsNotFetched.__name__)
         is_fresh = await self._ask_for_fresh_links(attempt, provider)
         tries = self._fetches[job.id]
-        return Again(after_s=0.0 if is_fresh and tries == 1 else pause_s(tries, who=job.id))
+        return RetryAfter(after_s=0.0 if is_fresh and tries == 1 else backoff_s(tries, who=job.id))
 
-    async def _is_hopeless(self, job: Job, error: Unfetched) -> bool:
+    async def _is_hopeless(self, job: Job, error: ResultsNotFetched) -> bool:
         """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
         if self._fetches[job.id] < MAX_FETCHES:
             return False  # also past the deadline, as after a long stop
-        if not isinstance(error, Away):
+        if not isinstance(error, ResultsUnreachable):
             return True
         attempts = await self._jobs.attempts(job.id)
         if self._clock.now() - attempts[-1].submitted_at > self._timeout:
@@ -231,7 +231,7 @@ class Polls:
         attempt: Attempt,
         error: str,
         state: AttemptState = AttemptState.FAILED,
-    ) -> Next:
+    ) -> StepResult:
         now = self._clock.now()
         self._intervals.pop(job.id, None)
         self._asked_since.pop(job.id, None)
@@ -243,7 +243,7 @@ class Polls:
             attempt=attempt.ended(now, state, error),
             note=error,
         )
-        self._line.leave(job.id)
+        self._line.release(job.id)
         log.warning(
             "%s: %s gave nothing: %s",
             job.id,
@@ -251,4 +251,4 @@ class Polls:
             error,
             extra={"job": job.id, "action": state.value},
         )
-        return Again()
+        return RetryAfter()

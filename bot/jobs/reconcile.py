@@ -8,7 +8,7 @@ import logging
 
 from bot.domain.attempt import Attempt
 from bot.domain.errors import StoreUnavailable
-from bot.jobs.submit import Submits
+from bot.jobs.submit import SubmitStep
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 EVERY_S = 600.0
 
 
-class LooseEnds:
+class AttemptReconciler:
     """Finds and settles what ended jobs left open."""
 
-    def __init__(self, *, jobs: JobStore, submits: Submits) -> None:
+    def __init__(self, *, jobs: JobStore, submits: SubmitStep) -> None:
         self._jobs = jobs
         self._submits = submits
 
@@ -27,12 +27,12 @@ class LooseEnds:
         """Look at start and now and then, for as long as the bot runs."""
         while True:
             try:
-                await self.tie_up()
+                await self.reconcile()
             except StoreUnavailable as exc:
                 log.warning("what ended jobs left open must wait: %s", exc)
             await asyncio.sleep(EVERY_S)
 
-    async def tie_up(self) -> None:
+    async def reconcile(self) -> None:
         """Settle every attempt of a job that ended without a result. Safe to repeat."""
         for attempt in await self._jobs.left_open():
             # A provider that breaks when it is told must not keep the bot from its start.

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from bot.domain.backoff import pause_s
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
-from bot.jobs.step_result import Again, Next, Over, Waiting
+from bot.jobs.step_result import AwaitWake, Done, RetryAfter, StepResult
 from bot.jobs.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -88,11 +88,11 @@ class Runner:
             except Exception as exc:
                 if isinstance(exc, StoreUnavailable):
                     log.warning("%s waits for the store: %s", job_id, exc)
-                    outcome = Again(after_s=STORE_PAUSE_S)
+                    outcome = RetryAfter(after_s=STORE_PAUSE_S)
                 elif _is_out_of_room(exc):
                     waits += 1
                     log.warning("%s waits for room: %s", job_id, exc)
-                    outcome = Again(after_s=pause_s(waits, who=job_id))
+                    outcome = RetryAfter(after_s=backoff_s(waits, who=job_id))
                 else:
                     failures += 1
                     log.exception("%s: a step failed", job_id, extra={"job": job_id})
@@ -100,22 +100,22 @@ class Runner:
             if await self._is_over(outcome, run):
                 return
 
-    async def _after_failure(self, job_id: JobId, failures: int, steps: Steps) -> Next:
+    async def _after_failure(self, job_id: JobId, failures: int, steps: Steps) -> StepResult:
         if failures < MAX_FAILURES:
-            return Again(after_s=min(MAX_PAUSE_S, 0.5 * 2.0**failures))
+            return RetryAfter(after_s=min(MAX_PAUSE_S, 0.5 * 2.0**failures))
         try:
             return await steps.give_up(job_id)
         except Exception:
             log.exception("%s could not be given up", job_id, extra={"job": job_id})
-            return Again(after_s=MAX_PAUSE_S)
+            return RetryAfter(after_s=MAX_PAUSE_S)
 
-    async def _is_over(self, outcome: Next, run: _Run) -> bool:
+    async def _is_over(self, outcome: StepResult, run: _Run) -> bool:
         match outcome:
-            case Over():
+            case Done():
                 return True
-            case Again(after_s):
+            case RetryAfter(after_s):
                 timeout = after_s
-            case Waiting():
+            case AwaitWake():
                 timeout = LOOK_AGAIN_S
         try:
             async with asyncio.timeout(timeout):

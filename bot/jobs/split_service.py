@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.accounts.disk_guard import Room
-from bot.accounts.guild_rules import Servers
+from bot.accounts.disk_guard import DiskGuard
+from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.errors import (
@@ -23,12 +23,12 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
-from bot.jobs.cancellation import Cancels
+from bot.jobs.cancellation import Cancellation
 from bot.jobs.intake import Limits
 from bot.jobs.runner import Runner
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
-from storage.database.write_retry import insist
+from storage.database.write_retry import retry_write
 from storage.stores.job_store import JobStore, new_job_id
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ STORE_WITHIN_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class Offering:
     """What this installation offers."""
 
     providers: tuple[Capabilities, ...]
@@ -55,12 +55,12 @@ class SplitService:
         *,
         jobs: JobStore,
         quotas: Quotas,
-        servers: Servers,
-        cancels: Cancels,
+        servers: GuildAdmission,
+        cancels: Cancellation,
         runner: Runner,
-        room: Room,
+        room: DiskGuard,
         clock: Clock,
-        house: House,
+        house: Offering,
     ) -> None:
         self._jobs = jobs
         self._quotas = quotas
@@ -121,7 +121,7 @@ class SplitService:
         The user counts on it from now on, so this waits for as long as the store is unavailable.
         Raises Rejected for a job that was stopped meanwhile: no card will say so.
         """
-        await insist(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
+        await retry_write(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
 
     async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
@@ -129,7 +129,7 @@ class SplitService:
 
         Where that is `in_doubt`, the reply says so.
         """
-        await insist(lambda: self._give_up(job_id, in_doubt=in_doubt), what=job_id)
+        await retry_write(lambda: self._give_up(job_id, in_doubt=in_doubt), what=job_id)
 
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Cancel the caller's job; one that is ready or over is returned as it is."""

@@ -4,20 +4,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RetryAfter:
     """Step again after so many seconds, or sooner if somebody wakes the job."""
 
     after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class AwaitWake:
     """Step again only when somebody wakes the job."""
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class Done:
     """The job is in a final state."""
 
 
-Next = Again | Waiting | Over
+StepResult = RetryAfter | AwaitWake | Done

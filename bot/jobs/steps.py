@@ -2,12 +2,12 @@
 
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State
-from bot.jobs.deliver import Handover
-from bot.jobs.intake import Intake
-from bot.jobs.poll import Polls
-from bot.jobs.step_result import Again, Next, Over
-from bot.jobs.submit import Submits
-from bot.jobs.termination import Endings
+from bot.jobs.deliver import DeliverStep
+from bot.jobs.intake import IntakeStep
+from bot.jobs.poll import PollStep
+from bot.jobs.step_result import Done, RetryAfter, StepResult
+from bot.jobs.submit import SubmitStep
+from bot.jobs.termination import Termination
 from storage.stores.job_store import JobStore
 
 
@@ -18,11 +18,11 @@ class Steps:
         self,
         *,
         jobs: JobStore,
-        intake: Intake,
-        submits: Submits,
-        polls: Polls,
-        handover: Handover,
-        endings: Endings,
+        intake: IntakeStep,
+        submits: SubmitStep,
+        polls: PollStep,
+        handover: DeliverStep,
+        endings: Termination,
     ) -> None:
         self._jobs = jobs
         self._intake = intake
@@ -31,23 +31,23 @@ class Steps:
         self._handover = handover
         self._endings = endings
 
-    async def advance(self, job_id: JobId) -> Next:
+    async def advance(self, job_id: JobId) -> StepResult:
         """Take the job one step further. May run twice; raises what no step expects."""
         job = await self._jobs.get(job_id)
         if job is None:
-            return Over()
+            return Done()
         try:
             return await self._step_or_fail(job)
         except StateMoved:
-            return Again()  # somebody cancelled it meanwhile: look again
+            return RetryAfter()  # somebody cancelled it meanwhile: look again
 
-    async def _step_or_fail(self, job: Job) -> Next:
+    async def _step_or_fail(self, job: Job) -> StepResult:
         try:
             return await self._step(job)
         except Rejected as exc:
             return await self._endings.fail(job, exc.problem)
 
-    async def _step(self, job: Job) -> Next:
+    async def _step(self, job: Job) -> StepResult:
         match job.state:
             case State.RECEIVED:
                 return await self._intake.take_in(job)
@@ -56,15 +56,15 @@ class Steps:
             case State.PROCESSING:
                 return await self._polls.poll(job)
             case State.READY:
-                return await self._handover.hand_over(job)
+                return await self._handover.deliver(job)
             case State.DELIVERED | State.KEPT | State.FAILED | State.CANCELLED:
-                return Over()
+                return Done()
 
-    async def give_up(self, job_id: JobId) -> Next:
+    async def give_up(self, job_id: JobId) -> StepResult:
         """End a job whose steps keep failing for a reason that nobody expected."""
         job = await self._jobs.get(job_id)
         if job is None or job.state.is_final:
-            return Over()
+            return Done()
         if job.state is State.READY:
             return await self._handover.keep(job, "its delivery keeps failing")
         over = await self._endings.fail(job, Problem(Reason.INTERNAL))

@@ -24,18 +24,18 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import minutes_of
-from bot.jobs.step_result import Again, Next, Waiting
-from bot.jobs.termination import Endings, call_off
+from bot.jobs.step_result import AwaitWake, RetryAfter, StepResult
+from bot.jobs.termination import Termination, cancel_remote
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.plans import Plan
 from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
-from bot.scheduling.provider_queue import Line
-from bot.scheduling.queue_positions import Waits
-from bot.scheduling.routing import Exhausted, Go, Rest, Retry
+from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.queue_positions import QueuePositions
+from bot.scheduling.routing import Cooldown, Exhausted, Go, Retry
 from bot.scheduling.sources import Sources
-from storage.database.write_retry import insist
+from storage.database.write_retry import retry_write
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
@@ -45,7 +45,7 @@ LOOK_AGAIN_S = 15.0
 """While nobody can take a job; somebody may be able to sooner than said."""
 
 
-class Submits:
+class SubmitStep:
     """Sends jobs to providers, each at most once where a repetition could cost."""
 
     def __init__(
@@ -55,12 +55,12 @@ class Submits:
         files: JobFiles,
         providers: Mapping[str, Provider],
         candidates: Candidates,
-        line: Line,
-        health: Health,
-        waits: Waits,
+        line: ProviderQueue,
+        health: CircuitBreaker,
+        waits: QueuePositions,
         spend: SpendCaps,
         sources: Sources,
-        endings: Endings,
+        endings: Termination,
         board: ProgressBoard,
         clock: Clock,
         timeout: timedelta,
@@ -79,18 +79,18 @@ class Submits:
         self._board = board
         self._clock = clock
         self._timeout = timeout
-        self._sending: dict[JobId, asyncio.Task[Next]] = {}
+        self._sending: dict[JobId, asyncio.Task[StepResult]] = {}
         self._is_closed = False
 
-    async def place(self, job: Job) -> Next:
+    async def place(self, job: Job) -> StepResult:
         """Move the job to a provider, or into its line."""
         if job.id in self._sending or self._is_closed:
-            return Waiting()
+            return AwaitWake()
         attempts = [await self._settle(each) for each in await self._jobs.attempts(job.id)]
         match await self._candidates.route(job, attempts):
             case Exhausted(problem):
                 return await self._endings.fail(job, problem)
-            case (Retry() | Rest()) as wait:
+            case (Retry() | Cooldown()) as wait:
                 return self._wait(job, wait)
             case Go(plan):
                 return await self._enter(job, plan, attempts)
@@ -118,14 +118,14 @@ class Submits:
         await self._jobs.record(settled)
         return settled
 
-    def _wait(self, job: Job, wait: Retry | Rest) -> Next:
+    def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
         """Show what is waited for; while it pauses, a job holds up nobody behind it in a line."""
         provider, ahead = wait.plan.provider, None
         match wait:
-            case Rest():
-                ahead = self._line.stand(provider, job)
+            case Cooldown():
+                ahead = self._line.enqueue(provider, job)
             case Retry():
-                self._line.leave(job.id)
+                self._line.release(job.id)
         self._board.put(
             job.id,
             Progress(
@@ -135,12 +135,12 @@ class Submits:
                 provider=wait.plan.capabilities.title,
             ),
         )
-        return Again(after_s=min(wait.after_s, LOOK_AGAIN_S))
+        return RetryAfter(after_s=min(wait.after_s, LOOK_AGAIN_S))
 
-    async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> Next:
-        if self._line.enter(plan.provider, job) is not None:
-            self._waits.show(plan.provider, job, self._line.ahead(job.id))
-            return Waiting()
+    async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> StepResult:
+        if self._line.acquire(plan.provider, job) is not None:
+            self._waits.publish(plan.provider, job, self._line.ahead(job.id))
+            return AwaitWake()
         number = 1 + sum(each.provider == plan.provider for each in attempts)
         # What may go wrong here is no attempt yet, and must not close the provider for this job.
         call, source = await self._enclosed(job, plan, number)
@@ -159,8 +159,8 @@ class Submits:
         try:
             await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
         except SpendCapReached:
-            self._line.leave(job.id)
-            return Again()
+            self._line.release(job.id)
+            return RetryAfter()
         self._board.put(
             job.id,
             Progress(
@@ -177,7 +177,7 @@ class Submits:
         url = await self._sources.address_of(job)
         return call, Source(mixture=where.mixture, frames=job.frames or 0, url=url)
 
-    async def _send(self, job: Job, attempt: Attempt, call: Call, source: Source) -> Next:
+    async def _send(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
         # A cancelled step must not tear the submit from its answer.
         submit = self._submit(job, attempt, call, source)
         task = asyncio.create_task(submit, name=f"submit {job.id}")
@@ -185,7 +185,7 @@ class Submits:
         task.add_done_callback(lambda _: self._sending.pop(job.id, None))
         return await asyncio.shield(task)
 
-    async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> Next:
+    async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
         provider = self._providers[attempt.provider]
         try:
             answer = await self._answer_of(provider, call, source)
@@ -196,7 +196,7 @@ class Submits:
             state = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
             await self._jobs.record(attempt.ended(self._clock.now(), state, "Stopped"))
             raise
-        self._health.succeeded(attempt.provider)
+        self._health.record_success(attempt.provider)
         return await self._accepted(job, attempt, answer)
 
     async def _answer_of(
@@ -208,7 +208,9 @@ class Submits:
         except TimeoutError as exc:
             raise SubmitUncertain("no answer by the deadline") from exc
 
-    async def _accepted(self, job: Job, attempt: Attempt, answer: Accepted | Finished) -> Next:
+    async def _accepted(
+        self, job: Job, attempt: Attempt, answer: Accepted | Finished
+    ) -> StepResult:
         now = self._clock.now()
         match answer:
             case Accepted(ref):
@@ -216,24 +218,24 @@ class Submits:
             case Finished(files):
                 answered = attempt.done(now, files)
         try:
-            await insist(
+            await retry_write(
                 lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered),
                 what=f"the answer for {job.id}",
             )
         except StateMoved:
             await self._write(answered)
             await self.abandon(answered)
-            return Again()
+            return RetryAfter()
         log.info(
             "%s is at %s", job.id, attempt.provider, extra={"job": job.id, "action": "processing"}
         )
-        return Again()
+        return RetryAfter()
 
-    async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> Next:
-        self._health.failed(attempt.provider, error)
+    async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
+        self._health.record_failure(attempt.provider, error)
         ended = attempt.ended(self._clock.now(), _state_after(error), type(error).__name__)
         await self._write(ended)
-        self._line.leave(job.id)
+        self._line.release(job.id)
         log.warning(
             "%s: %s did not take it: %s",
             job.id,
@@ -241,7 +243,7 @@ class Submits:
             type(error).__name__,
             extra={"job": job.id, "action": ended.state.value},
         )
-        return Again()
+        return RetryAfter()
 
     async def abandon(self, attempt: Attempt) -> None:
         """Give up an attempt whose job ended; what it may have cost stays on record.
@@ -252,11 +254,13 @@ class Submits:
         if attempt.state is AttemptState.SENDING and attempt.job_id not in self._sending:
             await self._settle(attempt)
         elif attempt.state in (AttemptState.ACCEPTED, AttemptState.DONE):
-            await call_off(attempt, self._providers)
+            await cancel_remote(attempt, self._providers)
             await self._write(attempt.ended(self._clock.now(), AttemptState.ABANDONED))
 
     async def _write(self, attempt: Attempt) -> None:
-        await insist(lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}")
+        await retry_write(
+            lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}"
+        )
 
 
 def _state_after(error: ProviderError) -> AttemptState:

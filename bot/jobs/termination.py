@@ -8,21 +8,27 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Problem, ProviderError
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
-from bot.jobs.step_result import Over
+from bot.jobs.step_result import Done
 from bot.providers.interface import Provider
 from bot.scheduling.progress import ProgressBoard
-from bot.scheduling.provider_queue import Line
+from bot.scheduling.provider_queue import ProviderQueue
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
 
-class Endings:
+class Termination:
     """Ends jobs; each way is one guarded transaction, and raises StateMoved when it lost a race."""
 
     def __init__(
-        self, *, jobs: JobStore, files: JobFiles, line: Line, board: ProgressBoard, clock: Clock
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        line: ProviderQueue,
+        board: ProgressBoard,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._files = files
@@ -30,13 +36,13 @@ class Endings:
         self._board = board
         self._clock = clock
 
-    async def fail(self, job: Job, problem: Problem) -> Over:
+    async def fail(self, job: Job, problem: Problem) -> Done:
         """End a job for a reason that its reply will explain; nothing is charged."""
         ended = job.failed(self._clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)
         await self._jobs.save(ended, expected=job.state, ledger=back, note=problem.reason)
         await self.clear(ended)
-        return Over()
+        return Done()
 
     async def cancel(self, job: Job, problem: Problem) -> Job:
         """End a job because somebody wants it ended; `clear` it once its step has stopped."""
@@ -50,13 +56,13 @@ class Endings:
         log.info(
             "%s is %s: %s", job.id, job.state, reason, extra={"job": job.id, "action": job.state}
         )
-        self._line.leave(job.id)
+        self._line.release(job.id)
         self._board.drop(job.id)
         self._board.poke()
         await self._files.remove(job.id)
 
 
-async def call_off(attempt: Attempt, providers: Mapping[str, Provider]) -> None:
+async def cancel_remote(attempt: Attempt, providers: Mapping[str, Provider]) -> None:
     """Tell the provider, where it can be told; it is told once, whether it takes note or not."""
     provider = providers.get(attempt.provider)
     if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:

@@ -27,7 +27,7 @@ _TICKET = re.compile(r"([a-z0-9]{1,32})\.([\w-]{24})", re.ASCII)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
 
 
-class Kind(StrEnum):
+class LinkKind(StrEnum):
     """What an address leads to; the value is the first part of its path."""
 
     RESULT = "r"
@@ -35,14 +35,14 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class SignedLink:
     """An address, and until when it works."""
 
     url: str
     expires_at: datetime
 
 
-class Links:
+class SignedLinks:
     """Makes addresses, and tells those that it made."""
 
     def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
@@ -53,15 +53,15 @@ class Links:
         self._keep = keep
         self._key: bytes | None = None
 
-    async def to_result(self, job: Job, filename: str) -> Link:
+    async def to_result(self, job: Job, filename: str) -> SignedLink:
         """Return where an encoded stem can be fetched, by its name among the linked files."""
-        return await self._link(job, Kind.RESULT, filename)
+        return await self._link(job, LinkKind.RESULT, filename)
 
-    async def to_source(self, job: Job) -> Link:
+    async def to_source(self, job: Job) -> SignedLink:
         """Return where a provider can fetch the user's file."""
-        return await self._link(job, Kind.SOURCE, source_name(job))
+        return await self._link(job, LinkKind.SOURCE, source_name(job))
 
-    async def job_of(self, kind: Kind, ticket: str, filename: str) -> JobId | None:
+    async def job_of(self, kind: LinkKind, ticket: str, filename: str) -> JobId | None:
         """Return whose file the parts of an address name; None unless they were made here."""
         parts = _TICKET.fullmatch(ticket)
         if parts is None:
@@ -77,16 +77,16 @@ class Links:
         has_end = job.state.is_final or job.state is State.READY
         return has_end and self._clock.now() >= self._end(job)
 
-    async def _link(self, job: Job, kind: Kind, filename: str) -> Link:
+    async def _link(self, job: Job, kind: LinkKind, filename: str) -> SignedLink:
         mac = await self._mac(kind, job.id, filename)
         path = f"{kind}/{job.id}.{mac}/{quote(filename, safe='')}"
-        return Link(f"{self._base_url}/{path}", self._end(job))
+        return SignedLink(f"{self._base_url}/{path}", self._end(job))
 
     def _end(self, job: Job) -> datetime:
         # Files are kept from the job's last change on, which is no earlier than this one.
         return job.updated_at + self._keep
 
-    async def _mac(self, kind: Kind, job_id: JobId, filename: str) -> str:
+    async def _mac(self, kind: LinkKind, job_id: JobId, filename: str) -> str:
         if self._key is None:
             self._key = await self._meta.secret(KEY_NAME, KEY_BYTES)
         text = f"{kind}\n{job_id}\n{filename}".encode()

@@ -87,7 +87,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise AddressRefused("an address without a host")
         if request.url.scheme != "https" and not (is_trusted and request.url.scheme == "http"):
             raise AddressRefused(f"{host}: not https")
-        way = _CheckedWay(network=self._network, resolve=self._resolve, any_address=is_trusted)
+        way = _CheckedConnector(
+            network=self._network, resolve=self._resolve, any_address=is_trusted
+        )
         core = _core_request(request)
         connection = httpcore.AsyncHTTPConnection(
             origin=core.url.origin,
@@ -109,7 +111,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
 
-class _CheckedWay(httpcore.AsyncNetworkBackend):
+class _CheckedConnector(httpcore.AsyncNetworkBackend):
     """Connects once: by name, to an address that was resolved once and checked."""
 
     def __init__(
@@ -174,7 +176,7 @@ class _CheckedWay(httpcore.AsyncNetworkBackend):
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it closes its connection."""
 
-    def __init__(self, response: httpcore.Response, way: _CheckedWay) -> None:
+    def __init__(self, response: httpcore.Response, way: _CheckedConnector) -> None:
         self._response = response
         self._way = way
 

@@ -1,4 +1,4 @@
-"""Jobs' files over HTTP, at the addresses that `Links` makes: whole or in ranges, never listed.
+"""Jobs' files over HTTP at the addresses of `SignedLinks`: whole or in ranges, never listed.
 
 What was never there, or is asked for wrongly, is 404; what was there once is 410.
 """
@@ -13,7 +13,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename
-from bot.net.signed_links import Kind, Links
+from bot.net.signed_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
@@ -39,7 +39,7 @@ _HEADERS = {
 class FileRoutes:
     """Serves encoded stems to whoever was shown their address, and songs to providers."""
 
-    def __init__(self, *, links: Links, jobs: JobStore, files: JobFiles) -> None:
+    def __init__(self, *, links: SignedLinks, jobs: JobStore, files: JobFiles) -> None:
         self._links = links
         self._jobs = jobs
         self._files = files
@@ -47,13 +47,13 @@ class FileRoutes:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to serve."""
         return [
-            web.get(f"/{Kind.RESULT}/{{ticket}}/{{name}}", self.result),
-            web.get(f"/{Kind.SOURCE}/{{ticket}}/{{name}}", self.source),
+            web.get(f"/{LinkKind.RESULT}/{{ticket}}/{{name}}", self.result),
+            web.get(f"/{LinkKind.SOURCE}/{{ticket}}/{{name}}", self.source),
         ]
 
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Send an encoded stem, to be saved under the song's name."""
-        job, name = await self._asked(request, Kind.RESULT)
+        job, name = await self._asked(request, LinkKind.RESULT)
         named = _stem_and_format(name)
         if named is None:
             raise web.HTTPNotFound
@@ -62,10 +62,10 @@ class FileRoutes:
 
     async def source(self, request: web.Request) -> web.StreamResponse:
         """Send the user's file, for as long as its job is at work."""
-        job, name = await self._asked(request, Kind.SOURCE)
+        job, name = await self._asked(request, LinkKind.SOURCE)
         return _sent(self._files.of(job.id).input, name)
 
-    async def _asked(self, request: web.Request, kind: Kind) -> tuple[Job, str]:
+    async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
         try:
             job_id = await self._links.job_of(kind, ticket, name)

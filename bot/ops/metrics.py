@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.domain.job import State
-from storage.stores.spending import Book
+from storage.stores.spending import ProviderUsage
 
 Counts = Mapping[tuple[str, ...], int]
 
@@ -24,12 +24,12 @@ class _Snapshot(Collector):
 
 
 def render(
-    *, jobs: Mapping[State, int], books: Mapping[str, Book], running: int, line: Counts
+    *, jobs: Mapping[State, int], usage: Mapping[str, ProviderUsage], running: int, line: Counts
 ) -> bytes:
     """Return one scrape: jobs by state, attempts by provider and state, and the lines."""
     attempts: Counts = {
         (provider, state): count
-        for provider, book in books.items()
+        for provider, book in usage.items()
         for state, count in book.attempts.items()
     }
     registry = CollectorRegistry()

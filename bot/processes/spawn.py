@@ -19,7 +19,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class ChildExit:
     """How a child ended: exit status (negative for a signal) and what it printed, capped."""
 
     status: int
@@ -32,7 +32,7 @@ def module_command(module: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module)
 
 
-async def run(command: Sequence[str], *, line: bytes, wall_s: float) -> Ended:
+async def run(command: Sequence[str], *, line: bytes, wall_s: float) -> ChildExit:
     """Start the command, hand it the line, and wait for its end.
 
     Raises TimeoutError after `wall_s`. However this call ends, by an error or a cancellation too,
@@ -53,18 +53,18 @@ async def run(command: Sequence[str], *, line: bytes, wall_s: float) -> Ended:
         await _end(process)
 
 
-async def _talk(process: asyncio.subprocess.Process, line: bytes) -> Ended:
+async def _talk(process: asyncio.subprocess.Process, line: bytes) -> ChildExit:
     async with asyncio.TaskGroup() as pipes:
-        pipes.create_task(_say(opened(process.stdin), line))
-        output = pipes.create_task(_hear(opened(process.stdout)))
-        errors = pipes.create_task(_hear(opened(process.stderr)))
+        pipes.create_task(_say(require_pipe(process.stdin), line))
+        output = pipes.create_task(_hear(require_pipe(process.stdout)))
+        errors = pipes.create_task(_hear(require_pipe(process.stderr)))
     status = await process.wait()
-    return Ended(
+    return ChildExit(
         status=status, output=output.result(), errors=errors.result().decode(errors="replace")
     )
 
 
-def opened(pipe: _Pipe | None) -> _Pipe:
+def require_pipe(pipe: _Pipe | None) -> _Pipe:
     """Return a pipe that the child was started with."""
     if pipe is None:
         raise ValueError("the child was started without this pipe")

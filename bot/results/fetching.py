@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.audio.tools import AudioTools
-from bot.concurrency import together
+from bot.concurrency import gather_or_raise
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderError, Rejected
 from bot.domain.job import Job
@@ -23,15 +23,15 @@ SLACK_S = 1.0
 """Encoders add up to a frame at either end and a resampler a few samples."""
 
 
-class Unfetched(ProviderError):
+class ResultsNotFetched(ProviderError):
     """Results that exist but did not arrive; they may yet, perhaps by other links."""
 
 
-class Away(Unfetched):
+class ResultsUnreachable(ResultsNotFetched):
     """Whoever holds the results is out of reach just now, which says nothing about them."""
 
 
-class Fetching:
+class ResultFetcher:
     """Fetches results, whatever a provider sends."""
 
     def __init__(self, *, audio: AudioTools) -> None:
@@ -41,7 +41,7 @@ class Fetching:
         self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
     ) -> Fetched:
         """Return every result as a spool in `work`. Raises Unfetched, or Away."""
-        spools = await together(
+        spools = await gather_or_raise(
             self._fetch_one(job, file, provider, work / f"result-{number}.f32")
             for number, file in enumerate(files)
         )
@@ -54,13 +54,13 @@ class Fetching:
             try:
                 await provider.fetch(file, into)
             except ProviderDown as exc:
-                raise Away(str(exc)) from exc
+                raise ResultsUnreachable(str(exc)) from exc
             except ProviderError as exc:
-                raise Unfetched(str(exc)) from exc
+                raise ResultsNotFetched(str(exc)) from exc
             if is_spool or await self._decode(job, spool):
                 return spool
             log.warning("%s: a result is broken, try %d of %d", job.id, number, TRIES)
-        raise Unfetched("a result stays broken")
+        raise ResultsNotFetched("a result stays broken")
 
     async def _decode(self, job: Job, spool: Path) -> bool:
         """Decode the download beside a spool; whether it holds as much sound as the song."""

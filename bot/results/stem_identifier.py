@@ -36,7 +36,7 @@ class Listener(Protocol):
         ...
 
 
-class Labels:
+class StemIdentifier:
     """Names fetched results."""
 
     def __init__(self, *, audio: AudioTools, listener: Listener | None) -> None:

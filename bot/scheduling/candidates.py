@@ -8,7 +8,7 @@ from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.providers.interface import Provider
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.routing import Candidate, Route, route
 from bot.scheduling.sources import Sources
 
@@ -20,7 +20,7 @@ class Candidates:
         self,
         *,
         providers: Mapping[str, Provider],
-        health: Health,
+        health: CircuitBreaker,
         spend: SpendCaps,
         sources: Sources,
         clock: Clock,
@@ -56,8 +56,8 @@ class Candidates:
         capabilities = provider.capabilities
         return Candidate(
             capabilities=capabilities,
-            rest_s=self._health.rest_s(capabilities.name),
-            needs_owner=self._health.needs_owner(capabilities.name),
+            cooldown_s=self._health.cooldown_s(capabilities.name),
+            needs_operator=self._health.needs_operator(capabilities.name),
             can_reach_file=can_reach_file or not capabilities.is_hosted,
             is_affordable=is_affordable or not capabilities.is_hosted,
         )

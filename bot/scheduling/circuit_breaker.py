@@ -17,9 +17,9 @@ from bot.domain.errors import (
 
 WINDOW_S = 60.0
 MIN_CALLS = 5
-REST_S = 60.0
-REST_BUSY_S = 15.0
-REST_OWNER_S = 600.0
+COOLDOWN_S = 60.0
+COOLDOWN_BUSY_S = 15.0
+COOLDOWN_OPERATOR_S = 600.0
 """For what only the owner can mend: a wrong key, a suspended account, no credit."""
 
 _OWNERS_BUSINESS = frozenset({ProviderAuth.__name__, ProviderQuotaSpent.__name__})
@@ -32,42 +32,42 @@ class _Record:
     cause: str | None = None
 
 
-class Health:
+class CircuitBreaker:
     """What the latest calls say about each provider."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
 
-    def rest_s(self, provider: str) -> float:
+    def cooldown_s(self, provider: str) -> float:
         """Return the seconds that `provider` still rests; 0 when it may be called."""
         return max(0.0, self._of(provider).rests_until - self._clock.monotonic())
 
     def cause(self, provider: str) -> str | None:
         """Return the class of the error it rests for, or None when it does not rest."""
-        return self._of(provider).cause if self.rest_s(provider) else None
+        return self._of(provider).cause if self.cooldown_s(provider) else None
 
-    def needs_owner(self, provider: str) -> bool:
+    def needs_operator(self, provider: str) -> bool:
         """Whether it rests for what waiting does not mend."""
         return self.cause(provider) in _OWNERS_BUSINESS
 
-    def succeeded(self, provider: str) -> None:
+    def record_success(self, provider: str) -> None:
         """Note an answer as it should be."""
         self._note(provider, ok=True)
 
-    def failed(self, provider: str, error: ProviderError) -> None:
+    def record_failure(self, provider: str, error: ProviderError) -> None:
         """Note an error; what concerns the user's file alone does not count."""
         match error:
             case ProviderRefused():
                 return
             case ProviderAuth() | ProviderQuotaSpent():
-                self._rest(provider, REST_OWNER_S, error)
+                self._rest(provider, COOLDOWN_OPERATOR_S, error)
             case ProviderBusy(retry_after_s=wait):
-                self._rest(provider, REST_BUSY_S if wait is None else wait, error)
+                self._rest(provider, COOLDOWN_BUSY_S if wait is None else wait, error)
             case _:
                 self._note(provider, ok=False)
                 if self._fails_mostly(provider):
-                    self._rest(provider, REST_S, error)
+                    self._rest(provider, COOLDOWN_S, error)
 
     def _of(self, provider: str) -> _Record:
         return self._records.setdefault(provider, _Record())

@@ -11,18 +11,22 @@ from typing import Protocol
 from bot.domain.job import Job, JobId, UserId
 
 
-class OnShift(Protocol):
+class PositionListener(Protocol):
     """Whoever wants to know that waiting jobs have moved."""
 
     def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
         """Take note of everyone at a provider, those who wait in their order."""
 
 
-class Line:
+class ProviderQueue:
     """Who is at a provider and who waits for it."""
 
     def __init__(
-        self, *, places: Mapping[str, int], on_turn: Callable[[JobId], None], on_shift: OnShift
+        self,
+        *,
+        places: Mapping[str, int],
+        on_turn: Callable[[JobId], None],
+        on_shift: PositionListener,
     ) -> None:
         """Take each provider's number of places and whom to tell.
 
@@ -37,7 +41,7 @@ class Line:
         self._taken: dict[str, dict[UserId, int]] = {name: {} for name in places}
         self._served: dict[str, int] = dict.fromkeys(places, 0)
 
-    def enter(self, provider: str, job: Job) -> int | None:
+    def acquire(self, provider: str, job: Job) -> int | None:
         """Take a place at `provider`, or stand in line: return how many jobs come first.
 
         None means that the place is taken. Standing in line at one provider leaves every other.
@@ -57,7 +61,7 @@ class Line:
             self._shifted(provider, order)
         return index + len(inside)
 
-    def stand(self, provider: str, job: Job) -> int:
+    def enqueue(self, provider: str, job: Job) -> int:
         """Stand in line without taking a place, as while the provider rests: return who is ahead.
 
         Standing in line at one provider leaves every other.
@@ -68,13 +72,13 @@ class Line:
         self._waiting[provider][job.id] = job
         return self._order(provider).index(job.id) + len(self._inside[provider])
 
-    def occupy(self, provider: str, job: Job) -> None:
+    def restore(self, provider: str, job: Job) -> None:
         """Count a job that the provider already works on, as after a restart."""
         if provider in self._inside and job.id not in self._inside[provider]:
             self._leave_others(provider, job.id)
             self._take(provider, job)
 
-    def leave(self, job_id: JobId) -> None:
+    def release(self, job_id: JobId) -> None:
         """Give up a job's place, inside or waiting, and tell those whom that concerns."""
         self._leave_others(None, job_id)
 

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain.job import Job
 from bot.providers.interface import Provider
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.scheduling.throughput import Pace
+from bot.scheduling.throughput import ThroughputEstimator
 
 
-class Waits:
+class QueuePositions:
     """Puts every move of a line on the board; nothing is read or stored for it."""
 
     def __init__(
         self,
         *,
         providers: Mapping[str, Provider],
-        pace: Pace,
-        health: Health,
+        pace: ThroughputEstimator,
+        health: CircuitBreaker,
         board: ProgressBoard,
     ) -> None:
         self._providers = providers
@@ -25,21 +25,23 @@ class Waits:
         self._health = health
         self._board = board
 
-    def shifted(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
+    def publish_positions(
+        self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]
+    ) -> None:
         """Show everyone in line where they are now."""
         work_s = self._pace.estimate_s(provider, inside)
         for ahead, job in enumerate(waiting, start=len(inside)):
             self._put(provider, job, ahead, work_s)
             work_s += self._pace.estimate_s(provider, [job])
 
-    def show(self, provider: str, job: Job, ahead: Sequence[Job]) -> None:
+    def publish(self, provider: str, job: Job, ahead: Sequence[Job]) -> None:
         """Show one job where it is."""
         self._put(provider, job, len(ahead), self._pace.estimate_s(provider, ahead))
 
     def _put(self, provider: str, job: Job, ahead: int, work_s: float) -> None:
         """Note that there is so much work before it; while nobody works, the rest counts."""
         capabilities = self._providers[provider].capabilities
-        wait_s = max(work_s / capabilities.concurrency, self._health.rest_s(provider))
+        wait_s = max(work_s / capabilities.concurrency, self._health.cooldown_s(provider))
         progress = Progress(
             stage=Stage.WAITING, ahead=ahead, eta_s=wait_s, provider=capabilities.title
         )

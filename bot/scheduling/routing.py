@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.attempt import MAX_LOCAL_STARTS, Attempt, AttemptState
-from bot.domain.backoff import pause_s
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import Problem, ProviderBusy, Reason
 from bot.domain.job import Request
 from bot.providers.interface import Capabilities
@@ -24,8 +24,8 @@ class Candidate:
     """A configured provider as it is just now."""
 
     capabilities: Capabilities
-    rest_s: float = 0.0
-    needs_owner: bool = False
+    cooldown_s: float = 0.0
+    needs_operator: bool = False
     """It rests for a wrong key or used up credit: waiting for it is of no use."""
     can_reach_file: bool = True
     """It could fetch the user's file: there is an address for it, or it needs none."""
@@ -49,7 +49,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Cooldown:
     """Everyone who could take the job is resting; this one wakes first, in so many seconds."""
 
     plan: Plan
@@ -63,17 +63,17 @@ class Exhausted:
     problem: Problem
 
 
-Route = Go | Retry | Rest | Exhausted
+Route = Go | Retry | Cooldown | Exhausted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class _Option:
     """A candidate that is open to the job, and what stands between them just now."""
 
     plan: Plan
-    rest_s: float
+    cooldown_s: float
     """Its cooldown, which concerns every job."""
-    pause_s: float
+    backoff_s: float
     """What is left of this job's own pause after tries in vain."""
     is_last_resort: bool
     """It was out of reach so often that the job goes to anybody else who is ready."""
@@ -81,15 +81,15 @@ class _Way:
 
     @property
     def after_s(self) -> float:
-        return max(self.rest_s, self.pause_s)
+        return max(self.cooldown_s, self.backoff_s)
 
     @property
     def is_short(self) -> bool:
         """Whether a blink of this provider is waited out although others may be ready."""
-        return not self.rest_s and not self.is_last_resort
+        return not self.cooldown_s and not self.is_last_resort
 
-    def wait(self) -> Retry | Rest:
-        kind = Rest if self.rest_s else Retry
+    def wait(self) -> Retry | Cooldown:
+        kind = Cooldown if self.cooldown_s else Retry
         return kind(self.plan, self.after_s)
 
 
@@ -117,7 +117,7 @@ def route(
     ]
     if not reachable:
         return Exhausted(Problem(Reason.NO_PROVIDER, {"recipe": request.recipe}))
-    ways = sorted(_ways(reachable, attempts, now), key=lambda way: way.is_last_resort)
+    ways = sorted(_options(reachable, attempts, now), key=lambda way: way.is_last_resort)
     is_patient = now <= deadline
     for way in ways:
         if not way.after_s:
@@ -130,21 +130,21 @@ def route(
     return Exhausted(_why_nobody([each for each, _ in reachable], choice, attempts))
 
 
-def _ways(
+def _options(
     reachable: Sequence[tuple[Candidate, Plan]], attempts: Sequence[Attempt], now: datetime
-) -> Iterator[_Way]:
+) -> Iterator[_Option]:
     for each, made in reachable:
         own = [attempt for attempt in attempts if attempt.provider == made.provider]
         if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
             continue
         # Who is busy is no less likely to have time again: it rests, and that is enough.
         vain = [at for at in own if at.state is AttemptState.NOT_SENT and at.error != BUSY]
-        yield _Way(
+        yield _Option(
             plan=made,
-            rest_s=each.rest_s,
-            pause_s=_left_of_pause_s(vain, now),
+            cooldown_s=each.cooldown_s,
+            backoff_s=_left_of_backoff_s(vain, now),
             is_last_resort=len(vain) >= MAX_NOT_SENT,
-            is_worth_waiting=not each.needs_owner,
+            is_worth_waiting=not each.needs_operator,
         )
 
 
@@ -156,10 +156,10 @@ def _is_open(capabilities: Capabilities, own: Sequence[Attempt]) -> bool:
     return starts < MAX_LOCAL_STARTS if capabilities.is_resubmittable else starts == 0
 
 
-def _left_of_pause_s(vain: Sequence[Attempt], now: datetime) -> float:
+def _left_of_backoff_s(vain: Sequence[Attempt], now: datetime) -> float:
     if not vain:
         return 0.0
-    whole_s = pause_s(len(vain), who=vain[-1].job_id)
+    whole_s = backoff_s(len(vain), who=vain[-1].job_id)
     left_s = whole_s - (now - vain[-1].updated_at).total_seconds()
     # A clock that was set back must not make the pause longer than it is.
     return left_s if 0 < left_s <= whole_s else 0.0

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected, SplitError
 from bot.domain.job import Job, Source
-from bot.net.signed_links import Links
+from bot.net.signed_links import SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 
@@ -60,7 +60,7 @@ class Sources:
         jobs: JobStore,
         files: JobFiles,
         clock: Clock,
-        links: Links | None = None,
+        links: SignedLinks | None = None,
         renewal: Renewal | None = None,
         ask_again_after_s: Sequence[float] = ASK_AGAIN_AFTER_S,
     ) -> None:

@@ -11,7 +11,7 @@ WEIGHT = 0.3
 """How much the newest job counts."""
 
 
-class Pace:
+class ThroughputEstimator:
     """Work time over song length, a moving average for each provider."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from bot.ui.song_attachments import songs_in
 MOST_REMEMBERED = 500
 
 
-class Picks:
+class AttachmentCache:
     """The songs of the latest messages that were asked about.
 
     Where the bot is no member it cannot read a message, so it remembers what it was shown.

@@ -14,7 +14,7 @@ from discord.http import Route
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.scheduling.sources import RenewalUnavailable, address_of, expires_at
-from bot.ui.discord_refusals import Meaning, meaning_of
+from bot.ui.discord_refusals import FailureKind, failure_kind
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ HASTE_S = 1.0
 _ATTACHMENT = re.compile(r"/(?:ephemeral-)?attachments/(?P<channel>\d+)/(?P<attachment>\d+)/")
 
 
-class Addresses:
+class AttachmentUrls:
     """Gives sources an address that works."""
 
     def __init__(self, *, client: discord.Client, haste_s: float = HASTE_S) -> None:
@@ -89,6 +89,6 @@ class Addresses:
 
 
 def _raise_unless_final(refusal: discord.HTTPException) -> None:
-    if meaning_of(refusal) is Meaning.LATER:
+    if failure_kind(refusal) is FailureKind.LATER:
         raise refusal
     log.info("an address is not renewed: status %s, code %s", refusal.status, refusal.code)

@@ -11,20 +11,20 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from yarl import URL
 
-from bot.accounts.guild_rules import Servers
+from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
-from bot.delivery.redelivery import Showings
+from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
 from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
-from bot.ui.attachment_cache import Picks
-from bot.ui.attachment_urls import Addresses
+from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.commands.registration import Registration
 from bot.ui.error_answers import StemcordTree
-from bot.ui.presenter_port import Shows
+from bot.ui.presenter_port import Presenter
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class Services:
 
     splits: SplitService
     quotas: Quotas
-    servers: Servers
+    servers: GuildAdmission
     administration: Administration
     overview: Overview
-    showings: Showings
-    shows: Shows
-    addresses: Addresses
-    picks: Picks
+    showings: Redelivery
+    shows: Presenter
+    addresses: AttachmentUrls
+    picks: AttachmentCache
     privacy: Privacy
     languages: Languages
     clock: Clock

@@ -12,7 +12,7 @@ _ARCHIVED_THREAD = 50083
 _NO_DMS = frozenset({50007, 50278})
 
 
-class Meaning(Enum):
+class FailureKind(Enum):
     """What to do after a refusal."""
 
     LATER = "later"
@@ -22,15 +22,15 @@ class Meaning(Enum):
     """Not in these words; perhaps in plainer ones."""
 
 
-def meaning_of(error: discord.HTTPException) -> Meaning:
+def failure_kind(error: discord.HTTPException) -> FailureKind:
     """Say what a refused edit means for the way it took."""
     if error.code == TOO_LARGE or error.status == 413:
-        return Meaning.TOO_LARGE
+        return FailureKind.TOO_LARGE
     if error.status == 429 or error.status >= 500 or error.code == _OLD_MESSAGE_LIMIT:
-        return Meaning.LATER
+        return FailureKind.LATER
     if error.code in _AUTOMOD:
-        return Meaning.UNWANTED
+        return FailureKind.UNWANTED
     if error.status in (401, 403, 404) or error.code in {_ARCHIVED_THREAD, *_NO_DMS}:
-        return Meaning.CLOSED
+        return FailureKind.CLOSED
     # Any other 4xx is about what was sent, so it may pass in plainer words.
-    return Meaning.UNWANTED
+    return FailureKind.UNWANTED

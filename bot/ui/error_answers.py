@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot.delivery.port import ReplyUnavailable
 from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.texts import messages
 
 log = logging.getLogger(__name__)
@@ -25,13 +25,13 @@ def sentence_for(error: BaseException) -> str | None:
         case Rejected():
             return messages.problem(error.problem)
         case NotFound():
-            return say(messages.NOT_FOUND)
+            return gettext(messages.NOT_FOUND)
         case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
-            return say(messages.BAD_OPTION)
+            return gettext(messages.BAD_OPTION)
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return say(messages.COMMANDS_CHANGED)
+            return gettext(messages.COMMANDS_CHANGED)
         case _:
             return None
 
@@ -69,7 +69,7 @@ class StemcordTree(app_commands.CommandTree[Any]):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Speak the language of whoever uses a command; nobody is turned away here."""
-        interaction.client.services.languages.speak(interaction.locale.value)
+        interaction.client.services.languages.activate(interaction.locale.value)
         return True
 
     async def on_error(

@@ -8,7 +8,7 @@ from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat
 
 
-class Shows(Protocol):
+class Presenter(Protocol):
     """Whoever can show a job in a message of its own. Each answers the interaction."""
 
     async def show(

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 AGAIN_AFTER_S = 0.5
 
 
-async def insist(write: Callable[[], Awaitable[None]], *, what: str) -> None:
+async def retry_write(write: Callable[[], Awaitable[None]], *, what: str) -> None:
     """Write until the store takes it; `what` says in the log what waits. Raises all else."""
     while True:
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from storage.files.atomic import sync
+from storage.files.atomic import fsync
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
@@ -179,7 +179,7 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
 def _sync_all(folder: Path) -> None:
     """Write a folder and the files in it through; a new name is the folder's."""
     for path in (*folder.iterdir(), folder):
-        sync(path)
+        fsync(path)
 
 
 def _are_there(files: Iterable[Path]) -> bool:

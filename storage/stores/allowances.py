@@ -10,7 +10,7 @@ from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
-from storage.stores.pseudonyms import lasting_alias
+from storage.stores.pseudonyms import lasting_pseudonym
 
 _TERMS = """
 SELECT
@@ -63,7 +63,7 @@ class Allowances:
     async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
         """Return what holds for the user where they are: a word on them goes before their roles."""
         values: Values = {
-            "user_id": None if user_id is None else await lasting_alias(self._db, user_id),
+            "user_id": None if user_id is None else await lasting_pseudonym(self._db, user_id),
             "guild_id": membership.guild_id if membership else None,
             "role_ids": json.dumps(membership.role_ids if membership else ()),
         }
@@ -96,10 +96,10 @@ class Allowances:
         return {
             "guild_id": subject.guild_id,
             "subject": subject.kind,
-            "subject_id": await lasting_alias(self._db, UserId(subject.id))
+            "subject_id": await lasting_pseudonym(self._db, UserId(subject.id))
             if is_user
             else subject.id,
             "minutes": minutes,
-            "set_by": await lasting_alias(self._db, by),
+            "set_by": await lasting_pseudonym(self._db, by),
             "set_at": seconds(self._clock.now()),
         }

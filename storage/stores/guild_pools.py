@@ -13,7 +13,7 @@ from bot.domain.minutes import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, Accounts, Transfer, pool_of
-from storage.stores.pseudonyms import account_alias
+from storage.stores.pseudonyms import account_pseudonym
 
 _LEFT = """
 SELECT
@@ -24,7 +24,7 @@ WHERE debit = :pool OR credit = :pool
 """
 
 
-class Pools:
+class GuildPools:
     """Every server's pool; who may do what with it is for services to know."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
@@ -68,7 +68,7 @@ class Pools:
             left = await _left(conn, guild_id)
             if minutes > left:
                 raise Rejected(Reason.POOL_TOO_SMALL, left=left)
-            alias = await account_alias(conn, user_id, period)
+            alias = await account_pseudonym(conn, user_id, period)
             share = Accounts.of_user(alias, guild_id).available
             await self._move(conn, _account(guild_id), share, minutes, period, by)
             return left - minutes
@@ -85,7 +85,7 @@ class Pools:
             minutes=minutes,
             period=period.key,
             at=seconds(self._clock.now()),
-            actor_id=await account_alias(conn, by, period),
+            actor_id=await account_pseudonym(conn, by, period),
         ).insert(conn)
 
 

@@ -4,12 +4,12 @@ import json
 from sqlite3 import Row
 
 from bot.domain.clock import Clock
-from bot.domain.guilds import Block, DeliveryMode, ServerRules
+from bot.domain.guilds import Block, DeliveryMode, GuildRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
-from storage.stores.pseudonyms import lasting_alias
+from storage.stores.pseudonyms import lasting_pseudonym
 
 _EVERYWHERE = 0
 
@@ -35,19 +35,19 @@ _UNBLOCK = "DELETE FROM blocks WHERE user_id = ? AND guild_id = ?"
 _BLOCKS = "SELECT min(guild_id) AS guild_id FROM blocks WHERE user_id = ? AND guild_id IN (?, ?)"
 
 
-class ServerStore:
+class GuildStore:
     """Reads and writes decisions; who may make them is for services to know."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
-    async def rules(self, guild_id: int) -> ServerRules:
+    async def rules(self, guild_id: int) -> GuildRules:
         """Return the server's rules; those of one that set none leave everything open."""
         rows = await self._db.read(_RULES, (guild_id,))
-        return _rules(rows[0]) if rows else ServerRules()
+        return _rules(rows[0]) if rows else GuildRules()
 
-    async def set_rules(self, guild_id: int, rules: ServerRules, by: UserId) -> None:
+    async def set_rules(self, guild_id: int, rules: GuildRules, by: UserId) -> None:
         """Put these in place of the server's rules."""
         values: Values = {
             "guild_id": guild_id,
@@ -56,7 +56,7 @@ class ServerStore:
             "audio_format": rules.audio_format,
             "delivery": rules.delivery,
             "is_private": rules.is_private,
-            "set_by": await lasting_alias(self._db, by),
+            "set_by": await lasting_pseudonym(self._db, by),
             "set_at": seconds(self._clock.now()),
         }
         await self._db.write(lambda conn: conn.execute(_SET_RULES, values))
@@ -64,9 +64,9 @@ class ServerStore:
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
         """Block the user in the server, or everywhere; return whether that is new."""
         values: Values = {
-            "user_id": await lasting_alias(self._db, user_id),
+            "user_id": await lasting_pseudonym(self._db, user_id),
             "guild_id": _scope(guild_id),
-            "set_by": await lasting_alias(self._db, by),
+            "set_by": await lasting_pseudonym(self._db, by),
             "set_at": seconds(self._clock.now()),
         }
         cursor = await self._db.write(lambda conn: conn.execute(_BLOCK, values))
@@ -74,13 +74,13 @@ class ServerStore:
 
     async def unblock(self, user_id: UserId, guild_id: int | None) -> bool:
         """Lift the block of that reach and return whether there was one."""
-        values = (await lasting_alias(self._db, user_id), _scope(guild_id))
+        values = (await lasting_pseudonym(self._db, user_id), _scope(guild_id))
         cursor = await self._db.write(lambda conn: conn.execute(_UNBLOCK, values))
         return cursor.rowcount == 1
 
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
         """Return the widest block that keeps the user out of the server, or out of DMs."""
-        alias = await lasting_alias(self._db, user_id)
+        alias = await lasting_pseudonym(self._db, user_id)
         [row] = await self._db.read(_BLOCKS, (alias, _EVERYWHERE, _scope(guild_id)))
         if row["guild_id"] is None:
             return None
@@ -91,9 +91,9 @@ def _scope(guild_id: int | None) -> int:
     return _EVERYWHERE if guild_id is None else guild_id
 
 
-def _rules(row: Row) -> ServerRules:
+def _rules(row: Row) -> GuildRules:
     recipe, audio_format, delivery = row["recipe"], row["audio_format"], row["delivery"]
-    return ServerRules(
+    return GuildRules(
         channel_ids=frozenset(json.loads(row["channel_ids"])),
         recipe=Recipe(recipe) if recipe else None,
         audio_format=AudioFormat(audio_format) if audio_format else None,

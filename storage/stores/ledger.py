@@ -11,7 +11,7 @@ from bot.domain.minutes import Period, Usage
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
-from storage.stores.pseudonyms import Aliases, account_alias
+from storage.stores.pseudonyms import Pseudonyms, account_pseudonym
 
 _PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
 # The range leads to the pools' rows, and the pattern to the user's among them.
@@ -32,7 +32,7 @@ class Ledger:
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
-        self._aliases = Aliases(db=db)
+        self._aliases = Pseudonyms(db=db)
         self._clock = clock
 
     async def usage(
@@ -63,11 +63,11 @@ class Ledger:
             await Transfer(
                 kind="grant",
                 debit=HOUSE,
-                credit=Accounts.of_user(await account_alias(conn, user_id, period)).available,
+                credit=Accounts.of_user(await account_pseudonym(conn, user_id, period)).available,
                 minutes=minutes,
                 period=period.key,
                 at=now,
-                actor_id=await account_alias(conn, by, period),
+                actor_id=await account_pseudonym(conn, by, period),
             ).insert(conn)
 
         await self._db.write(give)
@@ -77,7 +77,7 @@ class Ledger:
         now = seconds(self._clock.now())
 
         async def give_back(conn: Connection) -> int:
-            accounts = Accounts.of_user(await account_alias(conn, user_id, period))
+            accounts = Accounts.of_user(await account_pseudonym(conn, user_id, period))
             [row] = await conn.execute_fetchall(USAGE, accounts.in_period(period))
             used = int(row["used"])
             if used:
@@ -88,7 +88,7 @@ class Ledger:
                     minutes=used,
                     period=period.key,
                     at=now,
-                    actor_id=await account_alias(conn, by, period),
+                    actor_id=await account_pseudonym(conn, by, period),
                 ).insert(conn)
             return used
 

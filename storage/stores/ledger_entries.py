@@ -11,7 +11,7 @@ from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
 from storage.stores.job_rows import Values, seconds
-from storage.stores.pseudonyms import Alias, account_alias
+from storage.stores.pseudonyms import Pseudonym, account_pseudonym
 
 HOUSE = "house"
 """The account that grants come from."""
@@ -59,7 +59,7 @@ def pool_of(guild_id: int) -> str:
     return f"pool:{guild_id}"
 
 
-def shares_of(alias: Alias) -> str:
+def shares_of(alias: Pseudonym) -> str:
     """Return the GLOB pattern of the accounts that hold what servers gave the user."""
     return f"pool:*:{Accounts.of_user(alias).available}"
 
@@ -71,7 +71,7 @@ class Accounts:
     owner: str
 
     @classmethod
-    def of_user(cls, alias: Alias, guild_id: int | None = None) -> "Accounts":
+    def of_user(cls, alias: Pseudonym, guild_id: int | None = None) -> "Accounts":
         """Return a user's own accounts, or those for what a server gave them to spend there."""
         own = f"user:{alias:x}"
         return cls(own if guild_id is None else f"{pool_of(guild_id)}:{own}")
@@ -125,7 +125,7 @@ class Transfer:
     job_id: JobId | None = None
     hold_id: int | None = None
     allowance: int | None = None
-    actor_id: Alias | None = None
+    actor_id: Pseudonym | None = None
 
     async def insert(self, conn: Connection) -> None:
         """Append the row inside the caller's transaction."""
@@ -167,7 +167,7 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
 
 
 async def _hold(conn: Connection, hold: Hold, at: int) -> None:
-    alias = await account_alias(conn, hold.user_id, hold.period)
+    alias = await account_pseudonym(conn, hold.user_id, hold.period)
     own = await _usage(conn, hold, alias, None)
     shared = None if hold.guild_id is None else await _usage(conn, hold, alias, hold.guild_id)
     # The server's first, because they can be spent nowhere else.
@@ -183,14 +183,14 @@ async def _hold(conn: Connection, hold: Hold, at: int) -> None:
     )
 
 
-async def _usage(conn: Connection, hold: Hold, alias: Alias, guild_id: int | None) -> Usage:
+async def _usage(conn: Connection, hold: Hold, alias: Pseudonym, guild_id: int | None) -> Usage:
     accounts = Accounts.of_user(alias, guild_id)
     rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
     allowance = hold.allowance if guild_id is None else 0
     return usage_of(rows, hold.period, allowance, guild_id)
 
 
-async def _reserve(conn: Connection, hold: Hold, alias: Alias, usage: Usage, at: int) -> None:
+async def _reserve(conn: Connection, hold: Hold, alias: Pseudonym, usage: Usage, at: int) -> None:
     accounts = Accounts.of_user(alias, usage.guild_id)
     await Transfer(
         kind="hold",

@@ -21,10 +21,10 @@ from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 from storage.stores.meta import Meta
 
-Alias = NewType("Alias", int)
+Pseudonym = NewType("Pseudonym", int)
 """Of 63 bits, so that it stands where an id would; never zero, and no id of Discord's."""
 
-NOBODY = Alias(0)
+NOBODY = Pseudonym(0)
 KEY_BYTES = 32
 LASTING = "alias key"
 
@@ -35,32 +35,34 @@ INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?) ON CONFLICT (pe
 _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 
 
-async def account_alias(conn: Connection, user_id: UserId, period: Period) -> Alias:
+async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -> Pseudonym:
     """Return the user's name in a period's accounts, inside the caller's transaction."""
     drawn = secrets.token_bytes(KEY_BYTES)
     await conn.execute(_DRAW, (period.key, drawn, seconds(period.ends_at)))
     return _in(await conn.execute_fetchall(_KEY, (period.key,)), user_id)
 
 
-async def known_alias(conn: Connection, user_id: UserId | None, period_key: str | None) -> Alias:
+async def known_pseudonym(
+    conn: Connection, user_id: UserId | None, period_key: str | None
+) -> Pseudonym:
     """Return the same, or NOBODY where no name was given out yet."""
     if user_id is None or period_key is None:
         return NOBODY
     return _in(await conn.execute_fetchall(_KEY, (period_key,)), user_id)
 
 
-async def lasting_alias(db: Database, user_id: UserId) -> Alias:
+async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
     """Return the user's name in what others decided about them, or they about others."""
-    return _alias(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
+    return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
 
 
-class Aliases:
+class Pseudonyms:
     """Names in accounts, for who only reads."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
-    async def of(self, user_id: UserId | None, period_key: str | None) -> Alias:
+    async def of(self, user_id: UserId | None, period_key: str | None) -> Pseudonym:
         """Return the user's name in a period's accounts, or NOBODY where none has one yet."""
         if user_id is None or period_key is None:
             return NOBODY
@@ -71,16 +73,16 @@ class Aliases:
         await self._db.write(lambda conn: conn.execute(_DROP, (seconds(before),)))
 
 
-def former_id(alias: Alias) -> int:
+def former_id(alias: Pseudonym) -> int:
     """Return what stands for the user's id in jobs that were forgotten in the alias's period."""
     return -alias
 
 
-def _in(rows: Iterable[Row], user_id: UserId) -> Alias:
+def _in(rows: Iterable[Row], user_id: UserId) -> Pseudonym:
     key = next((row["key"] for row in rows), None)
-    return NOBODY if key is None else _alias(key, user_id)
+    return NOBODY if key is None else _pseudonym(key, user_id)
 
 
-def _alias(key: bytes, user_id: UserId) -> Alias:
+def _pseudonym(key: bytes, user_id: UserId) -> Pseudonym:
     mac = hmac.digest(key, str(user_id).encode(), hashlib.sha256)
-    return Alias((int.from_bytes(mac[:8]) >> 1) | 1 << 62)
+    return Pseudonym((int.from_bytes(mac[:8]) >> 1) | 1 << 62)

@@ -12,7 +12,7 @@ from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds, time_of
-from storage.stores.pseudonyms import Alias, Aliases, former_id, known_alias
+from storage.stores.pseudonyms import Pseudonym, Pseudonyms, former_id, known_pseudonym
 
 _SUBMITTED = """
 SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes
@@ -36,7 +36,7 @@ ORDER BY updated_at, rowid
 
 
 @dataclass(slots=True)
-class Book:
+class ProviderUsage:
     """What one provider was sent since a time: attempts and minutes, by state."""
 
     attempts: dict[AttemptState, int] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Latest:
+class LatestAttempt:
     """How a provider's latest attempt ended: the class of the error, or None."""
 
     error: str | None
@@ -61,7 +61,7 @@ class Spending:
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
-        self._aliases = Aliases(db=db)
+        self._aliases = Pseudonyms(db=db)
 
     async def submitted(self, cap: SpendCap) -> int:
         """Return the minutes that count against a cap."""
@@ -69,32 +69,35 @@ class Spending:
         [row] = await self._db.read(_SUBMITTED, _counted(cap, alias))
         return int(row["minutes"])
 
-    async def books(self, since: datetime) -> Mapping[str, Book]:
+    async def provider_usage(self, since: datetime) -> Mapping[str, ProviderUsage]:
         """Return by provider what was submitted since then."""
         return _by_provider(await self._db.read(_BOOKS, (seconds(since),)))
 
 
-def books(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Book]:
+def provider_usage(conn: sqlite3.Connection, since: datetime) -> Mapping[str, ProviderUsage]:
     """Return by provider what was submitted since then."""
     return _by_provider(conn.execute(_BOOKS, (seconds(since),)))
 
 
-def latest(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Latest]:
+def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, LatestAttempt]:
     """Return by provider how it answered last, if it did since then."""
     rows = conn.execute(_LATEST, (seconds(since),))
-    return {row["provider"]: Latest(row["error"], time_of(int(row["updated_at"]))) for row in rows}
+    return {
+        row["provider"]: LatestAttempt(row["error"], time_of(int(row["updated_at"])))
+        for row in rows
+    }
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:
     """Let a new attempt pass, or raise SpendCapReached, inside the caller's transaction."""
     for cap in caps:
-        alias = await known_alias(conn, cap.user_id, cap.period)
+        alias = await known_pseudonym(conn, cap.user_id, cap.period)
         [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap, alias))
         if row["minutes"] + minutes > cap.minutes:
             raise SpendCapReached(f"{minutes} min do not fit under {cap.minutes}")
 
 
-def _counted(cap: SpendCap, alias: Alias) -> Values:
+def _counted(cap: SpendCap, alias: Pseudonym) -> Values:
     return {
         "since": seconds(cap.since),
         "user_id": cap.user_id,
@@ -102,10 +105,10 @@ def _counted(cap: SpendCap, alias: Alias) -> Values:
     }
 
 
-def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, Book]:
-    found: dict[str, Book] = {}
+def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, ProviderUsage]:
+    found: dict[str, ProviderUsage] = {}
     for row in rows:
-        book, state = found.setdefault(row["provider"], Book()), AttemptState(row["state"])
+        book, state = found.setdefault(row["provider"], ProviderUsage()), AttemptState(row["state"])
         book.attempts[state] = row["attempts"]
         book.minutes[state] = row["minutes"]
     return found

@@ -5,7 +5,7 @@ from aiosqlite import Connection
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
 from storage.database.connection import Database
-from storage.stores.pseudonyms import account_alias, former_id
+from storage.stores.pseudonyms import account_pseudonym, former_id
 
 # Attempts count towards the caps on spend, and the ledger names jobs, so rows are emptied and not
 # deleted. Another number in place of the interaction's: it is unique.
@@ -48,7 +48,7 @@ class Forgetting:
         """
 
         async def work(conn: Connection) -> int:
-            alias = await account_alias(conn, user_id, period)
+            alias = await account_pseudonym(conn, user_id, period)
             values = {"user_id": user_id, "former_id": former_id(alias)}
             ids = [tuple(row) for row in await conn.execute_fetchall(_EMPTY_JOBS, values)]
             await conn.executemany(_EMPTY_ATTEMPTS, ids)

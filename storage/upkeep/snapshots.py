@@ -14,18 +14,18 @@ from pathlib import Path
 
 from storage.database.read_only import faults, read_only
 from storage.database.schema import UnknownDatabase
-from storage.files.atomic import sync
+from storage.files.atomic import fsync
 
 WAL, INDEX = "-wal", "-shm"
 """The endings of the two files that SQLite keeps beside a database in use."""
 
 
-class CopyFailed(Exception):
+class SnapshotFailed(Exception):
     """A copy could not be made or put back; the text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class Snapshot:
     """A copy that was made, whole and checked."""
 
     path: Path
@@ -33,26 +33,26 @@ class Copy:
     jobs: int
 
 
-def copy_name(now: datetime) -> str:
+def snapshot_name(now: datetime) -> str:
     """Return a file name that says when a copy was made."""
     return f"stemcord-{_stamp(now)}.db"
 
 
-def back_up(database: Path, into: Path) -> Copy:
+def back_up(database: Path, into: Path) -> Snapshot:
     """Copy the database as it is at one moment; the new file appears whole or not at all.
 
     Raises UnknownDatabase, and CopyFailed where `into` exists or cannot be written.
     """
     with _told(), _draft(into) as draft:
         if into.exists():
-            raise CopyFailed(f"{into} exists already and is left as it is.")
+            raise SnapshotFailed(f"{into} exists already and is left as it is.")
         jobs = _copy(database, draft)
         draft.replace(into)
-        sync(into.parent)
-        return Copy(into, into.stat().st_size, jobs)
+        fsync(into.parent)
+        return Snapshot(into, into.stat().st_size, jobs)
 
 
-def restore(copy: Path, database: Path, now: datetime) -> tuple[Copy, Path | None]:
+def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
     """Put a copy in the database's place, in a data directory whose lock is held.
 
     Return it, and where the database that stood there is kept. A copy with an older schema is
@@ -61,15 +61,15 @@ def restore(copy: Path, database: Path, now: datetime) -> tuple[Copy, Path | Non
     """
     with _told(), _draft(database) as draft:
         if database.exists() and database.samefile(copy):
-            raise CopyFailed(f"{copy} is the database itself.")
+            raise SnapshotFailed(f"{copy} is the database itself.")
         jobs = _copy(copy, draft)
         kept = _keep(database, database.with_name(f"{database.name}.before-restore-{_stamp(now)}"))
         # A log left beside the new database would be taken for its own.
         for ending in (WAL, INDEX):
             _beside(database, ending).unlink(missing_ok=True)
         draft.replace(database)
-        sync(database.parent)
-        return Copy(database, database.stat().st_size, jobs), kept
+        fsync(database.parent)
+        return Snapshot(database, database.stat().st_size, jobs), kept
 
 
 def _copy(source: Path, draft: Path) -> int:
@@ -80,7 +80,7 @@ def _copy(source: Path, draft: Path) -> int:
         if found := faults(made):
             raise UnknownDatabase(f"{source} is damaged: {found[0]}")
         [jobs] = made.execute("SELECT count(*) FROM jobs").fetchone()
-    sync(draft)
+    fsync(draft)
     return int(jobs)
 
 
@@ -114,9 +114,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise CopyFailed(f"{exc.filename}: {exc.strerror}.") from exc
+        raise SnapshotFailed(f"{exc.filename}: {exc.strerror}.") from exc
     except sqlite3.Error as exc:
-        raise CopyFailed(f"The copy could not be made: {exc}.") from exc
+        raise SnapshotFailed(f"The copy could not be made: {exc}.") from exc
 
 
 def _stamp(now: datetime) -> str:

@@ -21,7 +21,7 @@ from tests.chaos.scenes.engine import engine
 from tests.chaos.scenes.gateway import gateway
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.leaks import leaks
-from tests.chaos.scenes.load import evening, greedy, rush
+from tests.chaos.scenes.load import greedy, live_bot, rush
 from tests.chaos.scenes.outages import discord_gone, providers_gone
 from tests.chaos.scenes.planted import planted
 from tests.chaos.scenes.proofs import proofs
@@ -55,7 +55,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "providers-gone": providers_gone,
         "greedy": partial(greedy, songs=50, room=10),
         "rush": partial(rush, commands=100),
-        "load": partial(evening, seed=seed, open_jobs=200, seconds=120),
+        "load": partial(live_bot, seed=seed, open_jobs=200, seconds=120),
         "channels": partial(channels, seed=seed, jobs=1000),
         "conducts": conducts,
         "vendors": partial(vendors, seed=seed, songs=20),

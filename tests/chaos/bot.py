@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.audio.tasks import Combined, Decoded, Mix
-from bot.cli.provider_set import way_out
-from bot.cli.run import Parts, run_with
+from bot.cli.provider_set import build_transport
+from bot.cli.run import OpenResources, run_with
 from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.domain.errors import Reason, Rejected
@@ -85,7 +85,7 @@ class JumpingClock:
         return time.monotonic()
 
 
-async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStack) -> Parts:
+async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
     """Open the parts of a rehearsal."""
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(POINT)
@@ -98,9 +98,9 @@ async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStac
     store = await open_store(data, clock)
     reaper = Reaper(Point.parse(point) if point else None)
     stack.push_async_callback(store.db.close)
-    downloads = Downloads(transport=way_out(settings))
+    downloads = Downloads(transport=build_transport(settings))
     stack.push_async_callback(downloads.aclose)
-    return Parts(
+    return OpenResources(
         store=replace(store, jobs=MortalJobs.on(store.db, reaper)),
         providers=_services(folder, int(os.environ.get(PLACES, "8"))),
         downloads=downloads,

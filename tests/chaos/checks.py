@@ -52,7 +52,7 @@ def _sent_too_often(stage: Stage) -> Iterator[str]:
 
 def _answered_without_a_job(stage: Stage, jobs: dict[int, Job]) -> Iterator[str]:
     """A command that was answered has a job, or a sentence that says why not."""
-    for answer in stage.crowd.answers:
+    for answer in stage.users.answers:
         if answer.name != "split" or answer.message_id is None or answer.interaction_id in jobs:
             continue
         message = stage.sandbox.world.messages.get(answer.message_id)
@@ -75,7 +75,7 @@ def _shown_otherwise(stage: Stage, jobs: dict[int, Job]) -> Iterator[str]:
     refused = _refused_edits(stage)
     closed = {int(path.rpartition("/")[2]) for path in refused if path.startswith("/channels/")}
     has_dead_tokens = any(path.startswith("/webhooks/") for path in refused)
-    for answer in stage.crowd.answers:
+    for answer in stage.users.answers:
         job = jobs.get(answer.interaction_id or 0)
         message = stage.sandbox.world.messages.get(answer.message_id or 0)
         if job is None or message is None or message.id in closed or job.state is State.KEPT:

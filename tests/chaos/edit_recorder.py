@@ -31,7 +31,7 @@ _WORDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class RecordedEdit:
     """One edit; its rank says how far it showed the job to be."""
 
     at: float
@@ -41,11 +41,11 @@ class Sight:
 
 
 @dataclass(slots=True)
-class Onlooker:
+class EditRecorder:
     """What was seen, in the order of its arrival."""
 
     sandbox: Sandbox
-    sights: list[Sight] = field(default_factory=list)
+    sights: list[RecordedEdit] = field(default_factory=list)
 
     @classmethod
     @asynccontextmanager
@@ -63,7 +63,7 @@ class Onlooker:
                 if not isinstance(outcome, asyncio.CancelledError):
                     raise AssertionError(f"the onlooker left early: {outcome!r}")
 
-    def by_message(self) -> dict[int, list[Sight]]:
+    def by_message(self) -> dict[int, list[RecordedEdit]]:
         """Return what each message showed, one thing after the other."""
         found = defaultdict(list)
         for sight in self.sights:
@@ -74,7 +74,7 @@ class Onlooker:
         while (event := await events.get()) is not None:
             if event["type"] == "message_update":
                 self.sights.append(
-                    Sight(
+                    RecordedEdit(
                         at=self.sandbox.clock.now(),
                         channel_id=int(event["channel_id"]),
                         message_id=int(event["id"]),

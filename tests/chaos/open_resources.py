@@ -10,7 +10,7 @@ EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Census:
+class ResourceCount:
     """One count."""
 
     tasks: int
@@ -18,7 +18,7 @@ class Census:
     descriptors: int
 
     @classmethod
-    def here(cls) -> "Census":
+    def here(cls) -> "ResourceCount":
         """Count this process's own."""
         return cls(
             tasks=len(asyncio.all_tasks()),
@@ -27,11 +27,11 @@ class Census:
         )
 
     @classmethod
-    def read(cls, file: Path) -> "Census":
+    def read(cls, file: Path) -> "ResourceCount":
         """Read the latest count."""
         return cls(**json.loads(file.read_text()))
 
-    def fits_into(self, other: "Census") -> bool:
+    def fits_into(self, other: "ResourceCount") -> bool:
         """Whether there is no more of anything than in the other."""
         return (
             self.tasks <= other.tasks
@@ -39,9 +39,9 @@ class Census:
             and self.descriptors <= other.descriptors
         )
 
-    def with_room(self, *, tasks: int, threads: int, descriptors: int) -> "Census":
+    def with_room(self, *, tasks: int, threads: int, descriptors: int) -> "ResourceCount":
         """Return it with so many more of each."""
-        return Census(
+        return ResourceCount(
             tasks=self.tasks + tasks,
             threads=self.threads + threads,
             descriptors=self.descriptors + descriptors,
@@ -56,6 +56,6 @@ async def keep_counting(file: Path) -> None:
     """Write the count down again and again; a reader finds a whole one."""
     fresh = file.with_suffix(".new")
     while True:
-        fresh.write_text(json.dumps(asdict(Census.here())))
+        fresh.write_text(json.dumps(asdict(ResourceCount.here())))
         fresh.replace(file)
         await asyncio.sleep(EVERY_S)

@@ -7,7 +7,7 @@ from typing import Any
 LANES = 2
 
 
-async def in_lanes(rehearsals: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def in_parallel(rehearsals: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Play all of them, two at a time; what breaks one off ends the rest."""
     places = asyncio.Semaphore(LANES)
 

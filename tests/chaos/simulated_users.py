@@ -35,7 +35,7 @@ class _Song:
 
 
 @dataclass(slots=True)
-class Crowd:
+class SimulatedUsers:
     """People at the stand-in; `answers` are all that were ever got."""
 
     sandbox: Sandbox

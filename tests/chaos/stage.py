@@ -15,10 +15,10 @@ from sandbox.server import Sandbox
 from tests.chaos import bot as rehearsal
 from tests.chaos.kill_points import Point
 from tests.chaos.lag import lag_ms
-from tests.chaos.open_resources import Census
+from tests.chaos.open_resources import ResourceCount
 from tests.chaos.processes import cpu_s
 from tests.chaos.services import Script
-from tests.chaos.simulated_users import Answer, Crowd
+from tests.chaos.simulated_users import Answer, SimulatedUsers
 
 ONLINE_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 60.0
@@ -48,7 +48,7 @@ class Stage:
 
     home: Path
     sandbox: Sandbox
-    crowd: Crowd
+    users: SimulatedUsers
     settings: dict[str, str] = field(default_factory=dict)
     module: str = "tests.chaos.bot"
     has_vendors: bool = False
@@ -161,9 +161,9 @@ class Stage:
         """Return by how much the bots' event loops were late, each time that it was looked at."""
         return lag_ms(self.home / rehearsal.LAG)
 
-    def census(self) -> Census:
+    def census(self) -> ResourceCount:
         """Return what the bot had open just now."""
-        return Census.read(self.home / rehearsal.CENSUS)
+        return ResourceCount.read(self.home / rehearsal.CENSUS)
 
 
 @asynccontextmanager
@@ -181,15 +181,15 @@ async def stage(
     songs = home / "songs"
     songs.mkdir(parents=True)
     (home / "elsewhere").mkdir()
-    async with Sandbox() as sandbox, Crowd(sandbox) as crowd:
+    async with Sandbox() as sandbox, SimulatedUsers(sandbox) as users:
         sandbox.limits.is_enabled = False
         sandbox.interactions.answer_within_s = answer_within_s
-        crowd.invite(people)
+        users.invite(people)
         for script in Script:
             song = songs / f"{script}.mp3"
             song.write_text(script)
-            crowd.bring(song, is_always_new=script is not Script.AGAIN)
-        here = Stage(home, sandbox, crowd, dict(settings or {}))
+            users.bring(song, is_always_new=script is not Script.AGAIN)
+        here = Stage(home, sandbox, users, dict(settings or {}))
         try:
             yield here
         finally:

@@ -26,7 +26,7 @@ LOOK_EVERY_S = 0.03
 
 
 @dataclass(slots=True, kw_only=True)
-class House:
+class BotHarness:
     """The sandbox, the bot in it, its data directory and its log."""
 
     sandbox: Sandbox
@@ -37,13 +37,13 @@ class House:
     stack: AsyncExitStack
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
-    async def guest(self, *, channel: str = "karaoke") -> "Guest":
+    async def guest(self, *, channel: str = "karaoke") -> "ConnectedUser":
         """Let somebody new in, with all their minutes."""
         world = self.sandbox.world
         user = world.add_user(f"Guest {next(self._numbers)}")
         for guild in world.guilds.values():
             guild.members[user.id] = ()
-        guest = Guest(self, user_id=user.id, name=user.name, channel=channel)
+        guest = ConnectedUser(self, user_id=user.id, name=user.name, channel=channel)
         return await self.stack.enter_async_context(guest)
 
     async def until(self, is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
@@ -111,13 +111,13 @@ class House:
         return self.log.read_text() if self.log.exists() else "(nothing)"
 
 
-class Guest(SandboxClient):
+class ConnectedUser(SandboxClient):
     """Somebody in the house."""
 
-    def __init__(self, house: House, *, user_id: int, name: str, channel: str) -> None:
-        super().__init__(house.sandbox.base_url, person=name, channel=channel)
+    def __init__(self, harness: BotHarness, *, user_id: int, name: str, channel: str) -> None:
+        super().__init__(harness.sandbox.base_url, person=name, channel=channel)
         self.id = str(user_id)
-        self._house = house
+        self._house = harness
 
     async def split(self, song: Path, **options: str | bool) -> Json:
         """Use `/split`; return Discord's answer, which names the reply and the interaction."""
@@ -151,14 +151,14 @@ class Guest(SandboxClient):
 
 
 @asynccontextmanager
-async def open_house(home: Path, settings: Mapping[str, str]) -> AsyncIterator[House]:
+async def open_bot_harness(home: Path, settings: Mapping[str, str]) -> AsyncIterator[BotHarness]:
     """Start a sandbox and a bot in it; stop both at the end."""
     data_dir, log = home / "data", home / "bot.log"
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox())
         sandbox.interactions.answer_within_s = PATIENCE_S
         process = BotProcess(sandbox, data_dir=data_dir, log=log, settings=settings)
-        house = House(
+        harness = BotHarness(
             sandbox=sandbox,
             bot=await stack.enter_async_context(process),
             data_dir=data_dir,
@@ -166,5 +166,5 @@ async def open_house(home: Path, settings: Mapping[str, str]) -> AsyncIterator[H
             records=Records(data_dir),
             stack=stack,
         )
-        await house.until_ready()
-        yield house
+        await harness.until_ready()
+        yield harness

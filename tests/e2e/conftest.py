@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.song import write_song
-from tests.e2e.bot_harness import House, open_house
+from tests.e2e.bot_harness import BotHarness, open_bot_harness
 from tests.e2e.songs import write_repeated
 
 SONG_S = 4.0
@@ -46,8 +46,8 @@ def long_song(song: Path) -> Path:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
     """A house that tests share: they come with guests of their own and leave the bot running."""
-    async with open_house(tmp_path_factory.mktemp("house"), SETTINGS) as opened:
+    async with open_bot_harness(tmp_path_factory.mktemp("house"), SETTINGS) as opened:
         yield opened
         assert await opened.bot.stop() == 0

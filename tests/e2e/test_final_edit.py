@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.errors import Json
 from sandbox.faults import Fault
 from tests.e2e import reading
-from tests.e2e.bot_harness import House
+from tests.e2e.bot_harness import BotHarness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 
@@ -28,18 +28,18 @@ FAULTS: Mapping[str, list[dict[str, Any]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def uploads(house: House, song: Path) -> Mapping[str, tuple[Json, Json]]:
+async def uploads(harness: BotHarness, song: Path) -> Mapping[str, tuple[Json, Json]]:
     """A song for each trouble: Discord's answer, and the reply in the end."""
-    guests = {name: await house.guest() for name in FAULTS}
+    guests = {name: await harness.guest() for name in FAULTS}
     answers = {}
     for name, faults in FAULTS.items():
         answers[name] = await guests[name].split(song, stems="vocals")
         route = f"PATCH /webhooks/*/messages/{answers[name]['message_id']}"
         for fault in faults:
-            house.sandbox.faults.add(Fault(route=route, with_files=True, **fault))
+            harness.sandbox.faults.add(Fault(route=route, with_files=True, **fault))
     replies = await asyncio.gather(*(guests[name].sees(answers[name]) for name in FAULTS))
-    await house.until(lambda: house.records.unfinished() == 0)
-    house.sandbox.faults.clear()
+    await harness.until(lambda: harness.records.unfinished() == 0)
+    harness.sandbox.faults.clear()
     return {name: (answers[name], reply) for name, reply in zip(FAULTS, replies, strict=True)}
 
 
@@ -53,17 +53,17 @@ async def uploads(house: House, song: Path) -> Mapping[str, tuple[Json, Json]]:
 )
 async def test_stems_arrive_once_in_spite_of(
     uploads: Mapping[str, tuple[Json, Json]],
-    house: House,
+    harness: BotHarness,
     trouble: str,
     met: list[int | None],
     way: str,
 ) -> None:
     answer, reply = uploads[trouble]
-    edits = house.edits_of(answer)
+    edits = harness.edits_of(answer)
     assert [edit["status"] for edit in edits if edit["status"] != 200] == met
     assert edits[-1]["path"].startswith(f"/{way}/")
     assert reply["id"] == answer["message_id"]
     assert reading.names(reply) == ["Neon Rain (Vocals).mp3"]
-    assert house.records.state(answer) == "delivered"
-    assert house.records.moves(answer) == ["hold", "post"]
-    assert house.records.attempts(answer) == ["done"]
+    assert harness.records.state(answer) == "delivered"
+    assert harness.records.moves(answer) == ["hold", "post"]
+    assert harness.records.attempts(answer) == ["done"]

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.errors import Json
 from tests.e2e import reading
-from tests.e2e.bot_harness import House
+from tests.e2e.bot_harness import BotHarness
 from tests.e2e.songs import write_mp3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
@@ -31,9 +31,9 @@ TITLE = (
 """A tag, unlike a name, may hold anything."""
 
 
-def upload_as(house: House, content: Path, name: str) -> Json:
+def upload_as(harness: BotHarness, content: Path, name: str) -> Json:
     """Upload a file under a name that no file system takes; return it as an option's value."""
-    world, media = house.sandbox.world, house.sandbox.media
+    world, media = harness.sandbox.world, harness.sandbox.media
     copy = media.new_path()
     copy.write_bytes(content.read_bytes())
     upload = media.store(
@@ -63,12 +63,12 @@ def assert_harmless(title: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
 async def test_card_shows_a_name_as_words_and_nothing_more(
-    house: House, tmp_path: Path, name: str
+    harness: BotHarness, tmp_path: Path, name: str
 ) -> None:
-    guest = await house.guest()
+    guest = await harness.guest()
     no_song = tmp_path / "note.txt"
     no_song.write_text("not a song")
-    file = upload_as(house, no_song, name)
+    file = upload_as(harness, no_song, name)
     reply = await guest.sees(await guest.command("split", file=file))
     assert_harmless(reply["embeds"][0]["title"])
     assert is_plain(reading.text(reply))
@@ -77,9 +77,9 @@ async def test_card_shows_a_name_as_words_and_nothing_more(
 
 @pytest.mark.model
 async def test_files_of_a_song_with_a_hostile_title_have_safe_names(
-    house: House, song: Path, tmp_path: Path
+    harness: BotHarness, song: Path, tmp_path: Path
 ) -> None:
-    guest = await house.guest()
+    guest = await harness.guest()
     file = write_mp3(tmp_path / "song.mp3", song, title=TITLE)
     _, reply = await guest.result(file, stems="vocals")
     title = reply["embeds"][0]["title"]

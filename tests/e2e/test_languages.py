@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from tests.e2e import reading
-from tests.e2e.bot_harness import Guest, House, open_house
+from tests.e2e.bot_harness import BotHarness, ConnectedUser, open_bot_harness
 from tests.e2e.conftest import SETTINGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
@@ -51,12 +51,12 @@ TONGUES = (
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with open_house(tmp_path_factory.mktemp("babel"), SETTINGS) as house:
-        yield house
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
+    async with open_bot_harness(tmp_path_factory.mktemp("babel"), SETTINGS) as harness:
+        yield harness
 
 
-async def guest_of(home: House, tongue: Tongue, *, channel: str = "karaoke") -> Guest:
+async def guest_of(home: BotHarness, tongue: Tongue, *, channel: str = "karaoke") -> ConnectedUser:
     guest = await home.guest(channel=channel)
     await guest.speak(tongue.locale)
     return guest
@@ -67,7 +67,7 @@ def says(words: str) -> Callable[[Json], bool]:
 
 
 async def test_cards_keep_to_the_askers_language_when_the_bot_is_killed(
-    home: House, song: Path
+    home: BotHarness, song: Path
 ) -> None:
     guests = [await guest_of(home, tongue) for tongue in TONGUES]
     async with home.idle_engine(song):
@@ -88,7 +88,7 @@ async def test_cards_keep_to_the_askers_language_when_the_bot_is_killed(
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=lambda tongue: tongue.locale)
 async def test_errors_are_told_in_the_readers_language(
-    home: House, tmp_path: Path, tongue: Tongue
+    home: BotHarness, tmp_path: Path, tongue: Tongue
 ) -> None:
     guest = await guest_of(home, tongue)
     text = tmp_path / "Neon Rain.mp3"
@@ -100,7 +100,7 @@ async def test_errors_are_told_in_the_readers_language(
 
 
 async def test_a_dm_is_answered_in_the_language_of_ones_latest_song(
-    home: House, song: Path
+    home: BotHarness, song: Path
 ) -> None:
     japanese = TONGUES[0]
     guest = await guest_of(home, japanese, channel="dm")
@@ -113,7 +113,7 @@ async def test_a_dm_is_answered_in_the_language_of_ones_latest_song(
     assert "カラオケ" in labels_of(asked)
 
 
-async def test_commands_are_told_to_discord_in_every_language(home: House) -> None:
+async def test_commands_are_told_to_discord_in_every_language(home: BotHarness) -> None:
     commands = {each["name"]: each for each in home.sandbox.world.commands[None]}
     assert commands["split"]["description_localizations"]["pt-BR"] == "Separa uma música em stems"
     assert commands["Split this audio"]["name_localizations"]["ja"] == "この音声を分離"

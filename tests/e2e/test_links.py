@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from tests.e2e import reading, songs
-from tests.e2e.bot_harness import Guest, House, open_house
+from tests.e2e.bot_harness import BotHarness, ConnectedUser, open_bot_harness
 from tests.e2e.conftest import SETTINGS
 from tests.unit.storage.upkeep.test_forgetting import traces
 
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def linking(tmp_path: Path) -> AsyncIterator[House]:
+async def linking(tmp_path: Path) -> AsyncIterator[BotHarness]:
     """A house of its own that sends links alone."""
     address = f"127.0.0.1:{free_port()}"
     settings = SETTINGS | {
@@ -37,7 +37,7 @@ async def linking(tmp_path: Path) -> AsyncIterator[House]:
         "STEMCORD_OPS_ADDRESS": address,
         "STEMCORD_PUBLIC_URL": f"http://{address}",
     }
-    async with open_house(tmp_path, settings) as opened:
+    async with open_bot_harness(tmp_path, settings) as opened:
         yield opened
 
 
@@ -52,7 +52,7 @@ async def status_of(url: str) -> int:
 
 
 async def test_stems_are_fetched_by_link_until_their_user_is_forgotten(
-    linking: House, song: Path, tmp_path: Path
+    linking: BotHarness, song: Path, tmp_path: Path
 ) -> None:
     guest = await linking.guest()
     answer = await guest.split(song, format="wav")
@@ -82,7 +82,7 @@ async def test_stems_are_fetched_by_link_until_their_user_is_forgotten(
     assert await asyncio.to_thread(lambda: list((linking.data_dir / "jobs").iterdir())) == []
 
 
-async def forget(guest: Guest) -> None:
+async def forget(guest: ConnectedUser) -> None:
     """Press `/privacy` through to the end."""
     told = await guest.sees(await guest.command("privacy"), lambda _: True)
     await guest.press(told, "Delete everything")

@@ -5,114 +5,122 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import reading
-from tests.e2e.bot_harness import House
+from tests.e2e.bot_harness import BotHarness
 from tests.e2e.songs import picture, write_mp3, write_silence
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 
-async def assert_refused(house: House, file: Path, sentence: str) -> None:
+async def assert_refused(harness: BotHarness, file: Path, sentence: str) -> None:
     """Send a file; expect one sentence, no charge, and a bot that still answers."""
-    guest = await house.guest()
+    guest = await harness.guest()
     answer, reply = await guest.result(file)
     said = reading.sentences(reply)
     assert [line for line in said if line != reading.NOTHING_CHARGED] == [sentence]
-    assert house.records.moves(answer) in ([], ["hold", "void"])
-    if house.records.job_id(answer):
-        assert house.records.state(answer) == "failed"
+    assert harness.records.moves(answer) in ([], ["hold", "void"])
+    if harness.records.job_id(answer):
+        assert harness.records.state(answer) == "failed"
         assert reading.NOTHING_CHARGED in said
     assert "3 of 3 min left" in await guest.quota()
 
 
-async def test_text_that_calls_itself_a_song_is_refused(house: House, tmp_path: Path) -> None:
+async def test_text_that_calls_itself_a_song_is_refused(
+    harness: BotHarness, tmp_path: Path
+) -> None:
     file = tmp_path / "song.mp3"
     file.write_text("It was a dark and stormy night. " * 200)
     await assert_refused(
-        house,
+        harness,
         file,
         "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
-async def test_picture_that_calls_itself_a_song_is_refused(house: House, tmp_path: Path) -> None:
+async def test_picture_that_calls_itself_a_song_is_refused(
+    harness: BotHarness, tmp_path: Path
+) -> None:
     file = tmp_path / "cover.mp3"
     file.write_bytes(picture())
     await assert_refused(
-        house,
+        harness,
         file,
         "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
-async def test_empty_file_is_refused(house: House, tmp_path: Path) -> None:
+async def test_empty_file_is_refused(harness: BotHarness, tmp_path: Path) -> None:
     file = tmp_path / "song.mp3"
     file.touch()
-    await assert_refused(house, file, "This file is empty. Send it again, or another one.")
+    await assert_refused(harness, file, "This file is empty. Send it again, or another one.")
 
 
-async def test_song_that_was_cut_off_is_refused(house: House, song: Path, tmp_path: Path) -> None:
+async def test_song_that_was_cut_off_is_refused(
+    harness: BotHarness, song: Path, tmp_path: Path
+) -> None:
     file = write_mp3(tmp_path / "song.mp3", song)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     await assert_refused(
-        house, file, "This file is damaged or cut off. Export it again, or send another copy."
+        harness, file, "This file is damaged or cut off. Export it again, or send another copy."
     )
 
 
-async def test_song_that_is_too_long_is_refused(house: House, tmp_path: Path) -> None:
+async def test_song_that_is_too_long_is_refused(harness: BotHarness, tmp_path: Path) -> None:
     file = write_silence(tmp_path / "song.wav", seconds=250)
-    await assert_refused(house, file, "This song is longer than 4 minutes. Send a part of it.")
+    await assert_refused(harness, file, "This song is longer than 4 minutes. Send a part of it.")
 
 
 async def test_file_that_is_declared_too_big_is_refused_unfetched(
-    house: House, tmp_path: Path
+    harness: BotHarness, tmp_path: Path
 ) -> None:
     file = tmp_path / "huge.wav"
     with file.open("wb") as out:
         out.truncate(16 * 1024 * 1024 + 1)
     await assert_refused(
-        house,
+        harness,
         file,
         "This file is larger than 16 MiB. Send a shorter or more compressed one.",
     )
-    assert not any("huge" in entry["path"] for entry in house.sandbox.log.entries())
+    assert not any("huge" in entry["path"] for entry in harness.sandbox.log.entries())
 
 
 async def test_song_that_takes_more_minutes_than_are_left_is_refused(
-    house: House, tmp_path: Path
+    harness: BotHarness, tmp_path: Path
 ) -> None:
-    guest = await house.guest()
+    guest = await harness.guest()
     file = write_silence(tmp_path / "song.wav", seconds=200)
     answer, reply = await guest.result(file)
     said = reading.sentences(reply)
     assert said[0].startswith("This song takes 4 min; you have 3 left, and more <t:")
     assert said[1:] == [reading.NOTHING_CHARGED]
-    assert house.records.moves(answer) == []
+    assert harness.records.moves(answer) == []
     assert "3 of 3 min left" in await guest.quota()
 
 
 @pytest.mark.model
-async def test_song_after_a_refused_one_is_split(house: House, song: Path, tmp_path: Path) -> None:
-    guest = await house.guest()
+async def test_song_after_a_refused_one_is_split(
+    harness: BotHarness, song: Path, tmp_path: Path
+) -> None:
+    guest = await harness.guest()
     file = tmp_path / "song.mp3"
     file.write_text("not a song")
     await guest.result(file)
     answer, reply = await guest.result(song, stems="instrumental")
     assert reading.names(reply) == ["Neon Rain (Instrumental).mp3"]
-    assert house.records.moves(answer) == ["hold", "post"]
+    assert harness.records.moves(answer) == ["hold", "post"]
 
 
 @pytest.mark.model
 async def test_minutes_on_hold_are_not_given_out_twice(
-    house: House, song: Path, tmp_path: Path
+    harness: BotHarness, song: Path, tmp_path: Path
 ) -> None:
-    guest = await house.guest()
-    async with house.idle_engine(song):
+    guest = await harness.guest()
+    async with harness.idle_engine(song):
         three_minutes = await guest.split(write_silence(tmp_path / "song.wav", seconds=170))
-        await house.until(lambda: house.records.moves(three_minutes) == ["hold"])
+        await harness.until(lambda: harness.records.moves(three_minutes) == ["hold"])
         answer, reply = await guest.result(song)
         [sentence] = reading.sentences(reply)
         assert sentence.startswith("Your 3 min are used or on hold. You have more <t:")
         assert reply["ephemeral"]
-        assert house.records.job_id(answer) is None
+        assert harness.records.job_id(answer) is None
         await guest.cancel(three_minutes)
-    assert house.records.moves(three_minutes) == ["hold", "void"]
+    assert harness.records.moves(three_minutes) == ["hold", "void"]

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.errors import Json
 from sandbox.faults import Fault
 from tests.e2e import reading
-from tests.e2e.bot_harness import Guest, House, open_house
+from tests.e2e.bot_harness import BotHarness, ConnectedUser, open_bot_harness
 from tests.e2e.conftest import SETTINGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
@@ -25,19 +25,19 @@ A_DAY_S = 86_400.0
 class Survivor:
     """A song that was in hand when its bot died."""
 
-    guest: Guest
+    guest: ConnectedUser
     answer: Json
     state: str | None
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with open_house(tmp_path_factory.mktemp("mortal"), SETTINGS) as house:
-        yield house
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
+    async with open_bot_harness(tmp_path_factory.mktemp("mortal"), SETTINGS) as harness:
+        yield harness
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def survivors(home: House, song: Path) -> Mapping[str, Survivor]:
+async def survivors(home: BotHarness, song: Path) -> Mapping[str, Survivor]:
     """Songs in four stages when the bot was killed; it has been started again."""
     in_hand = {
         "ready": await _held_up_in_delivery(home, song, Fault(route="", reset=True)),
@@ -56,7 +56,9 @@ async def survivors(home: House, song: Path) -> Mapping[str, Survivor]:
     return found
 
 
-async def _held_up_in_delivery(home: House, song: Path, fault: Fault) -> tuple[Guest, Json]:
+async def _held_up_in_delivery(
+    home: BotHarness, song: Path, fault: Fault
+) -> tuple[ConnectedUser, Json]:
     guest = await home.guest()
     answer = await guest.split(song, stems="vocals")
     fault.route, fault.with_files = f"PATCH *{answer['message_id']}", True
@@ -65,7 +67,7 @@ async def _held_up_in_delivery(home: House, song: Path, fault: Fault) -> tuple[G
     return guest, answer
 
 
-async def _held_up_in_download(home: House, song: Path) -> tuple[Guest, Json]:
+async def _held_up_in_download(home: BotHarness, song: Path) -> tuple[ConnectedUser, Json]:
     guest = await home.guest()
     home.sandbox.faults.add(Fault(route=DOWNLOAD, delay_s=FOREVER_S, times=1))
     answer = await guest.split(song, stems="vocals")
@@ -73,14 +75,14 @@ async def _held_up_in_download(home: House, song: Path) -> tuple[Guest, Json]:
     return guest, answer
 
 
-async def _in_separation(home: House, song: Path) -> tuple[Guest, Json]:
+async def _in_separation(home: BotHarness, song: Path) -> tuple[ConnectedUser, Json]:
     guest = await home.guest()
     answer = await guest.split(song, stems="vocals")
     await home.until_state(answer, "processing")
     return guest, answer
 
 
-async def assert_finished_once(home: House, guest: Guest, answer: Json) -> None:
+async def assert_finished_once(home: BotHarness, guest: ConnectedUser, answer: Json) -> None:
     reply = await guest.sees(answer)
     assert reply["id"] == answer["message_id"]
     assert reading.names(reply) == ["Neon Rain (Vocals).mp3"]
@@ -92,7 +94,7 @@ async def assert_finished_once(home: House, guest: Guest, answer: Json) -> None:
 
 
 async def test_song_killed_in_its_download_is_finished(
-    home: House, survivors: Mapping[str, Survivor]
+    home: BotHarness, survivors: Mapping[str, Survivor]
 ) -> None:
     song = survivors["download"]
     assert song.state == "received"
@@ -100,7 +102,7 @@ async def test_song_killed_in_its_download_is_finished(
 
 
 async def test_song_killed_in_its_separation_is_finished(
-    home: House, survivors: Mapping[str, Survivor]
+    home: BotHarness, survivors: Mapping[str, Survivor]
 ) -> None:
     song = survivors["separation"]
     assert song.state == "processing"
@@ -110,7 +112,7 @@ async def test_song_killed_in_its_separation_is_finished(
 
 @pytest.mark.parametrize("stage", ["ready", "unnoted"])
 async def test_song_killed_before_its_delivery_was_noted_is_not_separated_again(
-    home: House, survivors: Mapping[str, Survivor], stage: str
+    home: BotHarness, survivors: Mapping[str, Survivor], stage: str
 ) -> None:
     song = survivors[stage]
     assert song.state == "ready"
@@ -120,7 +122,7 @@ async def test_song_killed_before_its_delivery_was_noted_is_not_separated_again(
 
 
 async def test_song_whose_address_ended_while_the_bot_was_away_is_finished(
-    home: House, song: Path
+    home: BotHarness, song: Path
 ) -> None:
     guest, answer = await _held_up_in_download(home, song)
     await home.kill()
@@ -130,7 +132,7 @@ async def test_song_whose_address_ended_while_the_bot_was_away_is_finished(
 
 
 async def test_stop_with_a_song_in_hand_is_quick_clean_and_made_up_for(
-    home: House, song: Path
+    home: BotHarness, song: Path
 ) -> None:
     guest, answer = await _in_separation(home, song)
     started = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.bot_process import environment
 from sandbox.server import Sandbox
-from tests.e2e.bot_harness import House
+from tests.e2e.bot_harness import BotHarness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
@@ -61,9 +61,11 @@ async def test_token_that_discord_refuses_is_told_without_a_traceback(tmp_path: 
     assert not any("Traceback" in line or "not-the-token" in line for line in said)
 
 
-async def test_second_bot_on_the_same_data_is_turned_away(house: House, tmp_path: Path) -> None:
-    status, said = await run_bot(tmp_path, environment(house.sandbox, house.data_dir))
+async def test_second_bot_on_the_same_data_is_turned_away(
+    harness: BotHarness, tmp_path: Path
+) -> None:
+    status, said = await run_bot(tmp_path, environment(harness.sandbox, harness.data_dir))
     assert status == 1
-    assert str(house.data_dir) in said[-1]
+    assert str(harness.data_dir) in said[-1]
     assert not any("Traceback" in line for line in said)
-    assert "3 of 3 min left" in await (await house.guest()).quota()
+    assert "3 of 3 min left" in await (await harness.guest()).quota()

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from tests.e2e import reading
-from tests.e2e.bot_harness import Guest, House
+from tests.e2e.bot_harness import BotHarness, ConnectedUser
 from tests.e2e.conftest import SONG_S
 from tests.e2e.songs import Sound, read
 
@@ -34,7 +34,7 @@ def assert_plays(path: Path, *, rate: int = 44_100) -> None:
 class Result:
     """What one guest got for one command."""
 
-    guest: Guest
+    guest: ConnectedUser
     answer: Json
     reply: Json
 
@@ -50,11 +50,11 @@ ASKED: Mapping[str, tuple[str, Mapping[str, str | bool]]] = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def results(house: House, song: Path) -> Mapping[str, Result]:
+async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
     """Everything that these tests ask for, asked for at once by different people."""
 
     async def ask(channel: str, options: Mapping[str, str | bool]) -> Result:
-        guest = await house.guest(channel=channel)
+        guest = await harness.guest(channel=channel)
         answer, reply = await guest.result(song, **options)
         return Result(guest=guest, answer=answer, reply=reply)
 
@@ -90,10 +90,10 @@ async def test_result_shows_its_title_and_a_picture(results: Mapping[str, Result
 
 
 async def test_minutes_begun_are_charged_once_and_shown(
-    results: Mapping[str, Result], house: House
+    results: Mapping[str, Result], harness: BotHarness
 ) -> None:
     result = results["plain"]
-    assert house.records.moves(result.answer) == ["hold", "post"]
+    assert harness.records.moves(result.answer) == ["hold", "post"]
     assert "1 min charged, 2 of 3 left today" in reading.text(result.reply)
     assert "1 used" in await result.guest.quota()
 
@@ -144,10 +144,10 @@ async def test_private_result_is_seen_by_nobody_else(
 
 
 async def test_same_song_again_is_shown_without_a_charge(
-    results: Mapping[str, Result], house: House, song: Path
+    results: Mapping[str, Result], harness: BotHarness, song: Path
 ) -> None:
     guest = results["plain"].guest
     answer, reply = await guest.result(song)
     assert reading.names(reply) == reading.names(results["plain"].reply)
-    assert house.records.moves(answer) == []
+    assert harness.records.moves(answer) == []
     assert "1 used" in await guest.quota()

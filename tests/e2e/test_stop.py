@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from sandbox.errors import Json
 from sandbox.faults import Fault
-from tests.e2e.bot_harness import Guest, House, open_house
+from tests.e2e.bot_harness import BotHarness, ConnectedUser, open_bot_harness
 from tests.e2e.conftest import SETTINGS
 from tests.support.worker_processes import worker_of
 
@@ -22,13 +22,13 @@ STOPPED_WITHIN_S = 10.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
     settings = {**SETTINGS, "STEMCORD_STOP_GRACE_S": f"{GRACE_S}"}
-    async with open_house(tmp_path_factory.mktemp("stubborn"), settings) as house:
-        yield house
+    async with open_bot_harness(tmp_path_factory.mktemp("stubborn"), settings) as harness:
+        yield harness
 
 
-async def in_endless_upload(home: House, song: Path) -> tuple[Guest, Json]:
+async def in_endless_upload(home: BotHarness, song: Path) -> tuple[ConnectedUser, Json]:
     guest = await home.guest()
     answer = await guest.split(song, stems="vocals")
     route = f"PATCH *{answer['message_id']}"
@@ -38,7 +38,7 @@ async def in_endless_upload(home: House, song: Path) -> tuple[Guest, Json]:
 
 
 async def test_a_stop_is_short_though_an_upload_hangs_and_the_worker_heeds_nothing(
-    home: House, song: Path
+    home: BotHarness, song: Path
 ) -> None:
     uploading, upload = await in_endless_upload(home, song)
     guest = await home.guest()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sandbox.errors import Json
 from sandbox.interactions import TOKEN_LIFETIME_S
 from tests.e2e import reading
-from tests.e2e.bot_harness import Guest, House
+from tests.e2e.bot_harness import BotHarness, ConnectedUser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 
@@ -23,29 +23,29 @@ STEM = "Neon Rain (Vocals).mp3"
 class Late:
     """A song whose token died right after Discord's answer; it has come to its end."""
 
-    guest: Guest
+    guest: ConnectedUser
     answer: Json
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def songs(house: House, song: Path) -> Mapping[str, Late]:
+async def songs(harness: BotHarness, song: Path) -> Mapping[str, Late]:
     """One in the server, one in the DM, and two that nobody else may see."""
     guests = {
-        "server": await house.guest(),
-        "dm": await house.guest(channel="dm"),
-        "private": await house.guest(),
-        "private, closed DM": await house.guest(),
+        "server": await harness.guest(),
+        "dm": await harness.guest(channel="dm"),
+        "private": await harness.guest(),
+        "private, closed DM": await harness.guest(),
     }
     closed = int(guests["private, closed DM"].id)
-    house.sandbox.world.change_user(closed, accepts_dms=False, installed_app=False)
+    harness.sandbox.world.change_user(closed, accepts_dms=False, installed_app=False)
     answers = await asyncio.gather(
         *(
             guest.split(song, stems="vocals", private=place.startswith("private"))
             for place, guest in guests.items()
         )
     )
-    house.sandbox.clock.advance(TOKEN_LIFETIME_S)
-    await house.until(lambda: house.records.unfinished() == 0)
+    harness.sandbox.clock.advance(TOKEN_LIFETIME_S)
+    await harness.until(lambda: harness.records.unfinished() == 0)
     late = [
         Late(guest=guest, answer=answer)
         for guest, answer in zip(guests.values(), answers, strict=True)
@@ -55,34 +55,34 @@ async def songs(house: House, song: Path) -> Mapping[str, Late]:
 
 @pytest.mark.parametrize("place", ["server", "dm"])
 async def test_result_reaches_a_reply_older_than_its_token(
-    songs: Mapping[str, Late], house: House, place: str
+    songs: Mapping[str, Late], harness: BotHarness, place: str
 ) -> None:
     late = songs[place]
     assert reading.names(await late.guest.sees(late.answer)) == [STEM]
-    edits = house.edits_of(late.answer)
+    edits = harness.edits_of(late.answer)
     assert INVALID_TOKEN in [edit["code"] for edit in edits]
     assert edits[-1]["path"].startswith("/channels/")
-    assert house.records.moves(late.answer) == ["hold", "post"]
+    assert harness.records.moves(late.answer) == ["hold", "post"]
 
 
 async def test_private_result_out_of_reach_comes_by_dm(
-    songs: Mapping[str, Late], house: House
+    songs: Mapping[str, Late], harness: BotHarness
 ) -> None:
     late = songs["private"]
     late.guest.in_channel("dm")
     message = await late.guest.wait_for(lambda message: bool(reading.stems(message)))
     assert reading.names(message) == [STEM]
-    assert house.records.state(late.answer) == "delivered"
-    assert house.records.moves(late.answer) == ["hold", "post"]
+    assert harness.records.state(late.answer) == "delivered"
+    assert harness.records.moves(late.answer) == ["hold", "post"]
 
 
 async def test_private_result_that_no_dm_may_bring_waits_for_its_command(
-    songs: Mapping[str, Late], house: House
+    songs: Mapping[str, Late], harness: BotHarness
 ) -> None:
     late = songs["private, closed DM"]
-    assert house.records.state(late.answer) == "kept"
-    assert house.records.moves(late.answer) == ["hold", "post"]
-    job_id = str(house.records.job_id(late.answer))
+    assert harness.records.state(late.answer) == "kept"
+    assert harness.records.moves(late.answer) == ["hold", "post"]
+    job_id = str(harness.records.job_id(late.answer))
     shown = await late.guest.sees(await late.guest.command("result", job=job_id))
     assert reading.names(shown) == [STEM]
     assert shown["ephemeral"]

@@ -20,7 +20,7 @@ from sandbox.vendors.modes import Mode
 from sandbox.vendors.separate import separated
 from sandbox.vendors.vendor import Vendor
 from tests.e2e import reading
-from tests.e2e.bot_harness import House, open_house
+from tests.e2e.bot_harness import BotHarness, open_bot_harness
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.songs import Sound, read
 
@@ -56,25 +56,25 @@ FAST = {
 class Street:
     """The house of these tests, and the song they send."""
 
-    house: House
+    harness: BotHarness
     song_file: Path
     song: Sound
 
     def vendor(self, name: str) -> Vendor:
-        found = self.house.sandbox.vendors.find(name)
+        found = self.harness.sandbox.vendors.find(name)
         assert found is not None
         return found
 
     async def split(self, name: str, recipe: Recipe) -> dict[str, Sound]:
         """Have somebody new split the song; return what they got, by file name."""
-        guest = await self.house.guest()
+        guest = await self.harness.guest()
         _, reply = await guest.result(
             self.song_file, stems=recipe.value, provider=name, format="wav"
         )
         assert reading.NOTHING_CHARGED not in reading.text(reply), reading.text(reply)
         sounds = {}
         for stem in reading.stems(reply):
-            path = self.house.data_dir / f"{guest.id}-{stem['filename']}"
+            path = self.harness.data_dir / f"{guest.id}-{stem['filename']}"
             await guest.download(stem, path)
             rate, sounds[stem["filename"]] = read(path)
             assert rate == 44_100
@@ -116,67 +116,67 @@ def decibels(sound: Sound, reference: Sound) -> float:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def street(tmp_path_factory: pytest.TempPathFactory, song: Path) -> AsyncIterator[Street]:
-    async with open_house(tmp_path_factory.mktemp("street"), SETTINGS | FAST) as house:
-        opened = Street(house, song, read(song)[1])
+async def hosted(tmp_path_factory: pytest.TempPathFactory, song: Path) -> AsyncIterator[Street]:
+    async with open_bot_harness(tmp_path_factory.mktemp("street"), SETTINGS | FAST) as harness:
+        opened = Street(harness, song, read(song)[1])
         for name in DECLARED:
             opened.vendor(name).conduct.latency_s = 0.0
         yield opened
 
 
-async def check(street: Street, name: str, recipe: Recipe) -> None:
-    got, expected = await street.split(name, recipe), street.expected(name, recipe)
+async def check(hosted: Street, name: str, recipe: Recipe) -> None:
+    got, expected = await hosted.split(name, recipe), hosted.expected(name, recipe)
     assert list(got) == list(expected)
     for file, sound in got.items():
-        assert sound.shape == street.song.shape, file
-        assert decibels(sound - expected[file], street.song) < RESIDUAL_DB[name], file
+        assert sound.shape == hosted.song.shape, file
+        assert decibels(sound - expected[file], hosted.song) < RESIDUAL_DB[name], file
     if recipe in ADDS_UP:
         total = np.sum(list(got.values()), axis=0)
-        assert decibels(total - street.song, street.song) < RESIDUAL_DB[name]
+        assert decibels(total - hosted.song, hosted.song) < RESIDUAL_DB[name]
 
 
-async def test_each_provider_splits_by_its_own_plan(street: Street) -> None:
+async def test_each_provider_splits_by_its_own_plan(hosted: Street) -> None:
     await asyncio.gather(
-        check(street, "audiocleaner", Recipe.KARAOKE_BACKING),
-        check(street, "finevoice", Recipe.KARAOKE),
-        check(street, "soundverse", Recipe.VOCALS),
+        check(hosted, "audiocleaner", Recipe.KARAOKE_BACKING),
+        check(hosted, "finevoice", Recipe.KARAOKE),
+        check(hosted, "soundverse", Recipe.VOCALS),
     )
 
 
-async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(street: Street) -> None:
-    vendor = street.vendor("audiocleaner")
+async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted: Street) -> None:
+    vendor = hosted.vendor("audiocleaner")
     vendor.conduct.change(Mode.RESET_AFTER_SUBMIT, 1)
     before = vendor.submits
-    guest = await street.house.guest()
-    _, reply = await guest.result(street.song_file, stems="vocals")
+    guest = await hosted.harness.guest()
+    _, reply = await guest.result(hosted.song_file, stems="vocals")
     assert reading.names(reply) == ["Neon Rain (Vocals).mp3"]
     assert vendor.submits == before + 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "recipe"), TABLE, ids=str)
-async def test_every_recipe_of_the_table(street: Street, name: str, recipe: Recipe) -> None:
-    await check(street, name, recipe)
+async def test_every_recipe_of_the_table(hosted: Street, name: str, recipe: Recipe) -> None:
+    await check(hosted, name, recipe)
 
 
 @pytest.mark.slow
-async def test_vocals_alone_are_taken_out_of_the_song(street: Street) -> None:
-    vendor = street.vendor("audiocleaner")
+async def test_vocals_alone_are_taken_out_of_the_song(hosted: Street) -> None:
+    vendor = hosted.vendor("audiocleaner")
     vendor.extra_stems = False  # type: ignore[attr-defined] # of AudioCleaner's stand-in alone
     try:
-        got = await street.split("audiocleaner", Recipe.KARAOKE)
+        got = await hosted.split("audiocleaner", Recipe.KARAOKE)
     finally:
         vendor.extra_stems = True  # type: ignore[attr-defined]
     total = np.sum(list(got.values()), axis=0)
-    assert decibels(total - street.song, street.song) < -30
+    assert decibels(total - hosted.song, hosted.song) < -30
 
 
 @pytest.mark.slow
 @pytest.mark.model
-async def test_results_without_names_are_told_apart_by_listening(street: Street) -> None:
-    vendor = street.vendor("finevoice")
+async def test_results_without_names_are_told_apart_by_listening(hosted: Street) -> None:
+    vendor = hosted.vendor("finevoice")
     vendor.named_files = False  # type: ignore[attr-defined] # of FineVoice's stand-in alone
     try:
-        await check(street, "finevoice", Recipe.KARAOKE)
+        await check(hosted, "finevoice", Recipe.KARAOKE)
     finally:
         vendor.named_files = True  # type: ignore[attr-defined]

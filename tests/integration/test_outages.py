@@ -13,11 +13,11 @@ from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, Reason
 from bot.domain.job import Job, JobId, State, UserId
 from bot.jobs.runner import LOOK_AGAIN_S
-from bot.jobs.step_result import Again, Over, Waiting
+from bot.jobs.step_result import AwaitWake, Done, RetryAfter
 from bot.providers.interface import Accepted, Call, Finished, Source
 from bot.scheduling.progress import Stage
 from tests.support.fakes import FakeClock, FakeProvider
-from tests.support.harness import ADA, BEN, House
+from tests.support.harness import ADA, BEN, Harness
 
 
 class Absent(FakeProvider):
@@ -46,7 +46,7 @@ class Absent(FakeProvider):
         await super().fetch(file, into)
 
 
-class Days(House):
+class Days(Harness):
     """A house in which time passes by the pauses that its jobs ask for, and in no other way."""
 
     async def begin(self, *, user_id: UserId = ADA) -> JobId:
@@ -59,11 +59,11 @@ class Days(House):
         end = self.clock.now() + timedelta(seconds=seconds)
         while self.clock.now() < end:
             match await self.services.steps.advance(job_id):
-                case Over():
+                case Done():
                     break
-                case Again(after_s):
+                case RetryAfter(after_s):
                     self.clock.move(seconds=math.ceil(after_s))
-                case Waiting():
+                case AwaitWake():
                     self.clock.move(seconds=LOOK_AGAIN_S)
         return await self.job(job_id)
 
@@ -95,21 +95,21 @@ async def test_a_vendor_that_is_away_for_a_while_costs_no_job(
 ) -> None:
     vendor = Absent("vendor", clock)
     vendor.leaves(for_s=away_s)
-    house = await opened(vendor)
+    harness = await opened(vendor)
     began = clock.now()
-    assert (await house.pass_by(await house.begin())).state is State.DELIVERED
+    assert (await harness.pass_by(await harness.begin())).state is State.DELIVERED
     assert (clock.now() - began).total_seconds() < away_s + 60 + 30  # a rest, and a pause
     assert len(vendor.submits) < 10 + away_s / 10
-    assert (await house.usage()).used == 4
+    assert (await harness.usage()).used == 4
 
 
 async def test_a_job_that_waits_for_a_vendor_says_so(opened: OpenDays, clock: FakeClock) -> None:
     vendor = Absent("vendor", clock)
     vendor.leaves(for_s=3600)
-    house = await opened(vendor)
-    job_id = await house.begin()
-    await house.pass_by(job_id, seconds=1)
-    shown = house.board.get(job_id)
+    harness = await opened(vendor)
+    job_id = await harness.begin()
+    await harness.pass_by(job_id, seconds=1)
+    shown = harness.board.get(job_id)
     assert shown is not None
     assert (shown.stage, shown.provider) == (Stage.WAITING, "Vendor")
     assert shown.eta_s
@@ -121,14 +121,14 @@ async def test_when_every_provider_stays_down_jobs_wait_for_their_deadline_and_a
     vendors = [Absent("first", clock), Absent("second", clock)]
     for vendor in vendors:
         vendor.leaves(for_s=86400)
-    house = await opened(*vendors, job_timeout_minutes=20)
+    harness = await opened(*vendors, job_timeout_minutes=20)
     began = clock.now()
-    failed = await house.pass_by(await house.begin())
+    failed = await harness.pass_by(await harness.begin())
     assert failed.state is State.FAILED
     assert failed.problem is not None
     assert failed.problem.reason is Reason.PROVIDERS_FAILED
     assert timedelta(minutes=20) <= clock.now() - began < timedelta(minutes=22)
-    assert (await house.usage()).left == 60
+    assert (await harness.usage()).left == 60
 
 
 async def test_another_vendor_that_is_ready_takes_over_within_seconds(
@@ -136,9 +136,9 @@ async def test_another_vendor_that_is_ready_takes_over_within_seconds(
 ) -> None:
     first, second = Absent("first", clock), FakeProvider("second")
     first.leaves(for_s=3600)
-    house = await opened(first, second)
+    harness = await opened(first, second)
     began = clock.now()
-    done = await house.pass_by(await house.begin())
+    done = await harness.pass_by(await harness.begin())
     assert (done.state, done.provider) == (State.DELIVERED, "second")
     assert len(first.submits) == 3
     assert timedelta(seconds=3) < clock.now() - began < timedelta(seconds=15)
@@ -149,8 +149,8 @@ async def test_a_blink_of_the_preferred_vendor_moves_no_job(
 ) -> None:
     first, second = Absent("first", clock), FakeProvider("second")
     first.leaves(for_s=2)
-    house = await opened(first, second)
-    done = await house.pass_by(await house.begin())
+    harness = await opened(first, second)
+    done = await harness.pass_by(await harness.begin())
     assert (done.state, done.provider) == (State.DELIVERED, "first")
     assert not second.submits
 
@@ -160,12 +160,12 @@ async def test_a_job_that_pauses_does_not_keep_the_vendor_from_the_next(
 ) -> None:
     vendor = FakeProvider("vendor", concurrency=1)
     vendor.on_submit = [ProviderDown()]
-    house = await opened(vendor)
-    pausing = await house.begin()
-    await house.pass_by(pausing, seconds=1)
-    done = await house.pass_by(await house.begin(user_id=BEN))
+    harness = await opened(vendor)
+    pausing = await harness.begin()
+    await harness.pass_by(pausing, seconds=1)
+    done = await harness.pass_by(await harness.begin(user_id=BEN))
     assert done.state is State.DELIVERED
-    assert (await house.job(pausing)).state is State.SUBMITTING
+    assert (await harness.job(pausing)).state is State.SUBMITTING
 
 
 async def test_results_out_of_reach_for_a_while_cost_no_job(
@@ -173,11 +173,11 @@ async def test_results_out_of_reach_for_a_while_cost_no_job(
 ) -> None:
     vendor = Absent("vendor", clock)
     vendor.loses_results(for_s=600)
-    house = await opened(vendor)
-    job_id = await house.begin()
-    waiting = await house.pass_by(job_id, seconds=500)
+    harness = await opened(vendor)
+    job_id = await harness.begin()
+    waiting = await harness.pass_by(job_id, seconds=500)
     assert waiting.state is State.PROCESSING
-    assert (await house.pass_by(job_id)).state is State.DELIVERED
+    assert (await harness.pass_by(job_id)).state is State.DELIVERED
     assert len(vendor.submits) == 1
 
 
@@ -186,12 +186,12 @@ async def test_results_out_of_reach_are_left_at_the_deadline(
 ) -> None:
     vendor = Absent("vendor", clock)
     vendor.loses_results(for_s=86400)
-    house = await opened(vendor, job_timeout_minutes=10)
+    harness = await opened(vendor, job_timeout_minutes=10)
     began = clock.now()
-    failed = await house.pass_by(await house.begin())
+    failed = await harness.pass_by(await harness.begin())
     assert failed.state is State.FAILED
     assert timedelta(minutes=10) <= clock.now() - began < timedelta(minutes=11)
-    assert (await house.usage()).left == 60
+    assert (await harness.usage()).left == 60
 
 
 async def test_results_out_of_reach_are_made_anew_by_a_vendor_that_is_ready(
@@ -199,8 +199,8 @@ async def test_results_out_of_reach_are_made_anew_by_a_vendor_that_is_ready(
 ) -> None:
     first, second = Absent("first", clock), FakeProvider("second")
     first.loses_results(for_s=3600)
-    house = await opened(first, second)
-    done = await house.pass_by(await house.begin())
+    harness = await opened(first, second)
+    done = await harness.pass_by(await harness.begin())
     assert (done.state, done.provider) == (State.DELIVERED, "second")
 
 
@@ -209,9 +209,9 @@ async def test_results_that_are_waited_for_leave_their_place_to_others(
 ) -> None:
     vendor = Absent("vendor", clock, concurrency=1)
     vendor.loses_results(for_s=3600)
-    house = await opened(vendor)
-    await house.pass_by(await house.begin(), seconds=60)
-    second = await house.pass_by(await house.begin(user_id=BEN), seconds=1)
+    harness = await opened(vendor)
+    await harness.pass_by(await harness.begin(), seconds=60)
+    second = await harness.pass_by(await harness.begin(user_id=BEN), seconds=1)
     assert second.state is State.PROCESSING
 
 
@@ -222,17 +222,17 @@ async def test_results_that_are_refused_are_not_waited_for_long(
         async def fetch(self, file: RemoteFile, into: Path) -> None:
             raise ProviderProtocol("gone")
 
-    house = await opened(Forgetful("vendor"))
+    harness = await opened(Forgetful("vendor"))
     began = clock.now()
-    assert (await house.pass_by(await house.begin())).state is State.FAILED
+    assert (await harness.pass_by(await harness.begin())).state is State.FAILED
     assert clock.now() - began < timedelta(minutes=1)
 
 
 async def test_nobody_waits_for_a_model_that_only_the_owner_can_bring(opened: OpenDays) -> None:
     local = FakeProvider("local", is_hosted=False, is_resubmittable=True)
     local.on_submit = [ProviderRefused("no model")] * 10
-    house = await opened(local)
-    assert (await house.pass_by(await house.begin())).state is State.FAILED
+    harness = await opened(local)
+    assert (await harness.pass_by(await harness.begin())).state is State.FAILED
     assert len(local.submits) == 1
 
 
@@ -240,28 +240,28 @@ async def test_a_vendor_is_not_given_up_for_what_goes_wrong_before_the_song_is_s
     opened: OpenDays,
 ) -> None:
     vendor = FakeProvider("vendor")
-    house = await opened(vendor)
-    job_id = await house.begin()
-    await house.services.steps.advance(job_id)
-    work = house.files.of(job_id).work
+    harness = await opened(vendor)
+    job_id = await harness.begin()
+    await harness.services.steps.advance(job_id)
+    work = harness.files.of(job_id).work
     work.rmdir()
     work.touch()  # in the way of the directory
     with pytest.raises(FileExistsError):
-        await house.services.steps.advance(job_id)
-    assert await house.jobs.attempts(job_id) == []
+        await harness.services.steps.advance(job_id)
+    assert await harness.jobs.attempts(job_id) == []
     work.unlink()
-    assert (await house.pass_by(job_id)).state is State.DELIVERED
+    assert (await harness.pass_by(job_id)).state is State.DELIVERED
 
 
 async def test_results_found_after_a_long_stop_are_fetched_as_often_as_any(
     opened: OpenDays, clock: FakeClock
 ) -> None:
     vendor = Absent("vendor", clock)
-    house = await opened(vendor, job_timeout_minutes=60)
-    job_id = await house.begin()
-    while (await house.job(job_id)).state is not State.PROCESSING:
-        await house.services.steps.advance(job_id)
+    harness = await opened(vendor, job_timeout_minutes=60)
+    job_id = await harness.begin()
+    while (await harness.job(job_id)).state is not State.PROCESSING:
+        await harness.services.steps.advance(job_id)
     clock.move(minutes=120)
     vendor.loses_results(for_s=3)
-    assert (await house.pass_by(job_id)).state is State.DELIVERED
+    assert (await harness.pass_by(job_id)).state is State.DELIVERED
     assert len(vendor.submits) == 1

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from bot.domain.job import State
-from tests.support.modelled_harness import USERS, Town
-from tests.support.reference_model import PaperJob
+from tests.support.modelled_harness import USERS, ModelledHarness
+from tests.support.reference_model import ReferenceJob
 
 Happening = Callable[..., Coroutine[Any, Any, None]]
 
@@ -40,13 +40,13 @@ def happening(**drawn: Any) -> Callable[[Happening], Any]:
     """Let something happen, then jobs move on, then both sides be compared."""
 
     def as_rule(happens: Happening) -> Any:
-        def whole(evening: "Evenings", fates: list[int], **values: Any) -> None:
+        def whole(live_bot: "Evenings", fates: list[int], **values: Any) -> None:
             async def happen() -> None:
-                await happens(evening, **values)
-                await evening.town.rounds(fates)
-                await evening.town.agree([evening.town.period])
+                await happens(live_bot, **values)
+                await live_bot.modelled.rounds(fates)
+                await live_bot.modelled.agree([live_bot.modelled.period])
 
-            evening.run(happen())
+            live_bot.run(happen())
 
         whole.__name__ = happens.__name__
         return rule(fates=FATES, **drawn)(whole)
@@ -55,7 +55,7 @@ def happening(**drawn: Any) -> Callable[[Happening], Any]:
 
 
 def while_a_job_is(*states: State) -> Callable[[Any], Any]:
-    return precondition(lambda evening: evening.town.paper.in_state(*states))
+    return precondition(lambda live_bot: live_bot.modelled.reference.in_state(*states))
 
 
 class Evenings(RuleBasedStateMachine):
@@ -64,71 +64,71 @@ class Evenings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._loop = asyncio.Runner()
-        self.town = Town()
+        self.modelled = ModelledHarness()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self._loop.run(work)
 
-    def pick(self, number: int, *states: State) -> PaperJob:
-        jobs = self.town.paper.in_state(*states)
+    def pick(self, number: int, *states: State) -> ReferenceJob:
+        jobs = self.modelled.reference.in_state(*states)
         return jobs[number % len(jobs)]
 
     @initialize()
     def open(self) -> None:
-        self.run(self.town.open())
+        self.run(self.modelled.open())
 
     @happening(requests=REQUESTS)
     async def people_ask(self, requests: list[tuple[Any, int, bool | None]]) -> None:
         for user, minutes, hears in requests:
-            await self.town.ask(user, minutes, hears=hears)
+            await self.modelled.ask(user, minutes, hears=hears)
 
     @while_a_job_is(*State)
     @happening(number=PICK)
     async def nothing_comes_of_it(self, number: int) -> None:
-        await self.town.ask_again(self.pick(number, *State))
-        await self.town.cancel_as_a_stranger(self.pick(number, *State))
+        await self.modelled.ask_again(self.pick(number, *State))
+        await self.modelled.cancel_as_a_stranger(self.pick(number, *State))
 
     @while_a_job_is(*State)
     @happening(number=PICK)
     async def somebody_cancels(self, number: int) -> None:
-        await self.town.cancel(self.pick(number, *State))
+        await self.modelled.cancel(self.pick(number, *State))
 
     @while_a_job_is(State.RECEIVED, State.HELD, State.SUBMITTING)
     @happening(number=PICK)
     async def somebody_cancels_in_mid_step(self, number: int) -> None:
         job = self.pick(number, State.RECEIVED, State.HELD, State.SUBMITTING)
-        await self.town.cancel_in_mid_step(job)
+        await self.modelled.cancel_in_mid_step(job)
 
     @happening(user=st.sampled_from(USERS), minutes=st.integers(0, 9))
     async def the_owner_is_kind(self, user: Any, minutes: int) -> None:
         if minutes:
-            await self.town.grant(user, minutes)
+            await self.modelled.grant(user, minutes)
         else:
-            await self.town.reset(user)
+            await self.modelled.reset(user)
 
     @happening(hours=st.sampled_from([0.01, 0.1, 1.1, 7, 13, 25]))
     async def time_passes(self, hours: float) -> None:
-        await self.town.wait(hours)
+        await self.modelled.wait(hours)
 
     @happening()
     async def replies_are_written(self) -> None:
-        await self.town.write_replies()
+        await self.modelled.write_replies()
 
     @happening(new_allowance=st.sampled_from([12, 12, 12, 3, 0]))
     async def the_bot_crashes(self, new_allowance: int) -> None:
-        await self.town.crash(new_allowance)
+        await self.modelled.crash(new_allowance)
 
     @while_a_job_is(State.HELD, State.SUBMITTING)
     @happening(number=PICK, is_stopped=st.booleans())
     async def the_bot_goes_down_while_sending(self, number: int, is_stopped: bool) -> None:
         job = self.pick(number, State.HELD, State.SUBMITTING)
-        await self.town.crash_while_sending(job, is_stopped=is_stopped)
+        await self.modelled.crash_while_sending(job, is_stopped=is_stopped)
 
     def teardown(self) -> None:
         try:
-            self.run(self.town.see_it_through())
+            self.run(self.modelled.see_it_through())
         finally:
-            self.run(self.town.close())
+            self.run(self.modelled.close())
             self._loop.close()
 
 

@@ -12,23 +12,23 @@ from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeProvider
-from tests.support.harness import BEN, House
+from tests.support.harness import BEN, Harness
 
 
 @pytest.fixture
-def same(house: House) -> House:
+def same(harness: Harness) -> Harness:
     """A house to which everybody sends the very same file."""
-    house.downloads.song = b"the very same"
-    return house
+    harness.downloads.song = b"the very same"
+    return harness
 
 
-async def split(house: House, **changes: Any) -> Job:
-    job = await house.split(**changes)
-    return await house.until(job.id)
+async def split(harness: Harness, **changes: Any) -> Job:
+    job = await harness.split(**changes)
+    return await harness.until(job.id)
 
 
 async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
-    same: House, tmp_path: Path
+    same: Harness, tmp_path: Path
 ) -> None:
     first = await split(same)
     again = await split(same, audio_format=AudioFormat.FLAC)
@@ -43,7 +43,7 @@ async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
     assert set(broken) <= {"finished replies show how it ended", "no token is kept without need"}
 
 
-async def test_a_repeat_outlives_the_job_that_it_repeats(same: House) -> None:
+async def test_a_repeat_outlives_the_job_that_it_repeats(same: Harness) -> None:
     first = await split(same)
     again = await split(same)
     await same.services.showings.discard(first)
@@ -57,14 +57,14 @@ async def test_a_repeat_outlives_the_job_that_it_repeats(same: House) -> None:
     [{"user_id": BEN}, {"recipe": Recipe.VOCALS}, {"provider": "fake"}],
     ids=["another user", "another recipe", "another provider"],
 )
-async def test_what_differs_is_no_repeat(same: House, changes: dict[str, Any]) -> None:
+async def test_what_differs_is_no_repeat(same: Harness, changes: dict[str, Any]) -> None:
     await split(same)
     other = await split(same, **changes)
     assert other.repeat_of is None
     assert other.minutes == 4
 
 
-async def test_stems_that_are_gone_are_made_anew(same: House) -> None:
+async def test_stems_that_are_gone_are_made_anew(same: Harness) -> None:
     first = await split(same)
     await same.services.showings.discard(first)
     await same.services.showings.discard(await same.job(first.id))
@@ -78,7 +78,7 @@ async def test_stems_that_are_gone_are_made_anew(same: House) -> None:
     assert refusal.value.problem.reason is Reason.FILES_EXPIRED
 
 
-async def test_stems_lost_on_the_disk_are_made_anew(same: House) -> None:
+async def test_stems_lost_on_the_disk_are_made_anew(same: Harness) -> None:
     first = await split(same)
     await same.files.remove(first.id)
     again = await split(same)
@@ -86,7 +86,7 @@ async def test_stems_lost_on_the_disk_are_made_anew(same: House) -> None:
     assert again.state is State.DELIVERED
 
 
-async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: House) -> None:
+async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: Harness) -> None:
     first = await split(same)
     same.files.of(first.id).master(Stem.VOCALS).unlink()
     again = await split(same)
@@ -94,7 +94,7 @@ async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: House) -> None:
     assert (again.state, again.minutes) == (State.DELIVERED, 4)
 
 
-async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: House) -> None:
+async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: Harness) -> None:
     job = await split(same)
     await same.files.remove(job.id)  # as `discard` does, before it is noted
     with pytest.raises(Rejected) as refusal:
@@ -103,15 +103,15 @@ async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: House) -> 
     assert refusal.value.problem.reason is Reason.FILES_EXPIRED
 
 
-async def test_a_job_at_work_cannot_be_thrown_away(same: House) -> None:
+async def test_a_job_at_work_cannot_be_thrown_away(same: Harness) -> None:
     with pytest.raises(Rejected):
         await same.services.showings.discard(await same.receive())
 
 
-async def test_a_showing_leaves_nothing_behind(house: House) -> None:
-    job = await split(house)
-    folder = house.files.of(job.id).parcel
-    async with house.services.showings.packed(job, name="1", limit_bytes=10**7) as parcel:
+async def test_a_showing_leaves_nothing_behind(harness: Harness) -> None:
+    job = await split(harness)
+    folder = harness.files.of(job.id).parcel
+    async with harness.services.showings.packed(job, name="1", limit_bytes=10**7) as parcel:
         assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
         assert all(file.path.exists() for file in parcel.files)
     assert not any(folder.iterdir())
@@ -121,16 +121,16 @@ async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:
     first, second = FakeProvider("first"), FakeProvider("second")
     first.on_submit.append(ProviderRefused("not this one"))
     second.gate = asyncio.Event()
-    house = await House.build(tmp_path, first, second)
+    harness = await Harness.build(tmp_path, first, second)
     try:
-        job = await house.split()
+        job = await harness.split()
         async with asyncio.timeout(30):
             while not second.submits:
                 await asyncio.sleep(0.005)
-        progress = house.board.get(job.id)
+        progress = harness.board.get(job.id)
         second.gate.set()
-        await house.until(job.id)
+        await harness.until(job.id)
     finally:
-        await house.close()
+        await harness.close()
     assert progress is not None
     assert (progress.provider, progress.former) == ("Second", "First")

@@ -9,32 +9,32 @@ from bot.providers.interface import Running
 from storage.upkeep.finding import Finding
 from storage.upkeep.invariants import Terms, audit
 from storage.upkeep.snapshots import back_up, restore
-from tests.support.harness import House
+from tests.support.harness import Harness
 
 KEEP = timedelta(hours=24)
 
 
-def look(house: House, *, drained: bool = False) -> list[Finding]:
-    terms = Terms(now=house.clock.now(), keep=KEEP, drained=drained)
-    return audit(house.root / "stemcord.db", house.root / "jobs", terms)
+def look(harness: Harness, *, drained: bool = False) -> list[Finding]:
+    terms = Terms(now=harness.clock.now(), keep=KEEP, drained=drained)
+    return audit(harness.root / "stemcord.db", harness.root / "jobs", terms)
 
 
 def broken(findings: list[Finding]) -> list[str]:
     return [str(each) for each in findings if not each.is_good]
 
 
-async def test_every_moment_of_a_busy_house_is_clean(house: House) -> None:
+async def test_every_moment_of_a_busy_house_is_clean(harness: Harness) -> None:
     users = [UserId(number) for number in range(1, 9)]
-    splits = asyncio.gather(*(house.split(user_id=user) for user in users for _ in range(2)))
+    splits = asyncio.gather(*(harness.split(user_id=user) for user in users for _ in range(2)))
     looked_at: list[list[Finding]] = []
     while not looked_at or look_again(looked_at[-1]):
-        findings = await asyncio.to_thread(look, house)
+        findings = await asyncio.to_thread(look, harness)
         assert broken(findings) == []
         looked_at.append(findings)
         await asyncio.sleep(0)
     for job in await splits:
-        await house.until(job.id)
-    assert broken(look(house, drained=True)) == []
+        await harness.until(job.id)
+    assert broken(look(harness, drained=True)) == []
     assert len(looked_at) > 3
 
 
@@ -45,20 +45,20 @@ def look_again(findings: list[Finding]) -> bool:
 
 
 async def test_a_restored_house_goes_on_where_the_copy_was_made(
-    house: House, tmp_path: Path
+    harness: Harness, tmp_path: Path
 ) -> None:
-    house.provider.on_poll = [Running(0.5)] * 10_000
-    job = await house.split()
-    await house.until(job.id, State.PROCESSING)
+    harness.provider.on_poll = [Running(0.5)] * 10_000
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
     copy = await asyncio.to_thread(back_up, tmp_path / "stemcord.db", tmp_path / "copy.db")
-    house.provider.on_poll.clear()
-    await house.until(job.id, State.DELIVERED)
-    late = await house.split()
-    await house.until(late.id)
-    await house.close()
+    harness.provider.on_poll.clear()
+    await harness.until(job.id, State.DELIVERED)
+    late = await harness.split()
+    await harness.until(late.id)
+    await harness.close()
 
-    restore(copy.path, tmp_path / "stemcord.db", house.clock.now())
-    again = await House.build(house.root, clock=house.clock)
+    restore(copy.path, tmp_path / "stemcord.db", harness.clock.now())
+    again = await Harness.build(harness.root, clock=harness.clock)
     await again.services.retention.sweep_orphans()
     assert await again.services.splits.resume() == 1
     assert (await again.until(job.id)).state is State.DELIVERED

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bot.delivery.port import Parcel, ParcelFile
+from bot.delivery.port import Delivery, DeliveryFile
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import SAMPLE_RATE, PeriodKind, Usage, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
@@ -64,13 +64,13 @@ def a_usage(**changes: Any) -> Usage:
     return Usage(**{**fields, **changes})
 
 
-def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Parcel:
+def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Delivery:
     """Write two stems and a picture, and return them as a parcel."""
     files = []
     for stem in (Stem.INSTRUMENTAL, Stem.VOCALS):
         path = folder / stem_filename(title, stem, AudioFormat.MP3)
         path.write_bytes(b"sound")
-        files.append(ParcelFile(path=path, filename=path.name, stem=stem, size_bytes=5))
+        files.append(DeliveryFile(path=path, filename=path.name, stem=stem, size_bytes=5))
     picture = folder / "waveforms.png"
     picture.write_bytes(b"png")
     fields: dict[str, Any] = {
@@ -79,4 +79,4 @@ def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Parce
         "audio_format": AudioFormat.MP3,
         "usage": a_usage(),
     }
-    return Parcel(**{**fields, **changes})
+    return Delivery(**{**fields, **changes})

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
-from bot.delivery.port import Delivered, Parcel, Refused
+from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId
@@ -199,14 +199,14 @@ class FakeDelivery:
     """Shows parcels to nobody and remembers them."""
 
     def __init__(self) -> None:
-        self.shown: list[tuple[Job, Parcel]] = []
+        self.shown: list[tuple[Job, Delivery]] = []
         self.answers: list[Delivered | Refused | Exception] = []
         self.forgotten: list[JobId] = []
 
     def forget(self, job_id: JobId) -> None:
         self.forgotten.append(job_id)
 
-    async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+    async def deliver(self, job: Job, parcel: Delivery) -> Delivered | Refused:
         self.shown.append((job, parcel))
         answer = self.answers.pop(0) if self.answers else Delivered(message_id=77)
         if isinstance(answer, Exception):

@@ -26,7 +26,7 @@ from bot.domain.recipes import AudioFormat
 from bot.net.downloads import DownloadFailed, DownloadRefused
 from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from tests.support.fakes import FakeProvider, PollAnswer
-from tests.support.harness import House
+from tests.support.harness import Harness
 
 
 class Pause(asyncio.Event):
@@ -62,11 +62,11 @@ class Vendor(FakeProvider):
 
 
 Vendors = tuple[Vendor, ...]
-Befall = Callable[[House, Vendors], None]
+Befall = Callable[[Harness, Vendors], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Luck:
+class FaultPlan:
     """One thing that may happen during a step."""
 
     name: str
@@ -78,31 +78,31 @@ class Luck:
         return self.name
 
 
-def heal(house: House, vendors: Vendors) -> None:
+def heal(harness: Harness, vendors: Vendors) -> None:
     """Let everything go well again."""
-    house.downloads.gate, house.downloads.errors = None, []
-    house.audio.decode_error = None
-    house.delivery.answers, house.audio.bytes_at = [], {}
+    harness.downloads.gate, harness.downloads.errors = None, []
+    harness.audio.decode_error = None
+    harness.delivery.answers, harness.audio.bytes_at = [], {}
     for vendor in vendors:
         vendor.on_submit, vendor.on_poll, vendor.loses_results = [], [], False
         vendor.gate = None
 
 
-def _luck(name: str, befall: Befall, *leads_to: State, is_good: bool = False) -> Luck:
-    return Luck(name, frozenset(leads_to), befall, is_good)
+def _luck(name: str, befall: Befall, *leads_to: State, is_good: bool = False) -> FaultPlan:
+    return FaultPlan(name, frozenset(leads_to), befall, is_good)
 
 
-def _good(*leads_to: State) -> Luck:
+def _good(*leads_to: State) -> FaultPlan:
     return _luck("good", heal, *leads_to, is_good=True)
 
 
 def _download(error: Exception) -> Befall:
-    return lambda house, _: house.downloads.errors.append(error)
+    return lambda harness, _: harness.downloads.errors.append(error)
 
 
 def _decode(error: Exception) -> Befall:
-    def befall(house: House, _: Vendors) -> None:
-        house.audio.decode_error = error
+    def befall(harness: Harness, _: Vendors) -> None:
+        harness.audio.decode_error = error
 
     return befall
 
@@ -110,43 +110,43 @@ def _decode(error: Exception) -> Befall:
 _WAITING = (State.HELD, State.SUBMITTING, State.FAILED)
 
 
-def _submit_error(error: ProviderError) -> Luck:
-    def befall(_: House, vendors: Vendors) -> None:
+def _submit_error(error: ProviderError) -> FaultPlan:
+    def befall(_: Harness, vendors: Vendors) -> None:
         for vendor in vendors:
             vendor.on_submit = [error]
 
     return _luck(type(error).__name__, befall, *_WAITING)
 
 
-def _at_once(_: House, vendors: Vendors) -> None:
+def _at_once(_: Harness, vendors: Vendors) -> None:
     for vendor in vendors:
         vendor.on_submit = [vendor.finishes()]
 
 
 def _polled(answer: PollAnswer) -> Befall:
-    def befall(_: House, vendors: Vendors) -> None:
+    def befall(_: Harness, vendors: Vendors) -> None:
         for vendor in vendors:
             vendor.on_poll = [answer]
 
     return befall
 
 
-def _half(_: House, vendors: Vendors) -> None:
+def _half(_: Harness, vendors: Vendors) -> None:
     for vendor in vendors:
         vendor.on_poll = [Finished(vendor.finishes().files[:1])]
 
 
-def _not_brought(_: House, vendors: Vendors) -> None:
+def _not_brought(_: Harness, vendors: Vendors) -> None:
     for vendor in vendors:
         vendor.loses_results = True
 
 
 def _handed_over(answer: Delivered | Refused | Exception) -> Befall:
-    return lambda house, _: house.delivery.answers.append(answer)
+    return lambda harness, _: harness.delivery.answers.append(answer)
 
 
-def _fits_nowhere(house: House, _: Vendors) -> None:
-    house.audio.bytes_at = dict.fromkeys(AudioFormat, 2**40)
+def _fits_nowhere(harness: Harness, _: Vendors) -> None:
+    harness.audio.bytes_at = dict.fromkeys(AudioFormat, 2**40)
 
 
 # Results that a provider announced before are fetched whatever it says now.
@@ -163,7 +163,7 @@ _SENDING = (
     _submit_error(SubmitUncertain()),
 )
 
-LUCK: dict[State, tuple[Luck, ...]] = {
+LUCK: dict[State, tuple[FaultPlan, ...]] = {
     State.RECEIVED: (
         _good(State.HELD),
         _luck("not now", _download(DownloadFailed()), State.RECEIVED, State.FAILED),

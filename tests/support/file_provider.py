@@ -14,7 +14,7 @@ Version = Path | ProviderError
 Versions = Version | Sequence[Version]
 
 
-class Shelf(FakeProvider):
+class FileProvider(FakeProvider):
     """Finishes at its first poll; each file may be another one from fetch to fetch."""
 
     def __init__(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bot.audio.tools import AudioTools
-from bot.cli.app import Outside, Services, compose
+from bot.cli.app import Dependencies, Services, compose
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
@@ -39,7 +39,7 @@ REQUEST = Request(
 REPLY = Reply(channel_id=5, context=Context.GUILD, application_id=6, guild_id=7, token="secret")
 
 
-class House:
+class Harness:
     """Services with everything a test wants to set or see."""
 
     def __init__(self, root: Path, db: Database, providers: Sequence[Any]) -> None:
@@ -74,31 +74,31 @@ class House:
         """
         (root / "jobs").mkdir(exist_ok=True)
         db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
-        house = cls(root, db, providers or (FakeProvider(),))
-        house.clock = clock or house.clock
-        house.delivery = delivers or house.delivery
+        harness = cls(root, db, providers or (FakeProvider(),))
+        harness.clock = clock or harness.clock
+        harness.delivery = delivers or harness.delivery
         fields = Settings(_env_file=None).model_copy(
             update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         )
         store = Store(
             db=db,
-            jobs=house.jobs,
-            ledger=Ledger(db=db, clock=house.clock),
+            jobs=harness.jobs,
+            ledger=Ledger(db=db, clock=harness.clock),
             meta=Meta(db=db),
-            files=house.files,
+            files=harness.files,
         )
-        outside = Outside(
-            providers=house.providers,
-            downloads=house.downloads,  # type: ignore[arg-type] # fakes match by shape
-            audio=audio or house.audio,  # type: ignore[arg-type] # fakes match by shape
-            delivery=house.delivery,
-            clock=house.clock,
+        outside = Dependencies(
+            providers=harness.providers,
+            downloads=harness.downloads,  # type: ignore[arg-type] # fakes match by shape
+            audio=audio or harness.audio,  # type: ignore[arg-type] # fakes match by shape
+            delivery=harness.delivery,
+            clock=harness.clock,
             listener=listener,
             renewal=renewal,
         )
-        house.services = compose(fields, store, house.board, outside)
-        house.services.runner.start(house.services.steps)
-        return house
+        harness.services = compose(fields, store, harness.board, outside)
+        harness.services.runner.start(harness.services.steps)
+        return harness
 
     @property
     def provider(self) -> FakeProvider:

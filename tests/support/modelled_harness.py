@@ -18,14 +18,14 @@ import pytest
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Period, PeriodKind, period_at
-from bot.jobs.step_result import Over
+from bot.jobs.step_result import Done
 from bot.jobs.steps import Steps
 from storage.stores.ledger import Ledger
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeClock
-from tests.support.fault_plan import LUCK, Luck, Pause, Vendor, heal
-from tests.support.harness import REPLY, REQUEST, House
-from tests.support.reference_model import Paper, PaperJob
+from tests.support.fault_plan import LUCK, FaultPlan, Pause, Vendor, heal
+from tests.support.harness import REPLY, REQUEST, Harness
+from tests.support.reference_model import ReferenceJob, ReferenceModel
 
 USERS = (UserId(1), UserId(2))
 OWNER, STRANGER = UserId(8), UserId(9)
@@ -46,14 +46,14 @@ class PromptedSteps:
     def prompt(self, job_id: JobId) -> None:
         self._prompted = job_id
 
-    async def advance(self, job_id: JobId) -> Over:
+    async def advance(self, job_id: JobId) -> Done:
         if job_id == self._prompted:
             self._prompted = None
             await self._steps.advance(job_id)
-        return Over()
+        return Done()
 
 
-class Town:
+class ModelledHarness:
     """A small house, its world, and the paper."""
 
     def __init__(self) -> None:
@@ -67,8 +67,8 @@ class Town:
             Vendor("second"),
             Vendor("local", is_hosted=False, is_resubmittable=True),
         )
-        self.paper = Paper(allowance=12)
-        self._house: House
+        self.reference = ReferenceModel(allowance=12)
+        self._house: Harness
 
     @property
     def period(self) -> Period:
@@ -78,11 +78,11 @@ class Town:
     # The house opens, goes down and comes back.
 
     async def open(self) -> None:
-        self._house = await House.build(
+        self._house = await Harness.build(
             self._root,
             *self._vendors,
             clock=self._clock,
-            quota_minutes=self.paper.allowance,
+            quota_minutes=self.reference.allowance,
             max_active_jobs=MAX_ACTIVE,
         )
         heal(self._house, self._vendors)
@@ -90,16 +90,16 @@ class Town:
         self._house.services.runner.start(self._steps)  # type: ignore[arg-type] # fits by shape
         await self._house.services.retention.sweep_orphans()
         await self._house.services.splits.resume()
-        for job in self.paper.in_state(State.RECEIVED):
+        for job in self.reference.in_state(State.RECEIVED):
             if not job.is_acknowledged:
                 self._move(job, State.CANCELLED)
 
     async def crash(self, new_allowance: int) -> None:
         await self._house.db.close()  # what is on disk is all that is left
-        self.paper.allowance = new_allowance
+        self.reference.allowance = new_allowance
         await self.open()
 
-    async def crash_while_sending(self, job: PaperJob, *, is_stopped: bool) -> None:
+    async def crash_while_sending(self, job: ReferenceJob, *, is_stopped: bool) -> None:
         """Go down with a submit on its way: killed, or stopped with time to write it down."""
         job.is_lucky = False
         pause = self._pause()
@@ -111,7 +111,7 @@ class Town:
             await self._house.db.close()  # nothing that is said from here on is written
         await self._house.services.submits.aclose(grace_s=0)
         await asyncio.gather(step, return_exceptions=True)
-        await self.crash(self.paper.allowance)
+        await self.crash(self.reference.allowance)
 
     async def wait(self, hours: float) -> None:
         self._clock.move(hours=hours)
@@ -126,16 +126,16 @@ class Town:
     async def ask(self, user: UserId, minutes: int, *, hears: bool | None) -> None:
         """Send a request; whether its acknowledgement `hears` back is None while nobody knows."""
         interaction = next(self._interactions)
-        if self.paper.left(user, self.period.key) == 0:
+        if self.reference.left(user, self.period.key) == 0:
             with pytest.raises(QuotaExceeded):
                 await self._receive(interaction, user)
-        elif self.paper.active(user) == MAX_ACTIVE:
+        elif self.reference.active(user) == MAX_ACTIVE:
             with pytest.raises(Rejected, match=Reason.TOO_MANY_JOBS):
                 await self._receive(interaction, user)
         else:
             stored = await self._receive(interaction, user)
-            job = PaperJob(stored.id, user, interaction, minutes)
-            self.paper.jobs[job.id] = job
+            job = ReferenceJob(stored.id, user, interaction, minutes)
+            self.reference.jobs[job.id] = job
             await self._hear(job, hears)
 
     async def _receive(self, interaction: int, user: UserId) -> Job:
@@ -145,7 +145,7 @@ class Town:
             reply=REPLY,
         )
 
-    async def _hear(self, job: PaperJob, hears: bool | None) -> None:
+    async def _hear(self, job: ReferenceJob, hears: bool | None) -> None:
         splits = self._house.services.splits
         if hears:
             await splits.acknowledged(job.id, message_id=70)
@@ -154,19 +154,19 @@ class Town:
             await splits.unacknowledged(job.id)
             self._move(job, State.CANCELLED)
 
-    async def ask_again(self, job: PaperJob) -> None:
+    async def ask_again(self, job: ReferenceJob) -> None:
         assert (await self._receive(job.interaction_id, job.user_id)).id == job.id
 
-    async def cancel(self, job: PaperJob) -> None:
+    async def cancel(self, job: ReferenceJob) -> None:
         is_too_late = job.state.is_final or job.state is State.READY
         await self._house.services.splits.cancel(job.id, user_id=job.user_id)
         await self._note(job, job.state if is_too_late else State.CANCELLED)
 
-    async def cancel_as_a_stranger(self, job: PaperJob) -> None:
+    async def cancel_as_a_stranger(self, job: ReferenceJob) -> None:
         with pytest.raises(NotFound):
             await self._house.services.splits.cancel(job.id, user_id=STRANGER)
 
-    async def cancel_in_mid_step(self, job: PaperJob) -> None:
+    async def cancel_in_mid_step(self, job: ReferenceJob) -> None:
         """Cancel while the job's step waits for a download or a provider, which then answers."""
         runner, pause = self._house.services.runner, self._pause()
         self._prepare(job)
@@ -185,10 +185,10 @@ class Town:
 
     async def grant(self, user: UserId, minutes: int) -> None:
         await self._ledger.grant(user, minutes, self.period, OWNER)
-        self.paper.accounts[user, self.period.key].granted += minutes
+        self.reference.accounts[user, self.period.key].granted += minutes
 
     async def reset(self, user: UserId) -> None:
-        account = self.paper.accounts[user, self.period.key]
+        account = self.reference.accounts[user, self.period.key]
         assert await self._ledger.reset(user, self.period, OWNER) == account.used
         account.used = 0
 
@@ -197,12 +197,12 @@ class Town:
     async def rounds(self, fates: Sequence[int]) -> None:
         """Move every job one step for each of the fates; 0 is a good one."""
         for fate in fates:
-            for number, job in enumerate(self.paper.in_state(*LUCK)):
+            for number, job in enumerate(self.reference.in_state(*LUCK)):
                 good, *bad = LUCK[job.state]
                 chances = [*[good] * len(bad), *bad]
                 await self._step(job, chances[(fate + 7 * fate * number) % len(chances)])
 
-    async def _step(self, job: PaperJob, luck: Luck) -> None:
+    async def _step(self, job: ReferenceJob, luck: FaultPlan) -> None:
         called = [len(vendor.submits) for vendor in self._vendors]
         leads_to = await self._leads_to(job, luck)
         self._prepare(job)
@@ -215,11 +215,11 @@ class Town:
         if called != [len(vendor.submits) for vendor in self._vendors]:
             assert job.state is (State.PROCESSING if luck.is_good else State.SUBMITTING)
 
-    async def _leads_to(self, job: PaperJob, luck: Luck) -> Collection[State]:
+    async def _leads_to(self, job: ReferenceJob, luck: FaultPlan) -> Collection[State]:
         if job.state is State.RECEIVED and not job.is_acknowledged:
             return {State.RECEIVED}
         if job.state is State.RECEIVED and luck.is_good:
-            fits = job.minutes <= self.paper.left(job.user_id, self.period.key)
+            fits = job.minutes <= self.reference.left(job.user_id, self.period.key)
             job.is_lucky &= fits
             return {State.HELD if fits else State.FAILED}
         if job.state is State.READY and (await self._house.job(job.id)).files_expired:
@@ -233,11 +233,11 @@ class Town:
         """Compare the store with the paper, and what vendors got with what they may get."""
         rows = await self._house.db.read("SELECT id, state FROM jobs")
         there = {row["id"]: row["state"] for row in rows}
-        assert there == {job.id: job.state for job in self.paper.jobs.values()}
+        assert there == {job.id: job.state for job in self.reference.jobs.values()}
         for user in USERS:
             for period in periods:
-                usage = await self._ledger.usage(user, period, self.paper.allowance)
-                account = self.paper.accounts[user, period.key]
+                usage = await self._ledger.usage(user, period, self.reference.allowance)
+                account = self.reference.accounts[user, period.key]
                 assert (usage.granted, usage.used, usage.held) == account.figures
         first, second, local = (vendor.sent.values() for vendor in self._vendors)
         assert max([*first, *second], default=0) <= 1
@@ -245,13 +245,13 @@ class Town:
 
     async def see_it_through(self) -> None:
         """Let all go well from now on: every job ends, and the audit is content."""
-        await self.crash(self.paper.allowance)
+        await self.crash(self.reference.allowance)
         for _ in range(ROUNDS):
-            for job in self.paper.in_state(*LUCK):
+            for job in self.reference.in_state(*LUCK):
                 await self._step(job, LUCK[job.state][0])
             self._clock.move(minutes=1)
-        assert self.paper.in_state(*LUCK) == []
-        lucky = {job.state for job in self.paper.jobs.values() if job.is_lucky}
+        assert self.reference.in_state(*LUCK) == []
+        lucky = {job.state for job in self.reference.jobs.values() if job.is_lucky}
         assert lucky <= {State.DELIVERED, State.CANCELLED}
         await self.write_replies()
         await self._house.services.retention.sweep()
@@ -278,17 +278,17 @@ class Town:
             vendor.gate = pause
         return pause
 
-    def _prepare(self, job: PaperJob) -> None:
+    def _prepare(self, job: ReferenceJob) -> None:
         """Let the next file that is downloaded be this job's song, short of a minute or over."""
         self._house.downloads.song = job.id.encode()
         short_s = 0.5 if job.interaction_id % 2 else 59.5
         self._house.audio.duration_s = job.minutes * 60 - short_s
 
-    async def _note(self, job: PaperJob, *expected: State) -> None:
+    async def _note(self, job: ReferenceJob, *expected: State) -> None:
         """Write down where the job is now, which has to be one of the expected states."""
         state = (await self._house.job(job.id)).state
         assert state in expected, f"{job.state} went to {state}, not to any of {expected}"
         self._move(job, state)
 
-    def _move(self, job: PaperJob, state: State) -> None:
-        self.paper.move(job, state, self.period.key)
+    def _move(self, job: ReferenceJob, state: State) -> None:
+        self.reference.move(job, state, self.period.key)

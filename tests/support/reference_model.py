@@ -23,7 +23,7 @@ class Account:
 
 
 @dataclass(slots=True, eq=False)
-class PaperJob:
+class ReferenceJob:
     """One job, and where its minutes lie."""
 
     id: JobId
@@ -40,14 +40,14 @@ class PaperJob:
 
 
 @dataclass(slots=True)
-class Paper:
+class ReferenceModel:
     """Everything that was written down."""
 
     allowance: int
     accounts: defaultdict[tuple[UserId, str], Account] = field(
         default_factory=lambda: defaultdict(Account)
     )
-    jobs: dict[JobId, PaperJob] = field(default_factory=dict)
+    jobs: dict[JobId, ReferenceJob] = field(default_factory=dict)
 
     def left(self, user_id: UserId, period: str) -> int:
         account = self.accounts[user_id, period]
@@ -57,10 +57,10 @@ class Paper:
         own = [job for job in self.jobs.values() if job.user_id == user_id]
         return sum(not job.state.is_final for job in own)
 
-    def in_state(self, *states: State) -> list[PaperJob]:
+    def in_state(self, *states: State) -> list[ReferenceJob]:
         return [job for job in self.jobs.values() if job.state in states]
 
-    def move(self, job: PaperJob, to: State, period: str) -> None:
+    def move(self, job: ReferenceJob, to: State, period: str) -> None:
         """Note the job's new state, and move its minutes accordingly."""
         was_holding, is_holding = job.state in HOLDING, to in HOLDING
         if is_holding and not was_holding:

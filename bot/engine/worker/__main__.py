@@ -27,7 +27,7 @@ from bot.engine.protocol import (
     Progress,
     Reply,
     Separate,
-    Trouble,
+    SeparationFault,
     read_request,
     to_line,
 )
@@ -106,15 +106,15 @@ class Worker:
         except _CalledOff:
             return Cancelled(id=request.id)
         except SpoolMismatch as exc:
-            return _failed(request, Trouble.MIXTURE, exc)
+            return _failed(request, SeparationFault.MIXTURE, exc)
         except DamagedModel as exc:
-            return _failed(request, Trouble.MODEL, exc)
+            return _failed(request, SeparationFault.MODEL, exc)
         except MemoryError as exc:
-            return _failed(request, Trouble.MEMORY, exc)
+            return _failed(request, SeparationFault.MEMORY, exc)
         except OSError as exc:
             if exc.errno not in DISK_FULL:
                 raise
-            return _failed(request, Trouble.DISK_FULL, exc)
+            return _failed(request, SeparationFault.DISK_FULL, exc)
 
     def _separate(self, request: Separate) -> Done:
         self._next_progress_at = 0.0
@@ -149,7 +149,7 @@ class Worker:
         self._outbox.flush()
 
 
-def _failed(request: Separate, trouble: Trouble, cause: BaseException) -> Failed:
+def _failed(request: Separate, trouble: SeparationFault, cause: BaseException) -> Failed:
     return Failed(id=request.id, trouble=trouble, detail=str(cause))
 
 

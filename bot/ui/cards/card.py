@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from bot.delivery.port import Parcel
+from bot.delivery.port import Delivery
 from bot.domain.errors import Reason
 from bot.domain.job import Context, Job, State
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
@@ -81,33 +81,33 @@ def card_of(job: Job, progress: Progress | None = None, *, is_closing: bool = Fa
     """
     lines = _lines(job, progress)
     if is_closing and not job.state.is_final:
-        lines = (*lines, "", say(messages.CLOSING, job_id=job.id))
+        lines = (*lines, "", gettext(messages.CLOSING, job_id=job.id))
     return Card(
         title=title_of(job),
         lines=lines,
         tone=_tone(job.state, progress),
         footer=job.id,
         buttons=_buttons(job),
-        plain=say(messages.STATES[job.state]),
+        plain=gettext(messages.STATES[job.state]),
     )
 
 
-def result_card(job: Job, parcel: Parcel) -> Card:
+def result_card(job: Job, parcel: Delivery) -> Card:
     """Draw the result, for the message that gets the parcel's files."""
     return _result(job, parcel, _cost(job, parcel), is_dm=job.reply.context is Context.BOT_DM)
 
 
-def forwarded_card(job: Job, parcel: Parcel) -> Card:
+def forwarded_card(job: Job, parcel: Delivery) -> Card:
     """Draw the result for the user's DM, because the reply cannot be reached."""
-    return _result(job, parcel, _cost(job, parcel), say(messages.CAME_BY_DM), is_dm=True)
+    return _result(job, parcel, _cost(job, parcel), gettext(messages.CAME_BY_DM), is_dm=True)
 
 
-def shown_again_card(job: Job, parcel: Parcel, *, is_dm: bool) -> Card:
+def shown_again_card(job: Job, parcel: Delivery, *, is_dm: bool) -> Card:
     """Draw stems that were delivered before; what they cost was said then."""
     return _result(job, parcel, is_dm=is_dm)
 
 
-def _result(job: Job, parcel: Parcel, *notes: str | None, is_dm: bool) -> Card:
+def _result(job: Job, parcel: Delivery, *notes: str | None, is_dm: bool) -> Card:
     wanted = FORMATS[job.request.audio_format]
     note = messages.sent(parcel.sent, wanted) if parcel.sent else None
     summary = _summary(job, stems_of(job.request.recipe), parcel.audio_format)
@@ -126,11 +126,11 @@ def continued_card(job: Job) -> Card:
     """Draw the head of the message that has those stems for which the reply had no room."""
     return Card(
         title=title_of(job),
-        lines=(say(messages.CONTINUED),),
+        lines=(gettext(messages.CONTINUED),),
         tone=Tone.DONE,
         footer=job.id,
         buttons=(_button(Action.DELETE, job),),
-        plain=say(messages.PLAIN_RESULT),
+        plain=gettext(messages.PLAIN_RESULT),
     )
 
 
@@ -139,11 +139,12 @@ def jobs_card(jobs: Sequence[Job]) -> Card:
     active = [job for job in jobs if is_cancellable(job)][:MAX_LISTED_BUTTONS]
     made = [job for job in jobs if job.has_stems]
     return Card(
-        title=say(labels.YOUR_SONGS),
-        lines=tuple(map(_listed, jobs)) or (say(messages.NO_JOBS),),
+        title=gettext(labels.YOUR_SONGS),
+        lines=tuple(map(_listed, jobs)) or (gettext(messages.NO_JOBS),),
         tone=Tone.QUIET,
         buttons=tuple(
-            Button(Action.CANCEL, job.id, say(labels.CANCEL_ONE, job_id=job.id)) for job in active
+            Button(Action.CANCEL, job.id, gettext(labels.CANCEL_ONE, job_id=job.id))
+            for job in active
         ),
         menu=_show_menu(made) if made else None,
     )
@@ -156,13 +157,13 @@ def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = Non
         lines += ["", *usage_texts.shared_lines(shared)]
     if pool is not None:
         lines += ["", usage_texts.pool_line(pool)]
-    return Card(title=say(labels.YOUR_MINUTES), lines=tuple(lines), tone=Tone.QUIET)
+    return Card(title=gettext(labels.YOUR_MINUTES), lines=tuple(lines), tone=Tone.QUIET)
 
 
 def help_card(offered: Sequence[Offer], limits: Limits) -> Card:
     """Explain the commands and this installation's limits."""
     lines = help_lines(
-        recipes=[say(RECIPES[offer.recipe]) for offer in offered],
+        recipes=[gettext(RECIPES[offer.recipe]) for offer in offered],
         max_file_mib=limits.max_file_mib,
         max_minutes=limits.max_duration_minutes,
     )
@@ -176,7 +177,7 @@ def is_cancellable(job: Job) -> bool:
 
 def title_of(job: Job) -> str:
     """Return a card's title, like `Neon Rain · Karaoke`."""
-    return f"{safe(job.title)} · {say(RECIPES[job.request.recipe])}"
+    return f"{safe(job.title)} · {gettext(RECIPES[job.request.recipe])}"
 
 
 def _buttons(job: Job) -> tuple[Button, ...]:
@@ -189,7 +190,7 @@ def _buttons(job: Job) -> tuple[Button, ...]:
     return ()
 
 
-def _result_buttons(job: Job, parcel: Parcel, *, is_dm: bool) -> tuple[Button, ...]:
+def _result_buttons(job: Job, parcel: Delivery, *, is_dm: bool) -> tuple[Button, ...]:
     formats = [_button(_FORMAT_BUTTONS[each], job) for each in parcel.alternatives]
     return (
         _button(Action.OTHER_RECIPE, job),
@@ -200,20 +201,20 @@ def _result_buttons(job: Job, parcel: Parcel, *, is_dm: bool) -> tuple[Button, .
 
 
 def _button(action: Action, job: Job) -> Button:
-    return Button(action, job.id, say(BUTTON_LABELS[action]))
+    return Button(action, job.id, gettext(BUTTON_LABELS[action]))
 
 
 def _show_menu(made: Sequence[Job]) -> Menu:
     choices = [
-        Choice(job.id, shortened(job.title), f"{say(RECIPES[job.request.recipe])} · {job.id}")
+        Choice(job.id, shortened(job.title), f"{gettext(RECIPES[job.request.recipe])} · {job.id}")
         for job in made
     ]
-    return Menu(custom_id=SHOW_MENU, placeholder=say(labels.SHOW_ONE), choices=tuple(choices))
+    return Menu(custom_id=SHOW_MENU, placeholder=gettext(labels.SHOW_ONE), choices=tuple(choices))
 
 
-def _cost(job: Job, parcel: Parcel) -> str | None:
+def _cost(job: Job, parcel: Delivery) -> str | None:
     if job.repeat_of is not None:
-        return say(messages.MADE_BEFORE)
+        return gettext(messages.MADE_BEFORE)
     return usage_texts.charge(job.minutes, parcel.usage) if job.minutes is not None else None
 
 
@@ -223,13 +224,13 @@ def _listed(job: Job) -> str:
 
 def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
     if job.state in (State.FAILED, State.CANCELLED):
-        why = messages.problem(job.problem) if job.problem else say(messages.STATES[job.state])
-        return (why, say(messages.NOTHING_CHARGED))
+        why = messages.problem(job.problem) if job.problem else gettext(messages.STATES[job.state])
+        return (why, gettext(messages.NOTHING_CHARGED))
     if job.state is State.KEPT:
-        return (messages.problem(job.problem) if job.problem else say(messages.KEPT),)
+        return (messages.problem(job.problem) if job.problem else gettext(messages.KEPT),)
     is_past = job.state is State.HELD and progress and progress.stage in _OF_THE_FILE
     if job.state is State.DELIVERED or progress is None or is_past:
-        return (say(messages.STATES[job.state]),)
+        return (gettext(messages.STATES[job.state]),)
     if progress.fraction is None:
         is_foreseen = progress.stage is Stage.SEPARATING and progress.eta_s
         return (messages.stage(progress), *((_wait_line(progress),) if is_foreseen else ()))
@@ -239,11 +240,11 @@ def _lines(job: Job, progress: Progress | None) -> tuple[str, ...]:
 def _bar_line(fraction: float, eta_s: float | None) -> str:
     if eta_s is None:
         return bar(fraction)
-    return say(labels.BAR_WITH_WAIT, bar=bar(fraction), wait=about(eta_s))
+    return gettext(labels.BAR_WITH_WAIT, bar=bar(fraction), wait=about(eta_s))
 
 
 def _wait_line(progress: Progress) -> str:
-    return capitalised(say(labels.WAIT, wait=about(progress.eta_s or 0)))
+    return capitalised(gettext(labels.WAIT, wait=about(progress.eta_s or 0)))
 
 
 def _summary(job: Job, stems: tuple[Stem, ...], audio_format: AudioFormat) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.domain.job import JobId
-from bot.i18n.translation import Text
+from bot.i18n.translation import Message
 
 SHOW_MENU = "show-one"
 """The custom id of the menu that shows a job again."""
@@ -24,16 +24,16 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-BUTTON_LABELS: dict[Action, Text] = {
-    Action.CANCEL: Text("Cancel"),
-    Action.TRY_AGAIN: Text("Try again"),
-    Action.OTHER_RECIPE: Text("Other recipe"),
-    Action.SHOW: Text("Show the stems"),
-    Action.AS_MP3: Text("As MP3"),
-    Action.AS_FLAC: Text("As FLAC"),
-    Action.AS_WAV: Text("As WAV"),
-    Action.TO_DM: Text("To my DM"),
-    Action.DELETE: Text("Delete"),
+BUTTON_LABELS: dict[Action, Message] = {
+    Action.CANCEL: Message("Cancel"),
+    Action.TRY_AGAIN: Message("Try again"),
+    Action.OTHER_RECIPE: Message("Other recipe"),
+    Action.SHOW: Message("Show the stems"),
+    Action.AS_MP3: Message("As MP3"),
+    Action.AS_FLAC: Message("As FLAC"),
+    Action.AS_WAV: Message("As WAV"),
+    Action.TO_DM: Message("To my DM"),
+    Action.DELETE: Message("Delete"),
 }
 
 

@@ -1,7 +1,7 @@
 """The lines of a card that lead to stems; Discord is not needed."""
 
-from bot.delivery.port import Parcel, ParcelLink
-from bot.i18n.translation import say
+from bot.delivery.port import Delivery, DeliveryLink
+from bot.i18n.translation import gettext
 from bot.ui.texts import messages
 from bot.ui.texts.figures import moment, row
 from bot.ui.texts.names import FORMATS, stem_name
@@ -10,19 +10,19 @@ LONGEST_PLAIN = 2000
 """What a message without a card may say."""
 
 
-def link_lines(parcel: Parcel) -> tuple[str, ...]:
+def link_lines(parcel: Delivery) -> tuple[str, ...]:
     """Return a line for each link."""
     return tuple(map(_line, parcel.links))
 
 
-def plain_result(parcel: Parcel) -> str:
+def plain_result(parcel: Delivery) -> str:
     """Say in fixed words that the stems are here; where that can be, with their links."""
-    plain = say(messages.PLAIN_RESULT)
+    plain = gettext(messages.PLAIN_RESULT)
     whole = "\n".join((plain, *link_lines(parcel)))
     return whole if len(whole) <= LONGEST_PLAIN else plain
 
 
-def _line(link: ParcelLink) -> str:
+def _line(link: DeliveryLink) -> str:
     label = stem_name(link.stem)
     if link.audio_format is not None:
         label = row([label, FORMATS[link.audio_format]])

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from bot.delivery.port import Parcel, ParcelFile
+from bot.delivery.port import Delivery, DeliveryFile
 from bot.ui.cards.card import Card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Enclosure:
+class AttachmentFile:
     """A file to attach."""
 
     path: Path
@@ -19,11 +19,11 @@ class Enclosure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
+class MessageContent:
     """The whole content of a message after an edit."""
 
     card: Card
-    files: tuple[Enclosure, ...] | None = None
+    files: tuple[AttachmentFile, ...] | None = None
     """In place of what is attached; None leaves that alone."""
     is_plain: bool = False
     """Fixed words only, in place of the card."""
@@ -36,20 +36,20 @@ class Sheet:
         return replace(self, is_plain=True, files=files)
 
 
-def enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+def attachment_files(parcel: Delivery) -> tuple[AttachmentFile, ...]:
     """Return the parcel's stems, and behind them their picture."""
-    stems = [*map(_enclosed, parcel.files)]
+    stems = [*map(_attachment_file, parcel.files)]
     if parcel.picture is not None:
         name = parcel.picture.name
-        stems.append(Enclosure(path=parcel.picture, filename=name, plain_filename=name))
+        stems.append(AttachmentFile(path=parcel.picture, filename=name, plain_filename=name))
     return tuple(stems)
 
 
-def more_enclosures(parcel: Parcel) -> tuple[Enclosure, ...]:
+def second_message_files(parcel: Delivery) -> tuple[AttachmentFile, ...]:
     """Return the stems that follow in a second message."""
-    return tuple(map(_enclosed, parcel.more))
+    return tuple(map(_attachment_file, parcel.more))
 
 
-def _enclosed(file: ParcelFile) -> Enclosure:
+def _attachment_file(file: DeliveryFile) -> AttachmentFile:
     plain = f"{file.stem.value}{file.path.suffix}"
-    return Enclosure(path=file.path, filename=file.filename, plain_filename=plain)
+    return AttachmentFile(path=file.path, filename=file.filename, plain_filename=plain)

@@ -12,7 +12,7 @@ from discord.app_commands import (
 )
 
 from bot.i18n.languages import Languages
-from bot.i18n.translation import Text, say, speaking
+from bot.i18n.translation import Message, active_language, gettext
 
 COMPOSE = "compose"
 
@@ -41,9 +41,9 @@ class CommandTranslator(Translator):
         language = self._languages.other_than_english(locale.value)
         if language is None:
             return None
-        with speaking(language):
+        with active_language(language):
             compose: Callable[[], str] | None = string.extras.get(COMPOSE)
-            words = compose() if compose else say(Text(string.message))
+            words = compose() if compose else gettext(Message(string.message))
         return None if words == string.message else words
 
 

@@ -8,11 +8,11 @@ import discord
 from bot.domain.errors import NotFound
 from bot.domain.job import Job, JobId, UserId
 from bot.domain.recipes import AudioFormat
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Action
 from bot.ui.client import Stemcord
 from bot.ui.components.menus import RecipeMenu
-from bot.ui.components.persistent_item import Control
+from bot.ui.components.persistent_item import PersistentItem
 from bot.ui.components.start_again import start_again
 from bot.ui.error_answers import say_privately
 from bot.ui.texts import messages
@@ -20,7 +20,7 @@ from bot.ui.texts import messages
 _JOB = r":(?P<job>[a-z0-9]+)"
 
 
-class JobButton(Control, template=r"(?!)"):
+class JobButton(PersistentItem, template=r"(?!)"):
     """A button whose custom id is its action and its job."""
 
     action: ClassVar[Action]
@@ -92,7 +92,7 @@ class OtherRecipeButton(JobButton, template="other" + _JOB):
         offers = interaction.client.services.splits.offers()
         view.add_item(RecipeMenu.offering(job, offers))
         await interaction.response.send_message(
-            say(messages.CHOOSE_RECIPE), view=view, ephemeral=True
+            gettext(messages.CHOOSE_RECIPE), view=view, ephemeral=True
         )
 
 
@@ -160,7 +160,7 @@ class DeleteButton(JobButton, template="delete" + _JOB):
             # By the interaction, which reaches the message wherever it stands.
             await interaction.delete_original_response()
         except discord.HTTPException:
-            await say_privately(interaction, say(messages.DELETE_REFUSED))
+            await say_privately(interaction, gettext(messages.DELETE_REFUSED))
 
 
 BUTTONS: dict[Action, type[JobButton]] = {

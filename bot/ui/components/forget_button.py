@@ -7,10 +7,10 @@ from typing import Any, Self
 import discord
 
 from bot.domain.job import UserId
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
 from bot.ui.client import Stemcord
-from bot.ui.components.persistent_item import Control
+from bot.ui.components.persistent_item import PersistentItem
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import privacy_texts as texts
 
@@ -25,13 +25,13 @@ class Step(StrEnum):
 _LABELS = {Step.ASK: texts.DELETE, Step.CONFIRMED: texts.CONFIRMED}
 
 
-class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
+class ForgetButton(PersistentItem, template=r"forget:(?P<step>ask|confirmed)"):
     """Asks whether everything shall be deleted, and deletes it."""
 
     def __init__(self, step: Step) -> None:
         super().__init__(
             discord.ui.Button(
-                label=say(_LABELS[step]),
+                label=gettext(_LABELS[step]),
                 custom_id=f"forget:{step}",
                 style=discord.ButtonStyle.danger,
             )
@@ -48,7 +48,9 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
         match self.step:
             case Step.ASK:
                 card = Card(
-                    title=say(texts.CONFIRM_TITLE), lines=texts.confirm_lines(), tone=Tone.FAILED
+                    title=gettext(texts.CONFIRM_TITLE),
+                    lines=texts.confirm_lines(),
+                    tone=Tone.FAILED,
                 )
                 view = view_with(Step.CONFIRMED)
                 await interaction.response.edit_message(embed=embed_of(card), view=view)
@@ -58,7 +60,9 @@ class ForgetButton(Control, template=r"forget:(?P<step>ask|confirmed)"):
                 privacy = interaction.client.services.privacy
                 songs = await privacy.forget(UserId(interaction.user.id))
                 card = Card(
-                    title=say(texts.DONE_TITLE), lines=(texts.done_line(songs),), tone=Tone.QUIET
+                    title=gettext(texts.DONE_TITLE),
+                    lines=(texts.done_line(songs),),
+                    tone=Tone.QUIET,
                 )
                 await interaction.edit_original_response(embed=embed_of(card), view=None)
 

@@ -8,17 +8,17 @@ import discord
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, UserId
 from bot.domain.recipes import Recipe
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.scheduling.plans import Offer
 from bot.ui.cards.controls import SHOW_MENU, Choice, Menu
 from bot.ui.client import Stemcord
 from bot.ui.commands.choices import recipe_choices
-from bot.ui.components.persistent_item import MenuControl
+from bot.ui.components.persistent_item import PersistentMenu
 from bot.ui.components.start_again import start_again
 from bot.ui.texts import labels
 
 
-class ShowMenu(MenuControl, template=SHOW_MENU):
+class ShowMenu(PersistentMenu, template=SHOW_MENU):
     """Shows the chosen one of the caller's jobs again."""
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
@@ -29,7 +29,7 @@ class ShowMenu(MenuControl, template=SHOW_MENU):
         await services.shows.show(interaction, job)
 
 
-class RecipeMenu(MenuControl, template=r"recipe:(?P<job>[a-z0-9]+)"):
+class RecipeMenu(PersistentMenu, template=r"recipe:(?P<job>[a-z0-9]+)"):
     """Splits a job's song again by the chosen recipe."""
 
     @classmethod
@@ -41,7 +41,9 @@ class RecipeMenu(MenuControl, template=r"recipe:(?P<job>[a-z0-9]+)"):
             raise Rejected(Reason.NO_PROVIDER)
         return cls(
             Menu(
-                custom_id=f"recipe:{job.id}", placeholder=say(labels.CHOOSE_STEMS), choices=choices
+                custom_id=f"recipe:{job.id}",
+                placeholder=gettext(labels.CHOOSE_STEMS),
+                choices=choices,
             )
         )
 

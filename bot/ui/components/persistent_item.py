@@ -11,7 +11,7 @@ from bot.ui.client import Stemcord
 from bot.ui.error_answers import answer_error
 
 
-class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
+class PersistentItem(discord.ui.DynamicItem[Any], template=r"(?!)"):
     """Answers errors from the same table as commands; discord.py would only log them."""
 
     @classmethod
@@ -36,14 +36,14 @@ class Control(discord.ui.DynamicItem[Any], template=r"(?!)"):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do it, and speak the language of whoever pressed."""
-        interaction.client.services.languages.speak(interaction.locale.value)
+        interaction.client.services.languages.activate(interaction.locale.value)
         try:
             await self.press(interaction)
         except Exception as exc:  # noqa: BLE001 - answered and logged there
             await answer_error(interaction, exc)
 
 
-class MenuControl(Control, template=r"(?!)"):
+class PersistentMenu(PersistentItem, template=r"(?!)"):
     """A menu that takes one choice."""
 
     def __init__(self, menu: Menu) -> None:

@@ -12,14 +12,14 @@ import discord
 from bot.domain.job import Entry, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.domain.titles import title_of
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.scheduling.plans import Offer
 from bot.ui.acknowledgement import start_split
 from bot.ui.cards.card import Card, Tone
 from bot.ui.cards.controls import Choice, Menu
 from bot.ui.client import Stemcord
 from bot.ui.commands.choices import recipe_choices
-from bot.ui.components.persistent_item import Control, MenuControl
+from bot.ui.components.persistent_item import PersistentItem, PersistentMenu
 from bot.ui.context import reply_of
 from bot.ui.texts import labels, messages
 from bot.ui.texts.names import RECIPES
@@ -45,7 +45,9 @@ def recipes_view(offers: Iterable[Offer], message_id: int, number: int) -> disco
         choices = tuple(Choice(each.value, each.name) for each in recipe_choices(rest))
         custom_id = f"more:{message_id}:{number}"
         view.add_item(
-            MoreMenu(Menu(custom_id=custom_id, placeholder=say(labels.MORE_STEMS), choices=choices))
+            MoreMenu(
+                Menu(custom_id=custom_id, placeholder=gettext(labels.MORE_STEMS), choices=choices)
+            )
         )
     return view
 
@@ -60,7 +62,7 @@ def songs_view(songs: Sequence[Source], message_id: int, *, is_for_dm: bool) -> 
     view = discord.ui.View(timeout=None)
     custom_id = f"{kind.prefix}:{message_id}"
     view.add_item(
-        kind(Menu(custom_id=custom_id, placeholder=say(labels.CHOOSE_SONG), choices=choices))
+        kind(Menu(custom_id=custom_id, placeholder=gettext(labels.CHOOSE_SONG), choices=choices))
     )
     return view
 
@@ -68,7 +70,9 @@ def songs_view(songs: Sequence[Source], message_id: int, *, is_for_dm: bool) -> 
 def song_card(song: Source) -> Card:
     """Ask what to make of a song."""
     return Card(
-        title=safe(title_of(song.filename)), lines=(say(messages.CHOOSE_RECIPE),), tone=Tone.WAITING
+        title=safe(title_of(song.filename)),
+        lines=(gettext(messages.CHOOSE_RECIPE),),
+        tone=Tone.WAITING,
     )
 
 
@@ -97,7 +101,7 @@ async def make(
     await start_split(interaction, services.splits, request=request, reply=reply)
 
 
-class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
+class MakeButton(PersistentItem, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
     """Makes one recipe of one song."""
 
     def __init__(self, recipe: Recipe, message_id: int, number: int) -> None:
@@ -106,7 +110,7 @@ class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
             style = discord.ButtonStyle.primary
         custom_id = f"make:{recipe}:{message_id}:{number}"
         super().__init__(
-            discord.ui.Button(label=say(RECIPES[recipe]), style=style, custom_id=custom_id)
+            discord.ui.Button(label=gettext(RECIPES[recipe]), style=style, custom_id=custom_id)
         )
         self._asked = (message_id, number, recipe)
 
@@ -122,7 +126,7 @@ class MakeButton(Control, template=r"make:(?P<recipe>[a-z0-9-]+):" + _SONG):
         await make(interaction, song, entry=Entry.MESSAGE, recipe=recipe)
 
 
-class MoreMenu(MenuControl, template="more:" + _SONG):
+class MoreMenu(PersistentMenu, template="more:" + _SONG):
     """Makes one of the further recipes of one song."""
 
     async def press(self, interaction: discord.Interaction[Stemcord]) -> None:
@@ -133,7 +137,7 @@ class MoreMenu(MenuControl, template="more:" + _SONG):
         await make(interaction, song, entry=Entry.MESSAGE, recipe=recipe)
 
 
-class SongMenu(MenuControl, template=r"song:(?P<message>\d+)"):
+class SongMenu(PersistentMenu, template=r"song:(?P<message>\d+)"):
     """Turns to one of a message's songs, and offers recipes for it."""
 
     prefix = "song"
@@ -145,12 +149,12 @@ class SongMenu(MenuControl, template=r"song:(?P<message>\d+)"):
         services = interaction.client.services
         song = await services.picks.find(interaction, message_id, number)
         await interaction.response.send_message(
-            f"**{safe(title_of(song.filename))}**\n{say(messages.CHOOSE_RECIPE)}",
+            f"**{safe(title_of(song.filename))}**\n{gettext(messages.CHOOSE_RECIPE)}",
             view=recipes_view(services.splits.offers(), message_id, number),
         )
 
 
-class PickMenu(MenuControl, template=r"pick:(?P<message>\d+)"):
+class PickMenu(PersistentMenu, template=r"pick:(?P<message>\d+)"):
     """Splits one of a message's songs as the message's own command would have."""
 
     prefix = "pick"

@@ -5,9 +5,16 @@ import logging
 import discord
 
 from bot.domain.job import UserId
-from bot.ui.cards.message_content import Sheet
-from bot.ui.discord_refusals import Meaning
-from bot.ui.replies.message_requests import NotShown, Shown, WriteRefused, asked, or_plainly, post
+from bot.ui.cards.message_content import MessageContent
+from bot.ui.discord_refusals import FailureKind
+from bot.ui.replies.message_requests import (
+    Edited,
+    NotEdited,
+    WriteRefused,
+    post,
+    translate_errors,
+    with_plain_fallback,
+)
 
 log = logging.getLogger(__name__)
 
@@ -21,22 +28,24 @@ class DirectMessages:
     def __init__(self, *, client: discord.Client) -> None:
         self._client = client
 
-    async def send(self, user_id: UserId, sheet: Sheet, *, nonce: int) -> Shown | NotShown:
+    async def send(
+        self, user_id: UserId, sheet: MessageContent, *, nonce: int
+    ) -> Edited | NotEdited:
         """Send the sheet as a new message; Discord takes the same `nonce` once within minutes.
 
         Raises ReplyUnavailable when Discord cannot be reached or asks to wait.
         """
 
-        async def write(sheet: Sheet) -> int:
-            async with asked(sheet):
+        async def write(sheet: MessageContent) -> int:
+            async with translate_errors(sheet):
                 return await self._write(user_id, sheet, nonce)
 
         try:
-            return Shown(await or_plainly(write, sheet))
+            return Edited(await with_plain_fallback(write, sheet))
         except WriteRefused as exc:
             log.info("a direct message was refused: %s", exc)
-            return NotShown(f"directly: {exc}", is_too_large=exc.meaning is Meaning.TOO_LARGE)
+            return NotEdited(f"directly: {exc}", is_too_large=exc.meaning is FailureKind.TOO_LARGE)
 
-    async def _write(self, user_id: UserId, sheet: Sheet, nonce: int) -> int:
+    async def _write(self, user_id: UserId, sheet: MessageContent, nonce: int) -> int:
         channel = await self._client.create_dm(discord.Object(user_id))
         return await post(channel, sheet, nonce=nonce)

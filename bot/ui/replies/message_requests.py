@@ -10,9 +10,9 @@ import aiohttp
 import discord
 
 from bot.delivery.port import ReplyUnavailable
-from bot.ui.cards.message_content import Enclosure, Sheet
+from bot.ui.cards.message_content import AttachmentFile, MessageContent
 from bot.ui.components.rendering import embed_of, view_of
-from bot.ui.discord_refusals import Meaning, meaning_of
+from bot.ui.discord_refusals import FailureKind, failure_kind
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +21,14 @@ UPLOAD_WITHIN_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Edited:
     """The message shows the sheet."""
 
     message_id: int
 
 
 @dataclass(frozen=True, slots=True)
-class NotShown:
+class NotEdited:
     """No way is open."""
 
     detail: str
@@ -38,14 +38,14 @@ class NotShown:
 class WriteRefused(Exception):
     """Discord refused to write one message in one way."""
 
-    def __init__(self, meaning: Meaning, error: discord.HTTPException) -> None:
+    def __init__(self, meaning: FailureKind, error: discord.HTTPException) -> None:
         super().__init__(f"status {error.status}, code {error.code}")
         self.meaning = meaning
         self.status = error.status
 
 
 @asynccontextmanager
-async def asked(sheet: Sheet) -> AsyncIterator[None]:
+async def translate_errors(sheet: MessageContent) -> AsyncIterator[None]:
     """Bound a request that writes the sheet.
 
     Raises WriteRefused, and ReplyUnavailable when Discord cannot be reached or asks to wait.
@@ -54,8 +54,8 @@ async def asked(sheet: Sheet) -> AsyncIterator[None]:
         async with asyncio.timeout(UPLOAD_WITHIN_S if sheet.files else WRITE_WITHIN_S):
             yield
     except discord.HTTPException as exc:
-        meaning = meaning_of(exc)
-        if meaning is Meaning.LATER:
+        meaning = failure_kind(exc)
+        if meaning is FailureKind.LATER:
             raise ReplyUnavailable(f"status {exc.status}, code {exc.code}") from exc
         raise WriteRefused(meaning, exc) from exc
     except discord.RateLimited as exc:
@@ -64,29 +64,31 @@ async def asked(sheet: Sheet) -> AsyncIterator[None]:
         raise ReplyUnavailable(type(exc).__name__) from exc
 
 
-async def or_plainly(write: Callable[[Sheet], Awaitable[int]], sheet: Sheet) -> int:
+async def with_plain_fallback(
+    write: Callable[[MessageContent], Awaitable[int]], sheet: MessageContent
+) -> int:
     """Write the sheet, and once more in plain words where its own are not wanted."""
     try:
         return await write(sheet)
     except WriteRefused as exc:
-        if exc.meaning is not Meaning.UNWANTED:
+        if exc.meaning is not FailureKind.UNWANTED:
             raise
         log.warning("a reply is shown in plain words: %s", exc)
         return await write(sheet.in_plain_words())
 
 
-def opened(files: Sequence[Enclosure]) -> list[discord.File]:
+def open_files(files: Sequence[AttachmentFile]) -> list[discord.File]:
     """Open files for one request; discord.py closes them after it, and streams them until then."""
     return [discord.File(file.path, filename=file.filename) for file in files]
 
 
-async def post(channel: discord.abc.Messageable, sheet: Sheet, *, nonce: int | str) -> int:
+async def post(channel: discord.abc.Messageable, sheet: MessageContent, *, nonce: int | str) -> int:
     """Send the sheet and return the message's id; Discord takes a `nonce` once within minutes."""
     message = await channel.send(
         content=sheet.card.plain if sheet.is_plain else None,
         embeds=[] if sheet.is_plain else [embed_of(sheet.card)],
         view=view_of(sheet.card.buttons, sheet.card.menu),  # type: ignore[arg-type] # None means none
-        files=opened(sheet.files or ()),
+        files=open_files(sheet.files or ()),
         nonce=nonce,
     )
     return message.id

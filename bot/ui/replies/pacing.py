@@ -29,7 +29,7 @@ class Urgency(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class EditRequest:
     """An edit that somebody would like to make now."""
 
     job_id: JobId
@@ -51,7 +51,7 @@ class Pacing:
         self._lines: dict[int, dict[JobId, None]] = {}
         self._refusals: deque[float] = deque()
 
-    def wait_s(self, wish: Wish, now: float) -> float | None:
+    def wait_s(self, wish: EditRequest, now: float) -> float | None:
         """Return how long the edit must wait, 0 for not at all, None for not to be made.
 
         A last edit that must wait stands in line for its channel from then on: those that came
@@ -65,7 +65,7 @@ class Pacing:
             self._lines.setdefault(wish.channel_id, {})[wish.job_id] = None
         return wait_s
 
-    def made(self, wish: Wish, now: float) -> None:
+    def made(self, wish: EditRequest, now: float) -> None:
         """Note that an edit is being made."""
         self._leave_lines(wish.job_id)
         self._jobs[wish.job_id] = now
@@ -86,7 +86,7 @@ class Pacing:
         self._jobs.pop(job_id, None)
         self._leave_lines(job_id)
 
-    def _is_unwelcome(self, wish: Wish, now: float) -> bool:
+    def _is_unwelcome(self, wish: EditRequest, now: float) -> bool:
         while self._refusals and self._refusals[0] <= now - REFUSAL_WINDOW_S:
             self._refusals.popleft()
         if len(self._refusals) >= MAX_REFUSALS:
@@ -96,7 +96,7 @@ class Pacing:
         is_crowded = wish.urgency is Urgency.PROGRESS and wish.crowd > MAX_CROWD
         return is_crowded or wish.age_s >= OLD_MESSAGE_S
 
-    def _job_free_at(self, wish: Wish, now: float) -> float:
+    def _job_free_at(self, wish: EditRequest, now: float) -> float:
         last = self._jobs.get(wish.job_id)
         if last is None:
             return now
@@ -109,14 +109,14 @@ class Pacing:
                 is_young = wish.age_s < FIRST_MINUTE_S
                 return last + (PROGRESS_GAP_S if is_young else LATER_PROGRESS_GAP_S)
 
-    def _channel_free_at(self, wish: Wish, now: float) -> float:
+    def _channel_free_at(self, wish: EditRequest, now: float) -> float:
         if wish.channel_id is None or wish.channel_id not in self._channels:
             return now
         turns = 1 + self._ahead(wish.channel_id, wish)
         # Counted from the latest edit: whoever does not come for its turn is passed after a while.
         return self._channels[wish.channel_id] + turns * CHANNEL_GAP_S
 
-    def _ahead(self, channel_id: int, wish: Wish) -> int:
+    def _ahead(self, channel_id: int, wish: EditRequest) -> int:
         line = list(self._lines.get(channel_id, ()))
         return line.index(wish.job_id) if wish.job_id in line else len(line)
 

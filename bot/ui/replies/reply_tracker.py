@@ -8,14 +8,14 @@ from bot.delivery.port import Delivered
 from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress
 from bot.ui.cards.card import Card
-from bot.ui.replies.edit_routes import Way
+from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.pacing import Urgency
 
 MAX_PAUSE_S = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class Watched:
+class ReplyState:
     """One reply."""
 
     job: Job
@@ -27,7 +27,7 @@ class Watched:
     """What the shown card was drawn from."""
     is_closing: bool = False
     """Whether the shown card says that the reply will soon be out of reach."""
-    closed: set[Way] = field(default_factory=set)
+    closed: set[EditRoute] = field(default_factory=set)
     delivered: Delivered | None = None
     """The user has the stems, though the store may not know yet."""
     is_over: bool = False
@@ -74,23 +74,23 @@ class Watched:
         self.not_before = now + min(MAX_PAUSE_S, 2.0**self.failures)
 
 
-class Watchlist:
+class ReplyTracker:
     """Every reply that may change."""
 
     def __init__(self) -> None:
-        self._watched: dict[JobId, Watched] = {}
+        self._watched: dict[JobId, ReplyState] = {}
 
-    def __iter__(self) -> Iterator[Watched]:
+    def __iter__(self) -> Iterator[ReplyState]:
         """Go through them, the longest watched first."""
         return iter(self._watched.values())
 
-    def add(self, job: Job) -> Watched:
+    def add(self, job: Job) -> ReplyState:
         """Return the job's, which draws from this copy of it from now on."""
-        watched = self._watched.setdefault(job.id, Watched(job))
+        watched = self._watched.setdefault(job.id, ReplyState(job))
         watched.job = job
         return watched
 
-    def get(self, job_id: JobId) -> Watched | None:
+    def get(self, job_id: JobId) -> ReplyState | None:
         """Return the job's, if it is watched."""
         return self._watched.get(job_id)
 

@@ -5,20 +5,20 @@ import logging
 from collections import Counter
 from collections.abc import Container, Iterable
 
-from bot.delivery.port import Delivered, Parcel, Refused, ReplyUnavailable
+from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
 from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import Card, card_of, continued_card, forwarded_card, result_card
-from bot.ui.cards.message_content import Sheet, enclosures, more_enclosures
+from bot.ui.cards.message_content import MessageContent, attachment_files, second_message_files
 from bot.ui.replies.direct_messages import DirectMessages
-from bot.ui.replies.edit_routes import Routes, Way
-from bot.ui.replies.follow_up import Sequel
-from bot.ui.replies.message_requests import NotShown, Shown
-from bot.ui.replies.pacing import Pacing, Urgency, Wish
-from bot.ui.replies.reply_tracker import Watched, Watchlist
+from bot.ui.replies.edit_routes import EditRoute, EditRoutes
+from bot.ui.replies.follow_up import FollowUp
+from bot.ui.replies.message_requests import Edited, NotEdited
+from bot.ui.replies.pacing import EditRequest, Pacing, Urgency
+from bot.ui.replies.reply_tracker import ReplyState, ReplyTracker
 from storage.stores.job_store import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ SWEEP_S = 1.0
 """The longest time between two looks into the outbox, for changes that nobody announced."""
 
 
-class Replies:
+class ReplyWriter:
     """Writes replies from two sources: the outbox of jobs that changed, and their progress.
 
     It is also the `Delivery` of the services. At any time one edit of a reply is under way.
@@ -43,9 +43,9 @@ class Replies:
         jobs: JobStore,
         languages: Languages,
         board: ProgressBoard,
-        routes: Routes,
+        routes: EditRoutes,
         direct: DirectMessages,
-        sequel: Sequel,
+        sequel: FollowUp,
         pacing: Pacing,
         clock: Clock,
         round_gap_s: float = ROUND_GAP_S,
@@ -61,7 +61,7 @@ class Replies:
         self._clock = clock
         self._round_gap_s = round_gap_s
         self._sweep_s = sweep_s
-        self._watched = Watchlist()
+        self._watched = ReplyTracker()
         self._edits: set[asyncio.Task[None]] = set()
         self._crowds: Counter[int | None] = Counter()
         self._knows_unfinished = False
@@ -80,12 +80,12 @@ class Replies:
                 task.cancel()
             await asyncio.gather(*self._edits, return_exceptions=True)
 
-    async def deliver(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+    async def deliver(self, job: Job, parcel: Delivery) -> Delivered | Refused:
         """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable.
 
         What has come to the user is not sent again, until the job is forgotten here.
         """
-        self._languages.speak(job.reply.locale)
+        self._languages.activate(job.reply.locale)
         watched = self._watched.add(job)
         async with watched.lock:
             if watched.delivered is not None:
@@ -100,46 +100,46 @@ class Replies:
         if (watched := self._watched.get(job_id)) is not None:
             watched.is_over = True
 
-    async def _deliver(self, watched: Watched, parcel: Parcel) -> Delivered | Refused:
+    async def _deliver(self, watched: ReplyState, parcel: Delivery) -> Delivered | Refused:
         job, wish = watched.job, self._wish(watched, Urgency.FINAL)
         await self._turn(wish)
-        sheet = Sheet(card=result_card(job, parcel), files=enclosures(parcel))
+        sheet = MessageContent(card=result_card(job, parcel), files=attachment_files(parcel))
         match await self._edit(watched, wish, sheet):
-            case Shown(message_id):
+            case Edited(message_id):
                 return await self._with_the_rest(watched, parcel, message_id)
-            case NotShown(detail, is_too_large):
+            case NotEdited(detail, is_too_large):
                 if is_too_large:
                     return Refused(detail, too_large=True)
                 log.info("%s: its reply is out of reach: %s", job.id, detail)
                 return await self._send_directly(job, parcel)
 
     async def _with_the_rest(
-        self, watched: Watched, parcel: Parcel, message_id: int
+        self, watched: ReplyState, parcel: Delivery, message_id: int
     ) -> Delivered | Refused:
         """Send what the reply has no room for."""
         if not parcel.more:
             return Delivered(message_id)
         job = watched.job
-        sheet = Sheet(card=continued_card(job), files=more_enclosures(parcel))
+        sheet = MessageContent(card=continued_card(job), files=second_message_files(parcel))
         ways = self._routes.open_ways(job.reply, watched.closed)
         nonce = f"{job.interaction_id}-2"
         match await self._sequel.send(job.reply, sheet, ways=ways, nonce=nonce):
-            case Shown():
+            case Edited():
                 return Delivered(message_id)
-            case NotShown(detail, is_too_large):
+            case NotEdited(detail, is_too_large):
                 return Refused(detail, too_large=is_too_large, one_only=not is_too_large)
 
-    async def _send_directly(self, job: Job, parcel: Parcel) -> Delivered | Refused:
+    async def _send_directly(self, job: Job, parcel: Delivery) -> Delivered | Refused:
         if parcel.more:
             return Refused("a direct message is one message", one_only=True)
-        sheet = Sheet(card=forwarded_card(job, parcel), files=enclosures(parcel))
+        sheet = MessageContent(card=forwarded_card(job, parcel), files=attachment_files(parcel))
         match await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id):
-            case Shown():
+            case Edited():
                 return Delivered(None)
-            case NotShown(detail, is_too_large):
+            case NotEdited(detail, is_too_large):
                 return Refused(detail, too_large=is_too_large)
 
-    async def _turn(self, wish: Wish) -> None:
+    async def _turn(self, wish: EditRequest) -> None:
         while True:
             wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
             if not wait_s:
@@ -193,13 +193,13 @@ class Replies:
             task.add_done_callback(self._edits.discard)
         return len(due) <= room
 
-    def _precedence(self, watched: Watched) -> tuple[Urgency, float]:
+    def _precedence(self, watched: ReplyState) -> tuple[Urgency, float]:
         """Who was kept waiting goes first: by then its card shows what has happened since."""
         if watched.wanted is None:
             return watched.urgency, self._pacing.edited_at(watched.job.id)
         return watched.urgency, watched.owed_since
 
-    def _is_due(self, watched: Watched, now: float) -> bool:
+    def _is_due(self, watched: ReplyState, now: float) -> bool:
         if not watched.may_be_tended(now):
             return False
         if watched.holds_result:
@@ -212,9 +212,9 @@ class Replies:
             return False
         return not self._pacing.wait_s(self._wish(watched, watched.urgency), now)
 
-    async def _tend(self, watched: Watched) -> None:
+    async def _tend(self, watched: ReplyState) -> None:
         job_id = watched.job.id
-        self._languages.speak(watched.job.reply.locale)
+        self._languages.activate(watched.job.reply.locale)
         try:
             async with watched.lock:
                 await self._bring_up_to_date(watched)
@@ -227,7 +227,7 @@ class Replies:
         finally:
             watched.is_tended = False
 
-    async def _bring_up_to_date(self, watched: Watched) -> None:
+    async def _bring_up_to_date(self, watched: ReplyState) -> None:
         job, version = watched.job, watched.wanted
         message_id = None
         if not watched.holds_result:
@@ -248,19 +248,21 @@ class Replies:
         if job.state.is_final and watched.wanted is None:
             self._drop(job.id)
 
-    async def _show(self, watched: Watched, wish: Wish, card: Card) -> int | None:
-        answer = await self._edit(watched, wish, Sheet(card=card))
+    async def _show(self, watched: ReplyState, wish: EditRequest, card: Card) -> int | None:
+        answer = await self._edit(watched, wish, MessageContent(card=card))
         watched.shown = card
         watched.failures = 0
         match answer:
-            case Shown(message_id):
+            case Edited(message_id):
                 watched.found(message_id)
                 return message_id
-            case NotShown(detail):
+            case NotEdited(detail):
                 log.debug("%s: its reply stays as it is: %s", watched.job.id, detail)
                 return None
 
-    async def _edit(self, watched: Watched, wish: Wish, sheet: Sheet) -> Shown | NotShown:
+    async def _edit(
+        self, watched: ReplyState, wish: EditRequest, sheet: MessageContent
+    ) -> Edited | NotEdited:
         self._pacing.made(wish, self._clock.monotonic())
         closed_before = len(watched.closed)
         answer = await self._routes.show(watched.job.reply, sheet, closed=watched.closed)
@@ -268,11 +270,11 @@ class Replies:
             self._pacing.refused(self._clock.monotonic())
         return answer
 
-    def _wish(self, watched: Watched, urgency: Urgency) -> Wish:
+    def _wish(self, watched: ReplyState, urgency: Urgency) -> EditRequest:
         job = watched.job
         channel_id = self._channel_of(watched)
         since = job.acknowledged_at or job.created_at
-        return Wish(
+        return EditRequest(
             job_id=job.id,
             urgency=urgency,
             age_s=(self._clock.now() - since).total_seconds(),
@@ -280,9 +282,9 @@ class Replies:
             crowd=self._crowds[channel_id],
         )
 
-    def _channel_of(self, watched: Watched) -> int | None:
+    def _channel_of(self, watched: ReplyState) -> int | None:
         ways = self._routes.open_ways(watched.job.reply, watched.closed)
-        return watched.job.reply.channel_id if ways[:1] == [Way.CHANNEL] else None
+        return watched.job.reply.channel_id if ways[:1] == [EditRoute.CHANNEL] else None
 
     async def _something_new(self) -> None:
         try:

@@ -12,21 +12,21 @@ import discord
 from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS
 from bot.delivery.port import ReplyUnavailable
-from bot.delivery.redelivery import Showings
+from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Context, Job, State, UserId
 from bot.domain.recipes import AudioFormat
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import card_of, shown_again_card
-from bot.ui.cards.message_content import Sheet, enclosures
+from bot.ui.cards.message_content import MessageContent, attachment_files
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import context_of, reply_of
 from bot.ui.error_answers import say_privately
 from bot.ui.replies.direct_messages import FILE_BYTES, DirectMessages
-from bot.ui.replies.edit_routes import Routes
-from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.replies.edit_routes import EditRoutes
+from bot.ui.replies.message_requests import Edited, NotEdited
 from bot.ui.texts import messages
 
 log = logging.getLogger(__name__)
@@ -34,17 +34,17 @@ log = logging.getLogger(__name__)
 TRIES = 3
 """How often a showing is written while Discord is out of reach."""
 
-Put = Callable[[Sheet], Awaitable[Shown | NotShown]]
+Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 
 
-class Showroom:
+class ResultPresenter:
     """Shows finished jobs again, one at a time for each user."""
 
     def __init__(
         self,
         *,
-        showings: Showings,
-        routes: Routes,
+        showings: Redelivery,
+        routes: EditRoutes,
         direct: DirectMessages,
         board: ProgressBoard,
         clock: Clock,
@@ -55,7 +55,7 @@ class Showroom:
         self._board = board
         self._clock = clock
         self._busy: set[UserId] = set()
-        self._tasks: set[asyncio.Task[Shown | NotShown]] = set()
+        self._tasks: set[asyncio.Task[Edited | NotEdited]] = set()
 
     async def show(
         self,
@@ -78,7 +78,7 @@ class Showroom:
                 message_id=answer.message_id if answer else None,
             )
 
-            async def put(sheet: Sheet) -> Shown | NotShown:
+            async def put(sheet: MessageContent) -> Edited | NotEdited:
                 return await self._routes.show(reply, sheet, closed=set())
 
             wanted = job.asked_as(audio_format or job.request.audio_format)
@@ -87,8 +87,8 @@ class Showroom:
             shown = await self._supervised(
                 self._present(wanted, put, name=str(interaction.id), limit=limit, is_dm=is_dm)
             )
-        if isinstance(shown, NotShown):
-            await say_privately(interaction, say(messages.UNSHOWN))
+        if isinstance(shown, NotEdited):
+            await say_privately(interaction, gettext(messages.UNSHOWN))
 
     async def send_directly(self, interaction: discord.Interaction[Any], job: Job) -> None:
         """Send the job's stems to its user's DM. Raises Rejected."""
@@ -98,15 +98,15 @@ class Showroom:
         with self._turn_of(user_id):
             await interaction.response.defer(ephemeral=True, thinking=True)
 
-            async def put(sheet: Sheet) -> Shown | NotShown:
+            async def put(sheet: MessageContent) -> Edited | NotEdited:
                 return await self._direct.send(user_id, sheet, nonce=interaction.id)
 
             shown = await self._supervised(
                 self._present(job, put, name=str(interaction.id), limit=FILE_BYTES, is_dm=True)
             )
-        is_sent = isinstance(shown, Shown)
+        is_sent = isinstance(shown, Edited)
         await say_privately(
-            interaction, say(messages.SENT_TO_DM if is_sent else messages.DM_REFUSED)
+            interaction, gettext(messages.SENT_TO_DM if is_sent else messages.DM_REFUSED)
         )
 
     async def stop(self, *, grace_s: float) -> None:
@@ -124,25 +124,29 @@ class Showroom:
 
     async def _present(
         self, job: Job, put: Put, *, name: str, limit: int, is_dm: bool
-    ) -> Shown | NotShown:
-        answer: Shown | NotShown = NotShown("nothing was tried")
+    ) -> Edited | NotEdited:
+        answer: Edited | NotEdited = NotEdited("nothing was tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
                 async with self._showings.packed(
                     job, name=name, limit_bytes=limit, shrinks=shrinks
                 ) as parcel:
                     card = shown_again_card(job, parcel, is_dm=is_dm)
-                    answer = await _patiently(put, Sheet(card=card, files=enclosures(parcel)))
+                    answer = await _patiently(
+                        put, MessageContent(card=card, files=attachment_files(parcel))
+                    )
             except DoesNotFit as exc:
-                return NotShown(str(exc), is_too_large=True)
-            if isinstance(answer, Shown):
+                return NotEdited(str(exc), is_too_large=True)
+            if isinstance(answer, Edited):
                 log.info("%s is shown again", job.id, extra={"job": job.id, "action": "shown"})
                 return answer
             if not answer.is_too_large:
                 return answer
         return answer
 
-    async def _supervised(self, work: Coroutine[Any, Any, Shown | NotShown]) -> Shown | NotShown:
+    async def _supervised(
+        self, work: Coroutine[Any, Any, Edited | NotEdited]
+    ) -> Edited | NotEdited:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -159,7 +163,7 @@ class Showroom:
             self._busy.discard(user_id)
 
 
-async def _patiently(put: Put, sheet: Sheet) -> Shown | NotShown:
+async def _patiently(put: Put, sheet: MessageContent) -> Edited | NotEdited:
     for number in range(1, TRIES):
         try:
             return await put(sheet)

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Literal
 
 from bot.domain.minutes import SAMPLE_RATE
-from bot.i18n.translation import Text, say
+from bot.i18n.translation import Message, gettext
 
 BAR_LENGTH = 10
 
 
-A_FEW_SECONDS = Text("a few seconds")
-ABOUT_SECONDS = Text("about {seconds} s")
-ABOUT_MINUTES = Text("about {minutes} min")
-PER_CENT = Text("{figure} %")
-AND = Text("{most} and {last}")
-COMMA = Text(", ")
+A_FEW_SECONDS = Message("a few seconds")
+ABOUT_SECONDS = Message("about {seconds} s")
+ABOUT_MINUTES = Message("about {minutes} min")
+PER_CENT = Message("{figure} %")
+AND = Message("{most} and {last}")
+COMMA = Message(", ")
 
 
 def length(frames: int) -> str:
@@ -29,29 +29,29 @@ def length(frames: int) -> str:
 def about(wait_s: float) -> str:
     """Return a wait, as coarsely as it can be foreseen: `a few seconds`, `40 s`, `3 min`."""
     if wait_s < 8:
-        return say(A_FEW_SECONDS)
+        return gettext(A_FEW_SECONDS)
     if wait_s < 90:
-        return say(ABOUT_SECONDS, seconds=math.ceil(wait_s / 5) * 5)
-    return say(ABOUT_MINUTES, minutes=math.ceil(wait_s / 60))
+        return gettext(ABOUT_SECONDS, seconds=math.ceil(wait_s / 5) * 5)
+    return gettext(ABOUT_MINUTES, minutes=math.ceil(wait_s / 60))
 
 
 def bar(fraction: float) -> str:
     """Return a bar and its percentage, like `▰▰▰▰▰▱▱▱▱▱ 52 %`."""
     share = min(1.0, max(0.0, fraction))
     filled = int(share * BAR_LENGTH)
-    figure = say(PER_CENT, figure=int(share * 100))
+    figure = gettext(PER_CENT, figure=int(share * 100))
     return f"{'▰' * filled}{'▱' * (BAR_LENGTH - filled)} {figure}"
 
 
 def listed(words: Sequence[str]) -> str:
     """Join words, like `vocals, drums and bass`."""
     *most, last = words
-    return say(AND, most=row(most), last=last) if most else last
+    return gettext(AND, most=row(most), last=last) if most else last
 
 
 def row(words: Iterable[str]) -> str:
     """Put words behind each other, like `vocals, drums, bass`."""
-    return say(COMMA).join(words)
+    return gettext(COMMA).join(words)
 
 
 def moment(at: datetime, style: Literal["R", "f"] = "R") -> str:

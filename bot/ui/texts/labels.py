@@ -1,19 +1,19 @@
 """Short words on cards, buttons and menus; whole sentences are in messages.py."""
 
-from bot.i18n.translation import Text
+from bot.i18n.translation import Message
 
-CANCEL_ONE = Text("Cancel {job_id}")
+CANCEL_ONE = Message("Cancel {job_id}")
 
-SHOW_ONE = Text("Show one again")
-CHOOSE_STEMS = Text("Choose stems")
-MORE_STEMS = Text("More stems")
-CHOOSE_SONG = Text("Which song?")
+SHOW_ONE = Message("Show one again")
+CHOOSE_STEMS = Message("Choose stems")
+MORE_STEMS = Message("More stems")
+CHOOSE_SONG = Message("Which song?")
 
-YOUR_SONGS = Text("Your songs")
-YOUR_MINUTES = Text("Your minutes")
+YOUR_SONGS = Message("Your songs")
+YOUR_MINUTES = Message("Your minutes")
 
-BAR_WITH_WAIT = Text("{bar}, {wait} left")
-WAIT = Text("{wait} left")
+BAR_WITH_WAIT = Message("{bar}, {wait} left")
+WAIT = Message("{wait} left")
 
-SPLIT_MENU = Text("Split this audio")
+SPLIT_MENU = Message("Split this audio")
 """The name of a command in the menu of messages."""

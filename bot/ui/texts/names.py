@@ -3,29 +3,29 @@
 from collections.abc import Sequence
 
 from bot.domain.recipes import OUTPUTS, AudioFormat, Recipe, Stem
-from bot.i18n.translation import Text, say
+from bot.i18n.translation import Message, gettext
 from bot.ui.texts.figures import listed
 from bot.ui.texts.safe_text import capitalised
 
-RECIPES: dict[Recipe, Text] = {
-    Recipe.KARAOKE: Text("Karaoke"),
-    Recipe.INSTRUMENTAL: Text("Instrumental"),
-    Recipe.VOCALS: Text("Vocals"),
-    Recipe.KARAOKE_BACKING: Text("Karaoke with backing vocals"),
-    Recipe.FOUR_STEMS: Text("4 stems"),
-    Recipe.SIX_STEMS: Text("6 stems"),
-    Recipe.NO_DRUMS: Text("No drums"),
-    Recipe.NO_BASS: Text("No bass"),
-    Recipe.NO_GUITAR: Text("No guitar"),
-    Recipe.NO_PIANO: Text("No piano"),
-    Recipe.DRUMS: Text("Drums"),
-    Recipe.BASS: Text("Bass"),
-    Recipe.GUITAR: Text("Guitar"),
-    Recipe.PIANO: Text("Piano"),
-    Recipe.STRINGS: Text("Strings"),
-    Recipe.WIND: Text("Wind"),
-    Recipe.SYNTH: Text("Synth"),
-    Recipe.DEREVERB: Text("Without reverb"),
+RECIPES: dict[Recipe, Message] = {
+    Recipe.KARAOKE: Message("Karaoke"),
+    Recipe.INSTRUMENTAL: Message("Instrumental"),
+    Recipe.VOCALS: Message("Vocals"),
+    Recipe.KARAOKE_BACKING: Message("Karaoke with backing vocals"),
+    Recipe.FOUR_STEMS: Message("4 stems"),
+    Recipe.SIX_STEMS: Message("6 stems"),
+    Recipe.NO_DRUMS: Message("No drums"),
+    Recipe.NO_BASS: Message("No bass"),
+    Recipe.NO_GUITAR: Message("No guitar"),
+    Recipe.NO_PIANO: Message("No piano"),
+    Recipe.DRUMS: Message("Drums"),
+    Recipe.BASS: Message("Bass"),
+    Recipe.GUITAR: Message("Guitar"),
+    Recipe.PIANO: Message("Piano"),
+    Recipe.STRINGS: Message("Strings"),
+    Recipe.WIND: Message("Wind"),
+    Recipe.SYNTH: Message("Synth"),
+    Recipe.DEREVERB: Message("Without reverb"),
 }
 
 FORMATS: dict[AudioFormat, str] = {
@@ -35,45 +35,45 @@ FORMATS: dict[AudioFormat, str] = {
     AudioFormat.OPUS: "Opus",
 }
 
-STEMS: dict[Stem, Text] = {
-    Stem.VOCALS: Text("vocals"),
-    Stem.LEAD_VOCALS: Text("lead vocals"),
-    Stem.BACKING_VOCALS: Text("backing vocals"),
-    Stem.INSTRUMENTAL: Text("instrumental"),
-    Stem.DRUMS: Text("drums"),
-    Stem.BASS: Text("bass"),
-    Stem.GUITAR: Text("guitar"),
-    Stem.PIANO: Text("piano"),
-    Stem.STRINGS: Text("strings"),
-    Stem.WIND: Text("wind"),
-    Stem.SYNTH: Text("synth"),
-    Stem.OTHER: Text("other"),
-    Stem.DRY: Text("dry"),
-    Stem.NO_DRUMS: Text("no drums"),
-    Stem.NO_BASS: Text("no bass"),
-    Stem.NO_GUITAR: Text("no guitar"),
-    Stem.NO_PIANO: Text("no piano"),
+STEMS: dict[Stem, Message] = {
+    Stem.VOCALS: Message("vocals"),
+    Stem.LEAD_VOCALS: Message("lead vocals"),
+    Stem.BACKING_VOCALS: Message("backing vocals"),
+    Stem.INSTRUMENTAL: Message("instrumental"),
+    Stem.DRUMS: Message("drums"),
+    Stem.BASS: Message("bass"),
+    Stem.GUITAR: Message("guitar"),
+    Stem.PIANO: Message("piano"),
+    Stem.STRINGS: Message("strings"),
+    Stem.WIND: Message("wind"),
+    Stem.SYNTH: Message("synth"),
+    Stem.OTHER: Message("other"),
+    Stem.DRY: Message("dry"),
+    Stem.NO_DRUMS: Message("no drums"),
+    Stem.NO_BASS: Message("no bass"),
+    Stem.NO_GUITAR: Message("no guitar"),
+    Stem.NO_PIANO: Message("no piano"),
 }
 
 _DETAILS = {
-    Recipe.INSTRUMENTAL: Text("the song without its vocals"),
-    Recipe.KARAOKE_BACKING: Text("backing vocals stay, lead vocals apart"),
+    Recipe.INSTRUMENTAL: Message("the song without its vocals"),
+    Recipe.KARAOKE_BACKING: Message("backing vocals stay, lead vocals apart"),
 }
-_WITH_DETAIL = Text("{recipe}: {detail}")
-_BASIC = Text("{label} (basic)")
+_WITH_DETAIL = Message("{recipe}: {detail}")
+_BASIC = Message("{label} (basic)")
 
 
 def recipe_label(recipe: Recipe, *, is_basic: bool = False) -> str:
     """Return a recipe as it is offered, like `4 stems: vocals, drums, bass and other (basic)`."""
-    label = say(RECIPES[recipe])
+    label = gettext(RECIPES[recipe])
     if detail := _detail(recipe):
-        label = say(_WITH_DETAIL, recipe=label, detail=detail)
-    return say(_BASIC, label=label) if is_basic else label
+        label = gettext(_WITH_DETAIL, recipe=label, detail=detail)
+    return gettext(_BASIC, label=label) if is_basic else label
 
 
 def stem_name(stem: Stem) -> str:
     """Return a stem's name where it stands alone, like `No drums`."""
-    return capitalised(say(STEMS[stem]))
+    return capitalised(gettext(STEMS[stem]))
 
 
 def stems_line(stems: Sequence[Stem]) -> str:
@@ -88,9 +88,9 @@ def stems_of(recipe: Recipe) -> tuple[Stem, ...]:
 
 def _detail(recipe: Recipe) -> str:
     if recipe in _DETAILS:
-        return say(_DETAILS[recipe])
+        return gettext(_DETAILS[recipe])
     return _listed(stems_of(recipe)) if len(OUTPUTS[recipe]) > 1 else ""
 
 
 def _listed(stems: Sequence[Stem]) -> str:
-    return listed([say(STEMS[stem]) for stem in stems])
+    return listed([gettext(STEMS[stem]) for stem in stems])

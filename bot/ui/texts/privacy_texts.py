@@ -3,71 +3,71 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.i18n.translation import Counted, Text, say
+from bot.i18n.translation import Message, PluralMessage, gettext
 from bot.ui.texts.figures import listed
 from bot.ui.texts.safe_text import safe
 
-TITLE = Text("Your privacy")
-KEPT = Counted(
+TITLE = Message("Your privacy")
+KEPT = PluralMessage(
     "**What I keep:** your song and its stems, for up to {hours} hour; what you asked for, "
     "and where, so that `/jobs` and `/result` find it; and how many minutes you have used.",
     "**What I keep:** your song and its stems, for up to {hours} hours; what you asked for, "
     "and where, so that `/jobs` and `/result` find it; and how many minutes you have used.",
     by="hours",
 )
-RECIPIENTS = Text(
+RECIPIENTS = Message(
     "**Who else gets your song:** {names} may be given a signed link to the file, to separate it. "
     "What they keep is for them to say."
 )
-NO_RECIPIENTS = Text("**Who else gets your song:** nobody. It is separated where I run.")
-NEVER = Text("I show it to nobody else, and use it for nothing else.")
-OFFER = Text("You may have all of it deleted, at any time.")
-DELETE = Text("Delete everything")
+NO_RECIPIENTS = Message("**Who else gets your song:** nobody. It is separated where I run.")
+NEVER = Message("I show it to nobody else, and use it for nothing else.")
+OFFER = Message("You may have all of it deleted, at any time.")
+DELETE = Message("Delete everything")
 
-CONFIRM_TITLE = Text("Delete everything of yours?")
-CONFIRM = Text(
+CONFIRM_TITLE = Message("Delete everything of yours?")
+CONFIRM = Message(
     "Your songs and stems are deleted, with their names, addresses and links, and what is on its "
     "way is stopped. This cannot be undone."
 )
-STAYS = Text(
+STAYS = Message(
     "Two things stay, under a code in place of your name: the minutes of this period, until it "
     "is over, and what those who run this bot or a server decided about you, such as a block."
 )
-MESSAGES_STAY = Text(
+MESSAGES_STAY = Message(
     "My messages stay in Discord. First delete those that you do not want, below each."
 )
-CONFIRMED = Text("Yes, delete everything")
+CONFIRMED = Message("Yes, delete everything")
 
-DONE_TITLE = Text("Everything of yours is deleted")
-DONE = Counted(
+DONE_TITLE = Message("Everything of yours is deleted")
+DONE = PluralMessage(
     "{songs} song with all that belonged to it.",
     "{songs} songs with all that belonged to them.",
     by="songs",
 )
-DONE_NOTHING = Text("There was nothing of yours here.")
+DONE_NOTHING = Message("There was nothing of yours here.")
 
 
 def privacy_lines(*, keep: timedelta, recipients: Sequence[str]) -> tuple[str, ...]:
     """Say what is kept and who else gets it."""
     names = listed([safe(each) for each in recipients]) if recipients else ""
     return (
-        say(KEPT, hours=_hours(keep)),
+        gettext(KEPT, hours=_hours(keep)),
         "",
-        say(RECIPIENTS, names=names) if recipients else say(NO_RECIPIENTS),
+        gettext(RECIPIENTS, names=names) if recipients else gettext(NO_RECIPIENTS),
         "",
-        say(NEVER),
-        say(OFFER),
+        gettext(NEVER),
+        gettext(OFFER),
     )
 
 
 def confirm_lines() -> tuple[str, ...]:
     """Say what deletion does, and what it does not."""
-    return (say(CONFIRM), "", say(STAYS), "", say(MESSAGES_STAY))
+    return (gettext(CONFIRM), "", gettext(STAYS), "", gettext(MESSAGES_STAY))
 
 
 def done_line(songs: int) -> str:
     """Say what was deleted."""
-    return say(DONE, songs=songs) if songs else say(DONE_NOTHING)
+    return gettext(DONE, songs=songs) if songs else gettext(DONE_NOTHING)
 
 
 def _hours(keep: timedelta) -> int:

@@ -3,32 +3,34 @@
 from datetime import timedelta
 
 from bot.domain.minutes import Period, Usage
-from bot.i18n.translation import Text, say
+from bot.i18n.translation import Message, gettext
 from bot.ui.texts.figures import moment
 
-CHARGED_ALONE = Text("{minutes} min charged")
-CHARGED = Text("{minutes} min charged, {left} of {total} left {period}")
-CHARGED_TO_SERVER = Text("{minutes} min of this server's charged, {left} of {total} left {period}")
-LEFT = Text("**{left} of {total} min left** {period}")
-USED = Text("{used} used. All of them come back {when}.")
-USED_AND_HELD = Text("{used} used, {held} on hold. All of them come back {when}.")
-SHARED_LEFT = Text("**{left} of {total} min of this server's left** {period}")
-SHARED_USED = Text("{used} used. Here they are taken first; what is left lapses {when}.")
-SHARED_USED_AND_HELD = Text(
+CHARGED_ALONE = Message("{minutes} min charged")
+CHARGED = Message("{minutes} min charged, {left} of {total} left {period}")
+CHARGED_TO_SERVER = Message(
+    "{minutes} min of this server's charged, {left} of {total} left {period}"
+)
+LEFT = Message("**{left} of {total} min left** {period}")
+USED = Message("{used} used. All of them come back {when}.")
+USED_AND_HELD = Message("{used} used, {held} on hold. All of them come back {when}.")
+SHARED_LEFT = Message("**{left} of {total} min of this server's left** {period}")
+SHARED_USED = Message("{used} used. Here they are taken first; what is left lapses {when}.")
+SHARED_USED_AND_HELD = Message(
     "{used} used, {held} on hold. Here they are taken first; what is left lapses {when}."
 )
-POOL = Text("This server's pool has {minutes} min to hand out, with `/admin quota grant`.")
-TODAY = Text("today")
-THIS_WEEK = Text("this week")
-THIS_MONTH = Text("this month")
+POOL = Message("This server's pool has {minutes} min to hand out, with `/admin quota grant`.")
+TODAY = Message("today")
+THIS_WEEK = Message("this week")
+THIS_MONTH = Message("this month")
 
 
 def charge(minutes: int, usage: Usage | None) -> str:
     """Say what a job cost, and what is left."""
     if usage is None:
-        return say(CHARGED_ALONE, minutes=minutes)
+        return gettext(CHARGED_ALONE, minutes=minutes)
     words = CHARGED if usage.guild_id is None else CHARGED_TO_SERVER
-    return say(
+    return gettext(
         words, minutes=minutes, left=usage.left, total=usage.total, period=period(usage.period)
     )
 
@@ -45,19 +47,19 @@ def shared_lines(usage: Usage) -> tuple[str, ...]:
 
 def pool_line(minutes: int) -> str:
     """Say to managers what they can hand out."""
-    return say(POOL, minutes=minutes)
+    return gettext(POOL, minutes=minutes)
 
 
 def period(found: Period) -> str:
     """Return a period as the end of a sentence."""
     span = found.ends_at - found.starts_at
     if span <= timedelta(days=1):
-        return say(TODAY)
-    return say(THIS_WEEK if span <= timedelta(days=7) else THIS_MONTH)
+        return gettext(TODAY)
+    return gettext(THIS_WEEK if span <= timedelta(days=7) else THIS_MONTH)
 
 
-def _standing(usage: Usage, left: Text, used: Text) -> tuple[str, ...]:
+def _standing(usage: Usage, left: Message, used: Message) -> tuple[str, ...]:
     return (
-        say(left, left=usage.left, total=usage.total, period=period(usage.period)),
-        say(used, used=usage.used, held=usage.held, when=moment(usage.period.ends_at)),
+        gettext(left, left=usage.left, total=usage.total, period=period(usage.period)),
+        gettext(used, used=usage.used, held=usage.held, when=moment(usage.period.ends_at)),
     )

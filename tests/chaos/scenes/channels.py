@@ -17,7 +17,7 @@ from sandbox.faults import Fault
 from sandbox.interactions import TOKEN_LIFETIME_S
 from tests.chaos.bot import PLACES
 from tests.chaos.checks import broken_promises
-from tests.chaos.edit_recorder import OVER, RANKS, Onlooker, Sight
+from tests.chaos.edit_recorder import OVER, RANKS, EditRecorder, RecordedEdit
 from tests.chaos.measurements import Figure, at_most, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import GO, Script
@@ -54,7 +54,7 @@ class Story:
     channel_id: int
     created_at: float
     events: Sequence[tuple[State, float]]
-    sights: Sequence[Sight]
+    sights: Sequence[RecordedEdit]
 
     def lags_s(self) -> Iterator[float]:
         """Return how long after each change of state the message showed it, or something later."""
@@ -76,16 +76,16 @@ async def channels(home: Path, *, seed: int, jobs: int) -> list[Figure]:
     random = Random(seed)
     async with stage(home / NAME, people=PEOPLE, settings=_SETTINGS) as here:
         _furnish(here)
-        async with Onlooker.at(here.sandbox) as onlooker, here.life():
+        async with EditRecorder.at(here.sandbox) as recorder, here.life():
             await _send(here, [Script.UNTIL_TOLD] * (jobs // 2))
             turn = _outlive_tokens(here)
             (here.home / GO).touch()
             await _send(here, random.choices(_MIX, k=jobs - jobs // 2))
             is_drained = await here.drained(60 + jobs * CHANNEL_EDIT_S)
-        stories, answered = _stories(here, onlooker), here.rows(_ANSWERED)[0][0]
+        stories, answered = _stories(here, recorder), here.rows(_ANSWERED)[0][0]
         return [
             note(NAME, "jobs, of them private", f"{answered}, {answered - len(stories)}"),
-            note(NAME, "channels, edits in them", f"{len(CHANNELS)}, {len(onlooker.sights)}"),
+            note(NAME, "channels, edits in them", f"{len(CHANNELS)}, {len(recorder.sights)}"),
             at_most(NAME, "songs not answered in time", jobs - answered, 0),
             none_of(NAME, "limits met", [f"{k}: {n}" for k, n in _refusals(here)]),
             *_by_token([each for each in stories if each.created_at >= turn]),
@@ -105,14 +105,14 @@ def _furnish(here: Stage) -> None:
 
 
 async def _send(here: Stage, songs: Sequence[Script]) -> None:
-    people = here.crowd.people
+    people = here.users.people
     for number, song in enumerate(songs):
         channel = CHANNELS[number % len(CHANNELS)]
         is_private = number % PRIVATE_EVERY == PRIVATE_EVERY - 1
         person = people[number % len(people)]
-        here.crowd.soon(song, person, channel=channel, private=is_private)
+        here.users.soon(song, person, channel=channel, private=is_private)
         await asyncio.sleep(1 / COMMANDS_A_SECOND)
-    await here.crowd.settle()
+    await here.users.settle()
 
 
 def _outlive_tokens(here: Stage) -> float:
@@ -126,11 +126,11 @@ def _refusals(here: Stage) -> list[tuple[str, int]]:
     return sorted(here.sandbox.limits.refusals.items())
 
 
-def _stories(here: Stage, onlooker: Onlooker) -> list[Story]:
+def _stories(here: Stage, recorder: EditRecorder) -> list[Story]:
     events = defaultdict(list)
     for row in here.rows(_EVENTS):
         events[row["job_id"]].append((State(row["to_state"]), float(row["at"])))
-    seen = onlooker.by_message()
+    seen = recorder.by_message()
     return [
         Story(
             job_id=row["id"],
@@ -169,7 +169,7 @@ def _by_channel(stories: Sequence[Story], turn: float) -> list[Figure]:
     ]
 
 
-def _before_an_end(stories: Sequence[Story], turn: float) -> Iterator[Sight]:
+def _before_an_end(stories: Sequence[Story], turn: float) -> Iterator[RecordedEdit]:
     """Return what was shown in one channel while an end was there to be shown."""
     waits = [story.last_edit for story in stories]
     for sight in (each for story in stories for each in story.sights):

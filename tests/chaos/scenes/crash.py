@@ -14,7 +14,7 @@ from tests.chaos.checks import broken_promises
 from tests.chaos.kill_points import KILLED, Moment, Point
 from tests.chaos.kill_triggers import WAYS
 from tests.chaos.measurements import Figure, none_of, note, recovered
-from tests.chaos.parallel_runs import in_lanes
+from tests.chaos.parallel_runs import in_parallel
 from tests.chaos.services import Script
 from tests.chaos.stage import Stage, Start, stage
 
@@ -57,7 +57,7 @@ def points(random: Random) -> list[Point]:
 async def crash(home: Path, *, seeds: Sequence[int], most: int | None = None) -> list[Figure]:
     """Let bots die at all points, or at the first `most` of each seed, and look what is left."""
     tally = Tally()
-    await in_lanes([_lives(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
+    await in_parallel([_lives(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
     return [
         note(NAME, "deaths at a point", f"{tally.lives - len(tally.missed):,}"),
         none_of(NAME, "points that were not reached", tally.missed),
@@ -73,7 +73,7 @@ async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
             tally.lives += 1
             if not await _die_at(here, point, random):
                 tally.missed.append(f"{point} (seed {seed})")
-        await here.crowd.settle()  # so that nothing arrives when this life is over already
+        await here.users.settle()  # so that nothing arrives when this life is over already
         async with here.life():
             await _cancel_endless(here)
             if not await here.drained():
@@ -150,8 +150,8 @@ async def _act(here: Stage, point: Point, random: Random) -> None:
         await _have_stems(here)
     options = {"provider": way.provider} if way.provider else {}
     for _ in range(way.songs or point.nth):
-        here.crowd.soon(way.song, here.crowd.people[0], **options)
-    here.crowd.soon(random.choice(_BESIDE), random.choice(here.crowd.people))
+        here.users.soon(way.song, here.users.people[0], **options)
+    here.users.soon(random.choice(_BESIDE), random.choice(here.users.people))
     if way.cancelled_in is not None:
         if way.cancelled_in is State.HELD:  # until one has the only place, all may be so
             await _are_in(here, way.song, State.PROCESSING, latest)
@@ -161,7 +161,7 @@ async def _act(here: Stage, point: Point, random: Random) -> None:
 
 async def _have_stems(here: Stage) -> None:
     if not here.rows(_MADE):
-        await here.crowd.split(Script.AGAIN, here.crowd.people[0])
+        await here.users.split(Script.AGAIN, here.users.people[0])
     while not here.rows(_MADE):
         await asyncio.sleep(0.05)
 
@@ -173,7 +173,7 @@ async def _are_in(here: Stage, song: Script, state: State, since: int) -> None:
 
 async def _cancel(here: Stage, song: Script, state: State, since: int = 0) -> None:
     for row in here.rows(_IN_STATE, state, song, since):
-        await here.crowd.command("cancel", row["user_id"], job=row["id"])
+        await here.users.command("cancel", row["user_id"], job=row["id"])
 
 
 async def _cancel_endless(here: Stage) -> None:

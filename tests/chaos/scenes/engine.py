@@ -29,10 +29,10 @@ async def engine(home: Path, *, kills: int) -> list[Figure]:
     async with stage(home / NAME) as here:
         here.module = "bot"
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
-        here.crowd.bring(song)
+        here.users.bring(song)
         async with here.life() as bot:
-            for person in here.crowd.people[:SONGS]:
-                await here.crowd.split(song.stem, person)
+            for person in here.users.people[:SONGS]:
+                await here.users.split(song.stem, person)
             for _ in range(kills):
                 await _kill_a_worker(bot)
         for _ in range(kills):

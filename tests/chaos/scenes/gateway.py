@@ -22,20 +22,20 @@ async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
         async with here.life():
             disturbing = asyncio.create_task(_disturb(here, random))
             for _ in range(int(seconds * COMMANDS_A_SECOND)):
-                here.crowd.soon(Script.PLAIN, random.choice(here.crowd.people))
+                here.users.soon(Script.PLAIN, random.choice(here.users.people))
                 await asyncio.sleep(1 / COMMANDS_A_SECOND)
             disturbing.cancel()
-            await here.crowd.settle()
+            await here.users.settle()
             is_drained = await here.drained()
         interactions = Counter(
             row["interaction_id"] for row in here.rows("SELECT interaction_id FROM jobs")
         )
-        answered = [each for each in here.crowd.answers if each.message_id is not None]
+        answered = [each for each in here.users.answers if each.message_id is not None]
         missing = [each for each in answered if each.interaction_id not in interactions]
         return [
             some(NAME, "sessions resumed", here.sandbox.gateway.resumes),
             some(NAME, "sessions begun anew", here.sandbox.gateway.identifies - 1),
-            note(NAME, "commands answered", f"{len(answered)} of {len(here.crowd.answers)}"),
+            note(NAME, "commands answered", f"{len(answered)} of {len(here.users.answers)}"),
             exactly(NAME, "jobs made twice", sum(n > 1 for n in interactions.values()), 0),
             exactly(NAME, "answered commands without a job", len(missing), 0),
             none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),

@@ -10,7 +10,7 @@ from sandbox.bot_process import BotProcess
 from tests.chaos.checks import broken_promises
 from tests.chaos.lag import idle_beside, lag_ms
 from tests.chaos.measurements import Figure, exactly, none_of, note, recovered
-from tests.chaos.parallel_runs import in_lanes
+from tests.chaos.parallel_runs import in_parallel
 from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, Start, stage
 
@@ -38,7 +38,7 @@ async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int
     tally = Tally()
     beside = home / "beside"
     async with idle_beside(beside):
-        await in_lanes(
+        await in_parallel(
             [_lives(home / f"{NAME}-{seed}", seed, rounds, in_flight, tally) for seed in seeds]
         )
     return [
@@ -64,7 +64,7 @@ async def _lives(home: Path, seed: int, rounds: int, in_flight: int, tally: Tall
                 fill(here, random, in_flight)
                 await asyncio.sleep(random.uniform(0, LIVES_S))
             await _kill(here, bot, tally)
-        await here.crowd.settle()
+        await here.users.settle()
         async with here.life():
             is_drained = await here.drained()
         found = unfinished(is_drained) + broken_promises(here)
@@ -83,8 +83,8 @@ async def _kill(here: Stage, bot: BotProcess, tally: Tally) -> None:
 
 def fill(here: Stage, random: Random, in_flight: int) -> None:
     """Have people send songs until so many are on their way."""
-    for person in random.sample(here.crowd.people, max(0, in_flight - here.open_jobs())):
-        here.crowd.soon(random.choice(ENDING), person)
+    for person in random.sample(here.users.people, max(0, in_flight - here.open_jobs())):
+        here.users.soon(random.choice(ENDING), person)
 
 
 def unfinished(is_drained: bool) -> list[str]:

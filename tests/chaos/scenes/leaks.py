@@ -9,7 +9,7 @@ from random import Random
 from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
 from tests.chaos.measurements import Figure, none_of, note
-from tests.chaos.open_resources import Census
+from tests.chaos.open_resources import ResourceCount
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import ENDING
 from tests.chaos.stage import Stage, stage
@@ -39,7 +39,7 @@ async def leaks(home: Path, *, seed: int, seconds: float) -> list[Figure]:
             after = await _settled(here, before.with_room(**ROOM))
         found = unfinished(is_drained) + broken_promises(here)
         return [
-            note(NAME, "songs", f"{len(here.crowd.answers):,}"),
+            note(NAME, "songs", f"{len(here.users.answers):,}"),
             Figure(
                 scene=NAME,
                 what="tasks, threads, descriptors afterwards",
@@ -53,17 +53,17 @@ async def leaks(home: Path, *, seed: int, seconds: float) -> list[Figure]:
 
 async def _evening(here: Stage, random: Random, seconds: float) -> None:
     for number in range(int(seconds * SONGS_A_SECOND)):
-        here.crowd.soon(random.choice(ENDING), random.choice(here.crowd.people))
+        here.users.soon(random.choice(ENDING), random.choice(here.users.people))
         if number % 10 == 5:
             here.sandbox.faults.add(replace(random.choice(_FAULTS)))
         if number % 50 == 25:
             await here.sandbox.gateway.drop()
         await asyncio.sleep(1 / SONGS_A_SECOND)
     here.sandbox.faults.clear()
-    await here.crowd.settle()
+    await here.users.settle()
 
 
-async def _settled(here: Stage, limit: Census) -> Census:
+async def _settled(here: Stage, limit: ResourceCount) -> ResourceCount:
     """Wait until no more is open than that, or for long enough; return what is."""
     ends_at = time.monotonic() + SETTLES_WITHIN_S
     while not (census := here.census()).fits_into(limit) and time.monotonic() < ends_at:

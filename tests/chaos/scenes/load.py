@@ -19,27 +19,27 @@ _SETTINGS = {PLACES: "32", "STEMCORD_POLL_MIN_S": "2", "STEMCORD_POLL_MAX_S": "1
 _MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 
 
-async def evening(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
+async def live_bot(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
     """Keep jobs open, and have people use commands at a steady rate."""
     name, random = "load", Random(seed)
     async with stage(home / name, people=open_jobs, settings=_SETTINGS) as here:
         beside = here.home / "beside"
         async with here.life(), idle_beside(beside):
-            for person in here.crowd.people:
-                await here.crowd.split(Script.ENDLESS, person)
+            for person in here.users.people:
+                await here.users.split(Script.ENDLESS, person)
             late_beside = len(lag_ms(beside))
-            before = len(here.crowd.answers)
+            before = len(here.users.answers)
             late_before = len(here.lag_ms())
             due = time.monotonic()
             for _ in range(int(seconds * COMMANDS_A_SECOND)):
                 _someone_asks(here, random)
                 due += 1 / COMMANDS_A_SECOND
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await here.crowd.settle()
-            took_s = [each.took_s for each in here.crowd.answers[before:]]
+            await here.users.settle()
+            took_s = [each.took_s for each in here.users.answers[before:]]
             late_ms = here.lag_ms()[late_before:]
             beside_ms = lag_ms(beside)[late_beside:]
-            silent = [each.refusal for each in here.crowd.answers if each.message_id is None]
+            silent = [each.refusal for each in here.users.answers if each.message_id is None]
         return [
             note(name, f"commands with {open_jobs} open jobs", f"{len(took_s)}"),
             none_of(name, "commands without an answer", silent),
@@ -57,15 +57,15 @@ async def rush(home: Path, *, commands: int) -> list[Figure]:
     name = "rush"
     async with stage(home / name, people=commands) as here:
         async with here.life():
-            for person in here.crowd.people:
-                here.crowd.soon(Script.PLAIN, person)
+            for person in here.users.people:
+                here.users.soon(Script.PLAIN, person)
                 await asyncio.sleep(1 / commands)
-            await here.crowd.settle()
+            await here.users.settle()
             is_drained = await here.drained()
-        answered = sum(each.message_id is not None for each in here.crowd.answers)
+        answered = sum(each.message_id is not None for each in here.users.answers)
         return [
             exactly(name, "commands in a second that are answered", answered, commands),
-            at_most(name, "answered, max", max(e.took_s for e in here.crowd.answers), 3, " s"),
+            at_most(name, "answered, max", max(e.took_s for e in here.users.answers), 3, " s"),
             none_of(name, "broken promises", unfinished(is_drained) + broken_promises(here)),
         ]
 
@@ -77,8 +77,8 @@ async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
     async with stage(home / name, people=1, settings=settings) as here:
         async with here.life():
             for _ in range(songs):
-                here.crowd.soon(Script.PLAIN, here.crowd.people[0])
-            await here.crowd.settle()
+                here.users.soon(Script.PLAIN, here.users.people[0])
+            await here.users.settle()
             is_drained = await here.drained()
         held = here.rows("SELECT count(*) FROM ledger WHERE kind = 'hold'")[0][0]
         return [
@@ -88,9 +88,9 @@ async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
 
 
 def _someone_asks(here: Stage, random: Random) -> None:
-    person = random.choice(here.crowd.people)
+    person = random.choice(here.users.people)
     match random.choice(_MIX):
         case "split":
-            here.crowd.soon(Script.PLAIN, person, provider=SECOND)
+            here.users.soon(Script.PLAIN, person, provider=SECOND)
         case command:
-            here.crowd.ask_soon(command, person)
+            here.users.ask_soon(command, person)

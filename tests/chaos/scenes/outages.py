@@ -21,7 +21,7 @@ async def discord_gone(home: Path, *, seconds: float) -> list[Figure]:
     async with stage(home / "discord-gone") as here:
         async with here.life():
             for _ in range(SONGS):
-                await here.crowd.split(Script.SLOW, here.crowd.people[0])
+                await here.users.split(Script.SLOW, here.users.people[0])
             here.sandbox.faults.add(Fault(route="*", reset=True))
             await here.sandbox.gateway.drop()
             await asyncio.sleep(seconds)
@@ -44,7 +44,7 @@ async def providers_gone(home: Path) -> list[Figure]:
     async with stage(home / "providers-gone", settings=settings) as here:
         async with here.life():
             for _ in range(SONGS):
-                await here.crowd.split(Script.OUT, here.crowd.people[0])
+                await here.users.split(Script.OUT, here.users.people[0])
             began = time.monotonic()
             is_drained = await here.drained(120)
             took_s = time.monotonic() - began

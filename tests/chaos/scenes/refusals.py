@@ -160,10 +160,10 @@ async def at_random(home: Path, *, seed: int, seconds: float) -> list[Figure]:
                 fault = replace(random.choice(_AT_RANDOM), times=random.randint(1, 3))
                 here.sandbox.faults.add(fault)
                 ordered += fault.times or 0
-                here.crowd.soon(random.choice(_SONGS), random.choice(here.crowd.people))
+                here.users.soon(random.choice(_SONGS), random.choice(here.users.people))
                 await asyncio.sleep(1 / SONGS_A_SECOND)
             here.sandbox.faults.clear()
-            await here.crowd.settle()
+            await here.users.settle()
             is_drained = await here.drained(120)
         return [
             note(NAME, "faults at random", f"{ordered}"),
@@ -178,7 +178,7 @@ async def _try(here: Stage, case: Case) -> list[str]:
     asked_before = len(here.sandbox.log.entries())
     for fault in case.faults:
         here.sandbox.faults.add(replace(fault))
-    await here.crowd.split(Script.PLAIN, here.crowd.people[0])
+    await here.users.split(Script.PLAIN, here.users.people[0])
     is_drained = await here.drained(ENDS_WITHIN_S)
     here.sandbox.faults.clear()
     rows = here.rows("SELECT state FROM jobs ORDER BY rowid DESC LIMIT 1")

@@ -32,7 +32,7 @@ async def stop(home: Path, *, seed: int, rounds: int, in_flight: int) -> list[Fi
             statuses.append(await bot.stop())
             took_s.append(time.monotonic() - began)
             here.sandbox.faults.clear()
-        await here.crowd.settle()
+        await here.users.settle()
         async with here.life():
             is_drained = await here.drained()
         return [

@@ -72,17 +72,17 @@ async def jumped(home: Path, *, seconds: float) -> list[Figure]:
 
 async def _at_work(here: Stage) -> None:
     for number, song in enumerate(_BEFORE):
-        await here.crowd.split(song, here.crowd.people[number % len(here.crowd.people)])
+        await here.users.split(song, here.users.people[number % len(here.users.people)])
 
 
 async def _ask_for(here: Stage, seconds: float) -> list[str]:
     """Have people send songs for a while; return what each was told."""
-    before = len(here.crowd.answers)
+    before = len(here.users.answers)
     for number in range(int(2 * seconds)):
-        here.crowd.soon(Script.PLAIN, here.crowd.people[number % len(here.crowd.people)])
+        here.users.soon(Script.PLAIN, here.users.people[number % len(here.users.people)])
         await asyncio.sleep(0.5)
-    await here.crowd.settle()
-    return [here.said(each) or each.refusal for each in here.crowd.answers[before:]]
+    await here.users.settle()
+    return [here.said(each) or each.refusal for each in here.users.answers[before:]]
 
 
 def _refused_politely(name: str, said: list[str]) -> list[Figure]:
@@ -95,7 +95,7 @@ async def _healed(name: str, here: Stage) -> list[Figure]:
     """Say how long it took until a new song was delivered, and what became of all."""
     began = time.monotonic()
     while True:
-        answer = await here.crowd.split(Script.PLAIN, here.crowd.people[0])
+        answer = await here.users.split(Script.PLAIN, here.users.people[0])
         if here.rows("SELECT 1 FROM jobs WHERE interaction_id = ?", answer.interaction_id):
             break
         await asyncio.sleep(0.2)

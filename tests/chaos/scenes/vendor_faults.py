@@ -11,7 +11,7 @@ from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor import Vendor
 from tests.chaos.checks import broken_promises
 from tests.chaos.measurements import Figure, at_most, none_of, note
-from tests.chaos.parallel_runs import in_lanes
+from tests.chaos.parallel_runs import in_parallel
 from tests.chaos.processes import peak_mib
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.scenes.vendors import MOST_GROWTH_MIB, unknown_submits
@@ -40,7 +40,7 @@ class Tally:
 async def conducts(home: Path) -> list[Figure]:
     """Send songs to each vendor, by name and by preference, in each of its ways."""
     tally, song = Tally(), await asyncio.to_thread(write_song, home / "Rain.wav", seconds=SONG_S)
-    await in_lanes([_in(mode, home / mode, song, tally) for mode in Mode])
+    await in_parallel([_in(mode, home / mode, song, tally) for mode in Mode])
     return [
         note(NAME, "songs at vendors that fail, in so many ways", f"{tally.songs}, {len(Mode)}"),
         at_most(NAME, "until the reply is final, max", max(tally.took_s), OVER_WITHIN_S, " s"),
@@ -56,7 +56,7 @@ async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
     """Have a bot of its own, because who fails rests for a while."""
     async with stage(home, settings=SETTINGS) as here:
         here.module, here.has_vendors = "bot", True
-        here.crowd.bring(song)
+        here.users.bring(song)
         vendors = [each for each in here.sandbox.vendors.all if mode in each.modes]
         async with here.life() as bot:
             at_rest = peak_mib(bot.pid)
@@ -67,7 +67,7 @@ async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
             tally.growth_mib.append(peak_mib(bot.pid) - at_rest)
             for vendor in vendors:
                 vendor.conduct.change(Mode.OK)
-        tally.songs += len(here.crowd.answers)
+        tally.songs += len(here.users.answers)
         tally.unknown += [f"{mode}: {said}" for said in unknown_submits(here)]
         found = unfinished(is_drained) + broken_promises(here)
         tally.broken += [f"{mode}: {said}" for said in found]
@@ -79,4 +79,4 @@ async def _send(here: Stage, song: str, vendors: list[Vendor], mode: Mode) -> No
     for vendor in vendors:
         vendor.conduct.change(mode)
     for options in (*({"provider": each.name} for each in vendors), {}):
-        await here.crowd.split(song, here.crowd.people[next(people) % 3], **options)
+        await here.users.split(song, here.users.people[next(people) % 3], **options)

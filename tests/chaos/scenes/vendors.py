@@ -27,17 +27,17 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
     async with stage(home / NAME, settings=SETTINGS) as here:
         here.module, here.has_vendors = "bot", True
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
-        here.crowd.bring(song)
+        here.users.bring(song)
         async with here.life() as bot:
             at_rest = peak_mib(bot.pid)
             misbehaving = asyncio.create_task(_misbehave(here, random))
             for _ in range(songs):
-                here.crowd.soon(song.stem, random.choice(here.crowd.people))
+                here.users.soon(song.stem, random.choice(here.users.people))
                 await asyncio.sleep(A_SONG_EVERY_S)
             misbehaving.cancel()
             for vendor in here.sandbox.vendors.all:
                 vendor.conduct.change(Mode.OK)
-            await here.crowd.settle()
+            await here.users.settle()
             is_drained = await here.drained(DRAINED_WITHIN_S)
             growth = peak_mib(bot.pid) - at_rest
         ends = here.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")

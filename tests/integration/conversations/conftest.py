@@ -4,24 +4,24 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening, an_evening
+from tests.integration.conversations.live_bot import LiveBot, an_evening
 
 
 @pytest.fixture
-async def evening(tmp_path: Path) -> AsyncIterator[Evening]:
-    async with an_evening(tmp_path) as evening, evening.on():
-        yield evening
+async def live_bot(tmp_path: Path) -> AsyncIterator[LiveBot]:
+    async with an_evening(tmp_path) as live_bot, live_bot.on():
+        yield live_bot
 
 
 @pytest.fixture
-async def ada(evening: Evening) -> AsyncIterator[SandboxClient]:
-    async with SandboxClient(evening.sandbox.base_url) as client:
+async def ada(live_bot: LiveBot) -> AsyncIterator[SandboxClient]:
+    async with SandboxClient(live_bot.sandbox.base_url) as client:
         yield client
 
 
 @pytest.fixture
-async def ben(evening: Evening) -> AsyncIterator[SandboxClient]:
-    async with SandboxClient(evening.sandbox.base_url, person="Ben") as client:
+async def ben(live_bot: LiveBot) -> AsyncIterator[SandboxClient]:
+    async with SandboxClient(live_bot.sandbox.base_url, person="Ben") as client:
         yield client
 
 

@@ -11,23 +11,23 @@ from typing import Any
 
 import discord
 
-from bot.cli.app import Outside, compose
+from bot.cli.app import Dependencies, compose
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.i18n.languages import Languages
 from bot.providers.interface import Model
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.attachment_cache import Picks
-from bot.ui.attachment_urls import Addresses
+from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.client import Services, Stemcord, point_at
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
-from bot.ui.replies.edit_routes import Routes
-from bot.ui.replies.follow_up import Sequel
+from bot.ui.replies.edit_routes import EditRoutes
+from bot.ui.replies.follow_up import FollowUp
 from bot.ui.replies.pacing import Pacing
-from bot.ui.replies.reply_writer import Replies
-from bot.ui.replies.result_presenter import Showroom
+from bot.ui.replies.reply_writer import ReplyWriter
+from bot.ui.replies.result_presenter import ResultPresenter
 from cogs import EXTENSIONS
 from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
@@ -55,7 +55,7 @@ class EveningClock:
         return time.monotonic() + self._sandbox.offset_s
 
 
-class Evening:
+class LiveBot:
     """One bot on one sandbox."""
 
     def __init__(
@@ -82,15 +82,15 @@ class Evening:
         languages = Languages.in_folder()
         registration = Registration(memory=self.meta, languages=languages)
         self.client = Stemcord(registration=registration, extensions=EXTENSIONS)
-        self.routes = Routes(client=self.client, clock=self.clock)
+        self.routes = EditRoutes(client=self.client, clock=self.clock)
         direct = DirectMessages(client=self.client)
-        self.replies = Replies(
+        self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=languages,
             board=self.board,
             routes=self.routes,
             direct=direct,
-            sequel=Sequel(client=self.client),
+            sequel=FollowUp(client=self.client),
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.005,
@@ -104,8 +104,8 @@ class Evening:
             meta=self.meta,
             files=self.files,
         )
-        addresses = Addresses(client=self.client)
-        outside = Outside(
+        addresses = AttachmentUrls(client=self.client)
+        outside = Dependencies(
             providers={"local": self.provider},
             downloads=self.downloads,  # type: ignore[arg-type] # fakes match by shape
             audio=self.audio,  # type: ignore[arg-type] # fakes match by shape
@@ -125,7 +125,7 @@ class Evening:
                 administration=self.services.administration,
                 overview=self.services.overview,
                 showings=self.services.showings,
-                shows=Showroom(
+                shows=ResultPresenter(
                     showings=self.services.showings,
                     routes=self.routes,
                     direct=direct,
@@ -133,7 +133,7 @@ class Evening:
                     clock=self.clock,
                 ),
                 addresses=addresses,
-                picks=Picks(),
+                picks=AttachmentCache(),
                 privacy=self.services.privacy,
                 languages=languages,
                 clock=self.clock,
@@ -173,7 +173,7 @@ class Evening:
 
 
 @asynccontextmanager
-async def an_evening(root: Path, **settings: Any) -> AsyncIterator[Evening]:
+async def an_evening(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
@@ -182,7 +182,7 @@ async def an_evening(root: Path, **settings: Any) -> AsyncIterator[Evening]:
         async with Sandbox() as sandbox:
             sandbox.interactions.answer_within_s = PATIENCE_S
             point_at(sandbox.api_base)
-            yield Evening(sandbox=sandbox, root=root, db=db, **settings)
+            yield LiveBot(sandbox=sandbox, root=root, db=db, **settings)
     finally:
         await db.close()
         point_at(discords_own)

@@ -6,7 +6,7 @@ from typing import Any
 from bot.domain.job import Job
 from sandbox.client import SandboxClient
 from sandbox.entities import EVERYONE, Guild, Role, User
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 
 Message = dict[str, Any]
 
@@ -58,15 +58,15 @@ def job_id_of(message: Message) -> str:
     return str(message["embeds"][0]["footer"]["text"])
 
 
-def person(evening: Evening, name: str) -> User:
+def person(live_bot: LiveBot, name: str) -> User:
     """Return somebody by name."""
-    return next(user for user in evening.sandbox.world.people if user.name == name)
+    return next(user for user in live_bot.sandbox.world.people if user.name == name)
 
 
-def settle_outside(evening: Evening, place: str) -> str:
+def settle_outside(live_bot: LiveBot, place: str) -> str:
     """Make a place where the bot is no member; return the channel's id."""
-    world = evening.sandbox.world
-    ada, ben = person(evening, "Ada"), person(evening, "Ben")
+    world = live_bot.sandbox.world
+    ada, ben = person(live_bot, "Ada"), person(live_bot, "Ben")
     world.change_user(ada.id, accepts_dms=ada.accepts_dms, installed_app=True)
     match place:
         case "user install":
@@ -84,40 +84,40 @@ def settle_outside(evening: Evening, place: str) -> str:
             )
             channel = world.add_text_channel(guild_id, "elsewhere")
         case "group":
-            cleo = person(evening, "Cleo")
+            cleo = person(live_bot, "Cleo")
             channel = world.add_private_channel("band", members=[ada.id, ben.id, cleo.id])
         case _:
             channel = world.add_private_channel("duet", members=[ada.id, ben.id])
     return str(channel.id)
 
 
-async def until_sent(evening: Evening) -> None:
+async def until_sent(live_bot: LiveBot) -> None:
     """Wait until the provider has the song; its card may not say so yet."""
     async with asyncio.timeout(30):
-        while not evening.provider.submits:
+        while not live_bot.provider.submits:
             await asyncio.sleep(0.005)
 
 
-async def until_nothing_is_owed(evening: Evening) -> None:
+async def until_nothing_is_owed(live_bot: LiveBot) -> None:
     """Wait until no job is on its way, and no reply behind."""
     async with asyncio.timeout(30):
-        while await evening.jobs.unfinished() or await evening.jobs.owed():
+        while await live_bot.jobs.unfinished() or await live_bot.jobs.owed():
             await asyncio.sleep(0.01)
 
 
-async def until_over(evening: Evening) -> Job:
+async def until_over(live_bot: LiveBot) -> Job:
     """Wait until the only job is over, and nothing is owed to its reply."""
-    [job] = await evening.jobs.unfinished()
-    await until_nothing_is_owed(evening)
-    found = await evening.jobs.get(job.id)
+    [job] = await live_bot.jobs.unfinished()
+    await until_nothing_is_owed(live_bot)
+    found = await live_bot.jobs.get(job.id)
     assert found is not None
     return found
 
 
-async def made(evening: Evening, people: SandboxClient, song: Any, **options: Any) -> Message:
+async def made(live_bot: LiveBot, people: SandboxClient, song: Any, **options: Any) -> Message:
     """Have a song split, and return the message with its stems once the store knows of it."""
     answer = await people.command("split", file=song, **options)
-    await until_nothing_is_owed(evening)
+    await until_nothing_is_owed(live_bot)
     [message] = [each for each in await people.messages() if each["id"] == answer["message_id"]]
     assert has_stems(message)
     return message

@@ -11,7 +11,7 @@ from bot.i18n.languages import Languages
 from bot.ui.commands.registration import commands_payload
 from sandbox.client import SandboxClient
 from sandbox.entities import Guild
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import made
 
 Json = dict[str, Any]
@@ -23,8 +23,8 @@ MANAGERS_ONLY = "Only those who manage a server can do that, and only there."
 class People:
     """Ada owns the bot and the server, Ben manages the server, Cleo does neither."""
 
-    def __init__(self, evening: Evening) -> None:
-        world = evening.sandbox.world
+    def __init__(self, live_bot: LiveBot) -> None:
+        world = live_bot.sandbox.world
         [self.guild] = world.guilds.values()
         self.ids = {user.name: str(user.id) for user in world.people}
         self.roles = {role.name: role for role in self.guild.roles}
@@ -43,13 +43,13 @@ class People:
 
 
 @pytest.fixture
-def people(evening: Evening) -> People:
-    return People(evening)
+def people(live_bot: LiveBot) -> People:
+    return People(live_bot)
 
 
 @pytest.fixture
-async def cleo(evening: Evening) -> AsyncIterator[SandboxClient]:
-    async with SandboxClient(evening.sandbox.base_url, person="Cleo") as client:
+async def cleo(live_bot: LiveBot) -> AsyncIterator[SandboxClient]:
+    async with SandboxClient(live_bot.sandbox.base_url, person="Cleo") as client:
         yield client
 
 
@@ -111,22 +111,22 @@ def calls(people: People) -> list[tuple[str, Json]]:
     ]
 
 
-def show_admin_to_everybody(evening: Evening) -> None:
+def show_admin_to_everybody(live_bot: LiveBot) -> None:
     """Do what a server's managers can do in its settings."""
-    for command in evening.sandbox.world.commands[None]:
+    for command in live_bot.sandbox.world.commands[None]:
         command["default_member_permissions"] = None
 
 
-async def decisions(evening: Evening) -> int:
+async def decisions(live_bot: LiveBot) -> int:
     tables = ("ledger", "allowances", "role_allowances", "limits", "blocks", "servers")
-    counts = [await evening.db.read(f"SELECT count(*) AS rows FROM {table}") for table in tables]
+    counts = [await live_bot.db.read(f"SELECT count(*) AS rows FROM {table}") for table in tables]
     return sum(row["rows"] for [row] in counts)
 
 
 async def test_two_hundred_calls_by_somebody_else_are_refused_two_hundred_times(
-    evening: Evening, people: People, cleo: SandboxClient
+    live_bot: LiveBot, people: People, cleo: SandboxClient
 ) -> None:
-    show_admin_to_everybody(evening)
+    show_admin_to_everybody(live_bot)
     refused = 0
     for number in range(200):
         in_dm = number % 3 == 2
@@ -139,11 +139,11 @@ async def test_two_hundred_calls_by_somebody_else_are_refused_two_hundred_times(
         name, options = possible[number % len(possible)]
         refused += await said(cleo, name, **options) in (OWNER_ONLY, MANAGERS_ONLY)
     assert refused == 200
-    assert await decisions(evening) == 0
+    assert await decisions(live_bot) == 0
 
 
 async def test_a_manager_is_refused_what_is_the_owners(
-    evening: Evening, people: People, ben: SandboxClient
+    live_bot: LiveBot, people: People, ben: SandboxClient
 ) -> None:
     cleo = people.ids["Cleo"]
     for name, options in (
@@ -156,7 +156,7 @@ async def test_a_manager_is_refused_what_is_the_owners(
         assert await said(ben, name, **options) == OWNER_ONLY
     raised = await said(ben, "admin quota set", user=cleo, minutes=61)
     assert raised == ("You can only lower these 60 min. Those who run this bot can raise them.")
-    assert await decisions(evening) == 0
+    assert await decisions(live_bot) == 0
 
 
 async def test_only_the_owner_learns_which_servers_there_are(
@@ -329,9 +329,9 @@ async def test_a_server_is_not_set_up_from_a_dm(ada: SandboxClient) -> None:
 
 
 async def test_the_owner_sees_providers_and_figures(
-    evening: Evening, ada: SandboxClient, cleo: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, cleo: SandboxClient, song: Path
 ) -> None:
-    await made(evening, cleo, song)
+    await made(live_bot, cleo, song)
     assert await shown(ada, "admin providers") == "**Stemcord** · ready\n0 at work, 0 waiting"
     assert await shown(ada, "admin stats") == (
         "**Today:** 1 done\n"
@@ -341,7 +341,7 @@ async def test_the_owner_sees_providers_and_figures(
 
 
 async def test_a_busy_store_is_answered_in_time(
-    evening: Evening, people: People, ada: SandboxClient
+    live_bot: LiveBot, people: People, ada: SandboxClient
 ) -> None:
     release, locked = asyncio.Event(), asyncio.Event()
 
@@ -349,7 +349,7 @@ async def test_a_busy_store_is_answered_in_time(
         locked.set()
         await release.wait()
 
-    busy = asyncio.create_task(evening.db.write(hold_up))
+    busy = asyncio.create_task(live_bot.db.write(hold_up))
     await locked.wait()
     used = await ada.command("admin block", user=people.ids["Cleo"])
     release.set()
@@ -361,9 +361,9 @@ async def test_a_busy_store_is_answered_in_time(
 
 
 async def test_admin_is_for_servers_and_the_bots_dm_and_hidden_from_members(
-    evening: Evening,
+    live_bot: LiveBot,
 ) -> None:
-    payload = await commands_payload(evening.client, Languages({}))
+    payload = await commands_payload(live_bot.client, Languages({}))
     [admin] = [each for each in payload if each["name"] == "admin"]
     assert admin["default_member_permissions"] == 1 << 5, "who manages the server"
     assert admin["contexts"] == [0, 1]

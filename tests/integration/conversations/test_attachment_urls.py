@@ -9,9 +9,9 @@ import pytest
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.scheduling.sources import RenewalUnavailable
-from bot.ui.attachment_urls import Addresses
+from bot.ui.attachment_urls import AttachmentUrls
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 
 REFRESH = "POST /attachments/refresh-urls"
 FETCH = "GET /channels/*/messages/*"
@@ -19,8 +19,8 @@ A_DAY_S = 86_400
 
 
 @pytest.fixture
-def addresses(evening: Evening) -> Addresses:
-    return Addresses(client=evening.client, haste_s=0.1)
+def addresses(live_bot: LiveBot) -> AttachmentUrls:
+    return AttachmentUrls(client=live_bot.client, haste_s=0.1)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def paths_asked(people: SandboxClient) -> list[str]:
 
 
 async def test_discord_signs_an_address_anew(
-    addresses: Addresses, ended: Source, ada: SandboxClient
+    addresses: AttachmentUrls, ended: Source, ada: SandboxClient
 ) -> None:
     fresh = await addresses.renewed(ended)
     assert fresh.url != ended.url
@@ -53,7 +53,7 @@ async def test_discord_signs_an_address_anew(
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 async def test_a_file_that_discord_does_not_sign_is_found_in_its_message(
-    addresses: Addresses, ended: Source, ada: SandboxClient, status: int
+    addresses: AttachmentUrls, ended: Source, ada: SandboxClient, status: int
 ) -> None:
     await ada.fault(REFRESH, status=status)
     assert (await addresses.renewed(ended)).url.split("?")[0] == ended.url.split("?")[0]
@@ -62,7 +62,7 @@ async def test_a_file_that_discord_does_not_sign_is_found_in_its_message(
 
 
 async def test_a_file_that_is_in_no_message_any_more_is_gone(
-    addresses: Addresses, ended: Source, ada: SandboxClient
+    addresses: AttachmentUrls, ended: Source, ada: SandboxClient
 ) -> None:
     await ada.delete(str(ended.message_id))
     with pytest.raises(Rejected) as refused:
@@ -72,20 +72,20 @@ async def test_a_file_that_is_in_no_message_any_more_is_gone(
 
 @pytest.mark.parametrize("trouble", [{"status": 503}, {"reset": True}], ids=["503", "reset"])
 async def test_a_discord_that_is_away_has_lost_nothing(
-    addresses: Addresses,
+    addresses: AttachmentUrls,
     ended: Source,
     ada: SandboxClient,
-    evening: Evening,
+    live_bot: LiveBot,
     trouble: dict[str, Any],
 ) -> None:
     await ada.fault(REFRESH, **trouble)
     with pytest.raises(RenewalUnavailable):
         await addresses.renewed(ended)
-    assert await addresses.in_haste(ended, now=evening.clock.now()) == ended
+    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended
 
 
 async def test_what_takes_too_long_is_left_as_it_is(
-    addresses: Addresses, ended: Source, ada: SandboxClient, evening: Evening
+    addresses: AttachmentUrls, ended: Source, ada: SandboxClient, live_bot: LiveBot
 ) -> None:
     await ada.fault(REFRESH, delay_s=30.0)
-    assert await addresses.in_haste(ended, now=evening.clock.now()) == ended
+    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended

@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.errors import ProviderRefused
 from sandbox.client import SandboxClient, SandboxRefused
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -37,21 +37,21 @@ async def until_there_are(people: SandboxClient, count: int) -> list[Message]:
 
 
 async def test_stems_come_again_in_another_format(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await ada.press(message, "As FLAC")
     _, again = await until_there_are(ada, 2)
     assert filenames(again) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
     assert again["embeds"][0]["description"] == "Instrumental and vocals, 3:20, FLAC"
     assert labels(again) == ["Other recipe", "As MP3", "To my DM", "Delete"]
-    assert len(evening.provider.submits) == 1
-    usage = await evening.services.quotas.usage(evening.user_id("Ada"))
+    assert len(live_bot.provider.submits) == 1
+    usage = await live_bot.services.quotas.usage(live_bot.user_id("Ada"))
     assert usage.used == 4, "charged once"
 
 
-async def test_stems_go_to_ones_dm(evening: Evening, ada: SandboxClient, song: Path) -> None:
-    await ada.press(await made(evening, ada, song), "To my DM")
+async def test_stems_go_to_ones_dm(live_bot: LiveBot, ada: SandboxClient, song: Path) -> None:
+    await ada.press(await made(live_bot, ada, song), "To my DM")
     await ada.wait_for(says("The stems are in your direct messages."))
     ada.in_channel("dm")
     [message] = await until_there_are(ada, 1)
@@ -59,36 +59,36 @@ async def test_stems_go_to_ones_dm(evening: Evening, ada: SandboxClient, song: P
 
 
 async def test_whoever_takes_no_direct_messages_is_told(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
-    evening.sandbox.world.change_user(
-        person(evening, "Ada").id, accepts_dms=False, installed_app=False
+    message = await made(live_bot, ada, song)
+    live_bot.sandbox.world.change_user(
+        person(live_bot, "Ada").id, accepts_dms=False, installed_app=False
     )
     await ada.press(message, "To my DM")
     await ada.wait_for(says("Discord does not let me write to you."))
 
 
 async def test_delete_takes_the_message_and_the_files(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     job_id = job_id_of(message)
     await ada.press(message, "Delete")
     async with asyncio.timeout(30):
         while await ada.messages():
             await asyncio.sleep(0.01)
-    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
     assert job.files_expired
-    assert not evening.files.of(job.id).path.exists()
+    assert not live_bot.files.of(job.id).path.exists()
     await ada.command("result", job=job_id)
     await ada.wait_for(says("These stems have been deleted."))
 
 
 async def test_another_recipe_is_another_job_of_the_same_song(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await ada.press(message, "Other recipe")
     asked = await ada.wait_for(says("What shall I make of it?"))
     assert asked["ephemeral"]
@@ -101,9 +101,9 @@ async def test_another_recipe_is_another_job_of_the_same_song(
 
 
 async def test_a_song_whose_address_has_ended_is_signed_anew(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await ada.advance(2 * 86_400)
     await ada.press(message, "Other recipe")
     asked = await ada.wait_for(says("What shall I make of it?"))
@@ -113,9 +113,9 @@ async def test_a_song_whose_address_has_ended_is_signed_anew(
 
 
 async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await ada.advance(2 * 86_400)
     await ada.fault("POST /attachments/refresh-urls", status=404)
     await ada.press(message, "Other recipe")
@@ -125,9 +125,9 @@ async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
 
 
 async def test_a_failed_song_can_be_tried_again(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.provider.on_submit.append(ProviderRefused("no"))
+    live_bot.provider.on_submit.append(ProviderRefused("no"))
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Nothing was charged."))
     assert labels(message) == ["Try again"]
@@ -137,10 +137,10 @@ async def test_a_failed_song_can_be_tried_again(
 
 
 async def test_the_same_file_and_recipe_show_the_stems_again_uncharged(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    evening.downloads.song = b"the very same"
-    first = await made(evening, ada, song)
+    live_bot.downloads.song = b"the very same"
+    first = await made(live_bot, ada, song)
     await ada.command("split", file=song, format="flac")
     _, second = await until_there_are(ada, 2)
     assert job_id_of(second) != job_id_of(first)
@@ -151,26 +151,26 @@ async def test_the_same_file_and_recipe_show_the_stems_again_uncharged(
     await until_there_are(ada, 3)
     await ben.command("split", file=song)
     await until_there_are(ben, 4)
-    assert len(evening.provider.submits) == 3, "another recipe and another user are no repeats"
-    assert (await evening.services.quotas.usage(evening.user_id("Ada"))).used == 8
+    assert len(live_bot.provider.submits) == 3, "another recipe and another user are no repeats"
+    assert (await live_bot.services.quotas.usage(live_bot.user_id("Ada"))).used == 8
 
 
 async def test_stems_of_a_deleted_job_are_made_anew(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.downloads.song = b"the very same"
-    await ada.press(await made(evening, ada, song), "Delete")
+    live_bot.downloads.song = b"the very same"
+    await ada.press(await made(live_bot, ada, song), "Delete")
     async with asyncio.timeout(30):
         while await ada.messages():
             await asyncio.sleep(0.01)
-    await made(evening, ada, song)
-    assert len(evening.provider.submits) == 2
+    await made(live_bot, ada, song)
+    assert len(live_bot.provider.submits) == 2
 
 
 async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song, private=True)
+    message = await made(live_bot, ada, song, private=True)
     await ada.press(message, "As FLAC")
     _, again = await until_there_are(ada, 2)
     assert again["ephemeral"]
@@ -184,10 +184,10 @@ async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
 
 
 async def test_what_was_split_in_the_dm_is_shown_to_one_person_in_a_server(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     ada.in_channel("dm")
-    job_id = job_id_of(await made(evening, ada, song))
+    job_id = job_id_of(await made(live_bot, ada, song))
     ada.in_channel("karaoke")
     await ada.command("result", job=job_id)
     [message] = await until_there_are(ada, 1)
@@ -196,12 +196,12 @@ async def test_what_was_split_in_the_dm_is_shown_to_one_person_in_a_server(
 
 
 async def test_result_shows_how_far_an_unfinished_song_is(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song)
-    await until_sent(evening)
-    [job] = await evening.jobs.unfinished()
+    await until_sent(live_bot)
+    [job] = await live_bot.jobs.unfinished()
     await ada.command("result", job=f"`{job.id.upper()}` ")
     message = await ada.wait_for(lambda found: bool(found["ephemeral"]))
     assert job_id_of(message) == job.id
@@ -210,59 +210,59 @@ async def test_result_shows_how_far_an_unfinished_song_is(
 
 
 async def test_a_song_is_shown_again_from_the_list(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    job_id = job_id_of(await made(evening, ada, song))
+    job_id = job_id_of(await made(live_bot, ada, song))
     await ada.command("jobs")
     listed = await ada.wait_for(shows("Your songs"))
     await ada.press(listed, menu_of(listed)["custom_id"], values=[job_id])
     await until_there_are(ada, 2)
 
 
-async def test_one_wish_at_a_time(evening: Evening, ada: SandboxClient, song: Path) -> None:
-    message = await made(evening, ada, song)
-    evening.audio.gate = asyncio.Event()
+async def test_one_wish_at_a_time(live_bot: LiveBot, ada: SandboxClient, song: Path) -> None:
+    message = await made(live_bot, ada, song)
+    live_bot.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     await ada.press(message, "To my DM")
     await ada.wait_for(says("I am still busy with your last request."))
-    evening.audio.gate.set()
+    live_bot.audio.gate.set()
     await until_there_are(ada, 2)
 
 
 async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
-    evening.audio.gate = asyncio.Event()
+    message = await made(live_bot, ada, song)
+    live_bot.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
-    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
-    await evening.services.showings.discard(job)
-    evening.audio.gate.set()
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
+    await live_bot.services.showings.discard(job)
+    live_bot.audio.gate.set()
     await ada.wait_for(says("These stems have been deleted."))
 
 
 async def test_a_showing_that_discord_finds_too_large_comes_smaller(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await ada.fault("PATCH /webhooks/*", status=413, code=40005, times=1)
     await ada.command("result", job=job_id_of(message))
     await until_there_are(ada, 2)
 
 
 async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ben, song)
+    message = await made(live_bot, ben, song)
     await ada.press(message, "As FLAC")
     assert (await ada.wait_for(says(REFUSAL)))["ephemeral"]
     await ada.press(message, "Delete")
     async with asyncio.timeout(30):
         while any(map(has_stems, await ben.messages())):
             await asyncio.sleep(0.01)
-    [job] = await evening.jobs.of_user(evening.user_id("Ben"), 5)
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ben"), 5)
     assert job.has_stems
-    evening.downloads.gate = asyncio.Event()
+    live_bot.downloads.gate = asyncio.Event()
     await ben.command("split", file=song)
     message = await ada.wait_for(shows("Getting your file"))
     await ada.press(message, "Cancel")
@@ -270,14 +270,14 @@ async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
 
 
 async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
-    evening.provider.on_submit.append(ProviderRefused("no"))
+    message = await made(live_bot, ada, song)
+    live_bot.provider.on_submit.append(ProviderRefused("no"))
     await ada.command("split", file=song)
     sorry = await ada.wait_for(lambda found: labels(found) == ["Try again"])
-    await until_nothing_is_owed(evening)
-    before = await evening.records()
+    await until_nothing_is_owed(live_bot)
+    before = await live_bot.records()
     presses = [(message, label) for label in labels(message)] + [(sorry, "Try again")]
     for number in range(200):
         await ben.press(*presses[number % len(presses)])
@@ -287,14 +287,14 @@ async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(
     answers = [each for each in await ben.messages() if each["ephemeral"]]
     assert [each["content"] for each in answers] == [REFUSAL] * 200
     assert len([each for each in await ada.messages() if each["ephemeral"]]) == 0
-    assert await evening.records() == before
+    assert await live_bot.records() == before
 
 
 async def test_a_format_that_would_not_fit_is_not_offered(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.sandbox.world.attachment_size_limit = 16_000
-    message = await made(evening, ada, song)
+    live_bot.sandbox.world.attachment_size_limit = 16_000
+    message = await made(live_bot, ada, song)
     assert labels(message) == ["Other recipe", "To my DM", "Delete"]
     with pytest.raises(SandboxRefused):
         await ada.press(message, f"as-flac:{job_id_of(message)}")

@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.job import State
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
     filenames,
     has_stems,
@@ -23,36 +23,36 @@ STEMS = ["Neon Rain (Instrumental).mp3", "Neon Rain (Vocals).mp3"]
 OUTSIDE = ["user install", "group", "private"]
 
 
-async def ask(evening: Evening, ada: SandboxClient, song: Path, **options: object) -> str:
+async def ask(live_bot: LiveBot, ada: SandboxClient, song: Path, **options: object) -> str:
     """Ask for stems that take as long as the test wants; return the reply's id."""
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     answer = await ada.command("split", file=song, **options)
-    await until_sent(evening)
+    await until_sent(live_bot)
     return str(answer["message_id"])
 
 
-async def finish(evening: Evening) -> None:
-    assert evening.provider.gate is not None
-    evening.provider.gate.set()
+async def finish(live_bot: LiveBot) -> None:
+    assert live_bot.provider.gate is not None
+    live_bot.provider.gate.set()
 
 
-def refuse_dms(evening: Evening) -> None:
-    ada = person(evening, "Ada")
-    evening.sandbox.world.change_user(ada.id, accepts_dms=False, installed_app=ada.installed_app)
+def refuse_dms(live_bot: LiveBot) -> None:
+    ada = person(live_bot, "Ada")
+    live_bot.sandbox.world.change_user(ada.id, accepts_dms=False, installed_app=ada.installed_app)
 
 
 @pytest.mark.parametrize("channel", ["karaoke", "dm"])
 async def test_where_the_bot_is_a_member_its_own_token_takes_over(
-    evening: Evening, ada: SandboxClient, song: Path, channel: str
+    live_bot: LiveBot, ada: SandboxClient, song: Path, channel: str
 ) -> None:
     ada.in_channel(channel)
-    message_id = await ask(evening, ada, song)
+    message_id = await ask(live_bot, ada, song)
     await ada.advance(14 * 60 + 10)
     await asyncio.sleep(0.1)
     [message] = await ada.messages()
     assert "/result" not in str(message["embeds"]), "nothing changes here, so nothing is said"
     await ada.advance(2 * 60)
-    await finish(evening)
+    await finish(live_bot)
     message = await ada.wait_for(has_stems)
     assert message["id"] == message_id
     assert filenames(message) == STEMS
@@ -61,17 +61,17 @@ async def test_where_the_bot_is_a_member_its_own_token_takes_over(
 
 @pytest.mark.parametrize("place", ["ephemeral", *OUTSIDE])
 async def test_elsewhere_the_reply_says_beforehand_how_the_stems_come_and_they_do(
-    evening: Evening, ada: SandboxClient, song: Path, place: str
+    live_bot: LiveBot, ada: SandboxClient, song: Path, place: str
 ) -> None:
     if place != "ephemeral":
-        ada.in_channel(settle_outside(evening, place))
-    await ask(evening, ada, song, private=place == "ephemeral")
+        ada.in_channel(settle_outside(live_bot, place))
+    await ask(live_bot, ada, song, private=place == "ephemeral")
     await ada.advance(14 * 60 + 10)
     told = await ada.wait_for(shows("15 minutes only"))
     assert f"`{job_id_of(told)}`" in told["embeds"][0]["description"]
     await ada.advance(60)
-    await finish(evening)
-    job = await until_over(evening)
+    await finish(live_bot)
+    job = await until_over(live_bot)
     assert job.state is State.DELIVERED
     ada.in_channel("dm")
     message = await ada.wait_for(has_stems)
@@ -81,15 +81,15 @@ async def test_elsewhere_the_reply_says_beforehand_how_the_stems_come_and_they_d
 
 @pytest.mark.parametrize("place", ["ephemeral", *OUTSIDE])
 async def test_where_direct_messages_are_refused_too_result_brings_the_stems(
-    evening: Evening, ada: SandboxClient, song: Path, place: str
+    live_bot: LiveBot, ada: SandboxClient, song: Path, place: str
 ) -> None:
     if place != "ephemeral":
-        ada.in_channel(settle_outside(evening, place))
-    refuse_dms(evening)
-    await ask(evening, ada, song, private=place == "ephemeral")
+        ada.in_channel(settle_outside(live_bot, place))
+    refuse_dms(live_bot)
+    await ask(live_bot, ada, song, private=place == "ephemeral")
     await ada.advance(16 * 60)
-    await finish(evening)
-    job = await until_over(evening)
+    await finish(live_bot)
+    job = await until_over(live_bot)
     assert job.state is State.KEPT
     [choice] = await ada.autocomplete("result", "job", "neon")
     assert choice["value"] == job.id
@@ -98,54 +98,54 @@ async def test_where_direct_messages_are_refused_too_result_brings_the_stems(
     assert message["id"] == answer["message_id"]
     assert filenames(message) == STEMS
     assert message["ephemeral"] == (place == "ephemeral")
-    kept = await evening.jobs.get(job.id)
+    kept = await live_bot.jobs.get(job.id)
     assert kept is not None
     assert kept.state is State.KEPT, "showing it again changes nothing"
 
 
 async def test_a_deleted_reply_is_not_the_end_of_its_stems(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    await ada.delete(await ask(evening, ada, song))
-    await finish(evening)
-    assert (await until_over(evening)).state is State.DELIVERED
+    await ada.delete(await ask(live_bot, ada, song))
+    await finish(live_bot)
+    assert (await until_over(live_bot)).state is State.DELIVERED
     ada.in_channel("dm")
     assert filenames(await ada.wait_for(has_stems)) == STEMS
 
 
 async def test_a_channel_that_the_bot_may_no_longer_see_is_not_the_end_either(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    await ask(evening, ada, song)
+    await ask(live_bot, ada, song)
     await ada.advance(16 * 60)
-    channels = evening.sandbox.world.channels.values()
+    channels = live_bot.sandbox.world.channels.values()
     [channel] = [each for each in channels if each.name == "karaoke"]
-    evening.sandbox.world.set_bot_access(channel.id, view=False, send=False)
-    await finish(evening)
-    assert (await until_over(evening)).state is State.DELIVERED
+    live_bot.sandbox.world.set_bot_access(channel.id, view=False, send=False)
+    await finish(live_bot)
+    assert (await until_over(live_bot)).state is State.DELIVERED
     ada.in_channel("dm")
     assert filenames(await ada.wait_for(has_stems)) == STEMS
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 50083), (403, 50013), (404, 10003)])
 async def test_an_archived_thread_or_one_that_is_gone_leaves_the_direct_message(
-    evening: Evening, ada: SandboxClient, song: Path, status: int, code: int
+    live_bot: LiveBot, ada: SandboxClient, song: Path, status: int, code: int
 ) -> None:
-    await ask(evening, ada, song)
+    await ask(live_bot, ada, song)
     await ada.advance(16 * 60)
     await ada.fault("PATCH /channels/*", status=status, code=code)
-    await finish(evening)
-    assert (await until_over(evening)).state is State.DELIVERED
+    await finish(live_bot)
+    assert (await until_over(live_bot)).state is State.DELIVERED
     ada.in_channel("dm")
     assert filenames(await ada.wait_for(has_stems)) == STEMS
 
 
 async def test_words_that_a_server_forbids_are_left_out(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    await ask(evening, ada, song)
+    await ask(live_bot, ada, song)
     await ada.fault("PATCH /webhooks/*", status=400, code=200000, times=1)
-    await finish(evening)
+    await finish(live_bot)
     message = await ada.wait_for(has_stems)
     assert message["embeds"] == []
     assert message["content"] == "Your stems are here."
@@ -153,9 +153,9 @@ async def test_words_that_a_server_forbids_are_left_out(
 
 
 async def test_files_that_discord_calls_too_large_come_smaller(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    await ask(evening, ada, song)
+    await ask(live_bot, ada, song)
     await ada.fault("PATCH /webhooks/*", status=413, code=40005, times=2)
-    await finish(evening)
+    await finish(live_bot)
     assert filenames(await ada.wait_for(has_stems)) == STEMS

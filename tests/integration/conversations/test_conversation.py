@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import labels, made, shows
 
 
@@ -45,9 +45,9 @@ async def test_a_song_can_be_split_in_the_bots_dm(ada: SandboxClient, song: Path
 
 
 async def test_cancel_stops_ones_own_song_and_nobody_elses(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Sending the song"))
     await ben.press(message, "Cancel")
@@ -60,9 +60,9 @@ async def test_cancel_stops_ones_own_song_and_nobody_elses(
 
 
 async def test_jobs_are_listed_and_cancelled_by_command(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.downloads.gate = asyncio.Event()
+    live_bot.downloads.gate = asyncio.Event()
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Neon Rain"))
     job_id = message["embeds"][0]["footer"]["text"]
@@ -79,14 +79,14 @@ async def test_jobs_are_listed_and_cancelled_by_command(
 
 
 async def test_the_list_of_jobs_cancels_and_says_so(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.downloads.gate = asyncio.Event()
+    live_bot.downloads.gate = asyncio.Event()
     await ada.command("split", file=song)
     await ada.wait_for(shows("Neon Rain"))
     await ada.command("jobs")
     listed = await ada.wait_for(shows("Your songs"))
-    [job] = await evening.jobs.unfinished()
+    [job] = await live_bot.jobs.unfinished()
     await ada.press(listed, f"Cancel {job.id}")
     await ada.wait_for(lambda found: "**Neon Rain** is cancelled." in found["content"])
 
@@ -103,9 +103,9 @@ async def test_a_wrong_request_is_answered_at_once_and_privately(
 
 
 async def test_a_failed_song_says_why_in_its_card(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.audio.truncated = True
+    live_bot.audio.truncated = True
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Nothing was charged."))
     assert "damaged or cut off" in message["embeds"][0]["description"]
@@ -136,12 +136,12 @@ async def test_a_callback_whose_connection_breaks_is_made_again(
 
 
 async def test_buttons_work_after_a_restart(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.downloads.gate = asyncio.Event()
+    live_bot.downloads.gate = asyncio.Event()
     await ada.command("split", file=song)
     message = await ada.wait_for(lambda found: bool(found["components"]))
-    state: Any = evening.client._connection
+    state: Any = live_bot.client._connection
     state._view_store._synced_message_views.clear()
     state._view_store._views.clear()
     await ada.press(message, "Cancel")
@@ -149,25 +149,25 @@ async def test_buttons_work_after_a_restart(
 
 
 async def test_a_token_that_discord_forgets_for_a_moment_is_not_given_up(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song, private=True)
     await ada.wait_for(shows("Sending the song"))
     await ada.fault("PATCH /webhooks/*", status=404, code=10015, times=1)
-    evening.provider.gate.set()
+    live_bot.provider.gate.set()
     await ada.wait_for(lambda message: bool(message["attachments"]))
 
 
 @pytest.mark.slow  # the services wait two seconds before they try again
 async def test_stems_wait_for_a_discord_that_is_away(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song)
     await ada.wait_for(shows("Sending the song"))
     await ada.fault("PATCH /webhooks/*", reset=True)
-    evening.provider.gate.set()
+    live_bot.provider.gate.set()
     async with asyncio.timeout(30):
         while not any(entry["status"] is None for entry in await ada.log()):
             await asyncio.sleep(0.01)
@@ -176,9 +176,9 @@ async def test_stems_wait_for_a_discord_that_is_away(
 
 
 async def test_an_acknowledgement_that_only_discord_knows_of_is_found(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     await ada.fault("POST /interactions/*/callback", after=True, reset=True, times=2)
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     assert len(await ada.messages()) == 1
     assert labels(message)[0] == "Other recipe"

@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import Message, has_stems, says, until_sent
 
 
 async def test_a_public_card_speaks_its_askers_language_and_an_answer_its_readers(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     await ben.speak("ja")
     await ben.command("split", file=song)
@@ -23,22 +23,22 @@ async def test_a_public_card_speaks_its_askers_language_and_an_answer_its_reader
 
 
 async def test_suggestions_are_in_the_language_of_whoever_types(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song)
-    await until_sent(evening)
+    await until_sent(live_bot)
     [english] = await ada.autocomplete("cancel", "job", "")
     assert "· Karaoke:" in english["name"]
     await ada.speak("pt-BR")
     [portuguese] = await ada.autocomplete("cancel", "job", "")
     assert "· Karaokê:" in portuguese["name"]
     assert portuguese["value"] == english["value"]
-    evening.provider.gate.set()
+    live_bot.provider.gate.set()
 
 
 async def test_lists_and_admin_cards_follow_the_reader(
-    evening: Evening, ada: SandboxClient
+    live_bot: LiveBot, ada: SandboxClient
 ) -> None:
     await ada.speak("es-419")
     await ada.command("jobs")

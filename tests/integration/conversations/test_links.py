@@ -16,7 +16,7 @@ from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
 from bot.ops.file_routes import FileRoutes
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening, an_evening
+from tests.integration.conversations.live_bot import LiveBot, an_evening
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -34,12 +34,12 @@ MIB = 1024 * 1024
 class Open:
     """An evening whose files can be fetched from outside."""
 
-    def __init__(self, evening: Evening) -> None:
-        self.evening = evening
-        links = evening.services.links
+    def __init__(self, live_bot: LiveBot) -> None:
+        self.live_bot = live_bot
+        links = live_bot.services.links
         assert links is not None
         app = web.Application()
-        routes = FileRoutes(links=links, jobs=evening.jobs, files=evening.files)
+        routes = FileRoutes(links=links, jobs=live_bot.jobs, files=live_bot.files)
         app.add_routes(routes.routes())
         self.server = TestServer(app)
 
@@ -56,18 +56,18 @@ class Open:
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
-        evening = await stack.enter_async_context(
+        live_bot = await stack.enter_async_context(
             an_evening(tmp_path, public_url="https://stems.example.org")
         )
-        await stack.enter_async_context(evening.on())
-        found = Open(evening)
+        await stack.enter_async_context(live_bot.on())
+        found = Open(live_bot)
         await stack.enter_async_context(found.server)
         yield found
 
 
 @pytest.fixture
 async def ada(opened: Open) -> AsyncIterator[SandboxClient]:
-    async with SandboxClient(opened.evening.sandbox.base_url) as client:
+    async with SandboxClient(opened.live_bot.sandbox.base_url) as client:
         yield client
 
 
@@ -77,10 +77,10 @@ def links_in(message: Message) -> list[str]:
 
 
 async def linked(opened: Open, ada: SandboxClient, song: Path, **options: Any) -> Message:
-    opened.evening.audio.bytes_at = {AudioFormat.WAV: 35 * MIB}
+    opened.live_bot.audio.bytes_at = {AudioFormat.WAV: 35 * MIB}
     await ada.command("split", file=song, format="wav", **options)
     message = await ada.wait_for(shows("expires"))
-    await until_nothing_is_owed(opened.evening)
+    await until_nothing_is_owed(opened.live_bot)
     return message
 
 
@@ -104,7 +104,7 @@ async def test_links_end_with_retention(opened: Open, ada: SandboxClient, song: 
     [url, _] = links_in(await linked(opened, ada, song))
     await ada.advance(24 * 3600 + 60)
     assert (await opened.fetch(url))[0] == 410
-    await opened.evening.services.retention.sweep()
+    await opened.live_bot.services.retention.sweep()
     assert (await opened.fetch(url))[0] == 410
 
 
@@ -137,18 +137,18 @@ async def test_a_showing_again_leads_to_the_same_files(
 
 
 @pytest.fixture
-async def six(tmp_path: Path) -> AsyncIterator[Evening]:
-    async with an_evening(tmp_path, models=(SIX,)) as evening, evening.on():
+async def six(tmp_path: Path) -> AsyncIterator[LiveBot]:
+    async with an_evening(tmp_path, models=(SIX,)) as live_bot, live_bot.on():
         # What is uploaded is small all the same, so the sandbox takes it.
-        evening.audio.bytes_at = {AudioFormat.MP3: 7 * MIB}
-        yield evening
+        live_bot.audio.bytes_at = {AudioFormat.MP3: 7 * MIB}
+        yield live_bot
 
 
 SIX_NAMES = ["Vocals", "Drums", "Bass", "Guitar", "Piano", "Other"]
 
 
 @pytest.mark.parametrize("private", [False, True])
-async def test_six_stems_come_in_two_messages(six: Evening, song: Path, private: bool) -> None:
+async def test_six_stems_come_in_two_messages(six: LiveBot, song: Path, private: bool) -> None:
     async with SandboxClient(six.sandbox.base_url) as ada:
         await ada.command("split", file=song, stems="6-stems", private=private)
         rest = await ada.wait_for(shows("The rest of the stems"))
@@ -163,7 +163,7 @@ async def test_six_stems_come_in_two_messages(six: Evening, song: Path, private:
         assert job.state is State.DELIVERED
 
 
-async def test_where_no_second_message_is_taken_all_six_share_one(six: Evening, song: Path) -> None:
+async def test_where_no_second_message_is_taken_all_six_share_one(six: LiveBot, song: Path) -> None:
     async with SandboxClient(six.sandbox.base_url) as ada:
         await ada.fault("POST /channels/*/messages", status=403, code=50013)
         await ada.fault("POST /webhooks/*", status=403, code=50013)
@@ -173,7 +173,7 @@ async def test_where_no_second_message_is_taken_all_six_share_one(six: Evening, 
         assert len(await ada.messages()) == 1
 
 
-async def test_the_second_message_is_deleted_by_its_own_button(six: Evening, song: Path) -> None:
+async def test_the_second_message_is_deleted_by_its_own_button(six: LiveBot, song: Path) -> None:
     async with SandboxClient(six.sandbox.base_url) as ada:
         await ada.command("split", file=song, stems="6-stems")
         rest = await ada.wait_for(shows("The rest of the stems"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bot.domain.job import State
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
     has_stems,
     job_id_of,
@@ -31,32 +31,32 @@ async def test_privacy_says_what_is_kept_to_one_person(
 
 
 async def test_nothing_is_deleted_before_it_is_confirmed(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    job_id = job_id_of(await made(evening, ada, song))
+    job_id = job_id_of(await made(live_bot, ada, song))
     await ada.command("privacy")
     await ada.press(await ada.wait_for(shows("What I keep")), "Delete everything")
     asked = await ada.wait_for(shows("cannot be undone"))
     assert labels(asked) == ["Yes, delete everything"]
-    assert [job.id for job in await evening.records()] == [job_id]
+    assert [job.id for job in await live_bot.records()] == [job_id]
 
 
 async def test_everything_of_one_person_is_deleted_and_nothing_of_another(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path, tmp_path: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path, tmp_path: Path
 ) -> None:
-    await made(evening, ada, song)
+    await made(live_bot, ada, song)
     await ben.command("split", file=song, stems="vocals")
     theirs = await ben.wait_for(shows("Neon Rain · Vocals"))
     await ben.wait_for(lambda message: message["id"] == theirs["id"] and has_stems(message))
-    [kept] = await evening.jobs.of_user(evening.user_id("Ben"), 10)
+    [kept] = await live_bot.jobs.of_user(live_bot.user_id("Ben"), 10)
     await forget(ada)
     done = await ada.wait_for(shows("Everything of yours is deleted"))
     assert done["embeds"][0]["description"] == "1 song with all that belonged to it."
     assert done["components"] == []
 
-    assert [job.id for job in await evening.records()] == [kept.id]
+    assert [job.id for job in await live_bot.records()] == [kept.id]
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == [kept.id]
-    assert traces(tmp_path / "stemcord.db", evening.user_id("Ada")) == []
+    assert traces(tmp_path / "stemcord.db", live_bot.user_id("Ada")) == []
     await ada.command("jobs")
     await ada.wait_for(shows("You have no songs here yet."))
     await ada.command("quota")
@@ -65,31 +65,31 @@ async def test_everything_of_one_person_is_deleted_and_nothing_of_another(
 
 
 async def test_a_song_on_its_way_is_stopped_and_its_card_says_so(
-    evening: Evening, ada: SandboxClient, song: Path, tmp_path: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path, tmp_path: Path
 ) -> None:
-    evening.provider.gate = asyncio.Event()
+    live_bot.provider.gate = asyncio.Event()
     await ada.command("split", file=song)
-    await until_sent(evening)
+    await until_sent(live_bot)
     await ada.wait_for(shows("Neon Rain"))
     await forget(ada)
     await ada.wait_for(shows("Everything of yours is deleted"))
     card = await ada.wait_for(shows("You stopped this one."))
     assert card["components"] == []
-    evening.provider.gate.set()
+    live_bot.provider.gate.set()
     await asyncio.sleep(0.05)
     assert list((tmp_path / "jobs").iterdir()) == []
-    assert await evening.jobs.unfinished() == []
-    [row] = await evening.db.read("SELECT state, url, title, message_id FROM jobs")
+    assert await live_bot.jobs.unfinished() == []
+    [row] = await live_bot.db.read("SELECT state, url, title, message_id FROM jobs")
     assert tuple(row) == (State.CANCELLED, "", "", None)
 
 
 async def test_a_song_about_to_be_shown_is_not_and_its_card_offers_nothing(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     await ada.fault("PATCH *", with_files=True, reset=True)
     await ada.command("split", file=song)
     async with asyncio.timeout(5):
-        while [job.state for job in await evening.records()] != [State.READY]:
+        while [job.state for job in await live_bot.records()] != [State.READY]:
             await asyncio.sleep(0.005)
     await forget(ada)
     await ada.wait_for(shows("Everything of yours is deleted"))
@@ -99,9 +99,9 @@ async def test_a_song_about_to_be_shown_is_not_and_its_card_offers_nothing(
 
 
 async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    message = await made(evening, ada, song)
+    message = await made(live_bot, ada, song)
     await forget(ada)
     await ada.wait_for(shows("Everything of yours is deleted"))
     await ada.press(message, "To my DM")

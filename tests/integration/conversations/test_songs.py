@@ -8,7 +8,7 @@ import pytest
 from bot.domain.job import Entry
 from bot.ui.attachment_cache import MOST_REMEMBERED
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import Evening
+from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
     Message,
     has_stems,
@@ -35,14 +35,14 @@ async def latest_song(people: SandboxClient) -> Message:
 
 
 async def test_the_menu_splits_the_song_of_anybodys_message(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     await ben.say("listen to this", song)
     message = await latest_song(ada)
     await ada.menu(MENU, message["id"])
     stems = await ada.wait_for(lambda found: has_stems(found) and bool(found["embeds"]))
     assert stems["embeds"][0]["title"] == "Neon Rain · Karaoke"
-    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
     assert job.request.source.message_id == int(message["id"])
     assert job.request.entry is Entry.MENU
 
@@ -62,17 +62,17 @@ async def test_one_of_several_songs_is_chosen(
 
 @pytest.mark.parametrize("place", ["karaoke", "group"])
 async def test_a_forgotten_message_is_read_again_where_the_bot_may(
-    evening: Evening, ada: SandboxClient, ben: SandboxClient, songs: list[Path], place: str
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, songs: list[Path], place: str
 ) -> None:
     if place == "group":
-        channel = settle_outside(evening, "group")
+        channel = settle_outside(live_bot, "group")
         ada.in_channel(channel)
         ben.in_channel(channel)
     await ben.say("", *songs)
     await ada.menu(MENU, (await latest_song(ada))["id"])
     asked = await ada.wait_for(says("Which of these songs"))
     for message_id in range(MOST_REMEMBERED):
-        evening.client.services.picks.remember(message_id, ())
+        live_bot.client.services.picks.remember(message_id, ())
     await ada.press(asked, menu_of(asked)["custom_id"], values=["0"])
     if place == "group":
         await ada.wait_for(says("Discord does not have this file any more."))
@@ -90,7 +90,7 @@ async def test_a_message_without_a_song_is_answered_with_a_sentence(
 
 
 async def test_a_song_sent_to_the_bot_is_answered_with_recipes(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)
@@ -100,7 +100,7 @@ async def test_a_song_sent_to_the_bot_is_answered_with_recipes(
     await ada.press(asked, "Vocals")
     stems = await ada.wait_for(lambda found: has_stems(found) and bool(found["embeds"]))
     assert stems["embeds"][0]["title"] == "Neon Rain · Vocals"
-    [job] = await evening.jobs.of_user(evening.user_id("Ada"), 5)
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
     assert job.request.entry is Entry.MESSAGE
     assert job.request.source.message_id == int((await ada.messages())[0]["id"])
 
@@ -125,7 +125,7 @@ async def test_words_sent_to_the_bot_are_answered_with_how_it_is_used(ada: Sandb
 
 
 async def test_the_bot_does_not_answer_in_servers(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     await ada.say("<@bot> hello", song)
     await asyncio.sleep(0.2)
@@ -133,7 +133,7 @@ async def test_the_bot_does_not_answer_in_servers(
 
 
 async def test_a_song_deleted_before_the_choice_is_asked_for_again(
-    evening: Evening, ada: SandboxClient, song: Path
+    live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)

@@ -28,7 +28,7 @@ from sandbox.vendors.forms import KEY
 from sandbox.vendors.vendor import Vendor
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeAudio
-from tests.support.harness import REQUEST, House
+from tests.support.harness import REQUEST, Harness
 from tests.support.transport_fakes import no_tls
 
 SONG_S = 0.5
@@ -78,10 +78,10 @@ PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
 
 
 @dataclass
-class Street:
+class HostedHarness:
     """A house and the vendors that it sends songs to."""
 
-    house: House
+    harness: Harness
     sandbox: Sandbox
     song: Source
 
@@ -103,13 +103,13 @@ class Street:
         """Ask as often as a user does whom the bot tells that it has too much to do."""
         while True:
             try:
-                return await self.house.split(**request)
+                return await self.harness.split(**request)
             except StoreUnavailable:
                 await asyncio.sleep(0.1)
 
     async def ends(self, jobs: Sequence[Job], *, within_s: float = 60.0) -> list[Job]:
         """Wait until every job is over; return them as they ended."""
-        return [await self.house.until(job.id, within_s=within_s) for job in jobs]
+        return [await self.harness.until(job.id, within_s=within_s) for job in jobs]
 
     async def settled(self, name: str) -> None:
         """Wait until a vendor has ended all its work, also what nobody waits for any more."""
@@ -121,38 +121,40 @@ class Street:
         return [
             attempt.state.value
             for job in jobs
-            for attempt in await self.house.jobs.attempts(job.id)
+            for attempt in await self.harness.jobs.attempts(job.id)
             if attempt.provider == provider
         ]
 
     def broken_promises(self) -> list[str]:
         """Return what an audit finds wrong; replies are nobody's here."""
         terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
-        findings = audit(self.house.root / "stemcord.db", self.house.root / "jobs", terms)
+        findings = audit(self.harness.root / "stemcord.db", self.harness.root / "jobs", terms)
         return [str(each) for each in findings if not each.is_good and each.invariant != 5]
 
 
 @asynccontextmanager
-async def open_street(
+async def open_hosted_harness(
     root: Path, song: Path, *providers: type[AudioCleaner | FineVoice | Soundverse], **settings: Any
-) -> AsyncIterator[Street]:
+) -> AsyncIterator[HostedHarness]:
     """Open a sandbox, and a house that prefers these providers in this order."""
     async with Sandbox() as sandbox:
         for vendor in sandbox.vendors.all:
             vendor.conduct.latency_s = 0.0
             vendor.conduct.drip_s = 0.2
-        house = await House.build(
+        harness = await Harness.build(
             root,
             *_adapters(sandbox, providers),
             clock=SystemClock(),  # type: ignore[arg-type] # a real one, matching by shape
             **{"max_active_jobs": 1000, **settings},
         )
-        house.audio = _short(house.audio)
+        harness.audio = _short(harness.audio)
         try:
-            yield Street(house=house, sandbox=sandbox, song=await _uploaded(sandbox, song))
+            yield HostedHarness(
+                harness=harness, sandbox=sandbox, song=await _uploaded(sandbox, song)
+            )
         finally:
-            await house.close()
-            for provider in house.providers.values():
+            await harness.close()
+            for provider in harness.providers.values():
                 await provider.aclose()
 
 

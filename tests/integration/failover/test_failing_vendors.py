@@ -19,7 +19,13 @@ from sandbox.vendors.finevoice import FineVoice
 from sandbox.vendors.modes import POINT, Mode, Point
 from sandbox.vendors.soundverse import Soundverse
 from sandbox.vendors.vendor import Vendor
-from tests.integration.failover.hosted_harness import BRIEF, NEXT, PATIENT, Street, open_street
+from tests.integration.failover.hosted_harness import (
+    BRIEF,
+    NEXT,
+    PATIENT,
+    HostedHarness,
+    open_hosted_harness,
+)
 
 VENDORS: tuple[type[Vendor], ...] = (AudioCleaner, FineVoice, Soundverse)
 WAYS = [(vendor.name, mode) for vendor in VENDORS for mode in Mode if mode in vendor.modes]
@@ -46,16 +52,16 @@ def ids(way: object) -> str:
     return str(way)
 
 
-async def sent_while_failing(street: Street, name: str, mode: Mode, jobs: int) -> list[Job]:
-    street.vendor(name).conduct.change(mode)
-    sent = await street.send(jobs)
-    return await street.ends(sent, within_s=240)
+async def sent_while_failing(hosted: HostedHarness, name: str, mode: Mode, jobs: int) -> list[Job]:
+    hosted.vendor(name).conduct.change(mode)
+    sent = await hosted.send(jobs)
+    return await hosted.ends(sent, within_s=240)
 
 
-async def assert_nothing_twice(street: Street, name: str, jobs: list[Job]) -> None:
+async def assert_nothing_twice(hosted: HostedHarness, name: str, jobs: list[Job]) -> None:
     """Compare what the vendor counted with what is on record."""
-    vendor = street.vendor(name)
-    states = Counter(await street.attempts(jobs, name))
+    vendor = hosted.vendor(name)
+    states = Counter(await hosted.attempts(jobs, name))
     not_sent = states[AttemptState.NOT_SENT]
     may_have_arrived = sum(states.values()) - not_sent
     assert vendor.accepted <= may_have_arrived <= len(jobs)
@@ -63,17 +69,17 @@ async def assert_nothing_twice(street: Street, name: str, jobs: list[Job]) -> No
     assert vendor.submits <= sum(states.values())
 
 
-async def check_with_next(street: Street, name: str, mode: Mode, jobs: int) -> None:
-    done = await sent_while_failing(street, name, mode, jobs)
+async def check_with_next(hosted: HostedHarness, name: str, mode: Mode, jobs: int) -> None:
+    done = await sent_while_failing(hosted, name, mode, jobs)
     assert {job.state for job in done} == {State.DELIVERED}
     providers = {job.provider for job in done}
     assert providers == ({name} if (name, mode) in TAKEN_IN_STRIDE else {NEXT[name]})
-    await assert_nothing_twice(street, name, done)
-    assert street.broken_promises() == []
+    await assert_nothing_twice(hosted, name, done)
+    assert hosted.broken_promises() == []
 
 
-async def check_alone(street: Street, name: str, mode: Mode, jobs: int) -> None:
-    done = await sent_while_failing(street, name, mode, jobs)
+async def check_alone(hosted: HostedHarness, name: str, mode: Mode, jobs: int) -> None:
+    done = await sent_while_failing(hosted, name, mode, jobs)
     if (name, mode) in TAKEN_IN_STRIDE:
         assert {job.state for job in done} == {State.DELIVERED}
         return
@@ -82,24 +88,24 @@ async def check_alone(street: Street, name: str, mode: Mode, jobs: int) -> None:
         assert job.problem is not None
         assert job.problem.reason in (Reason.PROVIDERS_FAILED, Reason.TIMED_OUT)
         assert "again" in messages.problem(job.problem)
-        assert (await street.house.usage(job.request.user_id)).left == 60
-    await assert_nothing_twice(street, name, done)
-    assert street.broken_promises() == []
+        assert (await hosted.harness.usage(job.request.user_id)).left == 60
+    await assert_nothing_twice(hosted, name, done)
+    assert hosted.broken_promises() == []
 
 
 @pytest.mark.parametrize(("name", "mode"), slice_of_all, ids=ids)
 async def test_the_next_provider_takes_over(
     tmp_path: Path, song: Path, name: str, mode: Mode
 ) -> None:
-    async with open_street(tmp_path, song, BRIEF[name], PATIENT[NEXT[name]]) as street:
-        await check_with_next(street, name, mode, 6)
+    async with open_hosted_harness(tmp_path, song, BRIEF[name], PATIENT[NEXT[name]]) as hosted:
+        await check_with_next(hosted, name, mode, 6)
 
 
 async def test_without_a_next_provider_the_job_fails_with_advice(
     tmp_path: Path, song: Path
 ) -> None:
-    async with open_street(tmp_path, song, BRIEF["finevoice"]) as street:
-        await check_alone(street, "finevoice", Mode.BAD_KEY, 6)
+    async with open_hosted_harness(tmp_path, song, BRIEF["finevoice"]) as hosted:
+        await check_alone(hosted, "finevoice", Mode.BAD_KEY, 6)
 
 
 @pytest.mark.slow
@@ -108,10 +114,10 @@ async def test_a_hundred_jobs_end_at_the_next_provider(
     tmp_path: Path, song: Path, name: str, mode: Mode
 ) -> None:
     minutes = JOB_TIMEOUT_MINUTES if mode is Mode.NEVER_FINISHES else 60
-    async with open_street(
+    async with open_hosted_harness(
         tmp_path, song, BRIEF[name], PATIENT[NEXT[name]], job_timeout_minutes=minutes
-    ) as street:
-        await check_with_next(street, name, mode, 100)
+    ) as hosted:
+        await check_with_next(hosted, name, mode, 100)
 
 
 @pytest.mark.slow
@@ -120,21 +126,21 @@ async def test_a_hundred_jobs_without_a_next_provider_fail_with_advice(
     tmp_path: Path, song: Path, name: str, mode: Mode
 ) -> None:
     # The line for who rests is left when its patience ends, which is the deadline's length.
-    async with open_street(
+    async with open_hosted_harness(
         tmp_path, song, BRIEF[name], job_timeout_minutes=JOB_TIMEOUT_MINUTES
-    ) as street:
-        waking = asyncio.create_task(keep_looking(street))
+    ) as hosted:
+        waking = asyncio.create_task(keep_looking(hosted))
         try:
-            await check_alone(street, name, mode, 100)
+            await check_alone(hosted, name, mode, 100)
         finally:
             waking.cancel()
 
 
-async def keep_looking(street: Street) -> None:
+async def keep_looking(hosted: HostedHarness) -> None:
     """Have every waiting job look again now, instead of in some seconds."""
     while True:
-        for job in await street.house.jobs.unfinished():
-            street.house.services.runner.wake(job.id)
+        for job in await hosted.harness.jobs.unfinished():
+            hosted.harness.services.runner.wake(job.id)
         await asyncio.sleep(0.5)
 
 

@@ -10,7 +10,7 @@ from bot.cli.providers import providers
 from bot.config import Settings
 from bot.domain.job import State
 from sandbox.vendors.modes import Mode
-from tests.integration.failover.hosted_harness import PATIENT, Street, open_street
+from tests.integration.failover.hosted_harness import PATIENT, HostedHarness, open_hosted_harness
 
 
 def shown(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
@@ -28,16 +28,16 @@ def shown(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
     return {row[0]: row[1:] for row in rows} | {"": [lines[-1]]}
 
 
-async def one(street: Street, mode: Mode) -> State:
-    street.vendor("audiocleaner").conduct.change(mode, None if mode is Mode.OK else 1)
-    [job] = await street.ends(await street.send(1))
+async def one(hosted: HostedHarness, mode: Mode) -> State:
+    hosted.vendor("audiocleaner").conduct.change(mode, None if mode is Mode.OK else 1)
+    [job] = await hosted.ends(await hosted.send(1))
     return job.state
 
 
 async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
     tmp_path: Path, song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_street(tmp_path, song, PATIENT["audiocleaner"]) as street:
+    async with open_hosted_harness(tmp_path, song, PATIENT["audiocleaner"]) as hosted:
         modes = (
             Mode.OK,
             Mode.OK,
@@ -45,11 +45,11 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
             Mode.RESET_AFTER_SUBMIT,
             Mode.NO_CREDIT,  # the last, for then the provider rests
         )
-        ends = [await one(street, mode) for mode in modes]
+        ends = [await one(hosted, mode) for mode in modes]
         assert ends == [State.DELIVERED] * 2 + [State.FAILED] * 3
         rows = shown(tmp_path, monkeypatch)
-        vendor = street.vendor("audiocleaner")
-        await street.settled("audiocleaner")
+        vendor = hosted.vendor("audiocleaner")
+        await hosted.settled("audiocleaner")
 
     state, attempts, submitted, possible = rows["audiocleaner"]
     assert state.startswith("its credit is used up, as of ")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.accounts.disk_guard import LOOK_EVERY_S, Room
+from bot.accounts.disk_guard import LOOK_EVERY_S, DiskGuard
 from bot.domain.errors import Reason, Rejected
 from storage.files.job_files import JobFiles
 from tests.support.fakes import FakeClock
@@ -13,7 +13,7 @@ MORE_THAN_ANY_DISK = 1 << 60
 
 
 async def test_a_disk_with_little_room_left_refuses_new_jobs(tmp_path: Path) -> None:
-    room = Room(
+    room = DiskGuard(
         files=JobFiles(tmp_path),
         clock=FakeClock(),
         max_gib=20,
@@ -27,7 +27,7 @@ async def test_a_disk_with_little_room_left_refuses_new_jobs(tmp_path: Path) -> 
 async def test_room_that_comes_free_is_noticed(tmp_path: Path) -> None:
     clock, kept = FakeClock(), tmp_path / "kept"
     kept.write_bytes(bytes(100))
-    room = Room(files=JobFiles(tmp_path), clock=clock, max_gib=1e-9, reserve_bytes=0)
+    room = DiskGuard(files=JobFiles(tmp_path), clock=clock, max_gib=1e-9, reserve_bytes=0)
     with pytest.raises(Rejected):
         await room.check()
     kept.unlink()

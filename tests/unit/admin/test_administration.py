@@ -11,11 +11,11 @@ import pytest
 
 from bot.admin.administration import Administration
 from bot.domain.errors import QuotaExceeded, Reason, Rejected
-from bot.domain.guilds import Actor, Rank, ServerRules
+from bot.domain.guilds import Actor, GuildRules, Rank
 from bot.domain.job import Context, Job, Membership, Reply, State, UserId
 from bot.domain.minutes import PeriodKind
 from tests.support.fakes import FakeProvider
-from tests.support.harness import ADA, BEN, REPLY, REQUEST, House
+from tests.support.harness import ADA, BEN, REPLY, REQUEST, Harness
 
 GUILD, ELSEWHERE, SINGER = 7, 8, 70
 OWNER = Actor(user_id=UserId(90), rank=Rank.OWNER, guild_id=GUILD)
@@ -43,23 +43,23 @@ MANAGERS: dict[str, Decision] = {
     "block": lambda admin, who: admin.block(who, ADA),
     "unblock": lambda admin, who: admin.unblock(who, ADA),
     "see rules": lambda admin, who: admin.rules(who),
-    "set rules": lambda admin, who: admin.set_rules(who, ServerRules(is_private=True)),
+    "set rules": lambda admin, who: admin.set_rules(who, GuildRules(is_private=True)),
 }
 ALL = {**OWNERS, **MANAGERS}
 TABLES = ("ledger", "allowances", "role_allowances", "limits", "blocks", "servers")
 
 
-async def rows(house: House) -> int:
-    counts = [await house.db.read(f"SELECT count(*) AS rows FROM {table}") for table in TABLES]
+async def rows(harness: Harness) -> int:
+    counts = [await harness.db.read(f"SELECT count(*) AS rows FROM {table}") for table in TABLES]
     return sum(row["rows"] for [row] in counts)
 
 
-async def ask(house: House, *, reply: Reply = REPLY, user_id: UserId = ADA, role_ids=()) -> Job:
-    splits = house.services.splits
+async def ask(harness: Harness, *, reply: Reply = REPLY, user_id: UserId = ADA, role_ids=()) -> Job:
+    splits = harness.services.splits
     request = replace(REQUEST, user_id=user_id, role_ids=role_ids)
     job = await splits.receive(interaction_id=next(_interactions), request=request, reply=reply)
     await splits.acknowledged(job.id, message_id=70)
-    return await house.until(job.id)
+    return await harness.until(job.id)
 
 
 async def refused(asking: Awaitable[object]) -> Reason:
@@ -71,32 +71,34 @@ async def refused(asking: Awaitable[object]) -> Reason:
 @pytest.mark.parametrize("decision", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("who", [MEMBER, IN_DM], ids=["in the server", "in a DM"])
 async def test_who_is_neither_owner_nor_manager_decides_nothing(
-    house: House, decision: Decision, who: Actor
+    harness: Harness, decision: Decision, who: Actor
 ) -> None:
-    reason = await refused(decision(house.services.administration, who))
+    reason = await refused(decision(harness.services.administration, who))
     assert reason in (Reason.OWNER_ONLY, Reason.MANAGERS_ONLY)
-    assert await rows(house) == 0
+    assert await rows(harness) == 0
 
 
 @pytest.mark.parametrize("decision", OWNERS.values(), ids=OWNERS)
-async def test_managers_do_not_decide_what_is_the_owners(house: House, decision: Decision) -> None:
-    assert await refused(decision(house.services.administration, MANAGER)) is Reason.OWNER_ONLY
-    assert await rows(house) == 0
+async def test_managers_do_not_decide_what_is_the_owners(
+    harness: Harness, decision: Decision
+) -> None:
+    assert await refused(decision(harness.services.administration, MANAGER)) is Reason.OWNER_ONLY
+    assert await rows(harness) == 0
 
 
 @pytest.mark.parametrize("decision", ALL.values(), ids=ALL)
-async def test_the_owner_decides_everything(house: House, decision: Decision) -> None:
-    await decision(house.services.administration, OWNER)
+async def test_the_owner_decides_everything(harness: Harness, decision: Decision) -> None:
+    await decision(harness.services.administration, OWNER)
 
 
-async def test_only_the_owner_sees_providers_and_figures(house: House) -> None:
+async def test_only_the_owner_sees_providers_and_figures(harness: Harness) -> None:
     for who in (MEMBER, IN_DM, MANAGER):
-        assert await refused(house.services.overview.providers(who)) is Reason.OWNER_ONLY
-        assert await refused(house.services.overview.stats(who)) is Reason.OWNER_ONLY
+        assert await refused(harness.services.overview.providers(who)) is Reason.OWNER_ONLY
+        assert await refused(harness.services.overview.stats(who)) is Reason.OWNER_ONLY
 
 
-async def test_managers_may_lower_but_not_raise(house: House) -> None:
-    admin, quotas = house.services.administration, house.services.quotas
+async def test_managers_may_lower_but_not_raise(harness: Harness) -> None:
+    admin, quotas = harness.services.administration, harness.services.quotas
     await admin.set_user(MANAGER, ADA, 60, HERE)
     assert await refused(admin.set_user(MANAGER, ADA, 61, HERE)) is Reason.RAISES_ALLOWANCE
     assert await refused(admin.set_role(MANAGER, SINGER, 61)) is Reason.RAISES_ALLOWANCE
@@ -106,8 +108,8 @@ async def test_managers_may_lower_but_not_raise(house: House) -> None:
     assert (await quotas.usage(ADA, Membership(guild_id=ELSEWHERE))).allowance == 60
 
 
-async def test_managers_may_lower_what_the_owner_gave_and_lift_that_again(house: House) -> None:
-    admin, quotas = house.services.administration, house.services.quotas
+async def test_managers_may_lower_what_the_owner_gave_and_lift_that_again(harness: Harness) -> None:
+    admin, quotas = harness.services.administration, harness.services.quotas
     await admin.set_role(OWNER, SINGER, 240)
     await admin.set_role(MANAGER, SINGER, 100)
     assert (await quotas.usage(ADA, HERE)).allowance == 100
@@ -117,81 +119,83 @@ async def test_managers_may_lower_what_the_owner_gave_and_lift_that_again(house:
     assert (await quotas.usage(ADA, HERE)).allowance == 240
 
 
-async def test_roles_are_about_a_server(house: House) -> None:
-    admin = house.services.administration
+async def test_roles_are_about_a_server(harness: Harness) -> None:
+    admin = harness.services.administration
     in_dm = replace(OWNER, guild_id=None)
     assert await refused(admin.set_role(in_dm, SINGER, 10)) is Reason.SERVER_ONLY
     assert await refused(admin.rules(in_dm)) is Reason.SERVER_ONLY
 
 
-async def test_an_owner_in_a_dm_decides_about_people(house: House) -> None:
+async def test_an_owner_in_a_dm_decides_about_people(harness: Harness) -> None:
     in_dm = replace(OWNER, guild_id=None)
-    await house.services.administration.set_user(in_dm, ADA, 5)
-    await house.services.administration.block(in_dm, BEN)
-    assert (await house.usage()).allowance == 5
-    assert await refused(ask(house, user_id=BEN)) is Reason.BLOCKED
+    await harness.services.administration.set_user(in_dm, ADA, 5)
+    await harness.services.administration.block(in_dm, BEN)
+    assert (await harness.usage()).allowance == 5
+    assert await refused(ask(harness, user_id=BEN)) is Reason.BLOCKED
 
 
-async def test_roles_travel_with_the_request_and_count_in_their_server_only(house: House) -> None:
-    await house.services.administration.set_user(OWNER, ADA, None)
-    await house.services.administration.set_role(OWNER, SINGER, 3)
-    job = await ask(house, role_ids=(GUILD, SINGER))
+async def test_roles_travel_with_the_request_and_count_in_their_server_only(
+    harness: Harness,
+) -> None:
+    await harness.services.administration.set_user(OWNER, ADA, None)
+    await harness.services.administration.set_role(OWNER, SINGER, 3)
+    job = await ask(harness, role_ids=(GUILD, SINGER))
     assert job.state is State.FAILED
     assert job.problem is not None
     assert job.problem.reason is Reason.QUOTA
     assert (job.problem.facts["needed"], job.problem.facts["allowance"]) == (4, 3)
-    assert (await ask(house, role_ids=(GUILD,))).state is State.DELIVERED
-    assert (await ask(house, reply=DM, role_ids=(GUILD, SINGER))).state is State.DELIVERED
+    assert (await ask(harness, role_ids=(GUILD,))).state is State.DELIVERED
+    assert (await ask(harness, reply=DM, role_ids=(GUILD, SINGER))).state is State.DELIVERED
 
 
-async def test_a_hold_records_the_allowance_of_the_role(house: House) -> None:
-    await house.services.administration.set_role(OWNER, SINGER, 240)
-    job = await ask(house, role_ids=(GUILD, SINGER))
-    [row] = await house.db.read(
+async def test_a_hold_records_the_allowance_of_the_role(harness: Harness) -> None:
+    await harness.services.administration.set_role(OWNER, SINGER, 240)
+    job = await ask(harness, role_ids=(GUILD, SINGER))
+    [row] = await harness.db.read(
         "SELECT allowance FROM ledger WHERE job_id = ? AND kind = 'hold'", (job.id,)
     )
     assert row["allowance"] == 240
 
 
-async def test_a_pool_pays_in_its_server_and_the_card_says_so(house: House) -> None:
-    admin = house.services.administration
+async def test_a_pool_pays_in_its_server_and_the_card_says_so(harness: Harness) -> None:
+    admin = harness.services.administration
     assert await admin.fill_pool(OWNER, GUILD, 100) == 100
     assert await admin.grant(MANAGER, ADA, 10) == 90
-    await ask(house)
-    await ask(house, reply=DM)
-    assert (await house.usage()).used == 4
-    shared = await house.services.quotas.shared(ADA, HERE)
+    await ask(harness)
+    await ask(harness, reply=DM)
+    assert (await harness.usage()).used == 4
+    shared = await harness.services.quotas.shared(ADA, HERE)
     assert shared is not None
     assert (shared.used, shared.left) == (4, 6)
-    first, second = (parcel.usage for _, parcel in house.delivery.shown)
+    first, second = (parcel.usage for _, parcel in harness.delivery.shown)
     assert first is not None
     assert second is not None
     assert (first.guild_id, first.left, first.total) == (GUILD, 6, 10)
     assert (second.guild_id, second.left, second.total) == (None, 56, 60)
 
 
-async def test_who_used_up_their_own_may_still_spend_what_the_server_gave(house: House) -> None:
-    admin = house.services.administration
+async def test_who_used_up_their_own_may_still_spend_what_the_server_gave(harness: Harness) -> None:
+    admin = harness.services.administration
     await admin.set_user(OWNER, ADA, 0)
     with pytest.raises(QuotaExceeded):
-        await house.receive()
+        await harness.receive()
     await admin.fill_pool(OWNER, GUILD, 100)
     await admin.grant(MANAGER, ADA, 10)
-    assert (await ask(house)).state is State.DELIVERED
+    assert (await ask(harness)).state is State.DELIVERED
     with pytest.raises(QuotaExceeded):
-        await ask(house, reply=DM)
+        await ask(harness, reply=DM)
 
 
-async def test_a_manager_hands_out_no_more_than_the_pool_has(house: House) -> None:
-    admin = house.services.administration
+async def test_a_manager_hands_out_no_more_than_the_pool_has(harness: Harness) -> None:
+    admin = harness.services.administration
     await admin.fill_pool(OWNER, GUILD, 9)
     assert await refused(admin.grant(MANAGER, ADA, 10)) is Reason.POOL_TOO_SMALL
     elsewhere = replace(MANAGER, guild_id=ELSEWHERE)
     assert await refused(admin.grant(elsewhere, ADA, 1)) is Reason.POOL_TOO_SMALL
 
 
-async def test_managers_see_their_pool_and_nobody_elses(house: House) -> None:
-    admin = house.services.administration
+async def test_managers_see_their_pool_and_nobody_elses(harness: Harness) -> None:
+    admin = harness.services.administration
     await admin.fill_pool(OWNER, GUILD, 9)
     assert await admin.pool_seen_by(MANAGER) == 9
     assert await admin.pool_seen_by(OWNER) == 9
@@ -201,100 +205,100 @@ async def test_managers_see_their_pool_and_nobody_elses(house: House) -> None:
 
 
 async def test_what_a_period_gave_ends_with_it(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, quota_period=PeriodKind.WEEK)
-    admin, quotas = house.services.administration, house.services.quotas
+    harness = await Harness.build(tmp_path, quota_period=PeriodKind.WEEK)
+    admin, quotas = harness.services.administration, harness.services.quotas
     await admin.fill_pool(OWNER, GUILD, 100)
     await admin.grant(MANAGER, ADA, 10)
     await admin.grant(OWNER, ADA, 30)
     end = quotas.period.ends_at
-    house.clock.at = end - timedelta(seconds=1)
-    assert (await house.usage()).total == 90
+    harness.clock.at = end - timedelta(seconds=1)
+    assert (await harness.usage()).total == 90
     assert await quotas.total(ADA, HERE) == 100
-    house.clock.at = end
-    assert (await house.usage()).total == 60
+    harness.clock.at = end
+    assert (await harness.usage()).total == 60
     assert await quotas.shared(ADA, HERE) is None
     assert await admin.pool_seen_by(MANAGER) == 90, "what was not handed out stays in the pool"
-    await house.close()
+    await harness.close()
 
 
 async def test_a_reset_gives_used_minutes_back_and_leaves_holds_alone(tmp_path: Path) -> None:
     provider = FakeProvider()
-    house = await House.build(tmp_path, provider)
-    await ask(house)
-    waiting = await house.receive()
-    house.downloads.song = b"another"
+    harness = await Harness.build(tmp_path, provider)
+    await ask(harness)
+    waiting = await harness.receive()
+    harness.downloads.song = b"another"
     provider.gate = asyncio.Event()
-    await house.services.splits.acknowledged(waiting.id, message_id=71)
-    await house.until(waiting.id, State.SUBMITTING)
-    assert await house.services.administration.reset(OWNER, ADA) == 4
-    usage = await house.usage()
+    await harness.services.splits.acknowledged(waiting.id, message_id=71)
+    await harness.until(waiting.id, State.SUBMITTING)
+    assert await harness.services.administration.reset(OWNER, ADA) == 4
+    usage = await harness.usage()
     assert (usage.used, usage.held, usage.left) == (0, 4, 56)
     provider.gate.set()
-    await house.until(waiting.id)
-    assert (await house.usage()).used == 4
-    await house.close()
+    await harness.until(waiting.id)
+    assert (await harness.usage()).used == 4
+    await harness.close()
 
 
 async def test_minutes_of_a_server_raise_what_may_be_submitted(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, quota_minutes=1)
-    admin = house.services.administration
+    harness = await Harness.build(tmp_path, quota_minutes=1)
+    admin = harness.services.administration
     await admin.fill_pool(OWNER, GUILD, 100)
     await admin.grant(MANAGER, ADA, 4)
-    job = await ask(house)
+    job = await ask(harness)
     assert job.state is State.DELIVERED, "4 min fit under twice the 1 + 4 that Ada has"
-    await house.close()
+    await harness.close()
 
 
-async def test_the_owner_blocks_everywhere_and_a_manager_in_their_server(house: House) -> None:
-    admin = house.services.administration
+async def test_the_owner_blocks_everywhere_and_a_manager_in_their_server(harness: Harness) -> None:
+    admin = harness.services.administration
     assert await admin.block(MANAGER, ADA)
-    assert await refused(ask(house)) is Reason.BLOCKED_HERE
-    assert (await ask(house, reply=DM)).state is State.DELIVERED
+    assert await refused(ask(harness)) is Reason.BLOCKED_HERE
+    assert (await ask(harness, reply=DM)).state is State.DELIVERED
     assert await admin.block(OWNER, ADA)
-    assert await refused(ask(house)) is Reason.BLOCKED
-    assert await refused(ask(house, reply=DM)) is Reason.BLOCKED
+    assert await refused(ask(harness)) is Reason.BLOCKED
+    assert await refused(ask(harness, reply=DM)) is Reason.BLOCKED
 
 
-async def test_a_manager_does_not_lift_the_owners_block(house: House) -> None:
-    admin = house.services.administration
+async def test_a_manager_does_not_lift_the_owners_block(harness: Harness) -> None:
+    admin = harness.services.administration
     await admin.block(OWNER, ADA)
     assert await refused(admin.unblock(MANAGER, ADA)) is Reason.OWNER_ONLY
-    assert await refused(ask(house)) is Reason.BLOCKED
+    assert await refused(ask(harness)) is Reason.BLOCKED
 
 
-async def test_the_owner_lifts_both_blocks(house: House) -> None:
-    admin = house.services.administration
+async def test_the_owner_lifts_both_blocks(harness: Harness) -> None:
+    admin = harness.services.administration
     await admin.block(OWNER, ADA)
     await admin.block(MANAGER, ADA)
     assert await admin.unblock(OWNER, ADA)
     assert not await admin.unblock(OWNER, ADA)
-    assert (await ask(house)).state is State.DELIVERED
+    assert (await ask(harness)).state is State.DELIVERED
 
 
-async def test_songs_are_split_in_allowed_channels_and_their_threads(house: House) -> None:
-    rules = ServerRules().with_channel_switched(50)
-    await house.services.administration.set_rules(MANAGER, rules)
+async def test_songs_are_split_in_allowed_channels_and_their_threads(harness: Harness) -> None:
+    rules = GuildRules().with_channel_switched(50)
+    await harness.services.administration.set_rules(MANAGER, rules)
     with pytest.raises(Rejected) as refusal:
-        await ask(house)
+        await ask(harness)
     assert refusal.value.problem.reason is Reason.WRONG_CHANNEL
     assert refusal.value.problem.facts == {"channel_id": 50}
     thread = replace(REPLY, channel_id=51, parent_channel_id=50)
     for reply in (replace(REPLY, channel_id=50), thread, DM, replace(REPLY, guild_id=ELSEWHERE)):
-        assert (await ask(house, reply=reply)).state is State.DELIVERED
-    await house.services.administration.set_rules(MANAGER, rules.with_channel_switched(50))
-    assert (await ask(house)).state is State.DELIVERED
+        assert (await ask(harness, reply=reply)).state is State.DELIVERED
+    await harness.services.administration.set_rules(MANAGER, rules.with_channel_switched(50))
+    assert (await ask(harness)).state is State.DELIVERED
 
 
-async def test_a_refused_request_leaves_no_job_behind(house: House) -> None:
-    await house.services.administration.block(OWNER, ADA)
-    await refused(house.receive())
-    assert await house.services.splits.jobs_of(ADA) == []
+async def test_a_refused_request_leaves_no_job_behind(harness: Harness) -> None:
+    await harness.services.administration.block(OWNER, ADA)
+    await refused(harness.receive())
+    assert await harness.services.splits.jobs_of(ADA) == []
 
 
-async def test_where_a_request_was_made_and_by_whom_is_stored(house: House) -> None:
+async def test_where_a_request_was_made_and_by_whom_is_stored(harness: Harness) -> None:
     reply = replace(REPLY, channel_id=51, parent_channel_id=50)
-    job = await ask(house, reply=reply, role_ids=(GUILD, SINGER))
-    stored = await house.job(job.id)
+    job = await ask(harness, reply=reply, role_ids=(GUILD, SINGER))
+    stored = await harness.job(job.id)
     assert stored.membership == HERE
     assert stored.reply.parent_channel_id == 50
-    assert (await ask(house, reply=DM)).membership is None
+    assert (await ask(harness, reply=DM)).membership is None

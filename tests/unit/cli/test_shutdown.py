@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.cli.shutdown import CLOSING_S, Budget, Closings
+from bot.cli.shutdown import CLOSING_S, ShutdownStack, StopBudget
 
 
 def note(notes: list[str], name: str) -> Callable[[], Awaitable[None]]:
@@ -23,7 +23,7 @@ async def test_what_never_ends_is_cut_off_and_all_else_is_closed_in_its_order(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     notes: list[str] = []
-    async with Closings(Budget(total_s=0)) as stack:
+    async with ShutdownStack(StopBudget(total_s=0)) as stack:
         stack.push_async_callback(note(notes, "database"))
         stack.push_async_callback(never)
         stack.push_async_callback(note(notes, "client"))
@@ -36,7 +36,7 @@ async def test_an_error_while_closing_is_raised_after_all_else_is_closed() -> No
         raise ZeroDivisionError
 
     notes: list[str] = []
-    stack = Closings(Budget(total_s=5))
+    stack = ShutdownStack(StopBudget(total_s=5))
     stack.push_async_callback(note(notes, "database"))
     stack.push_async_callback(fail)
     with pytest.raises(ZeroDivisionError):
@@ -45,7 +45,7 @@ async def test_an_error_while_closing_is_raised_after_all_else_is_closed() -> No
 
 
 async def test_a_budget_counts_from_its_first_beginning() -> None:
-    budget = Budget(total_s=60)
+    budget = StopBudget(total_s=60)
     assert budget.left_s == 60
     budget.begin()
     first = budget.left_s
@@ -56,4 +56,4 @@ async def test_a_budget_counts_from_its_first_beginning() -> None:
 
 @pytest.mark.parametrize(("total_s", "for_steps_s"), [(8, 8 - CLOSING_S), (1, 0.5), (0, 0)])
 def test_steps_leave_some_of_the_budget_for_closing(total_s: float, for_steps_s: float) -> None:
-    assert Budget(total_s=total_s).for_steps_s == for_steps_s
+    assert StopBudget(total_s=total_s).for_steps_s == for_steps_s

@@ -14,7 +14,7 @@ from bot.domain.job import Job, UserId
 from bot.domain.recipes import Recipe
 from bot.i18n.languages import Languages
 from bot.scheduling.plans import Offer
-from bot.ui.attachment_cache import Picks
+from bot.ui.attachment_cache import AttachmentCache
 from cogs.songs import SongsCog
 
 
@@ -48,7 +48,7 @@ async def dm(
     intents = discord.Intents(guilds=True, dm_messages=True, members=True)
     bot = commands.Bot(command_prefix=(), intents=intents)
     await bot._async_setup_hook()
-    await bot.add_cog(SongsCog(splits=splits, picks=Picks(), languages=Languages({})))
+    await bot.add_cog(SongsCog(splits=splits, picks=AttachmentCache(), languages=Languages({})))
     dpytest.configure(bot)
     member = dpytest.get_config().members[0]
     yield await member.create_dm()

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.guilds import ServerRules
+from bot.domain.guilds import GuildRules
 from bot.domain.job import Source
 from bot.domain.recipes import AudioFormat, Recipe
 from cogs.split import SplitCog
@@ -23,17 +23,17 @@ class FakeAttachment:
 class FakeServers:
     """A server that has these rules."""
 
-    own: ServerRules
+    own: GuildRules
 
-    async def rules(self, guild_id: int | None) -> ServerRules:
-        return ServerRules() if guild_id is None else self.own
+    async def rules(self, guild_id: int | None) -> GuildRules:
+        return GuildRules() if guild_id is None else self.own
 
 
 async def split(
-    file: FakeAttachment, rules: ServerRules | None = None, **options: Any
+    file: FakeAttachment, rules: GuildRules | None = None, **options: Any
 ) -> FakeSplits:
     splits: Any = FakeSplits()
-    servers: Any = FakeServers(rules or ServerRules())
+    servers: Any = FakeServers(rules or GuildRules())
     cog = SplitCog(splits=splits, servers=servers, clock=FakeClock())
     callback: Any = SplitCog.split.callback
     await callback(cog, FakeInteraction(), file, **options)
@@ -75,7 +75,7 @@ async def test_options_reach_the_request() -> None:
     assert reply.is_ephemeral
 
 
-RULES = ServerRules(recipe=Recipe.FOUR_STEMS, audio_format=AudioFormat.OPUS, is_private=True)
+RULES = GuildRules(recipe=Recipe.FOUR_STEMS, audio_format=AudioFormat.OPUS, is_private=True)
 
 
 async def test_what_is_not_said_is_as_the_server_prefers() -> None:

@@ -11,15 +11,15 @@ import pytest
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.delivery.encoder import MESSAGE_BYTES
 from bot.delivery.link_expiry import ends_at
-from bot.delivery.port import Delivered, Parcel, Refused
+from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import AttemptState
-from bot.domain.guilds import DeliveryMode, ServerRules
+from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.providers.interface import Model
-from storage.stores.guild_settings import ServerStore
+from storage.stores.guild_settings import GuildStore
 from tests.support.fakes import FakeAudio, FakeClock, FakeProvider
-from tests.support.harness import ADA, House
+from tests.support.harness import ADA, Harness
 
 MIB = 1024 * 1024
 SIX = Model(
@@ -57,32 +57,32 @@ async def delivered(
     *,
     minutes: float = 4,
     provider: FakeProvider | None = None,
-    rules: ServerRules | None = None,
+    rules: GuildRules | None = None,
     answers: Sequence[Delivered | Refused] = (),
     settings: dict[str, Any] | None = None,
     **asked: Any,
-) -> tuple[House, Job, Parcel]:
+) -> tuple[Harness, Job, Delivery]:
     """Have a song split; return its house, job and the last parcel that was shown."""
     audio: Any = SizedAudio(duration_s=minutes * 60)
-    house = await House.build(
+    harness = await Harness.build(
         root, provider or FakeProvider(), audio=audio, clock=FakeClock(), **(settings or {})
     )
     if rules is not None:
-        await ServerStore(db=house.db, clock=house.clock).set_rules(7, rules, by=ADA)
-    house.delivery.answers = list(answers)
-    job = await house.split(**asked)
-    job = await house.until(job.id)
-    await house.close()
-    _, parcel = house.delivery.shown[-1] if house.delivery.shown else (job, None)
+        await GuildStore(db=harness.db, clock=harness.clock).set_rules(7, rules, by=ADA)
+    harness.delivery.answers = list(answers)
+    job = await harness.split(**asked)
+    job = await harness.until(job.id)
+    await harness.close()
+    _, parcel = harness.delivery.shown[-1] if harness.delivery.shown else (job, None)
     assert parcel is not None
-    return house, job, parcel
+    return harness, job, parcel
 
 
-def attached(parcel: Parcel) -> list[str]:
+def attached(parcel: Delivery) -> list[str]:
     return [file.filename for file in (*parcel.files, *parcel.more)]
 
 
-def linked(parcel: Parcel) -> list[tuple[Stem, AudioFormat | None]]:
+def linked(parcel: Delivery) -> list[tuple[Stem, AudioFormat | None]]:
     return [(link.stem, link.audio_format) for link in parcel.links]
 
 
@@ -95,14 +95,14 @@ async def test_small_song_is_attached_even_where_links_could_be(tmp_path: Path) 
 
 
 async def test_what_does_not_fit_is_linked_in_the_format_asked_for(tmp_path: Path) -> None:
-    house, job, parcel = await delivered(tmp_path, settings=PUBLIC, audio_format=AudioFormat.WAV)
+    harness, job, parcel = await delivered(tmp_path, settings=PUBLIC, audio_format=AudioFormat.WAV)
     assert parcel.files == ()
     assert linked(parcel) == [
         (Stem.INSTRUMENTAL, AudioFormat.WAV),
         (Stem.VOCALS, AudioFormat.WAV),
     ]
     assert parcel.sent is None
-    kept = house.files.of(job.id).linked
+    kept = harness.files.of(job.id).linked
     assert sorted(path.name for path in kept.iterdir()) == ["instrumental.wav", "vocals.wav"]
     [first, _] = parcel.links
     assert first.url.startswith(f"https://stems.example.org/x/r/{job.id}.")
@@ -162,7 +162,7 @@ async def test_what_fits_nowhere_is_linked_even_where_files_are_wanted(tmp_path:
 
 async def test_servers_word_goes_before_the_houses(tmp_path: Path) -> None:
     _, _, parcel = await delivered(
-        tmp_path, settings=PUBLIC, rules=ServerRules(delivery=DeliveryMode.LINKS)
+        tmp_path, settings=PUBLIC, rules=GuildRules(delivery=DeliveryMode.LINKS)
     )
     assert attached(parcel) == []
     assert len(parcel.links) == 2
@@ -205,10 +205,10 @@ async def test_six_large_stems_fill_two_messages_and_the_rest_is_linked(tmp_path
 
 
 async def test_a_message_that_is_too_large_all_the_same_is_made_smaller(tmp_path: Path) -> None:
-    house, job, parcel = await delivered(
+    harness, job, parcel = await delivered(
         tmp_path, minutes=5, answers=[Refused("status 413", too_large=True)]
     )
-    first = house.delivery.shown[0][1]
+    first = harness.delivery.shown[0][1]
     assert job.state is State.DELIVERED
     assert parcel.files[0].size_bytes < 0.6 * 10 * MIB < first.files[0].size_bytes
 
@@ -232,13 +232,13 @@ VOCALS_ALONE = Model(name="vocals", stems=frozenset({Stem.VOCALS}), subtractable
 
 async def test_what_fits_nowhere_is_at_its_vendor_until_the_vendor_says(tmp_path: Path) -> None:
     urls = [SIGNED.format(stem, 86_400) for stem in ("instrumental", "vocals")]
-    house, job, parcel = await delivered(
+    harness, job, parcel = await delivered(
         tmp_path, minutes=60, provider=Vendor(*urls), settings={"max_duration_minutes": 90}
     )
     assert job.state is State.DELIVERED
     assert [link.url for link in parcel.links] == urls
     assert linked(parcel) == [(Stem.INSTRUMENTAL, None), (Stem.VOCALS, None)]
-    assert {link.expires_at for link in parcel.links} == {house.clock.now() + timedelta(days=1)}
+    assert {link.expires_at for link in parcel.links} == {harness.clock.now() + timedelta(days=1)}
 
 
 @pytest.mark.parametrize(
@@ -253,21 +253,21 @@ async def test_what_fits_nowhere_is_at_its_vendor_until_the_vendor_says(tmp_path
 async def test_address_that_ends_soon_or_reads_badly_is_not_shown(tmp_path: Path, url: str) -> None:
     provider = Vendor(url, models=(VOCALS_ALONE,))
     audio: Any = SizedAudio(duration_s=3600)
-    house = await House.build(tmp_path, provider, audio=audio, max_duration_minutes=90)
-    job = await house.until((await house.split(recipe=Recipe.VOCALS)).id)
+    harness = await Harness.build(tmp_path, provider, audio=audio, max_duration_minutes=90)
+    job = await harness.until((await harness.split(recipe=Recipe.VOCALS)).id)
     assert job.state is State.KEPT
-    await house.close()
+    await harness.close()
 
 
 async def test_what_was_made_here_is_not_looked_for_at_the_vendor(tmp_path: Path) -> None:
     provider = Vendor(SIGNED.format("vocals", 86_400), models=(VOCALS_ALONE,))
     audio: Any = SizedAudio(duration_s=3600)
-    house = await House.build(tmp_path, provider, audio=audio, max_duration_minutes=90)
-    job = await house.until((await house.split(recipe=Recipe.KARAOKE)).id)
-    [attempt] = await house.jobs.attempts(job.id)
+    harness = await Harness.build(tmp_path, provider, audio=audio, max_duration_minutes=90)
+    job = await harness.until((await harness.split(recipe=Recipe.KARAOKE)).id)
+    [attempt] = await harness.jobs.attempts(job.id)
     assert attempt.state is AttemptState.DONE
     assert job.state is State.KEPT, "the instrumental fits nowhere, and no vendor has it"
-    await house.close()
+    await harness.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from bot.engine.protocol import (
     Failed,
     Progress,
     Separate,
-    Trouble,
+    SeparationFault,
     read_reply,
     read_request,
     to_line,
@@ -18,7 +18,7 @@ def test_replies_come_back_as_they_were_sent():
     for reply in (
         Progress(id=1, fraction=0.5),
         Done(id=1, files={"vocals": '/a\n"b'}),
-        Failed(id=2, trouble=Trouble.DISK_FULL, detail="ü"),
+        Failed(id=2, trouble=SeparationFault.DISK_FULL, detail="ü"),
         Cancelled(id=3),
     ):
         line = to_line(reply)

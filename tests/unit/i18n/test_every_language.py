@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery.port import ParcelLink
+from bot.delivery.port import DeliveryLink
 from bot.domain.errors import Problem, Reason
-from bot.domain.guilds import DeliveryMode, ServerRules
+from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import JobId, State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.i18n.languages import Languages
-from bot.i18n.translation import ENGLISH, Language, say, speaking
+from bot.i18n.translation import ENGLISH, Language, active_language, gettext
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
@@ -65,7 +65,7 @@ def cards(folder: Path, *, title: str = "♪", provider: str = "♫") -> Iterato
             yield card_of(a_job(State.PROCESSING, title=title), progress)
     for reason in Reason:
         yield card_of(a_job(State.FAILED, title=title, problem=Problem(reason)))
-    link = ParcelLink(
+    link = DeliveryLink(
         stem=Stem.NO_DRUMS, url="https://♪", audio_format=None, expires_at=NOW + timedelta(hours=1)
     )
     parcel = a_parcel(folder, links=(link,), alternatives=FORMATS, sent="lower_bit_rate")
@@ -81,7 +81,7 @@ def cards(folder: Path, *, title: str = "♪", provider: str = "♫") -> Iterato
     for lines in (
         admin_texts.provider_lines((resting,)),
         admin_texts.stats_lines(stats(PeriodKind.WEEK, daily_cap=10)),
-        admin_texts.rules_lines(ServerRules(delivery=DeliveryMode.LINKS)),
+        admin_texts.rules_lines(GuildRules(delivery=DeliveryMode.LINKS)),
         privacy_texts.privacy_lines(keep=timedelta(hours=24), recipients=["♪", "♫"]),
         privacy_texts.confirm_lines(),
         (privacy_texts.done_line(0), privacy_texts.done_line(1), privacy_texts.done_line(2)),
@@ -95,7 +95,7 @@ def columns(text: str) -> int:
 
 @in_each_language
 def test_every_card_fits_discord(language: Language, tmp_path: Path) -> None:
-    with speaking(language):
+    with active_language(language):
         for card in cards(tmp_path, title="x" * 200, provider="y" * 200):
             assert len(card.title) <= 256
             assert len("\n".join(card.lines)) <= 4096
@@ -108,17 +108,17 @@ def test_every_card_fits_discord(language: Language, tmp_path: Path) -> None:
 
 @in_each_language
 def test_every_button_is_short_enough_to_stand_beside_others(language: Language) -> None:
-    with speaking(language):
-        named = [say(label) for label in BUTTON_LABELS.values()]
-        named += [say(RECIPES[recipe]) for recipe in MOST_WISHED]
-        named += [say(labels.CANCEL_ONE, job_id="k7f2q")]
-        named += [say(privacy_texts.DELETE), say(privacy_texts.CONFIRMED)]
+    with active_language(language):
+        named = [gettext(label) for label in BUTTON_LABELS.values()]
+        named += [gettext(RECIPES[recipe]) for recipe in MOST_WISHED]
+        named += [gettext(labels.CANCEL_ONE, job_id="k7f2q")]
+        named += [gettext(privacy_texts.DELETE), gettext(privacy_texts.CONFIRMED)]
     assert [label for label in named if not 0 < columns(label) <= WIDEST_BUTTON] == []
 
 
 @in_each_language
 def test_every_choice_fits_and_can_be_told_apart(language: Language) -> None:
-    with speaking(language):
+    with active_language(language):
         names = [choice.name for choice in recipe_choices(OFFERS)]
         jobs = job_choices("", [a_job(state, title="x" * 200) for state in State])
     assert len(set(names)) == len(names)
@@ -162,7 +162,7 @@ def unsaid(text: str) -> str:
 
 
 def test_no_word_of_a_card_goes_past_the_catalogues(tmp_path: Path) -> None:
-    with speaking(Language(code="en", catalogue=Bracketing())):
+    with active_language(Language(code="en", catalogue=Bracketing())):
         for card in cards(tmp_path):
             for text in (card.title, *card.lines, *(each.label for each in card.buttons)):
                 assert unsaid(text) == ""
@@ -171,6 +171,10 @@ def test_no_word_of_a_card_goes_past_the_catalogues(tmp_path: Path) -> None:
 
 def test_no_sentence_is_said_in_english_in_another_language() -> None:
     for language in Languages.in_folder():
-        with speaking(language):
-            said = {say(messages.NO_JOBS), say(messages.NOT_FOUND), say(labels.SPLIT_MENU)}
+        with active_language(language):
+            said = {
+                gettext(messages.NO_JOBS),
+                gettext(messages.NOT_FOUND),
+                gettext(labels.SPLIT_MENU),
+            }
         assert not said & {messages.NO_JOBS.english, messages.NOT_FOUND.english}

@@ -11,7 +11,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.i18n.catalogues import update
 from bot.i18n.languages import FOLDER, Languages
-from bot.i18n.translation import ENGLISH, Counted, Text, number, say, speaking
+from bot.i18n.translation import ENGLISH, Message, PluralMessage, active_language, gettext, number
 from bot.ui.cards.card import card_of, jobs_card
 from bot.ui.cards.controls import BUTTON_LABELS
 from bot.ui.commands.choices import job_choices, recipe_choices
@@ -86,13 +86,13 @@ def test_any_of_discords_locales_may_have_a_catalogue(
     texts = Catalog()
     texts.add(("{n} song", "{n} songs"), locations=[("a.py", 0)])
     update(path, texts)
-    with speaking(Languages.in_folder(tmp_path).of(locale.value)):
-        assert say(Counted("{n} song", "{n} songs", by="n"), n=2) == "2 songs"
+    with active_language(Languages.in_folder(tmp_path).of(locale.value)):
+        assert gettext(PluralMessage("{n} song", "{n} songs", by="n"), n=2) == "2 songs"
         assert number(2.5) != "2"
 
 
 def test_one_more_language_is_one_more_file(with_one_more: Languages) -> None:
-    with speaking(with_one_more.of("nl")):
+    with active_language(with_one_more.of("nl")):
         card = card_of(a_job(State.PROCESSING))
     assert [button.label for button in card.buttons] == ["Annuleren"]
     assert card.title == "Neon Rain · Meezingen"
@@ -101,7 +101,7 @@ def test_one_more_language_is_one_more_file(with_one_more: Languages) -> None:
 
 @pytest.mark.parametrize(("limit", "words"), [(1, "een 1"), (2, "twee 2"), (5, "veel 5")])
 def test_a_language_has_its_own_plurals(with_one_more: Languages, limit: int, words: str) -> None:
-    with speaking(with_one_more.of("nl")):
+    with active_language(with_one_more.of("nl")):
         assert messages.problem(Problem(Reason.TOO_MANY_JOBS, {"limit": limit})) == words
 
 
@@ -110,8 +110,8 @@ def test_a_language_has_its_own_plurals(with_one_more: Languages, limit: int, wo
 )
 def test_what_cannot_be_filled_in_stays_english(tmp_path: Path, said: str) -> None:
     (tmp_path / "nl.po").write_text(f'msgid "Hello {{name}}"\nmsgstr "{said}"\n')
-    with speaking(Languages.in_folder(tmp_path).of("nl")):
-        assert say(Text("Hello {name}"), name="Ada") == "Hello Ada"
+    with active_language(Languages.in_folder(tmp_path).of("nl")):
+        assert gettext(Message("Hello {name}"), name="Ada") == "Hello Ada"
 
 
 async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: Languages) -> None:
@@ -140,20 +140,20 @@ async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: L
     ],
 )
 def test_a_card_speaks_the_language(locale: str, title: str, line: str, button: str) -> None:
-    with speaking(Languages.in_folder().of(locale)):
+    with active_language(Languages.in_folder().of(locale)):
         card = card_of(a_job(State.PROCESSING))
     assert (card.title, card.lines[0]) == (title, line)
     assert [each.label for each in card.buttons] == [button]
 
 
 def test_choices_follow_the_reader(with_one_more: Languages) -> None:
-    with speaking(with_one_more.of("ja")):
+    with active_language(with_one_more.of("ja")):
         names = [choice.name for choice in recipe_choices(OfferingSplits().offers())]
     assert names[0] == "カラオケ：インストとボーカル（簡易版）"
 
 
 def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
-    with speaking(Languages.in_folder().of("ja")):
+    with active_language(Languages.in_folder().of("ja")):
         [line] = jobs_card([a_job(State.DELIVERED)]).lines
         [choice] = job_choices("", [a_job(State.DELIVERED)])
     assert line.endswith(" · カラオケ：完了")
@@ -161,6 +161,6 @@ def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
 
 
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
-    with speaking(Languages.in_folder().of("ja")):
-        assert say(Text("Nobody translated this.")) == "Nobody translated this."
-        assert say(BUTTON_LABELS[next(iter(BUTTON_LABELS))]) != "Cancel"
+    with active_language(Languages.in_folder().of("ja")):
+        assert gettext(Message("Nobody translated this.")) == "Nobody translated this."
+        assert gettext(BUTTON_LABELS[next(iter(BUTTON_LABELS))]) != "Cancel"

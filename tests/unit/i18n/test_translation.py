@@ -3,10 +3,19 @@ from gettext import NullTranslations
 
 import pytest
 
-from bot.i18n.translation import ENGLISH, Counted, Language, Text, number, say, speak, speaking
+from bot.i18n.translation import (
+    ENGLISH,
+    Language,
+    Message,
+    PluralMessage,
+    activate,
+    active_language,
+    gettext,
+    number,
+)
 
-HELLO = Text("Hello {name}")
-SONGS = Counted("{count} song", "{count} songs", by="count")
+HELLO = Message("Hello {name}")
+SONGS = PluralMessage("{count} song", "{count} songs", by="count")
 
 
 class Shouting(NullTranslations):
@@ -20,49 +29,49 @@ LOUD = Language(code="es", catalogue=Shouting())
 
 
 def test_english_is_spoken_if_nobody_says_otherwise() -> None:
-    assert say(HELLO, name="Ada") == "Hello Ada"
+    assert gettext(HELLO, name="Ada") == "Hello Ada"
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 songs"), (1, "1 song"), (2, "2 songs")])
 def test_a_noun_follows_its_number(count: int, words: str) -> None:
-    assert say(SONGS, count=count) == words
+    assert gettext(SONGS, count=count) == words
 
 
 def test_what_is_counted_must_be_a_whole_number() -> None:
     with pytest.raises(TypeError, match="count"):
-        say(SONGS, count="many")
+        gettext(SONGS, count="many")
 
 
 def test_a_language_is_spoken_for_a_while() -> None:
-    with speaking(LOUD):
-        assert say(HELLO, name="Ada") == "Hello Ada!"
-        with speaking(ENGLISH):
-            assert say(HELLO, name="Ada") == "Hello Ada"
-        assert say(HELLO, name="Ada") == "Hello Ada!"
-    assert say(HELLO, name="Ada") == "Hello Ada"
+    with active_language(LOUD):
+        assert gettext(HELLO, name="Ada") == "Hello Ada!"
+        with active_language(ENGLISH):
+            assert gettext(HELLO, name="Ada") == "Hello Ada"
+        assert gettext(HELLO, name="Ada") == "Hello Ada!"
+    assert gettext(HELLO, name="Ada") == "Hello Ada"
 
 
 async def test_tasks_speak_each_their_own_language() -> None:
     has_spoken = asyncio.Event()
 
     async def loud() -> str:
-        speak(LOUD)
+        activate(LOUD)
         has_spoken.set()
-        return say(HELLO, name="Ada")
+        return gettext(HELLO, name="Ada")
 
     async def quiet() -> str:
         await has_spoken.wait()
-        return say(HELLO, name="Ben")
+        return gettext(HELLO, name="Ben")
 
     assert tuple(await asyncio.gather(loud(), quiet())) == ("Hello Ada!", "Hello Ben")
 
 
 def test_what_somebody_wrote_is_not_taken_for_a_field() -> None:
-    assert say(HELLO, name="{count}") == "Hello {count}"
+    assert gettext(HELLO, name="{count}") == "Hello {count}"
 
 
 def test_numbers_are_written_as_the_language_has_it() -> None:
     assert number(0.5) == "0.5"
     assert number(20.0) == "20"
-    with speaking(LOUD):
+    with active_language(LOUD):
         assert number(0.5) == "0,5"

@@ -15,8 +15,8 @@ from bot.domain.recipes import Recipe, Stem
 from bot.providers.interface import Model
 from bot.results.stem_identifier import Listener
 from tests.support.fakes import FakeProvider
-from tests.support.file_provider import Shelf
-from tests.support.harness import House
+from tests.support.file_provider import FileProvider
+from tests.support.harness import Harness
 from tests.support.sound import (
     AudioHere,
     Sound,
@@ -47,24 +47,24 @@ FOUR = Model(
 class Studio:
     """A house with real sound: split a song, and hear what came of it."""
 
-    def __init__(self, house: House, song: Sound, root: Path) -> None:
-        self.house = house
-        house.downloads.song = wav(root / "song.wav", song).read_bytes()
+    def __init__(self, harness: Harness, song: Sound, root: Path) -> None:
+        self.harness = harness
+        harness.downloads.song = wav(root / "song.wav", song).read_bytes()
 
     async def split(self, recipe: Recipe) -> Job:
-        job = await self.house.split(recipe=recipe)
-        return await self.house.until(job.id, within_s=20, is_awake=True)
+        job = await self.harness.split(recipe=recipe)
+        return await self.harness.until(job.id, within_s=20, is_awake=True)
 
     def master(self, job: Job, stem: Stem) -> Sound:
-        return heard(self.house.files.of(job.id).master(stem))
+        return heard(self.harness.files.of(job.id).master(stem))
 
     def masters(self, job: Job) -> dict[Stem, Sound]:
-        found = self.house.files.of(job.id).masters.glob("*.flac")
+        found = self.harness.files.of(job.id).masters.glob("*.flac")
         return {Stem(path.stem): heard(path) for path in found}
 
     async def errors(self, job: Job) -> dict[str, str | None]:
         """Return by provider what became of its attempt."""
-        attempts = await self.house.jobs.attempts(job.id)
+        attempts = await self.harness.jobs.attempts(job.id)
         return {each.provider: each.error or each.state.value for each in attempts}
 
 
@@ -88,11 +88,11 @@ async def opened(tmp_path: Path) -> AsyncIterator[OpenStudio]:
             audio: AudioTools | None = None,
             listener: Listener | None = None,
         ) -> Studio:
-            house = await House.build(
+            harness = await Harness.build(
                 tmp_path, *providers, audio=audio or AudioHere(), listener=listener
             )
-            stack.push_async_callback(house.close)
-            return Studio(house, song, tmp_path)
+            stack.push_async_callback(harness.close)
+            return Studio(harness, song, tmp_path)
 
         yield build
 
@@ -125,7 +125,7 @@ async def test_a_voice_that_came_late_and_quiet_is_taken_out_of_the_song(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound, audio: AudioTools
 ) -> None:
     voice = mp3(tmp_path / "v.mp3", stems[Stem.VOCALS], gain=0.8)
-    shelf = Shelf(VOCALS, {"vocals": voice})
+    shelf = FileProvider(VOCALS, {"vocals": voice})
     studio = await opened(song, shelf, audio=audio)
     job = await studio.split(Recipe.KARAOKE)
     assert job.state is State.DELIVERED
@@ -140,7 +140,7 @@ async def test_a_quiet_voice_is_taken_out_of_a_wide_song(
     opened: OpenStudio, tmp_path: Path
 ) -> None:
     voice, band = tones(440, 523, 659, level=0.05), noise(5, level=0.15)
-    shelf = Shelf(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", voice)})
+    shelf = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", voice)})
     studio = await opened(voice + band, shelf)
     job = await studio.split(Recipe.INSTRUMENTAL)
     assert job.state is State.DELIVERED
@@ -151,7 +151,7 @@ async def test_a_rest_that_came_as_well_is_used_instead_of_a_subtraction(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     rest = noise(9)
-    shelf = Shelf(
+    shelf = FileProvider(
         VOCALS,
         {
             "vocals": wav(tmp_path / "v.wav", stems[Stem.VOCALS]),
@@ -166,8 +166,8 @@ async def test_a_rest_that_came_as_well_is_used_instead_of_a_subtraction(
 async def test_something_else_than_the_voice_breaks_the_protocol_and_the_next_takes_over(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    stranger = Shelf(VOCALS, {"vocals": wav(tmp_path / "x.wav", 0 * song)}, name="stranger")
-    second = Shelf(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS])})
+    stranger = FileProvider(VOCALS, {"vocals": wav(tmp_path / "x.wav", 0 * song)}, name="stranger")
+    second = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS])})
     studio = await opened(song, stranger, second)
     job = await studio.split(Recipe.INSTRUMENTAL)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
@@ -178,8 +178,10 @@ async def test_an_answer_that_lacks_a_declared_stem_is_refused(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
-    lacking = Shelf(FOUR, {name: files[name] for name in ("vocals", "drums")}, name="lacking")
-    whole = Shelf(FOUR, files)
+    lacking = FileProvider(
+        FOUR, {name: files[name] for name in ("vocals", "drums")}, name="lacking"
+    )
+    whole = FileProvider(FOUR, files)
     studio = await opened(song, lacking, whole)
     # The two that came would do for the vocals; but what else is wrong with such an answer?
     job = await studio.split(Recipe.VOCALS)
@@ -191,7 +193,7 @@ async def test_lossy_stems_add_up_to_the_song_in_its_place(
     opened: OpenStudio, lossy: Mapping[Stem, Path], stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     files = {stem.value: path for stem, path in lossy.items()}
-    studio = await opened(song, Shelf(FOUR, files))
+    studio = await opened(song, FileProvider(FOUR, files))
     job = await studio.split(Recipe.FOUR_STEMS)
     masters = studio.masters(job)
     assert masters.keys() == stems.keys()
@@ -210,7 +212,7 @@ async def test_stems_that_would_clip_are_scaled_by_one_factor(
     for stem, sound in loud.items():
         spools[stem.value] = tmp_path / f"{stem}.f32"
         np.ascontiguousarray(sound.T, "<f4").tofile(spools[stem.value])
-    shelf = Shelf(FOUR, spools, is_hosted=False, gives_spools=True)
+    shelf = FileProvider(FOUR, spools, is_hosted=False, gives_spools=True)
     studio = await opened(np.clip(song, -1, 1), shelf)
     job = await studio.split(Recipe.FOUR_STEMS)
     masters = studio.masters(job)
@@ -225,7 +227,7 @@ async def test_a_silent_stem_is_not_moved_and_does_not_move_the_others(
     silence = mp3(tmp_path / "silence.mp3", 0 * stems[Stem.DRUMS])
     files = {stem.value: path for stem, path in lossy.items()} | {"drums": silence}
     song = mixed(stems, Stem.DRUMS)
-    studio = await opened(song, Shelf(FOUR, files))
+    studio = await opened(song, FileProvider(FOUR, files))
     job = await studio.split(Recipe.FOUR_STEMS)
     assert decibels(mixed(studio.masters(job)) - song, song) < -25
 
@@ -240,7 +242,7 @@ async def test_a_truncated_stem_is_fetched_again_once(
 ) -> None:
     whole = write(tmp_path / "whole", stems[Stem.VOCALS])
     broken = cut(write(tmp_path / "broken", stems[Stem.VOCALS]))
-    shelf = Shelf(VOCALS, {"vocals": [broken, whole]})
+    shelf = FileProvider(VOCALS, {"vocals": [broken, whole]})
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.VOCALS)
     assert job.state is State.DELIVERED
@@ -254,7 +256,7 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
 ) -> None:
     files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
     broken = files | {"drums": cut(wav(tmp_path / "broken.wav", stems[Stem.DRUMS]))}
-    shelf = Shelf(FOUR, broken)
+    shelf = FileProvider(FOUR, broken)
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.FOUR_STEMS)
     assert job.state is State.FAILED
@@ -262,14 +264,14 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
     assert job.problem.reason is Reason.PROVIDERS_FAILED
     assert await studio.errors(job) == {"shelf": "Unfetched"}
     assert shelf.fetched.count("drums?1") == 2
-    assert (await studio.house.usage()).left == 60
+    assert (await studio.harness.usage()).left == 60
 
 
 async def test_an_expired_link_is_asked_for_again(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     voice = wav(tmp_path / "v.wav", stems[Stem.VOCALS])
-    shelf = Shelf(VOCALS, {"vocals": [ProviderProtocol("gone"), voice]})
+    shelf = FileProvider(VOCALS, {"vocals": [ProviderProtocol("gone"), voice]})
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.VOCALS)
     assert job.state is State.DELIVERED

@@ -19,89 +19,89 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.jobs.step_result import Waiting
+from bot.jobs.step_result import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
 from tests.support.fakes import FakeProvider
-from tests.support.harness import ADA, BEN, House
+from tests.support.harness import ADA, BEN, Harness
 
 
-async def test_a_split_is_delivered_and_charged_once(house: House) -> None:
-    job = await house.split()
-    done = await house.until(job.id)
+async def test_a_split_is_delivered_and_charged_once(harness: Harness) -> None:
+    job = await harness.split()
+    done = await harness.until(job.id)
     assert done.state is State.DELIVERED
     assert done.minutes == 4
-    usage = await house.usage()
+    usage = await harness.usage()
     assert (usage.used, usage.held, usage.left) == (4, 0, 56)
-    [(_, parcel)] = house.delivery.shown
+    [(_, parcel)] = harness.delivery.shown
     assert [file.filename for file in parcel.files] == [
         "Neon Rain (Instrumental).mp3",
         "Neon Rain (Vocals).mp3",
     ]
 
 
-async def test_a_delivered_job_drops_its_token_and_its_working_files(house: House) -> None:
-    job = await house.split()
-    done = await house.until(job.id)
+async def test_a_delivered_job_drops_its_token_and_its_working_files(harness: Harness) -> None:
+    job = await harness.split()
+    done = await harness.until(job.id)
     assert done.reply.token is None
-    await house.services.runner.stop(grace_s=2)
-    left = {path.name for path in house.files.of(job.id).path.rglob("*") if path.is_file()}
+    await harness.services.runner.stop(grace_s=2)
+    left = {path.name for path in harness.files.of(job.id).path.rglob("*") if path.is_file()}
     assert left == {"instrumental.flac", "vocals.flac"}
 
 
-async def test_work_starts_only_after_the_acknowledgement(house: House) -> None:
-    job = await house.receive()
+async def test_work_starts_only_after_the_acknowledgement(harness: Harness) -> None:
+    job = await harness.receive()
     await asyncio.sleep(0.05)
-    assert (await house.job(job.id)).state is State.RECEIVED
-    assert not house.provider.submits
+    assert (await harness.job(job.id)).state is State.RECEIVED
+    assert not harness.provider.submits
 
 
-async def test_a_step_of_an_unacknowledged_request_does_nothing(house: House) -> None:
-    job = await house.receive()
-    assert await house.services.steps.advance(job.id) == Waiting()
-    assert (await house.job(job.id)).state is State.RECEIVED
-    assert house.downloads.most_active == 0
+async def test_a_step_of_an_unacknowledged_request_does_nothing(harness: Harness) -> None:
+    job = await harness.receive()
+    assert await harness.services.steps.advance(job.id) == AwaitWake()
+    assert (await harness.job(job.id)).state is State.RECEIVED
+    assert harness.downloads.most_active == 0
 
 
-async def test_an_unacknowledged_request_is_cancelled_and_costs_nothing(house: House) -> None:
-    job = await house.receive()
-    await house.services.splits.unacknowledged(job.id)
-    cancelled = await house.job(job.id)
+async def test_an_unacknowledged_request_is_cancelled_and_costs_nothing(harness: Harness) -> None:
+    job = await harness.receive()
+    await harness.services.splits.unacknowledged(job.id)
+    cancelled = await harness.job(job.id)
     assert cancelled.state is State.CANCELLED
-    assert (await house.usage()).left == 60
+    assert (await harness.usage()).left == 60
 
 
 async def test_a_request_that_may_be_acknowledged_is_told_that_it_was_cancelled(
-    house: House,
+    harness: Harness,
 ) -> None:
-    certain, in_doubt = await house.receive(), await house.receive()
-    await house.services.splits.unacknowledged(certain.id)
-    await house.services.splits.unacknowledged(in_doubt.id, in_doubt=True)
-    assert (await house.job(in_doubt.id)).state is State.CANCELLED
-    [stale] = await house.jobs.stale_replies(await house.jobs.owed())
+    certain, in_doubt = await harness.receive(), await harness.receive()
+    await harness.services.splits.unacknowledged(certain.id)
+    await harness.services.splits.unacknowledged(in_doubt.id, in_doubt=True)
+    assert (await harness.job(in_doubt.id)).state is State.CANCELLED
+    [stale] = await harness.jobs.stale_replies(await harness.jobs.owed())
     assert stale.job.id == in_doubt.id
     assert stale.job.reply.token is not None
 
 
 async def test_whoever_stops_a_song_before_its_acknowledgement_is_told_in_its_reply(
-    house: House,
+    harness: Harness,
 ) -> None:
-    job = await house.receive()
-    await house.services.splits.cancel(job.id, user_id=ADA)
+    job = await harness.receive()
+    await harness.services.splits.cancel(job.id, user_id=ADA)
     with pytest.raises(Rejected) as refused:
-        await house.services.splits.acknowledged(job.id, message_id=70)
+        await harness.services.splits.acknowledged(job.id, message_id=70)
     assert refused.value.problem.reason is Reason.STOPPED_BY_USER
 
 
 async def test_a_song_stopped_during_its_acknowledgement_is_told_of_either_way(
-    house: House,
+    harness: Harness,
 ) -> None:
-    splits = house.services.splits
+    splits = harness.services.splits
     for order in (1, -1):
-        job = await house.receive()
+        job = await harness.receive()
         doing = [splits.acknowledged(job.id, message_id=70), splits.cancel(job.id, user_id=ADA)]
         told = await asyncio.gather(*doing[::order], return_exceptions=True)
-        is_owed = job.id in await house.jobs.owed()
+        is_owed = job.id in await harness.jobs.owed()
         assert is_owed or any(isinstance(each, Rejected) for each in told)
         assert not any(isinstance(each, StateMoved) for each in told)
 
@@ -114,33 +114,33 @@ async def test_a_song_stopped_during_its_acknowledgement_is_told_of_either_way(
     ],
 )
 async def test_a_file_that_cannot_be_split_fails_with_its_reason(
-    house: House, error: Rejected, reason: Reason
+    harness: Harness, error: Rejected, reason: Reason
 ) -> None:
-    house.audio.decode_error = error
-    job = await house.split()
-    failed = await house.until(job.id)
+    harness.audio.decode_error = error
+    job = await harness.split()
+    failed = await harness.until(job.id)
     assert failed.state is State.FAILED
     assert failed.problem is not None
     assert failed.problem.reason is reason
-    assert (await house.usage()).left == 60
-    await house.services.runner.stop(grace_s=2)
-    assert not house.files.of(job.id).path.exists()
+    assert (await harness.usage()).left == 60
+    await harness.services.runner.stop(grace_s=2)
+    assert not harness.files.of(job.id).path.exists()
 
 
-async def test_a_song_that_is_too_long_is_told_the_limit(house: House) -> None:
-    house.audio.decode_error = Rejected(Reason.TOO_LONG)
-    failed = await house.until((await house.split()).id)
+async def test_a_song_that_is_too_long_is_told_the_limit(harness: Harness) -> None:
+    harness.audio.decode_error = Rejected(Reason.TOO_LONG)
+    failed = await harness.until((await harness.split()).id)
     assert failed.problem is not None
     assert failed.problem.facts == {"limit_minutes": 20}
 
 
-async def test_a_truncated_file_is_refused_before_anything_is_held(house: House) -> None:
-    house.audio.truncated = True
-    job = await house.split()
-    failed = await house.until(job.id)
+async def test_a_truncated_file_is_refused_before_anything_is_held(harness: Harness) -> None:
+    harness.audio.truncated = True
+    job = await harness.split()
+    failed = await harness.until(job.id)
     assert failed.problem is not None
     assert failed.problem.reason is Reason.BROKEN_FILE
-    assert (await house.usage()).used == 0
+    assert (await harness.usage()).used == 0
 
 
 @pytest.mark.parametrize(
@@ -151,79 +151,79 @@ async def test_a_truncated_file_is_refused_before_anything_is_held(house: House)
     ],
 )
 async def test_a_download_that_is_refused_ends_the_job(
-    house: House, error: Exception, reason: Reason
+    harness: Harness, error: Exception, reason: Reason
 ) -> None:
-    house.downloads.errors = [error]
-    failed = await house.until((await house.split()).id)
+    harness.downloads.errors = [error]
+    failed = await harness.until((await harness.split()).id)
     assert failed.problem is not None
     assert failed.problem.reason is reason
 
 
-async def test_a_broken_download_is_tried_again(house: House) -> None:
-    house.downloads.errors = [DownloadFailed("reset")]
-    job = await house.split()
-    while house.downloads.errors:
+async def test_a_broken_download_is_tried_again(harness: Harness) -> None:
+    harness.downloads.errors = [DownloadFailed("reset")]
+    job = await harness.split()
+    while harness.downloads.errors:
         await asyncio.sleep(0.005)
-    house.services.runner.wake(job.id)
+    harness.services.runner.wake(job.id)
     await asyncio.sleep(0.02)
-    house.services.runner.wake(job.id)
-    assert (await house.until(job.id)).state is State.DELIVERED
+    harness.services.runner.wake(job.id)
+    assert (await harness.until(job.id)).state is State.DELIVERED
 
 
-async def test_a_declared_size_over_the_limit_is_refused_at_once(house: House) -> None:
+async def test_a_declared_size_over_the_limit_is_refused_at_once(harness: Harness) -> None:
     source = Source(filename="a.mp3", url="https://cdn.invalid/a", size_bytes=101 * 1024 * 1024)
     with pytest.raises(Rejected) as refused:
-        await house.receive(source=source)
+        await harness.receive(source=source)
     assert refused.value.problem.reason is Reason.TOO_BIG
     assert refused.value.problem.facts == {"limit_mib": 100}
 
 
-async def test_one_more_unfinished_job_than_allowed_is_refused(house: House) -> None:
-    house.downloads.gate = asyncio.Event()
+async def test_one_more_unfinished_job_than_allowed_is_refused(harness: Harness) -> None:
+    harness.downloads.gate = asyncio.Event()
     for _ in range(3):
-        await house.split()
+        await harness.split()
     with pytest.raises(Rejected) as refused:
-        await house.split()
+        await harness.split()
     assert refused.value.problem.reason is Reason.TOO_MANY_JOBS
-    house.downloads.gate.set()
+    harness.downloads.gate.set()
 
 
-async def test_one_user_downloads_one_file_at_a_time(house: House) -> None:
-    house.downloads.gate = asyncio.Event()
-    jobs = [await house.split() for _ in range(3)]
+async def test_one_user_downloads_one_file_at_a_time(harness: Harness) -> None:
+    harness.downloads.gate = asyncio.Event()
+    jobs = [await harness.split() for _ in range(3)]
     await asyncio.sleep(0.05)
-    assert house.downloads.active == 1
-    house.downloads.gate.set()
+    assert harness.downloads.active == 1
+    harness.downloads.gate.set()
     for job in jobs:
-        await house.until(job.id)
-    assert house.downloads.most_active == 1
+        await harness.until(job.id)
+    assert harness.downloads.most_active == 1
 
 
 async def test_minutes_that_are_not_left_are_not_held(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, quota_minutes=7)
-    house.audio.duration_s = 4 * 60
-    first = await house.split()
-    await house.until(first.id)
-    second = await house.split()
-    failed = await house.until(second.id)
+    harness = await Harness.build(tmp_path, quota_minutes=7)
+    harness.audio.duration_s = 4 * 60
+    first = await harness.split()
+    await harness.until(first.id)
+    second = await harness.split()
+    failed = await harness.until(second.id)
     assert failed.problem is not None
     assert failed.problem.reason is Reason.QUOTA
     assert failed.problem.facts["left"] == 3
-    assert (await house.usage()).used == 4
-    await house.close()
+    assert (await harness.usage()).used == 4
+    await harness.close()
 
 
 async def test_a_user_without_minutes_is_refused_before_the_download(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, quota_minutes=4)
-    await house.until((await house.split()).id)
+    harness = await Harness.build(tmp_path, quota_minutes=4)
+    await harness.until((await harness.split()).id)
     with pytest.raises(QuotaExceeded):
-        await house.split()
-    await house.close()
+        await harness.split()
+    await harness.close()
 
 
-async def test_the_same_interaction_gives_one_job(house: House) -> None:
-    job = await house.receive()
-    again = await house.services.splits.receive(
+async def test_the_same_interaction_gives_one_job(harness: Harness) -> None:
+    job = await harness.receive()
+    again = await harness.services.splits.receive(
         interaction_id=job.interaction_id, request=job.request, reply=job.reply
     )
     assert again.id == job.id
@@ -232,170 +232,174 @@ async def test_the_same_interaction_gives_one_job(house: House) -> None:
 async def test_the_same_interaction_gives_its_job_although_nothing_more_is_left(
     tmp_path: Path,
 ) -> None:
-    house = await House.build(tmp_path, quota_minutes=4, max_active_jobs=1)
-    job = await house.split()
-    await house.until(job.id)
-    again = await house.services.splits.receive(
+    harness = await Harness.build(tmp_path, quota_minutes=4, max_active_jobs=1)
+    job = await harness.split()
+    await harness.until(job.id)
+    again = await harness.services.splits.receive(
         interaction_id=job.interaction_id, request=job.request, reply=job.reply
     )
     assert again.id == job.id
     with pytest.raises(QuotaExceeded):
-        await house.receive()
-    await house.close()
+        await harness.receive()
+    await harness.close()
 
 
-async def test_cancel_while_separating_gives_the_minutes_back(house: House) -> None:
+async def test_cancel_while_separating_gives_the_minutes_back(harness: Harness) -> None:
     provider = FakeProvider("local", is_hosted=False, can_cancel=True)
-    await house.close()
-    house = await House.build(house.root, provider)
+    await harness.close()
+    harness = await Harness.build(harness.root, provider)
     provider.on_poll = [Running(0.1)] * 10_000
-    job = await house.split()
-    await house.until(job.id, State.PROCESSING)
-    cancelled = await house.services.splits.cancel(job.id, user_id=ADA)
+    job = await harness.split()
+    await harness.until(job.id, State.PROCESSING)
+    cancelled = await harness.services.splits.cancel(job.id, user_id=ADA)
     assert cancelled.state is State.CANCELLED
-    assert (await house.usage()).left == 60
+    assert (await harness.usage()).left == 60
     assert provider.cancelled == ["local-1"]
-    [attempt] = await house.jobs.attempts(job.id)
+    [attempt] = await harness.jobs.attempts(job.id)
     assert attempt.state is AttemptState.ABANDONED
-    assert not house.files.of(job.id).path.exists()
-    await house.close()
+    assert not harness.files.of(job.id).path.exists()
+    await harness.close()
 
 
-async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(house: House) -> None:
-    house.provider.gate = asyncio.Event()
-    job = await house.split()
-    while not house.provider.submits:
+async def test_cancel_while_a_submit_is_in_flight_keeps_its_reference(harness: Harness) -> None:
+    harness.provider.gate = asyncio.Event()
+    job = await harness.split()
+    while not harness.provider.submits:
         await asyncio.sleep(0.005)
-    await house.services.splits.cancel(job.id, user_id=ADA)
-    house.provider.gate.set()
+    await harness.services.splits.cancel(job.id, user_id=ADA)
+    harness.provider.gate.set()
     async with asyncio.timeout(30):
-        while (await house.jobs.attempts(job.id))[0].state is AttemptState.SENDING:
+        while (await harness.jobs.attempts(job.id))[0].state is AttemptState.SENDING:
             await asyncio.sleep(0.005)
-    [attempt] = await house.jobs.attempts(job.id)
+    [attempt] = await harness.jobs.attempts(job.id)
     assert (attempt.state, attempt.ref) == (AttemptState.ABANDONED, "fake-1")
-    assert (await house.job(job.id)).state is State.CANCELLED
-    assert (await house.usage()).left == 60
+    assert (await harness.job(job.id)).state is State.CANCELLED
+    assert (await harness.usage()).left == 60
 
 
-async def test_a_finished_job_cannot_be_cancelled(house: House) -> None:
-    job = await house.split()
-    await house.until(job.id)
-    assert (await house.services.splits.cancel(job.id, user_id=ADA)).state is State.DELIVERED
-    assert (await house.usage()).used == 4
+async def test_a_finished_job_cannot_be_cancelled(harness: Harness) -> None:
+    job = await harness.split()
+    await harness.until(job.id)
+    assert (await harness.services.splits.cancel(job.id, user_id=ADA)).state is State.DELIVERED
+    assert (await harness.usage()).used == 4
 
 
-async def test_somebody_elses_job_is_not_found(house: House) -> None:
-    job = await house.split()
+async def test_somebody_elses_job_is_not_found(harness: Harness) -> None:
+    job = await harness.split()
     with pytest.raises(NotFound):
-        await house.services.splits.cancel(job.id, user_id=BEN)
+        await harness.services.splits.cancel(job.id, user_id=BEN)
     with pytest.raises(NotFound):
-        await house.services.splits.get(job.id, user_id=BEN)
+        await harness.services.splits.get(job.id, user_id=BEN)
 
 
-async def test_a_reply_that_is_out_of_reach_leaves_the_stems_kept(house: House) -> None:
-    house.delivery.answers = [Refused("no way")]
-    job = await house.split()
-    assert (await house.until(job.id)).state is State.KEPT
-    assert house.files.of(job.id).master(Stem.VOCALS).exists()
+async def test_a_reply_that_is_out_of_reach_leaves_the_stems_kept(harness: Harness) -> None:
+    harness.delivery.answers = [Refused("no way")]
+    job = await harness.split()
+    assert (await harness.until(job.id)).state is State.KEPT
+    assert harness.files.of(job.id).master(Stem.VOCALS).exists()
 
 
-async def test_a_reply_that_must_wait_is_tried_again(house: House) -> None:
-    house.delivery.answers = [ReplyUnavailable("down")]
-    job = await house.split()
-    while not house.delivery.shown:
+async def test_a_reply_that_must_wait_is_tried_again(harness: Harness) -> None:
+    harness.delivery.answers = [ReplyUnavailable("down")]
+    job = await harness.split()
+    while not harness.delivery.shown:
         await asyncio.sleep(0.005)
     await asyncio.sleep(0.02)
-    house.services.runner.wake(job.id)
-    assert (await house.until(job.id)).state is State.DELIVERED
-    assert len(house.delivery.shown) == 2
+    harness.services.runner.wake(job.id)
+    assert (await harness.until(job.id)).state is State.DELIVERED
+    assert len(harness.delivery.shown) == 2
 
 
-async def test_a_message_called_too_large_is_packed_smaller(house: House) -> None:
-    house.delivery.answers = [Refused("40005", too_large=True)]
-    job = await house.split()
-    assert (await house.until(job.id)).state is State.DELIVERED
-    assert len(house.delivery.shown) == 2
+async def test_a_message_called_too_large_is_packed_smaller(harness: Harness) -> None:
+    harness.delivery.answers = [Refused("40005", too_large=True)]
+    job = await harness.split()
+    assert (await harness.until(job.id)).state is State.DELIVERED
+    assert len(harness.delivery.shown) == 2
 
 
-async def test_a_wav_that_does_not_fit_is_sent_as_mp3_with_a_word_about_it(house: House) -> None:
-    house.audio.bytes_at = {AudioFormat.WAV: 40_000_000}
-    job = await house.split(audio_format=AudioFormat.WAV)
-    done = await house.until(job.id)
-    [(_, parcel)] = house.delivery.shown
+async def test_a_wav_that_does_not_fit_is_sent_as_mp3_with_a_word_about_it(
+    harness: Harness,
+) -> None:
+    harness.audio.bytes_at = {AudioFormat.WAV: 40_000_000}
+    job = await harness.split(audio_format=AudioFormat.WAV)
+    done = await harness.until(job.id)
+    [(_, parcel)] = harness.delivery.shown
     assert (parcel.audio_format, done.sent) == (AudioFormat.MP3, "mp3_instead")
 
 
-async def test_stems_that_fit_in_no_form_are_kept(house: House) -> None:
-    house.audio.bytes_at = {AudioFormat.MP3: 40_000_000}
-    assert (await house.until((await house.split()).id)).state is State.KEPT
+async def test_stems_that_fit_in_no_form_are_kept(harness: Harness) -> None:
+    harness.audio.bytes_at = {AudioFormat.MP3: 40_000_000}
+    assert (await harness.until((await harness.split()).id)).state is State.KEPT
 
 
-async def test_a_recipe_that_nobody_reaches_is_refused(house: House) -> None:
+async def test_a_recipe_that_nobody_reaches_is_refused(harness: Harness) -> None:
     with pytest.raises(Rejected) as refused:
-        await house.split(recipe=Recipe.STRINGS)
+        await harness.split(recipe=Recipe.STRINGS)
     assert refused.value.problem.reason is Reason.NO_PROVIDER
 
 
 async def test_a_full_disk_share_refuses_new_jobs(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, max_disk_gib=1e-9)
-    (house.root / "jobs" / "kept").mkdir()
-    (house.root / "jobs" / "kept" / "vocals.flac").write_bytes(b"x" * 100)
+    harness = await Harness.build(tmp_path, max_disk_gib=1e-9)
+    (harness.root / "jobs" / "kept").mkdir()
+    (harness.root / "jobs" / "kept" / "vocals.flac").write_bytes(b"x" * 100)
     with pytest.raises(Rejected) as refused:
-        await house.split()
+        await harness.split()
     assert refused.value.problem.reason is Reason.DISK_FULL
-    await house.close()
+    await harness.close()
 
 
-async def test_a_request_acknowledged_while_the_store_is_locked_still_runs(house: House) -> None:
-    job = await house.receive()
-    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+async def test_a_request_acknowledged_while_the_store_is_locked_still_runs(
+    harness: Harness,
+) -> None:
+    job = await harness.receive()
+    locker = sqlite3.connect(harness.root / "stemcord.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
-    acknowledging = asyncio.create_task(house.services.splits.acknowledged(job.id, message_id=70))
+    acknowledging = asyncio.create_task(harness.services.splits.acknowledged(job.id, message_id=70))
     await asyncio.sleep(0.2)
     assert not acknowledging.done()
     locker.execute("ROLLBACK")
     locker.close()
     await acknowledging
-    assert (await house.until(job.id)).state is State.DELIVERED
+    assert (await harness.until(job.id)).state is State.DELIVERED
 
 
 async def test_a_request_refused_while_the_store_is_locked_is_cancelled_all_the_same(
-    house: House,
+    harness: Harness,
 ) -> None:
-    job = await house.receive()
-    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+    job = await harness.receive()
+    locker = sqlite3.connect(harness.root / "stemcord.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
-    giving_up = asyncio.create_task(house.services.splits.unacknowledged(job.id))
+    giving_up = asyncio.create_task(harness.services.splits.unacknowledged(job.id))
     await asyncio.wait({giving_up}, timeout=0.2)
     locker.execute("ROLLBACK")
     locker.close()
     await giving_up
-    assert (await house.job(job.id)).state is State.CANCELLED
+    assert (await harness.job(job.id)).state is State.CANCELLED
 
 
-async def test_a_locked_store_refuses_new_requests_as_busy(house: House) -> None:
-    locker = sqlite3.connect(house.root / "stemcord.db", isolation_level=None)
+async def test_a_locked_store_refuses_new_requests_as_busy(harness: Harness) -> None:
+    locker = sqlite3.connect(harness.root / "stemcord.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable):
-        await house.receive()
+        await harness.receive()
     locker.execute("ROLLBACK")
     locker.close()
-    assert (await house.receive()).state is State.RECEIVED
+    assert (await harness.receive()).state is State.RECEIVED
 
 
-async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(house: House) -> None:
+async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harness: Harness) -> None:
     is_free = asyncio.Event()
 
     async def dawdle(conn: Connection) -> None:
         await is_free.wait()
 
-    writing = asyncio.create_task(house.db.write(dawdle))
+    writing = asyncio.create_task(harness.db.write(dawdle))
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable):
-        await house.receive()
+        await harness.receive()
     is_free.set()
     await writing
     async with asyncio.timeout(30):
-        while not (jobs := await house.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
+        while not (jobs := await harness.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
             await asyncio.sleep(0.01)
     assert jobs[0].state is State.CANCELLED

@@ -16,7 +16,7 @@ from yarl import URL
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
-from bot.net.signed_links import Link, Links
+from bot.net.signed_links import SignedLink, SignedLinks
 from bot.ops.file_routes import FileRoutes, content_type_of
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
@@ -53,15 +53,15 @@ class Shelf:
         self.clock = FakeClock()
         self.jobs = AwayStore(db=db)
         self.files = JobFiles(root)
-        self.links = Links(meta=Meta(db=db), clock=self.clock, base_url="", keep=KEEP)
+        self.links = SignedLinks(meta=Meta(db=db), clock=self.clock, base_url="", keep=KEEP)
         app = web.Application()
         app.add_routes(FileRoutes(links=self.links, jobs=self.jobs, files=self.files).routes())
         self.server = TestServer(app)
         self.session: aiohttp.ClientSession
         self.job: Job
-        self.link: Link
+        self.link: SignedLink
 
-    async def put(self, state: State = State.DELIVERED) -> Link:
+    async def put(self, state: State = State.DELIVERED) -> SignedLink:
         self.job = await lead(self.jobs, state, title=TITLE)
         where = await self.files.prepare(self.job.id)
         (where.linked / NAME).write_bytes(SOUND)
@@ -123,7 +123,7 @@ async def test_range_behind_the_end_is_refused(shelf: Shelf) -> None:
 
 
 async def test_same_link_is_made_twice_and_after_a_restart(shelf: Shelf) -> None:
-    again = Links(meta=Meta(db=shelf.db), clock=shelf.clock, base_url="", keep=KEEP)
+    again = SignedLinks(meta=Meta(db=shelf.db), clock=shelf.clock, base_url="", keep=KEEP)
     assert await again.to_result(shelf.job, NAME) == shelf.link
 
 

@@ -22,7 +22,7 @@ async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> Non
     await jobs.record(an_attempt(made, provider="local", cost_minutes=0, state=AttemptState.DONE))
     scrape = metrics.render(
         jobs=await Statistics(db=db).jobs(NOW),
-        books=await Spending(db=db).books(NOW),
+        usage=await Spending(db=db).provider_usage(NOW),
         running=2,
         line={("local", "waiting"): 3},
     ).decode()

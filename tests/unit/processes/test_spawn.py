@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_a_child_gets_the_line_and_tells_its_end():
     code = "import sys; print(input()[::-1]); print('oh', file=sys.stderr); sys.exit(3)"
     ended = await spawn.run(python(code), line=b"abc\n", wall_s=10)
-    assert ended == spawn.Ended(status=3, output=b"cba\n", errors="oh\n")
+    assert ended == spawn.ChildExit(status=3, output=b"cba\n", errors="oh\n")
 
 
 async def test_a_child_that_does_not_listen_is_no_error():

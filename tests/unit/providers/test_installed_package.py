@@ -24,7 +24,7 @@ from bot.net.transport import GuardedTransport
 from bot.providers.interface import Provider, ProviderContext
 from bot.providers.registry import GROUP, build
 from bot.ui.commands.choices import provider_choices, recipe_choices
-from tests.support.harness import House
+from tests.support.harness import Harness
 from tests.support.scripted_server import Server, Visit, ok, serving
 from tests.support.transport_fakes import no_tls
 
@@ -126,10 +126,10 @@ async def attic() -> AsyncIterator[Server]:
 
 @pytest.mark.usefixtures("installed")
 async def test_it_is_offered_with_the_recipes_that_its_declaration_gives(tmp_path: Path) -> None:
-    house = await House.build(tmp_path, built())
-    splits = house.services.splits
+    harness = await Harness.build(tmp_path, built())
+    splits = harness.services.splits
     offers, titles = splits.offers(), splits.provider_titles()
-    await house.close()
+    await harness.close()
     assert [choice.value for choice in recipe_choices(offers)] == [
         Recipe.KARAOKE,
         Recipe.INSTRUMENTAL,
@@ -142,9 +142,9 @@ async def test_it_is_offered_with_the_recipes_that_its_declaration_gives(tmp_pat
 @pytest.mark.usefixtures("installed")
 async def test_it_splits_a_song(tmp_path: Path, attic: Server) -> None:
     provider = built(ATTIC_BASE_URL=attic.url)
-    house = await House.build(tmp_path, provider)
-    job = await house.until((await house.split(provider="attic")).id)
-    await house.close()
+    harness = await Harness.build(tmp_path, provider)
+    job = await harness.until((await harness.split(provider="attic")).id)
+    await harness.close()
     await provider.aclose()
     assert (job.state, job.provider) == (State.DELIVERED, "attic")
     paths = [request.split(b" ")[1] for request in attic.requests]

@@ -13,11 +13,11 @@ from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.job import State
 from bot.domain.recipes import Recipe, Stem
 from bot.providers.interface import Model
-from bot.results.stem_identifier import PAIR, Labels, Listener
+from bot.results.stem_identifier import PAIR, Listener, StemIdentifier
 from storage.files.job_files import JobDir
 from tests.support import audio_files
-from tests.support.file_provider import Shelf
-from tests.support.harness import House
+from tests.support.file_provider import FileProvider
+from tests.support.harness import Harness
 from tests.support.sound import AudioHere, Sound, decibels, heard, mixed, mp3, noise, parts, wav
 
 REMOVER = Model(name="vocal-remover", stems=PAIR, sums_to_song=True)
@@ -53,8 +53,8 @@ def where(tmp_path: Path, stems: Mapping[Stem, Sound]) -> JobDir:
     return job
 
 
-def labels(listener: Listener | None) -> Labels:
-    return Labels(audio=AudioHere(), listener=listener)
+def labels(listener: Listener | None) -> StemIdentifier:
+    return StemIdentifier(audio=AudioHere(), listener=listener)
 
 
 def fetched(where: JobDir, *results: tuple[Stem | None, Sound]) -> dict[RemoteFile, Path]:
@@ -151,18 +151,18 @@ async def test_a_pair_that_cannot_be_told_apart_is_the_next_providers_turn(
         "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
         "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
     }
-    alike = Shelf(REMOVER, dict.fromkeys(files, song), name="alike", is_named=False)
-    nameless = Shelf(REMOVER, files, name="nameless", is_named=False)
-    house = await House.build(
+    alike = FileProvider(REMOVER, dict.fromkeys(files, song), name="alike", is_named=False)
+    nameless = FileProvider(REMOVER, files, name="nameless", is_named=False)
+    harness = await Harness.build(
         tmp_path, alike, nameless, audio=AudioHere(), listener=Ear(stems[Stem.VOCALS])
     )
-    house.downloads.song = song.read_bytes()
-    job = await house.until((await house.split(recipe=Recipe.KARAOKE)).id, within_s=20)
-    attempts = {each.provider: each.error for each in await house.jobs.attempts(job.id)}
-    await house.close()
+    harness.downloads.song = song.read_bytes()
+    job = await harness.until((await harness.split(recipe=Recipe.KARAOKE)).id, within_s=20)
+    attempts = {each.provider: each.error for each in await harness.jobs.attempts(job.id)}
+    await harness.close()
     assert (job.state, attempts) == (
         State.DELIVERED,
         {"alike": "ProviderProtocol", "nameless": None},
     )
-    made = heard(house.files.of(job.id).master(Stem.VOCALS))
+    made = heard(harness.files.of(job.id).master(Stem.VOCALS))
     assert decibels(made - stems[Stem.VOCALS], stems[Stem.VOCALS]) < -15

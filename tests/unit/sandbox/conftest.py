@@ -10,7 +10,7 @@ from discord.http import Route
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.unit.sandbox.library_bot import Jukebox
+from tests.unit.sandbox.library_bot import LibraryBot
 from tests.unit.sandbox.raw_bot import RawBot
 
 
@@ -33,11 +33,11 @@ async def ben(sandbox: Sandbox) -> AsyncIterator[SandboxClient]:
 
 
 @asynccontextmanager
-async def connected(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
+async def connected(sandbox: Sandbox) -> AsyncIterator[LibraryBot]:
     discord_base, discord_gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
     Route.BASE = sandbox.api_base
     DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(sandbox.gateway.address)
-    bot = Jukebox()
+    bot = LibraryBot()
     await bot.login(DEFAULT_TOKEN)
     running = asyncio.create_task(bot.connect())
     try:
@@ -51,7 +51,7 @@ async def connected(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
 
 
 @pytest.fixture
-async def bot(sandbox: Sandbox) -> AsyncIterator[Jukebox]:
+async def bot(sandbox: Sandbox) -> AsyncIterator[LibraryBot]:
     async with connected(sandbox) as running:
         yield running
 

@@ -40,7 +40,7 @@ def sound(name: str, size_bytes: int = 1000) -> discord.File:
     return discord.File(io.BytesIO(b"\0" * size_bytes), filename=name)
 
 
-class Jukebox(commands.AutoShardedBot):
+class LibraryBot(commands.AutoShardedBot):
     """Commands that each try one thing; what they meet is kept for the test to see."""
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class Jukebox(commands.AutoShardedBot):
             await message.channel.send(f"heard {message.content}", reference=message)
 
 
-def jukebox(interaction: discord.Interaction) -> Jukebox:
-    assert isinstance(interaction.client, Jukebox)
+def jukebox(interaction: discord.Interaction) -> LibraryBot:
+    assert isinstance(interaction.client, LibraryBot)
     interaction.client.interaction = interaction
     return interaction.client
 

@@ -9,14 +9,16 @@ import pytest
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
 from sandbox.server import Sandbox
-from tests.unit.sandbox.library_bot import Jukebox, sound
+from tests.unit.sandbox.library_bot import LibraryBot, sound
 
 
 def is_filled(message: Json) -> bool:
     return bool(message["attachments"]) and message["author"]["bot"]
 
 
-async def test_commands_are_registered_with_their_options(bot: Jukebox, ada: SandboxClient) -> None:
+async def test_commands_are_registered_with_their_options(
+    bot: LibraryBot, ada: SandboxClient
+) -> None:
     state = await ada.state()
     split = next(command for command in state["commands"] if command["name"] == "split")
     assert [option["name"] for option in split["options"]] == ["file", "stems", "provider"]
@@ -25,7 +27,7 @@ async def test_commands_are_registered_with_their_options(bot: Jukebox, ada: San
 
 
 async def test_deferred_answer_is_filled_with_files(
-    bot: Jukebox, ada: SandboxClient, song: Path, tmp_path: Path
+    bot: LibraryBot, ada: SandboxClient, song: Path, tmp_path: Path
 ) -> None:
     answer = await ada.command("split", file=song)
     reply = await ada.wait_for(is_filled)
@@ -40,7 +42,7 @@ async def test_deferred_answer_is_filled_with_files(
 
 
 async def test_option_carries_the_uploaded_file(
-    bot: Jukebox, ada: SandboxClient, song: Path
+    bot: LibraryBot, ada: SandboxClient, song: Path
 ) -> None:
     await ada.command("split", file=song)
     assert bot.interaction is not None
@@ -51,7 +53,7 @@ async def test_option_carries_the_uploaded_file(
     assert "/ephemeral-attachments/" in attachment.url
 
 
-async def test_thinking_is_shown_until_the_first_edit(bot: Jukebox, ada: SandboxClient) -> None:
+async def test_thinking_is_shown_until_the_first_edit(bot: LibraryBot, ada: SandboxClient) -> None:
     answer = await ada.command("silent")
     [message] = await ada.messages()
     assert message["id"] == answer["message_id"]
@@ -59,7 +61,7 @@ async def test_thinking_is_shown_until_the_first_edit(bot: Jukebox, ada: Sandbox
 
 
 async def test_after_fifteen_minutes_only_the_channel_edit_works(
-    bot: Jukebox, ada: SandboxClient, sandbox: Sandbox
+    bot: LibraryBot, ada: SandboxClient, sandbox: Sandbox
 ) -> None:
     answer = await ada.command("silent")
     interaction = bot.interaction
@@ -77,7 +79,7 @@ async def test_after_fifteen_minutes_only_the_channel_edit_works(
 
 
 async def test_too_large_file_is_refused_with_413(
-    bot: Jukebox, ada: SandboxClient, sandbox: Sandbox, song: Path
+    bot: LibraryBot, ada: SandboxClient, sandbox: Sandbox, song: Path
 ) -> None:
     bot.files = [sound("long.wav", sandbox.world.attachment_size_limit + 1)]
     await ada.command("split", file=song)
@@ -87,7 +89,7 @@ async def test_too_large_file_is_refused_with_413(
 
 
 async def test_too_large_request_is_refused_with_413(
-    bot: Jukebox, ada: SandboxClient, song: Path
+    bot: LibraryBot, ada: SandboxClient, song: Path
 ) -> None:
     bot.files = [sound(f"{number}.wav", 9 * 1024 * 1024) for number in range(3)]
     await ada.command("split", file=song)
@@ -96,7 +98,7 @@ async def test_too_large_request_is_refused_with_413(
 
 
 async def test_answer_after_three_seconds_is_refused(
-    bot: Jukebox, ada: SandboxClient, sandbox: Sandbox
+    bot: LibraryBot, ada: SandboxClient, sandbox: Sandbox
 ) -> None:
     sandbox.interactions.answer_within_s = 0.1
     with pytest.raises(SandboxRefused, match="did not respond"):
@@ -107,7 +109,7 @@ async def test_answer_after_three_seconds_is_refused(
     assert (error.status, error.code) == (404, 10062)
 
 
-async def test_second_acknowledgement_is_refused(bot: Jukebox, ada: SandboxClient) -> None:
+async def test_second_acknowledgement_is_refused(bot: LibraryBot, ada: SandboxClient) -> None:
     await ada.command("silent")
     assert bot.interaction is not None
     again = discord.InteractionResponse(bot.interaction)
@@ -117,7 +119,7 @@ async def test_second_acknowledgement_is_refused(bot: Jukebox, ada: SandboxClien
 
 
 async def test_ephemeral_answer_is_for_one_person_and_not_for_the_bot_token(
-    bot: Jukebox, ada: SandboxClient, ben: SandboxClient
+    bot: LibraryBot, ada: SandboxClient, ben: SandboxClient
 ) -> None:
     answer = await ben.command("secret")
     assert [message["content"] for message in await ben.messages()] == ["psst"]
@@ -132,7 +134,7 @@ async def test_ephemeral_answer_is_for_one_person_and_not_for_the_bot_token(
 
 
 async def test_dynamic_button_edits_its_message(
-    bot: Jukebox, ada: SandboxClient, song: Path
+    bot: LibraryBot, ada: SandboxClient, song: Path
 ) -> None:
     await ada.command("split", file=song)
     reply = await ada.wait_for(is_filled)
@@ -143,12 +145,12 @@ async def test_dynamic_button_edits_its_message(
     assert shown["attachments"], "an edit that names no files keeps them"
 
 
-async def test_autocomplete_gets_what_was_typed(bot: Jukebox, ada: SandboxClient) -> None:
+async def test_autocomplete_gets_what_was_typed(bot: LibraryBot, ada: SandboxClient) -> None:
     choices = await ada.autocomplete("split", "provider", "lou")
     assert choices == [{"name": "Loud", "value": "loud"}]
 
 
-async def test_form_is_shown_and_sent_in(bot: Jukebox, ada: SandboxClient) -> None:
+async def test_form_is_shown_and_sent_in(bot: LibraryBot, ada: SandboxClient) -> None:
     async with ada.events() as events:
         answer = await ada.command("wish")
         form = await anext(events)
@@ -160,7 +162,7 @@ async def test_form_is_shown_and_sent_in(bot: Jukebox, ada: SandboxClient) -> No
 
 
 async def test_message_menu_gets_the_message_with_its_files(
-    bot: Jukebox, ada: SandboxClient, song: Path
+    bot: LibraryBot, ada: SandboxClient, song: Path
 ) -> None:
     message = await ada.say("listen", song)
     await ada.menu("Split this audio", message["id"])
@@ -169,7 +171,7 @@ async def test_message_menu_gets_the_message_with_its_files(
 
 
 async def test_dm_reaches_the_bot_with_files_and_is_answered(
-    bot: Jukebox, ben: SandboxClient, song: Path
+    bot: LibraryBot, ben: SandboxClient, song: Path
 ) -> None:
     ben.in_channel("dm")
     sent = await ben.say("split this", song)
@@ -182,7 +184,7 @@ async def test_dm_reaches_the_bot_with_files_and_is_answered(
 
 
 async def test_command_for_managers_is_not_offered_to_others(
-    bot: Jukebox, ada: SandboxClient, ben: SandboxClient
+    bot: LibraryBot, ada: SandboxClient, ben: SandboxClient
 ) -> None:
     assert (await ada.command("manage"))["ok"]
     with pytest.raises(SandboxRefused, match="permission"):
@@ -190,7 +192,7 @@ async def test_command_for_managers_is_not_offered_to_others(
 
 
 async def test_interaction_in_dm_has_a_user_and_the_bot_context(
-    bot: Jukebox, ben: SandboxClient
+    bot: LibraryBot, ben: SandboxClient
 ) -> None:
     ben.in_channel("dm")
     await ben.command("silent")
@@ -201,7 +203,7 @@ async def test_interaction_in_dm_has_a_user_and_the_bot_context(
 
 
 async def test_lost_connection_is_resumed_and_misses_nothing(
-    bot: Jukebox, ben: SandboxClient, sandbox: Sandbox
+    bot: LibraryBot, ben: SandboxClient, sandbox: Sandbox
 ) -> None:
     ben.in_channel("dm")
     lost = asyncio.create_task(bot.wait_for("shard_disconnect"))
@@ -218,7 +220,7 @@ async def test_lost_connection_is_resumed_and_misses_nothing(
 
 @pytest.mark.slow
 async def test_invalid_session_makes_the_bot_identify_again(
-    bot: Jukebox, ada: SandboxClient, sandbox: Sandbox
+    bot: LibraryBot, ada: SandboxClient, sandbox: Sandbox
 ) -> None:
     ready = asyncio.create_task(bot.wait_for("shard_ready"))
     await asyncio.sleep(0)

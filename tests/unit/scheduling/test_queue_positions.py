@@ -5,10 +5,10 @@ from dataclasses import replace
 from bot.domain.errors import ProviderBusy
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import SAMPLE_RATE
-from bot.scheduling.circuit_breaker import Health
+from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.scheduling.queue_positions import Waits
-from bot.scheduling.throughput import FIRST_GUESS, Pace
+from bot.scheduling.queue_positions import QueuePositions
+from bot.scheduling.throughput import FIRST_GUESS, ThroughputEstimator
 from tests.support.fakes import FakeClock, FakeProvider
 from tests.support.harness import REPLY, REQUEST
 
@@ -29,10 +29,14 @@ def a_song(name: str) -> Job:
     return replace(job, frames=SONG_S * SAMPLE_RATE)
 
 
-def waits_and_board() -> tuple[Waits, ProgressBoard, Health]:
-    board, health = ProgressBoard(), Health(clock=FakeClock())
+def waits_and_board() -> tuple[QueuePositions, ProgressBoard, CircuitBreaker]:
+    board, health = ProgressBoard(), CircuitBreaker(clock=FakeClock())
     providers = {"fake": FakeProvider(concurrency=2)}
-    return Waits(providers=providers, pace=Pace(), health=health, board=board), board, health
+    return (
+        QueuePositions(providers=providers, pace=ThroughputEstimator(), health=health, board=board),
+        board,
+        health,
+    )
 
 
 def waiting(ahead: int, eta_s: float) -> Progress:
@@ -41,7 +45,7 @@ def waiting(ahead: int, eta_s: float) -> Progress:
 
 def test_everyone_in_line_sees_how_many_come_first_and_how_long_they_take() -> None:
     waits, board, _ = waits_and_board()
-    waits.shifted("fake", [a_song("a"), a_song("b")], [a_song("c"), a_song("d")])
+    waits.publish_positions("fake", [a_song("a"), a_song("b")], [a_song("c"), a_song("d")])
     song_s = FIRST_GUESS * SONG_S
     assert board.get(JobId("c")) == waiting(2, 2 * song_s / 2)
     assert board.get(JobId("d")) == waiting(3, 3 * song_s / 2)
@@ -50,12 +54,12 @@ def test_everyone_in_line_sees_how_many_come_first_and_how_long_they_take() -> N
 
 def test_one_job_alone_is_shown_what_it_would_be_shown_in_line() -> None:
     waits, board, _ = waits_and_board()
-    waits.show("fake", a_song("c"), [a_song("a"), a_song("b")])
+    waits.publish("fake", a_song("c"), [a_song("a"), a_song("b")])
     assert board.get(JobId("c")) == waiting(2, 2 * FIRST_GUESS * SONG_S / 2)
 
 
 def test_nobody_is_told_of_a_shorter_wait_than_the_providers_rest() -> None:
     waits, board, health = waits_and_board()
-    health.failed("fake", ProviderBusy(retry_after_s=40.0))
-    waits.shifted("fake", [], [a_song("a")])
+    health.record_failure("fake", ProviderBusy(retry_after_s=40.0))
+    waits.publish_positions("fake", [], [a_song("a")])
     assert board.get(JobId("a")) == waiting(0, 40.0)

@@ -12,7 +12,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
 from bot.domain.recipes import Recipe
 from bot.providers.interface import Capabilities
-from bot.scheduling.routing import Candidate, Exhausted, Go, Rest, Retry, Route, route
+from bot.scheduling.routing import Candidate, Cooldown, Exhausted, Go, Retry, Route, route
 from tests.support.fakes import TWO_STEMS
 from tests.support.harness import REQUEST
 
@@ -74,19 +74,19 @@ def test_the_first_in_order_of_preference_gets_the_job() -> None:
 
 
 def test_a_resting_provider_is_passed_over() -> None:
-    assert chosen(go([candidate("a", rest_s=9.0), candidate("b")])) == "b"
+    assert chosen(go([candidate("a", cooldown_s=9.0), candidate("b")])) == "b"
 
 
 def test_when_all_rest_the_job_waits_for_the_first_to_wake() -> None:
-    found = go([candidate("a", rest_s=9.0), candidate("b", rest_s=4.0)])
-    assert isinstance(found, Rest)
+    found = go([candidate("a", cooldown_s=9.0), candidate("b", cooldown_s=4.0)])
+    assert isinstance(found, Cooldown)
     assert (found.plan.provider, found.after_s) == ("b", 4.0)
 
 
 def test_nobody_waits_for_a_provider_that_only_the_owner_can_mend() -> None:
-    spent = candidate("spent", rest_s=9.0, needs_owner=True)
-    found = go([spent, candidate("busy", rest_s=30.0)])
-    assert isinstance(found, Rest)
+    spent = candidate("spent", cooldown_s=9.0, needs_operator=True)
+    found = go([spent, candidate("busy", cooldown_s=30.0)])
+    assert isinstance(found, Cooldown)
     assert found.plan.provider == "busy"
     alone = go([spent], choice="spent")
     assert isinstance(alone, Exhausted)
@@ -95,8 +95,8 @@ def test_nobody_waits_for_a_provider_that_only_the_owner_can_mend() -> None:
 
 def test_the_users_choice_is_the_only_candidate() -> None:
     assert chosen(go([candidate("a"), candidate("b")], choice="b")) == "b"
-    resting = go([candidate("a"), candidate("b", rest_s=3.0)], choice="b")
-    assert isinstance(resting, Rest)
+    resting = go([candidate("a"), candidate("b", cooldown_s=3.0)], choice="b")
+    assert isinstance(resting, Cooldown)
     assert resting.after_s == 3.0
 
 
@@ -135,7 +135,7 @@ def test_after_three_tries_in_vain_another_that_is_ready_takes_over_at_once() ->
 
 
 def test_the_last_one_left_is_tried_again_after_ever_longer_pauses() -> None:
-    others = [candidate("refuses"), candidate("rests", rest_s=50.0)]
+    others = [candidate("refuses"), candidate("rests", cooldown_s=50.0)]
     refused = [attempt("refuses", AttemptState.REFUSED)]
     pauses = []
     for tries in range(1, 12):
@@ -148,15 +148,15 @@ def test_the_last_one_left_is_tried_again_after_ever_longer_pauses() -> None:
 
 
 def test_a_provider_that_rests_is_waited_for_by_its_rest_whatever_the_own_pause() -> None:
-    found = go([candidate("a", rest_s=50.0)], in_vain("a", 3))
-    assert isinstance(found, Rest)
+    found = go([candidate("a", cooldown_s=50.0)], in_vain("a", 3))
+    assert isinstance(found, Cooldown)
     assert found.after_s == 50.0
 
 
 def test_past_the_deadline_nobody_is_waited_for_but_who_is_ready_gets_the_job() -> None:
     vain = in_vain("a", 1)
     assert isinstance(go([candidate("a")], vain, patience_s=-1), Exhausted)
-    assert isinstance(go([candidate("a", rest_s=3.0)], patience_s=-1), Exhausted)
+    assert isinstance(go([candidate("a", cooldown_s=3.0)], patience_s=-1), Exhausted)
     assert chosen(go([candidate("a"), candidate("b")], vain, patience_s=-1)) == "b"
 
 

@@ -13,7 +13,7 @@ from bot.domain.job import Job, Source, State
 from bot.net.downloads import DownloadRefused
 from bot.scheduling.sources import RenewalUnavailable, Sources
 from tests.support.fakes import FakeClock, FakeDownloads, FakeProvider
-from tests.support.harness import REQUEST, House
+from tests.support.harness import REQUEST, Harness
 
 HERE = {"public_url": "https://stems.example.org"}
 
@@ -43,15 +43,15 @@ class FakeRenewal:
 
 async def split(
     root: Path, *, ends_in: timedelta, renewal: FakeRenewal | None = None, **settings: Any
-) -> tuple[House, FakeProvider, Job]:
+) -> tuple[Harness, FakeProvider, Job]:
     """Have a song split whose address ends so soon; return what came of it."""
     provider, clock = FakeProvider("hosted"), FakeClock()
-    house = await House.build(root, provider, clock=clock, renewal=renewal, **settings)
+    harness = await Harness.build(root, provider, clock=clock, renewal=renewal, **settings)
     source = replace(REQUEST.source, url=signed(clock.now() + ends_in))
-    job = await house.split(source=source)
-    job = await house.until(job.id)
-    await house.close()
-    return house, provider, job
+    job = await harness.split(source=source)
+    job = await harness.until(job.id)
+    await harness.close()
+    return harness, provider, job
 
 
 async def test_discords_address_is_given_while_it_lives(tmp_path: Path) -> None:
@@ -95,15 +95,15 @@ async def test_without_any_address_the_song_must_be_sent_again(
 
 @pytest.mark.parametrize(("away", "is_found"), [(2, True), (3, False)])
 async def test_a_discord_that_is_away_is_asked_again(
-    house: House, away: int, is_found: bool
+    harness: Harness, away: int, is_found: bool
 ) -> None:
-    fresh = signed(house.clock.now() + timedelta(days=1))
+    fresh = signed(harness.clock.now() + timedelta(days=1))
     renewal = FakeRenewal(fresh, away=away)
-    job = await house.receive(source=replace(REQUEST.source, url=signed(house.clock.now())))
+    job = await harness.receive(source=replace(REQUEST.source, url=signed(harness.clock.now())))
     sources = Sources(
-        jobs=house.jobs,
-        files=house.files,
-        clock=house.clock,
+        jobs=harness.jobs,
+        files=harness.files,
+        clock=harness.clock,
         renewal=renewal,
         ask_again_after_s=(0.0, 0.0),
     )
@@ -113,16 +113,16 @@ async def test_a_discord_that_is_away_is_asked_again(
 
 async def bring(root: Path, renewal: FakeRenewal, *errors: Exception) -> tuple[Job, FakeDownloads]:
     """Split a song whose download meets these errors first."""
-    house = await House.build(root, renewal=renewal)
-    house.downloads.errors = list(errors)
-    job = await house.split()
+    harness = await Harness.build(root, renewal=renewal)
+    harness.downloads.errors = list(errors)
+    job = await harness.split()
     async with asyncio.timeout(5):
-        while not (await house.job(job.id)).state.is_final:
-            house.services.runner.wake(job.id)
+        while not (await harness.job(job.id)).state.is_final:
+            harness.services.runner.wake(job.id)
             await asyncio.sleep(0.005)
-    done = await house.job(job.id)
-    await house.close()
-    return done, house.downloads
+    done = await harness.job(job.id)
+    await harness.close()
+    return done, harness.downloads
 
 
 ENDED = DownloadRefused("status 404", status=404)

@@ -6,7 +6,7 @@ import pytest
 from discord import app_commands
 
 from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.error_answers import answer_error, sentence_for
 from bot.ui.texts import messages
 from tests.support.discord_fakes import FakeInteraction, refusal
@@ -22,9 +22,9 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
     ("error", "sentence"),
     [
         (Rejected(Reason.EMPTY_FILE), "This file is empty. Send it again, or another one."),
-        (NotFound("k7f2q"), say(messages.NOT_FOUND)),
+        (NotFound("k7f2q"), gettext(messages.NOT_FOUND)),
         (StoreUnavailable(), "I have too much to do just now. Try again in a minute."),
-        (app_commands.CommandNotFound("old", []), say(messages.COMMANDS_CHANGED)),
+        (app_commands.CommandNotFound("old", []), gettext(messages.COMMANDS_CHANGED)),
         (ValueError("internal"), None),
     ],
 )
@@ -59,7 +59,7 @@ async def test_after_thinking_the_sentence_takes_its_place() -> None:
     interaction = FakeInteraction()
     await interaction.response.defer(thinking=True)
     await answer(interaction, NotFound("k7f2q"))
-    assert interaction.edits == [{"content": say(messages.NOT_FOUND)}]
+    assert interaction.edits == [{"content": gettext(messages.NOT_FOUND)}]
     assert interaction.response.sent == []
 
 
@@ -76,4 +76,4 @@ async def test_what_a_command_raises_is_unwrapped() -> None:
         """Never called."""
 
     error = app_commands.CommandInvokeError(command, NotFound("k7f2q"))
-    assert await answer(FakeInteraction(), error) == say(messages.NOT_FOUND)
+    assert await answer(FakeInteraction(), error) == gettext(messages.NOT_FOUND)

@@ -12,7 +12,7 @@ from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Hold, Period, Post, Usage, Void
 from storage.database.connection import Database
-from storage.stores.guild_pools import Pools
+from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import apply
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
@@ -22,8 +22,8 @@ OTHER = UserId(9)
 
 
 @pytest.fixture
-def pools(db: Database) -> Pools:
-    return Pools(db=db, clock=StillClock())
+def pools(db: Database) -> GuildPools:
+    return GuildPools(db=db, clock=StillClock())
 
 
 def hold(
@@ -57,7 +57,7 @@ async def own(ledger: Ledger, period: Period = TODAY) -> Usage:
     return await ledger.usage(USER, period, 60)
 
 
-async def test_a_pool_is_filled_and_handed_out(pools: Pools, ledger: Ledger):
+async def test_a_pool_is_filled_and_handed_out(pools: GuildPools, ledger: Ledger):
     assert await pools.left(GUILD) == 0
     assert await pools.give(GUILD, 100, TODAY, by=ADMIN) == 100
     assert await pools.hand_out(GUILD, USER, 30, TODAY, by=ADMIN) == 70
@@ -68,7 +68,7 @@ async def test_a_pool_is_filled_and_handed_out(pools: Pools, ledger: Ledger):
     assert (await own(ledger)).total == 60
 
 
-async def test_a_pool_gives_no_more_than_it_has(pools: Pools, ledger: Ledger):
+async def test_a_pool_gives_no_more_than_it_has(pools: GuildPools, ledger: Ledger):
     await pools.give(GUILD, 20, TODAY, by=ADMIN)
     with pytest.raises(Rejected) as refusal:
         await pools.hand_out(GUILD, USER, 21, TODAY, by=ADMIN)
@@ -78,7 +78,7 @@ async def test_a_pool_gives_no_more_than_it_has(pools: Pools, ledger: Ledger):
 
 
 async def test_of_twenty_managers_at_once_only_as_many_succeed_as_there_are_minutes(
-    pools: Pools,
+    pools: GuildPools,
 ):
     await pools.give(GUILD, 50, TODAY, by=ADMIN)
 
@@ -94,7 +94,7 @@ async def test_of_twenty_managers_at_once_only_as_many_succeed_as_there_are_minu
 
 
 async def test_a_pool_outlasts_a_period_but_what_a_user_got_of_it_does_not(
-    pools: Pools, ledger: Ledger
+    pools: GuildPools, ledger: Ledger
 ):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 30, TODAY, by=ADMIN)
@@ -103,7 +103,7 @@ async def test_a_pool_outlasts_a_period_but_what_a_user_got_of_it_does_not(
     assert (await share(ledger, period=TOMORROW)).total == 70
 
 
-async def test_taking_a_pool_back_leaves_users_what_they_got(pools: Pools, ledger: Ledger):
+async def test_taking_a_pool_back_leaves_users_what_they_got(pools: GuildPools, ledger: Ledger):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 30, TODAY, by=ADMIN)
     assert await pools.take_back(GUILD, TOMORROW, by=ADMIN) == 70
@@ -113,7 +113,7 @@ async def test_taking_a_pool_back_leaves_users_what_they_got(pools: Pools, ledge
 
 
 async def test_a_song_in_the_server_is_paid_from_its_minutes_first(
-    db: Database, pools: Pools, ledger: Ledger
+    db: Database, pools: GuildPools, ledger: Ledger
 ):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 10, TODAY, by=ADMIN)
@@ -126,7 +126,7 @@ async def test_a_song_in_the_server_is_paid_from_its_minutes_first(
 
 
 async def test_a_song_that_does_not_fit_there_is_paid_by_the_user_whole(
-    db: Database, pools: Pools, ledger: Ledger
+    db: Database, pools: GuildPools, ledger: Ledger
 ):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 10, TODAY, by=ADMIN)
@@ -136,7 +136,9 @@ async def test_a_song_that_does_not_fit_there_is_paid_by_the_user_whole(
     assert await ledger.paid_from(JobId("job1")) is None
 
 
-async def test_a_servers_minutes_are_spent_there_only(db: Database, pools: Pools, ledger: Ledger):
+async def test_a_servers_minutes_are_spent_there_only(
+    db: Database, pools: GuildPools, ledger: Ledger
+):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 90, TODAY, by=ADMIN)
     for number, guild_id in enumerate((None, ELSEWHERE)):
@@ -149,7 +151,7 @@ async def test_a_servers_minutes_are_spent_there_only(db: Database, pools: Pools
 
 
 async def test_a_voided_song_gives_a_servers_minutes_back_to_where_they_were(
-    db: Database, pools: Pools, ledger: Ledger
+    db: Database, pools: GuildPools, ledger: Ledger
 ):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 10, TODAY, by=ADMIN)
@@ -160,7 +162,7 @@ async def test_a_voided_song_gives_a_servers_minutes_back_to_where_they_were(
     assert await pools.left(GUILD) == 90
 
 
-async def test_a_refusal_tells_what_is_left_of_both(db: Database, pools: Pools):
+async def test_a_refusal_tells_what_is_left_of_both(db: Database, pools: GuildPools):
     await pools.give(GUILD, 100, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 10, TODAY, by=ADMIN)
     with pytest.raises(QuotaExceeded) as refusal:
@@ -169,7 +171,7 @@ async def test_a_refusal_tells_what_is_left_of_both(db: Database, pools: Pools):
     assert (facts["left"], facts["shared"], facts["allowance"]) == (60, 10, 60)
 
 
-async def test_what_servers_gave_is_summed_over_all_of_them(pools: Pools, ledger: Ledger):
+async def test_what_servers_gave_is_summed_over_all_of_them(pools: GuildPools, ledger: Ledger):
     for guild_id in (GUILD, ELSEWHERE):
         await pools.give(guild_id, 100, TODAY, by=ADMIN)
         await pools.hand_out(guild_id, USER, 15, TODAY, by=ADMIN)
@@ -272,7 +274,7 @@ class Books:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.ledger = Ledger(db=db, clock=StillClock())
-        self.pools = Pools(db=db, clock=StillClock())
+        self.pools = GuildPools(db=db, clock=StillClock())
 
     async def step(self, what, job, user_id, place, period, minutes) -> bool:
         try:

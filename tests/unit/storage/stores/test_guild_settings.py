@@ -1,14 +1,14 @@
 import pytest
 
-from bot.domain.guilds import Block, DeliveryMode, ServerRules
+from bot.domain.guilds import Block, DeliveryMode, GuildRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
-from storage.stores.guild_settings import ServerStore
+from storage.stores.guild_settings import GuildStore
 from tests.support.domain_factories import ADMIN, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8
-RULES = ServerRules(
+RULES = GuildRules(
     channel_ids=frozenset({2**61 + 7, 9}),
     recipe=Recipe.NO_DRUMS,
     audio_format=AudioFormat.FLAC,
@@ -18,25 +18,25 @@ RULES = ServerRules(
 
 
 @pytest.fixture
-def servers(db: Database) -> ServerStore:
-    return ServerStore(db=db, clock=StillClock())
+def servers(db: Database) -> GuildStore:
+    return GuildStore(db=db, clock=StillClock())
 
 
-async def test_a_server_without_rules_leaves_everything_open(servers: ServerStore):
+async def test_a_server_without_rules_leaves_everything_open(servers: GuildStore):
     rules = await servers.rules(GUILD)
-    assert rules == ServerRules()
+    assert rules == GuildRules()
     assert rules.allows(1, None)
 
 
-@pytest.mark.parametrize("rules", [RULES, ServerRules(is_private=False), ServerRules()])
-async def test_rules_come_back_as_they_were_set(servers: ServerStore, rules: ServerRules):
+@pytest.mark.parametrize("rules", [RULES, GuildRules(is_private=False), GuildRules()])
+async def test_rules_come_back_as_they_were_set(servers: GuildStore, rules: GuildRules):
     await servers.set_rules(GUILD, RULES, by=ADMIN)
     await servers.set_rules(GUILD, rules, by=ADMIN)
     assert await servers.rules(GUILD) == rules
-    assert await servers.rules(ELSEWHERE) == ServerRules()
+    assert await servers.rules(ELSEWHERE) == GuildRules()
 
 
-async def test_a_block_reaches_as_far_as_it_says(servers: ServerStore):
+async def test_a_block_reaches_as_far_as_it_says(servers: GuildStore):
     assert await servers.block(USER, GUILD, by=ADMIN)
     assert await servers.block_of(USER, GUILD) is Block.HERE
     assert await servers.block_of(USER, ELSEWHERE) is None
@@ -47,12 +47,12 @@ async def test_a_block_reaches_as_far_as_it_says(servers: ServerStore):
     assert await servers.block_of(UserId(8), GUILD) is None
 
 
-async def test_blocking_again_is_nothing_new(servers: ServerStore):
+async def test_blocking_again_is_nothing_new(servers: GuildStore):
     assert await servers.block(USER, GUILD, by=ADMIN)
     assert not await servers.block(USER, GUILD, by=ADMIN)
 
 
-async def test_lifting_one_block_leaves_the_other(servers: ServerStore):
+async def test_lifting_one_block_leaves_the_other(servers: GuildStore):
     await servers.block(USER, GUILD, by=ADMIN)
     await servers.block(USER, None, by=ADMIN)
     assert await servers.unblock(USER, None)

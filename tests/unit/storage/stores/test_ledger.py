@@ -14,7 +14,7 @@ from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import Accounts, apply
-from storage.stores.pseudonyms import Aliases
+from storage.stores.pseudonyms import Pseudonyms
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -308,7 +308,7 @@ def test_any_history_agrees_with_a_plain_account_and_sums_to_zero(history):
                 assert (usage.used, usage.held) == (plain.used, plain.held)
                 assert usage.used + usage.held <= 60 + usage.granted
             balances = {row["account"]: row["balance"] for row in await db.read(BALANCES)}
-            own = Accounts.of_user(await Aliases(db=db).of(USER, TODAY.key))
+            own = Accounts.of_user(await Pseudonyms(db=db).of(USER, TODAY.key))
         finally:
             await db.close()
         assert sum(balances.values()) == 0

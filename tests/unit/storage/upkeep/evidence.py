@@ -12,7 +12,7 @@ from bot.domain.minutes import Refund
 from bot.domain.recipes import OUTPUTS
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
-from storage.stores.guild_pools import Pools
+from storage.stores.guild_pools import GuildPools
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.upkeep.finding import Finding
@@ -87,7 +87,7 @@ async def collect(root: Path) -> Evidence:
         await _add_forgotten(db)
         await ledger.grant(USER, 5, TODAY, ADMIN)
         await ledger.reset(USER, TODAY, ADMIN)
-        pools = Pools(db=db, clock=StillClock())
+        pools = GuildPools(db=db, clock=StillClock())
         await pools.give(7, 20, TODAY, ADMIN)
         await pools.hand_out(7, USER, 20, TODAY, ADMIN)
     finally:

@@ -16,11 +16,11 @@ from bot.domain.minutes import SpendCap
 from bot.domain.recipes import Stem
 from storage.database.connection import Database
 from storage.stores.allowances import Allowances
-from storage.stores.guild_pools import Pools
-from storage.stores.guild_settings import ServerStore
+from storage.stores.guild_pools import GuildPools
+from storage.stores.guild_settings import GuildStore
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
-from storage.stores.pseudonyms import NOBODY, Aliases, lasting_alias
+from storage.stores.pseudonyms import NOBODY, Pseudonyms, lasting_pseudonym
 from storage.stores.spending import Spending
 from storage.upkeep.forgetting import Forgetting
 from tests.support.domain_factories import (
@@ -92,12 +92,12 @@ async def a_life(db: Database, user_id: UserId, jobs: int = 3) -> list[Job]:
 async def test_nothing_in_the_files_shows_who_is_forgotten(db: Database, path: Path) -> None:
     secrets = (next(_interactions) + 1, *THEIRS)
     await a_life(db, USER, jobs=6)
-    await ServerStore(db=db, clock=StillClock()).block(USER, None, by=ADMIN)
+    await GuildStore(db=db, clock=StillClock()).block(USER, None, by=ADMIN)
     subject = Subject("user", USER, 13)
     await Allowances(db=db, clock=StillClock()).give(subject, 30, by=USER)
     await Ledger(db=db, clock=StillClock()).grant(USER, 5, TODAY, by=USER)
-    await Pools(db=db, clock=StillClock()).give(13, 50, TODAY, by=USER)
-    await Pools(db=db, clock=StillClock()).hand_out(13, USER, 5, TODAY, by=USER)
+    await GuildPools(db=db, clock=StillClock()).give(13, 50, TODAY, by=USER)
+    await GuildPools(db=db, clock=StillClock()).hand_out(13, USER, 5, TODAY, by=USER)
     assert traces(path, *secrets) == list(secrets), "or the search would prove nothing"
 
     await Forgetting(db=db).forget(USER, TODAY)
@@ -149,10 +149,10 @@ async def test_used_minutes_stay_used_until_the_period_is_over(db: Database) -> 
 async def test_nobody_can_tell_whose_the_accounts_of_a_past_period_were(
     db: Database, path: Path
 ) -> None:
-    aliases = Aliases(db=db)
+    aliases = Pseudonyms(db=db)
     await a_life(db, USER)
     alias = await aliases.of(USER, TODAY.key)
-    assert alias not in (NOBODY, await lasting_alias(db, USER))
+    assert alias not in (NOBODY, await lasting_pseudonym(db, USER))
     [row] = await db.read(
         "SELECT count(*) AS rows FROM ledger WHERE debit LIKE ?", (f"%{alias:x}%",)
     )
@@ -184,7 +184,7 @@ async def test_what_was_submitted_counts_towards_the_caps_all_the_same(db: Datab
 
 
 async def test_blocks_and_limits_stand(db: Database) -> None:
-    servers = ServerStore(db=db, clock=StillClock())
+    servers = GuildStore(db=db, clock=StillClock())
     await servers.block(USER, None, by=ADMIN)
     await a_life(db, USER)
     await Forgetting(db=db).forget(USER, TODAY)

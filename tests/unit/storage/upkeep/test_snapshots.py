@@ -18,7 +18,7 @@ from storage.database.connection import Database
 from storage.database.read_only import read_only
 from storage.database.schema import Migration, UnknownDatabase, migrations
 from storage.stores.job_store import JobStore
-from storage.upkeep.snapshots import CopyFailed, back_up, copy_name, restore
+from storage.upkeep.snapshots import SnapshotFailed, back_up, restore, snapshot_name
 from tests.support.domain_factories import NOW, a_job, lead
 
 # A process that dies with its last transaction in the log alone.
@@ -87,7 +87,7 @@ async def test_a_copy_made_under_writing_load_is_one_moment_of_it(
 async def test_a_copy_is_one_file_for_its_owner_alone(db: Database, path: Path, tmp_path: Path):
     folder = tmp_path / "copies"
     folder.mkdir()
-    copy = await asyncio.to_thread(back_up, path, folder / copy_name(NOW))
+    copy = await asyncio.to_thread(back_up, path, folder / snapshot_name(NOW))
     assert [each.name for each in folder.iterdir()] == ["stemcord-20261120T120000Z.db"]
     assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
     assert (copy.size_bytes, copy.jobs) == (copy.path.stat().st_size, 0)
@@ -99,7 +99,7 @@ async def test_an_existing_file_is_not_overwritten(db: Database, path: Path, tmp
     diary = tmp_path / "diary.txt"
     diary.write_text("dear diary")
     for taken in (diary, path):
-        with pytest.raises(CopyFailed, match="exists already"):
+        with pytest.raises(SnapshotFailed, match="exists already"):
             back_up(path, taken)
     assert diary.read_text() == "dear diary"
 
@@ -182,7 +182,7 @@ async def test_what_cannot_be_used_is_refused_in_one_line_with_nothing_changed(
         copy.unlink()
     spoil(copy)
     before = {each: each.read_bytes() for each in path.parent.iterdir()}
-    with pytest.raises((UnknownDatabase, CopyFailed)) as refusal:
+    with pytest.raises((UnknownDatabase, SnapshotFailed)) as refusal:
         restore(copy, path, NOW)
     assert str(copy) in str(refusal.value) or "The copy could not" in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -190,7 +190,7 @@ async def test_what_cannot_be_used_is_refused_in_one_line_with_nothing_changed(
 
 
 async def test_the_database_is_not_restored_from_itself(db: Database, path: Path):
-    with pytest.raises(CopyFailed, match="is the database itself"):
+    with pytest.raises(SnapshotFailed, match="is the database itself"):
         restore(path, path, NOW)
 
 
@@ -198,7 +198,7 @@ async def test_a_damaged_database_is_not_backed_up_as_if_it_were_whole(path: Pat
     db = await Database.open(path, durable=False)
     await db.close()
     _zeroed(path)
-    with pytest.raises((UnknownDatabase, CopyFailed)):
+    with pytest.raises((UnknownDatabase, SnapshotFailed)):
         back_up(path, path.with_name("copy.db"))
     assert not path.with_name("copy.db").exists()
 

@@ -6,7 +6,7 @@ import pytest
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, JobId, State
 from bot.domain.recipes import AudioFormat
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.jobs.intake import Limits
 from bot.scheduling.progress import Progress, Stage
 from bot.ui.cards.card import (
@@ -39,7 +39,7 @@ CANCEL = (Button(Action.CANCEL, JobId("k7f2q"), "Cancel"),)
         (State.DELIVERED, ("Done",), Tone.DONE, False),
         (
             State.KEPT,
-            (say(messages.KEPT),),
+            (gettext(messages.KEPT),),
             Tone.DONE,
             False,
         ),
@@ -126,7 +126,7 @@ def test_near_the_end_of_its_reach_a_card_says_how_the_stems_will_be_had() -> No
     assert card.lines == (
         "Separating",
         "",
-        say(messages.CLOSING, job_id="k7f2q"),
+        gettext(messages.CLOSING, job_id="k7f2q"),
     )
     assert card_of(a_job(State.FAILED), is_closing=True).lines == card_of(a_job(State.FAILED)).lines
 

@@ -10,7 +10,7 @@ import discord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.delivery.port import Parcel
+from bot.delivery.port import Delivery
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_filename, title_of
@@ -91,7 +91,7 @@ def assert_harmless(text: str | None, *, lines: int = 1) -> None:
     assert odd <= {"\n", "\u200b"}, odd
 
 
-def cards(name: str, parcel: Parcel) -> list[Card]:
+def cards(name: str, parcel: Delivery) -> list[Card]:
     """Return every card that shows the name of a song."""
     source = replace(REQUEST.source, filename=name)
     job = a_job(State.DELIVERED, title=title_of(name, title=name, artist=name))

@@ -2,16 +2,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from bot.delivery.port import ParcelLink
+from bot.delivery.port import DeliveryLink
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
-from bot.i18n.translation import say
+from bot.i18n.translation import gettext
 from bot.ui.cards.card import continued_card, result_card
 from bot.ui.cards.link_lines import LONGEST_PLAIN, plain_result
 from bot.ui.texts import messages
 from tests.support.card_factories import NOW, a_job, a_parcel
 
-OURS = ParcelLink(
+OURS = DeliveryLink(
     stem=Stem.NO_DRUMS,
     url="https://stems.example.org/r/k7f2q.x/no_drums.wav",
     audio_format=AudioFormat.WAV,
@@ -32,7 +32,7 @@ def test_links_are_given_in_plain_words_too_where_there_is_room(tmp_path: Path) 
     parcel = a_parcel(tmp_path, links=(OURS,))
     assert OURS.url in result_card(a_job(State.READY), parcel).plain
     long = replace(OURS, url=OURS.url + "x" * LONGEST_PLAIN)
-    assert plain_result(a_parcel(tmp_path, links=(long,))) == say(messages.PLAIN_RESULT)
+    assert plain_result(a_parcel(tmp_path, links=(long,))) == gettext(messages.PLAIN_RESULT)
 
 
 def test_six_of_the_longest_links_fit_a_card(tmp_path: Path) -> None:
@@ -44,4 +44,4 @@ def test_six_of_the_longest_links_fit_a_card(tmp_path: Path) -> None:
 def test_the_second_message_names_its_song(tmp_path: Path) -> None:
     card = continued_card(a_job(State.READY, title="Neon [Rain]"))
     assert card.title == "Neon \\[Rain\\] · Karaoke"
-    assert card.lines == (say(messages.CONTINUED),)
+    assert card.lines == (gettext(messages.CONTINUED),)

@@ -11,11 +11,11 @@ import pytest
 from bot.delivery.port import Delivered, Refused, ReplyUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress, Stage
-from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.replies.message_requests import Edited, NotEdited
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, StaleReply
 from tests.support.card_factories import NOW, a_job, a_parcel
-from tests.unit.ui.replies.writer_harness import Desk
+from tests.unit.ui.replies.writer_harness import WriterHarness
 
 T = TypeVar("T")
 
@@ -45,10 +45,10 @@ class SlowStore(JobStore):
         return found
 
 
-async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None:
+async def test_the_stems_come_into_the_reply(writer_harness: WriterHarness, tmp_path: Path) -> None:
     job = a_job(State.READY)
-    assert await desk.replies.deliver(job, a_parcel(tmp_path)) == Delivered(71)
-    [sheet] = desk.routes.sheets
+    assert await writer_harness.replies.deliver(job, a_parcel(tmp_path)) == Delivered(71)
+    [sheet] = writer_harness.routes.sheets
     assert sheet.files is not None
     assert [file.filename for file in sheet.files] == [
         "Neon Rain (Instrumental).mp3",
@@ -57,85 +57,89 @@ async def test_the_stems_come_into_the_reply(desk: Desk, tmp_path: Path) -> None
     ]
 
 
-async def test_a_delivery_that_is_refused_says_why(desk: Desk, tmp_path: Path) -> None:
-    desk.routes.answers = [NotShown("gone"), NotShown("large", is_too_large=True)]
+async def test_a_delivery_that_is_refused_says_why(
+    writer_harness: WriterHarness, tmp_path: Path
+) -> None:
+    writer_harness.routes.answers = [NotEdited("gone"), NotEdited("large", is_too_large=True)]
     job, parcel = a_job(State.READY), a_parcel(tmp_path)
-    assert await desk.replies.deliver(job, parcel) == Refused("directly: no")
-    assert await desk.replies.deliver(job, parcel) == Refused("large", too_large=True)
+    assert await writer_harness.replies.deliver(job, parcel) == Refused("directly: no")
+    assert await writer_harness.replies.deliver(job, parcel) == Refused("large", too_large=True)
 
 
-async def test_a_delivery_that_must_wait_is_left_to_the_caller(desk: Desk, tmp_path: Path) -> None:
-    desk.routes.answers = [ReplyUnavailable("status 503")]
+async def test_a_delivery_that_must_wait_is_left_to_the_caller(
+    writer_harness: WriterHarness, tmp_path: Path
+) -> None:
+    writer_harness.routes.answers = [ReplyUnavailable("status 503")]
     with pytest.raises(ReplyUnavailable):
-        await desk.replies.deliver(a_job(State.READY), a_parcel(tmp_path))
+        await writer_harness.replies.deliver(a_job(State.READY), a_parcel(tmp_path))
 
 
 async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
-    desk: Desk, tmp_path: Path
+    writer_harness: WriterHarness, tmp_path: Path
 ) -> None:
-    job = await desk.processing()
-    async with desk.running():
-        await desk.until_nothing_is_owed()
-        ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
-        await desk.replies.deliver(ready, a_parcel(tmp_path))
-        desk.clock.move(minutes=1)
-        desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
-        await desk.rest()
+    job = await writer_harness.processing()
+    async with writer_harness.running():
+        await writer_harness.until_nothing_is_owed()
+        ready = await writer_harness.save(job.ready(NOW), expected=State.PROCESSING)
+        await writer_harness.replies.deliver(ready, a_parcel(tmp_path))
+        writer_harness.clock.move(minutes=1)
+        writer_harness.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+        await writer_harness.rest()
         done = ready.delivered(NOW, message_id=71, sent=None)
-        await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
-        await desk.jobs.touch(job.id)
-        desk.board.poke()
-        await desk.until_nothing_is_owed()
-    assert desk.routes.sheets[-1].files is not None
+        await writer_harness.jobs.save(done, expected=State.READY, reply_is_current=True)
+        await writer_harness.jobs.touch(job.id)
+        writer_harness.board.poke()
+        await writer_harness.until_nothing_is_owed()
+    assert writer_harness.routes.sheets[-1].files is not None
 
 
 @pytest.mark.parametrize("is_noted", [True, False])
 @pytest.mark.parametrize("slow", ["unfinished", "owed", "stale_replies"])
 async def test_what_was_read_before_a_delivery_replaces_no_stems(
-    desk: Desk, tmp_path: Path, slow: str, is_noted: bool
+    writer_harness: WriterHarness, tmp_path: Path, slow: str, is_noted: bool
 ) -> None:
-    store = SlowStore(db=desk.db, slow=slow)
-    desk = Desk(desk.db, store)
-    job = await desk.processing()
-    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
-    desk.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
-    async with desk.running():
+    store = SlowStore(db=writer_harness.db, slow=slow)
+    writer_harness = WriterHarness(writer_harness.db, store)
+    job = await writer_harness.processing()
+    ready = await writer_harness.save(job.ready(NOW), expected=State.PROCESSING)
+    writer_harness.board.put(job.id, Progress(stage=Stage.UPLOADING, fraction=1.0))
+    async with writer_harness.running():
         await store.has_read.wait()
-        await desk.replies.deliver(ready, a_parcel(tmp_path))
+        await writer_harness.replies.deliver(ready, a_parcel(tmp_path))
         if is_noted:
             done = ready.delivered(NOW, message_id=71, sent=None)
-            await desk.jobs.save(done, expected=State.READY, reply_is_current=True)
-            desk.replies.forget(job.id)
-        desk.clock.move(minutes=1)
+            await writer_harness.jobs.save(done, expected=State.READY, reply_is_current=True)
+            writer_harness.replies.forget(job.id)
+        writer_harness.clock.move(minutes=1)
         store.gate.set()
-        await desk.until_nothing_is_owed()
-        await desk.rest()
-        assert len(desk.routes.sheets) == 1, "the stems, and nothing after them"
+        await writer_harness.until_nothing_is_owed()
+        await writer_harness.rest()
+        assert len(writer_harness.routes.sheets) == 1, "the stems, and nothing after them"
 
 
 async def test_stems_whose_reply_is_out_of_reach_come_by_direct_message(
-    desk: Desk, tmp_path: Path
+    writer_harness: WriterHarness, tmp_path: Path
 ) -> None:
-    desk.routes.answers = [NotShown("gone")]
-    desk.direct.answers = [Shown(99)]
+    writer_harness.routes.answers = [NotEdited("gone")]
+    writer_harness.direct.answers = [Edited(99)]
     job = a_job(State.READY)
-    answer = await desk.replies.deliver(job, a_parcel(tmp_path))
+    answer = await writer_harness.replies.deliver(job, a_parcel(tmp_path))
     assert answer == Delivered(None), "the reply's own message is still the one that it was"
-    [(user_id, sheet, nonce)] = desk.direct.sent
+    [(user_id, sheet, nonce)] = writer_harness.direct.sent
     assert (user_id, nonce) == (job.request.user_id, job.interaction_id)
     assert sheet.card.lines[-1] == "Discord did not let me put them where you asked for them."
 
 
 async def test_a_delivery_that_is_repeated_sends_its_second_message_once(
-    desk: Desk, tmp_path: Path
+    writer_harness: WriterHarness, tmp_path: Path
 ) -> None:
-    job = await desk.processing()
-    ready = await desk.save(job.ready(NOW), expected=State.PROCESSING)
+    job = await writer_harness.processing()
+    ready = await writer_harness.save(job.ready(NOW), expected=State.PROCESSING)
     parcel = a_parcel(tmp_path)
     parcel = replace(parcel, more=parcel.files)
-    async with desk.running():
-        await desk.until_nothing_is_owed()
+    async with writer_harness.running():
+        await writer_harness.until_nothing_is_owed()
         for _ in range(2):  # as when the store could not note the first
-            assert await desk.replies.deliver(ready, parcel) == Delivered(71)
-            await desk.rest()
-    assert len(desk.sequel.sent) == 1
+            assert await writer_harness.replies.deliver(ready, parcel) == Delivered(71)
+            await writer_harness.rest()
+    assert len(writer_harness.sequel.sent) == 1

@@ -11,18 +11,18 @@ from bot.domain.clock import SystemClock
 from bot.domain.job import Context, Reply, State
 from bot.i18n.languages import Languages
 from bot.ui.cards.card import card_of, result_card
-from bot.ui.cards.message_content import Sheet, enclosures
+from bot.ui.cards.message_content import MessageContent, attachment_files
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
-from bot.ui.replies.edit_routes import Routes, Way
-from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.replies.edit_routes import EditRoute, EditRoutes
+from bot.ui.replies.message_requests import Edited, NotEdited
 from sandbox.client import SandboxClient
 from sandbox.entities import Channel
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from tests.support.card_factories import NOW, REPLY, a_job, a_parcel
 from tests.support.fakes import FakeClock
 
-WORKING = Sheet(card=card_of(a_job(State.PROCESSING)))
+WORKING = MessageContent(card=card_of(a_job(State.PROCESSING)))
 
 
 class NoMemory:
@@ -40,8 +40,8 @@ class Stage:
         self.sandbox = sandbox
         self.people = people
         self.client = client
-        self.routes = Routes(client=client, clock=SystemClock())
-        self.closed: set[Way] = set()
+        self.routes = EditRoutes(client=client, clock=SystemClock())
+        self.closed: set[EditRoute] = set()
 
     @property
     def channel(self) -> Channel:
@@ -63,7 +63,7 @@ class Stage:
             token="gone", token_expires_at=SystemClock().now() + timedelta(minutes=9)
         )
 
-    async def show(self, reply: Reply, sheet: Sheet = WORKING) -> Shown | NotShown:
+    async def show(self, reply: Reply, sheet: MessageContent = WORKING) -> Edited | NotEdited:
         return await self.routes.show(reply, sheet, closed=self.closed)
 
     async def message(self) -> dict[str, Any]:
@@ -83,24 +83,26 @@ async def stage() -> AsyncIterator[Stage]:
         point_at("https://discord.com/api/v10")
 
 
-def ways_of(reply: Reply, *, after: timedelta, closed: set[Way] | None = None) -> list[Way]:
+def ways_of(
+    reply: Reply, *, after: timedelta, closed: set[EditRoute] | None = None
+) -> list[EditRoute]:
     clock = FakeClock()
     clock.at = NOW + after
     client: Any = None
-    return Routes(client=client, clock=clock).open_ways(reply, closed or set())
+    return EditRoutes(client=client, clock=clock).open_ways(reply, closed or set())
 
 
 @pytest.mark.parametrize(
     ("minutes", "ways"),
     [
-        (0, [Way.TOKEN, Way.CHANNEL]),
-        (13.9, [Way.TOKEN, Way.CHANNEL]),
-        (14, [Way.CHANNEL, Way.TOKEN]),
-        (15, [Way.CHANNEL]),
+        (0, [EditRoute.TOKEN, EditRoute.CHANNEL]),
+        (13.9, [EditRoute.TOKEN, EditRoute.CHANNEL]),
+        (14, [EditRoute.CHANNEL, EditRoute.TOKEN]),
+        (15, [EditRoute.CHANNEL]),
     ],
 )
 def test_the_token_comes_first_until_shortly_before_its_end(
-    minutes: float, ways: list[Way]
+    minutes: float, ways: list[EditRoute]
 ) -> None:
     assert ways_of(REPLY, after=timedelta(minutes=minutes)) == ways
 
@@ -109,19 +111,19 @@ def test_the_token_comes_first_until_shortly_before_its_end(
 def test_the_bots_token_reaches_only_what_it_can_see(context: Context) -> None:
     reply = replace(REPLY, context=context, token=None)
     is_reached = context in (Context.GUILD, Context.BOT_DM)
-    assert ways_of(reply, after=timedelta()) == ([Way.CHANNEL] if is_reached else [])
+    assert ways_of(reply, after=timedelta()) == ([EditRoute.CHANNEL] if is_reached else [])
 
 
 def test_a_closed_way_is_not_tried() -> None:
-    assert ways_of(REPLY, after=timedelta(), closed={Way.TOKEN}) == [Way.CHANNEL]
+    assert ways_of(REPLY, after=timedelta(), closed={EditRoute.TOKEN}) == [EditRoute.CHANNEL]
     unknown = replace(REPLY, message_id=None)
-    assert ways_of(unknown, after=timedelta(), closed={Way.TOKEN}) == []
+    assert ways_of(unknown, after=timedelta(), closed={EditRoute.TOKEN}) == []
 
 
 async def test_a_refused_token_leaves_the_channel(stage: Stage) -> None:
     reply = await stage.with_dead_token()
-    assert await stage.show(reply) == Shown(reply.message_id or 0)
-    assert stage.closed == {Way.TOKEN}
+    assert await stage.show(reply) == Edited(reply.message_id or 0)
+    assert stage.closed == {EditRoute.TOKEN}
     message = await stage.message()
     assert message["embeds"][0]["title"] == "Neon Rain · Karaoke"
     assert message["content"] == ""
@@ -136,17 +138,17 @@ async def test_a_deleted_message_closes_the_last_way(stage: Stage) -> None:
         .get_partial_message(reply.message_id)
         .delete()
     )
-    assert isinstance(await stage.show(reply), NotShown)
-    assert stage.closed == {Way.TOKEN, Way.CHANNEL}
+    assert isinstance(await stage.show(reply), NotEdited)
+    assert stage.closed == {EditRoute.TOKEN, EditRoute.CHANNEL}
     asked = len(await stage.people.log())
-    assert await stage.show(reply) == NotShown("no way is left")
+    assert await stage.show(reply) == NotEdited("no way is left")
     assert len(await stage.people.log()) == asked, "closed ways cost no request"
 
 
 async def test_a_channel_that_the_bot_lost_is_closed(stage: Stage) -> None:
     reply = await stage.posted()
     stage.sandbox.world.set_bot_access(reply.channel_id, view=False)
-    assert await stage.show(reply) == NotShown("by channel: status 403, code 50001")
+    assert await stage.show(reply) == NotEdited("by channel: status 403, code 50001")
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"reset": True}, {"status": 429, "code": 0}])
@@ -157,13 +159,15 @@ async def test_trouble_on_the_way_means_later(stage: Stage, fault: dict[str, Any
         await stage.show(reply)
     assert stage.closed == set()
     await stage.people.clear_faults()
-    assert await stage.show(reply) == Shown(reply.message_id or 0)
+    assert await stage.show(reply) == Edited(reply.message_id or 0)
 
 
 async def test_stems_replace_what_was_attached(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
     parcel = a_parcel(tmp_path)
-    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    sheet = MessageContent(
+        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    )
     await stage.show(reply, sheet)
     await stage.show(reply, sheet)
     names = [attachment["filename"] for attachment in (await stage.message())["attachments"]]
@@ -174,7 +178,10 @@ async def test_a_card_leaves_attachments_alone(stage: Stage, tmp_path: Path) -> 
     reply = await stage.posted()
     parcel = a_parcel(tmp_path)
     await stage.show(
-        reply, Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+        reply,
+        MessageContent(
+            card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+        ),
     )
     await stage.show(reply)
     assert len((await stage.message())["attachments"]) >= 2
@@ -184,9 +191,11 @@ async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path
     reply = await stage.posted()
     parcel = a_parcel(tmp_path)
     parcel.files[0].path.write_bytes(b"\0" * (stage.sandbox.world.attachment_size_limit + 1))
-    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
+    sheet = MessageContent(
+        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    )
     answer = await stage.show(reply, sheet)
-    assert isinstance(answer, NotShown)
+    assert isinstance(answer, NotEdited)
     assert answer.is_too_large
     assert stage.closed == set()
 
@@ -195,8 +204,10 @@ async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_pa
     reply = await stage.posted()
     parcel = a_parcel(tmp_path)
     await stage.people.fault("PATCH /channels/*", status=400, code=200000, times=1)
-    sheet = Sheet(card=result_card(a_job(State.READY), parcel), files=enclosures(parcel))
-    assert await stage.show(reply, sheet) == Shown(reply.message_id or 0)
+    sheet = MessageContent(
+        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    )
+    assert await stage.show(reply, sheet) == Edited(reply.message_id or 0)
     message = await stage.message()
     assert message["content"] == "Your stems are here."
     assert message["embeds"] == []
@@ -206,15 +217,15 @@ async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_pa
 async def test_a_server_that_forbids_plain_words_too_closes_the_way(stage: Stage) -> None:
     reply = await stage.posted()
     await stage.people.fault("PATCH /channels/*", status=400, code=200000)
-    assert isinstance(await stage.show(reply), NotShown)
-    assert stage.closed == {Way.CHANNEL}
+    assert isinstance(await stage.show(reply), NotEdited)
+    assert stage.closed == {EditRoute.CHANNEL}
 
 
 @pytest.mark.parametrize("context", Context)
 def test_only_replies_beyond_the_bots_own_reach_are_closing(context: Context) -> None:
     clock = FakeClock()
     client: Any = None
-    routes = Routes(client=client, clock=clock)
+    routes = EditRoutes(client=client, clock=clock)
     reply = replace(REPLY, context=context, token_expires_at=clock.now() + timedelta(minutes=15))
     said = []
     for _ in range(16):

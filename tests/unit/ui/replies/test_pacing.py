@@ -1,7 +1,7 @@
 import pytest
 
 from bot.domain.job import JobId
-from bot.ui.replies.pacing import MAX_REFUSALS, Pacing, Urgency, Wish
+from bot.ui.replies.pacing import MAX_REFUSALS, EditRequest, Pacing, Urgency
 
 FINAL, STATE, PROGRESS = Urgency.FINAL, Urgency.STATE, Urgency.PROGRESS
 
@@ -13,8 +13,10 @@ def wish(
     age_s: float = 10.0,
     channel_id: int | None = None,
     crowd: int = 1,
-) -> Wish:
-    return Wish(job_id=JobId(job), urgency=urgency, age_s=age_s, channel_id=channel_id, crowd=crowd)
+) -> EditRequest:
+    return EditRequest(
+        job_id=JobId(job), urgency=urgency, age_s=age_s, channel_id=channel_id, crowd=crowd
+    )
 
 
 @pytest.mark.parametrize("urgency", Urgency)

@@ -9,11 +9,11 @@ from typing import Any
 from bot.domain.job import Job, Reply, State, UserId
 from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.cards.message_content import Sheet
-from bot.ui.replies.edit_routes import Way
-from bot.ui.replies.message_requests import NotShown, Shown
+from bot.ui.cards.message_content import MessageContent
+from bot.ui.replies.edit_routes import EditRoute
+from bot.ui.replies.message_requests import Edited, NotEdited
 from bot.ui.replies.pacing import Pacing
-from bot.ui.replies.reply_writer import Replies
+from bot.ui.replies.reply_writer import ReplyWriter
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.support.card_factories import NOW, a_job
@@ -24,9 +24,9 @@ from tests.support.fakes import FakeClock
 class FakeRoutes:
     """Shows sheets to nobody; `answers` come first, then every sheet is shown."""
 
-    ways: list[Way] = field(default_factory=lambda: [Way.TOKEN])
-    answers: list[Shown | NotShown | Exception] = field(default_factory=list)
-    sheets: list[Sheet] = field(default_factory=list)
+    ways: list[EditRoute] = field(default_factory=lambda: [EditRoute.TOKEN])
+    answers: list[Edited | NotEdited | Exception] = field(default_factory=list)
+    sheets: list[MessageContent] = field(default_factory=list)
     message_ids: list[int | None] = field(default_factory=list)
     gate: asyncio.Event | None = None
     active: int = 0
@@ -36,16 +36,18 @@ class FakeRoutes:
     def is_closing(self, reply: Reply) -> bool:
         return self.closing
 
-    def open_ways(self, reply: Reply, closed: set[Way]) -> list[Way]:
+    def open_ways(self, reply: Reply, closed: set[EditRoute]) -> list[EditRoute]:
         return [way for way in self.ways if way not in closed]
 
-    async def show(self, reply: Reply, sheet: Sheet, *, closed: set[Way]) -> Shown | NotShown:
+    async def show(
+        self, reply: Reply, sheet: MessageContent, *, closed: set[EditRoute]
+    ) -> Edited | NotEdited:
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         try:
             if self.gate is not None:
                 await self.gate.wait()
-            answer = self.answers.pop(0) if self.answers else Shown(71)
+            answer = self.answers.pop(0) if self.answers else Edited(71)
             if isinstance(answer, Exception):
                 raise answer
             self.sheets.append(sheet)
@@ -63,29 +65,31 @@ class FakeRoutes:
 class FakeDirect:
     """Takes no direct message, unless `answers` say otherwise."""
 
-    answers: list[Shown | NotShown] = field(default_factory=list)
-    sent: list[tuple[UserId, Sheet, int]] = field(default_factory=list)
+    answers: list[Edited | NotEdited] = field(default_factory=list)
+    sent: list[tuple[UserId, MessageContent, int]] = field(default_factory=list)
 
-    async def send(self, user_id: UserId, sheet: Sheet, *, nonce: int) -> Shown | NotShown:
+    async def send(
+        self, user_id: UserId, sheet: MessageContent, *, nonce: int
+    ) -> Edited | NotEdited:
         self.sent.append((user_id, sheet, nonce))
-        return self.answers.pop(0) if self.answers else NotShown("directly: no")
+        return self.answers.pop(0) if self.answers else NotEdited("directly: no")
 
 
 @dataclass
 class FakeSequel:
     """Sends second messages to nobody; `answers` come first."""
 
-    answers: list[Shown | NotShown] = field(default_factory=list)
-    sent: list[tuple[Sheet, list[Way]]] = field(default_factory=list)
+    answers: list[Edited | NotEdited] = field(default_factory=list)
+    sent: list[tuple[MessageContent, list[EditRoute]]] = field(default_factory=list)
 
     async def send(
-        self, reply: Reply, sheet: Sheet, *, ways: list[Way], nonce: str
-    ) -> Shown | NotShown:
+        self, reply: Reply, sheet: MessageContent, *, ways: list[EditRoute], nonce: str
+    ) -> Edited | NotEdited:
         self.sent.append((sheet, ways))
-        return self.answers.pop(0) if self.answers else Shown(72)
+        return self.answers.pop(0) if self.answers else Edited(72)
 
 
-class Desk:
+class WriterHarness:
     """A reply writer over a real store, with a clock that tests move."""
 
     def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
@@ -100,7 +104,7 @@ class Desk:
         direct: Any = self.direct
         self.sequel = FakeSequel()
         sequel: Any = self.sequel
-        self.replies = Replies(
+        self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=Languages({}),
             board=self.board,

@@ -8,29 +8,29 @@ from bot.admin.overview import Figures, ProviderState, Stats
 from bot.domain import errors
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import ProviderError, Reason
-from bot.domain.guilds import DeliveryMode, ServerRules
+from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.i18n.languages import Languages
-from bot.i18n.translation import speaking
+from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
-from storage.stores.spending import Book
+from storage.stores.spending import ProviderUsage
 from storage.stores.statistics import Turnover
 from tests.support.card_factories import NOW
 
 LONGEST_DESCRIPTION = 4096
 EVIL = "@everyone **`" + "x" * 300
 
-BOOK = Book(
+BOOK = ProviderUsage(
     attempts={AttemptState.DONE: 3},
     minutes={AttemptState.DONE: 10, AttemptState.UNCERTAIN: 3, AttemptState.ABANDONED: 4},
 )
 
 
 def a_provider(**changes: Any) -> ProviderState:
-    return replace(ProviderState(title="FineVoice", book=Book()), **changes)
+    return replace(ProviderState(title="FineVoice", book=ProviderUsage()), **changes)
 
 
 def line(**changes: Any) -> str:
@@ -53,7 +53,7 @@ def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
 
 
 def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
-    ready = line(inside=2, waiting=1, book=Book(minutes={AttemptState.DONE: 14}))
+    ready = line(inside=2, waiting=1, book=ProviderUsage(minutes={AttemptState.DONE: 14}))
     assert ready == "**FineVoice** · ready\n2 at work, 1 waiting · 14 min submitted today"
 
 
@@ -121,7 +121,7 @@ def test_songs_in_every_state_are_counted() -> None:
 )
 def test_counted_songs_agree_with_their_number(locale: str, songs: str) -> None:
     today = Figures(jobs={State.DELIVERED: 2, State.KEPT: 1, State.FAILED: 1}, submitted=0)
-    with speaking(Languages.in_folder().of(locale)):
+    with active_language(Languages.in_folder().of(locale)):
         assert admin_texts.stats_lines(stats(today=today, this_period=today))[0] == songs
 
 
@@ -149,7 +149,7 @@ FULL_HOUSE = tuple(
     )
     for _ in range(60)
 )
-MANY_CHANNELS = ServerRules(channel_ids=frozenset(range(2**60, 2**60 + 500)))
+MANY_CHANNELS = GuildRules(channel_ids=frozenset(range(2**60, 2**60 + 500)))
 
 
 @pytest.mark.parametrize(

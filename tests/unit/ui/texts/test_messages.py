@@ -6,7 +6,7 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.i18n.translation import Text
+from bot.i18n.translation import Message
 from bot.scheduling.progress import Progress, Stage
 from bot.ui.texts import messages, usage_texts
 from bot.ui.texts.names import FORMATS, RECIPES, recipe_label, stems_line
@@ -125,7 +125,7 @@ def test_cancelling_says_what_came_of_it() -> None:
 def test_no_sentence_names_what_only_programmers_know() -> None:
     table = [*messages.REASONS.values(), *messages.STAGES.values(), messages.STATES.values()]
     texts = " ".join(
-        text.english if isinstance(text, Text) else f"{text.one} {text.many}"
+        text.english if isinstance(text, Message) else f"{text.one} {text.many}"
         for each in table
         for text in each
     )
