@@ -32,12 +32,12 @@ os._exit(0)
 ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from storage.upkeep.snapshots import CopyFailed, back_up
+from storage.upkeep.snapshots import SnapshotFailed, back_up
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 try:
     back_up(Path(sys.argv[1]), Path(sys.argv[2]))
-except CopyFailed as exc:
+except SnapshotFailed as exc:
     print(exc)
 """
 
