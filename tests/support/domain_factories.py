@@ -13,8 +13,8 @@ from bot.domain.recipes import AudioFormat, Recipe
 from storage.stores.job_store import JobStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-TODAY = Period("2026-11-20", NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
-TOMORROW = Period("2026-11-21", TODAY.ends_at, TODAY.ends_at + timedelta(days=1))
+TODAY = Period("day:2026-11-20", NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
+TOMORROW = Period("day:2026-11-21", TODAY.ends_at, TODAY.ends_at + timedelta(days=1))
 USER = UserId(2**62 + 7)  # snowflakes need all of 64 bits
 ADMIN = UserId(99)
 
