@@ -1,5 +1,7 @@
 """A user's minutes: how many they are allowed where they ask, and how many are left."""
 
+from collections.abc import Iterable
+
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Membership, UserId
 from bot.domain.minutes import Hold, Period, PeriodKind, Usage, period_at
@@ -22,17 +24,20 @@ class Quotas:
         clock: Clock,
         allowance: int,
         kind: PeriodKind,
+        running: Iterable[Period] = (),
     ) -> None:
+        """Take the settings; periods in `running` keep the key they began with."""
         self._ledger = ledger
         self._allowances = allowances
         self._clock = clock
         self._allowance = allowance
         self._kind = kind
+        self._running = tuple(running)
 
     @property
     def period(self) -> Period:
         """The current one."""
-        return period_at(self._clock.now(), self._kind)
+        return period_at(self._clock.now(), self._kind, running=self._running)
 
     async def usage(self, user_id: UserId, membership: Membership | None = None) -> Usage:
         """Return the user's own account."""

@@ -121,6 +121,7 @@ def compose(
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
+        running=store.running_periods,
     )
     keep = timedelta(hours=settings.keep_results_hours)
     links = None

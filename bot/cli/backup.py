@@ -24,7 +24,7 @@ def backup_options(parser: ArgumentParser) -> None:
 
 
 def backup(settings: Settings, console: Console, *, file: Path | None = None) -> int:
-    """Copy the database, whether a bot runs or not. Raises UnknownDatabase and CopyFailed."""
+    """Copy the database, whether a bot runs or not. Raises UnknownDatabase and SnapshotFailed."""
     data = DataDir(settings.data_dir)
     if file is None:
         file = data.backups
@@ -40,7 +40,7 @@ def restore_options(parser: ArgumentParser) -> None:
 
 
 def restore(settings: Settings, console: Console, *, file: Path) -> int:
-    """Put a copy back while no bot runs. Raises DataDirBusy, UnknownDatabase and CopyFailed."""
+    """Put a copy back while no bot runs. Raises DataDirBusy, UnknownDatabase and SnapshotFailed."""
     data = DataDir(settings.data_dir)
     with data.lock():
         restored, kept = put_back(file, data.database, SystemClock().now())

@@ -17,6 +17,7 @@ from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
 from bot.net.signed_links import SignedLinks
+from storage.files.atomic import move_into_place
 
 MESSAGE_BYTES = 25 * 1024 * 1024
 """A whole message request; all its files share it. Of the ten files it may hold, six are used."""
@@ -264,4 +265,5 @@ def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> str | None:
 
 def _move(file: Path, into: Path) -> None:
     into.parent.mkdir(mode=0o700, exist_ok=True)
-    file.replace(into)
+    # Not synced: what a power loss takes is encoded again from the masters.
+    move_into_place(file, into, durable=False)

@@ -1,6 +1,7 @@
 """Minutes: periods, usage, and the entries of the ledger."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,15 +21,20 @@ class PeriodKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One stretch of time with its own allowance; `key` is its first day, like `2026-11-20`."""
+    """One stretch of time with its own allowance."""
 
     key: str
+    """Its kind and first day, like `day:2026-11-20`; of an old one, the day alone."""
     starts_at: datetime
     ends_at: datetime
 
 
-def period_at(now: datetime, kind: PeriodKind) -> Period:
-    """Return the period that holds `now`: a day, a week from Monday, or a calendar month."""
+def period_at(now: datetime, kind: PeriodKind, *, running: Iterable[Period] = ()) -> Period:
+    """Return the period that holds `now`: a day, a week from Monday, or a calendar month.
+
+    One of `running` that lasts from the same start to the same end is returned instead: it began
+    when keys did not name the kind yet, and minutes are booked under its key.
+    """
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match kind:
         case PeriodKind.DAY:
@@ -39,7 +45,12 @@ def period_at(now: datetime, kind: PeriodKind) -> Period:
         case PeriodKind.MONTH:
             start = day.replace(day=1)
             end = (start + timedelta(days=32)).replace(day=1)
-    return Period(f"{start:%Y-%m-%d}", start, end)
+    period = Period(f"{kind}:{start:%Y-%m-%d}", start, end)
+    return next((each for each in running if _lasts_as_long(each, period)), period)
+
+
+def _lasts_as_long(one: Period, other: Period) -> bool:
+    return (one.starts_at, one.ends_at) == (other.starts_at, other.ends_at)
 
 
 def minutes_of(frames: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
 from bot.engine.catalogue import LocalModel
-from storage.files.atomic import fsync
+from storage.files.atomic import move_into_place, write_text
 
 _TEMPORARY = ".fetch-"
 
@@ -70,11 +70,10 @@ class Weights:
         The manifest comes last, so a file without it counts as absent.
         """
         self._manifest_path.unlink(missing_ok=True)
-        _replace_with(self._dir / self.model.notice_name, notice)
+        write_text(self._dir / self.model.notice_name, notice)
         manifest = self._manifest_of(made)
-        fsync(made)
-        made.replace(self.path)
-        _replace_with(self._manifest_path, json.dumps(asdict(manifest), indent=2) + "\n")
+        move_into_place(made, self.path)
+        write_text(self._manifest_path, json.dumps(asdict(manifest), indent=2) + "\n")
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -116,11 +115,3 @@ def sha256_of(path: Path) -> str:
     """Return the file's SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace_with(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    draft.write_text(text)
-    fsync(draft)
-    draft.replace(path)
-    fsync(path.parent)

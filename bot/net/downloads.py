@@ -10,6 +10,7 @@ import httpx
 
 from bot.domain.errors import SplitError
 from bot.net.transport import AddressRefused
+from storage.files.atomic import write_aside
 
 MAX_REDIRECTS: Final = 5
 
@@ -143,13 +144,9 @@ def _accepted_length(response: httpx.Response) -> int | None:
 @contextlib.contextmanager
 def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the name `into` when the block ends well, else disappears."""
-    part = into.with_name(into.name + ".part")
-    try:
-        with part.open("wb") as out:
-            yield out
-        part.replace(into)
-    finally:
-        part.unlink(missing_ok=True)
+    # Not synced: what a power loss takes is downloaded again.
+    with write_aside(into, durable=False) as part, part.open("wb") as out:
+        yield out
 
 
 def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:

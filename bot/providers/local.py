@@ -31,6 +31,7 @@ from bot.providers.interface import (
     Running,
     Source,
 )
+from storage.files.atomic import move_into_place
 
 log = logging.getLogger(__name__)
 
@@ -172,5 +173,5 @@ class Local:
 
 def _move(spool: Path, into: Path) -> bool:
     if spool != into and spool.exists():
-        spool.replace(into)
+        move_into_place(spool, into, durable=False)
     return into.exists()

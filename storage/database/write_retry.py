@@ -1,21 +1,31 @@
-"""Writing what must not be lost, for as long as the store is unavailable."""
+"""Retrying writes that must not be lost while the store is locked, full or gone for the moment."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-AGAIN_AFTER_S = 0.5
+T = TypeVar("T")
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+"""Short, because a result that a vendor was paid for may be waiting to be written down."""
 
 
-async def retry_write(write: Callable[[], Awaitable[None]], *, what: str) -> None:
-    """Write until the store takes it; `what` says in the log what waits. Raises all else."""
+async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
+    """Repeat a write until the store accepts it, with growing pauses; return its result.
+
+    `what` names in the log what is waiting. Errors other than StoreUnavailable are raised.
+    """
+    pause_s = FIRST_PAUSE_S
     while True:
         try:
             return await write()
         except StoreUnavailable as exc:
             log.warning("%s waits for the store: %s", what, exc)
-            await asyncio.sleep(AGAIN_AFTER_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)

@@ -1,6 +1,9 @@
-"""Making sure that what was written is there after a power loss."""
+"""Files that appear whole or not at all, and are still there after a power loss."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -11,3 +14,37 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def move_into_place(source: Path, target: Path, *, durable: bool = True) -> None:
+    """Give a finished file on the same disk the name `target`, replacing what had it.
+
+    With `durable`, the file and its new name are written through to the disk before this returns.
+    """
+    if durable:
+        fsync(source)
+    source.replace(target)
+    if durable:
+        fsync(target.parent)
+
+
+@contextmanager
+def write_aside(target: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Lend an empty file beside `target`, readable by this user alone, to be written.
+
+    It takes the name `target` when the block ends well, and is removed when the block raises.
+    """
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name[:64]}.")
+    os.close(descriptor)
+    draft = Path(name)
+    try:
+        yield draft
+        move_into_place(draft, target, durable=durable)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Replace the file's content; a crash leaves the old text or the new one."""
+    with write_aside(target) as draft:
+        draft.write_text(text, encoding="utf-8")

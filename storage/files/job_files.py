@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from storage.files.atomic import fsync
+from storage.files.atomic import fsync, write_aside
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
@@ -82,8 +82,7 @@ class JobFiles:
 
     async def drop_work(self, job_id: JobId) -> None:
         """Remove the song and all work on it; masters and parcel stay."""
-        where = self.of(job_id)
-        await asyncio.to_thread(_remove, where.work, where.input, where.mixture)
+        await asyncio.to_thread(_remove_work, self.of(job_id))
 
     async def drop_parcel(self, job_id: JobId) -> None:
         """Remove what was encoded for delivery; it can be made again from the masters."""
@@ -173,7 +172,8 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
         except OSError as exc:
             if exc.errno not in _NO_LINKS:
                 raise
-            shutil.copyfile(path, target)
+            with write_aside(target, durable=False) as draft:  # `settle` waits for the disk
+                shutil.copyfile(path, draft)
 
 
 def _sync_all(folder: Path) -> None:
@@ -186,9 +186,16 @@ def _are_there(files: Iterable[Path]) -> bool:
     return all(file.exists() and file.stat().st_size for file in files)
 
 
-def _remove(directory: Path, *files: Path) -> None:
-    for file in files:
-        file.unlink(missing_ok=True)
+def _remove_work(where: JobDir) -> None:
+    _remove(where.work)
+    # Besides the song and its spool, a crash may have left drafts of them.
+    if where.path.exists():
+        for file in where.path.iterdir():
+            if not file.is_dir():
+                file.unlink(missing_ok=True)
+
+
+def _remove(directory: Path) -> None:
     for tries_left in reversed(range(_REMOVALS)):
         try:
             shutil.rmtree(directory)

@@ -126,7 +126,6 @@ UPDATE jobs SET token = NULL, token_expires_at = NULL
 WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
 """
 READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
-TOUCH = "UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = ?"
 # Signed queries of addresses are secrets, and of no use once the files are gone.
 MARK_EXPIRED = """
 UPDATE jobs SET

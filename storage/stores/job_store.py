@@ -172,10 +172,6 @@ class JobStore:
         """Note where the user's file is to be had now, unless the job is past its time."""
         await self._db.write(lambda conn: conn.execute(sql.READDRESS, (url, job_id)))
 
-    async def touch(self, job_id: JobId) -> None:
-        """Have the reply written again although the job did not change."""
-        await self._db.write(lambda conn: conn.execute(sql.TOUCH, (job_id,)))
-
     async def expired(self, before: datetime) -> list[Job]:
         """Return jobs that may have files and have not changed since `before`, oldest first."""
         return [job_of(row) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]

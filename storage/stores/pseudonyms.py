@@ -1,15 +1,15 @@
 """Keyed hashes in place of user ids, for what outlives a wish to be forgotten.
 
-Accounts are kept under a name that is good for one period: with the period's key, which is thrown
-away when it is over, goes the last way to tell whose they were. Decisions about somebody, such as
-a block, stand until they are lifted, so theirs is a name for good.
+Accounts are kept under a name that is good for one period. The period's key is thrown away a week
+after its end, and with it goes the last way to tell whose they were. Decisions about somebody, such
+as a block, stand until they are lifted, so theirs is a name for good.
 """
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from sqlite3 import Row
 from typing import NewType
 
@@ -18,7 +18,7 @@ from aiosqlite import Connection
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
 from storage.database.connection import Database
-from storage.stores.job_rows import seconds
+from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
 Pseudonym = NewType("Pseudonym", int)
@@ -27,11 +27,15 @@ Pseudonym = NewType("Pseudonym", int)
 NOBODY = Pseudonym(0)
 KEY_BYTES = 32
 LASTING = "alias key"
+KEYS_OUTLAST = timedelta(days=7)
+"""Keys are kept for so long after their period: a clock that is off by days must not lose one."""
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
-INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?) ON CONFLICT (period) DO NOTHING
+INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?)
+ON CONFLICT (period) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)
 """
+_WITHOUT_KIND = "SELECT period, ends_at FROM account_keys WHERE instr(period, ':') = 0"
 _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 
 
@@ -68,9 +72,21 @@ class Pseudonyms:
             return NOBODY
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
 
-    async def drop_keys(self, before: datetime) -> None:
-        """Throw away the keys of periods that were over by then."""
-        await self._db.write(lambda conn: conn.execute(_DROP, (seconds(before),)))
+    async def periods_without_kind(self) -> tuple[Period, ...]:
+        """Return the periods whose keys are their first day alone, as all once were."""
+        return tuple(
+            Period(
+                row["period"],
+                datetime.strptime(row["period"], "%Y-%m-%d").replace(tzinfo=UTC),
+                time_of(int(row["ends_at"])),
+            )
+            for row in await self._db.read(_WITHOUT_KIND)
+        )
+
+    async def drop_keys(self, now: datetime) -> None:
+        """Throw away the keys of periods that ended well before `now`, which may be wrong."""
+        values = (seconds(now - KEYS_OUTLAST),)
+        await self._db.write(lambda conn: conn.execute(_DROP, values))
 
 
 def former_id(alias: Pseudonym) -> int:

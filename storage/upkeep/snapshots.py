@@ -5,7 +5,6 @@ Audio is not part of a copy: it is deleted after hours anyway, and jobs can do w
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from storage.database.read_only import faults, read_only
 from storage.database.schema import UnknownDatabase
-from storage.files.atomic import fsync
+from storage.files.atomic import write_aside
 
 WAL, INDEX = "-wal", "-shm"
 """The endings of the two files that SQLite keeps beside a database in use."""
@@ -41,14 +40,13 @@ def snapshot_name(now: datetime) -> str:
 def back_up(database: Path, into: Path) -> Snapshot:
     """Copy the database as it is at one moment; the new file appears whole or not at all.
 
-    Raises UnknownDatabase, and CopyFailed where `into` exists or cannot be written.
+    Raises UnknownDatabase, and SnapshotFailed where `into` exists or cannot be written.
     """
-    with _told(), _draft(into) as draft:
+    with _operator_errors():
         if into.exists():
             raise SnapshotFailed(f"{into} exists already and is left as it is.")
-        jobs = _copy(database, draft)
-        draft.replace(into)
-        fsync(into.parent)
+        with write_aside(into) as draft:
+            jobs = _copy(database, draft)
         return Snapshot(into, into.stat().st_size, jobs)
 
 
@@ -56,19 +54,19 @@ def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path |
     """Put a copy in the database's place, in a data directory whose lock is held.
 
     Return it, and where the database that stood there is kept. A copy with an older schema is
-    brought up to date when a bot opens it. Raises UnknownDatabase and CopyFailed, with nothing
+    brought up to date when a bot opens it. Raises UnknownDatabase and SnapshotFailed, with nothing
     changed.
     """
-    with _told(), _draft(database) as draft:
+    with _operator_errors():
         if database.exists() and database.samefile(copy):
             raise SnapshotFailed(f"{copy} is the database itself.")
-        jobs = _copy(copy, draft)
-        kept = _keep(database, database.with_name(f"{database.name}.before-restore-{_stamp(now)}"))
-        # A log left beside the new database would be taken for its own.
-        for ending in (WAL, INDEX):
-            _beside(database, ending).unlink(missing_ok=True)
-        draft.replace(database)
-        fsync(database.parent)
+        name = database.with_name(f"{database.name}.before-restore-{_stamp(now)}")
+        with write_aside(database) as draft:
+            jobs = _copy(copy, draft)
+            kept = _keep(database, name)
+            # A log left beside the new database would be taken for its own.
+            for ending in (WAL, INDEX):
+                _beside(database, ending).unlink(missing_ok=True)
         return Snapshot(database, database.stat().st_size, jobs), kept
 
 
@@ -80,7 +78,6 @@ def _copy(source: Path, draft: Path) -> int:
         if found := faults(made):
             raise UnknownDatabase(f"{source} is damaged: {found[0]}")
         [jobs] = made.execute("SELECT count(*) FROM jobs").fetchone()
-    fsync(draft)
     return int(jobs)
 
 
@@ -99,18 +96,7 @@ def _beside(database: Path, ending: str) -> Path:
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """Give an empty file beside the target, for this user alone, and leave none behind."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
-    os.close(descriptor)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
+def _operator_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:

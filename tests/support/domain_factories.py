@@ -10,11 +10,12 @@ from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Void
 from bot.domain.recipes import AudioFormat, Recipe
+from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-TODAY = Period("2026-11-20", NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
-TOMORROW = Period("2026-11-21", TODAY.ends_at, TODAY.ends_at + timedelta(days=1))
+TODAY = Period("day:2026-11-20", NOW.replace(hour=0), NOW.replace(hour=0) + timedelta(days=1))
+TOMORROW = Period("day:2026-11-21", TODAY.ends_at, TODAY.ends_at + timedelta(days=1))
 USER = UserId(2**62 + 7)  # snowflakes need all of 64 bits
 ADMIN = UserId(99)
 
@@ -118,6 +119,12 @@ async def lead(
             reply_is_current=job.state is State.DELIVERED,
         )
     return job
+
+
+async def make_stale(db: Database, job_id: JobId) -> None:
+    """Have the job's reply written again although the job did not change."""
+    statement = "UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = ?"
+    await db.write(lambda conn: conn.execute(statement, (job_id,)))
 
 
 def _way_to(state: State, held: Job) -> list[Step]:

@@ -30,8 +30,8 @@ CONFIRM = Message(
     "way is stopped. This cannot be undone."
 )
 STAYS = Message(
-    "Two things stay, under a code in place of your name: the minutes of this period, until it "
-    "is over, and what those who run this bot or a server decided about you, such as a block."
+    "Two things stay, under a code in place of your name: the minutes of this period, until a "
+    "week after it, and what those who run this bot or a server decided about you, such as a block."
 )
 MESSAGES_STAY = Message(
     "My messages stay in Discord. First delete those that you do not want, below each."

@@ -136,10 +136,10 @@ async def test_a_forgotten_user_begins_anew_where_the_minutes_stand(harness: Har
     assert [job.id for job in await harness.services.splits.jobs_of(ADA)] == [again.id]
 
 
-async def test_the_key_to_accounts_goes_with_their_period(harness: Harness) -> None:
+async def test_the_key_to_accounts_goes_a_week_after_their_period(harness: Harness) -> None:
     job = await harness.split()
     await harness.until(job.id)
-    harness.clock.move(hours=11)
+    harness.clock.move(days=7, hours=11)
     await harness.services.retention.sweep()
     assert len(await harness.db.read("SELECT period FROM account_keys")) == 1
     harness.clock.move(hours=2)

@@ -49,6 +49,13 @@ async def test_dropping_the_work_leaves_masters_and_parcel(files: JobFiles):
         assert names(where) == {"vocals.flac", "Neon Rain (Vocals).mp3"}
 
 
+async def test_dropping_the_work_takes_drafts_that_a_crash_left(files: JobFiles):
+    where = await filled(files)
+    (where.path / "input.x7dk2").write_bytes(b"half of it")
+    await files.drop_work(JOB)
+    assert names(where) == {"vocals.flac", "Neon Rain (Vocals).mp3"}
+
+
 async def test_dropping_the_parcel_leaves_the_masters(files: JobFiles):
     where = await filled(files)
     await files.drop_work(JOB)

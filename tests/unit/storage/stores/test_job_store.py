@@ -23,6 +23,7 @@ from tests.support.domain_factories import (
     a_job,
     an_attempt,
     lead,
+    make_stale,
 )
 
 LATER = NOW + timedelta(minutes=1)
@@ -255,7 +256,7 @@ async def test_attempts_come_in_their_order_whatever_the_clock_says(jobs: JobSto
     assert order == [("soundverse", 1), ("local", 1), ("local", 2), ("audiocleaner", 1)]
 
 
-async def test_every_change_makes_an_acknowledged_reply_stale(jobs: JobStore):
+async def test_every_change_makes_an_acknowledged_reply_stale(db: Database, jobs: JobStore):
     job = await jobs.add(a_job(), max_active=1)
     assert not await jobs.owed()  # nothing is shown before the acknowledgement
     job = job.acknowledged(NOW, message_id=21)
@@ -265,7 +266,7 @@ async def test_every_change_makes_an_acknowledged_reply_stale(jobs: JobStore):
 
     await jobs.reply_shown(job.id, version)
     assert not await jobs.owed()
-    await jobs.touch(job.id)
+    await make_stale(db, job.id)
     [(_, touched)] = await jobs.stale_replies(await jobs.owed())
     assert touched > version
 

@@ -15,6 +15,7 @@ from bot.ui.replies.message_requests import Edited, NotEdited
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, StaleReply
 from tests.support.card_factories import NOW, a_job, a_parcel
+from tests.support.domain_factories import make_stale
 from tests.unit.ui.replies.writer_harness import WriterHarness
 
 T = TypeVar("T")
@@ -87,7 +88,7 @@ async def test_nothing_replaces_the_stems_once_they_are_in_the_message(
         await writer_harness.rest()
         done = ready.delivered(NOW, message_id=71, sent=None)
         await writer_harness.jobs.save(done, expected=State.READY, reply_is_current=True)
-        await writer_harness.jobs.touch(job.id)
+        await make_stale(writer_harness.db, job.id)
         writer_harness.board.poke()
         await writer_harness.until_nothing_is_owed()
     assert writer_harness.routes.sheets[-1].files is not None

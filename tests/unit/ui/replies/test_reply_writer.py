@@ -14,6 +14,7 @@ from bot.ui.replies.reply_writer import EDITS_AT_A_TIME
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.support.card_factories import NOW, REPLY, a_job
+from tests.support.domain_factories import make_stale
 from tests.unit.ui.replies.writer_harness import WriterHarness
 
 
@@ -81,7 +82,7 @@ async def test_an_equal_card_is_not_written_again(writer_harness: WriterHarness)
     async with writer_harness.running():
         await writer_harness.until_nothing_is_owed()
         writer_harness.clock.move(seconds=20)
-        await writer_harness.jobs.touch(job.id)
+        await make_stale(writer_harness.db, job.id)
         await writer_harness.until_nothing_is_owed()
     assert writer_harness.routes.first_lines == ["Separating"]
 

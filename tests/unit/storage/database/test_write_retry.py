@@ -1,0 +1,50 @@
+"""Writes that wait for the store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from bot.domain.errors import StateMoved, StoreUnavailable
+from storage.database.write_retry import LONGEST_PAUSE_S, retry_write
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    return slept
+
+
+def failing(times: int, error: Exception) -> Callable[[], Awaitable[str]]:
+    errors = [error] * times
+
+    async def write() -> str:
+        if errors:
+            raise errors.pop()
+        return "written"
+
+    return write
+
+
+async def test_write_is_repeated_until_the_store_accepts_it(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+):
+    write = failing(6, StoreUnavailable("database is locked"))
+
+    assert await retry_write(write, what="k7f2q") == "written"
+    assert pauses == sorted(pauses)
+    assert pauses[0] < 1
+    assert pauses[-1] == LONGEST_PAUSE_S
+    assert "k7f2q waits for the store: database is locked" in caplog.text
+
+
+async def test_other_errors_are_raised_at_once(pauses: list[float]):
+    with pytest.raises(StateMoved):
+        await retry_write(failing(1, StateMoved("gone")), what="k7f2q")
+
+    assert pauses == []
