@@ -1,21 +1,29 @@
-"""Writing what must not be lost, for as long as the store is unavailable."""
+"""Retry a write until the store accepts it."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from itertools import count
 
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-AGAIN_AFTER_S = 0.5
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 5.0
+"""A user may be waiting for this write."""
 
 
 async def retry_write(write: Callable[[], Awaitable[None]], *, what: str) -> None:
-    """Write until the store takes it; `what` says in the log what waits. Raises all else."""
-    while True:
+    """Repeat `write` while the store is unavailable; every other error is raised.
+
+    `what` names the write in the log.
+    """
+    for tries in count(1):
         try:
             return await write()
         except StoreUnavailable as exc:
             log.warning("%s waits for the store: %s", what, exc)
-            await asyncio.sleep(AGAIN_AFTER_S)
+            pause_s = backoff_s(tries, key=what, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
+            await asyncio.sleep(pause_s)

@@ -127,14 +127,14 @@ PLANTS = (
     Plant(
         name="work begins before its acknowledgement",
         file="bot/jobs/intake.py",
-        old="        if job.acknowledged_at is None:\n            return Waiting()\n",
+        old="        if job.acknowledged_at is None:\n            return AwaitWake()\n",
         new="",
         tests=(*_SPLITS, *_RECOVERY),
     ),
     Plant(
         name="an answer is lost to a locked database",
         file="storage/database/write_retry.py",
-        old="            await asyncio.sleep(AGAIN_AFTER_S)",
+        old="            await asyncio.sleep(pause_s)",
         new="            return None",
         tests=(*_SPLITS, *_RECOVERY),
     ),
