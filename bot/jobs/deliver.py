@@ -7,6 +7,7 @@ from bot.accounts.quotas import Quotas
 from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS, DeliveryBuilder
 from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyUnavailable
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
@@ -19,7 +20,7 @@ from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
-MAX_WAIT_S = 60.0
+MAX_PAUSE_S = 60.0
 MOST_MESSAGES = 2
 """The reply, and where that is not enough, one more."""
 
@@ -109,7 +110,7 @@ class DeliverStep:
     def _later(self, job: Job, error: ReplyUnavailable) -> RetryAfter:
         self._waits[job.id] += 1
         log.warning("%s: the reply must wait: %s", job.id, error)
-        return RetryAfter(after_s=min(MAX_WAIT_S, 2.0 ** self._waits[job.id]))
+        return RetryAfter(after_s=backoff_s(self._waits[job.id], key=job.id, max_s=MAX_PAUSE_S))
 
     async def _clear(self, job_id: JobId) -> Done:
         self._shrinks.pop(job_id, None)

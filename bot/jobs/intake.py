@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 from bot.accounts.quotas import Quotas
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
+from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, JobId, State, UserId
@@ -30,8 +31,9 @@ from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
-DOWNLOAD_PAUSES_S = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
-"""Before each further try; together they outlast most outages of Discord's file store."""
+MAX_DOWNLOADS = 10
+"""Tries of one file. The pauses between them add up to more than two minutes, which outlasts
+most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
 _ENDED = frozenset({403, 404, 410})
 """What a server says of an address that it has signed no longer."""
@@ -168,13 +170,12 @@ class IntakeStep:
         return decoded
 
     def _try_again(self, job: Job, error: DownloadFailed) -> RetryAfter:
-        failures = self._tries[job.id]
-        if failures == len(DOWNLOAD_PAUSES_S):
+        self._tries[job.id] += 1
+        if self._tries[job.id] == MAX_DOWNLOADS:
             del self._tries[job.id]
             raise Rejected(Reason.DOWNLOAD_FAILED) from error
-        self._tries[job.id] += 1
         log.warning("%s: download failed: %s", job.id, error)
-        return RetryAfter(after_s=DOWNLOAD_PAUSES_S[failures])
+        return RetryAfter(after_s=backoff_s(self._tries[job.id], key=job.id))
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:

@@ -198,7 +198,7 @@ class PollStep:
             return await self._give_up(job, attempt, ResultsNotFetched.__name__)
         is_fresh = await self._ask_for_fresh_links(attempt, provider)
         tries = self._fetches[job.id]
-        return RetryAfter(after_s=0.0 if is_fresh and tries == 1 else backoff_s(tries, who=job.id))
+        return RetryAfter(after_s=0.0 if is_fresh and tries == 1 else backoff_s(tries, key=job.id))
 
     async def _is_hopeless(self, job: Job, error: ResultsNotFetched) -> bool:
         """Whether to stop fetching: soon when another provider is ready, else at the deadline."""

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 MAX_FAILURES = 6
 """Unexpected errors in a row, with growing pauses between them, before a job is given up."""
-MAX_PAUSE_S = 30.0
+FIRST_PAUSE_S = 1.0
 LOOK_AGAIN_S = 60.0
 """A job that waits to be woken looks by itself now and then, should nobody have woken it."""
 STORE_PAUSE_S = 1.0
@@ -92,7 +92,7 @@ class Runner:
                 elif _is_out_of_room(exc):
                     waits += 1
                     log.warning("%s waits for room: %s", job_id, exc)
-                    outcome = RetryAfter(after_s=backoff_s(waits, who=job_id))
+                    outcome = RetryAfter(after_s=backoff_s(waits, key=job_id))
                 else:
                     failures += 1
                     log.exception("%s: a step failed", job_id, extra={"job": job_id})
@@ -102,12 +102,12 @@ class Runner:
 
     async def _after_failure(self, job_id: JobId, failures: int, steps: Steps) -> StepResult:
         if failures < MAX_FAILURES:
-            return RetryAfter(after_s=min(MAX_PAUSE_S, 0.5 * 2.0**failures))
+            return RetryAfter(after_s=backoff_s(failures, key=job_id, first_s=FIRST_PAUSE_S))
         try:
             return await steps.give_up(job_id)
         except Exception:
             log.exception("%s could not be given up", job_id, extra={"job": job_id})
-            return RetryAfter(after_s=MAX_PAUSE_S)
+            return RetryAfter(after_s=backoff_s(failures, key=job_id))
 
     async def _is_over(self, outcome: StepResult, run: _Run) -> bool:
         match outcome:

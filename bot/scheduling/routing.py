@@ -159,7 +159,7 @@ def _is_open(capabilities: Capabilities, own: Sequence[Attempt]) -> bool:
 def _left_of_backoff_s(vain: Sequence[Attempt], now: datetime) -> float:
     if not vain:
         return 0.0
-    whole_s = backoff_s(len(vain), who=vain[-1].job_id)
+    whole_s = backoff_s(len(vain), key=vain[-1].job_id)
     left_s = whole_s - (now - vain[-1].updated_at).total_seconds()
     # A clock that was set back must not make the pause longer than it is.
     return left_s if 0 < left_s <= whole_s else 0.0

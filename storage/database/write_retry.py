@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -12,7 +13,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 5.0
+MAX_PAUSE_S = 5.0
 """Short, because a result that a vendor was paid for may be waiting to be written down."""
 
 
@@ -21,11 +22,12 @@ async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
 
     `what` names in the log what is waiting. Errors other than StoreUnavailable are raised.
     """
-    pause_s = FIRST_PAUSE_S
+    tries = 0
     while True:
+        tries += 1
         try:
             return await write()
         except StoreUnavailable as exc:
             log.warning("%s waits for the store: %s", what, exc)
-        await asyncio.sleep(pause_s)
-        pause_s = min(LONGEST_PAUSE_S, 2 * pause_s)
+            pause_s = backoff_s(tries, key=what, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
+            await asyncio.sleep(pause_s)

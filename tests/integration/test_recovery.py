@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.attempt import AttemptState
+from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
     NoRoom,
     ProviderAuth,
@@ -21,7 +22,7 @@ from bot.domain.errors import (
 )
 from bot.domain.job import State
 from bot.domain.recipes import Stem
-from bot.jobs.intake import DOWNLOAD_PAUSES_S
+from bot.jobs.intake import MAX_DOWNLOADS
 from bot.jobs.runner import MAX_FAILURES
 from bot.net.downloads import DownloadFailed
 from bot.providers.interface import Failed, Lost, Running
@@ -292,9 +293,10 @@ async def test_a_step_that_keeps_failing_ends_the_job_without_a_charge(harness: 
 async def test_a_file_out_of_reach_for_two_minutes_is_fetched_all_the_same(
     harness: Harness,
 ) -> None:
-    assert sum(DOWNLOAD_PAUSES_S) >= 120
-    harness.downloads.errors = [DownloadFailed("no connection") for _ in DOWNLOAD_PAUSES_S]
+    failures = range(1, MAX_DOWNLOADS)
+    harness.downloads.errors = [DownloadFailed("no connection") for _ in failures]
     job = await harness.split()
+    assert sum(backoff_s(each, key=job.id) for each in failures) >= 120
     while harness.downloads.errors:
         await asyncio.sleep(0.005)
         harness.services.runner.wake(job.id)

@@ -134,8 +134,8 @@ PLANTS = (
     Plant(
         name="an answer is lost to a locked database",
         file="storage/database/write_retry.py",
-        old="        await asyncio.sleep(pause_s)",
-        new="        return None",
+        old="            await asyncio.sleep(pause_s)",
+        new="            return None",
         tests=(*_SPLITS, *_RECOVERY),
     ),
     Plant(

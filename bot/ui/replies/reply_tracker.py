@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.delivery.port import Delivered
+from bot.domain.backoff import backoff_s
 from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress
 from bot.ui.cards.card import Card
@@ -71,7 +72,7 @@ class ReplyState:
     def failed(self, now: float) -> None:
         """Pause for longer after each failure in a row."""
         self.failures += 1
-        self.not_before = now + min(MAX_PAUSE_S, 2.0**self.failures)
+        self.not_before = now + backoff_s(self.failures, key=self.job.id, max_s=MAX_PAUSE_S)
 
 
 class ReplyTracker:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from bot.domain.errors import StateMoved, StoreUnavailable
-from storage.database.write_retry import LONGEST_PAUSE_S, retry_write
+from storage.database.write_retry import MAX_PAUSE_S, retry_write
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_write_is_repeated_until_the_store_accepts_it(
     assert await retry_write(write, what="k7f2q") == "written"
     assert pauses == sorted(pauses)
     assert pauses[0] < 1
-    assert pauses[-1] == LONGEST_PAUSE_S
+    assert pauses[-1] == MAX_PAUSE_S
     assert "k7f2q waits for the store: database is locked" in caplog.text
 
 

@@ -152,9 +152,9 @@ async def test_a_failed_edit_is_made_again_later_and_the_writer_lives(
         await writer_harness.until(lambda: len(writer_harness.routes.answers) == 1)
         await writer_harness.rest()
         assert len(writer_harness.routes.answers) == 1, "it waits"
-        writer_harness.clock.move(seconds=2)
+        writer_harness.clock.move(seconds=3)
         await writer_harness.until(lambda: not writer_harness.routes.answers)
-        writer_harness.clock.move(seconds=4)
+        writer_harness.clock.move(seconds=6)
         await writer_harness.until_nothing_is_owed()
     assert writer_harness.routes.first_lines == ["Starting"]
 
