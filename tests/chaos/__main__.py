@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: rehearse all that may go wrong, and end with 1 if a figure is missed."""
+"""`python -m tests.chaos`: run the chaos scenes; exit with 1 if a figure misses its limit."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ from tests.chaos.scenes.engine import engine
 from tests.chaos.scenes.gateway import gateway
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.leaks import leaks
-from tests.chaos.scenes.load import greedy, live_bot, rush
+from tests.chaos.scenes.load import greedy, rush, steady_load
 from tests.chaos.scenes.outages import discord_gone, providers_gone
 from tests.chaos.scenes.planted import planted
 from tests.chaos.scenes.proofs import proofs
@@ -33,12 +33,12 @@ from tests.chaos.scenes.vendor_faults import conducts
 from tests.chaos.scenes.vendors import vendors
 
 Scene = Callable[[Path], Awaitable[list[Figure]]]
-BREAKS_OFF_AFTER_S = 2400.0
-"""No scene takes half as long; one that hangs must not keep the others from their turn."""
+SCENE_TIMEOUT_S = 2400.0
+"""No scene needs half as long; one that hangs must not block the rest."""
 
 
 def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
-    """Return every scene in full length, by name."""
+    """Return every scene at full length, by name."""
     return {
         "crash": partial(crash, seeds=range(seed, seed + seeds)),
         "kills": partial(
@@ -55,7 +55,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "providers-gone": providers_gone,
         "greedy": partial(greedy, songs=50, room=10),
         "rush": partial(rush, commands=100),
-        "load": partial(live_bot, seed=seed, open_jobs=200, seconds=120),
+        "load": partial(steady_load, seed=seed, open_jobs=200, seconds=120),
         "channels": partial(channels, seed=seed, jobs=1000),
         "conducts": conducts,
         "vendors": partial(vendors, seed=seed, songs=20),
@@ -67,12 +67,12 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
     }
 
 
-async def rehearse(chosen: Mapping[str, Scene], console: Console) -> list[Figure]:
-    """Play each scene, and say at once what came of it."""
+async def run_scenes(chosen: Mapping[str, Scene], console: Console) -> list[Figure]:
+    """Run each scene and print its figures at once."""
     figures: list[Figure] = []
     for name, scene in chosen.items():
         began, load = time.monotonic(), os.getloadavg()[0]
-        found = await _play(name, scene, console)
+        found = await _run(name, scene, console)
         figures += found
         took_s, missed = time.monotonic() - began, sum(not each.is_met for each in found)
         console.print(table(found), markup=False)
@@ -80,22 +80,22 @@ async def rehearse(chosen: Mapping[str, Scene], console: Console) -> list[Figure
     return figures
 
 
-async def _play(name: str, scene: Scene, console: Console) -> list[Figure]:
-    """Play a scene in a directory of its own; what breaks off is a figure that is missed."""
+async def _run(name: str, scene: Scene, console: Console) -> list[Figure]:
+    """Run a scene in its own directory; a scene that raises becomes a missed figure."""
     with tempfile.TemporaryDirectory(prefix=f"chaos-{name}-") as folder:
         try:
-            async with asyncio.timeout(BREAKS_OFF_AFTER_S):
+            async with asyncio.timeout(SCENE_TIMEOUT_S):
                 return await scene(Path(folder))
-        except Exception as exc:  # noqa: BLE001 - whatever it was, the other scenes go on
+        except Exception as exc:  # noqa: BLE001 - the other scenes still run
             console.print_exception()
             broken = Figure(
-                scene=name, what="breaks off", measured=repr(exc), limit="", is_met=False
+                scene=name, what="completed", measured=repr(exc), limit="", is_met=False
             )
             return [broken]
 
 
 def table(figures: list[Figure]) -> Table:
-    """Draw the figures."""
+    """Return the figures as a table."""
     drawn = Table("", "scene", "figure", "measured", "limit", box=None, pad_edge=False)
     for each in figures:
         mark = "ok" if each.is_met else "MISSED"
@@ -104,27 +104,27 @@ def table(figures: list[Figure]) -> Table:
 
 
 def main() -> int:
-    """Read the arguments and rehearse."""
+    """Parse the arguments and run the scenes."""
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("scenes", nargs="*", help="some of them only, by name")
+    parser.add_argument("scenes", nargs="*", help="run only these, by name")
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument(
-        "--seeds", type=int, default=20, help="how many for crashes; half as many for kills"
+        "--seeds", type=int, default=20, help="number of seeds for crashes; kills use half"
     )
     arguments = parser.parse_args()
     every = scenes(arguments.seed, arguments.seeds)
     if unknown := set(arguments.scenes) - every.keys():
         parser.error(f"no such scene: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     chosen = {name: every[name] for name in arguments.scenes or every}
-    # Bots that die in the middle of a request are what this is about.
+    # The scenes kill bots in the middle of requests; aiohttp would log each broken connection.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()
-    figures = asyncio.run(rehearse(chosen, console))
+    figures = asyncio.run(run_scenes(chosen, console))
     missed = sum(not each.is_met for each in figures)
     console.print(table(figures), markup=False)
     took_min = (time.monotonic() - began) / 60
-    console.print(f"{len(chosen)} scenes in {took_min:.0f} min: {missed} figures are missed")
+    console.print(f"{len(chosen)} scenes in {took_min:.0f} min, {missed} figures missed")
     return 1 if missed else 0
 
 

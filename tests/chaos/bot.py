@@ -1,6 +1,6 @@
-"""The bot as it is, but for quick sound, services that obey songs, and a point to die at.
+"""The real bot with fake audio, scripted providers and an optional kill point.
 
-Run as `python -m tests.chaos.bot`. What a rehearsal asks for is in the environment.
+Run as `python -m tests.chaos.bot`; scenes configure it through the environment.
 """
 
 import asyncio
@@ -24,32 +24,32 @@ from bot.net.downloads import Downloads
 from bot.processes.limits import die_with_parent
 from bot.providers.interface import Provider
 from storage.files.data_dir import DataDir
-from tests.chaos.kill_points import MortalJobs, Point, Reaper
+from tests.chaos.kill_points import KillableJobStore, KillSwitch, Point
 from tests.chaos.lag import note_lag
 from tests.chaos.open_resources import keep_counting
-from tests.chaos.services import HOME, HOSTED, Home, Script, Service
+from tests.chaos.services import EMBEDDED, HOSTED, EmbeddedService, HostedService, Script
 from tests.support.fakes import FakeAudio
 
-POINT = "REHEARSAL_POINT"
-FOLDER = "REHEARSAL_FOLDER"
-"""Where services keep their journals, and what else outlives a bot but is not the bot's."""
-PLACES = "REHEARSAL_PLACES"
-"""How many songs a hosted service takes at a time."""
-HASTE = "REHEARSAL_HASTE"
-"""Set where a step that keeps failing is given up within a second instead of half a minute."""
-JUMP, LAG, CENSUS = "jump", "lag", "census"
-LOOK_AGAIN_S = 0.05
-TAKING_UP = "taking-up"
-"""Holds the id of the latest bot that has begun to take up its jobs."""
+KILL_POINT = "CHAOS_KILL_POINT"
+FOLDER = "CHAOS_FOLDER"
+"""Holds the providers' journals and whatever else outlives a bot without belonging to it."""
+CONCURRENCY = "CHAOS_CONCURRENCY"
+"""How many songs a hosted provider accepts at a time."""
+GIVE_UP_EARLY = "CHAOS_GIVE_UP_EARLY"
+"""When set, a step that keeps failing is given up within a second instead of half a minute."""
+CLOCK_OFFSET, LAG, RESOURCES = "clock-offset", "lag", "resources"
+RELOAD_EVERY_S = 0.05
+RESUMING = "resuming"
+"""Holds the pid of the latest bot that has begun to resume its jobs."""
 
 
 @dataclass
-class QuickAudio(FakeAudio):
-    """Takes every file for a song of 100 s, except those that call themselves broken or hollow."""
+class ScriptedAudio(FakeAudio):
+    """Treats every file as a song of 100 s, unless its content says broken or hollow."""
 
     duration_s: float = 100.0
     hollow: set[Path] = field(default_factory=set)
-    """The folders of jobs whose stems do not last."""
+    """The folders of jobs whose stems get lost."""
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         content = source.read_bytes()
@@ -67,55 +67,55 @@ class QuickAudio(FakeAudio):
         return combined
 
 
-class JumpingClock:
-    """The machine's clock, and as many seconds more as a file says."""
+class OffsetClock:
+    """The system clock, shifted by the number of seconds in a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._jump_s = 0.0
-        self._look_again_at = 0.0
+        self._offset_s = 0.0
+        self._reload_at = 0.0
 
     def now(self) -> datetime:
-        if time.monotonic() >= self._look_again_at:  # it is asked thousands of times a second
-            self._look_again_at = time.monotonic() + LOOK_AGAIN_S
-            self._jump_s = float(self._file.read_text()) if self._file.exists() else 0.0
-        return datetime.now(UTC) + timedelta(seconds=self._jump_s)
+        if time.monotonic() >= self._reload_at:  # the bot asks thousands of times a second
+            self._reload_at = time.monotonic() + RELOAD_EVERY_S
+            self._offset_s = float(self._file.read_text()) if self._file.exists() else 0.0
+        return datetime.now(UTC) + timedelta(seconds=self._offset_s)
 
     def monotonic(self) -> float:
         return time.monotonic()
 
 
-async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open the parts of a rehearsal."""
+async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
+    """Open the parts that scenes replace."""
     folder = Path(os.environ[FOLDER])
-    point = os.environ.get(POINT)
-    if os.environ.get(HASTE):
+    point = os.environ.get(KILL_POINT)
+    if os.environ.get(GIVE_UP_EARLY):
         runner.MAX_PAUSE_S = 0.1
-    clock = JumpingClock(folder / JUMP)
-    for probe in (note_lag(folder / LAG), keep_counting(folder / CENSUS)):
+    clock = OffsetClock(folder / CLOCK_OFFSET)
+    for probe in (note_lag(folder / LAG), keep_counting(folder / RESOURCES)):
         stack.callback(asyncio.create_task(probe).cancel)
-    (folder / TAKING_UP).write_text(str(os.getpid()))
+    (folder / RESUMING).write_text(str(os.getpid()))
     store = await open_store(data, clock)
-    reaper = Reaper(Point.parse(point) if point else None)
+    switch = KillSwitch(Point.parse(point) if point else None)
     stack.push_async_callback(store.db.close)
     downloads = Downloads(transport=build_transport(settings))
     stack.push_async_callback(downloads.aclose)
     return OpenResources(
-        store=replace(store, jobs=MortalJobs.on(store.db, reaper)),
-        providers=_services(folder, int(os.environ.get(PLACES, "8"))),
+        store=replace(store, jobs=KillableJobStore.on(store.db, switch)),
+        providers=_providers(folder, int(os.environ.get(CONCURRENCY, "8"))),
         downloads=downloads,
-        audio=QuickAudio(),  # type: ignore[arg-type] # matches by shape
+        audio=ScriptedAudio(),  # type: ignore[arg-type] # matches by shape
         clock=clock,
     )
 
 
-def _services(folder: Path, places: int) -> Mapping[str, Provider]:
-    services: dict[str, Provider] = {
-        name: Service(name, folder, concurrency=places) for name in HOSTED
+def _providers(folder: Path, concurrency: int) -> Mapping[str, Provider]:
+    providers: dict[str, Provider] = {
+        name: HostedService(name, folder, concurrency=concurrency) for name in HOSTED
     }
-    return services | {HOME: Home(folder)}
+    return providers | {EMBEDDED: EmbeddedService(folder)}
 
 
 if __name__ == "__main__":
-    die_with_parent()  # or it would look for a stand-in that is gone, for ever
-    sys.exit(run_with(open_rehearsal, load_settings()))
+    die_with_parent()  # otherwise it would keep looking for a sandbox that is gone
+    sys.exit(run_with(open_parts, load_settings()))

@@ -1,4 +1,4 @@
-"""Somebody who sits in every channel and writes down each edit: when it came and what it showed."""
+"""Records every edit in every channel: when it came and how far it showed the job to be."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from sandbox.errors import Json
 from sandbox.server import Sandbox
 
 OVER = 5
-"""The rank of every end."""
+"""The rank of every final state."""
 RANKS = {
     State.RECEIVED: 0,
     State.HELD: 1,
@@ -32,7 +32,7 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEdit:
-    """One edit; its rank says how far it showed the job to be."""
+    """One edit; `rank` says how far it showed the job to be."""
 
     at: float
     channel_id: int
@@ -42,38 +42,38 @@ class RecordedEdit:
 
 @dataclass(slots=True)
 class EditRecorder:
-    """What was seen, in the order of its arrival."""
+    """All edits seen, in order of arrival."""
 
     sandbox: Sandbox
-    sights: list[RecordedEdit] = field(default_factory=list)
+    edits: list[RecordedEdit] = field(default_factory=list)
 
     @classmethod
     @asynccontextmanager
     async def at(cls, sandbox: Sandbox) -> AsyncIterator[Self]:
-        """Watch with the eyes of the owner, who is in every channel of the server."""
-        looker = cls(sandbox)
+        """Watch as the owner, who is in every channel of the server."""
+        recorder = cls(sandbox)
         with sandbox.feed.reader(sandbox.world.owner.id) as events:
-            watching = asyncio.create_task(looker._watch(events))
+            watching = asyncio.create_task(recorder._watch(events))
             try:
-                yield looker
+                yield recorder
             finally:
                 watching.cancel()
-                # Whoever was too slow has missed something, and that must be known.
+                # The feed cuts off a reader that falls behind; missed edits must not go unnoticed.
                 [outcome] = await asyncio.gather(watching, return_exceptions=True)
                 if not isinstance(outcome, asyncio.CancelledError):
-                    raise AssertionError(f"the onlooker left early: {outcome!r}")
+                    raise AssertionError(f"the recorder stopped early: {outcome!r}")
 
     def by_message(self) -> dict[int, list[RecordedEdit]]:
-        """Return what each message showed, one thing after the other."""
+        """Return the edits of each message, in order."""
         found = defaultdict(list)
-        for sight in self.sights:
-            found[sight.message_id].append(sight)
+        for edit in self.edits:
+            found[edit.message_id].append(edit)
         return found
 
     async def _watch(self, events: asyncio.Queue[Json | None]) -> None:
         while (event := await events.get()) is not None:
             if event["type"] == "message_update":
-                self.sights.append(
+                self.edits.append(
                     RecordedEdit(
                         at=self.sandbox.clock.now(),
                         channel_id=int(event["channel_id"]),

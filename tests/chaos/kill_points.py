@@ -1,7 +1,7 @@
-"""The points at which a bot can be told to die: before, within and after each of its commits.
+"""Points at which a bot can be told to die: before, within and after each of its commits.
 
-What a bot does elsewhere lies between two commits, so "after the submit has arrived" is
-`submitting>processing` before its commit, and "after the upload" is `ready>delivered` before its.
+Everything else lies between two commits: "after the submit arrived" is before the commit of
+`submitting>processing`, and "after the upload" is before the commit of `ready>delivered`.
 """
 
 import os
@@ -28,17 +28,17 @@ _step: ContextVar[str] = ContextVar("step", default="")
 
 
 class Moment(StrEnum):
-    """Where in a commit."""
+    """Where in a commit the bot dies."""
 
     BEFORE = "before"
     WITHIN = "within"
-    """Every statement is made, and COMMIT is not."""
+    """After every statement, before COMMIT."""
     AFTER = "after"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The `nth` time that a life gets there is its last."""
+    """The bot dies the `nth` time that it gets there."""
 
     step: str
     moment: Moment
@@ -46,7 +46,7 @@ class Point:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` has written."""
+        """Parse the output of `str`."""
         step, moment, nth = text.split(":")
         return cls(step, Moment(moment), int(nth))
 
@@ -54,14 +54,14 @@ class Point:
         return f"{self.step}:{self.moment}:{self.nth}"
 
 
-class Reaper:
+class KillSwitch:
     """Ends this process at one point, as `kill -9` would."""
 
     def __init__(self, point: Point | None) -> None:
         self._point = point
         self._passed = 0
 
-    def passes(self, step: str, moment: Moment) -> None:
+    def reach(self, step: str, moment: Moment) -> None:
         point = self._point
         if point is None or (step, moment) != (point.step, point.moment):
             return
@@ -70,12 +70,12 @@ class Reaper:
             os._exit(KILLED)
 
 
-class MortalDatabase:
-    """A database that a reaper watches."""
+class KillableDatabase:
+    """A database whose writes pass a kill switch."""
 
-    def __init__(self, db: Database, reaper: Reaper) -> None:
+    def __init__(self, db: Database, switch: KillSwitch) -> None:
         self._db = db
-        self._reaper = reaper
+        self._switch = switch
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return await self._db.read(sql, parameters)
@@ -83,23 +83,23 @@ class MortalDatabase:
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         step = _step.get()
 
-        async def mortal(conn: Connection) -> T:
+        async def killable(conn: Connection) -> T:
             result = await work(conn)
-            self._reaper.passes(step, Moment.WITHIN)
+            self._switch.reach(step, Moment.WITHIN)
             return result
 
-        self._reaper.passes(step, Moment.BEFORE)
-        result = await self._db.write(mortal)
-        self._reaper.passes(step, Moment.AFTER)
+        self._switch.reach(step, Moment.BEFORE)
+        result = await self._db.write(killable)
+        self._switch.reach(step, Moment.AFTER)
         return result
 
 
-class MortalJobs(JobStore):
-    """Jobs whose writes bear the names of their steps, on a database that is watched."""
+class KillableJobStore(JobStore):
+    """A job store that names each write, on a killable database."""
 
     @classmethod
-    def on(cls, db: Database, reaper: Reaper) -> Self:
-        return cls(db=MortalDatabase(db, reaper))  # type: ignore[arg-type] # matches by shape
+    def on(cls, db: Database, switch: KillSwitch) -> Self:
+        return cls(db=KillableDatabase(db, switch))  # type: ignore[arg-type] # matches by shape
 
     async def add(self, job: Job, *, max_active: int) -> Job:
         with _named("new"):

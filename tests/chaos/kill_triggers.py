@@ -1,70 +1,70 @@
-"""What brings a bot to each of its commits, so that it can be told to die there."""
+"""What leads a bot to each of its commits, so that it can be told to die there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.domain.job import State
 from sandbox.faults import Fault
-from tests.chaos.bot import PLACES
+from tests.chaos.bot import CONCURRENCY
 from tests.chaos.services import FIRST, Script
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """The song that leads there, and what else it takes."""
+class Trigger:
+    """The song that leads to a commit, and what else is needed."""
 
     song: Script
     provider: str | None = None
     songs: int | None = None
-    """How many of it; None for as many as there are to be passes."""
+    """How many copies of it; None for one for each pass of the kill point."""
     cancelled_in: State | None = None
-    """Where its user cancels it."""
+    """The state in which its user cancels it."""
     faults: Sequence[Fault] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-_UNSEEN = (Fault(route="POST /interactions/*", status=404, code=10062, times=2),)
-_NO_WAY_TO_THE_REPLY = (
+_UNACKNOWLEDGED = (Fault(route="POST /interactions/*", status=404, code=10062, times=2),)
+_REPLY_UNREACHABLE = (
     Fault(route="PATCH /webhooks/*", status=401, code=50027),
     Fault(route="PATCH /channels/*", status=403, code=50001),
     Fault(route="POST /channels/*", status=403, code=50007),
 )
 
-WAYS: Mapping[str, Way] = {
-    "new": Way(song=Script.PLAIN),
-    "received>received": Way(song=Script.PLAIN),
-    "received>held": Way(song=Script.PLAIN),
-    "received>ready": Way(song=Script.AGAIN),
-    "received>failed": Way(song=Script.BROKEN),
-    "received>cancelled": Way(song=Script.PLAIN, faults=_UNSEEN),
-    "held>submitting": Way(song=Script.PLAIN),
-    "held>failed": Way(
+TRIGGERS: Mapping[str, Trigger] = {
+    "new": Trigger(song=Script.PLAIN),
+    "received>received": Trigger(song=Script.PLAIN),
+    "received>held": Trigger(song=Script.PLAIN),
+    "received>ready": Trigger(song=Script.AGAIN),
+    "received>failed": Trigger(song=Script.BROKEN),
+    "received>cancelled": Trigger(song=Script.PLAIN, faults=_UNACKNOWLEDGED),
+    "held>submitting": Trigger(song=Script.PLAIN),
+    "held>failed": Trigger(
         song=Script.PLAIN, provider=FIRST, settings={"STEMCORD_DAILY_SPEND_MINUTES": "1"}
     ),
-    "held>cancelled": Way(
+    "held>cancelled": Trigger(
         song=Script.ENDLESS,
         provider=FIRST,
         songs=2,
         cancelled_in=State.HELD,
-        settings={PLACES: "1"},
+        settings={CONCURRENCY: "1"},
     ),
-    "submitting>processing": Way(song=Script.AT_ONCE),
-    "submitting>submitting": Way(song=Script.REFUSED),
-    "submitting>failed": Way(song=Script.NOBODY),
-    "submitting>cancelled": Way(song=Script.LATE, songs=1, cancelled_in=State.SUBMITTING),
-    "record>refused": Way(song=Script.REFUSED),
-    "record>not_sent": Way(song=Script.DOWN),
-    "record>uncertain": Way(song=Script.UNCERTAIN),
-    "record>done": Way(song=Script.PLAIN),
-    "record>accepted": Way(song=Script.LATE, songs=1, cancelled_in=State.SUBMITTING),
-    "record>abandoned": Way(song=Script.ENDLESS, songs=1, cancelled_in=State.PROCESSING),
-    "processing>submitting": Way(song=Script.FAILS),
-    "processing>failed": Way(song=Script.BUG),
-    "processing>cancelled": Way(song=Script.ENDLESS, songs=1, cancelled_in=State.PROCESSING),
-    "processing>ready": Way(song=Script.PLAIN),
-    "ready>delivered": Way(song=Script.PLAIN),
-    "ready>failed": Way(song=Script.HOLLOW),
-    "ready>kept": Way(song=Script.PLAIN, faults=_NO_WAY_TO_THE_REPLY),
-    "shown": Way(song=Script.SLOW),
+    "submitting>processing": Trigger(song=Script.AT_ONCE),
+    "submitting>submitting": Trigger(song=Script.REFUSED),
+    "submitting>failed": Trigger(song=Script.NOBODY),
+    "submitting>cancelled": Trigger(song=Script.LATE, songs=1, cancelled_in=State.SUBMITTING),
+    "record>refused": Trigger(song=Script.REFUSED),
+    "record>not_sent": Trigger(song=Script.DOWN),
+    "record>uncertain": Trigger(song=Script.UNCERTAIN),
+    "record>done": Trigger(song=Script.PLAIN),
+    "record>accepted": Trigger(song=Script.LATE, songs=1, cancelled_in=State.SUBMITTING),
+    "record>abandoned": Trigger(song=Script.ENDLESS, songs=1, cancelled_in=State.PROCESSING),
+    "processing>submitting": Trigger(song=Script.FAILS),
+    "processing>failed": Trigger(song=Script.BUG),
+    "processing>cancelled": Trigger(song=Script.ENDLESS, songs=1, cancelled_in=State.PROCESSING),
+    "processing>ready": Trigger(song=Script.PLAIN),
+    "ready>delivered": Trigger(song=Script.PLAIN),
+    "ready>failed": Trigger(song=Script.HOLLOW),
+    "ready>kept": Trigger(song=Script.PLAIN, faults=_REPLY_UNREACHABLE),
+    "shown": Trigger(song=Script.SLOW),
 }
-"""Every transition of a job, and the writes beside them, by the names that `MortalJobs` gives."""
+"""Triggers for every transition and other write, by the names that `KillableJobStore` uses."""

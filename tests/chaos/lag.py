@@ -1,6 +1,6 @@
-"""By how much an event loop is late; run as `python -m tests.chaos.lag FILE`, that of an idle one.
+"""How late an event loop runs; `python -m tests.chaos.lag FILE` records that of an idle loop.
 
-The idle one tells how busy the machine is with everything else.
+The idle loop shows how busy the machine is with everything else.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ GAP_S = 0.01
 
 
 async def note_lag(file: Path) -> None:
-    """Write down, once a second, by how many milliseconds the loop was late each time."""
+    """Append the loop's lags in milliseconds to the file, once a second."""
     late_ms: list[str] = []
     with file.open("a") as notes:
         while True:
@@ -28,13 +28,13 @@ async def note_lag(file: Path) -> None:
 
 
 def lag_ms(file: Path) -> list[float]:
-    """Return what was written down so far."""
+    """Return the lags recorded so far."""
     return [float(line) for line in file.read_text().split()] if file.exists() else []
 
 
 @asynccontextmanager
 async def idle_beside(file: Path) -> AsyncIterator[None]:
-    """Run a process with an idle loop meanwhile."""
+    """Run a process with an idle loop for the duration of the block."""
     beside = await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, str(file))
     try:
         yield

@@ -1,21 +1,21 @@
-"""What bots must not leave behind: secrets in their log, files beside their data directory."""
+"""What a bot must not leave behind: secrets in its log, files outside its data directory."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from sandbox.server import DEFAULT_TOKEN
 from sandbox.vendors.forms import KEY
-from tests.chaos.stage import Stage
+from tests.chaos.harness import ChaosHarness
 
 _SIGNED = re.compile(r"https?://[^\s?]+\?(?!\[redacted\])\S+")
 
 
-def traces(stage: Stage) -> Iterator[str]:
-    """Return each trace that was found."""
-    said = stage.log.read_text(errors="replace")
-    yield from _secrets(said, [DEFAULT_TOKEN, KEY, *stage.sandbox.interactions.tokens])
-    for path in stage.elsewhere.rglob("*"):
-        yield f"a file beside the data directory: {path.name}"
+def traces(harness: ChaosHarness) -> Iterator[str]:
+    """Describe each trace found."""
+    said = harness.log.read_text(errors="replace")
+    yield from _secrets(said, [DEFAULT_TOKEN, KEY, *harness.sandbox.interactions.tokens])
+    for path in harness.temporary.rglob("*"):
+        yield f"a file outside the data directory: {path.name}"
 
 
 def _secrets(said: str, secrets: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a rehearsal measured, and whether that is good enough."""
+"""What a scene measured, and whether it is within its limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ class Figure:
     limit: str
     is_met: bool
     is_speed: bool = False
-    """It says something of the machine too, and of what else that does just now."""
+    """Whether it depends on the machine and on what else runs there."""
 
 
 def at_most(scene: str, what: str, measured: float, limit: float, unit: str = "") -> Figure:
-    """Say that something must not be more than this."""
+    """Report a number with an upper limit."""
     return Figure(
         scene=scene,
         what=what,
@@ -32,16 +32,16 @@ def at_most(scene: str, what: str, measured: float, limit: float, unit: str = ""
 
 
 def recovered(scene: str, starts: Sequence[tuple[float, float]]) -> Figure:
-    """Say that bots must have taken up their jobs in time, even the slowest of these starts."""
+    """Report the slowest of these starts, each a pair of wall and CPU seconds."""
     wall_s, cpu_s = max(starts)
     most_s = percentile([start[0] for start in starts], 0.99)
-    slowest = at_most(scene, "a start with jobs to take up, max", wall_s, RECOVERED_WITHIN_S, " s")
-    remark = f"({cpu_s:.3g} s of a processor; p99: {most_s:.3g} s)"
+    slowest = at_most(scene, "a start with jobs to resume, max", wall_s, RECOVERED_WITHIN_S, " s")
+    remark = f"({cpu_s:.3g} s of CPU; p99: {most_s:.3g} s)"
     return replace(slowest, measured=f"{slowest.measured} {remark}")
 
 
 def exactly(scene: str, what: str, measured: int, wanted: int) -> Figure:
-    """Say that something must be just this many."""
+    """Report a count that must have one value."""
     return Figure(
         scene=scene,
         what=what,
@@ -52,7 +52,7 @@ def exactly(scene: str, what: str, measured: int, wanted: int) -> Figure:
 
 
 def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
-    """Say that something must not happen at all; the first two cases are shown."""
+    """Report what must not happen at all, with the first two cases."""
     shown = "; ".join(found[:2])
     return Figure(
         scene=scene,
@@ -64,18 +64,18 @@ def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
 
 
 def some(scene: str, what: str, measured: int) -> Figure:
-    """Say that something must have happened at all, or nothing was rehearsed."""
+    """Report what must have happened at least once, or the scene proved nothing."""
     return Figure(
         scene=scene, what=what, measured=f"{measured:,}", limit="> 0", is_met=measured > 0
     )
 
 
 def note(scene: str, what: str, measured: str) -> Figure:
-    """Tell how much was done, which has no limit."""
+    """Report something that has no limit."""
     return Figure(scene=scene, what=what, measured=measured, limit="", is_met=True)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that this share of all does not pass; 0 of nothing."""
+    """Return the value below which this share of all lies; 0 of nothing."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

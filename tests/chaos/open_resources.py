@@ -1,4 +1,4 @@
-"""What a bot has open: tasks, threads and descriptors, counted by itself."""
+"""The tasks, threads and descriptors that a bot has open, as it counts them itself."""
 
 import asyncio
 import json
@@ -11,15 +11,15 @@ EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceCount:
-    """One count."""
+    """The counts at one moment."""
 
     tasks: int
     threads: int
     descriptors: int
 
     @classmethod
-    def here(cls) -> "ResourceCount":
-        """Count this process's own."""
+    def of_this_process(cls) -> "ResourceCount":
+        """Count those of this process."""
         return cls(
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
@@ -28,19 +28,19 @@ class ResourceCount:
 
     @classmethod
     def read(cls, file: Path) -> "ResourceCount":
-        """Read the latest count."""
+        """Read the latest counts from a file."""
         return cls(**json.loads(file.read_text()))
 
     def fits_into(self, other: "ResourceCount") -> bool:
-        """Whether there is no more of anything than in the other."""
+        """Whether no count exceeds the other's."""
         return (
             self.tasks <= other.tasks
             and self.threads <= other.threads
             and self.descriptors <= other.descriptors
         )
 
-    def with_room(self, *, tasks: int, threads: int, descriptors: int) -> "ResourceCount":
-        """Return it with so many more of each."""
+    def with_margin(self, *, tasks: int, threads: int, descriptors: int) -> "ResourceCount":
+        """Return it with each count raised by a margin."""
         return ResourceCount(
             tasks=self.tasks + tasks,
             threads=self.threads + threads,
@@ -53,9 +53,9 @@ class ResourceCount:
 
 
 async def keep_counting(file: Path) -> None:
-    """Write the count down again and again; a reader finds a whole one."""
+    """Write the counts to the file again and again, each time as a whole."""
     fresh = file.with_suffix(".new")
     while True:
-        fresh.write_text(json.dumps(asdict(ResourceCount.here())))
+        fresh.write_text(json.dumps(asdict(ResourceCount.of_this_process())))
         fresh.replace(file)
         await asyncio.sleep(EVERY_S)

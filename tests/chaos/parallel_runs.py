@@ -1,20 +1,20 @@
-"""Side by side, as many rehearsals as there are processors to share."""
+"""Runs parts of a scene side by side, two at a time."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-LANES = 2
+CONCURRENT_RUNS = 2
 
 
-async def in_parallel(rehearsals: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Play all of them, two at a time; what breaks one off ends the rest."""
-    places = asyncio.Semaphore(LANES)
+async def run_in_parallel(runs: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all of them, two at a time; an error in one cancels the rest."""
+    slots = asyncio.Semaphore(CONCURRENT_RUNS)
 
-    async def take_a_place(rehearsal: Coroutine[Any, Any, None]) -> None:
-        async with places:
-            await rehearsal
+    async def run_one(run: Coroutine[Any, Any, None]) -> None:
+        async with slots:
+            await run
 
     async with asyncio.TaskGroup() as group:
-        for each in rehearsals:
-            group.create_task(take_a_place(each))
+        for each in runs:
+            group.create_task(run_one(each))

@@ -1,6 +1,6 @@
-"""Separation services whose memory outlives the bot, and that do what a song's name tells them.
+"""Providers that outlive the bot and do what a song's name tells them to.
 
-Each submit that arrives is a line in a journal on disk, written before it is answered.
+Each submit is a line in a journal on disk, written before the submit is answered.
 """
 
 import asyncio
@@ -39,52 +39,52 @@ POLL_S = 0.05
 
 
 class Script(StrEnum):
-    """What becomes of a song that is called so; the first service in line does it."""
+    """What happens to a song of this name at the first provider."""
 
     PLAIN = "plain"
     SLOW = "slow"
     ENDLESS = "endless"
     UNTIL_TOLD = "until-told"
-    """As soon as there is a file called `GO`."""
+    """Done as soon as a file named `GO` exists."""
     AT_ONCE = "at-once"
     BUSY = "busy"
     DOWN = "down"
     REFUSED = "refused"
     NOBODY = "nobody"
-    """Refused by all."""
+    """Refused by every provider."""
     OUT = "out"
-    """All are down."""
+    """Every provider is down."""
     UNCERTAIN = "uncertain"
     NONSENSE = "nonsense"
     FAILS = "fails"
     LOST = "lost"
     LATE = "late"
-    """Its submit is answered when some time has passed."""
+    """Its submit is answered after a delay."""
     BUG = "bug"
-    """Its polls end in what nobody has thought of."""
+    """Its polls raise an error that no adapter declares."""
     AGAIN = "again"
-    """The same song each time, so that its user has the stems already."""
+    """The same bytes each time, so that its user already has the stems."""
     HOLLOW = "hollow"
-    """Its stems are lost as soon as they are made; that is for the audio tools, too."""
+    """Its stems are lost as soon as they are made; the audio tools see to that."""
     BROKEN = "broken"
-    """Cannot be decoded; that is for the audio tools."""
+    """Cannot be decoded; the audio tools see to that."""
 
 
 GO = "go"
 _LASTING = (Script.ENDLESS, Script.UNTIL_TOLD, Script.OUT, Script.BUG)
 ENDING = tuple(each for each in Script if each not in _LASTING)
-"""Those that end soon, and leave no service resting."""
+"""Those that end soon and start no provider's cooldown."""
 LATE_S = 1.0
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
 
 
 def script_of(url: str | None) -> Script:
-    """Read the script from the name of the file."""
+    """Return the script that a file's name asks for."""
     stem = PurePosixPath(urlsplit(url or "").path).stem
     return Script(stem) if stem in set(Script) else Script.PLAIN
 
 
-def _refuse_if_all_do(script: Script) -> None:
+def _refuse_everywhere(script: Script) -> None:
     if script is Script.NOBODY:
         raise ProviderRefused
     if script is Script.OUT:
@@ -93,12 +93,12 @@ def _refuse_if_all_do(script: Script) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What one service remembers of the submits that reached it."""
+    """The submits that reached one provider."""
 
     path: Path
 
     def note(self, call: Call) -> None:
-        """Remember a submit; one write, so that a kill leaves a whole line or none."""
+        """Record a submit in one write, so that a kill leaves a whole line or none."""
         line = f"{call.job_id} {call.attempt}\n".encode()
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -107,14 +107,14 @@ class Journal:
             os.close(descriptor)
 
     def arrived(self) -> Counter[str]:
-        """Return how often each job arrived."""
+        """Return how often each job was submitted."""
         if not self.path.exists():
             return Counter()
         return Counter(line.split()[0] for line in self.path.read_text().splitlines())
 
 
-class Service:
-    """One provider of a rehearsal."""
+class HostedService:
+    """A hosted provider."""
 
     def __init__(self, name: str, folder: Path, *, concurrency: int = 8) -> None:
         self.capabilities = Capabilities(
@@ -130,7 +130,7 @@ class Service:
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
         script = script_of(source.url)
-        _refuse_if_all_do(script)
+        _refuse_everywhere(script)
         if not self._is_first:
             script = Script.PLAIN
         if (error := _REFUSALS.get(script)) is not None:
@@ -151,31 +151,31 @@ class Service:
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
         script, _, ends_at = ref.partition("@")
         if script == Script.BUG:
-            raise RuntimeError("rehearsed")
+            raise RuntimeError("scripted")
         is_waiting = script == Script.UNTIL_TOLD and not self._go.exists()
         if is_waiting or time.time() < float(ends_at):
             return Running(0.5)
         if script == Script.FAILS:
-            return Failed("rehearsed")
+            return Failed("scripted")
         return Lost() if script == Script.LOST else Finished(_FILES)
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         into.write_bytes(b"stem")
 
     async def cancel(self, ref: RemoteRef) -> None:
-        raise AssertionError("no service of a rehearsal can cancel")
+        raise AssertionError("hosted providers here cannot cancel")
 
     async def aclose(self) -> None:
         return None
 
 
-class Home:
-    """A service in the bot's own process: what it worked on is lost with it."""
+class EmbeddedService:
+    """A provider in the bot's own process; its work is lost when the bot dies."""
 
     def __init__(self, folder: Path) -> None:
         self.capabilities = Capabilities(
-            name=HOME,
-            title="Home",
+            name=EMBEDDED,
+            title="Embedded",
             models=(TWO_STEMS,),
             is_hosted=False,
             is_resubmittable=True,
@@ -184,12 +184,12 @@ class Home:
             poll_interval_s=POLL_S,
             concurrency=2,
         )
-        self._journal = Journal(folder / f"{HOME}.journal")
+        self._journal = Journal(folder / f"{EMBEDDED}.journal")
         self._ends_at: dict[RemoteRef, float] = {}
 
     async def submit(self, call: Call, source: Source) -> Accepted:
         script = script_of(source.url)
-        _refuse_if_all_do(script)
+        _refuse_everywhere(script)
         self._journal.note(call)
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         self._ends_at[ref] = time.monotonic() + _WORK_S.get(script, 0.1)
@@ -210,7 +210,7 @@ class Home:
         return None
 
 
-FIRST, SECOND, HOME = "far", "near", "home"
+FIRST, SECOND, EMBEDDED = "first", "second", "embedded"
 HOSTED = (FIRST, SECOND)
 _FILES = tuple(RemoteFile(f"stems/{stem}", stem) for stem in (Stem.INSTRUMENTAL, Stem.VOCALS))
 _REFUSALS: Mapping[Script, Callable[[], ProviderError]] = {

@@ -1,4 +1,4 @@
-"""Many people at once: they use commands as fast as a test likes, and note each answer."""
+"""Many users at once, who use commands at any rate and record each answer."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ CHANNEL = "karaoke"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of one command; without ids the bot did not answer."""
+    """The outcome of one command; without ids the bot did not answer."""
 
     name: str
     took_s: float
@@ -36,7 +36,7 @@ class _Song:
 
 @dataclass(slots=True)
 class SimulatedUsers:
-    """People at the stand-in; `answers` are all that were ever got."""
+    """Users of the sandbox; `answers` holds every answer so far."""
 
     sandbox: Sandbox
     people: list[int] = field(default_factory=list)
@@ -56,7 +56,7 @@ class SimulatedUsers:
             await self._http.close()
 
     def invite(self, count: int) -> None:
-        """Let so many more people in."""
+        """Add users to the server."""
         world = self.sandbox.world
         guild = next(iter(world.guilds.values()))
         members = dict(guild.members)
@@ -66,14 +66,14 @@ class SimulatedUsers:
             self.people.append(user.id)
         world.add_guild(replace(guild, members=members))
 
-    def bring(self, song: Path, *, is_always_new: bool = True) -> None:
-        """Have a song, to be split by its name; unless it is always new, it may be a repeat."""
+    def add_song(self, song: Path, *, is_always_new: bool = True) -> None:
+        """Register a song to be split by its name; `is_always_new` makes each upload unique."""
         self._songs[song.stem] = _Song(song.name, song.read_bytes(), is_always_new)
 
     async def split(
         self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
     ) -> Answer:
-        """Upload the song, use `/split`, and note the answer."""
+        """Upload the song, use `/split` and record the answer."""
         song = self._songs[name]
         form = aiohttp.FormData()
         tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
@@ -85,7 +85,7 @@ class SimulatedUsers:
     async def command(
         self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
     ) -> Answer:
-        """Use a command and note the answer."""
+        """Use a command and record the answer."""
         asked = {"as": person, "channel": self._id(channel), "name": name, "options": options}
         began = time.monotonic()
         said = await self._post("/commands", json=asked)
@@ -101,17 +101,17 @@ class SimulatedUsers:
 
     def soon(self, song: str, person: int, **options: Any) -> None:
         """Use `/split` without waiting for the answer."""
-        self._meanwhile(self.split(song, person, **options))
+        self._in_background(self.split(song, person, **options))
 
     def ask_soon(self, name: str, person: int) -> None:
         """Use another command without waiting for the answer."""
-        self._meanwhile(self.command(name, person))
+        self._in_background(self.command(name, person))
 
     async def settle(self) -> None:
-        """Wait until everybody has an answer, or none."""
+        """Wait until every command has been answered or given up."""
         await asyncio.gather(*self._calls)
 
-    def _meanwhile(self, call: Coroutine[Any, Any, Answer]) -> None:
+    def _in_background(self, call: Coroutine[Any, Any, Answer]) -> None:
         calling = asyncio.create_task(call)
         self._calls.add(calling)
         calling.add_done_callback(self._calls.discard)
@@ -122,7 +122,7 @@ class SimulatedUsers:
 
     async def _post(self, path: str, **body: Any) -> Json:
         if self._http is None:
-            raise RuntimeError("use Crowd as an asynchronous context manager")
+            raise RuntimeError("use SimulatedUsers as an asynchronous context manager")
         url = f"{self.sandbox.base_url}/sandbox{path}"
         async with self._http.post(url, **body) as response:
             said: Json = await response.json()

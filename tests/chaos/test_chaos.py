@@ -1,4 +1,4 @@
-"""A slice of the rehearsals, with fixed seeds; `make chaos` plays them in full length."""
+"""A slice of the chaos scenes with fixed seeds; `make chaos` runs them at full length."""
 
 import logging
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(autouse=True)
-def _no_word_of_broken_connections() -> None:
+def _silence_broken_connections() -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 

@@ -1,4 +1,4 @@
-"""The bot dies before, within and after each commit that it makes, and the next one goes on."""
+"""The bot dies before, within and after each of its commits, and the next one carries on."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from random import Random
 
 from bot.domain.job import State
 from sandbox.bot_process import BotProcess
-from tests.chaos.bot import HASTE
+from tests.chaos.bot import GIVE_UP_EARLY
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, Start, open_harness
 from tests.chaos.kill_points import KILLED, Moment, Point
-from tests.chaos.kill_triggers import WAYS
+from tests.chaos.kill_triggers import TRIGGERS
 from tests.chaos.measurements import Figure, none_of, note, recovered
-from tests.chaos.parallel_runs import in_parallel
+from tests.chaos.parallel_runs import run_in_parallel
 from tests.chaos.services import Script
-from tests.chaos.stage import Stage, Start, stage
 
 NAME = "crash"
 DIES_WITHIN_S = 15.0
 TRIES = 3
 EXPIRED = "expired"
 SHORT = timedelta(seconds=1)
-SETTINGS = {HASTE: "1"}
-_BESIDE = (Script.PLAIN, Script.AT_ONCE, Script.FAILS, Script.LOST, Script.LATE, Script.BROKEN)
-"""Songs for which no service rests, so that others go where they are meant to."""
+SETTINGS = {GIVE_UP_EARLY: "1"}
+_ALONGSIDE = (Script.PLAIN, Script.AT_ONCE, Script.FAILS, Script.LOST, Script.LATE, Script.BROKEN)
+"""Songs that start no provider's cooldown, so that others go where they are meant to."""
 _MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
 _NOT_EXPIRED = "SELECT id FROM jobs WHERE NOT files_expired"
 _LATEST = "SELECT coalesce(max(rowid), 0) FROM jobs"
@@ -35,19 +35,19 @@ SELECT id, user_id FROM jobs WHERE state = ? AND filename LIKE ? || '.%' AND row
 
 @dataclass(slots=True)
 class Tally:
-    """What came of all lives so far."""
+    """The outcome of all runs so far."""
 
-    lives: int = 0
+    runs: int = 0
     missed: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
 
 
 def points(random: Random) -> list[Point]:
-    """Return every point once, in some order, to be met at the first or the second pass."""
+    """Return every point once in random order, to die there on the first or second pass."""
     every = [
-        Point(step, moment, random.choice((1, 2)) if way.songs is None else 1)
-        for step, way in WAYS.items()
+        Point(step, moment, random.choice((1, 2)) if trigger.songs is None else 1)
+        for step, trigger in TRIGGERS.items()
         for moment in Moment
     ]
     random.shuffle(every)
@@ -55,127 +55,129 @@ def points(random: Random) -> list[Point]:
 
 
 async def crash(home: Path, *, seeds: Sequence[int], most: int | None = None) -> list[Figure]:
-    """Let bots die at all points, or at the first `most` of each seed, and look what is left."""
+    """Let bots die at every point, or at the first `most` of each seed, and check what is left."""
     tally = Tally()
-    await in_parallel([_lives(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
+    await run_in_parallel([_run_seed(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
     return [
-        note(NAME, "deaths at a point", f"{tally.lives - len(tally.missed):,}"),
-        none_of(NAME, "points that were not reached", tally.missed),
+        note(NAME, "deaths at a kill point", f"{tally.runs - len(tally.missed):,}"),
+        none_of(NAME, "kill points not reached", tally.missed),
         none_of(NAME, "broken promises", tally.broken),
         recovered(NAME, tally.starts),
     ]
 
 
-async def _lives(home: Path, seed: int, most: int | None, tally: Tally) -> None:
+async def _run_seed(home: Path, seed: int, most: int | None, tally: Tally) -> None:
     random = Random(seed)
-    async with stage(home, settings=SETTINGS) as here:
+    async with open_harness(home, settings=SETTINGS) as harness:
         for point in points(random)[:most]:
-            tally.lives += 1
-            if not await _die_at(here, point, random):
+            tally.runs += 1
+            if not await _die_at(harness, point, random):
                 tally.missed.append(f"{point} (seed {seed})")
-        await here.users.settle()  # so that nothing arrives when this life is over already
-        async with here.life():
-            await _cancel_endless(here)
-            if not await here.drained():
-                tally.broken.append(f"seed {seed} does not come to an end")
-        tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here)]
+        await harness.users.settle()  # no command may arrive after the last bot has stopped
+        async with harness.running_bot():
+            await _cancel_endless(harness)
+            if not await harness.drained():
+                tally.broken.append(f"seed {seed}: some jobs never end")
+        tally.broken += [f"seed {seed}: {said}" for said in broken_promises(harness)]
         if most is None:
-            tally.lives += len(Moment)
-            tally.missed += [f"{point} (seed {seed})" for point in await _expire(here)]
-            tally.broken += [f"seed {seed}: {said}" for said in broken_promises(here, keep=SHORT)]
-        tally.starts += here.starts
+            tally.runs += len(Moment)
+            tally.missed += [f"{point} (seed {seed})" for point in await _expire(harness)]
+            tally.broken += [
+                f"seed {seed}: {said}" for said in broken_promises(harness, keep=SHORT)
+            ]
+        tally.starts += harness.starts
 
 
-async def _die_at(here: Stage, point: Point, random: Random) -> bool:
+async def _die_at(harness: ChaosHarness, point: Point, random: Random) -> bool:
     for _ in range(TRIES):
-        bot = await here.start(point, settings=WAYS[point.step].settings)
-        living = asyncio.create_task(_live(here, bot, point, random))
+        bot = await harness.start(point, settings=TRIGGERS[point.step].settings)
+        driving = asyncio.create_task(_drive(harness, bot, point, random))
         try:
             async with asyncio.timeout(DIES_WITHIN_S):
                 return await bot.wait() == KILLED
         except TimeoutError:
             await bot.kill()
         finally:
-            await _ended(living)
-            here.sandbox.faults.clear()
+            await _stop_driving(driving)
+            harness.sandbox.faults.clear()
     return False
 
 
-async def _live(here: Stage, bot: BotProcess, point: Point, random: Random) -> None:
-    if await here.online(bot):
-        await _act(here, point, random)
+async def _drive(harness: ChaosHarness, bot: BotProcess, point: Point, random: Random) -> None:
+    if await harness.online(bot):
+        await _act(harness, point, random)
 
 
-async def _ended(living: asyncio.Task[None]) -> None:
-    """Stop what was done in a life that is over, wherever it was. Raises what went wrong in it."""
-    living.cancel()
-    await asyncio.wait({living})
-    if not living.cancelled():
-        living.result()
+async def _stop_driving(driving: asyncio.Task[None]) -> None:
+    """Cancel what users were doing with a bot that has died. Raises the error it ended with."""
+    driving.cancel()
+    await asyncio.wait({driving})
+    if not driving.cancelled():
+        driving.result()
 
 
-async def _expire(here: Stage) -> list[str]:
-    """Let bots die as they delete what is past its time; return what was not reached."""
+async def _expire(harness: ChaosHarness) -> list[str]:
+    """Let bots die while they delete expired files; return the points not reached."""
     settings = {"STEMCORD_KEEP_RESULTS_HOURS": str(SHORT / timedelta(hours=1))}
     await asyncio.sleep(2 * SHORT.total_seconds())
     missed = []
     for moment in Moment:
         point = Point(EXPIRED, moment)
-        bot = await here.start(point, settings=settings)
+        bot = await harness.start(point, settings=settings)
         try:
             async with asyncio.timeout(DIES_WITHIN_S):
                 await bot.wait()
         except TimeoutError:
             await bot.kill()
             missed.append(str(point))
-    bot = await here.start(settings=settings)
+    bot = await harness.start(settings=settings)
     try:
         async with asyncio.timeout(DIES_WITHIN_S):
-            while here.rows(_NOT_EXPIRED):
+            while harness.rows(_NOT_EXPIRED):
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        missed.append("the end of all files")
+        missed.append("the deletion of all expired files")
     await bot.stop()
     return missed
 
 
-async def _act(here: Stage, point: Point, random: Random) -> None:
-    """Do what brings the bot to the point, and something else beside it."""
-    way = WAYS[point.step]
-    await _cancel_endless(here)  # those that lives before left take up places
-    latest = int(here.rows(_LATEST)[0][0])
-    for fault in way.faults:
-        here.sandbox.faults.add(replace(fault))
-    if way.song is Script.AGAIN:
-        await _have_stems(here)
-    options = {"provider": way.provider} if way.provider else {}
-    for _ in range(way.songs or point.nth):
-        here.users.soon(way.song, here.users.people[0], **options)
-    here.users.soon(random.choice(_BESIDE), random.choice(here.users.people))
-    if way.cancelled_in is not None:
-        if way.cancelled_in is State.HELD:  # until one has the only place, all may be so
-            await _are_in(here, way.song, State.PROCESSING, latest)
-        await _are_in(here, way.song, way.cancelled_in, latest)
-        await _cancel(here, way.song, way.cancelled_in, latest)
+async def _act(harness: ChaosHarness, point: Point, random: Random) -> None:
+    """Do what leads the bot to the point, and something else at the same time."""
+    trigger = TRIGGERS[point.step]
+    await _cancel_endless(harness)  # earlier bots left some, which occupy the providers
+    latest = int(harness.rows(_LATEST)[0][0])
+    for fault in trigger.faults:
+        harness.sandbox.faults.add(replace(fault))
+    if trigger.song is Script.AGAIN:
+        await _have_stems(harness)
+    options = {"provider": trigger.provider} if trigger.provider else {}
+    for _ in range(trigger.songs or point.nth):
+        harness.users.soon(trigger.song, harness.users.people[0], **options)
+    harness.users.soon(random.choice(_ALONGSIDE), random.choice(harness.users.people))
+    if trigger.cancelled_in is not None:
+        if trigger.cancelled_in is State.HELD:  # until one is processed, both may be held
+            await _are_in(harness, trigger.song, State.PROCESSING, latest)
+        await _are_in(harness, trigger.song, trigger.cancelled_in, latest)
+        await _cancel(harness, trigger.song, trigger.cancelled_in, latest)
 
 
-async def _have_stems(here: Stage) -> None:
-    if not here.rows(_MADE):
-        await here.users.split(Script.AGAIN, here.users.people[0])
-    while not here.rows(_MADE):
+async def _have_stems(harness: ChaosHarness) -> None:
+    if not harness.rows(_MADE):
+        await harness.users.split(Script.AGAIN, harness.users.people[0])
+    while not harness.rows(_MADE):
         await asyncio.sleep(0.05)
 
 
-async def _are_in(here: Stage, song: Script, state: State, since: int) -> None:
-    while not here.rows(_IN_STATE, state, song, since):
+async def _are_in(harness: ChaosHarness, song: Script, state: State, since: int) -> None:
+    while not harness.rows(_IN_STATE, state, song, since):
         await asyncio.sleep(0.02)
 
 
-async def _cancel(here: Stage, song: Script, state: State, since: int = 0) -> None:
-    for row in here.rows(_IN_STATE, state, song, since):
-        await here.users.command("cancel", row["user_id"], job=row["id"])
+async def _cancel(harness: ChaosHarness, song: Script, state: State, since: int = 0) -> None:
+    for row in harness.rows(_IN_STATE, state, song, since):
+        await harness.users.command("cancel", row["user_id"], job=row["id"])
 
 
-async def _cancel_endless(here: Stage) -> None:
+async def _cancel_endless(harness: ChaosHarness) -> None:
     for state in (State.HELD, State.PROCESSING):
-        await _cancel(here, Script.ENDLESS, state)
+        await _cancel(harness, Script.ENDLESS, state)

@@ -1,4 +1,4 @@
-"""The real bot, with real sound: its separation worker is killed in a song, then all of it."""
+"""The real bot with real audio: its engine worker is killed in a song, then the bot itself."""
 
 import asyncio
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 from sandbox.bot_process import BotProcess
 from sandbox.song import write_song
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import open_harness
 from tests.chaos.measurements import Figure, exactly, none_of, note
 from tests.chaos.processes import children, command
 from tests.chaos.scenes.kills import unfinished
-from tests.chaos.stage import stage
 
 NAME = "engine"
 SONG_S = 60.0
@@ -24,35 +24,35 @@ GONE_WITHIN_S = 5.0
 
 
 async def engine(home: Path, *, kills: int) -> list[Figure]:
-    """Kill the worker so many times, then the bot as often, and let one finish the work."""
+    """Kill the worker `kills` times, then the bot as often, and let one finish the work."""
     orphans: list[str] = []
-    async with stage(home / NAME) as here:
-        here.module = "bot"
+    async with open_harness(home / NAME) as harness:
+        harness.module = "bot"
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
-        here.users.bring(song)
-        async with here.life() as bot:
-            for person in here.users.people[:SONGS]:
-                await here.users.split(song.stem, person)
+        harness.users.add_song(song)
+        async with harness.running_bot() as bot:
+            for person in harness.users.people[:SONGS]:
+                await harness.users.split(song.stem, person)
             for _ in range(kills):
                 await _kill_a_worker(bot)
         for _ in range(kills):
-            bot = await here.start()
-            await here.online(bot)
+            bot = await harness.start()
+            await harness.online(bot)
             await asyncio.sleep(1)
             orphans += await _kill(bot)
-        async with here.life():
-            is_drained = await here.drained(DRAINED_WITHIN_S)
-        delivered = here.rows("SELECT count(*) FROM jobs WHERE state = 'delivered'")[0][0]
+        async with harness.running_bot():
+            is_drained = await harness.drained(DRAINED_WITHIN_S)
+        delivered = harness.rows("SELECT count(*) FROM jobs WHERE state = 'delivered'")[0][0]
         return [
             note(NAME, "kills of the worker, and of the bot", f"{kills}, {kills}"),
-            exactly(NAME, "songs delivered all the same", delivered, SONGS),
-            none_of(NAME, "processes that outlive their bot", orphans),
-            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
+            exactly(NAME, "songs delivered", delivered, SONGS),
+            none_of(NAME, "child processes that outlive their bot", orphans),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
 
 async def _kill_a_worker(bot: BotProcess) -> None:
-    """Wait until a worker has been at a song for a while, and kill it."""
+    """Wait until a worker has been busy for a while, and kill it."""
     ends_at = time.monotonic() + FOUND_WITHIN_S
     while time.monotonic() < ends_at:
         for child in children(bot.pid):
@@ -62,13 +62,13 @@ async def _kill_a_worker(bot: BotProcess) -> None:
             try:
                 return os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
-                continue  # it has ended by itself, and there will be another
+                continue  # it ended by itself; another will come
         await asyncio.sleep(0.05)
-    raise AssertionError("the bot has no separation worker")
+    raise AssertionError("the bot has no engine worker")
 
 
 async def _kill(bot: BotProcess) -> list[str]:
-    """Kill a bot, and return which of its children live on."""
+    """Kill a bot; return the commands of its children that outlive it."""
     below = {child: command(child) for child in children(bot.pid)}
     await bot.kill()
     ends_at = time.monotonic() + GONE_WITHIN_S

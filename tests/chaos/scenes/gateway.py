@@ -1,4 +1,4 @@
-"""The gateway breaks off, asks for a new connection, or forgets the session, while people work."""
+"""The gateway drops, asks to reconnect or forgets the session while users send commands."""
 
 import asyncio
 from collections import Counter
@@ -6,49 +6,51 @@ from pathlib import Path
 from random import Random
 
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, exactly, none_of, note, some
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
-from tests.chaos.stage import Stage, stage
 
 NAME = "gateway"
 COMMANDS_A_SECOND = 5
 
 
 async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
-    """Disturb the connection about once a second, with commands all the while."""
+    """Disturb the connection about once a second under a steady rate of commands."""
     random = Random(seed)
-    async with stage(home / NAME, people=10) as here:
-        async with here.life():
-            disturbing = asyncio.create_task(_disturb(here, random))
+    async with open_harness(home / NAME, people=10) as harness:
+        async with harness.running_bot():
+            disturbing = asyncio.create_task(_disturb(harness, random))
             for _ in range(int(seconds * COMMANDS_A_SECOND)):
-                here.users.soon(Script.PLAIN, random.choice(here.users.people))
+                harness.users.soon(Script.PLAIN, random.choice(harness.users.people))
                 await asyncio.sleep(1 / COMMANDS_A_SECOND)
             disturbing.cancel()
-            await here.users.settle()
-            is_drained = await here.drained()
+            await harness.users.settle()
+            is_drained = await harness.drained()
         interactions = Counter(
-            row["interaction_id"] for row in here.rows("SELECT interaction_id FROM jobs")
+            row["interaction_id"] for row in harness.rows("SELECT interaction_id FROM jobs")
         )
-        answered = [each for each in here.users.answers if each.message_id is not None]
+        answered = [each for each in harness.users.answers if each.message_id is not None]
         missing = [each for each in answered if each.interaction_id not in interactions]
         return [
-            some(NAME, "sessions resumed", here.sandbox.gateway.resumes),
-            some(NAME, "sessions begun anew", here.sandbox.gateway.identifies - 1),
-            note(NAME, "commands answered", f"{len(answered)} of {len(here.users.answers)}"),
-            exactly(NAME, "jobs made twice", sum(n > 1 for n in interactions.values()), 0),
+            some(NAME, "sessions resumed", harness.sandbox.gateway.resumes),
+            some(NAME, "new sessions", harness.sandbox.gateway.identifies - 1),
+            note(NAME, "commands answered", f"{len(answered)} of {len(harness.users.answers)}"),
+            exactly(
+                NAME, "interactions with two jobs", sum(n > 1 for n in interactions.values()), 0
+            ),
             exactly(NAME, "answered commands without a job", len(missing), 0),
-            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
 
-async def _disturb(here: Stage, random: Random) -> None:
-    door = here.sandbox.gateway
-    ways = [door.drop] * 5 + [door.ask_to_reconnect] * 4 + [door.invalidate]
+async def _disturb(harness: ChaosHarness, random: Random) -> None:
+    gateway = harness.sandbox.gateway
+    actions = [gateway.drop] * 5 + [gateway.ask_to_reconnect] * 4 + [gateway.invalidate]
     while True:
-        for disturb in random.sample(ways, len(ways)):
+        for disturb in random.sample(actions, len(actions)):
             await asyncio.sleep(random.uniform(0.3, 1.7))
             await disturb()
-            # A new session has to wait for five seconds, as Discord wants it.
-            while not here.sandbox.world.bot_is_online:
+            # Discord allows one IDENTIFY in five seconds, so a new session may have to wait.
+            while not harness.sandbox.world.bot_is_online:
                 await asyncio.sleep(0.01)

@@ -1,45 +1,45 @@
-"""More people than usual: how soon they are answered, and that nobody gets more than there is."""
+"""More users than usual: how soon they are answered, and whether quotas hold."""
 
 import asyncio
 import time
 from pathlib import Path
 from random import Random
 
-from tests.chaos.bot import PLACES
+from tests.chaos.bot import CONCURRENCY
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.lag import idle_beside, lag_ms
 from tests.chaos.measurements import Figure, at_most, exactly, none_of, note, percentile
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import SECOND, Script
-from tests.chaos.stage import Stage, stage
 
 COMMANDS_A_SECOND = 20
-_SETTINGS = {PLACES: "32", "STEMCORD_POLL_MIN_S": "2", "STEMCORD_POLL_MAX_S": "15"}
-"""As often as the settings' defaults poll, at services that take many songs."""
+_SETTINGS = {CONCURRENCY: "32", "STEMCORD_POLL_MIN_S": "2", "STEMCORD_POLL_MAX_S": "15"}
+"""The default poll intervals, at providers that accept many songs."""
 _MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 
 
-async def live_bot(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
-    """Keep jobs open, and have people use commands at a steady rate."""
+async def steady_load(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
+    """Keep jobs open and have users send commands at a steady rate."""
     name, random = "load", Random(seed)
-    async with stage(home / name, people=open_jobs, settings=_SETTINGS) as here:
-        beside = here.home / "beside"
-        async with here.life(), idle_beside(beside):
-            for person in here.users.people:
-                await here.users.split(Script.ENDLESS, person)
+    async with open_harness(home / name, people=open_jobs, settings=_SETTINGS) as harness:
+        beside = harness.home / "beside"
+        async with harness.running_bot(), idle_beside(beside):
+            for person in harness.users.people:
+                await harness.users.split(Script.ENDLESS, person)
             late_beside = len(lag_ms(beside))
-            before = len(here.users.answers)
-            late_before = len(here.lag_ms())
+            before = len(harness.users.answers)
+            late_before = len(harness.lag_ms())
             due = time.monotonic()
             for _ in range(int(seconds * COMMANDS_A_SECOND)):
-                _someone_asks(here, random)
+                _send_one(harness, random)
                 due += 1 / COMMANDS_A_SECOND
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await here.users.settle()
-            took_s = [each.took_s for each in here.users.answers[before:]]
-            late_ms = here.lag_ms()[late_before:]
+            await harness.users.settle()
+            took_s = [each.took_s for each in harness.users.answers[before:]]
+            late_ms = harness.lag_ms()[late_before:]
             beside_ms = lag_ms(beside)[late_beside:]
-            silent = [each.refusal for each in here.users.answers if each.message_id is None]
+            silent = [each.refusal for each in harness.users.answers if each.message_id is None]
         return [
             note(name, f"commands with {open_jobs} open jobs", f"{len(took_s)}"),
             none_of(name, "commands without an answer", silent),
@@ -47,50 +47,50 @@ async def live_bot(home: Path, *, seed: int, open_jobs: int, seconds: float) -> 
             at_most(name, "acknowledged, max", max(took_s), 2, " s"),
             at_most(name, "loop lag, p99", percentile(late_ms, 0.99), 100, " ms"),
             note(
-                name, "an idle loop's lag beside it, p99", f"{percentile(beside_ms, 0.99):.3g} ms"
+                name, "lag of an idle loop meanwhile, p99", f"{percentile(beside_ms, 0.99):.3g} ms"
             ),
         ]
 
 
 async def rush(home: Path, *, commands: int) -> list[Figure]:
-    """Have everybody send a song within one second."""
+    """Have every user send a song within one second."""
     name = "rush"
-    async with stage(home / name, people=commands) as here:
-        async with here.life():
-            for person in here.users.people:
-                here.users.soon(Script.PLAIN, person)
+    async with open_harness(home / name, people=commands) as harness:
+        async with harness.running_bot():
+            for person in harness.users.people:
+                harness.users.soon(Script.PLAIN, person)
                 await asyncio.sleep(1 / commands)
-            await here.users.settle()
-            is_drained = await here.drained()
-        answered = sum(each.message_id is not None for each in here.users.answers)
+            await harness.users.settle()
+            is_drained = await harness.drained()
+        answered = sum(each.message_id is not None for each in harness.users.answers)
         return [
-            exactly(name, "commands in a second that are answered", answered, commands),
-            at_most(name, "answered, max", max(e.took_s for e in here.users.answers), 3, " s"),
-            none_of(name, "broken promises", unfinished(is_drained) + broken_promises(here)),
+            exactly(name, "commands in one second, answered", answered, commands),
+            at_most(name, "answered, max", max(e.took_s for e in harness.users.answers), 3, " s"),
+            none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
 
 async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
-    """Have one person send more songs at once than their minutes allow."""
+    """Have one user send more songs at once than their minutes allow."""
     name = "greedy"
     settings = {"STEMCORD_QUOTA_MINUTES": str(2 * room)}  # a song here takes two
-    async with stage(home / name, people=1, settings=settings) as here:
-        async with here.life():
+    async with open_harness(home / name, people=1, settings=settings) as harness:
+        async with harness.running_bot():
             for _ in range(songs):
-                here.users.soon(Script.PLAIN, here.users.people[0])
-            await here.users.settle()
-            is_drained = await here.drained()
-        held = here.rows("SELECT count(*) FROM ledger WHERE kind = 'hold'")[0][0]
+                harness.users.soon(Script.PLAIN, harness.users.people[0])
+            await harness.users.settle()
+            is_drained = await harness.drained()
+        held = harness.rows("SELECT count(*) FROM ledger WHERE kind = 'hold'")[0][0]
         return [
             exactly(name, f"of {songs} songs with room for {room}, held", held, room),
-            none_of(name, "broken promises", unfinished(is_drained) + broken_promises(here)),
+            none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
 
-def _someone_asks(here: Stage, random: Random) -> None:
-    person = random.choice(here.users.people)
+def _send_one(harness: ChaosHarness, random: Random) -> None:
+    person = random.choice(harness.users.people)
     match random.choice(_MIX):
         case "split":
-            here.users.soon(Script.PLAIN, person, provider=SECOND)
+            harness.users.soon(Script.PLAIN, person, provider=SECOND)
         case command:
-            here.users.ask_soon(command, person)
+            harness.users.ask_soon(command, person)

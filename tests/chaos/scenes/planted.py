@@ -1,4 +1,4 @@
-"""Known bugs, planted one by one in a copy of the tree: do the tests notice each?"""
+"""Plants known bugs one by one in a copy of the tree: do the tests notice each?"""
 
 import asyncio
 from pathlib import Path
@@ -11,9 +11,9 @@ NAME = "planted"
 
 
 async def planted(home: Path) -> list[Figure]:
-    """Plant all."""
+    """Plant every bug."""
     missed = await asyncio.to_thread(unnoticed, home, PLANTS)
     return [
         note(NAME, "bugs planted", f"{len(PLANTS)}"),
-        none_of(NAME, "that no test notices", missed),
+        none_of(NAME, "bugs that no test notices", missed),
     ]

@@ -1,4 +1,4 @@
-"""What is proved by tests of their own: they are run here in full length, and counted."""
+"""Runs the long tests of the suite and counts their results."""
 
 import asyncio
 import re
@@ -9,7 +9,7 @@ from tests.chaos.measurements import Figure
 
 NAME = "proofs"
 PROOFS = {
-    "the services agree with a plain model, 200 x 50 steps": (
+    "the services agree with the reference model, 200 x 50 steps": (
         "-m",
         "chaos",
         "tests/integration/test_reference_model.py",
@@ -28,7 +28,7 @@ _COUNTS = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
 
 
 async def proofs(home: Path) -> list[Figure]:
-    """Run each proof."""
+    """Run each set of tests."""
     return [await _prove(home, what, arguments) for what, arguments in PROOFS.items()]
 
 

@@ -1,4 +1,4 @@
-"""How soon a bot goes on that finds ten thousand jobs, half of them unfinished."""
+"""How soon a bot resumes that finds ten thousand jobs, half of them unfinished."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ async def recovery(home: Path, *, jobs: int) -> list[Figure]:
     """Fill a data directory and start a bot on it."""
     run = await measure(jobs, home)
     return [
-        note(NAME, "jobs found at a start, unfinished", f"{run.jobs:,}, {run.unfinished:,}"),
+        note(NAME, "jobs at start, unfinished", f"{run.jobs:,}, {run.unfinished:,}"),
         at_most(NAME, "until the first action", run.first_action.wall_s, 5, " s"),
-        note(NAME, "until all are taken up", f"{run.resumed.wall_s:.3g} s"),
+        note(NAME, "until all are resumed", f"{run.resumed.wall_s:.3g} s"),
     ]

@@ -1,4 +1,4 @@
-"""Everything that Discord may answer to an edit: each alone, then all at random."""
+"""Every error that Discord may answer an edit with: one by one, then at random."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from random import Random
 from bot.domain.job import State
 from sandbox.faults import Fault
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
-from tests.chaos.stage import Stage, stage
 
 NAME = "refusals"
 TOKEN, CHANNEL = "PATCH /webhooks/*", "PATCH /channels/*"
@@ -23,25 +23,25 @@ ENDS_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What Discord does to one song's requests, and what should become of the song."""
+    """The faults of one song's requests, and the state the song should end in."""
 
     name: str
     faults: Sequence[Fault]
     ends: State = State.DELIVERED
     refusals: int
-    """How many requests may be refused before the bot understands."""
+    """How many requests may be refused before the bot changes its approach."""
 
     @property
     def is_of_edits(self) -> bool:
-        """Whether edits are refused, and not the first answer."""
+        """Whether the faults concern edits, not the first answer."""
         return all(fault.route != ANSWER for fault in self.faults)
 
     def at_the_end(self) -> "Case":
-        """Return the same for the edit that brings the stems."""
+        """Return the same case for the edit that delivers the stems."""
         faults = [
             replace(fault, with_files=fault.route.startswith("PATCH")) for fault in self.faults
         ]
-        return replace(self, name=f"{self.name}, when the stems are brought", faults=faults)
+        return replace(self, name=f"{self.name}, on the edit with the stems", faults=faults)
 
 
 def _dead_token() -> Fault:
@@ -141,51 +141,51 @@ _AT_RANDOM = (
 
 async def one_by_one(home: Path, *, cases: Sequence[Case] = CASES) -> list[Figure]:
     """Send one song for each case."""
-    async with stage(home / "one-by-one") as here:
-        async with here.life():
-            wrong = [said for case in cases for said in await _try(here, case)]
+    async with open_harness(home / "one-by-one") as harness:
+        async with harness.running_bot():
+            wrong = [said for case in cases for said in await _try(harness, case)]
         return [
-            note(NAME, "answers to an edit, one by one", f"{len(cases)}"),
-            none_of(NAME, "with another end, or asked more often than needed", wrong),
+            note(NAME, "errors to an edit, one by one", f"{len(cases)}"),
+            none_of(NAME, "wrong end, or more requests than needed", wrong),
         ]
 
 
 async def at_random(home: Path, *, seed: int, seconds: float) -> list[Figure]:
-    """Send songs while a fault is ordered every now and then."""
+    """Send songs and add a random fault before each."""
     random = Random(seed)
     ordered = 0
-    async with stage(home / "at-random", people=10) as here:
-        async with here.life():
+    async with open_harness(home / "at-random", people=10) as harness:
+        async with harness.running_bot():
             for _ in range(int(seconds * SONGS_A_SECOND)):
                 fault = replace(random.choice(_AT_RANDOM), times=random.randint(1, 3))
-                here.sandbox.faults.add(fault)
+                harness.sandbox.faults.add(fault)
                 ordered += fault.times or 0
-                here.users.soon(random.choice(_SONGS), random.choice(here.users.people))
+                harness.users.soon(random.choice(_SONGS), random.choice(harness.users.people))
                 await asyncio.sleep(1 / SONGS_A_SECOND)
-            here.sandbox.faults.clear()
-            await here.users.settle()
-            is_drained = await here.drained(120)
+            harness.sandbox.faults.clear()
+            await harness.users.settle()
+            is_drained = await harness.drained(120)
         return [
             note(NAME, "faults at random", f"{ordered}"),
-            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
 
 _SONGS = (Script.PLAIN, Script.PLAIN, Script.REFUSED, Script.NOBODY, Script.FAILS)
 
 
-async def _try(here: Stage, case: Case) -> list[str]:
-    asked_before = len(here.sandbox.log.entries())
+async def _try(harness: ChaosHarness, case: Case) -> list[str]:
+    asked_before = len(harness.sandbox.log.entries())
     for fault in case.faults:
-        here.sandbox.faults.add(replace(fault))
-    await here.users.split(Script.PLAIN, here.users.people[0])
-    is_drained = await here.drained(ENDS_WITHIN_S)
-    here.sandbox.faults.clear()
-    rows = here.rows("SELECT state FROM jobs ORDER BY rowid DESC LIMIT 1")
+        harness.sandbox.faults.add(replace(fault))
+    await harness.users.split(Script.PLAIN, harness.users.people[0])
+    is_drained = await harness.drained(ENDS_WITHIN_S)
+    harness.sandbox.faults.clear()
+    rows = harness.rows("SELECT state FROM jobs ORDER BY rowid DESC LIMIT 1")
     state = rows[0]["state"] if rows else None
     refused = [
         entry
-        for entry in here.sandbox.log.entries()[asked_before:]
+        for entry in harness.sandbox.log.entries()[asked_before:]
         if entry["status"] is None or entry["status"] >= 400
     ]
     wrong = []

@@ -1,4 +1,4 @@
-"""The store out of reach: its database locked by somebody else, its disk full, its clock wrong."""
+"""The database locked by another process, the disk full, the clock wrong."""
 
 import asyncio
 import os
@@ -14,14 +14,14 @@ from bot.domain.errors import Problem, Reason
 from bot.ui.texts.messages import problem
 from sandbox.interactions import ANSWER_WITHIN_S
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
-from tests.chaos.stage import Stage, stage
 
 SENTENCES = frozenset({problem(Problem(Reason.BUSY)), problem(Problem(Reason.DISK_FULL))})
 DISK_MIB = RESERVE_BYTES // 2**20 + 64
-TAKEN_AGAIN_WITHIN_S = LOOK_EVERY_S + 5
+ACCEPTED_WITHIN_S = LOOK_EVERY_S + 5
 DAY_S = 86_400
 HEALED_WITHIN_S = 60.0
 _BEFORE = [Script.SLOW] * 8 + [Script.PLAIN] * 4
@@ -30,88 +30,88 @@ _BEFORE = [Script.SLOW] * 8 + [Script.PLAIN] * 4
 async def locked(
     home: Path, *, seconds: float, answer_within_s: float = ANSWER_WITHIN_S
 ) -> list[Figure]:
-    """Lock the database of a bot at work."""
+    """Lock the database of a busy bot."""
     name = "locked"
-    setting = stage(home / name, people=10, answer_within_s=answer_within_s)
-    async with setting as here, here.life():
-        await _at_work(here)
-        with closing(sqlite3.connect(here.data / "stemcord.db", isolation_level=None)) as other:
+    opening = open_harness(home / name, people=10, answer_within_s=answer_within_s)
+    async with opening as harness, harness.running_bot():
+        await _at_work(harness)
+        with closing(sqlite3.connect(harness.data / "stemcord.db", isolation_level=None)) as other:
             other.execute("PRAGMA busy_timeout = 10000")
             other.execute("BEGIN EXCLUSIVE")
-            refused = await _ask_for(here, seconds)
-        return _refused_politely(name, refused) + await _healed(name, here)
+            refused = await _ask_for(harness, seconds)
+        return _refused_politely(name, refused) + await _healed(name, harness)
 
 
 async def full(home: Path, *, seconds: float) -> list[Figure]:
-    """Fill the disk of a bot at work."""
+    """Fill the disk of a busy bot."""
     name = "disk full"
-    async with stage(home / name.replace(" ", "-"), people=10) as here:
-        here.data.mkdir()
-        with _small_disk(here.data) as is_mounted:
+    async with open_harness(home / name.replace(" ", "-"), people=10) as harness:
+        harness.data.mkdir()
+        with _small_disk(harness.data) as is_mounted:
             if not is_mounted:
-                return [note(name, "left out: mounting is not permitted here", "")]
-            async with here.life():
-                await _at_work(here)
-                ballast = here.data / "ballast"
+                return [note(name, "skipped: this user may not mount", "")]
+            async with harness.running_bot():
+                await _at_work(harness)
+                ballast = harness.data / "ballast"
                 _fill_up(ballast)
-                refused = await _ask_for(here, seconds)
+                refused = await _ask_for(harness, seconds)
                 ballast.unlink()
-                return _refused_politely(name, refused) + await _healed(name, here)
+                return _refused_politely(name, refused) + await _healed(name, harness)
 
 
 async def jumped(home: Path, *, seconds: float) -> list[Figure]:
-    """Move the clock of a bot at work by a day, forth and back."""
+    """Move the clock of a busy bot by a day, forwards and backwards."""
     name = "clock"
-    async with stage(home / name, people=10) as here, here.life():
-        for jump_s in (DAY_S, 0, -DAY_S, 0):
-            await _at_work(here)
-            here.jump(jump_s)
-            await _ask_for(here, seconds)
-        return await _healed(name, here)
+    async with open_harness(home / name, people=10) as harness, harness.running_bot():
+        for offset_s in (DAY_S, 0, -DAY_S, 0):
+            await _at_work(harness)
+            harness.shift_clock(offset_s)
+            await _ask_for(harness, seconds)
+        return await _healed(name, harness)
 
 
-async def _at_work(here: Stage) -> None:
+async def _at_work(harness: ChaosHarness) -> None:
     for number, song in enumerate(_BEFORE):
-        await here.users.split(song, here.users.people[number % len(here.users.people)])
+        await harness.users.split(song, harness.users.people[number % len(harness.users.people)])
 
 
-async def _ask_for(here: Stage, seconds: float) -> list[str]:
-    """Have people send songs for a while; return what each was told."""
-    before = len(here.users.answers)
+async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
+    """Have users send songs for a while; return the text each was answered with."""
+    before = len(harness.users.answers)
     for number in range(int(2 * seconds)):
-        here.users.soon(Script.PLAIN, here.users.people[number % len(here.users.people)])
+        harness.users.soon(Script.PLAIN, harness.users.people[number % len(harness.users.people)])
         await asyncio.sleep(0.5)
-    await here.users.settle()
-    return [here.said(each) or each.refusal for each in here.users.answers[before:]]
+    await harness.users.settle()
+    return [harness.text(each) or each.refusal for each in harness.users.answers[before:]]
 
 
 def _refused_politely(name: str, said: list[str]) -> list[Figure]:
-    """Say how the people were answered who came in the meantime."""
+    """Report whether the users who came meanwhile were told why."""
     polite = sum(each in SENTENCES for each in said)
     return [exactly(name, "new songs refused with a sentence", polite, len(said))]
 
 
-async def _healed(name: str, here: Stage) -> list[Figure]:
-    """Say how long it took until a new song was delivered, and what became of all."""
+async def _healed(name: str, harness: ChaosHarness) -> list[Figure]:
+    """Report how soon new songs are accepted again, and whether every job ended well."""
     began = time.monotonic()
     while True:
-        answer = await here.users.split(Script.PLAIN, here.users.people[0])
-        if here.rows("SELECT 1 FROM jobs WHERE interaction_id = ?", answer.interaction_id):
+        answer = await harness.users.split(Script.PLAIN, harness.users.people[0])
+        if harness.rows("SELECT 1 FROM jobs WHERE interaction_id = ?", answer.interaction_id):
             break
         await asyncio.sleep(0.2)
     heals_s = time.monotonic() - began
-    is_drained = await here.drained(HEALED_WITHIN_S)
-    ends = here.rows("SELECT count(*) FROM jobs WHERE state = 'failed'")[0][0]
+    is_drained = await harness.drained(HEALED_WITHIN_S)
+    ends = harness.rows("SELECT count(*) FROM jobs WHERE state = 'failed'")[0][0]
     return [
-        at_most(name, "a new song is taken again after", heals_s, TAKEN_AGAIN_WITHIN_S, " s"),
-        exactly(name, "songs that failed for it", ends, 0),
-        none_of(name, "broken promises", unfinished(is_drained) + broken_promises(here)),
+        at_most(name, "until a new song is accepted again", heals_s, ACCEPTED_WITHIN_S, " s"),
+        exactly(name, "songs failed because of it", ends, 0),
+        none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
     ]
 
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[bool]:
-    """Put a disk of a few MiB there; False where this user may not."""
+    """Mount a small file system at the folder; False where this user may not."""
     size = f"size={DISK_MIB}m,mode=0700"
     mounting = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", size, "stemcord", folder], capture_output=True, check=False
@@ -124,7 +124,7 @@ def _small_disk(folder: Path) -> Iterator[bool]:
 
 
 def _fill_up(ballast: Path) -> None:
-    """Take all room that is left."""
+    """Fill all the space that is left."""
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1 << 8, 1):
             try:

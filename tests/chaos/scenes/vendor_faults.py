@@ -1,4 +1,4 @@
-"""The real bot, with real sound: every vendor's stand-in in each of its ways, one by one."""
+"""The real bot with real audio: every vendor stand-in in each of its modes, one by one."""
 
 import asyncio
 import time
@@ -10,25 +10,25 @@ from sandbox.song import write_song
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor import Vendor
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, at_most, none_of, note
-from tests.chaos.parallel_runs import in_parallel
+from tests.chaos.parallel_runs import run_in_parallel
 from tests.chaos.processes import peak_mib
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.scenes.vendors import MOST_GROWTH_MIB, unknown_submits
-from tests.chaos.stage import Stage, stage
 
 NAME = "conducts"
 SONG_S = 4.0
 DEADLINE_S = 15.0
 HOSTED = 3
 OVER_WITHIN_S = HOSTED * DEADLINE_S + 60.0
-"""Each attempt has its deadline; the rest is for fetching in vain, and for a song split here."""
+"""Each attempt has its deadline; the rest is for failed fetches and a local separation."""
 SETTINGS = {"STEMCORD_JOB_TIMEOUT_MINUTES": str(DEADLINE_S / 60)}
 
 
 @dataclass(slots=True)
 class Tally:
-    """What came of all songs so far."""
+    """The outcome of all songs so far."""
 
     songs: int = 0
     took_s: list[float] = field(default_factory=list)
@@ -38,45 +38,43 @@ class Tally:
 
 
 async def conducts(home: Path) -> list[Figure]:
-    """Send songs to each vendor, by name and by preference, in each of its ways."""
+    """Send songs to each vendor, by name and by preference, in each of its modes."""
     tally, song = Tally(), await asyncio.to_thread(write_song, home / "Rain.wav", seconds=SONG_S)
-    await in_parallel([_in(mode, home / mode, song, tally) for mode in Mode])
+    await run_in_parallel([_in(mode, home / mode, song, tally) for mode in Mode])
     return [
-        note(NAME, "songs at vendors that fail, in so many ways", f"{tally.songs}, {len(Mode)}"),
+        note(NAME, "songs at failing vendors, modes", f"{tally.songs}, {len(Mode)}"),
         at_most(NAME, "until the reply is final, max", max(tally.took_s), OVER_WITHIN_S, " s"),
-        none_of(NAME, "submits that no attempt tells of", tally.unknown),
+        none_of(NAME, "submits without an attempt", tally.unknown),
         none_of(NAME, "broken promises", tally.broken),
-        at_most(
-            NAME, "more memory than at rest, max", max(tally.growth_mib), MOST_GROWTH_MIB, " MiB"
-        ),
+        at_most(NAME, "memory growth, max", max(tally.growth_mib), MOST_GROWTH_MIB, " MiB"),
     ]
 
 
 async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
-    """Have a bot of its own, because who fails rests for a while."""
-    async with stage(home, settings=SETTINGS) as here:
-        here.module, here.has_vendors = "bot", True
-        here.users.bring(song)
-        vendors = [each for each in here.sandbox.vendors.all if mode in each.modes]
-        async with here.life() as bot:
+    """Run one mode with its own bot, because vendors that fail start a cooldown."""
+    async with open_harness(home, settings=SETTINGS) as harness:
+        harness.module, harness.has_vendors = "bot", True
+        harness.users.add_song(song)
+        vendors = [each for each in harness.sandbox.vendors.all if mode in each.modes]
+        async with harness.running_bot() as bot:
             at_rest = peak_mib(bot.pid)
             began = time.monotonic()
-            await _send(here, song.stem, vendors, mode)
-            is_drained = await here.drained(OVER_WITHIN_S)
+            await _send(harness, song.stem, vendors, mode)
+            is_drained = await harness.drained(OVER_WITHIN_S)
             tally.took_s.append(time.monotonic() - began)
             tally.growth_mib.append(peak_mib(bot.pid) - at_rest)
             for vendor in vendors:
                 vendor.conduct.change(Mode.OK)
-        tally.songs += len(here.users.answers)
-        tally.unknown += [f"{mode}: {said}" for said in unknown_submits(here)]
-        found = unfinished(is_drained) + broken_promises(here)
+        tally.songs += len(harness.users.answers)
+        tally.unknown += [f"{mode}: {said}" for said in unknown_submits(harness)]
+        found = unfinished(is_drained) + broken_promises(harness)
         tally.broken += [f"{mode}: {said}" for said in found]
 
 
-async def _send(here: Stage, song: str, vendors: list[Vendor], mode: Mode) -> None:
+async def _send(harness: ChaosHarness, song: str, vendors: list[Vendor], mode: Mode) -> None:
     """Send one song to each of the vendors, and one that may go on to any provider."""
     people = count()
     for vendor in vendors:
         vendor.conduct.change(mode)
     for options in (*({"provider": each.name} for each in vendors), {}):
-        await here.users.split(song, here.users.people[next(people) % 3], **options)
+        await harness.users.split(song, harness.users.people[next(people) % 3], **options)

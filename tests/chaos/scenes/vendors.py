@@ -1,4 +1,4 @@
-"""The real bot, with real sound, at the vendors' stand-ins, which misbehave at random."""
+"""The real bot with real audio at vendor stand-ins that misbehave at random."""
 
 import asyncio
 from pathlib import Path
@@ -7,10 +7,10 @@ from random import Random
 from sandbox.song import write_song
 from sandbox.vendors.modes import Mode
 from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, at_most, none_of, note
 from tests.chaos.processes import peak_mib
 from tests.chaos.scenes.kills import unfinished
-from tests.chaos.stage import Stage, stage
 
 NAME = "vendors"
 SONG_S = 8.0
@@ -22,45 +22,47 @@ _SENT = "SELECT count(*) FROM attempts WHERE provider = ?"
 
 
 async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
-    """Change one vendor's ways every now and then, while songs come in."""
+    """Change a random vendor's mode now and then while songs come in."""
     random = Random(seed)
-    async with stage(home / NAME, settings=SETTINGS) as here:
-        here.module, here.has_vendors = "bot", True
+    async with open_harness(home / NAME, settings=SETTINGS) as harness:
+        harness.module, harness.has_vendors = "bot", True
         song = await asyncio.to_thread(write_song, home / "Neon Rain.wav", seconds=SONG_S)
-        here.users.bring(song)
-        async with here.life() as bot:
+        harness.users.add_song(song)
+        async with harness.running_bot() as bot:
             at_rest = peak_mib(bot.pid)
-            misbehaving = asyncio.create_task(_misbehave(here, random))
+            misbehaving = asyncio.create_task(_misbehave(harness, random))
             for _ in range(songs):
-                here.users.soon(song.stem, random.choice(here.users.people))
+                harness.users.soon(song.stem, random.choice(harness.users.people))
                 await asyncio.sleep(A_SONG_EVERY_S)
             misbehaving.cancel()
-            for vendor in here.sandbox.vendors.all:
+            for vendor in harness.sandbox.vendors.all:
                 vendor.conduct.change(Mode.OK)
-            await here.users.settle()
-            is_drained = await here.drained(DRAINED_WITHIN_S)
+            await harness.users.settle()
+            is_drained = await harness.drained(DRAINED_WITHIN_S)
             growth = peak_mib(bot.pid) - at_rest
-        ends = here.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
+        ends = harness.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
         return [
             note(NAME, "songs", ", ".join(f"{row['jobs']} {row['state']}" for row in ends)),
-            none_of(NAME, "submits that no attempt tells of", unknown_submits(here)),
-            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(here)),
-            at_most(NAME, "more memory for the bot than at rest", growth, MOST_GROWTH_MIB, " MiB"),
+            none_of(NAME, "submits without an attempt", unknown_submits(harness)),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
+            at_most(NAME, "memory growth of the bot", growth, MOST_GROWTH_MIB, " MiB"),
         ]
 
 
-async def _misbehave(here: Stage, random: Random) -> None:
+async def _misbehave(harness: ChaosHarness, random: Random) -> None:
     while True:
-        vendor = random.choice(here.sandbox.vendors.all)
+        vendor = random.choice(harness.sandbox.vendors.all)
         vendor.conduct.change(random.choice(sorted(vendor.modes)), times=random.randint(1, 3))
         await asyncio.sleep(random.uniform(0.2, 1.5))
 
 
-def unknown_submits(here: Stage) -> list[str]:
-    """Return the vendors that more submits reached than the books have attempts."""
-    known = {each.name: here.rows(_SENT, each.name)[0][0] for each in here.sandbox.vendors.all}
+def unknown_submits(harness: ChaosHarness) -> list[str]:
+    """Describe the vendors that received more submits than there are attempts."""
+    known = {
+        each.name: harness.rows(_SENT, each.name)[0][0] for each in harness.sandbox.vendors.all
+    }
     return [
         f"{each.name}: {each.submits} submits, {known[each.name]} attempts"
-        for each in here.sandbox.vendors.all
+        for each in harness.sandbox.vendors.all
         if each.submits > known[each.name]
     ]

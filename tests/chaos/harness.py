@@ -1,4 +1,4 @@
-"""Where a rehearsal happens: one stand-in Discord, one data directory, one bot after another."""
+"""Runs one bot after another on one sandbox and one data directory."""
 
 import asyncio
 import sqlite3
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sandbox.bot_process import BotProcess
 from sandbox.interactions import ANSWER_WITHIN_S
 from sandbox.server import Sandbox
-from tests.chaos import bot as rehearsal
+from tests.chaos import bot as chaos_bot
 from tests.chaos.kill_points import Point
 from tests.chaos.lag import lag_ms
 from tests.chaos.open_resources import ResourceCount
@@ -35,16 +35,16 @@ _OWED = (
 
 
 class Start(NamedTuple):
-    """How long a bot took from its start until it was online, with its jobs taken up."""
+    """How long a bot took from its start until it was online with its jobs resumed."""
 
     wall_s: float
     cpu_s: float
-    """So long it had a processor; the rest it waited, for one or for the disk."""
+    """The CPU time in it; the rest is waiting for a processor or the disk."""
 
 
 @dataclass(slots=True)
-class Stage:
-    """The stand-in, its crowd, and what outlives each bot; `starts` are all so far."""
+class ChaosHarness:
+    """The sandbox, its users, and the files that outlive each bot."""
 
     home: Path
     sandbox: Sandbox
@@ -53,6 +53,7 @@ class Stage:
     module: str = "tests.chaos.bot"
     has_vendors: bool = False
     starts: list[Start] = field(default_factory=list)
+    """Every start so far."""
     bots: list[BotProcess] = field(default_factory=list)
 
     @property
@@ -61,21 +62,21 @@ class Stage:
         return self.home / "data"
 
     @property
-    def elsewhere(self) -> Path:
-        """Where a bot would put files that it does not put into its data directory."""
-        return self.home / "elsewhere"
+    def temporary(self) -> Path:
+        """The bot's `TMPDIR`, which must stay empty."""
+        return self.home / "tmp"
 
     @property
     def log(self) -> Path:
-        """What all bots have said."""
+        """The log of all bots."""
         return self.home / "bot.log"
 
     async def start(
         self, point: Point | None = None, *, settings: Mapping[str, str] | None = None
     ) -> BotProcess:
-        """Start a bot, to die at the point if one is given."""
-        own = {rehearsal.FOLDER: str(self.home), "TMPDIR": str(self.elsewhere)}
-        own |= {rehearsal.POINT: str(point)} if point else {}
+        """Start a bot, which dies at the point if one is given."""
+        own = {chaos_bot.FOLDER: str(self.home), "TMPDIR": str(self.temporary)}
+        own |= {chaos_bot.KILL_POINT: str(point)} if point else {}
         bot = BotProcess(
             self.sandbox,
             data_dir=self.data,
@@ -84,21 +85,21 @@ class Stage:
             vendors=self.has_vendors,
             module=self.module,
         )
-        while self.sandbox.world.bot_is_online:  # the stand-in has yet to notice a death
+        while self.sandbox.world.bot_is_online:  # until the sandbox notices that the last one died
             await asyncio.sleep(0.01)
         await bot.start()
         self.bots.append(bot)
         return bot
 
-    async def taking_up(self, bot: BotProcess) -> None:
-        """Wait until the bot has opened its store and is about to take up what it finds there."""
-        mark = self.home / rehearsal.TAKING_UP
+    async def resuming(self, bot: BotProcess) -> None:
+        """Wait until the bot is about to open its store and resume its jobs."""
+        mark = self.home / chaos_bot.RESUMING
         async with asyncio.timeout(ONLINE_WITHIN_S):
             while not mark.exists() or mark.read_text() != str(bot.pid):
                 await asyncio.sleep(0.005)
 
     async def online(self, bot: BotProcess) -> bool:
-        """Wait until the bot has taken up its jobs and is online; False when it died first."""
+        """Wait until the bot is online with its jobs resumed; False if it died first."""
         began = time.monotonic()
         ended = asyncio.create_task(bot.wait())
         try:
@@ -113,8 +114,8 @@ class Stage:
             ended.cancel()
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator[BotProcess]:
-        """Run a bot that is online, and stop it in the end."""
+    async def running_bot(self) -> AsyncIterator[BotProcess]:
+        """Run a bot until the end of the block, which begins once it is online."""
         bot = await self.start()
         try:
             if not await self.online(bot):
@@ -124,7 +125,7 @@ class Stage:
             await bot.stop()
 
     async def drained(self, within_s: float = DRAINED_WITHIN_S) -> bool:
-        """Wait until every job is over and every reply shows it; False when that takes too long."""
+        """Wait until every job is final and every reply shows it; False after `within_s`."""
         ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
             if not await asyncio.to_thread(self.open_jobs) + await asyncio.to_thread(self.owed):
@@ -132,55 +133,55 @@ class Stage:
             await asyncio.sleep(0.1)
         return False
 
-    def jump(self, seconds: float) -> None:
-        """Move the bots' clock so far from the machine's, in one piece."""
-        fresh = self.home / "jump.new"
+    def shift_clock(self, seconds: float) -> None:
+        """Set how far the bots' clock is ahead of the machine's."""
+        fresh = self.home / "clock-offset.new"
         fresh.write_text(str(seconds))
-        fresh.replace(self.home / rehearsal.JUMP)
+        fresh.replace(self.home / chaos_bot.CLOCK_OFFSET)
 
     def open_jobs(self) -> int:
-        """Return how many jobs are not over."""
+        """Return how many jobs are not final."""
         return int(self.rows(_OPEN)[0][0])
 
     def owed(self) -> int:
-        """Return how many replies are behind."""
+        """Return how many replies do not show their job's latest state."""
         return int(self.rows(_OWED)[0][0])
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Read the bot's database beside it."""
+        """Query the bot's database while the bot may be using it."""
         with closing(sqlite3.connect(f"file:{self.data}/stemcord.db?mode=ro", uri=True)) as conn:
             conn.row_factory = sqlite3.Row
             return conn.execute(sql, values).fetchall()
 
-    def said(self, answer: Answer) -> str:
-        """Return the words of the message that a command was answered with."""
+    def text(self, answer: Answer) -> str:
+        """Return the text of the message that answered a command."""
         message = self.sandbox.world.messages.get(answer.message_id or 0)
         return message.content if message is not None else ""
 
     def lag_ms(self) -> list[float]:
-        """Return by how much the bots' event loops were late, each time that it was looked at."""
-        return lag_ms(self.home / rehearsal.LAG)
+        """Return every recorded lag of the bots' event loops."""
+        return lag_ms(self.home / chaos_bot.LAG)
 
-    def census(self) -> ResourceCount:
-        """Return what the bot had open just now."""
-        return ResourceCount.read(self.home / rehearsal.CENSUS)
+    def resource_count(self) -> ResourceCount:
+        """Return what the bot has open."""
+        return ResourceCount.read(self.home / chaos_bot.RESOURCES)
 
 
 @asynccontextmanager
-async def stage(
+async def open_harness(
     home: Path,
     *,
     people: int = 3,
     settings: Mapping[str, str] | None = None,
     answer_within_s: float = ANSWER_WITHIN_S,
-) -> AsyncIterator[Stage]:
-    """Set a stage in a directory of its own, with a song for each script.
+) -> AsyncIterator[ChaosHarness]:
+    """Open a harness in a new directory, with a song for each script.
 
-    Discord here waits for answers as long as the real one, unless it is told to wait for longer.
+    `answer_within_s` is how long the sandbox waits for a bot's first answer.
     """
     songs = home / "songs"
     songs.mkdir(parents=True)
-    (home / "elsewhere").mkdir()
+    (home / "tmp").mkdir()
     async with Sandbox() as sandbox, SimulatedUsers(sandbox) as users:
         sandbox.limits.is_enabled = False
         sandbox.interactions.answer_within_s = answer_within_s
@@ -188,10 +189,10 @@ async def stage(
         for script in Script:
             song = songs / f"{script}.mp3"
             song.write_text(script)
-            users.bring(song, is_always_new=script is not Script.AGAIN)
-        here = Stage(home, sandbox, users, dict(settings or {}))
+            users.add_song(song, is_always_new=script is not Script.AGAIN)
+        harness = ChaosHarness(home, sandbox, users, dict(settings or {}))
         try:
-            yield here
+            yield harness
         finally:
-            for bot in here.bots:  # those that a rehearsal left behind when it broke off
+            for bot in harness.bots:  # a scene that raised may have left some running
                 await bot.kill()
