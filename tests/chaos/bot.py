@@ -90,7 +90,7 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(KILL_POINT)
     if os.environ.get(GIVE_UP_EARLY):
-        runner.MAX_PAUSE_S = 0.1
+        runner.FIRST_PAUSE_S = 0.003
     clock = OffsetClock(folder / CLOCK_OFFSET)
     for probe in (note_lag(folder / LAG), keep_counting(folder / RESOURCES)):
         stack.callback(asyncio.create_task(probe).cancel)
