@@ -21,7 +21,7 @@ from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
 from bot.providers import local
 from bot.providers.interface import Capabilities
-from bot.providers.registry import Built
+from bot.providers.registry import ProviderSet
 from bot.scheduling.plans import Plan, plan
 from storage.database.read_only import read_only
 from storage.files.data_dir import DataDir
@@ -68,7 +68,7 @@ def _unsaid() -> Iterator[None]:
         said.setLevel(level)
 
 
-def _build(settings: Settings) -> Built:
+def _build(settings: Settings) -> ProviderSet:
     transport = build_transport(settings)
     return build_provider_set(
         settings,
@@ -107,7 +107,7 @@ def _cell(made: Plan | None) -> str:
     return f"{made.model.name} (basic)" if made.model.is_basic else made.model.name
 
 
-def _states(settings: Settings, built: Built, past: Past) -> Table:
+def _states(settings: Settings, built: ProviderSet, past: Past) -> Table:
     table = _table("Today, in UTC", "provider", "state", "attempts", "submitted", "possible cost")
     for each in built.providers:
         name = each.capabilities.name

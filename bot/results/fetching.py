@@ -8,10 +8,10 @@ from pathlib import Path
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.domain.attempt import RemoteFile
-from bot.domain.errors import ProviderDown, ProviderError, Rejected
+from bot.domain.errors import ProviderDown, ProviderError, ProviderProtocol, Rejected
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
-from bot.providers.interface import Provider
+from bot.providers.interface import Model, Provider
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,17 @@ class ResultsNotFetched(ProviderError):
 
 class ResultsUnreachable(ResultsNotFetched):
     """Whoever holds the results is out of reach just now, which says nothing about them."""
+
+
+def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
+    """Return the results that the model declares, and those without a name.
+
+    Raises ProviderProtocol for more than it declares: each one would be fetched.
+    """
+    expected = tuple(file for file in files if file.stem is None or file.stem in model.results)
+    if len(expected) > len(model.results):
+        raise ProviderProtocol(f"{len(files)} results, {len(model.results)} declared")
+    return expected
 
 
 class ResultFetcher:
