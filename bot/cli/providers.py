@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
 from bot.config import Settings
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
 from bot.domain.minutes import PeriodKind, period_at
@@ -32,7 +32,10 @@ WIDTH = 140
 """At least: a table that is piped into a file shall not be folded."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
 """What may cost although nothing came of it."""
-OWNERS_NEWS = {"ProviderAuth": "it refuses the key", "ProviderQuotaSpent": "its credit is used up"}
+NEEDS_OPERATOR = {
+    AttemptError.AUTH: "it refuses the key",
+    AttemptError.QUOTA_SPENT: "its credit is used up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +128,8 @@ def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
     """Say what is on record; whether a running bot rests it, and until when, is in its memory."""
     if name == local.NAME:
         return _state_of_model(settings)
-    if last is not None and last.error in OWNERS_NEWS:
-        return f"{OWNERS_NEWS[last.error]}, as of {last.at:%H:%M}"
+    if last is not None and last.error in NEEDS_OPERATOR:
+        return f"{NEEDS_OPERATOR[last.error]}, as of {last.at:%H:%M}"
     return "ready"
 
 

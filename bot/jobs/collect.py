@@ -56,8 +56,8 @@ class CollectStep:
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
 
-        Raises Unfetched when the results did not arrive, and another ProviderError when they are
-        not what was declared.
+        Raises ResultsNotFetched when the results did not arrive, and another ProviderError when
+        they are not what was declared.
         """
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)

@@ -8,7 +8,14 @@ from pathlib import Path
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.domain.attempt import RemoteFile
-from bot.domain.errors import ProviderDown, ProviderError, ProviderProtocol, Rejected
+from bot.domain.errors import (
+    ProviderDown,
+    ProviderError,
+    ProviderProtocol,
+    Rejected,
+    ResultsNotFetched,
+    ResultsUnreachable,
+)
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.providers.interface import Model, Provider
@@ -21,14 +28,6 @@ TRIES = 2
 """A file that arrives broken is fetched once more."""
 SLACK_S = 1.0
 """Encoders add up to a frame at either end and a resampler a few samples."""
-
-
-class ResultsNotFetched(ProviderError):
-    """Results that exist but did not arrive; they may yet, perhaps by other links."""
-
-
-class ResultsUnreachable(ResultsNotFetched):
-    """Whoever holds the results is out of reach just now, which says nothing about them."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
@@ -51,7 +50,7 @@ class ResultFetcher:
     async def fetch(
         self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
     ) -> Fetched:
-        """Return every result as a spool in `work`. Raises Unfetched, or Away."""
+        """Return every result as a spool in `work`. Raises ResultsNotFetched."""
         spools = await gather_or_raise(
             self._fetch_one(job, file, provider, work / f"result-{number}.f32")
             for number, file in enumerate(files)

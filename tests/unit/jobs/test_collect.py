@@ -172,7 +172,7 @@ async def test_something_else_than_the_voice_breaks_the_protocol_and_the_next_ta
     studio = await opened(song, stranger, second)
     job = await studio.split(Recipe.INSTRUMENTAL)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
-    assert await studio.errors(job) == {"stranger": "ProviderProtocol", "shelf": "done"}
+    assert await studio.errors(job) == {"stranger": "protocol", "shelf": "done"}
 
 
 async def test_an_answer_that_lacks_a_declared_stem_is_refused(
@@ -187,7 +187,7 @@ async def test_an_answer_that_lacks_a_declared_stem_is_refused(
     # The two that came would do for the vocals; but what else is wrong with such an answer?
     job = await studio.split(Recipe.VOCALS)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
-    assert await studio.errors(job) == {"lacking": "ProviderProtocol", "shelf": "done"}
+    assert await studio.errors(job) == {"lacking": "protocol", "shelf": "done"}
 
 
 async def test_lossy_stems_add_up_to_the_song_in_its_place(
@@ -263,7 +263,7 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
     assert job.state is State.FAILED
     assert job.problem is not None
     assert job.problem.reason is Reason.PROVIDERS_FAILED
-    assert await studio.errors(job) == {"shelf": "Unfetched"}
+    assert await studio.errors(job) == {"shelf": "results_not_fetched"}
     assert shelf.fetched.count("drums?1") == 2
     assert (await studio.harness.usage()).left == 60
 

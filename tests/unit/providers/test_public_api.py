@@ -22,7 +22,7 @@ def test_every_error_that_a_provider_may_raise_is_exported():
 
 def test_the_example_takes_everything_of_the_bot_from_the_public_api():
     blocks = re.findall(
-        r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.M | re.S
+        r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
     )
     [example] = [block for block in blocks if "Hosted" in block]
     imported = [node for node in ast.walk(ast.parse(example)) if isinstance(node, ast.ImportFrom)]
