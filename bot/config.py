@@ -5,13 +5,14 @@ a wrong setting is answered with.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.minutes import PeriodKind
+from bot.providers.registry import BUILT_IN
 from bot.setting_types import (
     Address,
     Amount,
@@ -27,19 +28,39 @@ from bot.setting_types import (
     Upper,
 )
 
-_FOREIGN: Final = ("discord_", "audiocleaner_", "finevoice_", "soundverse_")
-
 
 class SettingsError(Exception):
     """Wrong or missing settings: one line for each, without any value."""
 
 
 def _variable(field: str) -> str:
-    return field.upper() if field.startswith(_FOREIGN) else f"STEMCORD_{field.upper()}"
+    return field.upper() if field.startswith("discord_") else f"STEMCORD_{field.upper()}"
 
 
-class Settings(BaseSettings):
-    """Every setting; the environment name is the field's in capitals, behind `STEMCORD_`."""
+def _provider_fields() -> dict[str, Any]:
+    """Return a key and an address for each built-in provider, as it declares them."""
+    fields: dict[str, Any] = {}
+    for adapter in BUILT_IN.values():
+        declared = adapter.declared
+        key, base_url = declared.key_setting, declared.base_url_setting
+        fields[key.lower()] = (Key, Field(None, alias=key))
+        fields[base_url.lower()] = (BaseUrl, Field(declared.base_url, alias=base_url))
+    return fields
+
+
+if TYPE_CHECKING:
+    _ProviderSettings = BaseSettings
+else:
+    _ProviderSettings = create_model(
+        "_ProviderSettings", __base__=BaseSettings, **_provider_fields()
+    )
+
+
+class Settings(_ProviderSettings):
+    """Every setting; the environment name is the field's in capitals, behind `STEMCORD_`.
+
+    Those of the built-in providers come from their declarations.
+    """
 
     model_config = SettingsConfigDict(
         alias_generator=_variable,
@@ -63,16 +84,10 @@ class Settings(BaseSettings):
     )
 
     providers: Providers = Field(
-        ("audiocleaner", "finevoice", "soundverse", "local"),
+        (*BUILT_IN, "local"),
         min_length=1,
         description="providers in order of preference, such as finevoice,local",
     )
-    audiocleaner_api_key: Key = None
-    finevoice_api_key: Key = None
-    soundverse_api_key: Key = None
-    audiocleaner_base_url: BaseUrl = "https://audiocleaner.ai"
-    finevoice_base_url: BaseUrl = "https://apis.finevoice.ai"
-    soundverse_base_url: BaseUrl = "https://api.soundverse.ai"
     trusted_hosts: Hosts = Field(
         frozenset(), description="hosts such as localhost or 127.0.0.1:8080, with commas between"
     )
@@ -150,9 +165,9 @@ class Settings(BaseSettings):
         return self.discord_token
 
     def secrets(self) -> tuple[str, ...]:
-        """Return all secret values, for the log to keep out."""
-        keys = (self.audiocleaner_api_key, self.finevoice_api_key, self.soundverse_api_key)
-        return tuple(key.get_secret_value() for key in (self.discord_token, *keys) if key)
+        """Return all secret values, for the log to redact."""
+        values = [getattr(self, name) for name in type(self).model_fields]
+        return tuple(each.get_secret_value() for each in values if isinstance(each, SecretStr))
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
@@ -179,8 +194,10 @@ def _conflict(sentence: str) -> PydanticCustomError:
 def _line(place: tuple[int | str, ...], message: str) -> str:
     if not place:
         return message
-    return _expectation(next(f for f in Settings.model_fields if _variable(f) == place[0]))
+    fields = Settings.model_fields.items()
+    return _expectation(next(name for name, field in fields if field.alias == place[0]))
 
 
 def _expectation(field: str) -> str:
-    return f"{_variable(field)}: expected {Settings.model_fields[field].description}"
+    found = Settings.model_fields[field]
+    return f"{found.alias}: expected {found.description}"

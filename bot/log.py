@@ -52,7 +52,14 @@ class Redaction:
     """Takes secrets out of a text: the known ones by value, the rest by shape."""
 
     def __init__(self, *, secrets: Iterable[str] = ()) -> None:
-        known = sorted(filter(None, secrets), key=len, reverse=True)
+        self._secrets: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Redact these values too."""
+        self._secrets.update(filter(None, secrets))
+        known = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str) -> str:
@@ -69,7 +76,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
-        self._redact = redact
+        self.redact = redact
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
         """Return the record's line, on which a file name cannot start another."""
@@ -77,7 +84,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the whole text of the record, redacted."""
-        return self._redact(super().format(record))
+        return self.redact(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -85,7 +92,7 @@ class JsonFormatter(logging.Formatter):
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__()
-        self._redact = redact
+        self.redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line of JSON, each text in it redacted."""
@@ -93,20 +100,20 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": self._redact(record.getMessage()),
+            "message": self.redact(record.getMessage()),
         }
         extra = {name: v for name, v in record.__dict__.items() if name not in _STANDARD}
         fields |= {name: self._plain(v) for name, v in extra.items()}
         if record.exc_info:
-            fields["error"] = self._redact(self.formatException(record.exc_info))
+            fields["error"] = self.redact(self.formatException(record.exc_info))
         if record.stack_info:
-            fields["stack"] = self._redact(record.stack_info)
+            fields["stack"] = self.redact(record.stack_info)
         return json.dumps(fields, ensure_ascii=False)
 
     def _plain(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
-        return self._redact(str(value))
+        return self.redact(str(value))
 
 
 def configure(
@@ -130,6 +137,13 @@ def configure(
         logging.getLogger(name).setLevel(max(floor, logging.getLogger().level))
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
+
+
+def add_secret(value: str) -> None:
+    """Redact a secret that became known after `configure`, like the key of an installed package."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, ConsoleFormatter | JsonFormatter):
+            handler.formatter.redact.add(value)
 
 
 def _log_uncaught(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.accounts.quotas import Quotas
+from bot.domain.attempt import AttemptError
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason
 from bot.domain.guilds import Actor, Rank
@@ -30,8 +31,8 @@ class ProviderState:
     left_out: str | None = None
     """Why it is not used at all, as half a sentence."""
     rests_until: datetime | None = None
-    cause: str | None = None
-    """The class of the error it rests for."""
+    cause: AttemptError | None = None
+    """Why it rests."""
     inside: int = 0
     waiting: int = 0
 
@@ -56,8 +57,8 @@ class Stats:
     daily_cap: int | None
     reasons: Sequence[tuple[Reason, int]]
     """Why jobs of this period failed, most of them first."""
-    errors: Sequence[tuple[str, str, int]]
-    """What providers answered in this period: title, class of the error, how often."""
+    errors: Sequence[tuple[str, AttemptError, int]]
+    """Why attempts of this period ended: the provider's title, the reason, how often."""
 
 
 class Overview:

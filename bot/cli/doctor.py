@@ -13,6 +13,7 @@ from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
 from bot.engine.catalogue import MODELS
 from bot.engine.weights import Weights
+from bot.providers.registry import BUILT_IN
 
 LITESTREAM_NEEDS = (3, 51, 3)
 """Older SQLite can corrupt a WAL that two processes checkpoint (RELIABILITY in ARCHITECTURE.md)."""
@@ -52,15 +53,11 @@ def _look(settings: Settings) -> Iterator[Finding]:
 
 
 def _hosted(settings: Settings) -> Iterator[Finding]:
-    keys = {
-        "audiocleaner": settings.audiocleaner_api_key,
-        "finevoice": settings.finevoice_api_key,
-        "soundverse": settings.soundverse_api_key,
-    }
-    for name, key in keys.items():
+    for name, adapter in BUILT_IN.items():
         if name in settings.providers:
-            word = "has a key" if key else "has no key and is left out"
-            yield Finding(key is not None, f"{name} {word}", is_fatal=False)
+            has_key = getattr(settings, adapter.declared.key_setting.lower()) is not None
+            word = "has a key" if has_key else "has no key and is left out"
+            yield Finding(has_key, f"{name} {word}", is_fatal=False)
 
 
 def _model(settings: Settings) -> Finding:

@@ -10,13 +10,14 @@ from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
 from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
+from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
 from bot.providers import local
 from bot.providers.interface import ProviderContext
 from bot.providers.local import Local
-from bot.providers.registry import Built, UnknownProvider, build
+from bot.providers.registry import ProviderSet, UnknownProvider, build
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
@@ -35,17 +36,18 @@ def build_provider_set(
     transport: GuardedTransport,
     downloads: Downloads,
     clock: Clock,
-) -> Built:
-    """Build the providers; hosted ones without a key are left out, which is for the caller to say.
+) -> ProviderSet:
+    """Build the providers; hosted ones without a key are left out, and listed as such.
 
-    Raises SettingsError when a name is unknown, or when nobody is left.
+    Raises SettingsError when a name is unknown, or when no provider is left.
     """
     context = ProviderContext(
-        settings=_by_name(),
+        settings=environment(),
         transport=transport,
         downloads=downloads,
         clock=clock,
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
+        on_secret=add_secret,
     )
     try:
         built = build(settings.providers, context, ready={local.NAME: embedded})
@@ -65,7 +67,8 @@ def build_embedded(settings: Settings) -> Local:
     return Local(engine=engine, model=model.name)
 
 
-def _by_name(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """Return the environment, and `.env` below it, for providers that bring own settings."""
-    found = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    return {**found, **os.environ}
+def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
+    """Return the environment, and `.env` below it; an empty value counts as unset in both."""
+    from_file = dotenv_values(env_file, encoding="utf-8-sig")
+    found = {name: value for name, value in from_file.items() if value is not None}
+    return {**found, **{name: value for name, value in os.environ.items() if value.strip()}}

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
 from bot.config import Settings
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
 from bot.domain.minutes import PeriodKind, period_at
@@ -21,7 +21,7 @@ from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
 from bot.providers import local
 from bot.providers.interface import Capabilities
-from bot.providers.registry import Built
+from bot.providers.registry import ProviderSet
 from bot.scheduling.plans import Plan, plan
 from storage.database.read_only import read_only
 from storage.files.data_dir import DataDir
@@ -32,7 +32,10 @@ WIDTH = 140
 """At least: a table that is piped into a file shall not be folded."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
 """What may cost although nothing came of it."""
-OWNERS_NEWS = {"ProviderAuth": "it refuses the key", "ProviderQuotaSpent": "its credit is used up"}
+NEEDS_OPERATOR = {
+    AttemptError.AUTH: "it refuses the key",
+    AttemptError.QUOTA_SPENT: "its credit is used up",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def _unsaid() -> Iterator[None]:
         said.setLevel(level)
 
 
-def _build(settings: Settings) -> Built:
+def _build(settings: Settings) -> ProviderSet:
     transport = build_transport(settings)
     return build_provider_set(
         settings,
@@ -107,7 +110,7 @@ def _cell(made: Plan | None) -> str:
     return f"{made.model.name} (basic)" if made.model.is_basic else made.model.name
 
 
-def _states(settings: Settings, built: Built, past: Past) -> Table:
+def _states(settings: Settings, built: ProviderSet, past: Past) -> Table:
     table = _table("Today, in UTC", "provider", "state", "attempts", "submitted", "possible cost")
     for each in built.providers:
         name = each.capabilities.name
@@ -125,8 +128,8 @@ def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
     """Say what is on record; whether a running bot rests it, and until when, is in its memory."""
     if name == local.NAME:
         return _state_of_model(settings)
-    if last is not None and last.error in OWNERS_NEWS:
-        return f"{OWNERS_NEWS[last.error]}, as of {last.at:%H:%M}"
+    if last is not None and last.error in NEEDS_OPERATOR:
+        return f"{NEEDS_OPERATOR[last.error]}, as of {last.at:%H:%M}"
     return "ready"
 
 

@@ -12,7 +12,7 @@ from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.delivery.port import DeliveryFile, DeliveryLink
 from bot.domain.guilds import DeliveryMode
-from bot.domain.job import Job
+from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
@@ -56,7 +56,7 @@ class EncodedDelivery:
     more: tuple[DeliveryFile, ...] = ()
     """For a second message."""
     links: tuple[DeliveryLink, ...] = ()
-    sent: str | None = None
+    sent: DeliveryDifference | None = None
 
 
 class DeliveryEncoder:
@@ -254,12 +254,12 @@ def _delivery_file(stem: Stem, encoded: Encoded) -> DeliveryFile:
     )
 
 
-def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> str | None:
+def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDifference | None:
     if any(each.format is not wanted for each in encoded):
-        return "mp3_instead"
+        return DeliveryDifference.MP3_INSTEAD
     full = FULL_BIT_RATE.get(wanted)
     if full and any(each.bit_rate is not None and each.bit_rate < full for each in encoded):
-        return "lower_bit_rate"
+        return DeliveryDifference.LOWER_BIT_RATE
     return None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.errors import SplitError
-from bot.domain.job import Job, JobId
+from bot.domain.job import DeliveryDifference, Job, JobId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
 
@@ -51,8 +51,7 @@ class Delivery:
     alternatives: tuple[AudioFormat, ...] = ()
     """Other formats in which the same stems could be delivered just as well."""
     usage: Usage | None
-    sent: str | None = None
-    """A key for what differs from the request: `lower_bit_rate` or `mp3_instead`."""
+    sent: DeliveryDifference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,33 @@
 """An attempt: one job at one provider, and what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Self
+from typing import Final, NewType, Self
 
+from bot.domain.errors import (
+    ProviderAuth,
+    ProviderBusy,
+    ProviderDown,
+    ProviderError,
+    ProviderProtocol,
+    ProviderQuotaSpent,
+    ProviderRefused,
+    ResultsNotFetched,
+    SubmitUncertain,
+)
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
 
 RemoteRef = NewType("RemoteRef", str)
 
 MAX_LOCAL_STARTS = 3
-"""Starts of one job on a provider in this process; a song that kills it three times is left."""
+"""Starts of one job on a provider in this process; a song that kills it three times is given up."""
 
 
 class AttemptState(StrEnum):
-    """How far an attempt got; the answer of a submit is written whatever the job does meanwhile."""
+    """How far an attempt got; a submit's answer is written whatever the job does meanwhile."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -28,13 +40,65 @@ class AttemptState(StrEnum):
 
     @property
     def may_have_cost(self) -> bool:
-        """Whether the owner may be billed for it by the provider."""
+        """Whether the provider may bill the operator for it."""
         return self not in (AttemptState.REFUSED, AttemptState.NOT_SENT)
+
+
+class AttemptError(StrEnum):
+    """Why an attempt ended without results; stored with it, for the operator.
+
+    A word of another version reads as UNKNOWN.
+    """
+
+    AUTH = "auth"
+    QUOTA_SPENT = "quota_spent"
+    BUSY = "busy"
+    DOWN = "down"
+    PROTOCOL = "protocol"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+    FAILED = "failed"
+    LOST = "lost"
+    TIMED_OUT = "timed_out"
+    RESULTS_NOT_FETCHED = "results_not_fetched"
+    PROVIDER_REMOVED = "provider_removed"
+    INTERRUPTED = "interrupted"
+    """The process died while it was sending."""
+    STOPPED = "stopped"
+    """The bot was stopped while it was sending."""
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+    @classmethod
+    def of(cls, error: ProviderError) -> "AttemptError":
+        """Return the word for an error of a provider."""
+        words = (word for kind, word in _WORDS.items() if isinstance(error, kind))
+        return next(words, cls.UNKNOWN)
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether it stays so until the operator mends it: a refused key, or no credit."""
+        return self in (AttemptError.AUTH, AttemptError.QUOTA_SPENT)
+
+
+_WORDS: Final[Mapping[type[ProviderError], AttemptError]] = {
+    ProviderAuth: AttemptError.AUTH,
+    ProviderQuotaSpent: AttemptError.QUOTA_SPENT,
+    ProviderBusy: AttemptError.BUSY,
+    ProviderDown: AttemptError.DOWN,
+    ProviderProtocol: AttemptError.PROTOCOL,
+    ProviderRefused: AttemptError.REFUSED,
+    SubmitUncertain: AttemptError.UNCERTAIN,
+    ResultsNotFetched: AttemptError.RESULTS_NOT_FETCHED,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One result at a provider: an address to fetch and, where the provider says, its stem."""
+    """One result at a provider: an address to fetch and, where the provider labels it, its stem."""
 
     address: str
     stem: Stem | None = None
@@ -55,17 +119,16 @@ class Attempt:
     updated_at: datetime
     ref: RemoteRef | None = None
     files: tuple[RemoteFile, ...] = ()
-    error: str | None = None
-    """The class of the error that ended it, for the operator; never a raw message."""
+    error: AttemptError | None = None
 
     def accepted(self, now: datetime, ref: RemoteRef) -> Self:
-        """Note that the provider took the work, under this reference."""
+        """Note that the provider accepted the work, under this reference."""
         return replace(self, state=AttemptState.ACCEPTED, ref=ref, updated_at=now)
 
     def done(self, now: datetime, files: tuple[RemoteFile, ...]) -> Self:
         """Note that the results exist; their addresses are kept before anything is fetched."""
         return replace(self, state=AttemptState.DONE, files=files, updated_at=now)
 
-    def ended(self, now: datetime, state: AttemptState, error: str | None = None) -> Self:
+    def ended(self, now: datetime, state: AttemptState, error: AttemptError | None = None) -> Self:
         """End the attempt without a result."""
         return replace(self, state=state, error=error, updated_at=now)

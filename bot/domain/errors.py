@@ -1,24 +1,34 @@
-"""Everything that may go wrong with a request, as types; no sentence for a user is written here.
+"""Every error that Stemcord raises on purpose, in one tree; sentences for users are elsewhere.
 
 SplitError
-├── Rejected                what the user can mend; carries a Problem
+├── Rejected                the user can mend it; carries a Problem
 │   └── QuotaExceeded       not enough minutes left
 ├── NotFound                no such job, or not the caller's (the two are not told apart)
 ├── StateMoved              the job left the expected state meanwhile: look again
-├── SpendCapReached         others took the owner's last minutes meanwhile: choose again
+├── SpendCapReached         other jobs took the last minutes under a cap: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
+├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
-├── ModelUnavailable        the embedded model is not on this machine and cannot be had
+├── ModelUnavailable        the embedded model is not on this machine and cannot be fetched
+├── DownloadError           a file could not be fetched (net/downloads.py)
+│   ├── DownloadRefused     never from this address
+│   ├── DownloadTooBig      larger than allowed
+│   └── DownloadFailed      the network or the server failed: try again
+├── RenewalUnavailable      Discord cannot renew an address just now (scheduling/sources.py)
+├── NotAcknowledged         Discord did not accept the answer to a command (ui/acknowledgement.py)
+├── ReplyUnavailable        the reply cannot be written just now: try again (delivery/port.py)
 └── ProviderError           one provider, one call
     ├── ProviderBusy        at a limit; try the same one later
-    ├── ProviderQuotaSpent  the owner's credit is used up
+    ├── ProviderQuotaSpent  the operator's credit is used up
     ├── ProviderAuth        the key is refused or suspended
     ├── ProviderDown        unreachable or 5xx, and nothing was started
     ├── ProviderProtocol    an answer that its documents do not allow
     ├── ProviderRefused     this provider cannot do this file; another may
-    └── SubmitUncertain     the submit may have arrived; never send it again
+    ├── SubmitUncertain     the submit may have arrived; never send it again
+    └── ResultsNotFetched   results exist but did not arrive; fetch them again
+        └── ResultsUnreachable  because the server that holds them is unreachable
 """
 
 import errno
@@ -27,9 +37,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says when there is no room on the disk."""
+"""Error numbers of a full disk."""
 CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""What it says when it has no process, memory or descriptor left for a child."""
+"""Error numbers when no process, memory or descriptor is left for a child."""
 
 
 class Reason(StrEnum):
@@ -75,7 +85,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason with the figures that its sentence needs, such as a limit in minutes."""
+    """A reason, with the figures that its sentence needs, such as a limit in minutes."""
 
     reason: Reason
     facts: Mapping[str, int | str] = field(default_factory=dict)
@@ -86,7 +96,7 @@ class SplitError(Exception):
 
 
 class Rejected(SplitError):
-    """The user's request cannot be served as it is; the user can mend that."""
+    """The request cannot be served as it is, and the user can mend it."""
 
     def __init__(self, reason: Reason, **facts: int | str) -> None:
         super().__init__(reason.value)
@@ -94,9 +104,10 @@ class Rejected(SplitError):
 
 
 class QuotaExceeded(Rejected):
-    """The minutes needed are more than the minutes left in the period.
+    """The song needs more minutes than are left in the period.
 
-    `shared` are those left of what the server gave; they fit no better, and only by themselves.
+    `shared` are minutes left of the server's pool; a song is paid from one account, so they do not
+    add up with the user's own.
     """
 
     def __init__(
@@ -115,15 +126,15 @@ class StateMoved(SplitError):
 
 
 class SpendCapReached(SplitError):
-    """An attempt would have passed a cap on what may be submitted; nothing was written."""
+    """An attempt would exceed a cap on submitted minutes; nothing was written."""
 
 
 class StoreUnavailable(SplitError):
-    """The store is locked, full or gone for the moment; nothing was written."""
+    """The store is locked, full or missing just now; nothing was written."""
 
 
 class NoRoom(SplitError):
-    """The disk is full or no process can be started just now; it is nobody's fault and passes."""
+    """The disk is full or no process can be started just now; the same may work later."""
 
 
 class AudioFailed(SplitError):
@@ -151,7 +162,7 @@ class ProviderBusy(ProviderError):
 
 
 class ProviderQuotaSpent(ProviderError):
-    """The owner's credit with the provider is used up; nothing was started."""
+    """The operator's credit with the provider is used up; nothing was started."""
 
 
 class ProviderAuth(ProviderError):
@@ -167,8 +178,16 @@ class ProviderProtocol(ProviderError):
 
 
 class ProviderRefused(ProviderError):
-    """The provider will not or cannot do this very file; others may, so no cooldown."""
+    """The provider will not or cannot do this very file; others may, so it gets no cooldown."""
 
 
 class SubmitUncertain(ProviderError):
-    """The submit's bytes may have arrived without an answer: it must never be sent again."""
+    """The submit may have arrived, though no answer came: it must never be sent again."""
+
+
+class ResultsNotFetched(ProviderError):
+    """Results exist but did not arrive; they may yet, perhaps by other links."""
+
+
+class ResultsUnreachable(ResultsNotFetched):
+    """The server that holds the results is unreachable, which says nothing about them."""

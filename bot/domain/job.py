@@ -51,6 +51,21 @@ From `received` it leads straight to `ready` when the user has the same stems al
 """
 
 
+class DeliveryDifference(StrEnum):
+    """How delivered files differ from the request; stored with the job.
+
+    A word of another version reads as OTHER.
+    """
+
+    LOWER_BIT_RATE = "lower_bit_rate"
+    MP3_INSTEAD = "mp3_instead"
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("other")
+
+
 class Context(StrEnum):
     """The six places in which a reply can stand; they differ in who may edit it and how long."""
 
@@ -150,8 +165,8 @@ class Job:
     provider: str | None = None
     """The provider of the latest attempt."""
     problem: Problem | None = None
-    sent: str | None = None
-    """What the delivered files differ in from what was asked, e.g. a lower bit rate; else None."""
+    sent: DeliveryDifference | None = None
+    """How the delivered files differ from the request; None when they do not."""
     files_expired: bool = False
     digest: str | None = None
     """What tells the user's file from any other, until the job's files expire."""
@@ -211,7 +226,9 @@ class Job:
         """Note that all stems are on disk."""
         return self._to(State.READY, now)
 
-    def delivered(self, now: datetime, *, message_id: int | None, sent: str | None) -> Self:
+    def delivered(
+        self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
+    ) -> Self:
         """Note that the reply shows the stems; `sent` as the field says."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)

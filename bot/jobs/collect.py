@@ -15,7 +15,7 @@ from bot.domain.minutes import Post
 from bot.domain.recipes import Stem
 from bot.jobs.step_result import RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
-from bot.results.fetching import ResultFetcher
+from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
@@ -56,16 +56,17 @@ class CollectStep:
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
 
-        Raises Unfetched when the results did not arrive, and another ProviderError when they are
-        not what was declared.
+        Raises ResultsNotFetched when the results did not arrive, and another ProviderError when
+        they are not what was declared.
         """
+        model = _model_of(provider, attempt.model)
+        files = expected_results(attempt.files, model)
         title = provider.capabilities.title
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
-        fetched = await self._fetching.fetch(job, attempt.files, provider, where.work)
+        fetched = await self._fetching.fetch(job, files, provider, where.work)
         self._line.release(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
-        model = _model_of(provider, attempt.model)
         spools = await self._labels.name(fetched, model, where)
         made = derivations(job.request.recipe, model, frozenset(spools))
         if made is None or not model.stems <= spools.keys():

@@ -10,7 +10,7 @@ from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyU
 from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Job, JobId, State
+from bot.domain.job import DeliveryDifference, Job, JobId, State
 from bot.domain.recipes import OUTPUTS
 from bot.jobs.step_result import Done, RetryAfter, StepResult
 from bot.jobs.termination import Termination
@@ -89,7 +89,9 @@ class DeliverStep:
         log.warning("%s is kept: %s", job.id, why, extra={"job": job.id, "action": "kept"})
         return await self._clear(job.id)
 
-    async def _delivered(self, job: Job, message_id: int | None, sent: str | None) -> Done:
+    async def _delivered(
+        self, job: Job, message_id: int | None, sent: DeliveryDifference | None
+    ) -> Done:
         delivered = job.delivered(self._clock.now(), message_id=message_id, sent=sent)
         await self._jobs.save(delivered, expected=State.READY, reply_is_current=True)
         self._delivery.forget(job.id)

@@ -5,21 +5,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.backoff import backoff_s
 from bot.domain.clock import Clock
-from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
+from bot.domain.errors import (
+    ProviderBusy,
+    ProviderDown,
+    ProviderError,
+    ResultsNotFetched,
+    ResultsUnreachable,
+)
 from bot.domain.job import Job, JobId, State
 from bot.jobs.collect import CollectStep
 from bot.jobs.step_result import RetryAfter, StepResult
 from bot.jobs.termination import cancel_remote
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
-from bot.results.fetching import ResultsNotFetched, ResultsUnreachable
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
 from bot.scheduling.provider_queue import ProviderQueue
-from bot.scheduling.routing import TIMED_OUT, Go
+from bot.scheduling.routing import Go
 from bot.scheduling.throughput import ThroughputEstimator
 from storage.stores.job_store import JobStore
 
@@ -80,12 +85,12 @@ class PollStep:
         attempt = attempts[-1]
         provider = self._providers.get(attempt.provider)
         if provider is None:
-            return await self._give_up(job, attempt, "ProviderRemoved")
+            return await self._give_up(job, attempt, AttemptError.PROVIDER_REMOVED)
         if attempt.state is AttemptState.DONE:
             return await self._collect(job, attempt, provider)
         self._line.restore(attempt.provider, job)
         if attempt.state is not AttemptState.ACCEPTED or attempt.ref is None:
-            return await self._give_up(job, attempt, attempt.error or "Unknown")
+            return await self._give_up(job, attempt, attempt.error or AttemptError.UNKNOWN)
         try:
             answer = await provider.poll(attempt.ref)
         except ProviderError as exc:
@@ -101,9 +106,10 @@ class PollStep:
                 await self._jobs.record(done)
                 return await self._collect(job, done, provider)
             case Failed(refused=refused):
-                return await self._give_up(job, attempt, "Refused" if refused else "Failed")
+                error = AttemptError.REFUSED if refused else AttemptError.FAILED
+                return await self._give_up(job, attempt, error)
             case Lost():
-                return await self._give_up(job, attempt, "Lost")
+                return await self._give_up(job, attempt, AttemptError.LOST)
 
     async def _unanswered(
         self, job: Job, attempts: Sequence[Attempt], provider: Provider, error: ProviderError
@@ -111,12 +117,12 @@ class PollStep:
         """Ask again later; not for ever, where only the owner or a new version can mend it."""
         attempt = attempts[-1]
         self._health.record_failure(attempt.provider, error)
-        log.warning("%s: poll failed: %s", job.id, type(error).__name__)
+        log.warning("%s: poll failed: %s: %s", job.id, AttemptError.of(error), error)
         if not isinstance(error, ProviderBusy | ProviderDown):
             self._vain[job.id] += 1
         if self._vain[job.id] >= MAX_VAIN_POLLS:
-            name = type(error).__name__
-            return await self._give_up(job, attempt, name, AttemptState.ABANDONED)
+            word = AttemptError.of(error)
+            return await self._give_up(job, attempt, word, AttemptState.ABANDONED)
         return await self._wait(job, attempts, provider, None, is_answered=False)
 
     async def _wait(
@@ -135,7 +141,7 @@ class PollStep:
         asked_for = now - self._asked_since.setdefault(job.id, now)
         if elapsed > self._timeout and (is_answered or asked_for > SILENCE):
             await cancel_remote(attempt, self._providers)
-            return await self._give_up(job, attempt, TIMED_OUT, AttemptState.ABANDONED)
+            return await self._give_up(job, attempt, AttemptError.TIMED_OUT, AttemptState.ABANDONED)
         capabilities = provider.capabilities
         self._board.put(
             job.id,
@@ -180,7 +186,7 @@ class PollStep:
         except ProviderError as exc:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
             self._health.record_failure(attempt.provider, exc)
-            return await self._give_up(job, attempt, type(exc).__name__)
+            return await self._give_up(job, attempt, AttemptError.of(exc))
         self._fetches.pop(job.id, None)
         return collected
 
@@ -195,7 +201,7 @@ class PollStep:
         self._fetches[job.id] += 1
         if await self._is_hopeless(job, error):
             self._health.record_failure(attempt.provider, error)
-            return await self._give_up(job, attempt, ResultsNotFetched.__name__)
+            return await self._give_up(job, attempt, AttemptError.of(error))
         is_fresh = await self._ask_for_fresh_links(attempt, provider)
         tries = self._fetches[job.id]
         return RetryAfter(after_s=0.0 if is_fresh and tries == 1 else backoff_s(tries, key=job.id))
@@ -229,7 +235,7 @@ class PollStep:
         self,
         job: Job,
         attempt: Attempt,
-        error: str,
+        error: AttemptError,
         state: AttemptState = AttemptState.FAILED,
     ) -> StepResult:
         now = self._clock.now()

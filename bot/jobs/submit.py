@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from bot.accounts.spend import SpendCaps
-from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.errors import (
     ProviderBusy,
@@ -114,7 +114,7 @@ class SubmitStep:
         provider = self._providers.get(attempt.provider)
         is_harmless = provider is not None and provider.capabilities.is_resubmittable
         state = AttemptState.FAILED if is_harmless else AttemptState.UNCERTAIN
-        settled = attempt.ended(self._clock.now(), state, "Interrupted")
+        settled = attempt.ended(self._clock.now(), state, AttemptError.INTERRUPTED)
         await self._jobs.record(settled)
         return settled
 
@@ -194,7 +194,8 @@ class SubmitStep:
         except asyncio.CancelledError:
             is_hosted = provider.capabilities.is_hosted
             state = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
-            await self._jobs.record(attempt.ended(self._clock.now(), state, "Stopped"))
+            ended = attempt.ended(self._clock.now(), state, AttemptError.STOPPED)
+            await self._jobs.record(ended)
             raise
         self._health.record_success(attempt.provider)
         return await self._accepted(job, attempt, answer)
@@ -233,14 +234,15 @@ class SubmitStep:
 
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
         self._health.record_failure(attempt.provider, error)
-        ended = attempt.ended(self._clock.now(), _state_after(error), type(error).__name__)
+        ended = attempt.ended(self._clock.now(), _state_after(error), AttemptError.of(error))
         await self._write(ended)
         self._line.release(job.id)
         log.warning(
-            "%s: %s did not take it: %s",
+            "%s: %s did not accept it: %s: %s",
             job.id,
             attempt.provider,
-            type(error).__name__,
+            ended.error,
+            error,
             extra={"job": job.id, "action": ended.state.value},
         )
         return RetryAfter()

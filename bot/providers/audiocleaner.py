@@ -1,14 +1,14 @@
 """AudioCleaner: https://audiocleaner.ai, its "AudioSeparation" API.
 
-A task is created with a public address of the song and asked about until it has ended. Both calls
-are answered with HTTP 200 and a `code`; refusals carry an empty `data`. Billed by started minute.
+A task is created with a public address of the song and polled until it ends. Both calls are
+answered with HTTP 200 and a `code`; refusals carry an empty `data`. Billed by started minute.
 The documents spell the key's header `api-key` in every example and `api_key` in one table.
 """
 
 from enum import Enum, auto
 from typing import Final
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import (
@@ -19,7 +19,7 @@ from bot.domain.errors import (
 )
 from bot.domain.recipes import Stem
 from bot.net.api_client import Answer, Json
-from bot.providers.hosted import Hosted, address
+from bot.providers.hosted import Hosted, song_url
 from bot.providers.interface import (
     Accepted,
     Call,
@@ -31,7 +31,7 @@ from bot.providers.interface import (
     Running,
     Source,
 )
-from bot.providers.responses import Wire, meaning, misread, read, scrubbed
+from bot.providers.responses import Wire, protocol_error, read, scrub, status_error
 
 _TASK: Final = "/audio/api/v1/api-keys/separation/task"
 
@@ -57,10 +57,6 @@ class _Task(Wire):
 class _Got(Wire):
     data: _Task
 
-
-_ENVELOPE: Final = TypeAdapter(_Envelope)
-_CREATED: Final = TypeAdapter(_Created)
-_GOT: Final = TypeAdapter(_Got)
 
 _SUCCESS: Final = 100000
 _NOT_FOUND: Final = 101008
@@ -108,6 +104,7 @@ def _single(name: str, stem: Stem) -> Model:
 CAPABILITIES: Final = Capabilities(
     name="audiocleaner",
     title="AudioCleaner",
+    base_url="https://audiocleaner.ai",
     models=(
         Model(
             name="350",
@@ -126,15 +123,13 @@ CAPABILITIES: Final = Capabilities(
         Model(name="501", stems=_RHYTHM, sums_to_song=True),
         Model(name="320", stems=_SIX, sums_to_song=True),
     ),
-    key_setting="AUDIOCLEANER_API_KEY",
 )
 
 
 class AudioCleaner(Hosted):
-    """Creates tasks and asks about them."""
+    """Creates tasks and polls them."""
 
     declared = CAPABILITIES
-    base_url = "https://audiocleaner.ai"
 
     @staticmethod
     def _auth(key: str) -> dict[str, str]:
@@ -142,66 +137,66 @@ class AudioCleaner(Hosted):
 
     async def submit(self, call: Call, source: Source) -> Accepted:
         """Create a task."""
-        task: Json = {"model_type": int(call.model.name), "inputurl": address(source)}
+        task: Json = {"model_type": int(call.model.name), "inputurl": song_url(source)}
         answer = await self._http.submit(f"{_TASK}/create", headers=self._headers, json=task)
         _check(answer, is_submit=True)
-        created = read(_CREATED, answer)
+        created = read(_Created, answer)
         if created is None:
-            raise misread(answer, "a task without a job_id")
+            raise protocol_error(answer, "a task without a job_id")
         return Accepted(RemoteRef(created.data.job_id))
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Ask about a task."""
+        """Ask how a task is doing."""
         answer = await self._http.ask(
             "POST", f"{_TASK}/get", headers=self._headers, json={"job_id": ref}
         )
         if _code(answer) == _NOT_FOUND:
             return Lost()
         _check(answer, is_submit=False)
-        got = read(_GOT, answer)
+        got = read(_Got, answer)
         if got is None:
-            raise misread(answer, "a task without a status")
-        word = got.data.status.strip().lower()
-        match _STATES.get(word):
+            raise protocol_error(answer, "a task without a status")
+        status = got.data.status.strip().lower()
+        match _STATES.get(status):
             case _State.DONE:
                 return Finished(_files(got.data, answer))
             case _State.FAILED:
-                return Failed(word)
+                return Failed(status)
             case _State.RUNNING:
                 return Running()
             case None:
-                return self._running(word)
+                return self._running(status)
 
 
 def _code(answer: Answer) -> int | None:
-    envelope = read(_ENVELOPE, answer)
+    envelope = read(_Envelope, answer)
     return None if envelope is None else envelope.code
 
 
 def _check(answer: Answer, *, is_submit: bool) -> None:
-    """Raise what a refusal means; its code is read before its data, which is empty."""
-    envelope = read(_ENVELOPE, answer)
+    """Raise the error of a refusal; its code is read before its data, which is empty."""
+    envelope = read(_Envelope, answer)
     if envelope is None:
-        raise meaning(answer, is_submit=is_submit)
+        raise status_error(answer, is_submit=is_submit)
     if envelope.code == _SUCCESS:
         return
     error = _REFUSALS.get(envelope.code)
-    text = f"code {envelope.code}: {scrubbed(envelope.message or '')}"
+    text = f"code {envelope.code}: {scrub(envelope.message or '')}"
     if error is ProviderBusy:
         raise ProviderBusy(text, retry_after_s=answer.retry_after_s)
     if error is not None:
         raise error(text)
     if answer.status >= 300:
-        raise meaning(answer, is_submit=is_submit)
-    raise misread(answer, text)
+        raise status_error(answer, is_submit=is_submit)
+    raise protocol_error(answer, text)
 
 
 def _files(task: _Task, answer: Answer) -> tuple[RemoteFile, ...]:
-    """Return the results whose key is a stem, which may be more than the model's own."""
+    """Return the results whose key is a stem, which may be more than the model declares."""
     output = task.output or {}
     files = tuple(
         RemoteFile(url, _STEMS[key]) for key, url in output.items() if url and key in _STEMS
     )
     if not files:
-        raise misread(answer, "success without results")
+        raise protocol_error(answer, "success without results")
     return files

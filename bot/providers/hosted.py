@@ -1,4 +1,4 @@
-"""What adapters of hosted services share: set-up, the file's address, fetching, unknown words."""
+"""What adapters of hosted services share: set-up, the song's address, fetching, unknown words."""
 
 import logging
 from pathlib import Path
@@ -11,7 +11,7 @@ from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
 from bot.net.api_client import ApiClient, Timeouts
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.providers.interface import Capabilities, ProviderContext, Running, Source
-from bot.providers.responses import scrubbed
+from bot.providers.responses import scrub
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +21,9 @@ _MAX_WORDS: Final = 20
 
 
 class Hosted:
-    """Base of adapters whose service has a key, takes an address and gives addresses."""
+    """Base of adapters whose service has a key, accepts an address and returns addresses."""
 
     declared: ClassVar[Capabilities]
-    base_url: ClassVar[str]
     timeouts: ClassVar[Timeouts] = Timeouts()
 
     def __init__(
@@ -38,12 +37,12 @@ class Hosted:
 
     @classmethod
     def create(cls, context: ProviderContext) -> Self | None:
-        """Build it from `<NAME>_API_KEY` and `<NAME>_BASE_URL`; None without a key."""
-        name = cls.declared.name.upper()
-        api_key = context.secret(f"{name}_API_KEY")
+        """Build it from the settings that its capabilities name; None without a key."""
+        declared = cls.declared
+        api_key = context.secret(declared.key_setting)
         if api_key is None:
             return None
-        base_url = context.setting(f"{name}_BASE_URL") or cls.base_url
+        base_url = context.setting(declared.base_url_setting) or declared.base_url
         return cls(
             http=context.api(base_url, timeouts=cls.timeouts),
             api_key=api_key,
@@ -61,7 +60,7 @@ class Hosted:
         return {"Authorization": f"Bearer {key}"}
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Bring one result into the file `into`, without the key: its address is signed."""
+        """Write one result to the file `into`, without sending the key: its address is signed."""
         try:
             await self._downloads.fetch(
                 file.address,
@@ -79,19 +78,19 @@ class Hosted:
         raise NotImplementedError
 
     async def aclose(self) -> None:
-        """Release connections; the downloads belong to whoever made them."""
+        """Release connections; the downloads belong to the caller."""
         await self._http.aclose()
 
     def _running(self, word: str) -> Running:
-        """Count a word that no document explains as running, until the attempt's deadline."""
+        """Count an undocumented status word as running, until the attempt's deadline."""
         if word not in self._unknown_words and len(self._unknown_words) < _MAX_WORDS:
             self._unknown_words.add(word)
-            log.warning("%s: unknown status %s", type(self).__name__, scrubbed(word))
+            log.warning("%s: unknown status %s", type(self).__name__, scrub(word))
         return Running()
 
 
-def address(source: Source) -> str:
-    """Return where the service can fetch the song. Raises ProviderRefused when nowhere."""
+def song_url(source: Source) -> str:
+    """Return where the service can fetch the song. Raises ProviderRefused if it has no address."""
     if source.url is None:
-        raise ProviderRefused("takes an address only, and the file has none")
+        raise ProviderRefused("accepts an address only, and the file has none")
     return source.url

@@ -21,7 +21,7 @@ from bot.net.transport import GuardedTransport
 class Model:
     """One thing a provider can be asked to do, and the stems that come back.
 
-    Plans are derived from these declarations alone (services/plans.py). Order matters: the
+    Plans are derived from these declarations alone (scheduling/plans.py). Order matters: the
     first declared model that reaches a recipe serves it.
     """
 
@@ -36,12 +36,20 @@ class Model:
     subtractable: bool = False
     """A stem is clean enough to be subtracted from the song, after delay and gain are fitted."""
     is_basic: bool = False
-    """Quality below what users expect of the recipe; said so where it is offered."""
+    """Quality below what users expect of the recipe; users are told where it is offered."""
+
+    @property
+    def results(self) -> frozenset[Stem]:
+        """Every stem that an answer may hold."""
+        return self.stems | self.may_add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider declares about itself; routing reads nothing else."""
+    """What a provider declares about itself; routing reads nothing else.
+
+    Its settings are named after it: `AUDIOCLEANER_API_KEY` and `AUDIOCLEANER_BASE_URL`.
+    """
 
     name: str
     """What users type and the database stores, like `audiocleaner`."""
@@ -49,30 +57,44 @@ class Capabilities:
     """What users read, like `AudioCleaner`."""
     models: tuple[Model, ...]
     is_hosted: bool = True
-    """Work leaves this machine and may cost the owner money."""
+    """Work leaves this machine and may cost the operator money."""
+    base_url: str = ""
+    """Where a hosted service answers, unless its setting names another address."""
     is_resubmittable: bool = False
     """A submit may be repeated without cost or harm; only true of providers in this process."""
     can_cancel: bool = False
     is_synchronous: bool = False
     """The submit's answer is the result, so it may take minutes."""
     concurrency: int = 4
-    """Attempts at a time; more jobs wait in line."""
+    """Attempts at a time; further jobs wait in its queue."""
     poll_interval_s: float = 4.0
     gives_spools: bool = False
-    """What `fetch` brings is decoded already, in the format of `Source.mixture`."""
-    key_setting: str | None = None
-    """The setting that holds the key, like `AUDIOCLEANER_API_KEY`."""
+    """What `fetch` writes is decoded already, in the format of `Source.mixture`."""
+
+    @property
+    def key_setting(self) -> str:
+        """The setting that holds a hosted provider's key."""
+        return f"{self._prefix}_API_KEY"
+
+    @property
+    def base_url_setting(self) -> str:
+        """The setting that replaces `base_url`."""
+        return f"{self._prefix}_BASE_URL"
+
+    @property
+    def _prefix(self) -> str:
+        return self.name.upper().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The song, in the ways in which a provider may take it."""
+    """The song, in the forms a provider may take."""
 
     mixture: Path
     """Decoded: interleaved float32 little-endian stereo at 44.1 kHz."""
     frames: int
     url: str | None
-    """Where a hosted provider can fetch the user's file; None when no address would work."""
+    """Where a hosted provider can fetch the user's file; None when no address works."""
 
     @property
     def duration_s(self) -> float:
@@ -92,7 +114,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider works on it; poll `ref`."""
+    """The provider is working on it; poll `ref`."""
 
     ref: RemoteRef
 
@@ -106,14 +128,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished; `fraction` from 0 to 1 where the provider tells."""
+    """Not finished; `fraction` from 0 to 1 where the provider reports it."""
 
     fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The provider gave up; `refused` when the reason is this very file."""
+    """The provider gave up; `refused` when this very file is the reason."""
 
     detail: str
     refused: bool = False
@@ -121,7 +143,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The provider does not know the reference any more."""
+    """The provider no longer knows the reference."""
 
 
 class Provider(Protocol):
@@ -129,27 +151,27 @@ class Provider(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it declares; constant for the life of the object."""
+        """What it declares; constant for the object's lifetime."""
         ...
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
-        """Send the song. Sent once: raises SubmitUncertain when the bytes may have arrived.
+        """Send the song, once. Raises SubmitUncertain when the bytes may have arrived.
 
         An answer that cannot be understood is ProviderProtocol, and counts as uncertain too. Any
-        other ProviderError says that provably nothing was started.
+        other ProviderError states that nothing was started.
         """
         ...
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Ask how an accepted attempt does; safe to repeat. Raises ProviderError."""
+        """Return the status of an accepted attempt; safe to repeat. Raises ProviderError."""
         ...
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Bring one result into the file `into`; safe to repeat. Raises ProviderError."""
+        """Write one result to the file `into`; safe to repeat. Raises ProviderError."""
         ...
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop an accepted attempt, where `can_cancel` is declared; else never called."""
+        """Stop an accepted attempt; called only where `can_cancel` is declared."""
         ...
 
     async def aclose(self) -> None:
@@ -159,7 +181,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """What a provider is built from: its settings, and the only way out it should use.
+    """What a provider is built from: its settings, and the only network access it should use.
 
     A package adds a provider by an entry point in the group `stemcord.providers`: its name is the
     provider's, its object a `Factory`. Once installed and named in `STEMCORD_PROVIDERS`, it is
@@ -173,21 +195,26 @@ class ProviderContext:
     """Shared by all; a provider does not close it."""
     clock: Clock
     max_result_bytes: int
-    """More than the longest allowed song takes as one uncompressed stem."""
+    """More than the longest allowed song needs as one uncompressed stem."""
+    on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
+    """Called with every secret that is handed out, so that the log can redact it."""
 
     def setting(self, name: str) -> str | None:
         """Return a setting; None when it is missing or blank."""
         return self.settings.get(name, "").strip() or None
 
     def secret(self, name: str) -> SecretStr | None:
-        """Return a setting that no log may show."""
+        """Return a setting that must not be logged; None when it is missing or blank."""
         value = self.setting(name)
-        return None if value is None else SecretStr(value)
+        if value is None:
+            return None
+        self.on_secret(value)
+        return SecretStr(value)
 
     def api(
         self, base_url: str, *, timeouts: Timeouts | None = None, parallel: int = 8
     ) -> ApiClient:
-        """Return a client for the API at `base_url`, an address that the owner set or accepts."""
+        """Return a client for the API at `base_url`, which the operator set or accepts."""
         return ApiClient(
             base_url=base_url,
             transport=self.transport.trusting(base_url),
@@ -198,9 +225,9 @@ class ProviderContext:
 
 
 Factory = Callable[[ProviderContext], Provider | None]
-"""Builds a provider; None when its settings are missing. What it raises leaves it out."""
+"""Builds a provider; None when its settings are missing. One that raises is left out."""
 
 
 def names(providers: Sequence[Provider]) -> tuple[str, ...]:
-    """Return the providers' names in their order of preference."""
+    """Return the providers' names, in order of preference."""
     return tuple(provider.capabilities.name for provider in providers)

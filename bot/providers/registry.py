@@ -1,7 +1,7 @@
-"""Which providers there are, and building those that the owner's settings name.
+"""Which providers there are, and building those that the operator's settings name.
 
-Built-in ones are listed here; others come from installed packages, through the entry-point group
-`stemcord.providers` (what they are called with is described at base.ProviderContext).
+Built-in hosted ones are listed here and describe themselves; others come from installed packages,
+through the entry-point group `stemcord.providers` (see `ProviderContext`).
 """
 
 import logging
@@ -12,6 +12,7 @@ from typing import Final
 
 from bot.providers.audiocleaner import AudioCleaner
 from bot.providers.finevoice import FineVoice
+from bot.providers.hosted import Hosted
 from bot.providers.interface import Factory, Provider, ProviderContext
 from bot.providers.soundverse import Soundverse
 
@@ -19,34 +20,24 @@ log = logging.getLogger(__name__)
 
 GROUP: Final = "stemcord.providers"
 
-
-@dataclass(frozen=True, slots=True)
-class BuiltIn:
-    """A hosted provider that comes with Stemcord."""
-
-    factory: Factory
-    key_setting: str
-
-
-BUILT_IN: Final[Mapping[str, BuiltIn]] = {
-    "audiocleaner": BuiltIn(AudioCleaner.create, "AUDIOCLEANER_API_KEY"),
-    "finevoice": BuiltIn(FineVoice.create, "FINEVOICE_API_KEY"),
-    "soundverse": BuiltIn(Soundverse.create, "SOUNDVERSE_API_KEY"),
+BUILT_IN: Final[Mapping[str, type[Hosted]]] = {
+    adapter.declared.name: adapter for adapter in (AudioCleaner, FineVoice, Soundverse)
 }
+"""The hosted providers that come with Stemcord, by name."""
 
 
 class UnknownProvider(ValueError):
-    """A name that nothing installed answers to; its text is a sentence for the owner."""
+    """A name that no provider has; its text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What came of the owner's list."""
+class ProviderSet:
+    """What came of the operator's list."""
 
     providers: tuple[Provider, ...]
     """In order of preference."""
     left_out: Mapping[str, str]
-    """By name, why; half a sentence for the owner."""
+    """By name, why; half a sentence for the operator."""
 
 
 def build(
@@ -55,10 +46,10 @@ def build(
     *,
     ready: Mapping[str, Provider],
     installed: Iterable[EntryPoint] | None = None,
-) -> Built:
+) -> ProviderSet:
     """Build the named providers; `ready` holds those that the caller has made, like `local`.
 
-    One that cannot be built is left out and logged. Raises UnknownProvider.
+    A provider that cannot be built is left out and logged. Raises UnknownProvider.
     """
     points = _by_name(entry_points(group=GROUP) if installed is None else installed, ready)
     _check_names(order, {*BUILT_IN, *ready, *points})
@@ -71,7 +62,7 @@ def build(
             log.warning("%s is left out: %s", name, made)
         else:
             built.append(made)
-    return Built(tuple(built), left_out)
+    return ProviderSet(tuple(built), left_out)
 
 
 def _by_name(
@@ -99,8 +90,8 @@ def _make(
 ) -> Provider | str:
     """Return the provider, or why there is none."""
     if name in BUILT_IN:
-        built_in = BUILT_IN[name]
-        return built_in.factory(context) or f"{built_in.key_setting} is not set"
+        adapter = BUILT_IN[name]
+        return adapter.create(context) or f"{adapter.declared.key_setting} is not set"
     if len(points[name]) > 1:
         return "several installed packages offer it"
     return _from_package(points[name][0], context)
@@ -112,7 +103,7 @@ def _from_package(point: EntryPoint, context: ProviderContext) -> Provider | str
         provider = factory(context)
         declared = None if provider is None else provider.capabilities.name
     except Exception:
-        # A stranger's package may raise anything, and must not keep the bot from starting.
+        # A third-party package may raise anything, and must not keep the bot from starting.
         log.exception("the package behind %s (%s) is broken", point.name, point.value)
         return "its package is broken"
     if provider is None:

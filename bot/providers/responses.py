@@ -1,11 +1,13 @@
-"""Reading a vendor's answer: wire models, what a bare status means, and texts fit for a log."""
+"""Reading a vendor's answer: wire models, what a bare status means, and texts safe to log."""
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from bot.domain.attempt import RemoteFile
 from bot.domain.errors import (
     ProviderAuth,
     ProviderBusy,
@@ -16,14 +18,15 @@ from bot.domain.errors import (
     SubmitUncertain,
 )
 from bot.net.api_client import Answer
+from bot.providers.interface import Model
 
 log = logging.getLogger(__name__)
 
-Read = TypeVar("Read")
+T = TypeVar("T")
 
 _WORD: Final = re.compile(r'[^\[\]{}:,"\s]+')
 _ADDRESS_OR_KEY: Final = re.compile(r"\S*[/=?&%@\\]\S*|(?=\S*\d)\S{10,}|\S{25,}")
-_SHOWN: Final = 160
+_MAX_LOGGED: Final = 160
 
 
 class Wire(BaseModel):
@@ -32,16 +35,17 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-def read(shape: TypeAdapter[Read], answer: Answer) -> Read | None:
-    """Return the body in this shape, or None when it has another one."""
+def read(shape: type[T] | TypeAdapter[T], answer: Answer) -> T | None:
+    """Return the body parsed as `shape`, or None when it does not match."""
+    adapter = shape if isinstance(shape, TypeAdapter) else TypeAdapter(shape)
     try:
-        return shape.validate_json(answer.text)
+        return adapter.validate_json(answer.text)
     except ValidationError:
         return None
 
 
-def meaning(answer: Answer, *, is_submit: bool) -> ProviderError:
-    """Return what an answer says by its status alone, for when its body says nothing."""
+def status_error(answer: Answer, *, is_submit: bool) -> ProviderError:
+    """Return the error that the HTTP status alone stands for, when the body adds nothing."""
     text = f"status {answer.status}"
     match answer.status:
         case 401 | 403:
@@ -53,23 +57,30 @@ def meaning(answer: Answer, *, is_submit: bool) -> ProviderError:
         case 503 if answer.retry_after_s is not None:
             return ProviderBusy(text, retry_after_s=answer.retry_after_s)
         case status if status == 408 or status >= 500:
-            # A gateway says this also when it lost the service behind it in the middle of a call.
+            # A gateway also answers this when it lost the service behind it midway.
             return SubmitUncertain(text) if is_submit else ProviderDown(text)
         case _:
-            return misread(answer, text)
+            return protocol_error(answer, text)
 
 
-def misread(answer: Answer, what: str) -> ProviderProtocol:
-    """Log the outline of an answer that the documents do not allow, and return the error."""
+def protocol_error(answer: Answer, what: str) -> ProviderProtocol:
+    """Log the outline of an answer that the vendor's documents do not allow; return the error."""
     log.warning("not understood: %s: %s", what, outline(answer.text))
     return ProviderProtocol(what)
 
 
+def check_results(files: Sequence[RemoteFile], model: Model, answer: Answer) -> None:
+    """Raise ProviderProtocol for more results than the model declares."""
+    if len(files) > len(model.results):
+        what = f"{len(files)} results where {model.name} declares {len(model.results)}"
+        raise protocol_error(answer, what)
+
+
 def outline(body: str) -> str:
-    """Return a body's punctuation, each word of it replaced: for a log, which its data is not."""
-    return _WORD.sub("…", body[:2000])[:_SHOWN]
+    """Return a body's punctuation with every word replaced, safe to log."""
+    return _WORD.sub("…", body[:2000])[:_MAX_LOGGED]
 
 
-def scrubbed(message: str) -> str:
-    """Return a vendor's message without what looks like an address or a key, on one short line."""
-    return " ".join(_ADDRESS_OR_KEY.sub("…", message).split())[:_SHOWN]
+def scrub(message: str) -> str:
+    """Return a vendor's message on one short line, without anything like an address or a key."""
+    return " ".join(_ADDRESS_OR_KEY.sub("…", message).split())[:_MAX_LOGGED]

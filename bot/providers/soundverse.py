@@ -1,8 +1,8 @@
 """Soundverse: https://help.soundverse.ai, "Stem Separation API - v1".
 
 One synchronous call: its answer is the list of results and may take minutes, so the submit is the
-work, and a broken connection leaves it uncertain. The documents name no HTTP status for errors:
-the body is read first. They name no prices either: where two calls reach a recipe, the one with
+work, and a broken connection leaves it uncertain. The documents give no HTTP status for errors:
+the body is read first. They give no prices either: where two calls reach a recipe, the one with
 fewer results is declared first, so a single instrument comes from `instruments`.
 """
 
@@ -14,9 +14,16 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError, ProviderRefused, SubmitUncertain
 from bot.domain.recipes import Stem
 from bot.net.api_client import Answer, Timeouts
-from bot.providers.hosted import Hosted, address
+from bot.providers.hosted import Hosted, song_url
 from bot.providers.interface import Call, Capabilities, Finished, Lost, Model, Source
-from bot.providers.responses import Wire, meaning, misread, read, scrubbed
+from bot.providers.responses import (
+    Wire,
+    check_results,
+    protocol_error,
+    read,
+    scrub,
+    status_error,
+)
 
 
 class _Audio(Wire):
@@ -25,7 +32,7 @@ class _Audio(Wire):
 
 
 class _Refusal(Wire):
-    """Moderation texts of its text-to-music tools; here: not this file, not here."""
+    """Moderation texts of its text-to-music tools; here they refuse this file."""
 
     success: Literal[False]
     message: str = ""
@@ -36,20 +43,19 @@ class _Failure(Wire):
 
 
 _RESULTS: Final = TypeAdapter(list[_Audio])
-_REFUSAL: Final = TypeAdapter(_Refusal)
-_FAILURE: Final = TypeAdapter(_Failure)
 
 _BAND: Final = frozenset({Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER})
 _STEMS: Final = {stem.value: stem for stem in _BAND | {Stem.VOCALS}}
 
-_ABOUT_THE_OWNER: Final = frozenset({401, 402, 429})
-"""Statuses that are about the key, the credit or the rate, whatever the body says."""
-_SAY_IT_ALL: Final = frozenset({403, 404, 405, 503})
+_OPERATOR_STATUSES: Final = frozenset({401, 402, 429})
+"""About the key, the credit or the rate, whatever the body says."""
+_PLAIN_STATUSES: Final = frozenset({403, 404, 405, 503})
 """Statuses to which a `detail` adds nothing."""
 
 CAPABILITIES: Final = Capabilities(
     name="soundverse",
     title="Soundverse",
+    base_url="https://api.soundverse.ai",
     models=(
         Model(name="vocals", stems=frozenset({Stem.VOCALS})),
         Model(name="instruments", stems=_BAND, sums_to_instrumental=True),
@@ -57,7 +63,6 @@ CAPABILITIES: Final = Capabilities(
     ),
     is_synchronous=True,
     concurrency=2,
-    key_setting="SOUNDVERSE_API_KEY",
 )
 
 
@@ -65,7 +70,6 @@ class Soundverse(Hosted):
     """Sends a song and waits for its stems."""
 
     declared = CAPABILITIES
-    base_url = "https://api.soundverse.ai"
     timeouts = Timeouts(read_s=900.0, total_s=960.0)
 
     async def submit(self, call: Call, source: Source) -> Finished:
@@ -73,7 +77,7 @@ class Soundverse(Hosted):
         answer = await self._http.submit(
             f"/v1/generate/stem-separation/{call.model.name}",
             headers=self._headers,
-            json={"audioUrl": address(source)},
+            json={"audioUrl": song_url(source)},
         )
         results = read(_RESULTS, answer)
         if results is None:
@@ -81,25 +85,26 @@ class Soundverse(Hosted):
         files = tuple(
             RemoteFile(each.url, _STEMS[name])
             for each in results
-            if (name := each.name.strip().lower()) in _STEMS
+            if _STEMS.get(name := each.name.strip().lower()) in call.model.results
         )
         if not files:
-            raise misread(answer, "an answer without results")
+            raise protocol_error(answer, "an answer without results")
+        check_results(files, call.model, answer)
         return Finished(files)
 
     async def poll(self, ref: RemoteRef) -> Lost:
-        """Know nothing: the service gives no references."""
+        """Return Lost: the service has no references."""
         return Lost()
 
 
 def _error(answer: Answer) -> ProviderError:
-    if answer.status in _ABOUT_THE_OWNER:
-        return meaning(answer, is_submit=True)
-    refusal = read(_REFUSAL, answer)
+    if answer.status in _OPERATOR_STATUSES:
+        return status_error(answer, is_submit=True)
+    refusal = read(_Refusal, answer)
     if refusal is not None:
-        return ProviderRefused(scrubbed(refusal.message))
-    if read(_FAILURE, answer) is None or answer.status in _SAY_IT_ALL:
-        return meaning(answer, is_submit=True)
+        return ProviderRefused(scrub(refusal.message))
+    if read(_Failure, answer) is None or answer.status in _PLAIN_STATUSES:
+        return status_error(answer, is_submit=True)
     if answer.status == 422:
         return ProviderRefused("the address of the file was not accepted")
     # The generation began and failed; what that cost is not known.

@@ -8,10 +8,17 @@ from pathlib import Path
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.domain.attempt import RemoteFile
-from bot.domain.errors import ProviderDown, ProviderError, Rejected
+from bot.domain.errors import (
+    ProviderDown,
+    ProviderError,
+    ProviderProtocol,
+    Rejected,
+    ResultsNotFetched,
+    ResultsUnreachable,
+)
 from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
-from bot.providers.interface import Provider
+from bot.providers.interface import Model, Provider
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +30,15 @@ SLACK_S = 1.0
 """Encoders add up to a frame at either end and a resampler a few samples."""
 
 
-class ResultsNotFetched(ProviderError):
-    """Results that exist but did not arrive; they may yet, perhaps by other links."""
+def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
+    """Return the results that the model declares, and those without a name.
 
-
-class ResultsUnreachable(ResultsNotFetched):
-    """Whoever holds the results is out of reach just now, which says nothing about them."""
+    Raises ProviderProtocol for more than it declares: each one would be fetched.
+    """
+    expected = tuple(file for file in files if file.stem is None or file.stem in model.results)
+    if len(expected) > len(model.results):
+        raise ProviderProtocol(f"{len(files)} results, {len(model.results)} declared")
+    return expected
 
 
 class ResultFetcher:
@@ -40,7 +50,7 @@ class ResultFetcher:
     async def fetch(
         self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
     ) -> Fetched:
-        """Return every result as a spool in `work`. Raises Unfetched, or Away."""
+        """Return every result as a spool in `work`. Raises ResultsNotFetched."""
         spools = await gather_or_raise(
             self._fetch_one(job, file, provider, work / f"result-{number}.f32")
             for number, file in enumerate(files)

@@ -6,6 +6,7 @@ Kept apart from retry (same call again) and fallback (next provider), as LiteLLM
 from collections import deque
 from dataclasses import dataclass, field
 
+from bot.domain.attempt import AttemptError
 from bot.domain.clock import Clock
 from bot.domain.errors import (
     ProviderAuth,
@@ -22,14 +23,12 @@ COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
 """For what only the owner can mend: a wrong key, a suspended account, no credit."""
 
-_OWNERS_BUSINESS = frozenset({ProviderAuth.__name__, ProviderQuotaSpent.__name__})
-
 
 @dataclass(slots=True)
 class _Record:
     calls: deque[tuple[float, bool]] = field(default_factory=deque)
     rests_until: float = 0.0
-    cause: str | None = None
+    cause: AttemptError | None = None
 
 
 class CircuitBreaker:
@@ -43,13 +42,14 @@ class CircuitBreaker:
         """Return the seconds that `provider` still rests; 0 when it may be called."""
         return max(0.0, self._of(provider).rests_until - self._clock.monotonic())
 
-    def cause(self, provider: str) -> str | None:
-        """Return the class of the error it rests for, or None when it does not rest."""
+    def cause(self, provider: str) -> AttemptError | None:
+        """Return why it rests, or None when it does not."""
         return self._of(provider).cause if self.cooldown_s(provider) else None
 
     def needs_operator(self, provider: str) -> bool:
         """Whether it rests for what waiting does not mend."""
-        return self.cause(provider) in _OWNERS_BUSINESS
+        cause = self.cause(provider)
+        return cause is not None and cause.needs_operator
 
     def record_success(self, provider: str) -> None:
         """Note an answer as it should be."""
@@ -87,4 +87,4 @@ class CircuitBreaker:
     def _rest(self, provider: str, seconds: float, error: ProviderError) -> None:
         record = self._of(provider)
         record.rests_until = max(record.rests_until, self._clock.monotonic() + seconds)
-        record.cause = type(error).__name__
+        record.cause = AttemptError.of(error)

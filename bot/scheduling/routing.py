@@ -4,19 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.attempt import MAX_LOCAL_STARTS, Attempt, AttemptState
+from bot.domain.attempt import MAX_LOCAL_STARTS, Attempt, AttemptError, AttemptState
 from bot.domain.backoff import backoff_s
-from bot.domain.errors import Problem, ProviderBusy, Reason
+from bot.domain.errors import Problem, Reason
 from bot.domain.job import Request
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Plan, plan
 
 MAX_NOT_SENT = 3
 """Tries at one provider that provably sent nothing before everyone else is preferred to it."""
-TIMED_OUT = "TimedOut"
-"""What an attempt says when its deadline ended it."""
-BUSY = ProviderBusy.__name__
-"""What an attempt says when the provider was at a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +134,8 @@ def _options(
         if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
             continue
         # Who is busy is no less likely to have time again: it rests, and that is enough.
-        vain = [at for at in own if at.state is AttemptState.NOT_SENT and at.error != BUSY]
+        not_sent = [each for each in own if each.state is AttemptState.NOT_SENT]
+        vain = [each for each in not_sent if each.error is not AttemptError.BUSY]
         yield _Option(
             plan=made,
             cooldown_s=each.cooldown_s,
@@ -169,7 +166,7 @@ def _why_nobody(
     candidates: Sequence[Candidate], choice: str | None, attempts: Sequence[Attempt]
 ) -> Problem:
     if attempts:
-        timed_out = attempts[-1].error == TIMED_OUT
+        timed_out = attempts[-1].error is AttemptError.TIMED_OUT
         return Problem(Reason.TIMED_OUT) if timed_out else _gave_up(candidates, choice)
     if all(not each.can_reach_file for each in candidates):
         return Problem(Reason.DOWNLOAD_FAILED)

@@ -5,9 +5,20 @@ from datetime import UTC, datetime
 from sqlite3 import Row
 from typing import overload
 
-from bot.domain.attempt import Attempt, AttemptState, RemoteFile, RemoteRef
+from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Context, Entry, Job, JobId, Reply, Request, Source, State, UserId
+from bot.domain.job import (
+    Context,
+    DeliveryDifference,
+    Entry,
+    Job,
+    JobId,
+    Reply,
+    Request,
+    Source,
+    State,
+    UserId,
+)
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 
 Values = dict[str, int | str | None]
@@ -29,7 +40,7 @@ def job_of(row: Row) -> Job:
         minutes=row["minutes"],
         provider=row["provider"],
         problem=_problem_of(row),
-        sent=row["sent"],
+        sent=DeliveryDifference(row["sent"]) if row["sent"] is not None else None,
         files_expired=bool(row["files_expired"]),
         digest=row["digest"],
         repeat_of=JobId(row["repeat_of"]) if row["repeat_of"] is not None else None,
@@ -151,7 +162,7 @@ def attempt_of(row: Row) -> Attempt:
             RemoteFile(address, Stem(stem) if stem is not None else None)
             for address, stem in json.loads(row["files"])
         ),
-        error=row["error"],
+        error=AttemptError(row["error"]) if row["error"] is not None else None,
     )
 
 

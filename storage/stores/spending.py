@@ -7,7 +7,7 @@ from datetime import datetime
 
 from aiosqlite import Connection
 
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
 from storage.database.connection import Database
@@ -50,9 +50,9 @@ class ProviderUsage:
 
 @dataclass(frozen=True, slots=True)
 class LatestAttempt:
-    """How a provider's latest attempt ended: the class of the error, or None."""
+    """How a provider's latest attempt ended; without an error, or not yet, with None."""
 
-    error: str | None
+    error: AttemptError | None
     at: datetime
 
 
@@ -83,9 +83,13 @@ def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, L
     """Return by provider how it answered last, if it did since then."""
     rows = conn.execute(_LATEST, (seconds(since),))
     return {
-        row["provider"]: LatestAttempt(row["error"], time_of(int(row["updated_at"])))
+        row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))
         for row in rows
     }
+
+
+def _error_of(row: sqlite3.Row) -> AttemptError | None:
+    return None if row["error"] is None else AttemptError(row["error"])
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:

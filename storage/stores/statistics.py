@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.domain.attempt import AttemptError
 from bot.domain.errors import Reason
 from bot.domain.job import State
 from bot.domain.minutes import Period
@@ -62,7 +63,7 @@ class Statistics:
         rows = await self._db.read(_REASONS, (seconds(since), limit))
         return [(Reason(row["reason"]), row["jobs"]) for row in rows]
 
-    async def errors(self, since: datetime, limit: int) -> list[tuple[str, str, int]]:
+    async def errors(self, since: datetime, limit: int) -> list[tuple[str, AttemptError, int]]:
         """Return provider and error of attempts since then, the most frequent first."""
         rows = await self._db.read(_ERRORS, (seconds(since), limit))
-        return [(row["provider"], row["error"], row["attempts"]) for row in rows]
+        return [(row["provider"], AttemptError(row["error"]), row["attempts"]) for row in rows]

@@ -112,6 +112,18 @@ VENDOR = Vendor(
             body={"status": 200, "urls": [f"{CDN}/a_reverb.wav", f"{CDN}/a_no_reverb.wav"]},
             expected=Finished((RemoteFile(f"{CDN}/a_no_reverb.wav", Stem.DRY),)),
         ),
+        "three nameless where two are declared": Case(
+            body={"status": 200, "urls": [f"{CDN}/{number}.mp3" for number in range(3)]},
+            expected=ProviderProtocol,
+        ),
+        "thousands of results": Case(
+            body={"status": 200, "urls": [f"{CDN}/{number}.mp3" for number in range(20_000)]},
+            expected=ProviderProtocol,
+        ),
+        "thousands of results beside the declared ones": Case(
+            body={"status": 200, "urls": [VOCALS, NO_VOCALS, *(f"{CDN}/{n}" for n in range(9000))]},
+            expected=PAIR,
+        ),
         "invalid": Case(body={"detail": []}, status=422, expected=ProviderRefused),
         "invalid in the body": Case(body=failing(422), expected=ProviderRefused),
         "failed": Case(body=failing(500), expected=SubmitUncertain),

@@ -41,6 +41,12 @@ VENDOR = Vendor(
         ),
         "all stems": Case(model="all-stems", body=audio(*NAMES), expected=files(*NAMES)),
         "a stem of an unknown name": Case(body=audio("Kazoo", "VOCALS"), expected=files("VOCALS")),
+        "more stems than the model declares": Case(
+            model="vocals", body=audio(*NAMES), expected=files("vocals")
+        ),
+        "thousands of results of one name": Case(
+            model="vocals", body=audio(*["vocals"] * 10_000), expected=ProviderProtocol
+        ),
         "only unknown names": Case(body=audio("Kazoo"), expected=ProviderProtocol),
         "nothing": Case(body=[], expected=ProviderProtocol),
         "no address": Case(body=[{"audioName": "vocals"}], expected=ProviderProtocol),

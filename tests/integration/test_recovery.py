@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
     NoRoom,
@@ -215,7 +215,7 @@ async def test_a_task_that_can_no_longer_be_asked_about_is_left_for_the_next_pro
     done = await harness.until((await harness.split()).id)
     assert (done.state, done.provider) == (State.DELIVERED, "second")
     [left, _] = await harness.jobs.attempts(done.id)
-    assert (left.state, left.error) == (AttemptState.ABANDONED, type(error).__name__)
+    assert (left.state, left.error) == (AttemptState.ABANDONED, AttemptError.of(error))
     assert len(first.submits) == 1
     await harness.close()
 
@@ -238,7 +238,7 @@ async def test_an_attempt_over_its_deadline_is_abandoned_after_one_more_poll(
     assert failed.problem is not None
     assert failed.problem.reason is Reason.TIMED_OUT
     [attempt] = await harness.jobs.attempts(job.id)
-    assert (attempt.state, attempt.error) == (AttemptState.ABANDONED, "TimedOut")
+    assert (attempt.state, attempt.error) == (AttemptState.ABANDONED, AttemptError.TIMED_OUT)
     assert (await harness.usage()).left == 60
 
 

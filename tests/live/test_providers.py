@@ -23,7 +23,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture(params=BUILT_IN.values(), ids=list(BUILT_IN))
 def provider(request):
     way = GuardedTransport(trusted=TrustedHosts())
-    made = request.param.factory(
+    made = request.param.create(
         ProviderContext(
             settings=os.environ,
             transport=way,
@@ -33,7 +33,7 @@ def provider(request):
         )
     )
     if made is None:
-        pytest.skip(f"{request.param.key_setting} is not set")
+        pytest.skip(f"{request.param.declared.key_setting} is not set")
     return made
 
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 from sandbox.server import Sandbox
-from tests.chaos.services import Script
 from tests.chaos.harness import open_harness
+from tests.chaos.services import Script
 from tests.page.conftest import Opener, Visit
 from tests.page.words import Reader, words_of
 

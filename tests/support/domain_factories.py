@@ -7,7 +7,17 @@ from itertools import count
 
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
+from bot.domain.job import (
+    Context,
+    DeliveryDifference,
+    Job,
+    JobId,
+    Reply,
+    Request,
+    Source,
+    State,
+    UserId,
+)
 from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Void
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
@@ -138,7 +148,12 @@ def _way_to(state: State, held: Job) -> list[Step]:
         State.READY: [submitting, processing, ready],
         State.DELIVERED: [
             *(submitting, processing, ready),
-            (lambda job: job.delivered(NOW, message_id=21, sent="lower_bit_rate"), None),
+            (
+                lambda job: job.delivered(
+                    NOW, message_id=21, sent=DeliveryDifference.LOWER_BIT_RATE
+                ),
+                None,
+            ),
         ],
         State.KEPT: [submitting, processing, ready, (lambda job: job.kept(NOW), None)],
         State.FAILED: [(lambda job: job.failed(NOW, PROBLEM), Void(held.id))],

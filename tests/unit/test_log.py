@@ -165,3 +165,18 @@ def test_uncaught_errors_and_warnings_are_redacted_too(log_format: str):
     assert "RuntimeError: with [redacted]" in done.stderr
     assert "about [redacted]" in done.stderr
     assert "k-12345678" not in done.stderr
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_a_secret_that_becomes_known_later_is_redacted_from_then_on(log_format: str):
+    done = run_configured(
+        """
+        from bot.log import add_secret
+        add_secret("s3cr3t-of-a-package")
+        logging.getLogger("bot.x").info("sent s3cr3t-of-a-package and k-12345678")
+        """,
+        log_format=log_format,
+    )
+
+    assert "sent [redacted] and [redacted]" in done.stderr
+    assert "s3cr3t" not in done.stderr

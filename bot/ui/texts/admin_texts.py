@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from bot.admin.overview import ProviderState, Stats
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
@@ -25,16 +25,22 @@ DELIVERY: dict[DeliveryMode, Message] = {
     DeliveryMode.LINKS: Message("Links only"),
 }
 
-CAUSES: dict[str, Message] = {
-    "ProviderAuth": Message("its key is refused"),
-    "ProviderQuotaSpent": Message("its credit is used up"),
-    "ProviderBusy": Message("it is at its limit"),
-    "ProviderDown": Message("it is out of reach"),
-    "ProviderProtocol": Message("its answers make no sense"),
-    "ProviderRefused": Message("it does not want the song"),
-    "SubmitUncertain": Message("it did not answer"),
-    "Interrupted": Message("the bot stopped meanwhile"),
-    "Stopped": Message("the bot stopped meanwhile"),
+CAUSES: dict[AttemptError, Message] = {
+    AttemptError.AUTH: Message("its key is refused"),
+    AttemptError.QUOTA_SPENT: Message("its credit is used up"),
+    AttemptError.BUSY: Message("it is at its limit"),
+    AttemptError.DOWN: Message("it is out of reach"),
+    AttemptError.PROTOCOL: Message("its answers make no sense"),
+    AttemptError.REFUSED: Message("it does not want the song"),
+    AttemptError.UNCERTAIN: Message("it did not answer"),
+    AttemptError.FAILED: Message("it failed"),
+    AttemptError.LOST: Message("it lost the song"),
+    AttemptError.TIMED_OUT: Message("it took too long"),
+    AttemptError.RESULTS_NOT_FETCHED: Message("its results did not arrive"),
+    AttemptError.PROVIDER_REMOVED: Message("it is no longer configured"),
+    AttemptError.INTERRUPTED: Message("the bot stopped meanwhile"),
+    AttemptError.STOPPED: Message("the bot stopped meanwhile"),
+    AttemptError.UNKNOWN: Message("it failed"),
 }
 
 WHY_FAILED: dict[Reason, Message] = {
@@ -82,7 +88,6 @@ NOT_BLOCKED = Message("{who} was not blocked.")
 READY = Message("ready")
 LEFT_OUT = Message("not used: {why}")
 RESTING = Message("resting, back {when}: {cause}")
-UNKNOWN_CAUSE = Message("it failed")
 LINE = Message("{inside} at work, {waiting} waiting")
 SPENT = Message("{submitted} min submitted today")
 SPENT_IN_DOUBT = Message(
@@ -142,7 +147,7 @@ def stats_lines(stats: Stats) -> tuple[str, ...]:
         lines.append(gettext(FAILURES, period=period, failures=row(failures)))
     if stats.errors:
         errors = (
-            f"{count} × {safe(title)}: {gettext(CAUSES[error]) if error in CAUSES else safe(error)}"
+            f"{count} × {safe(title)}: {gettext(CAUSES[error])}"
             for title, error, count in stats.errors
         )
         lines.append(gettext(ERRORS, period=period, errors=row(errors)))
@@ -207,7 +212,7 @@ def _state(provider: ProviderState) -> str:
         return gettext(LEFT_OUT, why=safe(provider.left_out))
     if provider.rests_until is None:
         return gettext(READY)
-    cause = gettext(CAUSES.get(provider.cause or "", UNKNOWN_CAUSE))
+    cause = gettext(CAUSES[provider.cause or AttemptError.UNKNOWN])
     return gettext(RESTING, when=moment(provider.rests_until), cause=cause)
 
 

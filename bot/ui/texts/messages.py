@@ -7,7 +7,7 @@ the first that can be filled is used.
 from collections.abc import Mapping
 
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Job, State
+from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.recipes import Recipe
 from bot.i18n.translation import Message, PluralMessage, gettext
 from bot.scheduling.progress import Progress, Stage
@@ -163,9 +163,13 @@ STATES: dict[State, Message] = {
 
 STANDING = Message("{recipe}: {state}")
 
-SENT: dict[str, Message] = {
-    "lower_bit_rate": Message("At a lower bit rate, to fit what Discord takes here."),
-    "mp3_instead": Message("As MP3, because {wanted} is larger than what Discord takes here."),
+SENT: dict[DeliveryDifference, Message] = {
+    DeliveryDifference.LOWER_BIT_RATE: Message(
+        "At a lower bit rate, to fit what Discord takes here."
+    ),
+    DeliveryDifference.MP3_INSTEAD: Message(
+        "As MP3, because {wanted} is larger than what Discord takes here."
+    ),
 }
 
 LINK: Templates = (
@@ -235,9 +239,9 @@ def standing(job: Job) -> str:
     )
 
 
-def sent(note: str, wanted: str) -> str | None:
-    """Say in what the delivered files differ from the wanted format; None for an unknown note."""
-    template = SENT.get(note)
+def sent(difference: DeliveryDifference, wanted: str) -> str | None:
+    """Say how the delivered files differ from the wanted format; None where there are no words."""
+    template = SENT.get(difference)
     return gettext(template, wanted=wanted) if template else None
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import ProviderAuth, ProviderRefused, Reason, Rejected
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State, UserId
@@ -36,7 +36,7 @@ async def test_a_resting_provider_says_until_when_and_why(tmp_path: Path) -> Non
     harness = await Harness.build(tmp_path, first, second)
     await harness.until((await harness.split()).id)
     resting, working = await harness.services.overview.providers(OWNER)
-    assert resting.cause == "ProviderAuth"
+    assert resting.cause == AttemptError.AUTH
     assert resting.rests_until == harness.clock.now() + timedelta(minutes=10)
     assert resting.book.submitted == 0, "a refused submit costs nothing"
     assert (working.cause, working.rests_until) == (None, None)
@@ -64,7 +64,7 @@ async def test_figures_tell_today_from_the_period(tmp_path: Path) -> None:
     assert (stats.today.submitted, stats.this_period.submitted, stats.daily_cap) == (4, 4, 99)
     assert stats.turnover == Turnover(held=0, used=4, given_back=4)
     assert stats.reasons == [(Reason.PROVIDERS_FAILED, 1), (Reason.TOO_LONG, 1)]
-    assert stats.errors == [("Fake", "ProviderRefused", 1)]
+    assert stats.errors == [("Fake", AttemptError.REFUSED, 1)]
     [attempt] = await harness.db.read("SELECT state FROM attempts WHERE error IS NOT NULL")
     assert attempt["state"] == AttemptState.REFUSED
     await harness.close()

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.delivery.port import DeliveryLink
+from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
-from bot.domain.job import JobId, State
+from bot.domain.job import DeliveryDifference, JobId, State
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.i18n.languages import Languages
@@ -68,7 +69,9 @@ def cards(folder: Path, *, title: str = "♪", provider: str = "♫") -> Iterato
     link = DeliveryLink(
         stem=Stem.NO_DRUMS, url="https://♪", audio_format=None, expires_at=NOW + timedelta(hours=1)
     )
-    parcel = a_parcel(folder, links=(link,), alternatives=FORMATS, sent="lower_bit_rate")
+    parcel = a_parcel(
+        folder, links=(link,), alternatives=FORMATS, sent=DeliveryDifference.LOWER_BIT_RATE
+    )
     made = a_job(State.READY, title=title)
     yield from (result_card(made, parcel), forwarded_card(made, parcel), continued_card(made))
     every = [a_job(state, id=JobId("22222"), title=title) for state in State]
@@ -77,7 +80,7 @@ def cards(folder: Path, *, title: str = "♪", provider: str = "♫") -> Iterato
         usage = a_usage(held=3, period=period_at(NOW, kind))
         yield quota_card(usage, a_usage(guild_id=7), 12)
     yield help_card(OFFERS, Limits(max_file_mib=100, max_duration_minutes=2.5))
-    resting = a_provider(title=provider, rests_until=NOW, cause="ProviderAuth", book=BOOK)
+    resting = a_provider(title=provider, rests_until=NOW, cause=AttemptError.AUTH, book=BOOK)
     for lines in (
         admin_texts.provider_lines((resting,)),
         admin_texts.stats_lines(stats(PeriodKind.WEEK, daily_cap=10)),

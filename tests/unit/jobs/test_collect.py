@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from bot.audio.tools import AudioTools
+from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderProtocol, Reason
 from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
-from bot.providers.interface import Model
+from bot.providers.interface import Finished, Model
 from bot.results.stem_identifier import Listener
 from tests.support.fakes import FakeProvider
 from tests.support.file_provider import FileProvider
@@ -171,7 +172,7 @@ async def test_something_else_than_the_voice_breaks_the_protocol_and_the_next_ta
     studio = await opened(song, stranger, second)
     job = await studio.split(Recipe.INSTRUMENTAL)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
-    assert await studio.errors(job) == {"stranger": "ProviderProtocol", "shelf": "done"}
+    assert await studio.errors(job) == {"stranger": "protocol", "shelf": "done"}
 
 
 async def test_an_answer_that_lacks_a_declared_stem_is_refused(
@@ -186,7 +187,7 @@ async def test_an_answer_that_lacks_a_declared_stem_is_refused(
     # The two that came would do for the vocals; but what else is wrong with such an answer?
     job = await studio.split(Recipe.VOCALS)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
-    assert await studio.errors(job) == {"lacking": "ProviderProtocol", "shelf": "done"}
+    assert await studio.errors(job) == {"lacking": "protocol", "shelf": "done"}
 
 
 async def test_lossy_stems_add_up_to_the_song_in_its_place(
@@ -262,7 +263,7 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
     assert job.state is State.FAILED
     assert job.problem is not None
     assert job.problem.reason is Reason.PROVIDERS_FAILED
-    assert await studio.errors(job) == {"shelf": "ResultsNotFetched"}
+    assert await studio.errors(job) == {"shelf": "results_not_fetched"}
     assert shelf.fetched.count("drums?1") == 2
     assert (await studio.harness.usage()).left == 60
 
@@ -277,3 +278,32 @@ async def test_an_expired_link_is_asked_for_again(
     assert job.state is State.DELIVERED
     assert shelf.fetched == ["vocals?1", "vocals?2"]
     assert len(shelf.submits) == 1
+
+
+class Flood(FileProvider):
+    """Names twenty thousand results where two are declared."""
+
+    def finishes(self) -> Finished:
+        return Finished(tuple(RemoteFile(f"vocals?{number}") for number in range(20_000)))
+
+
+async def test_more_results_than_declared_break_the_protocol_before_any_is_fetched(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    flood = Flood(FOUR, files, name="flood")
+    studio = await opened(song, flood, FileProvider(FOUR, files))
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert (job.state, job.provider) == (State.DELIVERED, "shelf")
+    assert flood.fetched == []
+
+
+async def test_a_stem_that_the_model_does_not_declare_is_not_fetched(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    shelf = FileProvider(FOUR, {**files, "piano": files["other"]})
+    studio = await opened(song, shelf)
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert job.state is State.DELIVERED
+    assert sorted(address.partition("?")[0] for address in shelf.fetched) == sorted(files)

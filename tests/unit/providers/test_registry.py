@@ -1,10 +1,15 @@
 """The owner's list becomes providers, in its order; what cannot be built is left out and said."""
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import httpx
 import pytest
+from dotenv import dotenv_values
+from pydantic import SecretStr
 
+from bot.config import Settings
 from bot.domain.clock import SystemClock
 from bot.domain.recipes import Stem
 from bot.net.downloads import Downloads
@@ -16,7 +21,8 @@ from tests.contract.vendor import call, song
 from tests.support.scripted_server import answering, ok, serving
 from tests.support.transport_fakes import no_tls
 
-KEYS = {built_in.key_setting: "k" for built_in in BUILT_IN.values()}
+ROOT = Path(__file__).parents[3]
+KEYS = {adapter.declared.key_setting: "k" for adapter in BUILT_IN.values()}
 
 
 class Toy:
@@ -86,8 +92,6 @@ def test_only_named_providers_are_built():
 def test_each_built_in_is_known_by_the_name_it_declares():
     made = built(*BUILT_IN, **KEYS)
     assert names(made.providers) == tuple(BUILT_IN)
-    declared = [each.capabilities.key_setting for each in made.providers]
-    assert declared == [each.key_setting for each in BUILT_IN.values()]
 
 
 @pytest.mark.parametrize("blank", [{}, {"FINEVOICE_API_KEY": ""}, {"FINEVOICE_API_KEY": " "}])
@@ -174,3 +178,47 @@ def test_a_client_made_for_one_address_trusts_no_other():
     assert way.trusting("http://127.0.0.1:1") is not way
     with pytest.raises(httpx.InvalidURL):
         way.trusting("http://127.0.0.1:port")
+
+
+def test_every_secret_that_is_handed_out_is_reported_for_redaction():
+    told: list[str] = []
+    settings = replace(context(TOY_KEY="s3cr3t-toy", OTHER="plain"), on_secret=told.append)
+    assert settings.secret("TOY_KEY") == SecretStr("s3cr3t-toy")
+    assert settings.secret("MISSING") is None
+    assert settings.setting("OTHER") == "plain"
+    assert told == ["s3cr3t-toy"]
+
+
+each_built_in = pytest.mark.parametrize("adapter", BUILT_IN.values(), ids=list(BUILT_IN))
+
+
+@each_built_in
+def test_each_built_in_has_its_rows_in_the_example_settings(adapter):
+    declared = adapter.declared
+    shown = dotenv_values(ROOT / ".env.example")
+    assert shown[declared.key_setting] == ""
+    assert shown[declared.base_url_setting] == declared.base_url
+
+
+@each_built_in
+def test_each_built_in_has_its_row_in_the_readme(adapter):
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line[:1] == "|"]
+    [row] = [row for row in rows if f"`{adapter.declared.key_setting}`" in row]
+    assert adapter.declared.title in row
+    assert adapter.declared.base_url in row
+
+
+@each_built_in
+def test_each_built_in_is_a_setting_with_the_declared_default(adapter):
+    fields = {field.alias: field for field in Settings.model_fields.values()}
+    assert fields[adapter.declared.key_setting].default is None
+    assert fields[adapter.declared.base_url_setting].default == adapter.declared.base_url
+    assert adapter.declared.name in fields["STEMCORD_PROVIDERS"].default
+
+
+def test_a_name_with_a_hyphen_gives_names_that_a_shell_can_set():
+    declared = Capabilities(name="my-toy", title="Toy", models=())
+    assert (declared.key_setting, declared.base_url_setting) == (
+        "MY_TOY_API_KEY",
+        "MY_TOY_BASE_URL",
+    )

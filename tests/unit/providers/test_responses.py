@@ -1,6 +1,6 @@
 """What may be logged of a vendor's answer keeps its shape and loses its data."""
 
-from bot.providers.responses import outline, scrubbed
+from bot.providers.responses import outline, scrub
 
 
 def test_an_outline_shows_trailing_commas_and_no_word():
@@ -14,9 +14,9 @@ def test_an_outline_of_a_page_is_short():
 
 def test_a_plain_message_stays():
     text = "Artist name detected. Please try again with a different prompt."
-    assert scrubbed(text) == text
+    assert scrub(text) == text
 
 
 def test_addresses_keys_and_line_breaks_go():
     text = "cannot fetch\nhttps://x.example/a?b=1 or /a/b with sk-12345678 for me@x.example"
-    assert scrubbed(text) == "cannot fetch … or … with … for …"
+    assert scrub(text) == "cannot fetch … or … with … for …"

@@ -162,7 +162,7 @@ async def test_a_pair_that_cannot_be_told_apart_is_the_next_providers_turn(
     await harness.close()
     assert (job.state, attempts) == (
         State.DELIVERED,
-        {"alike": "ProviderProtocol", "nameless": None},
+        {"alike": "protocol", "nameless": None},
     )
     made = heard(harness.files.of(job.id).master(Stem.VOCALS))
     assert decibels(made - stems[Stem.VOCALS], stems[Stem.VOCALS]) < -15

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.domain.attempt import AttemptError
 from bot.domain.errors import (
     ProviderAuth,
     ProviderBusy,
@@ -30,7 +31,7 @@ def test_what_only_the_owner_can_mend_rests_at_once(
 ) -> None:
     health.record_failure("a", error)
     assert health.cooldown_s("a") == 600
-    assert health.cause("a") == type(error).__name__
+    assert health.cause("a") == AttemptError.of(error)
     assert health.cooldown_s("b") == 0
 
 

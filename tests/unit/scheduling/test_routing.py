@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.domain.attempt import Attempt, AttemptState
+from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import JobId
 from bot.domain.recipes import Recipe
@@ -61,7 +61,7 @@ def in_vain(provider: str, tries: int, job: str = "a") -> list[Attempt]:
     """Return the attempts of a job that was out of luck, the last of them just now."""
     numbers = range(1, tries + 1)
     made = [attempt(provider, AttemptState.NOT_SENT, number) for number in numbers]
-    return [replace(each, job_id=JobId(job), error="ProviderDown") for each in made]
+    return [replace(each, job_id=JobId(job), error=AttemptError.DOWN) for each in made]
 
 
 def chosen(found: Route) -> str:
@@ -177,7 +177,7 @@ def test_what_the_embedded_engine_refuses_it_is_not_asked_again() -> None:
 
 def test_a_busy_provider_is_asked_again_however_often_it_was_busy() -> None:
     busy = [
-        replace(attempt("a", AttemptState.NOT_SENT, number), error="ProviderBusy")
+        replace(attempt("a", AttemptState.NOT_SENT, number), error=AttemptError.BUSY)
         for number in range(1, 9)
     ]
     assert chosen(go([candidate("a")], busy)) == "a"

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.attempt import AttemptState
-from bot.domain.job import State
+from bot.domain.attempt import AttemptError, AttemptState
+from bot.domain.job import DeliveryDifference, State
 from storage.database.connection import Database
+from storage.database.read_only import read_only
 from storage.database.schema import Migration, UnknownDatabase, migrations
+from storage.stores import spending
 from storage.stores.job_store import JobStore
-from tests.support.domain_factories import a_job, an_attempt, lead
+from storage.stores.statistics import Statistics
+from tests.support.domain_factories import NOW, a_job, an_attempt, lead
 
 SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
 NEXT = len(migrations()) + 1
@@ -74,6 +77,74 @@ async def test_the_ledger_that_knows_refunds_has_every_row_of_the_one_before(pat
     assert look(path, "SELECT * FROM ledger") == before
     assert look(path, "PRAGMA foreign_key_check") == []
     assert look(path, "SELECT \"table\" FROM pragma_foreign_key_list('ledger')") == [("ledger",)]
+
+
+FORMER_WORDS = {
+    "ProviderAuth": AttemptError.AUTH,
+    "ProviderQuotaSpent": AttemptError.QUOTA_SPENT,
+    "ProviderBusy": AttemptError.BUSY,
+    "ProviderDown": AttemptError.DOWN,
+    "ProviderProtocol": AttemptError.PROTOCOL,
+    "ProviderRefused": AttemptError.REFUSED,
+    "Refused": AttemptError.REFUSED,
+    "SubmitUncertain": AttemptError.UNCERTAIN,
+    "Failed": AttemptError.FAILED,
+    "Lost": AttemptError.LOST,
+    "TimedOut": AttemptError.TIMED_OUT,
+    "Unfetched": AttemptError.RESULTS_NOT_FETCHED,
+    "ResultsNotFetched": AttemptError.RESULTS_NOT_FETCHED,
+    "ProviderRemoved": AttemptError.PROVIDER_REMOVED,
+    "Interrupted": AttemptError.INTERRUPTED,
+    "Stopped": AttemptError.STOPPED,
+    "SomethingOfATestVersion": AttemptError.UNKNOWN,
+    None: None,
+}
+
+
+async def test_names_of_exceptions_become_words_and_every_reader_knows_them(path: Path):
+    await opened(path, migrations()[:5])
+    db = await Database.open(path, durable=False, steps=migrations()[:5])
+    jobs = JobStore(db=db)
+    job = await lead(jobs, State.PROCESSING)
+    for number, _ in enumerate(FORMER_WORDS, start=1):
+        await jobs.record(an_attempt(job, provider="old", number=number, state=AttemptState.FAILED))
+    await db.close()
+    with closing(sqlite3.connect(path)) as conn, conn:
+        for number, word in enumerate(FORMER_WORDS, start=1):
+            conn.execute(
+                "UPDATE attempts SET error = ? WHERE provider = 'old' AND number = ?",
+                (word, number),
+            )
+        conn.execute("UPDATE jobs SET sent = 'carrier_pigeon'")
+        conn.executemany(
+            "INSERT INTO events (job_id, from_state, to_state, at, note) VALUES (?, ?, ?, 1, ?)",
+            [
+                (job.id, "processing", "submitting", "TimedOut"),
+                (job.id, "processing", "submitting", "Whatever"),
+                (job.id, "ready", "kept", "TimedOut is only a text here"),
+            ],
+        )
+
+    db = await Database.open(path, durable=False)
+    jobs = JobStore(db=db)
+    old = [each for each in await jobs.attempts(job.id) if each.provider == "old"]
+    counted = await Statistics(db=db).errors(NOW, 100)
+    read = await jobs.get(job.id)
+    notes = await db.read("SELECT note FROM events WHERE at = 1 ORDER BY id")
+    await db.close()
+
+    assert [each.error for each in old] == list(FORMER_WORDS.values())
+    assert ("old", AttemptError.REFUSED, 2) in counted
+    assert ("old", AttemptError.UNKNOWN, 1) in counted
+    assert read is not None
+    assert read.sent is DeliveryDifference.OTHER
+    assert [row["note"] for row in notes] == [
+        "timed_out",
+        "unknown",
+        "TimedOut is only a text here",
+    ]
+    with read_only(path) as conn:
+        assert spending.latest_attempts(conn, NOW)["old"].error is None  # the latest has none
 
 
 async def test_a_migration_that_fails_leaves_the_version_before(path: Path):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import Refund
@@ -53,10 +53,12 @@ async def test_the_most_frequent_reasons_and_errors_come_first(
         failed = job.failed(NOW, Problem(reason))
         await jobs.save(failed, expected=State.RECEIVED)
     job = await lead(jobs, State.SUBMITTING)
-    for number, error in enumerate(("ProviderBusy", "ProviderDown", "ProviderDown"), start=1):
+    for number, error in enumerate(
+        (AttemptError.BUSY, AttemptError.DOWN, AttemptError.DOWN), start=1
+    ):
         state = AttemptState.NOT_SENT
         await jobs.record(an_attempt(job, number=number, state=state, error=error))
     assert PROBLEM.reason is Reason.TIMED_OUT
     assert await statistics.reasons(NOW, 5) == [(Reason.TIMED_OUT, 2), (Reason.TOO_LONG, 1)]
     assert await statistics.reasons(NOW, 1) == [(Reason.TIMED_OUT, 2)]
-    assert await statistics.errors(NOW, 1) == [("finevoice", "ProviderDown", 2)]
+    assert await statistics.errors(NOW, 1) == [("finevoice", AttemptError.DOWN, 2)]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Context, JobId, State
+from bot.domain.job import Context, DeliveryDifference, JobId, State
 from bot.domain.recipes import AudioFormat
 from bot.i18n.translation import gettext
 from bot.jobs.intake import Limits
@@ -164,7 +164,7 @@ def test_what_is_made_can_be_shown_again_from_the_list_of_jobs() -> None:
 
 def test_the_result_says_what_was_sent_instead(tmp_path: Path) -> None:
     request = replace(REQUEST, audio_format=AudioFormat.FLAC)
-    parcel = a_parcel(tmp_path, sent="mp3_instead", usage=None, picture=None)
+    parcel = a_parcel(tmp_path, sent=DeliveryDifference.MP3_INSTEAD, usage=None, picture=None)
     card = result_card(a_job(State.READY, request=request), parcel)
     assert card.lines == (
         "Instrumental and vocals, 3:42, MP3",

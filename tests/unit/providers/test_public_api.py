@@ -1,0 +1,29 @@
+"""What `bot.providers` exports is enough for a package, and every name of it is there."""
+
+import ast
+import re
+from pathlib import Path
+
+import bot.providers
+from bot.domain.errors import ProviderError
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_exported_name_exists():
+    assert [name for name in bot.providers.__all__ if not hasattr(bot.providers, name)] == []
+
+
+def test_every_error_that_a_provider_may_raise_is_exported():
+    errors = {each.__name__ for each in ProviderError.__subclasses__()}
+    own = {name for name in errors if hasattr(bot.domain.errors, name)}
+    assert own <= set(bot.providers.__all__)
+
+
+def test_the_example_takes_everything_of_the_bot_from_the_public_api():
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    [example] = [block for block in blocks if "Hosted" in block]
+    imported = [node for node in ast.walk(ast.parse(example)) if isinstance(node, ast.ImportFrom)]
+    assert {node.module for node in imported} == {"typing", "urllib.parse", "bot.providers"}
