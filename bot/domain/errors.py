@@ -7,6 +7,7 @@ SplitError
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         others took the owner's last minutes meanwhile: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
+│   └── StoreBroken         it will not write before the operator has mended it
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── EngineFailed            the separation worker died or gave up
@@ -120,6 +121,10 @@ class SpendCapReached(SplitError):
 
 class StoreUnavailable(SplitError):
     """The store is locked, full or gone for the moment; nothing was written."""
+
+
+class StoreBroken(StoreUnavailable):
+    """The store is read-only, gone or replaced, which only the operator can mend."""
 
 
 class NoRoom(SplitError):
