@@ -44,9 +44,9 @@ class Retention:
         """Delete what is past its time; return how many jobs lost their files."""
         await self._aliases.drop_keys(self._clock.now())
         expired = await self._jobs.expired(self._clock.now() - self._keep)
-        for job in expired:
-            if await self._removed(job.id):
-                await self._jobs.mark_expired(job.id)
+        for job_id in expired:
+            if await self._removed(job_id):
+                await self._jobs.mark_expired(job_id)
         return len(expired)
 
     async def sweep_orphans(self) -> None:

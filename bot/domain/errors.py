@@ -7,6 +7,7 @@ SplitError
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         other jobs took the last minutes under a cap: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
+│   └── StoreBroken         it will not write before the operator has mended it
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
@@ -131,6 +132,10 @@ class SpendCapReached(SplitError):
 
 class StoreUnavailable(SplitError):
     """The store is locked, full or missing just now; nothing was written."""
+
+
+class StoreBroken(StoreUnavailable):
+    """The store is read-only, gone or replaced, which only the operator can mend."""
 
 
 class NoRoom(SplitError):

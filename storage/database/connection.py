@@ -11,8 +11,9 @@ from typing import Any, Self, TypeVar
 import aiosqlite
 from aiosqlite import Connection
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
+from storage.files.ownership import is_writable, why_unusable
 
 log = logging.getLogger(__name__)
 
@@ -26,17 +27,29 @@ _PASSING = frozenset(
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
+    }
+)
+"""What another process or the disk causes and may mend."""
+_LASTING = frozenset(
+    {
         sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_READONLY,
     }
 )
-"""What another process, the disk or the mount causes and may mend; anything else is a bug."""
+"""What a file's owner or the mount causes, so only the operator mends it; all else is a bug."""
+_PROBE = """
+INSERT INTO meta (key, value) VALUES ('probe', '1')
+ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
+"""
 
 
 class Database:
     """An open database. Made by `open`, ended by `close`."""
 
-    def __init__(self, *, writer: Connection, reader: Connection) -> None:
+    def __init__(self, *, path: Path, writer: Connection, reader: Connection) -> None:
+        self._path = path
+        self._file = _identity(path)
         self._writer = writer
         self._reader = reader
         self._writing = asyncio.Lock()
@@ -53,17 +66,34 @@ class Database:
     ) -> Self:
         """Open the file, made if need be, and bring its schema up to date.
 
-        `durable` waits for the disk at every commit, as money needs. Raises UnknownDatabase.
+        `durable` waits for the disk at every commit, as money needs. Raises UnknownDatabase,
+        StoreBroken for a file that this user cannot write, with a sentence for the operator, and
+        StoreUnavailable for one that is locked.
         """
+        # Looked at first, because aiosqlite leaves a thread behind where it cannot connect.
+        if not is_writable(path):
+            raise StoreBroken(why_unusable(path))
         writer = await _connect(path, busy_timeout_s)
         try:
-            await _prepare(writer, durable, migrations() if steps is None else steps)
+            await _prepare(writer, path, durable, migrations() if steps is None else steps)
             reader = await _connect(path, busy_timeout_s)
             await reader.execute("PRAGMA query_only = ON")
+        except StoreBroken as exc:
+            await writer.close()
+            raise StoreBroken(why_unusable(path)) from exc
         except BaseException:
             await writer.close()
             raise
-        return cls(writer=writer, reader=reader)
+        return cls(path=path, writer=writer, reader=reader)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file at the database's path is still the one that was opened."""
+        return _identity(self._path) == self._file
+
+    async def probe(self) -> None:
+        """Write something that changes nothing. Raises StoreUnavailable, and StoreBroken."""
+        await self.write(lambda conn: conn.execute(_PROBE))
 
     async def close(self) -> None:
         """Let running transactions end, then close both connections."""
@@ -82,7 +112,7 @@ class Database:
 
         A caller that is cancelled leaves the transaction to end on its own, whole either way.
         Nothing but statements on the connection may be awaited in `work`.
-        Raises StoreUnavailable, with nothing written.
+        Raises StoreUnavailable or StoreBroken, with nothing written.
         """
         transaction = asyncio.create_task(self._transaction(work))
         self._transactions.add(transaction)
@@ -111,6 +141,9 @@ class Database:
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         with _translated():
             async with self._writing:
+                if not self.is_in_place:
+                    # What is written would be gone with the process.
+                    raise StoreBroken(f"{self._path} is no longer the file that was opened")
                 try:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     result = await work(self._writer)
@@ -129,9 +162,11 @@ async def _connect(path: Path, busy_timeout_s: float) -> Connection:
         return conn
 
 
-async def _prepare(conn: Connection, durable: bool, steps: Sequence[Migration]) -> None:
+async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[Migration]) -> None:
     try:
         with _translated():
+            # VACUUM needs as much room again, which a container's /tmp may not have.
+            await conn.execute_fetchall(f"PRAGMA temp_store_directory = {_quoted(path.parent)}")
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             # What is deleted is overwritten, so that what somebody wants forgotten is.
             await conn.execute_fetchall("PRAGMA secure_delete = ON")
@@ -149,9 +184,26 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as exc:
-        if getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _PASSING:
-            raise
-        raise StoreUnavailable(str(exc)) from exc
+        match getattr(exc, "sqlite_errorcode", 0) & 0xFF:
+            case code if code in _LASTING:
+                raise StoreBroken(str(exc)) from exc
+            case code if code in _PASSING:
+                raise StoreUnavailable(str(exc)) from exc
+            case _:
+                raise
+
+
+def _quoted(folder: Path) -> str:
+    escaped = str(folder.absolute()).replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _log_failure(transaction: "asyncio.Task[Any]") -> None:

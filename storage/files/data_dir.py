@@ -2,12 +2,16 @@
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bot.domain.errors import DISK_FULL
+from storage.files.ownership import DataUnusable, why_unusable
 
-class DataDirBusy(Exception):
+
+class DataDirBusy(DataUnusable):
     """Another process holds the data directory; the text is a sentence for the operator."""
 
 
@@ -38,19 +42,41 @@ class DataDir:
         return self.root / "backups"
 
     def create(self) -> None:
-        """Make the directory and what belongs in it, readable by this user alone."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.models, self.jobs):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        """Make the directory and what belongs in it, closed to other users.
+
+        Raises DataUnusable, with the path and what the operator can do.
+        """
+        for folder in (self.root, self.models, self.jobs):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as exc:
+                raise DataUnusable(why_unusable(folder, exc)) from exc
+        self._close_to_others()
+
+    def check_writable(self) -> None:
+        """Write a file and remove it again. Raises DataUnusable, or OSError on a full disk."""
+        try:
+            with tempfile.TemporaryFile(dir=self.jobs if self.jobs.exists() else self.root) as file:
+                file.write(b"probe")
+                file.flush()
+        except OSError as exc:
+            if exc.errno in DISK_FULL:
+                raise
+            raise DataUnusable(why_unusable(self.jobs, exc)) from exc
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the directory, made if need be; raises DataDirBusy when another process does.
 
-        The system lets go of the lock when the process ends, however it ends.
+        Raises DataUnusable as `create` does. The system lets go of the lock when the process ends,
+        however it ends.
         """
         self.create()
-        descriptor = os.open(self.root / "stemcord.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        path = self.root / "stemcord.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise DataUnusable(why_unusable(path, exc)) from exc
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -62,3 +88,9 @@ class DataDir:
             yield
         finally:
             os.close(descriptor)
+
+    def _close_to_others(self) -> None:
+        """Take a directory from an older version, or from `mkdir`, away from other users."""
+        found = self.root.stat()
+        if found.st_mode & 0o077 and found.st_uid == os.geteuid():
+            self.root.chmod(found.st_mode & 0o700)

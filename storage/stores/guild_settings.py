@@ -1,7 +1,10 @@
 """Servers' own rules, and who is blocked: in one server, or everywhere."""
 
 import json
+import logging
+from enum import StrEnum
 from sqlite3 import Row
+from typing import TypeVar
 
 from bot.domain.clock import Clock
 from bot.domain.guilds import Block, DeliveryMode, GuildRules
@@ -10,6 +13,10 @@ from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import lasting_pseudonym
+
+log = logging.getLogger(__name__)
+
+Word = TypeVar("Word", bound=StrEnum)
 
 _EVERYWHERE = 0
 
@@ -91,12 +98,19 @@ def _scope(guild_id: int | None) -> int:
     return _EVERYWHERE if guild_id is None else guild_id
 
 
+def _known(words: type[Word], stored: str | None) -> Word | None:
+    """Return the word; one that this version does not know leaves the choice to the bot."""
+    if stored is None or stored in set(words):
+        return None if stored is None else words(stored)
+    log.error("a server's rules name an unknown %s: %s", words.__name__, stored)
+    return None
+
+
 def _rules(row: Row) -> GuildRules:
-    recipe, audio_format, delivery = row["recipe"], row["audio_format"], row["delivery"]
     return GuildRules(
         channel_ids=frozenset(json.loads(row["channel_ids"])),
-        recipe=Recipe(recipe) if recipe else None,
-        audio_format=AudioFormat(audio_format) if audio_format else None,
-        delivery=DeliveryMode(delivery) if delivery else None,
+        recipe=_known(Recipe, row["recipe"]),
+        audio_format=_known(AudioFormat, row["audio_format"]),
+        delivery=_known(DeliveryMode, row["delivery"]),
         is_private=None if row["is_private"] is None else bool(row["is_private"]),
     )

@@ -1,6 +1,8 @@
 """Between rows and the domain: jobs and attempts, both ways; no statement is run here."""
 
 import json
+import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from sqlite3 import Row
 from typing import overload
@@ -23,9 +25,24 @@ from bot.domain.recipes import AudioFormat, Recipe, Stem
 
 Values = dict[str, int | str | None]
 
+log = logging.getLogger(__name__)
+
+_NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
+
+
+class UnreadableRow(Exception):
+    """A row with a word or a value that this version does not know; the text says which."""
+
 
 def job_of(row: Row) -> Job:
-    """Build the job of a row of `jobs`."""
+    """Build the job of a row of `jobs`. Raises UnreadableRow."""
+    try:
+        return _job_of(row)
+    except _NOT_UNDERSTOOD as exc:
+        raise UnreadableRow(str(exc)) from exc
+
+
+def _job_of(row: Row) -> Job:
     return Job(
         id=JobId(row["id"]),
         interaction_id=row["interaction_id"],
@@ -147,7 +164,18 @@ def work_values(job: Job) -> Values:
 
 
 def attempt_of(row: Row) -> Attempt:
-    """Build the attempt of a row of `attempts`."""
+    """Build the attempt of a row of `attempts`. Raises UnreadableRow.
+
+    A file whose stem this version does not know is left out: what matters most of an attempt is
+    that it was made.
+    """
+    try:
+        return _attempt_of(row)
+    except _NOT_UNDERSTOOD as exc:
+        raise UnreadableRow(str(exc)) from exc
+
+
+def _attempt_of(row: Row) -> Attempt:
     return Attempt(
         job_id=JobId(row["job_id"]),
         provider=row["provider"],
@@ -158,12 +186,17 @@ def attempt_of(row: Row) -> Attempt:
         submitted_at=time_of(row["submitted_at"]),
         updated_at=time_of(row["updated_at"]),
         ref=RemoteRef(row["ref"]) if row["ref"] is not None else None,
-        files=tuple(
-            RemoteFile(address, Stem(stem) if stem is not None else None)
-            for address, stem in json.loads(row["files"])
-        ),
+        files=tuple(_files_of(row)),
         error=AttemptError(row["error"]) if row["error"] is not None else None,
     )
+
+
+def _files_of(row: Row) -> Iterator[RemoteFile]:
+    for address, stem in json.loads(row["files"]):
+        if stem is None or stem in set(Stem):
+            yield RemoteFile(address, Stem(stem) if stem is not None else None)
+        else:
+            log.error("%s: a result is of a stem unknown here: %s", row["job_id"], stem)
 
 
 def attempt_values(attempt: Attempt) -> Values:

@@ -11,6 +11,7 @@ SELECT
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of
 FROM jobs
 """
+EVERY = _SELECT
 BY_ID = _SELECT + "WHERE id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
@@ -34,7 +35,8 @@ WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
 ORDER BY updated_at, rowid
 """
 STALE = _SELECT + _STALE_AMONG
-EXPIRED = _SELECT + (
+EXPIRED = (
+    "SELECT id FROM jobs "
     "WHERE NOT files_expired AND updated_at < ? AND (is_final OR state = 'ready') "
     "ORDER BY updated_at, rowid"
 )
@@ -85,23 +87,19 @@ ADD_EVENT = """
 INSERT INTO events (job_id, from_state, to_state, at, note)
 VALUES (:job_id, :from_state, :to_state, :at, :note)
 """
-ATTEMPTS = """
+EVERY_ATTEMPT = """
 SELECT
     job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
     ref, files, error
 FROM attempts
-WHERE job_id = ?
-ORDER BY rowid
 """
-LEFT_OPEN = """
-SELECT
-    job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
-    ref, files, error
-FROM attempts
+ATTEMPTS = EVERY_ATTEMPT + "WHERE job_id = ? ORDER BY rowid"
+_LEFT_OPEN_BY_JOBS = """
 WHERE state IN ('sending', 'accepted', 'done')
   AND job_id IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled'))
 ORDER BY rowid
 """
+LEFT_OPEN = EVERY_ATTEMPT + _LEFT_OPEN_BY_JOBS
 # A reference is learnt once; a copy of the attempt from before that must not take it away.
 PUT_ATTEMPT = """
 INSERT INTO attempts (

@@ -1,8 +1,9 @@
 """Jobs with their attempts and events, and the outbox of their replies."""
 
 import json
+import logging
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from sqlite3 import Row
@@ -18,6 +19,7 @@ from storage.database.connection import Database
 from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, spending
 from storage.stores.job_rows import (
+    UnreadableRow,
     attempt_of,
     attempt_values,
     job_of,
@@ -25,6 +27,8 @@ from storage.stores.job_rows import (
     seconds,
     work_values,
 )
+
+log = logging.getLogger(__name__)
 
 # No 0, 1, i, l or o: people read ids off one screen and type them into another.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -48,6 +52,12 @@ class JobStore:
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
+        self._unreadable: set[JobId] = set()
+
+    @property
+    def unreadable(self) -> int:
+        """How many jobs were met that this version cannot read; they are left as they are."""
+        return len(self._unreadable)
 
     async def add(self, job: Job, *, max_active: int) -> Job:
         """Store a new job and return it as stored; the id is changed if it was taken.
@@ -68,28 +78,29 @@ class JobStore:
 
     async def get(self, job_id: JobId) -> Job | None:
         """Return the job, whoever's it is."""
-        return next(map(job_of, await self._db.read(sql.BY_ID, (job_id,))), None)
+        return next(self._readable(await self._db.read(sql.BY_ID, (job_id,))), None)
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
         """Return the job that an interaction asked for."""
-        return next(map(job_of, await self._db.read(sql.BY_INTERACTION, (interaction_id,))), None)
+        rows = await self._db.read(sql.BY_INTERACTION, (interaction_id,))
+        return next(self._readable(rows), None)
 
     async def of_user(self, user_id: UserId, limit: int) -> list[Job]:
         """Return the user's jobs, newest first."""
-        return [job_of(row) for row in await self._db.read(sql.OF_USER, (user_id, limit))]
+        return list(self._readable(await self._db.read(sql.OF_USER, (user_id, limit))))
 
     async def with_stems(self, user_id: UserId, limit: int) -> list[Job]:
         """Return the user's jobs that can be shown again, newest first."""
-        return [job_of(row) for row in await self._db.read(sql.WITH_STEMS, (user_id, limit))]
+        return list(self._readable(await self._db.read(sql.WITH_STEMS, (user_id, limit))))
 
     async def made_before(self, request: Request, digest: str) -> Job | None:
         """Return the user's job that made the same of the same file, if its stems are kept."""
         asked = (request.user_id, digest, request.recipe, request.provider)
-        return next(map(job_of, await self._db.read(sql.MADE_BEFORE, asked)), None)
+        return next(self._readable(await self._db.read(sql.MADE_BEFORE, asked)), None)
 
     async def unfinished(self) -> list[Job]:
         """Return every job that is not in a final state, oldest first."""
-        return [job_of(row) for row in await self._db.read(sql.UNFINISHED)]
+        return list(self._readable(await self._db.read(sql.UNFINISHED)))
 
     async def known_ids(self) -> frozenset[JobId]:
         """Return every job that may have files."""
@@ -140,12 +151,15 @@ class JobStore:
         await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
 
     async def attempts(self, job_id: JobId) -> list[Attempt]:
-        """Return the job's attempts in the order of their submits."""
+        """Return the job's attempts in the order of their submits.
+
+        Raises UnreadableRow rather than leave one out: a submit that is not known of is repeated.
+        """
         return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
 
     async def left_open(self) -> list[Attempt]:
         """Return the open attempts of jobs that have ended without a result."""
-        return [attempt_of(row) for row in await self._db.read(sql.LEFT_OPEN)]
+        return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
     async def owed(self) -> dict[JobId, int]:
         """Return every reply that is behind, with the version that it should show."""
@@ -154,7 +168,8 @@ class JobStore:
     async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
         """Return those of these jobs' replies that are behind, the longest waiting first."""
         rows = await self._db.read(sql.STALE, (json.dumps(list(among)),))
-        return [StaleReply(job_of(row), row["wanted_version"]) for row in rows]
+        versions = {row["id"]: row["wanted_version"] for row in rows}
+        return [StaleReply(job, versions[job.id]) for job in self._readable(rows)]
 
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
@@ -172,9 +187,9 @@ class JobStore:
         """Note where the user's file is to be had now, unless the job is past its time."""
         await self._db.write(lambda conn: conn.execute(sql.READDRESS, (url, job_id)))
 
-    async def expired(self, before: datetime) -> list[Job]:
+    async def expired(self, before: datetime) -> list[JobId]:
         """Return jobs that may have files and have not changed since `before`, oldest first."""
-        return [job_of(row) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
+        return [JobId(row["id"]) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
 
     async def mark_expired(self, job_id: JobId) -> None:
         """Note that the job's files are gone, and forget the secrets that led to them."""
@@ -184,6 +199,33 @@ class JobStore:
             await conn.execute(sql.FORGET_REMOTE_FILES, (job_id,))
 
         await self._db.write(work)
+
+    def _readable(self, rows: Iterable[Row]) -> Iterator[Job]:
+        """Build the jobs of those rows that can be read; one that cannot is logged once."""
+        for row in rows:
+            try:
+                yield job_of(row)
+            except UnreadableRow as exc:
+                self._skip(JobId(row["id"]), exc)
+
+    def _skip(self, job_id: JobId, why: UnreadableRow) -> None:
+        if job_id not in self._unreadable:
+            self._unreadable.add(job_id)
+            log.error(
+                "%s is left as it is, since this version cannot read it: %s (%d such jobs so far)",
+                job_id,
+                why,
+                len(self._unreadable),
+                extra={"job": job_id, "action": "skipped"},
+            )
+
+
+def _readable_attempts(rows: Iterable[Row]) -> Iterator[Attempt]:
+    for row in rows:
+        try:
+            yield attempt_of(row)
+        except UnreadableRow as exc:
+            log.error("%s: an attempt of it cannot be read: %s", row["job_id"], exc)  # noqa: TRY400 - the text says it all
 
 
 async def _insert(conn: Connection, job: Job) -> Job:

@@ -13,6 +13,7 @@ from storage.stores.job_rows import seconds
 _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY state"
 _MINUTES = "SELECT kind, sum(minutes) AS minutes FROM ledger WHERE period = ? GROUP BY kind"
 _KINDS = ("hold", "post", "void", "refund")
+_WORDS = frozenset(Reason)
 _REASONS = """
 SELECT reason, count(*) AS jobs
 FROM jobs
@@ -59,9 +60,12 @@ class Statistics:
         return Turnover(held=held - post - void, used=post - refund, given_back=void + refund)
 
     async def reasons(self, since: datetime, limit: int) -> list[tuple[Reason, int]]:
-        """Return why jobs asked for since then failed, most of them first."""
+        """Return why jobs asked for since then failed, most of them first.
+
+        Reasons that only another version knows are left out.
+        """
         rows = await self._db.read(_REASONS, (seconds(since), limit))
-        return [(Reason(row["reason"]), row["jobs"]) for row in rows]
+        return [(Reason(row["reason"]), row["jobs"]) for row in rows if row["reason"] in _WORDS]
 
     async def errors(self, since: datetime, limit: int) -> list[tuple[str, AttemptError, int]]:
         """Return provider and error of attempts since then, the most frequent first."""

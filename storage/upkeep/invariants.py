@@ -5,7 +5,7 @@ It reads one state of the database, with the bot running or not, and changes not
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,8 @@ from bot.domain.job import TRANSITIONS, State
 from bot.domain.minutes import SAMPLE_RATE
 from storage.database.read_only import faults, read_only
 from storage.database.schema import migrations
-from storage.stores.job_rows import seconds
+from storage.stores import job_statements as statements
+from storage.stores.job_rows import UnreadableRow, attempt_of, job_of, seconds
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding
 from storage.upkeep.job_folders import JobFolders
@@ -29,7 +30,7 @@ END_OF_TIME = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one statement of `audit_sql` shows, and of which invariant it is a part."""
+    """What one statement of `invariant_queries` shows, and of which invariant it is a part."""
 
     invariant: int
     text: str
@@ -87,7 +88,7 @@ def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
         claims = (*CLAIMS, DRAINED) if terms.drained else CLAIMS
         values = _values(terms)
         found = [_check(conn, claim, values) for claim in claims]
-        found += [whole, _references(conn)]
+        found += [whole, _references(conn), _readable(conn)]
         conn.execute("COMMIT")
         found += folders.check(conn, values)
     return sorted(found, key=lambda finding: finding.invariant)
@@ -133,6 +134,30 @@ def _whole(conn: sqlite3.Connection) -> Finding:
         of="pages",
         offenders=tuple(faults(conn)),
     )
+
+
+def _readable(conn: sqlite3.Connection) -> Finding:
+    readers: tuple[tuple[str, Callable[[sqlite3.Row], object]], ...] = (
+        (statements.EVERY, job_of),
+        (statements.EVERY_ATTEMPT, attempt_of),
+    )
+    rows = [(row, read) for sql_text, read in readers for row in conn.execute(sql_text)]
+    return Finding(
+        invariant=8,
+        claim="this version can read every row",
+        looked_at=len(rows),
+        of="rows",
+        offenders=tuple(dict.fromkeys(filter(None, (_unreadable(*each) for each in rows)))),
+    )
+
+
+def _unreadable(row: sqlite3.Row, read: Callable[[sqlite3.Row], object]) -> str | None:
+    """Return whose row it is and what is not understood; None where all is."""
+    try:
+        read(row)
+    except UnreadableRow as exc:
+        return f"{row[0]} ({exc})"
+    return None
 
 
 def _references(conn: sqlite3.Connection) -> Finding:

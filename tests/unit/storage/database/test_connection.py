@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from aiosqlite import Connection
 
-from bot.domain.errors import StoreUnavailable
+from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.connection import Database
+from tests.support.unprivileged import open_folder, run_unprivileged
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 COUNT = "SELECT count(*) AS rows FROM meta"
@@ -206,3 +207,75 @@ async def test_what_was_committed_is_there_after_a_crash(db: Database, path: Pat
     survivor = await Database.open(copied, durable=False)
     assert await rows(survivor) == 1
     await survivor.close()
+
+
+async def test_file_that_this_user_cannot_write_is_told_with_the_remedy():
+    imports = """
+    import asyncio, sys
+    from pathlib import Path
+    from bot.domain.errors import StoreBroken
+    from storage.database.connection import Database
+    """
+    code = """
+    async def main():
+        db = await Database.open(Path(sys.argv[1]))
+        await db.probe()
+    try:
+        asyncio.run(main())
+    except StoreBroken as exc:
+        print(exc)
+    """
+    with open_folder() as folder:
+        path = folder / "stemcord.db"
+        db = await Database.open(path)
+        await db.close()
+        for mode in (0o400, 0o444):
+            path.chmod(mode)
+            line = run_unprivileged(imports, code, path).strip()
+            assert "cannot be written by" in line or "readonly" in line
+            assert line.count("\n") == 0
+
+
+async def test_database_that_was_deleted_takes_nothing_more(db: Database, path: Path):
+    await db.write(putting("a"))
+    assert db.is_in_place
+    path.unlink()
+    assert not db.is_in_place
+    with pytest.raises(StoreBroken, match=f"{path} is no longer the file that was opened"):
+        await db.write(putting("b"))
+
+
+async def test_database_that_was_replaced_takes_nothing_more(db: Database, path: Path):
+    other = path.with_name("other.db")
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+    with pytest.raises(StoreBroken):
+        await db.probe()
+
+
+async def test_probe_writes_and_changes_nothing_else(db: Database):
+    await db.write(putting("a"))
+    for _ in range(3):
+        await db.probe()
+    assert await rows(db) == 2
+
+
+async def test_scrub_needs_no_room_outside_the_data_directory(path: Path):
+    db = await Database.open(path, durable=False)
+    seen: set[str] = set()
+
+    def look() -> int:
+        descriptors = Path("/proc/self/fd")
+        for name in descriptors.iterdir():
+            with suppress(OSError):
+                seen.add(str(name.readlink()))
+        return 0
+
+    large = [(str(number), "x" * 100_000) for number in range(40)]
+    await db.write(lambda conn: conn.executemany(PUT, large))
+    await db.write(lambda conn: conn.set_progress_handler(look, 50))
+    await db.scrub()
+    await db.close()
+    temporary = [name for name in seen if "etilqs" in name]
+    assert temporary
+    assert all(name.startswith(str(path.parent)) for name in temporary)

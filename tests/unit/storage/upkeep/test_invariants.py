@@ -1,6 +1,7 @@
 """The audit: clean on what the services leave, and a planted violation is the one it names."""
 
 import asyncio
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,6 +14,8 @@ from storage.database.schema import UnknownDatabase, migrations
 from storage.upkeep.finding import Finding
 from tests.unit.storage.upkeep.evidence import Evidence, collect
 from tests.unit.storage.upkeep.violations import VIOLATIONS, Violation
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +45,35 @@ def test_a_violation_breaks_its_claim_and_no_other(evidence: Evidence, violation
 
 def test_every_claim_about_rows_can_fail(evidence: Evidence):
     claims = {each.claim for each in evidence.audit()}
-    elsewhere = {
+    of_files = {
         "no files without a job",
         "finished jobs have their stems",
         "the database file is whole",
     }
-    assert {each.claim for each in VIOLATIONS} == claims - elsewhere
+    assert {each.claim for each in VIOLATIONS} == claims - of_files
+
+
+def listed() -> dict[int, list[str]]:
+    """Return the claims that ARCHITECTURE.md lists, by their invariant's number."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.split("## Invariants\n")[1].split("\n## ")[0]
+    claims: dict[int, list[str]] = {}
+    for line in section.splitlines():
+        if number := re.match(r"(\d+)\. ", line):
+            claims[int(number[1])] = []
+        elif claim := re.match(r"   - `(.+?)`", line):
+            claims[max(claims)].append(claim[1])
+    return claims
+
+
+def test_architecture_lists_what_the_audit_checks_under_the_same_number(evidence: Evidence):
+    checked: dict[int, list[str]] = {}
+    for finding in evidence.audit(drained=True):
+        checked.setdefault(finding.invariant, []).append(finding.claim)
+
+    assert {number: sorted(claims) for number, claims in listed().items()} == {
+        number: sorted(claims) for number, claims in checked.items()
+    }
 
 
 def test_drained_means_that_every_job_is_over_and_shown(evidence: Evidence):

@@ -235,6 +235,21 @@ VIOLATIONS = [
         "delivered",
         "UPDATE jobs SET updated_at = updated_at - 100000 WHERE id = 'delivered'",
     ),
+    *(
+        breaks("this version can read every row", f"{offender} ({why})", statement)
+        for offender, why, statement in (
+            (
+                "delivered",
+                "'choir' is not a valid Recipe",
+                "UPDATE jobs SET recipe = 'choir' WHERE id = 'delivered'",
+            ),
+            (
+                "ready",
+                "cannot unpack non-iterable int object",
+                "UPDATE attempts SET files = '[7]' WHERE job_id = 'ready'",
+            ),
+        )
+    ),
     breaks(
         "no reference leads nowhere",
         "events row 1",

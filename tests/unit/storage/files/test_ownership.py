@@ -1,0 +1,70 @@
+"""What the operator reads of a file or folder that cannot be used: which, whose, and what to do."""
+
+import errno
+from pathlib import Path
+
+from storage.files.ownership import why_unusable
+from tests.support.unprivileged import open_folder, run_unprivileged
+
+IMPORTS = """
+import sys
+from pathlib import Path
+from storage.files.ownership import why_unusable
+"""
+
+
+def said_of(path: Path) -> str:
+    return run_unprivileged(IMPORTS, "print(why_unusable(Path(sys.argv[1])))", path).strip()
+
+
+def test_file_of_another_user_is_named_with_its_owner_mode_and_remedy():
+    with open_folder() as folder:
+        database = folder / "stemcord.db"
+        database.write_text("")
+        database.chmod(0o400)
+
+        line = said_of(database)
+
+    assert line.startswith(f"{database} cannot be written by ")
+    assert "mode 0400" in line
+    assert "`chown -R " in line
+    assert f" {folder}` as root" in line
+    assert "\n" not in line
+
+
+def test_log_of_another_user_beside_the_database_is_the_one_that_is_named():
+    with open_folder() as folder:
+        folder.chmod(0o777)
+        database = folder / "stemcord.db"
+        for name in ("stemcord.db", "stemcord.db-wal"):
+            (folder / name).write_text("")
+            (folder / name).chmod(0o666)
+        (folder / "stemcord.db-wal").chmod(0o400)
+
+        assert said_of(database).startswith(f"{folder}/stemcord.db-wal cannot be written")
+
+
+def test_absent_file_is_told_by_the_folder_that_it_cannot_be_made_in():
+    with open_folder() as folder:
+        folder.chmod(0o555)
+
+        assert said_of(folder / "data" / "jobs").startswith(f"{folder} cannot be written")
+
+
+def test_file_where_a_folder_is_needed_is_told_as_that(tmp_path: Path):
+    (tmp_path / "data").write_text("")
+
+    line = why_unusable(tmp_path / "data" / "jobs")
+
+    assert line.startswith(f"{tmp_path}/data is a file where a folder is needed")
+
+
+def test_full_disk_and_read_only_mount_are_told_as_that(tmp_path: Path):
+    assert why_unusable(tmp_path, OSError(errno.ENOSPC, "")).endswith("the disk is full.")
+    assert "read-only file system" in why_unusable(tmp_path, OSError(errno.EROFS, ""))
+
+
+def test_anything_else_is_told_in_the_systems_words(tmp_path: Path):
+    assert why_unusable(tmp_path, OSError(errno.EIO, "Input/output error")).endswith(
+        "cannot be used: Input/output error."
+    )
