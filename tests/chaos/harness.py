@@ -12,13 +12,13 @@ from typing import NamedTuple
 from sandbox.bot_process import BotProcess
 from sandbox.interactions import ANSWER_WITHIN_S
 from sandbox.server import Sandbox
+from sandbox.simulated_users import Answer, SimulatedUsers
 from tests.chaos import bot as chaos_bot
 from tests.chaos.kill_points import Point
 from tests.chaos.lag import lag_ms
 from tests.chaos.open_resources import ResourceCount
 from tests.chaos.processes import cpu_s
 from tests.chaos.services import Script
-from tests.chaos.simulated_users import Answer, SimulatedUsers
 
 ONLINE_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 60.0
