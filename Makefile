@@ -32,7 +32,7 @@ check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 	@! grep -nE '://|^ *-[-a-z]*(url|links|index|host)|file:|^(/|\.\.)' requirements/*.lock \
 	  || { echo 'A lock names a download address: make lock'; exit 1; }
 
-bench: .venv/dev.stamp model ## measure separation: quality, speed, memory
+bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (see bench/ for jobs, bursts, starts)
 	@$(python) -m bench.separation $(ARGS)
 
 chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for less)

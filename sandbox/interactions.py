@@ -59,6 +59,7 @@ class Interaction:
     owners: Json
     context: Context
     source_id: int | None = None
+    event: Json = field(default_factory=dict)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     answer: Answer | None = None
     is_taken: bool = False
@@ -90,10 +91,14 @@ class Interaction:
 
 
 class Interactions:
-    """Opens interactions and knows which of them can still be answered."""
+    """Opens interactions and knows which of them can still be answered.
+
+    `deliveries` is how often the bot gets each new one.
+    """
 
     def __init__(self, *, world: World, payloads: Payloads, gateway: Gateway) -> None:
         self.answer_within_s = ANSWER_WITHIN_S
+        self.deliveries = 1
         self._world = world
         self._payloads = payloads
         self._gateway = gateway
@@ -132,11 +137,11 @@ class Interactions:
         )
         self._forget_expired()
         self._by_token[interaction.token] = interaction
-        payload = self._payload(interaction, data, locale or user.locale)
+        interaction.event = self._payload(interaction, data, locale or user.locale)
         if source is not None:
-            payload["message"] = self._payloads.message(source)
-        guild_id = channel.guild_id
-        await self._gateway.dispatch("INTERACTION_CREATE", payload, guild_id=guild_id)
+            interaction.event["message"] = self._payloads.message(source)
+        for _ in range(self.deliveries):
+            await self._deliver(interaction)
         try:
             async with asyncio.timeout(self.answer_within_s):
                 await interaction.answered.wait()
@@ -146,6 +151,14 @@ class Interactions:
             if interaction.is_taken:
                 await interaction.answered.wait()
         return interaction
+
+    async def redeliver(self, interaction_id: int) -> None:
+        """Send an interaction to the bot once more, as Discord may after a resume."""
+        for interaction in self._by_token.values():
+            if interaction.id == interaction_id:
+                await self._deliver(interaction)
+                return
+        raise LookupError(interaction_id)
 
     def take(self, interaction_id: int, token: str) -> Interaction:
         """Claim the one first answer; raise `10062` when too late, `40060` when taken."""
@@ -174,6 +187,10 @@ class Interactions:
         interaction.follow_ups += 1
         if "0" not in interaction.owners and interaction.follow_ups > MOST_FOLLOW_UPS:
             raise DiscordError(40094)
+
+    async def _deliver(self, interaction: Interaction) -> None:
+        guild_id = interaction.channel.guild_id
+        await self._gateway.dispatch("INTERACTION_CREATE", interaction.event, guild_id=guild_id)
 
     def _has_expired(self, interaction: Interaction) -> bool:
         return self._world.clock.now() - interaction.opened_at >= TOKEN_LIFETIME_S

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from sandbox.bot_process import BotProcess
 from sandbox.interactions import ANSWER_WITHIN_S
 from sandbox.server import Sandbox
+from sandbox.simulated_users import Answer, SimulatedUsers
 from tests.chaos import bot as chaos_bot
+from tests.chaos.file_value import put
 from tests.chaos.kill_points import Point
 from tests.chaos.lag import lag_ms
 from tests.chaos.open_resources import ResourceCount
 from tests.chaos.processes import cpu_s
 from tests.chaos.services import Script
-from tests.chaos.simulated_users import Answer, SimulatedUsers
 
 ONLINE_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 60.0
@@ -135,9 +136,25 @@ class ChaosHarness:
 
     def shift_clock(self, seconds: float) -> None:
         """Set how far the bots' clock is ahead of the machine's."""
-        fresh = self.home / "clock-offset.new"
-        fresh.write_text(str(seconds))
-        fresh.replace(self.home / chaos_bot.CLOCK_OFFSET)
+        put(self.home / chaos_bot.CLOCK_OFFSET, seconds)
+
+    def speed_clock_up(self, speed: float) -> None:
+        """Set how fast time passes for bots that were started with `FAST`."""
+        put(self.home / chaos_bot.CLOCK_SPEED, speed)
+
+    def clock_ahead_s(self) -> float:
+        """Return how far the time of such a bot is ahead of the machine's."""
+        file = self.home / chaos_bot.CLOCK_AHEAD
+        return float(file.read_text()) if file.exists() else 0.0
+
+    def slow_store_down(self, seconds: float) -> None:
+        """Set how long each write of a job takes in addition."""
+        put(self.home / chaos_bot.STORE_DELAY, seconds)
+
+    def encodings(self) -> int:
+        """Return how many files the bots have encoded."""
+        file = self.home / chaos_bot.ENCODINGS
+        return len(file.read_text().splitlines()) if file.exists() else 0
 
     def open_jobs(self) -> int:
         """Return how many jobs are not final."""

@@ -4,6 +4,7 @@ Everything else lies between two commits: "after the submit arrived" is before t
 `submitting>processing`, and "after the upload" is before the commit of `ready>delivered`.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from bot.domain.attempt import Attempt
 from bot.domain.job import Job, JobId, State
 from storage.database.connection import Database, Parameters
 from storage.stores.job_store import JobStore
+from tests.chaos.file_value import FileValue
 
 T = TypeVar("T")
 
@@ -71,11 +73,12 @@ class KillSwitch:
 
 
 class KillableDatabase:
-    """A database whose writes pass a kill switch."""
+    """A database whose writes pass a kill switch, and are as slow as a file says."""
 
-    def __init__(self, db: Database, switch: KillSwitch) -> None:
+    def __init__(self, db: Database, switch: KillSwitch, delay: FileValue) -> None:
         self._db = db
         self._switch = switch
+        self._delay = delay
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return await self._db.read(sql, parameters)
@@ -88,6 +91,8 @@ class KillableDatabase:
             self._switch.reach(step, Moment.WITHIN)
             return result
 
+        if delay_s := self._delay.read():
+            await asyncio.sleep(delay_s)
         self._switch.reach(step, Moment.BEFORE)
         result = await self._db.write(killable)
         self._switch.reach(step, Moment.AFTER)
@@ -98,8 +103,8 @@ class KillableJobStore(JobStore):
     """A job store that names each write, on a killable database."""
 
     @classmethod
-    def on(cls, db: Database, switch: KillSwitch) -> Self:
-        return cls(db=KillableDatabase(db, switch))  # type: ignore[arg-type] # matches by shape
+    def on(cls, db: Database, switch: KillSwitch, delay: FileValue) -> Self:
+        return cls(db=KillableDatabase(db, switch, delay))  # type: ignore[arg-type] # matches by shape
 
     async def add(self, job: Job, *, max_active: int) -> Job:
         with _named("new"):

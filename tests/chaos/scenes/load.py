@@ -93,4 +93,4 @@ def _send_one(harness: ChaosHarness, random: Random) -> None:
         case "split":
             harness.users.soon(Script.PLAIN, person, provider=SECOND)
         case command:
-            harness.users.ask_soon(command, person)
+            harness.users.command_soon(command, person)

@@ -75,12 +75,15 @@ class SimulatedUsers:
     ) -> Answer:
         """Upload the song, use `/split` and record the answer."""
         song = self._songs[name]
-        form = aiohttp.FormData()
         tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
-        form.add_field("file", song.content + tail, filename=song.filename)
-        uploaded = await self._post("/uploads", data=form)
-        file = {"upload": uploaded["id"]}
+        file = {"upload": await self.upload(song.filename, song.content + tail)}
         return await self.command("split", person, channel=channel, file=file, **options)
+
+    async def upload(self, filename: str, content: bytes) -> str:
+        """Upload a file for later use; return its id."""
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=filename)
+        return str((await self._post("/uploads", data=form))["id"])
 
     async def command(
         self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
@@ -103,9 +106,9 @@ class SimulatedUsers:
         """Use `/split` without waiting for the answer."""
         self._in_background(self.split(song, person, **options))
 
-    def ask_soon(self, name: str, person: int) -> None:
-        """Use another command without waiting for the answer."""
-        self._in_background(self.command(name, person))
+    def command_soon(self, name: str, person: int, **options: Any) -> None:
+        """Use any command without waiting for the answer."""
+        self._in_background(self.command(name, person, **options))
 
     async def settle(self) -> None:
         """Wait until every command has been answered or given up."""

@@ -1,0 +1,25 @@
+"""A name server that does not answer: lookups of one host hang while a file exists."""
+
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+GIVES_UP_AFTER_S = 20.0
+"""The system's resolver asks two or three servers, several times each, for 5 s at a time."""
+
+
+def block_lookups(host: str, file: Path) -> None:
+    """Let every lookup of the host in this process hang while the file exists, then fail."""
+    look_up = socket.getaddrinfo
+
+    def getaddrinfo(name: Any, *arguments: Any, **more: Any) -> Any:
+        if name in (host, host.encode()):
+            gives_up_at = time.monotonic() + GIVES_UP_AFTER_S
+            while file.exists():
+                if time.monotonic() > gives_up_at:
+                    raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
+                time.sleep(0.05)
+        return look_up(name, *arguments, **more)
+
+    socket.getaddrinfo = getaddrinfo  # type: ignore[assignment] # takes whatever it takes

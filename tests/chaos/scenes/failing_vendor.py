@@ -1,0 +1,41 @@
+"""A vendor that accepts every song and fails at each: it rests, and the next one gets the songs."""
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+from tests.chaos.bot import CONCURRENCY
+from tests.chaos.checks import broken_promises
+from tests.chaos.harness import open_harness
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
+from tests.chaos.scenes.kills import unfinished
+from tests.chaos.services import FIRST, SECOND, Journal, Script
+
+NAME = "failing vendor"
+PLACES = 2
+"""How many songs the vendor takes at a time, and so how many may be there when it first fails."""
+MOST_BILLED = 8
+"""The failures after which it rests, the songs at it by then, and one trial afterwards."""
+MAX_PAUSE_S = 0.4
+
+
+async def failing_vendor(home: Path, *, seed: int, songs: int) -> list[Figure]:
+    """Send songs one after the other, all of which prefer the vendor that fails."""
+    random = Random(seed)
+    settings = {CONCURRENCY: str(PLACES)}
+    async with open_harness(home / "failing-vendor", people=10, settings=settings) as harness:
+        async with harness.running_bot():
+            for _ in range(songs):
+                harness.users.soon(Script.FAILS, random.choice(harness.users.people))
+                await asyncio.sleep(random.uniform(0, MAX_PAUSE_S))
+            await harness.users.settle()
+            is_drained = await harness.drained()
+        billed = Journal(harness.home / f"{FIRST}.journal").arrived().total()
+        served = Journal(harness.home / f"{SECOND}.journal").arrived().total()
+        delivered = harness.rows("SELECT count(*) FROM jobs WHERE state = 'delivered'")[0][0]
+        return [
+            note(NAME, "songs, of them at the next provider", f"{songs}, {served}"),
+            exactly(NAME, "songs delivered", delivered, songs),
+            at_most(NAME, "tasks that the vendor may bill", billed, MOST_BILLED),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
+        ]

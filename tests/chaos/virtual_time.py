@@ -1,0 +1,84 @@
+"""An event loop whose time runs faster than the machine's, at a speed that a file sets.
+
+Hours of retries pass in minutes. Threads, other processes and the machine's clock keep their pace.
+"""
+
+import asyncio
+import selectors
+import time
+from pathlib import Path
+
+from tests.chaos.file_value import RELOAD_EVERY_S, FileValue, put
+
+REPORT_EVERY_S = 0.1
+
+
+class VirtualTime:
+    """The loop's time: it runs at the speed in the file, from when that was set."""
+
+    def __init__(self, speed: FileValue) -> None:
+        self._file = speed
+        self._speed = 1.0
+        self._real_s = self._virtual_s = time.monotonic()
+
+    def now(self) -> float:
+        """Return the virtual time in seconds."""
+        real_s = time.monotonic()
+        virtual_s = self._virtual_s + (real_s - self._real_s) * self._speed
+        if (speed := self._file.read()) != self._speed:
+            self._real_s, self._virtual_s, self._speed = real_s, virtual_s, speed
+        return virtual_s
+
+    @property
+    def speed(self) -> float:
+        """How many virtual seconds pass in one of the machine's."""
+        return self._speed
+
+    @property
+    def ahead_s(self) -> float:
+        """How far the virtual time is ahead of the machine's."""
+        return self.now() - time.monotonic()
+
+    async def report(self, file: Path) -> None:
+        """Keep writing to the file how far ahead the time is."""
+        while True:
+            put(file, self.ahead_s)
+            await asyncio.sleep(REPORT_EVERY_S * self.speed)
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits for as long as a virtual timeout really lasts."""
+
+    def __init__(self, virtual: VirtualTime) -> None:
+        super().__init__()
+        self._virtual = virtual
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout > 0:
+            timeout = min(timeout / self._virtual.speed, RELOAD_EVERY_S)
+        found: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
+        return found
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An event loop by virtual time."""
+
+    def __init__(self, virtual: VirtualTime) -> None:
+        super().__init__(_Selector(virtual))
+        self.virtual = virtual
+
+    def time(self) -> float:
+        """Return the virtual time, which every timer of the loop goes by."""
+        return self.virtual.now()
+
+
+class VirtualTimePolicy(asyncio.DefaultEventLoopPolicy):
+    """Makes such loops."""
+
+    def __init__(self, virtual: VirtualTime) -> None:
+        super().__init__()
+        self._virtual = virtual
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """Return a new loop by virtual time."""
+        return VirtualTimeLoop(self._virtual)
