@@ -3,8 +3,8 @@
 Discord shows it to those who manage a server; whether they may is asked again for each decision.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import discord
 from discord import app_commands
@@ -14,7 +14,7 @@ from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.admin.overview import Overview
 from bot.domain.errors import Reason, Rejected
-from bot.domain.guilds import DeliveryMode, GuildRules
+from bot.domain.guilds import DeliveryMode, RulesChange
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.translation import gettext
@@ -32,6 +32,7 @@ from bot.ui.texts import admin_texts
 from bot.ui.texts.safe_text import safe, shortened
 
 Talk = discord.Interaction[Stemcord]
+_SNOWFLAKE = re.compile(r"[0-9]{15,20}")
 Minutes = app_commands.Range[int, 0, 1_000_000]
 SomeMinutes = app_commands.Range[int, 1, 1_000_000]
 
@@ -127,7 +128,7 @@ class AdminCog(OfferingCog):
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
-            guild = _server(interaction, server) if actor.is_owner else None
+            guild = named_guild(interaction, server) if actor.is_owner else None
             left = await self._administration.fill_pool(actor, guild.id if guild else None, minutes)
             name = safe(guild.name) if guild else actor.guild_id
             await say_privately(
@@ -236,29 +237,33 @@ class AdminCog(OfferingCog):
         """Change a server's rules, and show them."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
-        before = await self._administration.rules(actor)
-        rules = GuildRules() if reset else before
-        rules = replace(
-            rules,
-            recipe=stems or rules.recipe,
-            audio_format=audio_format or rules.audio_format,
-            delivery=delivery or rules.delivery,
-            is_private=rules.is_private if private is None else private,
+        change = RulesChange(
+            is_reset=reset,
+            switched_channel_id=channel,
+            recipe=stems,
+            audio_format=audio_format,
+            delivery=delivery,
+            is_private=private,
         )
-        if channel is not None:
-            rules = rules.with_channel_switched(channel)
-        if rules != before:
-            await self._administration.set_rules(actor, rules)
+        rules = await self._administration.change_rules(actor, change)
         await _show(interaction, gettext(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
 
 
-def _server(interaction: Talk, wanted: str | None) -> discord.Guild | None:
+def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
+    """Return the server that the owner names by its id, or by a name that only one server has.
+
+    Whoever runs a server chooses its name, so one that looks like an id names no server.
+    """
     if wanted is None:
         return interaction.guild
-    for guild in interaction.client.guilds:
-        if wanted.strip() in (str(guild.id), guild.name):
-            return guild
-    raise Rejected(Reason.NO_SUCH_SERVER)
+    wanted = wanted.strip()
+    guilds = interaction.client.guilds
+    named = [guild for guild in guilds if wanted == str(guild.id)]
+    if not named and not _SNOWFLAKE.fullmatch(wanted):
+        named = [guild for guild in guilds if wanted == guild.name.strip()]
+    if len(named) != 1:
+        raise Rejected(Reason.NO_SUCH_SERVER)
+    return named[0]
 
 
 async def _show(interaction: Talk, title: str, lines: Sequence[str]) -> None:

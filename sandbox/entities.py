@@ -173,6 +173,8 @@ class Message:
     cause: Cause | None = None
     visible_to: int | None = None
     reply_to: int | None = None
+    snapshot: "Message | None" = None
+    """What a forwarded message was when it was forwarded."""
 
     @property
     def is_ephemeral(self) -> bool:
@@ -187,7 +189,9 @@ class Message:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not (self.content or self.embeds or self.attachments or self.components)
+        return not (
+            self.content or self.embeds or self.attachments or self.components or self.snapshot
+        )
 
     def settled(self) -> "Message":
         """Return it without the "thinking"."""

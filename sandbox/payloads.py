@@ -183,6 +183,8 @@ class Payloads:
             payload |= self._cause(message.cause)
         if message.reply_to is not None:
             payload |= self._reference(message.channel_id, message.reply_to)
+        if message.snapshot is not None:
+            payload |= self._forward(message.snapshot)
         return payload
 
     def embeds_and_files(self, message: Message) -> tuple[list[Json], list[Attachment]]:
@@ -221,6 +223,16 @@ class Payloads:
             "webhook_id": str(self._world.application_id),
             "interaction_metadata": {**known, "authorizing_integration_owners": cause.owners},
             "interaction": {**known, "name": cause.name},
+        }
+
+    def _forward(self, snapshot: Message) -> Json:
+        kept = ("type", "content", "timestamp", "edited_timestamp", "flags", "embeds")
+        whole = self.message(snapshot)
+        shown = {name: whole[name] for name in (*kept, "attachments", "components", "mentions")}
+        origin = {"message_id": whole["id"], "channel_id": whole["channel_id"]}
+        return {
+            "message_reference": {"type": 1, **origin},
+            "message_snapshots": [{"message": shown}],
         }
 
     def _reference(self, channel_id: int, message_id: int) -> Json:

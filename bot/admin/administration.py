@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bot.accounts.quotas import Quotas
 from bot.domain.errors import Reason, Rejected
-from bot.domain.guilds import Actor, GuildRules, Rank, Subject
+from bot.domain.guilds import Actor, GuildRules, Rank, RulesChange, Subject
 from bot.domain.job import Membership, UserId
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
@@ -132,16 +132,14 @@ class Administration:
         _note(actor, "unblock", user=user_id)
         return lifted
 
-    async def rules(self, actor: Actor) -> GuildRules:
-        """Return the rules of the actor's server."""
+    async def change_rules(self, actor: Actor, change: RulesChange) -> GuildRules:
+        """Change the rules of the actor's server and return them as they are then."""
         actor.must_be(Rank.MANAGER)
-        return await self._stores.servers.rules(actor.server())
-
-    async def set_rules(self, actor: Actor, rules: GuildRules) -> None:
-        """Put these in place of the server's rules."""
-        actor.must_be(Rank.MANAGER)
-        await self._stores.servers.set_rules(actor.server(), rules, by=actor.user_id)
-        _note(actor, "set_rules")
+        rules = await self._stores.servers.change_rules(
+            actor.server(), change.apply, by=actor.user_id
+        )
+        _note(actor, "change_rules")
+        return rules
 
     async def _decide(
         self,

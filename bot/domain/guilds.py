@@ -49,6 +49,34 @@ class GuildRules:
         return replace(self, channel_ids=self.channel_ids ^ {channel_id})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesChange:
+    """A change to a server's rules; None leaves a rule as it is."""
+
+    is_reset: bool = False
+    """Whether to start from the defaults instead of the present rules."""
+    switched_channel_id: int | None = None
+    """A channel to put on the list, or to take off it."""
+    recipe: Recipe | None = None
+    audio_format: AudioFormat | None = None
+    delivery: DeliveryMode | None = None
+    is_private: bool | None = None
+
+    def apply(self, rules: GuildRules) -> GuildRules:
+        """Return the rules as they are after the change."""
+        if self.is_reset:
+            rules = GuildRules()
+        if self.switched_channel_id is not None:
+            rules = rules.with_channel_switched(self.switched_channel_id)
+        return replace(
+            rules,
+            recipe=self.recipe or rules.recipe,
+            audio_format=self.audio_format or rules.audio_format,
+            delivery=self.delivery or rules.delivery,
+            is_private=rules.is_private if self.is_private is None else self.is_private,
+        )
+
+
 class Block(StrEnum):
     """How far a block reaches."""
 

@@ -2,44 +2,70 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from bot.domain.recipes import AudioFormat, Stem
 
+_SUFFIXES = """
+3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi caf eac3 f4v flac flv m2ts m4a m4b m4r m4v mka
+mkv mov mp2 mp3 mp4 mpeg mpg mpga mts oga ogg ogv ogx opus qt rf64 snd spx ts tta vob w64 wav wave
+weba webm wma wmv wv
+"""
+SONG_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+"""How names of audio and video files end, in lower case."""
+MAX_TITLE = 80
+MAX_FILENAME_BYTES = 250
+"""File systems take 255; a file that is being written has a few bytes more in its name."""
+UNTITLED = "Untitled"
+
+_SPOILER = "SPOILER_"
+"""Discord's mark of a file that is hidden until it is clicked."""
 _JUNK = re.compile(
     r"""[\[(]\s*(?:official\b[^\])]*|lyrics?(?:\s+video)?|audio|video|m/?v|hd|hq|4k|
         \d{3,4}p|visuali[sz]er|explicit|\d{2,3}\s*kbps|www\.[^\])]*)\s*[\])]""",
     re.IGNORECASE | re.VERBOSE,
 )
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
-_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
-
-MAX_TITLE = 80
+_ZWNJ, _ZWJ = "\u200c", "\u200d"
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 def plain(text: str) -> str:
-    """Return `text` without control, format (bidi) and unassigned characters, spaces folded."""
+    """Return `text` without control, format (bidi) and unassigned characters, spaces folded.
+
+    A joiner stays where it means something: inside a word of a script that needs it, as in
+    Persian, and inside an emoji.
+    """
+    text = unicodedata.normalize("NFC", text)
     kept = "".join(
         " " if char.isspace() else char
-        for char in unicodedata.normalize("NFC", text)
-        if char.isspace() or unicodedata.category(char)[0] != "C"
+        for index, char in enumerate(text)
+        if char.isspace() or unicodedata.category(char)[0] != "C" or _joins(text, index)
     )
     return " ".join(kept.split())
 
 
 def title_of(filename: str, *, title: str | None = None, artist: str | None = None) -> str:
     """Return a song's name: from its tags where it has a title, else from its file's name."""
-    if title and (named := plain(title)):
+    if title and (named := plain(title).removeprefix(_SPOILER)):
         by = plain(artist or "")
-        return _shorten(f"{by} - {named}" if by and by not in named else named)
-    stem = plain(_EXTENSION.sub("", filename).replace("_", " "))
+        return cut(f"{by} - {named}" if by and by not in named else named, MAX_TITLE)
+    name = _without_suffix(filename.removeprefix(_SPOILER))
+    stem = plain(name.replace("_", " "))
     cleaned = plain(_JUNK.sub(" ", stem))
-    return _shorten(cleaned or stem or "Untitled")
+    return cut(cleaned or stem or UNTITLED, MAX_TITLE)
+
+
+def has_song_suffix(filename: str) -> bool:
+    """Whether a file's name ends as those of audio and video files do."""
+    return _without_suffix(filename) != filename
 
 
 def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
-    """Return the name of a delivered file, like `Neon Rain (No Drums).mp3`."""
-    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or "Untitled"
-    return f"{safe} ({stem_label(stem)}).{audio_format.value}"
+    """Return the name of a delivered file, like `Neon Rain (No Drums).mp3`, for any file system."""
+    ending = f" ({stem_label(stem)}).{audio_format.value}"
+    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
+    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
@@ -52,7 +78,68 @@ def stem_label(stem: Stem) -> str:
     return stem.value.replace("_", " ").title()
 
 
-def _shorten(text: str) -> str:
-    if len(text) <= MAX_TITLE:
+def cut(text: str, max_length: int) -> str:
+    """Return `text` in at most `max_length` characters, cut between letters and marked with `…`."""
+    if len(text) <= max_length:
         return text
-    return text[: MAX_TITLE - 1].rstrip() + "…"
+    kept = ""
+    for letter in _letters(text):
+        if len(kept) + len(letter) >= max_length:
+            break
+        kept += letter
+    # A letter may carry more marks than there is room for.
+    return (kept or text[: max_length - 1]).rstrip() + "…"
+
+
+def _first_bytes(text: str, max_bytes: int) -> str:
+    if len(text.encode()) <= max_bytes:
+        return text
+    kept, left = "", max_bytes
+    for letter in _letters(text):
+        left -= len(letter.encode())
+        if left < 0:
+            break
+        kept += letter
+    return (kept or text.encode()[:max_bytes].decode(errors="ignore")).rstrip(". ")
+
+
+def _without_suffix(filename: str) -> str:
+    name, dot, suffix = filename.rpartition(".")
+    return name if f"{dot}{suffix}".lower() in SONG_SUFFIXES else filename
+
+
+def _letters(text: str) -> Iterator[str]:
+    """Yield what people take for one letter each: with its marks, and an emoji in one piece."""
+    letter = ""
+    for char in text:
+        if letter and not _continues(letter, char):
+            yield letter
+            letter = ""
+        letter += char
+    yield letter
+
+
+def _continues(letter: str, char: str) -> bool:
+    is_mark = unicodedata.category(char)[0] == "M" or ord(char) in _SKIN_TONES
+    is_flag = len(letter) == 1 and _is_flag_half(letter) and _is_flag_half(char)
+    return is_mark or is_flag or char in (_ZWNJ, _ZWJ) or letter[-1] == _ZWJ
+
+
+def _is_flag_half(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+def _joins(text: str, index: int) -> bool:
+    if text[index] not in (_ZWNJ, _ZWJ) or not 0 < index < len(text) - 1:
+        return False
+    before, after = text[index - 1], text[index + 1]
+    # No word in Latin letters needs one, so there it would only make equal names differ.
+    is_in_word = all(
+        ord(char) > 0x24F and unicodedata.category(char)[0] in "LM" for char in (before, after)
+    )
+    return is_in_word or (text[index] == _ZWJ and _is_emoji(before) and _is_emoji(after))
+
+
+def _is_emoji(char: str) -> bool:
+    is_styled = char == "\ufe0f" or ord(char) in _SKIN_TONES
+    return is_styled or unicodedata.category(char) == "So"

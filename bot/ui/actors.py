@@ -23,6 +23,18 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     )
 
 
+def manages_guild(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the caller manages the server that they act in, by what Discord says each time.
+
+    That is its owner, its administrators, and who has the permission `Manage Server`.
+    """
+    if interaction.guild_id is None:
+        return False
+    allowed, guild = interaction.permissions, interaction.guild
+    owns = guild is not None and guild.owner_id == interaction.user.id
+    return allowed.manage_guild or allowed.administrator or owns
+
+
 def owner_ids(application: discord.AppInfo) -> frozenset[int]:
     """Return who owns the application: one person, or those of a team who may change it."""
     team = application.team
@@ -40,6 +52,4 @@ def _rank_of(interaction: discord.Interaction[Any]) -> Rank:
     application = interaction.client.application
     if application is not None and interaction.user.id in owner_ids(application):
         return Rank.OWNER
-    allowed = interaction.permissions
-    manages = interaction.guild_id is not None and (allowed.manage_guild or allowed.administrator)
-    return Rank.MANAGER if manages else Rank.MEMBER
+    return Rank.MANAGER if manages_guild(interaction) else Rank.MEMBER

@@ -15,6 +15,7 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.scheduling.sources import RenewalUnavailable, address_of, expires_at
 from bot.ui.discord_refusals import FailureKind, failure_kind
+from bot.ui.song_attachments import attachments_of
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class AttachmentUrls:
         except discord.HTTPException as exc:
             _raise_unless_final(exc)
             return None
-        files = {each.id: each.url for each in message.attachments}
+        files = {each.id: each.url for each in attachments_of(message)}
         return files.get(int(named["attachment"]))
 
 

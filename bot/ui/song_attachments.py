@@ -1,21 +1,19 @@
-"""The songs in a message: its attachments that may hold sound, and what becomes of one."""
+"""The songs of a message: its attachments that look like audio or video."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import discord
 
 from bot.domain.job import Source
+from bot.domain.titles import has_song_suffix
 
-_FAMILIES = ("audio/", "video/")
-_SUFFIXES = tuple(
-    ".mp3 .wav .flac .ogg .opus .m4a .aac .aiff .aif .wma .mp4 .mov .mkv .webm".split()  # noqa: SIM905
-)
+_MEDIA_TYPES = ("audio/", "video/")
 
 
 def source_of(file: discord.Attachment, *, message_id: int | None = None) -> Source:
-    """Describe a file as it is declared; `message_id` names the message that carries it."""
+    """Describe an attachment as Discord declares it; `message_id` is the message that has it."""
     return Source(
-        # The title is the name before Discord took the letters out that it does not like.
+        # Discord strips letters from file names; the title is the original name.
         filename=file.title or file.filename,
         url=file.url,
         size_bytes=file.size,
@@ -24,12 +22,23 @@ def source_of(file: discord.Attachment, *, message_id: int | None = None) -> Sou
 
 
 def songs_in(message: discord.Message) -> list[Source]:
-    """Return the files that may hold sound, in their order; whether they do is found out later."""
-    return [source_of(file, message_id=message.id) for file in _audible(message.attachments)]
+    """Return a message's files that look like audio or video, in their order.
+
+    A forwarded message has its files in snapshots of the original.
+    """
+    return [
+        source_of(file, message_id=message.id)
+        for file in attachments_of(message)
+        if _is_declared_media(file) or has_song_suffix(file.filename)
+    ]
 
 
-def _audible(files: Iterable[discord.Attachment]) -> Iterable[discord.Attachment]:
-    for file in files:
-        is_declared = (file.content_type or "").startswith(_FAMILIES)
-        if is_declared or file.filename.lower().endswith(_SUFFIXES):
-            yield file
+def attachments_of(message: discord.Message) -> Iterator[discord.Attachment]:
+    """Yield every file that a message shows: its own, and those of what it forwards."""
+    yield from message.attachments
+    for snapshot in message.message_snapshots:
+        yield from snapshot.attachments
+
+
+def _is_declared_media(file: discord.Attachment) -> bool:
+    return (file.content_type or "").startswith(_MEDIA_TYPES)

@@ -2,9 +2,12 @@
 
 import json
 import logging
+from collections.abc import Callable
 from enum import StrEnum
 from sqlite3 import Row
 from typing import TypeVar
+
+from aiosqlite import Connection
 
 from bot.domain.clock import Clock
 from bot.domain.guilds import Block, DeliveryMode, GuildRules
@@ -54,19 +57,34 @@ class GuildStore:
         rows = await self._db.read(_RULES, (guild_id,))
         return _rules(rows[0]) if rows else GuildRules()
 
-    async def set_rules(self, guild_id: int, rules: GuildRules, by: UserId) -> None:
-        """Put these in place of the server's rules."""
-        values: Values = {
-            "guild_id": guild_id,
-            "channel_ids": json.dumps(sorted(rules.channel_ids)),
-            "recipe": rules.recipe,
-            "audio_format": rules.audio_format,
-            "delivery": rules.delivery,
-            "is_private": rules.is_private,
-            "set_by": await lasting_pseudonym(self._db, by),
-            "set_at": seconds(self._clock.now()),
-        }
-        await self._db.write(lambda conn: conn.execute(_SET_RULES, values))
+    async def change_rules(
+        self, guild_id: int, change: Callable[[GuildRules], GuildRules], by: UserId
+    ) -> GuildRules:
+        """Replace the server's rules with what `change` makes of them, and return those.
+
+        Reads and writes in one transaction, so no change made meanwhile is lost.
+        """
+        alias = await lasting_pseudonym(self._db, by)
+
+        async def work(conn: Connection) -> GuildRules:
+            rows = [*await conn.execute_fetchall(_RULES, (guild_id,))]
+            before = _rules(rows[0]) if rows else GuildRules()
+            after = change(before)
+            if after != before:
+                values: Values = {
+                    "guild_id": guild_id,
+                    "channel_ids": json.dumps(sorted(after.channel_ids)),
+                    "recipe": after.recipe,
+                    "audio_format": after.audio_format,
+                    "delivery": after.delivery,
+                    "is_private": after.is_private,
+                    "set_by": alias,
+                    "set_at": seconds(self._clock.now()),
+                }
+                await conn.execute(_SET_RULES, values)
+            return after
+
+        return await self._db.write(work)
 
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
         """Block the user in the server, or everywhere; return whether that is new."""

@@ -9,6 +9,7 @@ from bot.domain.errors import NotFound
 from bot.domain.job import Job, JobId, UserId
 from bot.domain.recipes import AudioFormat
 from bot.i18n.translation import gettext
+from bot.ui.actors import manages_guild
 from bot.ui.cards.controls import Action
 from bot.ui.client import Stemcord
 from bot.ui.components.menus import RecipeMenu
@@ -64,7 +65,7 @@ class CancelButton(JobButton, template="cancel" + _JOB):
         try:
             return await splits.cancel(self.job_id, user_id=UserId(interaction.user.id))
         except NotFound:
-            if interaction.guild_id is None or not manages_server(interaction):
+            if interaction.guild_id is None or not manages_guild(interaction):
                 raise
             return await splits.cancel_in(self.job_id, guild_id=interaction.guild_id)
 
@@ -152,7 +153,7 @@ class DeleteButton(JobButton, template="delete" + _JOB):
         try:
             job = await self.own_job(interaction)
         except NotFound:
-            if not manages_server(interaction):
+            if not manages_guild(interaction):
                 raise
         else:
             await interaction.client.services.showings.discard(job)
@@ -177,8 +178,3 @@ BUTTONS: dict[Action, type[JobButton]] = {
         DeleteButton,
     )
 }
-
-
-def manages_server(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the person manages the server that they act in; told by Discord, each time."""
-    return interaction.guild_id is not None and interaction.permissions.manage_guild

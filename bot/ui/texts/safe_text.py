@@ -2,7 +2,7 @@
 
 import re
 
-from bot.domain.titles import plain
+from bot.domain.titles import cut, plain
 
 ZERO_WIDTH_SPACE = "\u200b"
 MAX_LENGTH = 80
@@ -15,10 +15,7 @@ _LINK = re.compile(r"(?<=:)(?=//)")
 
 def shortened(text: str, max_length: int = MAX_LENGTH) -> str:
     """Return `text` as one plain line of at most `max_length` characters; markup stays."""
-    line = plain(text)
-    if len(line) <= max_length:
-        return line
-    return line[: max_length - 1].rstrip() + "…"
+    return cut(plain(text), max_length)
 
 
 def safe(text: str, max_length: int = MAX_LENGTH) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from bot.domain.job import Job
 from sandbox.client import SandboxClient
 from sandbox.entities import EVERYONE, Guild, Role, User
+from sandbox.entities import Message as SentMessage
 from tests.integration.conversations.live_bot import LiveBot
 
 Message = dict[str, Any]
@@ -89,6 +90,22 @@ def settle_outside(live_bot: LiveBot, place: str) -> str:
         case _:
             channel = world.add_private_channel("duet", members=[ada.id, ben.id])
     return str(channel.id)
+
+
+async def forward(live_bot: LiveBot, message: Message, name: str, channel_id: str) -> Message:
+    """Have somebody forward a message to a channel, and return what stands there."""
+    world = live_bot.sandbox.world
+    forwarded = SentMessage(
+        id=world.snowflakes.next(),
+        channel_id=int(channel_id),
+        author_id=person(live_bot, name).id,
+        created_at=world.clock.now(),
+        snapshot=world.messages[int(message["id"])],
+    )
+    world.messages[forwarded.id] = forwarded
+    channel = world.channels[forwarded.channel_id]
+    await live_bot.sandbox.gateway.dispatch_message("MESSAGE_CREATE", forwarded, channel)
+    return {"id": str(forwarded.id), "channel_id": channel_id}
 
 
 async def until_sent(live_bot: LiveBot) -> None:

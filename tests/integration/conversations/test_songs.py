@@ -11,6 +11,7 @@ from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
     Message,
+    forward,
     has_stems,
     labels,
     menu_of,
@@ -141,3 +142,30 @@ async def test_a_song_deleted_before_the_choice_is_asked_for_again(
     await ada.delete((await ada.messages())[0]["id"])
     await ada.press(asked, "Karaoke")
     await ada.wait_for(says("Please send it again."))
+
+
+async def test_a_forwarded_song_is_found_by_the_menu(
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    await ben.say("listen to this", song)
+    original = await latest_song(ada)
+    forwarded = await forward(live_bot, original, "Ben", original["channel_id"])
+    await ada.menu(MENU, forwarded["id"])
+    await ada.wait_for(shows("Neon Rain · Karaoke"))
+    [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
+    assert job.request.source.message_id == int(forwarded["id"])
+
+
+async def test_a_song_forwarded_to_the_bot_is_answered_with_recipes(
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    await ben.say("listen to this", song)
+    original = await latest_song(ada)
+    ada.in_channel("dm")
+    await ada.say("hello?")
+    dm = await ada.wait_for(says("Send me a song"))
+    await forward(live_bot, original, "Ada", dm["channel_id"])
+    asked = await ada.wait_for(lambda found: labels(found)[:1] == ["Karaoke"])
+    await ada.press(asked, "Karaoke")
+    stems = await ada.wait_for(lambda found: has_stems(found) and bool(found["embeds"]))
+    assert stems["embeds"][0]["title"] == "Neon Rain · Karaoke"

@@ -11,7 +11,7 @@ import pytest
 
 from bot.admin.administration import Administration
 from bot.domain.errors import QuotaExceeded, Reason, Rejected
-from bot.domain.guilds import Actor, GuildRules, Rank
+from bot.domain.guilds import Actor, Rank, RulesChange
 from bot.domain.job import Context, Job, Membership, Reply, State, UserId
 from bot.domain.minutes import PeriodKind
 from tests.support.fakes import FakeProvider
@@ -42,8 +42,7 @@ MANAGERS: dict[str, Decision] = {
     "grant": lambda admin, who: admin.grant(who, ADA, 10),
     "block": lambda admin, who: admin.block(who, ADA),
     "unblock": lambda admin, who: admin.unblock(who, ADA),
-    "see rules": lambda admin, who: admin.rules(who),
-    "set rules": lambda admin, who: admin.set_rules(who, GuildRules(is_private=True)),
+    "change rules": lambda admin, who: admin.change_rules(who, RulesChange(is_private=True)),
 }
 ALL = {**OWNERS, **MANAGERS}
 TABLES = ("ledger", "allowances", "role_allowances", "limits", "blocks", "servers")
@@ -123,7 +122,7 @@ async def test_roles_are_about_a_server(harness: Harness) -> None:
     admin = harness.services.administration
     in_dm = replace(OWNER, guild_id=None)
     assert await refused(admin.set_role(in_dm, SINGER, 10)) is Reason.SERVER_ONLY
-    assert await refused(admin.rules(in_dm)) is Reason.SERVER_ONLY
+    assert await refused(admin.change_rules(in_dm, RulesChange())) is Reason.SERVER_ONLY
 
 
 async def test_an_owner_in_a_dm_decides_about_people(harness: Harness) -> None:
@@ -276,8 +275,8 @@ async def test_the_owner_lifts_both_blocks(harness: Harness) -> None:
 
 
 async def test_songs_are_split_in_allowed_channels_and_their_threads(harness: Harness) -> None:
-    rules = GuildRules().with_channel_switched(50)
-    await harness.services.administration.set_rules(MANAGER, rules)
+    admin, switch = harness.services.administration, RulesChange(switched_channel_id=50)
+    await admin.change_rules(MANAGER, switch)
     with pytest.raises(Rejected) as refusal:
         await ask(harness)
     assert refusal.value.problem.reason is Reason.WRONG_CHANNEL
@@ -285,7 +284,7 @@ async def test_songs_are_split_in_allowed_channels_and_their_threads(harness: Ha
     thread = replace(REPLY, channel_id=51, parent_channel_id=50)
     for reply in (replace(REPLY, channel_id=50), thread, DM, replace(REPLY, guild_id=ELSEWHERE)):
         assert (await ask(harness, reply=reply)).state is State.DELIVERED
-    await harness.services.administration.set_rules(MANAGER, rules.with_channel_switched(50))
+    await admin.change_rules(MANAGER, switch)
     assert (await ask(harness)).state is State.DELIVERED
 
 

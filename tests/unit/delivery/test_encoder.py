@@ -68,7 +68,9 @@ async def delivered(
         root, provider or FakeProvider(), audio=audio, clock=FakeClock(), **(settings or {})
     )
     if rules is not None:
-        await GuildStore(db=harness.db, clock=harness.clock).set_rules(7, rules, by=ADA)
+        await GuildStore(db=harness.db, clock=harness.clock).change_rules(
+            7, lambda _: rules, by=ADA
+        )
     harness.delivery.answers = list(answers)
     job = await harness.split(**asked)
     job = await harness.until(job.id)

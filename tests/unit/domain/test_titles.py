@@ -1,9 +1,19 @@
 """Names made from what strangers typed."""
 
+from pathlib import Path
+
 import pytest
 
 from bot.domain.recipes import AudioFormat, Stem
-from bot.domain.titles import MAX_TITLE, stem_filename, title_of
+from bot.domain.titles import (
+    MAX_FILENAME_BYTES,
+    MAX_TITLE,
+    cut,
+    has_song_suffix,
+    plain,
+    stem_filename,
+    title_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +30,14 @@ from bot.domain.titles import MAX_TITLE, stem_filename, title_of
         ("a\u202egpj.exe.mp3", "agpj.exe"),
         ("line\nbreak\ttab.mp3", "line break tab"),
         ("日本語の歌.mp3", "日本語の歌"),
+        ("Neon Rain.WAVE", "Neon Rain"),
+        ("audiobook.m4b", "audiobook"),
+        ("ベスト盤 Vol.2", "ベスト盤 Vol.2"),
+        ("ベスト盤 Vol.2.mp3", "ベスト盤 Vol.2"),
+        ("交響曲 No.5", "交響曲 No.5"),
+        ("feat.JayZ", "feat.JayZ"),
+        ("SPOILER_Neon_Rain.mp3", "Neon Rain"),
+        ("SPOILER_.mp3", "Untitled"),
     ],
 )
 def test_a_title_comes_from_the_file_name_without_junk(filename: str, title: str) -> None:
@@ -47,3 +65,56 @@ def test_a_long_title_is_cut() -> None:
 )
 def test_a_delivered_file_has_a_safe_readable_name(title: str, name: str) -> None:
     assert stem_filename(title, Stem.NO_DRUMS, AudioFormat.MP3) == name
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+SINGER = "\U0001f469\U0001f3fd\u200d\U0001f3a4"
+PERSIAN = "\u0646\u06cc\u0645\u200c\u0641\u0627\u0635\u0644\u0647"
+HINDI = "\u0915\u094d\u200d\u0937"
+
+
+@pytest.mark.parametrize("name", [FAMILY, SINGER, PERSIAN, HINDI, f"{PERSIAN} {SINGER}"])
+def test_joiners_inside_words_and_emoji_stay(name: str) -> None:
+    assert title_of(f"{name}.mp3") == name
+
+
+@pytest.mark.parametrize("joiner", ["\u200c", "\u200d"])
+def test_joiners_that_join_nothing_go(joiner: str) -> None:
+    assert plain(f"{joiner}pay{joiner}pal{joiner} {joiner}{joiner}") == "paypal"
+    assert plain(f"\u0646{joiner} \u0646{joiner}{joiner}\u0646") == "\u0646 \u0646\u0646"
+
+
+def test_a_title_is_cut_between_letters() -> None:
+    assert cut("e\u0323\u0300" * 3, 5) == "e\u0323\u0300…"
+    assert cut(FAMILY * 3, 13) == FAMILY * 2 + "…"
+    assert cut("\U0001f1ef\U0001f1f5" * 3, 4) == "\U0001f1ef\U0001f1f5…"
+    assert cut("a" + "\u0e49" * 200, 80) == "a" + "\u0e49" * 78 + "…"
+
+
+@pytest.mark.parametrize(
+    "letter",
+    ["夜", "\U0001f3a4", FAMILY, PERSIAN, HINDI, "x"],
+)
+def test_any_title_makes_a_name_that_a_file_system_takes(letter: str, tmp_path: Path) -> None:
+    name = stem_filename(title_of(letter * 100), Stem.BACKING_VOCALS, AudioFormat.FLAC)
+    assert name.endswith(" (Backing Vocals).flac")
+    assert len(name.encode()) <= MAX_FILENAME_BYTES
+    assert (tmp_path / f"{name}.part").write_bytes(b"sound") == 5
+    assert name.count(letter) * len(letter) >= len(name.partition("…")[0].partition(" (")[0]) - len(
+        letter
+    )
+
+
+def test_a_file_name_is_cut_at_a_letters_end() -> None:
+    name = stem_filename(SINGER * 70, Stem.VOCALS, AudioFormat.MP3)
+    assert name == SINGER * 15 + " (Vocals).mp3"
+
+
+@pytest.mark.parametrize("name", ["a.oga", "B.M4A", "c.caf", "d.avi", "e.ts", "f.weba", "g.3gp"])
+def test_names_of_songs_end_in_many_ways(name: str) -> None:
+    assert has_song_suffix(name)
+
+
+@pytest.mark.parametrize("name", ["Vol.2", "notes.txt", "mp3", "a.", "", "mp3.zip"])
+def test_other_names_do_not_end_as_a_song(name: str) -> None:
+    assert not has_song_suffix(name)

@@ -5,7 +5,7 @@ import discord
 import pytest
 
 from bot.domain.guilds import Rank
-from bot.ui.actors import actor_of, owner_ids
+from bot.ui.actors import actor_of, manages_guild, owner_ids
 
 ADA, BEN, CLEO, DAN = 1, 2, 3, 4
 
@@ -44,6 +44,7 @@ class Talk:
     user: discord.Object
     permissions: discord.Permissions
     guild_id: int | None = 7
+    guild: Any = None
     client: Any = field(default_factory=lambda: Client(an_application()))
 
 
@@ -80,6 +81,20 @@ def test_who_may_manage_the_server_is_a_manager_there_only() -> None:
     assert rank(BEN, manage_guild=True) is Rank.MANAGER
     assert rank(BEN, administrator=True) is Rank.MANAGER
     assert rank(BEN, None, manage_guild=True) is Rank.MEMBER
+
+
+@dataclass
+class Guild:
+    owner_id: int
+
+
+@pytest.mark.parametrize("guild_id", [7, None])
+def test_whoever_owns_the_server_manages_it(guild_id: int | None) -> None:
+    none = discord.Permissions.none()
+    talk: Any = Talk(discord.Object(BEN), none, guild_id, guild=Guild(owner_id=BEN))
+    assert manages_guild(talk) is (guild_id is not None)
+    talk.guild.owner_id = ADA
+    assert not manages_guild(talk)
 
 
 def test_nothing_less_makes_a_manager() -> None:

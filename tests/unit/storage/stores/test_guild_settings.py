@@ -1,6 +1,9 @@
+import asyncio
+from collections.abc import Awaitable
+
 import pytest
 
-from bot.domain.guilds import Block, DeliveryMode, GuildRules
+from bot.domain.guilds import Block, DeliveryMode, GuildRules, RulesChange
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
@@ -30,10 +33,24 @@ async def test_a_server_without_rules_leaves_everything_open(servers: GuildStore
 
 @pytest.mark.parametrize("rules", [RULES, GuildRules(is_private=False), GuildRules()])
 async def test_rules_come_back_as_they_were_set(servers: GuildStore, rules: GuildRules):
-    await servers.set_rules(GUILD, RULES, by=ADMIN)
-    await servers.set_rules(GUILD, rules, by=ADMIN)
+    await servers.change_rules(GUILD, lambda _: RULES, by=ADMIN)
+    assert await servers.change_rules(GUILD, lambda _: rules, by=ADMIN) == rules
     assert await servers.rules(GUILD) == rules
     assert await servers.rules(ELSEWHERE) == GuildRules()
+
+
+async def test_two_managers_who_change_rules_at_once_lose_nothing(servers: GuildStore):
+    def switch(channel_id: int) -> Awaitable[GuildRules]:
+        change = RulesChange(switched_channel_id=channel_id)
+        return servers.change_rules(GUILD, change.apply, by=ADMIN)
+
+    await asyncio.gather(*map(switch, range(1, 21)))
+    assert (await servers.rules(GUILD)).channel_ids == frozenset(range(1, 21))
+
+
+async def test_a_change_that_changes_nothing_leaves_no_row(servers: GuildStore, db: Database):
+    await servers.change_rules(GUILD, RulesChange().apply, by=ADMIN)
+    assert await db.read("SELECT guild_id FROM servers") == []
 
 
 async def test_a_block_reaches_as_far_as_it_says(servers: GuildStore):

@@ -91,7 +91,7 @@ async def test_unreadable_attempt_is_never_taken_for_none(db: Database, jobs: Jo
 async def test_server_rule_of_another_version_leaves_that_choice_open(db: Database):
     store = GuildStore(db=db, clock=StillClock())
     rules = GuildRules(recipe=Recipe.VOCALS, is_private=True)
-    await store.set_rules(13, rules, by=ADMIN)
+    await store.change_rules(13, lambda _: rules, by=ADMIN)
     await db.write(lambda conn: conn.execute("UPDATE servers SET recipe = 'choir'"))
 
     assert await store.rules(13) == replace(rules, recipe=None)
