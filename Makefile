@@ -41,7 +41,7 @@ chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (
 planted: .venv/dev.stamp ## plant known bugs in a copy, and demand that the tests notice (ARGS="token" to choose)
 	@$(python) -m tests.planted $(ARGS)
 
-fuzz: .venv/dev.stamp ## decode 10,000 spoiled audio files (ARGS="--seed 2 --files 500" for others)
+fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 spoiled ones (ARGS="--table" for the odd ones alone)
 	@$(python) -m tests.fuzz $(ARGS)
 
 live: .venv/dev.stamp ## split a song at the real services (your keys; STEMCORD_LIVE_SONG=its address)

@@ -4,13 +4,37 @@ A spool (`.f32`) holds interleaved stereo frames of little-endian float32 at 44.
 scale is 1.0 and may be exceeded. Its length is its size, so nothing in it can lie.
 """
 
+import sys
+from array import array
 from pathlib import Path
 
 SAMPLE_RATE = 44_100
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
 
+SILENCE = 1e-3
+"""Samples below this are not heard: -60 dBFS."""
+
+_BLOCK_FRAMES = 1 << 13
+
 
 def frames_in(spool: Path) -> int:
     """Return how many stereo frames the spool holds."""
     return spool.stat().st_size // FRAME_BYTES
+
+
+def is_silent(spool: Path, start: int) -> bool:
+    """Return whether nothing is heard from a frame on to the end.
+
+    Without numpy, which the bot itself does not load, and in small steps, since it may run in a
+    thread of the bot.
+    """
+    with spool.open("rb") as file:
+        file.seek(start * FRAME_BYTES)
+        while raw := file.read(_BLOCK_FRAMES * FRAME_BYTES):
+            samples = array("f", raw[: len(raw) // FRAME_BYTES * FRAME_BYTES])
+            if sys.byteorder == "big":
+                samples.byteswap()
+            if samples and (max(samples) >= SILENCE or min(samples) <= -SILENCE):
+                return False
+    return True

@@ -28,6 +28,11 @@ def _own_files_budget(*, thread_pools: int) -> Budget:
     )
 
 
+def _size_of(path: Path) -> int:
+    # That a file is missing is for the child to find out.
+    return path.stat().st_size if path.exists() else 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeTask:
     """Decode a stranger's file into a spool of at most `max_frames` frames."""
@@ -42,11 +47,13 @@ class DecodeTask:
 
     @property
     def budget(self) -> Budget:
-        max_duration_s = self.max_frames // SAMPLE_RATE
+        """Return a budget that follows the file's size: a small one cannot burn a core for long."""
+        for_its_size_s = 30 + 3 * _size_of(self.source) // MIB
+        for_its_length_s = 60 + self.max_frames // SAMPLE_RATE // 5
         return Budget(
-            cpu_s=60 + max_duration_s // 5,
+            cpu_s=min(for_its_size_s, for_its_length_s),
             file_bytes=self.max_frames * FRAME_BYTES + MIB,
-            thread_pools=3,  # the decoder, the resampler, and its successor at a change of shape
+            thread_pools=3,  # the decoder, the resampler, and its successor at a change of rate
         )
 
 
@@ -54,8 +61,8 @@ class DecodeTask:
 class Decoded:
     """What a file turned out to hold; the length is counted in samples, not read from a header.
 
-    `truncated` says that the file ends before its audio does, by the decoder's errors or by the
-    length that its header promises.
+    `ends_early` says that the file breaks off amid sound, although its structure or its header
+    tells of more.
     """
 
     frames: int
@@ -63,7 +70,7 @@ class Decoded:
     codec: str
     title: str | None
     artist: str | None
-    truncated: bool
+    ends_early: bool
 
     @property
     def duration_s(self) -> float:

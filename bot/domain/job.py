@@ -172,6 +172,8 @@ class Job:
     """What tells the user's file from any other, until the job's files expire."""
     repeat_of: JobId | None = None
     """The user's own earlier job whose stems are shown again, uncharged."""
+    ends_early: bool = False
+    """Whether the file breaks off amid sound; the stems end where it does."""
 
     @property
     def has_stems(self) -> bool:
@@ -197,10 +199,25 @@ class Job:
         return replace(self, acknowledged_at=now, updated_at=now, reply=reply)
 
     def held(
-        self, now: datetime, *, frames: int, minutes: int, title: str, digest: str | None = None
+        self,
+        now: datetime,
+        *,
+        frames: int,
+        minutes: int,
+        title: str,
+        digest: str | None = None,
+        ends_early: bool = False,
     ) -> Self:
         """Note the decoded length and the minutes reserved for it."""
-        return self._to(State.HELD, now, frames=frames, minutes=minutes, title=title, digest=digest)
+        return self._to(
+            State.HELD,
+            now,
+            frames=frames,
+            minutes=minutes,
+            title=title,
+            digest=digest,
+            ends_early=ends_early,
+        )
 
     def repeated(self, now: datetime, earlier: Self) -> Self:
         """Note that an earlier job has made the same of the same file."""
@@ -212,6 +229,7 @@ class Job:
             provider=earlier.provider,
             digest=earlier.digest,
             repeat_of=earlier.id,
+            ends_early=earlier.ends_early,
         )
 
     def submitting(self, now: datetime, *, provider: str) -> Self:

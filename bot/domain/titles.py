@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bot.domain.recipes import AudioFormat, Stem
 
 _SUFFIXES = """
-3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi caf eac3 f4v flac flv m2ts m4a m4b m4r m4v mka
-mkv mov mp2 mp3 mp4 mpeg mpg mpga mts oga ogg ogv ogx opus qt rf64 snd spx ts tta vob w64 wav wave
-weba webm wma wmv wv
+3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi bwf caf dff dsf dts eac3 f4v flac flv m2ts
+m4a m4b m4r m4v mid midi mka mkv mov mp2 mp3 mp4 mpc mpeg mpg mpga mts oga ogg ogv ogx opus qt ra
+rf64 rm shn snd spx tak ts tta vob voc w64 wav wave weba webm wma wmv wv
 """
 SONG_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """How names of audio and video files end, in lower case."""

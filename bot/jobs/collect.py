@@ -64,7 +64,7 @@ class CollectStep:
         title = provider.capabilities.title
         self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
-        fetched = await self._fetching.fetch(job, files, provider, where.work)
+        fetched = await self._fetching.fetch(job, files, provider, where)
         self._line.release(job.id)
         self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         spools = await self._labels.name(fetched, model, where)

@@ -99,7 +99,12 @@ class IntakeStep:
         minutes = minutes_of(decoded.frames)
         title = title_of(job.request.source.filename, title=decoded.title, artist=decoded.artist)
         held = job.held(
-            self._clock.now(), frames=decoded.frames, minutes=minutes, title=title, digest=digest
+            self._clock.now(),
+            frames=decoded.frames,
+            minutes=minutes,
+            title=title,
+            digest=digest,
+            ends_early=decoded.ends_early,
         )
         hold = await self._quotas.hold(job, minutes)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
@@ -158,16 +163,11 @@ class IntakeStep:
         self._board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
         try:
-            decoded = await self._audio.decode(
-                where.input, where.mixture, max_duration_s=minutes * 60
-            )
+            return await self._audio.decode(where.input, where.mixture, max_duration_s=minutes * 60)
         except Rejected as exc:
             if exc.problem.reason is Reason.TOO_LONG and minutes >= 1:
                 raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
             raise
-        if decoded.truncated:
-            raise Rejected(Reason.BROKEN_FILE)
-        return decoded
 
     def _try_again(self, job: Job, error: DownloadFailed) -> RetryAfter:
         self._tries[job.id] += 1

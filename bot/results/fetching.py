@@ -1,10 +1,11 @@
-"""Bringing a provider's results here as spools: fetched, decoded, and as long as the song."""
+"""Bringing a provider's results here as spools: fetched, decoded, and with all of the song."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.audio.spool import SAMPLE_RATE, is_silent
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.domain.attempt import RemoteFile
@@ -17,8 +18,8 @@ from bot.domain.errors import (
     ResultsUnreachable,
 )
 from bot.domain.job import Job
-from bot.domain.minutes import SAMPLE_RATE
 from bot.providers.interface import Model, Provider
+from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ Fetched = Mapping[RemoteFile, Path]
 TRIES = 2
 """A file that arrives broken is fetched once more."""
 SLACK_S = 1.0
-"""Encoders add up to a frame at either end and a resampler a few samples."""
+"""By so much a result may be shorter than its song, whatever the song has there."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
@@ -48,16 +49,18 @@ class ResultFetcher:
         self._audio = audio
 
     async def fetch(
-        self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, work: Path
+        self, job: Job, files: tuple[RemoteFile, ...], provider: Provider, where: JobDir
     ) -> Fetched:
-        """Return every result as a spool in `work`. Raises ResultsNotFetched."""
+        """Return every result as a spool in the job's work folder. Raises ResultsNotFetched."""
         spools = await gather_or_raise(
-            self._fetch_one(job, file, provider, work / f"result-{number}.f32")
+            self._fetch_one(job, file, provider, where.work / f"result-{number}.f32", where.mixture)
             for number, file in enumerate(files)
         )
         return dict(zip(files, spools, strict=True))
 
-    async def _fetch_one(self, job: Job, file: RemoteFile, provider: Provider, spool: Path) -> Path:
+    async def _fetch_one(
+        self, job: Job, file: RemoteFile, provider: Provider, spool: Path, song: Path
+    ) -> Path:
         is_spool = provider.capabilities.gives_spools
         into = spool if is_spool else spool.with_suffix(".download")
         for number in range(1, TRIES + 1):
@@ -67,13 +70,16 @@ class ResultFetcher:
                 raise ResultsUnreachable(str(exc)) from exc
             except ProviderError as exc:
                 raise ResultsNotFetched(str(exc)) from exc
-            if is_spool or await self._decode(job, spool):
+            if is_spool or await self._decode(job, spool, song):
                 return spool
             log.warning("%s: a result is broken, try %d of %d", job.id, number, TRIES)
         raise ResultsNotFetched("a result stays broken")
 
-    async def _decode(self, job: Job, spool: Path) -> bool:
-        """Decode the download beside a spool; whether it holds as much sound as the song."""
+    async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
+        """Decode the download beside a spool; whether it lasts as long as the song's sound.
+
+        A silent end that was trimmed is filled up when the masters are written.
+        """
         download = spool.with_suffix(".download")
         song_s = (job.frames or 0) / SAMPLE_RATE
         try:
@@ -82,5 +88,6 @@ class ResultFetcher:
             log.warning("%s: a result does not decode: %s", job.id, exc)
             return False
         await asyncio.to_thread(download.unlink)
-        is_whole = decoded.duration_s >= song_s - SLACK_S
-        return is_whole and not decoded.truncated
+        if decoded.duration_s >= song_s - SLACK_S:
+            return True
+        return await asyncio.to_thread(is_silent, song, decoded.frames)

@@ -61,6 +61,7 @@ def _job_of(row: Row) -> Job:
         files_expired=bool(row["files_expired"]),
         digest=row["digest"],
         repeat_of=JobId(row["repeat_of"]) if row["repeat_of"] is not None else None,
+        ends_early=bool(row["ends_early"]),
     )
 
 
@@ -160,6 +161,7 @@ def work_values(job: Job) -> Values:
         "sent": job.sent,
         "digest": job.digest,
         "repeat_of": job.repeat_of,
+        "ends_early": job.ends_early,
     }
 
 

@@ -8,7 +8,8 @@ SELECT
     channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
-    title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of
+    title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
+    ends_early
 FROM jobs
 """
 EVERY = _SELECT
@@ -74,6 +75,7 @@ UPDATE jobs SET
     state = :state, updated_at = :updated_at,
     title = :title, frames = :frames, minutes = :minutes, provider = :provider,
     reason = :reason, facts = :facts, sent = :sent, digest = :digest, repeat_of = :repeat_of,
+    ends_early = :ends_early,
     acknowledged_at = coalesce(acknowledged_at, :acknowledged_at),
     message_id = CASE
         WHEN acknowledged_at IS NULL OR :reply_is_current THEN coalesce(:message_id, message_id)

@@ -54,14 +54,36 @@ async def test_empty_file_is_refused(harness: BotHarness, tmp_path: Path) -> Non
     await assert_refused(harness, file, "This file is empty. Send it again, or another one.")
 
 
-async def test_song_that_was_cut_off_is_refused(
+async def test_song_that_was_overwritten_is_refused(
     harness: BotHarness, song: Path, tmp_path: Path
 ) -> None:
-    file = write_mp3(tmp_path / "song.mp3", song)
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    file = tmp_path / "song.flac"
+    file.write_bytes(b"fLaC" + bytes(20_000))
     await assert_refused(
         harness, file, "This file is damaged or cut off. Export it again, or send another copy."
     )
+
+
+async def test_song_of_a_kind_that_is_not_read_is_refused(
+    harness: BotHarness, tmp_path: Path
+) -> None:
+    file = tmp_path / "song.mid"
+    file.write_bytes(b"MThd\x00\x00\x00\x06\x00\x01\x00\x02\x01\xe0" + bytes(200))
+    await assert_refused(
+        harness, file, "I cannot read this kind of file. Send the song as an MP3, FLAC or WAV file."
+    )
+
+
+@pytest.mark.model
+async def test_song_that_was_cut_off_is_split_as_far_as_it_goes(
+    harness: BotHarness, song: Path, tmp_path: Path
+) -> None:
+    guest = await harness.guest()
+    file = write_mp3(tmp_path / "song.mp3", song)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    answer, reply = await guest.result(file, stems="instrumental")
+    assert any("breaks off at 0:0" in line for line in reading.sentences(reply))
+    assert harness.records.moves(answer) == ["hold", "post"]
 
 
 async def test_song_that_is_too_long_is_refused(harness: BotHarness, tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""`python -m tests.fuzz`: decode spoiled audio files by the thousand, and end with 1 on a bug."""
+"""`python -m tests.fuzz`: decode odd files and spoiled ones, and end with 1 on a bug.
+
+First come a hundred files as people send them, in a table; then files spoiled by chance, by the
+thousand.
+"""
 
 import argparse
 import asyncio
@@ -13,6 +17,7 @@ from typing import Any
 
 from bot.processes.spawn import environment
 from tests.fuzz.mutations import spoiled
+from tests.fuzz.table import rows
 from tests.support.audio_files import KINDS, write
 
 LONGEST_S = 60.0
@@ -139,13 +144,30 @@ async def _run(
         await lane.close()
 
 
+def print_table() -> int:
+    """Print what odd files came to, and return how many came to something wrong."""
+    faults = 0
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        for number, row in enumerate(rows(Path(folder)), start=1):
+            print(f"{number:>3} {'FAULT' if row.fault else 'ok':<6}{row.name:<52}{row.outcome}")
+            if row.fault:
+                print(f"{'':<10}{row.fault}")
+                faults += 1
+    print(f"{number} odd files, {faults} faults")
+    return faults
+
+
 def main() -> int:
-    """Read the arguments and spoil files."""
+    """Read the arguments, print the table and spoil files."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
+    parser.add_argument("--table", action="store_true", help="the table of odd files alone")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"))
     arguments = parser.parse_args()
+    faults = print_table()
+    if arguments.table:
+        return 1 if faults else 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         findings = asyncio.run(
             fuzz(Path(folder), seed=arguments.seed, files=arguments.files, keep=arguments.keep)
@@ -155,7 +177,7 @@ def main() -> int:
     for found in findings.found:
         print(f"FOUND {found}")
     print(f"{arguments.files:,} files, {len(findings.found)} findings")
-    return 1 if findings.found else 0
+    return 1 if faults or findings.found else 0
 
 
 if __name__ == "__main__":

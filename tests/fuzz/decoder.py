@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bot.audio.child.decode import decode
+from bot.audio.child.decoding.decode import decode
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import DecodeTask, part_of
 from bot.domain.errors import Rejected

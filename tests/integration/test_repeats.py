@@ -30,10 +30,12 @@ async def split(harness: Harness, **changes: Any) -> Job:
 async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
     same: Harness, tmp_path: Path
 ) -> None:
+    same.audio.ends_early = True
     first = await split(same)
     again = await split(same, audio_format=AudioFormat.FLAC)
     assert again.state is State.DELIVERED
     assert (again.repeat_of, again.minutes, again.frames) == (first.id, None, first.frames)
+    assert (first.ends_early, again.ends_early) == (True, True)
     assert (await same.usage()).used == first.minutes
     assert len(same.provider.submits) == 1
     terms = Terms(now=same.clock.now(), keep=timedelta(hours=24), drained=True)

@@ -32,6 +32,15 @@ KINDS = [
     ("a.ac3", "ac3", "ac3", 48_000, "ac3", "ac3"),
     ("a.eac3", "eac3", "eac3", 48_000, "eac3", "eac3"),
     ("a.wma", "asf", "wmav2", 44_100, "asf", "wmav2"),
+    ("a.avi", "avi", "libmp3lame", 44_100, "avi", "mp3"),
+    ("a.flv", "flv", "aac", 44_100, "flv", "aac"),
+    ("a.ts", "mpegts", "aac", 44_100, "mpegts", "aac"),
+    ("a.vob", "vob", "mp2", 48_000, "mpeg", "mp2"),
+    ("a.au", "au", "pcm_s16be", 44_100, "au", "pcm_s16be"),
+    ("a.w64", "w64", "pcm_s24le", 48_000, "w64", "pcm_s24le"),
+    ("a.aifc", "aiff", "pcm_s16le", 44_100, "aiff", "pcm_s16le"),
+    ("a.wv", "wv", "wavpack", 44_100, "wv", "wavpack"),
+    ("a.tta", "tta", "tta", 44_100, "tta", "tta"),
 ]
 
 

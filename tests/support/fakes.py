@@ -137,7 +137,7 @@ class FakeAudio:
 
     duration_s: float = 200.0
     decode_error: Exception | None = None
-    truncated: bool = False
+    ends_early: bool = False
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
     """How large a file comes out; a limit below that raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
@@ -158,7 +158,7 @@ class FakeAudio:
             codec="mp3",
             title=None,
             artist=None,
-            truncated=self.truncated,
+            ends_early=self.ends_early,
         )
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:

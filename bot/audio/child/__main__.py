@@ -42,7 +42,7 @@ def _perform(task: Task) -> Answer:
     # Each library is loaded under the limits, and only by the child that needs it.
     match task:
         case DecodeTask():
-            from bot.audio.child.decode import decode
+            from bot.audio.child.decoding.decode import decode
 
             return decode(task)
         case CombineTask():

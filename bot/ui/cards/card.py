@@ -110,10 +110,11 @@ def shown_again_card(job: Job, parcel: Delivery, *, is_dm: bool) -> Card:
 def _result(job: Job, parcel: Delivery, *notes: str | None, is_dm: bool) -> Card:
     wanted = FORMATS[job.request.audio_format]
     note = messages.sent(parcel.sent, wanted) if parcel.sent else None
+    end = _early_end(job)
     summary = _summary(job, stems_of(job.request.recipe), parcel.audio_format)
     return Card(
         title=title_of(job),
-        lines=tuple(line for line in (summary, note, *link_lines(parcel), *notes) if line),
+        lines=tuple(line for line in (summary, end, note, *link_lines(parcel), *notes) if line),
         tone=Tone.DONE,
         footer=job.id,
         picture=parcel.picture.name if parcel.picture else None,
@@ -252,6 +253,12 @@ def _summary(job: Job, stems: tuple[Stem, ...], audio_format: AudioFormat) -> st
     if job.frames is not None:
         parts.insert(1, length(job.frames))
     return row(parts)
+
+
+def _early_end(job: Job) -> str | None:
+    if not job.ends_early or job.frames is None:
+        return None
+    return gettext(messages.ENDS_EARLY, length=length(job.frames))
 
 
 def _tone(state: State, progress: Progress | None) -> Tone:

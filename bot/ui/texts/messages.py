@@ -26,6 +26,15 @@ REASONS: dict[Reason, Templates] = {
     Reason.BROKEN_FILE: (
         Message("This file is damaged or cut off. Export it again, or send another copy."),
     ),
+    Reason.UNREAD_KIND: (
+        Message("I cannot read this kind of file. Send the song as an MP3, FLAC or WAV file."),
+    ),
+    Reason.UNREAD_CODEC: (
+        Message("I do not support this file's audio codec. Export the song as MP3, FLAC or WAV."),
+    ),
+    Reason.TOO_SHORT: (
+        Message("There is too little sound in this file to split. Send a longer one."),
+    ),
     Reason.TOO_BIG: (
         Message("This file is larger than {limit_mib} MiB. Send a shorter or more compressed one."),
         Message("This file is too large. Send a shorter or more compressed one."),
@@ -186,6 +195,7 @@ CLOSING = Message(
     "the stems come by direct message, or `/result` brings them: `{job_id}`"
 )
 CAME_BY_DM = Message("Discord did not let me put them where you asked for them.")
+ENDS_EARLY = Message("Your file breaks off at {length}, so the stems end there, too.")
 MADE_BEFORE = Message("You had these stems already, so nothing was charged.")
 SENT_TO_DM = Message("The stems are in your direct messages.")
 DM_REFUSED = Message("Discord does not let me write to you. Allow direct messages, then try again.")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import Reason, Rejected
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import labels, made, shows
@@ -105,7 +106,7 @@ async def test_a_wrong_request_is_answered_at_once_and_privately(
 async def test_a_failed_song_says_why_in_its_card(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
-    live_bot.audio.truncated = True
+    live_bot.audio.decode_error = Rejected(Reason.BROKEN_FILE)
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Nothing was charged."))
     assert "damaged or cut off" in message["embeds"][0]["description"]

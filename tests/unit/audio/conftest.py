@@ -1,6 +1,6 @@
 import pytest
 
-from bot.audio.child.decode import decode
+from bot.audio.child.decoding.decode import decode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DecodeTask
 from bot.audio.tools import AudioTools

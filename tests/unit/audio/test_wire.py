@@ -39,7 +39,7 @@ TASKS = [
     PictureTask(rows=(Row(label="Vocals", stem=Path("/v.flac")),), into=Path("/p.png")),
 ]
 DECODED = Decoded(
-    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, truncated=True
+    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, ends_early=True
 )
 ANSWERS = [
     DECODED,

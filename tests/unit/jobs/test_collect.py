@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
+from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderProtocol, Reason
@@ -250,6 +251,50 @@ async def test_a_truncated_stem_is_fetched_again_once(
     assert shelf.fetched == ["vocals?1", "vocals?1"]
     made = studio.master(job, Stem.VOCALS)
     assert decibels(made - stems[Stem.VOCALS], stems[Stem.VOCALS]) < -15
+
+
+async def test_a_silent_end_that_a_vendor_trimmed_is_filled_up(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    silence = np.zeros((2, 3 * SAMPLE_RATE))
+    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    shelf = FileProvider(FOUR, files)
+    studio = await opened(np.concatenate([song, silence], axis=1), shelf)
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert job.state is State.DELIVERED
+    assert shelf.fetched.count("drums?1") == 1
+    for stem, made in studio.masters(job).items():
+        assert made.shape[1] == song.shape[1] + silence.shape[1]
+        assert decibels(made[:, : song.shape[1]] - stems[stem], stems[stem]) < -40
+        assert not made[:, song.shape[1] :].any()
+
+
+async def test_an_end_that_a_vendor_cut_off_is_refused(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    kept = song.shape[1] - int(1.2 * SAMPLE_RATE)
+    shelf = FileProvider(VOCALS, {"vocals": wav(tmp_path / "v.wav", stems[Stem.VOCALS][:, :kept])})
+    studio = await opened(song, shelf)
+    job = await studio.split(Recipe.VOCALS)
+    assert job.state is State.FAILED
+    assert await studio.errors(job) == {"shelf": "Unfetched"}
+
+
+async def test_stems_without_a_size_in_their_header_are_taken_as_they_are(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    files = {}
+    for stem, sound in stems.items():
+        files[stem.value] = path = wav(tmp_path / f"{stem}.wav", sound)
+        content = path.read_bytes()
+        at = content.index(b"data") + 4
+        path.write_bytes(content[:at] + b"\xff\xff\xff\xff" + content[at + 4 :])
+    shelf = FileProvider(FOUR, files)
+    studio = await opened(song, shelf)
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert job.state is State.DELIVERED
+    assert shelf.fetched.count("drums?1") == 1
+    assert decibels(mixed(studio.masters(job)) - song, song) < -60
 
 
 async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_stem(

@@ -134,13 +134,15 @@ async def test_a_song_that_is_too_long_is_told_the_limit(harness: Harness) -> No
     assert failed.problem.facts == {"limit_minutes": 20}
 
 
-async def test_a_truncated_file_is_refused_before_anything_is_held(harness: Harness) -> None:
-    harness.audio.truncated = True
+async def test_a_file_that_ends_early_is_split_and_charged_as_far_as_it_goes(
+    harness: Harness,
+) -> None:
+    harness.audio.ends_early = True
+    harness.audio.duration_s = 61.0
     job = await harness.split()
-    failed = await harness.until(job.id)
-    assert failed.problem is not None
-    assert failed.problem.reason is Reason.BROKEN_FILE
-    assert (await harness.usage()).used == 0
+    done = await harness.until(job.id)
+    assert (done.state, done.minutes, done.ends_early) == (State.DELIVERED, 2, True)
+    assert (await harness.usage()).used == 2
 
 
 @pytest.mark.parametrize(

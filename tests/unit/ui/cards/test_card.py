@@ -102,6 +102,14 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
     )
 
 
+def test_the_result_of_a_file_that_breaks_off_says_where(tmp_path: Path) -> None:
+    card = result_card(a_job(State.READY, ends_early=True), a_parcel(tmp_path))
+    assert card.lines[:2] == (
+        "Instrumental and vocals, 3:42, MP3",
+        "Your file breaks off at 3:42, so the stems end there, too.",
+    )
+
+
 def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
     parcel = a_parcel(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
     labels = [button.label for button in result_card(a_job(State.READY), parcel).buttons]

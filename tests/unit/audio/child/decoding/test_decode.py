@@ -8,6 +8,7 @@ import pytest
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import part_of
 from bot.domain.errors import Reason, Rejected
+from tests.fuzz import makers
 from tests.support import audio_files
 
 
@@ -23,7 +24,7 @@ def test_every_kind_decodes_to_the_same_sound(
         tmp_path / name, container, codec, sample_rate=sample_rate, bit_rate=192_000
     )
     told, samples = decoded(source)
-    assert (told.container, told.codec, told.truncated) == (demuxer, told_codec, False)
+    assert (told.container, told.codec, told.ends_early) == (demuxer, told_codec, False)
     assert told.duration_s == pytest.approx(1.0, abs=0.06)
     assert len(samples) == told.frames
     middle = samples[SAMPLE_RATE // 4 : SAMPLE_RATE * 3 // 4]
@@ -156,19 +157,19 @@ def test_a_chunk_that_ends_beyond_any_file_does_no_harm(tmp_path, decoded):
     assert decoded(source)[0].frames == SAMPLE_RATE
 
 
-def test_a_wav_without_samples_is_broken(tmp_path, decoded):
+def test_a_wav_without_samples_is_too_short(tmp_path, decoded):
     source = tmp_path / "none.wav"
     _write_float_wav(source, np.zeros((0, 2), "<f4"))
     with pytest.raises(Rejected) as refusal:
         decoded(source)
-    assert refusal.value.problem.reason is Reason.BROKEN_FILE
+    assert refusal.value.problem.reason is Reason.TOO_SHORT
 
 
 def test_a_codec_that_is_not_on_the_list_is_refused(tmp_path, decoded):
     source = audio_files.write(tmp_path / "odd.wav", "wav", "adpcm_yamaha")
     with pytest.raises(Rejected) as refusal:
         decoded(source)
-    assert refusal.value.problem.reason is Reason.BROKEN_FILE
+    assert refusal.value.problem.reason is Reason.UNREAD_CODEC
 
 
 PLAYLISTS = {
@@ -228,7 +229,7 @@ def test_a_header_that_lies_about_the_length_changes_nothing(tmp_path, decoded):
         assert container.duration < 1_000_000
     told, _ = decoded(source)
     assert told.duration_s == pytest.approx(5.0, abs=0.1)
-    assert not told.truncated
+    assert not told.ends_early
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_a_cut_file_whose_header_tells_its_length_is_known_to_be_cut(
     tmp_path, decoded, container, codec, options
 ):
     told, samples = decoded(_cut_noise(tmp_path, container, codec, options))
-    assert told.truncated
+    assert told.ends_early
     assert told.duration_s == pytest.approx(3.0, abs=0.5)
     assert audio_files.rms(samples[-SAMPLE_RATE:]) == pytest.approx(0.1, rel=0.3)
 
@@ -256,7 +257,7 @@ def test_a_cut_file_whose_header_tells_its_length_is_known_to_be_cut(
 )
 def test_a_cut_stream_decodes_as_far_as_it_goes(tmp_path, decoded, container, codec, is_known):
     told, samples = decoded(_cut_noise(tmp_path, container, codec, {}))
-    assert told.truncated or not is_known
+    assert told.ends_early or not is_known
     assert told.duration_s == pytest.approx(3.0, abs=1.1)  # a page of Ogg holds a second
     assert audio_files.rms(samples[-SAMPLE_RATE:]) == pytest.approx(0.1, rel=0.3)
 
@@ -277,7 +278,7 @@ def test_damage_in_the_middle_is_left_out(tmp_path, decoded):
     source.write_bytes(content)
     told, _ = decoded(source)
     assert told.duration_s == pytest.approx(4.0, abs=0.4)
-    assert not told.truncated
+    assert not told.ends_early
 
 
 def _cut_noise(tmp_path, container, codec, options):
@@ -308,3 +309,178 @@ def _write_float_wav(path, samples):
         b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt \x10\x00\x00\x00" + header
         + b"data" + struct.pack("<I", len(data)) + data
     )  # fmt: skip
+
+
+WAV_SIZES = {
+    "unknown": b"\xff\xff\xff\xff",
+    "never filled in": bytes(4),
+    "of a pipe": b"\xff\xff\xff\x7f",
+    "half of it": struct.pack("<I", SAMPLE_RATE * 2),
+    "some bytes less": struct.pack("<I", SAMPLE_RATE * 4 - 100),
+    "some bytes more": struct.pack("<I", SAMPLE_RATE * 4 + 100),
+}
+
+
+@pytest.mark.parametrize("size", WAV_SIZES.values(), ids=WAV_SIZES)
+def test_a_wrong_size_in_the_header_costs_no_sample(tmp_path, decoded, size):
+    source = _noise(tmp_path / "a.wav", "wav", "pcm_s16le")
+    _, clean = decoded(source)
+    content = source.read_bytes()
+    at = content.index(b"data") + 4
+    source.write_bytes(content[:at] + size + content[at + 4 :])
+    told, samples = decoded(source)
+    assert np.array_equal(samples, clean)
+    assert not told.ends_early
+
+
+@pytest.mark.parametrize("behind", [b"LIST\x04\x00\x00\x00INFO", b"TAG" + bytes(125), bytes(999)])
+def test_what_stands_behind_the_samples_of_a_wav_is_not_heard(tmp_path, decoded, behind):
+    source = _noise(tmp_path / "a.wav", "wav", "pcm_s16le")
+    _, clean = decoded(source)
+    source.write_bytes(source.read_bytes() + behind)
+    assert np.array_equal(decoded(source)[1], clean)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "options", "name", "offset", "size"),
+    [
+        ("wav", "pcm_s16le", {"rf64": "always"}, b"ds64", 16, bytes(8)),
+        ("w64", "pcm_s16le", {}, b"data\xf3", 16, b"\xff" * 8),
+        ("aiff", "pcm_s16be", {}, b"SSND", 4, bytes(4)),
+        ("aiff", "pcm_s16be", {}, b"SSND", 4, b"\xff" * 4),
+        ("caf", "pcm_s16be", {}, b"data", 4, b"\xff" * 8),
+        ("au", "pcm_s16be", {}, b".snd", 8, b"\xff" * 4),
+    ],
+)
+def test_sizes_may_be_unknown_in_every_container(
+    tmp_path, decoded, container, codec, options, name, offset, size
+):
+    source = _noise(tmp_path / "a", container, codec, options=options)
+    _, clean = decoded(source)
+    content = source.read_bytes()
+    at = content.index(name) + offset
+    source.write_bytes(content[:at] + size + content[at + len(size) :])
+    told, samples = decoded(source)
+    assert np.array_equal(samples, clean)
+    assert not told.ends_early
+
+
+BEHIND_AN_MP3 = {
+    "Lyrics3": b"LYRICSBEGININD0000210LYR00020[00:01]La la la la la000059LYRICS200",
+    "APE tag with a cover": makers.ape_tag(makers.COVER),
+    "ID3v2 with a cover": makers.id3v2(makers.COVER),
+    "ID3v1": b"TAG" + bytes(125),
+    "zeros": bytes(3000),
+    "a newline": b"\n",
+    "another picture": makers.COVER[:4] + b"\xff\xfb\x90\x64" * 500,
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND_AN_MP3.values(), ids=BEHIND_AN_MP3)
+@pytest.mark.parametrize("xing", ["0", "1"])
+def test_what_stands_behind_an_mp3_is_not_heard(tmp_path, decoded, behind, xing):
+    options = {"write_xing": xing, "id3v2_version": "0"}
+    source = _noise(tmp_path / "a.mp3", "mp3", "libmp3lame", options=options)
+    _, clean = decoded(source)
+    source.write_bytes(source.read_bytes() + behind)
+    told, samples = decoded(source)
+    assert np.array_equal(samples, clean)
+    assert not told.ends_early
+
+
+def test_two_mp3s_of_20_seconds_are_one_song_of_40(tmp_path, decoded):
+    source = audio_files.write(
+        tmp_path / "a.mp3", "mp3", "libmp3lame", sound=audio_files.tone(20.0)
+    )
+    source.write_bytes(source.read_bytes() * 2)
+    told, _ = decoded(source)
+    assert told.duration_s == pytest.approx(40.0, abs=0.01)
+    assert not told.ends_early
+
+
+def test_the_name_in_an_id3v1_tag_is_told(tmp_path, decoded):
+    options = {"write_xing": "0", "id3v2_version": "0"}
+    source = audio_files.write(tmp_path / "a.mp3", "mp3", "libmp3lame", options=options)
+    source.write_bytes(source.read_bytes() + b"TAG" + b"Neon Rain".ljust(125, b"\0"))
+    assert decoded(source)[0].title == "Neon Rain"
+
+
+def test_monkeys_audio_is_read(tmp_path, decoded):
+    told, samples = decoded(makers.silent_ape(tmp_path / "a.ape"))
+    assert (told.codec, told.duration_s) == ("ape", 2.0)
+    assert not samples.any()
+
+
+def test_sound_behind_a_hole_comes_when_it_should(tmp_path, decoded):
+    track = makers.Track(codec="aac", hole_at_s=1.0, hole_s=2.5)
+    told, samples = decoded(makers.muxed(tmp_path / "a.m4a", "mp4", track))
+    assert told.duration_s == pytest.approx(4.5, abs=0.05)
+    loud = np.flatnonzero(np.abs(samples[:, 0]) > 0.1) / SAMPLE_RATE
+    assert np.diff(loud).max() == pytest.approx(2.5, abs=0.05)
+
+
+def test_a_clock_that_was_set_makes_no_hole(tmp_path, decoded):
+    track = makers.Track(codec="aac", hole_at_s=1.0, hole_s=3600.0)
+    told, _ = decoded(makers.muxed(tmp_path / "a.m4a", "mp4", track))
+    assert told.duration_s == pytest.approx(2.0, abs=0.05)
+    assert not told.ends_early
+
+
+def test_a_spike_is_clamped_and_the_song_keeps_its_level(tmp_path, decoded):
+    samples = audio_files.tone().T.astype("<f4").copy()
+    samples[20_000] = 17_000.0
+    samples[30_000] = -3e8
+    _write_float_wav(tmp_path / "spikes.wav", samples)
+    _, read = decoded(tmp_path / "spikes.wav")
+    assert np.abs(read).max() == 1.0
+    assert read[20_000].min() == 1.0
+    assert read[30_000].max() == -1.0
+    assert np.array_equal(
+        np.delete(read, [20_000, 30_000], 0), np.delete(samples, [20_000, 30_000], 0)
+    )
+
+
+def test_a_song_above_full_scale_keeps_its_peaks(tmp_path, decoded):
+    loud = (8 * audio_files.tone()).T.astype("<f4")
+    _write_float_wav(tmp_path / "loud.wav", loud)
+    assert np.array_equal(decoded(tmp_path / "loud.wav")[1], loud)
+
+
+@pytest.mark.parametrize("sample_rate", [44_100, 48_000])
+@pytest.mark.parametrize("channels", [3, 6, 10, 16])
+def test_each_channel_is_heard_without_a_layout(tmp_path, decoded, channels, sample_rate):
+    for channel in range(channels):
+        sound = np.zeros((sample_rate, channels), "<i2")
+        sound[:, channel] = 16_000 * np.sin(np.arange(sample_rate) / 20)
+        source = tmp_path / "many.wav"
+        kind = struct.pack(
+            "<HHIIHH", 1, channels, sample_rate, sample_rate * 2 * channels, 2 * channels, 16
+        )
+        source.write_bytes(makers.riff(kind, sound.tobytes()))
+        assert audio_files.rms(decoded(source)[1]) > 0.1 / channels**0.5
+
+
+def test_a_file_that_stops_decoding_is_given_up_and_kept_as_far_as_it_goes(tmp_path, decoded):
+    source = audio_files.write(tmp_path / "a.m4a", "mp4", "aac", sound=audio_files.tone(60.0))
+    content = bytearray(source.read_bytes())
+    start, end = len(content) // 20, len(content) * 15 // 20
+    content[start:end] = b"\xff" * (end - start)
+    source.write_bytes(content)
+    told, _ = decoded(source, max_duration_s=120.0)
+    assert told.ends_early
+    assert told.duration_s == pytest.approx(3.0, abs=1.5)
+
+
+def test_a_file_that_fades_out_where_it_was_cut_does_not_break_off(tmp_path, decoded):
+    sound = np.concatenate(
+        [audio_files.tone(3.0), np.zeros((2, SAMPLE_RATE * 3), np.float32)], axis=1
+    )
+    source = audio_files.write(tmp_path / "a.wav", "wav", "pcm_s16le", sound=sound)
+    source.write_bytes(source.read_bytes()[: SAMPLE_RATE * 4 * 4])
+    assert not decoded(source)[0].ends_early
+
+
+def _noise(path, container, codec, *, options=None):
+    """Write a second that sounds different everywhere."""
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, SAMPLE_RATE))
+    return audio_files.write(path, container, codec, sound=noise, options=options)

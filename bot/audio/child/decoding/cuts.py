@@ -7,6 +7,8 @@ ends like that too.
 import os
 from typing import BinaryIO
 
+from bot.audio.child.decoding import sizes
+
 _OGG_PAGE = b"OggS\0"
 _OGG_PAGE_HEADER_BYTES = 27
 _LONGEST_OGG_PAGE_BYTES = _OGG_PAGE_HEADER_BYTES + 255 + 255 * 255
@@ -21,6 +23,8 @@ def is_cut(file: BinaryIO, demuxer: str) -> bool:
             return _is_cut_ogg(file)
         case "matroska,webm":
             return _is_cut_matroska(file)
+        case "wav" | "w64" | "aiff":
+            return sizes.is_cut(file, demuxer)
         case _:
             return False
 

@@ -4,13 +4,16 @@ FFmpeg is told one demuxer, the one for what the first bytes show. Left to guess
 playlists, concat scripts and SDP files to whatever they name.
 """
 
+import mmap
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Protocol
 
 _HEAD_BYTES = 64 * 1024
 _FIRST_FRAME_BYTES = 2048
 _FRAMES_IN_A_ROW = 3
-_FRAME_HEADER_BYTES = 7
+FRAME_HEADER_BYTES = 7
+_TRANSPORT_PACKET_BYTES = (188, 192, 204)
+_PACKETS_IN_A_ROW = 5
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"fLaC", "flac"),
@@ -20,16 +23,41 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"caff", "caf"),
     (0, b"#!AMR", "amr"),
     (0, b"\x0b\x77", "ac3"),
+    (0, b".snd", "au"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"wvpk", "wv"),
+    (0, b"TTA1", "tta"),
+    (0, b"MAC ", "ape"),
+    (0, b"\x00\x00\x01\xba", "mpeg"),
+    (0, b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00", "w64"),
     (8, b"WAVE", "wav"),
+    (8, b"AVI ", "avi"),
     (8, b"AIFF", "aiff"),
     (8, b"AIFC", "aiff"),
-    (4, b"ftyp", "mov"),
-    (4, b"moov", "mov"),
-    (4, b"mdat", "mov"),
-    (4, b"wide", "mov"),
+    *((4, box, "mov") for box in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
 )
-_TELL_LENGTH = frozenset({"aiff", "flac", "mov", "wav"})
-_CHUNKED = {"wav": (b"RIFF", b"RF64", b"BW64"), "aiff": (b"FORM",)}
+_CHUNKED = {"wav": (b"RIFF", b"RF64", b"BW64"), "avi": (b"RIFF",), "aiff": (b"FORM",)}
+_UNREAD: tuple[tuple[int, bytes], ...] = (
+    (0, b"MThd"),
+    (8, b"RMID"),
+    (0, b".RMF"),
+    (0, b".ra\xfd"),
+    (0, b"DSD "),
+    (0, b"FRM8"),
+    (0, b"MPCK"),
+    (0, b"MP+"),
+    (0, b"TTA2"),
+    (0, b"tBaK"),
+    (0, b"ajkg"),
+    (0, b"OFR "),
+    (0, b"Creative Voice File"),
+    (0, b"Extended Module: "),
+    (0, b"IMPM"),
+    (0, b"\x7f\xfe\x80\x01"),
+    (0, b"ADIF"),
+)
+"""Music, as people have it, that nothing here reads: MIDI, RealAudio, DSD, Musepack, DTS ..."""
+_TELL_LENGTH = frozenset({"aiff", "flac", "mov"})
 
 CODECS = frozenset(
     {
@@ -52,6 +80,12 @@ CODECS = frozenset(
         "wmav2",
         "wmapro",
         "wmalossless",
+        "wavpack",
+        "tta",
+        "ape",
+        "speex",
+        "nellymoser",
+        "adpcm_swf",
         "amrnb",
         "amrwb",
         "libopencore_amrnb",
@@ -65,6 +99,8 @@ CODECS = frozenset(
         "pcm_mulaw",
         "pcm_u8",
         "pcm_s8",
+        "pcm_bluray",
+        "pcm_dvd",
         "pcm_s16le",
         "pcm_s16be",
         "pcm_s24le",
@@ -94,22 +130,38 @@ _MPEG_KBIT_RATES: dict[tuple[bool, int], tuple[int, ...]] = {
 """Bit rates by (MPEG-1 or later, layer), from index 1 on."""
 
 
-def sniff(file: BinaryIO) -> str | None:
+class Readable(Protocol):
+    """What is read here: a file, or a piece of one."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+
+def sniff(file: Readable) -> str | None:
     """Return the one demuxer for this file, by FFmpeg's name, or None if it is not audio."""
-    start = _after_id3(file)
-    file.seek(start)
-    head = file.read(_HEAD_BYTES)
-    return _by_magic(head) or _by_frames(head)
+    head = _head(file)
+    return _by_magic(head) or _by_packets(head) or _by_frames(head)
 
 
-def tells_length(file: BinaryIO, demuxer: str) -> bool:
+def is_unread(file: Readable) -> bool:
+    """Return whether it is music of a kind that is known, but not read."""
+    head = _head(file)
+    return any(head.startswith(magic, offset) for offset, magic in _UNREAD)
+
+
+def _head(file: Readable) -> bytes:
+    file.seek(after_id3(file))
+    return file.read(_HEAD_BYTES)
+
+
+def tells_length(file: Readable, demuxer: str) -> bool:
     """Return whether the file's header holds its length; elsewhere FFmpeg guesses, or knows none.
 
     An MP3 does where its first frame is LAME's, with the number of those that follow.
     """
     if demuxer != "mp3":
         return demuxer in _TELL_LENGTH
-    file.seek(_after_id3(file))
+    file.seek(after_id3(file))
     head = file.read(_FIRST_FRAME_BYTES)
     found = max(head.find(b"Xing"), head.find(b"Info"))
     return found >= 0 and len(head) > found + 7 and bool(head[found + 7] & 1)
@@ -126,7 +178,7 @@ def _is_eac3(head: bytes) -> bool:
     return len(head) > 5 and head[5] >> 3 > 10
 
 
-def _after_id3(file: BinaryIO) -> int:
+def after_id3(file: Readable) -> int:
     """Return where the content starts behind the ID3v2 tags, of which there may be several."""
     start = 0
     while True:
@@ -134,35 +186,53 @@ def _after_id3(file: BinaryIO) -> int:
         tag = file.read(10)
         if len(tag) < 10 or not tag.startswith(b"ID3"):
             return start
-        size = 0
-        for byte in tag[6:10]:
-            size = size << 7 | byte & 0x7F
-        start += 10 + size
+        start += id3_bytes(tag)
+
+
+def id3_bytes(head: bytes) -> int:
+    """Return the length of the ID3v2 tag that begins like this."""
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
+
+
+def _by_packets(head: bytes) -> str | None:
+    """Find an MPEG transport stream: its packets are equally long and begin with the same byte."""
+    for length in _TRANSPORT_PACKET_BYTES:
+        for start in range(length):
+            starts = head[start : start + length * _PACKETS_IN_A_ROW : length]
+            if starts == b"\x47" * _PACKETS_IN_A_ROW:
+                return "mpegts"
+    return None
 
 
 def _by_frames(head: bytes) -> str | None:
     """Find a stream of bare frames: their headers lie exactly a frame apart."""
     start = head.find(b"\xff")
     while start >= 0:
-        for demuxer, frame_bytes in (("mp3", _mpeg_frame_bytes), ("aac", _adts_frame_bytes)):
-            if _chains(head, start, frame_bytes):
+        for demuxer, frame_bytes in (("mp3", mpeg_frame_bytes), ("aac", _adts_frame_bytes)):
+            if chains(head, start, frame_bytes):
                 return demuxer
         start = head.find(b"\xff", start + 1)
     return None
 
 
-def _chains(head: bytes, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
+def chains(content: bytes | mmap.mmap, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
+    """Whether several frames in a row lie exactly a frame apart from here on, or to the end."""
     for _ in range(_FRAMES_IN_A_ROW):
-        length = frame_bytes(head[start : start + _FRAME_HEADER_BYTES])
+        length = frame_bytes(content[start : start + FRAME_HEADER_BYTES])
         if length == 0:
             return False
         start += length
+        if start == len(content):
+            break
     return True
 
 
-def _mpeg_frame_bytes(header: bytes) -> int:
+def mpeg_frame_bytes(header: bytes) -> int:
     """Return the length of the MPEG audio frame behind this header, 0 if it is none."""
-    if len(header) < _FRAME_HEADER_BYTES or header[1] & 0xE0 != 0xE0:
+    if len(header) < FRAME_HEADER_BYTES or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
     rate_index, bit_rate_index = header[2] >> 2 & 3, header[2] >> 4
@@ -179,7 +249,7 @@ def _mpeg_frame_bytes(header: bytes) -> int:
 
 def _adts_frame_bytes(header: bytes) -> int:
     """Return the length of the ADTS frame behind this header, 0 if it is none."""
-    if len(header) < _FRAME_HEADER_BYTES or header[1] & 0xF6 != 0xF0:
+    if len(header) < FRAME_HEADER_BYTES or header[1] & 0xF6 != 0xF0:
         return 0
     length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
-    return length if length > _FRAME_HEADER_BYTES else 0
+    return length if length > FRAME_HEADER_BYTES else 0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.audio.child.cuts import is_cut
-from bot.audio.child.formats import sniff
+from bot.audio.child.decoding.cuts import is_cut
+from bot.audio.child.decoding.formats import sniff
 from tests.support import audio_files
 
 OPUS = {"sample_rate": 48_000, "sound": audio_files.tone(6.0, sample_rate=48_000)}

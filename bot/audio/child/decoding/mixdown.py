@@ -1,0 +1,142 @@
+"""From decoded frames of any shape to stereo blocks at the spool's rate, with every channel heard.
+
+FFmpeg would leave out channels that it cannot place, and lower mono on its way to stereo.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.layout import AudioLayout
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
+from bot.domain.errors import Reason, Rejected
+
+Samples = NDArray[np.float32]
+"""Frames by channels."""
+
+_SAMPLE_RATES = range(1_000, 768_001)
+_BLOCK_FRAMES = 1 << 16
+_ABSURD = 1e9
+_BESIDE = 0.5**0.5
+"""What a channel counts that is not left or right in front (ITU-R BS.775)."""
+
+_USUAL_PLACES = {
+    3: "LRC",
+    4: "LRLR",
+    5: "LRCLR",
+    6: "LRCCLR",
+    7: "LRCCCLR",
+    8: "LRCCLRLR",
+}
+"""Where channels belong in a file that does not say, in the order of WAVE."""
+
+
+class Mixdown:
+    """Takes frames, whose parameters may change midway, and hands out what they come to."""
+
+    def __init__(self) -> None:
+        self._resampler: AudioResampler | None = None
+        self._rate = SAMPLE_RATE
+
+    def take(self, frame: AudioFrame) -> Iterator[Samples]:
+        """Mix and resample one frame. Raises Rejected if its rate is beyond belief."""
+        if frame.sample_rate not in _SAMPLE_RATES:
+            raise Rejected(Reason.BROKEN_FILE)
+        if frame.sample_rate != self._rate:
+            yield from self.rest()
+            self._rate = frame.sample_rate
+        block = _plain(_numbers(frame)) @ _matrix(frame.layout)
+        if self._rate == SAMPLE_RATE:
+            yield block
+            return
+        if self._resampler is None:
+            self._resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
+        yield from _resampled(self._resampler, _frame_of(block, self._rate))
+
+    def rest(self) -> Iterator[Samples]:
+        """Hand out what a resampler still holds."""
+        if self._resampler is not None:
+            yield from _resampled(self._resampler, None)
+        self._resampler = None
+
+    def silence(self, duration_s: float) -> Iterator[Samples]:
+        """Hand out what is held, then silence."""
+        yield from self.rest()
+        frames = round(duration_s * SAMPLE_RATE)
+        for start in range(0, frames, _BLOCK_FRAMES):
+            yield np.zeros((min(_BLOCK_FRAMES, frames - start), CHANNELS), np.float32)
+
+
+def _numbers(frame: AudioFrame) -> Samples:
+    """Return a frame's samples with full scale at 1.0."""
+    raw = frame.to_ndarray()
+    raw = raw.T if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels)
+    match raw.dtype.kind, raw.dtype.itemsize:
+        case "f", _:
+            # What a float holds beyond its own range becomes infinite, and then silence.
+            with np.errstate(over="ignore"):
+                return raw.astype(np.float32)
+        case "u", 1:
+            return (raw.astype(np.float32) - 128) / np.float32(128)
+        case _, width:
+            return raw.astype(np.float32) / np.float32(1 << (8 * width - 1))
+
+
+def _plain(samples: Samples) -> Samples:
+    """Silence what is not a number, infinite or absurd."""
+    if not np.abs(samples).max(initial=0.0) < _ABSURD:
+        samples[~(np.abs(samples) < _ABSURD)] = 0.0
+    return samples
+
+
+@lru_cache(maxsize=16)
+def _matrix_of(places: tuple[str, ...]) -> Samples:
+    """Return how much of each channel is heard left and right."""
+    if len(places) == 1:
+        return np.ones((1, CHANNELS), np.float32)
+    matrix = np.zeros((len(places), CHANNELS), np.float32)
+    for number, place in enumerate(places):
+        weight = 1.0 if number < CHANNELS and place != "C" else _BESIDE
+        matrix[number] = {"L": (weight, 0), "R": (0, weight), "C": (weight, weight)}.get(place, 0)
+    if len(places) > max(_USUAL_PLACES):
+        matrix *= (CHANNELS / len(places)) ** 0.5
+    return matrix
+
+
+def _matrix(layout: AudioLayout) -> Samples:
+    return _matrix_of(_places(tuple(channel.name for channel in layout.channels)))
+
+
+@lru_cache(maxsize=16)
+def _places(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Say of each channel whether it is left, right, in the centre, or for low effects only."""
+    if all(name in _UNPLACED for name in names):
+        return tuple(_USUAL_PLACES.get(len(names), "LR" * len(names))[: len(names)])
+    places = tuple(_place(name) for name in names)
+    return places if any(place in "LRC" for place in places) else ("C",) * len(names)
+
+
+_UNPLACED = frozenset({"NONE", "UNSD", "UNK"})
+
+
+def _place(name: str) -> str:
+    if name.startswith("LFE"):
+        return "low"
+    return "L" if "L" in name else "R" if "R" in name else "C"
+
+
+def _frame_of(block: Samples, rate: int) -> AudioFrame:
+    packed = np.ascontiguousarray(block).reshape(1, -1)
+    frame = AudioFrame.from_ndarray(packed, format="flt", layout="stereo")
+    frame.sample_rate = rate
+    return frame
+
+
+def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
+    # A resampler with nothing to do hands back even the None that flushes it.
+    for converted in filter(None, resampler.resample(frame)):
+        yield converted.to_ndarray().reshape(-1, CHANNELS).astype(np.float32, copy=False)

@@ -1,0 +1,196 @@
+"""What FFmpeg is shown of a stranger's file: in how many pieces, which stretches, which sizes.
+
+Files that were joined end to end are read as one piece each, since FFmpeg trims and configures
+only the first. Tags between and behind MPEG frames are left out, since they hold patterns that
+look like frames. Nothing is copied: a piece is a view of the file.
+"""
+
+import errno
+import mmap
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import BinaryIO
+
+from bot.audio.child.decoding import formats, sizes
+
+_OGG_PAGE = b"OggS\0"
+_OGG_PAGE_HEADER_BYTES = 27
+_FIRST_OF_A_STREAM = 2
+_FRAME_START = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x10-\xef]")
+_LAME_OFFSETS = (36, 21, 13)
+"""By the length of the side information: MPEG-1 stereo, one of both, neither."""
+_MOST_PIECES = 500
+_MOST_FALSE_STARTS = 1_000_000
+
+Content = bytes | mmap.mmap
+Stretch = tuple[int, int]
+"""Where it starts in the file, and where it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Stretches of a file that are read as one; `corrections` are what to read at an offset."""
+
+    stretches: tuple[Stretch, ...]
+    corrections: tuple[tuple[int, bytes], ...] = ()
+
+
+class Input:
+    """A piece as PyAV reads it: nameless, and with seeks that may fail.
+
+    Damaged files ask for places that cannot be. FFmpeg expects a negative number then; as an
+    exception it could not be told from a fault of the disk.
+    """
+
+    def __init__(self, file: BinaryIO, piece: Piece) -> None:
+        self._file = file
+        self._piece = piece
+        lengths = [end - start for start, end in piece.stretches]
+        self._offsets = list(accumulate(lengths, initial=0))
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes; fewer at the end of a stretch."""
+        number = bisect_right(self._offsets, self._at) - 1
+        if number >= len(self._piece.stretches):
+            return b""
+        start, end = self._piece.stretches[number]
+        start += self._at - self._offsets[number]
+        self._file.seek(start)
+        content = self._file.read(min(size, end - start))
+        self._at += len(content)
+        return self._corrected(start, content)
+
+    def tell(self) -> int:
+        """Return the place within the piece."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place within the piece or behind it; a negative answer is an error."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._offsets[-1]}.get(whence)
+        if base is None or base + offset < 0:
+            return -errno.EINVAL
+        self._at = base + offset
+        return self._at
+
+    def _corrected(self, start: int, content: bytes) -> bytes:
+        for offset, right in self._piece.corrections:
+            if start - len(right) < offset < start + len(content):
+                padded = bytearray(content)
+                for at, byte in enumerate(right, offset - start):
+                    if 0 <= at < len(content):
+                        padded[at] = byte
+                content = bytes(padded)
+        return content
+
+
+def whole(file: BinaryIO) -> Piece:
+    """Return the file as it is."""
+    return Piece(stretches=((0, file.seek(0, os.SEEK_END)),))
+
+
+def pieces_of(file: BinaryIO, demuxer: str) -> list[Piece]:
+    """Divide a file into what are containers of their own; there is at least one."""
+    match demuxer:
+        case "ogg":
+            with _mapped(file) as content:
+                return _merged([Piece(stretches=(link,)) for link in _ogg_links(content)])
+        case "mp3":
+            with _mapped(file) as content:
+                songs = _mpeg_songs(content, formats.after_id3(file))
+                return _merged([Piece(stretches=tuple(song)) for song in songs]) or [whole(file)]
+        case _:
+            end = file.seek(0, os.SEEK_END)
+            corrections = tuple(sizes.corrections(file, demuxer))
+            return [Piece(stretches=((0, end),), corrections=corrections)]
+
+
+def _mapped(file: BinaryIO) -> mmap.mmap:
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _merged(pieces: list[Piece]) -> list[Piece]:
+    """Let the last piece have the rest of a file that has more pieces than anyone joins."""
+    rest = [stretch for piece in pieces[_MOST_PIECES:] for stretch in piece.stretches]
+    if not rest:
+        return pieces
+    last = pieces[_MOST_PIECES - 1]
+    return [*pieces[: _MOST_PIECES - 1], Piece(stretches=(*last.stretches, *rest))]
+
+
+def _ogg_links(content: Content) -> list[Stretch]:
+    """Return the links of a chain (RFC 3533, section 4): each begins with its streams' first pages.
+
+    Within a link all first pages come before any other.
+    """
+    starts, is_within = [0], False
+    for page in _ogg_pages(content):
+        is_first = bool(content[page + 5] & _FIRST_OF_A_STREAM)
+        if is_first and is_within:
+            starts.append(page)
+        is_within = not is_first
+    return list(pairwise([*starts, len(content)]))
+
+
+def _ogg_pages(content: Content) -> Iterator[int]:
+    page = content.find(_OGG_PAGE)
+    while 0 <= page <= len(content) - _OGG_PAGE_HEADER_BYTES:
+        yield page
+        segments = content[page + _OGG_PAGE_HEADER_BYTES - 1]
+        table = page + _OGG_PAGE_HEADER_BYTES
+        end = table + segments + sum(content[table : table + segments])
+        page = content.find(_OGG_PAGE, end)
+
+
+def _mpeg_songs(content: Content, start: int) -> list[list[Stretch]]:
+    """Return the stretches of MPEG audio frames, by song: one begins with LAME's own frame."""
+    songs: list[list[Stretch]] = []
+    for at, end in _mpeg_frames(content, start):
+        if not songs or _is_lame_frame(content, at):
+            songs.append([])
+        song = songs[-1]
+        if song and song[-1][1] == at:
+            song[-1] = (song[-1][0], end)
+        else:
+            song.append((at, end))
+    return songs
+
+
+def _mpeg_frames(content: Content, start: int) -> Iterator[Stretch]:
+    """Find every frame that others follow directly; the last may be cut off."""
+    false_starts = 0
+    at = start
+    while match := _FRAME_START.search(content, _after_tags(content, at)):
+        at = match.start()
+        if not formats.chains(content, at, formats.mpeg_frame_bytes):
+            at += 1
+            false_starts += 1
+            if false_starts > _MOST_FALSE_STARTS:
+                return
+            continue
+        while length := formats.mpeg_frame_bytes(content[at : at + formats.FRAME_HEADER_BYTES]):
+            yield at, min(at + length, len(content))
+            at += length
+
+
+def _is_lame_frame(content: Content, at: int) -> bool:
+    """Whether it holds the encoder's figures instead of sound, behind its side information."""
+    return any(
+        content[at + offset : at + offset + 4] in (b"Xing", b"Info") for offset in _LAME_OFFSETS
+    )
+
+
+def _after_tags(content: Content, at: int) -> int:
+    """Return where the tags end that begin here, whatever looks like frames in their pictures."""
+    while True:
+        head = content[at : at + 16]
+        if head.startswith(b"ID3"):
+            at += formats.id3_bytes(head)
+        elif head.startswith(b"APETAGEX"):
+            at += 32 + int.from_bytes(head[12:16], "little")
+        else:
+            return min(at, len(content))

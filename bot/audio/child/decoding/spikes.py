@@ -1,0 +1,55 @@
+"""Single samples far above the rest of a song, such as a damaged float file holds.
+
+Every master of a job is scaled by one factor so that none clips. A spike would make all of them
+as good as silent.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from bot.audio.child.decoding.mixdown import Samples
+from bot.audio.spool import CHANNELS, FRAME_BYTES
+
+_DOUBLINGS = 31
+_FEW = 200
+_SHARE = 5_000
+"""What is louder than all but one in so many samples is a spike, not the song."""
+_BLOCK_FRAMES = 1 << 16
+
+
+class Loudness:
+    """Counts how many samples of a song are how far above full scale."""
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._peak = 0.0
+        self._above = np.zeros(_DOUBLINGS, np.int64)
+        """By number n: how many samples are above 2 ** n."""
+
+    def count(self, block: Samples) -> None:
+        """Take a block into account."""
+        self._samples += block.size
+        peak = float(np.abs(block).max(initial=0.0))
+        self._peak = max(self._peak, peak)
+        if peak > 1.0:
+            levels = 2.0 ** np.arange(_DOUBLINGS)
+            loud = np.sort(np.abs(block[np.abs(block) > 1.0]))
+            self._above += len(loud) - np.searchsorted(loud, levels, side="right")
+
+    @property
+    def ceiling(self) -> float | None:
+        """The level that only spikes exceed, by far; None if there are none."""
+        few = max(_FEW, self._samples // _SHARE)
+        level = 2.0 ** int(np.argmax(self._above <= few))
+        return level if self._peak > 2 * level else None
+
+
+def clamp(spool: Path, ceiling: float) -> None:
+    """Bring every sample of a spool within `ceiling`."""
+    with spool.open("r+b") as file:
+        while raw := file.read(_BLOCK_FRAMES * FRAME_BYTES):
+            samples = np.frombuffer(raw, "<f4", len(raw) // FRAME_BYTES * CHANNELS)
+            if np.abs(samples).max(initial=0.0) > ceiling:
+                file.seek(-len(raw), 1)
+                file.write(samples.clip(-ceiling, ceiling).astype("<f4").tobytes())
