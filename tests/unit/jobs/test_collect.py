@@ -277,7 +277,7 @@ async def test_an_end_that_a_vendor_cut_off_is_refused(
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.VOCALS)
     assert job.state is State.FAILED
-    assert await studio.errors(job) == {"shelf": "Unfetched"}
+    assert await studio.errors(job) == {"shelf": "results_not_fetched"}
 
 
 async def test_stems_without_a_size_in_their_header_are_taken_as_they_are(
