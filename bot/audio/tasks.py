@@ -42,6 +42,10 @@ class DecodeTask:
     max_frames: int
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        return (self.source,)
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         return (self.into,)
 
@@ -105,6 +109,10 @@ class CombineTask:
     frames: int | None
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple({part.spool for mix in self.mixes for part in mix.parts})
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         return tuple(mix.path for mix in self.mixes)
 
@@ -137,6 +145,10 @@ class FitTask:
     song: Path
     stem: Path
     max_lag_frames: int
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return (self.song, self.stem)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -173,6 +185,10 @@ class EncodeTask:
     artist: str | None
 
     @property
+    def inputs(self) -> tuple[Path, ...]:
+        return (self.stem,)
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         return (self.into,)
 
@@ -205,6 +221,10 @@ class PictureTask:
 
     rows: tuple[Row, ...]
     into: Path
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple(row.stem for row in self.rows)
 
     @property
     def outputs(self) -> tuple[Path, ...]:

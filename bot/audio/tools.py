@@ -1,14 +1,19 @@
-"""The bot's way to everything that opens or writes audio: each call is one child process."""
+"""The bot's way to everything that opens or writes audio: each call is one forked child."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping, Sequence
+import stat
+import tempfile
+import wave
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from bot.audio import wire
-from bot.audio.spool import SAMPLE_RATE
+from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
     Combined,
@@ -29,10 +34,11 @@ from bot.audio.tasks import (
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.processes import spawn
+from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 
 log = logging.getLogger(__name__)
 
-_CHILD = spawn.module_command("bot.audio.child")
+_SERVER = spawn.module_command("bot.audio.child")
 _A = TypeVar("_A", bound=Answer)
 
 _DIED_OF_THE_FILE = frozenset(
@@ -53,37 +59,74 @@ class AudioTools:
     """Decode, combine, encode and draw, each in a child with hard limits, a few at once.
 
     All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
-    machine has no room for it or its output. They leave no output and no process behind when they
-    fail or are cancelled.
+    machine has no room for it or its output. They leave no output and no child behind when they
+    fail or are cancelled. What the children are forked from starts with the first call and ends
+    with `aclose`.
     """
 
-    def __init__(self, *, at_once: int = 2, child: Sequence[str] = _CHILD) -> None:
-        self._child = child
+    def __init__(self, *, at_once: int = 2, server: Sequence[str] = _SERVER) -> None:
+        self._server = ForkServer(server, environment=spawn.environment())
         self._turn = asyncio.Semaphore(at_once)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End all children; calls under way fail, and none can follow."""
+        await self._server.close()
+
+    async def check(self) -> None:
+        """Decode a sound of our own in a child; raises AudioFailed when not even that works."""
+        with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
+            song, into = Path(folder) / "song.wav", Path(folder) / "song.f32"
+            frames = _write_own_sound(song)
+            task = DecodeTask(source=song, into=into, max_frames=frames)
+            ended = await self._ended(task)
+            try:
+                is_well = (
+                    ended.status == 0 and wire.read_answer(Decoded, ended.output).frames == frames
+                )
+            except (Rejected, wire.WireError) as exc:
+                raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
+            if not is_well:
+                raise AudioFailed(f"a sound of our own ends its decoder with status {ended.status}")
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         """Decode a stranger's file into the spool `into`, reading no further than the limit.
 
         Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG.
+        What comes back is as long as the spool is: the child's word is not enough to bill.
         """
         task = DecodeTask(
-            source=source,
-            into=into,
+            source=_absolute(source),
+            into=_absolute(into),
             max_frames=int(max_duration_s * SAMPLE_RATE),
         )
-        return await self._run(task, Decoded)
+        decoded = await self._run(task, Decoded)
+        if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
+            _discard([into])
+            raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+        return decoded
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         """Write every mix as a 16-bit FLAC master, all scaled by one factor if any would clip.
 
         Shorter spools end in silence; the masters are as long as the longest spool, or `frames`.
         """
-        task = CombineTask(mixes=tuple(mixes), frames=frames)
+        task = CombineTask(mixes=tuple(map(_absolute_mix, mixes)), frames=frames)
         return await self._run(task, Combined)
 
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
         """Find by how much a stem's spool lags behind its song's, and its gain in it."""
-        task = FitTask(song=song, stem=stem, max_lag_frames=max_lag_frames)
+        task = FitTask(song=_absolute(song), stem=_absolute(stem), max_lag_frames=max_lag_frames)
         return await self._run(task, Fitted)
 
     async def encode(
@@ -101,47 +144,106 @@ class AudioTools:
         """
         tags = tags or {}
         task = EncodeTask(
-            stem=stem,
-            into=into,
+            stem=_absolute(stem),
+            into=_absolute(into),
             format=format,
             max_bytes=max_bytes,
             title=tags.get("title"),
             artist=tags.get("artist"),
         )
-        return await self._run(task, Encoded)
+        encoded = await self._run(task, Encoded)
+        told = (encoded.path, encoded.format, encoded.size_bytes)
+        if told != (task.into, format, _size_of(into)):
+            raise AudioFailed("the child tells of another file than was asked for")
+        return replace(encoded, path=into)
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         """Draw the masters' waveforms into a PNG, one row each, under its label."""
-        rows = tuple(Row(label=label, stem=stem) for label, stem in stems)
-        await self._run(PictureTask(rows=rows, into=into), Drawn)
+        rows = tuple(Row(label=label, stem=_absolute(stem)) for label, stem in stems)
+        await self._run(PictureTask(rows=rows, into=_absolute(into)), Drawn)
         return into
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        name = type(task).__name__
         async with self._turn:
             try:
-                ended = await spawn.run(
-                    self._child, line=wire.task_line(task), wall_s=task.budget.wall_s
-                )
-                return _outcome(task, kind, ended)
-            except TimeoutError as exc:
-                raise AudioFailed(f"{name} took over {task.budget.wall_s:.0f} s") from exc
-            except OSError as exc:
-                kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
-                raise kind_of_failure(f"{name} could not be started: {exc}") from exc
+                ended = await self._ended(task)
+                await self._require_success(task, ended.status)
+                return wire.read_answer(kind, ended.output)
             except wire.WireError as exc:
-                raise AudioFailed(f"{name} answered nonsense: {exc}") from exc
+                raise AudioFailed(f"{_name(task)} answered nonsense: {exc}") from exc
             finally:
                 # A child moves its outputs into place when they are whole; the rest is litter.
-                for path in task.outputs:
-                    part_of(path).unlink(missing_ok=True)
+                _discard(map(part_of, task.outputs))
+
+    async def _ended(self, task: Task) -> Outcome:
+        """Have a child do the task, well or not; raises AudioFailed or NoRoom if none could."""
+        name, wall_s = _name(task), task.budget.wall_s
+        try:
+            ended = await self._server.run(wire.task_line(task).decode(), wall_s=wall_s)
+        except TimeoutError as exc:
+            raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
+        except ServerDied as exc:
+            raise AudioFailed(f"{name} has no child: {exc}") from exc
+        except OSError as exc:
+            kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
+            raise kind_of_failure(f"{name} could not be started: {exc}") from exc
+        if ended.errors:
+            log.warning("%s: its child wrote: %s", name, ended.errors.strip())
+        return ended
+
+    async def _require_success(self, task: Task, status: int) -> None:
+        """Raise what a child's exit status means, unless it is success.
+
+        A crash is put down to the file only if a file that is known to be good causes none: on a
+        machine that lacks an instruction, or a library, every child crashes.
+        """
+        if isinstance(task, DecodeTask) and status in _DIED_OF_THE_FILE:
+            if status != -signal.SIGXCPU:
+                await self.check()
+            raise Rejected(Reason.BROKEN_FILE)
+        if status != 0:
+            raise AudioFailed(f"{_name(task)} ended with status {status}")
 
 
-def _outcome(task: Task, kind: type[_A], ended: spawn.ChildExit) -> _A:
-    if ended.errors:
-        log.warning("%s: its child wrote: %s", type(task).__name__, ended.errors.strip())
-    if isinstance(task, DecodeTask) and ended.status in _DIED_OF_THE_FILE:
-        raise Rejected(Reason.BROKEN_FILE)
-    if ended.status != 0:
-        raise AudioFailed(f"{type(task).__name__} ended with status {ended.status}")
-    return wire.read_answer(kind, ended.output)
+def _name(task: Task) -> str:
+    return type(task).__name__
+
+
+def _absolute(path: Path) -> Path:
+    """Return the path as it is from here: children may have been started elsewhere."""
+    return path.absolute()
+
+
+def _absolute_mix(mix: Mix) -> Mix:
+    parts = tuple(replace(part, spool=part.spool.absolute()) for part in mix.parts)
+    return Mix(path=mix.path.absolute(), parts=parts)
+
+
+def _write_own_sound(path: Path) -> int:
+    """Write a tenth of a second of a square wave; return its length in frames."""
+    wave_form = (b"\x00\x10" * 2 * 50 + b"\x00\xf0" * 2 * 50) * 45
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(CHANNELS)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(wave_form)
+    return len(wave_form) // (2 * CHANNELS)
+
+
+def _discard(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _frames_in(spool: Path) -> float:
+    """Return a spool's length; not a whole number when it ends in the middle of a frame."""
+    return _size_of(spool) / FRAME_BYTES
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a plain file; 0 if there is none, or a link to somewhere else."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -38,7 +38,7 @@ def task_line(task: Task) -> bytes:
     return _line({"task": type(task).__name__, "fields": asdict(task)})
 
 
-def read_task(line: bytes) -> Task:
+def read_task(line: str | bytes) -> Task:
     """Read a task in the child."""
     told = json.loads(line)
     task: Task = _build(_TASKS[told["task"]], told["fields"])

@@ -1,5 +1,6 @@
 """`doctor`: what an operator would check by hand before asking for help."""
 
+import asyncio
 import importlib.metadata
 import shutil
 import sqlite3
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from bot.audio.tools import AudioTools
 from bot.config import Settings
-from bot.domain.errors import ModelUnavailable
+from bot.domain.errors import AudioFailed, ModelUnavailable, NoRoom
 from bot.engine.catalogue import MODELS
 from bot.engine.weights import Weights
+from bot.processes.confinement import missing_protections
 from bot.providers.registry import BUILT_IN
 
 LITESTREAM_NEEDS = (3, 51, 3)
@@ -29,9 +32,9 @@ class Finding:
     is_fatal: bool = True
 
 
-def doctor(settings: Settings, console: Console) -> int:
+def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = None) -> int:
     """Print each finding; 1 when something would keep the bot from working."""
-    findings = list(_look(settings))
+    findings = [*_look(settings), asyncio.run(_decoding(audio or AudioTools()))]
     for finding in findings:
         mark = "ok  " if finding.is_good else "FAIL" if finding.is_fatal else "note"
         console.print(f"{mark}  {finding.what}", markup=False, highlight=False)
@@ -47,6 +50,7 @@ def _look(settings: Settings) -> Iterator[Finding]:
     if "local" in settings.providers:
         yield _model(settings)
     yield _disk(settings)
+    yield _confinement()
     has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
     advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
     yield Finding(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
@@ -67,6 +71,24 @@ def _model(settings: Settings) -> Finding:
     except ModelUnavailable as exc:
         return Finding(False, str(exc))
     return Finding(True, f"{model.title} is in {settings.models_dir}")
+
+
+def _confinement() -> Finding:
+    missing = missing_protections()
+    if not missing:
+        return Finding(True, "Processes that read songs are confined")
+    what = "; ".join(missing)
+    return Finding(False, f"This system cannot keep a hostile song from {what}", is_fatal=False)
+
+
+async def _decoding(audio: AudioTools) -> Finding:
+    """Decode in a real child: a processor may lack what a library was built for."""
+    async with audio:
+        try:
+            await audio.check()
+        except (AudioFailed, NoRoom) as exc:
+            return Finding(False, f"Audio cannot be decoded on this machine: {exc}")
+    return Finding(True, "Audio decodes in a child process")
 
 
 def _disk(settings: Settings) -> Finding:

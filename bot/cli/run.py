@@ -27,6 +27,7 @@ from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
 from bot.ops.server import OpsServer
+from bot.processes.confinement import hide_memory
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.progress import ProgressBoard
@@ -78,6 +79,7 @@ def run(settings: Settings, console: Console) -> int:
 
 def run_with(open_them: OpenEverything, settings: Settings) -> int:
     """Run a bot made of other parts than the settings alone would give."""
+    hide_memory()
     settings.required_token()
     logging_setup.configure(
         log_format=settings.log_format, level=settings.log_level, secrets=settings.secrets()
@@ -99,6 +101,8 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     roster = build_provider_set(
         settings, embedded=embedded, transport=transport, downloads=downloads, clock=clock
     )
+    audio = AudioTools()
+    stack.push_async_callback(audio.aclose)
     store = await open_store(data, clock)
     stack.push_async_callback(store.db.close)
     for provider in roster.providers:
@@ -107,7 +111,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         store=store,
         providers={each.capabilities.name: each for each in roster.providers},
         downloads=downloads,
-        audio=AudioTools(),
+        audio=audio,
         clock=clock,
         listener=embedded,
         left_out=roster.left_out,

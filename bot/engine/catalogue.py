@@ -11,6 +11,10 @@ from types import MappingProxyType
 from bot.domain.recipes import Stem
 
 
+class DamagedModel(ValueError):
+    """A model's file cannot be loaded or does not compute what it should."""
+
+
 class Registry(StrEnum):
     """The package registry whose own client fetches a model's source."""
 

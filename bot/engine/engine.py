@@ -7,11 +7,14 @@ started for the first song, ended when idle, and replaced when it dies.
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
-from bot.domain.errors import CANNOT_START, EngineFailed, ModelUnavailable, NoRoom
+from bot.audio.spool import FRAME_BYTES
+from bot.domain.errors import CANNOT_START, DISK_FULL, EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import LocalModel
 from bot.engine.protocol import (
@@ -22,7 +25,6 @@ from bot.engine.protocol import (
     Progress,
     Separate,
     SeparationFault,
-    spool_path,
 )
 from bot.engine.weights import Weights
 from bot.engine.worker_process import WorkerDied, WorkerProcess
@@ -91,10 +93,14 @@ class Engine:
             if self._is_closed:
                 raise EngineFailed("the engine is closed")
             await self._stay()
+            request = Separate(id=next(self._ids), frames=frames, stems=sorted(wanted))
+            spools = {stem: into / f"{stem}.f32" for stem in sorted(self.model.stems)}
             try:
-                return await self._separate(self._request(mixture, frames, wanted, into), progress)
+                with _opened(mixture, spools.values()) as files:
+                    await self._separate(request, files, progress)
+                return _made(spools, wanted, frames=frames)
             except BaseException:
-                self._discard(into)
+                _discard(spools.values())
                 raise
             finally:
                 if not self._is_closed:
@@ -108,11 +114,11 @@ class Engine:
             await self._child.end(grace_s=self._grace_s)
 
     async def _separate(
-        self, request: Separate, progress: Callable[[float], None]
-    ) -> dict[Stem, Path]:
+        self, request: Separate, files: Sequence[int], progress: Callable[[float], None]
+    ) -> None:
         child = await self._living_child()
         try:
-            await child.say(request)
+            await child.say(request, files)
             last = await self._follow(child, progress)
         except WorkerDied as exc:
             raise EngineFailed(str(exc)) from exc
@@ -122,11 +128,13 @@ class Engine:
         except BaseException:
             await self._call_off(child, request)
             raise
-        return _files(last)
+        _require_done(last)
 
     async def _living_child(self) -> WorkerProcess:
         weights = self._weights.require()
         if self._child is None or not self._child.is_alive:
+            if self._child is not None:
+                await self._child.kill()  # lets go of what a dead one leaves open
             arguments = [self.model.name, str(weights.absolute()), f"--threads={self._threads}"]
             try:
                 self._child = await WorkerProcess.start(arguments)
@@ -171,25 +179,53 @@ class Engine:
             self._retirement.cancel()
             await asyncio.wait([self._retirement])
 
-    def _request(self, mixture: Path, frames: int, stems: Iterable[Stem], into: Path) -> Separate:
-        return Separate(
-            id=next(self._ids),
-            mixture=str(mixture.absolute()),
-            frames=frames,
-            stems=sorted(stems),
-            into=str(into.absolute()),
-        )
 
-    def _discard(self, into: Path) -> None:
-        """Remove what a worker left that could not clean up after itself."""
-        for stem in self.model.stems:
-            spool_path(into, stem).unlink(missing_ok=True)
+@contextmanager
+def _opened(mixture: Path, spools: Iterable[Path]) -> Iterator[Sequence[int]]:
+    """Open the song to be read, and a new file for each stem, for the worker to use.
+
+    Raises NoRoom, or EngineFailed for a song that is not there.
+    """
+    with ExitStack() as stack:
+        files = []
+        try:
+            files.append(os.open(mixture, os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, files[-1])
+            for path in spools:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                files.append(
+                    os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                )
+                stack.callback(os.close, files[-1])
+        except OSError as exc:
+            is_no_room = exc.errno in CANNOT_START | DISK_FULL
+            raise (NoRoom if is_no_room else EngineFailed)(f"no files to work on: {exc}") from exc
+        yield files
 
 
-def _files(last: Last) -> dict[Stem, Path]:
+def _made(spools: Mapping[Stem, Path], wanted: frozenset[Stem], *, frames: int) -> dict[Stem, Path]:
+    """Return the stems asked for, and remove the others; raises EngineFailed if one is not whole.
+
+    The worker's word is not enough: it has read a stranger's song.
+    """
+    made = {stem: spools[stem] for stem in wanted}
+    for stem, path in made.items():
+        if path.stat().st_size != frames * FRAME_BYTES:
+            raise EngineFailed(f"the worker left {stem} incomplete")
+    _discard(spools[stem] for stem in spools.keys() - wanted)
+    return made
+
+
+def _discard(spools: Iterable[Path]) -> None:
+    for path in spools:
+        path.unlink(missing_ok=True)
+
+
+def _require_done(last: Last) -> None:
+    """Raise what the worker's last word on a separation says, unless it is done."""
     match last:
         case Done():
-            return {Stem(stem): Path(path) for stem, path in last.files.items()}
+            return
         case Failed(trouble=SeparationFault.MODEL):
             raise ModelUnavailable(last.detail)
         case Failed(trouble=SeparationFault.DISK_FULL):

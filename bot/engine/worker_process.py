@@ -8,7 +8,9 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
-from bot.engine.protocol import Reply, Request, read_reply, to_line
+from bot.engine.protocol import Reply, Request, read_reply
+from bot.processes import ipc
+from bot.processes.descriptors import Sender
 from bot.processes.spawn import environment, module_command, require_pipe
 
 log = logging.getLogger(__name__)
@@ -25,25 +27,31 @@ class WorkerDied(Exception):
 class WorkerProcess:
     """A running worker. Make it with `start`."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, sender: Sender) -> None:
         self._process = process
-        self._input = require_pipe(process.stdin)
+        self._input = sender
         self._output = require_pipe(process.stdout)
         self._errors = asyncio.create_task(_log_errors(require_pipe(process.stderr), process.pid))
 
     @classmethod
     async def start(cls, arguments: Sequence[str]) -> "WorkerProcess":
         """Start a worker; raises OSError when the machine cannot."""
-        process = await asyncio.create_subprocess_exec(
-            *module_command("bot.engine.worker"),
-            *arguments,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=environment() | _HEAPS,
-            start_new_session=True,
-        )
-        return cls(process)
+        sender = Sender()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *module_command("bot.engine.worker"),
+                *arguments,
+                stdin=sender.child_end.fileno(),
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment() | _HEAPS,
+                process_group=0,
+            )
+        except BaseException:
+            sender.close()
+            raise
+        sender.child_end.close()
+        return cls(process, sender)
 
     @property
     def pid(self) -> int:
@@ -55,23 +63,23 @@ class WorkerProcess:
         """Whether it runs, as far as is known."""
         return self._process.returncode is None
 
-    async def say(self, request: Request) -> None:
-        """Send a request; raises ChildDied."""
+    async def say(self, request: Request, files: Sequence[int] = ()) -> None:
+        """Send a request and the open files that go with it; raises ChildDied."""
         try:
-            self._input.write(to_line(request))
-            await self._input.drain()
+            await self._input.send(ipc.to_line(request), files)
         except (BrokenPipeError, ConnectionResetError) as exc:
             raise WorkerDied(await self._epitaph()) from exc
 
     async def hear(self) -> Reply:
         """Wait for the next reply; raises ChildDied."""
-        line = await self._output.readline()
-        if not line.endswith(b"\n"):
-            raise WorkerDied(await self._epitaph())
         try:
-            return read_reply(line)
+            line = await self._output.readline()
+            if line.endswith(b"\n"):
+                return read_reply(line)
         except ValueError as exc:
+            await self.kill()
             raise WorkerDied(str(exc)) from exc
+        raise WorkerDied(await self._epitaph())
 
     async def end(self, *, grace_s: float) -> None:
         """Close its input, wait for its end, and kill it when that takes too long."""
@@ -85,10 +93,9 @@ class WorkerProcess:
             await self.kill()
 
     async def kill(self) -> None:
-        """Kill it and whatever it started, if it still runs, and wait till it is gone."""
-        if self.is_alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+        """Kill it and whatever it started, also what is left of that, and wait till it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._input.close()
         await self._process.wait()
         await asyncio.wait([self._errors])

@@ -1,1 +1,1 @@
-"""Child processes, for audio and engine alike: how they are started and limited."""
+"""Child processes: how they are started, forked, confined and spoken to."""

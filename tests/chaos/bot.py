@@ -18,7 +18,7 @@ from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.jobs import runner
 from bot.net.downloads import Downloads
-from bot.processes.limits import die_with_parent
+from bot.processes.kernel import die_with_parent
 from bot.providers.interface import Provider
 from storage.files.data_dir import DataDir
 from tests.chaos.audio import DecodingAudio, ScriptedAudio

@@ -14,7 +14,7 @@ from bot.audio.child.decoding.decode import decode
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import DecodeTask, part_of
 from bot.domain.errors import Rejected
-from bot.processes import limits
+from bot.processes.kernel import die_with_parent
 from tests.support import audio_files
 
 _WATCHED = ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system")
@@ -52,7 +52,7 @@ def told_of(source: Path, spool: Path, max_frames: int) -> dict[str, Any]:
 
 def main(folder: Path, seconds: float) -> None:
     """Decode what standard input names."""
-    limits.die_with_parent()
+    die_with_parent()
     spool, max_frames = folder / "spool.f32", int(seconds * SAMPLE_RATE)
     task = DecodeTask(source=folder / "none", into=spool, max_frames=max_frames)
     task.budget.apply()

@@ -160,6 +160,27 @@ PLANTS = (
         tests=("tests/unit/audio/test_tools.py",),
     ),
     Plant(
+        name="children may open sockets",
+        file="bot/processes/seccomp.py",
+        old='"socket": (41, 198), "socketpair": (53, 199), ',
+        new="",
+        tests=("tests/unit/processes/test_confinement.py",),
+    ),
+    Plant(
+        name="children may read every file",
+        file="bot/processes/confinement.py",
+        old="landlock.restrict(abi, _rules(reach))",
+        new="pass",
+        tests=("tests/unit/processes/test_confinement.py",),
+    ),
+    Plant(
+        name="the child's word for the length is billed",
+        file="bot/audio/tools.py",
+        old="if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:",
+        new="if decoded.frames < 0:",
+        tests=("tests/unit/audio/test_tools.py",),
+    ),
+    Plant(
         name="any number of files of one user at once",
         file="bot/jobs/intake.py",
         old="lock = self._users.setdefault(user_id, asyncio.Lock())",

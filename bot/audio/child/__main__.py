@@ -1,10 +1,10 @@
-"""The audio child: one task on standard input, one answer on standard output, then the end.
+"""The audio children: one process that has every library loaded, forked for each task.
 
-A refusal is an answer, and so is a full disk. Anything unforeseen is a traceback on standard error
-and exit status 1, which the bot tells from the file's own faults.
+A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. Anything
+unforeseen is a traceback on standard error and exit status 1, which the bot tells from the file's
+own faults.
 """
 
-import sys
 from typing import assert_never
 
 from bot.audio import wire
@@ -19,27 +19,53 @@ from bot.audio.tasks import (
     Task,
 )
 from bot.domain.errors import DISK_FULL, Rejected
-from bot.processes import limits
+from bot.processes import fork_server, limits
+from bot.processes.confinement import Reach, confine, confine_parent
+from bot.processes.kernel import die_with_parent
 
 
 def main() -> None:
-    """Do the one task that standard input holds."""
-    limits.die_with_parent()
-    task = wire.read_task(sys.stdin.buffer.readline())
+    """Fork children for the bot that started this process, until it closes its end."""
+    die_with_parent()
+    limits.come_last()
+    confine_parent()
+    _load()
+    fork_server.serve(_perform_confined)
+
+
+def _load() -> None:
+    """Load now what every child would load."""
+    import av.subtitles.stream  # noqa: F401
+    from PIL import Image
+
+    from bot.audio.child import (
+        picture,  # noqa: F401
+    )
+
+    Image.preinit()  # it would look for its formats with the first picture
+
+
+def _perform_confined(line: str) -> bytes:
+    task = wire.read_task(line)
     task.budget.apply()
+    confine(Reach(readable=task.inputs, writable=tuple(path.parent for path in task.outputs)))
+    return answer(task)
+
+
+def answer(task: Task) -> bytes:
+    """Do a task and return the line that tells what it came to; raises what nobody foresaw."""
     try:
-        line = wire.answer_line(_perform(task))
+        return wire.answer_line(_perform(task))
     except (Rejected, DoesNotFit) as refusal:
-        line = wire.refusal_line(refusal)
+        return wire.refusal_line(refusal)
     except OSError as exc:
         if exc.errno not in DISK_FULL:
             raise
-        line = wire.no_room_line(exc)
-    sys.stdout.buffer.write(line)
+        return wire.no_room_line(exc)
 
 
 def _perform(task: Task) -> Answer:
-    # Each library is loaded under the limits, and only by the child that needs it.
+    # Not above: whoever only speaks of tasks needs no library.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode

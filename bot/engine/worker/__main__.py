@@ -1,8 +1,12 @@
 """The engine's worker: a process that loads one network and separates songs until told to stop.
 
 Started by bot.engine.engine as `python -m bot.engine.worker MODEL WEIGHTS --threads N`; reads
-requests from standard input and ends when that closes. A surprise ends it with a traceback on
-standard error; the engine then starts another.
+requests from standard input, a socket, and ends when that closes. A surprise ends it with a
+traceback on standard error; the engine then starts another.
+
+It is confined for its whole life, which is longer than that of a song: the only file that it may
+open is the model's. Songs and stems reach it open, with each request, so it never has a way to
+any but those at hand.
 """
 
 import argparse
@@ -10,15 +14,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.errors import DISK_FULL
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import MODELS
+from bot.engine.catalogue import MODELS, DamagedModel
 from bot.engine.protocol import (
     Cancel,
     Cancelled,
@@ -29,14 +34,17 @@ from bot.engine.protocol import (
     Separate,
     SeparationFault,
     read_request,
-    to_line,
 )
-from bot.engine.worker.network import DamagedModel
-from bot.engine.worker.separation import Separator, steps_of
 from bot.engine.worker.spool_io import SpoolMismatch
-from bot.processes.limits import die_with_parent
+from bot.processes import ipc
+from bot.processes.confinement import Reach, confine
+from bot.processes.descriptors import Files, Receiver
+from bot.processes.kernel import die_with_parent
+from bot.processes.limits import come_last
 
-_NICENESS = 10
+if TYPE_CHECKING:
+    from bot.engine.worker.separation import Separator
+
 _PROGRESS_EVERY_S = 0.25
 
 
@@ -44,12 +52,21 @@ class _CalledOff(Exception):
     """The engine no longer wants the separation at hand."""
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request with the files that came with it."""
+
+    request: Separate
+    files: Files
+
+
 class Inbox:
     """Hears the engine's requests on a thread of its own, so that a cancel is heard at work."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
-        self._requests: SimpleQueue[Separate | None] = SimpleQueue()
+    def __init__(self, receiver: Receiver, *, files: int) -> None:
+        self._receiver = receiver
+        self._files = files
+        self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._called_off_up_to = 0
         self._is_closed = False
 
@@ -57,9 +74,9 @@ class Inbox:
         """Start to listen."""
         threading.Thread(target=self._listen, name="inbox", daemon=True).start()
 
-    def next(self) -> Separate | None:
+    def next(self) -> Order | None:
         """Wait for a request; None once the engine has closed its end."""
-        return self._requests.get()
+        return self._orders.get()
 
     def is_called_off(self, request: Separate) -> bool:
         """Tell whether anybody still waits for the request's result."""
@@ -67,16 +84,16 @@ class Inbox:
 
     def _listen(self) -> None:
         try:
-            for line in self._lines:
+            for line in self._receiver:
                 self._take(read_request(line))
         finally:
             self._is_closed = True
-            self._requests.put(None)
+            self._orders.put(None)
 
     def _take(self, request: Separate | Cancel) -> None:
         match request:
             case Separate():
-                self._requests.put(request)
+                self._orders.put(Order(request, self._receiver.take_files(self._files)))
             case Cancel(id=id_):
                 self._called_off_up_to = id_
 
@@ -97,12 +114,14 @@ class Worker:
 
     def run(self) -> None:
         """Work until the engine closes its end."""
-        while (request := self._inbox.next()) is not None:
-            self._say(self._serve(request))
+        while (order := self._inbox.next()) is not None:
+            with order.files as files:
+                reply = self._serve(order.request, files)
+            self._say(reply)
 
-    def _serve(self, request: Separate) -> Reply:
+    def _serve(self, request: Separate, files: Files) -> Reply:
         try:
-            return self._separate(request)
+            return self._separate(request, files)
         except _CalledOff:
             return Cancelled(id=request.id)
         except SpoolMismatch as exc:
@@ -116,20 +135,24 @@ class Worker:
                 raise
             return _failed(request, SeparationFault.DISK_FULL, exc)
 
-    def _separate(self, request: Separate) -> Done:
+    def _separate(self, request: Separate, files: Files) -> Done:
         self._next_progress_at = 0.0
         report = partial(self._report, request)
         report(0.0)
-        files = self._loaded().separate(
-            Path(request.mixture),
+        mixture, *places = files.descriptors
+        self._loaded().separate(
+            mixture,
             frames=request.frames,
             stems=map(Stem, request.stems),
-            into=Path(request.into),
+            into=dict(zip(sorted(self._model.stems), places, strict=True)),
             report=report,
         )
-        return Done(id=request.id, files={stem: str(path) for stem, path in files.items()})
+        return Done(id=request.id)
 
-    def _loaded(self) -> Separator:
+    def _loaded(self) -> "Separator":
+        # The runtime starts a thread as it is loaded, which is too late to be confined.
+        from bot.engine.worker.separation import Separator, steps_of
+
         if self._separator is None:
             steps = steps_of(self._model, self._weights, threads=self._threads)
             self._separator = Separator(steps)
@@ -145,7 +168,7 @@ class Worker:
             self._say(Progress(id=request.id, fraction=round(fraction, 4)))
 
     def _say(self, reply: Reply) -> None:
-        self._outbox.write(to_line(reply))
+        self._outbox.write(ipc.to_line(reply))
         self._outbox.flush()
 
 
@@ -168,8 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args(arguments)
     die_with_parent()
-    os.nice(_NICENESS)
-    inbox = Inbox(sys.stdin.buffer)
+    come_last()
+    confine(Reach(readable=(options.weights,)))
+    inbox = Inbox(Receiver(), files=1 + len(MODELS[options.model].stems))
     inbox.open()
     with _claim_stdout() as outbox:
         Worker(**vars(options), inbox=inbox, outbox=outbox).run()

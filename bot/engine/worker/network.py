@@ -1,15 +1,17 @@
 """Runs an ONNX graph on the CPU, tuned to leave memory alone rather than for the last percent."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from bot.engine.catalogue import DamagedModel
 
-class DamagedModel(ValueError):
-    """A model's file cannot be loaded or does not compute what it should."""
+# Its official builds report what they are used for to their maker, unless told before they load.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 
 class Network:

@@ -8,12 +8,11 @@ from typing import Protocol
 
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import HTDEMUCS, SPLEETER, LocalModel
-from bot.engine.protocol import spool_path
 from bot.engine.worker.band_split import BandSplit
 from bot.engine.worker.htdemucs import HTDemucs
 from bot.engine.worker.network import Network
 from bot.engine.worker.spleeter import Spleeter
-from bot.engine.worker.spool_io import Samples, Spool, SpoolWriter
+from bot.engine.worker.spool_io import Place, Samples, Spool, SpoolWriter
 
 
 class Stage(Protocol):
@@ -65,40 +64,30 @@ class Separator:
 
     def separate(
         self,
-        song: Path,
+        song: Place,
         *,
         frames: int,
         stems: Iterable[Stem],
-        into: Path,
+        into: Mapping[Stem, Place],
         report: Callable[[float], None],
-    ) -> Mapping[Stem, Path]:
-        """Write the wanted stems as spools into a directory; return where they are.
+    ) -> None:
+        """Write the wanted stems as spools, each to its place in `into`.
 
+        Stems that another step splits further are written too, so they need a place as well.
         Calls `report` with the fraction done after every piece; what that raises ends the
-        separation. However it ends, no other file stays behind.
+        separation. Whatever was written then is the caller's to remove.
         """
         wanted = frozenset(stems)
         steps = self._needed(wanted)
         efforts = sum(step.effort for step in steps)
-        made: dict[Stem, Path] = {}
         done = 0.0
-        into.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as failure:
-            for step in steps:
-                paths = {stem: spool_path(into, stem) for stem in self._kept(step, wanted)}
-                for path in paths.values():
-                    failure.callback(path.unlink, missing_ok=True)
-                source = song if step.source is None else made[step.source]
-                share = step.effort / efforts
-                with Spool(source, frames=frames) as spool:
-                    for fraction in _write(step.stage, spool, paths):
-                        report(done + share * fraction)
-                made |= paths
-                done += share
-            failure.pop_all()
-        for stem in made.keys() - wanted:
-            made.pop(stem).unlink()
-        return made
+        for step in steps:
+            kept = {stem: into[stem] for stem in self._kept(step, wanted)}
+            share = step.effort / efforts
+            with Spool(song if step.source is None else into[step.source], frames=frames) as spool:
+                for fraction in _write(step.stage, spool, kept):
+                    report(done + share * fraction)
+            done += share
 
     def _needed(self, wanted: frozenset[Stem]) -> Sequence[Step]:
         """Return the steps without which a wanted stem, or the source of one, would lack."""
@@ -117,11 +106,11 @@ class Separator:
         return step.gives & (wanted | {other.source for other in self._steps if other.source})
 
 
-def _write(stage: Stage, source: Spool, paths: Mapping[Stem, Path]) -> Iterator[float]:
+def _write(stage: Stage, source: Spool, places: Mapping[Stem, Place]) -> Iterator[float]:
     """Run one stage, keeping the stems that have a path; yield the fraction done."""
     written = 0
     with ExitStack() as files:
-        writers = {stem: files.enter_context(SpoolWriter(path)) for stem, path in paths.items()}
+        writers = {stem: files.enter_context(SpoolWriter(place)) for stem, place in places.items()}
         for piece in stage.separate(source):
             for stem, writer in writers.items():
                 writer.write(piece[stem])

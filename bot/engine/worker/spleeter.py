@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.worker.network import DamagedModel, Network
+from bot.engine.catalogue import DamagedModel
+from bot.engine.worker.network import Network
 from bot.engine.worker.spool_io import Samples, Spool
 from bot.engine.worker.stft import BINS, Resynthesis, Spectra, analyse, column_count, span
 

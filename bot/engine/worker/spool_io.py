@@ -4,6 +4,8 @@ Plain reads and not a memory map: mapped pages count as the process's own, and w
 the song.
 """
 
+import os
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +18,9 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 Samples = NDArray[np.float32]
 """Audio as (..., 2 channels, frames)."""
 
+Place = Path | int
+"""A file by its path, or by the descriptor of one that is open and stays so."""
+
 _FORMAT = np.dtype("<f4")
 
 
@@ -26,16 +31,16 @@ class SpoolMismatch(ValueError):
 class Spool:
     """A finished spool, readable at any place; use as a context manager."""
 
-    def __init__(self, path: Path, *, frames: int) -> None:
+    def __init__(self, place: Place, *, frames: int) -> None:
         self.frames = frames
         try:
-            self._file = path.open("rb", buffering=0)
+            self._file = FileIO(place, "rb", closefd=isinstance(place, Path))
         except OSError as exc:
-            raise SpoolMismatch(f"{path.name} cannot be read: {exc.strerror}") from exc
-        found = path.stat().st_size
+            raise SpoolMismatch(f"{place} cannot be read: {exc.strerror}") from exc
+        found = os.fstat(self._file.fileno()).st_size
         if found != frames * FRAME_BYTES:
             self._file.close()
-            raise SpoolMismatch(f"{path.name} has {found} bytes for {frames} frames")
+            raise SpoolMismatch(f"a spool has {found} bytes for {frames} frames")
 
     def __enter__(self) -> Self:
         return self
@@ -69,9 +74,8 @@ class Spool:
 class SpoolWriter:
     """A spool being written from start to end; use as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path.open("wb")
+    def __init__(self, place: Place) -> None:
+        self._file = BufferedWriter(FileIO(place, "wb", closefd=isinstance(place, Path)))
 
     def __enter__(self) -> Self:
         return self

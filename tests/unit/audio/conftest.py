@@ -8,8 +8,9 @@ from tests.support import audio_files
 
 
 @pytest.fixture
-def tools():
-    return AudioTools()
+async def tools():
+    async with AudioTools() as tools:
+        yield tools
 
 
 @pytest.fixture

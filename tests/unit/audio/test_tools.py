@@ -1,24 +1,65 @@
 import asyncio
+import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bot.audio import wire
+from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import Combined, DoesNotFit, Mix, Part, part_of
+from bot.audio.tasks import (
+    Answer,
+    Combined,
+    CombineTask,
+    Decoded,
+    DecodeTask,
+    DoesNotFit,
+    Drawn,
+    Encoded,
+    EncodeTask,
+    Mix,
+    Part,
+    PictureTask,
+    Row,
+    Task,
+    part_of,
+)
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
-from bot.processes import spawn
+from bot.processes import landlock, spawn
 from tests.support import audio_files
-from tests.support.processes import descriptors, first_child, is_alive
+from tests.support.processes import (
+    cpu_s,
+    descriptors,
+    first_child,
+    forking,
+    is_alive,
+    is_confined,
+    python,
+)
 
 
-def child(code):
-    """Return the command of a child that does something else than its task."""
-    return (sys.executable, "-P", "-c", "import os, sys, time; task = input()\n" + code)
+@pytest.fixture
+async def program():
+    """Make tools whose children do something else than their task."""
+    made = []
+
+    def make(code, **options):
+        made.append(AudioTools(server=forking(code), **options))
+        return made[-1]
+
+    yield make
+    for tools in made:
+        await tools.aclose()
+
+
+NORMALLY = "from bot.audio import child, wire; print(child.answer(wire.read_task(task)).decode())"
+"""What a child does otherwise."""
 
 
 async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
@@ -86,10 +127,11 @@ async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, tool
     samples = np.zeros((2, SAMPLE_RATE * 120), np.float32)
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=samples)
     call = asyncio.create_task(tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
-    pid = await first_child()
+    pid = await first_child(await first_child())
     async with asyncio.timeout(30):
         while not (tmp_path / "a.f32.part").exists():
             await asyncio.sleep(0.001)
+    assert is_confined(pid)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
@@ -97,12 +139,80 @@ async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, tool
     assert list(tmp_path.iterdir()) == [song]
 
 
-@pytest.mark.parametrize("death", ["SIGXCPU", "SIGSEGV", "SIGABRT"])
-async def test_a_file_that_kills_its_decoder_is_broken(tmp_path, death):
-    tools = AudioTools(child=child(f"import signal; os.kill(os.getpid(), signal.{death})"))
+@pytest.mark.parametrize("death", ["SIGXCPU", "SIGSEGV", "SIGABRT", "SIGILL"])
+async def test_a_file_that_kills_its_decoder_is_broken(tmp_path, death, program):
+    tools = program(f"if 'hostile' in task: os.kill(os.getpid(), signal.{death})\n{NORMALLY}")
     with pytest.raises(Rejected) as refusal:
-        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+        await tools.decode(tmp_path / "hostile", tmp_path / "a.f32", max_duration_s=9)
     assert refusal.value.problem.reason is Reason.BROKEN_FILE
+
+
+@pytest.mark.parametrize("death", ["SIGILL", "SIGSEGV", "SIGABRT", "SIGBUS"])
+async def test_a_machine_on_which_every_decoder_crashes_does_not_blame_the_file(
+    tmp_path, program, death
+):
+    tools = program(f"os.kill(os.getpid(), signal.{death})")
+    with pytest.raises(AudioFailed, match="of our own"):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+
+
+async def test_a_machine_on_which_the_libraries_do_not_load_does_not_blame_the_file(tmp_path):
+    tools = AudioTools(server=python("import os; os.kill(os.getpid(), 4)"))
+    with pytest.raises(AudioFailed, match="status -4"):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+    await tools.aclose()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines children")
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        pytest.param("open(secret).read()", "PermissionError", id="reads another file"),
+        pytest.param("__import__('socket').socket()", "PermissionError", id="opens a socket"),
+        pytest.param("bytearray(400 << 20)", "MemoryError", id="takes more memory"),
+    ],
+)
+async def test_a_forked_child_is_limited_and_confined(tmp_path, program, act, error, caplog):
+    if act.startswith("open") and not landlock.version():
+        pytest.skip("this kernel offers no Landlock")
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "song").mkdir()
+    tools = program(
+        f"from bot.audio import child\nsecret = {str(tmp_path / 'secret')!r}\n"
+        f"child.answer = lambda task: {act}\nchild._perform_confined(task)"
+    )
+    with pytest.raises(AudioFailed):
+        await tools.decode(tmp_path / "song" / "in", tmp_path / "song" / "a.f32", max_duration_s=9)
+    assert error in caplog.text
+
+
+async def test_a_child_costs_little_beyond_its_work(tmp_path, tools):
+    song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(0.1))
+    await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+    server = await first_child()
+    before = cpu_s(server)
+    for _ in range(10):
+        await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+    # An interpreter with numpy and PyAV takes 0.25 s to start.
+    assert (cpu_s(server) - before) / 10 < 0.1
+
+
+async def test_a_machine_that_decodes_passes_its_check(tools):
+    await tools.check()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "os.abort()",
+        "os._exit(1)",
+        "print('nonsense')",
+        """print('{"rejected": "broken_file"}')""",
+    ],
+)
+async def test_a_machine_that_does_not_decode_fails_its_check(program, code):
+    with pytest.raises(AudioFailed):
+        await program(code).check()
 
 
 @pytest.mark.parametrize(
@@ -115,42 +225,96 @@ async def test_a_file_that_kills_its_decoder_is_broken(tmp_path, death):
         """print('{"answer": {"frames": "many"}}')""",
     ],
 )
-async def test_any_other_end_of_a_child_is_our_own_failure(tmp_path, end):
-    tools = AudioTools(child=child(end))
+async def test_any_other_end_of_a_child_is_our_own_failure(tmp_path, end, program):
+    tools = program(end)
     with pytest.raises(AudioFailed):
         await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
 
 
-async def test_a_child_that_crashes_on_our_own_files_is_our_failure(tmp_path):
-    tools = AudioTools(child=child("os.abort()"))
+async def test_a_child_that_crashes_on_our_own_files_is_our_failure(tmp_path, program):
+    tools = program("os.abort()")
     with pytest.raises(AudioFailed):
         await tools.picture([("Vocals", tmp_path / "v.flac")], tmp_path / "p.png")
 
 
 async def test_a_child_that_cannot_be_started_is_our_failure(tmp_path):
-    tools = AudioTools(child=(str(tmp_path / "nothing"),))
+    tools = AudioTools(server=(str(tmp_path / "nothing"),))
     with pytest.raises(AudioFailed):
         await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/full")
-@pytest.mark.parametrize("task", ["decode", "combine", "encode", "picture"])
-async def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, tools, task):
+@pytest.mark.parametrize(
+    "kind", [Decoded, Combined, Encoded, Drawn], ids=lambda kind: kind.__name__
+)
+def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
+    into, stem = tmp_path / "into", tmp_path / "v.flac"
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(2.0))
     audio_files.write_spool(tmp_path / "v.f32", audio_files.tone())
-    mix = Mix(path=tmp_path / "v.flac", parts=(Part(spool=tmp_path / "v.f32"),))
-    await tools.combine([mix])
-    into = mix.path if task == "combine" else tmp_path / "into"
+    mix = Mix(path=stem, parts=(Part(spool=tmp_path / "v.f32"),))
+    child.answer(CombineTask(mixes=(mix,), frames=None))
     part_of(into).symlink_to("/dev/full")
-    calls = {
-        "decode": lambda: tools.decode(song, into, max_duration_s=60),
-        "combine": lambda: tools.combine([mix]),
-        "encode": lambda: tools.encode(mix.path, into, format=AudioFormat.MP3),
-        "picture": lambda: tools.picture([("Vocals", mix.path)], into),
+    tasks: dict[type[Answer], Task] = {
+        Decoded: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
+        Combined: CombineTask(mixes=(replace(mix, path=into),), frames=None),
+        Encoded: EncodeTask(
+            stem=stem, into=into, format=AudioFormat.MP3, max_bytes=None, title=None, artist=None
+        ),
+        Drawn: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
     }
     with pytest.raises(NoRoom):
-        await calls[task]()
-    assert not part_of(into).is_symlink()
+        wire.read_answer(kind, child.answer(tasks[kind]))
+
+
+def forged(**changes):
+    """Return the program of a child that writes a second of sound and tells something else."""
+    told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
+            "truncated": False} | changes  # fmt: skip
+    into = "import json; into = json.loads(task)['fields']['into']\n"
+    write = f"{into}open(into, 'wb').write(bytes(352800))"
+    return f"{write}\nprint({json.dumps({'answer': told})!r})"
+
+
+async def test_a_child_that_tells_what_it_wrote_is_believed(tmp_path, program):
+    tools = program(forged())
+    decoded = await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+    assert decoded.frames == SAMPLE_RATE
+
+
+@pytest.mark.parametrize("frames", [0, -1, 1, 44_099, 44_101, 10**12])
+async def test_a_child_that_tells_of_another_length_than_it_wrote_is_not_believed(
+    tmp_path, frames, program
+):
+    tools = program(forged(frames=frames))
+    with pytest.raises(AudioFailed):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_child_that_writes_more_than_was_allowed_is_not_believed(tmp_path, program):
+    tools = program(forged())
+    with pytest.raises(AudioFailed):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=0.5)
+
+
+@pytest.mark.parametrize("told", [{"path": "/etc/passwd"}, {"size_bytes": 9}, {"format": "wav"}])
+async def test_a_child_that_tells_of_another_file_than_its_own_is_not_believed(
+    tmp_path, told, program
+):
+    into = tmp_path / "v.mp3"
+    answer = {"path": str(into), "size_bytes": 3, "format": "mp3", "bit_rate": None} | told
+    line = json.dumps({"answer": answer})
+    tools = program(f"open({str(into)!r}, 'wb').write(b'abc'); print({line!r})")
+    with pytest.raises(AudioFailed):
+        await tools.encode(tmp_path / "v.flac", into, format=AudioFormat.MP3)
+
+
+async def test_a_link_in_place_of_a_spool_is_not_followed(tmp_path, program):
+    (tmp_path / "secret").write_bytes(bytes(352_800))
+    code = forged().replace("open(into, 'wb').write(bytes(352800))", "os.symlink('secret', into)")
+    tools = program(code)
+    with pytest.raises(AudioFailed):
+        await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
@@ -166,21 +330,21 @@ async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, tools):
     assert (await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)).frames == SAMPLE_RATE
 
 
-async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog):
-    tools = AudioTools(child=child("raise ZeroDivisionError('so it goes')"))
+async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog, program):
+    tools = program("raise ZeroDivisionError('so it goes')")
     with pytest.raises(AudioFailed):
         await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9)
     assert "so it goes" in caplog.text
 
 
-async def test_only_so_many_children_run_at_once(tmp_path, caplog):
+async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
     code = (
         f"import pathlib; here = pathlib.Path({str(tmp_path)!r}); me = here / str(os.getpid())\n"
         "me.touch(); time.sleep(0.2); n = len(list(here.iterdir()))\n"
         "print('running:', n, file=sys.stderr)\n"
         """me.unlink(); print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')"""
     )
-    tools = AudioTools(at_once=2, child=child(code))
+    tools = program(code, at_once=2)
     answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
     assert answers == [Combined(factor=1.0, frames=1, levels=())] * 5
     running = [int(record.getMessage().split("running: ")[1]) for record in caplog.records]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import SPLEETER
 from bot.engine.engine import Engine
+from tests.support.processes import is_confined
 from tests.unit.engine import nets
 
 KARAOKE = (Stem.VOCALS, Stem.INSTRUMENTAL)
@@ -215,6 +217,30 @@ async def test_a_full_disk_is_said_and_does_not_hurt_the_worker(engine, start, t
     assert engine.pid == pid
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_the_worker_is_confined_and_keeps_no_file_of_a_song(engine, start):
+    await start(SHORT).task
+    assert is_confined(engine.pid)
+    open_files = Path(f"/proc/{engine.pid}/fd")
+    assert not [file for file in open_files.iterdir() if file.readlink().suffix == ".f32"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/null")
+async def test_a_stem_that_is_not_whole_is_not_believed(engine, start, tmp_path):
+    into = tmp_path / "out"
+    into.mkdir()
+    (into / "vocals.f32").symlink_to("/dev/null")
+    with pytest.raises(EngineFailed, match="incomplete"):
+        await start(SHORT).task
+    assert not list(into.iterdir())
+
+
+async def test_a_song_that_is_not_there_fails_without_hurting_the_worker(engine, start, tmp_path):
+    with pytest.raises(EngineFailed):
+        await Call(engine, tmp_path / "none.f32", tmp_path / "out", SHORT).task
+    assert await works(start)
+
+
 async def test_without_the_model_it_says_so(tmp_path, start):
     engine = Engine(models_dir=tmp_path, model=SPLEETER, threads=1)
     assert not engine.is_ready
@@ -242,7 +268,8 @@ async def test_a_stem_that_the_model_lacks_is_refused_at_once(engine, tmp_path):
 async def test_the_worker_knows_no_secret_and_steps_back_for_others(engine, start, monkeypatch):
     monkeypatch.setenv("DISCORD_TOKEN", "secret-token")
     await start(SHORT).task
-    assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+    with suppress(PermissionError):  # its memory is hidden from all but root
+        assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
     assert os.getpriority(os.PRIO_PROCESS, engine.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 

@@ -118,9 +118,9 @@ def lossy(
 
 
 @pytest.fixture(params=[AudioHere, pytest.param(AudioTools, id="in children")])
-def audio(request: pytest.FixtureRequest) -> AudioTools:
-    tools: AudioTools = request.param()
-    return tools
+async def audio(request: pytest.FixtureRequest) -> AsyncIterator[AudioTools]:
+    async with request.param() as tools:
+        yield tools
 
 
 async def test_a_voice_that_came_late_and_quiet_is_taken_out_of_the_song(

@@ -1,0 +1,109 @@
+"""What a process that reads strangers' audio may still do if that audio takes it over.
+
+It uses the files that its work needs and no others, opens no socket, starts no program or process,
+signals nothing but itself, and ends with its parent. Landlock keeps it from files and a filter of
+system calls from most of the rest; what the kernel lacks is left out, and `missing_protections`
+names it. Limits on memory and time are elsewhere.
+"""
+
+import functools
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.processes import kernel, landlock, seccomp
+from bot.processes.landlock import READ, WRITE, Access
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CODE = tuple(_ROOT / name for name in ("bot", "storage"))
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_ABOUT_THE_MACHINE = (
+    "/proc/cpuinfo", "/proc/meminfo", "/sys/devices", "/sys/bus/pci", "/sys/class/drm"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The files and folders that a confined process may use, beside its code and libraries."""
+
+    readable: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+
+
+def hide_memory() -> None:
+    """Keep this process's memory and environment from other processes of the same user."""
+    if sys.platform == "linux":
+        kernel.hide_memory()
+
+
+def confine(reach: Reach) -> None:
+    """Confine the calling process to these files and to itself, for good.
+
+    Call it before a second thread runs, a library's own included: Landlock binds one thread and
+    those that it starts. Raises OSError when the kernel refuses what it offers.
+    """
+    if sys.platform != "linux":
+        return
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("a process is confined before it starts threads")
+    kernel.hide_memory()
+    kernel.gain_no_privileges()
+    if abi := landlock.version():
+        landlock.restrict(abi, _rules(reach))
+    if seccomp.is_available():
+        seccomp.install(may_fork=False)
+
+
+def confine_parent() -> None:
+    """Confine a process that only forks others: no sockets, programs or other users' processes.
+
+    Its files are not limited, since those of its children would be too.
+    """
+    if sys.platform != "linux":
+        return
+    kernel.hide_memory()
+    kernel.gain_no_privileges()
+    _code_and_libraries()  # so that each child finds it looked up
+    if seccomp.is_available():
+        seccomp.install(may_fork=True)
+
+
+def missing_protections() -> list[str]:
+    """Return what this system cannot keep a process that was taken over from."""
+    if sys.platform != "linux":
+        return [f"anything that the bot may do itself ({sys.platform} has neither kind of limit)"]
+    abi = landlock.version()
+    missing = []
+    if not abi:
+        missing.append("the files of the bot and of other songs (Landlock, Linux 5.13)")
+    elif not landlock.limits_tcp(abi) and not seccomp.is_available():
+        missing.append("TCP (Landlock's version 4, Linux 6.7)")
+    if not seccomp.is_available():
+        missing.append("sockets, programs and other processes (seccomp, x86-64 or AArch64)")
+    return missing
+
+
+def _rules(reach: Reach) -> Iterator[tuple[Path, Access]]:
+    yield Path(os.devnull), READ | Access.WRITE_FILE
+    for path in (*_code_and_libraries(), *reach.readable):
+        yield path, READ
+    for path in reach.writable:
+        yield path, WRITE
+
+
+@functools.cache
+def _code_and_libraries() -> tuple[Path, ...]:
+    """Return what an interpreter reads while it runs, once each.
+
+    Folders of modules count, but not one that holds this code base: its settings and its data may
+    lie there too.
+    """
+    named = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    loader = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    folders = [path for path in (*named, *sys.path, *loader) if path]
+    modules = [path for path in map(Path, folders) if not _ROOT.is_relative_to(path.resolve())]
+    system = map(Path, (*_LIBRARIES, *_ABOUT_THE_MACHINE))
+    return tuple(dict.fromkeys((*_CODE, *modules, *system)))

@@ -1,0 +1,108 @@
+"""Messages with open files attached, from the bot to a child, over a pair of sockets.
+
+A child that is handed its files open needs no way to any others.
+"""
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+_CHUNK_BYTES = 64 * 1024
+_MOST_FILES = 16
+"""More than any message has."""
+
+
+class Sender:
+    """The bot's end; hand `child_end` to the child as its standard input, then drop it."""
+
+    def __init__(self) -> None:
+        self._socket, self.child_end = socket.socketpair()
+        self._socket.setblocking(False)
+        self._turn = asyncio.Lock()
+
+    async def send(self, message: bytes, files: Sequence[int] = ()) -> None:
+        """Send a message and its files, which stay open here.
+
+        Raises BrokenPipeError or ConnectionResetError when the child is gone. A call that is
+        cancelled may leave half a message behind.
+        """
+        async with self._turn:
+            while (sent := self._begin(message, files)) is None:
+                await self._until_writable()
+            if rest := message[sent:]:
+                await asyncio.get_running_loop().sock_sendall(self._socket, rest)
+
+    def close(self) -> None:
+        """Let the child see the end of its input."""
+        self.child_end.close()
+        self._socket.close()
+
+    def _begin(self, message: bytes, files: Sequence[int]) -> int | None:
+        try:
+            return socket.send_fds(self._socket, [message], files)
+        except BlockingIOError:
+            return None
+
+    async def _until_writable(self) -> None:
+        loop, is_writable = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_writer(self._socket, is_writable.set)
+        try:
+            await is_writable.wait()
+        finally:
+            loop.remove_writer(self._socket)
+
+
+class Receiver:
+    """The child's end; iterate over it for lines, each without its line break."""
+
+    def __init__(self, descriptor: int = 0) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._heard = b""
+        self._files: deque[int] = deque()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.hear():
+            yield from self.lines()
+
+    def fileno(self) -> int:
+        """Return what can be waited for."""
+        return self._socket.fileno()
+
+    def hear(self) -> bool:
+        """Wait for the next bytes, or tell that there will be none."""
+        heard, files, _, _ = socket.recv_fds(self._socket, _CHUNK_BYTES, _MOST_FILES)
+        self._heard += heard
+        self._files += files
+        return bool(heard)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines heard so far, up to the last line break."""
+        *lines, self._heard = self._heard.split(b"\n")
+        yield from lines
+
+    def take_files(self, count: int) -> "Files":
+        """Take the files that came with the message just read."""
+        return Files([self._files.popleft() for _ in range(count)])
+
+
+class Files:
+    """Open files by descriptor; use as a context manager, which closes them."""
+
+    def __init__(self, descriptors: Sequence[int]) -> None:
+        self.descriptors = descriptors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)

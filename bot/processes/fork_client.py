@@ -1,0 +1,314 @@
+"""The bot's side of a fork server: started when first needed, asked for one child a task."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from types import TracebackType
+from typing import Self
+
+from bot.processes import ipc
+from bot.processes.descriptors import Sender
+from bot.processes.fork_messages import (
+    Ended,
+    Kill,
+    Ready,
+    Refused,
+    Reply,
+    Request,
+    Start,
+    read_reply,
+)
+
+log = logging.getLogger(__name__)
+
+_MOST_OUTPUT_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024
+_START_S = 60.0
+_GRACE_S = 2.0
+_LAST_WORDS_S = 1.0
+
+
+class ServerDied(Exception):
+    """The fork server is gone, or does not do what it is told, and its children with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a child ended: exit status (negative for a signal) and what it printed, capped."""
+
+    status: int
+    output: bytes
+    errors: str
+
+
+class ForkServer:
+    """Runs tasks in children of a warm process, which is replaced when it dies."""
+
+    def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = environment
+        self._turn = asyncio.Lock()
+        self._server: _Server | None = None
+        self._is_closed = False
+
+    async def run(self, task: str, *, wall_s: float) -> Outcome:
+        """Have a child do the task, and wait for its end.
+
+        Raises TimeoutError after `wall_s`, OSError when the system gives no server, pipe or
+        child, and ServerDied. However this call ends, by an error or a cancellation too, the child
+        and its process group are gone when it returns.
+        """
+        server = await self._living_server()
+        with _Pipe() as output, _Pipe() as errors:
+            child = await server.start(task, [output.child_end, errors.child_end])
+            try:
+                for pipe in (output, errors):
+                    await pipe.open()
+                async with asyncio.timeout(wall_s):
+                    status = await child.ended()
+                for pipe in (output, errors):
+                    await pipe.whole()
+            finally:
+                await child.stop()
+            return Outcome(
+                status=status,
+                output=bytes(output.heard),
+                errors=errors.heard.decode(errors="replace"),
+            )
+
+    async def close(self) -> None:
+        """End the server and its children; tasks under way fail, and none can follow."""
+        self._is_closed = True
+        async with self._turn:
+            if self._server is not None:
+                await self._server.close()
+
+    async def _living_server(self) -> "_Server":
+        async with self._turn:
+            if self._is_closed:
+                raise ServerDied("the fork server is closed")
+            if self._server is None or not self._server.is_alive:
+                if self._server is not None:
+                    await self._server.close()
+                self._server = await _Server.begin(self._command, self._environment)
+            return self._server
+
+
+class _Server:
+    """One server process. Make it with `begin`."""
+
+    def __init__(self, process: Process, sender: Sender) -> None:
+        self._process = process
+        self._sender = sender
+        self._ids = itertools.count(1)
+        self._children: dict[int, asyncio.Future[Ended | Refused | None]] = {}
+        self._listening: list[asyncio.Task[None]] = []
+        self.is_alive = True
+
+    @classmethod
+    async def begin(cls, command: Sequence[str], environment: Mapping[str, str]) -> "_Server":
+        """Start a server and wait until it is ready; raises OSError or ServerDied."""
+        sender = Sender()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=sender.child_end.fileno(),
+                stdout=PIPE,
+                stderr=PIPE,
+                env=environment,
+                process_group=0,
+            )
+        except BaseException:
+            sender.close()
+            raise
+        sender.child_end.close()
+        server = cls(process, sender)
+        try:
+            await server._get_ready()
+        except BaseException:
+            server.kill()
+            await server.close()
+            raise
+        log.info("fork server %s started", process.pid)
+        return server
+
+    async def start(self, task: str, pipes: Sequence[int]) -> "_Child":
+        """Have a child forked, which writes to the pipes; raises ServerDied."""
+        child = _Child(self, next(self._ids))
+        self._children[child.id] = child.end
+        try:
+            await self.say(Start(id=child.id, task=task), pipes)
+        except BaseException:
+            del self._children[child.id]
+            self.kill()  # it may have heard half of it
+            raise
+        return child
+
+    async def say(self, request: Request, files: Sequence[int] = ()) -> None:
+        """Send a request; raises ServerDied."""
+        try:
+            await self._sender.send(ipc.to_line(request), files)
+        except (BrokenPipeError, ConnectionResetError) as exc:
+            raise ServerDied("the fork server does not listen") from exc
+
+    def kill(self) -> None:
+        """Kill it; its children die of that."""
+        self.is_alive = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Close its input, and kill it when it does not end by that."""
+        self.is_alive = False
+        self._sender.close()
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await self._process.wait()
+        except TimeoutError:
+            log.warning("fork server %s does not stop; killing it", self._process.pid)
+        finally:
+            self.kill()
+            await self._process.wait()
+            if self._listening:
+                await asyncio.wait(self._listening)
+
+    async def _get_ready(self) -> None:
+        replies, errors = self._process.stdout, self._process.stderr
+        if replies is None or errors is None:
+            raise ServerDied("the fork server was started without pipes")
+        self._listening.append(asyncio.create_task(self._log(errors)))
+        try:
+            async with asyncio.timeout(_START_S):
+                line = await replies.readline()
+        except TimeoutError as exc:
+            raise ServerDied(f"the fork server was not ready within {_START_S:.0f} s") from exc
+        if not line:
+            status = await self._process.wait()
+            raise ServerDied(f"the fork server ended with status {status} before it was ready")
+        if not isinstance(_reply(line), Ready):
+            raise ServerDied("the fork server was not ready when it spoke")
+        self._listening.append(asyncio.create_task(self._listen(replies)))
+
+    async def _listen(self, replies: asyncio.StreamReader) -> None:
+        try:
+            while line := await replies.readline():
+                match _reply(line):
+                    case Ended() | Refused() as end:
+                        if (child := self._children.pop(end.id, None)) is not None:
+                            child.set_result(end)
+                    case Ready():
+                        log.warning("fork server %s is ready twice", self._process.pid)
+        except ServerDied as exc:
+            log.error("fork server %s: %s", self._process.pid, exc)  # noqa: TRY400 - it says it all
+        finally:
+            self.kill()
+            for child in self._children.values():
+                child.set_result(None)
+            self._children.clear()
+
+    async def _log(self, errors: asyncio.StreamReader) -> None:
+        while chunk := await errors.read(_CHUNK_BYTES):
+            text = chunk.decode(errors="replace").rstrip()
+            log.warning("fork server %s: %s", self._process.pid, text)
+
+
+class _Child:
+    """One task's child."""
+
+    def __init__(self, server: _Server, number: int) -> None:
+        self.id = number
+        self.end: asyncio.Future[Ended | Refused | None]
+        self.end = asyncio.get_running_loop().create_future()
+        self._server = server
+
+    async def ended(self) -> int:
+        """Wait for its end and return its status; raises OSError if there never was a child."""
+        match await asyncio.shield(self.end):
+            case Ended(status=status):
+                return status
+            case Refused(error=error):
+                raise OSError(error, os.strerror(error))
+            case None:
+                raise ServerDied("the fork server died")
+
+    async def stop(self) -> None:
+        """Kill it unless it has ended, and wait till it is gone."""
+        if self.end.done():
+            return
+        try:
+            async with asyncio.timeout(_GRACE_S):
+                await self._server.say(Kill(id=self.id))
+                await asyncio.shield(self.end)
+        except (TimeoutError, ServerDied):
+            self._server.kill()
+            await asyncio.shield(self.end)
+
+
+class _Pipe:
+    """What a child prints on one of its outputs; use as a context manager."""
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+        """What it printed, up to the cap."""
+        self._own_end, self.child_end = os.pipe()
+        self._transport: asyncio.BaseTransport | None = None
+        self._hearing: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close_child_end()
+        if self._hearing is not None:
+            self._hearing.cancel()
+        if self._transport is not None:
+            self._transport.close()
+        else:
+            os.close(self._own_end)
+
+    async def open(self) -> None:
+        """Listen, now that the child holds its end."""
+        self._close_child_end()
+        reader = asyncio.StreamReader()
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader),
+            FileIO(self._own_end, "rb"),  # the transport closes it
+        )
+        self._hearing = asyncio.create_task(self._hear(reader))
+
+    async def whole(self) -> None:
+        """Wait for the end of what was printed, if that comes soon.
+
+        A process that left the group of a child may hold the pipe open for as long as it lives.
+        """
+        if self._hearing is not None:
+            await asyncio.wait([self._hearing], timeout=_LAST_WORDS_S)
+
+    async def _hear(self, reader: asyncio.StreamReader) -> None:
+        """Read to the end, so that the child never blocks, but keep no more than the cap."""
+        while chunk := await reader.read(_CHUNK_BYTES):
+            self.heard += chunk[: _MOST_OUTPUT_BYTES - len(self.heard)]
+
+    def _close_child_end(self) -> None:
+        if self.child_end >= 0:
+            os.close(self.child_end)
+            self.child_end = -1
+
+
+def _reply(line: bytes) -> Reply:
+    try:
+        return read_reply(line)
+    except ValueError as exc:
+        raise ServerDied(str(exc)) from exc

@@ -1,0 +1,54 @@
+"""Calls to the kernel that Python has no functions for, through ctypes (Linux)."""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def prctl(option: int, argument: int) -> None:
+    """Change something about the calling process; raises OSError."""
+    _checked(_libc.prctl(option, *(ctypes.c_ulong(each) for each in (argument, 0, 0, 0))))
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Make a system call with integers, bytes, None and ctypes objects; raises OSError."""
+    converted = (ctypes.c_long(each) if isinstance(each, int) else each for each in arguments)
+    return _checked(_libc.syscall(ctypes.c_long(number), *converted))
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when its parent ends, however that ends.
+
+    With the parent's id given, it also ends at once if that is gone already.
+    """
+    if sys.platform == "linux":
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
+
+
+def hide_memory() -> None:
+    """Keep other processes of this user out of this one's memory and environment.
+
+    The kernel also writes no core dump then. Children have to ask for it themselves.
+    """
+    prctl(_PR_SET_DUMPABLE, 0)
+
+
+def gain_no_privileges() -> None:
+    """Have no program that this process starts gain more privileges than it has."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result

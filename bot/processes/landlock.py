@@ -1,0 +1,119 @@
+"""Landlock: which files a process may use, and that it may use no TCP.
+
+Its numbers are those of https://docs.kernel.org/userspace-api/landlock.html, the same on every
+architecture.
+"""
+
+import os
+import stat
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import IntFlag
+from pathlib import Path
+
+from bot.processes.kernel import syscall
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_ASK_VERSION = 1
+_PATH_BENEATH = 1
+_O_PATH = getattr(os, "O_PATH", 0)
+
+
+class Access(IntFlag):
+    """What can be done with a file or below a folder."""
+
+    EXECUTE = 1 << 0
+    WRITE_FILE = 1 << 1
+    READ_FILE = 1 << 2
+    READ_DIR = 1 << 3
+    REMOVE_DIR = 1 << 4
+    REMOVE_FILE = 1 << 5
+    MAKE_CHAR = 1 << 6
+    MAKE_DIR = 1 << 7
+    MAKE_REG = 1 << 8
+    MAKE_SOCK = 1 << 9
+    MAKE_FIFO = 1 << 10
+    MAKE_BLOCK = 1 << 11
+    MAKE_SYM = 1 << 12
+    REFER = 1 << 13
+    TRUNCATE = 1 << 14
+    IOCTL_DEV = 1 << 15
+
+
+READ = Access.READ_FILE | Access.READ_DIR
+WRITE = READ | Access.WRITE_FILE | Access.TRUNCATE | Access.MAKE_REG | Access.REMOVE_FILE
+"""Reading, and plain files; no folders, links or devices, and no moves between folders."""
+
+_OF_FILES = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE
+_ALL_TCP = 0b11
+_ALL_SCOPES = 0b11  # abstract sockets and signals
+_TCP_SINCE, _SCOPES_SINCE = 4, 6
+
+
+def version() -> int:
+    """Return the version of Landlock's interface that this kernel offers, 0 for none."""
+    try:
+        return syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
+    except OSError:
+        return 0
+
+
+def limits_tcp(abi: int) -> bool:
+    """Tell whether this version can keep a process from TCP."""
+    return abi >= _TCP_SINCE
+
+
+def limits_signals(abi: int) -> bool:
+    """Tell whether this version can keep a process from signalling others."""
+    return abi >= _SCOPES_SINCE
+
+
+def restrict(abi: int, rules: Iterable[tuple[Path, Access]]) -> None:
+    """Allow the calling thread, and those it starts, the files of the rules alone, for good.
+
+    Paths that do not exist are skipped: what is made there later is not allowed.
+    """
+    with _closed(syscall(_CREATE_RULESET, *_handled(abi), 0)) as ruleset:
+        for path, access in rules:
+            _add(ruleset, path, access & _known(abi))
+        syscall(_RESTRICT_SELF, ruleset, 0)
+
+
+def _known(abi: int) -> Access:
+    newer = {2: Access.REFER, 3: Access.TRUNCATE, 5: Access.IOCTL_DEV}
+    known = ~Access(0)
+    for since, access in newer.items():
+        if abi < since:
+            known &= ~access
+    return known
+
+
+def _handled(abi: int) -> tuple[bytes, int]:
+    """Return the ruleset's attributes and their size; a kernel refuses fields it is too old for."""
+    fields = [int(_known(abi))]
+    if limits_tcp(abi):
+        fields.append(_ALL_TCP)
+    if limits_signals(abi):
+        fields.append(_ALL_SCOPES)
+    attributes = struct.pack(f"={len(fields)}Q", *fields)
+    return attributes, len(attributes)
+
+
+def _add(ruleset: int, path: Path, access: Access) -> None:
+    try:
+        opened = os.open(path, _O_PATH | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    with _closed(opened) as place:
+        if not stat.S_ISDIR(os.fstat(place).st_mode):
+            access &= _OF_FILES
+        syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", access, place), 0)
+
+
+@contextmanager
+def _closed(descriptor: int) -> Iterator[int]:
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,188 @@
+"""Plays an audio child that its song has taken over: tries one thing, and tells how that went.
+
+Run as `python -m tests.unit.processes.taken_over CONFINED ATTEMPT HOUSE PORT`. It has the limits
+and the reach of a child that decodes `HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits.
+"""
+
+import ctypes
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.audio.tasks import DecodeTask
+from bot.processes.confinement import Reach, confine
+from bot.processes.kernel import die_with_parent
+
+libc = ctypes.CDLL(None, use_errno=True)
+PTRACE_SEIZE, PTRACE_DETACH, PR_SET_PDEATHSIG = 0x4206, 17, 1
+REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV)
+
+
+class Attempts:
+    """What a child that was taken over may want; a method raises OSError when it is refused."""
+
+    def __init__(self, harness: Path, port: int) -> None:
+        self.data = harness / "data"
+        self.settings = harness / ".env"
+        self.mine = self.data / "jobs" / "mine"
+        self.other = self.data / "jobs" / "other"
+        self.port = port
+        self.parent = os.getppid()
+
+    def read_its_parents_environment(self) -> None:
+        Path(f"/proc/{self.parent}/environ").read_bytes()
+
+    def read_its_parents_memory(self) -> None:
+        with Path(f"/proc/{self.parent}/mem").open("rb"):
+            pass
+
+    def copy_its_parents_memory(self) -> None:
+        into, of = ctypes.create_string_buffer(8), (ctypes.c_size_t * 2)(id(None), 8)
+        to = (ctypes.c_size_t * 2)(ctypes.addressof(into), 8)
+        called(libc.process_vm_readv(self.parent, to, 1, of, 1, 0), passes=errno.EFAULT)
+
+    def trace_its_parent(self) -> None:
+        called(libc.ptrace(PTRACE_SEIZE, self.parent, None, None))
+        libc.ptrace(PTRACE_DETACH, self.parent, None, None)
+
+    def signal_its_parent(self) -> None:
+        os.kill(self.parent, 0)
+
+    def signal_its_parents_thread(self) -> None:
+        tgkill = {"x86_64": 234, "aarch64": 131}[os.uname().machine]
+        called(libc.syscall(tgkill, self.parent, self.parent, 0))
+
+    def read_the_settings(self) -> None:
+        self.settings.read_bytes()
+
+    def read_the_database(self) -> None:
+        (self.data / "stemcord.db").read_bytes()
+
+    def write_the_database(self) -> None:
+        with (self.data / "stemcord.db").open("ab") as file:
+            file.write(b"minutes")
+
+    def truncate_the_database(self) -> None:
+        os.truncate(self.data / "stemcord.db", 0)
+
+    def delete_the_database(self) -> None:
+        (self.data / "stemcord.db").unlink()
+
+    def give_the_database_away(self) -> None:
+        (self.data / "stemcord.db").chmod(0o666)
+
+    def change_when_the_database_was_written(self) -> None:
+        os.utime(self.data / "stemcord.db", (0, 0))
+
+    def list_the_jobs(self) -> None:
+        list((self.data / "jobs").iterdir())
+
+    def read_another_job(self) -> None:
+        (self.other / "input").read_bytes()
+
+    def write_into_another_job(self) -> None:
+        (self.other / "new").write_bytes(b"noise")
+
+    def write_beside_its_folder(self) -> None:
+        (self.data / "jobs" / "new").write_bytes(b"noise")
+
+    def make_a_folder(self) -> None:
+        (self.mine / "new").mkdir()
+
+    def move_its_file_elsewhere(self) -> None:
+        (self.mine / "input").rename(self.data / "moved")
+
+    def leave_a_symbolic_link(self) -> None:
+        (self.mine / "mixture.f32").symlink_to(self.data / "stemcord.db")
+
+    def leave_another_name_of_a_file(self) -> None:
+        (self.mine / "mixture.f32").hardlink_to(self.data / "stemcord.db")
+
+    def connect_by_tcp(self) -> None:
+        socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
+
+    def listen_by_tcp(self) -> None:
+        socket.create_server(("127.0.0.1", 0)).close()
+
+    def open_a_unix_socket(self) -> None:
+        socket.socket(socket.AF_UNIX).close()
+
+    def open_a_udp_socket(self) -> None:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+
+    def open_a_pair_of_sockets(self) -> None:
+        for end in socket.socketpair():
+            end.close()
+
+    def use_a_ring(self) -> None:
+        called(libc.syscall(425, 1, None), passes=errno.EFAULT)
+
+    def start_a_program(self) -> None:
+        subprocess.run(["/bin/true"], check=True)
+
+    def become_a_program(self) -> None:
+        os.execv("/bin/true", ["/bin/true"])
+
+    def fork(self) -> None:
+        if os.fork() == 0:
+            os._exit(0)
+
+    def clone_by_the_old_call(self) -> None:
+        clone = {"x86_64": 56, "aarch64": 220}[os.uname().machine]
+        if called(libc.syscall(clone, signal.SIGCHLD, 0, 0, 0, 0)) == 0:
+            os._exit(0)
+
+    def leave_its_session(self) -> None:
+        os.setsid()
+
+    def outlive_its_parent(self) -> None:
+        called(libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0))
+
+    def limit_its_parent(self) -> None:
+        import resource
+
+        resource.prlimit(self.parent, resource.RLIMIT_CORE, (0, 0))
+
+    def work(self) -> None:
+        """Do what decoding needs: this is not to be refused."""
+        (self.mine / "input").read_bytes()
+        part, into = self.mine / "mixture.f32.part", self.mine / "mixture.f32"
+        part.write_bytes(bytes(8))
+        part.replace(into)
+        into.unlink()
+
+
+def called(result: int, *, passes: int = 0) -> int:
+    """Return what a C function returned; raises OSError for errors, but for one of them."""
+    if result < 0 and ctypes.get_errno() != passes:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+
+def main(is_confined: bool, attempt: str, harness: Path, port: int) -> None:
+    """Make one attempt and print what came of it."""
+    die_with_parent()
+    attempts = Attempts(harness, port)
+    mine = attempts.mine
+    task = DecodeTask(source=mine / "input", into=mine / "mixture.f32", max_frames=44_100)
+    task.budget.apply()
+    if is_confined:
+        confine(Reach(readable=task.inputs, writable=(mine,)))
+    act: Callable[[], None] = getattr(attempts, attempt)
+    try:
+        act()
+    except OSError as exc:
+        if exc.errno not in REFUSALS:
+            raise
+        sys.stdout.write("refused")
+    else:
+        sys.stdout.write("done")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] == "1", sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
