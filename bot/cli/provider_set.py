@@ -1,5 +1,6 @@
 """The providers that the settings name, built and in order of preference."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,15 @@ from bot.engine.engine import Engine
 from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.ip_rules import TrustedHosts
+from bot.net.proxies import ProxyRules, ProxyUnusable
+from bot.net.tls import CertificatesUnreadable, tls_context
 from bot.net.transport import GuardedTransport
 from bot.providers import local
 from bot.providers.interface import ProviderContext
 from bot.providers.local import Local
 from bot.providers.registry import ProviderSet, UnknownProvider, build
+
+log = logging.getLogger(__name__)
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
@@ -25,8 +30,29 @@ ENGINE_THREADS = 2
 
 
 def build_transport(settings: Settings) -> GuardedTransport:
-    """Return the one transport for requests to addresses that others chose."""
-    return GuardedTransport(trusted=TrustedHosts.parse(settings.trusted_hosts))
+    """Return the one transport for requests to addresses that others chose.
+
+    Raises SettingsError when the operator's certificates cannot be read.
+    """
+    found = environment()
+    try:
+        tls = tls_context(found)
+    except CertificatesUnreadable as exc:
+        raise SettingsError(str(exc)) from exc
+    return GuardedTransport(
+        trusted=TrustedHosts.parse(settings.trusted_hosts), tls=tls, proxies=_proxies(found)
+    )
+
+
+def _proxies(found: Mapping[str, str]) -> ProxyRules:
+    try:
+        rules = ProxyRules.read(found)
+    except ProxyUnusable as exc:
+        log.warning("%s; vendors, songs and results are reached without a proxy", exc)
+        return ProxyRules()
+    if rules.proxy is not None:
+        log.info("vendors, songs and results are reached through the proxy %s", rules.proxy.host)
+    return rules
 
 
 def build_provider_set(
@@ -44,7 +70,7 @@ def build_provider_set(
     context = ProviderContext(
         settings=environment(),
         transport=transport,
-        downloads=downloads,
+        downloads=downloads.apart(),  # or slow results would keep songs from being fetched
         clock=clock,
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
         on_secret=add_secret,

@@ -42,11 +42,11 @@ class Hosted:
         api_key = context.secret(declared.key_setting)
         if api_key is None:
             return None
-        base_url = context.setting(declared.base_url_setting) or declared.base_url
+        own_url = context.setting(declared.base_url_setting)
         return cls(
-            http=context.api(base_url, timeouts=cls.timeouts),
+            http=context.api(own_url or declared.base_url, timeouts=cls.timeouts),
             api_key=api_key,
-            downloads=context.downloads,
+            downloads=context.results(own_url),
             max_result_bytes=context.max_result_bytes,
         )
 

@@ -11,11 +11,13 @@ import pytest
 
 from bot.net.downloads import (
     MAX_REDIRECTS,
+    PARALLEL,
     DownloadError,
     DownloadFailed,
     DownloadRefused,
     Downloads,
     DownloadTooBig,
+    LeastRate,
 )
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
@@ -281,3 +283,83 @@ async def test_only_a_few_downloads_are_open_at_a_time(tmp_path):
         )
     )
     assert most == 2
+
+
+async def test_slow_results_leave_the_places_for_songs_free(tmp_path):
+    async with serving(slow) as vendor, serving(answering(ok(AUDIO))) as discord:
+        songs = downloads(vendor.host, discord.host)
+        results = songs.apart()
+        folders = [tmp_path / str(number) for number in range(PARALLEL + 1)]
+        for folder in folders:
+            folder.mkdir()
+        waiting = [
+            asyncio.create_task(fetch(results, vendor.url, folder, deadline_s=30.0))
+            for folder in folders
+        ]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            assert await fetch(songs, discord.url, tmp_path) == len(AUDIO)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_server_below_the_least_rate_loses_its_place(tmp_path):
+    async with serving(slow) as server:
+        way = GuardedTransport(trusted=TrustedHosts.parse([server.host]), tls=no_tls())
+        least = LeastRate(bytes_per_s=1000.0, window_s=0.2)
+        loader = Downloads(transport=way, least_rate=least)
+        with pytest.raises(DownloadFailed, match=r"only \d+ bytes within"):
+            await fetch(loader, server.url, tmp_path, deadline_s=30.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_at_the_least_rate_keeps_its_place(tmp_path):
+    async def steady(visit: Visit) -> None:
+        await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+        for _ in range(10):
+            await visit.send(b"x" * 1000)
+            await asyncio.sleep(0.03)
+
+    async with serving(steady) as server:
+        way = GuardedTransport(trusted=TrustedHosts.parse([server.host]), tls=no_tls())
+        loader = Downloads(transport=way, least_rate=LeastRate(bytes_per_s=1000.0, window_s=0.1))
+        assert await fetch(loader, server.url, tmp_path, deadline_s=30.0) == 10_000
+
+
+async def test_downloads_over_another_transport_share_the_places(tmp_path):
+    open_now = most = 0
+
+    async def count(request: httpx.Request) -> httpx.Response:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await asyncio.sleep(0.002)
+        open_now -= 1
+        return httpx.Response(200, content=b"x")
+
+    first = Downloads(transport=httpx.MockTransport(count), parallel=2)
+    second = first.over(httpx.MockTransport(count))
+    await asyncio.gather(
+        *(
+            loader.fetch("https://x.example/", tmp_path / f"{n}", max_bytes=9, deadline_s=1.0)
+            for n, loader in enumerate((first, second) * 4)
+        )
+    )
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    "location", ["https://[x", "//[x", "https://xn--a.example/", "https://a..b/", "https://x:0x1/"]
+)
+async def test_a_redirect_to_what_is_no_address_is_refused(location, tmp_path):
+    script = answering(ok(b"", f"Location: {location}", status="302 Found"))
+    with pytest.raises(DownloadRefused):
+        await fetch_from(script, tmp_path)
+
+
+async def test_a_failure_names_host_and_reason(tmp_path):
+    async with serving(answering(b"")) as server:
+        pass
+    with pytest.raises(DownloadFailed, match=r"ConnectError: 127\.0\.0\.1: "):
+        await fetch(downloads(server.host), server.url, tmp_path)

@@ -5,9 +5,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
+from bot.net.dns import Resolver
 from bot.net.downloads import DownloadError, Downloads
 from bot.net.ip_rules import TrustedHosts
-from bot.net.transport import GuardedTransport, resolve
+from bot.net.transport import GuardedTransport
 from tests.support.scripted_server import Visit, ok, serving
 from tests.support.transport_fakes import no_tls
 
@@ -64,7 +65,7 @@ async def test_no_hostile_address_reaches_this_machine(seed, tmp_path):
 
     async def names(host: str, port: int):
         if not host.endswith(".example"):
-            return await resolve(host, port)
+            return await Resolver()(host, port)
         inside = rng.choice(INSIDE)
         return [rng.choice([inside, str(carried(int(IPv4Address(inside)), rng))])]
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.net.connector import AddressRefused
+from bot.net.dns import Resolver
 from bot.net.ip_rules import TrustedHosts
-from bot.net.transport import AddressRefused, GuardedTransport, resolve
+from bot.net.transport import GuardedTransport
 from tests.support.scripted_server import Visit, answering, ok, serving
 from tests.support.transport_fakes import Names, Switchboard, no_tls
 
@@ -134,7 +136,7 @@ async def test_an_unknown_name_is_a_failed_connection():
 
 async def test_a_name_that_cannot_be_one_is_a_failed_connection():
     with pytest.raises(httpx.ConnectError):
-        await get(transport(resolve=resolve), f"https://{'a' * 70}.example/")
+        await get(transport(resolve=Resolver()), f"https://{'a' * 70}.example/")
 
 
 async def test_a_resolver_that_hangs_runs_into_the_connect_timeout():
@@ -196,3 +198,39 @@ async def test_cancelled_tls_handshakes_leave_no_connection_behind():
                 await task
         await asyncio.sleep(0.05)
         assert open_sockets() == before
+
+
+async def reached(way: GuardedTransport, url: str) -> bool:
+    try:
+        return (await get(way, url)).status_code == 200
+    except AddressRefused:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("trusted", "is_vendor_trusted", "is_other_trusted"),
+    [((), True, False), (("other",), True, False), (("vendor", "other"), True, True)],
+    ids=["nothing is trusted", "another host is trusted", "a stand-in is trusted"],
+)
+async def test_a_vendor_may_name_trusted_hosts_only_where_it_is_trusted_itself(
+    trusted, is_vendor_trusted, is_other_trusted
+):
+    async with serving(answering(ok(b"a"))) as vendor, serving(answering(ok(b"b"))) as other:
+        hosts = {"vendor": vendor.host, "other": other.host}
+        way = transport(trusted=[hosts[each] for each in trusted]).for_addresses_of(vendor.url)
+        assert await reached(way, f"{vendor.url}/stem") is is_vendor_trusted
+        assert await reached(way, f"{other.url}/metrics") is is_other_trusted
+
+
+async def test_a_vendor_at_its_public_address_may_name_no_trusted_host():
+    async with serving(answering(ok(b"secret"))) as server:
+        way = transport(trusted=[server.host]).for_addresses_of(None)
+        assert not await reached(way, server.url)
+    assert server.requests == []
+
+
+async def test_a_failed_connection_names_its_host():
+    async with serving(answering(b"")) as server:
+        pass
+    with pytest.raises(httpx.ConnectError, match=r"^127\.0\.0\.1: "):
+        await get(transport(trusted=[server.host]), server.url)

@@ -90,7 +90,7 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(**settings: str) -> Provider:
-    way = GuardedTransport(trusted=TrustedHosts.parse(["127.0.0.1"]), tls=no_tls())
+    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
     context = ProviderContext(
         settings={"ATTIC_API_KEY": "k", **settings},
         transport=way,
