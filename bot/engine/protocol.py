@@ -99,7 +99,7 @@ def _read(line: bytes) -> Request | Reply:
     try:
         fields = json.loads(line)
         return _KINDS[fields.pop("kind")](**fields)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise ValueError(f"not a message: {line[:80]!r}") from exc
 
 

@@ -33,7 +33,16 @@ def test_requests_come_back_as_they_were_sent():
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"nonsense\n", b"[]\n", b'{"id": 1}\n', b'{"kind": "Done", "id": 1}\n']
+    "line",
+    [
+        b"",
+        b"nonsense\n",
+        b"[]\n",
+        b'{"id": 1}\n',
+        b'{"kind": "Done", "id": 1}\n',
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=lambda line: repr(line[:20]),
 )
 def test_anything_else_is_refused(line):
     for read in (read_reply, read_request):
