@@ -25,17 +25,21 @@ class Proxy:
     port: int
     authorization: str | None = field(default=None, repr=False)
     """The value of `Proxy-Authorization`."""
+    url: str = field(repr=False)
+    """Its whole address, with the password."""
 
     @classmethod
     def parse(cls, url: str) -> Self:
         """Read `http://[user:password@]host[:port]`, or `host:port`. Raises ValueError."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        url = url if "://" in url else f"http://{url}"
+        parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError("expected http://host:port")
         return cls(
             host=parts.hostname,
             port=parts.port or 80,
             authorization=_basic(parts.username, parts.password),
+            url=url,
         )
 
 

@@ -1,6 +1,7 @@
 """What adapters of hosted services share: set-up, the song's address, fetching, unknown words."""
 
 import logging
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
@@ -10,7 +11,17 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
 from bot.net.api_client import ApiClient, Timeouts
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
-from bot.providers.interface import Capabilities, ProviderContext, Running, Source
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    ProviderContext,
+    Running,
+    Source,
+)
 from bot.providers.responses import scrub
 
 log = logging.getLogger(__name__)
@@ -20,7 +31,7 @@ FETCH_DEADLINE_S: Final = 600.0
 _MAX_WORDS: Final = 20
 
 
-class Hosted:
+class Hosted(ABC):
     """Base of adapters whose service has a key, accepts an address and returns addresses."""
 
     declared: ClassVar[Capabilities]
@@ -58,6 +69,14 @@ class Hosted:
     @staticmethod
     def _auth(key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
+
+    @abstractmethod
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        """See `Provider.submit`."""
+
+    @abstractmethod
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """See `Provider.poll`."""
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Write one result to the file `into`, without sending the key: its address is signed."""
