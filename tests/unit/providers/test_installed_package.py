@@ -184,3 +184,46 @@ def test_the_bot_started_beside_it_shows_its_column(site: Path, tmp_path: Path) 
 def test_the_whole_of_it_is_shown_in_less_than_sixty_lines() -> None:
     _, _, section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Adding a provider\n")
     assert len(section.partition("\n## ")[0].splitlines()) < 60
+
+
+LOGS_ITS_KEY = """
+import logging
+from bot.cli.network import build_transport
+from bot.cli.provider_set import build_embedded, build_provider_set
+from bot.config import load_settings
+from bot.domain.clock import SystemClock
+from bot.log import configure
+from bot.net.downloads import Downloads
+
+settings = load_settings()
+configure(log_format="console", level="INFO", secrets=settings.secrets())
+transport = build_transport(settings)
+build_provider_set(
+    settings,
+    embedded=build_embedded(settings),
+    transport=transport,
+    downloads=Downloads(transport=transport),
+    clock=SystemClock(),
+)
+logging.getLogger("stemcord_attic").error("refused k-of-the-attic")
+"""
+
+
+def test_the_log_does_not_show_its_key(site: Path, tmp_path: Path) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
+        "STEMCORD_DATA_DIR": str(tmp_path),
+        "STEMCORD_PROVIDERS": "attic",
+        "ATTIC_API_KEY": "k-of-the-attic",
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", LOGS_ITS_KEY],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "refused [redacted]" in told.stderr
+    assert "k-of-the-attic" not in told.stderr
