@@ -66,7 +66,7 @@ async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
             tally.took_s.append(time.monotonic() - began)
             tally.growth_mib.append(peak_mib(bot.pid) - at_rest)
             for vendor in vendors:
-                vendor.conduct.change(Mode.OK)
+                vendor.behaviour.change(Mode.OK)
         tally.songs += len(here.users.answers)
         tally.unknown += [f"{mode}: {said}" for said in unknown_submits(here)]
         found = unfinished(is_drained) + broken_promises(here)
@@ -77,6 +77,6 @@ async def _send(here: Stage, song: str, vendors: list[Vendor], mode: Mode) -> No
     """Send one song to each of the vendors, and one that may go on to any provider."""
     people = count()
     for vendor in vendors:
-        vendor.conduct.change(mode)
+        vendor.behaviour.change(mode)
     for options in (*({"provider": each.name} for each in vendors), {}):
         await here.users.split(song, here.users.people[next(people) % 3], **options)

@@ -113,7 +113,7 @@ class HostedHarness:
 
     async def settled(self, name: str) -> None:
         """Wait until a vendor has ended all its work, also what nobody waits for any more."""
-        while self.vendor(name).workshop.running:
+        while self.vendor(name).tasks.running:
             await asyncio.sleep(0.01)
 
     async def attempts(self, jobs: Sequence[Job], provider: str) -> list[str]:
@@ -139,8 +139,8 @@ async def open_hosted_harness(
     """Open a sandbox, and a house that prefers these providers in this order."""
     async with Sandbox() as sandbox:
         for vendor in sandbox.vendors.all:
-            vendor.conduct.latency_s = 0.0
-            vendor.conduct.drip_s = 0.2
+            vendor.behaviour.latency_s = 0.0
+            vendor.behaviour.drip_s = 0.2
         harness = await Harness.build(
             root,
             *_adapters(sandbox, providers),

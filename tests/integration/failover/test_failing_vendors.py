@@ -53,7 +53,7 @@ def ids(way: object) -> str:
 
 
 async def sent_while_failing(hosted: HostedHarness, name: str, mode: Mode, jobs: int) -> list[Job]:
-    hosted.vendor(name).conduct.change(mode)
+    hosted.vendor(name).behaviour.change(mode)
     sent = await hosted.send(jobs)
     return await hosted.ends(sent, within_s=240)
 
