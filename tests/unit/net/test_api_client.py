@@ -13,7 +13,7 @@ from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
 from bot.net.api_client import MAX_ANSWER_BYTES, ApiClient, Timeouts
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from tests.support.scripted_server import Visit, answering, ok, serving
+from tests.support.scripted_server import Connection, answering, ok, serving
 from tests.support.transport_fakes import no_tls
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
@@ -29,11 +29,11 @@ class StoppedClock:
 
 
 def client(base_url: str, **parts) -> ApiClient:
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
     return ApiClient(
         **{
             "base_url": base_url,
-            "transport": way,
+            "transport": guarded,
             "clock": StoppedClock(),
             "timeouts": QUICK,
             **parts,
@@ -58,18 +58,18 @@ async def closed_port() -> int:
         return server.port
 
 
-async def hang(visit: Visit) -> None:
-    await visit.until_closed()
+async def hang(connection: Connection) -> None:
+    await connection.until_closed()
 
 
-async def reset(visit: Visit) -> None:
-    visit.reset()
+async def reset(connection: Connection) -> None:
+    connection.reset()
 
 
-async def drip(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+async def drip(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
     for _ in range(100):
-        await visit.send(b" ")
+        await connection.send(b" ")
         await asyncio.sleep(0.03)
 
 

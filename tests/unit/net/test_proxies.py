@@ -17,8 +17,8 @@ from bot.net.ip_rules import TrustedHosts
 from bot.net.proxies import Proxy, ProxyRules, ProxyUnusable
 from bot.net.transport import GuardedTransport
 from tests.support.fakes import FakeClock
-from tests.support.scripted_server import Visit, answering, ok, serving
-from tests.support.transport_fakes import Names, no_tls
+from tests.support.scripted_server import Connection, answering, ok, serving
+from tests.support.transport_fakes import ScriptedResolver, no_tls
 
 PUBLIC = "93.184.216.34"
 
@@ -39,17 +39,17 @@ class FakeProxy:
     def targets(self) -> list[str]:
         return [head.split(" ")[1] for head in self.heads]
 
-    async def visit(self, visit: Visit) -> None:
-        self.heads.append(visit.request.decode())
-        await visit.send(self.answer)
-        if self.answer == OPENED and await visit.reader.read(1) == b"\x16":
+    async def connection(self, connection: Connection) -> None:
+        self.heads.append(connection.request.decode())
+        await connection.send(self.answer)
+        if self.answer == OPENED and await connection.reader.read(1) == b"\x16":
             self.handshakes += 1  # a TLS handshake begins
 
 
 @contextlib.asynccontextmanager
 async def proxy(answer: bytes = OPENED) -> AsyncIterator[FakeProxy]:
     made = FakeProxy(answer=answer)
-    async with serving(made.visit) as server:
+    async with serving(made.connection) as server:
         made.port = server.port
         yield made
 
@@ -68,10 +68,10 @@ def through(port: int, *, resolve=nowhere, no_proxy: str = "", trusted=()) -> Gu
     )
 
 
-async def get(way: httpx.AsyncBaseTransport, url: str) -> None:
+async def get(guarded: httpx.AsyncBaseTransport, url: str) -> None:
     limits = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
     request = httpx.Request("GET", url, extensions={"timeout": limits})
-    response = await way.handle_async_request(request)
+    response = await guarded.handle_async_request(request)
     await response.aclose()
 
 
@@ -85,7 +85,7 @@ async def test_a_vendor_is_called_through_the_proxy_where_no_name_is_known():
     assert seen.handshakes == 1
 
 
-@pytest.mark.parametrize("resolve", [nowhere, Names([PUBLIC])])
+@pytest.mark.parametrize("resolve", [nowhere, ScriptedResolver([PUBLIC])])
 async def test_songs_and_results_are_fetched_through_the_proxy(resolve, tmp_path):
     async with proxy() as seen:
         downloads = Downloads(transport=through(seen.port, resolve=resolve))
@@ -137,7 +137,7 @@ async def test_what_is_inside_is_refused_as_without_a_proxy(host: str, tmp_path)
 async def test_a_name_that_leads_inside_is_refused_though_the_proxy_would_ask_again(found):
     async with proxy() as seen:
         with pytest.raises(AddressRefused):
-            await get(through(seen.port, resolve=Names(found)), "https://cdn.example/a")
+            await get(through(seen.port, resolve=ScriptedResolver(found)), "https://cdn.example/a")
     assert seen.heads == []
 
 
@@ -166,8 +166,8 @@ async def test_a_proxy_that_opens_no_tunnel_is_a_failed_connection(answer: bytes
     assert len(seen.heads) == 1
 
 
-async def silent(visit: Visit) -> None:
-    await visit.until_closed()
+async def silent(connection: Connection) -> None:
+    await connection.until_closed()
 
 
 async def test_a_proxy_that_is_silent_runs_into_the_connect_timeout():
@@ -181,8 +181,8 @@ async def test_a_proxy_that_is_silent_runs_into_the_connect_timeout():
 
 async def test_a_trusted_host_over_http_is_reached_directly():
     async with proxy() as seen, serving(answering(ok(b"hello"))) as stand_in:
-        way = through(seen.port, trusted=[stand_in.host], resolve=Resolver())
-        await get(way, f"{stand_in.url}/a")
+        guarded = through(seen.port, trusted=[stand_in.host], resolve=Resolver())
+        await get(guarded, f"{stand_in.url}/a")
     assert seen.heads == []
     assert stand_in.requests[0].startswith(b"GET /a ")
 

@@ -13,7 +13,7 @@ from bot.net.ip_rules import TrustedHosts
 from bot.net.tls import CertificatesUnreadable, tls_context
 from bot.net.transport import GuardedTransport
 from tests.support.scripted_server import ok
-from tests.support.transport_fakes import Names, Switchboard
+from tests.support.transport_fakes import LoopbackNetwork, ScriptedResolver
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
 
@@ -47,16 +47,16 @@ async def get(url, certificate, *, is_known=True):
     own.load_cert_chain(cert, key)
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
     async with server:
-        way = GuardedTransport(
+        guarded = GuardedTransport(
             trusted=TrustedHosts(),
-            resolve=Names(["93.184.216.34"]),
-            network=Switchboard(server.sockets[0].getsockname()[1]),
+            resolve=ScriptedResolver(["93.184.216.34"]),
+            network=LoopbackNetwork(server.sockets[0].getsockname()[1]),
             tls=tls_context({"SSL_CERT_FILE": str(cert)} if is_known else {}),
         )
         timeouts = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
         request = httpx.Request("GET", url, extensions={"timeout": timeouts})
         try:
-            response = await way.handle_async_request(request)
+            response = await guarded.handle_async_request(request)
         except httpx.TransportError as exc:
             return exc, read
         try:

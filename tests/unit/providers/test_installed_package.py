@@ -25,7 +25,7 @@ from bot.providers.interface import Provider, ProviderContext
 from bot.providers.registry import GROUP, build
 from bot.ui.commands.choices import provider_choices, recipe_choices
 from tests.support.harness import Harness
-from tests.support.scripted_server import Server, Visit, ok, serving
+from tests.support.scripted_server import Connection, Server, ok, serving
 from tests.support.transport_fakes import no_tls
 
 ROOT = Path(__file__).parents[3]
@@ -90,11 +90,11 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(**settings: str) -> Provider:
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
     context = ProviderContext(
         settings={"ATTIC_API_KEY": "k", **settings},
-        transport=way,
-        downloads=Downloads(transport=way),
+        transport=guarded,
+        downloads=Downloads(transport=guarded),
         clock=SystemClock(),
         max_result_bytes=1 << 20,
     )
@@ -102,20 +102,20 @@ def built(**settings: str) -> Provider:
     return provider
 
 
-async def service(visit: Visit) -> None:
+async def service(connection: Connection) -> None:
     """Attic itself: takes a song, and has its stems when asked."""
-    line, _, rest = visit.request.partition(b"\r\n")
+    line, _, rest = connection.request.partition(b"\r\n")
     if line.startswith(b"POST /tasks "):
         assert b"Authorization: Bearer k\r\n" in rest
-        await visit.send(ok(b'{"id": "t 1", "state": "working"}'))
+        await connection.send(ok(b'{"id": "t 1", "state": "working"}'))
     elif line.startswith(b"GET /tasks/t%201 "):
         host = re.search(rb"Host: (\S+)", rest)
         assert host is not None
         base = f"http://{host[1].decode()}/stems"
         stems = {name: f"{base}/{name}" for name in ("vocals", "instrumental")}
-        await visit.send(ok(json.dumps({"id": "t", "state": "done", "stems": stems}).encode()))
+        await connection.send(ok(json.dumps({"id": "t", "state": "done", "stems": stems}).encode()))
     else:
-        await visit.send(ok(b"sound"))
+        await connection.send(ok(b"sound"))
 
 
 @pytest.fixture
