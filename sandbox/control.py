@@ -23,7 +23,7 @@ from sandbox.media import MediaStore
 from sandbox.page_feed import PageFeed
 from sandbox.people import People, answered
 from sandbox.request_log import RequestLog
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from sandbox.world import MIB, World
 
 LARGEST_UPLOAD = 500 * MIB

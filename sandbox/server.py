@@ -28,7 +28,7 @@ from sandbox.request_log import RequestLog
 from sandbox.rest import ApplicationRest, Authorizer
 from sandbox.rest_interactions import InteractionRest
 from sandbox.rest_messages import MessageRest
-from sandbox.vendors.street import VendorControl, Vendors
+from sandbox.vendors.vendor_set import VendorControl, Vendors
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the stand-in
 _PAGE = Path(__file__).parent / "page"

@@ -69,7 +69,7 @@ def read_answer(kind: type[_A], line: bytes) -> _A:
     """
     try:
         told = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise WireError("not JSON") from exc
     match told:
         case {"answer": fields}:

@@ -1,18 +1,17 @@
 """The providers that the settings name, built and in order of preference."""
 
+import logging
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from dotenv import dotenv_values
-
+from bot.cli.network import environment
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
 from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
 from bot.log import add_secret
 from bot.net.downloads import Downloads
-from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
 from bot.providers import local
 from bot.providers.interface import ProviderContext
@@ -22,11 +21,6 @@ from bot.providers.registry import ProviderSet, UnknownProvider, build
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
 ENGINE_THREADS = 2
-
-
-def build_transport(settings: Settings) -> GuardedTransport:
-    """Return the one transport for requests to addresses that others chose."""
-    return GuardedTransport(trusted=TrustedHosts.parse(settings.trusted_hosts))
 
 
 def build_provider_set(
@@ -44,7 +38,7 @@ def build_provider_set(
     context = ProviderContext(
         settings=environment(),
         transport=transport,
-        downloads=downloads,
+        downloads=downloads.apart(),  # or slow results would keep songs from being fetched
         clock=clock,
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
         on_secret=add_secret,
@@ -67,8 +61,13 @@ def build_embedded(settings: Settings) -> Local:
     return Local(engine=engine, model=model.name)
 
 
-def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """Return the environment, and `.env` below it; an empty value counts as unset in both."""
-    from_file = dotenv_values(env_file, encoding="utf-8-sig")
-    found = {name: value for name, value in from_file.items() if value is not None}
-    return {**found, **{name: value for name, value in os.environ.items() if value.strip()}}
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep what is left out, and why, from the log: the command itself says it."""
+    logger = logging.getLogger("bot.providers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,15 +1,14 @@
-"""`providers`: what each provider does, how it is doing, and what it may bill for today."""
+"""`providers`: what each provider serves, how it is doing, and what it may bill for today."""
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
+from bot.cli.network import build_transport
+from bot.cli.provider_set import build_embedded, build_provider_set, quietly
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
@@ -29,9 +28,9 @@ from storage.stores import spending
 from storage.stores.spending import LatestAttempt, ProviderUsage
 
 WIDTH = 140
-"""At least: a table that is piped into a file shall not be folded."""
+"""At least: a table that is piped into a file must not be folded."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
-"""What may cost although nothing came of it."""
+"""What may cost although it brought no result."""
 NEEDS_OPERATOR = {
     AttemptError.AUTH: "it refuses the key",
     AttemptError.QUOTA_SPENT: "its credit is used up",
@@ -39,36 +38,24 @@ NEEDS_OPERATOR = {
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """What the database tells of the providers; nothing where there is none yet."""
+class History:
+    """What the database has about the providers; empty where there is none yet."""
 
-    books: Mapping[str, ProviderUsage] = field(default_factory=dict)
+    usage: Mapping[str, ProviderUsage] = field(default_factory=dict)
     latest: Mapping[str, LatestAttempt] = field(default_factory=dict)
 
 
 def providers(settings: Settings, console: Console) -> int:
     """Print the table of recipes, and the state and spend of every configured provider."""
-    with _unsaid():
+    with quietly():
         built = _build(settings)
     now = SystemClock().now()
-    past = _past(DataDir(settings.data_dir), now)
+    history = _history(DataDir(settings.data_dir), now)
     console.width = max(console.width, WIDTH)
     console.print(_recipes([each.capabilities for each in built.providers]))
-    console.print(_states(settings, built, past))
-    console.print(_sum(past.books, settings.daily_spend_minutes), highlight=False)
+    console.print(_states(settings, built, history))
+    console.print(_total(history.usage, settings.daily_spend_minutes), highlight=False)
     return 0
-
-
-@contextmanager
-def _unsaid() -> Iterator[None]:
-    """Keep what is left out from the log: it stands in a table here."""
-    said = logging.getLogger("bot.providers")
-    level = said.level
-    said.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        said.setLevel(level)
 
 
 def _build(settings: Settings) -> ProviderSet:
@@ -82,13 +69,13 @@ def _build(settings: Settings) -> ProviderSet:
     )
 
 
-def _past(data: DataDir, now: datetime) -> Past:
+def _history(data: DataDir, now: datetime) -> History:
     if not data.database.exists():
-        return Past()
+        return History()
     midnight = period_at(now, PeriodKind.DAY).starts_at
     with read_only(data.database) as conn:
-        return Past(
-            books=spending.provider_usage(conn, midnight),
+        return History(
+            usage=spending.provider_usage(conn, midnight),
             latest=spending.latest_attempts(conn, midnight),
         )
 
@@ -110,22 +97,22 @@ def _cell(made: Plan | None) -> str:
     return f"{made.model.name} (basic)" if made.model.is_basic else made.model.name
 
 
-def _states(settings: Settings, built: ProviderSet, past: Past) -> Table:
+def _states(settings: Settings, built: ProviderSet, history: History) -> Table:
     table = _table("Today, in UTC", "provider", "state", "attempts", "submitted", "possible cost")
     for each in built.providers:
         name = each.capabilities.name
-        state = _state(settings, name, past.latest.get(name))
+        state = _state(settings, name, history.latest.get(name))
         table.add_row(
-            name, state, *_figures(each.capabilities, past.books.get(name, ProviderUsage()))
+            name, state, *_figures(each.capabilities, history.usage.get(name, ProviderUsage()))
         )
     for name, why in built.left_out.items():
-        book = past.books.get(name)
-        table.add_row(name, f"left out: {why}", *(_money(book) if book else ("-", "-", "-")))
+        usage = history.usage.get(name)
+        table.add_row(name, f"left out: {why}", *(_money(usage) if usage else ("-", "-", "-")))
     return table
 
 
 def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
-    """Say what is on record; whether a running bot rests it, and until when, is in its memory."""
+    """Say what is on record; a cooldown is known to the running bot alone."""
     if name == local.NAME:
         return _state_of_model(settings)
     if last is not None and last.error in NEEDS_OPERATOR:
@@ -141,22 +128,24 @@ def _state_of_model(settings: Settings) -> str:
     return "ready"
 
 
-def _figures(capabilities: Capabilities, book: ProviderUsage) -> tuple[str, str, str]:
-    attempts, submitted, possible = _money(book)
+def _figures(capabilities: Capabilities, usage: ProviderUsage) -> tuple[str, str, str]:
+    attempts, submitted, possible = _money(usage)
     return (attempts, submitted, possible) if capabilities.is_hosted else (attempts, "-", "-")
 
 
-def _money(book: ProviderUsage) -> tuple[str, str, str]:
+def _money(usage: ProviderUsage) -> tuple[str, str, str]:
     """Say what was tried, what may be billed, and how much of it brought no result."""
-    attempts = ", ".join(f"{state.value} {count}" for state, count in sorted(book.attempts.items()))
+    attempts = ", ".join(
+        f"{state.value} {count}" for state, count in sorted(usage.attempts.items())
+    )
     possible = [
-        f"{state} {book.minutes[state]} min" for state in OPEN_ENDS if state in book.minutes
+        f"{state} {usage.minutes[state]} min" for state in OPEN_ENDS if state in usage.minutes
     ]
-    return attempts or "none", f"{book.submitted} min", ", ".join(possible) or "none"
+    return attempts or "none", f"{usage.submitted} min", ", ".join(possible) or "none"
 
 
-def _sum(books: Mapping[str, ProviderUsage], cap: int | None) -> str:
-    total = sum(book.submitted for book in books.values())
+def _total(usage: Mapping[str, ProviderUsage], cap: int | None) -> str:
+    total = sum(usage.submitted for usage in usage.values())
     return f"Submitted today: {total} min" + (
         f" of {cap}" if cap is not None else ", without a cap"
     )

@@ -16,7 +16,8 @@ from rich.console import Console
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
-from bot.cli.provider_set import build_embedded, build_provider_set, build_transport
+from bot.cli.network import build_transport, discord_proxy
+from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
 from bot.config import Settings, SettingsError
@@ -152,7 +153,9 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
     store, clock, board = parts.store, parts.clock, ProgressBoard()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
-    client = ui.Stemcord(registration=registration, extensions=EXTENSIONS)
+    client = ui.Stemcord(
+        registration=registration, extensions=EXTENSIONS, proxy=discord_proxy(settings)
+    )
     stack.push_async_callback(client.close)
     routes, direct = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
     replies = ReplyWriter(

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -16,6 +17,8 @@ CLOSING_S = 2.0
 """Kept of a budget for what is closed after the steps: a worker, connections, the database."""
 LEAST_S = 0.5
 """What everything gets when the budget is spent: time to let go, none to wait."""
+
+LOOKUP_THREADS = 16
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -75,11 +78,26 @@ class ShutdownStack(AsyncExitStack):
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Threads that a stop does not wait for: one may look up a name that no server answers."""
+    """Threads that a stop does not wait for: one may look up a name that no server answers.
+
+    Lookups have threads of their own, or a dead name server would hold up the work on files.
+    """
+
+    def __init__(self, *, lookup: Callable[..., object] = socket.getaddrinfo) -> None:
+        super().__init__()
+        self._lookup = lookup
+        self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="lookup")
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run `fn` on a thread; the event loop's lookups come here too."""
+        if fn is self._lookup:
+            return self._lookups.submit(fn, *args, **kwargs)
+        return super().submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Begin nothing more."""
         super().shutdown(wait=False, cancel_futures=True)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
 
 def exit_now(status: int) -> NoReturn:

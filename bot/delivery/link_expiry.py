@@ -1,17 +1,17 @@
-"""When a signed address ends, as far as the address says."""
+"""When a signed address ends, as far as the address says; what it says wrongly counts as unsaid."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl, urlsplit
+
+from bot.net.addresses import InvalidAddress, parse_address
 
 
 def ends_at(url: str) -> datetime | None:
-    """Return when the address ends, by the ways of signing that are common; None if unsaid."""
-    fields = dict(parse_qsl(urlsplit(url).query))
-    lowered = {name.lower(): value for name, value in fields.items()}
+    """Return when the address ends, by the common ways of signing; None if it does not say."""
     try:
-        return _cloud(lowered) or _epoch(lowered)
-    except (ValueError, OverflowError, OSError):
+        fields = {name.lower(): value for name, value in parse_address(url).params.items()}
+        return _cloud(fields) or _epoch(fields)
+    except (InvalidAddress, ValueError, OverflowError, OSError):
         return None
 
 
@@ -20,7 +20,9 @@ def _cloud(fields: Mapping[str, str]) -> datetime | None:
     for vendor in ("amz", "goog"):
         begins, seconds = fields.get(f"x-{vendor}-date"), fields.get(f"x-{vendor}-expires")
         if begins and seconds:
-            return datetime.fromisoformat(begins) + timedelta(seconds=int(seconds))
+            at = datetime.fromisoformat(begins)
+            aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+            return aware.astimezone(UTC) + timedelta(seconds=int(seconds))
     return None
 
 

@@ -1,4 +1,4 @@
-"""Where a job's provider itself holds a stem just as it is, for what fits nowhere else."""
+"""Links to stems at the job's provider, for those that fit nowhere else."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,6 +9,7 @@ from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.recipes import Stem
+from bot.net.addresses import is_showable
 from bot.providers.interface import Capabilities, Provider
 from bot.scheduling.plans import Sum, derivations
 from storage.stores.job_store import JobStore
@@ -16,11 +17,11 @@ from storage.stores.job_store import JobStore
 MARGIN = timedelta(hours=1)
 """An address that ends sooner is not shown: people come back late."""
 LONGEST_URL = 512
-"""Six of these, with their labels, stay below what a card may hold."""
+"""Six of these, with their labels, stay below the limit of a card."""
 
 
 class ProviderLinks:
-    """Finds the addresses of whole stems among a provider's results."""
+    """Finds the addresses of unchanged stems among a provider's results."""
 
     def __init__(self, *, jobs: JobStore, providers: Mapping[str, Provider], clock: Clock) -> None:
         self._jobs = jobs
@@ -28,7 +29,7 @@ class ProviderLinks:
         self._clock = clock
 
     async def of(self, job: Job) -> dict[Stem, DeliveryLink]:
-        """Return what can be fetched from the provider; nothing that was made here of its stems."""
+        """Return the outputs that are a stem of the provider's, with their addresses there."""
         for attempt in reversed(await self._jobs.attempts(job.id)):
             provider = self._providers.get(attempt.provider)
             if attempt.state is AttemptState.DONE and provider is not None:
@@ -51,7 +52,8 @@ class ProviderLinks:
 
     def _link(self, stem: Stem, file: RemoteFile) -> DeliveryLink | None:
         url, ends = file.address, ends_at(file.address)
-        is_address = url.startswith("https://") and len(url) <= LONGEST_URL and ")" not in url
-        if not is_address or (ends is not None and ends - self._clock.now() < MARGIN):
+        if len(url) > LONGEST_URL or not is_showable(url):
+            return None
+        if ends is not None and ends - self._clock.now() < MARGIN:
             return None
         return DeliveryLink(stem=stem, url=url, audio_format=None, expires_at=ends)

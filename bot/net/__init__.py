@@ -1,1 +1,1 @@
-"""The guarded way out over HTTP, and the addresses that lead back in."""
+"""The guarded way out: checked addresses, bounded calls and downloads, and links of our own."""

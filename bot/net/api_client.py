@@ -1,7 +1,7 @@
 """JSON calls to a vendor's API, bounded in time, size and number.
 
-The one thing that an adapter must know of a call that failed is whether the vendor may have got
-it. Nothing was sent while there was no connection; once there was one, nobody can tell.
+What an adapter must know of a failed call is whether the vendor may have received it. Without a
+connection nothing was sent; once there was one, it may have been.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from bot.domain.clock import Clock
 from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
 
 MAX_ANSWER_BYTES: Final = 1 << 20
+MAX_RETRY_AFTER_S: Final = 900.0
+"""A vendor that wants to be left alone for longer is asked again all the same."""
 
 Json = Mapping[str, str | int | bool]
 
@@ -40,7 +42,7 @@ _SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """What each part of a call may take, in seconds."""
+    """How long each part of a call may take, in seconds."""
 
     slot_s: float = 30.0
     """Waiting until fewer calls are open."""
@@ -49,9 +51,12 @@ class Timeouts:
     read_s: float = 30.0
     """Silence; a synchronous service is silent while it works."""
     total_s: float = 90.0
+    """A whole submit."""
+    ask_s: float = 20.0
+    """A whole call that may be repeated, waiting for its slot included."""
 
     def extension(self) -> dict[str, float | None]:
-        """Return them as httpx wants them in a request."""
+        """Return them as a request of httpx carries them."""
         return httpx.Timeout(
             connect=self.connect_s, read=self.read_s, write=self.write_s, pool=self.slot_s
         ).as_dict()
@@ -59,13 +64,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back, not yet believed."""
+    """What came back, not yet trusted."""
 
     status: int
     headers: httpx.Headers
     text: str
     retry_after_s: float | None
-    """How long the server asks to be left alone; from seconds or from a date."""
+    """How long the server asks to be left alone, at most `MAX_RETRY_AFTER_S`."""
 
 
 class _Unreadable(Exception):
@@ -73,7 +78,7 @@ class _Unreadable(Exception):
 
 
 class ApiClient:
-    """Calls one vendor; follows no redirects, repeats nothing, logs nothing."""
+    """Calls one vendor's API; follows no redirects, repeats nothing, logs nothing."""
 
     def __init__(
         self,
@@ -100,7 +105,8 @@ class ApiClient:
     ) -> Answer:
         """Make a call that may be repeated. Raises ProviderDown and ProviderProtocol."""
         try:
-            return await self._call(method, path, headers, json)
+            async with asyncio.timeout(self._timeouts.ask_s):
+                return await self._call(method, path, headers, json)
         except (httpx.TransportError, TimeoutError) as exc:
             raise ProviderDown(_cause(exc)) from exc
         except _Unreadable as exc:
@@ -109,7 +115,7 @@ class ApiClient:
     async def submit(self, path: str, *, headers: Mapping[str, str], json: Json) -> Answer:
         """Post what must not arrive twice.
 
-        Raises ProviderDown when it was provably not sent, SubmitUncertain when it may have been.
+        Raises ProviderDown when nothing was sent, and SubmitUncertain when it may have been.
         """
         try:
             return await self._call("POST", path, headers, json)
@@ -171,13 +177,13 @@ async def _read(response: httpx.Response) -> str:
 def _retry_after_s(headers: httpx.Headers, now: datetime) -> float | None:
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
-        return float(value)
+        return min(float(value), MAX_RETRY_AFTER_S)
     try:
         at = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())
+    return min(max(0.0, (aware - now).total_seconds()), MAX_RETRY_AFTER_S)
 
 
 def _cause(exc: Exception) -> str:

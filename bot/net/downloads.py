@@ -1,18 +1,21 @@
-"""Bringing a stranger's file here: guarded, capped in size and time, whole or not at all."""
+"""Fetching a stranger's file: guarded, capped in size and time, whole or not at all."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 import httpx
 
 from bot.domain.errors import SplitError
-from bot.net.transport import AddressRefused
+from bot.net.addresses import InvalidAddress, parse_address
+from bot.net.connector import AddressRefused
 from storage.files.atomic import write_aside
 
 MAX_REDIRECTS: Final = 5
+PARALLEL: Final = 8
 
 _TIMEOUT: Final = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=10.0)
 _HEADERS: Final = {
@@ -28,7 +31,7 @@ _WRITE_BYTES: Final = 1 << 20
 
 
 class DownloadError(SplitError):
-    """A file could not be brought here; nothing of it was kept."""
+    """A file could not be fetched; nothing of it was kept."""
 
 
 class DownloadRefused(DownloadError):
@@ -47,12 +50,42 @@ class DownloadFailed(DownloadError):
     """The network or the server failed; another try may succeed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeastRate:
+    """What a server must send in every window, so that a slow one does not keep its place."""
+
+    bytes_per_s: float = 16 * 1024
+    window_s: float = 30.0
+
+
 class Downloads:
     """Fetches files, a few at a time."""
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport, parallel: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport,
+        parallel: int = PARALLEL,
+        least_rate: LeastRate | None = None,
+    ) -> None:
         self._transport = transport
+        self._parallel = parallel
         self._slots = asyncio.Semaphore(parallel)
+        self._least_rate = least_rate or LeastRate()
+
+    def apart(self) -> Self:
+        """Return a sibling with as many places of its own: neither waits for the other."""
+        return type(self)(
+            transport=self._transport, parallel=self._parallel, least_rate=self._least_rate
+        )
+
+    def over(self, transport: httpx.AsyncBaseTransport) -> Self:
+        """Return a sibling that shares these places and uses another transport."""
+        other = type(self)(
+            transport=transport, parallel=self._parallel, least_rate=self._least_rate
+        )
+        other._slots = self._slots
+        return other
 
     async def fetch(
         self,
@@ -63,21 +96,21 @@ class Downloads:
         deadline_s: float,
         headers: Mapping[str, str] | None = None,
     ) -> int:
-        """Bring the file at `url` to `into`, which appears only when whole; return its size.
+        """Write the file at `url` to `into`, which appears only when whole; return its size.
 
-        `headers` go to the first server only, not where it redirects to. The deadline counts from
-        the first connection. Raises DownloadError, and OSError when the disk does not take it.
+        `headers` are sent to the first server only, not to one it redirects to. The deadline counts
+        from the first connection. Raises DownloadError, and OSError when the disk refuses it.
         """
         async with self._slots:
             try:
                 async with asyncio.timeout(deadline_s), self._open(url, headers or {}) as response:
-                    return await _save(response, into, max_bytes)
+                    return await _save(response, into, max_bytes, _Meter(self._least_rate))
             except TimeoutError:
                 raise DownloadFailed(f"not done within {deadline_s:g} s") from None
-            except AddressRefused as exc:
+            except (AddressRefused, InvalidAddress) as exc:
                 raise DownloadRefused(str(exc)) from exc
             except httpx.TransportError as exc:
-                raise DownloadFailed(type(exc).__name__) from exc
+                raise DownloadFailed(f"{type(exc).__name__}: {exc}") from exc
 
     async def aclose(self) -> None:
         """Release the transport."""
@@ -85,7 +118,7 @@ class Downloads:
 
     @contextlib.asynccontextmanager
     async def _open(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
-        where = _url(url)
+        where = parse_address(url)
         for _ in range(1 + MAX_REDIRECTS):
             response = await self._get(where, headers)
             try:
@@ -107,24 +140,45 @@ class Downloads:
         return await self._transport.handle_async_request(request)
 
 
-async def _save(response: httpx.Response, into: Path, max_bytes: int) -> int:
+class _Meter:
+    """Measures what arrives in each window."""
+
+    def __init__(self, least: LeastRate) -> None:
+        self._least = least
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
+        self._received = 0
+
+    def note(self, size: int) -> None:
+        """Count bytes that arrived. Raises DownloadFailed for too few of them in a window."""
+        self._received += size
+        took_s = self._now() - self._began
+        if took_s < self._least.window_s:
+            return
+        if self._received < self._least.bytes_per_s * took_s:
+            raise DownloadFailed(f"only {self._received} bytes within {took_s:.0f} s")
+        self._began, self._received = self._now(), 0
+
+
+async def _save(response: httpx.Response, into: Path, max_bytes: int, meter: _Meter) -> int:
     declared = _accepted_length(response)
     if declared is not None and declared > max_bytes:
         raise DownloadTooBig(f"{declared} bytes declared, {max_bytes} allowed")
     received = 0
-    waiting = bytearray()
+    pending = bytearray()
     with _whole_or_nothing(into) as out:
         async for chunk in response.aiter_bytes():
             received += len(chunk)
             if received > max_bytes:
                 raise DownloadTooBig(f"more than {max_bytes} bytes")
-            waiting += chunk
-            if len(waiting) >= _WRITE_BYTES:
-                await asyncio.to_thread(out.write, bytes(waiting))
-                waiting.clear()
+            meter.note(len(chunk))
+            pending += chunk
+            if len(pending) >= _WRITE_BYTES:
+                await asyncio.to_thread(out.write, bytes(pending))
+                pending.clear()
         if declared is not None and received != declared:
-            raise DownloadFailed(f"{received} of {declared} bytes came")
-        await asyncio.to_thread(out.write, bytes(waiting))
+            raise DownloadFailed(f"{received} of {declared} bytes arrived")
+        await asyncio.to_thread(out.write, bytes(pending))
     return received
 
 
@@ -143,7 +197,7 @@ def _accepted_length(response: httpx.Response) -> int | None:
 
 @contextlib.contextmanager
 def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the name `into` when the block ends well, else disappears."""
+    """Open a file that takes the name `into` when the block ends well, and is removed otherwise."""
     # Not synced: what a power loss takes is downloaded again.
     with write_aside(into, durable=False) as part, part.open("wb") as out:
         yield out
@@ -153,11 +207,4 @@ def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
     location = response.headers.get("location")
     if not location:
         raise DownloadRefused("a redirect to nowhere", status=response.status_code)
-    return url.join(_url(location))
-
-
-def _url(text: str) -> httpx.URL:
-    try:
-        return httpx.URL(text)
-    except httpx.InvalidURL:
-        raise DownloadRefused("not an address") from None
+    return parse_address(location, base=url)

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to: the public ones, and the hosts that the owner trusts."""
+"""Which addresses may be connected to: public ones, and the hosts that the operator trusts."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,8 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, Self
 
 _ENTRY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(?::(\d{1,5}))?", re.ASCII)
+
+_USUAL_PORTS: Final = (80, 443)
 
 # `is_global` is true for most of these, or was in some Python 3.11.
 _CLOSED_V4: Final = tuple(
@@ -23,7 +25,7 @@ _CLOSED_V4: Final = tuple(
         ),
     )
 )
-_OPEN_V6: Final = ip_network("2000::/3")  # all that was ever given out
+_OPEN_V6: Final = ip_network("2000::/3")  # all that is allocated
 _CLOSED_V6: Final = tuple(
     map(
         ip_network,
@@ -38,10 +40,10 @@ _CLOSED_V6: Final = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to a machine on the open internet.
+    """Whether an IP address belongs to a machine on the open internet.
 
-    A mapped IPv4 address is judged as what it is; other IPv6 forms that carry or are translated
-    to an IPv4 address lie outside 2000::/3, or are closed by name.
+    A mapped IPv4 address is judged as IPv4; other IPv6 forms that carry an IPv4 address, or are
+    translated to one, lie outside 2000::/3 or are closed by name.
     """
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
@@ -57,35 +59,35 @@ def _is_public_v4(ip: IPv4Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """Hosts for which plain http and private addresses are allowed."""
+    """Hosts for which plain http and private addresses are allowed, each at its port alone."""
 
-    entries: frozenset[tuple[str, int | None]] = frozenset()
-    """Name or address, and port; None for every port."""
+    entries: frozenset[tuple[str, int]] = frozenset()
+    """Name or address, and port."""
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
         """Read entries like `localhost`, `127.0.0.1:8080` or `[::1]:8080`.
 
-        Raises ValueError, which names the entry.
+        Without a port an entry stands for the usual ones, 80 and 443. Raises ValueError, which
+        names the entry.
         """
-        return cls(frozenset(map(_entry, texts)))
+        return cls(frozenset(entry for text in texts for entry in _entries(text)))
 
     def also(self, host: str, port: int) -> Self:
-        """Return these and one more."""
+        """Return these hosts and one more."""
         return type(self)(self.entries | {(_plain(host), port)})
 
     def allow(self, host: str, port: int) -> bool:
-        """Tell whether the owner vouches for this host at this port."""
-        name = _plain(host)
-        return not self.entries.isdisjoint({(name, port), (name, None)})
+        """Whether the operator vouches for this host at this port."""
+        return (_plain(host), port) in self.entries
 
 
-def _entry(text: str) -> tuple[str, int | None]:
+def _entries(text: str) -> list[tuple[str, int]]:
     match = _ENTRY.fullmatch(text.strip().lower())
     if match is None:
         raise ValueError(f"not a host or host:port: {text}")
     host, port = match.groups()
-    return _plain(host), int(port) if port else None
+    return [(_plain(host), each) for each in ([int(port)] if port else _USUAL_PORTS)]
 
 
 def _plain(host: str) -> str:

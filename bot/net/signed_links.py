@@ -1,8 +1,7 @@
-"""Addresses of our own for a job's files: unguessable, and good for as long as the files are kept.
+"""Addresses of our own for a job's files: unguessable, and valid while the files are kept.
 
-They are signed rather than stored: made twice they are the same, so a repeated delivery shows the
-same card; nothing has to be written for them or forgotten with them; and what ends one is the end
-of the job's files, by time or by deletion.
+They are signed, not stored: the same file always has the same address, so a repeated delivery
+shows the same card, and nothing has to be stored or deleted. An address ends with the job's files.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from storage.stores.meta import Meta
 KEY_NAME = "link key"
 KEY_BYTES = 32
 MAC_BYTES = 18
-"""144 bits: nobody finds one by trying, and as base64 they need no padding."""
+"""144 bits cannot be guessed, and as base64 they need no padding."""
 
 _TICKET = re.compile(r"([a-z0-9]{1,32})\.([\w-]{24})", re.ASCII)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
@@ -43,7 +42,7 @@ class SignedLink:
 
 
 class SignedLinks:
-    """Makes addresses, and tells those that it made."""
+    """Makes addresses, and recognises its own."""
 
     def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
         """`base_url` is where the operations server is reachable from outside."""
@@ -62,7 +61,7 @@ class SignedLinks:
         return await self._link(job, LinkKind.SOURCE, source_name(job))
 
     async def job_of(self, kind: LinkKind, ticket: str, filename: str) -> JobId | None:
-        """Return whose file the parts of an address name; None unless they were made here."""
+        """Return the job of an address's parts; None unless the address was made here."""
         parts = _TICKET.fullmatch(ticket)
         if parts is None:
             return None
@@ -83,7 +82,7 @@ class SignedLinks:
         return SignedLink(f"{self._base_url}/{path}", self._end(job))
 
     def _end(self, job: Job) -> datetime:
-        # Files are kept from the job's last change on, which is no earlier than this one.
+        # Files are kept from the job's last change on, and this is no later one.
         return job.updated_at + self._keep
 
     async def _mac(self, kind: LinkKind, job_id: JobId, filename: str) -> str:
@@ -95,7 +94,7 @@ class SignedLinks:
 
 
 def source_name(job: Job) -> str:
-    """Return the name under which the user's file is served: of their words, its ending alone."""
+    """Return the name under which the user's file is served, without the user's own words."""
     _, dot, ending = job.request.source.filename.lower().rpartition(".")
     suffix = dot + ending
     return f"song{suffix}" if _SUFFIX.fullmatch(suffix) else "song"

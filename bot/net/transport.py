@@ -5,20 +5,21 @@ cancelled at the wrong moment, and a kept connection that the server has just cl
 submit uncertain for nothing.
 """
 
-import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Final, Self
 
 import httpcore
 import httpx
 
-from bot.net.ip_rules import TrustedHosts, is_public
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From host and port to IP addresses, best first. Raises OSError or UnicodeError."""
+from bot.net.addresses import is_host
+from bot.net.connector import AddressRefused, CheckedConnector
+from bot.net.dns import Resolve, Resolver
+from bot.net.ip_rules import TrustedHosts
+from bot.net.proxies import ProxyRules
+from bot.net.tls import explain, tls_context
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -39,167 +40,125 @@ _SAME_IN_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
 }
 
 
-class AddressRefused(httpx.ConnectError):
-    """No connection was made: the address is not public, or its scheme not https."""
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver, which also reads addresses in all their spellings."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests over https to public addresses, and anyhow to trusted hosts.
+    """Sends requests over https to public addresses, and in any case to trusted hosts.
 
-    Neither follows redirects nor decodes bodies. No error text holds an address's path or query.
+    It neither follows redirects nor decodes bodies. Error texts name the host and the reason, and
+    never an address's path or query.
     """
 
     def __init__(
         self,
         *,
         trusted: TrustedHosts,
-        resolve: Resolve = resolve,
+        resolve: Resolve | None = None,
         network: httpcore.AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
+        proxies: ProxyRules | None = None,
     ) -> None:
         self._trusted = trusted
-        self._resolve = resolve
+        self._resolve = resolve or Resolver()
         self._network = network or httpcore.AnyIOBackend()
-        self._tls = tls or httpx.create_ssl_context()
+        self._tls = tls or tls_context({})
+        self._proxies = proxies or ProxyRules()
 
     def trusting(self, base_url: str) -> Self:
-        """Return a sibling that also trusts the host of an address which the owner set."""
+        """Return a sibling that also trusts the host of an address which the operator set."""
         url = httpx.URL(base_url)
+        return self._with(self._trusted.also(_host(url), _port(url)))
+
+    def for_addresses_of(self, base_url: str | None) -> Self:
+        """Return a sibling for addresses that a service chooses, itself at `base_url`.
+
+        It trusts what the operator trusts only if the operator set `base_url` and trusts it too,
+        as with a stand-in; else it trusts nothing but that very host and port. None stands for a
+        service at its own public address.
+        """
+        if base_url is None:
+            return self._with(TrustedHosts())
+        url = httpx.URL(base_url)
+        if self._trusted.allow(_host(url), _port(url)):
+            return self._with(self._trusted)
+        return self._with(TrustedHosts().also(_host(url), _port(url)))
+
+    def _with(self, trusted: TrustedHosts) -> Self:
         return type(self)(
-            trusted=self._trusted.also(_host(url), _port(url)),
+            trusted=trusted,
             resolve=self._resolve,
             network=self._network,
             tls=self._tls,
+            proxies=self._proxies,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request over its own connection."""
-        host = _host(request.url)
-        is_trusted = self._trusted.allow(host, _port(request.url))
-        if not host:
-            raise AddressRefused("an address without a host")
+        host, port = _host(request.url), _port(request.url)
+        is_trusted = self._trusted.allow(host, port)
+        if not is_host(host):
+            raise AddressRefused("an address without a valid host")
         if request.url.scheme != "https" and not (is_trusted and request.url.scheme == "http"):
             raise AddressRefused(f"{host}: not https")
-        way = _CheckedConnector(
-            network=self._network, resolve=self._resolve, any_address=is_trusted
+        connector = CheckedConnector(
+            network=self._network,
+            resolve=self._resolve,
+            any_address=is_trusted,
+            proxy=self._proxies.of(host, port) if request.url.scheme == "https" else None,
         )
         core = _core_request(request)
         connection = httpcore.AsyncHTTPConnection(
             origin=core.url.origin,
             ssl_context=self._tls,
-            network_backend=way,
+            network_backend=connector,
             socket_options=_KEEP_ALIVE,
         )
         try:
-            with _as_httpx():
+            with _as_httpx(host):
                 response = await connection.handle_async_request(core)
         except BaseException:
-            await way.aclose()
+            await connector.aclose()
             raise
         return httpx.Response(
             response.status,
             headers=response.headers,
-            stream=_Body(response, way),
+            stream=_Body(host, response, connector),
             extensions=response.extensions,
-        )
-
-
-class _CheckedConnector(httpcore.AsyncNetworkBackend):
-    """Connects once: by name, to an address that was resolved once and checked."""
-
-    def __init__(
-        self, *, network: httpcore.AsyncNetworkBackend, resolve: Resolve, any_address: bool
-    ) -> None:
-        self._network = network
-        self._resolve = resolve
-        self._any_address = any_address
-        self._stream: httpcore.AsyncNetworkStream | None = None
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(timeout):
-                self._stream = await self._first(
-                    await self._addresses(host, port), port, timeout, socket_options
-                )
-        except TimeoutError:
-            raise httpcore.ConnectTimeout(f"{host} did not answer") from None
-        return self._stream
-
-    async def aclose(self) -> None:
-        """Close what was opened, also when the connection above it never came to be."""
-        if self._stream is not None:
-            await self._stream.aclose()
-
-    async def _addresses(self, host: str, port: int) -> Sequence[str]:
-        try:
-            found = await self._resolve(host, port)
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError(f"{host} is not known") from None
-        allowed = [each for each in found if self._any_address or is_public(each)]
-        if not allowed:
-            raise AddressRefused(f"{host}: not a public address")
-        return allowed
-
-    async def _first(
-        self,
-        addresses: Sequence[str],
-        port: int,
-        timeout: float | None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
-    ) -> httpcore.AsyncNetworkStream:
-        # A dead address must leave time for the next one.
-        share = None if timeout is None else timeout / len(addresses)
-        for address in addresses[:-1]:
-            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await self._network.connect_tcp(
-                    address, port, timeout=share, socket_options=socket_options
-                )
-        return await self._network.connect_tcp(
-            addresses[-1], port, timeout=share, socket_options=socket_options
         )
 
 
 class _Body(httpx.AsyncByteStream):
     """A response's body; closing it closes its connection."""
 
-    def __init__(self, response: httpcore.Response, way: _CheckedConnector) -> None:
+    def __init__(self, host: str, response: httpcore.Response, connector: CheckedConnector) -> None:
+        self._host = host
         self._response = response
-        self._way = way
+        self._connector = connector
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx():
+        with _as_httpx(self._host):
             async for chunk in self._response.aiter_stream():
                 yield chunk
 
     async def aclose(self) -> None:
-        await self._way.aclose()
+        await self._connector.aclose()
 
 
 @contextlib.contextmanager
-def _as_httpx() -> Iterator[None]:
+def _as_httpx(host: str) -> Iterator[None]:
     try:
         yield
     except tuple(_SAME_IN_HTTPX) as exc:
-        # h11 quotes the offending line, which may be a `Location` with a signed address.
-        text = str(exc).partition(": bytearray")[0]
-        raise _SAME_IN_HTTPX[type(exc)](text or type(exc).__name__) from None
+        raise _SAME_IN_HTTPX[type(exc)](f"{host}: {_reason(exc)}") from None
     except OSError as exc:
-        # What TLS raises on a damaged record passes through httpcore as it is.
-        raise httpx.ReadError(type(exc).__name__) from None
+        # TLS raises this on a damaged record, and httpcore passes it on.
+        raise httpx.ReadError(f"{host}: {type(exc).__name__}") from None
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return explain(cause)
+    # h11 quotes the offending line, which may be a `Location` with a signed address.
+    return str(error).partition(": bytearray")[0] or type(error).__name__
 
 
 def _core_request(request: httpx.Request) -> httpcore.Request:

@@ -67,6 +67,7 @@ class FileRoutes:
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
+        _check_dates(request)
         try:
             job_id = await self._links.job_of(kind, ticket, name)
             job = None if job_id is None else await self._jobs.get(job_id)
@@ -77,6 +78,14 @@ class FileRoutes:
         if self._links.is_over(job):
             raise _gone()
         return job, name
+
+
+def _check_dates(request: web.Request) -> None:
+    """Refuse a date that aiohttp would stumble over when it sends the file."""
+    try:
+        _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)
+    except (ValueError, OverflowError) as exc:
+        raise web.HTTPBadRequest from exc
 
 
 def _sent(path: Path, name: str) -> web.FileResponse:

@@ -33,7 +33,7 @@ def read(line: bytes, of: Mapping[str, type[Any]]) -> Any:
     try:
         told = json.loads(line)
         message = of[told.pop("kind")](**told)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise ValueError(f"not a message: {line[:80]!r}") from exc
     for field in fields(message):
         if not isinstance(getattr(message, field.name), _PLAIN[field.type]):

@@ -1,12 +1,13 @@
-"""Telling stems apart by the names of their files, where a service does not label them."""
+"""Identifying stems by the names of their files, where a service does not label them."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from bot.domain.recipes import Stem
+from bot.net.addresses import InvalidAddress, parse_address
 
 _WITHOUT_VOCALS: Final = re.compile(r"(?<![^\W_])(?:no|non|without|minus)[\W_]*(?:vocals?|voice)")
 _WITHOUT_REVERB: Final = re.compile(r"(?<![^\W_])(?:no|de|without|minus)[\W_]*(?:reverb|echo)")
@@ -27,25 +28,30 @@ _WORDS: Final = {
 
 
 def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
-    """Return for each address the stem that its file's name tells; None where it does not tell.
+    """Return for each address the stem that its file's name says; None where it says none.
 
-    Words that all names share say nothing: a song may be called "Bass". A name that tells two
-    stems tells none, nor does one stem told by two names.
+    Words that all names share are ignored: a song may be called "Bass". A name that says two
+    stems says none, and so do two names that say the same.
     """
     names = [Counter(_words(url)) for url in urls]
     shared = names[0] if names else Counter()
     for name in names[1:]:
         shared = shared & name
-    told = [_told(name - shared if len(names) > 1 else name) for name in names]
-    return tuple(stem if told.count(stem) == 1 else None for stem in told)
+    found = [_stem_in(name - shared if len(names) > 1 else name) for name in names]
+    times = Counter(found)
+    return tuple(stem if times[stem] == 1 else None for stem in found)
 
 
 def _words(url: str) -> list[str]:
-    name = unquote(urlsplit(url).path).rpartition("/")[2].lower()
+    try:
+        path = parse_address(url).path
+    except InvalidAddress:  # it says nothing, and fetching it will fail
+        return []
+    name = unquote(path).rpartition("/")[2].lower()
     plain = _WITHOUT_REVERB.sub(" dry ", _WITHOUT_VOCALS.sub(" instrumental ", name))
     return re.findall(r"[^\W_]+", plain)
 
 
-def _told(words: Counter[str]) -> Stem | None:
+def _stem_in(words: Counter[str]) -> Stem | None:
     stems = {_WORDS[word] for word in words if word in _WORDS}
     return stems.pop() if len(stems) == 1 else None

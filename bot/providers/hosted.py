@@ -46,14 +46,6 @@ class Hosted(ABC):
         self._max_result_bytes = max_result_bytes
         self._unknown_words: set[str] = set()
 
-    @abstractmethod
-    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
-        """See `Provider.submit`."""
-
-    @abstractmethod
-    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """See `Provider.poll`."""
-
     @classmethod
     def create(cls, context: ProviderContext) -> Self | None:
         """Build it from the settings that its capabilities name; None without a key."""
@@ -61,11 +53,11 @@ class Hosted(ABC):
         api_key = context.secret(declared.key_setting)
         if api_key is None:
             return None
-        base_url = context.setting(declared.base_url_setting) or declared.base_url
+        own_url = context.setting(declared.base_url_setting)
         return cls(
-            http=context.api(base_url, timeouts=cls.timeouts),
+            http=context.api(own_url or declared.base_url, timeouts=cls.timeouts),
             api_key=api_key,
-            downloads=context.downloads,
+            downloads=context.results(own_url),
             max_result_bytes=context.max_result_bytes,
         )
 
@@ -77,6 +69,14 @@ class Hosted(ABC):
     @staticmethod
     def _auth(key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
+
+    @abstractmethod
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        """See `Provider.submit`."""
+
+    @abstractmethod
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """See `Provider.poll`."""
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Write one result to the file `into`, without sending the key: its address is signed."""

@@ -192,7 +192,7 @@ class ProviderContext:
     """The environment, and `.env` below it, by the settings' names."""
     transport: GuardedTransport
     downloads: Downloads
-    """Shared by all; a provider does not close it."""
+    """The places for results, shared by all; see `results`."""
     clock: Clock
     max_result_bytes: int
     """More than the longest allowed song needs as one uncompressed stem."""
@@ -222,6 +222,14 @@ class ProviderContext:
             timeouts=timeouts,
             parallel=parallel,
         )
+
+    def results(self, base_url: str | None = None) -> Downloads:
+        """Return downloads for the addresses that a service names; a provider does not close them.
+
+        `base_url` is where the operator's settings say the service is, if they do. Only a service
+        at a trusted host may name trusted hosts.
+        """
+        return self.downloads.over(self.transport.for_addresses_of(base_url))
 
 
 Factory = Callable[[ProviderContext], Provider | None]

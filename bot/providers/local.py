@@ -1,7 +1,7 @@
 """The embedded engine as a provider: no key, no network, one song at a time.
 
 Its references live in this process only: after a restart it answers `Lost`, and the job is
-submitted again, which costs nothing but time.
+submitted again, which costs only time.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 NAME = "local"
 REMEMBERED = 32
-"""Finished separations that may still be asked about."""
+"""Finished separations that can still be polled."""
 
 _FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
 
@@ -91,8 +91,8 @@ class Local:
     async def submit(self, call: Call, source: Source) -> Accepted:
         """Start separating.
 
-        Raises ProviderRefused while the model is not on this machine: its owner has to bring it,
-        so waiting for that is of no use to the job.
+        Raises ProviderRefused while the model is not on this machine: the operator has to install
+        it, so waiting would not help the job.
         """
         self._forget_old()
         if not self._engine.is_ready:
@@ -117,9 +117,9 @@ class Local:
         )
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Say how far a separation is.
+        """Return how far a separation is.
 
-        Raises NoRoom for one that ended for want of it: it is under way once more already.
+        Raises NoRoom for one that ran out of room; it has been started again by then.
         """
         separation = self._separations.get(ref)
         if separation is None or separation.task is None or separation.task.cancelled():
@@ -137,12 +137,12 @@ class Local:
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Move a spool to where it is wanted; nothing where it is already."""
+        """Move a spool to `into`; safe to repeat once it is there."""
         if not await asyncio.to_thread(_move, Path(file.address), into):
             raise ProviderProtocol("a separated stem is gone")
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop a separation, wherever it is."""
+        """Stop a separation, however far it is."""
         separation = self._separations.pop(ref, None)
         if separation is not None and separation.task is not None:
             separation.task.cancel()

@@ -23,8 +23,8 @@ ASK_AGAIN_AFTER_S = (1.0, 4.0)
 
 def expires_at(url: str) -> datetime | None:
     """Return when a signed Discord attachment address ends (`ex`, hex seconds); None if unsaid."""
-    values = parse_qs(urlsplit(url).query).get("ex", [])
     try:
+        values = parse_qs(urlsplit(url).query).get("ex", [])
         return datetime.fromtimestamp(int(values[0], 16), UTC) if values else None
     except (ValueError, OverflowError, OSError):
         return None

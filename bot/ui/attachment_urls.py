@@ -5,7 +5,6 @@ import logging
 import re
 from dataclasses import replace
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import aiohttp
 import discord
@@ -13,6 +12,7 @@ from discord.http import Route
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
+from bot.net.addresses import InvalidAddress, parse_address
 from bot.scheduling.sources import RenewalUnavailable, address_of, expires_at
 from bot.ui.discord_refusals import FailureKind, failure_kind
 from bot.ui.song_attachments import attachments_of
@@ -76,7 +76,10 @@ class AttachmentUrls:
 
     async def _found(self, source: Source) -> str | None:
         """Look the file up in the message that carries it; each look brings a fresh address."""
-        named = _ATTACHMENT.search(urlsplit(source.url).path)
+        try:
+            named = _ATTACHMENT.search(parse_address(source.url).path)
+        except InvalidAddress:
+            return None
         if source.message_id is None or named is None:
             return None
         channel = self._client.get_partial_messageable(int(named["channel"]))

@@ -57,7 +57,14 @@ class Services:
 class Stemcord(commands.AutoShardedBot):
     """Slash commands and buttons, in servers, DMs and wherever a user takes it along."""
 
-    def __init__(self, *, registration: Registration, extensions: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        registration: Registration,
+        extensions: Sequence[str],
+        proxy: str | None = None,
+    ) -> None:
+        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway."""
         # Or discord.py warns at every start that voice, which is not used here, will not work.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -74,6 +81,7 @@ class Stemcord(commands.AutoShardedBot):
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
             max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
+            proxy=proxy,
         )
         self._registration = registration
         self._extensions = tuple(extensions)

@@ -1,4 +1,4 @@
-"""The customer's account at a vendor: credit, and what was billed."""
+"""The customer's account at a vendor: its credit, and what was billed."""
 
 import math
 from dataclasses import dataclass

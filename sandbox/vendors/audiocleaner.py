@@ -137,7 +137,7 @@ class AudioCleaner(Vendor):
             form = await read_form(request, _Get)
         except WrongForm as exc:
             return _wrong(str(exc))
-        task = self.workshop.find(form.job_id)
+        task = self.tasks.find(form.job_id)
         if task is None:
             return Answer(
                 data=_said(_TASK_NOT_FOUND, "Task not found"),

@@ -101,7 +101,7 @@ class FineVoice(Vendor):
         return self._shown(request, task)
 
     async def _get(self, request: web.Request) -> Answer:
-        task = self.workshop.find(request.match_info["task_id"])
+        task = self.tasks.find(request.match_info["task_id"])
         if task is None:
             return self._failure(404, "NOT_FOUND", "There is no such task.")
         return self._shown(request, task)

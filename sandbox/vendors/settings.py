@@ -1,4 +1,4 @@
-"""What can be set at a vendor while it runs."""
+"""What can be changed at a vendor while it runs."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,5 +24,5 @@ class VendorSettings(BaseModel):
         return {name: value for name in added if (value := getattr(self, name)) is not None}
 
 
-class CannotBehaveSo(ValueError):
-    """A vendor's documents do not allow for this; the text says which and why."""
+class UnsupportedBehaviour(ValueError):
+    """The vendor's documents do not allow this; the text says why."""

@@ -46,7 +46,7 @@ class _Order(Form):
 
 
 class Soundverse(Vendor):
-    """The request is the work: whoever loses the connection loses the result."""
+    """The request is the work: losing the connection loses the result."""
 
     name = "soundverse"
     title = "Soundverse"

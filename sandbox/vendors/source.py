@@ -17,7 +17,7 @@ class SongOutOfReach(Exception):
 
 
 async def fetch_song(address: str, into: Path) -> None:
-    """Save what is at an address of this machine; a stand-in calls nobody else."""
+    """Save what is at an address of this machine; a stand-in calls no other."""
     if not is_web_address(address):
         raise SongOutOfReach("this is no web address")
     if not is_loopback(URL(address).authority):

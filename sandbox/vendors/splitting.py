@@ -1,4 +1,4 @@
-"""One file taken apart into one file a stem: runs in a thread of its own."""
+"""Splits one file into one file per stem, in a thread of its own."""
 
 import threading
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from sandbox.vendors.separate import RATE, Model, separated
 
 
 class Abandoned(Exception):
-    """Nobody wants the stems any more."""
+    """The stems are no longer wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

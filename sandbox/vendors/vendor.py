@@ -15,14 +15,14 @@ from yarl import URL
 from sandbox.clock import SandboxClock, iso
 from sandbox.errors import Json
 from sandbox.vendors.account import Account
-from sandbox.vendors.conduct import Conduct
+from sandbox.vendors.behaviour import Behaviour
 from sandbox.vendors.modes import SENTENCE, Mode, Point
+from sandbox.vendors.result_files import ResultFiles, send
 from sandbox.vendors.separate import Model
-from sandbox.vendors.settings import CannotBehaveSo, VendorSettings
-from sandbox.vendors.shelf import Shelf, send
+from sandbox.vendors.settings import UnsupportedBehaviour, VendorSettings
 from sandbox.vendors.task import Task
+from sandbox.vendors.task_runner import TaskRunner
 from sandbox.vendors.wire import Answer, deliver
-from sandbox.vendors.workshop import Workshop
 
 _KEPT_ENTRIES: Final = 1000
 _REFUSALS: Final = frozenset(
@@ -62,13 +62,13 @@ class Vendor(ABC):
     audio_format = "mp3"
 
     def __init__(self, *, folder: Path, clock: SandboxClock) -> None:
-        self.conduct = Conduct(latency_s=self.usual_latency_s)
+        self.behaviour = Behaviour(latency_s=self.usual_latency_s)
         self.account = Account()
-        self.shelf = Shelf(folder=folder / self.name, clock=clock)
-        self.workshop = Workshop(
-            shelf=self.shelf,
+        self.result_files = ResultFiles(folder=folder / self.name, clock=clock)
+        self.tasks = TaskRunner(
+            result_files=self.result_files,
             account=self.account,
-            conduct=self.conduct,
+            behaviour=self.behaviour,
             file_name=self.file_name,
             archive_name=self.archive_name,
         )
@@ -98,36 +98,38 @@ class Vendor(ABC):
         return None
 
     def change(self, wanted: VendorSettings) -> None:
-        """Behave differently from now on. Raises CannotBehaveSo, and then nothing has changed."""
+        """Change its behaviour. Raises UnsupportedBehaviour, and then nothing has changed."""
         if wanted.mode is not None and wanted.mode not in self.modes:
-            raise CannotBehaveSo(f"By its documents {self.title} never {SENTENCE[wanted.mode]}.")
+            raise UnsupportedBehaviour(
+                f"By its documents {self.title} never {SENTENCE[wanted.mode]}."
+            )
         if wanted.times is not None and wanted.mode in (None, Mode.OK):
-            raise CannotBehaveSo("times says how often a mode takes effect, so it needs one.")
+            raise UnsupportedBehaviour("times says how often a mode takes effect, so it needs one.")
         if wanted.mode is not None:
-            self.conduct.change(wanted.mode, wanted.times)
+            self.behaviour.change(wanted.mode, wanted.times)
         if "retry_after_s" in wanted.model_fields_set:
-            self.conduct.retry_after_s = wanted.retry_after_s
+            self.behaviour.retry_after_s = wanted.retry_after_s
         if wanted.latency_s is not None:
-            self.conduct.latency_s = wanted.latency_s
+            self.behaviour.latency_s = wanted.latency_s
         if wanted.drip_s is not None:
-            self.conduct.drip_s = wanted.drip_s
+            self.behaviour.drip_s = wanted.drip_s
         if wanted.credit_minutes is not None:
             self.account.credit_minutes = wanted.credit_minutes
         if wanted.links_live_s is not None:
-            self.shelf.lifetime_s = wanted.links_live_s
+            self.result_files.lifetime_s = wanted.links_live_s
         for name, value in wanted.own().items():
             setattr(self, name, value)
 
     def shown(self) -> Json:
-        """Return its books: what it was asked, what it billed, and how it behaves."""
+        """Return its records: what it was asked, what it billed, and how it behaves."""
         return {
             "title": self.title,
-            "mode": self.conduct.mode,
-            "times": self.conduct.times,
-            "latency_s": self.conduct.latency_s,
+            "mode": self.behaviour.mode,
+            "times": self.behaviour.times,
+            "latency_s": self.behaviour.latency_s,
             "submits": self.submits,
             "accepted": self.accepted,
-            "running": self.workshop.running,
+            "running": self.tasks.running,
             "minutes_billed": self.account.minutes_billed,
             "credit_minutes": self.account.credit_minutes,
             "log": list(self.log),
@@ -137,34 +139,34 @@ class Vendor(ABC):
         """Return it as an application to be served below an address of its own."""
         application = web.Application()
         for call in self.calls():
-            application.router.add_route(call.method, call.path, self._at_the_door(call))
+            application.router.add_route(call.method, call.path, self._handler_of(call))
         application.router.add_get("/files/{task}/{name}", self._send_result, allow_head=False)
         application.router.add_get("/private", self._send_nothing)
         return application
 
     async def close(self) -> None:
-        """Let go of whoever waits, and drop all work."""
-        self.conduct.change(Mode.OK)
-        await self.workshop.close()
+        """Release hanging requests and drop all work."""
+        self.behaviour.change(Mode.OK)
+        await self.tasks.close()
 
     def begin(self, song: str, model: Model) -> Task:
-        """Take an order."""
+        """Start a task."""
         task = Task(
             id=self.new_id(),
             song=song,
             model=model,
             suffix=self.audio_format,
-            mode=self.conduct.take(Point.TASK),
+            mode=self.behaviour.take(Point.TASK),
         )
         self.accepted += 1
-        self.workshop.begin(task)
+        self.tasks.begin(task)
         return task
 
     def retry_after(self, mode: Mode) -> dict[str, str]:
         """Return the header that some answers to too many requests have."""
-        after_s = self.conduct.retry_after_s
-        is_told = mode is Mode.RATE_LIMIT and after_s is not None
-        return {"Retry-After": str(after_s)} if is_told else {}
+        after_s = self.behaviour.retry_after_s
+        has_header = mode is Mode.RATE_LIMIT and after_s is not None
+        return {"Retry-After": str(after_s)} if has_header else {}
 
     def new_id(self) -> str:
         """Return an id for a task."""
@@ -172,7 +174,7 @@ class Vendor(ABC):
 
     def links(self, request: web.Request, task: Task) -> dict[str, str]:
         """Return the addresses of a task's results by the model's stems."""
-        is_expired = not task.had_links and self.conduct.take(Point.LINKS) is not Mode.OK
+        is_expired = not task.had_links and self.behaviour.take(Point.LINKS) is not Mode.OK
         task.had_links = True
         return {
             stem: self.link(request, task, name, is_expired=is_expired)
@@ -182,19 +184,19 @@ class Vendor(ABC):
     def link(self, request: web.Request, task: Task, name: str, *, is_expired: bool = False) -> str:
         """Return the address of one of a task's files."""
         place = request.url.origin() / "vendors" / self.name / "files" / task.id / name
-        return str(place.with_query(self.shelf.query(task.id, name, is_expired=is_expired)))
+        return str(place.with_query(self.result_files.query(task.id, name, is_expired=is_expired)))
 
-    def _at_the_door(self, call: Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _handler_of(self, call: Call) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
-            mode = self.conduct.take(Point.REQUEST)
+            mode = self.behaviour.take(Point.REQUEST)
             if call.is_submit and mode is not Mode.DOWN:
                 self.submits += 1
             if call.is_submit and mode is Mode.OK:
-                mode = self.conduct.take(Point.SUBMIT)
+                mode = self.behaviour.take(Point.SUBMIT)
             answer = await self._answer(request, call, mode)
             outcome = answer.outcome if mode is Mode.OK else f"{answer.outcome} ({mode})"
             self._note(request, answer.reference, outcome)
-            return await deliver(request, answer, mode, drip_s=self.conduct.drip_s)
+            return await deliver(request, answer, mode, drip_s=self.behaviour.drip_s)
 
         return serve
 
@@ -208,7 +210,7 @@ class Vendor(ABC):
                 return Answer(data="Service Unavailable", status=503, outcome="failed")
             case Mode.HANG_BEFORE_ANSWER:
                 await request.read()
-                await self.conduct.wait_for_change()
+                await self.behaviour.wait_for_change()
                 return Answer(data=None, outcome="never answered")
             case _:
                 pass
@@ -221,20 +223,20 @@ class Vendor(ABC):
         return await call.handle(request)
 
     async def _send_result(self, request: web.Request) -> web.StreamResponse:
-        path = self.shelf.find(request)
+        path = self.result_files.find(request)
         if path is None or not await asyncio.to_thread(path.is_file):
             self._note(request, request.match_info["task"], "no such file, or not any more")
             return web.Response(status=403 if path is None else 404, text="Access denied")
-        mode = self.conduct.take(Point.RESULT)
+        mode = self.behaviour.take(Point.RESULT)
         self._note(request, request.match_info["task"], "sent" if mode is Mode.OK else mode)
         if mode is Mode.REDIRECT_PRIVATE:
             raise web.HTTPFound(self._private_address(request))
         return await send(request, path, mode)
 
     def _private_address(self, request: web.Request) -> URL:
-        """Return an address of this very server by another name, which nobody was told to trust.
+        """Return an address of this very server by a name that no bot is told to trust.
 
-        So nothing leaves this machine even when it is followed, and the log tells that it was.
+        Following it stays on this machine, and the log shows that it was followed.
         """
         other = "127.0.0.1" if request.url.host == "localhost" else "localhost"
         return request.url.origin().with_host(other) / "vendors" / self.name / "private"

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.cli.provider_set import build_transport
+from bot.cli.network import build_transport
 from bot.cli.run import OpenResources, run_with
 from bot.cli.stores import open_store
 from bot.config import Settings, load_settings

@@ -27,7 +27,7 @@ from bot.net.transport import GuardedTransport
 from bot.providers.interface import Accepted, Failed, Finished, Lost, Provider, Running
 from tests.contract import audiocleaner, finevoice, soundverse
 from tests.contract.vendor import KEY, MAX_RESULT_BYTES, SONG, Case, Post, Vendor, call, song
-from tests.support.scripted_server import Visit, answering, ok, serving
+from tests.support.scripted_server import Connection, answering, ok, serving
 from tests.support.transport_fakes import no_tls
 
 VENDORS = (audiocleaner.VENDOR, finevoice.VENDOR, soundverse.VENDOR)
@@ -283,12 +283,12 @@ async def test_an_unknown_word_is_logged_once(vendor, caplog):
     assert caplog.text.count("mastering") == 1
 
 
-async def silent(visit: Visit) -> None:
-    await visit.until_closed()
+async def silent(connection: Connection) -> None:
+    await connection.until_closed()
 
 
-async def reset(visit: Visit) -> None:
-    visit.reset()
+async def reset(connection: Connection) -> None:
+    connection.reset()
 
 
 LOST = {
@@ -302,8 +302,8 @@ LOST = {
 
 
 def over_loopback(vendor: Vendor, base_url: str):
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
-    return vendor.over(way, base_url=base_url, timeouts=QUICK)
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
+    return vendor.over(guarded, base_url=base_url, timeouts=QUICK)
 
 
 @each_vendor

@@ -53,7 +53,7 @@ FAST = {
 
 
 @dataclass(frozen=True, slots=True)
-class Street:
+class HostedBot:
     """The house of these tests, and the song they send."""
 
     harness: BotHarness
@@ -116,15 +116,15 @@ def decibels(sound: Sound, reference: Sound) -> float:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def hosted(tmp_path_factory: pytest.TempPathFactory, song: Path) -> AsyncIterator[Street]:
-    async with open_bot_harness(tmp_path_factory.mktemp("street"), SETTINGS | FAST) as harness:
-        opened = Street(harness, song, read(song)[1])
+async def hosted(tmp_path_factory: pytest.TempPathFactory, song: Path) -> AsyncIterator[HostedBot]:
+    async with open_bot_harness(tmp_path_factory.mktemp("hosted"), SETTINGS | FAST) as harness:
+        opened = HostedBot(harness, song, read(song)[1])
         for name in DECLARED:
-            opened.vendor(name).conduct.latency_s = 0.0
+            opened.vendor(name).behaviour.latency_s = 0.0
         yield opened
 
 
-async def check(hosted: Street, name: str, recipe: Recipe) -> None:
+async def check(hosted: HostedBot, name: str, recipe: Recipe) -> None:
     got, expected = await hosted.split(name, recipe), hosted.expected(name, recipe)
     assert list(got) == list(expected)
     for file, sound in got.items():
@@ -135,7 +135,7 @@ async def check(hosted: Street, name: str, recipe: Recipe) -> None:
         assert decibels(total - hosted.song, hosted.song) < RESIDUAL_DB[name]
 
 
-async def test_each_provider_splits_by_its_own_plan(hosted: Street) -> None:
+async def test_each_provider_splits_by_its_own_plan(hosted: HostedBot) -> None:
     await asyncio.gather(
         check(hosted, "audiocleaner", Recipe.KARAOKE_BACKING),
         check(hosted, "finevoice", Recipe.KARAOKE),
@@ -143,9 +143,9 @@ async def test_each_provider_splits_by_its_own_plan(hosted: Street) -> None:
     )
 
 
-async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted: Street) -> None:
+async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted: HostedBot) -> None:
     vendor = hosted.vendor("audiocleaner")
-    vendor.conduct.change(Mode.RESET_AFTER_SUBMIT, 1)
+    vendor.behaviour.change(Mode.RESET_AFTER_SUBMIT, 1)
     before = vendor.submits
     guest = await hosted.harness.guest()
     _, reply = await guest.result(hosted.song_file, stems="vocals")
@@ -155,12 +155,12 @@ async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "recipe"), TABLE, ids=str)
-async def test_every_recipe_of_the_table(hosted: Street, name: str, recipe: Recipe) -> None:
+async def test_every_recipe_of_the_table(hosted: HostedBot, name: str, recipe: Recipe) -> None:
     await check(hosted, name, recipe)
 
 
 @pytest.mark.slow
-async def test_vocals_alone_are_taken_out_of_the_song(hosted: Street) -> None:
+async def test_vocals_alone_are_taken_out_of_the_song(hosted: HostedBot) -> None:
     vendor = hosted.vendor("audiocleaner")
     vendor.extra_stems = False  # type: ignore[attr-defined] # of AudioCleaner's stand-in alone
     try:
@@ -173,7 +173,7 @@ async def test_vocals_alone_are_taken_out_of_the_song(hosted: Street) -> None:
 
 @pytest.mark.slow
 @pytest.mark.model
-async def test_results_without_names_are_told_apart_by_listening(hosted: Street) -> None:
+async def test_results_without_names_are_told_apart_by_listening(hosted: HostedBot) -> None:
     vendor = hosted.vendor("finevoice")
     vendor.named_files = False  # type: ignore[attr-defined] # of FineVoice's stand-in alone
     try:

@@ -22,12 +22,12 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(params=BUILT_IN.values(), ids=list(BUILT_IN))
 def provider(request):
-    way = GuardedTransport(trusted=TrustedHosts())
+    guarded = GuardedTransport(trusted=TrustedHosts())
     made = request.param.create(
         ProviderContext(
             settings=os.environ,
-            transport=way,
-            downloads=Downloads(transport=way),
+            transport=guarded,
+            downloads=Downloads(transport=guarded),
             clock=SystemClock(),
             max_result_bytes=1 << 29,
         )

@@ -19,7 +19,7 @@ async def test_a_vendor_is_broken_from_the_page_and_everyone_sees_it(
     await panel.get_by_label("How FineVoice behaves").select_option("no_credit")
 
     await expect(panel).to_contain_text("It refuses: no credit left.")
-    assert sandbox.vendors.finevoice.conduct.mode is Mode.NO_CREDIT
+    assert sandbox.vendors.finevoice.behaviour.mode is Mode.NO_CREDIT
     await expect(ben.page.locator(".vendors-button.broken")).to_be_visible()
 
 
@@ -29,7 +29,7 @@ async def test_an_open_panel_follows_the_books(visit: Opener, sandbox: Sandbox) 
     panel = ada.page.get_by_role("dialog", name="Hosted services")
     await expect(panel).to_contain_text("0 min billed, 600 left")
     sandbox.vendors.soundverse.account.charge(61)
-    sandbox.vendors.soundverse.conduct.change(Mode.MODERATION)
+    sandbox.vendors.soundverse.behaviour.change(Mode.MODERATION)
 
     await expect(panel).to_contain_text("2 min billed, 598 left")
     await expect(panel.get_by_label("How Soundverse behaves")).to_have_value("moderation")

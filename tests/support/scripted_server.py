@@ -1,4 +1,4 @@
-"""A server on loopback that answers with whatever bytes, and delays, a test scripts."""
+"""A loopback server that answers with the bytes, and the delays, that a test scripts."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,11 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-Script = Callable[["Visit"], Awaitable[None]]
+Script = Callable[["Connection"], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class Visit:
+class Connection:
     """One connection, with the request that came over it."""
 
     request: bytes
@@ -51,32 +51,32 @@ class Server:
 @contextlib.asynccontextmanager
 async def serving(script: Script) -> AsyncIterator[Server]:
     """Run `script` for each connection, once its request is read."""
-    open_visits: set[asyncio.Task[None]] = set()
+    open_connections: set[asyncio.Task[None]] = set()
     failures: list[Exception] = []
 
-    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        open_visits.add(task)
+        open_connections.add(task)
         try:
             request = await _request(reader)
             server.requests.append(request)
             # The client giving up is what some tests are about.
             with contextlib.suppress(ConnectionError):
-                await script(Visit(request, reader, writer))
+                await script(Connection(request, reader, writer))
         except Exception as exc:  # noqa: BLE001 - raised again below, in the test's own task
             failures.append(exc)
         finally:
-            open_visits.discard(task)
+            open_connections.discard(task)
             writer.close()
 
-    listener = await asyncio.start_server(visit, "127.0.0.1", 0)
+    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
     server = Server(listener.sockets[0].getsockname()[1])
     async with listener:
         yield server
-    for task in list(open_visits):
+    for task in list(open_connections):
         task.cancel()
-    await asyncio.gather(*open_visits, return_exceptions=True)
+    await asyncio.gather(*open_connections, return_exceptions=True)
     if failures:
         raise ExceptionGroup("the script failed", failures)
 
@@ -100,8 +100,8 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 def answering(data: bytes) -> Script:
     """Send these bytes and close."""
 
-    async def script(visit: Visit) -> None:
-        await visit.send(data)
+    async def script(connection: Connection) -> None:
+        await connection.send(data)
 
     return script
 

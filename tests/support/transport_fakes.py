@@ -13,7 +13,7 @@ def no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class Names:
+class ScriptedResolver:
     """A resolver with scripted answers, the last of which is repeated."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ class Names:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-class Switchboard(httpcore.AsyncNetworkBackend):
+class LoopbackNetwork(httpcore.AsyncNetworkBackend):
     """Leads every connection to one loopback port, and remembers what was dialled."""
 
     def __init__(self, port: int, *, dead: Sequence[str] = ()) -> None:

@@ -64,7 +64,7 @@ async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
             tally.took_s.append(time.monotonic() - began)
             tally.growth_mib.append(peak_mib(bot.pid) - at_rest)
             for vendor in vendors:
-                vendor.conduct.change(Mode.OK)
+                vendor.behaviour.change(Mode.OK)
         tally.songs += len(harness.users.answers)
         tally.unknown += [f"{mode}: {said}" for said in unknown_submits(harness)]
         found = unfinished(is_drained) + broken_promises(harness)
@@ -75,6 +75,6 @@ async def _send(harness: ChaosHarness, song: str, vendors: list[Vendor], mode: M
     """Send one song to each of the vendors, and one that may go on to any provider."""
     people = count()
     for vendor in vendors:
-        vendor.conduct.change(mode)
+        vendor.behaviour.change(mode)
     for options in (*({"provider": each.name} for each in vendors), {}):
         await harness.users.split(song, harness.users.people[next(people) % 3], **options)

@@ -36,7 +36,7 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
                 await asyncio.sleep(A_SONG_EVERY_S)
             misbehaving.cancel()
             for vendor in harness.sandbox.vendors.all:
-                vendor.conduct.change(Mode.OK)
+                vendor.behaviour.change(Mode.OK)
             await harness.users.settle()
             is_drained = await harness.drained(DRAINED_WITHIN_S)
             growth = peak_mib(bot.pid) - at_rest
@@ -52,7 +52,7 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
 async def _misbehave(harness: ChaosHarness, random: Random) -> None:
     while True:
         vendor = random.choice(harness.sandbox.vendors.all)
-        vendor.conduct.change(random.choice(sorted(vendor.modes)), times=random.randint(1, 3))
+        vendor.behaviour.change(random.choice(sorted(vendor.modes)), times=random.randint(1, 3))
         await asyncio.sleep(random.uniform(0.2, 1.5))
 
 

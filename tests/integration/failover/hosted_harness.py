@@ -34,7 +34,7 @@ from tests.support.transport_fakes import no_tls
 SONG_S = 0.5
 MAX_RESULT_BYTES = 1 << 20
 PLACES = 25
-"""More than they declare, so that a hundred jobs that wait for a vendor do not wait for long."""
+"""More than they declare, so that a hundred jobs do not wait long for a vendor."""
 QUICK = Timeouts(slot_s=30.0, connect_s=2.0, write_s=1.0, read_s=1.0, total_s=1.5)
 WORKING = Timeouts(slot_s=30.0, connect_s=10.0, write_s=10.0, read_s=30.0, total_s=30.0)
 
@@ -70,7 +70,7 @@ BRIEF: dict[str, type[AudioCleaner | FineVoice | Soundverse]] = {
     "soundverse": BriefSoundverse,
 }
 NEXT = {"audiocleaner": "finevoice", "finevoice": "audiocleaner", "soundverse": "audiocleaner"}
-"""Who takes over in these tests."""
+"""The provider that takes over in these tests."""
 PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
     "audiocleaner": PatientAudioCleaner,
     "finevoice": PatientFineVoice,
@@ -79,7 +79,7 @@ PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
 
 @dataclass
 class HostedHarness:
-    """A house and the vendors that it sends songs to."""
+    """A composed bot, and the vendors that it sends songs to."""
 
     harness: Harness
     sandbox: Sandbox
@@ -91,7 +91,7 @@ class HostedHarness:
         return found
 
     async def send(self, jobs: int, *, recipe: Recipe = Recipe.VOCALS, **changes: Any) -> list[Job]:
-        """Have so many users send a song each."""
+        """Send one song each for `jobs` users."""
         return [
             await self._ask(
                 user_id=UserId(next(_users)), source=self.song, recipe=recipe, **changes
@@ -100,7 +100,7 @@ class HostedHarness:
         ]
 
     async def _ask(self, **request: Any) -> Job:
-        """Ask as often as a user does whom the bot tells that it has too much to do."""
+        """Retry as a user does when the bot is busy."""
         while True:
             try:
                 return await self.harness.split(**request)
@@ -112,8 +112,8 @@ class HostedHarness:
         return [await self.harness.until(job.id, within_s=within_s) for job in jobs]
 
     async def settled(self, name: str) -> None:
-        """Wait until a vendor has ended all its work, also what nobody waits for any more."""
-        while self.vendor(name).workshop.running:
+        """Wait until a vendor has ended all its work, abandoned work included."""
+        while self.vendor(name).tasks.running:
             await asyncio.sleep(0.01)
 
     async def attempts(self, jobs: Sequence[Job], provider: str) -> list[str]:
@@ -126,7 +126,7 @@ class HostedHarness:
         ]
 
     def broken_promises(self) -> list[str]:
-        """Return what an audit finds wrong; replies are nobody's here."""
+        """Return what an audit finds wrong, replies apart: there are none here."""
         terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
         findings = audit(self.harness.root / "stemcord.db", self.harness.root / "jobs", terms)
         return [str(each) for each in findings if not each.is_good and each.invariant != 5]
@@ -136,11 +136,11 @@ class HostedHarness:
 async def open_hosted_harness(
     root: Path, song: Path, *providers: type[AudioCleaner | FineVoice | Soundverse], **settings: Any
 ) -> AsyncIterator[HostedHarness]:
-    """Open a sandbox, and a house that prefers these providers in this order."""
+    """Open a sandbox, and a bot that prefers these providers in this order."""
     async with Sandbox() as sandbox:
         for vendor in sandbox.vendors.all:
-            vendor.conduct.latency_s = 0.0
-            vendor.conduct.drip_s = 0.2
+            vendor.behaviour.latency_s = 0.0
+            vendor.behaviour.drip_s = 0.2
         harness = await Harness.build(
             root,
             *_adapters(sandbox, providers),
@@ -162,15 +162,15 @@ def _adapters(
     sandbox: Sandbox, kinds: Sequence[type[AudioCleaner | FineVoice | Soundverse]]
 ) -> list[Provider]:
     host = sandbox.base_url.removeprefix("http://")
-    way = GuardedTransport(trusted=TrustedHosts.parse([host]), tls=no_tls())
+    guarded = GuardedTransport(trusted=TrustedHosts.parse([host]), tls=no_tls())
     settings = {}
     for vendor in sandbox.vendors.all:
         settings[f"{vendor.name.upper()}_API_KEY"] = KEY
         settings[f"{vendor.name.upper()}_BASE_URL"] = f"{sandbox.base_url}/vendors/{vendor.name}"
     context = ProviderContext(
         settings=settings,
-        transport=way,
-        downloads=Downloads(transport=way),
+        transport=guarded,
+        downloads=Downloads(transport=guarded),
         clock=SystemClock(),
         max_result_bytes=MAX_RESULT_BYTES,
     )

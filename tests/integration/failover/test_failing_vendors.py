@@ -28,8 +28,8 @@ from tests.integration.failover.hosted_harness import (
 )
 
 VENDORS: tuple[type[Vendor], ...] = (AudioCleaner, FineVoice, Soundverse)
-WAYS = [(vendor.name, mode) for vendor in VENDORS for mode in Mode if mode in vendor.modes]
-FAILING = [(name, mode) for name, mode in WAYS if mode is not Mode.OK]
+CASES = [(vendor.name, mode) for vendor in VENDORS for mode in Mode if mode in vendor.modes]
+FAILING = [(name, mode) for name, mode in CASES if mode is not Mode.OK]
 
 TAKEN_IN_STRIDE = {
     *((vendor.name, Mode.WRONG_CONTENT_TYPE) for vendor in VENDORS),  # looked at, not believed
@@ -48,12 +48,12 @@ slice_of_all = [
 ]
 
 
-def ids(way: object) -> str:
-    return str(way)
+def ids(case: object) -> str:
+    return str(case)
 
 
 async def sent_while_failing(hosted: HostedHarness, name: str, mode: Mode, jobs: int) -> list[Job]:
-    hosted.vendor(name).conduct.change(mode)
+    hosted.vendor(name).behaviour.change(mode)
     sent = await hosted.send(jobs)
     return await hosted.ends(sent, within_s=240)
 

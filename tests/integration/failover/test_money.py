@@ -29,7 +29,7 @@ def shown(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str
 
 
 async def one(hosted: HostedHarness, mode: Mode) -> State:
-    hosted.vendor("audiocleaner").conduct.change(mode, None if mode is Mode.OK else 1)
+    hosted.vendor("audiocleaner").behaviour.change(mode, None if mode is Mode.OK else 1)
     [job] = await hosted.ends(await hosted.send(1))
     return job.state
 

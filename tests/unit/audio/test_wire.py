@@ -86,6 +86,7 @@ def forged(**changes):
         b"",
         b"\xff\xfe",
         b"[]",
+        b"[" * 100_000,
         b'{"rejected": "because"}',
         b'{"answer": []}',
         b'{"answer": {}}',

@@ -1,11 +1,12 @@
 """The budget of a stop: shared, counted once, and no reason to leave anything unclosed."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.cli.shutdown import CLOSING_S, ShutdownStack, StopBudget
+from bot.cli.shutdown import CLOSING_S, LOOKUP_THREADS, DaemonExecutor, ShutdownStack, StopBudget
 
 
 def note(notes: list[str], name: str) -> Callable[[], Awaitable[None]]:
@@ -57,3 +58,19 @@ async def test_a_budget_counts_from_its_first_beginning() -> None:
 @pytest.mark.parametrize(("total_s", "for_steps_s"), [(8, 8 - CLOSING_S), (1, 0.5), (0, 0)])
 def test_steps_leave_some_of_the_budget_for_closing(total_s: float, for_steps_s: float) -> None:
     assert StopBudget(total_s=total_s).for_steps_s == for_steps_s
+
+
+async def test_lookups_that_hang_do_not_hold_up_the_work_on_files() -> None:
+    over = threading.Event()
+
+    def look_up() -> None:
+        over.wait(30)
+
+    loop = asyncio.get_running_loop()
+    executor = DaemonExecutor(lookup=look_up)
+    lookups = [loop.run_in_executor(executor, look_up) for _ in range(LOOKUP_THREADS + 20)]
+    async with asyncio.timeout(5):
+        assert await loop.run_in_executor(executor, lambda: "written") == "written"
+    over.set()
+    await asyncio.gather(*lookups)
+    executor.shutdown()

@@ -10,7 +10,6 @@ import pytest
 
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.delivery.encoder import MESSAGE_BYTES
-from bot.delivery.link_expiry import ends_at
 from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import AttemptState
 from bot.domain.guilds import DeliveryMode, GuildRules
@@ -270,20 +269,3 @@ async def test_what_was_made_here_is_not_looked_for_at_the_vendor(tmp_path: Path
     assert attempt.state is AttemptState.DONE
     assert job.state is State.KEPT, "the instrumental fits nowhere, and no vendor has it"
     await harness.close()
-
-
-@pytest.mark.parametrize(
-    ("query", "ends"),
-    [
-        ("X-Amz-Date=20261120T101112Z&X-Amz-Expires=60", "2026-11-20T10:12:12+00:00"),
-        ("x-goog-date=20261120T101112Z&x-goog-expires=60", "2026-11-20T10:12:12+00:00"),
-        ("Expires=1795169472&Signature=x", "2026-11-20T10:11:12+00:00"),
-        ("Expires=soon", None),
-        ("X-Amz-Date=today&X-Amz-Expires=60", None),
-        ("Expires=99999999999999999999", None),
-        ("", None),
-    ],
-)
-def test_the_ways_in_which_addresses_say_their_end(query: str, ends: str | None) -> None:
-    found = ends_at(f"https://cdn.example/a.mp3?{query}")
-    assert (found and found.isoformat()) == ends

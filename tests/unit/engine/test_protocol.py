@@ -43,7 +43,9 @@ def test_requests_come_back_as_they_were_sent():
         b'{"kind": "Done", "id": "1"}\n',
         b'{"kind": "Progress", "id": 1, "fraction": "0.5"}\n',
         b'{"kind": "Separate", "id": 1, "frames": 7, "stems": "vocals"}\n',
+        b"[" * 100_000 + b"\n",
     ],
+    ids=lambda line: repr(line[:20]),
 )
 def test_anything_else_is_refused(line):
     for read in (read_reply, read_request):

@@ -13,11 +13,11 @@ from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
 from bot.net.api_client import MAX_ANSWER_BYTES, ApiClient, Timeouts
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from tests.support.scripted_server import Visit, answering, ok, serving
+from tests.support.scripted_server import Connection, answering, ok, serving
 from tests.support.transport_fakes import no_tls
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
-QUICK = Timeouts(slot_s=0.1, connect_s=1.0, write_s=0.3, read_s=0.1, total_s=0.4)
+QUICK = Timeouts(slot_s=0.1, connect_s=1.0, write_s=0.3, read_s=0.1, total_s=0.4, ask_s=0.4)
 
 
 class StoppedClock:
@@ -29,11 +29,11 @@ class StoppedClock:
 
 
 def client(base_url: str, **parts) -> ApiClient:
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls()).trusting(base_url)
     return ApiClient(
         **{
             "base_url": base_url,
-            "transport": way,
+            "transport": guarded,
             "clock": StoppedClock(),
             "timeouts": QUICK,
             **parts,
@@ -58,18 +58,18 @@ async def closed_port() -> int:
         return server.port
 
 
-async def hang(visit: Visit) -> None:
-    await visit.until_closed()
+async def hang(connection: Connection) -> None:
+    await connection.until_closed()
 
 
-async def reset(visit: Visit) -> None:
-    visit.reset()
+async def reset(connection: Connection) -> None:
+    connection.reset()
 
 
-async def drip(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+async def drip(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
     for _ in range(100):
-        await visit.send(b" ")
+        await connection.send(b" ")
         await asyncio.sleep(0.03)
 
 
@@ -91,7 +91,7 @@ UNREADABLE = {
 
 async def test_a_submit_carries_method_path_headers_and_json():
     async with serving(answering(ok(b'{"a": 1}'))) as server:
-        answer = await submit(client(server.url + "/base/"))
+        answer = await submit(client(server.url + "/base/", timeouts=Timeouts()))
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     assert lines[0] == b"post /base/v1/split http/1.1"
@@ -181,7 +181,7 @@ async def test_only_failures_before_sending_prove_that_nothing_was_sent(failure,
 
 async def test_each_submit_has_a_fresh_connection():
     async with serving(answering(ok(b"{}"))) as server:
-        api = client(server.url)
+        api = client(server.url, timeouts=Timeouts())
         for _ in range(3):
             await submit(api)
     assert len(server.requests) == 3
@@ -233,6 +233,9 @@ async def test_redirects_are_not_followed():
         ("120", 120.0),
         ("0", 0.0),
         ("1.5", 1.5),
+        ("901", 900.0),
+        ("999999999", 900.0),
+        ("Wed, 21 Oct 2099 07:30:00 GMT", 900.0),
         ("Wed, 21 Oct 2026 07:30:00 GMT", 120.0),
         ("Wed, 21 Oct 2026 07:00:00 GMT", 0.0),
         ("Wed, 21 Oct 2026 07:30:00", 120.0),
@@ -258,3 +261,30 @@ async def test_no_retry_after_is_none():
 async def test_body_that_is_no_utf8_is_still_an_answer():
     answer = await ask(mocked(lambda _: httpx.Response(500, content=b"\xff\xfe broken")))
     assert answer.text.endswith("broken")
+
+
+async def test_a_question_has_twenty_seconds_in_all_while_a_submit_may_take_longer():
+    assert Timeouts().ask_s == 20.0
+    patient = Timeouts(read_s=5.0, total_s=1.0, ask_s=0.2)
+    async with serving(drip) as server:
+        api = client(server.url, timeouts=patient)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ProviderDown):
+            await ask(api)
+        asked_s = asyncio.get_running_loop().time() - began
+        with pytest.raises(SubmitUncertain):
+            await submit(api)
+        submitted_s = asyncio.get_running_loop().time() - began - asked_s
+    assert asked_s < 0.8 <= submitted_s
+
+
+async def test_a_question_that_waits_for_its_slot_has_no_more_time():
+    async with serving(hang) as server:
+        api = client(server.url, parallel=1, timeouts=Timeouts(read_s=5.0, ask_s=0.2))
+        first = asyncio.create_task(submit(api))
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(2):
+            with pytest.raises(ProviderDown):
+                await ask(api)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)

@@ -11,23 +11,25 @@ import pytest
 
 from bot.net.downloads import (
     MAX_REDIRECTS,
+    PARALLEL,
     DownloadError,
     DownloadFailed,
     DownloadRefused,
     Downloads,
     DownloadTooBig,
+    LeastRate,
 )
 from bot.net.ip_rules import TrustedHosts
 from bot.net.transport import GuardedTransport
-from tests.support.scripted_server import Visit, answering, ok, serving
-from tests.support.transport_fakes import Names, Switchboard, no_tls
+from tests.support.scripted_server import Connection, answering, ok, serving
+from tests.support.transport_fakes import LoopbackNetwork, ScriptedResolver, no_tls
 
 AUDIO = bytes(range(256)) * 5000
 
 
 def downloads(*trusted: str, **parts) -> Downloads:
-    way = GuardedTransport(trusted=TrustedHosts.parse(trusted), tls=no_tls(), **parts)
-    return Downloads(transport=way)
+    guarded = GuardedTransport(trusted=TrustedHosts.parse(trusted), tls=no_tls(), **parts)
+    return Downloads(transport=guarded)
 
 
 async def fetch(loader, url, folder, *, max_bytes=10_000_000, deadline_s=2.0, headers=None):
@@ -47,22 +49,22 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(parts) + b"0\r\n\r\n"
 
 
-async def slow(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+async def slow(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(1000):
-        await visit.send(b"x")
+        await connection.send(b"x")
         await asyncio.sleep(0.02)
 
 
-async def reset(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nxx")
-    visit.reset()
+async def reset(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nxx")
+    connection.reset()
 
 
-async def endless(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\n\r\n")
+async def endless(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
-        await visit.send(b"x" * 65536)
+        await connection.send(b"x" * 65536)
 
 
 async def test_a_file_arrives_whole_under_its_name(tmp_path):
@@ -80,9 +82,9 @@ async def test_an_empty_file_arrives_empty(tmp_path):
     assert (tmp_path / "song.wav").read_bytes() == b""
 
 
-async def declared_only(visit: Visit) -> None:
-    await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n")
-    await visit.until_closed()
+async def declared_only(connection: Connection) -> None:
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n")
+    await connection.until_closed()
 
 
 FAILURES = {
@@ -166,10 +168,10 @@ async def test_a_cancelled_download_leaves_no_file(tmp_path):
 
 
 async def test_a_large_file_passes_through_a_small_buffer(tmp_path):
-    async def large(visit: Visit) -> None:
-        await visit.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    async def large(connection: Connection) -> None:
+        await connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
         for _ in range(512):
-            await visit.send(bytes(65536))
+            await connection.send(bytes(65536))
 
     tracemalloc.start()
     try:
@@ -190,9 +192,9 @@ async def test_redirects_are_followed_to_allowed_addresses(tmp_path):
 
 
 async def test_relative_redirects_stay_on_the_server(tmp_path):
-    async def script(visit: Visit) -> None:
+    async def script(connection: Connection) -> None:
         moved = ok(b"", "Location: ../there?x=1", status="308 Moved")
-        await visit.send(ok(b"hello") if b"/there" in visit.request else moved)
+        await connection.send(ok(b"hello") if b"/there" in connection.request else moved)
 
     async with serving(script) as server:
         assert await fetch(downloads(server.host), f"{server.url}/a/b", tmp_path) == 5
@@ -211,10 +213,12 @@ async def test_a_redirect_to_a_private_address_is_not_followed(tmp_path):
 async def test_a_redirect_to_a_name_that_leads_inside_is_not_followed(tmp_path):
     moved = ok(b"", "Location: https://results.example/", status="302 Found")
     async with serving(answering(moved)) as server:
-        names = Names(["127.0.0.1"])
-        board = Switchboard(server.port)
+        names = ScriptedResolver(["127.0.0.1"])
+        network = LoopbackNetwork(server.port)
         with pytest.raises(DownloadRefused, match="not a public address"):
-            await fetch(downloads(server.host, resolve=names, network=board), server.url, tmp_path)
+            await fetch(
+                downloads(server.host, resolve=names, network=network), server.url, tmp_path
+            )
     assert len(server.requests) == 1
 
 
@@ -281,3 +285,85 @@ async def test_only_a_few_downloads_are_open_at_a_time(tmp_path):
         )
     )
     assert most == 2
+
+
+async def test_slow_results_leave_the_places_for_songs_free(tmp_path):
+    async with serving(slow) as vendor, serving(answering(ok(AUDIO))) as discord:
+        songs = downloads(vendor.host, discord.host)
+        results = songs.apart()
+        folders = [tmp_path / str(number) for number in range(PARALLEL + 1)]
+        for folder in folders:
+            folder.mkdir()
+        waiting = [
+            asyncio.create_task(fetch(results, vendor.url, folder, deadline_s=30.0))
+            for folder in folders
+        ]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(2):
+            assert await fetch(songs, discord.url, tmp_path) == len(AUDIO)
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_server_below_the_least_rate_loses_its_place(tmp_path):
+    async with serving(slow) as server:
+        guarded = GuardedTransport(trusted=TrustedHosts.parse([server.host]), tls=no_tls())
+        least = LeastRate(bytes_per_s=1000.0, window_s=0.2)
+        loader = Downloads(transport=guarded, least_rate=least)
+        with pytest.raises(DownloadFailed, match=r"only \d+ bytes within"):
+            await fetch(loader, server.url, tmp_path, deadline_s=30.0)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_server_at_the_least_rate_keeps_its_place(tmp_path):
+    async def steady(connection: Connection) -> None:
+        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+        for _ in range(10):
+            await connection.send(b"x" * 1000)
+            await asyncio.sleep(0.03)
+
+    async with serving(steady) as server:
+        guarded = GuardedTransport(trusted=TrustedHosts.parse([server.host]), tls=no_tls())
+        loader = Downloads(
+            transport=guarded, least_rate=LeastRate(bytes_per_s=1000.0, window_s=0.1)
+        )
+        assert await fetch(loader, server.url, tmp_path, deadline_s=30.0) == 10_000
+
+
+async def test_downloads_over_another_transport_share_the_places(tmp_path):
+    open_now = most = 0
+
+    async def count(request: httpx.Request) -> httpx.Response:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await asyncio.sleep(0.002)
+        open_now -= 1
+        return httpx.Response(200, content=b"x")
+
+    first = Downloads(transport=httpx.MockTransport(count), parallel=2)
+    second = first.over(httpx.MockTransport(count))
+    await asyncio.gather(
+        *(
+            loader.fetch("https://x.example/", tmp_path / f"{n}", max_bytes=9, deadline_s=1.0)
+            for n, loader in enumerate((first, second) * 4)
+        )
+    )
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    "location", ["https://[x", "//[x", "https://xn--a.example/", "https://a..b/", "https://x:0x1/"]
+)
+async def test_a_redirect_to_what_is_no_address_is_refused(location, tmp_path):
+    script = answering(ok(b"", f"Location: {location}", status="302 Found"))
+    with pytest.raises(DownloadRefused):
+        await fetch_from(script, tmp_path)
+
+
+async def test_a_failure_names_host_and_reason(tmp_path):
+    async with serving(answering(b"")) as server:
+        pass
+    with pytest.raises(DownloadFailed, match=r"ConnectError: 127\.0\.0\.1: "):
+        await fetch(downloads(server.host), server.url, tmp_path)

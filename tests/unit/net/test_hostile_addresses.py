@@ -5,10 +5,11 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
+from bot.net.dns import Resolver
 from bot.net.downloads import DownloadError, Downloads
 from bot.net.ip_rules import TrustedHosts
-from bot.net.transport import GuardedTransport, resolve
-from tests.support.scripted_server import Visit, ok, serving
+from bot.net.transport import GuardedTransport
+from tests.support.scripted_server import Connection, ok, serving
 from tests.support.transport_fakes import no_tls
 
 TRIES = 2000
@@ -64,21 +65,21 @@ async def test_no_hostile_address_reaches_this_machine(seed, tmp_path):
 
     async def names(host: str, port: int):
         if not host.endswith(".example"):
-            return await resolve(host, port)
+            return await Resolver()(host, port)
         inside = rng.choice(INSIDE)
         return [rng.choice([inside, str(carried(int(IPv4Address(inside)), rng))])]
 
-    async def redirect(visit: Visit) -> None:
+    async def redirect(connection: Connection) -> None:
         status = rng.choice(["301 A", "302 B", "303 C", "307 D", "308 E"])
-        await visit.send(ok(b"", f"Location: {target}", status=status))
+        await connection.send(ok(b"", f"Location: {target}", status=status))
 
-    async def canary(visit: Visit) -> None:
-        await visit.send(ok(b"secret"))
+    async def canary(connection: Connection) -> None:
+        await connection.send(ok(b"secret"))
 
     async with serving(canary) as inner, serving(redirect) as outer:
         trusted = TrustedHosts.parse([outer.host])
-        way = GuardedTransport(trusted=trusted, resolve=names, tls=no_tls())
-        loader = Downloads(transport=way)
+        guarded = GuardedTransport(trusted=trusted, resolve=names, tls=no_tls())
+        loader = Downloads(transport=guarded)
         for _ in range(TRIES):
             host = rng.choice([spelled(rng.choice(INSIDE), rng), f"r{rng.random()}.example"])
             scheme = rng.choice(["https", "https", "http", "HTTP", "ftp"])

@@ -59,8 +59,11 @@ def test_trusted_entry_with_port_holds_for_that_port_only():
     assert not hosts.allow("localhost", 8080)
 
 
-def test_trusted_entry_without_port_holds_for_every_port():
-    assert TrustedHosts.parse(["LocalHost"]).allow("localhost.", 1234)
+def test_trusted_entry_without_port_holds_for_the_usual_ports_only():
+    hosts = TrustedHosts.parse(["LocalHost"])
+    assert hosts.allow("localhost.", 80)
+    assert hosts.allow("localhost", 443)
+    assert not hosts.allow("localhost", 9464)
 
 
 def test_trusted_address_of_version_6_is_read_in_brackets():

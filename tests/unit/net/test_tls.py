@@ -4,14 +4,16 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
 from bot.net.ip_rules import TrustedHosts
+from bot.net.tls import CertificatesUnreadable, tls_context
 from bot.net.transport import GuardedTransport
 from tests.support.scripted_server import ok
-from tests.support.transport_fakes import Names, Switchboard
+from tests.support.transport_fakes import LoopbackNetwork, ScriptedResolver
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
 
@@ -30,7 +32,7 @@ def certificate(tmp_path_factory):
     return key, cert
 
 
-async def get(url, certificate):
+async def get(url, certificate, *, is_known=True):
     """Ask a server on loopback, which every name leads to; return its answer and what it read."""
     key, cert = certificate
     read: list[bytes] = []
@@ -45,16 +47,16 @@ async def get(url, certificate):
     own.load_cert_chain(cert, key)
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
     async with server:
-        way = GuardedTransport(
+        guarded = GuardedTransport(
             trusted=TrustedHosts(),
-            resolve=Names(["93.184.216.34"]),
-            network=Switchboard(server.sockets[0].getsockname()[1]),
-            tls=ssl.create_default_context(cafile=str(cert)),
+            resolve=ScriptedResolver(["93.184.216.34"]),
+            network=LoopbackNetwork(server.sockets[0].getsockname()[1]),
+            tls=tls_context({"SSL_CERT_FILE": str(cert)} if is_known else {}),
         )
         timeouts = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
         request = httpx.Request("GET", url, extensions={"timeout": timeouts})
         try:
-            response = await way.handle_async_request(request)
+            response = await guarded.handle_async_request(request)
         except httpx.TransportError as exc:
             return exc, read
         try:
@@ -74,3 +76,23 @@ async def test_a_certificate_for_another_name_ends_the_connection_before_anythin
     answer, read = await get("https://other.example/a.wav", certificate)
     assert isinstance(answer, httpx.ConnectError)
     assert read == []
+
+
+async def test_a_company_s_certificate_is_named_with_the_setting_and_the_date(certificate):
+    error, read = await get("https://results.example/a.wav?sig=SECRET", certificate, is_known=False)
+    assert isinstance(error, httpx.ConnectError)
+    assert str(error).startswith("results.example: its certificate is not accepted (self")
+    assert "SSL_CERT_FILE" in str(error)
+    assert f"today is {datetime.now(UTC):%Y-%m-%d}" in str(error)
+    assert "SECRET" not in str(error)
+    assert read == []
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_unreadable_certificates_are_one_line_with_their_setting(content, tmp_path):
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(CertificatesUnreadable) as caught:
+        tls_context({"SSL_CERT_FILE": str(file)})
+    assert str(caught.value) == f"SSL_CERT_FILE: expected readable certificates in PEM at {file}"

@@ -217,3 +217,15 @@ async def test_source_name_takes_an_ending_only(shelf: Shelf) -> None:
         source = replace(a_job().request.source, filename=filename)
         job = replace(a_job(), request=replace(a_job().request, source=source))
         assert (await shelf.links.to_source(job)).url.endswith(f"/{served}")
+
+
+HUGE = "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since", "If-Range"])
+async def test_a_date_beyond_the_calendar_is_a_bad_request_and_no_traceback(
+    shelf: Shelf, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, _, _ = await shelf.get(shelf.link.url, **{name: HUGE})
+    assert status in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST)
+    assert caplog.text == ""

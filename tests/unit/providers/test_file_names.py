@@ -58,3 +58,8 @@ def test_dry_is_told_by_the_lack_of_reverb():
 
 def test_nothing_is_told_of_nothing():
     assert stems_by_name([]) == ()
+
+
+@pytest.mark.parametrize("url", ["https://[x", "", "https://xn--a.example/vocals.mp3", "vocals"])
+def test_what_is_no_address_says_no_stem(url):
+    assert stems_by_name([url, "https://cdn.example/drums.mp3"]) == (None, Stem.DRUMS)

@@ -25,7 +25,7 @@ from bot.providers.interface import Provider, ProviderContext
 from bot.providers.registry import GROUP, build
 from bot.ui.commands.choices import provider_choices, recipe_choices
 from tests.support.harness import Harness
-from tests.support.scripted_server import Server, Visit, ok, serving
+from tests.support.scripted_server import Connection, Server, ok, serving
 from tests.support.transport_fakes import no_tls
 
 ROOT = Path(__file__).parents[3]
@@ -90,11 +90,11 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(**settings: str) -> Provider:
-    way = GuardedTransport(trusted=TrustedHosts.parse(["127.0.0.1"]), tls=no_tls())
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
     context = ProviderContext(
         settings={"ATTIC_API_KEY": "k", **settings},
-        transport=way,
-        downloads=Downloads(transport=way),
+        transport=guarded,
+        downloads=Downloads(transport=guarded),
         clock=SystemClock(),
         max_result_bytes=1 << 20,
     )
@@ -102,20 +102,20 @@ def built(**settings: str) -> Provider:
     return provider
 
 
-async def service(visit: Visit) -> None:
+async def service(connection: Connection) -> None:
     """Attic itself: takes a song, and has its stems when asked."""
-    line, _, rest = visit.request.partition(b"\r\n")
+    line, _, rest = connection.request.partition(b"\r\n")
     if line.startswith(b"POST /tasks "):
         assert b"Authorization: Bearer k\r\n" in rest
-        await visit.send(ok(b'{"id": "t 1", "state": "working"}'))
+        await connection.send(ok(b'{"id": "t 1", "state": "working"}'))
     elif line.startswith(b"GET /tasks/t%201 "):
         host = re.search(rb"Host: (\S+)", rest)
         assert host is not None
         base = f"http://{host[1].decode()}/stems"
         stems = {name: f"{base}/{name}" for name in ("vocals", "instrumental")}
-        await visit.send(ok(json.dumps({"id": "t", "state": "done", "stems": stems}).encode()))
+        await connection.send(ok(json.dumps({"id": "t", "state": "done", "stems": stems}).encode()))
     else:
-        await visit.send(ok(b"sound"))
+        await connection.send(ok(b"sound"))
 
 
 @pytest.fixture
@@ -184,3 +184,46 @@ def test_the_bot_started_beside_it_shows_its_column(site: Path, tmp_path: Path) 
 def test_the_whole_of_it_is_shown_in_less_than_sixty_lines() -> None:
     _, _, section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Adding a provider\n")
     assert len(section.partition("\n## ")[0].splitlines()) < 60
+
+
+LOGS_ITS_KEY = """
+import logging
+from bot.cli.network import build_transport
+from bot.cli.provider_set import build_embedded, build_provider_set
+from bot.config import load_settings
+from bot.domain.clock import SystemClock
+from bot.log import configure
+from bot.net.downloads import Downloads
+
+settings = load_settings()
+configure(log_format="console", level="INFO", secrets=settings.secrets())
+transport = build_transport(settings)
+build_provider_set(
+    settings,
+    embedded=build_embedded(settings),
+    transport=transport,
+    downloads=Downloads(transport=transport),
+    clock=SystemClock(),
+)
+logging.getLogger("stemcord_attic").error("refused k-of-the-attic")
+"""
+
+
+def test_the_log_does_not_show_its_key(site: Path, tmp_path: Path) -> None:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
+        "STEMCORD_DATA_DIR": str(tmp_path),
+        "STEMCORD_PROVIDERS": "attic",
+        "ATTIC_API_KEY": "k-of-the-attic",
+    }
+    told = subprocess.run(
+        [sys.executable, "-c", LOGS_ITS_KEY],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "refused [redacted]" in told.stderr
+    assert "k-of-the-attic" not in told.stderr

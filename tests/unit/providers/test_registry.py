@@ -65,11 +65,11 @@ def offered(name: str, factory: str) -> EntryPoint:
 
 
 def context(**settings: str) -> ProviderContext:
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
     return ProviderContext(
         settings=settings,
-        transport=way,
-        downloads=Downloads(transport=way),
+        transport=guarded,
+        downloads=Downloads(transport=guarded),
         clock=SystemClock(),
         max_result_bytes=1000,
     )
@@ -174,10 +174,10 @@ async def test_a_base_address_set_by_the_owner_needs_no_other_trust():
 
 
 def test_a_client_made_for_one_address_trusts_no_other():
-    way = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
-    assert way.trusting("http://127.0.0.1:1") is not way
+    guarded = GuardedTransport(trusted=TrustedHosts(), tls=no_tls())
+    assert guarded.trusting("http://127.0.0.1:1") is not guarded
     with pytest.raises(httpx.InvalidURL):
-        way.trusting("http://127.0.0.1:port")
+        guarded.trusting("http://127.0.0.1:port")
 
 
 def test_every_secret_that_is_handed_out_is_reported_for_redaction():

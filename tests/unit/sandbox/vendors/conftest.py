@@ -13,7 +13,7 @@ from sandbox.server import Sandbox
 from sandbox.song import write_song
 from sandbox.vendors.audio_files import read_song
 from sandbox.vendors.separate import Samples
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.customers import (
     CUSTOMERS,
     AudioCleanerCustomer,
@@ -37,7 +37,7 @@ def sound_of(content: bytes, folder: Path) -> Samples:
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as running:
         for vendor in running.vendors.all:
-            vendor.conduct.latency_s = 0.0
+            vendor.behaviour.latency_s = 0.0
         yield running
 
 

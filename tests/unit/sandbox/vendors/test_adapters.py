@@ -153,7 +153,7 @@ async def test_refusals_and_faults_of_a_submit_are_told_apart(
 ) -> None:
     told = {}
     for mode in SUBMIT.keys() & vendor.modes:
-        vendor.conduct.change(mode)
+        vendor.behaviour.change(mode)
         with pytest.raises(ProviderError) as refused:
             await submitted(provider, song, tmp_path)
         told[mode] = type(refused.value)
@@ -163,7 +163,7 @@ async def test_refusals_and_faults_of_a_submit_are_told_apart(
 async def test_accepted_work_that_fails_has_failed_or_is_uncertain(
     provider: Provider, vendor: Vendor, song: str, tmp_path: Path
 ) -> None:
-    vendor.conduct.change(Mode.ACCEPT_THEN_FAIL)
+    vendor.behaviour.change(Mode.ACCEPT_THEN_FAIL)
     if provider.capabilities.is_synchronous:
         with pytest.raises(SubmitUncertain):
             await submitted(provider, song, tmp_path)
@@ -177,7 +177,7 @@ async def test_bad_results_are_refused_and_good_ones_taken_after(
 ) -> None:
     [first, *_] = await results(provider, song, tmp_path)
     for mode, expected in FETCH.items():
-        vendor.conduct.change(mode, times=1)
+        vendor.behaviour.change(mode, times=1)
         with pytest.raises(expected):
             await provider.fetch(first, tmp_path / "stem")
         assert not (tmp_path / "stem").exists()

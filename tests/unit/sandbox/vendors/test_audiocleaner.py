@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.conftest import uploaded
 from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, Json
 
@@ -57,7 +57,7 @@ async def test_create_answers_as_in_the_sample(
 async def test_refusal_is_the_sample_with_status_200(
     mode: Mode, sample: Json, vendors: Vendors, audiocleaner: AudioCleanerCustomer, song: str
 ) -> None:
-    vendors.audiocleaner.conduct.change(mode)
+    vendors.audiocleaner.behaviour.change(mode)
     answer = await audiocleaner.submit(song)
     assert (answer.status_code, answer.json()) == (200, sample)
     assert vendors.audiocleaner.accepted == 0
@@ -109,7 +109,7 @@ async def test_success_has_the_fields_of_the_sample(
 async def test_task_waits_before_it_succeeds(
     vendors: Vendors, audiocleaner: AudioCleanerCustomer, song: str
 ) -> None:
-    vendors.audiocleaner.conduct.latency_s = 60
+    vendors.audiocleaner.behaviour.latency_s = 60
     answer = await audiocleaner.ask(await audiocleaner.submit(song))
     assert answer.json()["data"]["status"] == "waiting"
     assert answer.json()["data"]["output"] == {}
@@ -166,12 +166,12 @@ async def test_song_that_is_no_audio_fails_its_task_unbilled(
 async def test_unknown_word_is_said_while_running_and_the_task_still_succeeds(
     vendors: Vendors, audiocleaner: AudioCleanerCustomer, song: str
 ) -> None:
-    vendors.audiocleaner.conduct.change(Mode.UNKNOWN_STATUS)
-    vendors.audiocleaner.conduct.latency_s = 0.1
+    vendors.audiocleaner.behaviour.change(Mode.UNKNOWN_STATUS)
+    vendors.audiocleaner.behaviour.latency_s = 0.1
     submitted = await audiocleaner.submit(song)
     first = await audiocleaner.ask(submitted)
     assert first.json()["data"]["status"] not in {"waiting", "success", "failed"}
-    task = vendors.audiocleaner.workshop.find(submitted.json()["data"]["job_id"])
+    task = vendors.audiocleaner.tasks.find(submitted.json()["data"]["job_id"])
     assert task is not None
     await task.ended.wait()
     assert (await audiocleaner.ask(submitted)).json()["data"]["status"] == "success"
@@ -180,6 +180,6 @@ async def test_unknown_word_is_said_while_running_and_the_task_still_succeeds(
 async def test_unknown_code_is_none_of_the_documented(
     vendors: Vendors, audiocleaner: AudioCleanerCustomer, song: str
 ) -> None:
-    vendors.audiocleaner.conduct.change(Mode.UNKNOWN_CODE)
+    vendors.audiocleaner.behaviour.change(Mode.UNKNOWN_CODE)
     code = (await audiocleaner.submit(song)).json()["code"]
     assert code not in {100000, 100100, 101008, *range(101002, 101007)}

@@ -45,7 +45,7 @@ async def test_each_song_is_billed_once_however_often_it_is_asked_after(
 
 
 async def test_refused_song_is_not_billed(vendor: Vendor, customer: Customer, song: str) -> None:
-    vendor.conduct.change(Mode.RATE_LIMIT)
+    vendor.behaviour.change(Mode.RATE_LIMIT)
     await customer.submit(song)
     assert vendor.account.minutes_billed == 0
 

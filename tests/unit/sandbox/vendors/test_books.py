@@ -9,7 +9,7 @@ from sandbox.bot_process import environment
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, FineVoiceCustomer
 
 
@@ -67,10 +67,10 @@ async def test_what_is_left_out_of_a_change_stays(ada: SandboxClient, vendors: V
     await ada.set_vendor("finevoice", mode="down", times=3, retry_after_s=9, named_files=False)
     books = await ada.set_vendor("finevoice", latency_s=1.5)
     assert (books["mode"], books["times"], books["latency_s"]) == ("down", 3, 1.5)
-    conduct = vendors.finevoice.conduct
-    assert (conduct.retry_after_s, conduct.latency_s) == (9, 1.5)
+    behaviour = vendors.finevoice.behaviour
+    assert (behaviour.retry_after_s, behaviour.latency_s) == (9, 1.5)
     await ada.set_vendor("finevoice", latency_s=None, retry_after_s=None)
-    assert (conduct.retry_after_s, conduct.latency_s) == (None, 1.5)
+    assert (behaviour.retry_after_s, behaviour.latency_s) == (None, 1.5)
     assert vendors.finevoice.named_files is False
 
 
@@ -79,8 +79,11 @@ async def test_vendors_of_its_own_settings(ada: SandboxClient, vendors: Vendors)
     await ada.set_vendor("audiocleaner", extra_stems=False, links_live_s=60)
     await ada.set_vendor("soundverse", audio_format="wav", drip_s=0.1)
     assert vendors.finevoice.at_once
-    assert (vendors.audiocleaner.extra_stems, vendors.audiocleaner.shelf.lifetime_s) == (False, 60)
-    assert (vendors.soundverse.audio_format, vendors.soundverse.conduct.drip_s) == ("wav", 0.1)
+    assert (vendors.audiocleaner.extra_stems, vendors.audiocleaner.result_files.lifetime_s) == (
+        False,
+        60,
+    )
+    assert (vendors.soundverse.audio_format, vendors.soundverse.behaviour.drip_s) == ("wav", 0.1)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ async def test_impossible_change_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(SandboxRefused, match=f"^{why}"):
         await ada.set_vendor(name, **settings)
-    assert [vendor.conduct.mode for vendor in vendors.all] == [Mode.OK] * 3
+    assert [vendor.behaviour.mode for vendor in vendors.all] == [Mode.OK] * 3
 
 
 async def test_requests_to_vendors_are_not_in_discords_log(

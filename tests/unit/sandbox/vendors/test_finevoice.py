@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.conftest import uploaded
 from tests.unit.sandbox.vendors.customers import FineVoiceCustomer
 
@@ -30,7 +30,7 @@ NAMES = {
 async def test_task_is_accepted_with_an_id_and_runs(
     vendors: Vendors, finevoice: FineVoiceCustomer, song: str
 ) -> None:
-    vendors.finevoice.conduct.latency_s = 60
+    vendors.finevoice.behaviour.latency_s = 60
     answer = await finevoice.submit(song)
     assert answer.status_code == 200
     assert answer.json()["status"] == 202
@@ -135,6 +135,6 @@ async def test_every_answer_has_documented_fields_of_their_types(
 async def test_unknown_status_is_neither_done_nor_in_progress(
     vendors: Vendors, finevoice: FineVoiceCustomer, song: str
 ) -> None:
-    vendors.finevoice.conduct.change(Mode.UNKNOWN_STATUS)
-    vendors.finevoice.conduct.latency_s = 60
+    vendors.finevoice.behaviour.change(Mode.UNKNOWN_STATUS)
+    vendors.finevoice.behaviour.latency_s = 60
     assert (await finevoice.submit(song)).json()["status"] not in {200, 202}

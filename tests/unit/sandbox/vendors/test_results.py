@@ -9,8 +9,8 @@ import pytest
 from sandbox.client import SandboxClient
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.street import Vendors
 from sandbox.vendors.vendor import Vendor
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.conftest import SONG_S, sound_of
 from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, Customer
 
@@ -64,7 +64,7 @@ async def test_part_of_a_result_can_be_read(http: httpx.AsyncClient, link: str) 
 async def test_links_are_dead_at_first_and_good_when_asked_again(
     vendors: Vendors, audiocleaner: AudioCleanerCustomer, http: httpx.AsyncClient, song: str
 ) -> None:
-    vendors.audiocleaner.conduct.change(Mode.EXPIRED_LINKS)
+    vendors.audiocleaner.behaviour.change(Mode.EXPIRED_LINKS)
     submitted = await audiocleaner.submit(song)
     first = audiocleaner.links(await audiocleaner.finished(submitted))
     again = audiocleaner.links(await audiocleaner.ask(submitted))
@@ -75,7 +75,7 @@ async def test_links_are_dead_at_first_and_good_when_asked_again(
 async def test_truncated_result_breaks_off_once_if_set_so(
     vendor: Vendor, http: httpx.AsyncClient, link: str
 ) -> None:
-    vendor.conduct.change(Mode.TRUNCATED_RESULT, times=1)
+    vendor.behaviour.change(Mode.TRUNCATED_RESULT, times=1)
     async with http.stream("GET", link) as answer:
         declared = int(answer.headers["Content-Length"])
         with pytest.raises(httpx.RemoteProtocolError):
@@ -87,7 +87,7 @@ async def test_truncated_result_breaks_off_once_if_set_so(
 async def test_wrong_content_type_comes_with_the_right_bytes(
     vendor: Vendor, http: httpx.AsyncClient, link: str
 ) -> None:
-    vendor.conduct.change(Mode.WRONG_CONTENT_TYPE)
+    vendor.behaviour.change(Mode.WRONG_CONTENT_TYPE)
     answer = await http.get(link)
     assert answer.headers["Content-Type"] == "text/html"
     assert answer.content.startswith(b"RIFF")
@@ -96,7 +96,7 @@ async def test_wrong_content_type_comes_with_the_right_bytes(
 async def test_oversize_result_declares_no_length_and_goes_on(
     vendor: Vendor, http: httpx.AsyncClient, link: str
 ) -> None:
-    vendor.conduct.change(Mode.OVERSIZE_RESULT)
+    vendor.behaviour.change(Mode.OVERSIZE_RESULT)
     received = 0
     async with http.stream("GET", link) as answer:
         assert "Content-Length" not in answer.headers
@@ -110,7 +110,7 @@ async def test_oversize_result_declares_no_length_and_goes_on(
 async def test_gzip_bomb_is_small_on_the_wire_and_large_unpacked(
     vendor: Vendor, http: httpx.AsyncClient, link: str
 ) -> None:
-    vendor.conduct.change(Mode.GZIP_BOMB)
+    vendor.behaviour.change(Mode.GZIP_BOMB)
     unpacked = 0
     async with http.stream("GET", link) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
@@ -124,7 +124,7 @@ async def test_gzip_bomb_is_small_on_the_wire_and_large_unpacked(
 async def test_redirect_goes_to_a_host_that_was_never_named_and_tells_who_follows(
     vendor: Vendor, http: httpx.AsyncClient, link: str, sandbox: Sandbox
 ) -> None:
-    vendor.conduct.change(Mode.REDIRECT_PRIVATE)
+    vendor.behaviour.change(Mode.REDIRECT_PRIVATE)
     answer = await http.get(link)
     assert answer.status_code == 302
     target = httpx.URL(answer.headers["Location"])
@@ -148,7 +148,7 @@ async def test_song_elsewhere_than_on_this_machine_is_not_fetched(
     submitted = await audiocleaner.submit("https://songs.example/a.mp3")
     answer = await audiocleaner.finished(submitted)
     assert answer.json()["data"]["status"] == "failed"
-    task = vendor.workshop.find(submitted.json()["data"]["job_id"])
+    task = vendor.tasks.find(submitted.json()["data"]["job_id"])
     assert task is not None
     assert task.reason == "a stand-in fetches from this machine only"
 
@@ -161,7 +161,7 @@ async def test_files_of_old_tasks_are_deleted(
     song: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sandbox.vendors.workshop.KEPT_TASKS", 1)
+    monkeypatch.setattr("sandbox.vendors.task_runner.KEPT_TASKS", 1)
     await audiocleaner.results(song)
     await audiocleaner.submit(song)
     assert (await http.get(link)).status_code == 404

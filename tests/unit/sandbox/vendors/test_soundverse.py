@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.street import Vendors
+from sandbox.vendors.vendor_set import Vendors
 from tests.unit.sandbox.vendors.conftest import uploaded
 from tests.unit.sandbox.vendors.customers import SoundverseCustomer
 
@@ -52,7 +52,7 @@ async def test_results_come_in_the_format_that_is_set(
 async def test_answer_takes_as_long_as_the_work(
     vendors: Vendors, soundverse: SoundverseCustomer, song: str
 ) -> None:
-    vendors.soundverse.conduct.latency_s = 0.3
+    vendors.soundverse.behaviour.latency_s = 0.3
     began = time.monotonic()
     await soundverse.submit(song)
     assert time.monotonic() - began >= 0.3
@@ -68,7 +68,7 @@ async def test_answer_takes_as_long_as_the_work(
 async def test_refusal_is_the_sample(
     mode: Mode, message: str, vendors: Vendors, soundverse: SoundverseCustomer, song: str
 ) -> None:
-    vendors.soundverse.conduct.change(mode)
+    vendors.soundverse.behaviour.change(mode)
     answer = await soundverse.submit(song)
     assert answer.json() == {"success": False, "message": message}
     assert vendors.soundverse.accepted == 0
@@ -108,7 +108,7 @@ async def test_unknown_kind_of_separation_is_404(soundverse: SoundverseCustomer,
 async def test_work_goes_on_and_is_billed_when_the_customer_hangs_up(
     vendors: Vendors, soundverse: SoundverseCustomer, song: str
 ) -> None:
-    vendors.soundverse.conduct.latency_s = 0.2
+    vendors.soundverse.behaviour.latency_s = 0.2
     soundverse.http.timeout = httpx.Timeout(0.05)
     with pytest.raises(httpx.ReadTimeout):
         await soundverse.submit(song)

@@ -1,4 +1,4 @@
-"""How a vendor behaves just now: settable while it runs, by tests and from the page."""
+"""How a vendor behaves just now; tests and the page change it while it runs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from sandbox.vendors.modes import POINT, Mode, Point
 
 
 @dataclass(slots=True, kw_only=True)
-class Conduct:
-    """The mode in force and how long things take; `times` of none means until changed."""
+class Behaviour:
+    """The mode in force and its delays; `times` None keeps the mode until it is changed."""
 
     latency_s: float
     mode: Mode = Mode.OK
@@ -18,7 +18,7 @@ class Conduct:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def change(self, mode: Mode, times: int | None = None) -> None:
-        """Put a mode in force; whoever hangs in the one before is let go."""
+        """Put a mode in force; requests that hang in the one before are released."""
         self.mode = mode
         self.times = times
         self._changed.set()
@@ -36,5 +36,5 @@ class Conduct:
         return mode
 
     async def wait_for_change(self) -> None:
-        """Hang until somebody changes the mode."""
+        """Hang until the mode changes."""
         await self._changed.wait()

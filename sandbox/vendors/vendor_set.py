@@ -1,4 +1,4 @@
-"""All vendors side by side, and the part of the control API that changes them."""
+"""All vendors, and the part of the control API that changes them."""
 
 from pathlib import Path
 
@@ -37,14 +37,14 @@ class Vendors:
             {
                 "name": vendor.name,
                 "title": vendor.title,
-                "mode": vendor.conduct.mode,
+                "mode": vendor.behaviour.mode,
                 "modes": {mode: SENTENCE[mode] for mode in Mode if mode in vendor.modes},
             }
             for vendor in self.all
         ]
 
     async def close(self) -> None:
-        """Let go of whoever waits, and drop all work."""
+        """Release hanging requests and drop all work."""
         for vendor in self.all:
             await vendor.close()
 
@@ -61,11 +61,11 @@ class VendorControl:
         return [web.get("/vendors", self.show), web.post("/vendors/{name}", self.change)]
 
     async def show(self, request: web.Request) -> web.Response:
-        """Answer with every vendor's books, by name."""
+        """Answer with every vendor's records, by name."""
         return web.json_response({vendor.name: vendor.shown() for vendor in self._vendors.all})
 
     async def change(self, request: web.Request) -> web.Response:
-        """Change how a vendor behaves, and answer with its books."""
+        """Change how a vendor behaves, and answer with its records."""
         vendor = self._vendors.find(request.match_info["name"])
         if vendor is None:
             raise ValueError("There is no such vendor.")

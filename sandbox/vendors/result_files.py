@@ -1,4 +1,4 @@
-"""A vendor's storage: results at signed addresses that expire, honest or not by its mode."""
+"""A vendor's storage: results at signed addresses that expire, sent as its mode says."""
 
 import asyncio
 import hashlib
@@ -22,7 +22,7 @@ _ENDLESS_MIB: Final = 4096
 _BOMB_MIB: Final = 1024
 
 
-class Shelf:
+class ResultFiles:
     """Files below one folder, `<task>/<name>` each."""
 
     def __init__(self, *, folder: Path, clock: SandboxClock) -> None:
@@ -31,13 +31,13 @@ class Shelf:
         self._clock = clock
         self._key = secrets.token_bytes(32)
 
-    def room(self, task_id: str) -> Path:
+    def make_folder(self, task_id: str) -> Path:
         """Return a new folder for one task's files."""
         folder = self._folder / task_id
         folder.mkdir(parents=True)
         return folder
 
-    def clear(self, task_id: str) -> None:
+    def remove(self, task_id: str) -> None:
         """Delete a task's files; their addresses answer 404 from now on."""
         shutil.rmtree(self._folder / task_id, ignore_errors=True)
 
@@ -99,7 +99,7 @@ async def _stream(
         async for piece in content:
             await response.write(piece)
     except ConnectionError:
-        return response  # The receiver has had enough, as it should.
+        return response  # The receiver hung up, as it should.
     await response.write_eof()
     return response
 

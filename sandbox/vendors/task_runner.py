@@ -1,4 +1,4 @@
-"""Where a vendor's tasks are worked on: fetch, separate, name the results, bill."""
+"""Runs a vendor's tasks: fetch, separate, name the results, bill."""
 
 import asyncio
 import threading
@@ -9,9 +9,9 @@ from typing import Final
 
 from sandbox.vendors.account import Account
 from sandbox.vendors.audio_files import UnreadableSong
-from sandbox.vendors.conduct import Conduct
+from sandbox.vendors.behaviour import Behaviour
 from sandbox.vendors.modes import Mode
-from sandbox.vendors.shelf import Shelf
+from sandbox.vendors.result_files import ResultFiles
 from sandbox.vendors.source import SongOutOfReach, fetch_song
 from sandbox.vendors.splitting import Abandoned, Split, split
 from sandbox.vendors.task import Task, TaskState
@@ -20,7 +20,7 @@ KEPT_TASKS: Final = 50
 _UNFINISHED: Final = "the work failed"
 
 
-class Workshop:
+class TaskRunner:
     """Keeps the latest tasks; `file_name` says how a vendor calls a stem's file.
 
     Where there is an `archive_name`, all stems are packed into one file as well.
@@ -29,15 +29,15 @@ class Workshop:
     def __init__(
         self,
         *,
-        shelf: Shelf,
+        result_files: ResultFiles,
         account: Account,
-        conduct: Conduct,
+        behaviour: Behaviour,
         file_name: Callable[[Task, str], str],
         archive_name: Callable[[Task], str | None],
     ) -> None:
-        self._shelf = shelf
+        self._results = result_files
         self._account = account
-        self._conduct = conduct
+        self._behaviour = behaviour
         self._file_name = file_name
         self._archive_name = archive_name
         self._tasks: dict[str, Task] = {}
@@ -54,7 +54,7 @@ class Workshop:
         return self._tasks.get(task_id)
 
     def begin(self, task: Task) -> None:
-        """Work on a task from now on, whoever waits for it or not."""
+        """Start working on a task, whether or not a request waits for it."""
         self._tasks[task.id] = task
         working = asyncio.create_task(self._work(task))
         self._running.add(working)
@@ -63,7 +63,7 @@ class Workshop:
         ended = [each for each in self._tasks.values() if each.state is not TaskState.RUNNING]
         for old in ended[:-KEPT_TASKS]:
             del self._tasks[old.id]
-            self._shelf.clear(old.id)
+            self._results.remove(old.id)
 
     async def close(self) -> None:
         """Drop everything; threads end at their next piece."""
@@ -78,7 +78,7 @@ class Workshop:
     async def _work(self, task: Task) -> None:
         if task.mode is Mode.NEVER_FINISHES:
             return
-        latency_s = self._conduct.latency_s
+        latency_s = self._behaviour.latency_s
         if task.mode is Mode.ACCEPT_THEN_FAIL:
             await asyncio.sleep(latency_s)
             task.failed(_UNFINISHED)
@@ -91,10 +91,10 @@ class Workshop:
         if self._account.charge(made.duration_s):
             task.done({name: path.name for name, path in made.files.items()})
         else:
-            task.failed("the credit does not suffice for this song")
+            task.failed("the credit is too small for this song")
 
     async def _make(self, task: Task) -> Split:
-        folder = self._shelf.room(task.id)
+        folder = self._results.make_folder(task.id)
         song = folder / "source"
         await fetch_song(task.song, song)
         try:
@@ -117,7 +117,7 @@ class Workshop:
 
 
 def _settle(task: Task, working: asyncio.Task[None]) -> None:
-    """Let nobody wait for work that ended by a fault of the stand-in; asyncio reports it."""
+    """Fail a task whose work ended by a fault of the stand-in; asyncio reports the fault."""
     fault = None if working.cancelled() else working.exception()
     if fault is not None:
         task.failed("the stand-in has a fault")

@@ -1,0 +1,51 @@
+"""Reading web addresses that others chose; each way in which one can be wrong is one error."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.domain.errors import SplitError
+
+_NAME: Final = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
+_IPV6: Final = re.compile(r"(?=.*:)[0-9a-f:.]+", re.ASCII)
+# RFC 3986 without what ends or starts a Markdown link, and without a user before the host.
+_SHOWN: Final = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.~:/?#@!$&'*+,;=%-]*)?", re.ASCII)
+
+
+class InvalidAddress(SplitError):
+    """Not a web address with a host."""
+
+
+def parse_address(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
+    """Return an absolute address; a relative one counts from `base`. Raises InvalidAddress."""
+    try:
+        _ = urlsplit(text).port  # stricter about brackets and ports
+        url = httpx.URL(text) if base is None else base.join(text)
+        name = url.host  # decodes an internationalised name
+    except (httpx.InvalidURL, ValueError):
+        raise InvalidAddress("not an address") from None
+    if not name or not is_host(url.raw_host.decode("ascii")):
+        raise InvalidAddress("an address without a valid host")
+    return url
+
+
+def is_host(name: str) -> bool:
+    """Whether a name can be looked up and named in a TLS handshake; addresses are names too."""
+    return _NAME.fullmatch(name.lower()) is not None or _IPV6.fullmatch(name.lower()) is not None
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host is an IP address in its usual spelling, and not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_showable(url: str) -> bool:
+    """Whether an address can stand in a Markdown link: https, no user, no character to escape."""
+    return _SHOWN.fullmatch(url) is not None

@@ -1,0 +1,38 @@
+"""Looking names up, on threads of its own: a name server that is down must stop nothing else."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from bot.net.addresses import is_literal
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""From host and port to IP addresses, best first. Raises OSError or UnicodeError."""
+
+Lookup = Callable[..., Sequence[tuple[Any, Any, Any, Any, Any]]]
+"""`socket.getaddrinfo`, or what stands in for it."""
+
+THREADS: Final = 16
+
+
+class Resolver:
+    """Asks the system's resolver, which also reads addresses in all their spellings."""
+
+    def __init__(self, *, lookup: Lookup = socket.getaddrinfo, threads: int = THREADS) -> None:
+        """Its threads start as they are needed; a lookup that hangs keeps one."""
+        self._lookup = lookup
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lookup")
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses of a host. Raises OSError or UnicodeError."""
+        if is_literal(host):
+            return [host]
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._executor, self._look_up, host, port)
+        return list(dict.fromkeys(found))
+
+    def _look_up(self, host: str, port: int) -> list[str]:
+        found = self._lookup(host, port, type=socket.SOCK_STREAM)
+        return [str(sockaddr[0]) for *_, sockaddr in found]

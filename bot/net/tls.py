@@ -1,0 +1,38 @@
+"""Which certificates are trusted: those that come with certifi, or the operator's own."""
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import httpx
+
+CA_FILE = "SSL_CERT_FILE"
+CA_DIR = "SSL_CERT_DIR"
+
+
+class CertificatesUnreadable(Exception):
+    """A setting does not lead to certificates; the text is a sentence for the operator."""
+
+
+def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
+    """Return a context that trusts what `SSL_CERT_FILE` or `SSL_CERT_DIR` name, as OpenSSL reads
+    them, else the usual authorities. Raises CertificatesUnreadable.
+    """
+    file, folder = settings.get(CA_FILE) or None, settings.get(CA_DIR) or None
+    if file is None and folder is None:
+        return httpx.create_ssl_context(trust_env=False)
+    try:
+        return ssl.create_default_context(cafile=file, capath=folder)
+    except (OSError, ssl.SSLError) as exc:
+        setting, path = (CA_FILE, file) if file is not None else (CA_DIR, folder)
+        raise CertificatesUnreadable(
+            f"{setting}: expected readable certificates in PEM at {path}"
+        ) from exc
+
+
+def explain(error: ssl.SSLCertVerificationError) -> str:
+    """Say why a certificate was not accepted, and what an operator can do about it."""
+    return (
+        f"its certificate is not accepted ({error.verify_message}); a company's own authority "
+        f"goes into {CA_FILE}, and today is {datetime.now(UTC):%Y-%m-%d} on this machine"
+    )
