@@ -1,6 +1,7 @@
 """What tests of child processes look at: who is alive, and what is open (Linux)."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -46,7 +47,8 @@ def children(of="self"):
     """Return the ids of a process's children, from all its threads."""
     found = set()
     for task in Path(f"/proc/{of}/task").iterdir():
-        found |= {int(pid) for pid in (task / "children").read_text().split()}
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
     return found
 
 

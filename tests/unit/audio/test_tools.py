@@ -58,7 +58,7 @@ async def program():
         await tools.aclose()
 
 
-NORMALLY = "from bot.audio import child, wire; print(child.answer(wire.read_task(task)).decode())"
+NORMALLY = "from bot.audio import wire; from bot.audio.child import __main__ as child; print(child.answer(wire.read_task(task)).decode())"
 """What a child does otherwise."""
 
 
@@ -178,7 +178,7 @@ async def test_a_forked_child_is_limited_and_confined(tmp_path, program, act, er
     (tmp_path / "secret").write_text("s3cret")
     (tmp_path / "song").mkdir()
     tools = program(
-        f"from bot.audio import child\nsecret = {str(tmp_path / 'secret')!r}\n"
+        f"from bot.audio.child import __main__ as child\nsecret = {str(tmp_path / 'secret')!r}\n"
         f"child.answer = lambda task: {act}\nchild._perform_confined(task)"
     )
     with pytest.raises(AudioFailed):
@@ -269,7 +269,7 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
 def forged(**changes):
     """Return the program of a child that writes a second of sound and tells something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
-            "truncated": False} | changes  # fmt: skip
+            "ends_early": False} | changes  # fmt: skip
     into = "import json; into = json.loads(task)['fields']['into']\n"
     write = f"{into}open(into, 'wb').write(bytes(352800))"
     return f"{write}\nprint({json.dumps({'answer': told})!r})"

@@ -248,10 +248,10 @@ async def test_a_server_finds_the_code_from_any_directory_and_loads_nothing_from
 async def test_server_and_children_die_with_the_bot(tmp_path):
     code = (
         "import asyncio\n"
-        "from bot.audio import process\n"
+        "from bot.processes import spawn\n"
         "from bot.processes.fork_client import ForkServer\n"
-        "from tests.audio.processes import forking\n"
-        f"forks = ForkServer(forking({HANG!r}), environment=process.environment())\n"
+        "from tests.support.processes import forking\n"
+        f"forks = ForkServer(forking({HANG!r}), environment=spawn.environment())\n"
         f"asyncio.run(forks.run({str(tmp_path / 'pid')!r}, wall_s=60))\n"
     )
     bot = await asyncio.create_subprocess_exec(*python(code), env=spawn.environment())
