@@ -1,22 +1,26 @@
 """Measures whole jobs: one `/split` in the sandbox from the command to the stems in the reply.
 
-    python -m bench.job [--minutes 4 20] [--song my.mp3]
+    python -m bench.job [--minutes 4 20] [--song my.mp3] [--runs 3]
 
-Times include the download, decoding, separation, both encodings and the upload. Peak memory is
-read from the kernel's own figures for the bot and for its engine worker.
+Times include the download, decoding, separation, both encodings and the upload. CPU time and peak
+memory are the kernel's own figures for the bot and its child processes (bench/meter.py). CPU time
+hardly depends on what else the machine does; wall time does, and is best divided by CPU time.
 """
 
 import argparse
 import asyncio
+import os
 import tempfile
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import av
 from rich.console import Console
 from rich.table import Table
 
+from bench.meter import Cost, Meter, Part
 from sandbox.bot_process import BotProcess
 from sandbox.client import SandboxClient
 from sandbox.demo import until_registered
@@ -28,17 +32,44 @@ WITHIN_S = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One job's measure."""
+    """One job's measure, or the median of several."""
 
     minutes: float
     wall_s: float
+    cpu_s: float
     bot_mib: float
     worker_mib: float
+    costs: Mapping[Part, Cost]
 
     @property
     def share(self) -> float:
         """Wall time over the song's length."""
         return self.wall_s / (self.minutes * 60)
+
+    @property
+    def spread(self) -> float:
+        """Wall time over what it would be if every core had worked all the time."""
+        return self.wall_s * (os.cpu_count() or 1) / self.cpu_s
+
+
+def middle(runs: Sequence[Run]) -> Run:
+    """Return the medians of several runs with one song."""
+    parts = [part for part in Part if any(part in run.costs for run in runs)]
+    none = Cost(0.0, 0.0)
+    return Run(
+        minutes=runs[0].minutes,
+        wall_s=median(run.wall_s for run in runs),
+        cpu_s=median(run.cpu_s for run in runs),
+        bot_mib=median(run.bot_mib for run in runs),
+        worker_mib=median(run.worker_mib for run in runs),
+        costs={
+            part: Cost(
+                median(run.costs.get(part, none).cpu_s for run in runs),
+                median(run.costs.get(part, none).wall_s for run in runs),
+            )
+            for part in parts
+        },
+    )
 
 
 async def measure(minutes: float, song: Path | None, scratch: Path) -> Run:
@@ -54,20 +85,20 @@ async def measure(minutes: float, song: Path | None, scratch: Path) -> Run:
     ):
         await until_registered(ada)
         upload = await ada.upload(source)
-        worker = asyncio.create_task(_worker_peak_mib(bot.pid))
-        begun = time.perf_counter()
-        answer = await ada.command("split", file={"upload": upload}, stems="karaoke")
-        await ada.wait_for(
-            lambda message: message["id"] == answer["message_id"] and message["attachments"],
-            timeout_s=WITHIN_S,
-        )
-        wall_s = time.perf_counter() - begun
-        return Run(
-            minutes=minutes,
-            wall_s=wall_s,
-            bot_mib=_peak_mib(bot.pid),
-            worker_mib=await worker,
-        )
+        async with Meter(bot.pid) as meter:
+            answer = await ada.command("split", file={"upload": upload}, stems="karaoke")
+            await ada.wait_for(
+                lambda message: message["id"] == answer["message_id"] and message["attachments"],
+                timeout_s=WITHIN_S,
+            )
+    return Run(
+        minutes=minutes,
+        wall_s=meter.wall_s,
+        cpu_s=meter.cpu_s,
+        bot_mib=meter.bot_mib,
+        worker_mib=meter.worker_mib,
+        costs=meter.costs(),
+    )
 
 
 def mp3_of(song: Path, into: Path, minutes: float) -> Path:
@@ -89,61 +120,50 @@ def mp3_of(song: Path, into: Path, minutes: float) -> Path:
     return into
 
 
-async def _worker_peak_mib(bot_pid: int) -> float:
-    """Return the engine worker's peak: asked until it has worked, for it may end by itself."""
-    peak = 0.0
-    idle_since = time.monotonic()
-    while time.monotonic() - idle_since < 1.0:
-        found = [pid for pid in _children(bot_pid) if "bot.engine.worker" in _command(pid)]
-        peak_now = max((_peak_mib(pid) for pid in found), default=0.0)
-        if peak_now > peak or not peak:
-            peak, idle_since = max(peak, peak_now), time.monotonic()
-        await asyncio.sleep(0.2)
-    return peak
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    except OSError:
-        return []
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
-
-
-def _peak_mib(pid: int) -> float:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
-async def main() -> None:
-    """Measure each length and print a table."""
-    parser = argparse.ArgumentParser(prog="bench.job", description=__doc__)
-    parser.add_argument("--minutes", nargs="*", type=float, default=[4.0, 20.0])
-    parser.add_argument("--song", type=Path, help="repeated to the length; one is made if left out")
-    arguments = parser.parse_args()
-    table = Table("song, min", "job, s", "share of length", "bot, MiB", "worker, MiB")
-    for minutes in arguments.minutes:
-        with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
-            run = await measure(minutes, arguments.song, Path(folder))
+def table_of_jobs(runs: Sequence[Run]) -> Table:
+    """Show a row a length."""
+    table = Table(
+        *("song, min", "job, s", "share of length", "CPU, s", "wall x cores / CPU"),
+        *("bot, MiB", "worker, MiB"),
+    )
+    for run in runs:
         table.add_row(
             f"{run.minutes:g}",
             f"{run.wall_s:.1f}",
             f"{run.share:.3f}",
+            f"{run.cpu_s:.1f}",
+            f"{run.spread:.2f}",
             f"{run.bot_mib:.0f}",
             f"{run.worker_mib:.0f}",
         )
-    Console().print(table)
+    return table
+
+
+def table_of_steps(run: Run) -> Table:
+    """Show a row a step."""
+    table = Table("step", "CPU, s", "wall, s", title=f"{run.minutes:g} min, step by step")
+    for part, cost in run.costs.items():
+        table.add_row(part, f"{cost.cpu_s:.2f}", f"{cost.wall_s:.1f}")
+    return table
+
+
+async def main() -> None:
+    """Measure each length and print tables."""
+    parser = argparse.ArgumentParser(prog="bench.job", description=__doc__)
+    parser.add_argument("--minutes", nargs="*", type=float, default=[4.0, 20.0])
+    parser.add_argument("--song", type=Path, help="repeated to the length; one is made if left out")
+    parser.add_argument("--runs", type=int, default=1, help="of each length; medians are shown")
+    arguments = parser.parse_args()
+    console = Console()
+    medians = []
+    for minutes in arguments.minutes:
+        runs = []
+        for _ in range(arguments.runs):
+            with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
+                runs.append(await measure(minutes, arguments.song, Path(folder)))
+        medians.append(middle(runs))
+        console.print(table_of_steps(medians[-1]))
+    console.print(table_of_jobs(medians))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.accounts.guild_rules import GuildAdmission
 from bot.audio.tools import AudioTools
+from bot.concurrency import both
 from bot.delivery.encoder import (
     ALL_FILES_BYTES,
     DeliveryEncoder,
@@ -81,12 +82,15 @@ class DeliveryBuilder:
             messages=messages,
             elsewhere=await self._elsewhere.of(job),
         )
-        packed = await self._packer.pack(job, masters, into, where.linked, terms)
+        packed, picture = await both(
+            self._packer.pack(job, masters, into, where.linked, terms),
+            self._draw(masters, into / PICTURE),
+        )
         return Delivery(
             files=packed.files,
             more=packed.more,
             links=packed.links,
-            picture=await self._draw(masters, into / PICTURE),
+            picture=picture,
             audio_format=packed.audio_format,
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
             usage=usage,

@@ -1,4 +1,4 @@
-"""Runs an ONNX graph on the CPU, tuned to leave memory alone rather than for the last percent."""
+"""Runs an ONNX graph on the CPU, tuned for CPU time and memory rather than for the clock."""
 
 import os
 from collections.abc import Mapping
@@ -17,11 +17,13 @@ import onnxruntime
 class Network:
     """One loaded graph."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, keeps_memory: bool = False) -> None:
+        """Load a graph; one that keeps its memory does not ask the system for it in every run."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Both keep the largest block's memory for ever; without them the peak halves at no cost.
-        options.enable_cpu_mem_arena = False
+        # Threads that spin while they wait cost a quarter of a run's CPU time and save none.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = keeps_memory
         options.enable_mem_pattern = False
         options.log_severity_level = 3
         # The runtime's errors have no base of their own.

@@ -58,17 +58,16 @@ class Spool:
         samples = np.zeros((stop - start, CHANNELS), _FORMAT)
         first, last = max(start, 0), min(stop, self.frames)
         if first < last:
-            self._file.seek(first * FRAME_BYTES)
-            self._fill(samples[first - start : last - start])
+            self._fill(samples[first - start : last - start], at=first * FRAME_BYTES)
         return np.ascontiguousarray(samples.T)
 
-    def _fill(self, samples: NDArray[np.float32]) -> None:
+    def _fill(self, samples: NDArray[np.float32], *, at: int) -> None:
         view = samples.data.cast("B")
         while view:
-            count = self._file.readinto(view)
+            count = os.preadv(self._file.fileno(), [view], at)
             if not count:
                 raise SpoolMismatch("a spool was cut short while being read")
-            view = view[count:]
+            view, at = view[count:], at + count
 
 
 class SpoolWriter:

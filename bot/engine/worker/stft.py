@@ -21,7 +21,8 @@ Spectra = NDArray[np.complex64]
 """Transformed audio as (..., columns, BINS)."""
 
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(COLUMN) / COLUMN)).astype(np.float32)
-_GAIN = np.float32(np.sum(_WINDOW**2) / HOP)
+_SYNTHESIS_WINDOW = _WINDOW * (HOP / np.sum(_WINDOW**2))
+"""Undoes what the two windows of OVERLAP columns add up to."""
 
 
 def column_count(frames: int) -> int:
@@ -55,7 +56,8 @@ class Resynthesis:
 
     def add(self, spectra: Spectra) -> tuple[int, Samples]:
         """Add the next columns; return the samples that they complete and where those start."""
-        pieces: Samples = fft.irfft(spectra, n=COLUMN, axis=-1, workers=self._threads) * _WINDOW
+        pieces: Samples = fft.irfft(spectra, n=COLUMN, axis=-1, workers=self._threads)
+        pieces *= _SYNTHESIS_WINDOW
         lead, count = pieces.shape[:-2], pieces.shape[-2]
         pieces = pieces.reshape(*lead, count, OVERLAP, HOP)
         summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
@@ -63,9 +65,7 @@ class Resynthesis:
             summed[..., step : step + count, :] += pieces[..., step, :]
         summed[..., : OVERLAP - 1, :] += self._carry
         self._carry = summed[..., count:, :].copy()
-        finished = summed[..., :count, :].reshape(*lead, count * HOP)
-        finished /= _GAIN
-        return self._cut(finished)
+        return self._cut(summed[..., :count, :].reshape(*lead, count * HOP))
 
     def _cut(self, finished: Samples) -> tuple[int, Samples]:
         """Take off what lies before the song's first frame or after its last."""

@@ -58,7 +58,10 @@ async def program():
         await tools.aclose()
 
 
-NORMALLY = "from bot.audio import wire; from bot.audio.child import __main__ as child; print(child.answer(wire.read_task(task)).decode())"
+NORMALLY = (
+    "from bot.audio import wire; from bot.audio.child import __main__ as child;"
+    " print(child.answer(wire.read_task(task)).decode())"
+)
 """What a child does otherwise."""
 
 

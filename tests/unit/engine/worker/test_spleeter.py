@@ -17,7 +17,7 @@ EDGES = [0, 1, 4095, 4096, (BLOCK - 3) * HOP, (BLOCK - 3) * HOP + 1, (BLOCK + ST
 def spleeter(tmp_path):
     def load(reach):
         path = nets.spleeter(tmp_path / "net.onnx", reach=reach)
-        return Spleeter(Network(path, threads=1), threads=1)
+        return Spleeter(Network(path, threads=1))
 
     return load
 
