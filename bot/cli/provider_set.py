@@ -1,12 +1,8 @@
 """The providers that the settings name, built and in order of preference."""
 
 import os
-from collections.abc import Mapping
-from pathlib import Path
 
-from dotenv import dotenv_values
-
-from bot.config import Settings, SettingsError
+from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import Clock
 from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
@@ -41,7 +37,7 @@ def build_provider_set(
     Raises SettingsError when a name is unknown, or when nobody is left.
     """
     context = ProviderContext(
-        settings=_by_name(),
+        settings=read_variables(),  # providers may bring settings of their own
         transport=transport,
         downloads=downloads,
         clock=clock,
@@ -63,9 +59,3 @@ def build_embedded(settings: Settings) -> Local:
     threads = min(ENGINE_THREADS, os.cpu_count() or 1)
     engine = Engine(models_dir=settings.models_dir, model=model, threads=threads)
     return Local(engine=engine, model=model.name)
-
-
-def _by_name(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """Return the environment, and `.env` below it, for providers that bring own settings."""
-    found = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    return {**found, **os.environ}
