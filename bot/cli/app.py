@@ -114,7 +114,11 @@ def compose(
         allowances=Allowances(db=store.db, clock=clock),
         servers=GuildStore(db=store.db, clock=clock),
     )
-    servers = GuildAdmission(store=stores.servers)
+    servers = GuildAdmission(
+        store=stores.servers,
+        allowed_guilds=settings.allowed_guilds,
+        allow_dms=settings.allow_dms,
+    )
     quotas = Quotas(
         ledger=stores.ledger,
         allowances=stores.allowances,
