@@ -18,6 +18,7 @@ from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
+from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
@@ -29,6 +30,9 @@ from bot.ui.presenter_port import Presenter
 log = logging.getLogger(__name__)
 
 LONGEST_RATE_LIMIT_S = 60.0
+FEW_SESSIONS = 50
+"""Of 1,000 a day; with none left Discord takes the token of a bot that begins one all the same."""
+LEAST_WAIT_S = 1.0
 
 
 def point_at(api_base: str) -> None:
@@ -96,8 +100,36 @@ class Stemcord(commands.AutoShardedBot):
         self._was_started = True
         await super().login(token)
 
+    async def release_connections(self) -> None:
+        """Let go of what a login that failed left open, so that another can be tried."""
+        await self.http.close()
+        self.http.connector = discord.utils.MISSING
+
+    async def before_identify_hook(self, shard_id: int, *, initial: bool = False) -> None:
+        """Begin no session while Discord allows none: one more would cost the token."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        await self.wait_for_session_start()
+
+    async def wait_for_session_start(self) -> None:
+        """Wait until Discord allows another session, and warn when few are left for the day."""
+        while True:
+            _, _, limit = await self.http.get_bot_gateway()
+            remaining, after_s = limit["remaining"], limit["reset_after"] / 1000
+            if remaining > 0:
+                break
+            log.error(
+                "Discord allows no new session for %.0f min, as this bot began too many; waiting",
+                after_s / 60,
+            )
+            await asyncio.sleep(max(LEAST_WAIT_S, after_s))
+        if remaining < FEW_SESSIONS:
+            log.warning(
+                "only %d new sessions are left for the next %.0f h", remaining, after_s / 3600
+            )
+
     async def connect(self, *, reconnect: bool = True) -> None:
         """Stay connected until cancelled."""
+        await self.wait_for_session_start()
         # While a shard connects anew, discord.py swallows a cancellation and goes on for ever.
         connecting = asyncio.create_task(super().connect(reconnect=reconnect), name="discord")
         try:
@@ -127,6 +159,8 @@ class Stemcord(commands.AutoShardedBot):
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
             # The commands that Discord knows go on working, and so must the jobs.
             log.error("Discord does not take the commands now: %s", exc)  # noqa: TRY400 - its answer says it all
+        except StoreUnavailable as exc:
+            log.warning("whether Discord knows the commands is not known now: %s", exc)
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Look for no command in the text; cogs may listen all the same."""

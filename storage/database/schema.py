@@ -14,6 +14,10 @@ class UnknownDatabase(Exception):
     """The file is not one this version can use; the text is a sentence for the operator."""
 
 
+class NewerDatabase(UnknownDatabase):
+    """The file was written by a newer version than this one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
     """One step of the schema, from version `number - 1` to `number`."""
@@ -37,7 +41,7 @@ async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:
     """
     version = await _version(conn)
     if version > len(steps):
-        raise UnknownDatabase(
+        raise NewerDatabase(
             f"The database has schema version {version}, but this Stemcord knows only up to "
             f"{len(steps)}. Run the newer version, or restore a backup made by this one."
         )

@@ -4,6 +4,9 @@ import secrets
 
 from storage.database.connection import Database
 
+LINK_KEY = "link key"
+"""Signs the links of our own."""
+
 _GET = "SELECT value FROM meta WHERE key = ?"
 _PUT = """
 INSERT INTO meta (key, value) VALUES (?, ?)
@@ -26,6 +29,10 @@ class Meta:
     async def put(self, key: str, value: str) -> None:
         """Keep the value under the key, in place of an older one."""
         await self._db.write(lambda conn: conn.execute(_PUT, (key, value)))
+
+    async def renew_secret(self, key: str, size_bytes: int) -> None:
+        """Put other random bytes under the key; what was made with the old ones ends with them."""
+        await self.put(key, secrets.token_hex(size_bytes))
 
     async def secret(self, key: str, size_bytes: int) -> bytes:
         """Return the random bytes that are kept under the key, made when first asked for."""
