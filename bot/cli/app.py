@@ -240,9 +240,10 @@ def compose(
     retention = Retention(
         jobs=store.jobs,
         files=store.files,
-        aliases=Pseudonyms(db=store.db),
+        pseudonyms=Pseudonyms(db=store.db),
         clock=clock,
         keep=keep,
+        database_made_at=store.made_at,
     )
     privacy = Privacy(
         jobs=store.jobs,

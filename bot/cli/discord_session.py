@@ -23,7 +23,7 @@ AUTHENTICATION_FAILED: Final = 4004
 
 _NOT_DISCORD: Final = (TypeError, ValueError, KeyError, AttributeError)
 """What discord.py raises over an answer of 200 whose body is not Discord's."""
-_OUTAGES: Final = (
+OUTAGES: Final = (
     discord.HTTPException,
     discord.LoginFailure,
     discord.GatewayNotFound,
@@ -32,6 +32,7 @@ _OUTAGES: Final = (
     OSError,
     *_NOT_DISCORD,
 )
+"""What stands between the bot and Discord; anything else is a bug of ours."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -90,8 +91,8 @@ class DiscordSession:
                 raise _ended(exc) from exc
             except discord.PrivilegedIntentsRequired as exc:
                 raise DiscordRefused("Discord refuses the intents that this bot asks for.") from exc
-            except _OUTAGES as exc:
-                outage = _outage(exc)
+            except OUTAGES as exc:
+                outage = outage_of(exc)
                 log.debug("what discord.py made of it", exc_info=exc)
             now = self._clock.monotonic()
             if began is None:
@@ -115,7 +116,7 @@ class DiscordSession:
             log.info("Discord is back after %s", _duration(self._clock.monotonic() - began))
 
 
-def _outage(error: BaseException) -> Outage:
+def outage_of(error: BaseException) -> Outage:
     """Say what stood in the way. Raises SettingsError when it was the token."""
     match error:
         case discord.LoginFailure(__cause__=discord.HTTPException() as refusal):

@@ -1,21 +1,27 @@
-"""`doctor`: what an operator would check by hand before asking for help."""
+"""`doctor`: tries what a bot will have to do, and says what would keep it from that."""
 
 import importlib.metadata
 import shutil
 import sqlite3
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
-from bot.config import Settings
-from bot.domain.errors import ModelUnavailable
+from bot.cli.discord_commands import ask_discord
+from bot.cli.discord_session import DiscordRefused
+from bot.cli.models import model_problem
+from bot.config import ENV_FILE, Settings, SettingsError
 from bot.engine.catalogue import MODELS
-from bot.engine.weights import Weights
+from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from storage.files.data_dir import DataDir
+from storage.files.ownership import DataUnusable, is_writable, why_unusable
 
 LITESTREAM_NEEDS = (3, 51, 3)
-"""Older SQLite can corrupt a WAL that two processes checkpoint (RELIABILITY in ARCHITECTURE.md)."""
+"""Older SQLite can corrupt a WAL that two processes checkpoint: sqlite.org/wal.html#walresetbug."""
 LEAST_FREE_GIB = 1.0
 
 
@@ -33,22 +39,36 @@ def doctor(settings: Settings, console: Console) -> int:
     findings = list(_look(settings))
     for finding in findings:
         mark = "ok  " if finding.is_good else "FAIL" if finding.is_fatal else "note"
-        console.print(f"{mark}  {finding.what}", markup=False, highlight=False)
+        console.print(f"{mark}  {finding.what}", markup=False, highlight=False, soft_wrap=True)
     return 1 if any(not each.is_good and each.is_fatal for each in findings) else 0
 
 
 def _look(settings: Settings) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield Finding(True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}")
-    token = settings.discord_token is not None
-    yield Finding(token, "DISCORD_TOKEN is set" if token else "DISCORD_TOKEN is not set")
+    yield from (Finding(False, line, is_fatal=False) for line in settings.unknown)
+    yield from _discord(settings)
     yield from _hosted(settings)
     if "local" in settings.providers:
         yield _model(settings)
+        yield from _memory()
+    yield from _data(DataDir(settings.data_dir))
+    yield from _privacy_of_files(settings)
     yield _disk(settings)
+    yield from _links(settings)
     has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
     advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
     yield Finding(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
+
+
+def _discord(settings: Settings) -> Iterator[Finding]:
+    try:
+        name, notes = ask_discord(settings)
+    except (SettingsError, DiscordRefused) as exc:
+        yield Finding(False, str(exc))
+        return
+    yield Finding(True, f"Discord accepts DISCORD_TOKEN, as {name}")
+    yield from (Finding(False, note, is_fatal=False) for note in notes)
 
 
 def _hosted(settings: Settings) -> Iterator[Finding]:
@@ -61,15 +81,75 @@ def _hosted(settings: Settings) -> Iterator[Finding]:
         if name in settings.providers:
             word = "has a key" if key else "has no key and is left out"
             yield Finding(key is not None, f"{name} {word}", is_fatal=False)
+    if any(keys.values()) and settings.daily_spend_minutes is None:
+        yield Finding(
+            False,
+            "STEMCORD_DAILY_SPEND_MINUTES is not set: nothing caps what all users together may "
+            "send to vendors",
+            is_fatal=False,
+        )
 
 
 def _model(settings: Settings) -> Finding:
-    model = MODELS[settings.local_model]
+    if problem := model_problem(settings, thoroughly=True):
+        return Finding(False, str(problem))
+    return Finding(True, f"{MODELS[settings.local_model].title} is in {settings.models_dir}")
+
+
+def _memory() -> Iterator[Finding]:
+    limit_mib = memory_limit_mib()
+    if limit_mib is not None:
+        yield Finding(
+            limit_mib >= NEEDED_MIB,
+            f"{limit_mib:,} MiB of memory, of which the engine needs about {NEEDED_MIB}",
+            is_fatal=False,
+        )
+
+
+def _data(data: DataDir) -> Iterator[Finding]:
+    """Write where the bot will write; a directory that is not there yet is made by it."""
+    if not data.root.exists():
+        home = next(parent for parent in data.root.parents if parent.exists())
+        is_good = is_writable(home / data.root.name)
+        yield Finding(
+            is_good,
+            f"{data.root} is not there yet, and can be made"
+            if is_good
+            else why_unusable(data.root),
+        )
+        return
     try:
-        Weights(model, settings.models_dir).verify()
-    except ModelUnavailable as exc:
-        return Finding(False, str(exc))
-    return Finding(True, f"{model.title} is in {settings.models_dir}")
+        data.check_writable()
+    except (DataUnusable, OSError) as exc:
+        yield Finding(False, str(exc))
+    else:
+        yield Finding(True, f"{data.root} can be written")
+    if data.database.exists() and not is_writable(data.database):
+        yield Finding(False, why_unusable(data.database))
+
+
+def _privacy_of_files(settings: Settings) -> Iterator[Finding]:
+    """Look who else on this machine may read tokens and keys."""
+    data = DataDir(settings.data_dir)
+    mode = _mode(data.root)
+    if mode is not None and mode & 0o077:
+        yield from _open_to_others((data.root, data.database), remedy=0o700)
+    yield from _open_to_others((ENV_FILE.absolute(),), remedy=0o600)
+
+
+def _open_to_others(paths: Iterable[Path], *, remedy: int) -> Iterator[Finding]:
+    for path in paths:
+        mode = _mode(path)
+        if mode is not None and mode & 0o077:
+            what = f"{path} can be read by other users (mode {mode:04o})"
+            yield Finding(False, f"{what}: chmod {remedy:o} {path}", is_fatal=False)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
 
 
 def _disk(settings: Settings) -> Finding:
@@ -78,3 +158,13 @@ def _disk(settings: Settings) -> Finding:
         home = home.parent
     free_gib = shutil.disk_usage(home).free / 2**30
     return Finding(free_gib >= LEAST_FREE_GIB, f"{free_gib:.1f} GiB free for {settings.data_dir}")
+
+
+def _links(settings: Settings) -> Iterator[Finding]:
+    if settings.public_url is not None and settings.public_address is None:
+        yield Finding(
+            False,
+            "STEMCORD_PUBLIC_ADDRESS is not set: links share STEMCORD_OPS_ADDRESS with /metrics, "
+            "which only a proxy that sets X-Forwarded-For keeps from strangers",
+            is_fatal=False,
+        )

@@ -23,8 +23,8 @@ from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
-from bot.ui.commands.registration import Registration
-from bot.ui.error_answers import StemcordTree
+from bot.ui.commands.registration import Registration, leftover_commands
+from bot.ui.error_answers import UNREACHABLE, StemcordTree
 from bot.ui.presenter_port import Presenter
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ LONGEST_RATE_LIMIT_S = 60.0
 FEW_SESSIONS = 50
 """Of 1,000 a day; with none left Discord takes the token of a bot that begins one all the same."""
 LEAST_WAIT_S = 1.0
+GUILDS_LOOKED_AT = 100
+"""One request each, at every start."""
 
 
 def point_at(api_base: str) -> None:
@@ -83,6 +85,7 @@ class Stemcord(commands.AutoShardedBot):
         self._extensions = tuple(extensions)
         self._services: Services | None = None
         self._was_started = False
+        self._has_looked_for_leftovers = False
 
     @property
     def services(self) -> Services:
@@ -161,6 +164,25 @@ class Stemcord(commands.AutoShardedBot):
             log.error("Discord does not take the commands now: %s", exc)  # noqa: TRY400 - its answer says it all
         except StoreUnavailable as exc:
             log.warning("whether Discord knows the commands is not known now: %s", exc)
+
+    async def on_ready(self) -> None:
+        """Look once for commands that an earlier bot left in servers, and name them in the log."""
+        if self._has_looked_for_leftovers or self.application_id is None:
+            return
+        self._has_looked_for_leftovers = True
+        guild_ids = [guild.id for guild in self.guilds[:GUILDS_LOOKED_AT]]
+        try:
+            found = await leftover_commands(self.http, self.application_id, guild_ids)
+        except UNREACHABLE as exc:
+            log.info("servers' own commands could not be looked at: %s", exc)
+            return
+        for guild_id, names in found.items():
+            log.warning(
+                "server %d has commands of an earlier bot, which do not work: %s; "
+                "`python -m bot clear-commands` removes them",
+                guild_id,
+                ", ".join(names),
+            )
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Look for no command in the text; cogs may listen all the same."""

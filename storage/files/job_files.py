@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.job import JobId
@@ -136,6 +137,10 @@ class JobFiles:
         """Return what is left on the disk that the jobs are on."""
         return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
 
+    async def changed_at(self, job_id: JobId) -> datetime | None:
+        """Return when a file was last put into the job's directory; None where there is none."""
+        return await asyncio.to_thread(_changed_at, self.of(job_id).path)
+
     async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
         """Return the jobs that have a directory here but are not known; for a start only.
 
@@ -219,6 +224,11 @@ def _file_bytes(path: Path) -> int:
         return path.lstat().st_size
     except FileNotFoundError:  # removed since it was listed
         return 0
+
+
+def _changed_at(directory: Path) -> datetime | None:
+    times = [path.stat().st_mtime for path in (directory, *directory.rglob("*")) if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def _job_ids(root: Path) -> list[JobId]:

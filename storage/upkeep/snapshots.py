@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.domain.errors import StoreUnavailable
 from storage.database.read_only import faults, read_only
 from storage.database.schema import UnknownDatabase, migrations
 from storage.files.atomic import write_aside
@@ -27,6 +28,7 @@ REPLACED_KEPT_FOR = timedelta(days=30)
 _BEFORE_MIGRATION = "before-migration-from-"
 _BEFORE_RESTORE = ".before-restore-"
 
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 WAL, INDEX = "-wal", "-shm"
@@ -188,6 +190,8 @@ def _operator_errors() -> Iterator[None]:
     except OSError as exc:
         raise SnapshotFailed(f"{exc.filename}: {exc.strerror}.") from exc
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
+            raise StoreUnavailable(str(exc)) from exc
         raise SnapshotFailed(f"The copy could not be made: {exc}.") from exc
 
 
