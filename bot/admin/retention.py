@@ -1,22 +1,27 @@
-"""Retention: audio and the keys to accounts are deleted when their time is over.
+"""Retention: audio, keys to accounts and what is stored of jobs are deleted on time.
 
-What no job owns is deleted at once.
+Audio that no job owns is deleted at once.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId
+from bot.domain.minutes import Period
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.pseudonyms import Pseudonyms
+from storage.upkeep.forgetting import EMPTIED_AT_A_TIME, Forgetting
+from storage.upkeep.scrubbing import Scrubber
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
+EMPTY_EVERY_S = 3600.0
 NAMED_AT_MOST = 10
 
 
@@ -31,14 +36,27 @@ class Retention:
         pseudonyms: Pseudonyms,
         clock: Clock,
         keep: timedelta,
+        forgetting: Forgetting,
+        scrubber: Scrubber,
+        keep_jobs: timedelta,
+        period: Callable[[], Period],
         database_made_at: datetime | None = None,
     ) -> None:
-        """Audio older than the database is kept for its time, though no job owns it."""
+        """Take how long audio is kept (`keep`) and what is stored of jobs (`keep_jobs`).
+
+        Jobs of the current `period` stay in any case, since they count towards their user's caps.
+        Audio older than the database is kept for its time, though no job owns it.
+        """
         self._jobs = jobs
         self._files = files
         self._pseudonyms = pseudonyms
         self._clock = clock
         self._keep = keep
+        self._forgetting = forgetting
+        self._scrubber = scrubber
+        self._keep_jobs = keep_jobs
+        self._period = period
+        self._emptied_at: float | None = None
         self._database_made_at = database_made_at
         self._ownerless: set[JobId] = set()
 
@@ -55,6 +73,8 @@ class Retention:
         """Delete what is past its time; return how many jobs lost their files."""
         await self._pseudonyms.drop_keys(self._clock.now())
         await self._sweep_ownerless()
+        await self._empty_old_jobs()
+        await self._scrubber.scrub_if_due()
         expired = await self._jobs.expired(self._clock.now() - self._keep)
         for job_id in expired:
             if await self._removed(job_id):
@@ -80,6 +100,18 @@ class Retention:
                 ", ".join(sorted(self._ownerless)[:NAMED_AT_MOST]),
             )
         await self._sweep_ownerless()
+
+    async def _empty_old_jobs(self) -> None:
+        """Empty what is past its time, in small steps, once an hour."""
+        now = self._clock.monotonic()
+        if self._emptied_at is not None and now - self._emptied_at < EMPTY_EVERY_S:
+            return
+        before = min(self._clock.now() - self._keep_jobs, self._period().starts_at)
+        emptied = await self._forgetting.empty_old(before)
+        if emptied:
+            log.info("%d jobs are past their time and emptied", emptied)
+        if emptied < EMPTIED_AT_A_TIME:
+            self._emptied_at = now
 
     async def _sweep_ownerless(self) -> None:
         end = self._clock.now() - self._keep

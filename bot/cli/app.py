@@ -53,6 +53,7 @@ from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
 from storage.upkeep.forgetting import Forgetting
+from storage.upkeep.scrubbing import Scrubber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,18 +238,24 @@ def compose(
             max_active_jobs=settings.max_active_jobs,
         ),
     )
+    scrubber = Scrubber(db=store.db, clock=clock)
+    forgetting = Forgetting(db=store.db, scrubber=scrubber)
     retention = Retention(
         jobs=store.jobs,
         files=store.files,
         pseudonyms=Pseudonyms(db=store.db),
         clock=clock,
         keep=keep,
+        forgetting=forgetting,
+        scrubber=scrubber,
+        keep_jobs=timedelta(days=settings.keep_jobs_days),
+        period=lambda: quotas.period,
         database_made_at=store.made_at,
     )
     privacy = Privacy(
         jobs=store.jobs,
         files=store.files,
-        forgetting=Forgetting(db=store.db),
+        forgetting=forgetting,
         cancels=cancels,
         runner=runner,
         delivery=outside.delivery,
