@@ -13,6 +13,10 @@ from types import TracebackType
 from typing import Final, Literal
 
 REDACTED: Final = "[redacted]"
+MAX_TEXT: Final = 8_000
+"""Characters of one text: what strangers send may be long, and is logged by others than us."""
+MAX_TRACEBACK: Final = 64_000
+_CUT: Final = " … ({:,} characters more)"
 
 _PATTERNS: Final = (
     # Interaction tokens are good for 15 minutes of writing as the bot.
@@ -20,8 +24,12 @@ _PATTERNS: Final = (
     (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
     # Links of our own: whoever has the middle of one has the file.
     (re.compile(r"(/[rs]/[a-z0-9]{1,32}\.)[\w-]{16,}"), rf"\1{REDACTED}"),
-    # Attachment and result addresses are signed in their query.
-    (re.compile(r"(\b(?:https?|wss?)://[^\s?#\"'<>]+\?)[^\s\"'<>]+"), rf"\1{REDACTED}"),
+    # Attachment and result addresses are signed in their query. The path is possessive, and no
+    # address begins within one, or many beginnings in a row would each be read to the end.
+    (
+        re.compile(r"((?:https?|wss?)://(?:(?!(?:https?|wss?)://)[^\s?#\"'<>])++\?)[^\s\"'<>]+"),
+        rf"\1{REDACTED}",
+    ),
     (
         re.compile(
             r"([?&](?:ex|is|hm|sig|signature|token|key|api_key|expires|X-(?:Amz|Goog)-[\w-]+)=)"
@@ -35,9 +43,11 @@ _PATTERNS: Final = (
     (re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
 )
 
-# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite).
+# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite), and what
+# strangers send to a server (aiohttp), whose own failures the servers here log themselves.
 _FLOORS: Final = {
     "aiohttp.access": logging.WARNING,
+    "aiohttp.server": logging.CRITICAL,
     "aiosqlite": logging.WARNING,
     "asyncio": logging.WARNING,
     "discord": logging.INFO,
@@ -55,8 +65,12 @@ class Redaction:
         known = sorted(filter(None, secrets), key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
-    def __call__(self, text: str) -> str:
-        """Return the text without its secrets."""
+    def __call__(self, text: str, *, limit: int = MAX_TEXT) -> str:
+        """Return the text without its secrets, and cut behind the limit first.
+
+        A secret that the cut would halve goes with the rest. Takes time as the text is long.
+        """
+        text = _cut(text, limit)
         if self._known:
             text = self._known.sub(REDACTED, text)
         for pattern, replacement in _PATTERNS:
@@ -73,11 +87,11 @@ class ConsoleFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
         """Return the record's line, on which a file name cannot start another."""
-        return _one_line(super().formatMessage(record))
+        return _one_line(_cut(super().formatMessage(record), MAX_TEXT))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the whole text of the record, redacted."""
-        return self._redact(super().format(record))
+        return self._redact(super().format(record), limit=MAX_TRACEBACK)
 
 
 class JsonFormatter(logging.Formatter):
@@ -98,7 +112,9 @@ class JsonFormatter(logging.Formatter):
         extra = {name: v for name, v in record.__dict__.items() if name not in _STANDARD}
         fields |= {name: self._plain(v) for name, v in extra.items()}
         if record.exc_info:
-            fields["error"] = self._redact(self.formatException(record.exc_info))
+            fields["error"] = self._redact(
+                self.formatException(record.exc_info), limit=MAX_TRACEBACK
+            )
         if record.stack_info:
             fields["stack"] = self._redact(record.stack_info)
         return json.dumps(fields, ensure_ascii=False)
@@ -139,6 +155,17 @@ def _log_uncaught(
         sys.__excepthook__(kind, error, traceback)
         return
     logging.getLogger(__name__).critical("stopped by an error", exc_info=(kind, error, traceback))
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return no more than the limit, up to the end of a word where one is near."""
+    if len(text) <= limit:
+        return text
+    kept = text[:limit]
+    word_end = max(kept.rfind(" "), kept.rfind("\n"))
+    if word_end > limit // 2:
+        kept = kept[:word_end]
+    return kept + _CUT.format(len(text) - len(kept))
 
 
 def _one_line(text: str) -> str:
