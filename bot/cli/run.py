@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import discord
@@ -73,7 +73,7 @@ class OpenResources:
     """Providers that the settings name but that cannot be used, and why."""
 
 
-OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[OpenResources]]
+OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
 """Opens the parts of a bot; the stack takes them down in the opposite order."""
 
 

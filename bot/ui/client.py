@@ -108,7 +108,7 @@ class Stemcord(commands.AutoShardedBot):
         await self.http.close()
         self.http.connector = discord.utils.MISSING
 
-    async def before_identify_hook(self, shard_id: int, *, initial: bool = False) -> None:
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Begin no session while Discord allows none: one more would cost the token."""
         await super().before_identify_hook(shard_id, initial=initial)
         await self.wait_for_session_start()

@@ -57,7 +57,7 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
 def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:
     """Whether a command was used that Discord keeps for one server, as this bot has none."""
     is_unknown = isinstance(error, app_commands.CommandNotFound)
-    return is_unknown and bool((interaction.data or {}).get("guild_id"))
+    return is_unknown and interaction.data is not None and "guild_id" in interaction.data
 
 
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

@@ -86,7 +86,6 @@ class Database:
             raise
         return cls(path=path, writer=writer, reader=reader)
 
-    @property
     def is_in_place(self) -> bool:
         """Whether the file at the database's path is still the one that was opened."""
         return _identity(self._path) == self._file
@@ -141,7 +140,7 @@ class Database:
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         with _translated():
             async with self._writing:
-                if not self.is_in_place:
+                if not self.is_in_place():
                     # What is written would be gone with the process.
                     raise StoreBroken(f"{self._path} is no longer the file that was opened")
                 try:

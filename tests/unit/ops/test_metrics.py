@@ -62,7 +62,7 @@ async def test_a_scrape_is_counted_once_for_all_who_ask_within_some_seconds() ->
 
 
 async def test_a_scrape_that_failed_is_made_again() -> None:
-    answers = [StoreUnavailable("locked"), b"made"]
+    answers: list[StoreUnavailable | bytes] = [StoreUnavailable("locked"), b"made"]
 
     async def make() -> bytes:
         answer = answers.pop(0)

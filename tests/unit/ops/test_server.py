@@ -1,9 +1,10 @@
 """The servers: what each address shows to whom, and what a stranger cannot hold."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import pytest
@@ -106,7 +107,7 @@ async def until_closed(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
 
 
-Sends = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Sends = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
 async def nothing(_: asyncio.StreamWriter) -> None:

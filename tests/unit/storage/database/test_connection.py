@@ -238,9 +238,9 @@ async def test_file_that_this_user_cannot_write_is_told_with_the_remedy():
 
 async def test_database_that_was_deleted_takes_nothing_more(db: Database, path: Path):
     await db.write(putting("a"))
-    assert db.is_in_place
+    assert db.is_in_place()
     path.unlink()
-    assert not db.is_in_place
+    assert not db.is_in_place()
     with pytest.raises(StoreBroken, match=f"{path} is no longer the file that was opened"):
         await db.write(putting("b"))
 
