@@ -18,8 +18,17 @@ _HEAPS = {"MALLOC_ARENA_MAX": "2"}
 """glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
 
 
+_GONE_WITHIN_S = 1.0
+"""How long after its pipe a worker's own end may come."""
+
+
 class WorkerDied(Exception):
     """The worker is gone or talks nonsense; there is nothing more to be had from it."""
+
+    def __init__(self, message: str, *, was_killed: bool = False) -> None:
+        super().__init__(message)
+        self.was_killed = was_killed
+        """Whether somebody else killed it, which is what a system does that is out of memory."""
 
 
 class WorkerProcess:
@@ -56,18 +65,18 @@ class WorkerProcess:
         return self._process.returncode is None
 
     async def say(self, request: Request) -> None:
-        """Send a request; raises ChildDied."""
+        """Send a request; raises WorkerDied."""
         try:
             self._input.write(to_line(request))
             await self._input.drain()
         except (BrokenPipeError, ConnectionResetError) as exc:
-            raise WorkerDied(await self._epitaph()) from exc
+            raise await self._epitaph() from exc
 
     async def hear(self) -> Reply:
-        """Wait for the next reply; raises ChildDied."""
+        """Wait for the next reply; raises WorkerDied."""
         line = await self._output.readline()
         if not line.endswith(b"\n"):
-            raise WorkerDied(await self._epitaph())
+            raise await self._epitaph()
         try:
             return read_reply(line)
         except ValueError as exc:
@@ -93,10 +102,15 @@ class WorkerProcess:
         await self._process.wait()
         await asyncio.wait([self._errors])
 
-    async def _epitaph(self) -> str:
+    async def _epitaph(self) -> WorkerDied:
         """Say how it ended; one that closed its pipe but lives on is killed for it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_WITHIN_S):
+                await self._process.wait()
+        was_killed = self._process.returncode == -signal.SIGKILL
         await self.kill()
-        return f"the worker ended with status {self._process.returncode}"
+        message = f"the worker ended with status {self._process.returncode}"
+        return WorkerDied(message, was_killed=was_killed)
 
 
 async def _log_errors(pipe: asyncio.StreamReader, pid: int) -> None:
