@@ -1,6 +1,6 @@
-"""Logging set-up: two formats on standard error, and the redaction that both go through.
+"""Logging set-up: two formats on standard error, both redacted.
 
-Nobody imports this but `__main__`; everyone else logs through `logging.getLogger(__name__)`.
+Only the command line imports this; all other code uses `logging.getLogger(__name__)`.
 """
 
 import json
@@ -59,16 +59,16 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "
 
 
 class Redaction:
-    """Takes secrets out of a text: the known ones by value, the rest by shape."""
+    """Removes secrets from a text: known ones by value, others by their shape."""
 
     def __init__(self, *, secrets: Iterable[str] = ()) -> None:
         known = sorted(filter(None, secrets), key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str, *, limit: int = MAX_TEXT) -> str:
-        """Return the text without its secrets, and cut behind the limit first.
+        """Return the text without its secrets, cut to `limit` characters first.
 
-        A secret that the cut would halve goes with the rest. Takes time as the text is long.
+        Takes time linear in the text's length.
         """
         text = _cut(text, limit)
         if self._known:
@@ -79,14 +79,14 @@ class Redaction:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """One line for a person to read, and the traceback below it."""
+    """Formats a record as one line, with its traceback below."""
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
         self._redact = redact
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
-        """Return the record's line, on which a file name cannot start another."""
+        """Return the record's line; control characters, line breaks too, are escaped."""
         return _one_line(_cut(super().formatMessage(record), MAX_TEXT))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -95,7 +95,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with what `extra` added."""
+    """Formats a record as one JSON object per line, including `extra`."""
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__()
@@ -128,9 +128,9 @@ class JsonFormatter(logging.Formatter):
 def configure(
     *, log_format: Literal["console", "json"], level: str, secrets: Iterable[str] = ()
 ) -> None:
-    """Send all logging of this process to standard error, replacing what was set up before.
+    """Log to standard error, replacing any earlier set-up.
 
-    Uncaught exceptions and warnings go the same way, so that they are redacted too.
+    Uncaught exceptions and warnings are logged too, so that they are redacted.
     """
     redact = Redaction(secrets=secrets)
     formatter: logging.Formatter

@@ -1,6 +1,6 @@
 """Jobs' files over HTTP at the addresses of `SignedLinks`: whole or in ranges, never listed.
 
-What was never there, or is asked for wrongly, is 404; what was there once is 410.
+A file that existed once is 410; anything else that is not there is 404.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ CONTENT_TYPES = {
 ANYTHING = "application/octet-stream"
 
 _HEADERS = {
-    # The address is the key to the file: no shared cache, index or next page may learn of it.
+    # The address is all that is needed: no cache, index or linked page may learn it.
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
-    # A stranger's file must not become a page of this host.
+    # An uploaded file must not run as a page of this host.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
@@ -72,7 +72,7 @@ class _Transfer(web.FileResponse):
 
 
 class FileRoutes:
-    """Serves encoded stems to whoever was shown their address, and songs to providers."""
+    """Serves encoded stems and, to providers, the user's songs, to anyone with the address."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class FileRoutes:
         return self._sent(request, self._files.of(job.id).linked / linked_name(*named), saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
-        """Send the user's file, for as long as its job is at work."""
+        """Send the user's file while its job is at work."""
         job, name = await self._asked(request, LinkKind.SOURCE)
         return self._sent(request, self._files.of(job.id).input, name)
 
@@ -149,7 +149,7 @@ def _disposition(name: str) -> str:
 
 
 def _stem_and_format(name: str) -> tuple[Stem, AudioFormat] | None:
-    """Return what a name stands for; so no path is ever made of what was asked for."""
+    """Return what a name stands for, so that no path is built from the request."""
     stem, _, audio_format = name.partition(".")
     try:
         return Stem(stem), AudioFormat(audio_format)
@@ -162,12 +162,12 @@ def _gone() -> web.HTTPGone:
 
 
 def content_type_of(name: str) -> str:
-    """Return the type under which a file is sent; sound and pictures that move, or anything."""
+    """Return the type to send a file as: an audio or video type, else octet-stream."""
     suffix = Path(name).suffix.lower()
     guessed = CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix, ANYTHING)
     return guessed if guessed.startswith(("audio/", "video/")) else ANYTHING
 
 
 def _plain(name: str) -> str:
-    """Return the name for clients that do not read RFC 6266's `filename*`."""
+    """Return an ASCII name for clients that ignore RFC 6266's `filename*`."""
     return "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)

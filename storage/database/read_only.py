@@ -1,4 +1,4 @@
-"""Reading a database beside the bot that may be using it: one connection that cannot write."""
+"""Read-only access to a database that a running bot may be using."""
 
 import os
 import sqlite3
@@ -15,7 +15,7 @@ OLDEST = 1
 
 @contextmanager
 def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connection]:
-    """Open the database for reading, whether a bot runs on it or none does.
+    """Open the database for reading, whether or not a bot is using it.
 
     Raises UnknownDatabase for what is not there, cannot be read, is not Stemcord's, is newer than
     this version (NewerDatabase) or has a schema older than `oldest`.
@@ -34,7 +34,7 @@ def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connectio
 
 
 def faults(conn: sqlite3.Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file itself; nothing when it is whole."""
+    """Return what SQLite's integrity check finds wrong with the file."""
     try:
         found = [str(row[0]) for row in conn.execute("PRAGMA integrity_check")]
     except sqlite3.DatabaseError as exc:

@@ -67,8 +67,8 @@ class Forgetting:
         """
 
         async def work(conn: Connection) -> int:
-            alias = await account_pseudonym(conn, user_id, period)
-            values: Values = {"user_id": user_id, "former_id": former_id(alias)}
+            pseudonym = await account_pseudonym(conn, user_id, period)
+            values: Values = {"user_id": user_id, "former_id": former_id(pseudonym)}
             emptied = await _empty(conn, _EMPTY + _THEIRS, values)
             await ask_for_scrub(conn)
             return emptied

@@ -1,7 +1,7 @@
-"""Copies of the database: made while a bot may be writing, and put back while none runs.
+"""Copies of the database: made while a bot may be writing, and restored while none runs.
 
-Audio is not part of a copy: it is deleted after hours anyway, and jobs can do without it. Nor is
-the key of links to audio; the keys that tell whose an account is have to be.
+A copy has no audio, which is deleted after hours anyway, and not the key that signs links to it.
+It does have the keys that tell whose an account is.
 """
 
 import os
@@ -49,7 +49,7 @@ class Snapshot:
 
 
 def snapshot_name(now: datetime) -> str:
-    """Return a file name that says when a copy was made."""
+    """Return a copy's file name, which tells when it was made."""
     return f"stemcord-{_stamp(now)}.db"
 
 
@@ -170,7 +170,7 @@ def _made_at(copy: Path) -> str:
 
 
 def _keep(database: Path, name: Path) -> Path | None:
-    """Give the database a second name, and the log with what is not yet in it."""
+    """Give the database, and its log, a second name."""
     if not database.exists():
         return None
     for ending in ("", WAL):
