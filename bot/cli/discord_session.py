@@ -79,7 +79,12 @@ class DiscordSession:
         Raises SettingsError when Discord takes the token back, and DiscordRefused when it ends the
         connection for another reason that stays.
         """
-        await self._insist(self._client.connect)
+
+        async def connect() -> None:
+            await self._client.connect()
+            raise DiscordRefused("The connection to Discord ended; start the bot again.")
+
+        await self._insist(connect)
 
     async def _insist(self, work: Callable[[], Awaitable[None]]) -> None:
         pause_s, began, told_at = FIRST_PAUSE_S, None, 0.0
@@ -93,6 +98,10 @@ class DiscordSession:
                 raise DiscordRefused("Discord refuses the intents that this bot asks for.") from exc
             except OUTAGES as exc:
                 outage = outage_of(exc)
+                if self._client.is_closed():
+                    raise DiscordRefused(
+                        f"The connection to Discord ended: {self._host}: {outage.reason}"
+                    ) from exc
                 log.debug("what discord.py made of it", exc_info=exc)
             now = self._clock.monotonic()
             if began is None:

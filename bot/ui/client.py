@@ -111,7 +111,11 @@ class Stemcord(commands.AutoShardedBot):
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Begin no session while Discord allows none: one more would cost the token."""
         await super().before_identify_hook(shard_id, initial=initial)
-        await self.wait_for_session_start()
+        try:
+            await self.wait_for_session_start()
+        except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
+            # discord.py connects again after this one, and would end for good after those.
+            raise ConnectionError("Discord does not say whether a session may begin") from exc
 
     async def wait_for_session_start(self) -> None:
         """Wait until Discord allows another session, and warn when few are left for the day."""

@@ -23,6 +23,7 @@ from bot.jobs import runner
 from bot.net.downloads import Downloads
 from bot.processes.limits import die_with_parent
 from bot.providers.interface import Provider
+from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from tests.chaos.kill_points import MortalJobs, Point, Reaper
 from tests.chaos.lag import note_lag
@@ -95,7 +96,7 @@ async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStac
     for probe in (note_lag(folder / LAG), keep_counting(folder / CENSUS)):
         stack.callback(asyncio.create_task(probe).cancel)
     (folder / TAKING_UP).write_text(str(os.getpid()))
-    store = await open_store(data, clock)
+    store = await retry_write(lambda: open_store(data, clock), what="the start")
     reaper = Reaper(Point.parse(point) if point else None)
     stack.push_async_callback(store.db.close)
     downloads = Downloads(transport=build_transport(settings))

@@ -219,3 +219,30 @@ async def test_few_sessions_that_are_left_are_told(
     assert caplog.text == ""
     assert await session_start(impostor, monkeypatch, gateway(49)) == []
     assert "only 49 new sessions are left for the next 2 h" in caplog.text
+
+
+async def test_connection_that_just_ends_is_no_end_of_the_bot_in_silence(
+    impostor: Impostor,
+) -> None:
+    async def ended() -> None:
+        return None
+
+    client: Any = impostor.client
+    client.connect = ended
+    with pytest.raises(DiscordRefused, match="start the bot again"):
+        await impostor.session.stay_connected()
+
+
+@pytest.mark.parametrize(
+    "error", [discord.RateLimited(3600), TypeError("not a mapping"), KeyError("shards")]
+)
+async def test_gateway_that_is_not_discords_ends_no_running_bot(
+    impostor: Impostor, error: Exception
+) -> None:
+    async def ask() -> object:
+        raise error
+
+    http: Any = impostor.client.http
+    http.get_bot_gateway = ask
+    with pytest.raises(ConnectionError):
+        await impostor.client.before_identify_hook(0, initial=True)

@@ -83,7 +83,7 @@ async def test_old_copies_of_restores_go(data: DataDir):
 
 def test_store_of_another_user_is_a_sentence_for_the_operator():
     imports = """
-    import asyncio, sys
+    import asyncio, concurrent.futures.thread, sys
     from pathlib import Path
     from bot.cli.stores import open_store
     from bot.domain.clock import SystemClock
