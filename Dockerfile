@@ -1,4 +1,5 @@
-FROM python:3.12-slim-bookworm AS build
+# One exact version of Python, twice: a floating tag would bring another without being asked.
+FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /opt/stemcord
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 
@@ -14,7 +15,7 @@ RUN STEMCORD_MODELS_DIR=/opt/stemcord/models STEMCORD_DATA_DIR=/tmp/stemcord pyt
  && chmod -R a+rX,go-w /opt/stemcord /opt/venv
 
 
-FROM python:3.12-slim-bookworm
+FROM python:3.12.11-slim-bookworm
 WORKDIR /opt/stemcord
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

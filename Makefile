@@ -15,8 +15,8 @@ demo: .venv/run.stamp model ## split one song without Discord (SONG=my.mp3 for y
 	@$(python) -m sandbox.demo $${SONG:+"$$SONG"}
 
 # As the bot itself reads it: the environment wins over .env, and empty means unset.
-has_token := import os, sys; from dotenv import dotenv_values; \
-  sys.exit(not ({**dotenv_values(".env"), **os.environ}.get("DISCORD_TOKEN") or "").strip())
+has_token := import sys; from bot.config import read_variables; \
+  sys.exit(not read_variables().get("DISCORD_TOKEN"))
 
 run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stand-in Discord in the browser (VENDORS=1: and stand-in vendors)
 	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi

@@ -1,12 +1,21 @@
-"""Doing several things at once, with one plain error when one of them fails."""
+"""Doing several things at once, and keeping what runs in the background alive."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any, TypeVar
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, NoReturn, TypeVar
+
+from bot.domain.backoff import backoff_s
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
+
+WELL_AFTER_S = 60.0
+"""A task that ran for this long is well again: the pauses start over."""
 
 
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -28,3 +37,20 @@ async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tu
     work: list[Coroutine[Any, Any, Any]] = [one, other]
     first, second = await gather_or_raise(work)
     return first, second
+
+
+async def supervised(work: Callable[[], Awaitable[None]], *, name: str) -> NoReturn:
+    """Keep a background task running until cancelled: restart it whenever it fails or ends.
+
+    Each failure is logged with its traceback; the pauses between restarts grow.
+    """
+    failures = 0
+    while True:
+        started = time.monotonic()
+        try:
+            await work()
+            log.error("%s ended by itself", name)
+        except Exception:
+            log.exception("%s failed", name)
+        failures = 1 if time.monotonic() - started > WELL_AFTER_S else failures + 1
+        await asyncio.sleep(backoff_s(failures, key=name))

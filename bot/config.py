@@ -4,10 +4,21 @@ Each field's description says what is expected of it: that, and never the value 
 a wrong setting is answered with.
 """
 
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
+from dotenv import dotenv_values
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -20,6 +31,7 @@ from bot.setting_types import (
     Count,
     Folder,
     Hosts,
+    Ids,
     Key,
     ListenAddress,
     Lower,
@@ -27,6 +39,12 @@ from bot.setting_types import (
     Secret,
     Upper,
 )
+
+ENV_FILE: Final = Path(".env")
+_OURS: Final = "STEMCORD_"
+_ELSEWHERE: Final = frozenset({"STEMCORD_LIVE_SONG"})
+"""Names of ours that something else reads."""
+_LIKENESS: Final = 0.85
 
 
 class SettingsError(Exception):
@@ -111,13 +129,22 @@ class Settings(_ProviderSettings):
         8, description="a number, 0 or more"
     )
 
+    allowed_guilds: Ids = Field(
+        frozenset(), description="ids of servers, with commas between, or nothing for all"
+    )
+    allow_dms: bool = Field(True, description="1 or 0")
+
     delivery: Annotated[Literal["auto", "files", "links"], Lower] = Field(
         "auto", description="auto, files or links"
     )
     public_url: BaseUrl | None = Field(
         None, description="a web address such as https://stems.example.org"
     )
+    public_address: ListenAddress = Field(
+        None, description="host:port, or nothing to serve links on STEMCORD_OPS_ADDRESS"
+    )
     keep_results_hours: Amount = 24
+    keep_jobs_days: Amount = 90
 
     local_model: Annotated[Literal["spleeter", "htdemucs"], Lower] = Field(
         "spleeter", description="spleeter or htdemucs"
@@ -136,6 +163,9 @@ class Settings(_ProviderSettings):
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
 
+    _looked_in: Path | None = PrivateAttr(None)
+    _unknown: tuple[str, ...] = PrivateAttr(())
+
     @model_validator(mode="before")
     @classmethod
     def _empty_means_unset(cls, found: dict[str, Any]) -> dict[str, Any]:
@@ -147,9 +177,15 @@ class Settings(_ProviderSettings):
     def _fit_together(self) -> Self:
         if self.poll_min_s > self.poll_max_s:
             raise _conflict("STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S")
-        if self.public_url and not self.ops_address:
+        if self.public_url and not self.ops_address and not self.public_address:
             raise _conflict(
-                "STEMCORD_PUBLIC_URL: expected STEMCORD_OPS_ADDRESS with it, which serves the links"
+                "STEMCORD_PUBLIC_URL: expected STEMCORD_PUBLIC_ADDRESS or STEMCORD_OPS_ADDRESS "
+                "with it, which serves the links"
+            )
+        if self.public_address and self.public_address.clashes_with(self.ops_address):
+            raise _conflict(
+                "STEMCORD_PUBLIC_ADDRESS: expected another address than STEMCORD_OPS_ADDRESS, or "
+                "nothing"
             )
         if self.local_model == "htdemucs" and not self.accept_htdemucs_license:
             raise _conflict(
@@ -161,8 +197,13 @@ class Settings(_ProviderSettings):
     def required_token(self) -> SecretStr:
         """Return the token that the bot needs to run, and nothing else does."""
         if self.discord_token is None:
-            raise SettingsError(_expectation("discord_token"))
+            raise SettingsError(f"{_expectation('discord_token')} {_places(self._looked_in)}")
         return self.discord_token
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """A line for each variable that looks like a setting and is none, without its value."""
+        return self._unknown
 
     def secrets(self) -> tuple[str, ...]:
         """Return all secret values, for the log to redact."""
@@ -170,21 +211,72 @@ class Settings(_ProviderSettings):
         return tuple(each.get_secret_value() for each in values if isinstance(each, SecretStr))
 
 
-def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     """Read the settings; the environment wins over `env_file`, which need not exist.
 
     Raises SettingsError with one line for each setting that is wrong.
     """
+    variables = read_variables(env_file)
     try:
-        return Settings(_env_file=env_file)
+        settings = Settings.model_validate(variables)
     except ValidationError as exc:
         # Its default waits for data_dir, so models_dir is reported with whatever else is wrong.
         own = (e for e in exc.errors() if e["type"] != "default_factory_not_called")
         lines = [_line(error["loc"], error["msg"]) for error in own]
         # Without its cause: a validation error may quote what was found.
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None
+    settings._looked_in = env_file
+    settings._unknown = tuple(_unknown(variables))
+    return settings
+
+
+def read_variables(env_file: Path | None = ENV_FILE) -> dict[str, str]:
+    """Return the environment and what `env_file` adds to it, as settings are read.
+
+    Service managers hand quotes on that a shell would take away, so one pair of them goes. An
+    empty variable is no variable, so the file's value counts; but STEMCORD_OPS_ADDRESS may be
+    turned off by one. Raises SettingsError for a file that cannot be read.
+    """
+    try:
+        written = dotenv_values(env_file, encoding="utf-8-sig") if env_file else {}
     except (OSError, UnicodeDecodeError):
         raise SettingsError(f"{env_file}: expected a readable file of UTF-8 text") from None
+    return _given(written) | _given(os.environ)
+
+
+def _given(variables: Mapping[str, str | None]) -> dict[str, str]:
+    plain = {name: _unquoted(value) for name, value in variables.items() if value is not None}
+    turned_off = _variable("ops_address")
+    return {name: value for name, value in plain.items() if value or name == turned_off}
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    is_quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1].strip() if is_quoted else value
+
+
+def _unknown(names: Iterable[str]) -> Iterator[str]:
+    """Say of each name that seems to be meant for a setting which one that may be."""
+    known = [str(field.alias) for field in Settings.model_fields.values()]
+    foreign = (
+        "DISCORD_",
+        *(each.declared.key_setting.split("_")[0] + "_" for each in BUILT_IN.values()),
+    )
+    for name in sorted(set(names) - {*known, *_ELSEWHERE}):
+        if name.startswith((_OURS, *foreign)):
+            nearest = get_close_matches(name, known, n=1, cutoff=_LIKENESS)
+            if nearest:
+                yield f"{name} is not a setting and is ignored; {nearest[0]} is one"
+            elif name.startswith(_OURS):
+                yield f"{name} is not a setting and is ignored"
+
+
+def _places(env_file: Path | None) -> str:
+    if env_file is None:
+        return "(it is not in the environment)"
+    found = "has none" if env_file.is_file() else "does not exist"
+    return f"(it is not in the environment, and {env_file.absolute()} {found})"
 
 
 def _conflict(sentence: str) -> PydanticCustomError:

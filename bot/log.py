@@ -1,6 +1,6 @@
-"""Logging set-up: two formats on standard error, and the redaction that both go through.
+"""Logging set-up: two formats on standard error, both redacted.
 
-Nobody imports this but `__main__`; everyone else logs through `logging.getLogger(__name__)`.
+Only the command line imports this; all other code uses `logging.getLogger(__name__)`.
 """
 
 import json
@@ -13,6 +13,10 @@ from types import TracebackType
 from typing import Final, Literal
 
 REDACTED: Final = "[redacted]"
+MAX_TEXT: Final = 8_000
+"""Characters of one text: what strangers send may be long, and is logged by others than us."""
+MAX_TRACEBACK: Final = 64_000
+_CUT: Final = " … ({:,} characters more)"
 
 _PATTERNS: Final = (
     # Interaction tokens are good for 15 minutes of writing as the bot.
@@ -20,8 +24,12 @@ _PATTERNS: Final = (
     (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
     # Links of our own: whoever has the middle of one has the file.
     (re.compile(r"(/[rs]/[a-z0-9]{1,32}\.)[\w-]{16,}"), rf"\1{REDACTED}"),
-    # Attachment and result addresses are signed in their query.
-    (re.compile(r"(\b(?:https?|wss?)://[^\s?#\"'<>]+\?)[^\s\"'<>]+"), rf"\1{REDACTED}"),
+    # Attachment and result addresses are signed in their query. The path is possessive, and no
+    # address begins within one, or many beginnings in a row would each be read to the end.
+    (
+        re.compile(r"((?:https?|wss?)://(?:(?!(?:https?|wss?)://)[^\s?#\"'<>])++\?)[^\s\"'<>]+"),
+        rf"\1{REDACTED}",
+    ),
     (
         re.compile(
             r"([?&](?:ex|is|hm|sig|signature|token|key|api_key|expires|X-(?:Amz|Goog)-[\w-]+)=)"
@@ -35,9 +43,11 @@ _PATTERNS: Final = (
     (re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
 )
 
-# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite).
+# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite), and what
+# strangers send to a server (aiohttp), whose own failures the servers here log themselves.
 _FLOORS: Final = {
     "aiohttp.access": logging.WARNING,
+    "aiohttp.server": logging.CRITICAL,
     "aiosqlite": logging.WARNING,
     "asyncio": logging.WARNING,
     "discord": logging.INFO,
@@ -49,7 +59,7 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "
 
 
 class Redaction:
-    """Takes secrets out of a text: the known ones by value, the rest by shape."""
+    """Removes secrets from a text: known ones by value, others by their shape."""
 
     def __init__(self, *, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
@@ -62,8 +72,12 @@ class Redaction:
         known = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
-    def __call__(self, text: str) -> str:
-        """Return the text without its secrets."""
+    def __call__(self, text: str, *, limit: int = MAX_TEXT) -> str:
+        """Return the text without its secrets, cut to `limit` characters first.
+
+        Takes time linear in the text's length.
+        """
+        text = _cut(text, limit)
         if self._known:
             text = self._known.sub(REDACTED, text)
         for pattern, replacement in _PATTERNS:
@@ -72,23 +86,23 @@ class Redaction:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """One line for a person to read, and the traceback below it."""
+    """Formats a record as one line, with its traceback below."""
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
         self.redact = redact
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
-        """Return the record's line, on which a file name cannot start another."""
-        return _one_line(super().formatMessage(record))
+        """Return the record's line; control characters, line breaks too, are escaped."""
+        return _one_line(_cut(super().formatMessage(record), MAX_TEXT))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the whole text of the record, redacted."""
-        return self.redact(super().format(record))
+        return self.redact(super().format(record), limit=MAX_TRACEBACK)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with what `extra` added."""
+    """Formats a record as one JSON object per line, including `extra`."""
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__()
@@ -105,7 +119,9 @@ class JsonFormatter(logging.Formatter):
         extra = {name: v for name, v in record.__dict__.items() if name not in _STANDARD}
         fields |= {name: self._plain(v) for name, v in extra.items()}
         if record.exc_info:
-            fields["error"] = self.redact(self.formatException(record.exc_info))
+            fields["error"] = self.redact(
+                self.formatException(record.exc_info), limit=MAX_TRACEBACK
+            )
         if record.stack_info:
             fields["stack"] = self.redact(record.stack_info)
         return json.dumps(fields, ensure_ascii=False)
@@ -119,9 +135,9 @@ class JsonFormatter(logging.Formatter):
 def configure(
     *, log_format: Literal["console", "json"], level: str, secrets: Iterable[str] = ()
 ) -> None:
-    """Send all logging of this process to standard error, replacing what was set up before.
+    """Log to standard error, replacing any earlier set-up.
 
-    Uncaught exceptions and warnings go the same way, so that they are redacted too.
+    Uncaught exceptions and warnings are logged too, so that they are redacted.
     """
     redact = Redaction(secrets=secrets)
     formatter: logging.Formatter
@@ -153,6 +169,17 @@ def _log_uncaught(
         sys.__excepthook__(kind, error, traceback)
         return
     logging.getLogger(__name__).critical("stopped by an error", exc_info=(kind, error, traceback))
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return no more than the limit, up to the end of a word where one is near."""
+    if len(text) <= limit:
+        return text
+    kept = text[:limit]
+    word_end = max(kept.rfind(" "), kept.rfind("\n"))
+    if word_end > limit // 2:
+        kept = kept[:word_end]
+    return kept + _CUT.format(len(text) - len(kept))
 
 
 def _one_line(text: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]*")
+_ID: Final = re.compile(r"\d{1,20}", re.ASCII)
 _SECRET: Final = re.compile(r"[!-~]+")
 
 
@@ -19,6 +20,10 @@ class Address:
 
     host: str
     port: int
+
+    def clashes_with(self, other: "Address | None") -> bool:
+        """Whether both cannot be had at once; any free port can."""
+        return self == other and self.port != 0
 
 
 def _listed(value: object) -> object:
@@ -68,6 +73,14 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _ids(texts: object) -> object:
+    if not isinstance(texts, tuple):
+        return texts
+    if not all(isinstance(text, str) and _ID.fullmatch(text) for text in texts):
+        raise ValueError
+    return texts
+
+
 def _secret(value: SecretStr) -> SecretStr:
     if not _SECRET.fullmatch(value.get_secret_value()):
         raise ValueError
@@ -101,5 +114,6 @@ Amount = Annotated[
 Lower = BeforeValidator(_lower)
 Upper = BeforeValidator(_upper)
 Providers = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_providers)]
+Ids = Annotated[frozenset[int], BeforeValidator(_ids), BeforeValidator(_listed)]
 Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_hosts)]
 ListenAddress = Annotated[Address | None, BeforeValidator(_address)]

@@ -7,6 +7,23 @@ fail() {
   exit 1
 }
 
+# Before pip, which would only say that there is no matching distribution.
+require_supported_system() {
+  case $(uname -s) in
+    Linux | Darwin) ;;
+    *) fail "runs on Linux and macOS, not on $(uname -s); on Windows use WSL, or the container" ;;
+  esac
+  case $(uname -m) in
+    x86_64 | amd64 | aarch64 | arm64) ;;
+    *) fail "needs a 64-bit x86 or ARM system; this one is $(uname -m)" ;;
+  esac
+  [ "$(getconf LONG_BIT 2>/dev/null || echo 64)" = 64 ] ||
+    fail 'needs a 64-bit system; this one has a 64-bit kernel and 32-bit programs'
+  if ldd --version 2>&1 | grep -qi musl; then
+    fail 'needs glibc, and this system has musl (as Alpine does): use Debian, or the container'
+  fi
+}
+
 is_new_enough() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
@@ -35,6 +52,7 @@ create() {
   "$python" -m venv --clear .venv || fail "$python could not create .venv (see above)"
 }
 
+require_supported_system
 is_new_enough .venv/bin/python || create
 .venv/bin/python -m pip --version >/dev/null 2>&1 ||
   .venv/bin/python -m ensurepip >/dev/null || fail '.venv has no pip; make clean, then try again'

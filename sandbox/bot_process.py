@@ -101,7 +101,7 @@ def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> d
     keys = {f"{name.upper()}_API_KEY": KEY for name in names}
     places = {f"{name.upper()}_BASE_URL": f"{sandbox.base_url}/vendors/{name}" for name in names}
     home = os.environ.get("STEMCORD_DATA_DIR") or "data"
-    models = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home) / "models")
+    models = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home, "models").absolute())
     return {
         **os.environ,
         "DISCORD_TOKEN": DEFAULT_TOKEN,

@@ -65,6 +65,7 @@ class ApplicationRest:
         guild = f"{base}/guilds/{{guild:\\d+}}"
         return [
             web.get(f"{base}/users/@me", self.get_me),
+            web.get(f"{base}/users/@me/guilds", self.get_guilds),
             web.get(f"{base}/users/{{user:\\d+}}", self.get_user),
             web.post(f"{base}/users/@me/channels", self.open_dm),
             web.get(f"{base}/oauth2/applications/@me", self.get_application),
@@ -83,6 +84,13 @@ class ApplicationRest:
         """Answer with the bot's user."""
         self._authorizer.check(request)
         return json_answer(self._payloads.user(self._world.bot))
+
+    async def get_guilds(self, request: web.Request) -> web.Response:
+        """Answer with the servers that the bot is in, those behind `after`."""
+        self._authorizer.check(request)
+        after = int(request.query.get("after", "0"))
+        guilds = [each for each in self._world.guilds.values() if each.has_bot and each.id > after]
+        return json_answer([{"id": str(each.id), "name": each.name} for each in guilds])
 
     async def get_user(self, request: web.Request) -> web.Response:
         """Answer with a user."""

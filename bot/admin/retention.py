@@ -1,35 +1,64 @@
-"""Retention: audio and the keys to accounts are deleted when their time is over.
+"""Retention: audio, keys to accounts and what is stored of jobs are deleted on time.
 
-What no job owns is deleted at once.
+Audio that no job owns is deleted at once.
 """
 
 import asyncio
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId
+from bot.domain.minutes import Period
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.pseudonyms import Pseudonyms
+from storage.upkeep.forgetting import EMPTIED_AT_A_TIME, Forgetting
+from storage.upkeep.scrubbing import Scrubber
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
+EMPTY_EVERY_S = 3600.0
+NAMED_AT_MOST = 10
 
 
 class Retention:
     """Deletes what is kept, on time."""
 
     def __init__(
-        self, *, jobs: JobStore, files: JobFiles, aliases: Pseudonyms, clock: Clock, keep: timedelta
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        keep: timedelta,
+        forgetting: Forgetting,
+        scrubber: Scrubber,
+        keep_jobs: timedelta,
+        period: Callable[[], Period],
+        database_made_at: datetime | None = None,
     ) -> None:
+        """Take how long audio is kept (`keep`) and what is stored of jobs (`keep_jobs`).
+
+        Jobs of the current `period` stay in any case, since they count towards their user's caps.
+        Audio older than the database is kept for its time, though no job owns it.
+        """
         self._jobs = jobs
         self._files = files
-        self._aliases = aliases
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._keep = keep
+        self._forgetting = forgetting
+        self._scrubber = scrubber
+        self._keep_jobs = keep_jobs
+        self._period = period
+        self._emptied_at: float | None = None
+        self._database_made_at = database_made_at
+        self._ownerless: set[JobId] = set()
 
     async def run(self) -> None:
         """Sweep now and then, for as long as the bot runs."""
@@ -42,7 +71,10 @@ class Retention:
 
     async def sweep(self) -> int:
         """Delete what is past its time; return how many jobs lost their files."""
-        await self._aliases.drop_keys(self._clock.now())
+        await self._pseudonyms.drop_keys(self._clock.now())
+        await self._sweep_ownerless()
+        await self._empty_old_jobs()
+        await self._scrubber.scrub_if_due()
         expired = await self._jobs.expired(self._clock.now() - self._keep)
         for job_id in expired:
             if await self._removed(job_id):
@@ -50,9 +82,43 @@ class Retention:
         return len(expired)
 
     async def sweep_orphans(self) -> None:
-        """Delete directories that belong to no job, as a crash may leave them; at start only."""
+        """Delete directories that belong to no job, as a crash may leave them; at start only.
+
+        Those that are older than the database are of one that was lost, and wait for their time.
+        """
         for orphan in await self._files.orphans(await self._jobs.known_ids()):
-            await self._removed(orphan)
+            changed_at = await self._files.changed_at(orphan)
+            if changed_at and self._database_made_at and changed_at < self._database_made_at:
+                self._ownerless.add(orphan)
+            else:
+                await self._removed(orphan)
+        if self._ownerless:
+            log.warning(
+                "%d folders of jobs are older than the database, which knows nothing of them; they "
+                "are kept for their time: %s",
+                len(self._ownerless),
+                ", ".join(sorted(self._ownerless)[:NAMED_AT_MOST]),
+            )
+        await self._sweep_ownerless()
+
+    async def _empty_old_jobs(self) -> None:
+        """Empty what is past its time, in small steps, once an hour."""
+        now = self._clock.monotonic()
+        if self._emptied_at is not None and now - self._emptied_at < EMPTY_EVERY_S:
+            return
+        before = min(self._clock.now() - self._keep_jobs, self._period().starts_at)
+        emptied = await self._forgetting.empty_old(before)
+        if emptied:
+            log.info("%d jobs are past their time and emptied", emptied)
+        if emptied < EMPTIED_AT_A_TIME:
+            self._emptied_at = now
+
+    async def _sweep_ownerless(self) -> None:
+        end = self._clock.now() - self._keep
+        for job_id in sorted(self._ownerless):
+            changed_at = await self._files.changed_at(job_id)
+            if changed_at is None or (changed_at < end and await self._removed(job_id)):
+                self._ownerless.discard(job_id)
 
     async def _removed(self, job_id: JobId) -> bool:
         """Delete a job's files; one directory that cannot be deleted must not keep the others."""

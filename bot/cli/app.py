@@ -53,6 +53,7 @@ from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
 from storage.upkeep.forgetting import Forgetting
+from storage.upkeep.scrubbing import Scrubber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,11 @@ def compose(
         allowances=Allowances(db=store.db, clock=clock),
         servers=GuildStore(db=store.db, clock=clock),
     )
-    servers = GuildAdmission(store=stores.servers)
+    servers = GuildAdmission(
+        store=stores.servers,
+        allowed_guilds=settings.allowed_guilds,
+        allow_dms=settings.allow_dms,
+    )
     quotas = Quotas(
         ledger=stores.ledger,
         allowances=stores.allowances,
@@ -233,17 +238,24 @@ def compose(
             max_active_jobs=settings.max_active_jobs,
         ),
     )
+    scrubber = Scrubber(db=store.db, clock=clock)
+    forgetting = Forgetting(db=store.db, scrubber=scrubber)
     retention = Retention(
         jobs=store.jobs,
         files=store.files,
-        aliases=Pseudonyms(db=store.db),
+        pseudonyms=Pseudonyms(db=store.db),
         clock=clock,
         keep=keep,
+        forgetting=forgetting,
+        scrubber=scrubber,
+        keep_jobs=timedelta(days=settings.keep_jobs_days),
+        period=lambda: quotas.period,
+        database_made_at=store.made_at,
     )
     privacy = Privacy(
         jobs=store.jobs,
         files=store.files,
-        forgetting=Forgetting(db=store.db),
+        forgetting=forgetting,
         cancels=cancels,
         runner=runner,
         delivery=outside.delivery,

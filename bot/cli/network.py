@@ -1,14 +1,10 @@
 """How this process reaches the outside: its environment, certificates, proxy and trusted hosts."""
 
 import logging
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
-from bot.config import Settings, SettingsError
+from bot.config import Settings, SettingsError, read_variables
 from bot.net.ip_rules import TrustedHosts
 from bot.net.proxies import ProxyRules, ProxyUnusable
 from bot.net.tls import CertificatesUnreadable, tls_context
@@ -22,7 +18,7 @@ def build_transport(settings: Settings) -> GuardedTransport:
 
     Raises SettingsError when the operator's certificates cannot be read.
     """
-    found = environment()
+    found = read_variables()
     try:
         tls = tls_context(found)
     except CertificatesUnreadable as exc:
@@ -40,7 +36,7 @@ def discord_proxy(settings: Settings) -> str | None:
     parts = urlsplit(settings.discord_api_base)
     if parts.scheme != "https":  # a stand-in on this machine
         return None
-    proxy = _proxy_rules(environment()).of(parts.hostname or "", parts.port or 443)
+    proxy = _proxy_rules(read_variables()).of(parts.hostname or "", parts.port or 443)
     return None if proxy is None else proxy.url
 
 
@@ -50,10 +46,3 @@ def _proxy_rules(found: Mapping[str, str]) -> ProxyRules:
     except ProxyUnusable as exc:
         log.warning("%s; nothing is reached through a proxy", exc)
         return ProxyRules()
-
-
-def environment(env_file: Path = Path(".env")) -> Mapping[str, str]:
-    """Return the environment, and `.env` below it; an empty value counts as unset in both."""
-    from_file = dotenv_values(env_file, encoding="utf-8-sig")
-    found = {name: value for name, value in from_file.items() if value is not None}
-    return {**found, **{name: value for name, value in os.environ.items() if value.strip()}}

@@ -5,8 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.cli.network import environment
-from bot.config import Settings, SettingsError
+from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import Clock
 from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
@@ -36,7 +35,7 @@ def build_provider_set(
     Raises SettingsError when a name is unknown, or when no provider is left.
     """
     context = ProviderContext(
-        settings=environment(),
+        settings=read_variables(),  # providers may bring settings of their own
         transport=transport,
         downloads=downloads.apart(),  # or slow results would keep songs from being fetched
         clock=clock,

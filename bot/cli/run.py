@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-import aiohttp
 import discord
 from aiohttp import web
 from rich.console import Console
@@ -16,19 +17,23 @@ from rich.console import Console
 from bot import log as logging_setup
 from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
+from bot.cli.commands.models import model_problem
+from bot.cli.discord_session import DiscordSession
 from bot.cli.network import build_transport, discord_proxy
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
-from bot.config import Settings, SettingsError
+from bot.concurrency import supervised
+from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
-from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
 from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
-from bot.ops.server import OpsServer
+from bot.ops.health import Health
+from bot.ops.server import HttpServer, ops_application, public_application
 from bot.processes.confinement import hide_memory
+from bot.providers import local
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.progress import ProgressBoard
@@ -43,6 +48,7 @@ from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
 from cogs import EXTENSIONS
+from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
@@ -50,8 +56,9 @@ from storage.stores.statistics import Statistics
 log = logging.getLogger(__name__)
 
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
-RECONNECT_S = 5.0
 SUBMIT_GRACE_S = 3.0
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""A terminal that closes is a stop like any other: a submit in flight has to be written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +75,15 @@ class OpenResources:
     """Providers that the settings name but that cannot be used, and why."""
 
 
-OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Awaitable[OpenResources]]
+OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
 """Opens the parts of a bot; the stack takes them down in the opposite order."""
 
 
 def run(settings: Settings, console: Console) -> int:
-    """Run the bot in the foreground until it is told to stop."""
+    """Run the bot in the foreground until it is told to stop.
+
+    Raises SettingsError, and what `command_line.OPERATOR_ERRORS` names, where it cannot start.
+    """
     del console  # what a running bot has to say goes to its log
     return run_with(open_resources, settings)
 
@@ -85,6 +95,8 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
     logging_setup.configure(
         log_format=settings.log_format, level=settings.log_level, secrets=settings.secrets()
     )
+    for line in settings.unknown:
+        log.warning(line)
     data = DataDir(settings.data_dir)
     with data.lock():
         asyncio.run(_serve(settings, data, open_them))
@@ -92,31 +104,50 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
 
 
 async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open what the settings say."""
+    """Open what the settings say; waits for a store that is locked or a disk that is full.
+
+    Raises SettingsError, ModelUnavailable when nothing but `local` is configured and its model is
+    not here, and what `open_store` raises.
+    """
     clock = SystemClock()
     transport = build_transport(settings)
     downloads = Downloads(transport=transport)
     stack.push_async_callback(downloads.aclose)
     embedded = build_embedded(settings)
     stack.push_async_callback(embedded.aclose)
-    roster = build_provider_set(
+    provider_set = build_provider_set(
         settings, embedded=embedded, transport=transport, downloads=downloads, clock=clock
     )
     audio = AudioTools()
     stack.push_async_callback(audio.aclose)
-    store = await open_store(data, clock)
-    stack.push_async_callback(store.db.close)
-    for provider in roster.providers:
+    for provider in provider_set.providers:
         stack.push_async_callback(provider.aclose)
+    providers = {each.capabilities.name: each for each in provider_set.providers}
+    left_out = dict(provider_set.left_out)
+    _leave_out_local_without_model(settings, providers, left_out)
+    store = await retry_write(lambda: open_store(data, clock), what="the start")
+    stack.push_async_callback(store.db.close)
     return OpenResources(
         store=store,
-        providers={each.capabilities.name: each for each in roster.providers},
+        providers=providers,
         downloads=downloads,
         audio=audio,
         clock=clock,
         listener=embedded,
-        left_out=roster.left_out,
+        left_out=left_out,
     )
+
+
+def _leave_out_local_without_model(
+    settings: Settings, providers: dict[str, Provider], left_out: dict[str, str]
+) -> None:
+    if local.NAME not in providers or (problem := model_problem(settings)) is None:
+        return
+    if len(providers) == 1:
+        raise problem
+    log.error("%s is left out: %s", local.NAME, problem)
+    left_out[local.NAME] = "its model is not on this machine"
+    del providers[local.NAME]
 
 
 async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -> None:
@@ -129,12 +160,18 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
 
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonExecutor())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, told_to_stop)
+    stop = asyncio.create_task(stopping.wait(), name="stop")
     async with ShutdownStack(budget) as stack:
-        bot = _put_together(settings, await open_them(settings, data, stack), stack)
+        opening = asyncio.create_task(open_them(settings, data, stack), name="opening")
+        await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            return
+        bot = _put_together(settings, data, opening.result(), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
-        stop = asyncio.create_task(stopping.wait(), name="stop")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
         budget.begin()  # for a bot that ended by itself
         stop.cancel()
@@ -146,9 +183,11 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
 
-def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStack) -> "_Bot":
+def _put_together(
+    settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
+) -> "_Bot":
     ui.point_at(settings.discord_api_base)
-    # The bot has no voice, and nobody needs to be told.
+    # The bot has no voice, so nobody needs to be told that it will not work.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, board = parts.store, parts.clock, ProgressBoard()
     languages = Languages.in_folder()
@@ -168,7 +207,7 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
         pacing=Pacing(),
         clock=clock,
     )
-    addresses = AttachmentUrls(client=client)
+    attachment_urls = AttachmentUrls(client=client)
     services = compose(
         settings,
         store,
@@ -180,11 +219,11 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
             delivery=replies,
             clock=clock,
             listener=parts.listener,
-            renewal=addresses,
+            renewal=attachment_urls,
             left_out=parts.left_out,
         ),
     )
-    showroom = ResultPresenter(
+    presenter = ResultPresenter(
         showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
     )
     client.serve(
@@ -195,15 +234,26 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
             administration=services.administration,
             overview=services.overview,
             showings=services.showings,
-            shows=showroom,
-            addresses=addresses,
+            shows=presenter,
+            addresses=attachment_urls,
             picks=AttachmentCache(),
             privacy=services.privacy,
             languages=languages,
             clock=clock,
         )
     )
-    return _Bot(store=store, services=services, client=client, replies=replies, showroom=showroom)
+    return _Bot(
+        store=store,
+        services=services,
+        client=client,
+        replies=replies,
+        presenter=presenter,
+        session=DiscordSession(
+            client=client, host=urlsplit(settings.discord_api_base).hostname or "", clock=clock
+        ),
+        health=Health(db=store.db, data=data, is_online=client.is_ready, clock=clock),
+        clock=clock,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,22 +264,25 @@ class _Bot:
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
-    showroom: ResultPresenter
+    presenter: ResultPresenter
+    session: DiscordSession
+    health: Health
+    clock: Clock
 
     async def live(self, settings: Settings) -> None:
-        """Work until cancelled. Raises SettingsError when Discord refuses the token."""
+        """Work until cancelled.
+
+        Raises AddressUnavailable, SettingsError when Discord refuses the token, and DiscordRefused.
+        """
         async with AsyncExitStack() as stack:
-            if settings.ops_address is not None:
-                ops = OpsServer(check=self._check, scrape=self._scrape, routes=self._file_routes())
-                await ops.start(settings.ops_address.host, settings.ops_address.port)
-                stack.push_async_callback(ops.stop)
-            await self._log_in(settings.required_token().get_secret_value())
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.replies.run(), name="replies")
-                await self._resume()
-                group.create_task(self.services.retention.run(), name="retention")
-                group.create_task(self.services.loose_ends.run(), name="loose ends")
-                group.create_task(self.client.connect(), name="gateway")
+            await self._listen(settings, stack)
+            await self.session.log_in(settings.required_token().get_secret_value())
+            self._in_background(stack, self.replies.run, name="replies")
+            await retry_write(self._resume, what="the start")
+            self._in_background(stack, self.services.retention.run, name="retention")
+            self._in_background(stack, self.services.loose_ends.run, name="reconciling attempts")
+            self._in_background(stack, self.health.watch, name="health")
+            await self.session.stay_connected()
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way end within the grace; everything else is taken up at next start."""
@@ -237,24 +290,42 @@ class _Bot:
         await asyncio.gather(
             self.services.submits.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
-            self.showroom.stop(grace_s=grace_s),
+            self.presenter.stop(grace_s=grace_s),
         )
 
-    async def _log_in(self, token: str) -> None:
-        while True:
-            try:
-                return await self.client.login(token)
-            except discord.LoginFailure as exc:
-                raise SettingsError("DISCORD_TOKEN: Discord does not accept it") from exc
-            except (
-                aiohttp.ClientError,
-                OSError,
-                discord.DiscordServerError,
-                discord.GatewayNotFound,
-                discord.RateLimited,
-            ) as exc:
-                log.warning("Discord is out of reach (%s), trying again", type(exc).__name__)
-                await asyncio.sleep(RECONNECT_S)
+    async def _listen(self, settings: Settings, stack: AsyncExitStack) -> None:
+        links = self._file_routes()
+        if settings.public_address is not None:
+            public = HttpServer(public_application(links))
+            await public.start(
+                settings.public_address.host,
+                settings.public_address.port,
+                setting="STEMCORD_PUBLIC_ADDRESS",
+            )
+            stack.push_async_callback(public.stop)
+        if settings.ops_address is not None:
+            ops = HttpServer(
+                ops_application(
+                    check=self.health.check,
+                    scrape=metrics.SharedScrape(self._scrape, clock=self.clock),
+                    public=links if settings.public_address is None else (),
+                )
+            )
+            await ops.start(
+                settings.ops_address.host, settings.ops_address.port, setting="STEMCORD_OPS_ADDRESS"
+            )
+            stack.push_async_callback(ops.stop)
+
+    def _in_background(
+        self, stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str
+    ) -> None:
+        task = asyncio.create_task(supervised(work, name=name), name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        stack.push_async_callback(end)
 
     async def _resume(self) -> None:
         self.services.runner.start(self.services.steps)
@@ -268,18 +339,12 @@ class _Bot:
             return []
         return FileRoutes(links=links, jobs=self.store.jobs, files=self.store.files).routes()
 
-    async def _check(self) -> dict[str, bool]:
-        try:
-            await self.store.db.read("SELECT 1")
-        except StoreUnavailable:
-            return {"store": False, "discord": self.client.is_ready()}
-        return {"store": True, "discord": self.client.is_ready()}
-
     async def _scrape(self) -> bytes:
         db = self.store.db
         return metrics.render(
             jobs=await Statistics(db=db).jobs(EVER_SINCE),
             usage=await Spending(db=db).provider_usage(EVER_SINCE),
             running=self.services.runner.running,
-            line=self.services.line.counts(),
+            queue=self.services.line.counts(),
+            unreadable=self.store.jobs.unreadable,
         )

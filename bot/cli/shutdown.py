@@ -1,4 +1,4 @@
-"""The time that a stop may take: one budget from its signal on, for everything there is to end."""
+"""Stopping in time: one budget from the signal on, shared by everything that has to end."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 log = logging.getLogger(__name__)
 
 CLOSING_S = 2.0
-"""Kept of a budget for what is closed after the steps: a worker, connections, the database."""
+"""Reserved for what is closed after the steps: a worker, connections, the database."""
 LEAST_S = 0.5
-"""What everything gets when the budget is spent: time to let go, none to wait."""
+"""What each step of the stop gets once the budget is spent."""
 
 LOOKUP_THREADS = 16
 
@@ -25,31 +25,31 @@ T = TypeVar("T")
 
 
 class StopBudget:
-    """Seconds that are shared by all who have to end, counted from `begin`."""
+    """Seconds shared by everything that has to end, counted from `begin`."""
 
     def __init__(self, *, total_s: float) -> None:
         self._total_s = total_s
         self._ends_at: float | None = None
 
     def begin(self) -> None:
-        """Start to count, unless that was done before."""
+        """Start the count. Does nothing if it has started."""
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self._total_s
 
     @property
     def left_s(self) -> float:
-        """What is left; all of it before anything has begun to end."""
+        """What is left; the whole budget before `begin`."""
         if self._ends_at is None:
             return self._total_s
         return max(0.0, self._ends_at - time.monotonic())
 
     @property
     def for_steps_s(self) -> float:
-        """What is left for work under way, so that there is some for closing."""
+        """What work under way may take, so that closing has its share."""
         return max(self.left_s / 2, self.left_s - CLOSING_S)
 
     async def spend(self, ending: Awaitable[object], *, what: str) -> None:
-        """Wait for an end, and cut it short when the budget is spent."""
+        """Wait for `ending`, or cancel it when the budget is spent."""
         try:
             async with asyncio.timeout(max(LEAST_S, self.left_s)):
                 await ending
@@ -58,7 +58,7 @@ class StopBudget:
 
 
 class ShutdownStack(AsyncExitStack):
-    """Takes things down in the opposite order, each within what is left of the budget."""
+    """Closes things in reverse order, each within what is left of the budget."""
 
     def __init__(self, budget: StopBudget) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class ShutdownStack(AsyncExitStack):
     def push_async_callback(
         self, callback: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[P, Awaitable[T]]:
-        """Have `callback` called at the end, for no longer than there is time."""
+        """Call `callback` at the end, for no longer than the budget allows."""
 
         async def close() -> None:
             self._budget.begin()
@@ -95,13 +95,13 @@ class DaemonExecutor(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Begin nothing more."""
+        """Cancel what has not begun, and wait for nothing."""
         super().shutdown(wait=False, cancel_futures=True)
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
 
 def exit_now(status: int) -> NoReturn:
-    """End the process; Python itself would first wait for every thread that is still at work."""
+    """End the process now; Python would first wait for every thread."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it may be gone
             stream.flush()

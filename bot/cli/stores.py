@@ -1,16 +1,31 @@
 """The store of a bot: everything that outlives its process, opened together."""
 
+import asyncio
+import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.clock import Clock
+from bot.domain.errors import StoreBroken
 from bot.domain.minutes import Period
 from storage.database.connection import Database
+from storage.database.schema import NewerDatabase, UnknownDatabase
 from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
+from storage.files.ownership import DataUnusable
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
 from storage.stores.pseudonyms import Pseudonyms
+from storage.upkeep.snapshots import (
+    copy_before_migration,
+    copy_for_this_version,
+    drop_old_copies,
+)
+
+log = logging.getLogger(__name__)
+
+MADE_AT = "made at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,16 +39,62 @@ class Store:
     files: JobFiles
     running_periods: tuple[Period, ...] = ()
     """Those that began when keys did not name a period's kind yet."""
+    made_at: datetime | None = None
+    """When the database was made; None for one from before that was noted."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a directory whose lock is held. Raises UnknownDatabase."""
-    db = await Database.open(data.database)
+    """Open the database in a directory whose lock is held, made if need be, and write to it once.
+
+    A database whose schema changes is copied first. Raises UnknownDatabase, SnapshotFailed and
+    DataUnusable with a sentence for the operator, and StoreUnavailable while it is locked.
+    """
+    now = clock.now()
+    is_new = not data.database.exists()
+    try:
+        await asyncio.to_thread(_keep_copy, data, now)
+        db = await Database.open(data.database)
+        try:
+            return await _opened(db, data, clock, is_new=is_new)
+        except BaseException:
+            await db.close()
+            raise
+    except NewerDatabase as exc:
+        raise _with_way_back(exc, data) from exc
+    except StoreBroken as exc:
+        raise DataUnusable(str(exc)) from exc
+
+
+def _keep_copy(data: DataDir, now: datetime) -> None:
+    if made := copy_before_migration(data.database, data.backups, now):
+        log.info("the database before this version is kept as %s", made.path)
+    for old in drop_old_copies(data.database, now):
+        log.info("%s was made by a restore long ago and is deleted", old)
+
+
+async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) -> Store:
+    await db.probe()
+    meta = Meta(db=db)
+    if is_new:
+        await meta.put(MADE_AT, clock.now().isoformat())
+        log.warning("there was no database; a new and empty one is made at %s", data.database)
+    made_at = await meta.get(MADE_AT)
     return Store(
         db=db,
         jobs=JobStore(db=db),
         ledger=Ledger(db=db, clock=clock),
-        meta=Meta(db=db),
+        meta=meta,
         files=JobFiles(data.jobs),
         running_periods=await Pseudonyms(db=db).periods_without_kind(),
+        made_at=datetime.fromisoformat(made_at) if made_at else None,
+    )
+
+
+def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:
+    """Name the copy that the newer version made before it changed the schema."""
+    copy = copy_for_this_version(data.backups)
+    if copy is None:
+        return error
+    return UnknownDatabase(
+        f"{error} The newer version kept one: `python -m bot restore {copy}` puts it back."
     )

@@ -1,4 +1,4 @@
-"""Time as everything below the composition root sees it: injected, aware, UTC."""
+"""The clock that is injected everywhere, so that tests can set the time."""
 
 import time
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where code asks for the time, so that tests can move it."""
+    """Tells the time."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC."""

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     BLOCKED = "blocked"
     BLOCKED_HERE = "blocked_here"
     WRONG_CHANNEL = "wrong_channel"
+    NOT_OFFERED_HERE = "not_offered_here"
     UNKNOWN_RECIPE = "unknown_recipe"
     UNKNOWN_PROVIDER = "unknown_provider"
     NO_PROVIDER = "no_provider"

@@ -1,4 +1,4 @@
-"""What a server decides for itself, and how far somebody's word reaches."""
+"""Servers' own rules, blocks, and the rights of whoever makes a decision."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
@@ -29,19 +29,19 @@ class GuildRules:
     is_private: bool | None = None
 
     def allows(self, *channel_ids: int | None) -> bool:
-        """Whether songs may be split in a channel, named together with what it is a thread of."""
+        """Whether songs may be split in a channel; pass the id of a thread's parent too."""
         return not self.channel_ids or not self.channel_ids.isdisjoint(channel_ids)
 
     def recipe_for(self, asked: Recipe | None) -> Recipe:
-        """Return what a request means that asks for these stems, or does not say."""
+        """Return the recipe of a request that names `asked`, or none."""
         return asked or self.recipe or Recipe.KARAOKE
 
     def format_for(self, asked: AudioFormat | None) -> AudioFormat:
-        """Return what a request means that asks for this format, or does not say."""
+        """Return the format of a request that names `asked`, or none."""
         return asked or self.audio_format or AudioFormat.MP3
 
     def is_private_for(self, asked: bool | None) -> bool:
-        """Return whether a reply is for the asker alone, where they said so or did not say."""
+        """Return whether the reply is for the asker alone, given what they chose, if anything."""
         return bool(self.is_private) if asked is None else asked
 
     def with_channel_switched(self, channel_id: int) -> Self:
@@ -86,7 +86,7 @@ class Block(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a decision about minutes is for."""
+    """The user or role that a decision about minutes is for."""
 
     kind: Literal["user", "role"]
     id: int
@@ -95,7 +95,7 @@ class Subject:
 
 
 class Rank(IntEnum):
-    """Who somebody is where they ask."""
+    """A user's rights in the place that they ask from."""
 
     MEMBER = 0
     MANAGER = 1
@@ -106,7 +106,7 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Somebody who wants to decide something."""
+    """A user who makes a decision."""
 
     user_id: UserId
     rank: Rank
@@ -115,11 +115,11 @@ class Actor:
 
     @property
     def is_owner(self) -> bool:
-        """Whether their word reaches everywhere."""
+        """Whether they own the application."""
         return self.rank is Rank.OWNER
 
     def must_be(self, rank: Rank) -> None:
-        """Raise Rejected unless the actor's word reaches so far."""
+        """Raise Rejected unless the actor has at least this rank."""
         if self.rank < rank:
             raise Rejected(Reason.OWNER_ONLY if rank is Rank.OWNER else Reason.MANAGERS_ONLY)
 

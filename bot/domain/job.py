@@ -1,4 +1,4 @@
-"""A job: one request on its way, its states, and the table of the ways between them."""
+"""A job: one request, its states, and the transitions between them."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ UserId = NewType("UserId", int)
 
 
 class State(StrEnum):
-    """Where a job is; ARCHITECTURE.md draws the ways between the states."""
+    """A job's state; ARCHITECTURE.md draws the transitions."""
 
     RECEIVED = "received"
     HELD = "held"
@@ -88,7 +88,7 @@ class Entry(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The user's file as Discord describes it: declared, not yet believed."""
+    """The user's file as Discord declares it; nothing of it is verified."""
 
     filename: str
     url: str
@@ -114,7 +114,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """Somebody's place in the server that they ask from."""
+    """A user's membership in the server that they ask from."""
 
     guild_id: int
     role_ids: tuple[int, ...] = ()
@@ -146,7 +146,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One request on its way. Changes are made by the named methods, then saved guarded."""
+    """One request and its progress. The named methods return changed copies, to be saved."""
 
     id: JobId
     interaction_id: int
@@ -220,7 +220,7 @@ class Job:
         )
 
     def repeated(self, now: datetime, earlier: Self) -> Self:
-        """Note that an earlier job has made the same of the same file."""
+        """Note that an earlier job already has the result for the same file."""
         return self._to(
             State.READY,
             now,
@@ -263,7 +263,7 @@ class Job:
         return self._to(State.FAILED, now, problem=problem)
 
     def cancelled(self, now: datetime, problem: Problem) -> Self:
-        """End the job because its user, or nobody, wants it."""
+        """End the job because nobody wants it any more."""
         return self._to(State.CANCELLED, now, problem=problem)
 
     def asked_as(self, audio_format: AudioFormat) -> Self:

@@ -60,7 +60,7 @@ def minutes_of(frames: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What was decided about somebody's allowance; None where nothing was."""
+    """The allowance and limit that were set for a user; None where none was."""
 
     given: int | None = None
     """By the owner: to the user, else the most that one of their roles has."""
@@ -92,7 +92,7 @@ class Usage:
 
     @property
     def total(self) -> int:
-        """Minutes that this period began with or got since."""
+        """The allowance plus grants."""
         return self.allowance + self.granted
 
     @property
@@ -118,7 +118,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendCap:
-    """The most that may be submitted to hosted providers since then, by one user or by all."""
+    """The most minutes that may be submitted to hosted providers since then, by one user or all."""
 
     minutes: int
     since: datetime

@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 Last: TypeAlias = Done | Failed | Cancelled
 
 
+class EngineStarved(EngineFailed):
+    """The worker was killed from outside, most likely because the machine is out of memory."""
+
+
 class Engine:
     """Separates songs with one model."""
 
@@ -121,7 +125,7 @@ class Engine:
             await child.say(request, files)
             last = await self._follow(child, progress)
         except WorkerDied as exc:
-            raise EngineFailed(str(exc)) from exc
+            raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
             raise EngineFailed(f"the worker said nothing for {self._stall_s:.0f} s") from exc

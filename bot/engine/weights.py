@@ -50,16 +50,21 @@ class Weights:
 
     def require(self) -> Path:
         """Return the file's path, or raise ModelUnavailable with what the operator can do."""
-        if not self.is_present():
+        if self.is_present():
+            return self.path
+        if self.path.exists():
             raise ModelUnavailable(
-                f"{self.model.title} is not in {self._dir}. `python -m bot models` fetches it."
+                f"{self.path} is not whole, or of another version of {self.model.title}. "
+                "`python -m bot models` fetches it again."
             )
-        return self.path
+        raise ModelUnavailable(
+            f"{self.model.title} is not in {self._dir}. `python -m bot models` fetches it."
+        )
 
     def verify(self) -> None:
         """Hash the whole file; raises ModelUnavailable unless it is what was put there."""
-        manifest = self._read_manifest()
-        if manifest is None or sha256_of(self.require()) != manifest.sha256:
+        path, manifest = self.require(), self._read_manifest()
+        if manifest is None or sha256_of(path) != manifest.sha256:
             raise ModelUnavailable(
                 f"{self.path} is damaged. Delete it; `python -m bot models` fetches it again."
             )

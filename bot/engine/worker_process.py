@@ -20,8 +20,17 @@ _HEAPS = {"MALLOC_ARENA_MAX": "2"}
 """glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
 
 
+_GONE_WITHIN_S = 1.0
+"""How long after its pipe a worker's own end may come."""
+
+
 class WorkerDied(Exception):
     """The worker is gone or talks nonsense; there is nothing more to be had from it."""
+
+    def __init__(self, message: str, *, was_killed: bool = False) -> None:
+        super().__init__(message)
+        self.was_killed = was_killed
+        """Whether somebody else killed it, which is what a system does that is out of memory."""
 
 
 class WorkerProcess:
@@ -64,14 +73,14 @@ class WorkerProcess:
         return self._process.returncode is None
 
     async def say(self, request: Request, files: Sequence[int] = ()) -> None:
-        """Send a request and the open files that go with it; raises ChildDied."""
+        """Send a request and the open files that go with it; raises WorkerDied."""
         try:
             await self._input.send(ipc.to_line(request), files)
         except (BrokenPipeError, ConnectionResetError) as exc:
-            raise WorkerDied(await self._epitaph()) from exc
+            raise await self._epitaph() from exc
 
     async def hear(self) -> Reply:
-        """Wait for the next reply; raises ChildDied."""
+        """Wait for the next reply; raises WorkerDied."""
         try:
             line = await self._output.readline()
             if line.endswith(b"\n"):
@@ -79,7 +88,7 @@ class WorkerProcess:
         except ValueError as exc:
             await self.kill()
             raise WorkerDied(str(exc)) from exc
-        raise WorkerDied(await self._epitaph())
+        raise await self._epitaph()
 
     async def end(self, *, grace_s: float) -> None:
         """Close its input, wait for its end, and kill it when that takes too long."""
@@ -100,10 +109,15 @@ class WorkerProcess:
         await self._process.wait()
         await asyncio.wait([self._errors])
 
-    async def _epitaph(self) -> str:
+    async def _epitaph(self) -> WorkerDied:
         """Say how it ended; one that closed its pipe but lives on is killed for it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_WITHIN_S):
+                await self._process.wait()
+        was_killed = self._process.returncode == -signal.SIGKILL
         await self.kill()
-        return f"the worker ended with status {self._process.returncode}"
+        message = f"the worker ended with status {self._process.returncode}"
+        return WorkerDied(message, was_killed=was_killed)
 
 
 async def _log_errors(pipe: asyncio.StreamReader, pid: int) -> None:

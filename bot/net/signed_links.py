@@ -15,9 +15,8 @@ from urllib.parse import quote
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job, JobId, State
-from storage.stores.meta import Meta
+from storage.stores.meta import LINK_KEY, Meta
 
-KEY_NAME = "link key"
 KEY_BYTES = 32
 MAC_BYTES = 18
 """144 bits cannot be guessed, and as base64 they need no padding."""
@@ -87,7 +86,7 @@ class SignedLinks:
 
     async def _mac(self, kind: LinkKind, job_id: JobId, filename: str) -> str:
         if self._key is None:
-            self._key = await self._meta.secret(KEY_NAME, KEY_BYTES)
+            self._key = await self._meta.secret(LINK_KEY, KEY_BYTES)
         text = f"{kind}\n{job_id}\n{filename}".encode()
         mac = hmac.digest(self._key, text, hashlib.sha256)[:MAC_BYTES]
         return urlsafe_b64encode(mac).decode()

@@ -1,13 +1,16 @@
 """Jobs' files over HTTP at the addresses of `SignedLinks`: whole or in ranges, never listed.
 
-What was never there, or is asked for wrongly, is 404; what was there once is 410.
+A file that existed once is 410; anything else that is not there is 404.
 """
 
+import asyncio
 import mimetypes
+from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
@@ -26,23 +29,69 @@ CONTENT_TYPES = {
 ANYTHING = "application/octet-stream"
 
 _HEADERS = {
-    # The address is the key to the file: no shared cache, index or next page may learn of it.
-    "Cache-Control": "private",
+    # The address is all that is needed: no cache, index or linked page may learn it.
+    "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
-    # A stranger's file must not become a page of this host.
+    # An uploaded file must not run as a page of this host.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 
 
-class FileRoutes:
-    """Serves encoded stems to whoever was shown their address, and songs to providers."""
+TRANSFERS_A_LINK = 8
+"""At a time: as many as a download manager splits a file into."""
+TRANSFER_WITHIN_S = 1800.0
+"""The longest that one may take, or a reader who stops reading would hold it for ever."""
 
-    def __init__(self, *, links: SignedLinks, jobs: JobStore, files: JobFiles) -> None:
+
+class _Transfer(web.FileResponse):
+    """A file on its way, counted while it is, and cut off when it takes too long."""
+
+    def __init__(
+        self, path: Path, *, link: str, open_transfers: Counter[str], within_s: float
+    ) -> None:
+        super().__init__(path)
+        self._link = link
+        self._open_transfers = open_transfers
+        self._within_s = within_s
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        self._open_transfers[self._link] += 1
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await super().prepare(request)
+        except TimeoutError as exc:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionAbortedError("a transfer took too long") from exc
+        finally:
+            self._open_transfers[self._link] -= 1
+            if not self._open_transfers[self._link]:
+                del self._open_transfers[self._link]
+
+
+class FileRoutes:
+    """Serves encoded stems and, to providers, the user's songs, to anyone with the address."""
+
+    def __init__(
+        self,
+        *,
+        links: SignedLinks,
+        jobs: JobStore,
+        files: JobFiles,
+        transfer_within_s: float = TRANSFER_WITHIN_S,
+    ) -> None:
+        self._transfer_within_s = transfer_within_s
+        self._open_transfers: Counter[str] = Counter()
         self._links = links
         self._jobs = jobs
         self._files = files
+
+    @property
+    def open_transfers(self) -> int:
+        """How many files are on their way."""
+        return self._open_transfers.total()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to serve."""
@@ -58,12 +107,12 @@ class FileRoutes:
         if named is None:
             raise web.HTTPNotFound
         saved_as = stem_filename(job.title, *named)
-        return _sent(self._files.of(job.id).linked / linked_name(*named), saved_as)
+        return self._sent(request, self._files.of(job.id).linked / linked_name(*named), saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
-        """Send the user's file, for as long as its job is at work."""
+        """Send the user's file while its job is at work."""
         job, name = await self._asked(request, LinkKind.SOURCE)
-        return _sent(self._files.of(job.id).input, name)
+        return self._sent(request, self._files.of(job.id).input, name)
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
@@ -79,6 +128,22 @@ class FileRoutes:
             raise _gone()
         return job, name
 
+    def _sent(self, request: web.Request, path: Path, name: str) -> web.FileResponse:
+        if not path.is_file():
+            raise _gone()
+        if self._open_transfers[request.path] >= TRANSFERS_A_LINK:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "5"})
+        response = _Transfer(
+            path,
+            link=request.path,
+            open_transfers=self._open_transfers,
+            within_s=self._transfer_within_s,
+        )
+        response.headers.update(_HEADERS)
+        response.headers["Content-Type"] = content_type_of(name)
+        response.headers["Content-Disposition"] = _disposition(name)
+        return response
+
 
 def _check_dates(request: web.Request) -> None:
     """Refuse a date that aiohttp would stumble over when it sends the file."""
@@ -88,20 +153,12 @@ def _check_dates(request: web.Request) -> None:
         raise web.HTTPBadRequest from exc
 
 
-def _sent(path: Path, name: str) -> web.FileResponse:
-    if not path.is_file():
-        raise _gone()
-    disposition = f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
-    headers = {
-        **_HEADERS,
-        "Content-Type": content_type_of(name),
-        "Content-Disposition": disposition,
-    }
-    return web.FileResponse(path, headers=headers)
+def _disposition(name: str) -> str:
+    return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
 
 
 def _stem_and_format(name: str) -> tuple[Stem, AudioFormat] | None:
-    """Return what a name stands for; so no path is ever made of what was asked for."""
+    """Return what a name stands for, so that no path is built from the request."""
     stem, _, audio_format = name.partition(".")
     try:
         return Stem(stem), AudioFormat(audio_format)
@@ -114,12 +171,12 @@ def _gone() -> web.HTTPGone:
 
 
 def content_type_of(name: str) -> str:
-    """Return the type under which a file is sent; sound and pictures that move, or anything."""
+    """Return the type to send a file as: an audio or video type, else octet-stream."""
     suffix = Path(name).suffix.lower()
     guessed = CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix, ANYTHING)
     return guessed if guessed.startswith(("audio/", "video/")) else ANYTHING
 
 
 def _plain(name: str) -> str:
-    """Return the name for clients that do not read RFC 6266's `filename*`."""
+    """Return an ASCII name for clients that ignore RFC 6266's `filename*`."""
     return "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)

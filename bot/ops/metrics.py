@@ -1,18 +1,50 @@
-"""Metrics in Prometheus' text format, counted from the store at each scrape.
+"""Metrics in Prometheus' text format, counted from the store.
 
-What is counted there survives a restart, so nothing is counted twice or lost in memory.
+What is counted there survives a restart, so nothing is counted twice or lost in memory. A count
+goes through every row, so one is shared by all who scrape within some seconds.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bot.domain.clock import Clock
 from bot.domain.job import State
 from storage.stores.spending import ProviderUsage
 
 Counts = Mapping[tuple[str, ...], int]
+
+
+KEPT_S = 15.0
+"""How old a scrape may be; Prometheus asks once a minute unless told otherwise."""
+
+
+class SharedScrape:
+    """Makes a scrape when the last one is too old, once however many ask."""
+
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[bytes]],
+        *,
+        clock: Clock,
+        kept_s: float = KEPT_S,
+    ) -> None:
+        self._make = make
+        self._clock = clock
+        self._kept_s = kept_s
+        self._making = asyncio.Lock()
+        self._made: tuple[float, bytes] | None = None
+
+    async def __call__(self) -> bytes:
+        """Return the latest scrape, made anew if it is too old."""
+        async with self._making:
+            now = self._clock.monotonic()
+            if self._made is None or now - self._made[0] >= self._kept_s:
+                self._made = now, await self._make()
+            return self._made[1]
 
 
 class _Snapshot(Collector):
@@ -24,13 +56,18 @@ class _Snapshot(Collector):
 
 
 def render(
-    *, jobs: Mapping[State, int], usage: Mapping[str, ProviderUsage], running: int, line: Counts
+    *,
+    jobs: Mapping[State, int],
+    usage: Mapping[str, ProviderUsage],
+    running: int,
+    queue: Counts,
+    unreadable: int = 0,
 ) -> bytes:
-    """Return one scrape: jobs by state, attempts by provider and state, and the lines."""
+    """Return one scrape: jobs by state, attempts by provider and state, and the queues."""
     attempts: Counts = {
         (provider, state): count
-        for provider, book in usage.items()
-        for state, count in book.attempts.items()
+        for provider, provider_usage in usage.items()
+        for state, count in provider_usage.attempts.items()
     }
     registry = CollectorRegistry()
     registry.register(
@@ -48,7 +85,13 @@ def render(
                     ("provider", "state"),
                     attempts,
                 ),
-                _family("stemcord_line", "Jobs at a provider.", ("provider", "place"), line),
+                _family("stemcord_line", "Jobs at a provider.", ("provider", "place"), queue),
+                _family(
+                    "stemcord_unreadable_jobs",
+                    "Jobs met since the start that this version cannot read.",
+                    (),
+                    {(): unreadable},
+                ),
                 _family("stemcord_running", "Jobs under way.", (), {(): running}),
             )
         )

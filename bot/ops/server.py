@@ -1,5 +1,10 @@
-"""The operations server: /healthz, /metrics and jobs' files, on an address of its own."""
+"""HTTP for operators and for links: /healthz and /metrics here, public links there or behind it.
 
+What strangers can reach is limited: how long a request's head may take, and how many connections
+there may be at a time.
+"""
+
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -9,39 +14,123 @@ log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[dict[str, bool]]]
 Scrape = Callable[[], Awaitable[bytes]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SHUTDOWN_S = 1.0
 """What a stop waits for those who still download; they can ask again."""
-ESSENTIAL = "store"
-"""Without it the bot can do nothing; Discord being away is for the bot to wait out."""
+HEAD_WITHIN_S = 10.0
+"""From a connection, or the answer before, to the end of the next request's head."""
+MAX_CONNECTIONS = 100
+ESSENTIAL = ("store", "files")
+"""Without these the bot can do nothing; Discord being away is for the bot to wait out."""
+_FORWARDED = ("forwarded", "x-forwarded-")
 
 
-class OpsServer:
-    """Answers monitoring, and serves what `routes` adds; it changes nothing."""
+class AddressUnavailable(Exception):
+    """An address cannot be listened on; the text is a sentence for the operator."""
+
+
+class HttpServer:
+    """Serves one application on one address."""
 
     def __init__(
-        self, *, check: Check, scrape: Scrape, routes: Sequence[web.RouteDef] = ()
+        self,
+        app: web.Application,
+        *,
+        head_within_s: float = HEAD_WITHIN_S,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
-        self._check = check
-        self._scrape = scrape
-        app = web.Application()
-        app.add_routes([web.get("/healthz", self._health), web.get("/metrics", self._metrics)])
-        app.add_routes(routes)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._max_connections = max_connections
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=head_within_s,
+            shutdown_timeout=SHUTDOWN_S,
+        )
+        self._listener: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen. Raises OSError when the address cannot be had."""
+    async def start(self, host: str, port: int, *, setting: str) -> int:
+        """Listen, and return the port. Raises AddressUnavailable, which names the setting."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        log.info("operations server listens on %s:%d", host, port)
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(self._protocol, host, port)
+        except OSError as exc:
+            await self._runner.cleanup()
+            raise AddressUnavailable(
+                f"{setting}: {host}:{port} cannot be listened on ({exc.strerror or exc}); stop "
+                "what uses it, or choose another"
+            ) from exc
+        bound = int(self._listener.sockets[0].getsockname()[1])
+        log.info("%s: listening on %s:%d", setting, host, bound)
+        return bound
 
     async def stop(self) -> None:
         """Stop listening."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
 
-    async def _health(self, _: web.Request) -> web.Response:
-        found = await self._check()
-        return web.json_response(found, status=200 if found[ESSENTIAL] else 503)
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._runner.server
+        if server is None or len(server.connections) >= self._max_connections:
+            return _Refusal()
+        return server()
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=await self._scrape(), content_type="text/plain", charset="utf-8")
+
+class _Refusal(asyncio.Protocol):
+    """Ends a connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+def ops_application(
+    *, check: Check, scrape: Scrape, public: Sequence[web.RouteDef] = ()
+) -> web.Application:
+    """Return what monitoring asks, and `public` routes where they have no address of their own.
+
+    A request that a proxy passed on may be a stranger's, so it sees the public routes alone.
+    """
+
+    async def health(_: web.Request) -> web.Response:
+        found = await check()
+        is_well = all(found.get(each, True) for each in ESSENTIAL)
+        return web.json_response(found, status=200 if is_well else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=await scrape(), content_type="text/plain", charset="utf-8")
+
+    app = web.Application(middlewares=[_log_failures])
+    app.add_routes([web.get("/healthz", _private(health)), web.get("/metrics", _private(metrics))])
+    app.add_routes(public)
+    return app
+
+
+def public_application(routes: Sequence[web.RouteDef]) -> web.Application:
+    """Return what strangers may see, and nothing else."""
+    app = web.Application(middlewares=[_log_failures])
+    app.add_routes(routes)
+    return app
+
+
+def _private(handler: Handler) -> Handler:
+    async def only_direct(request: web.Request) -> web.StreamResponse:
+        if any(name.lower().startswith(_FORWARDED) for name in request.headers):
+            raise web.HTTPNotFound
+        return await handler(request)
+
+    return only_direct
+
+
+@web.middleware
+async def _log_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Log what no handler foresaw; aiohttp's own line would hold what strangers send."""
+    try:
+        return await handler(request)
+    except (web.HTTPException, ConnectionError):
+        raise
+    except Exception as exc:
+        log.exception("a request could not be answered")
+        raise web.HTTPInternalServerError from exc

@@ -6,6 +6,7 @@ submitted again, which costs only time.
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from bot.domain.errors import (
     ProviderRefused,
 )
 from bot.domain.recipes import Stem
-from bot.engine.engine import Engine
+from bot.engine.engine import Engine, EngineStarved
+from bot.engine.memory import NEEDED_MIB, memory_limit_mib
 from bot.providers.interface import (
     Accepted,
     Call,
@@ -36,6 +38,8 @@ from storage.files.atomic import move_into_place
 log = logging.getLogger(__name__)
 
 NAME = "local"
+KILLED_BEFORE_REST = 2
+REST_S = 900.0
 REMEMBERED = 32
 """Finished separations that can still be polled."""
 
@@ -82,6 +86,10 @@ class Local:
             gives_spools=True,
         )
         self._separations: dict[RemoteRef, _Separation] = {}
+        self._broken_model: str | None = None
+        """Why the model cannot be loaded; it is not tried again by this process."""
+        self._killed_in_a_row = 0
+        self._rests_until = 0.0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -95,6 +103,10 @@ class Local:
         it, so waiting would not help the job.
         """
         self._forget_old()
+        if self._broken_model is not None:
+            raise ProviderRefused(self._broken_model)
+        if time.monotonic() < self._rests_until:
+            raise ProviderRefused("the engine rests, since this machine has too little memory")
         if not self._engine.is_ready:
             raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
@@ -131,10 +143,38 @@ class Local:
         except NoRoom:
             self._start(separation)
             raise
-        except (EngineFailed, ModelUnavailable) as exc:
+        except ModelUnavailable as exc:
+            if self._broken_model is None:
+                self._broken_model = str(exc)
+                log.error(  # noqa: TRY400 - the line says it all
+                    "%s cannot be loaded, so nothing is separated here: %s; delete it, let "
+                    "`python -m bot models` fetch it again, and restart the bot",
+                    self._engine.model.title,
+                    exc,
+                )
+            return Failed("the model cannot be loaded")
+        except EngineStarved:
+            self._note_killed()
+            return Failed("the engine was killed")
+        except EngineFailed as exc:
             log.warning("separation %s failed: %s", ref, exc)
             return Failed("the engine failed")
+        self._killed_in_a_row = 0
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
+
+    def _note_killed(self) -> None:
+        """Rest after the second time in a row: each next song would end like that, too."""
+        self._killed_in_a_row += 1
+        limit_mib = memory_limit_mib()
+        log.error(
+            "the engine's worker was killed, most likely for want of memory: this bot may have %s, "
+            "and the worker alone needs about %d MiB",
+            f"{limit_mib:,} MiB" if limit_mib else "an unknown amount",
+            NEEDED_MIB,
+        )
+        if self._killed_in_a_row >= KILLED_BEFORE_REST:
+            self._rests_until = time.monotonic() + REST_S
+            log.error("nothing is separated here for %.0f min", REST_S / 60)
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Move a spool to `into`; safe to repeat once it is there."""

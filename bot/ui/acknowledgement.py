@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,10 +20,16 @@ log = logging.getLogger(__name__)
 
 ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
+REPEATED_AFTER_S = 1.0
+"""discord.py repeats a request that Discord answered with 5xx, but not sooner than this."""
 ANSWER_WITHIN_S = 5.0
 """Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
 LOOK_AFTER_S = (0.0, 0.5, 2.0)
 """Pauses before looks for a reply; Discord sometimes does not know a valid token for a moment."""
+
+
+_being_answered: set[int] = set()
+"""Interactions that this process is answering; one may come twice after a gateway resumes."""
 
 
 class NotAcknowledged(SplitError):
@@ -50,9 +57,10 @@ async def start_split(
     membership = membership_of(interaction)
     request = replace(request, role_ids=membership.role_ids if membership else ())
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
-    if job.acknowledged_at is not None:
+    if job.acknowledged_at is not None or interaction.id in _being_answered:
         log.info("%s: its interaction came twice", job.id)
         return
+    _being_answered.add(interaction.id)
     try:
         message_id = await _acknowledge(
             interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
@@ -61,6 +69,8 @@ async def start_split(
         log.warning("%s could not be acknowledged: %s", job.id, exc)
         await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
         return
+    finally:
+        _being_answered.discard(interaction.id)
     await splits.acknowledged(job.id, message_id=message_id)
 
 
@@ -76,7 +86,11 @@ async def _acknowledge(
             return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)
     except discord.HTTPException as exc:
         if exc.code == ALREADY_ACKNOWLEDGED:
-            return None
+            log.error(  # noqa: TRY400 - the line says it all
+                "another process answers for this application, with the same token: stop it, or "
+                "give one of the two an application of its own"
+            )
+            raise NotAcknowledged("somebody else has answered") from exc
         if exc.status < 500:
             raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
         log.info("Discord may have taken an answer: status %s", exc.status)
@@ -106,11 +120,18 @@ async def _find_reply(
 async def _defer(
     interaction: discord.Interaction[Any], *, ephemeral: bool, tries: int
 ) -> int | None:
+    """Answer, and once more after a broken connection; return the message's id if it is known."""
+    began = time.monotonic()
     try:
         answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
     except (aiohttp.ClientError, OSError):
         # It may have arrived: then the repetition is answered with ALREADY_ACKNOWLEDGED.
         if tries > 1:
             return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
+        raise
+    except discord.HTTPException as exc:
+        is_repeated = tries < TRIES or time.monotonic() - began >= REPEATED_AFTER_S
+        if exc.code == ALREADY_ACKNOWLEDGED and is_repeated:
+            return None  # by the try before
         raise
     return answer.message_id if answer else None

@@ -18,17 +18,23 @@ from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
+from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
-from bot.ui.commands.registration import Registration
-from bot.ui.error_answers import StemcordTree
+from bot.ui.commands.registration import Registration, leftover_commands
+from bot.ui.error_answers import UNREACHABLE, StemcordTree
 from bot.ui.presenter_port import Presenter
 
 log = logging.getLogger(__name__)
 
 LONGEST_RATE_LIMIT_S = 60.0
+FEW_SESSIONS = 50
+"""Of 1,000 a day; with none left Discord takes the token of a bot that begins one all the same."""
+LEAST_WAIT_S = 1.0
+GUILDS_LOOKED_AT = 100
+"""One request each, at every start."""
 
 
 def point_at(api_base: str) -> None:
@@ -87,6 +93,7 @@ class Stemcord(commands.AutoShardedBot):
         self._extensions = tuple(extensions)
         self._services: Services | None = None
         self._was_started = False
+        self._has_looked_for_leftovers = False
 
     @property
     def services(self) -> Services:
@@ -104,8 +111,40 @@ class Stemcord(commands.AutoShardedBot):
         self._was_started = True
         await super().login(token)
 
+    async def release_connections(self) -> None:
+        """Let go of what a login that failed left open, so that another can be tried."""
+        await self.http.close()
+        self.http.connector = discord.utils.MISSING
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Begin no session while Discord allows none: one more would cost the token."""
+        await super().before_identify_hook(shard_id, initial=initial)
+        try:
+            await self.wait_for_session_start()
+        except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
+            # discord.py connects again after this one, and would end for good after those.
+            raise ConnectionError("Discord does not say whether a session may begin") from exc
+
+    async def wait_for_session_start(self) -> None:
+        """Wait until Discord allows another session, and warn when few are left for the day."""
+        while True:
+            _, _, limit = await self.http.get_bot_gateway()
+            remaining, after_s = limit["remaining"], limit["reset_after"] / 1000
+            if remaining > 0:
+                break
+            log.error(
+                "Discord allows no new session for %.0f min, as this bot began too many; waiting",
+                after_s / 60,
+            )
+            await asyncio.sleep(max(LEAST_WAIT_S, after_s))
+        if remaining < FEW_SESSIONS:
+            log.warning(
+                "only %d new sessions are left for the next %.0f h", remaining, after_s / 3600
+            )
+
     async def connect(self, *, reconnect: bool = True) -> None:
         """Stay connected until cancelled."""
+        await self.wait_for_session_start()
         # While a shard connects anew, discord.py swallows a cancellation and goes on for ever.
         connecting = asyncio.create_task(super().connect(reconnect=reconnect), name="discord")
         try:
@@ -135,6 +174,27 @@ class Stemcord(commands.AutoShardedBot):
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
             # The commands that Discord knows go on working, and so must the jobs.
             log.error("Discord does not take the commands now: %s", exc)  # noqa: TRY400 - its answer says it all
+        except StoreUnavailable as exc:
+            log.warning("whether Discord knows the commands is not known now: %s", exc)
+
+    async def on_ready(self) -> None:
+        """Look once for commands that an earlier bot left in servers, and name them in the log."""
+        if self._has_looked_for_leftovers or self.application_id is None:
+            return
+        self._has_looked_for_leftovers = True
+        guild_ids = [guild.id for guild in self.guilds[:GUILDS_LOOKED_AT]]
+        try:
+            found = await leftover_commands(self.http, self.application_id, guild_ids)
+        except UNREACHABLE as exc:
+            log.info("servers' own commands could not be looked at: %s", exc)
+            return
+        for guild_id, names in found.items():
+            log.warning(
+                "server %d has commands of an earlier bot, which do not work: %s; "
+                "`python -m bot clear-commands` removes them",
+                guild_id,
+                ", ".join(names),
+            )
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Look for no command in the text; cogs may listen all the same."""

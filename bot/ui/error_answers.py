@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.delivery.port import ReplyUnavailable
-from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreUnavailable
+from bot.domain.errors import NotFound, Problem, Reason, Rejected, StoreBroken, StoreUnavailable
 from bot.i18n.translation import gettext
 from bot.ui.texts import messages
 
@@ -26,6 +26,8 @@ def sentence_for(error: BaseException) -> str | None:
             return messages.problem(error.problem)
         case NotFound():
             return gettext(messages.NOT_FOUND)
+        case StoreBroken():
+            return gettext(messages.STORE_BROKEN)
         case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
@@ -40,7 +42,8 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
     """Tell the user what an error means; an answer that Discord refuses is only logged."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
-    sentence = sentence_for(error)
+    sentence = gettext(messages.LEFTOVER_COMMAND) if _is_leftover(interaction, error) else None
+    sentence = sentence or sentence_for(error)
     if sentence is None:
         error_id = secrets.token_hex(3)
         log.error("error %s in an interaction", error_id, exc_info=error)
@@ -49,6 +52,12 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
         await say_privately(interaction, sentence)
     except UNREACHABLE as exc:
         log.warning("an error could not be answered: %s", exc)
+
+
+def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:
+    """Whether a command was used that Discord keeps for one server, as this bot has none."""
+    is_unknown = isinstance(error, app_commands.CommandNotFound)
+    return is_unknown and interaction.data is not None and "guild_id" in interaction.data
 
 
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:

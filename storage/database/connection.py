@@ -1,4 +1,4 @@
-"""The database: one writing and one reading connection, and whole transactions only."""
+"""The database: one connection that writes, one that reads, and whole transactions only."""
 
 import asyncio
 import logging
@@ -45,7 +45,7 @@ ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
 
 
 class Database:
-    """An open database. Made by `open`, ended by `close`."""
+    """An open database. Use `open` to make one."""
 
     def __init__(self, *, path: Path, writer: Connection, reader: Connection) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class Database:
         busy_timeout_s: float = 1.0,
         steps: Sequence[Migration] | None = None,
     ) -> Self:
-        """Open the file, made if need be, and bring its schema up to date.
+        """Open the file, creating it if needed, and bring its schema up to date.
 
         `durable` waits for the disk at every commit, as money needs. Raises UnknownDatabase,
         StoreBroken for a file that this user cannot write, with a sentence for the operator, and
@@ -86,7 +86,6 @@ class Database:
             raise
         return cls(path=path, writer=writer, reader=reader)
 
-    @property
     def is_in_place(self) -> bool:
         """Whether the file at the database's path is still the one that was opened."""
         return _identity(self._path) == self._file
@@ -96,7 +95,7 @@ class Database:
         await self.write(lambda conn: conn.execute(_PROBE))
 
     async def close(self) -> None:
-        """Let running transactions end, then close both connections."""
+        """Wait for running transactions, then close both connections."""
         if self._transactions:
             await asyncio.wait(self._transactions)
         await self._reader.close()
@@ -110,8 +109,8 @@ class Database:
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` as one transaction: committed when it returns, undone when it raises.
 
-        A caller that is cancelled leaves the transaction to end on its own, whole either way.
-        Nothing but statements on the connection may be awaited in `work`.
+        If the caller is cancelled the transaction still ends, whole either way. `work` may await
+        nothing but statements on the connection.
         Raises StoreUnavailable or StoreBroken, with nothing written.
         """
         transaction = asyncio.create_task(self._transaction(work))
@@ -126,10 +125,10 @@ class Database:
         return transaction.result()
 
     async def scrub(self) -> None:
-        """Leave nothing in the files of what was deleted or replaced. Raises StoreUnavailable.
+        """Rewrite the files so that they hold nothing that was deleted. Raises StoreUnavailable.
 
-        Pages that were once rearranged may hold copies that overwriting does not reach, and the
-        write-ahead log holds older pages; so both are written anew.
+        Pages that were rearranged may hold copies that `secure_delete` does not reach, and the
+        write-ahead log holds older pages.
         """
         with _translated():
             async with self._writing:
@@ -141,7 +140,7 @@ class Database:
     async def _transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         with _translated():
             async with self._writing:
-                if not self.is_in_place:
+                if not self.is_in_place():
                     # What is written would be gone with the process.
                     raise StoreBroken(f"{self._path} is no longer the file that was opened")
                 try:
@@ -168,7 +167,7 @@ async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[
             # VACUUM needs as much room again, which a container's /tmp may not have.
             await conn.execute_fetchall(f"PRAGMA temp_store_directory = {_quoted(path.parent)}")
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-            # What is deleted is overwritten, so that what somebody wants forgotten is.
+            # Overwrites what is deleted, so that personal data does not stay on free pages.
             await conn.execute_fetchall("PRAGMA secure_delete = ON")
             await migrate(conn, steps)  # refuses a file before anything changes it
             # Fetched, because a row left unread would keep the file locked.
@@ -208,4 +207,4 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _log_failure(transaction: "asyncio.Task[Any]") -> None:
     if not transaction.cancelled() and (exc := transaction.exception()):
-        log.error("a transaction failed after its caller had gone", exc_info=exc)
+        log.error("a transaction failed after its caller was cancelled", exc_info=exc)

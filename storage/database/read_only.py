@@ -1,11 +1,13 @@
-"""Reading a database beside the bot that may be using it: one connection that cannot write."""
+"""Read-only access to a database that a running bot may be using."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from storage.database.schema import APPLICATION_ID, UnknownDatabase, migrations
+from storage.database.schema import APPLICATION_ID, NewerDatabase, UnknownDatabase, migrations
+from storage.files.ownership import why_unusable
 
 BUSY_TIMEOUT_S = 5.0
 OLDEST = 1
@@ -13,11 +15,13 @@ OLDEST = 1
 
 @contextmanager
 def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connection]:
-    """Open the database for reading, whether a bot runs on it or none does.
+    """Open the database for reading, whether or not a bot is using it.
 
-    Raises UnknownDatabase for what is not there, is not Stemcord's, is newer than this version
-    or has a schema older than `oldest`.
+    Raises UnknownDatabase for what is not there, cannot be read, is not Stemcord's, is newer than
+    this version (NewerDatabase) or has a schema older than `oldest`.
     """
+    if path.exists() and not os.access(path, os.R_OK):
+        raise UnknownDatabase(why_unusable(path))
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S)
@@ -30,7 +34,7 @@ def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connectio
 
 
 def faults(conn: sqlite3.Connection) -> list[str]:
-    """Return what SQLite finds wrong with the file itself; nothing when it is whole."""
+    """Return what SQLite's integrity check finds wrong with the file."""
     try:
         found = [str(row[0]) for row in conn.execute("PRAGMA integrity_check")]
     except sqlite3.DatabaseError as exc:
@@ -48,8 +52,9 @@ def _check(conn: sqlite3.Connection, path: Path, oldest: int) -> None:
     if application_id != APPLICATION_ID:
         raise UnknownDatabase(f"{path} is not a database of Stemcord's.")
     if version > newest:
-        raise UnknownDatabase(
-            f"{path} has schema version {version}, but this Stemcord knows only up to {newest}."
+        raise NewerDatabase(
+            f"{path} has schema version {version}, but this Stemcord knows only up to {newest}. "
+            "Run the newer version, or restore a copy made by this one."
         )
     if version < oldest:
         raise UnknownDatabase(

@@ -1,4 +1,4 @@
-"""The schema's versions: numbered migrations, forward only; no SQL of the stores lives here."""
+"""The schema's versions: numbered migrations, forward only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ _FOLDER = Path(__file__).with_name("migrations")
 
 
 class UnknownDatabase(Exception):
-    """The file is not one this version can use; the text is a sentence for the operator."""
+    """This version cannot use the file; the text is a sentence for the operator."""
+
+
+class NewerDatabase(UnknownDatabase):
+    """The file was written by a newer version than this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +35,13 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:
-    """Bring the database to the last of `steps`; one that is there already is left as it is.
+    """Apply those of `steps` that the database does not have yet.
 
-    Raises UnknownDatabase for a file of another program or of a newer version.
+    Raises UnknownDatabase for another program's file, and NewerDatabase for a newer version's.
     """
     version = await _version(conn)
     if version > len(steps):
-        raise UnknownDatabase(
+        raise NewerDatabase(
             f"The database has schema version {version}, but this Stemcord knows only up to "
             f"{len(steps)}. Run the newer version, or restore a backup made by this one."
         )

@@ -1,4 +1,4 @@
-"""The data directory: where everything lies, and the lock that gives it to one process."""
+"""The data directory: its paths, and the lock that gives it to one process."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from storage.files.ownership import DataUnusable, why_unusable
 
 
 class DataDirBusy(DataUnusable):
-    """Another process holds the data directory; the text is a sentence for the operator."""
+    """Another process is using the data directory; the text is a sentence for the operator."""
 
 
 class DataDir:
@@ -28,7 +28,7 @@ class DataDir:
 
     @property
     def models(self) -> Path:
-        """Where the separation models lie."""
+        """Where the separation models are."""
         return self.root / "models"
 
     @property
@@ -38,7 +38,7 @@ class DataDir:
 
     @property
     def backups(self) -> Path:
-        """Where copies of the database go when nobody says otherwise."""
+        """Where copies of the database go by default."""
         return self.root / "backups"
 
     def create(self) -> None:
@@ -66,10 +66,10 @@ class DataDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory, made if need be; raises DataDirBusy when another process does.
+        """Hold the directory, creating it if needed.
 
-        Raises DataUnusable as `create` does. The system lets go of the lock when the process ends,
-        however it ends.
+        Raises DataDirBusy when another process holds it, and DataUnusable as `create` does. The
+        system releases the lock when the process ends, however it ends.
         """
         self.create()
         path = self.root / "stemcord.lock"

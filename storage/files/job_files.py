@@ -1,4 +1,4 @@
-"""The audio of jobs on disk: one directory a job, under one root; no audio is read here."""
+"""Jobs' audio on disk: one directory per job, under one root. No audio is decoded here."""
 
 import asyncio
 import errno
@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.job import JobId
@@ -23,7 +24,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, er
 
 @dataclass(frozen=True, slots=True)
 class JobDir:
-    """Where each of a job's files lies."""
+    """The paths of a job's files."""
 
     path: Path
 
@@ -63,7 +64,7 @@ class JobDir:
 
 
 class JobFiles:
-    """Makes, measures and removes the directories of jobs."""
+    """Creates, measures and removes jobs' directories."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -75,13 +76,13 @@ class JobFiles:
         return JobDir(self._root / job_id)
 
     async def prepare(self, job_id: JobId) -> JobDir:
-        """Make the job's directories, leaving those that exist as they are."""
+        """Create those of the job's directories that do not exist."""
         where = self.of(job_id)
         await asyncio.to_thread(_make, where)
         return where
 
     async def drop_work(self, job_id: JobId) -> None:
-        """Remove the song and all work on it; masters and parcel stay."""
+        """Remove the song and all work on it. Masters and encoded files stay."""
         await asyncio.to_thread(_remove_work, self.of(job_id))
 
     async def drop_parcel(self, job_id: JobId) -> None:
@@ -90,9 +91,9 @@ class JobFiles:
 
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
-        """Give a folder for one more parcel of the job, and remove it afterwards.
+        """Lend a folder for another set of encoded files, and remove it afterwards.
 
-        Raises FileNotFoundError when the job has no files any more.
+        Raises FileNotFoundError when the job's files are gone.
         """
         parcel = self.of(job_id).parcel
         folder = parcel / name
@@ -103,29 +104,29 @@ class JobFiles:
             await asyncio.to_thread(_remove, folder)
 
     async def digest(self, job_id: JobId) -> str:
-        """Return what tells the user's file from any other."""
+        """Return the SHA-256 of the user's file, in hex."""
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
     async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Give a job these masters of another, which keeps them.
+        """Link or copy these masters of an earlier job to another job.
 
-        Raises FileNotFoundError when the other lacks one.
+        Raises FileNotFoundError when one is missing.
         """
         theirs, own = self.of(earlier), self.of(job_id)
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
 
     async def settle(self, job_id: JobId) -> None:
-        """Wait until the job's masters are on the disk, so that a power loss leaves them there."""
+        """Write the job's masters through to the disk."""
         await asyncio.to_thread(_sync_all, self.of(job_id).masters)
 
     async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
-        """Whether all of these masters of the job are there."""
+        """Whether the job has all of these masters."""
         masters = [self.of(job_id).master(stem) for stem in stems]
         return await asyncio.to_thread(_are_there, masters)
 
     async def remove(self, job_id: JobId) -> None:
-        """Remove everything of the job; nothing when there is nothing."""
+        """Remove all of the job's files. Does nothing if there are none."""
         await asyncio.to_thread(_remove, self.of(job_id).path)
 
     async def used_bytes(self) -> int:
@@ -136,10 +137,14 @@ class JobFiles:
         """Return what is left on the disk that the jobs are on."""
         return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
 
-    async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
-        """Return the jobs that have a directory here but are not known; for a start only.
+    async def changed_at(self, job_id: JobId) -> datetime | None:
+        """Return when a file was last put into the job's directory; None where there is none."""
+        return await asyncio.to_thread(_changed_at, self.of(job_id).path)
 
-        While jobs come in, one stored after `known_ids` was read would pass for an orphan.
+    async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
+        """Return ids with a directory here that are not among `known_ids`.
+
+        Use it at start only: later, a job stored after `known_ids` was read looks like an orphan.
         """
         there = await asyncio.to_thread(_job_ids, self._root)
         return [job_id for job_id in there if job_id not in known_ids]
@@ -203,7 +208,7 @@ def _remove(directory: Path) -> None:
             if not directory.exists():
                 return
         except OSError as exc:
-            # Somebody put a file into it meanwhile: a showing, which ends where folders are gone.
+            # A redelivery put a file into it meanwhile; it ends once its folder is gone.
             if exc.errno != errno.ENOTEMPTY or not tries_left:
                 raise
 
@@ -219,6 +224,11 @@ def _file_bytes(path: Path) -> int:
         return path.lstat().st_size
     except FileNotFoundError:  # removed since it was listed
         return 0
+
+
+def _changed_at(directory: Path) -> datetime | None:
+    times = [path.stat().st_mtime for path in (directory, *directory.rglob("*")) if path.exists()]
+    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def _job_ids(root: Path) -> list[JobId]:

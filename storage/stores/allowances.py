@@ -1,4 +1,4 @@
-"""What was decided about allowances: by the owner for users and roles, by managers as limits."""
+"""Allowances that the owner gave users and roles, and limits that servers' managers set."""
 
 import json
 
@@ -54,14 +54,14 @@ WHERE guild_id = :guild_id AND subject = :subject AND subject_id = :subject_id
 
 
 class Allowances:
-    """Reads and writes decisions; who may make them is for services to know."""
+    """Reads and writes allowances and limits. It does not check who may set them."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
-        """Return what holds for the user where they are: a word on them goes before their roles."""
+        """Return what applies to the user in that server; a user's own goes before their roles'."""
         values: Values = {
             "user_id": None if user_id is None else await lasting_pseudonym(self._db, user_id),
             "guild_id": membership.guild_id if membership else None,
@@ -71,9 +71,9 @@ class Allowances:
         return Terms(given=row["given"], limit=row["most"])
 
     async def give(self, subject: Subject, minutes: int | None, by: UserId) -> None:
-        """Set the subject's allowance, or take it away again with None.
+        """Set the subject's allowance, or remove it with None.
 
-        A user's counts everywhere. A limit that stood against it in the server is lifted.
+        A user's allowance counts everywhere. The subject's limit in that server is lifted.
         """
         put = _GIVE_USER if subject.kind == "user" else _GIVE_ROLE
         forget = _FORGET_USER if subject.kind == "user" else _FORGET_ROLE
@@ -86,7 +86,7 @@ class Allowances:
         await self._db.write(work)
 
     async def limit(self, subject: Subject, minutes: int | None, by: UserId) -> None:
-        """Limit the subject in its server, or lift the limit with None."""
+        """Set the subject's limit in its server, or lift it with None."""
         values = await self._values(subject, minutes, by)
         statement = _FORGET_LIMIT if minutes is None else _LIMIT
         await self._db.write(lambda conn: conn.execute(statement, values))

@@ -1,7 +1,7 @@
 """Servers' pools: minutes that the owner gave a server and its managers hand out to its users.
 
-A pool is a store that lasts until it is handed out. What a user gets of it is theirs until the
-period ends, to be spent in that server only; transfers.py holds it before the user's own.
+A pool lasts until it is handed out. What a user gets of it is theirs until the period ends, for use
+in that server only; ledger_entries.py holds it before the user's own.
 """
 
 from aiosqlite import Connection
@@ -25,19 +25,19 @@ WHERE debit = :pool OR credit = :pool
 
 
 class GuildPools:
-    """Every server's pool; who may do what with it is for services to know."""
+    """Reads and moves pools' minutes. It does not check who may."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def left(self, guild_id: int) -> int:
-        """Return what the server's managers can still hand out."""
+        """Return the minutes left in the server's pool."""
         [row] = await self._db.read(_LEFT, {"pool": _account(guild_id)})
         return int(row["minutes"])
 
     async def give(self, guild_id: int, minutes: int, period: Period, by: UserId) -> int:
-        """Put minutes into the server's pool, and return what is in it then."""
+        """Add minutes to the server's pool; return how many it then has."""
 
         async def work(conn: Connection) -> int:
             await self._move(conn, HOUSE, _account(guild_id), minutes, period, by)
@@ -46,7 +46,7 @@ class GuildPools:
         return await self._db.write(work)
 
     async def take_back(self, guild_id: int, period: Period, by: UserId) -> int:
-        """Empty the server's pool, and return what was in it; what users got stays theirs."""
+        """Empty the server's pool; return how many minutes it had. What users got stays theirs."""
 
         async def work(conn: Connection) -> int:
             left = await _left(conn, guild_id)
@@ -59,7 +59,7 @@ class GuildPools:
     async def hand_out(
         self, guild_id: int, user_id: UserId, minutes: int, period: Period, by: UserId
     ) -> int:
-        """Give a user minutes of the pool until the period ends; return what is left in it.
+        """Give a user minutes of the pool until the period ends; return how many it has left.
 
         Raises Rejected with POOL_TOO_SMALL.
         """
@@ -68,8 +68,8 @@ class GuildPools:
             left = await _left(conn, guild_id)
             if minutes > left:
                 raise Rejected(Reason.POOL_TOO_SMALL, left=left)
-            alias = await account_pseudonym(conn, user_id, period)
-            share = Accounts.of_user(alias, guild_id).available
+            pseudonym = await account_pseudonym(conn, user_id, period)
+            share = Accounts.of_user(pseudonym, guild_id).available
             await self._move(conn, _account(guild_id), share, minutes, period, by)
             return left - minutes
 

@@ -1,4 +1,4 @@
-"""Servers' own rules, and who is blocked: in one server, or everywhere."""
+"""Servers' own rules, and blocks of users: in one server, or everywhere."""
 
 import json
 import logging
@@ -46,14 +46,14 @@ _BLOCKS = "SELECT min(guild_id) AS guild_id FROM blocks WHERE user_id = ? AND gu
 
 
 class GuildStore:
-    """Reads and writes decisions; who may make them is for services to know."""
+    """Reads and writes rules and blocks. It does not check who may set them."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 
     async def rules(self, guild_id: int) -> GuildRules:
-        """Return the server's rules; those of one that set none leave everything open."""
+        """Return the server's rules; by default they leave every choice open."""
         rows = await self._db.read(_RULES, (guild_id,))
         return _rules(rows[0]) if rows else GuildRules()
 
@@ -87,7 +87,7 @@ class GuildStore:
         return await self._db.write(work)
 
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
-        """Block the user in the server, or everywhere; return whether that is new."""
+        """Block the user in the server, or everywhere; return False if that block exists."""
         values: Values = {
             "user_id": await lasting_pseudonym(self._db, user_id),
             "guild_id": _scope(guild_id),
@@ -98,15 +98,15 @@ class GuildStore:
         return cursor.rowcount == 1
 
     async def unblock(self, user_id: UserId, guild_id: int | None) -> bool:
-        """Lift the block of that reach and return whether there was one."""
+        """Lift that block; return whether there was one."""
         values = (await lasting_pseudonym(self._db, user_id), _scope(guild_id))
         cursor = await self._db.write(lambda conn: conn.execute(_UNBLOCK, values))
         return cursor.rowcount == 1
 
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
-        """Return the widest block that keeps the user out of the server, or out of DMs."""
-        alias = await lasting_pseudonym(self._db, user_id)
-        [row] = await self._db.read(_BLOCKS, (alias, _EVERYWHERE, _scope(guild_id)))
+        """Return the user's widest block that applies in the server, or in DMs."""
+        pseudonym = await lasting_pseudonym(self._db, user_id)
+        [row] = await self._db.read(_BLOCKS, (pseudonym, _EVERYWHERE, _scope(guild_id)))
         if row["guild_id"] is None:
             return None
         return Block.EVERYWHERE if row["guild_id"] == _EVERYWHERE else Block.HERE

@@ -1,4 +1,4 @@
-"""Between rows and the domain: jobs and attempts, both ways; no statement is run here."""
+"""Conversion between rows and domain objects, both ways, for jobs and attempts."""
 
 import json
 import logging

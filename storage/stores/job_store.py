@@ -41,14 +41,14 @@ def new_job_id() -> JobId:
 
 
 class StaleReply(NamedTuple):
-    """A job whose reply is behind, and the version that an edit made from it shows."""
+    """A job whose reply is stale, and the version that an edit made from it shows."""
 
     job: Job
     version: int
 
 
 class JobStore:
-    """Where jobs are kept; each method that writes is one transaction."""
+    """Stores jobs. Each method that writes is one transaction."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -77,11 +77,11 @@ class JobStore:
         return await self._db.write(work)
 
     async def get(self, job_id: JobId) -> Job | None:
-        """Return the job, whoever's it is."""
+        """Return the job, whoever owns it."""
         return next(self._readable(await self._db.read(sql.BY_ID, (job_id,))), None)
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
-        """Return the job that an interaction asked for."""
+        """Return the interaction's job."""
         rows = await self._db.read(sql.BY_INTERACTION, (interaction_id,))
         return next(self._readable(rows), None)
 
@@ -94,7 +94,7 @@ class JobStore:
         return list(self._readable(await self._db.read(sql.WITH_STEMS, (user_id, limit))))
 
     async def made_before(self, request: Request, digest: str) -> Job | None:
-        """Return the user's job that made the same of the same file, if its stems are kept."""
+        """Return the user's finished job for the same file and request, if its stems are kept."""
         asked = (request.user_id, digest, request.recipe, request.provider)
         return next(self._readable(await self._db.read(sql.MADE_BEFORE, asked)), None)
 
@@ -146,7 +146,7 @@ class JobStore:
         await self._db.write(work)
 
     async def record(self, attempt: Attempt) -> None:
-        """Write what became of an attempt, whatever state its job is in by now."""
+        """Store an attempt, whatever its job's state is by now."""
         values = attempt_values(attempt)
         await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
 
@@ -162,11 +162,11 @@ class JobStore:
         return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
     async def owed(self) -> dict[JobId, int]:
-        """Return every reply that is behind, with the version that it should show."""
+        """Return every stale reply's job, with the version that the reply should show."""
         return {JobId(row["id"]): row["wanted_version"] for row in await self._db.read(sql.OWED)}
 
     async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
-        """Return those of these jobs' replies that are behind, the longest waiting first."""
+        """Return the stale replies among these jobs, the longest waiting first."""
         rows = await self._db.read(sql.STALE, (json.dumps(list(among)),))
         versions = {row["id"]: row["wanted_version"] for row in rows}
         return [StaleReply(job, versions[job.id]) for job in self._readable(rows)]
@@ -184,7 +184,7 @@ class JobStore:
         await self._db.write(work)
 
     async def readdress(self, job_id: JobId, url: str) -> None:
-        """Note where the user's file is to be had now, unless the job is past its time."""
+        """Store the new address of the user's file, unless the job's files have expired."""
         await self._db.write(lambda conn: conn.execute(sql.READDRESS, (url, job_id)))
 
     async def expired(self, before: datetime) -> list[JobId]:
@@ -192,7 +192,7 @@ class JobStore:
         return [JobId(row["id"]) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
 
     async def mark_expired(self, job_id: JobId) -> None:
-        """Note that the job's files are gone, and forget the secrets that led to them."""
+        """Mark the job's files as deleted, and delete the secrets that led to them."""
 
         async def work(conn: Connection) -> None:
             await conn.execute(sql.MARK_EXPIRED, (job_id,))

@@ -1,6 +1,6 @@
-"""What users may use and have used; what that costs the owner is in spending.
+"""Users' minutes: what they may use and have used. What that costs the owner is in spending.py.
 
-Holds, posts and voids are made by JobStore.save, together with the state they belong to.
+JobStore.save makes holds, posts and voids, in one transaction with the state they belong to.
 """
 
 from aiosqlite import Connection
@@ -26,32 +26,32 @@ WHERE credit >= 'pool:' AND credit < 'pool;' AND credit GLOB :shares
 class Ledger:
     """Users' accounts by period.
 
-    A user has accounts of their own, and others in each server that gave them minutes to spend
-    there: those are meant where a `guild_id` is named.
+    A user has accounts of their own, and more in each server that gave them minutes to spend
+    there. A `guild_id` selects those.
     """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
-        self._aliases = Pseudonyms(db=db)
+        self._pseudonyms = Pseudonyms(db=db)
         self._clock = clock
 
     async def usage(
         self, user_id: UserId, period: Period, allowance: int, guild_id: int | None = None
     ) -> Usage:
         """Return the user's account in `period`, under `allowance`."""
-        accounts = Accounts.of_user(await self._aliases.of(user_id, period.key), guild_id)
+        accounts = Accounts.of_user(await self._pseudonyms.of(user_id, period.key), guild_id)
         rows = await self._db.read(USAGE, accounts.in_period(period))
         return usage_of(rows, period, allowance, guild_id)
 
     async def shared(self, user_id: UserId, period: Period) -> int:
-        """Return the minutes that servers gave the user in `period`, spent or not."""
-        alias = await self._aliases.of(user_id, period.key)
-        values = {"shares": shares_of(alias), "period": period.key}
+        """Return the minutes that servers gave the user in `period`, spent ones included."""
+        pseudonym = await self._pseudonyms.of(user_id, period.key)
+        values = {"shares": shares_of(pseudonym), "period": period.key}
         [row] = await self._db.read(_SHARED, values)
         return int(row["minutes"])
 
     async def paid_from(self, job_id: JobId) -> int | None:
-        """Return the server whose minutes the job holds or took; None for its user's own."""
+        """Return the server whose minutes pay for the job; None if they are its user's own."""
         rows = await self._db.read(_PAID_FROM, (job_id,))
         return Accounts.with_available(rows[0]["debit"]).guild_id if rows else None
 

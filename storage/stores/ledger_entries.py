@@ -1,4 +1,4 @@
-"""The rows of the ledger: minutes moved from one account to another, never changed again."""
+"""The rows of the ledger: each moves minutes between two accounts and is never changed."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -55,13 +55,13 @@ WHERE post.kind = 'post' AND hold.job_id = ? AND hold.kind = 'hold'
 
 
 def pool_of(guild_id: int) -> str:
-    """Return whose accounts a server's are, and those in which its minutes are spent."""
+    """Return the owner's name of a server's accounts, with which its users' shares begin too."""
     return f"pool:{guild_id}"
 
 
-def shares_of(alias: Pseudonym) -> str:
-    """Return the GLOB pattern of the accounts that hold what servers gave the user."""
-    return f"pool:*:{Accounts.of_user(alias).available}"
+def shares_of(pseudonym: Pseudonym) -> str:
+    """Return the GLOB pattern of the accounts for what servers gave the user."""
+    return f"pool:*:{Accounts.of_user(pseudonym).available}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ class Accounts:
     owner: str
 
     @classmethod
-    def of_user(cls, alias: Pseudonym, guild_id: int | None = None) -> "Accounts":
+    def of_user(cls, pseudonym: Pseudonym, guild_id: int | None = None) -> "Accounts":
         """Return a user's own accounts, or those for what a server gave them to spend there."""
-        own = f"user:{alias:x}"
+        own = f"user:{pseudonym:x}"
         return cls(own if guild_id is None else f"{pool_of(guild_id)}:{own}")
 
     @classmethod
     def with_available(cls, account: str) -> "Accounts":
-        """Return the accounts of which this is the first, as a hold debits it."""
+        """Return the accounts that `account`, which a hold debits, belongs to."""
         return cls(account.removesuffix(":available"))
 
     @property
@@ -148,7 +148,7 @@ def usage_of(
 
 
 async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
-    """Write the entry inside the caller's transaction; repeating any but a hold does nothing.
+    """Write the entry inside the caller's transaction. Repeating any but a hold does nothing.
 
     Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are
     no longer where the entry takes them from.
@@ -167,13 +167,13 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
 
 
 async def _hold(conn: Connection, hold: Hold, at: int) -> None:
-    alias = await account_pseudonym(conn, hold.user_id, hold.period)
-    own = await _usage(conn, hold, alias, None)
-    shared = None if hold.guild_id is None else await _usage(conn, hold, alias, hold.guild_id)
+    pseudonym = await account_pseudonym(conn, hold.user_id, hold.period)
+    own = await _usage(conn, hold, pseudonym, None)
+    shared = None if hold.guild_id is None else await _usage(conn, hold, pseudonym, hold.guild_id)
     # The server's first, because they can be spent nowhere else.
     for usage in (shared, own):
         if usage is not None and hold.minutes <= usage.left:
-            return await _reserve(conn, hold, alias, usage, at)
+            return await _reserve(conn, hold, pseudonym, usage, at)
     raise QuotaExceeded(
         needed=hold.minutes,
         left=own.left,
@@ -183,15 +183,17 @@ async def _hold(conn: Connection, hold: Hold, at: int) -> None:
     )
 
 
-async def _usage(conn: Connection, hold: Hold, alias: Pseudonym, guild_id: int | None) -> Usage:
-    accounts = Accounts.of_user(alias, guild_id)
+async def _usage(conn: Connection, hold: Hold, pseudonym: Pseudonym, guild_id: int | None) -> Usage:
+    accounts = Accounts.of_user(pseudonym, guild_id)
     rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
     allowance = hold.allowance if guild_id is None else 0
     return usage_of(rows, hold.period, allowance, guild_id)
 
 
-async def _reserve(conn: Connection, hold: Hold, alias: Pseudonym, usage: Usage, at: int) -> None:
-    accounts = Accounts.of_user(alias, usage.guild_id)
+async def _reserve(
+    conn: Connection, hold: Hold, pseudonym: Pseudonym, usage: Usage, at: int
+) -> None:
+    accounts = Accounts.of_user(pseudonym, usage.guild_id)
     await Transfer(
         kind="hold",
         debit=accounts.available,

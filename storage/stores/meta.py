@@ -1,8 +1,11 @@
-"""Small facts that outlive a restart, by name; such as the hash of the registered commands."""
+"""Small values that outlive a restart, by key."""
 
 import secrets
 
 from storage.database.connection import Database
+
+LINK_KEY = "link key"
+"""Signs the links of our own."""
 
 _GET = "SELECT value FROM meta WHERE key = ?"
 _PUT = """
@@ -13,22 +16,26 @@ _PUT_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NO
 
 
 class Meta:
-    """Texts by key."""
+    """A key-value store for texts."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
     async def get(self, key: str) -> str | None:
-        """Return what was last put under the key."""
+        """Return the key's value, or None."""
         rows = await self._db.read(_GET, (key,))
         return rows[0]["value"] if rows else None
 
     async def put(self, key: str, value: str) -> None:
-        """Keep the value under the key, in place of an older one."""
+        """Set the key's value."""
         await self._db.write(lambda conn: conn.execute(_PUT, (key, value)))
 
+    async def renew_secret(self, key: str, size_bytes: int) -> None:
+        """Replace the key's random bytes."""
+        await self.put(key, secrets.token_hex(size_bytes))
+
     async def secret(self, key: str, size_bytes: int) -> bytes:
-        """Return the random bytes that are kept under the key, made when first asked for."""
+        """Return the key's random bytes, drawn on first use."""
         if (known := await self.get(key)) is None:
             drawn = secrets.token_hex(size_bytes)
             await self._db.write(lambda conn: conn.execute(_PUT_ONCE, (key, drawn)))

@@ -1,8 +1,8 @@
-"""Keyed hashes in place of user ids, for what outlives a wish to be forgotten.
+"""Keyed hashes in place of user ids, for what outlives the deletion of a user's data.
 
-Accounts are kept under a name that is good for one period. The period's key is thrown away a week
-after its end, and with it goes the last way to tell whose they were. Decisions about somebody, such
-as a block, stand until they are lifted, so theirs is a name for good.
+Accounts have a pseudonym per period. The period's key is deleted a week after its end, and with it
+the last way to tell whose they were. Decisions about a user, such as a block, stand until they are
+lifted, so they have a lasting pseudonym.
 """
 
 import hashlib
@@ -40,7 +40,10 @@ _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 
 
 async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -> Pseudonym:
-    """Return the user's name in a period's accounts, inside the caller's transaction."""
+    """Return the user's pseudonym in a period, inside the caller's transaction.
+
+    The period's key is made if this is its first use.
+    """
     drawn = secrets.token_bytes(KEY_BYTES)
     await conn.execute(_DRAW, (period.key, drawn, seconds(period.ends_at)))
     return _in(await conn.execute_fetchall(_KEY, (period.key,)), user_id)
@@ -49,25 +52,25 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
 async def known_pseudonym(
     conn: Connection, user_id: UserId | None, period_key: str | None
 ) -> Pseudonym:
-    """Return the same, or NOBODY where no name was given out yet."""
+    """Return the user's pseudonym in a period, or NOBODY if the period has no key."""
     if user_id is None or period_key is None:
         return NOBODY
     return _in(await conn.execute_fetchall(_KEY, (period_key,)), user_id)
 
 
 async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
-    """Return the user's name in what others decided about them, or they about others."""
+    """Return the user's pseudonym in decisions about them, or by them."""
     return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
 
 
 class Pseudonyms:
-    """Names in accounts, for who only reads."""
+    """Reads pseudonyms and deletes their keys."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
     async def of(self, user_id: UserId | None, period_key: str | None) -> Pseudonym:
-        """Return the user's name in a period's accounts, or NOBODY where none has one yet."""
+        """Return the user's pseudonym in a period, or NOBODY if the period has no key."""
         if user_id is None or period_key is None:
             return NOBODY
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
@@ -84,14 +87,14 @@ class Pseudonyms:
         )
 
     async def drop_keys(self, now: datetime) -> None:
-        """Throw away the keys of periods that ended well before `now`, which may be wrong."""
+        """Delete the keys of periods that ended KEYS_OUTLAST before `now`."""
         values = (seconds(now - KEYS_OUTLAST),)
         await self._db.write(lambda conn: conn.execute(_DROP, values))
 
 
-def former_id(alias: Pseudonym) -> int:
-    """Return what stands for the user's id in jobs that were forgotten in the alias's period."""
-    return -alias
+def former_id(pseudonym: Pseudonym) -> int:
+    """Return the number that replaces the user's id in jobs forgotten in the period."""
+    return -pseudonym
 
 
 def _in(rows: Iterable[Row], user_id: UserId) -> Pseudonym:

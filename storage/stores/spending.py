@@ -1,4 +1,4 @@
-"""The owner's side: minutes submitted to hosted providers, and how far a cap is from being full."""
+"""Minutes submitted to hosted providers, and the caps on them: the owner's side."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ JOIN jobs ON jobs.id = attempts.job_id
 WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost AND attempts.submitted_at >= :since
   AND (:user_id IS NULL OR jobs.user_id IN (:user_id, :former_id))
 """
-_BOOKS = """
+_USAGE = """
 SELECT provider, state, count(*) AS attempts, sum(cost_minutes) AS minutes
 FROM attempts
 WHERE submitted_at >= ?
@@ -44,7 +44,7 @@ class ProviderUsage:
 
     @property
     def submitted(self) -> int:
-        """Minutes that the provider may bill, whatever came of them."""
+        """Minutes that the provider may bill, with a result or without."""
         return sum(count for state, count in self.minutes.items() if state.may_have_cost)
 
 
@@ -57,30 +57,30 @@ class LatestAttempt:
 
 
 class Spending:
-    """Reads what providers may bill for, whatever came of it."""
+    """Reads what providers may bill for, whether or not a result came of it."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
-        self._aliases = Pseudonyms(db=db)
+        self._pseudonyms = Pseudonyms(db=db)
 
     async def submitted(self, cap: SpendCap) -> int:
         """Return the minutes that count against a cap."""
-        alias = await self._aliases.of(cap.user_id, cap.period)
-        [row] = await self._db.read(_SUBMITTED, _counted(cap, alias))
+        pseudonym = await self._pseudonyms.of(cap.user_id, cap.period)
+        [row] = await self._db.read(_SUBMITTED, _counted(cap, pseudonym))
         return int(row["minutes"])
 
     async def provider_usage(self, since: datetime) -> Mapping[str, ProviderUsage]:
-        """Return by provider what was submitted since then."""
-        return _by_provider(await self._db.read(_BOOKS, (seconds(since),)))
+        """Return what was submitted since then, by provider."""
+        return _by_provider(await self._db.read(_USAGE, (seconds(since),)))
 
 
 def provider_usage(conn: sqlite3.Connection, since: datetime) -> Mapping[str, ProviderUsage]:
-    """Return by provider what was submitted since then."""
-    return _by_provider(conn.execute(_BOOKS, (seconds(since),)))
+    """Return what was submitted since then, by provider."""
+    return _by_provider(conn.execute(_USAGE, (seconds(since),)))
 
 
 def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, LatestAttempt]:
-    """Return by provider how it answered last, if it did since then."""
+    """Return how each provider that answered since then answered last."""
     rows = conn.execute(_LATEST, (seconds(since),))
     return {
         row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))
@@ -93,26 +93,30 @@ def _error_of(row: sqlite3.Row) -> AttemptError | None:
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:
-    """Let a new attempt pass, or raise SpendCapReached, inside the caller's transaction."""
+    """Check a new attempt against the caps, inside the caller's transaction.
+
+    Raises SpendCapReached.
+    """
     for cap in caps:
-        alias = await known_pseudonym(conn, cap.user_id, cap.period)
-        [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap, alias))
+        pseudonym = await known_pseudonym(conn, cap.user_id, cap.period)
+        [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap, pseudonym))
         if row["minutes"] + minutes > cap.minutes:
             raise SpendCapReached(f"{minutes} min do not fit under {cap.minutes}")
 
 
-def _counted(cap: SpendCap, alias: Pseudonym) -> Values:
+def _counted(cap: SpendCap, pseudonym: Pseudonym) -> Values:
     return {
         "since": seconds(cap.since),
         "user_id": cap.user_id,
-        "former_id": former_id(alias),
+        "former_id": former_id(pseudonym),
     }
 
 
 def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, ProviderUsage]:
     found: dict[str, ProviderUsage] = {}
     for row in rows:
-        book, state = found.setdefault(row["provider"], ProviderUsage()), AttemptState(row["state"])
-        book.attempts[state] = row["attempts"]
-        book.minutes[state] = row["minutes"]
+        usage = found.setdefault(row["provider"], ProviderUsage())
+        state = AttemptState(row["state"])
+        usage.attempts[state] = row["attempts"]
+        usage.minutes[state] = row["minutes"]
     return found

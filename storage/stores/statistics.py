@@ -1,4 +1,4 @@
-"""What became of jobs and minutes, for the owner; what that may cost is in spending."""
+"""Figures about jobs and minutes, for the owner; what they may cost is in spending.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,7 @@ LIMIT ?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turnover:
-    """Everybody's minutes in one period."""
+    """All users' minutes in one period."""
 
     held: int
     used: int
@@ -42,7 +42,7 @@ class Turnover:
 
 
 class Statistics:
-    """Reads figures; nothing here changes anything."""
+    """Reads figures."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -53,7 +53,7 @@ class Statistics:
         return {State(row["state"]): row["jobs"] for row in rows}
 
     async def turnover(self, period: Period) -> Turnover:
-        """Return what the period's holds came to."""
+        """Return the totals of the period's holds."""
         rows = await self._db.read(_MINUTES, (period.key,))
         sums = {row["kind"]: int(row["minutes"]) for row in rows}
         held, post, void, refund = (sums.get(kind, 0) for kind in _KINDS)

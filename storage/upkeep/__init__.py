@@ -1,1 +1,1 @@
-"""Looking after a database: audit, backup copies, deleting personal data."""
+"""Maintenance: audit, copies of the database, deletion of personal data."""

@@ -1,4 +1,4 @@
-"""What an audit found about one claim."""
+"""The result of checking one claim of the audit."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ NAMED_AT_MOST = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One claim, how many things were looked at, and those of which it is not true."""
+    """One claim, how many things were checked, and those that break it."""
 
     invariant: int
     claim: str

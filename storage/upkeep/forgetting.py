@@ -1,15 +1,21 @@
-"""Taking people out of the store: what is theirs goes, and figures stay that name nobody."""
+"""Deleting personal data, and what is stored of old jobs, while anonymous totals stay."""
+
+from datetime import datetime
 
 from aiosqlite import Connection
 
 from bot.domain.job import UserId
 from bot.domain.minutes import Period
 from storage.database.connection import Database
+from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import account_pseudonym, former_id
+from storage.upkeep.scrubbing import Scrubber, ask_for_scrub
+
+EMPTIED_AT_A_TIME = 500
 
 # Attempts count towards the caps on spend, and the ledger names jobs, so rows are emptied and not
 # deleted. Another number in place of the interaction's: it is unique.
-_EMPTY_JOBS = """
+_EMPTY = """
 UPDATE jobs SET
     is_forgotten = 1, files_expired = 1, shown_version = wanted_version,
     user_id = :former_id, interaction_id = -(random() & 0x7fffffffffffffff),
@@ -18,9 +24,20 @@ UPDATE jobs SET
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
     token = NULL, token_expires_at = NULL, locale = '',
     title = '', facts = '{}'
+"""
+_THEIRS = """
 WHERE user_id = :user_id AND is_final
 RETURNING id
 """
+_OLD = """
+WHERE id IN (
+    SELECT id FROM jobs
+    WHERE created_at < :before AND is_final AND files_expired AND NOT is_forgotten
+    LIMIT :limit
+)
+RETURNING id
+"""
+_NOBODY = -1
 _EMPTY_ATTEMPTS = "UPDATE attempts SET ref = NULL, files = '[]' WHERE job_id = ?"
 _EMPTY_EVENTS = "UPDATE events SET note = '' WHERE job_id = ?"
 _OWED = """
@@ -31,10 +48,11 @@ WHERE user_id = ? AND acknowledged_at IS NOT NULL AND shown_version < wanted_ver
 
 
 class Forgetting:
-    """Empties the rows of those who want it."""
+    """Empties the rows of those who want it, and of those who were here long ago."""
 
-    def __init__(self, *, db: Database) -> None:
+    def __init__(self, *, db: Database, scrubber: Scrubber | None = None) -> None:
         self._db = db
+        self._scrubber = scrubber or Scrubber(db=db)
 
     async def owed_replies(self, user_id: UserId) -> int:
         """Return how many of the user's replies do not show yet how their job ended."""
@@ -42,19 +60,34 @@ class Forgetting:
         return int(row["replies"])
 
     async def forget(self, user_id: UserId, period: Period) -> int:
-        """Empty the user's finished jobs and return how many; nothing in the files shows them.
+        """Empty the user's finished jobs and return how many.
 
         What was submitted counts in `period` all the same, under the user's name in its accounts.
+        The database's files are scrubbed now, or with the next scrub after one a short while ago.
         """
 
         async def work(conn: Connection) -> int:
-            alias = await account_pseudonym(conn, user_id, period)
-            values = {"user_id": user_id, "former_id": former_id(alias)}
-            ids = [tuple(row) for row in await conn.execute_fetchall(_EMPTY_JOBS, values)]
-            await conn.executemany(_EMPTY_ATTEMPTS, ids)
-            await conn.executemany(_EMPTY_EVENTS, ids)
-            return len(ids)
+            pseudonym = await account_pseudonym(conn, user_id, period)
+            values: Values = {"user_id": user_id, "former_id": former_id(pseudonym)}
+            emptied = await _empty(conn, _EMPTY + _THEIRS, values)
+            await ask_for_scrub(conn)
+            return emptied
 
         emptied = await self._db.write(work)
-        await self._db.scrub()
+        await self._scrubber.scrub_if_due()
         return emptied
+
+    async def empty_old(self, before: datetime, *, limit: int = EMPTIED_AT_A_TIME) -> int:
+        """Empty finished jobs from before then whose files are gone; return how many.
+
+        Whose they were is not kept, so they count towards nobody's cap any more.
+        """
+        values: Values = {"before": seconds(before), "limit": limit, "former_id": _NOBODY}
+        return await self._db.write(lambda conn: _empty(conn, _EMPTY + _OLD, values))
+
+
+async def _empty(conn: Connection, statement: str, values: Values) -> int:
+    ids = [tuple(row) for row in await conn.execute_fetchall(statement, values)]
+    await conn.executemany(_EMPTY_ATTEMPTS, ids)
+    await conn.executemany(_EMPTY_EVENTS, ids)
+    return len(ids)

@@ -1,6 +1,6 @@
-"""The audit: whether a database and its job files keep the promises made in ARCHITECTURE.md.
+"""The audit: checks a database and its job files against ARCHITECTURE.md's invariants.
 
-It reads one state of the database, with the bot running or not, and changes nothing.
+It reads one state of the database, whether or not a bot is running, and changes nothing.
 """
 
 import json
@@ -22,15 +22,15 @@ from storage.upkeep.finding import Finding
 from storage.upkeep.job_folders import JobFolders
 
 REPLY_GRACE = timedelta(hours=1)
-"""How long a reply may wait for Discord before the audit calls it lost."""
+"""How long a reply may stay stale before the audit reports it."""
 SWEEP_GRACE = timedelta(minutes=10)
-"""Retention looks once a minute; so long may it take until the files are gone."""
+"""How long retention, which looks once a minute, may take to delete files."""
 END_OF_TIME = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one statement of `invariant_queries` shows, and of which invariant it is a part."""
+    """What one statement of `invariant_queries` checks, and the invariant it belongs to."""
 
     invariant: int
     text: str
@@ -64,19 +64,19 @@ DRAINED = Claim(1, "every job is over", "jobs", sql.ALL_FINAL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the audit goes by."""
+    """The audit's parameters."""
 
     now: datetime
     keep: timedelta
     """How long files are kept, as in the settings."""
     drained: bool = False
-    """Nothing may be on its way any more: no job, and no reply."""
+    """Whether every job and reply has to be finished."""
 
 
 def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
     """Check every claim, in the order of the invariants. Raises UnknownDatabase.
 
-    A file that SQLite finds damaged is reported as that alone: nothing else it says can be trusted.
+    If SQLite finds the file damaged, only that is reported: nothing else in it can be trusted.
     """
     # Listed first: a job is stored before its folder is made.
     folders = JobFolders.listed(jobs)

@@ -1,6 +1,6 @@
-"""The audit's look at the folders of jobs: nothing without a job, and no result without its files.
+"""The audit's check of jobs' folders: none without a job, and no result without its files.
 
-The bot may be at work meanwhile, so what looks wrong is looked at once more.
+The bot may be working meanwhile, so what looks wrong is checked a second time.
 """
 
 import sqlite3

@@ -1,19 +1,35 @@
-"""Copies of the database: made while a bot may be writing, and put back while none runs.
+"""Copies of the database: made while a bot may be writing, and restored while none runs.
 
-Audio is not part of a copy: it is deleted after hours anyway, and jobs can do without it.
+A copy has no audio, which is deleted after hours anyway, and not the key that signs links to it.
+It does have the keys that tell whose an account is.
 """
 
 import os
+import re
 import sqlite3
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from bot.domain.errors import StoreUnavailable
 from storage.database.read_only import faults, read_only
-from storage.database.schema import UnknownDatabase
+from storage.database.schema import UnknownDatabase, migrations
 from storage.files.atomic import write_aside
+from storage.stores.meta import LINK_KEY
+
+COPIES_KEPT = 2
+"""Of those that are made without being asked for: before a migration, and before a restore."""
+REPLACED_KEPT_FOR = timedelta(days=30)
+"""Copies that nobody made on purpose must not outlive what was deleted since for good."""
+
+_BEFORE_MIGRATION = "before-migration-from-"
+_BEFORE_RESTORE = ".before-restore-"
+
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 WAL, INDEX = "-wal", "-shm"
 """The endings of the two files that SQLite keeps beside a database in use."""
@@ -33,7 +49,7 @@ class Snapshot:
 
 
 def snapshot_name(now: datetime) -> str:
-    """Return a file name that says when a copy was made."""
+    """Return a copy's file name, which tells when it was made."""
     return f"stemcord-{_stamp(now)}.db"
 
 
@@ -47,26 +63,67 @@ def back_up(database: Path, into: Path) -> Snapshot:
             raise SnapshotFailed(f"{into} exists already and is left as it is.")
         with write_aside(into) as draft:
             jobs = _copy(database, draft)
+            _drop_link_key(draft)
         return Snapshot(into, into.stat().st_size, jobs)
+
+
+def copy_before_migration(database: Path, folder: Path, now: datetime) -> Snapshot | None:
+    """Copy a database whose schema this version is about to change, and keep the last two copies.
+
+    Return None where nothing will change. Raises UnknownDatabase, NewerDatabase among it, and
+    SnapshotFailed.
+    """
+    if not database.exists() or not database.stat().st_size:
+        return None
+    with _operator_errors():
+        with read_only(database) as conn:
+            [version] = conn.execute("PRAGMA user_version").fetchone()
+        if version == len(migrations()):
+            return None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = back_up(database, folder / f"{_BEFORE_MIGRATION}{version:04d}-{_stamp(now)}.db")
+        _keep_newest(folder.glob(f"{_BEFORE_MIGRATION}*.db"))
+    return made
+
+
+def copy_for_this_version(folder: Path) -> Path | None:
+    """Return the newest copy made before a migration that this version can read."""
+    readable = [
+        path
+        for path in folder.glob(f"{_BEFORE_MIGRATION}*.db")
+        if int(path.name.removeprefix(_BEFORE_MIGRATION)[:4]) <= len(migrations())
+    ]
+    return max(readable, key=_made_at, default=None)
+
+
+def drop_old_copies(database: Path, now: datetime) -> list[Path]:
+    """Delete what a restore kept of the database before it, when it is old; return what went."""
+    end = _stamp(now - REPLACED_KEPT_FOR)
+    old = [path for path in _replaced(database) if _made_at(path) < end]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return old
 
 
 def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
     """Put a copy in the database's place, in a data directory whose lock is held.
 
-    Return it, and where the database that stood there is kept. A copy with an older schema is
-    brought up to date when a bot opens it. Raises UnknownDatabase and SnapshotFailed, with nothing
-    changed.
+    Return it, and where the database that stood there is kept; of such there are two at most. A
+    copy with an older schema is brought up to date when a bot opens it. Raises UnknownDatabase and
+    SnapshotFailed, with nothing changed.
     """
     with _operator_errors():
         if database.exists() and database.samefile(copy):
             raise SnapshotFailed(f"{copy} is the database itself.")
-        name = database.with_name(f"{database.name}.before-restore-{_stamp(now)}")
+        name = database.with_name(f"{database.name}{_BEFORE_RESTORE}{_stamp(now)}")
         with write_aside(database) as draft:
             jobs = _copy(copy, draft)
+            _match_owner(draft, database)
             kept = _keep(database, name)
             # A log left beside the new database would be taken for its own.
             for ending in (WAL, INDEX):
                 _beside(database, ending).unlink(missing_ok=True)
+        _keep_newest(path for path in _replaced(database) if path.name.endswith("Z"))
         return Snapshot(database, database.stat().st_size, jobs), kept
 
 
@@ -81,8 +138,39 @@ def _copy(source: Path, draft: Path) -> int:
     return int(jobs)
 
 
+def _drop_link_key(draft: Path) -> None:
+    with closing(sqlite3.connect(draft, isolation_level=None)) as made:
+        made.execute("PRAGMA secure_delete = ON")
+        made.execute("DELETE FROM meta WHERE key = ?", (LINK_KEY,))
+
+
+def _match_owner(draft: Path, database: Path) -> None:
+    """Give the new file the owner and mode of the old one, or the folder's where there is none."""
+    like = database.stat() if database.exists() else database.parent.stat()
+    if os.geteuid() == 0:
+        os.chown(draft, like.st_uid, like.st_gid)
+    if database.exists():
+        draft.chmod(stat.S_IMODE(like.st_mode))
+
+
+def _replaced(database: Path) -> list[Path]:
+    return list(database.parent.glob(f"{database.name}{_BEFORE_RESTORE}*"))
+
+
+def _keep_newest(copies: Iterable[Path]) -> None:
+    for path in sorted(copies, key=_made_at, reverse=True)[COPIES_KEPT:]:
+        for ending in ("", WAL, INDEX):
+            _beside(path, ending).unlink(missing_ok=True)
+
+
+def _made_at(copy: Path) -> str:
+    """Return the stamp in the name of a copy; stamps sort by age."""
+    found = _STAMP.search(copy.name)
+    return found[0] if found else ""
+
+
 def _keep(database: Path, name: Path) -> Path | None:
-    """Give the database a second name, and the log with what is not yet in it."""
+    """Give the database, and its log, a second name."""
     if not database.exists():
         return None
     for ending in ("", WAL):
@@ -102,6 +190,8 @@ def _operator_errors() -> Iterator[None]:
     except OSError as exc:
         raise SnapshotFailed(f"{exc.filename}: {exc.strerror}.") from exc
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
+            raise StoreUnavailable(str(exc)) from exc
         raise SnapshotFailed(f"The copy could not be made: {exc}.") from exc
 
 

@@ -20,6 +20,7 @@ from bot.jobs import runner
 from bot.net.downloads import Downloads
 from bot.processes.kernel import die_with_parent
 from bot.providers.interface import Provider
+from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from tests.chaos.audio import DecodingAudio, ScriptedAudio
 from tests.chaos.blocked_lookups import block_lookups
@@ -80,7 +81,7 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     for probe in probes:
         stack.callback(asyncio.create_task(probe).cancel)
     (folder / RESUMING).write_text(str(os.getpid()))
-    store = await open_store(data, clock)
+    store = await retry_write(lambda: open_store(data, clock), what="the start")
     switch = KillSwitch(Point.parse(point) if point else None)
     delay = FileValue(folder / STORE_DELAY)
     stack.push_async_callback(store.db.close)

@@ -1,15 +1,24 @@
-"""Settings that are wrong or missing: one line each, exit status 2, and nothing else."""
+"""Starts that cannot work, or not at once: one line each, an exit status, and nothing else."""
 
 import asyncio
 import os
+import signal
+import sqlite3
+import stat
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sandbox.bot_process import environment
 from sandbox.server import Sandbox
-from tests.e2e.bot_harness import BotHarness
+from storage.database.connection import Database
+from storage.database.schema import migrations
+from storage.files.data_dir import DataDir
+from storage.upkeep.snapshots import copy_before_migration
+from tests.e2e.bot_harness import PATIENCE_S, BotHarness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
@@ -69,3 +78,130 @@ async def test_second_bot_on_the_same_data_is_turned_away(
     assert str(harness.data_dir) in said[-1]
     assert not any("Traceback" in line for line in said)
     assert "3 of 3 min left" in await (await harness.guest()).quota()
+
+
+async def start_bot(folder: Path, settings: dict[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot"),
+        cwd=folder,
+        env=BARE | {"PYTHONPATH": str(REPOSITORY)} | settings,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def read_until(process: asyncio.subprocess.Process, words: str) -> list[str]:
+    """Return the log up to the line with these words."""
+    assert process.stderr is not None
+    said: list[str] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while not said or words not in said[-1]:
+            line = await process.stderr.readline()
+            assert line, f"the bot ended:\n{''.join(said)}"
+            said.append(line.decode())
+    return said
+
+
+async def test_data_and_what_is_written_there_are_for_this_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    async with Sandbox() as sandbox:
+        process = await start_bot(tmp_path, environment(sandbox, data))
+        said = await read_until(process, "ready;")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "stemcord.db").stat().st_mode) == 0o600
+    assert any(f"a new and empty one is made at {data}/stemcord.db" in line for line in said)
+
+
+async def test_closed_terminal_is_a_stop_like_any_other(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        process = await start_bot(tmp_path, environment(sandbox, tmp_path / "data"))
+        await read_until(process, "ready;")
+        process.send_signal(signal.SIGHUP)
+        assert await process.wait() == 0
+
+
+async def test_start_waits_for_a_store_that_is_locked(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = environment(sandbox, tmp_path / "data")
+        DataDir(tmp_path / "data").create()
+        db = await Database.open(tmp_path / "data" / "stemcord.db")
+        await db.close()
+        with closing(sqlite3.connect(tmp_path / "data" / "stemcord.db")) as other:
+            other.isolation_level = None
+            other.execute("BEGIN EXCLUSIVE")
+            process = await start_bot(tmp_path, settings)
+            await read_until(process, "the start waits for the store")
+            other.execute("ROLLBACK")
+        await read_until(process, "ready;")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
+async def test_model_that_is_not_here_is_one_line_and_no_start(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = environment(sandbox, tmp_path / "data")
+        status, said = await run_bot(tmp_path, settings | {"STEMCORD_MODELS_DIR": str(tmp_path)})
+    assert status == 1
+    assert said[-1] == f"Spleeter-2 is not in {tmp_path}. `python -m bot models` fetches it."
+    assert not any("Traceback" in line or "ready;" in line for line in said)
+
+
+async def test_without_its_model_local_is_not_offered_and_the_rest_is(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = environment(sandbox, tmp_path / "data", vendors=True)
+        settings["STEMCORD_MODELS_DIR"] = str(tmp_path)
+        process = await start_bot(tmp_path, settings)
+        said = await read_until(process, "ready;")
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+    errors = [line for line in said if " ERROR " in line]
+    assert len(errors) == 1
+    assert "local is left out" in errors[0]
+    assert "`python -m bot models` fetches it" in errors[0]
+
+
+async def test_address_in_use_is_one_line(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        taken = sandbox.base_url.removeprefix("http://")
+        settings = environment(sandbox, tmp_path / "data") | {"STEMCORD_OPS_ADDRESS": taken}
+        status, said = await run_bot(tmp_path, settings)
+    assert status == 1
+    assert said[-1].startswith(f"STEMCORD_OPS_ADDRESS: {taken} cannot be listened on")
+    assert not any("Traceback" in line for line in said)
+
+
+async def test_data_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    async with Sandbox() as sandbox:
+        status, said = await run_bot(tmp_path, environment(sandbox, tmp_path / "file" / "data"))
+    assert status == 1
+    [line] = said
+    assert line.startswith(f"{tmp_path}/file is a file where a folder is needed; move it away")
+
+
+async def test_misspelt_setting_is_a_line_at_the_start(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = environment(sandbox, tmp_path / "data") | {"STEMCORD_QUOTA_MINUTE": "5"}
+        process = await start_bot(tmp_path, settings)
+        said = await read_until(process, "ready;")
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+    assert any("STEMCORD_QUOTA_MINUTE is not a setting" in line for line in said)
+
+
+async def test_database_of_a_newer_version_names_the_copy_made_before(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "data")
+    data.create()
+    await (await Database.open(data.database, steps=migrations()[:-1])).close()
+    copy = copy_before_migration(data.database, data.backups, datetime.now(UTC))
+    await (await Database.open(data.database)).close()
+    with closing(sqlite3.connect(data.database)) as conn:
+        conn.execute(f"PRAGMA user_version = {len(migrations()) + 1}")
+    async with Sandbox() as sandbox:
+        status, said = await run_bot(tmp_path, environment(sandbox, data.root))
+    assert (status, copy is not None) == (1, True)
+    assert said[-1].endswith(f"`python -m bot restore {copy.path}` puts it back.")  # type: ignore[union-attr] # checked above
+    assert not any("Traceback" in line for line in said)

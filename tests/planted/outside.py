@@ -58,7 +58,7 @@ OUTSIDE = (
     Plant(
         name="a traceback may hold secrets",
         file="bot/log.py",
-        old="        return self.redact(super().format(record))",
+        old="        return self.redact(super().format(record), limit=MAX_TRACEBACK)",
         new="        return super().format(record)",
         tests=("tests/unit/test_log.py",),
     ),

@@ -112,6 +112,7 @@ class FakeInteraction:
     filesize_limit: int = 10 * 1024 * 1024
     locale: discord.Locale = discord.Locale.german
     edits: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] | None = None
 
     def is_guild_integration(self) -> bool:
         return self.is_installed_in_guild

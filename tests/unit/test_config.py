@@ -36,7 +36,7 @@ def test_example_names_every_setting_and_no_other():
 
 
 def test_example_shows_the_defaults():
-    assert load_settings(EXAMPLE) == load_settings()
+    assert load_settings(EXAMPLE).model_dump() == load_settings().model_dump()
 
 
 def test_example_leaves_empty_only_what_has_no_fixed_default():
@@ -50,7 +50,9 @@ def test_example_leaves_empty_only_what_has_no_fixed_default():
         "SOUNDVERSE_API_KEY",
         "STEMCORD_TRUSTED_HOSTS",
         "STEMCORD_DAILY_SPEND_MINUTES",
+        "STEMCORD_ALLOWED_GUILDS",
         "STEMCORD_PUBLIC_URL",
+        "STEMCORD_PUBLIC_ADDRESS",
     }
 
 
@@ -147,6 +149,10 @@ def test_models_live_in_the_data_directory_unless_told(
         ("STEMCORD_OPS_ADDRESS", "9464"),
         ("STEMCORD_OPS_ADDRESS", "localhost:http"),
         ("STEMCORD_LOG_LEVEL", "LOUD"),
+        ("STEMCORD_ALLOWED_GUILDS", "my server"),
+        ("STEMCORD_ALLOW_DMS", "perhaps"),
+        ("STEMCORD_PUBLIC_ADDRESS", "9465"),
+        ("STEMCORD_KEEP_JOBS_DAYS", "0"),
     ],
 )
 def test_wrong_setting_is_one_line_that_names_it(
@@ -188,7 +194,99 @@ def test_polling_bounds_in_the_wrong_order_are_refused(monkeypatch: pytest.Monke
 def test_public_links_need_the_server_that_serves_them(monkeypatch: pytest.MonkeyPatch):
     [line] = wrong(monkeypatch, STEMCORD_PUBLIC_URL="https://example.org", STEMCORD_OPS_ADDRESS="")
 
-    assert line.startswith("STEMCORD_PUBLIC_URL: expected STEMCORD_OPS_ADDRESS")
+    assert line.startswith("STEMCORD_PUBLIC_URL: expected STEMCORD_PUBLIC_ADDRESS or STEMCORD_OPS")
+
+    monkeypatch.setenv("STEMCORD_PUBLIC_ADDRESS", "127.0.0.1:9465")
+    assert load_settings().public_address == Address("127.0.0.1", 9465)
+
+
+def test_public_links_have_an_address_of_their_own_or_none(monkeypatch: pytest.MonkeyPatch):
+    [line] = wrong(monkeypatch, STEMCORD_PUBLIC_ADDRESS="127.0.0.1:9464")
+
+    assert line.startswith("STEMCORD_PUBLIC_ADDRESS: expected another address")
+
+
+def test_servers_and_direct_messages_can_be_narrowed(monkeypatch: pytest.MonkeyPatch):
+    assert (load_settings().allowed_guilds, load_settings().allow_dms) == (frozenset(), True)
+
+    monkeypatch.setenv("STEMCORD_ALLOWED_GUILDS", "112233445566778899, 99887766554433221")
+    monkeypatch.setenv("STEMCORD_ALLOW_DMS", "0")
+
+    settings = load_settings()
+    assert settings.allowed_guilds == {112233445566778899, 99887766554433221}
+    assert not settings.allow_dms
+
+
+@pytest.mark.parametrize("quoted", ['"7"', "'7'", ' "7" ', '" 7 "'])
+def test_one_pair_of_quotes_goes_wherever_it_came_from(
+    quoted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("STEMCORD_QUOTA_MINUTES", quoted)
+    monkeypatch.setenv("DISCORD_TOKEN", '"a.token.quoted"')
+    monkeypatch.setenv("STEMCORD_DATA_DIR", "'kept here'")
+
+    settings = load_settings()
+
+    assert settings.quota_minutes == 7
+    assert settings.required_token().get_secret_value() == "a.token.quoted"
+    assert settings.data_dir == tmp_path / "kept here"
+
+
+@pytest.mark.parametrize("empty", ["", "  ", '""'])
+def test_empty_variable_does_not_hide_the_files_value(
+    empty: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / ".env").write_text("STEMCORD_QUOTA_MINUTES=5\nDISCORD_TOKEN=from-the-file\n")
+    monkeypatch.setenv("STEMCORD_QUOTA_MINUTES", empty)
+    monkeypatch.setenv("DISCORD_TOKEN", empty)
+
+    assert load_settings().quota_minutes == 5
+    assert load_settings().required_token().get_secret_value() == "from-the-file"
+
+
+def test_operations_server_is_turned_off_by_an_empty_variable_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / ".env").write_text("STEMCORD_OPS_ADDRESS=127.0.0.1:1234\n")
+    monkeypatch.setenv("STEMCORD_OPS_ADDRESS", "")
+
+    assert load_settings().ops_address is None
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("STEMCORD_QUOTA_MINUTE", "…; STEMCORD_QUOTA_MINUTES is one"),
+        ("STEMCORD_DAILY_SPENT_MINUTES", "…; STEMCORD_DAILY_SPEND_MINUTES is one"),
+        ("FINEVOICE_APIKEY", "…; FINEVOICE_API_KEY is one"),
+        ("DISCORD_TOKN", "…; DISCORD_TOKEN is one"),
+        ("STEMCORD_COLOUR", "…"),
+    ],
+)
+def test_misspelt_setting_is_told_with_the_nearest_name_and_without_its_value(
+    name: str, line: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(name, "s3cr3t")
+
+    assert load_settings().unknown == (
+        line.replace("…", f"{name} is not a setting and is ignored"),
+    )
+
+
+def test_names_that_are_not_ours_are_left_alone(monkeypatch: pytest.MonkeyPatch):
+    for name in ("PATH", "DISCORD_WEBHOOK", "STEMCORD_LIVE_SONG", "STEMCORD_QUOTA_MINUTES"):
+        monkeypatch.setenv(name, "7")
+
+    assert load_settings().unknown == ()
+
+
+def test_missing_token_is_told_with_the_file_that_was_looked_for(tmp_path: Path):
+    with pytest.raises(SettingsError, match=rf"and {tmp_path}/\.env does not exist\)$"):
+        load_settings().required_token()
+
+    (tmp_path / ".env").write_text("STEMCORD_QUOTA_MINUTES=5\n")
+    with pytest.raises(SettingsError, match=rf"and {tmp_path}/\.env has none\)$"):
+        load_settings().required_token()
 
 
 def test_missing_token_is_named_only_when_it_is_needed():

@@ -5,6 +5,7 @@ import logging
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -121,6 +122,64 @@ def test_console_shows_the_traceback_below_the_line():
     assert below[-1] == "RuntimeError: no luck"
 
 
+HOSTILE = (
+    "http://",
+    "https://a",
+    "wss://x/",
+    "/webhooks/1/a",
+    "/r/a.",
+    "&X-Amz-",
+    "?X-Amz-a",
+    "a://b@",
+    "a" * 24 + ".aaaaaa.",
+    "Bearer a",
+    "aW50ZXJhY3Rpb24",
+    "word",
+    "_",
+)
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_redaction_takes_time_as_the_text_is_long(unit: str):
+    def took_s(length: int) -> float:
+        text = (unit * (length // len(unit) + 1))[:length]
+        best = float("inf")
+        for _ in range(3):
+            began = time.perf_counter()
+            redact(text, limit=length)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    redact = Redaction(secrets=["k-12345678"])
+    assert took_s(32_000) < 0.1 + 16 * took_s(4_000)
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_long_text_is_cut_before_anything_is_done_with_it(
+    formatter: type[ConsoleFormatter | JsonFormatter],
+):
+    lines = formatter(redact=Redaction())
+
+    written = lines.format(record("got %s", "x" * 1_000_000))
+
+    assert len(written) < 10_000
+    assert "characters more)" in written
+
+
+def test_secret_at_the_cut_is_not_halved():
+    text = "x" * 7_990 + " " + SIGNED
+
+    assert "deadbeef" not in Redaction()(text)
+    assert "?ex=" not in Redaction()(text)
+    assert Redaction()(text).endswith(f" … ({len(SIGNED) + 1} characters more)")
+
+
+def test_nested_address_loses_its_query_too():
+    assert Redaction()(f"via https://proxy.example/{SIGNED}") == (
+        "via https://proxy.example/https://cdn.example.org/a/b/song.mp3?[redacted]"
+    )
+
+
 def run_configured(script: str, *, log_format: str = "console") -> subprocess.CompletedProcess[str]:
     set_up = f"""
         import logging, warnings
@@ -141,6 +200,7 @@ def test_all_goes_to_standard_error_and_talkative_libraries_are_hushed():
         """
         for name in ("httpx", "httpcore.http11", "aiosqlite"):
             logging.getLogger(name).info("address and values")
+        logging.getLogger("aiohttp.server").error("what a stranger sent")
         logging.getLogger("discord.gateway").debug("frame")
         logging.getLogger("discord.gateway").info("connected")
         logging.getLogger("bot.x").debug("ours")

@@ -1,12 +1,14 @@
-"""Telling Discord of the commands, only when what it would be told has changed."""
+"""Telling Discord of the commands, when what it has is not what it would be told."""
 
 import hashlib
 import json
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import discord
 from discord.ext import commands
+from discord.http import HTTPClient
 
 from bot.i18n.languages import Languages
 from bot.ui.commands.command_translator import CommandTranslator
@@ -38,19 +40,39 @@ class Registration:
     async def register(self, client: commands.AutoShardedBot) -> bool:
         """Send the client's commands unless Discord has them; return whether they were sent.
 
-        Raises discord.HTTPException when Discord refuses them.
+        Another program with the same application, or its owner in the portal, may have changed
+        what Discord has, so it is asked. Raises discord.HTTPException when Discord refuses them.
         """
         application_id = client.application_id
         if application_id is None:
             raise discord.MissingApplicationID
         payload = await commands_payload(client, self._languages)
-        known = f"{application_id}:{_digest(payload)}"
-        if await self._memory.get(META_KEY) == known:
+        wanted = f"{application_id}:{_digest(payload)}"
+        found = await client.http.get_global_commands(application_id)
+        if await self._memory.get(META_KEY) == _known(wanted, found):
             return False
-        await client.http.bulk_upsert_global_commands(application_id, payload=payload)
-        await self._memory.put(META_KEY, known)
+        sent = await client.http.bulk_upsert_global_commands(application_id, payload=payload)
+        await self._memory.put(META_KEY, _known(wanted, sent))
         log.info("registered %d commands", len(payload))
         return True
+
+
+async def leftover_commands(
+    http: HTTPClient, application_id: int, guild_ids: Iterable[int]
+) -> Mapping[int, tuple[str, ...]]:
+    """Return by server the commands that Discord keeps for it alone; this bot registers none.
+
+    Servers that the bot may not ask about are passed over. Raises discord.HTTPException.
+    """
+    leftovers: dict[int, tuple[str, ...]] = {}
+    for guild_id in guild_ids:
+        try:
+            found = await http.get_guild_commands(application_id, guild_id)
+        except (discord.Forbidden, discord.NotFound):
+            continue
+        if found:
+            leftovers[guild_id] = tuple(str(command["name"]) for command in found)
+    return leftovers
 
 
 async def commands_payload(client: commands.AutoShardedBot, languages: Languages) -> list[Any]:
@@ -62,6 +84,15 @@ async def commands_payload(client: commands.AutoShardedBot, languages: Languages
     ]
 
 
-def _digest(payload: list[Any]) -> str:
-    text = json.dumps(payload, sort_keys=True, ensure_ascii=False)
+def _known(wanted: str, registered: Iterable[Any]) -> str:
+    """Return what stands for the commands as sent and as Discord has them.
+
+    Discord gives a command another version with each change.
+    """
+    versions = sorted(f"{command['id']}.{command.get('version', '')}" for command in registered)
+    return f"{wanted}:{_digest(versions)}"
+
+
+def _digest(content: list[Any]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -76,6 +76,9 @@ REASONS: dict[Reason, Templates] = {
     Reason.BLOCKED_HERE: (
         Message("You are blocked in this server. Ask its managers, or send me the song in a DM."),
     ),
+    Reason.NOT_OFFERED_HERE: (
+        Message("I don't split songs here. Those who run me chose where I do."),
+    ),
     Reason.WRONG_CHANNEL: (
         Message("Songs are not split in this channel. Go to <#{channel_id}>."),
         Message("Songs are not split in this channel. Go to another one."),
@@ -212,6 +215,13 @@ SPLIT_ALREADY = Message("**{title}** is split already; its stems are about to ar
 OVER_ALREADY = Message("**{title}** is over already.")
 NOT_FOUND = Message("I know no such song of yours. `/jobs` shows those that I know.")
 BAD_OPTION = Message("I do not understand one of the options. Choose from what is offered.")
+STORE_BROKEN = Message(
+    "Something is broken on my side that only those who run me can mend. My log tells them what."
+)
+LEFTOVER_COMMAND = Message(
+    "This command is left over from an earlier version of me, and those who run me can remove it. "
+    "My other commands work."
+)
 COMMANDS_CHANGED = Message("This command has changed. Give Discord a minute, then try again.")
 NO_JOBS = Message("You have no songs here yet. Start one with `/split`.")
 UNKNOWN = Message(

@@ -103,8 +103,9 @@ _AT_THE_START = (
         refusals=1,
     ),
     Case(
-        name="40060 to the answer",
-        faults=[Fault(route=ANSWER, status=400, code=40060, after=True)],
+        name="40060 to the answer, which is another process's",
+        faults=[Fault(route=ANSWER, status=400, code=40060)],
+        ends=State.CANCELLED,
         refusals=1,
     ),
 )
@@ -134,7 +135,7 @@ _AT_RANDOM = (
     Fault(route=DIRECT, status=403, code=50007),
     Fault(route=DIRECT, reset=True),
     Fault(route=ANSWER, status=404, code=10062),
-    Fault(route=ANSWER, status=400, code=40060, after=True),
+    Fault(route=ANSWER, status=400, code=40060),
     Fault(route=ANSWER, status=500),
 )
 

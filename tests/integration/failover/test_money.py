@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bot.cli.providers import providers
+from bot.cli.commands.providers import providers
 from bot.config import Settings
 from bot.domain.job import State
 from sandbox.vendors.modes import Mode

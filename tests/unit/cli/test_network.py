@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.network import build_transport, discord_proxy, environment
-from bot.config import SettingsError, load_settings
+from bot.cli.network import build_transport, discord_proxy
+from bot.config import SettingsError, load_settings, read_variables
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def test_an_empty_variable_does_not_hide_what_the_file_says(
     Path(".env").write_text("\ufeffATTIC_API_KEY=k\nOTHER=file\nEMPTY=\n", encoding="utf-8")
     monkeypatch.setenv("ATTIC_API_KEY", " ")
     monkeypatch.setenv("OTHER", "environment")
-    found = environment()
+    found = read_variables()
     assert (found["ATTIC_API_KEY"], found["OTHER"]) == ("k", "environment")
 
 

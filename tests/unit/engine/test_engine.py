@@ -15,7 +15,7 @@ import pytest
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import SPLEETER
-from bot.engine.engine import Engine
+from bot.engine.engine import Engine, EngineStarved
 from tests.support.processes import is_confined
 from tests.unit.engine import nets
 
@@ -131,7 +131,7 @@ async def test_a_killed_worker_fails_its_song_and_is_replaced(engine, start):
     call = await start(LONG).begun()
     pid = running(engine)
     os.kill(pid, signal.SIGKILL)
-    with pytest.raises(EngineFailed, match="status -9"):
+    with pytest.raises(EngineStarved, match="status -9"):
         await call.task
     assert not list(call.into.glob("*"))
     assert await works(start)

@@ -1,6 +1,8 @@
 """Links of our own, over real HTTP: what they bring, to whom, and until when."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -17,6 +19,7 @@ from yarl import URL
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
 from bot.net.signed_links import SignedLink, SignedLinks
+from bot.ops import file_routes
 from bot.ops.file_routes import FileRoutes, content_type_of
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
@@ -48,15 +51,17 @@ class AwayStore(JobStore):
 class Shelf:
     """A server of files, a finished job whose stem it serves, and somebody who asks for it."""
 
-    def __init__(self, db: Database, root: Path) -> None:
+    def __init__(self, db: Database, root: Path, **limits: float) -> None:
         self.db = db
         self.clock = FakeClock()
         self.jobs = AwayStore(db=db)
         self.files = JobFiles(root)
         self.links = SignedLinks(meta=Meta(db=db), clock=self.clock, base_url="", keep=KEEP)
+        self.routes = FileRoutes(links=self.links, jobs=self.jobs, files=self.files, **limits)
         app = web.Application()
-        app.add_routes(FileRoutes(links=self.links, jobs=self.jobs, files=self.files).routes())
+        app.add_routes(self.routes.routes())
         self.server = TestServer(app)
+        self._readers: list[asyncio.StreamReader] = []
         self.session: aiohttp.ClientSession
         self.job: Job
         self.link: SignedLink
@@ -74,19 +79,34 @@ class Shelf:
         async with self.session.get(url, headers=headers) as answer:
             return answer.status, await answer.read(), answer.headers
 
+    async def hold(self, path: str) -> asyncio.StreamWriter:
+        """Ask for a file that fills every buffer on its way, and read no more than its head."""
+        (self.files.of(self.job.id).linked / NAME).write_bytes(b"x" * 50_000_000)
+        reader, writer = await asyncio.open_connection(self.server.host, self.server.port, limit=1)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await reader.readexactly(1)
+        self._readers.append(reader)
+        return writer
+
     async def status(self, path: str) -> int:
         status, _, _ = await self.get(path)
         return status
 
 
-@pytest.fixture
-async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False, busy_timeout_s=0.05)
-    built = Shelf(db, tmp_path / "jobs")
+@asynccontextmanager
+async def open_shelf(root: Path, **limits: float) -> AsyncIterator[Shelf]:
+    db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+    built = Shelf(db, root / "jobs", **limits)
     async with built.server, aiohttp.ClientSession() as built.session:
         await built.put()
         yield built
     await db.close()
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    async with open_shelf(tmp_path) as opened:
+        yield opened
 
 
 async def test_link_brings_the_stem_under_its_name(shelf: Shelf) -> None:
@@ -97,7 +117,7 @@ async def test_link_brings_the_stem_under_its_name(shelf: Shelf) -> None:
         'attachment; filename="N_on _Rain_ 100_ (Vocals).flac"; '
         f"filename*=UTF-8''{quote(SAVED_AS, safe='')}"
     )
-    assert headers["Cache-Control"] == "private"
+    assert headers["Cache-Control"] == "private, no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -205,6 +225,30 @@ def test_nothing_but_sound_and_video_is_sent_as_what_it_says() -> None:
     assert content_type_of("song.html") == "application/octet-stream"
     assert content_type_of("song.svg") == "application/octet-stream"
     assert content_type_of("song") == "application/octet-stream"
+
+
+async def test_one_link_has_so_many_transfers_at_a_time_and_others_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_routes, "TRANSFERS_A_LINK", 2)
+    async with open_shelf(tmp_path) as shelf:
+        held = [await shelf.hold(shelf.link.url) for _ in range(2)]
+        status, _, headers = await shelf.get(shelf.link.url)
+        assert (status, headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "5")
+        other = await shelf.put()
+        assert await shelf.status(other.url) == 200
+        for writer in held:
+            writer.transport.abort()
+
+
+async def test_reader_who_stops_reading_is_cut_off(tmp_path: Path) -> None:
+    async with open_shelf(tmp_path, transfer_within_s=0.2) as shelf:
+        writer = await shelf.hold(shelf.link.url)
+        async with asyncio.timeout(5):
+            while shelf.routes.open_transfers:
+                await asyncio.sleep(0.01)
+        writer.transport.abort()
+        assert await shelf.status(f"{shelf.link.url}x") == 404, "the server lives on"
 
 
 async def test_source_name_takes_an_ending_only(shelf: Shelf) -> None:

@@ -1,8 +1,12 @@
 """What the operator's monitoring is told, counted from the store."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from bot.domain.attempt import AttemptState
+from bot.domain.errors import StoreUnavailable
 from bot.domain.job import State
 from bot.ops import metrics
 from storage.database.connection import Database
@@ -10,6 +14,7 @@ from storage.stores.job_store import JobStore
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
 from tests.support.domain_factories import NOW, an_attempt, lead
+from tests.support.fakes import FakeClock
 
 
 async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> None:
@@ -24,7 +29,7 @@ async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> Non
         jobs=await Statistics(db=db).jobs(NOW),
         usage=await Spending(db=db).provider_usage(NOW),
         running=2,
-        line={("local", "waiting"): 3},
+        queue={("local", "waiting"): 3},
     ).decode()
     await db.close()
     samples = [line for line in scrape.splitlines() if not line.startswith("#")]
@@ -35,4 +40,38 @@ async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> Non
         'stemcord_jobs{state="held"} 2.0',
         'stemcord_line{place="waiting",provider="local"} 3.0',
         "stemcord_running 2.0",
+        "stemcord_unreadable_jobs 0.0",
     ]
+
+
+async def test_a_scrape_is_counted_once_for_all_who_ask_within_some_seconds() -> None:
+    clock, made = FakeClock(), []
+
+    async def make() -> bytes:
+        made.append(clock.monotonic())
+        await asyncio.sleep(0)
+        return str(len(made)).encode()
+
+    scrape = metrics.SharedScrape(make, clock=clock, kept_s=15)
+
+    assert await asyncio.gather(*(scrape() for _ in range(20))) == [b"1"] * 20
+    clock.move(seconds=14)
+    assert await scrape() == b"1"
+    clock.move(seconds=1)
+    assert await scrape() == b"2"
+
+
+async def test_a_scrape_that_failed_is_made_again() -> None:
+    answers: list[StoreUnavailable | bytes] = [StoreUnavailable("locked"), b"made"]
+
+    async def make() -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    scrape = metrics.SharedScrape(make, clock=FakeClock())
+
+    with pytest.raises(StoreUnavailable):
+        await scrape()
+    assert await scrape() == b"made"

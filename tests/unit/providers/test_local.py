@@ -1,16 +1,18 @@
 """The embedded engine as a provider, over an engine that does as it is told."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from bot.domain.attempt import RemoteRef
-from bot.domain.errors import EngineFailed, NoRoom, ProviderRefused
+from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom, ProviderRefused
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
 from bot.engine.catalogue import SPLEETER
+from bot.engine.engine import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Running, Source
 from bot.providers.local import MODELS, Local
 
@@ -26,6 +28,9 @@ class StandIn:
         self.is_ready = is_ready
         self._errors = list(errors)
         self.separations = 0
+
+    def fail_next(self, error: Exception) -> None:
+        self._errors.append(error)
 
     async def separate(
         self,
@@ -83,3 +88,41 @@ async def test_a_separation_that_failed_is_not_begun_again(tmp_path: Path) -> No
 async def test_without_its_model_it_refuses_for_waiting_brings_none(tmp_path: Path) -> None:
     with pytest.raises(ProviderRefused):
         await submitted(local(StandIn(is_ready=False)), tmp_path)
+
+
+async def test_a_model_that_cannot_be_loaded_is_tried_once_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = StandIn(ModelUnavailable("the file is damaged"))
+    provider = local(engine)
+    ref = await submitted(provider, tmp_path)
+    for _ in range(2):
+        assert isinstance(await end_of(provider, ref), Failed)
+    with pytest.raises(ProviderRefused):
+        await submitted(provider, tmp_path)
+    assert engine.separations == 1
+    [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "`python -m bot models`" in error.getMessage()
+
+
+async def test_an_engine_that_is_killed_twice_in_a_row_rests_and_says_for_want_of_what(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = StandIn(*(EngineStarved("the worker ended with status -9") for _ in range(2)))
+    provider = local(engine)
+    for _ in range(2):
+        assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Failed)
+    with pytest.raises(ProviderRefused, match="too little memory"):
+        await submitted(provider, tmp_path)
+    assert engine.separations == 2
+    assert "MiB" in caplog.text
+
+
+async def test_an_engine_that_works_between_two_kills_does_not_rest(tmp_path: Path) -> None:
+    engine = StandIn(EngineStarved("killed"))
+    provider = local(engine)
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Failed)
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Finished)
+    engine.fail_next(EngineStarved("killed"))
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Failed)
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Finished)

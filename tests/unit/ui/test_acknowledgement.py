@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -6,6 +7,7 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import Reason, Rejected
+from bot.ui import acknowledgement
 from bot.ui.acknowledgement import start_split
 from tests.support.card_factories import REPLY, REQUEST, a_job
 from tests.support.discord_fakes import (
@@ -24,6 +26,12 @@ class HangingResponse(FakeResponse):
     async def defer(self, *, ephemeral: bool = False, thinking: bool = False) -> FakeCallback:
         await asyncio.sleep(60)
         return FakeCallback()
+
+
+class SlowResponse(FakeResponse):
+    async def defer(self, *, ephemeral: bool = False, thinking: bool = False) -> FakeCallback:
+        await asyncio.sleep(0.05)
+        return await super().defer(ephemeral=ephemeral, thinking=thinking)
 
 
 async def start(interaction: FakeInteraction, splits: FakeSplits, *, within_s: float = 1.0) -> None:
@@ -54,8 +62,27 @@ async def test_work_begins_when_discord_took_the_answer() -> None:
     assert await outcome_of() == [("acknowledged", 70)]
 
 
-async def test_an_answer_that_discord_has_already_counts() -> None:
+async def test_an_answer_on_the_first_try_is_another_process(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert await outcome_of(refusal(400, 40060)) == [("unacknowledged", None)]
+    [error] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "another process answers for this application" in error.getMessage()
+
+
+async def test_an_answer_that_may_be_of_discords_library_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acknowledgement, "REPEATED_AFTER_S", 0.0)
     assert await outcome_of(refusal(400, 40060)) == [("acknowledged", None)]
+
+
+async def test_an_interaction_that_comes_twice_at_once_is_answered_once() -> None:
+    first, second = FakeInteraction(response=SlowResponse()), FakeInteraction()
+    second.response.errors = [refusal(400, 40060)]
+    splits = FakeSplits()
+    await asyncio.gather(start(first, splits), start(second, splits))
+    assert splits.happened == [("acknowledged", 70)]
 
 
 async def test_an_answer_that_comes_too_late_ends_the_job() -> None:

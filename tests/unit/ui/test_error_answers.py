@@ -5,8 +5,8 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
-from bot.i18n.translation import gettext
+from bot.domain.errors import NotFound, Reason, Rejected, StoreBroken, StoreUnavailable
+from bot.i18n.translation import Message, gettext
 from bot.ui.error_answers import answer_error, sentence_for
 from bot.ui.texts import messages
 from tests.support.discord_fakes import FakeInteraction, refusal
@@ -24,6 +24,7 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
         (Rejected(Reason.EMPTY_FILE), "This file is empty. Send it again, or another one."),
         (NotFound("k7f2q"), gettext(messages.NOT_FOUND)),
         (StoreUnavailable(), "I have too much to do just now. Try again in a minute."),
+        (StoreBroken("readonly"), gettext(messages.STORE_BROKEN)),
         (app_commands.CommandNotFound("old", []), gettext(messages.COMMANDS_CHANGED)),
         (ValueError("internal"), None),
     ],
@@ -38,6 +39,18 @@ async def test_an_error_is_answered_privately() -> None:
     assert sentence is not None
     assert sentence.startswith("This file is empty")
     assert interaction.response.sent[0][1] == {"ephemeral": True}
+
+
+@pytest.mark.parametrize(
+    ("guild_id", "sentence"),
+    [(None, messages.COMMANDS_CHANGED), ("7", messages.LEFTOVER_COMMAND)],
+)
+async def test_command_that_is_left_in_a_server_is_told_as_that(
+    guild_id: str | None, sentence: Message
+) -> None:
+    interaction = FakeInteraction(data={"guild_id": guild_id} if guild_id else {})
+    error = app_commands.CommandNotFound("old", [])
+    assert await answer(interaction, error) == gettext(sentence)
 
 
 async def test_an_unknown_error_gives_the_user_what_finds_it_in_the_log(

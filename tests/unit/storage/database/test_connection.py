@@ -238,9 +238,9 @@ async def test_file_that_this_user_cannot_write_is_told_with_the_remedy():
 
 async def test_database_that_was_deleted_takes_nothing_more(db: Database, path: Path):
     await db.write(putting("a"))
-    was_in_place = db.is_in_place
+    was_in_place = db.is_in_place()
     path.unlink()
-    assert (was_in_place, db.is_in_place) == (True, False)
+    assert (was_in_place, db.is_in_place()) == (True, False)
     with pytest.raises(StoreBroken, match=f"{path} is no longer the file that was opened"):
         await db.write(putting("b"))
 

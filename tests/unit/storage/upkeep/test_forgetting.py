@@ -149,18 +149,18 @@ async def test_used_minutes_stay_used_until_the_period_is_over(db: Database) -> 
 async def test_nobody_can_tell_whose_the_accounts_of_a_past_period_were(
     db: Database, path: Path
 ) -> None:
-    aliases = Pseudonyms(db=db)
+    pseudonyms = Pseudonyms(db=db)
     await a_life(db, USER)
-    alias = await aliases.of(USER, TODAY.key)
-    assert alias not in (NOBODY, await lasting_pseudonym(db, USER))
+    pseudonym = await pseudonyms.of(USER, TODAY.key)
+    assert pseudonym not in (NOBODY, await lasting_pseudonym(db, USER))
     [row] = await db.read(
-        "SELECT count(*) AS rows FROM ledger WHERE debit LIKE ?", (f"%{alias:x}%",)
+        "SELECT count(*) AS rows FROM ledger WHERE debit LIKE ?", (f"%{pseudonym:x}%",)
     )
     assert row["rows"]
-    await aliases.drop_keys(TODAY.ends_at + KEYS_OUTLAST)
-    assert await aliases.of(USER, TODAY.key) == alias, "it may not be over yet"
-    await aliases.drop_keys(TODAY.ends_at + KEYS_OUTLAST + timedelta(seconds=1))
-    assert await aliases.of(USER, TODAY.key) == NOBODY
+    await pseudonyms.drop_keys(TODAY.ends_at + KEYS_OUTLAST)
+    assert await pseudonyms.of(USER, TODAY.key) == pseudonym, "it may not be over yet"
+    await pseudonyms.drop_keys(TODAY.ends_at + KEYS_OUTLAST + timedelta(seconds=1))
+    assert await pseudonyms.of(USER, TODAY.key) == NOBODY
     assert (await Ledger(db=db, clock=StillClock()).usage(USER, TODAY, 60)).used == 0
 
 

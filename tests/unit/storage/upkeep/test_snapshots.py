@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -18,8 +19,19 @@ from storage.database.connection import Database
 from storage.database.read_only import read_only
 from storage.database.schema import Migration, UnknownDatabase, migrations
 from storage.stores.job_store import JobStore
-from storage.upkeep.snapshots import SnapshotFailed, back_up, restore, snapshot_name
+from storage.stores.meta import LINK_KEY, Meta
+from storage.upkeep.snapshots import (
+    REPLACED_KEPT_FOR,
+    SnapshotFailed,
+    back_up,
+    copy_before_migration,
+    copy_for_this_version,
+    drop_old_copies,
+    restore,
+    snapshot_name,
+)
 from tests.support.domain_factories import NOW, a_job, lead
+from tests.support.unprivileged import NOBODY
 
 # A process that dies with its last transaction in the log alone.
 CRASH = """
@@ -217,3 +229,86 @@ async def test_a_copy_of_an_older_version_is_brought_up_to_date_when_opened(path
         (job.id, "blue")
     ]
     await again.close()
+
+
+async def test_a_copy_does_not_hold_the_key_of_links(db: Database, path: Path):
+    await Meta(db=db).secret(LINK_KEY, 32)
+    await Meta(db=db).put("other", "kept")
+    copy = back_up(path, path.with_name("copy.db")).path
+    assert look(copy, "SELECT key FROM meta") == [("other",)]
+    [[key]] = look(path, f"SELECT value FROM meta WHERE key = '{LINK_KEY}'")
+    assert str(key).encode() not in copy.read_bytes()
+
+
+async def at_version(path: Path, version: int) -> None:
+    db = await Database.open(path, durable=False, steps=migrations()[:version])
+    await db.close()
+
+
+async def test_database_is_copied_before_its_schema_changes_and_the_last_two_are_kept(
+    path: Path, tmp_path: Path
+):
+    folder = tmp_path / "backups"
+    newest = len(migrations())
+    await at_version(path, newest - 1)
+
+    made = [
+        copy_before_migration(path, folder, NOW + timedelta(minutes=number)) for number in range(3)
+    ]
+
+    assert all(copy is not None and copy.path.parent == folder for copy in made)
+    assert {each.name for each in folder.iterdir()} == {
+        f"before-migration-from-{newest - 1:04d}-20261120T12{number:02d}00Z.db" for number in (1, 2)
+    }
+    assert [row[0] for row in look(made[-1].path, "PRAGMA user_version")] == [newest - 1]  # type: ignore[union-attr] # checked above
+    assert copy_for_this_version(folder) == made[-1].path  # type: ignore[union-attr] # likewise
+
+
+async def test_nothing_is_copied_where_nothing_changes(path: Path, tmp_path: Path):
+    assert copy_before_migration(path, tmp_path / "backups", NOW) is None
+    path.touch()
+    assert copy_before_migration(path, tmp_path / "backups", NOW) is None
+    await at_version(path, len(migrations()))
+    assert copy_before_migration(path, tmp_path / "backups", NOW) is None
+    assert not (tmp_path / "backups").exists()
+
+
+def test_copy_that_only_a_newer_version_reads_is_not_offered(tmp_path: Path):
+    (tmp_path / f"before-migration-from-{len(migrations()) + 1:04d}-20270101T000000Z.db").touch()
+    assert copy_for_this_version(tmp_path) is None
+    readable = tmp_path / "before-migration-from-0001-20261120T120000Z.db"
+    readable.touch()
+    assert copy_for_this_version(tmp_path) == readable
+
+
+async def test_restored_database_keeps_owner_and_mode(db: Database, path: Path):
+    copy = back_up(path, path.with_name("copy.db")).path
+    await db.close()
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, NOBODY)
+    before = path.stat()
+    restore(copy, path, NOW)
+    after = path.stat()
+    assert (after.st_uid, after.st_gid, stat.S_IMODE(after.st_mode)) == (
+        before.st_uid,
+        before.st_gid,
+        0o640,
+    )
+
+
+async def test_what_restores_replaced_is_kept_twice_and_not_for_ever(path: Path):
+    db = await Database.open(path, durable=False)
+    copy = back_up(path, path.with_name("copy.db")).path
+    await db.close()
+    for days in range(4):
+        restore(copy, path, NOW + timedelta(days=days))
+
+    def replaced() -> list[str]:
+        return sorted(each.name for each in path.parent.glob("*.before-restore-*"))
+
+    assert replaced() == [f"stemcord.db.before-restore-202611{day}T120000Z" for day in (22, 23)]
+    drop_old_copies(path, NOW + REPLACED_KEPT_FOR + timedelta(days=2, hours=1))
+    assert replaced() == ["stemcord.db.before-restore-20261123T120000Z"]
+    drop_old_copies(path, NOW + REPLACED_KEPT_FOR + timedelta(days=4))
+    assert replaced() == []

@@ -1,19 +1,15 @@
-"""What `doctor` says of providers, their cost, the proxy, connections, decoding, confinement."""
+"""What `doctor` says of providers, their cost, the proxy and connections."""
 
 import asyncio
-import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from bot.audio.tools import AudioTools
-from bot.cli.doctor import Finding, doctor, examine
+from bot.cli.commands.machine_checks import Finding
+from bot.cli.commands.network_checks import check_network
 from bot.config import load_settings
-from bot.processes.confinement import missing_protections
-from tests.support.processes import forking, python
 from tests.support.scripted_server import answering, ok, serving
 
 OURS = ("STEMCORD_", "DISCORD_", "AUDIOCLEANER_", "FINEVOICE_", "SOUNDVERSE_", "SSL_CERT_")
@@ -32,7 +28,7 @@ def found(**settings: str) -> Sequence[Finding]:
     lines = {"DISCORD_API_BASE": NOWHERE, **settings}
     text = "".join(f"{name}={value}\n" for name, value in lines.items())
     Path(".env").write_text(text)
-    return examine(load_settings())
+    return tuple(check_network(load_settings()))
 
 
 def said(findings: Sequence[Finding], start: str) -> Finding:
@@ -89,52 +85,3 @@ def test_certificates_that_are_missing_are_one_finding() -> None:
 def test_no_provider_that_can_be_used_is_one_finding() -> None:
     finding = said(found(STEMCORD_PROVIDERS="finevoice"), "STEMCORD_PROVIDERS: expected")
     assert not finding.is_good
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Callable[[AudioTools], tuple[int, str]]:
-    """Run `doctor` on a machine with everything set up; return its exit status and lines."""
-    given = {
-        "DISCORD_TOKEN": "a.b.c",
-        "DISCORD_API_BASE": NOWHERE,
-        "STEMCORD_PROVIDERS": "finevoice",
-        "FINEVOICE_API_KEY": "key",
-        "FINEVOICE_BASE_URL": NOWHERE,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-
-    def run(audio: AudioTools) -> tuple[int, str]:
-        page = io.StringIO()
-        status = doctor(load_settings(), Console(file=page, width=500), audio=audio)
-        return status, page.getvalue()
-
-    return run
-
-
-def test_a_machine_that_decodes_is_well(told):
-    status, lines = told(AudioTools())
-    assert status == 0
-    assert "ok    Audio decodes in a child process" in lines
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        pytest.param(forking("os.kill(os.getpid(), signal.SIGILL)"), id="every child crashes"),
-        pytest.param(python("import os; os.kill(os.getpid(), 4)"), id="no library loads"),
-        pytest.param(("/no/such/program",), id="no child can be started"),
-    ],
-)
-def test_a_machine_that_cannot_decode_is_not_well(told, server):
-    status, lines = told(AudioTools(server=server))
-    assert status == 1
-    assert "FAIL  Audio cannot be decoded on this machine" in lines
-
-
-def test_what_children_are_not_kept_from_is_told(told):
-    _, lines = told(AudioTools())
-    if missing := missing_protections():
-        assert all(each in lines for each in missing)
-    else:
-        assert "ok    Processes that read songs are confined" in lines

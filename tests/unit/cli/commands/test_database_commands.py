@@ -1,7 +1,8 @@
-"""`audit`, `backup` and `restore` as an operator meets them: a line, a file, an exit status."""
+"""The database's commands as an operator meets them: a line, a file, an exit status."""
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from bot.__main__ import main
 from storage.database.connection import Database
 from storage.files.data_dir import DataDir
 from storage.stores.job_store import JobStore
+from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.snapshots import back_up
 from tests.support.domain_factories import a_job
+from tests.support.unprivileged import open_folder, run_unprivileged
 
 
 @pytest.fixture
@@ -99,3 +102,54 @@ def test_restore_is_refused_while_a_bot_holds_the_directory(
         assert main(["restore", "copy.db"]) == 1
     assert "Another Stemcord process is using" in capsys.readouterr().err
     assert data.database.read_bytes() == before
+
+
+def test_links_are_renewed_while_no_bot_runs(data: DataDir, capsys: pytest.CaptureFixture[str]):
+    before = asyncio.run(link_key(data))
+    assert main(["renew-links"]) == 0
+    assert "has ended" in capsys.readouterr().err
+    assert asyncio.run(link_key(data)) != before
+    with data.lock():
+        assert main(["renew-links"]) == 1
+    assert "Another Stemcord process is using" in capsys.readouterr().err
+
+
+async def link_key(data: DataDir) -> bytes:
+    db = await Database.open(data.database, durable=False)
+    try:
+        return await Meta(db=db).secret(LINK_KEY, 32)
+    finally:
+        await db.close()
+
+
+@pytest.mark.parametrize("command", [["audit"], ["backup"], ["restore", "copy.db"]])
+def test_file_where_the_data_should_be_is_one_line(
+    data: DataDir, tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+):
+    back_up(data.database, tmp_path / "copy.db")
+    shutil.rmtree(data.root)
+    data.root.write_text("")
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert str(data.root) in said
+
+
+@pytest.mark.parametrize("command", ["audit", "backup", "renew-links"])
+def test_data_of_another_user_is_one_line_with_a_remedy(command: str):
+    with open_folder() as folder:
+        place = DataDir(folder / "data")
+        place.create()
+        asyncio.run(add_a_job(place))
+        for path in (place.root, place.database):
+            path.chmod(0o500 if path.is_dir() else 0o400)
+        imports = """
+        import os, sys
+        from bot.__main__ import main
+        import bot.cli.command_line
+        os.environ["STEMCORD_DATA_DIR"] = sys.argv[1]
+        os.chdir(sys.argv[2])
+        """
+        said = run_unprivileged(imports, f"main([{command!r}])", place.root, folder)
+    assert said.count("\n") == 1
+    assert "chown" in said or "no database to read" in said

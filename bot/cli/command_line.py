@@ -1,0 +1,106 @@
+"""The commands by their words: `run` (the default), and what an operator does beside a bot."""
+
+import argparse
+import asyncio
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bot.cli import run
+from bot.cli.commands import database_commands, discord_commands, doctor, models, providers
+from bot.cli.discord_session import DiscordRefused
+from bot.config import SettingsError, load_settings
+from bot.domain.errors import ModelUnavailable, StoreUnavailable
+from bot.ops.server import AddressUnavailable
+from storage.database.schema import UnknownDatabase
+from storage.files.ownership import DataUnusable
+from storage.upkeep.snapshots import SnapshotFailed
+
+EXIT_OK, EXIT_FAILED, EXIT_SETTINGS = 0, 1, 2
+
+OPERATOR_ERRORS = (
+    AddressUnavailable,
+    DataUnusable,
+    DiscordRefused,
+    ModelUnavailable,
+    SnapshotFailed,
+    StoreUnavailable,
+    UnknownDatabase,
+)
+"""Their text is a sentence that says what, where and what to do; a traceback would hide it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word of the command line; `work` gets settings, console and its options by name."""
+
+    summary: str
+    work: Callable[..., int]
+    options: Callable[[ArgumentParser], None] | None = None
+    is_answer: bool = False
+    """What it prints is what it was asked for, and so goes to standard output."""
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command("run the bot (the default)", run.run),
+    "doctor": Command("check settings, model, disk, libraries and Discord", doctor.doctor),
+    "providers": Command(
+        "show which provider serves which recipe, and what it may bill",
+        providers.providers,
+        is_answer=True,
+    ),
+    "models": Command("fetch the model of the embedded engine", models.models),
+    "audit": Command(
+        "check the invariants of jobs, minutes and files",
+        database_commands.audit,
+        database_commands.audit_options,
+    ),
+    "backup": Command(
+        "copy the database, with the bot running or not",
+        database_commands.backup,
+        database_commands.backup_options,
+    ),
+    "restore": Command(
+        "put a copy back, while no bot runs",
+        database_commands.restore,
+        database_commands.restore_options,
+    ),
+    "renew-links": Command(
+        "end every link to stems that was shown so far, while no bot runs",
+        database_commands.renew_links,
+    ),
+    "clear-commands": Command(
+        "remove commands that an earlier bot left in servers",
+        discord_commands.clear_commands,
+    ),
+}
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the process's exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="")
+    for name, command in COMMANDS.items():
+        own = subparsers.add_parser(name, help=command.summary, description=command.summary)
+        if command.options is not None:
+            command.options(own)
+    options = vars(parser.parse_args(arguments))
+    chosen = COMMANDS[options.pop("command") or "run"]
+    console = Console(stderr=not chosen.is_answer)
+    try:
+        return chosen.work(load_settings(), console, **options)
+    except SettingsError as exc:
+        print(exc, file=sys.stderr)
+        return EXIT_SETTINGS
+    except OPERATOR_ERRORS as exc:
+        print(exc, file=sys.stderr)
+        return EXIT_FAILED
+    except OSError as exc:
+        # From the system, about a file: what its line says is all that a traceback would.
+        print(f"{exc.filename}: {exc.strerror}" if exc.filename else exc, file=sys.stderr)
+        return EXIT_FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return EXIT_OK

@@ -1,0 +1,25 @@
+"""`doctor`: tries what a bot will have to do, and says what would keep it from that."""
+
+import asyncio
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from bot.audio.tools import AudioTools
+from bot.cli.commands.machine_checks import Finding, check_decoding, check_machine
+from bot.cli.commands.network_checks import check_network
+from bot.config import Settings
+
+
+def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = None) -> int:
+    """Print each finding; return 1 when something would keep the bot from working."""
+    findings = [*examine(settings), asyncio.run(check_decoding(audio or AudioTools()))]
+    for finding in findings:
+        mark = "ok  " if finding.is_good else "FAIL" if finding.is_fatal else "note"
+        console.print(f"{mark}  {finding.what}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(not each.is_good and each.is_fatal for each in findings) else 0
+
+
+def examine(settings: Settings) -> Sequence[Finding]:
+    """Check everything but decoding; calls each service that the settings name."""
+    return (*check_machine(settings), *check_network(settings))

@@ -1,0 +1,149 @@
+"""What `doctor` looks at on this machine: model, memory, folders, disk, children, SQLite."""
+
+import importlib.metadata
+import shutil
+import sqlite3
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.audio.tools import AudioTools
+from bot.cli.commands.models import model_problem
+from bot.config import ENV_FILE, Settings
+from bot.domain.errors import AudioFailed, NoRoom
+from bot.engine.catalogue import MODELS
+from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from bot.processes.confinement import missing_protections
+from storage.files.data_dir import DataDir
+from storage.files.ownership import DataUnusable, is_writable, why_unusable
+
+LITESTREAM_NEEDS = (3, 51, 3)
+"""Older SQLite can corrupt a WAL that two processes checkpoint: sqlite.org/wal.html#walresetbug."""
+LEAST_FREE_GIB = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    is_good: bool
+    what: str
+    is_fatal: bool = True
+
+
+def check_machine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything that needs no connection."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield Finding(True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}")
+    yield from (Finding(False, line, is_fatal=False) for line in settings.unknown)
+    if "local" in settings.providers:
+        yield _model(settings)
+        yield from _memory()
+    yield from _data(DataDir(settings.data_dir))
+    yield from _privacy_of_files(settings)
+    yield _disk(settings)
+    yield from _links(settings)
+    yield _confinement()
+    has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
+    advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
+    yield Finding(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
+
+
+async def check_decoding(audio: AudioTools) -> Finding:
+    """Decode in a real child: a processor may lack what a library was built for."""
+    async with audio:
+        try:
+            await audio.check()
+        except (AudioFailed, NoRoom) as exc:
+            return Finding(False, f"Audio cannot be decoded on this machine: {exc}")
+    return Finding(True, "Audio decodes in a child process")
+
+
+def _model(settings: Settings) -> Finding:
+    if problem := model_problem(settings, thoroughly=True):
+        return Finding(False, str(problem))
+    return Finding(True, f"{MODELS[settings.local_model].title} is in {settings.models_dir}")
+
+
+def _memory() -> Iterator[Finding]:
+    limit_mib = memory_limit_mib()
+    if limit_mib is not None:
+        yield Finding(
+            limit_mib >= NEEDED_MIB,
+            f"{limit_mib:,} MiB of memory, of which the engine needs about {NEEDED_MIB}",
+            is_fatal=False,
+        )
+
+
+def _data(data: DataDir) -> Iterator[Finding]:
+    """Write where the bot will write; a directory that is not there yet is made by it."""
+    if not data.root.exists():
+        home = next(parent for parent in data.root.parents if parent.exists())
+        is_good = is_writable(home / data.root.name)
+        yield Finding(
+            is_good,
+            f"{data.root} is not there yet, and can be made"
+            if is_good
+            else why_unusable(data.root),
+        )
+        return
+    try:
+        data.check_writable()
+    except (DataUnusable, OSError) as exc:
+        yield Finding(False, str(exc))
+    else:
+        yield Finding(True, f"{data.root} can be written")
+    if data.database.exists() and not is_writable(data.database):
+        yield Finding(False, why_unusable(data.database))
+
+
+def _privacy_of_files(settings: Settings) -> Iterator[Finding]:
+    """Look who else on this machine may read tokens and keys."""
+    data = DataDir(settings.data_dir)
+    mode = _mode(data.root)
+    if mode is not None and mode & 0o077:
+        yield from _open_to_others((data.root, data.database), remedy=0o700)
+    yield from _open_to_others((ENV_FILE.absolute(),), remedy=0o600)
+
+
+def _open_to_others(paths: Iterable[Path], *, remedy: int) -> Iterator[Finding]:
+    for path in paths:
+        mode = _mode(path)
+        if mode is not None and mode & 0o077:
+            what = f"{path} can be read by other users (mode {mode:04o})"
+            yield Finding(False, f"{what}: chmod {remedy:o} {path}", is_fatal=False)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def _disk(settings: Settings) -> Finding:
+    home = settings.data_dir
+    while not home.exists():
+        home = home.parent
+    free_gib = shutil.disk_usage(home).free / 2**30
+    return Finding(free_gib >= LEAST_FREE_GIB, f"{free_gib:.1f} GiB free for {settings.data_dir}")
+
+
+def _links(settings: Settings) -> Iterator[Finding]:
+    if settings.public_url is not None and settings.public_address is None:
+        yield Finding(
+            False,
+            "STEMCORD_PUBLIC_ADDRESS is not set: links share STEMCORD_OPS_ADDRESS with /metrics, "
+            "which only a proxy that sets X-Forwarded-For keeps from strangers",
+            is_fatal=False,
+        )
+
+
+def _confinement() -> Finding:
+    missing = missing_protections()
+    if not missing:
+        return Finding(True, "Processes that read songs are confined")
+    what = "; ".join(missing)
+    return Finding(False, f"This system cannot keep a hostile song from {what}", is_fatal=False)

@@ -1,0 +1,43 @@
+"""`models`: bring the embedded engine's model onto this machine; and whether it is there."""
+
+from rich.console import Console
+
+from bot.config import Settings
+from bot.domain.errors import ModelUnavailable
+from bot.engine import catalogue
+from bot.engine.model_install import fetch
+from bot.engine.weights import Weights
+
+
+def models(settings: Settings, console: Console) -> int:
+    """Fetch the configured model unless it is there; nothing when `local` is not configured.
+
+    Raises ModelUnavailable.
+    """
+    if "local" not in settings.providers:
+        return 0
+    fetch(
+        catalogue.MODELS[settings.local_model],
+        settings.models_dir,
+        console,
+        accept_licence=settings.accept_htdemucs_license,
+    )
+    return 0
+
+
+def model_problem(settings: Settings, *, thoroughly: bool = False) -> ModelUnavailable | None:
+    """Return why the configured model cannot be used, or None; the text is for the operator.
+
+    A look takes no time; `thoroughly` reads and hashes the whole file.
+    """
+    weights = Weights(catalogue.MODELS[settings.local_model], settings.models_dir)
+    try:
+        if thoroughly:
+            weights.verify()
+        else:
+            weights.require()
+    except ModelUnavailable as exc:
+        return exc
+    except OSError as exc:
+        return ModelUnavailable(f"{exc.filename} cannot be read: {exc.strerror}.")
+    return None

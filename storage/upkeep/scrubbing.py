@@ -1,0 +1,71 @@
+"""Rewriting the database's files, so that nothing deleted is left in them: once for all who asked.
+
+A scrub takes as long as the database is large, and writes all of it; so one is made at most every
+few minutes, and whoever asks meanwhile gets the next. What is due is stored: a restart does not
+forget it.
+"""
+
+import asyncio
+import logging
+
+from aiosqlite import Connection
+
+from bot.domain.clock import Clock, SystemClock
+from bot.domain.errors import StoreUnavailable
+from storage.database.connection import Database
+
+log = logging.getLogger(__name__)
+
+AT_MOST_EVERY_S = 300.0
+
+_DUE = "scrub due"
+_ASK = """
+INSERT INTO meta (key, value) VALUES (:key, '1')
+ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1
+"""
+_ASKED = "SELECT value FROM meta WHERE key = :key"
+_DONE = "DELETE FROM meta WHERE key = :key AND value = :asked"
+
+
+async def ask_for_scrub(conn: Connection) -> None:
+    """Note inside the caller's transaction that a scrub is due."""
+    await conn.execute(_ASK, {"key": _DUE})
+
+
+class Scrubber:
+    """Makes the scrubs that are due."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        clock: Clock | None = None,
+        at_most_every_s: float = AT_MOST_EVERY_S,
+    ) -> None:
+        self._db = db
+        self._clock = clock or SystemClock()
+        self._at_most_every_s = at_most_every_s
+        self._scrubbing = asyncio.Lock()
+        self._last_at: float | None = None
+
+    async def scrub_if_due(self) -> bool:
+        """Scrub, if that was asked for and the last one is long enough ago; return whether.
+
+        One that the store has no room or no lock for just now stays due.
+        """
+        async with self._scrubbing:
+            now = self._clock.monotonic()
+            if self._last_at is not None and now - self._last_at < self._at_most_every_s:
+                return False
+            rows = await self._db.read(_ASKED, {"key": _DUE})
+            if not rows:
+                return False
+            self._last_at = now
+            values = {"key": _DUE, "asked": rows[0]["value"]}
+            try:
+                await self._db.scrub()
+                await self._db.write(lambda conn: conn.execute(_DONE, values))
+            except StoreUnavailable as exc:
+                log.warning("deleted data stays in the database's files for now: %s", exc)
+                return False
+            return True

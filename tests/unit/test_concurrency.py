@@ -1,0 +1,98 @@
+"""Background tasks that fail: logged, left alone for a while, and started again."""
+
+import asyncio
+
+import pytest
+
+from bot import concurrency
+from bot.concurrency import gather_or_raise, supervised
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    really_sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await really_sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    return slept
+
+
+class Restarted(BaseException):
+    """Ends what nothing else would."""
+
+
+async def run(failures: list[Exception | None]) -> None:
+    async def work() -> None:
+        if not failures:
+            raise Restarted
+        if (failure := failures.pop(0)) is not None:
+            raise failure
+
+    with pytest.raises(Restarted):
+        await supervised(work, name="retention")
+
+
+async def test_failed_task_is_logged_and_restarted_after_growing_pauses(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+):
+    await run([ValueError("choir"), OSError("gone"), ValueError("again")])
+
+    assert [record.getMessage() for record in caplog.records] == ["retention failed"] * 3
+    assert all(record.exc_info for record in caplog.records)
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 2 * pauses[0]
+
+
+async def test_task_that_ends_by_itself_is_restarted_too(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+):
+    await run([None])
+
+    assert "retention ended by itself" in caplog.text
+    assert len(pauses) == 1
+
+
+async def test_pauses_start_over_after_a_good_while(
+    pauses: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(concurrency, "WELL_AFTER_S", -1.0)
+
+    await run([ValueError(), ValueError(), ValueError()])
+
+    assert pauses[0] == pauses[1] == pauses[2]
+
+
+async def test_cancelled_task_stays_cancelled():
+    started = asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(supervised(work, name="retention"))
+    await started.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_first_failure_is_raised_as_itself_and_ends_the_others():
+    ended = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def fail() -> None:
+        raise ValueError("choir")
+
+    with pytest.raises(ValueError, match="choir"):
+        await gather_or_raise([forever(), fail()])
+    assert ended == [True]
