@@ -5,33 +5,30 @@ Discord shows it to those who manage a server; whether they may is asked again f
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from bot.accounts.quotas import Quotas
-from bot.admin.administration import Administration
-from bot.admin.overview import Overview
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import DeliveryMode, RulesChange
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.translation import gettext
-from bot.jobs.split_service import SplitService
 from bot.ui.actors import actor_of
 from bot.ui.cards.card import Card, Tone
-from bot.ui.client import Stemcord
 from bot.ui.commands.channel_option import TalkChannel
-from bot.ui.commands.choices import MOST, format_choices, recipe_choices
+from bot.ui.commands.choices import MAX_CHOICES, format_choices, recipe_choices
 from bot.ui.commands.command_options import OfferingCog, offered_command
 from bot.ui.components.rendering import embed_of
 from bot.ui.context import membership_in
 from bot.ui.error_answers import say_privately
+from bot.ui.services import Services
 from bot.ui.texts import admin_texts
 from bot.ui.texts.safe_text import safe, shortened
 
-Talk = discord.Interaction[Stemcord]
+Talk = discord.Interaction[Any]
 _SNOWFLAKE = re.compile(r"[0-9]{15,20}")
 Minutes = app_commands.Range[int, 0, 1_000_000]
 SomeMinutes = app_commands.Range[int, 1, 1_000_000]
@@ -53,18 +50,12 @@ class AdminCog(OfferingCog):
         name="quota", description=locale_str("Decide how many minutes people have"), parent=admin
     )
 
-    def __init__(
-        self,
-        *,
-        administration: Administration,
-        overview: Overview,
-        quotas: Quotas,
-        splits: SplitService,
-    ) -> None:
-        self._administration = administration
-        self._overview = overview
-        self._quotas = quotas
-        self._splits = splits
+    def __init__(self, services: Services) -> None:
+        use_cases = services.use_cases
+        self._administration = use_cases.administration
+        self._overview = use_cases.overview
+        self._quotas = use_cases.quotas
+        self._splits = use_cases.splits
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
         """Offer what this installation reaches."""
@@ -153,7 +144,7 @@ class AdminCog(OfferingCog):
             Choice(name=shortened(guild.name, 100), value=str(guild.id))
             for guild in interaction.client.guilds
             if wanted in guild.name.casefold()
-        ][:MOST]
+        ][:MAX_CHOICES]
 
     @quota.command(name="reset", description=locale_str("Give used minutes back"))
     @app_commands.describe(user=locale_str("To whom; leave it out to take back this server's pool"))
@@ -255,9 +246,10 @@ def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
     Whoever runs a server chooses its name, so one that looks like an id names no server.
     """
     if wanted is None:
-        return interaction.guild
+        here: discord.Guild | None = interaction.guild
+        return here
     wanted = wanted.strip()
-    guilds = interaction.client.guilds
+    guilds: Sequence[discord.Guild] = interaction.client.guilds
     named = [guild for guild in guilds if wanted == str(guild.id)]
     if not named and not _SNOWFLAKE.fullmatch(wanted):
         named = [guild for guild in guilds if wanted == guild.name.strip()]
@@ -269,16 +261,3 @@ def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
 async def _show(interaction: Talk, title: str, lines: Sequence[str]) -> None:
     card = Card(title=title, lines=tuple(lines), tone=Tone.QUIET)
     await interaction.edit_original_response(embed=embed_of(card))
-
-
-async def setup(bot: Stemcord) -> None:
-    """Add the cog."""
-    services = bot.services
-    await bot.add_cog(
-        AdminCog(
-            administration=services.administration,
-            overview=services.overview,
-            quotas=services.quotas,
-            splits=services.splits,
-        )
-    )

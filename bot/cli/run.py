@@ -40,7 +40,9 @@ from bot.ui.replies.follow_up import FollowUp
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
-from cogs import EXTENSIONS
+from bot.ui.services import Services as InterfaceServices
+from bot.ui.split_requests import SplitRequests
+from cogs import add_cogs
 from storage.files.data_dir import DataDir
 from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
@@ -127,7 +129,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop)
     async with ShutdownStack(budget) as stack:
-        bot = _put_together(settings, await open_them(settings, data, stack), stack)
+        bot = await _put_together(settings, await open_them(settings, data, stack), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         stop = asyncio.create_task(stopping.wait(), name="stop")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,27 +143,25 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
 
-def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStack) -> "_Bot":
+async def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStack) -> "_Bot":
     ui.point_at(settings.discord_api_base)
-    # The bot has no voice, and nobody needs to be told.
-    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, board = parts.store, parts.clock, ProgressBoard()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
-    client = ui.Stemcord(registration=registration, extensions=EXTENSIONS)
+    client = ui.Stemcord(registration=registration, languages=languages)
     stack.push_async_callback(client.close)
-    routes, direct = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
+    routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
         board=board,
         routes=routes,
-        direct=direct,
-        sequel=FollowUp(client=client),
+        direct_messages=direct_messages,
+        follow_up=FollowUp(client=client),
         pacing=Pacing(),
         clock=clock,
     )
-    addresses = AttachmentUrls(client=client)
+    attachment_urls = AttachmentUrls(client=client)
     services = compose(
         settings,
         store,
@@ -173,30 +173,34 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
             delivery=replies,
             clock=clock,
             listener=parts.listener,
-            renewal=addresses,
+            renewal=attachment_urls,
             left_out=parts.left_out,
         ),
     )
-    showroom = ResultPresenter(
-        showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
+    presenter = ResultPresenter(
+        redelivery=services.redelivery,
+        routes=routes,
+        direct_messages=direct_messages,
+        board=board,
+        clock=clock,
     )
-    client.serve(
-        ui.Services(
-            splits=services.splits,
-            quotas=services.quotas,
-            servers=services.servers,
-            administration=services.administration,
-            overview=services.overview,
-            showings=services.showings,
-            shows=showroom,
-            addresses=addresses,
-            picks=AttachmentCache(),
-            privacy=services.privacy,
+    requests = SplitRequests(
+        splits=services.splits,
+        servers=services.servers,
+        attachment_urls=attachment_urls,
+        clock=clock,
+    )
+    await add_cogs(
+        client,
+        InterfaceServices(
+            use_cases=services,
+            requests=requests,
+            presenter=presenter,
+            attachments=AttachmentCache(),
             languages=languages,
-            clock=clock,
-        )
+        ),
     )
-    return _Bot(store=store, services=services, client=client, replies=replies, showroom=showroom)
+    return _Bot(store=store, services=services, client=client, replies=replies, presenter=presenter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +211,7 @@ class _Bot:
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
-    showroom: ResultPresenter
+    presenter: ResultPresenter
 
     async def live(self, settings: Settings) -> None:
         """Work until cancelled. Raises SettingsError when Discord refuses the token."""
@@ -230,7 +234,7 @@ class _Bot:
         await asyncio.gather(
             self.services.submits.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
-            self.showroom.stop(grace_s=grace_s),
+            self.presenter.stop(grace_s=grace_s),
         )
 
     async def _log_in(self, token: str) -> None:

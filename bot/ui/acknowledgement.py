@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -12,7 +11,6 @@ import discord
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.jobs.split_service import SplitService
-from bot.ui.context import membership_of
 from bot.ui.error_answers import UNREACHABLE
 
 log = logging.getLogger(__name__)
@@ -44,11 +42,8 @@ async def start_split(
 ) -> None:
     """Store the request and acknowledge it; the work begins when Discord has taken the answer.
 
-    The caller's roles go with it. Raises what `SplitService.receive` raises, before anything is
-    answered.
+    Raises what `SplitService.receive` raises, before anything is answered.
     """
-    membership = membership_of(interaction)
-    request = replace(request, role_ids=membership.role_ids if membership else ())
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None:
         log.info("%s: its interaction came twice", job.id)

@@ -33,7 +33,7 @@ class AttachmentUrls:
         self._client = client
         self._haste_s = haste_s
 
-    async def in_haste(self, source: Source, *, now: datetime) -> Source:
+    async def with_live_url(self, source: Source, *, now: datetime) -> Source:
         """Return the source with an address that still works for a while.
 
         Where Discord does not say in time, it stays as it is, and is for whoever fetches the file

@@ -68,8 +68,8 @@ class StemcordTree(app_commands.CommandTree[Any]):
     """Answers errors of commands from the same table as those of buttons."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak the language of whoever uses a command; nobody is turned away here."""
-        interaction.client.services.languages.activate(interaction.locale.value)
+        """Activate the caller's language; every command is let through."""
+        interaction.client.languages.activate(interaction.locale.value)
         return True
 
     async def on_error(

@@ -13,8 +13,8 @@ from bot.ui.texts import messages
 from bot.ui.texts.names import FORMATS, recipe_label
 from bot.ui.texts.safe_text import shortened
 
-MOST = 25
-LONGEST_NAME = 100
+MAX_CHOICES = 25
+MAX_NAME = 100
 
 
 def recipe_choices(offers: Iterable[Offer]) -> list[Choice[str]]:
@@ -25,7 +25,7 @@ def recipe_choices(offers: Iterable[Offer]) -> list[Choice[str]]:
             value=offer.recipe.value,
         )
         for offer in offers
-    ][:MOST]
+    ][:MAX_CHOICES]
 
 
 def format_choices(formats: Iterable[AudioFormat]) -> list[Choice[str]]:
@@ -40,10 +40,10 @@ def provider_choices(
     reaching = next((offer.providers for offer in offers if offer.recipe == recipe), tuple(titles))
     wanted = typed.strip().casefold()
     return [
-        Choice(name=shortened(title, LONGEST_NAME), value=name)
+        Choice(name=shortened(title, MAX_NAME), value=name)
         for name, title in titles.items()
         if name in reaching and (wanted in name or wanted in title.casefold())
-    ][:MOST]
+    ][:MAX_CHOICES]
 
 
 def provider_name(typed: str | None, titles: Mapping[str, str]) -> str | None:
@@ -61,9 +61,9 @@ def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
         Choice(name=_job_label(job), value=job.id)
         for job in jobs
         if wanted in job.id or wanted in job.title.casefold()
-    ][:MOST]
+    ][:MAX_CHOICES]
 
 
 def _job_label(job: Job) -> str:
     tail = f" · {messages.standing(job)} ({job.id})"
-    return shortened(job.title, LONGEST_NAME - len(tail)) + tail
+    return shortened(job.title, MAX_NAME - len(tail)) + tail

@@ -15,7 +15,7 @@ from bot.ui.texts.names import FORMATS, RECIPES
 from bot.ui.texts.safe_text import safe
 from bot.ui.texts.usage_texts import period as words_of
 
-MOST_PROVIDERS = 20
+MOST_PROVIDERS = 15
 LONGEST_TITLE = 40
 MOST_CHANNELS = 40
 

@@ -190,7 +190,7 @@ DELETE_REFUSED = Message(
     "Discord does not let me delete this message. Delete it yourself, if you can."
 )
 CHOOSE_RECIPE = Message("What shall I make of it?")
-SONG_FROM = Message("Which of these songs shall I split?")
+CHOOSE_SONG = Message("Which of these songs shall I split?")
 SEND_A_SONG = Message("Send me a song as an audio or video file, and I split it into its parts.")
 NOTHING_CHARGED = Message("Nothing was charged.")
 CANCELLED = Message("**{title}** is cancelled. Nothing was charged.")

@@ -81,11 +81,11 @@ async def test_a_discord_that_is_away_has_lost_nothing(
     await ada.fault(REFRESH, **trouble)
     with pytest.raises(RenewalUnavailable):
         await addresses.renewed(ended)
-    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended
+    assert await addresses.with_live_url(ended, now=live_bot.clock.now()) == ended
 
 
 async def test_what_takes_too_long_is_left_as_it_is(
     addresses: AttachmentUrls, ended: Source, ada: SandboxClient, live_bot: LiveBot
 ) -> None:
     await ada.fault(REFRESH, delay_s=30.0)
-    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended
+    assert await addresses.with_live_url(ended, now=live_bot.clock.now()) == ended

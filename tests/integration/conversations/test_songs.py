@@ -1,6 +1,7 @@
 """Songs that are in messages already: the message menu, and DMs."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ def songs(tmp_path: Path) -> list[Path]:
     for path in paths:
         path.write_bytes(b"\xff\xfb" * 500)
     return paths
+
+
+def is_about(title: str) -> Callable[[Message], bool]:
+    """Accept a card with this title."""
+    return lambda found: bool(found["embeds"]) and found["embeds"][0]["title"] == title
 
 
 async def latest_song(people: SandboxClient) -> Message:
@@ -73,7 +79,7 @@ async def test_a_forgotten_message_is_read_again_where_the_bot_may(
     await ada.menu(MENU, (await latest_song(ada))["id"])
     asked = await ada.wait_for(says("Which of these songs"))
     for message_id in range(MOST_REMEMBERED):
-        live_bot.client.services.picks.remember(message_id, ())
+        live_bot.attachments.remember(message_id, ())
     await ada.press(asked, menu_of(asked)["custom_id"], values=["0"])
     if place == "group":
         await ada.wait_for(says("Discord does not have this file any more."))
@@ -114,7 +120,7 @@ async def test_several_songs_sent_to_the_bot_have_their_turn_each(
     asked = await ada.wait_for(says("Which of these songs"))
     for number, title in enumerate(("Blue Moon", "Red Sun")):
         await ada.press(asked, menu_of(asked)["custom_id"], values=[str(number)])
-        recipes = await ada.wait_for(says(f"**{title}**"))
+        recipes = await ada.wait_for(is_about(title))
         await ada.press(recipes, "Instrumental")
         await ada.wait_for(shows(f"{title} · Instrumental"))
 

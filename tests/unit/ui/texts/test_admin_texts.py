@@ -1,55 +1,30 @@
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.admin.overview import Figures, ProviderState, Stats
+from bot.admin.overview import Figures
 from bot.domain import errors
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import ProviderError, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.minutes import PeriodKind
 from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
 from storage.stores.spending import ProviderUsage
-from storage.stores.statistics import Turnover
-from tests.support.card_factories import NOW
+from tests.support.card_factories import BOOK, NOW, a_provider, stats
 
 LONGEST_DESCRIPTION = 4096
 EVIL = "@everyone **`" + "x" * 300
-
-BOOK = ProviderUsage(
-    attempts={AttemptState.DONE: 3},
-    minutes={AttemptState.DONE: 10, AttemptState.UNCERTAIN: 3, AttemptState.ABANDONED: 4},
-)
-
-
-def a_provider(**changes: Any) -> ProviderState:
-    return replace(ProviderState(title="FineVoice", book=ProviderUsage()), **changes)
 
 
 def line(**changes: Any) -> str:
     [found] = admin_texts.provider_lines((a_provider(**changes),))
     return found
-
-
-def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
-    today = Figures(jobs={State.DELIVERED: 8, State.FAILED: 2}, submitted=60)
-    fields: dict[str, Any] = {
-        "period": period_at(NOW, kind),
-        "today": today,
-        "this_period": today,
-        "turnover": Turnover(held=8, used=120, given_back=14),
-        "daily_cap": None,
-        "reasons": [],
-        "errors": [],
-    }
-    return Stats(**{**fields, **changes})
 
 
 def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
