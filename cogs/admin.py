@@ -39,7 +39,7 @@ class AdminCog(OfferingCog):
 
     admin = app_commands.Group(
         name="admin",
-        description=locale_str("Decide who may split how much, and how"),
+        description=locale_str("Manage quotas, blocks and defaults"),
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_contexts=app_commands.AppCommandContext(
             guild=True, dm_channel=True, private_channel=False
@@ -47,7 +47,7 @@ class AdminCog(OfferingCog):
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
     quota = app_commands.Group(
-        name="quota", description=locale_str("Decide how many minutes people have"), parent=admin
+        name="quota", description=locale_str("Manage how many minutes people have"), parent=admin
     )
 
     def __init__(self, services: Services) -> None:
@@ -72,9 +72,9 @@ class AdminCog(OfferingCog):
         name="set", description=locale_str("Set how many minutes a person or a role has")
     )
     @app_commands.describe(
-        minutes=locale_str("In each period; leave it out to go back to what everybody has"),
+        minutes=locale_str("Minutes per period; leave empty to go back to what everyone has"),
         user=locale_str("A person"),
-        role=locale_str("Everybody with this role; the highest of somebody's roles counts"),
+        role=locale_str("Everyone with this role; a person's highest role counts"),
     )
     async def set_quota(
         self,
@@ -102,11 +102,11 @@ class AdminCog(OfferingCog):
             text = admin_texts.LIMITED
         await say_privately(interaction, gettext(text, who=who, minutes=minutes))
 
-    @quota.command(name="grant", description=locale_str("Give minutes until the period ends"))
+    @quota.command(name="grant", description=locale_str("Give extra minutes until the period ends"))
     @app_commands.describe(
         minutes=locale_str("How many"),
-        user=locale_str("To whom; the owner may leave this out to fill a server's pool"),
-        server=locale_str("Whose pool; this server's if you do not say"),
+        user=locale_str("Who gets them; the owner can leave this empty to fill a server's pool"),
+        server=locale_str("Whose pool; leave empty for this server's"),
     )
     async def grant(
         self,
@@ -147,7 +147,9 @@ class AdminCog(OfferingCog):
         ][:MAX_CHOICES]
 
     @quota.command(name="reset", description=locale_str("Give used minutes back"))
-    @app_commands.describe(user=locale_str("To whom; leave it out to take back this server's pool"))
+    @app_commands.describe(
+        user=locale_str("Who gets them back; leave empty to take back this server's pool")
+    )
     async def reset(self, interaction: Talk, user: discord.User | None = None) -> None:
         """Give a person's used minutes back, or take back what a server has not handed out."""
         await interaction.response.defer(ephemeral=True)
@@ -160,9 +162,9 @@ class AdminCog(OfferingCog):
             text = gettext(admin_texts.RESET, who=user.mention, minutes=back)
         await say_privately(interaction, text)
 
-    @admin.command(name="block", description=locale_str("Keep somebody from splitting songs"))
+    @admin.command(name="block", description=locale_str("Keep someone from splitting songs"))
     @app_commands.describe(
-        user=locale_str("Whom; everywhere if you run this bot, else in this server")
+        user=locale_str("Who; everywhere if you run this bot, otherwise in this server")
     )
     async def block(self, interaction: Talk, user: discord.User) -> None:
         """Block a person: the owner everywhere, a manager in their server."""
@@ -172,8 +174,8 @@ class AdminCog(OfferingCog):
         text = admin_texts.BLOCKED_EVERYWHERE if actor.is_owner else admin_texts.BLOCKED_HERE
         await say_privately(interaction, gettext(text, who=user.mention))
 
-    @admin.command(name="unblock", description=locale_str("Let somebody split songs again"))
-    @app_commands.describe(user=locale_str("Whom"))
+    @admin.command(name="unblock", description=locale_str("Let someone split songs again"))
+    @app_commands.describe(user=locale_str("Who"))
     async def unblock(self, interaction: Talk, user: discord.User) -> None:
         """Lift a block."""
         await interaction.response.defer(ephemeral=True)
@@ -191,7 +193,7 @@ class AdminCog(OfferingCog):
         await _show(interaction, gettext(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
 
     @admin.command(
-        name="stats", description=locale_str("Show what happened today and lately (owner only)")
+        name="stats", description=locale_str("Show what happened today and recently (owner only)")
     )
     async def stats(self, interaction: Talk) -> None:
         """Show jobs, minutes, spend and errors."""
@@ -207,13 +209,13 @@ class AdminCog(OfferingCog):
     @app_commands.rename(audio_format="format")
     @app_commands.describe(
         channel=locale_str(
-            "A channel to allow, or to take off the list again; none on it means everywhere"
+            "A channel to allow, or to remove from the list; an empty list allows every channel"
         ),
-        stems=locale_str("What is made of a song if nobody says"),
-        audio_format=locale_str("How stems are encoded if nobody says"),
+        stems=locale_str("What to make from a song by default"),
+        audio_format=locale_str("The stems' file format by default"),
         delivery=locale_str("How stems are delivered"),
-        private=locale_str("Show answers to the asker alone if nobody says"),
-        reset=locale_str("Begin anew, with the other options given here"),
+        private=locale_str("Show answers only to the person who asks by default"),
+        reset=locale_str("Start over, with only the other options given here"),
     )
     async def defaults(
         self,

@@ -32,7 +32,7 @@ async def test_text_that_calls_itself_a_song_is_refused(
     await assert_refused(
         harness,
         file,
-        "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
+        "I can't read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
@@ -44,7 +44,7 @@ async def test_picture_that_calls_itself_a_song_is_refused(
     await assert_refused(
         harness,
         file,
-        "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
+        "I can't read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
@@ -60,13 +60,13 @@ async def test_song_that_was_cut_off_is_refused(
     file = write_mp3(tmp_path / "song.mp3", song)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     await assert_refused(
-        harness, file, "This file is damaged or cut off. Export it again, or send another copy."
+        harness, file, "This file is damaged or incomplete. Export it again, or send another copy."
     )
 
 
 async def test_song_that_is_too_long_is_refused(harness: BotHarness, tmp_path: Path) -> None:
     file = write_silence(tmp_path / "song.wav", seconds=250)
-    await assert_refused(harness, file, "This song is longer than 4 minutes. Send a part of it.")
+    await assert_refused(harness, file, "This song is longer than 4 minutes. Send part of it.")
 
 
 async def test_file_that_is_declared_too_big_is_refused_unfetched(

@@ -26,15 +26,15 @@ DELIVERY: dict[DeliveryMode, Message] = {
 }
 
 CAUSES: dict[str, Message] = {
-    "ProviderAuth": Message("its key is refused"),
+    "ProviderAuth": Message("it rejects the key"),
     "ProviderQuotaSpent": Message("its credit is used up"),
     "ProviderBusy": Message("it is at its limit"),
-    "ProviderDown": Message("it is out of reach"),
-    "ProviderProtocol": Message("its answers make no sense"),
-    "ProviderRefused": Message("it does not want the song"),
-    "SubmitUncertain": Message("it did not answer"),
-    "Interrupted": Message("the bot stopped meanwhile"),
-    "Stopped": Message("the bot stopped meanwhile"),
+    "ProviderDown": Message("it can't be reached"),
+    "ProviderProtocol": Message("its answers are invalid"),
+    "ProviderRefused": Message("it rejected the song"),
+    "SubmitUncertain": Message("it didn't answer"),
+    "Interrupted": Message("the bot was stopped"),
+    "Stopped": Message("the bot was stopped"),
 }
 
 WHY_FAILED: dict[Reason, Message] = {
@@ -53,37 +53,35 @@ WHY_FAILED: dict[Reason, Message] = {
     Reason.DISK_FULL: Message("disk full"),
     Reason.SOURCE_GONE: Message("file gone"),
     Reason.STEMS_LOST: Message("stems lost"),
-    Reason.INTERNAL: Message("a fault of the bot"),
+    Reason.INTERNAL: Message("internal error"),
 }
 
 PROVIDERS = Message("Providers")
-FIGURES = Message("Figures")
+FIGURES = Message("Statistics")
 THIS_SERVER = Message("This server")
 
-ALLOWED = Message("{who} may use {minutes} min in a period, wherever they ask.")
-ALLOWED_ROLE = Message("{who} may use {minutes} min in a period, when they ask in this server.")
-LIMITED = Message("{who} may use at most {minutes} min in a period, when they ask in this server.")
-UNSET = Message("Nothing is set for {who} any more.")
-GRANTED = Message("{who} has {minutes} min more {period}.")
+ALLOWED = Message("{who} can use {minutes} min per period, everywhere.")
+ALLOWED_ROLE = Message("{who} can use {minutes} min per period in this server.")
+LIMITED = Message("{who} can use at most {minutes} min per period in this server.")
+UNSET = Message("{who} no longer has a setting of their own.")
+GRANTED = Message("{who} has {minutes} extra min {period}.")
 HANDED_OUT = Message(
-    "{who} has {minutes} min of this server's to spend here. What is left of them lapses {when}. "
-    "The pool has {left} min left."
+    "{who} has {minutes} min from this server to use here. Unused ones expire {when}. The "
+    "pool has {left} min left."
 )
 POOL_FILLED = Message("The pool of **{server}** has {left} min to hand out.")
 POOL_EMPTIED = Message("You took {minutes} min back from this server's pool.")
-RESET = Message("{who} got {minutes} used min back. What is on hold stays on hold.")
-BLOCKED_EVERYWHERE = Message(
-    "{who} is blocked everywhere. Songs on the way will still be finished."
-)
-BLOCKED_HERE = Message("{who} is blocked in this server. Songs on the way will still be finished.")
-UNBLOCKED = Message("{who} may split songs again.")
+RESET = Message("{who} got {minutes} used min back. Minutes on hold stay on hold.")
+BLOCKED_EVERYWHERE = Message("{who} is blocked everywhere. Songs in progress will still finish.")
+BLOCKED_HERE = Message("{who} is blocked in this server. Songs in progress will still finish.")
+UNBLOCKED = Message("{who} can split songs again.")
 NOT_BLOCKED = Message("{who} was not blocked.")
 
 READY = Message("ready")
 LEFT_OUT = Message("not used: {why}")
-RESTING = Message("resting, back {when}: {cause}")
+RESTING = Message("paused, back {when}: {cause}")
 UNKNOWN_CAUSE = Message("it failed")
-LINE = Message("{inside} at work, {waiting} waiting")
+LINE = Message("{inside} running, {waiting} waiting")
 SPENT = Message("{submitted} min submitted today")
 SPENT_IN_DOUBT = Message(
     "{submitted} min submitted today, {uncertain} of them uncertain and {abandoned} abandoned"
@@ -113,15 +111,15 @@ SPEND_PERIOD_CAPPED = Message(
     "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
 )
 FAILURES = Message("**Why songs failed {period}:** {failures}")
-ERRORS = Message("**What providers answered {period}:** {errors}")
+ERRORS = Message("**Provider errors {period}:** {errors}")
 
-ANYWHERE = Message("**Channels:** everywhere")
+ANYWHERE = Message("**Channels:** all")
 CHANNELS = Message("**Channels:** {channels}")
-DEFAULTS = Message("**By default:** {stems}, {format}, {visibility}")
+DEFAULTS = Message("**Defaults:** {stems}, {format}, {visibility}")
 DELIVERED = Message("**Delivery:** {delivery}")
-PUBLIC = Message("seen by everybody")
-PRIVATE = Message("seen by the asker alone")
-AS_EVERYWHERE = Message("As everywhere")
+PUBLIC = Message("visible to everyone")
+PRIVATE = Message("visible only to the person who asks")
+AS_EVERYWHERE = Message("As set for the whole bot")
 
 
 def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from bot.i18n.translation import Message
 
 CANCEL_ONE = Message("Cancel {job_id}")
 
-SHOW_ONE = Message("Show one again")
+SHOW_ONE = Message("Show stems again")
 CHOOSE_STEMS = Message("Choose stems")
 MORE_STEMS = Message("More stems")
 CHOOSE_SONG = Message("Which song?")

@@ -57,7 +57,7 @@ STEMS: dict[Stem, Message] = {
 
 _DETAILS = {
     Recipe.INSTRUMENTAL: Message("the song without its vocals"),
-    Recipe.KARAOKE_BACKING: Message("backing vocals stay, lead vocals apart"),
+    Recipe.KARAOKE_BACKING: Message("keeps the backing vocals, lead vocals separate"),
 }
 _WITH_DETAIL = Message("{recipe}: {detail}")
 _BASIC = Message("{label} (basic)")

@@ -9,17 +9,17 @@ from bot.ui.texts.figures import moment
 CHARGED_ALONE = Message("{minutes} min charged")
 CHARGED = Message("{minutes} min charged, {left} of {total} left {period}")
 CHARGED_TO_SERVER = Message(
-    "{minutes} min of this server's charged, {left} of {total} left {period}"
+    "{minutes} min from this server charged, {left} of {total} left {period}"
 )
 LEFT = Message("**{left} of {total} min left** {period}")
-USED = Message("{used} used. All of them come back {when}.")
-USED_AND_HELD = Message("{used} used, {held} on hold. All of them come back {when}.")
-SHARED_LEFT = Message("**{left} of {total} min of this server's left** {period}")
-SHARED_USED = Message("{used} used. Here they are taken first; what is left lapses {when}.")
+USED = Message("{used} used. All minutes come back {when}.")
+USED_AND_HELD = Message("{used} used, {held} on hold. All minutes come back {when}.")
+SHARED_LEFT = Message("**{left} of {total} min from this server left** {period}")
+SHARED_USED = Message("{used} used. Songs here use these first. Unused ones expire {when}.")
 SHARED_USED_AND_HELD = Message(
-    "{used} used, {held} on hold. Here they are taken first; what is left lapses {when}."
+    "{used} used, {held} on hold. Songs here use these first. Unused ones expire {when}."
 )
-POOL = Message("This server's pool has {minutes} min to hand out, with `/admin quota grant`.")
+POOL = Message("This server's pool has {minutes} min to hand out with `/admin quota grant`.")
 TODAY = Message("today")
 THIS_WEEK = Message("this week")
 THIS_MONTH = Message("this month")

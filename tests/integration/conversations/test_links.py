@@ -121,7 +121,7 @@ async def test_links_end_with_deletion(opened: Open, ada: SandboxClient, song: P
 async def test_links_end_with_being_forgotten(opened: Open, ada: SandboxClient, song: Path) -> None:
     [url, _] = links_in(await linked(opened, ada, song))
     await forget(ada)
-    await ada.wait_for(shows("Everything of yours is deleted"))
+    await ada.wait_for(shows("All your data is deleted"))
     assert (await opened.fetch(url))[0] == 410
 
 

@@ -154,7 +154,7 @@ async def test_buttons_that_delete_everything(
     await made(live_bot, ada, song)
     message = await post(live_bot, button("forget:ask"), button("forget:confirmed"))
     await ada.press(message, "forget:confirmed")
-    await ada.wait_for(shows("Everything of yours is deleted"))
+    await ada.wait_for(shows("All your data is deleted"))
     assert await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5) == []
 
 
@@ -164,4 +164,4 @@ async def test_a_recipe_that_this_version_does_not_have_is_named_as_unknown(
     job_id = job_id_of(await made(live_bot, ada, song))
     message = await post(live_bot, menu(f"recipe:{job_id}", "kazoo"))
     await ada.press(message, f"recipe:{job_id}", values=["kazoo"])
-    await ada.wait_for(says("I do not know these stems."))
+    await ada.wait_for(says("I don't know these stems."))

@@ -82,7 +82,7 @@ async def test_a_forgotten_message_is_read_again_where_the_bot_may(
         live_bot.attachments.remember(message_id, ())
     await ada.press(asked, menu_of(asked)["custom_id"], values=["0"])
     if place == "group":
-        await ada.wait_for(says("Discord does not have this file any more."))
+        await ada.wait_for(says("Discord no longer has this file."))
     else:
         await ada.wait_for(shows("Blue Moon · Karaoke"))
 
@@ -101,7 +101,7 @@ async def test_a_song_sent_to_the_bot_is_answered_with_recipes(
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)
-    asked = await ada.wait_for(shows("What shall I make of it?"))
+    asked = await ada.wait_for(shows("What should I make from it?"))
     assert asked["embeds"][0]["title"] == "Neon Rain"
     assert labels(asked) == ["Karaoke", "Instrumental", "Vocals"]
     await ada.press(asked, "Vocals")
@@ -144,7 +144,7 @@ async def test_a_song_deleted_before_the_choice_is_asked_for_again(
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)
-    asked = await ada.wait_for(shows("What shall I make of it?"))
+    asked = await ada.wait_for(shows("What should I make from it?"))
     await ada.delete((await ada.messages())[0]["id"])
     await ada.press(asked, "Karaoke")
     await ada.wait_for(says("Please send it again."))

@@ -73,14 +73,14 @@ async def test_a_song_is_answered_with_what_can_be_made_of_it(
     answer = await send(dm, "", song)
     [embed] = answer.embeds
     assert embed.title == "Neon Rain"
-    assert embed.description == "What shall I make of it?"
+    assert embed.description == "What should I make from it?"
 
 
 async def test_several_songs_are_asked_about_first(dm: discord.DMChannel, song: Path) -> None:
     other = song.with_name("Blue Moon.flac")
     other.write_bytes(b"fLaC")
     answer = await send(dm, "", song, other)
-    assert answer.content == "Which of these songs shall I split?"
+    assert answer.content == "Which of these songs should I split?"
 
 
 async def test_anything_else_is_answered_with_how_it_goes(

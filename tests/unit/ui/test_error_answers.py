@@ -23,7 +23,7 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
     [
         (Rejected(Reason.EMPTY_FILE), "This file is empty. Send it again, or another one."),
         (NotFound("k7f2q"), gettext(messages.NOT_FOUND)),
-        (StoreUnavailable(), "I have too much to do just now. Try again in a minute."),
+        (StoreUnavailable(), "I'm too busy right now. Try again in a minute."),
         (app_commands.CommandNotFound("old", []), gettext(messages.COMMANDS_CHANGED)),
         (ValueError("internal"), None),
     ],

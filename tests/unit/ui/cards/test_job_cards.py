@@ -66,7 +66,7 @@ def test_a_failed_card_says_why_whatever_the_progress_was() -> None:
     job = a_job(State.FAILED, problem=Problem(Reason.NO_AUDIO_TRACK))
     card = card_of(job, Progress(stage=Stage.SEPARATING, fraction=0.5))
     assert card.lines == (
-        "There is no sound in this file. Send one that has some.",
+        "There is no sound in this file. Send one with sound.",
         "Nothing was charged.",
     )
 
@@ -93,7 +93,7 @@ def test_only_what_may_pass_can_be_tried_again(reason: Reason, can_try: bool) ->
 def test_who_takes_over_from_whom_is_said() -> None:
     progress = Progress(stage=Stage.SENDING, provider="FineVoice", former="AudioCleaner")
     assert card_of(a_job(State.SUBMITTING), progress).lines == (
-        "AudioCleaner cannot do it just now, so FineVoice takes over",
+        "AudioCleaner can't do it right now, so FineVoice is taking over",
     )
     progress = replace(progress, stage=Stage.SEPARATING)
     assert card_of(a_job(State.PROCESSING), progress).lines == (
@@ -141,7 +141,7 @@ def test_the_list_of_jobs_has_a_line_for_each_and_few_buttons() -> None:
 def test_stems_that_nobody_wants_any_more_are_not_offered() -> None:
     stopped = a_job(State.KEPT, problem=Problem(Reason.STOPPED_BY_USER))
     card = card_of(stopped)
-    assert card.lines == ("You stopped this one.",)
+    assert card.lines == ("You cancelled this song.",)
     assert card.buttons == ()
 
 

@@ -44,7 +44,7 @@ def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
 def test_stems_that_were_made_before_are_said_to_be_free(tmp_path: Path) -> None:
     job = a_job(State.READY, minutes=None, repeat_of=JobId("m3x9p"))
     assert result_card(job, a_delivery(tmp_path)).lines[1:] == (
-        "You had these stems already, so nothing was charged.",
+        "You already had these stems, so nothing was charged.",
     )
 
 
@@ -54,7 +54,7 @@ def test_the_result_says_what_was_sent_instead(tmp_path: Path) -> None:
     card = result_card(a_job(State.READY, request=request), delivery)
     assert card.lines == (
         "Instrumental and vocals, 3:42, MP3",
-        "As MP3, because FLAC is larger than what Discord takes here.",
+        "As MP3, because FLAC would exceed Discord's size limit here.",
         "4 min charged",
     )
     assert card.picture is None

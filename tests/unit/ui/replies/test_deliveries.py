@@ -127,7 +127,7 @@ async def test_stems_whose_reply_is_out_of_reach_come_by_direct_message(
     assert answer == Delivered(None), "the reply's own message is still the one that it was"
     [(user_id, content, nonce)] = writer_harness.direct_messages.sent
     assert (user_id, nonce) == (job.request.user_id, job.interaction_id)
-    assert content.card.lines[-1] == "Discord did not let me put them where you asked for them."
+    assert content.card.lines[-1] == "Discord didn't let me post them where you asked for them."
 
 
 async def test_a_delivery_that_is_repeated_sends_its_second_message_once(

@@ -29,7 +29,7 @@ def line(**changes: Any) -> str:
 
 def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
     ready = line(inside=2, waiting=1, book=ProviderUsage(minutes={AttemptState.DONE: 14}))
-    assert ready == "**FineVoice** · ready\n2 at work, 1 waiting · 14 min submitted today"
+    assert ready == "**FineVoice** · ready\n2 running, 1 waiting · 14 min submitted today"
 
 
 def test_minutes_that_came_to_nothing_are_told_apart() -> None:
@@ -42,7 +42,7 @@ def test_a_provider_in_this_process_costs_nothing() -> None:
 
 def test_a_resting_provider_says_until_when_and_why() -> None:
     resting = line(rests_until=NOW + timedelta(minutes=10), cause="ProviderAuth")
-    assert f"resting, back <t:{int(NOW.timestamp()) + 600}:R>: its key is refused" in resting
+    assert f"paused, back <t:{int(NOW.timestamp()) + 600}:R>: it rejects the key" in resting
     assert "it failed" in line(rests_until=NOW, cause="Unheard")
 
 
@@ -108,7 +108,7 @@ def test_what_went_wrong_is_counted() -> None:
         )
     )
     assert lines[-2] == "**Why songs failed today:** 3 × timed out, 1 × too long"
-    assert lines[-1] == "**What providers answered today:** 7 × FineVoice: it is at its limit"
+    assert lines[-1] == "**Provider errors today:** 7 × FineVoice: it is at its limit"
 
 
 def test_an_empty_house_says_so() -> None:
