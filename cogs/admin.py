@@ -1,6 +1,6 @@
-"""`/admin`: what the owner and servers' managers decide, and what the owner sees.
+"""`/admin`: decisions of the owner and of server managers, and what the owner sees.
 
-Discord shows it to those who manage a server; whether they may is asked again for each decision.
+Discord shows it to those who manage a server, but permissions are checked again on every use.
 """
 
 import re
@@ -18,7 +18,7 @@ from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.translation import gettext
 from bot.ui.actors import actor_of
 from bot.ui.cards.card import Card, Tone
-from bot.ui.commands.channel_option import TalkChannel
+from bot.ui.commands.channel_option import ChannelOption
 from bot.ui.commands.choices import MAX_CHOICES, format_choices, recipe_choices
 from bot.ui.commands.command_options import OfferingCog, offered_command
 from bot.ui.components.rendering import embed_of
@@ -28,14 +28,14 @@ from bot.ui.services import Services
 from bot.ui.texts import admin_texts
 from bot.ui.texts.safe_text import safe, shortened
 
-Talk = discord.Interaction[Any]
+Interaction = discord.Interaction[Any]
 _SNOWFLAKE = re.compile(r"[0-9]{15,20}")
 Minutes = app_commands.Range[int, 0, 1_000_000]
 SomeMinutes = app_commands.Range[int, 1, 1_000_000]
 
 
 class AdminCog(OfferingCog):
-    """Hands decisions to the services, as whoever makes them."""
+    """Passes decisions on to the services, with who makes them."""
 
     admin = app_commands.Group(
         name="admin",
@@ -58,7 +58,7 @@ class AdminCog(OfferingCog):
         self._splits = use_cases.splits
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer what this installation reaches."""
+        """Offer what this installation can make."""
         return {
             "stems": recipe_choices(self._splits.offers()),
             "format": format_choices(self._splits.formats),
@@ -78,12 +78,12 @@ class AdminCog(OfferingCog):
     )
     async def set_quota(
         self,
-        interaction: Talk,
+        interaction: Interaction,
         minutes: Minutes | None = None,
         user: discord.User | None = None,
         role: discord.Role | None = None,
     ) -> None:
-        """Set an allowance, or as a manager lower it."""
+        """Set an allowance; a manager can only lower it."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is not None and role is None:
@@ -110,12 +110,12 @@ class AdminCog(OfferingCog):
     )
     async def grant(
         self,
-        interaction: Talk,
+        interaction: Interaction,
         minutes: SomeMinutes,
         user: discord.User | None = None,
         server: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
-        """Give minutes: the owner's own to anybody, a server's to its users, or to a pool."""
+        """Give minutes: the owner to anyone or to a pool, a manager from the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -135,8 +135,8 @@ class AdminCog(OfferingCog):
         await say_privately(interaction, text)
 
     @grant.autocomplete("server")
-    async def suggest_servers(self, interaction: Talk, typed: str) -> list[Choice[str]]:
-        """Suggest servers to the owner; nobody else learns which there are."""
+    async def suggest_servers(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        """Suggest servers to the owner; no one else learns which ones there are."""
         if not actor_of(interaction).is_owner:
             return []
         wanted = typed.strip().casefold()
@@ -150,8 +150,8 @@ class AdminCog(OfferingCog):
     @app_commands.describe(
         user=locale_str("Who gets them back; leave empty to take back this server's pool")
     )
-    async def reset(self, interaction: Talk, user: discord.User | None = None) -> None:
-        """Give a person's used minutes back, or take back what a server has not handed out."""
+    async def reset(self, interaction: Interaction, user: discord.User | None = None) -> None:
+        """Give a person's used minutes back, or take back the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -166,8 +166,8 @@ class AdminCog(OfferingCog):
     @app_commands.describe(
         user=locale_str("Who; everywhere if you run this bot, otherwise in this server")
     )
-    async def block(self, interaction: Talk, user: discord.User) -> None:
-        """Block a person: the owner everywhere, a manager in their server."""
+    async def block(self, interaction: Interaction, user: discord.User) -> None:
+        """Block a person: as the owner everywhere, as a manager in their server."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         await self._administration.block(actor, UserId(user.id))
@@ -176,7 +176,7 @@ class AdminCog(OfferingCog):
 
     @admin.command(name="unblock", description=locale_str("Let someone split songs again"))
     @app_commands.describe(user=locale_str("Who"))
-    async def unblock(self, interaction: Talk, user: discord.User) -> None:
+    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
         """Lift a block."""
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._administration.unblock(actor_of(interaction), UserId(user.id))
@@ -186,8 +186,8 @@ class AdminCog(OfferingCog):
     @admin.command(
         name="providers", description=locale_str("Show how the providers are doing (owner only)")
     )
-    async def providers(self, interaction: Talk) -> None:
-        """Show states, lines and spend."""
+    async def providers(self, interaction: Interaction) -> None:
+        """Show each provider's state, queue and spend."""
         await interaction.response.defer(ephemeral=True)
         states = await self._overview.providers(actor_of(interaction))
         await _show(interaction, gettext(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
@@ -195,7 +195,7 @@ class AdminCog(OfferingCog):
     @admin.command(
         name="stats", description=locale_str("Show what happened today and recently (owner only)")
     )
-    async def stats(self, interaction: Talk) -> None:
+    async def stats(self, interaction: Interaction) -> None:
         """Show jobs, minutes, spend and errors."""
         await interaction.response.defer(ephemeral=True)
         stats = await self._overview.stats(actor_of(interaction))
@@ -219,15 +219,15 @@ class AdminCog(OfferingCog):
     )
     async def defaults(
         self,
-        interaction: Talk,
-        channel: app_commands.Transform[int, TalkChannel] | None = None,
+        interaction: Interaction,
+        channel: app_commands.Transform[int, ChannelOption] | None = None,
         stems: Recipe | None = None,
         audio_format: AudioFormat | None = None,
         delivery: DeliveryMode | None = None,
         private: bool | None = None,
         reset: bool = False,
     ) -> None:
-        """Change a server's rules, and show them."""
+        """Change the server's rules and show them."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         change = RulesChange(
@@ -242,10 +242,11 @@ class AdminCog(OfferingCog):
         await _show(interaction, gettext(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
 
 
-def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
-    """Return the server that the owner names by its id, or by a name that only one server has.
+def named_guild(interaction: Interaction, wanted: str | None) -> discord.Guild | None:
+    """Return the server of that id, or the only one of that name; None asks for the current one.
 
-    Whoever runs a server chooses its name, so one that looks like an id names no server.
+    Anyone can name their server like another one's id, so what looks like an id is no name.
+    Raises Rejected if there is no such server, or more than one.
     """
     if wanted is None:
         here: discord.Guild | None = interaction.guild
@@ -260,6 +261,6 @@ def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
     return named[0]
 
 
-async def _show(interaction: Talk, title: str, lines: Sequence[str]) -> None:
+async def _show(interaction: Interaction, title: str, lines: Sequence[str]) -> None:
     card = Card(title=title, lines=tuple(lines), tone=Tone.QUIET)
     await interaction.edit_original_response(embed=embed_of(card))

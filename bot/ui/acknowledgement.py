@@ -1,4 +1,4 @@
-"""From an interaction to a job: store it, then answer Discord, and only then begin."""
+"""From an interaction to a job: store it, then acknowledge it, and only then start work."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
 ANSWER_WITHIN_S = 5.0
-"""Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
+"""Limits a hanging connection; after 3 s Discord itself refuses the answer."""
 LOOK_AFTER_S = (0.0, 0.5, 2.0)
-"""Pauses before looks for a reply; Discord sometimes does not know a valid token for a moment."""
+"""Pauses before each look for a reply; Discord sometimes denies a valid token for a moment."""
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not take the answer, so the user sees none; or, `in_doubt`, perhaps it did."""
+    """Discord did not accept the answer, so the user sees none; if `in_doubt`, it may have."""
 
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)
@@ -40,20 +40,20 @@ async def start_split(
     within_s: float = ANSWER_WITHIN_S,
     look_after_s: Sequence[float] = LOOK_AFTER_S,
 ) -> None:
-    """Store the request and acknowledge it; the work begins when Discord has taken the answer.
+    """Store the request, acknowledge it, and start work once Discord has accepted the answer.
 
     Raises what `SplitService.receive` raises, before anything is answered.
     """
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None:
-        log.info("%s: its interaction came twice", job.id)
+        log.info("%s: its interaction arrived twice", job.id)
         return
     try:
         message_id = await _acknowledge(
             interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
         )
     except NotAcknowledged as exc:
-        log.warning("%s could not be acknowledged: %s", job.id, exc)
+        log.warning("%s: not acknowledged: %s", job.id, exc)
         await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
         return
     await splits.acknowledged(job.id, message_id=message_id)
@@ -74,17 +74,17 @@ async def _acknowledge(
             return None
         if exc.status < 500:
             raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
-        log.info("Discord may have taken an answer: status %s", exc.status)
+        log.info("Discord may have accepted an answer: status %s", exc.status)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-        log.info("Discord may have taken an answer: %s", type(exc).__name__)
+        log.info("Discord may have accepted an answer: %s", type(exc).__name__)
     return await _find_reply(interaction, within_s=within_s, look_after_s=look_after_s)
 
 
 async def _find_reply(
     interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
 ) -> int:
-    """Return the message that stands there if Discord took the answer. Raises NotAcknowledged."""
-    why = NotAcknowledged("nobody looked", in_doubt=True)
+    """Return the reply's message id if Discord accepted the answer. Raises NotAcknowledged."""
+    error = NotAcknowledged("not looked for", in_doubt=True)
     for pause_s in look_after_s:
         await asyncio.sleep(pause_s)
         try:
@@ -92,10 +92,10 @@ async def _find_reply(
                 found = await interaction.followup.fetch_message("@original")  # type: ignore[arg-type] # what Discord takes
                 return found.id
         except discord.NotFound:
-            why = NotAcknowledged("Discord has no reply")
+            error = NotAcknowledged("Discord has no reply")
         except UNREACHABLE as exc:
-            why = NotAcknowledged(f"nobody knows: {type(exc).__name__}", in_doubt=True)
-    raise why
+            error = NotAcknowledged(f"unknown: {type(exc).__name__}", in_doubt=True)
+    raise error
 
 
 async def _defer(
@@ -104,7 +104,7 @@ async def _defer(
     try:
         answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
     except (aiohttp.ClientError, OSError):
-        # It may have arrived: then the repetition is answered with ALREADY_ACKNOWLEDGED.
+        # It may have arrived: then Discord answers the retry with ALREADY_ACKNOWLEDGED.
         if tries > 1:
             return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
         raise

@@ -17,7 +17,7 @@ from bot.ui.context import membership_of, reply_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitOptions:
-    """What somebody asks for; None means what the server prefers."""
+    """What the user asks for; None leaves a choice to the server's rules."""
 
     source: Source
     entry: Entry

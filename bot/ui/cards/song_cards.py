@@ -1,4 +1,4 @@
-"""What is asked about a song before it is split: which of several, and by which recipe.
+"""Questions before a song is split: which of several, and by which recipe.
 
 Custom ids name a message's song by message id and number, so they work after a restart.
 """

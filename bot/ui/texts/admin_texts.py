@@ -1,4 +1,4 @@
-"""Every sentence that the owner and servers' managers read; nothing is decided here."""
+"""The sentences that the owner and server managers read; nothing is decided here."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -13,11 +13,11 @@ from bot.i18n.translation import Message, PluralMessage, gettext
 from bot.ui.texts.figures import moment, row
 from bot.ui.texts.names import FORMATS, RECIPES
 from bot.ui.texts.safe_text import safe
-from bot.ui.texts.usage_texts import period as words_of
+from bot.ui.texts.usage_texts import period as period_words
 
-MOST_PROVIDERS = 15
-LONGEST_TITLE = 40
-MOST_CHANNELS = 40
+MAX_PROVIDERS = 15
+MAX_TITLE = 40
+MAX_CHANNELS = 40
 
 DELIVERY: dict[DeliveryMode, Message] = {
     DeliveryMode.AUTO: Message("Files that fit, links for the rest"),
@@ -79,9 +79,9 @@ NOT_BLOCKED = Message("{who} was not blocked.")
 
 READY = Message("ready")
 LEFT_OUT = Message("not used: {why}")
-RESTING = Message("paused, back {when}: {cause}")
+PAUSED = Message("paused, back {when}: {cause}")
 UNKNOWN_CAUSE = Message("it failed")
-LINE = Message("{inside} running, {waiting} waiting")
+QUEUE = Message("{inside} running, {waiting} waiting")
 SPENT = Message("{submitted} min submitted today")
 SPENT_IN_DOUBT = Message(
     "{submitted} min submitted today, {uncertain} of them uncertain and {abandoned} abandoned"
@@ -123,13 +123,13 @@ AS_EVERYWHERE = Message("As set for the whole bot")
 
 
 def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:
-    """Say how each provider does."""
-    return tuple(map(_provider_line, providers[:MOST_PROVIDERS]))
+    """Describe the state of each provider."""
+    return tuple(map(_provider_line, providers[:MAX_PROVIDERS]))
 
 
 def stats_lines(stats: Stats) -> tuple[str, ...]:
-    """Say what happened today and in the period."""
-    period = words_of(stats.period)
+    """Describe what happened today and in the period."""
+    period = period_words(stats.period)
     lines = [gettext(SONGS_TODAY, songs=_songs(stats.today.jobs))]
     if stats.this_period != stats.today:
         lines.append(gettext(SONGS_PERIOD, period=period, songs=_songs(stats.this_period.jobs)))
@@ -148,10 +148,10 @@ def stats_lines(stats: Stats) -> tuple[str, ...]:
 
 
 def rules_lines(rules: GuildRules) -> tuple[str, ...]:
-    """Say what a server decided for itself."""
+    """Describe a server's rules."""
     channels = sorted(rules.channel_ids)
-    named = " ".join(f"<#{channel_id}>" for channel_id in channels[:MOST_CHANNELS])
-    more = " …" if len(channels) > MOST_CHANNELS else ""
+    named = " ".join(f"<#{channel_id}>" for channel_id in channels[:MAX_CHANNELS])
+    more = " …" if len(channels) > MAX_CHANNELS else ""
     return (
         gettext(CHANNELS, channels=named + more) if channels else gettext(ANYWHERE),
         gettext(
@@ -168,26 +168,26 @@ def rules_lines(rules: GuildRules) -> tuple[str, ...]:
 
 
 def granted(who: str, minutes: int, period: Period) -> str:
-    """Say what the owner gave."""
-    return gettext(GRANTED, who=who, minutes=minutes, period=words_of(period))
+    """Say how many minutes the owner gave."""
+    return gettext(GRANTED, who=who, minutes=minutes, period=period_words(period))
 
 
 def handed_out(who: str, minutes: int, left: int, period: Period) -> str:
-    """Say what a manager gave, and what is left in the pool."""
+    """Say how many minutes a manager gave, and how many the pool has left."""
     when = moment(period.ends_at)
     return gettext(HANDED_OUT, who=who, minutes=minutes, left=left, when=when)
 
 
 def _provider_line(provider: ProviderState) -> str:
-    title = f"**{safe(provider.title, LONGEST_TITLE)}** · {_state(provider)}"
+    title = f"**{safe(provider.title, MAX_TITLE)}** · {_state(provider)}"
     return "\n".join((title, *_work_of(provider)))
 
 
 def _work_of(provider: ProviderState) -> Iterator[str]:
-    """Say what it does, on a line of its own: with everything on one nobody finds the state."""
+    """Describe its work, on a second line so that the state stands out on the first."""
     parts = []
     if provider.left_out is None:
-        parts.append(gettext(LINE, inside=provider.inside, waiting=provider.waiting))
+        parts.append(gettext(QUEUE, inside=provider.inside, waiting=provider.waiting))
     book = provider.book
     if provider.is_hosted and (provider.left_out is None or book.submitted):
         uncertain = book.minutes.get(AttemptState.UNCERTAIN, 0)
@@ -206,7 +206,7 @@ def _state(provider: ProviderState) -> str:
     if provider.rests_until is None:
         return gettext(READY)
     cause = gettext(CAUSES.get(provider.cause or "", UNKNOWN_CAUSE))
-    return gettext(RESTING, when=moment(provider.rests_until), cause=cause)
+    return gettext(PAUSED, when=moment(provider.rests_until), cause=cause)
 
 
 def _why(reason: Reason) -> str:

@@ -25,7 +25,7 @@ _LINES: tuple[Message | None, ...] = (
 def help_lines(
     *, recipes: Sequence[str], max_file_mib: float, max_minutes: float
 ) -> tuple[str, ...]:
-    """Say what the bot does and how it is used."""
+    """Explain what the bot does and how to use it."""
     facts = {
         "menu": gettext(labels.SPLIT_MENU),
         "minutes": number(max_minutes),

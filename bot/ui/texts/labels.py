@@ -1,4 +1,4 @@
-"""Short words on cards, buttons and menus; whole sentences are in messages.py."""
+"""Short labels of cards, buttons and menus; messages.py has the sentences."""
 
 from bot.i18n.translation import Message
 
@@ -16,4 +16,4 @@ BAR_WITH_WAIT = Message("{bar}, {wait} left")
 WAIT = Message("{wait} left")
 
 SPLIT_MENU = Message("Split this audio")
-"""The name of a command in the menu of messages."""
+"""The name of the command in a message's menu."""

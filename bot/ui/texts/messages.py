@@ -1,7 +1,7 @@
-"""Sentences that a user reads: what happened, and what they can do. Nothing is decided here.
+"""Sentences for users: what happened, and what they can do. Nothing is decided here.
 
-Where a sentence needs figures that are not always known there are several, the most telling first;
-the first that can be filled is used.
+If a sentence needs facts that are not always known, it has several templates, the most precise
+first; the first one whose facts are known is used.
 """
 
 from collections.abc import Mapping
@@ -223,10 +223,10 @@ PLAIN_RESULT = Message("Your stems are here.")
 
 
 def problem(found: Problem) -> str:
-    """Say why a request was refused or a job ended, and what may be done."""
+    """Say why a request was refused or a job ended, and what the user can do."""
     facts = {name: _fact(name, value) for name, value in found.facts.items() if value != ""}
     if found.reason is Reason.QUOTA and not found.facts.get("left") and "shared" not in facts:
-        facts.pop("needed", None)  # Before the download nobody knows how many it takes.
+        facts.pop("needed", None)  # unknown before the download
     return _first_filled(REASONS[found.reason], facts)
 
 
@@ -245,26 +245,26 @@ def stage(progress: Progress) -> str:
 
 
 def standing(job: Job) -> str:
-    """Say what is made of a song and how far that is, like `Karaoke: Done`."""
+    """Say what is made from a song and how far it is, like `Karaoke: Done`."""
     return gettext(
         STANDING, recipe=gettext(RECIPES[job.request.recipe]), state=gettext(STATES[job.state])
     )
 
 
 def sent(note: str, wanted: str) -> str | None:
-    """Say in what the delivered files differ from the wanted format; None for an unknown note."""
+    """Say how the delivered files differ from the requested format; None for an unknown note."""
     template = SENT.get(note)
     return gettext(template, wanted=wanted) if template else None
 
 
 def link(label: str, url: str, when: str | None) -> str:
-    """Lead to a stem, and say until when that works, where it is known."""
+    """Link to a stem, and say when the link expires if that is known."""
     facts = {"label": label, "url": url} | ({} if when is None else {"when": when})
     return _first_filled(LINK, facts)
 
 
 def cancelled(job: Job) -> str:
-    """Say what came of a wish to cancel."""
+    """Say how a request to cancel ended."""
     match job.state:
         case State.CANCELLED:
             words = CANCELLED
@@ -276,7 +276,7 @@ def cancelled(job: Job) -> str:
 
 
 def unknown(error_id: str) -> str:
-    """Say that something unforeseen happened, with what finds it in the log."""
+    """Say that something unexpected happened, with the id that finds it in the log."""
     return gettext(UNKNOWN, error_id=error_id)
 
 

@@ -1,4 +1,4 @@
-"""Every sentence of `/privacy`: what is kept, who gets songs, and what deletion does."""
+"""The sentences of `/privacy`: what is kept, who gets songs, and what deletion does."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -66,7 +66,7 @@ def privacy_lines(*, keep: timedelta, recipients: Sequence[str]) -> tuple[str, .
 
 
 def confirm_lines() -> tuple[str, ...]:
-    """Say what deletion does, and what it does not."""
+    """Say what deletion does and does not do."""
     return (gettext(CONFIRM), "", gettext(STAYS), "", gettext(MESSAGES_STAY))
 
 

@@ -1,4 +1,4 @@
-"""What users read about their minutes: what a song cost, what is left, and until when."""
+"""Sentences about minutes: what a song cost, what is left, and when more come."""
 
 from datetime import timedelta
 
@@ -36,22 +36,22 @@ def charge(minutes: int, usage: Usage | None) -> str:
 
 
 def usage_lines(usage: Usage) -> tuple[str, ...]:
-    """Say how a user's minutes stand."""
+    """Describe a user's minutes."""
     return _standing(usage, LEFT, USED_AND_HELD if usage.held else USED)
 
 
 def shared_lines(usage: Usage) -> tuple[str, ...]:
-    """Say how the minutes stand that a server gave the user to spend there."""
+    """Describe the minutes that a server gave the user to spend there."""
     return _standing(usage, SHARED_LEFT, SHARED_USED_AND_HELD if usage.held else SHARED_USED)
 
 
 def pool_line(minutes: int) -> str:
-    """Say to managers what they can hand out."""
+    """Tell managers how many minutes they can hand out."""
     return gettext(POOL, minutes=minutes)
 
 
 def period(found: Period) -> str:
-    """Return a period as the end of a sentence."""
+    """Return a period as the end of a sentence, like `this week`."""
     span = found.ends_at - found.starts_at
     if span <= timedelta(days=1):
         return gettext(TODAY)

@@ -44,7 +44,7 @@ PATIENCE_S = 30.0
 """For answers; Discord's own three seconds are no matter of these tests, on whatever machine."""
 
 
-class EveningClock:
+class SandboxTime:
     """The bot's time, which moves with the sandbox's, as it does in the world."""
 
     def __init__(self, sandbox: SandboxClock) -> None:
@@ -72,7 +72,7 @@ class LiveBot:
         """`settings` are fields of Settings."""
         self.sandbox = sandbox
         self.db = db
-        self.clock = EveningClock(sandbox.world.clock)
+        self.clock = SandboxTime(sandbox.world.clock)
         self.board = ProgressBoard()
         self.provider = FakeProvider(
             name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
@@ -173,7 +173,7 @@ class LiveBot:
 
 
 @asynccontextmanager
-async def an_evening(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
+async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE

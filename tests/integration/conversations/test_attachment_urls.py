@@ -20,7 +20,7 @@ A_DAY_S = 86_400
 
 @pytest.fixture
 def addresses(live_bot: LiveBot) -> AttachmentUrls:
-    return AttachmentUrls(client=live_bot.client, haste_s=0.1)
+    return AttachmentUrls(client=live_bot.client, quick_s=0.1)
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ async def test_privacy_says_what_is_kept_to_one_person(
     await ada.command("privacy")
     told = await ada.wait_for(shows("What I keep"))
     assert told["ephemeral"]
-    assert "for up to 24 hours" in told["embeds"][0]["description"]
-    assert "no one. It is separated on the machine that I run on." in told["embeds"][0]["description"]
+    description = told["embeds"][0]["description"]
+    assert "for up to 24 hours" in description
+    assert "no one. It is separated on the machine that I run on." in description
     assert labels(told) == ["Delete everything"]
     assert await ben.messages() == []
 

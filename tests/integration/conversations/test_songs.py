@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import Entry
-from bot.ui.attachment_cache import MOST_REMEMBERED
+from bot.ui.attachment_cache import MAX_MESSAGES
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
@@ -78,7 +78,7 @@ async def test_a_forgotten_message_is_read_again_where_the_bot_may(
     await ben.say("", *songs)
     await ada.menu(MENU, (await latest_song(ada))["id"])
     asked = await ada.wait_for(says("Which of these songs"))
-    for message_id in range(MOST_REMEMBERED):
+    for message_id in range(MAX_MESSAGES):
         live_bot.attachments.remember(message_id, ())
     await ada.press(asked, menu_of(asked)["custom_id"], values=["0"])
     if place == "group":

@@ -67,7 +67,7 @@ async def test_an_answer_that_discord_refuses_is_logged(caplog: pytest.LogCaptur
     interaction = FakeInteraction()
     interaction.response.errors = [refusal(404, 10062)]
     await answer(interaction, NotFound("k7f2q"))
-    assert "could not be answered" in caplog.text
+    assert "can't answer an error" in caplog.text
 
 
 async def test_what_a_command_raises_is_unwrapped() -> None:
