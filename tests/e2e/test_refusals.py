@@ -90,7 +90,7 @@ async def test_song_that_takes_more_minutes_than_are_left_is_refused(
     file = write_silence(tmp_path / "song.wav", seconds=200)
     answer, reply = await guest.result(file)
     said = reading.sentences(reply)
-    assert said[0].startswith("This song takes 4 min; you have 3 left, and more <t:")
+    assert said[0].startswith("This song needs 4 min. You have 3 left, and get more <t:")
     assert said[1:] == [reading.NOTHING_CHARGED]
     assert harness.records.moves(answer) == []
     assert "3 of 3 min left" in await guest.quota()
@@ -119,7 +119,7 @@ async def test_minutes_on_hold_are_not_given_out_twice(
         await harness.until(lambda: harness.records.moves(three_minutes) == ["hold"])
         answer, reply = await guest.result(song)
         [sentence] = reading.sentences(reply)
-        assert sentence.startswith("Your 3 min are used or on hold. You have more <t:")
+        assert sentence.startswith("Your 3 min are used or on hold. You get more <t:")
         assert reply["ephemeral"]
         assert harness.records.job_id(answer) is None
         await guest.cancel(three_minutes)
