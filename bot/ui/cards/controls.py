@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from bot.i18n.translation import Message
+from bot.ui.texts import labels
 
 
 class Action(StrEnum):
@@ -59,15 +60,15 @@ class Emphasis(Enum):
 
 
 LABELS: dict[Action, Message] = {
-    Action.CANCEL: Message("Cancel"),
-    Action.TRY_AGAIN: Message("Try again"),
-    Action.OTHER_RECIPE: Message("Other recipe"),
-    Action.SHOW: Message("Show the stems"),
-    Action.AS_MP3: Message("As MP3"),
-    Action.AS_FLAC: Message("As FLAC"),
-    Action.AS_WAV: Message("As WAV"),
-    Action.TO_DM: Message("To my DM"),
-    Action.DELETE: Message("Delete"),
+    Action.CANCEL: labels.CANCEL,
+    Action.TRY_AGAIN: labels.TRY_AGAIN,
+    Action.OTHER_RECIPE: labels.OTHER_RECIPE,
+    Action.SHOW: labels.SHOW,
+    Action.AS_MP3: labels.AS_MP3,
+    Action.AS_FLAC: labels.AS_FLAC,
+    Action.AS_WAV: labels.AS_WAV,
+    Action.TO_DM: labels.TO_DM,
+    Action.DELETE: labels.DELETE,
 }
 """The labels that never vary."""
 

@@ -2,6 +2,16 @@
 
 from bot.i18n.translation import Message
 
+CANCEL = Message("Cancel")
+TRY_AGAIN = Message("Try again")
+OTHER_RECIPE = Message("Other recipe")
+SHOW = Message("Show the stems")
+AS_MP3 = Message("As MP3")
+AS_FLAC = Message("As FLAC")
+AS_WAV = Message("As WAV")
+TO_DM = Message("To my DM")
+DELETE = Message("Delete")
+
 CANCEL_ONE = Message("Cancel {job_id}")
 
 SHOW_ONE = Message("Show stems again")

@@ -1,5 +1,6 @@
 from typing import Any
 
+import discord
 import pytest
 
 from bot.domain.errors import NotFound, Reason, Rejected
@@ -34,8 +35,6 @@ def registry(handlers: Handlers) -> HandlerRegistry:
 
 
 async def test_a_handler_speaks_the_pressers_language() -> None:
-    import discord
-
     handlers, interaction = Handlers(), FakeInteraction(locale=discord.Locale.spain_spanish)
     talk: Any = interaction
     await registry(handlers).press(talk, Action.CANCEL, "k7f2q")

@@ -6,7 +6,9 @@ from typing import Any
 import discord
 import pytest
 
+from bot.i18n.languages import Languages
 from bot.ui.cards.controls import Action, MenuAction
+from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from cogs import ACTIONS
 from tests.support.discord_fakes import services_of
@@ -104,9 +106,6 @@ def test_the_tables_hold_every_action() -> None:
 
 
 def test_every_action_has_one_handler() -> None:
-    from bot.i18n.languages import Languages
-    from bot.ui.components.handler_registry import HandlerRegistry
-
     handlers = HandlerRegistry(languages=Languages({}))
     for actions in ACTIONS:
         actions(services_of()).register(handlers)
