@@ -1,11 +1,34 @@
 """The commands, one module for each family; thin, because services do the work."""
 
-EXTENSIONS = (
-    "cogs.split",
-    "cogs.songs",
-    "cogs.jobs",
-    "cogs.quota",
-    "cogs.admin",
-    "cogs.privacy",
-    "cogs.help",
-)
+from bot.ui.client import Stemcord
+from bot.ui.handlers.job_actions import JobActions
+from bot.ui.handlers.privacy_actions import PrivacyActions
+from bot.ui.handlers.song_actions import SongActions
+from bot.ui.services import Services
+from cogs.admin import AdminCog
+from cogs.help import HelpCog
+from cogs.jobs import JobsCog
+from cogs.privacy import PrivacyCog
+from cogs.quota import QuotaCog
+from cogs.songs import SongsCog, message_menu
+from cogs.split import SplitCog
+
+ACTIONS = (JobActions, SongActions, PrivacyActions)
+
+
+async def add_cogs(client: Stemcord, services: Services) -> None:
+    """Add every command, and every handler of buttons and menus, to a client not yet logged in."""
+    songs = SongsCog(services)
+    for cog in (
+        SplitCog(services),
+        songs,
+        JobsCog(services),
+        QuotaCog(services),
+        AdminCog(services),
+        PrivacyCog(services),
+        HelpCog(services),
+    ):
+        await client.add_cog(cog)
+    client.tree.add_command(message_menu(songs))
+    for actions in ACTIONS:
+        actions(services).register(client.handlers)

@@ -1,48 +1,45 @@
-"""`/admin`: what the owner and servers' managers decide, and what the owner sees.
+"""`/admin`: decisions of the owner and of server managers, and what the owner sees.
 
-Discord shows it to those who manage a server; whether they may is asked again for each decision.
+Discord shows it to those who manage a server, but permissions are checked again on every use.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from bot.accounts.quotas import Quotas
-from bot.admin.administration import Administration
-from bot.admin.overview import Overview
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import DeliveryMode, RulesChange
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.translation import gettext
-from bot.jobs.split_service import SplitService
 from bot.ui.actors import actor_of
 from bot.ui.cards.card import Card, Tone
-from bot.ui.client import Stemcord
-from bot.ui.commands.channel_option import TalkChannel
-from bot.ui.commands.choices import MOST, format_choices, recipe_choices
+from bot.ui.commands.channel_option import ChannelOption
+from bot.ui.commands.choices import MAX_CHOICES, format_choices, recipe_choices
 from bot.ui.commands.command_options import OfferingCog, offered_command
 from bot.ui.components.rendering import embed_of
 from bot.ui.context import membership_in
 from bot.ui.error_answers import say_privately
+from bot.ui.services import Services
 from bot.ui.texts import admin_texts
 from bot.ui.texts.safe_text import safe, shortened
 
-Talk = discord.Interaction[Stemcord]
+Interaction = discord.Interaction[Any]
 _SNOWFLAKE = re.compile(r"[0-9]{15,20}")
 Minutes = app_commands.Range[int, 0, 1_000_000]
 SomeMinutes = app_commands.Range[int, 1, 1_000_000]
 
 
 class AdminCog(OfferingCog):
-    """Hands decisions to the services, as whoever makes them."""
+    """Passes decisions on to the services, with who makes them."""
 
     admin = app_commands.Group(
         name="admin",
-        description=locale_str("Decide who may split how much, and how"),
+        description=locale_str("Manage quotas, blocks and defaults"),
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_contexts=app_commands.AppCommandContext(
             guild=True, dm_channel=True, private_channel=False
@@ -50,24 +47,18 @@ class AdminCog(OfferingCog):
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
     quota = app_commands.Group(
-        name="quota", description=locale_str("Decide how many minutes people have"), parent=admin
+        name="quota", description=locale_str("Manage how many minutes people have"), parent=admin
     )
 
-    def __init__(
-        self,
-        *,
-        administration: Administration,
-        overview: Overview,
-        quotas: Quotas,
-        splits: SplitService,
-    ) -> None:
-        self._administration = administration
-        self._overview = overview
-        self._quotas = quotas
-        self._splits = splits
+    def __init__(self, services: Services) -> None:
+        use_cases = services.use_cases
+        self._administration = use_cases.administration
+        self._overview = use_cases.overview
+        self._quotas = use_cases.quotas
+        self._splits = use_cases.splits
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer what this installation reaches."""
+        """Offer what this installation can make."""
         return {
             "stems": recipe_choices(self._splits.offers()),
             "format": format_choices(self._splits.formats),
@@ -81,18 +72,18 @@ class AdminCog(OfferingCog):
         name="set", description=locale_str("Set how many minutes a person or a role has")
     )
     @app_commands.describe(
-        minutes=locale_str("In each period; leave it out to go back to what everybody has"),
+        minutes=locale_str("Minutes per period; leave empty to go back to what everyone has"),
         user=locale_str("A person"),
-        role=locale_str("Everybody with this role; the highest of somebody's roles counts"),
+        role=locale_str("Everyone with this role; a person's highest role counts"),
     )
     async def set_quota(
         self,
-        interaction: Talk,
+        interaction: Interaction,
         minutes: Minutes | None = None,
         user: discord.User | None = None,
         role: discord.Role | None = None,
     ) -> None:
-        """Set an allowance, or as a manager lower it."""
+        """Set an allowance; a manager can only lower it."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is not None and role is None:
@@ -111,20 +102,20 @@ class AdminCog(OfferingCog):
             text = admin_texts.LIMITED
         await say_privately(interaction, gettext(text, who=who, minutes=minutes))
 
-    @quota.command(name="grant", description=locale_str("Give minutes until the period ends"))
+    @quota.command(name="grant", description=locale_str("Give extra minutes until the period ends"))
     @app_commands.describe(
         minutes=locale_str("How many"),
-        user=locale_str("To whom; the owner may leave this out to fill a server's pool"),
-        server=locale_str("Whose pool; this server's if you do not say"),
+        user=locale_str("Who gets them; the owner can leave this empty to fill a server's pool"),
+        server=locale_str("Whose pool; leave empty for this server's"),
     )
     async def grant(
         self,
-        interaction: Talk,
+        interaction: Interaction,
         minutes: SomeMinutes,
         user: discord.User | None = None,
         server: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
-        """Give minutes: the owner's own to anybody, a server's to its users, or to a pool."""
+        """Give minutes: the owner to anyone or to a pool, a manager from the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -144,8 +135,8 @@ class AdminCog(OfferingCog):
         await say_privately(interaction, text)
 
     @grant.autocomplete("server")
-    async def suggest_servers(self, interaction: Talk, typed: str) -> list[Choice[str]]:
-        """Suggest servers to the owner; nobody else learns which there are."""
+    async def suggest_servers(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        """Suggest servers to the owner; no one else learns which ones there are."""
         if not actor_of(interaction).is_owner:
             return []
         wanted = typed.strip().casefold()
@@ -153,12 +144,14 @@ class AdminCog(OfferingCog):
             Choice(name=shortened(guild.name, 100), value=str(guild.id))
             for guild in interaction.client.guilds
             if wanted in guild.name.casefold()
-        ][:MOST]
+        ][:MAX_CHOICES]
 
     @quota.command(name="reset", description=locale_str("Give used minutes back"))
-    @app_commands.describe(user=locale_str("To whom; leave it out to take back this server's pool"))
-    async def reset(self, interaction: Talk, user: discord.User | None = None) -> None:
-        """Give a person's used minutes back, or take back what a server has not handed out."""
+    @app_commands.describe(
+        user=locale_str("Who gets them back; leave empty to take back this server's pool")
+    )
+    async def reset(self, interaction: Interaction, user: discord.User | None = None) -> None:
+        """Give a person's used minutes back, or take back the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -169,21 +162,21 @@ class AdminCog(OfferingCog):
             text = gettext(admin_texts.RESET, who=user.mention, minutes=back)
         await say_privately(interaction, text)
 
-    @admin.command(name="block", description=locale_str("Keep somebody from splitting songs"))
+    @admin.command(name="block", description=locale_str("Keep someone from splitting songs"))
     @app_commands.describe(
-        user=locale_str("Whom; everywhere if you run this bot, else in this server")
+        user=locale_str("Who; everywhere if you run this bot, otherwise in this server")
     )
-    async def block(self, interaction: Talk, user: discord.User) -> None:
-        """Block a person: the owner everywhere, a manager in their server."""
+    async def block(self, interaction: Interaction, user: discord.User) -> None:
+        """Block a person: as the owner everywhere, as a manager in their server."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         await self._administration.block(actor, UserId(user.id))
         text = admin_texts.BLOCKED_EVERYWHERE if actor.is_owner else admin_texts.BLOCKED_HERE
         await say_privately(interaction, gettext(text, who=user.mention))
 
-    @admin.command(name="unblock", description=locale_str("Let somebody split songs again"))
-    @app_commands.describe(user=locale_str("Whom"))
-    async def unblock(self, interaction: Talk, user: discord.User) -> None:
+    @admin.command(name="unblock", description=locale_str("Let someone split songs again"))
+    @app_commands.describe(user=locale_str("Who"))
+    async def unblock(self, interaction: Interaction, user: discord.User) -> None:
         """Lift a block."""
         await interaction.response.defer(ephemeral=True)
         was_blocked = await self._administration.unblock(actor_of(interaction), UserId(user.id))
@@ -193,16 +186,16 @@ class AdminCog(OfferingCog):
     @admin.command(
         name="providers", description=locale_str("Show how the providers are doing (owner only)")
     )
-    async def providers(self, interaction: Talk) -> None:
-        """Show states, lines and spend."""
+    async def providers(self, interaction: Interaction) -> None:
+        """Show each provider's state, queue and spend."""
         await interaction.response.defer(ephemeral=True)
         states = await self._overview.providers(actor_of(interaction))
         await _show(interaction, gettext(admin_texts.PROVIDERS), admin_texts.provider_lines(states))
 
     @admin.command(
-        name="stats", description=locale_str("Show what happened today and lately (owner only)")
+        name="stats", description=locale_str("Show what happened today and recently (owner only)")
     )
-    async def stats(self, interaction: Talk) -> None:
+    async def stats(self, interaction: Interaction) -> None:
         """Show jobs, minutes, spend and errors."""
         await interaction.response.defer(ephemeral=True)
         stats = await self._overview.stats(actor_of(interaction))
@@ -216,25 +209,25 @@ class AdminCog(OfferingCog):
     @app_commands.rename(audio_format="format")
     @app_commands.describe(
         channel=locale_str(
-            "A channel to allow, or to take off the list again; none on it means everywhere"
+            "A channel to allow, or to remove from the list; an empty list allows every channel"
         ),
-        stems=locale_str("What is made of a song if nobody says"),
-        audio_format=locale_str("How stems are encoded if nobody says"),
+        stems=locale_str("What to make from a song by default"),
+        audio_format=locale_str("The stems' file format by default"),
         delivery=locale_str("How stems are delivered"),
-        private=locale_str("Show answers to the asker alone if nobody says"),
-        reset=locale_str("Begin anew, with the other options given here"),
+        private=locale_str("Show answers only to the person who asks by default"),
+        reset=locale_str("Start over, with only the other options given here"),
     )
     async def defaults(
         self,
-        interaction: Talk,
-        channel: app_commands.Transform[int, TalkChannel] | None = None,
+        interaction: Interaction,
+        channel: app_commands.Transform[int, ChannelOption] | None = None,
         stems: Recipe | None = None,
         audio_format: AudioFormat | None = None,
         delivery: DeliveryMode | None = None,
         private: bool | None = None,
         reset: bool = False,
     ) -> None:
-        """Change a server's rules, and show them."""
+        """Change the server's rules and show them."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         change = RulesChange(
@@ -249,15 +242,17 @@ class AdminCog(OfferingCog):
         await _show(interaction, gettext(admin_texts.THIS_SERVER), admin_texts.rules_lines(rules))
 
 
-def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
-    """Return the server that the owner names by its id, or by a name that only one server has.
+def named_guild(interaction: Interaction, wanted: str | None) -> discord.Guild | None:
+    """Return the server of that id, or the only one of that name; None asks for the current one.
 
-    Whoever runs a server chooses its name, so one that looks like an id names no server.
+    Anyone can name their server like another one's id, so what looks like an id is no name.
+    Raises Rejected if there is no such server, or more than one.
     """
     if wanted is None:
-        return interaction.guild
+        here: discord.Guild | None = interaction.guild
+        return here
     wanted = wanted.strip()
-    guilds = interaction.client.guilds
+    guilds: Sequence[discord.Guild] = interaction.client.guilds
     named = [guild for guild in guilds if wanted == str(guild.id)]
     if not named and not _SNOWFLAKE.fullmatch(wanted):
         named = [guild for guild in guilds if wanted == guild.name.strip()]
@@ -266,19 +261,6 @@ def named_guild(interaction: Talk, wanted: str | None) -> discord.Guild | None:
     return named[0]
 
 
-async def _show(interaction: Talk, title: str, lines: Sequence[str]) -> None:
+async def _show(interaction: Interaction, title: str, lines: Sequence[str]) -> None:
     card = Card(title=title, lines=tuple(lines), tone=Tone.QUIET)
     await interaction.edit_original_response(embed=embed_of(card))
-
-
-async def setup(bot: Stemcord) -> None:
-    """Add the cog."""
-    services = bot.services
-    await bot.add_cog(
-        AdminCog(
-            administration=services.administration,
-            overview=services.overview,
-            quotas=services.quotas,
-            splits=services.splits,
-        )
-    )

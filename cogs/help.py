@@ -1,29 +1,25 @@
 """`/help`: what this bot does here."""
 
+from typing import Any
+
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.jobs.split_service import SplitService
-from bot.ui.cards.card import help_card
-from bot.ui.client import Stemcord
+from bot.ui.cards.info_cards import help_card
 from bot.ui.components.rendering import embed_of
+from bot.ui.services import Services
 
 
 class HelpCog(commands.Cog):
     """Explains the commands."""
 
-    def __init__(self, *, splits: SplitService) -> None:
-        self._splits = splits
+    def __init__(self, services: Services) -> None:
+        self._splits = services.use_cases.splits
 
     @app_commands.command(name="help", description=locale_str("How to split a song"))
-    async def help(self, interaction: discord.Interaction[Stemcord]) -> None:
+    async def help(self, interaction: discord.Interaction[Any]) -> None:
         """Explain the commands and this installation's limits."""
         card = help_card(self._splits.offers(), self._splits.limits)
         await interaction.response.send_message(embed=embed_of(card), ephemeral=True)
-
-
-async def setup(bot: Stemcord) -> None:
-    """Add the cog."""
-    await bot.add_cog(HelpCog(splits=bot.services.splits))

@@ -1,5 +1,7 @@
 """`/jobs`, `/result` and `/cancel`: a user's own jobs."""
 
+from typing import Any
+
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
@@ -7,27 +9,23 @@ from discord.ext import commands
 from discord.utils import MISSING
 
 from bot.domain.job import JobId, UserId
-from bot.jobs.split_service import SplitService
-from bot.ui.cards.card import is_cancellable, jobs_card
-from bot.ui.client import Stemcord
-from bot.ui.commands.choices import job_choices
-from bot.ui.components.buttons import BUTTONS
-from bot.ui.components.menus import RecipeMenu, ShowMenu
+from bot.ui.cards.job_cards import is_cancellable, jobs_card
+from bot.ui.commands.choices import MAX_CHOICES, job_choices
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import say_privately
-from bot.ui.presenter_port import Presenter
+from bot.ui.services import Services
 from bot.ui.texts import messages
 
 
 class JobsCog(commands.Cog):
-    """Shows jobs to whom they belong, and cancels them."""
+    """Shows users their jobs, and cancels them."""
 
-    def __init__(self, *, splits: SplitService, shows: Presenter) -> None:
-        self._splits = splits
-        self._shows = shows
+    def __init__(self, services: Services) -> None:
+        self._splits = services.use_cases.splits
+        self._presenter = services.presenter
 
     @app_commands.command(name="jobs", description=locale_str("Show your songs"))
-    async def jobs(self, interaction: discord.Interaction[Stemcord]) -> None:
+    async def jobs(self, interaction: discord.Interaction[Any]) -> None:
         """List the caller's jobs, newest first."""
         card = jobs_card(await self._splits.jobs_of(UserId(interaction.user.id)))
         await interaction.response.send_message(
@@ -35,46 +33,40 @@ class JobsCog(commands.Cog):
         )
 
     @app_commands.command(name="result", description=locale_str("Show a song's stems again"))
-    @app_commands.describe(job=locale_str("Which one; its short id stands below its card"))
+    @app_commands.describe(job=locale_str("Which one; its short id is below its card"))
     async def result(
-        self, interaction: discord.Interaction[Stemcord], job: app_commands.Range[str, 1, 100]
+        self, interaction: discord.Interaction[Any], job: app_commands.Range[str, 1, 100]
     ) -> None:
         """Show one of the caller's jobs again, in a fresh reply."""
-        found = await self._splits.get(_typed(job), user_id=UserId(interaction.user.id))
-        await self._shows.show(interaction, found)
+        found = await self._splits.get(_job_id(job), user_id=UserId(interaction.user.id))
+        await self._presenter.show(interaction, found)
 
     @result.autocomplete("job")
     async def suggest_results(
-        self, interaction: discord.Interaction[Stemcord], typed: str
+        self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
         """Suggest the caller's jobs whose stems are kept."""
         return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))
 
     @app_commands.command(name="cancel", description=locale_str("Stop splitting a song"))
-    @app_commands.describe(job=locale_str("Which one; its short id stands below its card"))
+    @app_commands.describe(job=locale_str("Which one; its short id is below its card"))
     async def cancel(
-        self, interaction: discord.Interaction[Stemcord], job: app_commands.Range[str, 1, 100]
+        self, interaction: discord.Interaction[Any], job: app_commands.Range[str, 1, 100]
     ) -> None:
         """Cancel one of the caller's jobs."""
         # First, because a job's step may take longer to stop than Discord waits.
         await interaction.response.defer(ephemeral=True)
-        found = await self._splits.cancel(_typed(job), user_id=UserId(interaction.user.id))
+        found = await self._splits.cancel(_job_id(job), user_id=UserId(interaction.user.id))
         await say_privately(interaction, messages.cancelled(found))
 
     @cancel.autocomplete("job")
     async def suggest_jobs(
-        self, interaction: discord.Interaction[Stemcord], typed: str
+        self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
         """Suggest the caller's jobs that can still be cancelled."""
-        jobs = await self._splits.jobs_of(UserId(interaction.user.id), limit=25)
+        jobs = await self._splits.jobs_of(UserId(interaction.user.id), limit=MAX_CHOICES)
         return job_choices(typed, filter(is_cancellable, jobs))
 
 
-def _typed(job: str) -> JobId:
-    return JobId(job.strip().strip("`").lower())
-
-
-async def setup(bot: Stemcord) -> None:
-    """Add the cog, and the buttons and menus of its cards."""
-    bot.add_dynamic_items(*BUTTONS.values(), ShowMenu, RecipeMenu)
-    await bot.add_cog(JobsCog(splits=bot.services.splits, shows=bot.services.shows))
+def _job_id(typed: str) -> JobId:
+    return JobId(typed.strip().strip("`").lower())

@@ -1,106 +1,93 @@
-"""Songs in messages: the menu `Split this audio`, and a DM with audio attached."""
+"""Songs in messages: the message menu `Split this audio`, and DMs with audio attached."""
 
 import logging
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
+from discord.utils import MISSING
 
 from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
-from bot.i18n.languages import Languages
 from bot.i18n.translation import gettext
-from bot.jobs.split_service import SplitService
-from bot.ui.attachment_cache import AttachmentCache
-from bot.ui.client import Stemcord
-from bot.ui.components.rendering import embed_of
-from bot.ui.components.song_choice import (
-    MakeButton,
-    MoreMenu,
-    PickMenu,
-    SongMenu,
-    make,
-    recipes_view,
-    song_card,
-    songs_view,
-)
+from bot.ui.cards.controls import MenuAction
+from bot.ui.cards.song_cards import recipe_card, song_menu
+from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import UNREACHABLE
+from bot.ui.services import Services
 from bot.ui.song_attachments import songs_in
+from bot.ui.split_requests import SplitOptions
 from bot.ui.texts import labels, messages
 
 log = logging.getLogger(__name__)
 
 
 class SongsCog(commands.Cog):
-    """Takes songs that are in messages already."""
+    """Splits songs that are already in a message."""
 
-    def __init__(
-        self, *, splits: SplitService, picks: AttachmentCache, languages: Languages
-    ) -> None:
-        self._splits = splits
-        self._picks = picks
-        self._languages = languages
+    def __init__(self, services: Services) -> None:
+        self._splits = services.use_cases.splits
+        self._requests = services.requests
+        self._attachments = services.attachments
+        self._languages = services.languages
 
     async def split_message(
-        self, interaction: discord.Interaction[Stemcord], message: discord.Message
+        self, interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
         """Split the message's song; ask which, if there are several. Raises Rejected."""
         songs = songs_in(message)
         if not songs:
             raise Rejected(Reason.NO_AUDIO_HERE)
         if len(songs) == 1:
-            await make(interaction, songs[0], entry=Entry.MENU)
+            options = SplitOptions(source=songs[0], entry=Entry.MENU)
+            await self._requests.start(interaction, options)
             return
-        self._picks.remember(message.id, songs)
+        self._attachments.remember(message.id, songs)
+        menu = song_menu(MenuAction.SPLIT_SONG, songs, message.id)
         await interaction.response.send_message(
-            gettext(messages.SONG_FROM),
-            view=songs_view(songs, message.id, is_for_dm=False),
-            ephemeral=True,
+            gettext(messages.CHOOSE_SONG), view=view_of(menu=menu) or MISSING, ephemeral=True
         )
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Offer what can be made of the songs in a DM."""
+        """Answer a DM: offer recipes for its songs, or say how to send one."""
         if message.guild is not None or message.author.bot or message.is_system():
             return
         try:
-            await self._offer(message)
+            await self._answer(message)
         except UNREACHABLE as exc:
-            log.warning("a direct message could not be answered: %s", exc)
+            log.warning("can't answer a direct message: %s", exc)
 
-    async def _offer(self, message: discord.Message) -> None:
-        await self._speak_to(message.author)
+    async def _answer(self, message: discord.Message) -> None:
+        await self._activate_language_of(message.author)
         songs = songs_in(message)
         match songs:
             case []:
                 await message.reply(gettext(messages.SEND_A_SONG))
             case [song]:
-                view = recipes_view(self._splits.offers(), message.id, 0)
-                await message.reply(embed=embed_of(song_card(song)), view=view)
+                offers = self._splits.offers()
+                card = recipe_card(song, offers, message_id=message.id, number=0)
+                view = view_of(card.buttons, card.menu) or MISSING
+                await message.reply(embed=embed_of(card), view=view)
             case _:
-                view = songs_view(songs, message.id, is_for_dm=True)
-                await message.reply(gettext(messages.SONG_FROM), view=view)
+                menu = song_menu(MenuAction.OFFER_RECIPES, songs, message.id)
+                view = view_of(menu=menu) or MISSING
+                await message.reply(gettext(messages.CHOOSE_SONG), view=view)
 
-    async def _speak_to(self, author: discord.abc.User) -> None:
-        """Speak as with their latest song, because a message does not tell its writer's locale."""
+    async def _activate_language_of(self, author: discord.abc.User) -> None:
+        """Use the language of their latest job, because a message does not tell the locale."""
         try:
             latest = await self._splits.jobs_of(UserId(author.id), limit=1)
         except StoreUnavailable as exc:
-            log.warning("nobody knows in which language to answer: %s", exc)
+            log.warning("answering a direct message in English: %s", exc)
             latest = []
         self._languages.activate(latest[0].reply.locale if latest else "")
 
 
-async def setup(bot: Stemcord) -> None:
-    """Add the cog, its message menu, and what it asks with."""
-    services = bot.services
-    cog = SongsCog(splits=services.splits, picks=services.picks, languages=services.languages)
-    bot.add_dynamic_items(MakeButton, MoreMenu, SongMenu, PickMenu)
-    # A cog's own decorator makes no menu, so the tree is given one.
-    bot.tree.add_command(
-        app_commands.ContextMenu(
-            name=locale_str(labels.SPLIT_MENU.english), callback=cog.split_message
-        )
+def message_menu(cog: SongsCog) -> app_commands.ContextMenu:
+    """Return the cog's message menu; discord.py has no decorator for one in a cog."""
+    return app_commands.ContextMenu(
+        name=locale_str(labels.SPLIT_MENU.english), callback=cog.split_message
     )
-    await bot.add_cog(cog)

@@ -46,6 +46,7 @@ from bot.scheduling.provider_queue import ProviderQueue
 from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
+from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
@@ -57,25 +58,18 @@ from storage.upkeep.scrubbing import Scrubber
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What the user interface and the life of the process need."""
+class Services(UseCases):
+    """The use cases, and what the life of the process needs."""
 
-    splits: SplitService
-    quotas: Quotas
-    servers: GuildAdmission
-    administration: Administration
-    overview: Overview
     runner: Runner
     steps: Steps
     submits: SubmitStep
     loose_ends: AttemptReconciler
     retention: Retention
-    showings: Redelivery
     line: ProviderQueue
     health: CircuitBreaker
     links: SignedLinks | None
     """Addresses of our own; None where the operator did not say how they are reached."""
-    privacy: Privacy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +281,7 @@ def compose(
         submits=submits,
         loose_ends=AttemptReconciler(jobs=store.jobs, submits=submits),
         retention=retention,
-        showings=Redelivery(jobs=store.jobs, files=store.files, parcels=parcels),
+        redelivery=Redelivery(jobs=store.jobs, files=store.files, parcels=parcels),
         line=line,
         health=health,
         links=links,

@@ -47,7 +47,9 @@ from bot.ui.replies.follow_up import FollowUp
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
-from cogs import EXTENSIONS
+from bot.ui.services import Services as InterfaceServices
+from bot.ui.split_requests import SplitRequests
+from cogs import add_cogs
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.stores.spending import Spending
@@ -170,7 +172,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             return
-        bot = _put_together(settings, data, opening.result(), stack)
+        bot = await _put_together(settings, data, opening.result(), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
         budget.begin()  # for a bot that ended by itself
@@ -183,7 +185,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
 
-def _put_together(
+async def _put_together(
     settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
 ) -> "_Bot":
     ui.point_at(settings.discord_api_base)
@@ -193,17 +195,17 @@ def _put_together(
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(
-        registration=registration, extensions=EXTENSIONS, proxy=discord_proxy(settings)
+        registration=registration, languages=languages, proxy=discord_proxy(settings)
     )
     stack.push_async_callback(client.close)
-    routes, direct = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
+    routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
         board=board,
         routes=routes,
-        direct=direct,
-        sequel=FollowUp(client=client),
+        direct_messages=direct_messages,
+        follow_up=FollowUp(client=client),
         pacing=Pacing(),
         clock=clock,
     )
@@ -224,23 +226,27 @@ def _put_together(
         ),
     )
     presenter = ResultPresenter(
-        showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
+        redelivery=services.redelivery,
+        routes=routes,
+        direct_messages=direct_messages,
+        board=board,
+        clock=clock,
     )
-    client.serve(
-        ui.Services(
-            splits=services.splits,
-            quotas=services.quotas,
-            servers=services.servers,
-            administration=services.administration,
-            overview=services.overview,
-            showings=services.showings,
-            shows=presenter,
-            addresses=attachment_urls,
-            picks=AttachmentCache(),
-            privacy=services.privacy,
+    requests = SplitRequests(
+        splits=services.splits,
+        servers=services.servers,
+        attachment_urls=attachment_urls,
+        clock=clock,
+    )
+    await add_cogs(
+        client,
+        InterfaceServices(
+            use_cases=services,
+            requests=requests,
+            presenter=presenter,
+            attachments=AttachmentCache(),
             languages=languages,
-            clock=clock,
-        )
+        ),
     )
     return _Bot(
         store=store,

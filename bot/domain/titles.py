@@ -1,4 +1,4 @@
-"""Names of songs and files, made from what strangers typed."""
+"""Titles of songs and names of files, made from what strangers typed."""
 
 import re
 import unicodedata
@@ -46,7 +46,7 @@ def plain(text: str) -> str:
 
 
 def title_of(filename: str, *, title: str | None = None, artist: str | None = None) -> str:
-    """Return a song's name: from its tags where it has a title, else from its file's name."""
+    """Return a song's title: from its tags if they have one, else from its file name."""
     if title and (named := plain(title).removeprefix(_SPOILER)):
         by = plain(artist or "")
         return cut(f"{by} - {named}" if by and by not in named else named, MAX_TITLE)
@@ -57,7 +57,7 @@ def title_of(filename: str, *, title: str | None = None, artist: str | None = No
 
 
 def has_song_suffix(filename: str) -> bool:
-    """Whether a file's name ends as those of audio and video files do."""
+    """Whether a file name ends like those of audio and video files."""
     return _without_suffix(filename) != filename
 
 
@@ -69,12 +69,12 @@ def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
-    """Return a stem's name in an address, which carries nobody's words."""
+    """Return a stem's name in an address, without any words of a user's."""
     return f"{stem}.{audio_format}"
 
 
 def stem_label(stem: Stem) -> str:
-    """Return a stem's name as it stands in file names, like `No Drums`; never translated."""
+    """Return a stem's name in file names, like `No Drums`; never translated."""
     return stem.value.replace("_", " ").title()
 
 
@@ -87,7 +87,7 @@ def cut(text: str, max_length: int) -> str:
         if len(kept) + len(letter) >= max_length:
             break
         kept += letter
-    # A letter may carry more marks than there is room for.
+    # One letter may have more marks than fit.
     return (kept or text[: max_length - 1]).rstrip() + "…"
 
 
@@ -109,7 +109,7 @@ def _without_suffix(filename: str) -> str:
 
 
 def _letters(text: str) -> Iterator[str]:
-    """Yield what people take for one letter each: with its marks, and an emoji in one piece."""
+    """Yield the letters that people see: each with its marks, and each emoji in one piece."""
     letter = ""
     for char in text:
         if letter and not _continues(letter, char):
@@ -133,7 +133,7 @@ def _joins(text: str, index: int) -> bool:
     if text[index] not in (_ZWNJ, _ZWJ) or not 0 < index < len(text) - 1:
         return False
     before, after = text[index - 1], text[index + 1]
-    # No word in Latin letters needs one, so there it would only make equal names differ.
+    # Latin words need none: there a joiner would only make equal names differ.
     is_in_word = all(
         ord(char) > 0x24F and unicodedata.category(char)[0] in "LM" for char in (before, after)
     )

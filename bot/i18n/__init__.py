@@ -1,1 +1,1 @@
-"""Languages: translatable texts, catalogues, and whose language is active."""
+"""Translatable messages, their catalogues, and which language is active."""

@@ -1,4 +1,4 @@
-"""`make messages`: brings the catalogues in `bot/i18n/locales` up to date with what can be said."""
+"""`make messages`: brings the catalogues in `bot/i18n/locales` up to date with the sources."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ msgstr ""
 
 
 def texts_in(root: Path = ROOT) -> Catalog:
-    """Return all that the sources say, in English, and where."""
+    """Return every message of the sources, in English, with its place."""
     texts = Catalog()
     for folder in SOURCES:
         for name, _, text, _, _ in extract_from_dir(root / folder, keywords=KEYWORDS):
@@ -32,12 +32,12 @@ def texts_in(root: Path = ROOT) -> Catalog:
 
 
 def update(path: Path, texts: Catalog) -> None:
-    """Give a catalogue what it lacks, empty or guessed as fuzzy, and take out what is not said."""
+    """Add missing messages to a catalogue, empty or guessed as fuzzy, and drop unused ones."""
     catalogue = read_catalogue(path)
     catalogue.update(texts)
     with path.open("wb") as file:
         file.write(_header(catalogue).encode())
-        # Without lines and dates, so that a change of the sources is not one of every catalogue.
+        # Without line numbers and dates, so that catalogues change only with their messages.
         write_po(
             file,
             catalogue,
@@ -49,7 +49,7 @@ def update(path: Path, texts: Catalog) -> None:
 
 
 def read_catalogue(path: Path) -> Catalog:
-    """Read a catalogue, which may be an empty file; its name says its language."""
+    """Read a catalogue, which may be an empty file; the file is named after its language."""
     with path.open("rb") as file:
         return read_po(file, locale=path.stem.replace("-", "_"))
 

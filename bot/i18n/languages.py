@@ -1,4 +1,4 @@
-"""The languages that the bot speaks: one file each in `bot/i18n/locales`, and English."""
+"""The available languages: one file each in `bot/i18n/locales`, and English."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -19,42 +19,43 @@ FOLDER = Path(__file__).parent / "locales"
 
 
 class Languages:
-    """Finds the language of a reader. Any of Discord's locales will do, and none is English."""
+    """Finds the language for one of Discord's locales; English if there is no catalogue."""
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)
 
     @classmethod
     def in_folder(cls, folder: Path = FOLDER) -> Self:
-        """Read every catalogue of a folder; its file is named after one of Discord's locales,
-        or after the language that several of them have in common.
+        """Read every catalogue of a folder.
+
+        Each file is named after one of Discord's locales, or after a language of several of them.
         """
         return cls({path.stem: read_language(path) for path in sorted(folder.glob("*.po"))})
 
     def __iter__(self) -> Iterator[Language]:
-        """Go through all but English."""
+        """Iterate over all languages but English."""
         return iter(self._languages.values())
 
     def of(self, locale: str) -> Language:
-        """Return the language to speak to somebody with one of Discord's locales."""
+        """Return the language for one of Discord's locales."""
         return self.other_than_english(locale) or ENGLISH
 
     def other_than_english(self, locale: str) -> Language | None:
-        """Return the language of a locale, `es` for `es-419`; None where that is English."""
+        """Return the language of a locale, like `es` for `es-419`; None if that is English."""
         return self._languages.get(locale) or self._languages.get(locale.partition("-")[0])
 
     def activate(self, locale: str) -> None:
-        """Speak a locale's language for the rest of this task."""
+        """Use a locale's language for the rest of this task."""
         activate(self.of(locale))
 
 
 def read_language(path: Path) -> Language:
-    """Read a catalogue; what is empty, fuzzy or cannot be filled in stays English."""
+    """Read a catalogue; messages that are empty, fuzzy or can't be formatted stay English."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem.replace("-", "_"))
     for entry in [*catalogue]:
-        if entry.id and not _can_be_said(entry):
-            log.warning("%s: this stays English: %s", path.name, entry.id)
+        if entry.id and not _is_usable(entry):
+            log.warning("%s: unusable translation, kept in English: %s", path.name, entry.id)
             catalogue.delete(entry.id)
     compiled = BytesIO()
     write_mo(compiled, catalogue)
@@ -62,8 +63,8 @@ def read_language(path: Path) -> Language:
     return Language(code=path.stem, catalogue=GNUTranslations(compiled))
 
 
-def _can_be_said(entry: Message) -> bool:
-    """Whether all forms are there, and can be filled in with what fills in the English one."""
+def _is_usable(entry: Message) -> bool:
+    """Whether all plural forms are there and take the English message's fields."""
     english = entry.id if isinstance(entry.id, str) else entry.id[-1]
     forms = [entry.string or ""] if isinstance(entry.string, str | None) else [*entry.string]
     facts = dict.fromkeys(fields_of(english), "…")

@@ -1,4 +1,4 @@
-"""Words in the language of whoever reads them. Which that is, a task says once, with `activate`."""
+"""Translation of messages into the active language, which each task sets with `activate`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,22 +13,22 @@ from babel.numbers import format_decimal
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Words to be said, in English; `bot/i18n/locales` has them in other languages.
+    """A translatable message in English; `bot/i18n/locales` has the translations.
 
-    It is no string, so that a type checker finds what was forgotten to be said.
+    It is not a string, so a type checker finds messages that were not translated.
     """
 
     english: str
 
     @property
     def fields(self) -> frozenset[str]:
-        """What must be known to say it."""
+        """The fields that the message needs."""
         return fields_of(self.english)
 
 
 @dataclass(frozen=True, slots=True)
 class PluralMessage:
-    """Words that depend on a number; each language has its own forms."""
+    """A translatable message that depends on a number; each language has its own forms."""
 
     one: str
     many: str
@@ -37,63 +37,66 @@ class PluralMessage:
 
     @property
     def fields(self) -> frozenset[str]:
-        """What must be known to say it."""
+        """The fields that the message needs."""
         return fields_of(self.many)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
-    """A catalogue, and how figures are written beside its words."""
+    """A language's catalogue and number format."""
 
     code: str
     catalogue: NullTranslations
 
-    def word(self, text: Message | PluralMessage, facts: dict[str, object]) -> str:
-        """Return the words, not yet filled in; in English where the catalogue lacks them."""
-        match text:
+    def template(self, message: Message | PluralMessage, facts: dict[str, object]) -> str:
+        """Return the message's translation before formatting, or the English if there is none.
+
+        Raises TypeError if a plural's number is not an integer.
+        """
+        match message:
             case Message(english):
                 return self.catalogue.gettext(english)
             case PluralMessage(one, many, by):
                 count = facts[by]
                 if not isinstance(count, int):
-                    raise TypeError(f"{by} is to be counted, and is no whole number")
+                    raise TypeError(f"{by} must be an integer to choose a plural form")
                 return self.catalogue.ngettext(one, many, count)
 
     def number(self, value: float) -> str:
-        """Return a number as it is written."""
+        """Return a number in the language's format."""
         return format_decimal(value, locale=Locale.parse(self.code, sep="-"))
 
 
 ENGLISH = Language(code="en", catalogue=NullTranslations())
 
-_spoken: ContextVar[Language] = ContextVar("spoken", default=ENGLISH)
+_active: ContextVar[Language] = ContextVar("active_language", default=ENGLISH)
 
 
 def activate(language: Language) -> None:
-    """Speak a language for the rest of this task, and in what it starts."""
-    _spoken.set(language)
+    """Use a language for the rest of this task and the tasks that it starts."""
+    _active.set(language)
 
 
 @contextmanager
 def active_language(language: Language) -> Iterator[None]:
-    """Speak a language for a while."""
-    token = _spoken.set(language)
+    """Use a language within the `with` block."""
+    token = _active.set(language)
     try:
         yield
     finally:
-        _spoken.reset(token)
+        _active.reset(token)
 
 
-def gettext(text: Message | PluralMessage, /, **facts: object) -> str:
-    """Return the text in the language that is spoken, filled in."""
-    return _spoken.get().word(text, facts).format(**facts)
+def gettext(message: Message | PluralMessage, /, **facts: object) -> str:
+    """Return the message in the active language, formatted with the facts."""
+    return _active.get().template(message, facts).format(**facts)
 
 
 def number(value: float) -> str:
-    """Return a number as it is written in the language that is spoken."""
-    return _spoken.get().number(value)
+    """Return a number in the active language's format."""
+    return _active.get().number(value)
 
 
 def fields_of(template: str) -> frozenset[str]:
-    """Return the names of a template's fields."""
+    """Return the field names of a template."""
     return frozenset(name for _, name, _, _ in Formatter().parse(template) if name)

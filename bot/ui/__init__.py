@@ -1,1 +1,1 @@
-"""All of Discord that is not a command: client, replies, cards, buttons, sentences."""
+"""Everything about Discord but the commands: client, replies, cards, buttons, sentences."""

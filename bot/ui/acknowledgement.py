@@ -1,10 +1,9 @@
-"""From an interaction to a job: store it, then answer Discord, and only then begin."""
+"""From an interaction to a job: store it, then acknowledge it, and only then start work."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +12,6 @@ import discord
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.jobs.split_service import SplitService
-from bot.ui.context import membership_of
 from bot.ui.error_answers import UNREACHABLE
 
 log = logging.getLogger(__name__)
@@ -23,9 +21,9 @@ TRIES = 2
 REPEATED_AFTER_S = 1.0
 """discord.py repeats a request that Discord answered with 5xx, but not sooner than this."""
 ANSWER_WITHIN_S = 5.0
-"""Discord's 3 s end with its own refusal; this bounds a connection that hangs."""
+"""Limits a hanging connection; after 3 s Discord itself refuses the answer."""
 LOOK_AFTER_S = (0.0, 0.5, 2.0)
-"""Pauses before looks for a reply; Discord sometimes does not know a valid token for a moment."""
+"""Pauses before each look for a reply; Discord sometimes denies a valid token for a moment."""
 
 
 _being_answered: set[int] = set()
@@ -33,7 +31,7 @@ _being_answered: set[int] = set()
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not take the answer, so the user sees none; or, `in_doubt`, perhaps it did."""
+    """Discord did not accept the answer, so the user sees none; if `in_doubt`, it may have."""
 
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)
@@ -49,16 +47,13 @@ async def start_split(
     within_s: float = ANSWER_WITHIN_S,
     look_after_s: Sequence[float] = LOOK_AFTER_S,
 ) -> None:
-    """Store the request and acknowledge it; the work begins when Discord has taken the answer.
+    """Store the request, acknowledge it, and start work once Discord has accepted the answer.
 
-    The caller's roles go with it. Raises what `SplitService.receive` raises, before anything is
-    answered.
+    Raises what `SplitService.receive` raises, before anything is answered.
     """
-    membership = membership_of(interaction)
-    request = replace(request, role_ids=membership.role_ids if membership else ())
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None or interaction.id in _being_answered:
-        log.info("%s: its interaction came twice", job.id)
+        log.info("%s: its interaction arrived twice", job.id)
         return
     _being_answered.add(interaction.id)
     try:
@@ -66,7 +61,7 @@ async def start_split(
             interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
         )
     except NotAcknowledged as exc:
-        log.warning("%s could not be acknowledged: %s", job.id, exc)
+        log.warning("%s: not acknowledged: %s", job.id, exc)
         await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
         return
     finally:
@@ -93,17 +88,17 @@ async def _acknowledge(
             raise NotAcknowledged("somebody else has answered") from exc
         if exc.status < 500:
             raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
-        log.info("Discord may have taken an answer: status %s", exc.status)
+        log.info("Discord may have accepted an answer: status %s", exc.status)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-        log.info("Discord may have taken an answer: %s", type(exc).__name__)
+        log.info("Discord may have accepted an answer: %s", type(exc).__name__)
     return await _find_reply(interaction, within_s=within_s, look_after_s=look_after_s)
 
 
 async def _find_reply(
     interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
 ) -> int:
-    """Return the message that stands there if Discord took the answer. Raises NotAcknowledged."""
-    why = NotAcknowledged("nobody looked", in_doubt=True)
+    """Return the reply's message id if Discord accepted the answer. Raises NotAcknowledged."""
+    error = NotAcknowledged("not looked for", in_doubt=True)
     for pause_s in look_after_s:
         await asyncio.sleep(pause_s)
         try:
@@ -111,10 +106,10 @@ async def _find_reply(
                 found = await interaction.followup.fetch_message("@original")  # type: ignore[arg-type] # what Discord takes
                 return found.id
         except discord.NotFound:
-            why = NotAcknowledged("Discord has no reply")
+            error = NotAcknowledged("Discord has no reply")
         except UNREACHABLE as exc:
-            why = NotAcknowledged(f"nobody knows: {type(exc).__name__}", in_doubt=True)
-    raise why
+            error = NotAcknowledged(f"unknown: {type(exc).__name__}", in_doubt=True)
+    raise error
 
 
 async def _defer(
@@ -125,7 +120,7 @@ async def _defer(
     try:
         answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
     except (aiohttp.ClientError, OSError):
-        # It may have arrived: then the repetition is answered with ALREADY_ACKNOWLEDGED.
+        # It may have arrived: then Discord answers the retry with ALREADY_ACKNOWLEDGED.
         if tries > 1:
             return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
         raise

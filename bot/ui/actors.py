@@ -1,4 +1,4 @@
-"""Who somebody is where they ask; what that entitles them to is for services to know."""
+"""Who the caller is in the place they act from; services decide what that allows."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ import discord
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import UserId
 
-_ACTIVE = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.developer})
+_TEAM_ROLES = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.developer})
 
 
 def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     """Return the caller with their rank.
 
-    Discord's own setting of who sees a command can be changed by a server's managers, so what
-    counts is the permission that comes with the interaction. The team is as it was at login.
+    Server managers can change who sees a command, so the permissions that come with the
+    interaction count instead. The application's team is as it was at login.
     """
     return Actor(
         user_id=UserId(interaction.user.id),
@@ -24,9 +24,9 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
 
 
 def manages_guild(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the caller manages the server that they act in, by what Discord says each time.
+    """Whether the caller manages the server that they act in.
 
-    That is its owner, its administrators, and who has the permission `Manage Server`.
+    That is the server's owner, its administrators, and anyone with `Manage Server` there.
     """
     if interaction.guild_id is None:
         return False
@@ -36,7 +36,7 @@ def manages_guild(interaction: discord.Interaction[Any]) -> bool:
 
 
 def owner_ids(application: discord.AppInfo) -> frozenset[int]:
-    """Return who owns the application: one person, or those of a team who may change it."""
+    """Return the owner of the application, or the members of its team who may change it."""
     team = application.team
     if team is None:
         return frozenset({application.owner.id})
@@ -44,7 +44,7 @@ def owner_ids(application: discord.AppInfo) -> frozenset[int]:
         member.id
         for member in team.members
         if member.membership_state is discord.TeamMembershipState.accepted
-        and (member.role in _ACTIVE or member.id == team.owner_id)
+        and (member.role in _TEAM_ROLES or member.id == team.owner_id)
     )
 
 

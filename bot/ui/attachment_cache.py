@@ -1,4 +1,4 @@
-"""Songs of a message among which somebody chooses: remembered for a while, else looked up again."""
+"""The songs of messages that a user chooses from: cached, or fetched again."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,36 +10,36 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.ui.song_attachments import songs_in
 
-MOST_REMEMBERED = 500
+MAX_MESSAGES = 500
 
 
 class AttachmentCache:
-    """The songs of the latest messages that were asked about.
+    """The songs of the latest messages that users chose from.
 
-    Where the bot is no member it cannot read a message, so it remembers what it was shown.
+    Where the bot is not a member it can't read messages, so it keeps what it was shown.
     """
 
     def __init__(self) -> None:
         self._songs: OrderedDict[int, Sequence[Source]] = OrderedDict()
 
     def remember(self, message_id: int, songs: Sequence[Source]) -> None:
-        """Keep a message's songs, in place of the oldest if need be."""
+        """Keep a message's songs; the oldest message is dropped if there are too many."""
         self._songs[message_id] = songs
         self._songs.move_to_end(message_id)
-        while len(self._songs) > MOST_REMEMBERED:
+        while len(self._songs) > MAX_MESSAGES:
             self._songs.popitem(last=False)
 
     async def find(
         self, interaction: discord.Interaction[Any], message_id: int, number: int
     ) -> Source:
         """Return one song of a message in the interaction's channel. Raises Rejected."""
-        songs = self._songs.get(message_id) or await _look_up(interaction, message_id)
+        songs = self._songs.get(message_id) or await _fetch(interaction, message_id)
         if number >= len(songs):
             raise Rejected(Reason.SOURCE_GONE)
         return songs[number]
 
 
-async def _look_up(interaction: discord.Interaction[Any], message_id: int) -> Sequence[Source]:
+async def _fetch(interaction: discord.Interaction[Any], message_id: int) -> Sequence[Source]:
     channel = interaction.client.get_partial_messageable(interaction.channel_id or 0)
     try:
         return songs_in(await channel.fetch_message(message_id))

@@ -1,9 +1,7 @@
-"""The Discord client: what it asks of Discord, and what its cogs and buttons get to work with."""
+"""The Discord client: which intents and caches it uses, and how it connects and disconnects."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import discord
 from discord import app_commands
@@ -11,25 +9,16 @@ from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from yarl import URL
 
-from bot.accounts.guild_rules import GuildAdmission
-from bot.accounts.quotas import Quotas
-from bot.admin.administration import Administration
-from bot.admin.overview import Overview
-from bot.admin.personal_data import Privacy
-from bot.delivery.redelivery import Redelivery
-from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
-from bot.jobs.split_service import SplitService
-from bot.ui.attachment_cache import AttachmentCache
-from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.commands.registration import Registration, leftover_commands
+from bot.ui.components.handler_registry import HandlerRegistry
+from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from bot.ui.error_answers import UNREACHABLE, StemcordTree
-from bot.ui.presenter_port import Presenter
 
 log = logging.getLogger(__name__)
 
-LONGEST_RATE_LIMIT_S = 60.0
+MAX_RATE_LIMIT_S = 60.0
 FEW_SESSIONS = 50
 """Of 1,000 a day; with none left Discord takes the token of a bot that begins one all the same."""
 LEAST_WAIT_S = 1.0
@@ -42,36 +31,14 @@ def point_at(api_base: str) -> None:
     discord.http.Route.BASE = api_base.rstrip("/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What cogs and buttons work with."""
-
-    splits: SplitService
-    quotas: Quotas
-    servers: GuildAdmission
-    administration: Administration
-    overview: Overview
-    showings: Redelivery
-    shows: Presenter
-    addresses: AttachmentUrls
-    picks: AttachmentCache
-    privacy: Privacy
-    languages: Languages
-    clock: Clock
-
-
 class Stemcord(commands.AutoShardedBot):
-    """Slash commands and buttons, in servers, DMs and wherever a user takes it along."""
+    """The bot's connection to Discord. Its cogs are added before it logs in."""
 
     def __init__(
-        self,
-        *,
-        registration: Registration,
-        extensions: Sequence[str],
-        proxy: str | None = None,
+        self, *, registration: Registration, languages: Languages, proxy: str | None = None
     ) -> None:
         """`proxy` is the address of an HTTP proxy, for the REST API and the gateway."""
-        # Or discord.py warns at every start that voice, which is not used here, will not work.
+        # Otherwise discord.py warns at every start that voice, which is not used here, is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=(),
@@ -86,28 +53,18 @@ class Stemcord(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
-            max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
+            max_ratelimit_timeout=MAX_RATE_LIMIT_S,
             proxy=proxy,
         )
+        self.languages = languages
+        self.handlers = HandlerRegistry(languages=languages)
+        self.add_dynamic_items(ActionButton, ActionMenu)
         self._registration = registration
-        self._extensions = tuple(extensions)
-        self._services: Services | None = None
         self._was_started = False
         self._has_looked_for_leftovers = False
 
-    @property
-    def services(self) -> Services:
-        """What cogs and buttons work with; given before the client starts."""
-        if self._services is None:
-            raise RuntimeError("the client was started before it got its services")
-        return self._services
-
-    def serve(self, services: Services) -> None:
-        """Take the services. They need the client to write replies, so they come after it."""
-        self._services = services
-
     async def login(self, token: str) -> None:
-        """Log in, and set up what the connection will need."""
+        """Log in and prepare the connection."""
         self._was_started = True
         await super().login(token)
 
@@ -145,40 +102,34 @@ class Stemcord(commands.AutoShardedBot):
     async def connect(self, *, reconnect: bool = True) -> None:
         """Stay connected until cancelled."""
         await self.wait_for_session_start()
-        # While a shard connects anew, discord.py swallows a cancellation and goes on for ever.
+        # While a shard reconnects, discord.py swallows a cancellation and never returns.
         connecting = asyncio.create_task(super().connect(reconnect=reconnect), name="discord")
         try:
             await asyncio.shield(connecting)
         except asyncio.CancelledError:
-            connecting.cancel()  # it ends with `close` at the latest
+            connecting.cancel()  # ends with `close` at the latest
             raise
 
     async def close(self) -> None:
-        """Disconnect; discord.py cannot close a client that was never started."""
+        """Disconnect; discord.py can't close a client that was never started."""
         if self._was_started:
             await super().close()
 
     async def setup_hook(self) -> None:
-        """Load the cogs and tell Discord of their commands, if it does not know them yet.
-
-        May run again after it failed: Discord may be out of reach for a while.
-        """
-        # Where discord.py connects again after an invalid session, whatever REST base it has.
+        """Find the gateway and register the commands; discord.py calls this at login."""
+        # discord.py reconnects to this address after an invalid session, whatever its REST base.
         _, gateway, _ = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
-        for extension in self._extensions:
-            if extension not in self.extensions:
-                await self.load_extension(extension)
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
             # The commands that Discord knows go on working, and so must the jobs.
-            log.error("Discord does not take the commands now: %s", exc)  # noqa: TRY400 - its answer says it all
+            log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - its answer says it all
         except StoreUnavailable as exc:
             log.warning("whether Discord knows the commands is not known now: %s", exc)
 
     async def on_ready(self) -> None:
-        """Look once for commands that an earlier bot left in servers, and name them in the log."""
+        """Look once for commands that an earlier bot left in servers, and log their names."""
         if self._has_looked_for_leftovers or self.application_id is None:
             return
         self._has_looked_for_leftovers = True
@@ -197,4 +148,4 @@ class Stemcord(commands.AutoShardedBot):
             )
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Look for no command in the text; cogs may listen all the same."""
+        """Ignore prefix commands; cogs have listeners of their own."""

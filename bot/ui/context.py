@@ -1,4 +1,4 @@
-"""Where an interaction happened, and so where its reply will stand and who may edit it."""
+"""Where an interaction happened, and so where its reply is and who can edit it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ TOKEN_LIFETIME = timedelta(minutes=15)
 
 
 def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datetime) -> Reply:
-    """Describe the reply that this interaction will get."""
+    """Return the reply that the interaction will get."""
     return Reply(
         channel_id=interaction.channel_id or 0,
         parent_channel_id=_parent_of(interaction.channel),
@@ -27,10 +27,10 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
 
 
 def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Context:
-    """Tell the six contexts apart.
+    """Return which of the six contexts the reply is in.
 
-    A private reply is out of the bot token's reach wherever it stands, so it counts as ephemeral
-    in all of them but the bot's own DM, which is private anyway.
+    The bot's token can't reach a private reply anywhere, so it counts as ephemeral everywhere
+    but in the bot's own DM, which is private anyway.
     """
     if interaction.guild_id is not None:
         if private:
@@ -47,16 +47,16 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Conte
 
 
 def membership_of(interaction: discord.Interaction[Any]) -> Membership | None:
-    """Return the caller's place in the server; None outside of servers."""
+    """Return the caller's membership of the server; None outside servers."""
     if interaction.guild_id is None:
         return None
     return membership_in(interaction.guild_id, interaction.user)
 
 
 def membership_in(guild_id: int, user: discord.User | discord.Member) -> Membership:
-    """Return somebody's place in a server; one who is not in it has none of its roles."""
+    """Return a user's membership of a server, with no roles if they are not in it."""
     roles = [role.id for role in user.roles] if isinstance(user, discord.Member) else []
-    # The role of everybody has the server's own id; Discord does not list it.
+    # The `@everyone` role has the server's own id, and Discord does not list it.
     return Membership(guild_id=guild_id, role_ids=tuple(sorted({guild_id, *roles})))
 
 

@@ -1,4 +1,4 @@
-"""What Discord means by refusing an edit; the only place that reads its codes for that."""
+"""What a refused edit means; the only place that reads Discord's codes for that."""
 
 from enum import Enum
 
@@ -19,11 +19,11 @@ class FailureKind(Enum):
     CLOSED = "closed"
     TOO_LARGE = "too_large"
     UNWANTED = "unwanted"
-    """Not in these words; perhaps in plainer ones."""
+    """Refused for its words; plainer ones may pass."""
 
 
 def failure_kind(error: discord.HTTPException) -> FailureKind:
-    """Say what a refused edit means for the way it took."""
+    """Return what a refused edit means for the route it took."""
     if error.code == TOO_LARGE or error.status == 413:
         return FailureKind.TOO_LARGE
     if error.status == 429 or error.status >= 500 or error.code == _OLD_MESSAGE_LIMIT:
@@ -32,5 +32,5 @@ def failure_kind(error: discord.HTTPException) -> FailureKind:
         return FailureKind.UNWANTED
     if error.status in (401, 403, 404) or error.code in {_ARCHIVED_THREAD, *_NO_DMS}:
         return FailureKind.CLOSED
-    # Any other 4xx is about what was sent, so it may pass in plainer words.
+    # Any other 4xx is about the content, so plainer words may pass.
     return FailureKind.UNWANTED

@@ -1,4 +1,4 @@
-"""Answers to one person: a sentence, or what an error means to them."""
+"""Private answers to one person: a sentence, or what an error means to them."""
 
 import logging
 import secrets
@@ -16,11 +16,11 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 UNREACHABLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
-"""What a request to Discord may raise, none of it through a fault of ours."""
+"""What a request to Discord may raise without a bug of ours."""
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """Say what an error means to the user; None for one that nobody foresaw."""
+    """Return what an error means to the user; None for an unexpected one."""
     match error:
         case Rejected():
             return messages.problem(error.problem)
@@ -39,7 +39,7 @@ def sentence_for(error: BaseException) -> str | None:
 
 
 async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the user what an error means; an answer that Discord refuses is only logged."""
+    """Tell the user what an error means; if Discord refuses the answer, only log that."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     sentence = gettext(messages.LEFTOVER_COMMAND) if _is_leftover(interaction, error) else None
@@ -51,7 +51,7 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
     try:
         await say_privately(interaction, sentence)
     except UNREACHABLE as exc:
-        log.warning("an error could not be answered: %s", exc)
+        log.warning("can't answer an error: %s", exc)
 
 
 def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:
@@ -63,7 +63,7 @@ def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) ->
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
     """Answer with a sentence that only this person sees, whatever was answered before.
 
-    After “thinking …” the sentence takes its place, and is as private as that was.
+    It replaces a deferred answer's "thinking", and is as private as that.
     """
     if not interaction.response.is_done():
         await interaction.response.send_message(sentence, ephemeral=True)
@@ -74,15 +74,15 @@ async def say_privately(interaction: discord.Interaction[Any], sentence: str) ->
 
 
 class StemcordTree(app_commands.CommandTree[Any]):
-    """Answers errors of commands from the same table as those of buttons."""
+    """Answers errors of commands as those of buttons are answered."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Speak the language of whoever uses a command; nobody is turned away here."""
-        interaction.client.services.languages.activate(interaction.locale.value)
+        """Activate the caller's language; every command is let through."""
+        interaction.client.languages.activate(interaction.locale.value)
         return True
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
-        """Answer the error; suggestions while typing have no room for an answer."""
+        """Answer the error; for an autocomplete Discord drops the answer."""
         await answer_error(interaction, error)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import Job, State
 from bot.domain.recipes import OUTPUTS
-from bot.ui.cards.card import card_of
+from bot.ui.cards.job_cards import card_of
 from sandbox.entities import Message
 from storage.stores.job_rows import job_of
 from storage.stores.job_statements import BY_ID

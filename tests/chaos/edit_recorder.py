@@ -24,7 +24,7 @@ RANKS = {
 _WORDS = (
     (0, re.compile(r"Starting|Getting your file|Reading your file")),
     (1, re.compile(r"In line|Next in line")),
-    (2, re.compile(r"Sending the song|.* takes over$")),
+    (2, re.compile(r"Sending the song|.* is taking over$")),
     (3, re.compile(r"Separating|.* separating$|Getting the stems|Mixing")),
     (4, re.compile(r"Preparing|Encoding|Uploading")),
 )

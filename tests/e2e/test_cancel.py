@@ -17,7 +17,7 @@ def is_separating(message: Json) -> bool:
 
 async def assert_cancelled(harness: BotHarness, guest: ConnectedUser, answer: Json) -> None:
     reply = await guest.sees(answer)
-    assert reading.sentences(reply) == ["You stopped this one.", reading.NOTHING_CHARGED]
+    assert reading.sentences(reply) == ["You cancelled this song.", reading.NOTHING_CHARGED]
     assert not reply["components"]
     assert harness.records.state(answer) == "cancelled"
     assert harness.records.moves(answer) == ["hold", "void"]
@@ -71,4 +71,4 @@ async def test_nobody_else_can_stop_a_song(
 
 
 def is_refusal(message: Json) -> bool:
-    return str(message["content"]).startswith("I know no such song of yours.")
+    return str(message["content"]).startswith("I can't find that song among yours.")

@@ -105,7 +105,7 @@ async def test_a_dm_is_answered_in_the_language_of_ones_latest_song(
     japanese = TONGUES[0]
     guest = await guest_of(home, japanese, channel="dm")
     await guest.say("", song)
-    asked = await guest.wait_for(says("What shall I make of it?"))
+    asked = await guest.wait_for(says("What should I make from it?"))
     assert any("Karaoke" in label for label in labels_of(asked)), "nobody knows any better yet"
     await guest.result(song, stems="vocals")
     await guest.say("", song)

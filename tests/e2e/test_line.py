@@ -38,9 +38,11 @@ async def test_fourth_unfinished_song_is_refused(
     async with harness.idle_engine(song):
         on_the_way = [await guest.split(each) for each in (long_song, song, song)]
         refused, reply = await guest.result(song)
-        assert reading.sentences(reply) == [
-            "You have 3 songs on the way. Wait for one, or stop one with `/cancel`."
-        ]
+        [sentence] = reading.sentences(reply)
+        assert sentence == (
+            "You already have 3 songs in progress. "
+            "Wait for one to finish, or stop one with `/cancel`."
+        )
         assert reply["ephemeral"]
         assert harness.records.job_id(refused) is None
         for answer in on_the_way:

@@ -86,6 +86,6 @@ async def forget(guest: ConnectedUser) -> None:
     """Press `/privacy` through to the end."""
     told = await guest.sees(await guest.command("privacy"), lambda _: True)
     await guest.press(told, "Delete everything")
-    asked = await guest.wait_for(lambda found: "cannot be undone" in reading.text(found))
+    asked = await guest.wait_for(lambda found: "can't be undone" in reading.text(found))
     await guest.press(asked, "Yes, delete everything")
-    await guest.wait_for(lambda found: "Everything of yours is deleted" in reading.text(found))
+    await guest.wait_for(lambda found: "All your data is deleted" in reading.text(found))

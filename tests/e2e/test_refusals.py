@@ -32,7 +32,7 @@ async def test_text_that_calls_itself_a_song_is_refused(
     await assert_refused(
         harness,
         file,
-        "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
+        "I can't read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
@@ -44,7 +44,7 @@ async def test_picture_that_calls_itself_a_song_is_refused(
     await assert_refused(
         harness,
         file,
-        "I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
+        "I can't read this file as audio. Send a song, such as an MP3, FLAC or WAV file.",
     )
 
 
@@ -60,7 +60,7 @@ async def test_song_that_was_overwritten_is_refused(
     file = tmp_path / "song.flac"
     file.write_bytes(b"fLaC" + bytes(20_000))
     await assert_refused(
-        harness, file, "This file is damaged or cut off. Export it again, or send another copy."
+        harness, file, "This file is damaged or incomplete. Export it again, or send another copy."
     )
 
 
@@ -88,7 +88,7 @@ async def test_song_that_was_cut_off_is_split_as_far_as_it_goes(
 
 async def test_song_that_is_too_long_is_refused(harness: BotHarness, tmp_path: Path) -> None:
     file = write_silence(tmp_path / "song.wav", seconds=250)
-    await assert_refused(harness, file, "This song is longer than 4 minutes. Send a part of it.")
+    await assert_refused(harness, file, "This song is longer than 4 minutes. Send part of it.")
 
 
 async def test_file_that_is_declared_too_big_is_refused_unfetched(
@@ -112,7 +112,7 @@ async def test_song_that_takes_more_minutes_than_are_left_is_refused(
     file = write_silence(tmp_path / "song.wav", seconds=200)
     answer, reply = await guest.result(file)
     said = reading.sentences(reply)
-    assert said[0].startswith("This song takes 4 min; you have 3 left, and more <t:")
+    assert said[0].startswith("This song needs 4 min. You have 3 left, and get more <t:")
     assert said[1:] == [reading.NOTHING_CHARGED]
     assert harness.records.moves(answer) == []
     assert "3 of 3 min left" in await guest.quota()
@@ -141,7 +141,7 @@ async def test_minutes_on_hold_are_not_given_out_twice(
         await harness.until(lambda: harness.records.moves(three_minutes) == ["hold"])
         answer, reply = await guest.result(song)
         [sentence] = reading.sentences(reply)
-        assert sentence.startswith("Your 3 min are used or on hold. You have more <t:")
+        assert sentence.startswith("Your 3 min are used or on hold. You get more <t:")
         assert reply["ephemeral"]
         assert harness.records.job_id(answer) is None
         await guest.cancel(three_minutes)

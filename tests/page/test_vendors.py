@@ -35,8 +35,17 @@ async def test_an_open_panel_follows_the_books(visit: Opener, sandbox: Sandbox) 
     await expect(panel.get_by_label("How Soundverse behaves")).to_have_value("moderation")
 
 
-async def test_a_panel_fits_a_narrow_window(visit: Opener) -> None:
+WIDE_FONT = """
+    const wide = new CSSStyleSheet();
+    wide.replaceSync("* { font-family: monospace !important; letter-spacing: 2px !important }");
+    document.adoptedStyleSheets = [wide];
+"""
+
+
+@pytest.mark.parametrize("font", ["", WIDE_FONT], ids=["its own font", "a wide one"])
+async def test_a_panel_fits_a_narrow_window(visit: Opener, font: str) -> None:
     ada = await visit(width=390)
+    await ada.page.evaluate(f"() => {{ {font} }}")
     await ada.page.get_by_role("button", name="Vendors").click()
     box = await ada.page.get_by_role("dialog", name="Hosted services").bounding_box()
     assert box is not None

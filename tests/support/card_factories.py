@@ -1,4 +1,4 @@
-"""Jobs, replies and parcels for the tests of the user interface."""
+"""Jobs, deliveries and figures for the tests of the user interface."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,16 +6,25 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bot.admin.overview import Figures, ProviderState, Stats
 from bot.delivery.port import Delivery, DeliveryFile
+from bot.domain.attempt import AttemptState
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import SAMPLE_RATE, PeriodKind, Usage, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.titles import stem_filename
+from storage.stores.spending import ProviderUsage
+from storage.stores.statistics import Turnover
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ADA = UserId(1)
 
 _interactions = count(1000)
+
+BOOK = ProviderUsage(
+    attempts={AttemptState.DONE: 3},
+    minutes={AttemptState.DONE: 10, AttemptState.UNCERTAIN: 3, AttemptState.ABANDONED: 4},
+)
 
 REQUEST = Request(
     user_id=ADA,
@@ -64,8 +73,8 @@ def a_usage(**changes: Any) -> Usage:
     return Usage(**{**fields, **changes})
 
 
-def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Delivery:
-    """Write two stems and a picture, and return them as a parcel."""
+def a_delivery(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Delivery:
+    """Write two stems and a picture, and return them as a delivery."""
     files = []
     for stem in (Stem.INSTRUMENTAL, Stem.VOCALS):
         path = folder / stem_filename(title, stem, AudioFormat.MP3)
@@ -80,3 +89,23 @@ def a_parcel(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Deliv
         "usage": a_usage(),
     }
     return Delivery(**{**fields, **changes})
+
+
+def a_provider(**changes: Any) -> ProviderState:
+    """Return how a provider is doing."""
+    return replace(ProviderState(title="FineVoice", book=ProviderUsage()), **changes)
+
+
+def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
+    """Return what the owner sees of a day with ten songs."""
+    today = Figures(jobs={State.DELIVERED: 8, State.FAILED: 2}, submitted=60)
+    fields: dict[str, Any] = {
+        "period": period_at(NOW, kind),
+        "today": today,
+        "this_period": today,
+        "turnover": Turnover(held=8, used=120, given_back=14),
+        "daily_cap": None,
+        "reasons": [],
+        "errors": [],
+    }
+    return Stats(**{**fields, **changes})

@@ -1,14 +1,23 @@
 """Hand-written stand-ins for what discord.py hands to commands, and for what they call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import discord
 from discord import app_commands
 
-from bot.domain.job import Job, JobId, Reply, Request, UserId
+from bot.domain.guilds import GuildRules
+from bot.domain.job import Job, JobId, Reply, Request, Source, UserId
+from bot.domain.recipes import AudioFormat, Recipe
+from bot.i18n.languages import Languages
+from bot.jobs.intake import Limits
+from bot.scheduling.plans import Offer
+from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.services import Services, UseCases
+from bot.ui.split_requests import SplitRequests
 from tests.support.card_factories import a_job
+from tests.support.fakes import FakeClock
 
 
 class FakeHttpAnswer:
@@ -148,3 +157,59 @@ class FakeSplits:
 
     def provider_titles(self) -> dict[str, str]:
         return {"audiocleaner": "AudioCleaner"}
+
+    def offers(self) -> tuple[Offer, ...]:
+        return (Offer(Recipe.KARAOKE, ("audiocleaner",), is_basic=False),)
+
+
+class OfferingSplits(FakeSplits):
+    """Offers every recipe, as basic as can be."""
+
+    formats = tuple(AudioFormat)
+    limits = Limits(max_file_mib=100, max_duration_minutes=20)
+
+    def offers(self) -> tuple[Offer, ...]:
+        return tuple(Offer(recipe, ("local",), is_basic=True) for recipe in Recipe)
+
+
+@dataclass
+class FakeServers:
+    """A server that has these rules."""
+
+    own: GuildRules = field(default_factory=GuildRules)
+
+    async def rules(self, guild_id: int | None) -> GuildRules:
+        return GuildRules() if guild_id is None else self.own
+
+
+class FakeAttachmentUrls:
+    """Marks the addresses that it was asked to renew."""
+
+    async def with_live_url(self, source: Source, *, now: object) -> Source:
+        return replace(source, url=source.url + "?renewed")
+
+
+def services_of(
+    *,
+    splits: Any = None,
+    servers: Any = None,
+    languages: Languages | None = None,
+    presenter: Any = None,
+    **use_cases: Any,
+) -> Services:
+    """Return services made of these fakes; what is not named is missing."""
+    splits, servers = splits or OfferingSplits(), servers or FakeServers()
+    names = ("quotas", "administration", "overview", "redelivery", "privacy")
+    urls: Any = FakeAttachmentUrls()
+    missing: Any = None
+    return Services(
+        use_cases=UseCases(
+            splits=splits, servers=servers, **{**dict.fromkeys(names, missing), **use_cases}
+        ),
+        requests=SplitRequests(
+            splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
+        ),
+        presenter=presenter,
+        attachments=AttachmentCache(),
+        languages=languages or Languages.in_folder(),
+    )

@@ -1,4 +1,4 @@
-"""The lines of a card that lead to stems; Discord is not needed."""
+"""The lines of a card that link to stems. Discord is not needed."""
 
 from bot.delivery.port import Delivery, DeliveryLink
 from bot.i18n.translation import gettext
@@ -6,20 +6,20 @@ from bot.ui.texts import messages
 from bot.ui.texts.figures import moment, row
 from bot.ui.texts.names import FORMATS, stem_name
 
-LONGEST_PLAIN = 2000
-"""What a message without a card may say."""
+MAX_PLAIN = 2000
+"""Discord's limit for the text of a message."""
 
 
-def link_lines(parcel: Delivery) -> tuple[str, ...]:
+def link_lines(delivery: Delivery) -> tuple[str, ...]:
     """Return a line for each link."""
-    return tuple(map(_line, parcel.links))
+    return tuple(map(_line, delivery.links))
 
 
-def plain_result(parcel: Delivery) -> str:
-    """Say in fixed words that the stems are here; where that can be, with their links."""
+def plain_result(delivery: Delivery) -> str:
+    """Say in fixed words that the stems are here, with their links if there is room."""
     plain = gettext(messages.PLAIN_RESULT)
-    whole = "\n".join((plain, *link_lines(parcel)))
-    return whole if len(whole) <= LONGEST_PLAIN else plain
+    whole = "\n".join((plain, *link_lines(delivery)))
+    return whole if len(whole) <= MAX_PLAIN else plain
 
 
 def _line(link: DeliveryLink) -> str:

@@ -15,7 +15,7 @@ class AttachmentFile:
     path: Path
     filename: str
     plain_filename: str
-    """Without anybody's words in it."""
+    """A name without any words of a user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,30 +24,31 @@ class MessageContent:
 
     card: Card
     files: tuple[AttachmentFile, ...] | None = None
-    """In place of what is attached; None leaves that alone."""
+    """Replaces the attachments; None leaves them alone."""
     is_plain: bool = False
-    """Fixed words only, in place of the card."""
+    """Whether to show fixed words in place of the card."""
 
     def in_plain_words(self) -> Self:
-        """Return the same without anything that a user wrote."""
+        """Return the same without any words of a user's."""
         files = self.files and tuple(
             replace(file, filename=file.plain_filename) for file in self.files
         )
         return replace(self, is_plain=True, files=files)
 
 
-def attachment_files(parcel: Delivery) -> tuple[AttachmentFile, ...]:
-    """Return the parcel's stems, and behind them their picture."""
-    stems = [*map(_attachment_file, parcel.files)]
-    if parcel.picture is not None:
-        name = parcel.picture.name
-        stems.append(AttachmentFile(path=parcel.picture, filename=name, plain_filename=name))
+def attachment_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
+    """Return the delivery's stems, followed by their picture."""
+    stems = [*map(_attachment_file, delivery.files)]
+    if delivery.picture is not None:
+        name = delivery.picture.name
+        picture = AttachmentFile(path=delivery.picture, filename=name, plain_filename=name)
+        stems.append(picture)
     return tuple(stems)
 
 
-def second_message_files(parcel: Delivery) -> tuple[AttachmentFile, ...]:
+def second_message_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
     """Return the stems that follow in a second message."""
-    return tuple(map(_attachment_file, parcel.more))
+    return tuple(map(_attachment_file, delivery.more))
 
 
 def _attachment_file(file: DeliveryFile) -> AttachmentFile:

@@ -1,1 +1,1 @@
-"""How commands are described to Discord: registration, options, choices."""
+"""How commands are described to Discord: registration, options, choices, translations."""

@@ -1,20 +1,20 @@
-"""Channels as an option of a command."""
+"""A command option that takes a channel."""
 
 import discord
 from discord import app_commands
 
 
-class TalkChannel(app_commands.Transformer):
-    """A channel in which people write; its id is enough, so that it need not be known."""
+class ChannelOption(app_commands.Transformer):
+    """A channel that people write in, as its id: the bot need not be able to see it."""
 
     @property
     def type(self) -> discord.AppCommandOptionType:
-        """Have Discord offer channels."""
+        """Make Discord offer channels."""
         return discord.AppCommandOptionType.channel
 
     @property
     def channel_types(self) -> list[discord.ChannelType]:
-        """Leave out what nobody writes in."""
+        """Offer only kinds of channels that people write in."""
         return [
             discord.ChannelType.text,
             discord.ChannelType.news,

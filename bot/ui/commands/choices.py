@@ -1,4 +1,4 @@
-"""What users choose from: stems, formats, providers, their own jobs."""
+"""What commands offer to choose from: stems, formats, providers, the user's jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -13,41 +13,41 @@ from bot.ui.texts import messages
 from bot.ui.texts.names import FORMATS, recipe_label
 from bot.ui.texts.safe_text import shortened
 
-MOST = 25
-LONGEST_NAME = 100
+MAX_CHOICES = 25
+MAX_NAME = 100
 
 
 def recipe_choices(offers: Iterable[Offer]) -> list[Choice[str]]:
-    """Offer what some provider reaches."""
+    """Return the recipes on offer, with labels in every language."""
     return [
         Choice(
             name=composed(partial(recipe_label, offer.recipe, is_basic=offer.is_basic)),
             value=offer.recipe.value,
         )
         for offer in offers
-    ][:MOST]
+    ][:MAX_CHOICES]
 
 
 def format_choices(formats: Iterable[AudioFormat]) -> list[Choice[str]]:
-    """Offer what can be delivered."""
+    """Return the formats that can be delivered."""
     return [Choice(name=FORMATS[each], value=each.value) for each in formats]
 
 
 def provider_choices(
     typed: str, *, titles: Mapping[str, str], offers: Sequence[Offer], recipe: str
 ) -> list[Choice[str]]:
-    """Suggest providers that reach the recipe chosen so far and fit what is typed."""
-    reaching = next((offer.providers for offer in offers if offer.recipe == recipe), tuple(titles))
+    """Suggest providers that make the chosen recipe and match what is typed."""
+    makers = next((offer.providers for offer in offers if offer.recipe == recipe), tuple(titles))
     wanted = typed.strip().casefold()
     return [
-        Choice(name=shortened(title, LONGEST_NAME), value=name)
+        Choice(name=shortened(title, MAX_NAME), value=name)
         for name, title in titles.items()
-        if name in reaching and (wanted in name or wanted in title.casefold())
-    ][:MOST]
+        if name in makers and (wanted in name or wanted in title.casefold())
+    ][:MAX_CHOICES]
 
 
 def provider_name(typed: str | None, titles: Mapping[str, str]) -> str | None:
-    """Return the name of the provider that is meant; suggestions do not bind what people type."""
+    """Return the name of the provider that was typed, as a name or a title; None if empty."""
     wanted = (typed or "").strip().casefold()
     if not wanted:
         return None
@@ -55,15 +55,15 @@ def provider_name(typed: str | None, titles: Mapping[str, str]) -> str | None:
 
 
 def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
-    """Suggest jobs whose id or title fits what is typed."""
+    """Suggest jobs whose id or title matches what is typed."""
     wanted = typed.strip().casefold()
     return [
         Choice(name=_job_label(job), value=job.id)
         for job in jobs
         if wanted in job.id or wanted in job.title.casefold()
-    ][:MOST]
+    ][:MAX_CHOICES]
 
 
 def _job_label(job: Job) -> str:
     tail = f" · {messages.standing(job)} ({job.id})"
-    return shortened(job.title, LONGEST_NAME - len(tail)) + tail
+    return shortened(job.title, MAX_NAME - len(tail)) + tail

@@ -1,4 +1,4 @@
-"""Commands whose options depend on this installation, or that discord.py cannot describe."""
+"""Command options that depend on this installation, or that discord.py can't describe."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -12,21 +12,21 @@ T = TypeVar("T")
 Fields = Mapping[str, object]
 
 AUDIO_FILES: Fields = {
-    # Beyond the kinds that the Discord client plays itself; checked by extension only, so every
-    # file is looked into all the same.
+    # `audio` and `video` are what Discord itself plays. It checks extensions only, so every file
+    # is inspected anyway.
     "file_types": ["audio", "video", ".flac", ".opus", ".m4a", ".aac", ".aiff", ".wma"]
 }
 
 
 class OfferingCog(commands.Cog):
-    """A cog that says more of its commands' options than their signatures do."""
+    """A cog that describes its commands' options beyond their signatures."""
 
     def option_fields(self) -> Mapping[str, Fields]:
-        """Return further fields of Discord's option objects, by the option's name."""
+        """Return extra fields of Discord's option objects by option name."""
         return {}
 
     def option_choices(self) -> Mapping[str, Sequence[app_commands.Choice[str]]]:
-        """Return what is chosen from, by the option's name."""
+        """Return choices by option name."""
         return {}
 
 
@@ -34,12 +34,12 @@ CogT = TypeVar("CogT", bound=OfferingCog)
 
 
 class OfferedCommand(app_commands.Command[CogT, P, T]):
-    """A command that Discord is told of with its cog's option fields."""
+    """A command that is registered with its cog's option fields and choices."""
 
     async def get_translated_payload(
         self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
     ) -> dict[str, Any]:
-        """Return the command as Discord takes it, in all languages."""
+        """Return the command as Discord expects it, in all languages."""
         payload = await super().get_translated_payload(tree, translator)
         if self.binding is not None:
             fields, choices = self.binding.option_fields(), self.binding.option_choices()
@@ -56,7 +56,7 @@ class OfferedCommand(app_commands.Command[CogT, P, T]):
 def offered_command(
     *, name: str, description: app_commands.locale_str, parent: app_commands.Group | None = None
 ) -> Callable[..., OfferedCommand[Any, ..., Any]]:
-    """Make a cog's method an OfferedCommand, as `app_commands.command` makes it a Command."""
+    """Turn a cog's method into an OfferedCommand, as `app_commands.command` does for a Command."""
 
     def decorate(callback: Any) -> OfferedCommand[Any, ..., Any]:
         command: OfferedCommand[Any, ..., Any] = OfferedCommand(

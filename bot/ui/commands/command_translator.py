@@ -1,4 +1,4 @@
-"""What Discord is told of commands in other languages, so that it shows them in the user's own."""
+"""Translates commands for Discord, which shows each user their own language."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from bot.i18n.translation import Message, active_language, gettext
 
 COMPOSE = "compose"
 
-# What people type, and tell each other, is the same for all.
+# People type these and tell each other, so they are the same in every language.
 _TYPED = frozenset(
     {
         TranslationContextLocation.command_name,
@@ -27,7 +27,7 @@ _TYPED = frozenset(
 
 
 class CommandTranslator(Translator):
-    """Translates descriptions, and the names of commands in menus."""
+    """Translates descriptions, and the names of menu commands."""
 
     def __init__(self, *, languages: Languages) -> None:
         self._languages = languages
@@ -35,7 +35,7 @@ class CommandTranslator(Translator):
     async def translate(
         self, string: locale_str, locale: Locale, context: TranslationContextTypes
     ) -> str | None:
-        """Return the words in a locale's language; None where they would be the English ones."""
+        """Return the words in the locale's language; None if they would stay English."""
         if context.location in _TYPED and not isinstance(context.data, ContextMenu):
             return None
         language = self._languages.other_than_english(locale.value)
@@ -48,5 +48,5 @@ class CommandTranslator(Translator):
 
 
 def composed(compose: Callable[[], str]) -> locale_str:
-    """Return words that are put together, and can be put together in another language."""
+    """Return a string that is composed again in each language."""
     return locale_str(compose(), **{COMPOSE: compose})

@@ -1,4 +1,4 @@
-"""Telling Discord of the commands, when what it has is not what it would be told."""
+"""Registers the commands at Discord whenever what it has differs from what it should have."""
 
 import hashlib
 import json
@@ -19,29 +19,29 @@ META_KEY = "registered_commands"
 
 
 class Memory(Protocol):
-    """Where small facts outlive a restart."""
+    """Persistent key-value storage."""
 
     async def get(self, key: str) -> str | None:
-        """Return what was last put under the key."""
+        """Return the key's value, if any."""
         ...
 
     async def put(self, key: str, value: str) -> None:
-        """Keep the value under the key."""
+        """Store the value."""
         ...
 
 
 class Registration:
-    """Registers commands for everywhere; Discord allows 200 changed commands a day."""
+    """Registers global commands; Discord allows 200 new ones a day."""
 
     def __init__(self, *, memory: Memory, languages: Languages) -> None:
         self._memory = memory
         self._languages = languages
 
     async def register(self, client: commands.AutoShardedBot) -> bool:
-        """Send the client's commands unless Discord has them; return whether they were sent.
+        """Send the client's commands unless Discord has them, and return whether they were sent.
 
         Another program with the same application, or its owner in the portal, may have changed
-        what Discord has, so it is asked. Raises discord.HTTPException when Discord refuses them.
+        what Discord has, so it is asked. Raises discord.HTTPException if Discord refuses them.
         """
         application_id = client.application_id
         if application_id is None:
@@ -76,7 +76,7 @@ async def leftover_commands(
 
 
 async def commands_payload(client: commands.AutoShardedBot, languages: Languages) -> list[Any]:
-    """Return what Discord is told of the client's commands."""
+    """Return the client's commands as Discord expects them."""
     translator = CommandTranslator(languages=languages)
     return [
         await command.get_translated_payload(client.tree, translator)

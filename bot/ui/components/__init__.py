@@ -1,1 +1,1 @@
-"""Buttons and menus: rendering them, and what they do when pressed."""
+"""Buttons and menus in Discord's terms: drawing them, and dispatching what is pressed."""

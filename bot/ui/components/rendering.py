@@ -1,4 +1,4 @@
-"""From a card to Discord's embed and view."""
+"""Renders a card as Discord's embed and view."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ import discord
 
 from bot.ui.cards.card import Card, Tone
 from bot.ui.cards.controls import Button, Menu
-from bot.ui.components.buttons import BUTTONS
-from bot.ui.components.menus import ShowMenu
+from bot.ui.components.persistent_items import ActionButton, ActionMenu
 
 COLOURS: dict[Tone, int] = {
     Tone.WAITING: 0x8A94A6,
@@ -19,7 +18,7 @@ COLOURS: dict[Tone, int] = {
 
 
 def embed_of(card: Card) -> discord.Embed:
-    """Draw the card."""
+    """Return the card's title, lines, colour, footer and picture as an embed."""
     embed = discord.Embed(
         title=card.title, description="\n".join(card.lines), colour=COLOURS[card.tone]
     )
@@ -30,13 +29,13 @@ def embed_of(card: Card) -> discord.Embed:
     return embed
 
 
-def view_of(buttons: Sequence[Button], menu: Menu | None = None) -> discord.ui.View | None:
-    """Build the card's buttons and menu; they outlive a restart. None when there are none."""
+def view_of(buttons: Sequence[Button] = (), menu: Menu | None = None) -> discord.ui.View | None:
+    """Return buttons and a menu as a view that never times out; None if there are none."""
     if not buttons and menu is None:
         return None
     view = discord.ui.View(timeout=None)
     for button in buttons:
-        view.add_item(BUTTONS[button.action](button.job_id, button.label))
+        view.add_item(ActionButton(button))
     if menu is not None:
-        view.add_item(ShowMenu(menu))
+        view.add_item(ActionMenu(menu))
     return view

@@ -1,1 +1,1 @@
-"""Writing messages: the reply writer, its routes and pacing, follow-ups and direct messages."""
+"""Writing messages: the reply writer with its routes and pacing, follow-ups, direct messages."""

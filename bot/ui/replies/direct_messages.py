@@ -1,4 +1,4 @@
-"""Direct messages to a user: where stems go when their reply is out of reach, or on demand."""
+"""Direct messages to users: for stems whose reply is out of reach, or on request."""
 
 import logging
 
@@ -18,34 +18,36 @@ from bot.ui.replies.message_requests import (
 
 log = logging.getLogger(__name__)
 
-FILE_BYTES = 10 * 1024 * 1024
-"""What a bot may send as one file outside of servers."""
+MAX_FILE_BYTES = 10 * 1024 * 1024
+"""The size of one file that a bot may send outside of servers."""
 
 
 class DirectMessages:
-    """Writes to users who let the bot do so."""
+    """Writes to users who accept the bot's messages."""
 
     def __init__(self, *, client: discord.Client) -> None:
         self._client = client
 
     async def send(
-        self, user_id: UserId, sheet: MessageContent, *, nonce: int
+        self, user_id: UserId, content: MessageContent, *, nonce: int
     ) -> Edited | NotEdited:
-        """Send the sheet as a new message; Discord takes the same `nonce` once within minutes.
+        """Send the content as a new message; repeating a `nonce` within minutes sends nothing.
 
-        Raises ReplyUnavailable when Discord cannot be reached or asks to wait.
+        Raises ReplyUnavailable if Discord is out of reach or asks to wait.
         """
 
-        async def write(sheet: MessageContent) -> int:
-            async with translate_errors(sheet):
-                return await self._write(user_id, sheet, nonce)
+        async def write(content: MessageContent) -> int:
+            async with translate_errors(content):
+                return await self._write(user_id, content, nonce)
 
         try:
-            return Edited(await with_plain_fallback(write, sheet))
+            return Edited(await with_plain_fallback(write, content))
         except WriteRefused as exc:
             log.info("a direct message was refused: %s", exc)
-            return NotEdited(f"directly: {exc}", is_too_large=exc.meaning is FailureKind.TOO_LARGE)
+            return NotEdited(
+                f"direct message: {exc}", is_too_large=exc.kind is FailureKind.TOO_LARGE
+            )
 
-    async def _write(self, user_id: UserId, sheet: MessageContent, nonce: int) -> int:
+    async def _write(self, user_id: UserId, content: MessageContent, nonce: int) -> int:
         channel = await self._client.create_dm(discord.Object(user_id))
-        return await post(channel, sheet, nonce=nonce)
+        return await post(channel, content, nonce=nonce)

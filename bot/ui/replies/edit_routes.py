@@ -1,4 +1,4 @@
-"""The ways to a reply: by the interaction's token while it lives, by the bot's own token after."""
+"""The two routes to a reply: the interaction's token while it lives, then the bot's own token."""
 
 import asyncio
 import logging
@@ -25,86 +25,88 @@ from bot.ui.replies.message_requests import (
 log = logging.getLogger(__name__)
 
 TOKEN_MARGIN = timedelta(minutes=1)
-ASK_AGAIN_AFTER_S = 0.5
+RETRY_UNKNOWN_TOKEN_S = 0.5
 
-# Elsewhere the bot is not a member, or the message is not for it to see.
-_WITHIN_REACH = frozenset({Context.GUILD, Context.BOT_DM})
+# Elsewhere the bot is not a member, or can't see the message.
+_BOT_TOKEN_CONTEXTS = frozenset({Context.GUILD, Context.BOT_DM})
 
 
 class EditRoute(StrEnum):
     """How a reply is reached."""
 
-    TOKEN = "token"  # noqa: S105 - the name of a way
+    TOKEN = "token"  # noqa: S105 - the name of a route
     CHANNEL = "channel"
 
 
 class EditRoutes:
-    """Edits replies by whichever way is open. Ways that are refused for good are told apart."""
+    """Edits replies by whichever route is open."""
 
     def __init__(self, *, client: discord.Client, clock: Clock) -> None:
         self._client = client
         self._clock = clock
 
-    def open_ways(self, reply: Reply, closed: set[EditRoute]) -> list[EditRoute]:
-        """Return the ways to try, the better first; one that is in `closed` is not."""
+    def open_routes(self, reply: Reply, closed: set[EditRoute]) -> list[EditRoute]:
+        """Return the routes to try, best first, without those in `closed`."""
         left = timedelta(0)
         if reply.token is not None and reply.token_expires_at is not None:
             left = reply.token_expires_at - self._clock.now()
-        ways = []
+        routes = []
         if left > timedelta(0):
-            ways.append(EditRoute.TOKEN)
-        if reply.context in _WITHIN_REACH and reply.message_id is not None and reply.channel_id:
-            # Near its end the token may die under way, so it is the second choice then.
-            ways.insert(len(ways) if left > TOKEN_MARGIN else 0, EditRoute.CHANNEL)
-        return [way for way in ways if way not in closed]
+            routes.append(EditRoute.TOKEN)
+        is_visible = reply.context in _BOT_TOKEN_CONTEXTS
+        if is_visible and reply.message_id is not None and reply.channel_id:
+            # A token about to expire may do so during the request, so it comes second.
+            routes.insert(len(routes) if left > TOKEN_MARGIN else 0, EditRoute.CHANNEL)
+        return [route for route in routes if route not in closed]
 
     def is_closing(self, reply: Reply) -> bool:
-        """Whether the reply will soon be out of reach for good, for nothing but its age."""
-        if reply.context in _WITHIN_REACH or reply.token_expires_at is None:
+        """Whether the reply's last route is about to expire."""
+        if reply.context in _BOT_TOKEN_CONTEXTS or reply.token_expires_at is None:
             return False
         left = reply.token_expires_at - self._clock.now()
         return timedelta(0) < left <= TOKEN_MARGIN
 
     async def show(
-        self, reply: Reply, sheet: MessageContent, *, closed: set[EditRoute]
+        self, reply: Reply, content: MessageContent, *, closed: set[EditRoute]
     ) -> Edited | NotEdited:
-        """Put the sheet into the reply; safe to repeat. Adds ways refused for good to `closed`.
+        """Put the content into the reply; safe to repeat.
 
-        Raises ReplyUnavailable when Discord cannot be reached or asks to wait.
+        Adds routes that Discord refuses for good to `closed`. Raises ReplyUnavailable if Discord
+        is out of reach or asks to wait.
         """
-        detail = "no way is left"
-        for way in self.open_ways(reply, closed):
+        detail = "no route is left"
+        for route in self.open_routes(reply, closed):
             try:
-                return Edited(await self._show_by(way, reply, sheet))
+                return Edited(await self._show_by(route, reply, content))
             except WriteRefused as exc:
-                if exc.meaning is FailureKind.TOO_LARGE:
+                if exc.kind is FailureKind.TOO_LARGE:
                     return NotEdited(str(exc), is_too_large=True)
-                closed.add(way)
-                detail = f"by {way}: {exc}"
-                log.info("a reply cannot be edited by %s any more: %s", way, exc)
+                closed.add(route)
+                detail = f"by {route}: {exc}"
+                log.info("a reply can no longer be edited by %s: %s", route, exc)
         return NotEdited(detail)
 
-    async def _show_by(self, way: EditRoute, reply: Reply, sheet: MessageContent) -> int:
-        async def edit(sheet: MessageContent) -> int:
-            async with translate_errors(sheet):
-                return await self._edit(way, reply, sheet)
+    async def _show_by(self, route: EditRoute, reply: Reply, content: MessageContent) -> int:
+        async def edit(content: MessageContent) -> int:
+            async with translate_errors(content):
+                return await self._edit(route, reply, content)
 
         try:
-            return await with_plain_fallback(edit, sheet)
+            return await with_plain_fallback(edit, content)
         except WriteRefused as exc:
-            if way is EditRoute.TOKEN and exc.status == 404:
+            if route is EditRoute.TOKEN and exc.status == 404:
                 # Discord sometimes does not know a valid token for a moment.
-                await asyncio.sleep(ASK_AGAIN_AFTER_S)
-                return await with_plain_fallback(edit, sheet)
+                await asyncio.sleep(RETRY_UNKNOWN_TOKEN_S)
+                return await with_plain_fallback(edit, content)
             raise
 
-    async def _edit(self, way: EditRoute, reply: Reply, sheet: MessageContent) -> int:
-        text = sheet.card.plain if sheet.is_plain else None
-        embeds = [] if sheet.is_plain else [embed_of(sheet.card)]
-        view = view_of(sheet.card.buttons, sheet.card.menu)
-        attachments = MISSING if sheet.files is None else open_files(sheet.files)
+    async def _edit(self, route: EditRoute, reply: Reply, content: MessageContent) -> int:
+        text = content.card.plain if content.is_plain else None
+        embeds = [] if content.is_plain else [embed_of(content.card)]
+        view = view_of(content.card.buttons, content.card.menu)
+        attachments = MISSING if content.files is None else open_files(content.files)
         message: discord.WebhookMessage | discord.Message
-        match way:
+        match route:
             case EditRoute.TOKEN:
                 webhook = discord.Webhook.partial(
                     reply.application_id, reply.token or "", client=self._client

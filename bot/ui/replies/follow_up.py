@@ -1,4 +1,4 @@
-"""One more message, for stems that do not fit the reply."""
+"""A second message, for stems that do not fit the reply."""
 
 import logging
 
@@ -24,56 +24,56 @@ log = logging.getLogger(__name__)
 
 
 class FollowUp:
-    """Sends a message that follows a reply."""
+    """Sends the message that follows a reply."""
 
     def __init__(self, *, client: discord.Client) -> None:
         self._client = client
 
     async def send(
-        self, reply: Reply, sheet: MessageContent, *, ways: list[EditRoute], nonce: str
+        self, reply: Reply, content: MessageContent, *, routes: list[EditRoute], nonce: str
     ) -> Edited | NotEdited:
-        """Send the sheet by one of the ways on which the reply can be reached just now.
+        """Send the content by one of the routes that are open to the reply.
 
-        In a channel Discord takes the same `nonce` once within minutes, so that is tried first.
-        Raises ReplyUnavailable when Discord cannot be reached or asks to wait.
+        A channel comes first: there a `nonce` repeated within minutes sends nothing. Raises
+        ReplyUnavailable if Discord is out of reach or asks to wait.
         """
-        detail = "no way is open"
-        for way in sorted(ways, key=lambda way: way is not EditRoute.CHANNEL):
+        detail = "no route is open"
+        for route in sorted(routes, key=lambda route: route is not EditRoute.CHANNEL):
             try:
-                return Edited(await self._send_by(way, reply, sheet, nonce))
+                return Edited(await self._send_by(route, reply, content, nonce))
             except WriteRefused as exc:
-                if exc.meaning is FailureKind.TOO_LARGE:
+                if exc.kind is FailureKind.TOO_LARGE:
                     return NotEdited(str(exc), is_too_large=True)
-                detail = f"by {way}: {exc}"
+                detail = f"by {route}: {exc}"
                 log.info("a second message was refused: %s", detail)
         return NotEdited(detail)
 
     async def _send_by(
-        self, way: EditRoute, reply: Reply, sheet: MessageContent, nonce: str
+        self, route: EditRoute, reply: Reply, content: MessageContent, nonce: str
     ) -> int:
-        async def write(sheet: MessageContent) -> int:
-            async with translate_errors(sheet):
-                if way is EditRoute.CHANNEL:
-                    return await self._to_channel(reply, sheet, nonce)
-                return await self._to_interaction(reply, sheet)
+        async def write(content: MessageContent) -> int:
+            async with translate_errors(content):
+                if route is EditRoute.CHANNEL:
+                    return await self._to_channel(reply, content, nonce)
+                return await self._to_interaction(reply, content)
 
-        return await with_plain_fallback(write, sheet)
+        return await with_plain_fallback(write, content)
 
-    async def _to_channel(self, reply: Reply, sheet: MessageContent, nonce: str) -> int:
+    async def _to_channel(self, reply: Reply, content: MessageContent, nonce: str) -> int:
         channel = self._client.get_partial_messageable(reply.channel_id, guild_id=reply.guild_id)
-        return await post(channel, sheet, nonce=nonce)
+        return await post(channel, content, nonce=nonce)
 
-    async def _to_interaction(self, reply: Reply, sheet: MessageContent) -> int:
+    async def _to_interaction(self, reply: Reply, content: MessageContent) -> int:
         webhook = discord.Webhook.partial(
             reply.application_id, reply.token or "", client=self._client
         )
-        # Or discord.py takes it for one of a channel's, which have no ephemeral messages.
+        # Otherwise discord.py takes it for a channel's webhook, and refuses ephemeral messages.
         webhook.type = discord.WebhookType.application
         message = await webhook.send(
-            content=sheet.card.plain if sheet.is_plain else MISSING,
-            embeds=[] if sheet.is_plain else [embed_of(sheet.card)],
-            view=view_of(sheet.card.buttons, sheet.card.menu) or MISSING,
-            files=open_files(sheet.files or ()),
+            content=content.card.plain if content.is_plain else MISSING,
+            embeds=[] if content.is_plain else [embed_of(content.card)],
+            view=view_of(content.card.buttons, content.card.menu) or MISSING,
+            files=open_files(content.files or ()),
             ephemeral=reply.is_ephemeral,
             allowed_mentions=discord.AllowedMentions.none(),
             wait=True,

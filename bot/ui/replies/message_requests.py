@@ -1,4 +1,4 @@
-"""One request that writes a message: its time limit, what comes of it, and refusals translated."""
+"""One request that writes a message: its time limit, its outcome, and Discord's refusals."""
 
 import asyncio
 import logging
@@ -22,42 +22,42 @@ UPLOAD_WITHIN_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The message shows the sheet."""
+    """The message shows the content."""
 
     message_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class NotEdited:
-    """No way is open."""
+    """Discord refused every route."""
 
     detail: str
     is_too_large: bool = False
 
 
 class WriteRefused(Exception):
-    """Discord refused to write one message in one way."""
+    """Discord refused to write a message by one route."""
 
-    def __init__(self, meaning: FailureKind, error: discord.HTTPException) -> None:
+    def __init__(self, kind: FailureKind, error: discord.HTTPException) -> None:
         super().__init__(f"status {error.status}, code {error.code}")
-        self.meaning = meaning
+        self.kind = kind
         self.status = error.status
 
 
 @asynccontextmanager
-async def translate_errors(sheet: MessageContent) -> AsyncIterator[None]:
-    """Bound a request that writes the sheet.
+async def translate_errors(content: MessageContent) -> AsyncIterator[None]:
+    """Limit the time of a request that writes the content, and translate its errors.
 
-    Raises WriteRefused, and ReplyUnavailable when Discord cannot be reached or asks to wait.
+    Raises WriteRefused, and ReplyUnavailable if Discord is out of reach or asks to wait.
     """
     try:
-        async with asyncio.timeout(UPLOAD_WITHIN_S if sheet.files else WRITE_WITHIN_S):
+        async with asyncio.timeout(UPLOAD_WITHIN_S if content.files else WRITE_WITHIN_S):
             yield
     except discord.HTTPException as exc:
-        meaning = failure_kind(exc)
-        if meaning is FailureKind.LATER:
+        kind = failure_kind(exc)
+        if kind is FailureKind.LATER:
             raise ReplyUnavailable(f"status {exc.status}, code {exc.code}") from exc
-        raise WriteRefused(meaning, exc) from exc
+        raise WriteRefused(kind, exc) from exc
     except discord.RateLimited as exc:
         raise ReplyUnavailable(f"rate limited for {exc.retry_after:.0f} s") from exc
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
@@ -65,30 +65,35 @@ async def translate_errors(sheet: MessageContent) -> AsyncIterator[None]:
 
 
 async def with_plain_fallback(
-    write: Callable[[MessageContent], Awaitable[int]], sheet: MessageContent
+    write: Callable[[MessageContent], Awaitable[int]], content: MessageContent
 ) -> int:
-    """Write the sheet, and once more in plain words where its own are not wanted."""
+    """Write the content, or if Discord refuses its words, the same in plain ones."""
     try:
-        return await write(sheet)
+        return await write(content)
     except WriteRefused as exc:
-        if exc.meaning is not FailureKind.UNWANTED:
+        if exc.kind is not FailureKind.UNWANTED:
             raise
-        log.warning("a reply is shown in plain words: %s", exc)
-        return await write(sheet.in_plain_words())
+        log.warning("writing a message in plain words: %s", exc)
+        return await write(content.in_plain_words())
 
 
 def open_files(files: Sequence[AttachmentFile]) -> list[discord.File]:
-    """Open files for one request; discord.py closes them after it, and streams them until then."""
+    """Open files for one request; discord.py streams them, and closes them after it."""
     return [discord.File(file.path, filename=file.filename) for file in files]
 
 
-async def post(channel: discord.abc.Messageable, sheet: MessageContent, *, nonce: int | str) -> int:
-    """Send the sheet and return the message's id; Discord takes a `nonce` once within minutes."""
+async def post(
+    channel: discord.abc.Messageable, content: MessageContent, *, nonce: int | str
+) -> int:
+    """Send a new message and return its id.
+
+    Discord drops a repeated `nonce` for some minutes, so a retry posts nothing twice.
+    """
     message = await channel.send(
-        content=sheet.card.plain if sheet.is_plain else None,
-        embeds=[] if sheet.is_plain else [embed_of(sheet.card)],
-        view=view_of(sheet.card.buttons, sheet.card.menu),  # type: ignore[arg-type] # None means none
-        files=open_files(sheet.files or ()),
+        content=content.card.plain if content.is_plain else None,
+        embeds=[] if content.is_plain else [embed_of(content.card)],
+        view=view_of(content.card.buttons, content.card.menu),  # type: ignore[arg-type] # None means none
+        files=open_files(content.files or ()),
         nonce=nonce,
     )
     return message.id

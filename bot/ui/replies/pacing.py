@@ -1,4 +1,7 @@
-"""How often replies may be edited: pure rules over a monotonic clock that the caller reads."""
+"""How often replies may be edited: pure rules over a monotonic clock that the caller reads.
+
+The figures are ours, well within Discord's limits, unless a comment says otherwise.
+"""
 
 from collections import deque
 from dataclasses import dataclass
@@ -10,18 +13,20 @@ PROGRESS_GAP_S = 3.0
 LATER_PROGRESS_GAP_S = 10.0
 FIRST_MINUTE_S = 60.0
 STATE_GAP_S = 1.0
-"""Not Discord's: what changes faster than this cannot be read."""
+"""A card that changes faster can't be read."""
 CHANNEL_GAP_S = 1.0
-MAX_CROWD = 5
+MAX_PROGRESS_CARDS = 5
+"""Unfinished cards of one channel up to which their progress is shown."""
 OLD_MESSAGE_S = 3600.0
-"""Discord limits edits of messages older than this much harder (30046)."""
+"""Discord's: it limits edits of older messages much harder (error 30046)."""
 REFUSAL_WINDOW_S = 600.0
 MAX_REFUSALS = 1000
-"""Of the 10,000 refused requests in 10 minutes after which Discord bans an address."""
+"""Of the 10,000 refused requests in 10 minutes for which Discord bans an address."""
+MAX_REMEMBERED_CHANNELS = 1000
 
 
 class Urgency(IntEnum):
-    """What an edit shows; the lower goes first."""
+    """What an edit shows; the lowest goes first."""
 
     FINAL = 0
     STATE = 1
@@ -30,104 +35,105 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
-    """An edit that somebody would like to make now."""
+    """An edit that is wanted now."""
 
     job_id: JobId
     urgency: Urgency
     age_s: float
     """Since the reply was first shown."""
     channel_id: int | None = None
-    """The channel whose limit it counts against; None for an edit by token, which has none."""
-    crowd: int = 1
+    """The channel whose limit the edit counts against; None for an edit by token."""
+    active_cards: int = 1
     """Unfinished cards in that channel."""
 
 
 class Pacing:
-    """Knows when each reply, and each channel, was last edited, and which last edits wait."""
+    """Remembers when each reply and each channel was last edited, and which final edits wait."""
 
     def __init__(self) -> None:
         self._jobs: dict[JobId, float] = {}
         self._channels: dict[int, float] = {}
-        self._lines: dict[int, dict[JobId, None]] = {}
+        self._queues: dict[int, dict[JobId, None]] = {}
         self._refusals: deque[float] = deque()
 
-    def wait_s(self, wish: EditRequest, now: float) -> float | None:
-        """Return how long the edit must wait, 0 for not at all, None for not to be made.
+    def wait_s(self, request: EditRequest, now: float) -> float | None:
+        """Return how long the edit must wait: 0 if not at all, None if it should not be made.
 
-        A last edit that must wait stands in line for its channel from then on: those that came
-        later go after it, and what is not last goes after them all.
+        A final edit that must wait joins its channel's queue: later ones go after it, and edits
+        that are not final go after all of those.
         """
-        if wish.urgency is not Urgency.FINAL and self._is_unwelcome(wish, now):
+        if request.urgency is not Urgency.FINAL and self._is_unwelcome(request, now):
             return None
-        free_at = max(self._job_free_at(wish, now), self._channel_free_at(wish, now))
+        free_at = max(self._job_free_at(request, now), self._channel_free_at(request, now))
         wait_s = max(0.0, free_at - now)
-        if wait_s and wish.urgency is Urgency.FINAL and wish.channel_id is not None:
-            self._lines.setdefault(wish.channel_id, {})[wish.job_id] = None
+        if wait_s and request.urgency is Urgency.FINAL and request.channel_id is not None:
+            self._queues.setdefault(request.channel_id, {})[request.job_id] = None
         return wait_s
 
-    def made(self, wish: EditRequest, now: float) -> None:
-        """Note that an edit is being made."""
-        self._leave_lines(wish.job_id)
-        self._jobs[wish.job_id] = now
-        if wish.channel_id is not None:
-            self._channels[wish.channel_id] = now
+    def made(self, request: EditRequest, now: float) -> None:
+        """Record that an edit is being made."""
+        self._leave_queues(request.job_id)
+        self._jobs[request.job_id] = now
+        if request.channel_id is not None:
+            self._channels[request.channel_id] = now
             self._forget_quiet_channels(now)
 
     def edited_at(self, job_id: JobId) -> float:
-        """Return when the reply was last edited; the beginning of time if it never was."""
+        """Return when the reply was last edited; minus infinity if it never was."""
         return self._jobs.get(job_id, float("-inf"))
 
     def refused(self, now: float) -> None:
-        """Note that Discord refused an edit for good."""
+        """Record that Discord refused an edit for good."""
         self._refusals.append(now)
 
     def forget(self, job_id: JobId) -> None:
         """Forget a job whose reply is complete."""
         self._jobs.pop(job_id, None)
-        self._leave_lines(job_id)
+        self._leave_queues(job_id)
 
-    def _is_unwelcome(self, wish: EditRequest, now: float) -> bool:
+    def _is_unwelcome(self, request: EditRequest, now: float) -> bool:
         while self._refusals and self._refusals[0] <= now - REFUSAL_WINDOW_S:
             self._refusals.popleft()
         if len(self._refusals) >= MAX_REFUSALS:
             return True
-        if wish.channel_id is None:
+        if request.channel_id is None:
             return False
-        is_crowded = wish.urgency is Urgency.PROGRESS and wish.crowd > MAX_CROWD
-        return is_crowded or wish.age_s >= OLD_MESSAGE_S
+        is_progress = request.urgency is Urgency.PROGRESS
+        is_crowded = is_progress and request.active_cards > MAX_PROGRESS_CARDS
+        return is_crowded or request.age_s >= OLD_MESSAGE_S
 
-    def _job_free_at(self, wish: EditRequest, now: float) -> float:
-        last = self._jobs.get(wish.job_id)
+    def _job_free_at(self, request: EditRequest, now: float) -> float:
+        last = self._jobs.get(request.job_id)
         if last is None:
             return now
-        match wish.urgency:
+        match request.urgency:
             case Urgency.FINAL:
                 return now
             case Urgency.STATE:
                 return last + STATE_GAP_S
             case Urgency.PROGRESS:
-                is_young = wish.age_s < FIRST_MINUTE_S
+                is_young = request.age_s < FIRST_MINUTE_S
                 return last + (PROGRESS_GAP_S if is_young else LATER_PROGRESS_GAP_S)
 
-    def _channel_free_at(self, wish: EditRequest, now: float) -> float:
-        if wish.channel_id is None or wish.channel_id not in self._channels:
+    def _channel_free_at(self, request: EditRequest, now: float) -> float:
+        if request.channel_id is None or request.channel_id not in self._channels:
             return now
-        turns = 1 + self._ahead(wish.channel_id, wish)
-        # Counted from the latest edit: whoever does not come for its turn is passed after a while.
-        return self._channels[wish.channel_id] + turns * CHANNEL_GAP_S
+        turns = 1 + self._ahead(request.channel_id, request)
+        # Counted from the latest edit, so a job that misses its turn is passed after a while.
+        return self._channels[request.channel_id] + turns * CHANNEL_GAP_S
 
-    def _ahead(self, channel_id: int, wish: EditRequest) -> int:
-        line = list(self._lines.get(channel_id, ()))
-        return line.index(wish.job_id) if wish.job_id in line else len(line)
+    def _ahead(self, channel_id: int, request: EditRequest) -> int:
+        queue = list(self._queues.get(channel_id, ()))
+        return queue.index(request.job_id) if request.job_id in queue else len(queue)
 
-    def _leave_lines(self, job_id: JobId) -> None:
-        for channel_id, line in list(self._lines.items()):
-            line.pop(job_id, None)
-            if not line:
-                del self._lines[channel_id]
+    def _leave_queues(self, job_id: JobId) -> None:
+        for channel_id, queue in list(self._queues.items()):
+            queue.pop(job_id, None)
+            if not queue:
+                del self._queues[channel_id]
 
     def _forget_quiet_channels(self, now: float) -> None:
-        if len(self._channels) > 1000:
+        if len(self._channels) > MAX_REMEMBERED_CHANNELS:
             self._channels = {
                 channel_id: last
                 for channel_id, last in self._channels.items()

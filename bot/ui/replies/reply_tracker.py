@@ -1,4 +1,4 @@
-"""What the reply writer knows of each reply; in memory only, for the outbox knows what is owed."""
+"""What the reply writer knows about each reply, in memory only; the outbox has what is owed."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -20,20 +20,20 @@ class ReplyState:
     """One reply."""
 
     job: Job
-    wanted: int | None = None
-    """The version that is owed; None when only progress can change the card."""
+    owed_version: int | None = None
+    """The version to show; None if only progress can change the card."""
     owed_since: float = 0.0
     shown: Card | None = None
     progress: Progress | None = None
-    """What the shown card was drawn from."""
+    """What the shown card was made from."""
     is_closing: bool = False
     """Whether the shown card says that the reply will soon be out of reach."""
     closed: set[EditRoute] = field(default_factory=set)
     delivered: Delivered | None = None
-    """The user has the stems, though the store may not know yet."""
+    """Set once the user has the stems, even if the store does not know yet."""
     is_over: bool = False
     """Nothing more will be owed."""
-    is_tended: bool = False
+    is_being_edited: bool = False
     failures: int = 0
     not_before: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -46,31 +46,31 @@ class ReplyState:
     @property
     def urgency(self) -> Urgency:
         """What an edit would show now."""
-        if self.wanted is None:
+        if self.owed_version is None:
             return Urgency.PROGRESS
         return Urgency.FINAL if self.job.state.is_final else Urgency.STATE
 
-    def may_be_tended(self, now: float) -> bool:
-        """Whether an edit may be considered now."""
-        return not self.is_tended and not self.lock.locked() and now >= self.not_before
+    def can_be_edited(self, now: float) -> bool:
+        """Whether no edit is under way and no pause after a failure is left."""
+        return not self.is_being_edited and not self.lock.locked() and now >= self.not_before
 
-    def owes(self, version: int, now: float) -> None:
-        """Note that `version` is to be shown; the edit under way does for what was owed before."""
-        if self.wanted is None or self.is_tended:
+    def owe(self, version: int, now: float) -> None:
+        """Record a version to show; an edit under way covers what was owed before it."""
+        if self.owed_version is None or self.is_being_edited:
             self.owed_since = now
-        self.wanted = version
+        self.owed_version = version
 
-    def found(self, message_id: int) -> None:
-        """Note which message the reply is, for the day when its token is not taken any more."""
+    def set_message_id(self, message_id: int) -> None:
+        """Record which message the reply is, for when its token has expired."""
         self.job = replace(self.job, reply=replace(self.job.reply, message_id=message_id))
 
-    def settled(self, version: int) -> None:
-        """Note that `version` is no longer owed; a newer one may be."""
-        if self.wanted == version:
-            self.wanted = None
+    def settle(self, version: int) -> None:
+        """Record that `version` is shown; a newer one may be owed."""
+        if self.owed_version == version:
+            self.owed_version = None
 
-    def failed(self, now: float) -> None:
-        """Pause for longer after each failure in a row."""
+    def back_off(self, now: float) -> None:
+        """Pause after a failure, longer after each in a row."""
         self.failures += 1
         self.not_before = now + backoff_s(self.failures, key=self.job.id, max_s=MAX_PAUSE_S)
 
@@ -79,27 +79,27 @@ class ReplyTracker:
     """Every reply that may change."""
 
     def __init__(self) -> None:
-        self._watched: dict[JobId, ReplyState] = {}
+        self._states: dict[JobId, ReplyState] = {}
 
     def __iter__(self) -> Iterator[ReplyState]:
-        """Go through them, the longest watched first."""
-        return iter(self._watched.values())
+        """Iterate over the replies, oldest first."""
+        return iter(self._states.values())
 
     def add(self, job: Job) -> ReplyState:
-        """Return the job's, which draws from this copy of it from now on."""
-        watched = self._watched.setdefault(job.id, ReplyState(job))
-        watched.job = job
-        return watched
+        """Track the job's reply, from this copy of the job, and return its state."""
+        state = self._states.setdefault(job.id, ReplyState(job))
+        state.job = job
+        return state
 
     def get(self, job_id: JobId) -> ReplyState | None:
-        """Return the job's, if it is watched."""
-        return self._watched.get(job_id)
+        """Return the state of the job's reply if it is tracked."""
+        return self._states.get(job_id)
 
     def drop(self, job_id: JobId) -> None:
-        """Watch the job's no longer."""
-        self._watched.pop(job_id, None)
+        """Stop tracking the job's reply."""
+        self._states.pop(job_id, None)
 
-    def news(self, owed: Mapping[JobId, int]) -> list[JobId]:
-        """Return which of the owed versions are not known here."""
-        known = {job_id: watched.wanted for job_id, watched in self._watched.items()}
+    def unknown(self, owed: Mapping[JobId, int]) -> list[JobId]:
+        """Return the jobs whose owed version is not known here yet."""
+        known = {job_id: state.owed_version for job_id, state in self._states.items()}
         return [job_id for job_id, version in owed.items() if known.get(job_id) != version]

@@ -1,4 +1,4 @@
-"""The reply writer: brings every job's reply up to date, and the stems into it."""
+"""The reply writer: keeps every job's reply up to date, and puts the stems into it."""
 
 import asyncio
 import logging
@@ -11,8 +11,10 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
 from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.cards.card import Card, card_of, continued_card, forwarded_card, result_card
+from bot.ui.cards.card import Card
+from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files, second_message_files
+from bot.ui.cards.result_cards import continued_card, forwarded_card, result_card
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoute, EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -23,18 +25,18 @@ from storage.stores.job_store import JobStore, StaleReply
 
 log = logging.getLogger(__name__)
 
-EDITS_AT_A_TIME = 40
-EDITS_A_ROUND = 10
+MAX_CONCURRENT_EDITS = 40
+EDITS_PER_ROUND = 10
 ROUND_GAP_S = 0.25
-"""Makes 40 edits a second at most, however quick Discord is; it grants 50 requests in all."""
+"""Allows 40 edits a second, however fast Discord is; its limit is 50 requests in all."""
 SWEEP_S = 1.0
-"""The longest time between two looks into the outbox, for changes that nobody announced."""
+"""The longest time between two reads of the outbox, in case a change was not announced."""
 
 
 class ReplyWriter:
-    """Writes replies from two sources: the outbox of jobs that changed, and their progress.
+    """Writes replies from two sources: the outbox of changed jobs, and their progress.
 
-    It is also the `Delivery` of the services. At any time one edit of a reply is under way.
+    It implements the services' `DeliveryPort`. Each reply has at most one edit under way.
     """
 
     def __init__(
@@ -44,8 +46,8 @@ class ReplyWriter:
         languages: Languages,
         board: ProgressBoard,
         routes: EditRoutes,
-        direct: DirectMessages,
-        sequel: FollowUp,
+        direct_messages: DirectMessages,
+        follow_up: FollowUp,
         pacing: Pacing,
         clock: Clock,
         round_gap_s: float = ROUND_GAP_S,
@@ -55,240 +57,243 @@ class ReplyWriter:
         self._languages = languages
         self._board = board
         self._routes = routes
-        self._direct = direct
-        self._sequel = sequel
+        self._direct_messages = direct_messages
+        self._follow_up = follow_up
         self._pacing = pacing
         self._clock = clock
         self._round_gap_s = round_gap_s
         self._sweep_s = sweep_s
-        self._watched = ReplyTracker()
+        self._tracker = ReplyTracker()
         self._edits: set[asyncio.Task[None]] = set()
-        self._crowds: Counter[int | None] = Counter()
+        self._active_cards: Counter[int | None] = Counter()
         self._knows_unfinished = False
 
     async def run(self) -> None:
         """Keep all replies up to date until cancelled."""
         try:
             while True:
-                await self._look_into_outbox()
-                is_all = self._start_edits()
+                await self._read_outbox()
+                is_complete = self._start_edits()
                 await asyncio.sleep(self._round_gap_s)
-                if is_all:
-                    await self._something_new()
+                if is_complete:
+                    await self._wait_for_news()
         finally:
             for task in self._edits:
                 task.cancel()
             await asyncio.gather(*self._edits, return_exceptions=True)
 
-    async def deliver(self, job: Job, parcel: Delivery) -> Delivered | Refused:
-        """Put the parcel into the job's reply; safe to repeat. Raises ReplyUnavailable.
+    async def deliver(self, job: Job, delivery: Delivery) -> Delivered | Refused:
+        """Put the delivery into the job's reply. Raises ReplyUnavailable.
 
-        What has come to the user is not sent again, until the job is forgotten here.
+        Safe to repeat: what the user has is not sent again, until the job is forgotten here.
         """
         self._languages.activate(job.reply.locale)
-        watched = self._watched.add(job)
-        async with watched.lock:
-            if watched.delivered is not None:
-                return watched.delivered
-            answer = await self._deliver(watched, parcel)
+        state = self._tracker.add(job)
+        async with state.lock:
+            if state.delivered is not None:
+                return state.delivered
+            answer = await self._deliver(state, delivery)
             if isinstance(answer, Delivered):
-                watched.delivered = answer
+                state.delivered = answer
             return answer
 
     def forget(self, job_id: JobId) -> None:
-        """Leave the job's reply as it is, and drop what is known of it soon."""
-        if (watched := self._watched.get(job_id)) is not None:
-            watched.is_over = True
+        """Leave the job's reply as it is, and soon stop tracking it."""
+        if (state := self._tracker.get(job_id)) is not None:
+            state.is_over = True
 
-    async def _deliver(self, watched: ReplyState, parcel: Delivery) -> Delivered | Refused:
-        job, wish = watched.job, self._wish(watched, Urgency.FINAL)
-        await self._turn(wish)
-        sheet = MessageContent(card=result_card(job, parcel), files=attachment_files(parcel))
-        match await self._edit(watched, wish, sheet):
+    async def _deliver(self, state: ReplyState, delivery: Delivery) -> Delivered | Refused:
+        job, request = state.job, self._request_for(state, Urgency.FINAL)
+        await self._wait_for_turn(request)
+        content = MessageContent(card=result_card(job, delivery), files=attachment_files(delivery))
+        match await self._edit(state, request, content):
             case Edited(message_id):
-                return await self._with_the_rest(watched, parcel, message_id)
+                return await self._send_rest(state, delivery, message_id)
             case NotEdited(detail, is_too_large):
                 if is_too_large:
                     return Refused(detail, too_large=True)
                 log.info("%s: its reply is out of reach: %s", job.id, detail)
-                return await self._send_directly(job, parcel)
+                return await self._send_directly(job, delivery)
 
-    async def _with_the_rest(
-        self, watched: ReplyState, parcel: Delivery, message_id: int
+    async def _send_rest(
+        self, state: ReplyState, delivery: Delivery, message_id: int
     ) -> Delivered | Refused:
         """Send what the reply has no room for."""
-        if not parcel.more:
+        if not delivery.more:
             return Delivered(message_id)
-        job = watched.job
-        sheet = MessageContent(card=continued_card(job), files=second_message_files(parcel))
-        ways = self._routes.open_ways(job.reply, watched.closed)
+        job = state.job
+        content = MessageContent(card=continued_card(job), files=second_message_files(delivery))
+        routes = self._routes.open_routes(job.reply, state.closed)
         nonce = f"{job.interaction_id}-2"
-        match await self._sequel.send(job.reply, sheet, ways=ways, nonce=nonce):
+        match await self._follow_up.send(job.reply, content, routes=routes, nonce=nonce):
             case Edited():
                 return Delivered(message_id)
             case NotEdited(detail, is_too_large):
                 return Refused(detail, too_large=is_too_large, one_only=not is_too_large)
 
-    async def _send_directly(self, job: Job, parcel: Delivery) -> Delivered | Refused:
-        if parcel.more:
+    async def _send_directly(self, job: Job, delivery: Delivery) -> Delivered | Refused:
+        if delivery.more:
             return Refused("a direct message is one message", one_only=True)
-        sheet = MessageContent(card=forwarded_card(job, parcel), files=attachment_files(parcel))
-        match await self._direct.send(job.request.user_id, sheet, nonce=job.interaction_id):
+        content = MessageContent(
+            card=forwarded_card(job, delivery), files=attachment_files(delivery)
+        )
+        user_id, nonce = job.request.user_id, job.interaction_id
+        match await self._direct_messages.send(user_id, content, nonce=nonce):
             case Edited():
                 return Delivered(None)
             case NotEdited(detail, is_too_large):
                 return Refused(detail, too_large=is_too_large)
 
-    async def _turn(self, wish: EditRequest) -> None:
+    async def _wait_for_turn(self, request: EditRequest) -> None:
         while True:
-            wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
+            wait_s = self._pacing.wait_s(request, self._clock.monotonic())
             if not wait_s:
                 return
             await asyncio.sleep(wait_s)
 
-    async def _look_into_outbox(self) -> None:
+    async def _read_outbox(self) -> None:
         try:
             if not self._knows_unfinished:
-                # Their cards may be current, so the outbox does not tell of them.
+                # Their cards may be current, so the outbox does not list them.
                 for job in await self._jobs.unfinished():
                     if job.acknowledged_at is not None:
-                        self._watched.add(job)
+                        self._tracker.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()
-            # Those that wait for their turn are known: in a busy hour they are many.
-            news = self._watched.news(owed)
-            self._take(await self._jobs.stale_replies(news) if news else ())
-            self._drop_what_is_over(owed)
+            # Jobs that wait for their turn are known already: in a busy hour they are many.
+            unknown = self._tracker.unknown(owed)
+            self._take(await self._jobs.stale_replies(unknown) if unknown else ())
+            self._drop_finished(owed)
         except StoreUnavailable as exc:
-            log.warning("the outbox cannot be read: %s", exc)
+            log.warning("can't read the outbox: %s", exc)
         except Exception:
-            log.exception("the outbox cannot be read")
+            log.exception("can't read the outbox")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         for job, version in stale:
-            self._watched.add(job).owes(version, self._clock.monotonic())
+            self._tracker.add(job).owe(version, self._clock.monotonic())
 
-    def _drop_what_is_over(self, owed: Container[JobId]) -> None:
-        # Not sooner: what was just read may be from before the job's end.
-        for watched in list(self._watched):
-            if watched.is_over and watched.job.id not in owed:
-                self._drop(watched.job.id)
+    def _drop_finished(self, owed: Container[JobId]) -> None:
+        # Only now: what was just read may be from before the job's end.
+        for state in list(self._tracker):
+            if state.is_over and state.job.id not in owed:
+                self._drop(state.job.id)
 
     def _drop(self, job_id: JobId) -> None:
-        self._watched.drop(job_id)
+        self._tracker.drop(job_id)
         self._pacing.forget(job_id)
 
     def _start_edits(self) -> bool:
-        """Begin the edits that are due; False when some must be left for the next round."""
-        self._crowds = Counter(
-            self._channel_of(each) for each in self._watched if not each.job.state.is_final
+        """Start the edits that are due; return False if some are left for the next round."""
+        self._active_cards = Counter(
+            self._channel_of(state) for state in self._tracker if not state.job.state.is_final
         )
         now = self._clock.monotonic()
-        due = [each for each in self._watched if self._is_due(each, now)]
-        room = min(EDITS_A_ROUND, EDITS_AT_A_TIME - len(self._edits))
-        for watched in sorted(due, key=self._precedence)[:room]:
-            watched.is_tended = True
-            task = asyncio.create_task(self._tend(watched), name=f"reply {watched.job.id}")
+        due = [state for state in self._tracker if self._is_due(state, now)]
+        room = min(EDITS_PER_ROUND, MAX_CONCURRENT_EDITS - len(self._edits))
+        for state in sorted(due, key=self._precedence)[:room]:
+            state.is_being_edited = True
+            task = asyncio.create_task(self._update(state), name=f"reply {state.job.id}")
             self._edits.add(task)
             task.add_done_callback(self._edits.discard)
         return len(due) <= room
 
-    def _precedence(self, watched: ReplyState) -> tuple[Urgency, float]:
-        """Who was kept waiting goes first: by then its card shows what has happened since."""
-        if watched.wanted is None:
-            return watched.urgency, self._pacing.edited_at(watched.job.id)
-        return watched.urgency, watched.owed_since
+    def _precedence(self, state: ReplyState) -> tuple[Urgency, float]:
+        """Rank by urgency, then by who has waited longest."""
+        if state.owed_version is None:
+            return state.urgency, self._pacing.edited_at(state.job.id)
+        return state.urgency, state.owed_since
 
-    def _is_due(self, watched: ReplyState, now: float) -> bool:
-        if not watched.may_be_tended(now):
+    def _is_due(self, state: ReplyState, now: float) -> bool:
+        if not state.can_be_edited(now):
             return False
-        if watched.holds_result:
-            return watched.wanted is not None
-        is_news = (
-            self._board.get(watched.job.id) != watched.progress
-            or self._routes.is_closing(watched.job.reply) is not watched.is_closing
+        if state.holds_result:
+            return state.owed_version is not None
+        is_outdated = (
+            self._board.get(state.job.id) != state.progress
+            or self._routes.is_closing(state.job.reply) is not state.is_closing
         )
-        if watched.wanted is None and not is_news:
+        if state.owed_version is None and not is_outdated:
             return False
-        return not self._pacing.wait_s(self._wish(watched, watched.urgency), now)
+        return not self._pacing.wait_s(self._request_for(state, state.urgency), now)
 
-    async def _tend(self, watched: ReplyState) -> None:
-        job_id = watched.job.id
-        self._languages.activate(watched.job.reply.locale)
+    async def _update(self, state: ReplyState) -> None:
+        job_id = state.job.id
+        self._languages.activate(state.job.reply.locale)
         try:
-            async with watched.lock:
-                await self._bring_up_to_date(watched)
+            async with state.lock:
+                await self._bring_up_to_date(state)
         except (ReplyUnavailable, StoreUnavailable) as exc:
-            log.warning("%s: its reply must wait: %s", job_id, exc)
-            watched.failed(self._clock.monotonic())
+            log.warning("%s: will update its reply later: %s", job_id, exc)
+            state.back_off(self._clock.monotonic())
         except Exception:
-            log.exception("%s: its reply could not be written", job_id, extra={"job": job_id})
-            watched.failed(self._clock.monotonic())
+            log.exception("%s: can't update its reply", job_id, extra={"job": job_id})
+            state.back_off(self._clock.monotonic())
         finally:
-            watched.is_tended = False
+            state.is_being_edited = False
 
-    async def _bring_up_to_date(self, watched: ReplyState) -> None:
-        job, version = watched.job, watched.wanted
+    async def _bring_up_to_date(self, state: ReplyState) -> None:
+        job, version = state.job, state.owed_version
         message_id = None
-        if not watched.holds_result:
+        if not state.holds_result:
             progress = self._board.get(job.id)
             is_closing = self._routes.is_closing(job.reply)
             card = card_of(job, progress, is_closing=is_closing)
-            if card != watched.shown:
-                wish = self._wish(watched, watched.urgency)
-                wait_s = self._pacing.wait_s(wish, self._clock.monotonic())
+            if card != state.shown:
+                request = self._request_for(state, state.urgency)
+                wait_s = self._pacing.wait_s(request, self._clock.monotonic())
                 if wait_s:
                     return  # another edit of the same channel came first
                 if wait_s is not None:
-                    message_id = await self._show(watched, wish, card)
-            watched.progress, watched.is_closing = progress, is_closing
+                    message_id = await self._show(state, request, card)
+            state.progress, state.is_closing = progress, is_closing
         if version is not None:
             await self._jobs.reply_shown(job.id, version, message_id=message_id)
-            watched.settled(version)
-        if job.state.is_final and watched.wanted is None:
+            state.settle(version)
+        if job.state.is_final and state.owed_version is None:
             self._drop(job.id)
 
-    async def _show(self, watched: ReplyState, wish: EditRequest, card: Card) -> int | None:
-        answer = await self._edit(watched, wish, MessageContent(card=card))
-        watched.shown = card
-        watched.failures = 0
+    async def _show(self, state: ReplyState, request: EditRequest, card: Card) -> int | None:
+        answer = await self._edit(state, request, MessageContent(card=card))
+        state.shown = card
+        state.failures = 0
         match answer:
             case Edited(message_id):
-                watched.found(message_id)
+                state.set_message_id(message_id)
                 return message_id
             case NotEdited(detail):
-                log.debug("%s: its reply stays as it is: %s", watched.job.id, detail)
+                log.debug("%s: its reply stays as it is: %s", state.job.id, detail)
                 return None
 
     async def _edit(
-        self, watched: ReplyState, wish: EditRequest, sheet: MessageContent
+        self, state: ReplyState, request: EditRequest, content: MessageContent
     ) -> Edited | NotEdited:
-        self._pacing.made(wish, self._clock.monotonic())
-        closed_before = len(watched.closed)
-        answer = await self._routes.show(watched.job.reply, sheet, closed=watched.closed)
-        for _ in range(len(watched.closed) - closed_before):
+        self._pacing.made(request, self._clock.monotonic())
+        closed_before = len(state.closed)
+        answer = await self._routes.show(state.job.reply, content, closed=state.closed)
+        for _ in range(len(state.closed) - closed_before):
             self._pacing.refused(self._clock.monotonic())
         return answer
 
-    def _wish(self, watched: ReplyState, urgency: Urgency) -> EditRequest:
-        job = watched.job
-        channel_id = self._channel_of(watched)
+    def _request_for(self, state: ReplyState, urgency: Urgency) -> EditRequest:
+        job = state.job
+        channel_id = self._channel_of(state)
         since = job.acknowledged_at or job.created_at
         return EditRequest(
             job_id=job.id,
             urgency=urgency,
             age_s=(self._clock.now() - since).total_seconds(),
             channel_id=channel_id,
-            crowd=self._crowds[channel_id],
+            active_cards=self._active_cards[channel_id],
         )
 
-    def _channel_of(self, watched: ReplyState) -> int | None:
-        ways = self._routes.open_ways(watched.job.reply, watched.closed)
-        return watched.job.reply.channel_id if ways[:1] == [EditRoute.CHANNEL] else None
+    def _channel_of(self, state: ReplyState) -> int | None:
+        routes = self._routes.open_routes(state.job.reply, state.closed)
+        return state.job.reply.channel_id if routes[:1] == [EditRoute.CHANNEL] else None
 
-    async def _something_new(self) -> None:
+    async def _wait_for_news(self) -> None:
         try:
             async with asyncio.timeout(self._sweep_s):
                 await self._board.changed()
         except TimeoutError:
-            pass  # time to look into the outbox all the same
+            pass  # time to read the outbox anyway

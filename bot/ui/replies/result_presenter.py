@@ -1,4 +1,4 @@
-"""Jobs shown again in fresh replies: from `/result`, from buttons, and into a DM."""
+"""Shows jobs again in fresh replies: for `/result`, for buttons, and in DMs."""
 
 import asyncio
 import logging
@@ -19,12 +19,13 @@ from bot.domain.job import Context, Job, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.i18n.translation import gettext
 from bot.scheduling.progress import ProgressBoard
-from bot.ui.cards.card import card_of, shown_again_card
+from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
+from bot.ui.cards.result_cards import shown_again_card
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import context_of, reply_of
 from bot.ui.error_answers import say_privately
-from bot.ui.replies.direct_messages import FILE_BYTES, DirectMessages
+from bot.ui.replies.direct_messages import MAX_FILE_BYTES, DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.message_requests import Edited, NotEdited
 from bot.ui.texts import messages
@@ -32,26 +33,27 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often a showing is written while Discord is out of reach."""
+"""How often a result is written while Discord is out of reach."""
+RETRY_AFTER_S = 2.0
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 
 
 class ResultPresenter:
-    """Shows finished jobs again, one at a time for each user."""
+    """Shows finished jobs again, one at a time for each user. Every method answers."""
 
     def __init__(
         self,
         *,
-        showings: Redelivery,
+        redelivery: Redelivery,
         routes: EditRoutes,
-        direct: DirectMessages,
+        direct_messages: DirectMessages,
         board: ProgressBoard,
         clock: Clock,
     ) -> None:
-        self._showings = showings
+        self._redelivery = redelivery
         self._routes = routes
-        self._direct = direct
+        self._direct_messages = direct_messages
         self._board = board
         self._clock = clock
         self._busy: set[UserId] = set()
@@ -64,13 +66,16 @@ class ResultPresenter:
         *,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Show the job as it is; once it has stems, with them. Raises Rejected."""
+        """Show the job, with its stems if it has any, perhaps in another format.
+
+        Raises Rejected if the stems are gone or the user's last request is not done.
+        """
         if job.state not in (State.DELIVERED, State.KEPT):
             await self._show_card(interaction, job)
             return
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
-        is_private = _is_for_one(job, interaction)
+        is_private = _must_be_private(job, interaction)
         with self._turn_of(job.request.user_id):
             answer = await interaction.response.defer(ephemeral=is_private, thinking=True)
             reply = replace(
@@ -78,31 +83,35 @@ class ResultPresenter:
                 message_id=answer.message_id if answer else None,
             )
 
-            async def put(sheet: MessageContent) -> Edited | NotEdited:
-                return await self._routes.show(reply, sheet, closed=set())
+            async def put(content: MessageContent) -> Edited | NotEdited:
+                return await self._routes.show(reply, content, closed=set())
 
-            wanted = job.asked_as(audio_format or job.request.audio_format)
+            requested = job.asked_as(audio_format or job.request.audio_format)
             is_dm = reply.context is Context.BOT_DM
             limit = reply.size_limit_bytes
             shown = await self._supervised(
-                self._present(wanted, put, name=str(interaction.id), limit=limit, is_dm=is_dm)
+                self._present(requested, put, name=str(interaction.id), limit=limit, is_dm=is_dm)
             )
         if isinstance(shown, NotEdited):
             await say_privately(interaction, gettext(messages.UNSHOWN))
 
     async def send_directly(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Send the job's stems to its user's DM. Raises Rejected."""
+        """Send the job's stems to its user's DM.
+
+        Raises Rejected if the stems are gone or the user's last request is not done.
+        """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
         user_id = job.request.user_id
         with self._turn_of(user_id):
             await interaction.response.defer(ephemeral=True, thinking=True)
 
-            async def put(sheet: MessageContent) -> Edited | NotEdited:
-                return await self._direct.send(user_id, sheet, nonce=interaction.id)
+            async def put(content: MessageContent) -> Edited | NotEdited:
+                return await self._direct_messages.send(user_id, content, nonce=interaction.id)
 
+            name = str(interaction.id)
             shown = await self._supervised(
-                self._present(job, put, name=str(interaction.id), limit=FILE_BYTES, is_dm=True)
+                self._present(job, put, name=name, limit=MAX_FILE_BYTES, is_dm=True)
             )
         is_sent = isinstance(shown, Edited)
         await say_privately(
@@ -110,7 +119,7 @@ class ResultPresenter:
         )
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let what is being shown end within the grace."""
+        """Wait for work under way, and cancel what is not done within the grace."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
@@ -125,16 +134,15 @@ class ResultPresenter:
     async def _present(
         self, job: Job, put: Put, *, name: str, limit: int, is_dm: bool
     ) -> Edited | NotEdited:
-        answer: Edited | NotEdited = NotEdited("nothing was tried")
+        answer: Edited | NotEdited = NotEdited("not tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
-                async with self._showings.packed(
+                async with self._redelivery.packed(
                     job, name=name, limit_bytes=limit, shrinks=shrinks
-                ) as parcel:
-                    card = shown_again_card(job, parcel, is_dm=is_dm)
-                    answer = await _patiently(
-                        put, MessageContent(card=card, files=attachment_files(parcel))
-                    )
+                ) as delivery:
+                    card = shown_again_card(job, delivery, is_dm=is_dm)
+                    content = MessageContent(card=card, files=attachment_files(delivery))
+                    answer = await _with_retries(put, content)
             except DoesNotFit as exc:
                 return NotEdited(str(exc), is_too_large=True)
             if isinstance(answer, Edited):
@@ -163,18 +171,18 @@ class ResultPresenter:
             self._busy.discard(user_id)
 
 
-async def _patiently(put: Put, sheet: MessageContent) -> Edited | NotEdited:
+async def _with_retries(put: Put, content: MessageContent) -> Edited | NotEdited:
     for number in range(1, TRIES):
         try:
-            return await put(sheet)
+            return await put(content)
         except ReplyUnavailable as exc:
-            log.warning("a showing must wait: %s", exc)
-            await asyncio.sleep(2.0**number)
-    return await put(sheet)
+            log.warning("will show a result again later: %s", exc)
+            await asyncio.sleep(RETRY_AFTER_S * number)
+    return await put(content)
 
 
-def _is_for_one(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Whether the showing must stay between the bot and the user, as the job's reply did."""
+def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
+    """Whether only the user may see the result, because only they saw the job's reply."""
     if job.reply.is_ephemeral:
         return True
     here = context_of(interaction, private=False)

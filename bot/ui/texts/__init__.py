@@ -1,1 +1,1 @@
-"""The sentences and words that people read. Pure functions; Discord is not needed."""
+"""Every sentence and word that users read, as pure functions. Discord is not needed."""

@@ -1,4 +1,4 @@
-"""Every sentence that the owner and servers' managers read; nothing is decided here."""
+"""The sentences that the owner and server managers read; nothing is decided here."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -13,11 +13,11 @@ from bot.i18n.translation import Message, PluralMessage, gettext
 from bot.ui.texts.figures import moment, row
 from bot.ui.texts.names import FORMATS, RECIPES
 from bot.ui.texts.safe_text import safe
-from bot.ui.texts.usage_texts import period as words_of
+from bot.ui.texts.usage_texts import period as period_words
 
-MOST_PROVIDERS = 20
-LONGEST_TITLE = 40
-MOST_CHANNELS = 40
+MAX_PROVIDERS = 15
+MAX_TITLE = 40
+MAX_CHANNELS = 40
 
 DELIVERY: dict[DeliveryMode, Message] = {
     DeliveryMode.AUTO: Message("Files that fit, links for the rest"),
@@ -26,20 +26,20 @@ DELIVERY: dict[DeliveryMode, Message] = {
 }
 
 CAUSES: dict[AttemptError, Message] = {
-    AttemptError.AUTH: Message("its key is refused"),
+    AttemptError.AUTH: Message("it rejects the key"),
     AttemptError.QUOTA_SPENT: Message("its credit is used up"),
     AttemptError.BUSY: Message("it is at its limit"),
-    AttemptError.DOWN: Message("it is out of reach"),
-    AttemptError.PROTOCOL: Message("its answers make no sense"),
-    AttemptError.REFUSED: Message("it does not want the song"),
-    AttemptError.UNCERTAIN: Message("it did not answer"),
+    AttemptError.DOWN: Message("it can't be reached"),
+    AttemptError.PROTOCOL: Message("its answers are invalid"),
+    AttemptError.REFUSED: Message("it rejected the song"),
+    AttemptError.UNCERTAIN: Message("it didn't answer"),
     AttemptError.FAILED: Message("it failed"),
     AttemptError.LOST: Message("it lost the song"),
     AttemptError.TIMED_OUT: Message("it took too long"),
     AttemptError.RESULTS_NOT_FETCHED: Message("its results did not arrive"),
     AttemptError.PROVIDER_REMOVED: Message("it is no longer configured"),
-    AttemptError.INTERRUPTED: Message("the bot stopped meanwhile"),
-    AttemptError.STOPPED: Message("the bot stopped meanwhile"),
+    AttemptError.INTERRUPTED: Message("the bot was stopped"),
+    AttemptError.STOPPED: Message("the bot was stopped"),
     AttemptError.UNKNOWN: Message("it failed"),
 }
 
@@ -62,36 +62,34 @@ WHY_FAILED: dict[Reason, Message] = {
     Reason.DISK_FULL: Message("disk full"),
     Reason.SOURCE_GONE: Message("file gone"),
     Reason.STEMS_LOST: Message("stems lost"),
-    Reason.INTERNAL: Message("a fault of the bot"),
+    Reason.INTERNAL: Message("internal error"),
 }
 
 PROVIDERS = Message("Providers")
-FIGURES = Message("Figures")
+FIGURES = Message("Statistics")
 THIS_SERVER = Message("This server")
 
-ALLOWED = Message("{who} may use {minutes} min in a period, wherever they ask.")
-ALLOWED_ROLE = Message("{who} may use {minutes} min in a period, when they ask in this server.")
-LIMITED = Message("{who} may use at most {minutes} min in a period, when they ask in this server.")
-UNSET = Message("Nothing is set for {who} any more.")
-GRANTED = Message("{who} has {minutes} min more {period}.")
+ALLOWED = Message("{who} can use {minutes} min per period, everywhere.")
+ALLOWED_ROLE = Message("{who} can use {minutes} min per period in this server.")
+LIMITED = Message("{who} can use at most {minutes} min per period in this server.")
+UNSET = Message("{who} no longer has a setting of their own.")
+GRANTED = Message("{who} has {minutes} extra min {period}.")
 HANDED_OUT = Message(
-    "{who} has {minutes} min of this server's to spend here. What is left of them lapses {when}. "
-    "The pool has {left} min left."
+    "{who} has {minutes} min from this server to use here. Unused ones expire {when}. The "
+    "pool has {left} min left."
 )
 POOL_FILLED = Message("The pool of **{server}** has {left} min to hand out.")
 POOL_EMPTIED = Message("You took {minutes} min back from this server's pool.")
-RESET = Message("{who} got {minutes} used min back. What is on hold stays on hold.")
-BLOCKED_EVERYWHERE = Message(
-    "{who} is blocked everywhere. Songs on the way will still be finished."
-)
-BLOCKED_HERE = Message("{who} is blocked in this server. Songs on the way will still be finished.")
-UNBLOCKED = Message("{who} may split songs again.")
+RESET = Message("{who} got {minutes} used min back. Minutes on hold stay on hold.")
+BLOCKED_EVERYWHERE = Message("{who} is blocked everywhere. Songs in progress will still finish.")
+BLOCKED_HERE = Message("{who} is blocked in this server. Songs in progress will still finish.")
+UNBLOCKED = Message("{who} can split songs again.")
 NOT_BLOCKED = Message("{who} was not blocked.")
 
 READY = Message("ready")
 LEFT_OUT = Message("not used: {why}")
-RESTING = Message("resting, back {when}: {cause}")
-LINE = Message("{inside} at work, {waiting} waiting")
+PAUSED = Message("paused, back {when}: {cause}")
+QUEUE = Message("{inside} running, {waiting} waiting")
 SPENT = Message("{submitted} min submitted today")
 SPENT_IN_DOUBT = Message(
     "{submitted} min submitted today, {uncertain} of them uncertain and {abandoned} abandoned"
@@ -121,25 +119,25 @@ SPEND_PERIOD_CAPPED = Message(
     "**Submitted to providers:** {today} of {cap} min today, {total} min {period}"
 )
 FAILURES = Message("**Why songs failed {period}:** {failures}")
-ERRORS = Message("**What providers answered {period}:** {errors}")
+ERRORS = Message("**Provider errors {period}:** {errors}")
 
-ANYWHERE = Message("**Channels:** everywhere")
+ANYWHERE = Message("**Channels:** all")
 CHANNELS = Message("**Channels:** {channels}")
-DEFAULTS = Message("**By default:** {stems}, {format}, {visibility}")
+DEFAULTS = Message("**Defaults:** {stems}, {format}, {visibility}")
 DELIVERED = Message("**Delivery:** {delivery}")
-PUBLIC = Message("seen by everybody")
-PRIVATE = Message("seen by the asker alone")
-AS_EVERYWHERE = Message("As everywhere")
+PUBLIC = Message("visible to everyone")
+PRIVATE = Message("visible only to the person who asks")
+AS_EVERYWHERE = Message("As set for the whole bot")
 
 
 def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:
-    """Say how each provider does."""
-    return tuple(map(_provider_line, providers[:MOST_PROVIDERS]))
+    """Describe the state of each provider."""
+    return tuple(map(_provider_line, providers[:MAX_PROVIDERS]))
 
 
 def stats_lines(stats: Stats) -> tuple[str, ...]:
-    """Say what happened today and in the period."""
-    period = words_of(stats.period)
+    """Describe what happened today and in the period."""
+    period = period_words(stats.period)
     lines = [gettext(SONGS_TODAY, songs=_songs(stats.today.jobs))]
     if stats.this_period != stats.today:
         lines.append(gettext(SONGS_PERIOD, period=period, songs=_songs(stats.this_period.jobs)))
@@ -158,10 +156,10 @@ def stats_lines(stats: Stats) -> tuple[str, ...]:
 
 
 def rules_lines(rules: GuildRules) -> tuple[str, ...]:
-    """Say what a server decided for itself."""
+    """Describe a server's rules."""
     channels = sorted(rules.channel_ids)
-    named = " ".join(f"<#{channel_id}>" for channel_id in channels[:MOST_CHANNELS])
-    more = " …" if len(channels) > MOST_CHANNELS else ""
+    named = " ".join(f"<#{channel_id}>" for channel_id in channels[:MAX_CHANNELS])
+    more = " …" if len(channels) > MAX_CHANNELS else ""
     return (
         gettext(CHANNELS, channels=named + more) if channels else gettext(ANYWHERE),
         gettext(
@@ -178,26 +176,26 @@ def rules_lines(rules: GuildRules) -> tuple[str, ...]:
 
 
 def granted(who: str, minutes: int, period: Period) -> str:
-    """Say what the owner gave."""
-    return gettext(GRANTED, who=who, minutes=minutes, period=words_of(period))
+    """Say how many minutes the owner gave."""
+    return gettext(GRANTED, who=who, minutes=minutes, period=period_words(period))
 
 
 def handed_out(who: str, minutes: int, left: int, period: Period) -> str:
-    """Say what a manager gave, and what is left in the pool."""
+    """Say how many minutes a manager gave, and how many the pool has left."""
     when = moment(period.ends_at)
     return gettext(HANDED_OUT, who=who, minutes=minutes, left=left, when=when)
 
 
 def _provider_line(provider: ProviderState) -> str:
-    title = f"**{safe(provider.title, LONGEST_TITLE)}** · {_state(provider)}"
+    title = f"**{safe(provider.title, MAX_TITLE)}** · {_state(provider)}"
     return "\n".join((title, *_work_of(provider)))
 
 
 def _work_of(provider: ProviderState) -> Iterator[str]:
-    """Say what it does, on a line of its own: with everything on one nobody finds the state."""
+    """Describe its work, on a second line so that the state stands out on the first."""
     parts = []
     if provider.left_out is None:
-        parts.append(gettext(LINE, inside=provider.inside, waiting=provider.waiting))
+        parts.append(gettext(QUEUE, inside=provider.inside, waiting=provider.waiting))
     book = provider.book
     if provider.is_hosted and (provider.left_out is None or book.submitted):
         uncertain = book.minutes.get(AttemptState.UNCERTAIN, 0)
@@ -216,7 +214,7 @@ def _state(provider: ProviderState) -> str:
     if provider.rests_until is None:
         return gettext(READY)
     cause = gettext(CAUSES[provider.cause or AttemptError.UNKNOWN])
-    return gettext(RESTING, when=moment(provider.rests_until), cause=cause)
+    return gettext(PAUSED, when=moment(provider.rests_until), cause=cause)
 
 
 def _why(reason: Reason) -> str:

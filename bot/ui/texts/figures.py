@@ -1,4 +1,4 @@
-"""Figures as people read them: counts, lengths, waits, a bar of progress."""
+"""Figures for people to read: lists, lengths, waits, a progress bar."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ COMMA = Message(", ")
 
 
 def length(frames: int) -> str:
-    """Return a song's length, like `3:42` or `1:02:03`."""
+    """Return the length of a song in samples a channel, like `3:42` or `1:02:03`."""
     minutes, seconds = divmod(round(frames / SAMPLE_RATE), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def about(wait_s: float) -> str:
-    """Return a wait, as coarsely as it can be foreseen: `a few seconds`, `40 s`, `3 min`."""
+    """Return a wait as precisely as it is known: `a few seconds`, `about 40 s`, `about 3 min`."""
     if wait_s < 8:
         return gettext(A_FEW_SECONDS)
     if wait_s < 90:
@@ -50,10 +50,10 @@ def listed(words: Sequence[str]) -> str:
 
 
 def row(words: Iterable[str]) -> str:
-    """Put words behind each other, like `vocals, drums, bass`."""
+    """Join words with commas, like `vocals, drums, bass`."""
     return gettext(COMMA).join(words)
 
 
 def moment(at: datetime, style: Literal["R", "f"] = "R") -> str:
-    """Return a time that Discord shows in the reader's own zone and language."""
+    """Return a time that Discord shows in the reader's own time zone and language."""
     return f"<t:{int(at.timestamp())}:{style}>"

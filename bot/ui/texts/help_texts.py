@@ -7,17 +7,17 @@ from bot.ui.texts import labels
 from bot.ui.texts.figures import row
 
 _LINES: tuple[Message | None, ...] = (
-    Message("I split a song into its parts: a karaoke version, the vocals, the drums, and so on."),
+    Message("I split songs into their parts: a karaoke version, the vocals, the drums, and so on."),
     None,
-    Message("**`/split`** with a song starts one; this is where its stems will appear."),
-    Message("Or send it to me in a DM, or choose `{menu}` in the menu of a message."),
+    Message("Attach a song to **`/split`**. Its stems will appear in that same reply."),
+    Message("Or send it to me in a DM, or choose `{menu}` from a message's menu."),
     Message(
-        "**`/jobs`** shows your songs, **`/result`** their stems again, **`/cancel`** stops one."
+        "**`/jobs`** lists your songs, **`/result`** shows stems again, **`/cancel`** stops a song."
     ),
     Message("**`/quota`** shows your minutes, **`/privacy`** what I keep about you."),
     None,
-    Message("A song may have up to {minutes} min and {size} MiB."),
-    Message("A minute begun counts as a minute. What does not work out is not charged."),
+    Message("A song can be up to {minutes} min and {size} MiB."),
+    Message("Started minutes count in full. If something goes wrong, nothing is charged."),
     Message("**Stems:** {recipes}"),
 )
 
@@ -25,7 +25,7 @@ _LINES: tuple[Message | None, ...] = (
 def help_lines(
     *, recipes: Sequence[str], max_file_mib: float, max_minutes: float
 ) -> tuple[str, ...]:
-    """Say what the bot does and how it is used."""
+    """Explain what the bot does and how to use it."""
     facts = {
         "menu": gettext(labels.SPLIT_MENU),
         "minutes": number(max_minutes),

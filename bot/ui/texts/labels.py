@@ -1,10 +1,20 @@
-"""Short words on cards, buttons and menus; whole sentences are in messages.py."""
+"""Short labels of cards, buttons and menus; messages.py has the sentences."""
 
 from bot.i18n.translation import Message
 
+CANCEL = Message("Cancel")
+TRY_AGAIN = Message("Try again")
+OTHER_RECIPE = Message("Other recipe")
+SHOW = Message("Show the stems")
+AS_MP3 = Message("As MP3")
+AS_FLAC = Message("As FLAC")
+AS_WAV = Message("As WAV")
+TO_DM = Message("To my DM")
+DELETE = Message("Delete")
+
 CANCEL_ONE = Message("Cancel {job_id}")
 
-SHOW_ONE = Message("Show one again")
+SHOW_ONE = Message("Show stems again")
 CHOOSE_STEMS = Message("Choose stems")
 MORE_STEMS = Message("More stems")
 CHOOSE_SONG = Message("Which song?")
@@ -16,4 +26,4 @@ BAR_WITH_WAIT = Message("{bar}, {wait} left")
 WAIT = Message("{wait} left")
 
 SPLIT_MENU = Message("Split this audio")
-"""The name of a command in the menu of messages."""
+"""The name of the command in a message's menu."""

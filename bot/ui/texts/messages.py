@@ -1,7 +1,7 @@
-"""Sentences that a user reads: what happened, and what they can do. Nothing is decided here.
+"""Sentences for users: what happened, and what they can do. Nothing is decided here.
 
-Where a sentence needs figures that are not always known there are several, the most telling first;
-the first that can be filled is used.
+If a sentence needs facts that are not always known, it has several templates, the most precise
+first; the first one whose facts are known is used.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ Templates = tuple[Message | PluralMessage, ...]
 
 REASONS: dict[Reason, Templates] = {
     Reason.NOT_AUDIO: (
-        Message("I cannot read this file as audio. Send a song, such as an MP3, FLAC or WAV file."),
+        Message("I can't read this file as audio. Send a song, such as an MP3, FLAC or WAV file."),
     ),
     Reason.EMPTY_FILE: (Message("This file is empty. Send it again, or another one."),),
-    Reason.NO_AUDIO_TRACK: (Message("There is no sound in this file. Send one that has some."),),
+    Reason.NO_AUDIO_TRACK: (Message("There is no sound in this file. Send one with sound."),),
     Reason.BROKEN_FILE: (
-        Message("This file is damaged or cut off. Export it again, or send another copy."),
+        Message("This file is damaged or incomplete. Export it again, or send another copy."),
     ),
     Reason.UNREAD_KIND: (
         Message("I cannot read this kind of file. Send the song as an MP3, FLAC or WAV file."),
@@ -41,98 +41,114 @@ REASONS: dict[Reason, Templates] = {
     ),
     Reason.TOO_LONG: (
         PluralMessage(
-            "This song is longer than {limit_minutes} minute. Send a part of it.",
-            "This song is longer than {limit_minutes} minutes. Send a part of it.",
+            "This song is longer than {limit_minutes} minute. Send part of it.",
+            "This song is longer than {limit_minutes} minutes. Send part of it.",
             by="limit_minutes",
         ),
-        Message("This song is too long. Send a part of it."),
+        Message("This song is too long. Send part of it."),
     ),
     Reason.DOWNLOAD_FAILED: (
-        Message("I could not get the file from Discord. Please send it again."),
+        Message("I couldn't get the file from Discord. Please send it again."),
     ),
     Reason.TOO_MANY_JOBS: (
         PluralMessage(
-            "You have {limit} song on the way. Wait for one, or stop one with `/cancel`.",
-            "You have {limit} songs on the way. Wait for one, or stop one with `/cancel`.",
+            "You already have {limit} song in progress. Wait for it to finish, or stop it "
+            "with `/cancel`.",
+            "You already have {limit} songs in progress. Wait for one to finish, or stop one "
+            "with `/cancel`.",
             by="limit",
         ),
-        Message("You have enough songs on the way. Wait for one, or stop one with `/cancel`."),
+        Message(
+            "You have too many songs in progress. Wait for one to finish, or stop one "
+            "with `/cancel`."
+        ),
     ),
     Reason.QUOTA: (
         Message(
-            "This takes {needed} min; you have {left}, or {shared} here, "
-            "and more <t:{resets_at}:R>."
+            "This song needs {needed} min. You have {left} left, or {shared} in this server, "
+            "and get more <t:{resets_at}:R>."
         ),
-        Message("This song takes {needed} min; you have {left} left, and more <t:{resets_at}:R>."),
-        Message("Your {allowance} min are used or on hold. You have more <t:{resets_at}:R>."),
-        Message("You do not have enough minutes left for this song."),
+        Message(
+            "This song needs {needed} min. You have {left} left, and get more <t:{resets_at}:R>."
+        ),
+        Message("Your {allowance} min are used or on hold. You get more <t:{resets_at}:R>."),
+        Message("You don't have enough minutes left for this song."),
     ),
     Reason.SPEND_CAP: (
-        Message("The minutes that may be spent here are used up for now. Try again later."),
+        Message("The minutes that can be spent here are used up for now. Try again later."),
     ),
     Reason.BLOCKED: (
-        Message("Those who run this bot have blocked you. Ask them if that is a mistake."),
+        Message(
+            "The people who run this bot have blocked you. Ask them if you think that's a mistake."
+        ),
     ),
     Reason.BLOCKED_HERE: (
-        Message("You are blocked in this server. Ask its managers, or send me the song in a DM."),
+        Message("You're blocked in this server. Ask its managers, or send me the song in a DM."),
     ),
     Reason.NOT_OFFERED_HERE: (
         Message("I don't split songs here. Those who run me chose where I do."),
     ),
     Reason.WRONG_CHANNEL: (
-        Message("Songs are not split in this channel. Go to <#{channel_id}>."),
-        Message("Songs are not split in this channel. Go to another one."),
+        Message("I can't split songs in this channel. Use <#{channel_id}>."),
+        Message("I can't split songs in this channel. Use another one."),
     ),
-    Reason.UNKNOWN_RECIPE: (Message("I do not know these stems. Choose some from the list."),),
+    Reason.UNKNOWN_RECIPE: (Message("I don't know these stems. Choose some from the list."),),
     Reason.UNKNOWN_PROVIDER: (
         Message("There is no provider called {provider} here. Choose one from the list, or none."),
-        Message("I do not know this provider. Choose one from the list, or none."),
+        Message("I don't know this provider. Choose one from the list, or none."),
     ),
     Reason.NO_PROVIDER: (
-        Message("{provider} does not make “{recipe}”. Choose other stems, or no provider."),
-        Message("“{recipe}” cannot be made here just now. Choose other stems."),
-        Message("Nobody here can make these stems just now. Choose others, or try again later."),
+        Message("{provider} can't make “{recipe}”. Choose other stems, or no provider."),
+        Message("“{recipe}” can't be made here right now. Choose other stems."),
+        Message("These stems can't be made here right now. Choose others, or try again later."),
     ),
     Reason.PROVIDERS_FAILED: (
-        Message("{provider} could not split this song just now. Choose another provider, or none."),
-        Message("This song could not be split just now. Try again in a while."),
+        Message("{provider} couldn't split this song. Choose another provider, or none."),
+        Message("This song couldn't be split right now. Try again in a while."),
     ),
     Reason.TIMED_OUT: (
         Message("Splitting this song took too long, so I stopped. Try again later."),
     ),
-    Reason.BUSY: (Message("I have too much to do just now. Try again in a minute."),),
-    Reason.DISK_FULL: (Message("There is no room for another song just now. Try again later."),),
-    Reason.UNACKNOWLEDGED: (Message("Discord did not take my answer in time. Please try again."),),
-    Reason.STOPPED_BY_USER: (Message("You stopped this one."),),
-    Reason.STOPPED_BY_MANAGER: (Message("A manager of this server stopped this one."),),
+    Reason.BUSY: (Message("I'm too busy right now. Try again in a minute."),),
+    Reason.DISK_FULL: (Message("There is no room for another song right now. Try again later."),),
+    Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
+    Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
+    Reason.STOPPED_BY_MANAGER: (Message("A manager of this server cancelled this song."),),
     Reason.FILES_EXPIRED: (
         Message("These stems have been deleted. Send the song again to get new ones."),
     ),
     Reason.STEMS_LOST: (
-        Message("The stems were made, but lost before I could put them here. Please try again."),
+        Message("The stems were made, but lost before I could post them. Please try again."),
     ),
-    Reason.SOURCE_GONE: (
-        Message("Discord does not have this file any more. Please send it again."),
-    ),
+    Reason.SOURCE_GONE: (Message("Discord no longer has this file. Please send it again."),),
     Reason.NO_AUDIO_HERE: (
         Message("There is no song in this message. Choose one with an audio or video file."),
     ),
-    Reason.ONE_SHOWING: (Message("I am still busy with your last request. Give me a moment."),),
+    Reason.ONE_SHOWING: (Message("I'm still working on your last request. Give me a moment."),),
     Reason.INTERNAL: (
-        Message("Something went wrong on my side. Try again, or tell those who run this bot."),
+        Message("Something went wrong on my side. Try again, or tell the people who run this bot."),
     ),
-    Reason.OWNER_ONLY: (Message("Only those who run this bot can do that."),),
-    Reason.MANAGERS_ONLY: (Message("Only those who manage a server can do that, and only there."),),
-    Reason.SERVER_ONLY: (Message("This is about a server. Use it in the one that is meant."),),
-    Reason.NO_SUCH_SERVER: (Message("I am in no such server. Choose one from the list."),),
+    Reason.OWNER_ONLY: (Message("Only the people who run this bot can do that."),),
+    Reason.MANAGERS_ONLY: (
+        Message("Only server managers can do that, and only in their own server."),
+    ),
+    Reason.SERVER_ONLY: (Message("Use this command in the server that it's about."),),
+    Reason.NO_SUCH_SERVER: (
+        Message("I can't tell which server you mean. Choose one from the list."),
+    ),
     Reason.ONE_OF_TWO: (Message("Choose either a person or a role."),),
     Reason.RAISES_ALLOWANCE: (
-        Message("You can only lower these {ceiling} min. Those who run this bot can raise them."),
-        Message("You can only lower this. Those who run this bot can raise it."),
+        Message("You can only go below {ceiling} min. The people who run this bot can raise that."),
+        Message("You can only lower this. The people who run this bot can raise it."),
     ),
     Reason.POOL_TOO_SMALL: (
-        Message("This server's pool has {left} min left. Those who run this bot can fill it."),
-        Message("This server's pool has too few minutes left. Those who run this bot can fill it."),
+        Message(
+            "This server's pool has only {left} min left. The people who run this bot can fill it."
+        ),
+        Message(
+            "This server's pool doesn't have enough minutes left. The people who run "
+            "this bot can fill it."
+        ),
     ),
 }
 
@@ -146,7 +162,7 @@ STAGES: dict[Stage, Templates] = {
         Message("Next in line"),
     ),
     Stage.SENDING: (
-        Message("{former} cannot do it just now, so {provider} takes over"),
+        Message("{former} can't do it right now, so {provider} is taking over"),
         Message("Sending the song to {provider}"),
         Message("Sending the song"),
     ),
@@ -177,10 +193,10 @@ STANDING = Message("{recipe}: {state}")
 
 SENT: dict[DeliveryDifference, Message] = {
     DeliveryDifference.LOWER_BIT_RATE: Message(
-        "At a lower bit rate, to fit what Discord takes here."
+        "At a lower bit rate, to fit Discord's size limit here."
     ),
     DeliveryDifference.MP3_INSTEAD: Message(
-        "As MP3, because {wanted} is larger than what Discord takes here."
+        "As MP3, because {wanted} would exceed Discord's size limit here."
     ),
 }
 
@@ -191,50 +207,51 @@ LINK: Templates = (
 CONTINUED = Message("The rest of the stems")
 
 KEPT = Message(
-    "The stems are made, but Discord did not let me put them here. `/result` brings them."
+    "The stems are ready, but Discord didn't let me post them here. Get them with `/result`."
 )
 CLOSING = Message(
-    "Discord lets me write here for 15 minutes only. If this takes longer, "
-    "the stems come by direct message, or `/result` brings them: `{job_id}`"
+    "Discord lets me edit this message for only 15 minutes. If this takes longer, the stems "
+    "will come by direct message, or you can get them with `/result`: `{job_id}`"
 )
-CAME_BY_DM = Message("Discord did not let me put them where you asked for them.")
-ENDS_EARLY = Message("Your file breaks off at {length}, so the stems end there, too.")
-MADE_BEFORE = Message("You had these stems already, so nothing was charged.")
+CAME_BY_DM = Message("Discord didn't let me post them where you asked for them.")
+ENDS_EARLY = Message("Your file breaks off at {length}, so the stems end there too.")
+MADE_BEFORE = Message("You already had these stems, so nothing was charged.")
 SENT_TO_DM = Message("The stems are in your direct messages.")
-DM_REFUSED = Message("Discord does not let me write to you. Allow direct messages, then try again.")
-UNSHOWN = Message("Discord did not let me show these stems here. Try again, or in another place.")
+DM_REFUSED = Message("Discord doesn't let me message you. Allow direct messages, then try again.")
+UNSHOWN = Message("Discord didn't let me show these stems here. Try again, or try somewhere else.")
 DELETE_REFUSED = Message(
-    "Discord does not let me delete this message. Delete it yourself, if you can."
+    "Discord doesn't let me delete this message. Delete it yourself if you can."
 )
-CHOOSE_RECIPE = Message("What shall I make of it?")
-SONG_FROM = Message("Which of these songs shall I split?")
-SEND_A_SONG = Message("Send me a song as an audio or video file, and I split it into its parts.")
+CHOOSE_RECIPE = Message("What should I make from it?")
+CHOOSE_SONG = Message("Which of these songs should I split?")
+SEND_A_SONG = Message("Send me a song as an audio or video file, and I'll split it into its parts.")
 NOTHING_CHARGED = Message("Nothing was charged.")
 CANCELLED = Message("**{title}** is cancelled. Nothing was charged.")
-SPLIT_ALREADY = Message("**{title}** is split already; its stems are about to arrive.")
-OVER_ALREADY = Message("**{title}** is over already.")
-NOT_FOUND = Message("I know no such song of yours. `/jobs` shows those that I know.")
-BAD_OPTION = Message("I do not understand one of the options. Choose from what is offered.")
+SPLIT_ALREADY = Message("**{title}** is already split. Its stems are about to arrive.")
+OVER_ALREADY = Message("**{title}** has already ended.")
+NOT_FOUND = Message("I can't find that song among yours. See them with `/jobs`.")
+BAD_OPTION = Message("One of the options isn't valid. Choose from the suggestions.")
 STORE_BROKEN = Message(
-    "Something is broken on my side that only those who run me can mend. My log tells them what."
+    "Something is broken on my side that only the people who run me can fix. "
+    "My log has the details."
 )
 LEFTOVER_COMMAND = Message(
-    "This command is left over from an earlier version of me, and those who run me can remove it. "
-    "My other commands work."
+    "This command is left over from an earlier version of me. The people who run me can remove it; "
+    "my other commands work."
 )
 COMMANDS_CHANGED = Message("This command has changed. Give Discord a minute, then try again.")
 NO_JOBS = Message("You have no songs here yet. Start one with `/split`.")
 UNKNOWN = Message(
-    "Something went wrong on my side. Those who run this bot can find it as `{error_id}`."
+    "Something went wrong on my side. The people who run this bot can find it as `{error_id}`."
 )
 PLAIN_RESULT = Message("Your stems are here.")
 
 
 def problem(found: Problem) -> str:
-    """Say why a request was refused or a job ended, and what may be done."""
+    """Say why a request was refused or a job ended, and what the user can do."""
     facts = {name: _fact(name, value) for name, value in found.facts.items() if value != ""}
     if found.reason is Reason.QUOTA and not found.facts.get("left") and "shared" not in facts:
-        facts.pop("needed", None)  # Before the download nobody knows how many it takes.
+        facts.pop("needed", None)  # unknown before the download
     return _first_filled(REASONS[found.reason], facts)
 
 
@@ -253,26 +270,26 @@ def stage(progress: Progress) -> str:
 
 
 def standing(job: Job) -> str:
-    """Say what is made of a song and how far that is, like `Karaoke: Done`."""
+    """Say what is made from a song and how far it is, like `Karaoke: Done`."""
     return gettext(
         STANDING, recipe=gettext(RECIPES[job.request.recipe]), state=gettext(STATES[job.state])
     )
 
 
 def sent(difference: DeliveryDifference, wanted: str) -> str | None:
-    """Say how the delivered files differ from the wanted format; None where there are no words."""
+    """Say how the delivered files differ from the requested format; None if no words exist."""
     template = SENT.get(difference)
     return gettext(template, wanted=wanted) if template else None
 
 
 def link(label: str, url: str, when: str | None) -> str:
-    """Lead to a stem, and say until when that works, where it is known."""
+    """Link to a stem, and say when the link expires if that is known."""
     facts = {"label": label, "url": url} | ({} if when is None else {"when": when})
     return _first_filled(LINK, facts)
 
 
 def cancelled(job: Job) -> str:
-    """Say what came of a wish to cancel."""
+    """Say how a request to cancel ended."""
     match job.state:
         case State.CANCELLED:
             words = CANCELLED
@@ -284,7 +301,7 @@ def cancelled(job: Job) -> str:
 
 
 def unknown(error_id: str) -> str:
-    """Say that something unforeseen happened, with what finds it in the log."""
+    """Say that something unexpected happened, with the id that finds it in the log."""
     return gettext(UNKNOWN, error_id=error_id)
 
 

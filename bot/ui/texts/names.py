@@ -1,4 +1,4 @@
-"""What users read for recipes, stems and formats; the values themselves are what they type."""
+"""Display names of recipes, stems and formats; users type the values themselves."""
 
 from collections.abc import Sequence
 
@@ -57,14 +57,14 @@ STEMS: dict[Stem, Message] = {
 
 _DETAILS = {
     Recipe.INSTRUMENTAL: Message("the song without its vocals"),
-    Recipe.KARAOKE_BACKING: Message("backing vocals stay, lead vocals apart"),
+    Recipe.KARAOKE_BACKING: Message("keeps the backing vocals, lead vocals separate"),
 }
 _WITH_DETAIL = Message("{recipe}: {detail}")
 _BASIC = Message("{label} (basic)")
 
 
 def recipe_label(recipe: Recipe, *, is_basic: bool = False) -> str:
-    """Return a recipe as it is offered, like `4 stems: vocals, drums, bass and other (basic)`."""
+    """Return a recipe's label, like `4 stems: vocals, drums, bass and other (basic)`."""
     label = gettext(RECIPES[recipe])
     if detail := _detail(recipe):
         label = gettext(_WITH_DETAIL, recipe=label, detail=detail)
@@ -72,17 +72,17 @@ def recipe_label(recipe: Recipe, *, is_basic: bool = False) -> str:
 
 
 def stem_name(stem: Stem) -> str:
-    """Return a stem's name where it stands alone, like `No drums`."""
+    """Return a stem's name on its own, like `No drums`."""
     return capitalised(gettext(STEMS[stem]))
 
 
 def stems_line(stems: Sequence[Stem]) -> str:
-    """Return stems as the start of a sentence, like `Instrumental and vocals`."""
+    """Return stems at the start of a sentence, like `Instrumental and vocals`."""
     return capitalised(_listed(stems))
 
 
 def stems_of(recipe: Recipe) -> tuple[Stem, ...]:
-    """Return the stems that a recipe delivers, in the order in which they are shown."""
+    """Return the stems that a recipe delivers, in display order."""
     return tuple(output.stem for output in OUTPUTS[recipe])
 
 

@@ -1,4 +1,4 @@
-"""Every sentence of `/privacy`: what is kept, who gets songs, and what deletion does."""
+"""The sentences of `/privacy`: what is kept, who gets songs, and what deletion does."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,42 +9,47 @@ from bot.ui.texts.safe_text import safe
 
 TITLE = Message("Your privacy")
 KEPT = PluralMessage(
-    "**What I keep:** your song and its stems, for up to {hours} hour; what you asked for, "
-    "and where, so that `/jobs` and `/result` find it; and how many minutes you have used.",
-    "**What I keep:** your song and its stems, for up to {hours} hours; what you asked for, "
-    "and where, so that `/jobs` and `/result` find it; and how many minutes you have used.",
+    "**What I keep:** your song and its stems, for up to {hours} hour; what you asked for "
+    "and where, so that `/jobs` and `/result` can find it; and how many minutes you have "
+    "used.",
+    "**What I keep:** your song and its stems, for up to {hours} hours; what you asked for "
+    "and where, so that `/jobs` and `/result` can find it; and how many minutes you have "
+    "used.",
     by="hours",
 )
 RECIPIENTS = Message(
-    "**Who else gets your song:** {names} may be given a signed link to the file, to separate it. "
-    "What they keep is for them to say."
+    "**Who else gets your song:** {names} may get a signed link to the file, to separate it. "
+    "See their own policies for what they keep."
 )
-NO_RECIPIENTS = Message("**Who else gets your song:** nobody. It is separated where I run.")
-NEVER = Message("I show it to nobody else, and use it for nothing else.")
-OFFER = Message("You may have all of it deleted, at any time.")
+NO_RECIPIENTS = Message(
+    "**Who else gets your song:** no one. It is separated on the machine that I run on."
+)
+NEVER = Message("I don't show it to anyone else or use it for anything else.")
+OFFER = Message("You can delete all of it at any time.")
 DELETE = Message("Delete everything")
 
-CONFIRM_TITLE = Message("Delete everything of yours?")
+CONFIRM_TITLE = Message("Delete all your data?")
 CONFIRM = Message(
-    "Your songs and stems are deleted, with their names, addresses and links, and what is on its "
-    "way is stopped. This cannot be undone."
+    "This deletes your songs and stems with their names, addresses and links, and cancels "
+    "songs in progress. It can't be undone."
 )
 STAYS = Message(
-    "Two things stay, under a code in place of your name: the minutes of this period, until a "
-    "week after it, and what those who run this bot or a server decided about you, such as a block."
+    "Two things stay, under a code instead of your name: your minutes of this period, until "
+    "a week after it ends, and what the people who run this bot or a server decided about you, "
+    "such as a block."
 )
 MESSAGES_STAY = Message(
-    "My messages stay in Discord. First delete those that you do not want, below each."
+    "My messages stay in Discord. First delete the ones you don't want, with the button below each."
 )
 CONFIRMED = Message("Yes, delete everything")
 
-DONE_TITLE = Message("Everything of yours is deleted")
+DONE_TITLE = Message("All your data is deleted")
 DONE = PluralMessage(
-    "{songs} song with all that belonged to it.",
-    "{songs} songs with all that belonged to them.",
+    "{songs} song and everything that belonged to it.",
+    "{songs} songs and everything that belonged to them.",
     by="songs",
 )
-DONE_NOTHING = Message("There was nothing of yours here.")
+DONE_NOTHING = Message("I had no data about you.")
 
 
 def privacy_lines(*, keep: timedelta, recipients: Sequence[str]) -> tuple[str, ...]:
@@ -61,7 +66,7 @@ def privacy_lines(*, keep: timedelta, recipients: Sequence[str]) -> tuple[str, .
 
 
 def confirm_lines() -> tuple[str, ...]:
-    """Say what deletion does, and what it does not."""
+    """Say what deletion does and does not do."""
     return (gettext(CONFIRM), "", gettext(STAYS), "", gettext(MESSAGES_STAY))
 
 

@@ -1,4 +1,4 @@
-"""Strangers' text made fit to stand in a message: one line, no markup, no mention, not endless."""
+"""Makes strangers' text safe for a message: one line, no markup, no mentions, a limited length."""
 
 import re
 
@@ -19,7 +19,7 @@ def shortened(text: str, max_length: int = MAX_LENGTH) -> str:
 
 
 def safe(text: str, max_length: int = MAX_LENGTH) -> str:
-    """Return `text` shortened, and so that Discord shows it as it is written."""
+    """Return `text` shortened and escaped, so that Discord shows it literally."""
     line = _MARKUP.sub(r"\\\1", shortened(text, max_length))
     line = _LIST_OR_RULE.sub(r"\\\1", line)
     line = _MENTION.sub("@" + ZERO_WIDTH_SPACE, line)
@@ -27,5 +27,5 @@ def safe(text: str, max_length: int = MAX_LENGTH) -> str:
 
 
 def capitalised(text: str) -> str:
-    """Return `text` as the start of a sentence."""
+    """Return `text` with an upper-case first letter."""
     return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""What users read about their minutes: what a song cost, what is left, and until when."""
+"""Sentences about minutes: what a song cost, what is left, and when more come."""
 
 from datetime import timedelta
 
@@ -9,17 +9,17 @@ from bot.ui.texts.figures import moment
 CHARGED_ALONE = Message("{minutes} min charged")
 CHARGED = Message("{minutes} min charged, {left} of {total} left {period}")
 CHARGED_TO_SERVER = Message(
-    "{minutes} min of this server's charged, {left} of {total} left {period}"
+    "{minutes} min from this server charged, {left} of {total} left {period}"
 )
 LEFT = Message("**{left} of {total} min left** {period}")
-USED = Message("{used} used. All of them come back {when}.")
-USED_AND_HELD = Message("{used} used, {held} on hold. All of them come back {when}.")
-SHARED_LEFT = Message("**{left} of {total} min of this server's left** {period}")
-SHARED_USED = Message("{used} used. Here they are taken first; what is left lapses {when}.")
+USED = Message("{used} used. All minutes come back {when}.")
+USED_AND_HELD = Message("{used} used, {held} on hold. All minutes come back {when}.")
+SHARED_LEFT = Message("**{left} of {total} min from this server left** {period}")
+SHARED_USED = Message("{used} used. Songs here use these first. Unused ones expire {when}.")
 SHARED_USED_AND_HELD = Message(
-    "{used} used, {held} on hold. Here they are taken first; what is left lapses {when}."
+    "{used} used, {held} on hold. Songs here use these first. Unused ones expire {when}."
 )
-POOL = Message("This server's pool has {minutes} min to hand out, with `/admin quota grant`.")
+POOL = Message("This server's pool has {minutes} min to hand out with `/admin quota grant`.")
 TODAY = Message("today")
 THIS_WEEK = Message("this week")
 THIS_MONTH = Message("this month")
@@ -36,22 +36,22 @@ def charge(minutes: int, usage: Usage | None) -> str:
 
 
 def usage_lines(usage: Usage) -> tuple[str, ...]:
-    """Say how a user's minutes stand."""
+    """Describe a user's minutes."""
     return _standing(usage, LEFT, USED_AND_HELD if usage.held else USED)
 
 
 def shared_lines(usage: Usage) -> tuple[str, ...]:
-    """Say how the minutes stand that a server gave the user to spend there."""
+    """Describe the minutes that a server gave the user to spend there."""
     return _standing(usage, SHARED_LEFT, SHARED_USED_AND_HELD if usage.held else SHARED_USED)
 
 
 def pool_line(minutes: int) -> str:
-    """Say to managers what they can hand out."""
+    """Tell managers how many minutes they can hand out."""
     return gettext(POOL, minutes=minutes)
 
 
 def period(found: Period) -> str:
-    """Return a period as the end of a sentence."""
+    """Return a period as the end of a sentence, like `this week`."""
     span = found.ends_at - found.starts_at
     if span <= timedelta(days=1):
         return gettext(TODAY)

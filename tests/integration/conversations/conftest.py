@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import LiveBot, an_evening
+from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 
 
 @pytest.fixture
 async def live_bot(tmp_path: Path) -> AsyncIterator[LiveBot]:
-    async with an_evening(tmp_path) as live_bot, live_bot.on():
+    async with open_live_bot(tmp_path) as live_bot, live_bot.on():
         yield live_bot
 
 

@@ -20,7 +20,7 @@ from bot.providers.interface import Model
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
-from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
@@ -28,7 +28,9 @@ from bot.ui.replies.follow_up import FollowUp
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
-from cogs import EXTENSIONS
+from bot.ui.services import Services as InterfaceServices
+from bot.ui.split_requests import SplitRequests
+from cogs import add_cogs
 from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database.connection import Database
@@ -42,7 +44,7 @@ PATIENCE_S = 30.0
 """For answers; Discord's own three seconds are no matter of these tests, on whatever machine."""
 
 
-class EveningClock:
+class SandboxTime:
     """The bot's time, which moves with the sandbox's, as it does in the world."""
 
     def __init__(self, sandbox: SandboxClock) -> None:
@@ -70,7 +72,7 @@ class LiveBot:
         """`settings` are fields of Settings."""
         self.sandbox = sandbox
         self.db = db
-        self.clock = EveningClock(sandbox.world.clock)
+        self.clock = SandboxTime(sandbox.world.clock)
         self.board = ProgressBoard()
         self.provider = FakeProvider(
             name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
@@ -81,16 +83,16 @@ class LiveBot:
         self.jobs = JobStore(db=db)
         languages = Languages.in_folder()
         registration = Registration(memory=self.meta, languages=languages)
-        self.client = Stemcord(registration=registration, extensions=EXTENSIONS)
+        self.client = Stemcord(registration=registration, languages=languages)
         self.routes = EditRoutes(client=self.client, clock=self.clock)
-        direct = DirectMessages(client=self.client)
+        direct_messages = DirectMessages(client=self.client)
         self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=languages,
             board=self.board,
             routes=self.routes,
-            direct=direct,
-            sequel=FollowUp(client=self.client),
+            direct_messages=direct_messages,
+            follow_up=FollowUp(client=self.client),
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.005,
@@ -104,40 +106,37 @@ class LiveBot:
             meta=self.meta,
             files=self.files,
         )
-        addresses = AttachmentUrls(client=self.client)
+        attachment_urls = AttachmentUrls(client=self.client)
         outside = Dependencies(
             providers={"local": self.provider},
             downloads=self.downloads,  # type: ignore[arg-type] # fakes match by shape
             audio=self.audio,  # type: ignore[arg-type] # fakes match by shape
             delivery=self.replies,
             clock=self.clock,
-            renewal=addresses,
+            renewal=attachment_urls,
         )
         fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         self.services = compose(
             Settings(_env_file=None).model_copy(update=fields), store, self.board, outside
         )
-        self.client.serve(
-            Services(
+        self.attachments = AttachmentCache()
+        self.interface = InterfaceServices(
+            use_cases=self.services,
+            requests=SplitRequests(
                 splits=self.services.splits,
-                quotas=self.services.quotas,
                 servers=self.services.servers,
-                administration=self.services.administration,
-                overview=self.services.overview,
-                showings=self.services.showings,
-                shows=ResultPresenter(
-                    showings=self.services.showings,
-                    routes=self.routes,
-                    direct=direct,
-                    board=self.board,
-                    clock=self.clock,
-                ),
-                addresses=addresses,
-                picks=AttachmentCache(),
-                privacy=self.services.privacy,
-                languages=languages,
+                attachment_urls=attachment_urls,
                 clock=self.clock,
-            )
+            ),
+            presenter=ResultPresenter(
+                redelivery=self.services.redelivery,
+                routes=self.routes,
+                direct_messages=direct_messages,
+                board=self.board,
+                clock=self.clock,
+            ),
+            attachments=self.attachments,
+            languages=languages,
         )
 
     def user_id(self, name: str) -> UserId:
@@ -153,6 +152,7 @@ class LiveBot:
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
         """Log in and work."""
+        await add_cogs(self.client, self.interface)
         self.services.runner.start(self.services.steps)
         await self.client.login(DEFAULT_TOKEN)
         tasks = [
@@ -173,7 +173,7 @@ class LiveBot:
 
 
 @asynccontextmanager
-async def an_evening(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
+async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE

@@ -16,8 +16,8 @@ from tests.integration.conversations.scenes import made
 
 Json = dict[str, Any]
 
-OWNER_ONLY = "Only those who run this bot can do that."
-MANAGERS_ONLY = "Only those who manage a server can do that, and only there."
+OWNER_ONLY = "Only the people who run this bot can do that."
+MANAGERS_ONLY = "Only server managers can do that, and only in their own server."
 
 
 class People:
@@ -155,7 +155,7 @@ async def test_a_manager_is_refused_what_is_the_owners(
     ):
         assert await said(ben, name, **options) == OWNER_ONLY
     raised = await said(ben, "admin quota set", user=cleo, minutes=61)
-    assert raised == ("You can only lower these 60 min. Those who run this bot can raise them.")
+    assert raised == ("You can only go below 60 min. The people who run this bot can raise that.")
     assert await decisions(live_bot) == 0
 
 
@@ -175,18 +175,18 @@ async def test_the_owner_fills_a_pool_and_a_manager_hands_it_out(
     assert filled == "The pool of **Karaoke Night** has 100 min to hand out."
     assert "pool has 100 min to hand out" in await shown(ben, "quota")
     given = await said(ben, "admin quota grant", user=people.ids["Cleo"], minutes=10)
-    assert given.startswith(f"<@{people.ids['Cleo']}> has 10 min of this server's to spend here.")
+    assert given.startswith(f"<@{people.ids['Cleo']}> has 10 min from this server to use here.")
     assert given.endswith("The pool has 90 min left.")
     message = await stems_of(cleo, song)
-    assert "4 min of this server's charged, 6 of 10 left today" in str(message["embeds"])
+    assert "4 min from this server charged, 6 of 10 left today" in str(message["embeds"])
     quota = await shown(cleo, "quota")
     assert "**60 of 60 min left** today" in quota
-    assert "**6 of 10 min of this server's left** today" in quota
+    assert "**6 of 10 min from this server left** today" in quota
     assert "hand out" not in quota, "the pool is the managers' business"
     cleo.in_channel("dm")
     assert "server" not in await shown(cleo, "quota")
     assert await said(ben, "admin quota grant", user=people.ids["Cleo"], minutes=91) == (
-        "This server's pool has 90 min left. Those who run this bot can fill it."
+        "This server's pool has only 90 min left. The people who run this bot can fill it."
     )
     ada.in_channel("karaoke")
     emptied = await said(ada, "admin quota reset")
@@ -198,9 +198,7 @@ async def test_the_highest_role_counts_in_the_server_and_none_in_a_dm(
 ) -> None:
     await said(ada, "admin quota set", role=people.role("@everyone"), minutes=20)
     singers = await said(ada, "admin quota set", role=people.role("Singer"), minutes=240)
-    assert singers == (
-        f"<@&{people.role('Singer')}> may use 240 min in a period, when they ask in this server."
-    )
+    assert singers == (f"<@&{people.role('Singer')}> can use 240 min per period in this server.")
     assert "**20 of 20 min left**" in await shown(cleo, "quota")
     people.give(people.guild, "Cleo", "Singer")
     assert "**240 of 240 min left**" in await shown(cleo, "quota")
@@ -222,10 +220,13 @@ async def test_a_manager_lowers_and_lifts_it_again(
 ) -> None:
     who = people.ids["Cleo"]
     assert await said(ben, "admin quota set", user=who, minutes=5) == (
-        f"<@{who}> may use at most 5 min in a period, when they ask in this server."
+        f"<@{who}> can use at most 5 min per period in this server."
     )
     assert "**5 of 5 min left**" in await shown(cleo, "quota")
-    assert await said(ben, "admin quota set", user=who) == f"Nothing is set for <@{who}> any more."
+    assert (
+        await said(ben, "admin quota set", user=who)
+        == f"<@{who}> no longer has a setting of their own."
+    )
     assert "**60 of 60 min left**" in await shown(cleo, "quota")
 
 
@@ -243,11 +244,11 @@ async def test_grants_and_resets_are_seen_in_the_quota(
 ) -> None:
     who = people.ids["Cleo"]
     granted = await said(ada, "admin quota grant", user=who, minutes=30)
-    assert granted == f"<@{who}> has 30 min more today."
+    assert granted == f"<@{who}> has 30 extra min today."
     await stems_of(cleo, song)
     assert "**86 of 90 min left**" in await shown(cleo, "quota")
     reset = await said(ada, "admin quota reset", user=who)
-    assert reset == f"<@{who}> got 4 used min back. What is on hold stays on hold."
+    assert reset == f"<@{who}> got 4 used min back. Minutes on hold stay on hold."
     assert "**90 of 90 min left**" in await shown(cleo, "quota")
 
 
@@ -256,14 +257,16 @@ async def test_a_blocked_person_is_refused_privately_and_let_in_again(
 ) -> None:
     who = people.ids["Cleo"]
     await said(ben, "admin block", user=who)
-    assert (await refusal_of(cleo, song)).startswith("You are blocked in this server.")
+    assert (await refusal_of(cleo, song)).startswith("You're blocked in this server.")
     cleo.in_channel("dm")
     await stems_of(cleo, song)
     await said(ada, "admin block", user=who)
-    assert (await refusal_of(cleo, song)).startswith("Those who run this bot have blocked you.")
+    assert (await refusal_of(cleo, song)).startswith(
+        "The people who run this bot have blocked you."
+    )
     await said(ben, "admin unblock", user=who)
     assert await said(ben, "admin unblock", user=who) == OWNER_ONLY
-    assert await said(ada, "admin unblock", user=who) == f"<@{who}> may split songs again."
+    assert await said(ada, "admin unblock", user=who) == f"<@{who}> can split songs again."
     assert await said(ada, "admin unblock", user=who) == f"<@{who}> was not blocked."
     cleo.in_channel("karaoke")
     await stems_of(cleo, song)
@@ -284,11 +287,11 @@ async def test_a_server_sets_its_house_and_split_keeps_to_it(
     )
     assert rules == (
         f"**Channels:** <#{lounge}>\n"
-        "**By default:** Vocals, Opus, seen by the asker alone\n"
+        "**Defaults:** Vocals, Opus, visible only to the person who asks\n"
         "**Delivery:** Files only"
     )
     assert await refusal_of(cleo, song) == (
-        f"Songs are not split in this channel. Go to <#{lounge}>."
+        f"I can't split songs in this channel. Use <#{lounge}>."
     )
     cleo.in_channel("lounge")
     message = await stems_of(cleo, song)
@@ -307,15 +310,15 @@ async def test_defaults_are_changed_one_by_one_and_begun_anew(
     rules = await shown(ben, "admin defaults", channel=karaoke, private=True)
     assert f"<#{karaoke}>" in rules
     assert f"<#{lounge}>" in rules
-    assert "Vocals, MP3, seen by the asker alone" in rules
+    assert "Vocals, MP3, visible only to the person who asks" in rules
     rules = await shown(ben, "admin defaults", channel=karaoke)
     assert f"**Channels:** <#{lounge}>\n" in rules, "named again, it is off the list"
     assert await shown(ben, "admin defaults") == rules, "nothing asked, nothing changed"
     rules = await shown(ben, "admin defaults", reset=True, private=False)
     assert rules == (
-        "**Channels:** everywhere\n"
-        "**By default:** Karaoke, MP3, seen by everybody\n"
-        "**Delivery:** As everywhere"
+        "**Channels:** all\n"
+        "**Defaults:** Karaoke, MP3, visible to everyone\n"
+        "**Delivery:** As set for the whole bot"
     )
 
 
@@ -323,16 +326,16 @@ async def test_a_server_is_not_set_up_from_a_dm(ada: SandboxClient) -> None:
     ada.in_channel("dm")
     for name, options in (("admin defaults", {}), ("admin quota grant", {"minutes": 5})):
         sentence = await said(ada, name, **options)
-        assert sentence == "This is about a server. Use it in the one that is meant."
+        assert sentence == "Use this command in the server that it's about."
     sentence = await said(ada, "admin quota grant", minutes=5, server="nowhere")
-    assert sentence == "I am in no such server. Choose one from the list."
+    assert sentence == "I can't tell which server you mean. Choose one from the list."
 
 
 async def test_the_owner_sees_providers_and_figures(
     live_bot: LiveBot, ada: SandboxClient, cleo: SandboxClient, song: Path
 ) -> None:
     await made(live_bot, cleo, song)
-    assert await shown(ada, "admin providers") == "**Stemcord** · ready\n0 at work, 0 waiting"
+    assert await shown(ada, "admin providers") == "**Stemcord** · ready\n0 running, 0 waiting"
     assert await shown(ada, "admin stats") == (
         "**Today:** 1 done\n"
         "**Minutes today:** 4 used, 0 on hold, 0 given back\n"

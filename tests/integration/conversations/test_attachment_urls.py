@@ -20,7 +20,7 @@ A_DAY_S = 86_400
 
 @pytest.fixture
 def addresses(live_bot: LiveBot) -> AttachmentUrls:
-    return AttachmentUrls(client=live_bot.client, haste_s=0.1)
+    return AttachmentUrls(client=live_bot.client, quick_s=0.1)
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ async def test_a_discord_that_is_away_has_lost_nothing(
     await ada.fault(REFRESH, **trouble)
     with pytest.raises(RenewalUnavailable):
         await addresses.renewed(ended)
-    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended
+    assert await addresses.with_live_url(ended, now=live_bot.clock.now()) == ended
 
 
 async def test_what_takes_too_long_is_left_as_it_is(
     addresses: AttachmentUrls, ended: Source, ada: SandboxClient, live_bot: LiveBot
 ) -> None:
     await ada.fault(REFRESH, delay_s=30.0)
-    assert await addresses.in_haste(ended, now=live_bot.clock.now()) == ended
+    assert await addresses.with_live_url(ended, now=live_bot.clock.now()) == ended

@@ -23,7 +23,7 @@ from tests.integration.conversations.scenes import (
     until_sent,
 )
 
-REFUSAL = "I know no such song of yours. `/jobs` shows those that I know."
+REFUSAL = "I can't find that song among yours. See them with `/jobs`."
 
 
 async def until_there_are(people: SandboxClient, count: int) -> list[Message]:
@@ -66,7 +66,7 @@ async def test_whoever_takes_no_direct_messages_is_told(
         person(live_bot, "Ada").id, accepts_dms=False, installed_app=False
     )
     await ada.press(message, "To my DM")
-    await ada.wait_for(says("Discord does not let me write to you."))
+    await ada.wait_for(says("Discord doesn't let me message you."))
 
 
 async def test_delete_takes_the_message_and_the_files(
@@ -90,7 +90,7 @@ async def test_another_recipe_is_another_job_of_the_same_song(
 ) -> None:
     message = await made(live_bot, ada, song)
     await ada.press(message, "Other recipe")
-    asked = await ada.wait_for(says("What shall I make of it?"))
+    asked = await ada.wait_for(says("What should I make from it?"))
     assert asked["ephemeral"]
     menu = menu_of(asked)
     assert [each["value"] for each in menu["options"]] == ["instrumental", "vocals"]
@@ -106,7 +106,7 @@ async def test_a_song_whose_address_has_ended_is_signed_anew(
     message = await made(live_bot, ada, song)
     await ada.advance(2 * 86_400)
     await ada.press(message, "Other recipe")
-    asked = await ada.wait_for(says("What shall I make of it?"))
+    asked = await ada.wait_for(says("What should I make from it?"))
     await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
     await until_there_are(ada, 2)
     assert any(entry["path"] == "/attachments/refresh-urls" for entry in await ada.log())
@@ -119,7 +119,7 @@ async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
     await ada.advance(2 * 86_400)
     await ada.fault("POST /attachments/refresh-urls", status=404)
     await ada.press(message, "Other recipe")
-    asked = await ada.wait_for(says("What shall I make of it?"))
+    asked = await ada.wait_for(says("What should I make from it?"))
     await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
     await ada.wait_for(says("Please send it again."))
 
@@ -145,7 +145,7 @@ async def test_the_same_file_and_recipe_show_the_stems_again_uncharged(
     _, second = await until_there_are(ada, 2)
     assert job_id_of(second) != job_id_of(first)
     assert second["embeds"][0]["description"] == (
-        "Instrumental and vocals, 3:20, FLAC\nYou had these stems already, so nothing was charged."
+        "Instrumental and vocals, 3:20, FLAC\nYou already had these stems, so nothing was charged."
     )
     await ada.command("split", file=song, stems="vocals")
     await until_there_are(ada, 3)
@@ -224,7 +224,7 @@ async def test_one_wish_at_a_time(live_bot: LiveBot, ada: SandboxClient, song: P
     live_bot.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     await ada.press(message, "To my DM")
-    await ada.wait_for(says("I am still busy with your last request."))
+    await ada.wait_for(says("I'm still working on your last request."))
     live_bot.audio.gate.set()
     await until_there_are(ada, 2)
 
@@ -236,7 +236,7 @@ async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
     live_bot.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
-    await live_bot.services.showings.discard(job)
+    await live_bot.services.redelivery.discard(job)
     live_bot.audio.gate.set()
     await ada.wait_for(says("These stems have been deleted."))
 
@@ -266,7 +266,7 @@ async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
     await ben.command("split", file=song)
     message = await ada.wait_for(shows("Getting your file"))
     await ada.press(message, "Cancel")
-    message = await ben.wait_for(shows("A manager of this server stopped this one."))
+    message = await ben.wait_for(shows("A manager of this server cancelled this song."))
 
 
 async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(

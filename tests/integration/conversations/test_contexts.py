@@ -67,7 +67,7 @@ async def test_elsewhere_the_reply_says_beforehand_how_the_stems_come_and_they_d
         ada.in_channel(settle_outside(live_bot, place))
     await ask(live_bot, ada, song, private=place == "ephemeral")
     await ada.advance(14 * 60 + 10)
-    told = await ada.wait_for(shows("15 minutes only"))
+    told = await ada.wait_for(shows("only 15 minutes"))
     assert f"`{job_id_of(told)}`" in told["embeds"][0]["description"]
     await ada.advance(60)
     await finish(live_bot)
@@ -76,7 +76,7 @@ async def test_elsewhere_the_reply_says_beforehand_how_the_stems_come_and_they_d
     ada.in_channel("dm")
     message = await ada.wait_for(has_stems)
     assert filenames(message) == STEMS
-    assert "did not let me put them where you asked" in message["embeds"][0]["description"]
+    assert "didn't let me post them where you asked" in message["embeds"][0]["description"]
 
 
 @pytest.mark.parametrize("place", ["ephemeral", *OUTSIDE])

@@ -53,10 +53,10 @@ async def test_cancel_stops_ones_own_song_and_nobody_elses(
     message = await ada.wait_for(shows("Sending the song"))
     await ben.press(message, "Cancel")
     refusal = await ben.wait_for(lambda found: bool(found["ephemeral"] and found["content"]))
-    assert refusal["content"].startswith("I know no such song of yours.")
+    assert refusal["content"].startswith("I can't find that song among yours.")
     await ada.press(message, "Cancel")
     message = await ada.wait_for(shows("Nothing was charged."))
-    assert message["embeds"][0]["description"] == "You stopped this one.\nNothing was charged."
+    assert message["embeds"][0]["description"] == "You cancelled this song.\nNothing was charged."
     assert message["components"] == []
 
 
@@ -109,7 +109,7 @@ async def test_a_failed_song_says_why_in_its_card(
     live_bot.audio.decode_error = Rejected(Reason.BROKEN_FILE)
     await ada.command("split", file=song)
     message = await ada.wait_for(shows("Nothing was charged."))
-    assert "damaged or cut off" in message["embeds"][0]["description"]
+    assert "damaged or incomplete" in message["embeds"][0]["description"]
 
 
 async def test_quota_and_help_answer_one_person(ada: SandboxClient, ben: SandboxClient) -> None:
@@ -146,7 +146,7 @@ async def test_buttons_work_after_a_restart(
     state._view_store._synced_message_views.clear()
     state._view_store._views.clear()
     await ada.press(message, "Cancel")
-    await ada.wait_for(shows("You stopped this one."))
+    await ada.wait_for(shows("You cancelled this song."))
 
 
 async def test_a_token_that_discord_forgets_for_a_moment_is_not_given_up(

@@ -18,7 +18,7 @@ async def test_a_public_card_speaks_its_askers_language_and_an_answer_its_reader
     assert embed["title"] == "Neon Rain · カラオケ"
     assert "インストとボーカル、" in embed["description"]
     await ada.press(card, "別のステム")
-    refused = await ada.wait_for(says("I know no such song of yours."))
+    refused = await ada.wait_for(says("I can't find that song among yours."))
     assert refused["ephemeral"]
 
 

@@ -16,7 +16,7 @@ from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
 from bot.ops.file_routes import FileRoutes
 from sandbox.client import SandboxClient
-from tests.integration.conversations.live_bot import LiveBot, an_evening
+from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -57,7 +57,7 @@ class Open:
 async def opened(tmp_path: Path) -> AsyncIterator[Open]:
     async with AsyncExitStack() as stack:
         live_bot = await stack.enter_async_context(
-            an_evening(tmp_path, public_url="https://stems.example.org")
+            open_live_bot(tmp_path, public_url="https://stems.example.org")
         )
         await stack.enter_async_context(live_bot.on())
         found = Open(live_bot)
@@ -121,7 +121,7 @@ async def test_links_end_with_deletion(opened: Open, ada: SandboxClient, song: P
 async def test_links_end_with_being_forgotten(opened: Open, ada: SandboxClient, song: Path) -> None:
     [url, _] = links_in(await linked(opened, ada, song))
     await forget(ada)
-    await ada.wait_for(shows("Everything of yours is deleted"))
+    await ada.wait_for(shows("All your data is deleted"))
     assert (await opened.fetch(url))[0] == 410
 
 
@@ -138,7 +138,7 @@ async def test_a_showing_again_leads_to_the_same_files(
 
 @pytest.fixture
 async def six(tmp_path: Path) -> AsyncIterator[LiveBot]:
-    async with an_evening(tmp_path, models=(SIX,)) as live_bot, live_bot.on():
+    async with open_live_bot(tmp_path, models=(SIX,)) as live_bot, live_bot.on():
         # What is uploaded is small all the same, so the sandbox takes it.
         live_bot.audio.bytes_at = {AudioFormat.MP3: 7 * MIB}
         yield live_bot

@@ -24,8 +24,9 @@ async def test_privacy_says_what_is_kept_to_one_person(
     await ada.command("privacy")
     told = await ada.wait_for(shows("What I keep"))
     assert told["ephemeral"]
-    assert "for up to 24 hours" in told["embeds"][0]["description"]
-    assert "nobody. It is separated where I run." in told["embeds"][0]["description"]
+    description = told["embeds"][0]["description"]
+    assert "for up to 24 hours" in description
+    assert "no one. It is separated on the machine that I run on." in description
     assert labels(told) == ["Delete everything"]
     assert await ben.messages() == []
 
@@ -36,7 +37,7 @@ async def test_nothing_is_deleted_before_it_is_confirmed(
     job_id = job_id_of(await made(live_bot, ada, song))
     await ada.command("privacy")
     await ada.press(await ada.wait_for(shows("What I keep")), "Delete everything")
-    asked = await ada.wait_for(shows("cannot be undone"))
+    asked = await ada.wait_for(shows("can't be undone"))
     assert labels(asked) == ["Yes, delete everything"]
     assert [job.id for job in await live_bot.records()] == [job_id]
 
@@ -50,8 +51,8 @@ async def test_everything_of_one_person_is_deleted_and_nothing_of_another(
     await ben.wait_for(lambda message: message["id"] == theirs["id"] and has_stems(message))
     [kept] = await live_bot.jobs.of_user(live_bot.user_id("Ben"), 10)
     await forget(ada)
-    done = await ada.wait_for(shows("Everything of yours is deleted"))
-    assert done["embeds"][0]["description"] == "1 song with all that belonged to it."
+    done = await ada.wait_for(shows("All your data is deleted"))
+    assert done["embeds"][0]["description"] == "1 song and everything that belonged to it."
     assert done["components"] == []
 
     assert [job.id for job in await live_bot.records()] == [kept.id]
@@ -72,8 +73,8 @@ async def test_a_song_on_its_way_is_stopped_and_its_card_says_so(
     await until_sent(live_bot)
     await ada.wait_for(shows("Neon Rain"))
     await forget(ada)
-    await ada.wait_for(shows("Everything of yours is deleted"))
-    card = await ada.wait_for(shows("You stopped this one."))
+    await ada.wait_for(shows("All your data is deleted"))
+    card = await ada.wait_for(shows("You cancelled this song."))
     assert card["components"] == []
     live_bot.provider.gate.set()
     await asyncio.sleep(0.05)
@@ -92,10 +93,10 @@ async def test_a_song_about_to_be_shown_is_not_and_its_card_offers_nothing(
         while [job.state for job in await live_bot.records()] != [State.READY]:
             await asyncio.sleep(0.005)
     await forget(ada)
-    await ada.wait_for(shows("Everything of yours is deleted"))
-    card = await ada.wait_for(shows("You stopped this one."))
+    await ada.wait_for(shows("All your data is deleted"))
+    card = await ada.wait_for(shows("You cancelled this song."))
     assert card["components"] == []
-    assert card["embeds"][0]["description"] == "You stopped this one."
+    assert card["embeds"][0]["description"] == "You cancelled this song."
 
 
 async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
@@ -103,14 +104,14 @@ async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
 ) -> None:
     message = await made(live_bot, ada, song)
     await forget(ada)
-    await ada.wait_for(shows("Everything of yours is deleted"))
+    await ada.wait_for(shows("All your data is deleted"))
     await ada.press(message, "To my DM")
-    await ada.wait_for(says("I know no such song of yours."))
+    await ada.wait_for(says("I can't find that song among yours."))
 
 
 async def forget(person: SandboxClient) -> None:
     """Press through to the end."""
     await person.command("privacy")
     await person.press(await person.wait_for(shows("What I keep")), "Delete everything")
-    asked = await person.wait_for(shows("cannot be undone"))
+    asked = await person.wait_for(shows("can't be undone"))
     await person.press(asked, "Yes, delete everything")

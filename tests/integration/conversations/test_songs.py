@@ -1,12 +1,13 @@
 """Songs that are in messages already: the message menu, and DMs."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bot.domain.job import Entry
-from bot.ui.attachment_cache import MOST_REMEMBERED
+from bot.ui.attachment_cache import MAX_MESSAGES
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (
@@ -29,6 +30,11 @@ def songs(tmp_path: Path) -> list[Path]:
     for path in paths:
         path.write_bytes(b"\xff\xfb" * 500)
     return paths
+
+
+def is_about(title: str) -> Callable[[Message], bool]:
+    """Accept a card with this title."""
+    return lambda found: bool(found["embeds"]) and found["embeds"][0]["title"] == title
 
 
 async def latest_song(people: SandboxClient) -> Message:
@@ -72,11 +78,11 @@ async def test_a_forgotten_message_is_read_again_where_the_bot_may(
     await ben.say("", *songs)
     await ada.menu(MENU, (await latest_song(ada))["id"])
     asked = await ada.wait_for(says("Which of these songs"))
-    for message_id in range(MOST_REMEMBERED):
-        live_bot.client.services.picks.remember(message_id, ())
+    for message_id in range(MAX_MESSAGES):
+        live_bot.attachments.remember(message_id, ())
     await ada.press(asked, menu_of(asked)["custom_id"], values=["0"])
     if place == "group":
-        await ada.wait_for(says("Discord does not have this file any more."))
+        await ada.wait_for(says("Discord no longer has this file."))
     else:
         await ada.wait_for(shows("Blue Moon · Karaoke"))
 
@@ -95,7 +101,7 @@ async def test_a_song_sent_to_the_bot_is_answered_with_recipes(
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)
-    asked = await ada.wait_for(shows("What shall I make of it?"))
+    asked = await ada.wait_for(shows("What should I make from it?"))
     assert asked["embeds"][0]["title"] == "Neon Rain"
     assert labels(asked) == ["Karaoke", "Instrumental", "Vocals"]
     await ada.press(asked, "Vocals")
@@ -114,7 +120,7 @@ async def test_several_songs_sent_to_the_bot_have_their_turn_each(
     asked = await ada.wait_for(says("Which of these songs"))
     for number, title in enumerate(("Blue Moon", "Red Sun")):
         await ada.press(asked, menu_of(asked)["custom_id"], values=[str(number)])
-        recipes = await ada.wait_for(says(f"**{title}**"))
+        recipes = await ada.wait_for(is_about(title))
         await ada.press(recipes, "Instrumental")
         await ada.wait_for(shows(f"{title} · Instrumental"))
 
@@ -138,7 +144,7 @@ async def test_a_song_deleted_before_the_choice_is_asked_for_again(
 ) -> None:
     ada.in_channel("dm")
     await ada.say("", song)
-    asked = await ada.wait_for(shows("What shall I make of it?"))
+    asked = await ada.wait_for(shows("What should I make from it?"))
     await ada.delete((await ada.messages())[0]["id"])
     await ada.press(asked, "Karaoke")
     await ada.wait_for(says("Please send it again."))

@@ -41,7 +41,8 @@ class Impostor:
         app.router.add_route("*", "/{tail:.*}", self._answer)
         self.server = TestServer(app)
         self.client = Stemcord(
-            registration=Registration(memory=Memory(), languages=Languages({})), extensions=()
+            registration=Registration(memory=Memory(), languages=Languages({})),
+            languages=Languages({}),
         )
         self.session = DiscordSession(
             client=self.client, host="discord.example", clock=self.clock, sleep=self._sleep

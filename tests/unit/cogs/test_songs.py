@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import discord
 import pytest
@@ -14,11 +13,11 @@ from bot.domain.job import Job, UserId
 from bot.domain.recipes import Recipe
 from bot.i18n.languages import Languages
 from bot.scheduling.plans import Offer
-from bot.ui.attachment_cache import AttachmentCache
 from cogs.songs import SongsCog
+from tests.support.discord_fakes import FakeSplits, services_of
 
 
-class OfferingSplits:
+class SongSplits(FakeSplits):
     """Offers two recipes."""
 
     is_away = False
@@ -28,27 +27,26 @@ class OfferingSplits:
             Offer(recipe, ("local",), is_basic=True) for recipe in (Recipe.KARAOKE, Recipe.VOCALS)
         )
 
-    async def jobs_of(self, user_id: UserId, *, limit: int) -> list[Job]:
+    async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
         if self.is_away:
             raise StoreUnavailable("locked")
         return []
 
 
 @pytest.fixture
-def offering() -> OfferingSplits:
-    return OfferingSplits()
+def offering() -> SongSplits:
+    return SongSplits()
 
 
 @pytest.fixture
 async def dm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offering: OfferingSplits
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offering: SongSplits
 ) -> AsyncIterator[discord.DMChannel]:
     monkeypatch.chdir(tmp_path)  # dpytest writes files where it runs
-    splits: Any = offering
     intents = discord.Intents(guilds=True, dm_messages=True, members=True)
     bot = commands.Bot(command_prefix=(), intents=intents)
     await bot._async_setup_hook()
-    await bot.add_cog(SongsCog(splits=splits, picks=AttachmentCache(), languages=Languages({})))
+    await bot.add_cog(SongsCog(services_of(splits=offering, languages=Languages({}))))
     dpytest.configure(bot)
     member = dpytest.get_config().members[0]
     yield await member.create_dm()
@@ -75,14 +73,14 @@ async def test_a_song_is_answered_with_what_can_be_made_of_it(
     answer = await send(dm, "", song)
     [embed] = answer.embeds
     assert embed.title == "Neon Rain"
-    assert embed.description == "What shall I make of it?"
+    assert embed.description == "What should I make from it?"
 
 
 async def test_several_songs_are_asked_about_first(dm: discord.DMChannel, song: Path) -> None:
     other = song.with_name("Blue Moon.flac")
     other.write_bytes(b"fLaC")
     answer = await send(dm, "", song, other)
-    assert answer.content == "Which of these songs shall I split?"
+    assert answer.content == "Which of these songs should I split?"
 
 
 async def test_anything_else_is_answered_with_how_it_goes(
@@ -95,7 +93,7 @@ async def test_anything_else_is_answered_with_how_it_goes(
 
 
 async def test_a_song_is_answered_although_nobody_can_look_up_its_senders_language(
-    dm: discord.DMChannel, offering: OfferingSplits, song: Path
+    dm: discord.DMChannel, offering: SongSplits, song: Path
 ) -> None:
     offering.is_away = True
     answer = await send(dm, "", song)

@@ -5,8 +5,7 @@ from bot.domain.guilds import GuildRules
 from bot.domain.job import Source
 from bot.domain.recipes import AudioFormat, Recipe
 from cogs.split import SplitCog
-from tests.support.discord_fakes import FakeInteraction, FakeSplits
-from tests.support.fakes import FakeClock
+from tests.support.discord_fakes import FakeInteraction, FakeServers, FakeSplits, services_of
 
 
 @dataclass
@@ -19,26 +18,15 @@ class FakeAttachment:
     size: int = 5_000_000
 
 
-@dataclass
-class FakeServers:
-    """A server that has these rules."""
-
-    own: GuildRules
-
-    async def rules(self, guild_id: int | None) -> GuildRules:
-        return GuildRules() if guild_id is None else self.own
-
-
 async def split(
     file: FakeAttachment, rules: GuildRules | None = None, **options: Any
 ) -> FakeSplits:
-    splits: Any = FakeSplits()
-    servers: Any = FakeServers(rules or GuildRules())
-    cog = SplitCog(splits=splits, servers=servers, clock=FakeClock())
+    splits = FakeSplits()
+    servers = FakeServers(rules or GuildRules())
+    cog = SplitCog(services_of(splits=splits, servers=servers))
     callback: Any = SplitCog.split.callback
     await callback(cog, FakeInteraction(), file, **options)
-    found: FakeSplits = splits
-    return found
+    return splits
 
 
 async def test_a_bare_split_is_karaoke_as_mp3_by_anybody() -> None:

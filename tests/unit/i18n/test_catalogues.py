@@ -56,7 +56,7 @@ def test_a_catalogue_has_what_the_sources_say_and_no_more(
 
 def test_the_sources_say_texts_counted_ones_and_descriptions(texts: Catalog) -> None:
     assert texts.get("Your stems are here.") is not None
-    counted = texts.get("{songs} song with all that belonged to it.")
+    counted = texts.get("{songs} song and everything that belonged to it.")
     assert counted is not None
     assert counted.pluralizable
     assert texts.get("Split a song into stems") is not None

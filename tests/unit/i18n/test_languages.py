@@ -12,13 +12,14 @@ from bot.domain.job import State
 from bot.i18n.catalogues import update
 from bot.i18n.languages import FOLDER, Languages
 from bot.i18n.translation import ENGLISH, Message, PluralMessage, active_language, gettext, number
-from bot.ui.cards.card import card_of, jobs_card
-from bot.ui.cards.controls import BUTTON_LABELS
+from bot.ui.cards.controls import LABELS
+from bot.ui.cards.job_cards import card_of, jobs_card
 from bot.ui.commands.choices import job_choices, recipe_choices
 from bot.ui.commands.registration import commands_payload
 from bot.ui.texts import messages
 from tests.support.card_factories import a_job
-from tests.unit.ui.test_client import OfferingSplits, a_client
+from tests.support.discord_fakes import OfferingSplits
+from tests.unit.ui.test_client import a_client
 
 MADE_UP = r"""
 msgid ""
@@ -42,8 +43,9 @@ msgstr "Meezingen"
 msgid "Separating"
 msgstr "Scheiden?"
 
-msgid "You have {limit} song on the way. Wait for one, or stop one with `/cancel`."
-msgid_plural "You have {limit} songs on the way. Wait for one, or stop one with `/cancel`."
+msgid "You already have {limit} song in progress. Wait for it to finish, or stop it with `/cancel`."
+msgid_plural ""
+"You already have {limit} songs in progress. Wait for one to finish, or stop one with `/cancel`."
 msgstr[0] "een {limit}"
 msgstr[1] "twee {limit}"
 msgstr[2] "veel {limit}"
@@ -115,9 +117,7 @@ def test_what_cannot_be_filled_in_stays_english(tmp_path: Path, said: str) -> No
 
 
 async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: Languages) -> None:
-    client = a_client()
-    for extension in ("cogs.split", "cogs.jobs", "cogs.songs"):
-        await client.load_extension(extension)
+    client = await a_client()
     payload = {each["name"]: each for each in await commands_payload(client, with_one_more)}
     await client.close()
     assert payload["jobs"]["description_localizations"]["nl"] == "Toon je liedjes"
@@ -163,4 +163,4 @@ def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
     with active_language(Languages.in_folder().of("ja")):
         assert gettext(Message("Nobody translated this.")) == "Nobody translated this."
-        assert gettext(BUTTON_LABELS[next(iter(BUTTON_LABELS))]) != "Cancel"
+        assert gettext(LABELS[next(iter(LABELS))]) != "Cancel"

@@ -143,10 +143,3 @@ async def test_an_interaction_that_comes_twice_does_not_end_its_job() -> None:
     interaction.response.errors = [refusal(404, 10062)]
     await start(interaction, splits)
     assert splits.happened == []
-
-
-async def test_the_callers_roles_go_with_the_request() -> None:
-    splits = FakeSplits()
-    await start(FakeInteraction(), splits)
-    await start(FakeInteraction(guild_id=None), splits)
-    assert [request.role_ids for _, request, _ in splits.requests] == [(7,), ()]

@@ -4,18 +4,17 @@ from typing import Any
 
 import pytest
 
-from bot.domain.recipes import AudioFormat, Recipe
+from bot.domain.recipes import Recipe
 from bot.i18n.languages import Languages
-from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
-from bot.ui.client import Services, Stemcord, point_at
+from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import META_KEY, Registration, commands_payload
-from cogs import EXTENSIONS
+from cogs import add_cogs
 from sandbox.client import SandboxClient
 from sandbox.command_rules import check_commands
 from sandbox.faults import Fault
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.support.fakes import FakeClock
+from tests.support.discord_fakes import OfferingSplits, services_of
 
 
 class Memory:
@@ -29,47 +28,17 @@ class Memory:
         self.facts[key] = value
 
 
-class OfferingSplits:
-    """Offers every recipe, as basic as can be."""
-
-    formats = tuple(AudioFormat)
-    limits = Limits(max_file_mib=100, max_duration_minutes=20)
-
-    def offers(self) -> tuple[Offer, ...]:
-        return tuple(Offer(recipe, ("local",), is_basic=True) for recipe in Recipe)
-
-
-def services_of(splits: Any) -> Services:
-    """Return services of which only the offers are asked for."""
-    nothing: Any = None
-    return Services(
-        splits=splits,
-        quotas=nothing,
-        servers=nothing,
-        administration=nothing,
-        overview=nothing,
-        showings=nothing,
-        shows=nothing,
-        addresses=nothing,
-        picks=nothing,
-        privacy=nothing,
-        languages=Languages.in_folder(),
-        clock=FakeClock(),
-    )
-
-
-def a_client(memory: Memory | None = None) -> Stemcord:
-    registration = Registration(memory=memory or Memory(), languages=Languages.in_folder())
-    client = Stemcord(registration=registration, extensions=EXTENSIONS)
-    client.serve(services_of(OfferingSplits()))
+async def a_client(memory: Memory | None = None, *, splits: Any = None) -> Stemcord:
+    languages = Languages.in_folder()
+    registration = Registration(memory=memory or Memory(), languages=languages)
+    client = Stemcord(registration=registration, languages=languages)
+    await add_cogs(client, services_of(splits=splits))
     return client
 
 
 @pytest.fixture
 async def offline() -> AsyncIterator[Stemcord]:
-    client = a_client()
-    for extension in EXTENSIONS:
-        await client.load_extension(extension)
+    client = await a_client()
     yield client
     await client.close()
 
@@ -121,14 +90,12 @@ async def test_split_says_all_of_its_options(offline: Stemcord) -> None:
 
 
 async def test_two_clients_share_no_choices() -> None:
-    first, second = a_client(), a_client()
     fewer: Any = OfferingSplits()
     fewer.offers = lambda: (Offer(Recipe.VOCALS, ("local",), is_basic=False),)
-    second.serve(services_of(fewer))
-    for client in (first, second):
-        await client.load_extension("cogs.split")
+    first, second = await a_client(), await a_client(splits=fewer)
     payloads = [await commands_payload(client, Languages({})) for client in (first, second)]
-    sizes = [len(split["options"][1]["choices"]) for [split] in payloads]
+    splits = [next(each for each in commands if each["name"] == "split") for commands in payloads]
+    sizes = [len(split["options"][1]["choices"]) for split in splits]
     assert sizes == [len(Recipe), 1]
     await first.close()
     await second.close()
@@ -145,7 +112,7 @@ async def test_commands_are_registered_only_when_they_changed(sandbox: Sandbox) 
     memory = Memory()
 
     async def start() -> int:
-        client = a_client(memory)
+        client = await a_client(memory)
         await client.login(DEFAULT_TOKEN)
         await client.close()
         async with SandboxClient(sandbox.base_url) as people:
@@ -159,29 +126,21 @@ async def test_commands_are_registered_only_when_they_changed(sandbox: Sandbox) 
 
 async def test_another_application_gets_its_commands_too(sandbox: Sandbox) -> None:
     memory = Memory()
-    client = a_client(memory)
+    client = await a_client(memory)
     await client.login(DEFAULT_TOKEN)
     await client.close()
     async with Sandbox() as other:
         point_at(other.api_base)
-        client = a_client(memory)
+        client = await a_client(memory)
         await client.login(DEFAULT_TOKEN)
         await client.close()
         assert other.world.commands[None]
 
 
-async def test_a_client_without_services_says_so() -> None:
-    client = Stemcord(
-        registration=Registration(memory=Memory(), languages=Languages({})), extensions=()
-    )
-    with pytest.raises(RuntimeError, match="before it got its services"):
-        _ = client.services
-
-
 async def test_a_client_that_is_told_to_end_does_so_while_it_connects_anew(
     sandbox: Sandbox,
 ) -> None:
-    client = a_client()
+    client = await a_client()
     await client.login(DEFAULT_TOKEN)
     living = asyncio.create_task(client.connect())
     silence = Fault(route="GET /gateway*", delay_s=60, times=1)

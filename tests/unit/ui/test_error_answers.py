@@ -23,7 +23,7 @@ async def answer(interaction: FakeInteraction, error: BaseException) -> str | No
     [
         (Rejected(Reason.EMPTY_FILE), "This file is empty. Send it again, or another one."),
         (NotFound("k7f2q"), gettext(messages.NOT_FOUND)),
-        (StoreUnavailable(), "I have too much to do just now. Try again in a minute."),
+        (StoreUnavailable(), "I'm too busy right now. Try again in a minute."),
         (StoreBroken("readonly"), gettext(messages.STORE_BROKEN)),
         (app_commands.CommandNotFound("old", []), gettext(messages.COMMANDS_CHANGED)),
         (ValueError("internal"), None),
@@ -80,7 +80,7 @@ async def test_an_answer_that_discord_refuses_is_logged(caplog: pytest.LogCaptur
     interaction = FakeInteraction()
     interaction.response.errors = [refusal(404, 10062)]
     await answer(interaction, NotFound("k7f2q"))
-    assert "could not be answered" in caplog.text
+    assert "can't answer an error" in caplog.text
 
 
 async def test_what_a_command_raises_is_unwrapped() -> None:

@@ -6,7 +6,6 @@ import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-import discord
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,12 +13,15 @@ from bot.delivery.port import Delivery
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import MAX_FILENAME_BYTES, stem_filename, title_of
-from bot.ui.cards.card import Card, card_of, jobs_card, result_card, shown_again_card
+from bot.ui.cards.card import Card
+from bot.ui.cards.controls import MenuAction
+from bot.ui.cards.job_cards import card_of, jobs_card
+from bot.ui.cards.result_cards import result_card, shown_again_card
+from bot.ui.cards.song_cards import recipe_card, song_menu
 from bot.ui.components.rendering import embed_of, view_of
-from bot.ui.components.song_choice import recipes_view, song_card, songs_view
 from bot.ui.texts.messages import cancelled
 from sandbox.message_rules import check_message
-from tests.support.card_factories import REQUEST, a_job, a_parcel
+from tests.support.card_factories import REQUEST, a_delivery, a_job
 
 FRAGMENTS = (
     *(
@@ -93,16 +95,16 @@ def assert_harmless(text: str | None, *, lines: int = 1) -> None:
     assert odd <= {"\n", "\u200b", *JOINERS}, odd
 
 
-def cards(name: str, parcel: Delivery) -> list[Card]:
+def cards(name: str, delivery: Delivery) -> list[Card]:
     """Return every card that shows the name of a song."""
     source = replace(REQUEST.source, filename=name)
     job = a_job(State.DELIVERED, title=title_of(name, title=name, artist=name))
     return [
         card_of(replace(job, state=State.PROCESSING)),
-        result_card(job, parcel),
-        shown_again_card(job, parcel, is_dm=False),
+        result_card(job, delivery),
+        shown_again_card(job, delivery, is_dm=False),
         jobs_card([job] * 4),
-        song_card(source),
+        recipe_card(source, [], message_id=1, number=0),
     ]
 
 
@@ -119,9 +121,9 @@ def test_a_file_is_called_by_a_name_and_nothing_else(name: str) -> None:
 
 
 async def test_no_name_mentions_anybody_or_breaks_a_card(tmp_path: Path) -> None:
-    parcel = a_parcel(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
+    delivery = a_delivery(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
     for name in a_thousand_names():
-        for card in cards(name, parcel):
+        for card in cards(name, delivery):
             embed = embed_of(card)
             assert_harmless(embed.title)
             assert_harmless(embed.description, lines=11)
@@ -136,8 +138,7 @@ async def test_no_name_breaks_a_choice_of_songs() -> None:
     names = a_thousand_names()
     for start in range(0, 1000, 25):
         songs = [replace(REQUEST.source, filename=name) for name in names[start : start + 25]]
-        for is_for_dm in (True, False):
-            view: discord.ui.View = songs_view(songs, 2**63 - 1, is_for_dm=is_for_dm)
-            check_message({"content": "Which?", "components": view.to_components()})
-    view = recipes_view([], 1, 0)
-    assert view.to_components() == []
+        menu = song_menu(MenuAction.SPLIT_SONG, songs, 2**63 - 1)
+        view = view_of(menu=menu)
+        assert view is not None
+        check_message({"content": "Which?", "components": view.to_components()})

@@ -37,7 +37,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def start(sandbox: Sandbox, memory: Memory) -> int:
     """Log in as a bot does at its start; return how often commands were sent so far."""
     registration = Registration(memory=memory, languages=Languages({}))
-    client = Stemcord(registration=registration, extensions=())
+    client = Stemcord(registration=registration, languages=Languages({}))
 
     @client.tree.command(name="sing", description="for the test")
     async def sing(interaction: discord.Interaction) -> None:
@@ -79,7 +79,7 @@ async def test_commands_left_in_servers_are_named_once_with_what_removes_them(
     guild = next(guild for guild in sandbox.world.guilds.values() if guild.has_bot)
     sandbox.world.commands[guild.id] = [{**OLD, "id": "9", "version": "9"}]
     registration = Registration(memory=Memory(), languages=Languages({}))
-    client = Stemcord(registration=registration, extensions=())
+    client = Stemcord(registration=registration, languages=Languages({}))
     await client.login(DEFAULT_TOKEN)
     found = await leftover_commands(client.http, client.application_id or 0, [guild.id, 404])
     assert found == {guild.id: ("karaoke",)}

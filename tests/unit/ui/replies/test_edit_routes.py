@@ -10,8 +10,9 @@ from bot.delivery.port import ReplyUnavailable
 from bot.domain.clock import SystemClock
 from bot.domain.job import Context, Reply, State
 from bot.i18n.languages import Languages
-from bot.ui.cards.card import card_of, result_card
+from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
+from bot.ui.cards.result_cards import result_card
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.edit_routes import EditRoute, EditRoutes
@@ -19,7 +20,7 @@ from bot.ui.replies.message_requests import Edited, NotEdited
 from sandbox.client import SandboxClient
 from sandbox.entities import Channel
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.support.card_factories import NOW, REPLY, a_job, a_parcel
+from tests.support.card_factories import NOW, REPLY, a_delivery, a_job
 from tests.support.fakes import FakeClock
 
 WORKING = MessageContent(card=card_of(a_job(State.PROCESSING)))
@@ -63,8 +64,8 @@ class Stage:
             token="gone", token_expires_at=SystemClock().now() + timedelta(minutes=9)
         )
 
-    async def show(self, reply: Reply, sheet: MessageContent = WORKING) -> Edited | NotEdited:
-        return await self.routes.show(reply, sheet, closed=self.closed)
+    async def show(self, reply: Reply, content: MessageContent = WORKING) -> Edited | NotEdited:
+        return await self.routes.show(reply, content, closed=self.closed)
 
     async def message(self) -> dict[str, Any]:
         return (await self.people.messages())[-1]
@@ -73,7 +74,8 @@ class Stage:
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     client = Stemcord(
-        registration=Registration(memory=NoMemory(), languages=Languages({})), extensions=()
+        registration=Registration(memory=NoMemory(), languages=Languages({})),
+        languages=Languages({}),
     )
     async with Sandbox() as sandbox, SandboxClient(sandbox.base_url) as people:
         point_at(sandbox.api_base)
@@ -83,17 +85,17 @@ async def stage() -> AsyncIterator[Stage]:
         point_at("https://discord.com/api/v10")
 
 
-def ways_of(
+def routes_of(
     reply: Reply, *, after: timedelta, closed: set[EditRoute] | None = None
 ) -> list[EditRoute]:
     clock = FakeClock()
     clock.at = NOW + after
     client: Any = None
-    return EditRoutes(client=client, clock=clock).open_ways(reply, closed or set())
+    return EditRoutes(client=client, clock=clock).open_routes(reply, closed or set())
 
 
 @pytest.mark.parametrize(
-    ("minutes", "ways"),
+    ("minutes", "routes"),
     [
         (0, [EditRoute.TOKEN, EditRoute.CHANNEL]),
         (13.9, [EditRoute.TOKEN, EditRoute.CHANNEL]),
@@ -102,22 +104,22 @@ def ways_of(
     ],
 )
 def test_the_token_comes_first_until_shortly_before_its_end(
-    minutes: float, ways: list[EditRoute]
+    minutes: float, routes: list[EditRoute]
 ) -> None:
-    assert ways_of(REPLY, after=timedelta(minutes=minutes)) == ways
+    assert routes_of(REPLY, after=timedelta(minutes=minutes)) == routes
 
 
 @pytest.mark.parametrize("context", Context)
 def test_the_bots_token_reaches_only_what_it_can_see(context: Context) -> None:
     reply = replace(REPLY, context=context, token=None)
     is_reached = context in (Context.GUILD, Context.BOT_DM)
-    assert ways_of(reply, after=timedelta()) == ([EditRoute.CHANNEL] if is_reached else [])
+    assert routes_of(reply, after=timedelta()) == ([EditRoute.CHANNEL] if is_reached else [])
 
 
 def test_a_closed_way_is_not_tried() -> None:
-    assert ways_of(REPLY, after=timedelta(), closed={EditRoute.TOKEN}) == [EditRoute.CHANNEL]
+    assert routes_of(REPLY, after=timedelta(), closed={EditRoute.TOKEN}) == [EditRoute.CHANNEL]
     unknown = replace(REPLY, message_id=None)
-    assert ways_of(unknown, after=timedelta(), closed={EditRoute.TOKEN}) == []
+    assert routes_of(unknown, after=timedelta(), closed={EditRoute.TOKEN}) == []
 
 
 async def test_a_refused_token_leaves_the_channel(stage: Stage) -> None:
@@ -141,8 +143,8 @@ async def test_a_deleted_message_closes_the_last_way(stage: Stage) -> None:
     assert isinstance(await stage.show(reply), NotEdited)
     assert stage.closed == {EditRoute.TOKEN, EditRoute.CHANNEL}
     asked = len(await stage.people.log())
-    assert await stage.show(reply) == NotEdited("no way is left")
-    assert len(await stage.people.log()) == asked, "closed ways cost no request"
+    assert await stage.show(reply) == NotEdited("no route is left")
+    assert len(await stage.people.log()) == asked, "closed routes cost no request"
 
 
 async def test_a_channel_that_the_bot_lost_is_closed(stage: Stage) -> None:
@@ -164,23 +166,23 @@ async def test_trouble_on_the_way_means_later(stage: Stage, fault: dict[str, Any
 
 async def test_stems_replace_what_was_attached(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
-    parcel = a_parcel(tmp_path)
-    sheet = MessageContent(
-        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    delivery = a_delivery(tmp_path)
+    content = MessageContent(
+        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
     )
-    await stage.show(reply, sheet)
-    await stage.show(reply, sheet)
+    await stage.show(reply, content)
+    await stage.show(reply, content)
     names = [attachment["filename"] for attachment in (await stage.message())["attachments"]]
     assert names == ["Neon Rain (Instrumental).mp3", "Neon Rain (Vocals).mp3"]
 
 
 async def test_a_card_leaves_attachments_alone(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
-    parcel = a_parcel(tmp_path)
+    delivery = a_delivery(tmp_path)
     await stage.show(
         reply,
         MessageContent(
-            card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+            card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
         ),
     )
     await stage.show(reply)
@@ -189,12 +191,12 @@ async def test_a_card_leaves_attachments_alone(stage: Stage, tmp_path: Path) -> 
 
 async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
-    parcel = a_parcel(tmp_path)
-    parcel.files[0].path.write_bytes(b"\0" * (stage.sandbox.world.attachment_size_limit + 1))
-    sheet = MessageContent(
-        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    delivery = a_delivery(tmp_path)
+    delivery.files[0].path.write_bytes(b"\0" * (stage.sandbox.world.attachment_size_limit + 1))
+    content = MessageContent(
+        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
     )
-    answer = await stage.show(reply, sheet)
+    answer = await stage.show(reply, content)
     assert isinstance(answer, NotEdited)
     assert answer.is_too_large
     assert stage.closed == set()
@@ -202,12 +204,12 @@ async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path
 
 async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_path: Path) -> None:
     reply = await stage.posted()
-    parcel = a_parcel(tmp_path)
+    delivery = a_delivery(tmp_path)
     await stage.people.fault("PATCH /channels/*", status=400, code=200000, times=1)
-    sheet = MessageContent(
-        card=result_card(a_job(State.READY), parcel), files=attachment_files(parcel)
+    content = MessageContent(
+        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
     )
-    assert await stage.show(reply, sheet) == Edited(reply.message_id or 0)
+    assert await stage.show(reply, content) == Edited(reply.message_id or 0)
     message = await stage.message()
     assert message["content"] == "Your stems are here."
     assert message["embeds"] == []

@@ -7,54 +7,54 @@ from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
 from bot.domain.job import State
 from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.message_requests import Edited, NotEdited
-from tests.support.card_factories import a_job, a_parcel
-from tests.unit.ui.replies.writer_harness import FakeSequel, WriterHarness
+from tests.support.card_factories import a_delivery, a_job
+from tests.unit.ui.replies.writer_harness import FakeFollowUp, WriterHarness
 
 
 @pytest.fixture
-def parcel(tmp_path: Path) -> Delivery:
+def delivery(tmp_path: Path) -> Delivery:
     """One stem in the reply and one for which it has no room."""
-    whole = a_parcel(tmp_path)
-    return a_parcel(tmp_path, files=whole.files[:1], more=whole.files[1:])
+    whole = a_delivery(tmp_path)
+    return a_delivery(tmp_path, files=whole.files[:1], more=whole.files[1:])
 
 
 async def test_what_has_no_room_follows_by_a_way_that_is_open(
-    writer_harness: WriterHarness, parcel: Delivery
+    writer_harness: WriterHarness, delivery: Delivery
 ) -> None:
-    writer_harness.routes.ways = [EditRoute.TOKEN, EditRoute.CHANNEL]
-    assert await writer_harness.replies.deliver(a_job(State.READY), parcel) == Delivered(71)
-    [(sheet, ways)] = writer_harness.sequel.sent
-    assert sheet.files is not None
-    assert [file.filename for file in sheet.files] == ["Neon Rain (Vocals).mp3"]
-    assert ways == [EditRoute.TOKEN, EditRoute.CHANNEL]
+    writer_harness.routes.routes = [EditRoute.TOKEN, EditRoute.CHANNEL]
+    assert await writer_harness.replies.deliver(a_job(State.READY), delivery) == Delivered(71)
+    [(content, routes)] = writer_harness.follow_up.sent
+    assert content.files is not None
+    assert [file.filename for file in content.files] == ["Neon Rain (Vocals).mp3"]
+    assert routes == [EditRoute.TOKEN, EditRoute.CHANNEL]
 
 
 async def test_a_repeated_delivery_sends_no_third_message(
-    writer_harness: WriterHarness, parcel: Delivery
+    writer_harness: WriterHarness, delivery: Delivery
 ) -> None:
     job = a_job(State.READY)
-    await writer_harness.replies.deliver(job, parcel)
-    assert await writer_harness.replies.deliver(job, parcel) == Delivered(71)
-    assert len(writer_harness.sequel.sent) == 1
+    await writer_harness.replies.deliver(job, delivery)
+    assert await writer_harness.replies.deliver(job, delivery) == Delivered(71)
+    assert len(writer_harness.follow_up.sent) == 1
 
 
 async def test_what_was_not_sent_is_sent_by_the_next_try(
-    writer_harness: WriterHarness, parcel: Delivery
+    writer_harness: WriterHarness, delivery: Delivery
 ) -> None:
-    class Away(FakeSequel):
+    class Away(FakeFollowUp):
         async def send(self, *args: Any, **more: Any) -> Edited | NotEdited:
             await super().send(*args, **more)
             if len(self.sent) == 1:
                 raise ReplyUnavailable("status 503")
             return Edited(72)
 
-    sequel: Any = Away()
-    writer_harness.replies._sequel = sequel
+    follow_up: Any = Away()
+    writer_harness.replies._follow_up = follow_up
     job = a_job(State.READY)
     with pytest.raises(ReplyUnavailable):
-        await writer_harness.replies.deliver(job, parcel)
-    assert await writer_harness.replies.deliver(job, parcel) == Delivered(71)
-    assert len(sequel.sent) == 2
+        await writer_harness.replies.deliver(job, delivery)
+    assert await writer_harness.replies.deliver(job, delivery) == Delivered(71)
+    assert len(follow_up.sent) == 2
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,17 @@ async def test_what_was_not_sent_is_sent_by_the_next_try(
     ],
 )
 async def test_a_refused_second_message_says_what_might_pass(
-    writer_harness: WriterHarness, parcel: Delivery, answer: NotEdited, refusal: Refused
+    writer_harness: WriterHarness, delivery: Delivery, answer: NotEdited, refusal: Refused
 ) -> None:
-    writer_harness.sequel.answers = [answer]
-    assert await writer_harness.replies.deliver(a_job(State.READY), parcel) == refusal
+    writer_harness.follow_up.answers = [answer]
+    assert await writer_harness.replies.deliver(a_job(State.READY), delivery) == refusal
 
 
 async def test_a_direct_message_is_one_message(
-    writer_harness: WriterHarness, parcel: Delivery
+    writer_harness: WriterHarness, delivery: Delivery
 ) -> None:
     writer_harness.routes.answers = [NotEdited("gone")]
-    refused = await writer_harness.replies.deliver(a_job(State.READY), parcel)
+    refused = await writer_harness.replies.deliver(a_job(State.READY), delivery)
     assert isinstance(refused, Refused)
     assert refused.one_only
-    assert writer_harness.direct.sent == []
+    assert writer_harness.direct_messages.sent == []

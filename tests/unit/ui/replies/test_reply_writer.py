@@ -10,7 +10,7 @@ from bot.domain.job import Job, JobId, State
 from bot.scheduling.progress import Progress, Stage
 from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.message_requests import NotEdited
-from bot.ui.replies.reply_writer import EDITS_AT_A_TIME
+from bot.ui.replies.reply_writer import MAX_CONCURRENT_EDITS
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from tests.support.card_factories import NOW, REPLY, a_job
@@ -57,7 +57,7 @@ async def test_a_job_that_nobody_acknowledged_is_not_shown(writer_harness: Write
     )
     async with writer_harness.running():
         await writer_harness.rest()
-    assert writer_harness.routes.sheets == []
+    assert writer_harness.routes.contents == []
 
 
 async def test_progress_is_shown_at_its_pace(writer_harness: WriterHarness) -> None:
@@ -71,10 +71,10 @@ async def test_progress_is_shown_at_its_pace(writer_harness: WriterHarness) -> N
             await writer_harness.rest()
         assert writer_harness.routes.first_lines == ["Separating"]
         writer_harness.clock.move(seconds=3)
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
         await writer_harness.rest()
-    assert writer_harness.routes.sheets[1].card.lines[1].endswith(" 9 %")
-    assert len(writer_harness.routes.sheets) == 2
+    assert writer_harness.routes.contents[1].card.lines[1].endswith(" 9 %")
+    assert len(writer_harness.routes.contents) == 2
 
 
 async def test_an_equal_card_is_not_written_again(writer_harness: WriterHarness) -> None:
@@ -95,8 +95,8 @@ async def test_progress_goes_on_after_a_restart_although_nothing_is_owed(
     await writer_harness.jobs.reply_shown(job.id, version)
     writer_harness.board.put(job.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
     async with writer_harness.running():
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 1)
-    assert writer_harness.routes.sheets[0].card.lines[1].endswith("50 %")
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 1)
+    assert writer_harness.routes.contents[0].card.lines[1].endswith("50 %")
 
 
 async def test_a_message_found_by_its_token_is_known_by_its_id_from_then_on(
@@ -107,7 +107,7 @@ async def test_a_message_found_by_its_token_is_known_by_its_id_from_then_on(
         await writer_harness.until_nothing_is_owed()
         writer_harness.clock.move(seconds=5)
         writer_harness.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
     assert writer_harness.routes.message_ids == [None, 71]
 
 
@@ -121,7 +121,7 @@ async def test_one_edit_of_a_reply_is_under_way(writer_harness: WriterHarness) -
         await writer_harness.rest()
         assert writer_harness.routes.most_active == 1
         writer_harness.routes.gate.set()
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
     assert writer_harness.routes.most_active == 1
 
 
@@ -165,13 +165,13 @@ async def test_one_bad_reply_does_not_hold_up_another(writer_harness: WriterHarn
     async with writer_harness.running():
         await writer_harness.until(lambda: not writer_harness.routes.answers)
         await writer_harness.add(id=JobId("other"))
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 1)
-    assert writer_harness.routes.sheets[0].card.footer == "other"
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 1)
+    assert writer_harness.routes.contents[0].card.footer == "other"
 
 
 async def test_a_reply_without_a_way_is_owed_nothing_more(writer_harness: WriterHarness) -> None:
     await writer_harness.add()
-    writer_harness.routes.answers = [NotEdited("no way is left")]
+    writer_harness.routes.answers = [NotEdited("no route is left")]
     async with writer_harness.running():
         await writer_harness.until_nothing_is_owed()
 
@@ -200,37 +200,37 @@ async def test_a_card_that_will_be_out_of_reach_says_so_once(writer_harness: Wri
         writer_harness.routes.closing = True
         writer_harness.clock.move(minutes=14)
         await writer_harness.until(
-            lambda: "/result" in writer_harness.routes.sheets[-1].card.lines[-1]
+            lambda: "/result" in writer_harness.routes.contents[-1].card.lines[-1]
         )
-        shown = len(writer_harness.routes.sheets)
+        shown = len(writer_harness.routes.contents)
         writer_harness.clock.move(seconds=20)
         await writer_harness.rest()
-    assert len(writer_harness.routes.sheets) == shown
+    assert len(writer_harness.routes.contents) == shown
 
 
 async def test_final_cards_go_first_in_a_busy_channel(writer_harness: WriterHarness) -> None:
-    writer_harness.routes.ways = [EditRoute.CHANNEL]
+    writer_harness.routes.routes = [EditRoute.CHANNEL]
     for number in range(3):
         await writer_harness.add(id=JobId(f"waits{number}"))
     last = await writer_harness.add(id=JobId("ended"))
     await writer_harness.save(replace(last, state=State.CANCELLED), expected=State.RECEIVED)
     async with writer_harness.running():
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 1)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 1)
         await writer_harness.rest()
-        assert [sheet.card.footer for sheet in writer_harness.routes.sheets] == ["ended"]
+        assert [content.card.footer for content in writer_harness.routes.contents] == ["ended"]
         writer_harness.clock.move(seconds=1)
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
         await writer_harness.rest()
-    assert len(writer_harness.routes.sheets) == 2
+    assert len(writer_harness.routes.contents) == 2
 
 
 async def test_a_crowded_channel_gets_states_but_no_progress(writer_harness: WriterHarness) -> None:
-    writer_harness.routes.ways = [EditRoute.CHANNEL]
+    writer_harness.routes.routes = [EditRoute.CHANNEL]
     jobs = [await writer_harness.add(id=JobId(f"song{number}")) for number in range(6)]
     async with writer_harness.running():
-        sheets = writer_harness.routes.sheets
+        contents = writer_harness.routes.contents
         for shown in range(1, 7):
-            await writer_harness.until(lambda shown=shown: len(sheets) == shown)  # type: ignore[misc] # bound now
+            await writer_harness.until(lambda shown=shown: len(contents) == shown)  # type: ignore[misc] # bound now
             writer_harness.clock.move(seconds=1)
         writer_harness.clock.move(minutes=1)
         for job in jobs:
@@ -248,43 +248,44 @@ async def test_the_writer_outlives_a_store_that_is_away(writer_harness: WriterHa
 
 
 async def test_a_busy_channel_does_not_hold_up_the_rest(writer_harness: WriterHarness) -> None:
-    writer_harness.routes.ways = [EditRoute.CHANNEL]
+    writer_harness.routes.routes = [EditRoute.CHANNEL]
     for number in range(15):
         ended = await writer_harness.add(id=JobId(f"ended{number}"))
         await writer_harness.save(replace(ended, state=State.CANCELLED), expected=State.RECEIVED)
     elsewhere = replace(REPLY, channel_id=99)
     await writer_harness.add(id=JobId("other"), reply=elsewhere)
     async with writer_harness.running():
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
-    assert {sheet.card.footer for sheet in writer_harness.routes.sheets} >= {"other"}
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
+    assert {content.card.footer for content in writer_harness.routes.contents} >= {"other"}
 
 
 async def test_a_thousand_replies_that_wait_do_not_hold_up_a_new_one(
     writer_harness: WriterHarness,
 ) -> None:
-    writer_harness.routes.ways = [EditRoute.CHANNEL]
+    writer_harness.routes.routes = [EditRoute.CHANNEL]
     for number in range(1000):
         await writer_harness.add(id=JobId(f"s{number}"))
     async with writer_harness.running():
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 1)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 1)
         elsewhere = replace(REPLY, channel_id=99)
         await writer_harness.add(id=JobId("other"), reply=elsewhere)
         writer_harness.board.poke()
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 2)
-    assert writer_harness.routes.sheets[-1].card.footer == "other"
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 2)
+    assert writer_harness.routes.contents[-1].card.footer == "other"
 
 
 async def test_who_is_owed_an_edit_the_longest_is_shown_first(
     writer_harness: WriterHarness,
 ) -> None:
     jobs = [
-        await writer_harness.add(id=JobId(f"song{number}")) for number in range(EDITS_AT_A_TIME + 2)
+        await writer_harness.add(id=JobId(f"song{number}"))
+        for number in range(MAX_CONCURRENT_EDITS + 2)
     ]
     writer_harness.routes.gate = asyncio.Event()
     async with writer_harness.running():
-        await writer_harness.until(lambda: writer_harness.routes.active == EDITS_AT_A_TIME)
+        await writer_harness.until(lambda: writer_harness.routes.active == MAX_CONCURRENT_EDITS)
         writer_harness.clock.move(seconds=2)
-        for job in jobs[:EDITS_AT_A_TIME]:
+        for job in jobs[:MAX_CONCURRENT_EDITS]:
             held = job.held(NOW, frames=44100, minutes=1, title="Neon Rain")
             await writer_harness.save(held, expected=State.RECEIVED)
         await writer_harness.rest()
@@ -292,8 +293,10 @@ async def test_who_is_owed_an_edit_the_longest_is_shown_first(
         await writer_harness.add(id=JobId("new"))
         writer_harness.routes.gate.set()
         await writer_harness.until_nothing_is_owed()
-    shown = [sheet.card.footer for sheet in writer_harness.routes.sheets[EDITS_AT_A_TIME:]]
-    assert set(shown[:2]) == {job.id for job in jobs[EDITS_AT_A_TIME:]}
+    shown = [
+        content.card.footer for content in writer_harness.routes.contents[MAX_CONCURRENT_EDITS:]
+    ]
+    assert set(shown[:2]) == {job.id for job in jobs[MAX_CONCURRENT_EDITS:]}
     assert shown[-1] == "new"
 
 
@@ -329,9 +332,9 @@ async def test_a_reply_that_is_forgotten_is_not_touched_again(
         writer_harness.clock.move(minutes=1)
         for each in (job, other):
             writer_harness.board.put(each.id, Progress(stage=Stage.SEPARATING, fraction=0.5))
-        await writer_harness.until(lambda: len(writer_harness.routes.sheets) == 3)
+        await writer_harness.until(lambda: len(writer_harness.routes.contents) == 3)
         await writer_harness.rest()
-    assert [sheet.card.footer for sheet in writer_harness.routes.sheets[2:]] == ["other"]
+    assert [content.card.footer for content in writer_harness.routes.contents[2:]] == ["other"]
 
 
 @pytest.mark.parametrize("error", [ReplyUnavailable("status 503"), ValueError("a bug")])
@@ -356,10 +359,10 @@ async def test_a_last_card_that_nobody_noted_is_shown_once_more_and_no_other(
     await writer_harness.save(replace(job, state=State.CANCELLED), expected=State.RECEIVED)
     died = WriterHarness(writer_harness.db, ForgetfulStore(db=writer_harness.db))
     async with died.running():
-        await died.until(lambda: bool(died.routes.sheets))
+        await died.until(lambda: bool(died.routes.contents))
         await died.rest()
     assert died.routes.first_lines == ["Cancelled"], "not over and over"
     async with writer_harness.running():
         await writer_harness.until_nothing_is_owed()
         await writer_harness.rest()
-    assert writer_harness.routes.sheets == died.routes.sheets
+    assert writer_harness.routes.contents == died.routes.contents

@@ -22,11 +22,11 @@ from tests.support.fakes import FakeClock
 
 @dataclass
 class FakeRoutes:
-    """Shows sheets to nobody; `answers` come first, then every sheet is shown."""
+    """Shows contents to nobody; `answers` come first, then every content is shown."""
 
-    ways: list[EditRoute] = field(default_factory=lambda: [EditRoute.TOKEN])
+    routes: list[EditRoute] = field(default_factory=lambda: [EditRoute.TOKEN])
     answers: list[Edited | NotEdited | Exception] = field(default_factory=list)
-    sheets: list[MessageContent] = field(default_factory=list)
+    contents: list[MessageContent] = field(default_factory=list)
     message_ids: list[int | None] = field(default_factory=list)
     gate: asyncio.Event | None = None
     active: int = 0
@@ -36,11 +36,11 @@ class FakeRoutes:
     def is_closing(self, reply: Reply) -> bool:
         return self.closing
 
-    def open_ways(self, reply: Reply, closed: set[EditRoute]) -> list[EditRoute]:
-        return [way for way in self.ways if way not in closed]
+    def open_routes(self, reply: Reply, closed: set[EditRoute]) -> list[EditRoute]:
+        return [route for route in self.routes if route not in closed]
 
     async def show(
-        self, reply: Reply, sheet: MessageContent, *, closed: set[EditRoute]
+        self, reply: Reply, content: MessageContent, *, closed: set[EditRoute]
     ) -> Edited | NotEdited:
         self.active += 1
         self.most_active = max(self.most_active, self.active)
@@ -50,7 +50,7 @@ class FakeRoutes:
             answer = self.answers.pop(0) if self.answers else Edited(71)
             if isinstance(answer, Exception):
                 raise answer
-            self.sheets.append(sheet)
+            self.contents.append(content)
             self.message_ids.append(reply.message_id)
             return answer
         finally:
@@ -58,34 +58,34 @@ class FakeRoutes:
 
     @property
     def first_lines(self) -> list[str]:
-        return [sheet.card.lines[0] for sheet in self.sheets]
+        return [content.card.lines[0] for content in self.contents]
 
 
 @dataclass
-class FakeDirect:
+class FakeDirectMessages:
     """Takes no direct message, unless `answers` say otherwise."""
 
     answers: list[Edited | NotEdited] = field(default_factory=list)
     sent: list[tuple[UserId, MessageContent, int]] = field(default_factory=list)
 
     async def send(
-        self, user_id: UserId, sheet: MessageContent, *, nonce: int
+        self, user_id: UserId, content: MessageContent, *, nonce: int
     ) -> Edited | NotEdited:
-        self.sent.append((user_id, sheet, nonce))
+        self.sent.append((user_id, content, nonce))
         return self.answers.pop(0) if self.answers else NotEdited("directly: no")
 
 
 @dataclass
-class FakeSequel:
+class FakeFollowUp:
     """Sends second messages to nobody; `answers` come first."""
 
     answers: list[Edited | NotEdited] = field(default_factory=list)
     sent: list[tuple[MessageContent, list[EditRoute]]] = field(default_factory=list)
 
     async def send(
-        self, reply: Reply, sheet: MessageContent, *, ways: list[EditRoute], nonce: str
+        self, reply: Reply, content: MessageContent, *, routes: list[EditRoute], nonce: str
     ) -> Edited | NotEdited:
-        self.sent.append((sheet, ways))
+        self.sent.append((content, routes))
         return self.answers.pop(0) if self.answers else Edited(72)
 
 
@@ -99,18 +99,18 @@ class WriterHarness:
         self.routes = FakeRoutes()
         self.clock = FakeClock()
         self.clock.at = NOW
-        self.direct = FakeDirect()
+        self.direct_messages = FakeDirectMessages()
         routes: Any = self.routes
-        direct: Any = self.direct
-        self.sequel = FakeSequel()
-        sequel: Any = self.sequel
+        direct_messages: Any = self.direct_messages
+        self.follow_up = FakeFollowUp()
+        follow_up: Any = self.follow_up
         self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=Languages({}),
             board=self.board,
             routes=routes,
-            direct=direct,
-            sequel=sequel,
+            direct_messages=direct_messages,
+            follow_up=follow_up,
             pacing=Pacing(),
             clock=self.clock,
             round_gap_s=0.001,

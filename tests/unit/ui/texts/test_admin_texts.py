@@ -1,35 +1,24 @@
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.admin.overview import Figures, ProviderState, Stats
+from bot.admin.overview import Figures
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.minutes import PeriodKind
 from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
 from storage.stores.spending import ProviderUsage
-from storage.stores.statistics import Turnover
-from tests.support.card_factories import NOW
+from tests.support.card_factories import BOOK, NOW, a_provider, stats
 
 LONGEST_DESCRIPTION = 4096
 EVIL = "@everyone **`" + "x" * 300
-
-BOOK = ProviderUsage(
-    attempts={AttemptState.DONE: 3},
-    minutes={AttemptState.DONE: 10, AttemptState.UNCERTAIN: 3, AttemptState.ABANDONED: 4},
-)
-
-
-def a_provider(**changes: Any) -> ProviderState:
-    return replace(ProviderState(title="FineVoice", book=ProviderUsage()), **changes)
 
 
 def line(**changes: Any) -> str:
@@ -37,23 +26,9 @@ def line(**changes: Any) -> str:
     return found
 
 
-def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
-    today = Figures(jobs={State.DELIVERED: 8, State.FAILED: 2}, submitted=60)
-    fields: dict[str, Any] = {
-        "period": period_at(NOW, kind),
-        "today": today,
-        "this_period": today,
-        "turnover": Turnover(held=8, used=120, given_back=14),
-        "daily_cap": None,
-        "reasons": [],
-        "errors": [],
-    }
-    return Stats(**{**fields, **changes})
-
-
 def test_a_provider_that_works_says_so_and_what_it_was_sent() -> None:
     ready = line(inside=2, waiting=1, book=ProviderUsage(minutes={AttemptState.DONE: 14}))
-    assert ready == "**FineVoice** · ready\n2 at work, 1 waiting · 14 min submitted today"
+    assert ready == "**FineVoice** · ready\n2 running, 1 waiting · 14 min submitted today"
 
 
 def test_minutes_that_came_to_nothing_are_told_apart() -> None:
@@ -66,7 +41,7 @@ def test_a_provider_in_this_process_costs_nothing() -> None:
 
 def test_a_resting_provider_says_until_when_and_why() -> None:
     resting = line(rests_until=NOW + timedelta(minutes=10), cause=AttemptError.AUTH)
-    assert f"resting, back <t:{int(NOW.timestamp()) + 600}:R>: its key is refused" in resting
+    assert f"paused, back <t:{int(NOW.timestamp()) + 600}:R>: it rejects the key" in resting
     assert "it failed" in line(rests_until=NOW, cause=AttemptError.UNKNOWN)
 
 
@@ -127,7 +102,7 @@ def test_what_went_wrong_is_counted() -> None:
         )
     )
     assert lines[-2] == "**Why songs failed today:** 3 × timed out, 1 × too long"
-    assert lines[-1] == "**What providers answered today:** 7 × FineVoice: it is at its limit"
+    assert lines[-1] == "**Provider errors today:** 7 × FineVoice: it is at its limit"
 
 
 def test_an_empty_house_says_so() -> None:

@@ -37,9 +37,9 @@ def test_tables_hold_every_state_recipe_and_format() -> None:
 
 def test_figures_stand_in_their_sentences() -> None:
     too_many = Problem(Reason.TOO_MANY_JOBS, {"limit": 1})
-    assert "1 song on the way" in messages.problem(too_many)
+    assert "1 song in progress" in messages.problem(too_many)
     too_many = Problem(Reason.TOO_MANY_JOBS, {"limit": 3})
-    assert "3 songs on the way" in messages.problem(too_many)
+    assert "3 songs in progress" in messages.problem(too_many)
     assert "larger than 100 MiB" in messages.problem(Problem(Reason.TOO_BIG, {"limit_mib": 100}))
 
 
@@ -51,38 +51,39 @@ def test_a_cap_on_spend_names_no_span_since_a_user_s_may_be_a_week() -> None:
 def test_used_up_minutes_are_not_told_as_a_need_that_nobody_knows_yet() -> None:
     facts = {"needed": 1, "left": 0, "allowance": 60, "resets_at": 1700000000}
     assert messages.problem(Problem(Reason.QUOTA, facts)) == (
-        "Your 60 min are used or on hold. You have more <t:1700000000:R>."
+        "Your 60 min are used or on hold. You get more <t:1700000000:R>."
     )
     facts = {"needed": 5, "left": 2, "allowance": 60, "resets_at": 1700000000}
     assert messages.problem(Problem(Reason.QUOTA, facts)) == (
-        "This song takes 5 min; you have 2 left, and more <t:1700000000:R>."
+        "This song needs 5 min. You have 2 left, and get more <t:1700000000:R>."
     )
 
 
 def test_minutes_of_a_server_are_told_beside_ones_own() -> None:
     facts = {"needed": 5, "left": 0, "allowance": 60, "resets_at": 1700000000, "shared": 3}
     assert messages.problem(Problem(Reason.QUOTA, facts)) == (
-        "This takes 5 min; you have 0, or 3 here, and more <t:1700000000:R>."
+        "This song needs 5 min. "
+        "You have 0 left, or 3 in this server, and get more <t:1700000000:R>."
     )
     usage = a_usage(allowance=0, granted=10, used=4, held=2, guild_id=7)
-    assert usage_texts.charge(4, usage) == "4 min of this server's charged, 4 of 10 left today"
+    assert usage_texts.charge(4, usage) == "4 min from this server charged, 4 of 10 left today"
     first, second = usage_texts.shared_lines(usage)
-    assert first == "**4 of 10 min of this server's left** today"
+    assert first == "**4 of 10 min from this server left** today"
     assert second.startswith(
-        "4 used, 2 on hold. Here they are taken first; what is left lapses <t:"
+        "4 used, 2 on hold. Songs here use these first. Unused ones expire <t:"
     )
 
 
 def test_a_wrong_channel_is_answered_with_a_right_one() -> None:
     found = Problem(Reason.WRONG_CHANNEL, {"channel_id": 50})
-    assert messages.problem(found) == "Songs are not split in this channel. Go to <#50>."
+    assert messages.problem(found) == "I can't split songs in this channel. Use <#50>."
 
 
 def test_a_recipe_nobody_makes_is_called_by_its_label() -> None:
     facts: dict[str, int | str] = {"recipe": "4-stems", "provider": ""}
-    assert messages.problem(Problem(Reason.NO_PROVIDER, facts)).startswith("“4 stems” cannot")
+    assert messages.problem(Problem(Reason.NO_PROVIDER, facts)).startswith("“4 stems” can't")
     facts["provider"] = "FineVoice"
-    assert messages.problem(Problem(Reason.NO_PROVIDER, facts)).startswith("FineVoice does not")
+    assert messages.problem(Problem(Reason.NO_PROVIDER, facts)).startswith("FineVoice can't")
 
 
 def test_what_a_user_typed_is_made_harmless_in_the_answer() -> None:
@@ -113,13 +114,13 @@ def test_minutes_are_told_for_their_period(kind: PeriodKind, words: str) -> None
     assert usage_texts.charge(4, usage) == f"4 min charged, 47 of 70 left {words}"
     first, second = usage_texts.usage_lines(usage)
     assert first == f"**47 of 70 min left** {words}"
-    assert second.startswith("19 used, 4 on hold. All of them come back <t:")
+    assert second.startswith("19 used, 4 on hold. All minutes come back <t:")
 
 
 def test_cancelling_says_what_came_of_it() -> None:
     assert "is cancelled. Nothing was charged." in messages.cancelled(a_job(State.CANCELLED))
     assert "about to arrive" in messages.cancelled(a_job(State.READY))
-    assert "over already" in messages.cancelled(a_job(State.FAILED))
+    assert "already ended" in messages.cancelled(a_job(State.FAILED))
 
 
 def test_no_sentence_names_what_only_programmers_know() -> None:

@@ -1,0 +1,1 @@
+"""What happens when a button is pressed or a menu is used."""

@@ -1,0 +1,76 @@
+"""What the buttons and menus about a message's songs do."""
+
+import discord
+
+from bot.domain.job import Entry
+from bot.domain.recipes import Recipe
+from bot.ui.cards.controls import Action, MenuAction
+from bot.ui.cards.song_cards import recipe_card
+from bot.ui.components.handler_registry import HandlerRegistry, Interaction
+from bot.ui.components.rendering import embed_of, view_of
+from bot.ui.handlers.job_actions import recipe_of
+from bot.ui.services import Services
+from bot.ui.split_requests import SplitOptions
+
+
+class SongActions:
+    """Handlers whose subject names a message, and perhaps one of its songs by number.
+
+    All raise Rejected if the message or the song is gone.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._splits = services.use_cases.splits
+        self._requests = services.requests
+        self._attachments = services.attachments
+
+    def register(self, handlers: HandlerRegistry) -> None:
+        """Register all of them."""
+        handlers.add(
+            buttons={Action.MAKE: self.make},
+            menus={
+                MenuAction.MAKE: self.make_chosen,
+                MenuAction.OFFER_RECIPES: self.offer_recipes,
+                MenuAction.SPLIT_SONG: self.split_song,
+            },
+        )
+
+    async def make(self, interaction: Interaction, subject: str) -> None:
+        """Split a song by the button's recipe."""
+        recipe, message_id, number = subject.split(":")
+        await self._split(
+            interaction, int(message_id), int(number), entry=Entry.MESSAGE, recipe=recipe_of(recipe)
+        )
+
+    async def make_chosen(self, interaction: Interaction, subject: str, value: str) -> None:
+        """Split a song by the chosen recipe."""
+        message_id, number = map(int, subject.split(":"))
+        await self._split(
+            interaction, message_id, number, entry=Entry.MESSAGE, recipe=recipe_of(value)
+        )
+
+    async def offer_recipes(self, interaction: Interaction, subject: str, value: str) -> None:
+        """Offer recipes for the chosen song in a new message, so the menu serves every song."""
+        message_id, number = int(subject), int(value)
+        song = await self._attachments.find(interaction, message_id, number)
+        card = recipe_card(song, self._splits.offers(), message_id=message_id, number=number)
+        await interaction.response.send_message(
+            embed=embed_of(card), view=view_of(card.buttons, card.menu) or discord.utils.MISSING
+        )
+
+    async def split_song(self, interaction: Interaction, subject: str, value: str) -> None:
+        """Split the chosen song by the server's defaults."""
+        await self._split(interaction, int(subject), int(value), entry=Entry.MENU)
+
+    async def _split(
+        self,
+        interaction: Interaction,
+        message_id: int,
+        number: int,
+        *,
+        entry: Entry,
+        recipe: Recipe | None = None,
+    ) -> None:
+        song = await self._attachments.find(interaction, message_id, number)
+        options = SplitOptions(source=song, entry=entry, recipe=recipe)
+        await self._requests.start(interaction, options)

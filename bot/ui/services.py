@@ -1,0 +1,39 @@
+"""What commands, buttons and menus work with."""
+
+from dataclasses import dataclass
+
+from bot.accounts.guild_rules import GuildAdmission
+from bot.accounts.quotas import Quotas
+from bot.admin.administration import Administration
+from bot.admin.overview import Overview
+from bot.admin.personal_data import Privacy
+from bot.delivery.redelivery import Redelivery
+from bot.i18n.languages import Languages
+from bot.jobs.split_service import SplitService
+from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.split_requests import SplitRequests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """What the application can do for people; it knows nothing of Discord."""
+
+    splits: SplitService
+    quotas: Quotas
+    servers: GuildAdmission
+    administration: Administration
+    overview: Overview
+    redelivery: Redelivery
+    privacy: Privacy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases, and what reaches them from Discord and answers there."""
+
+    use_cases: UseCases
+    requests: SplitRequests
+    presenter: ResultPresenter
+    attachments: AttachmentCache
+    languages: Languages

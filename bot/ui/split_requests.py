@@ -1,0 +1,97 @@
+"""Every split starts here: from `/split`, a message menu, a DM, or a button of an earlier card."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from bot.accounts.guild_rules import GuildAdmission
+from bot.domain.clock import Clock
+from bot.domain.job import Entry, Job, Reply, Request, Source, UserId
+from bot.domain.recipes import AudioFormat, Recipe
+from bot.jobs.split_service import SplitService
+from bot.ui.acknowledgement import start_split
+from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.context import membership_of, reply_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitOptions:
+    """What the user asks for; None leaves a choice to the server's rules."""
+
+    source: Source
+    entry: Entry
+    recipe: Recipe | None = None
+    audio_format: AudioFormat | None = None
+    provider: str | None = None
+    is_private: bool | None = None
+
+
+class SplitRequests:
+    """Builds the request and the reply of a split, and starts it."""
+
+    def __init__(
+        self,
+        *,
+        splits: SplitService,
+        servers: GuildAdmission,
+        attachment_urls: AttachmentUrls,
+        clock: Clock,
+    ) -> None:
+        self._splits = splits
+        self._servers = servers
+        self._attachment_urls = attachment_urls
+        self._clock = clock
+
+    async def start(self, interaction: discord.Interaction[Any], options: SplitOptions) -> None:
+        """Store the split and acknowledge it in the interaction.
+
+        Raises Rejected, also if Discord no longer has the file, and StoreUnavailable.
+        """
+        request, reply = await self._build(interaction, options)
+        await start_split(interaction, self._splits, request=request, reply=reply)
+
+    async def start_again(
+        self, interaction: discord.Interaction[Any], job: Job, *, recipe: Recipe | None = None
+    ) -> None:
+        """Split the job's song once more, as privately as before, perhaps by another recipe.
+
+        Raises as `start` does.
+        """
+        recipe = recipe or job.request.recipe
+        options = SplitOptions(
+            source=job.request.source,
+            entry=Entry.BUTTON,
+            recipe=recipe,
+            audio_format=job.request.audio_format,
+            provider=self._provider_for(recipe, job.request.provider),
+            is_private=job.reply.is_ephemeral,
+        )
+        await self.start(interaction, options)
+
+    async def _build(
+        self, interaction: discord.Interaction[Any], options: SplitOptions
+    ) -> tuple[Request, Reply]:
+        now = self._clock.now()
+        rules = await self._servers.rules(interaction.guild_id)
+        source = options.source
+        if options.entry is not Entry.COMMAND:  # a command's own file has a fresh address
+            source = await self._attachment_urls.with_live_url(source, now=now)
+        membership = membership_of(interaction)
+        request = Request(
+            user_id=UserId(interaction.user.id),
+            source=source,
+            recipe=rules.recipe_for(options.recipe),
+            audio_format=rules.format_for(options.audio_format),
+            provider=options.provider,
+            entry=options.entry,
+            role_ids=membership.role_ids if membership else (),
+        )
+        is_private = rules.is_private_for(options.is_private)
+        return request, reply_of(interaction, private=is_private, now=now)
+
+    def _provider_for(self, recipe: Recipe, provider: str | None) -> str | None:
+        """Keep a provider that was insisted on only if it makes this recipe too."""
+        offers = self._splits.offers()
+        makers = next((offer.providers for offer in offers if offer.recipe is recipe), ())
+        return provider if provider in makers else None

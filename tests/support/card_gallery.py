@@ -1,0 +1,131 @@
+"""One of every card that the bot can show."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.delivery.port import DeliveryLink
+from bot.domain.attempt import AttemptError
+from bot.domain.errors import Problem, Reason
+from bot.domain.guilds import DeliveryMode, GuildRules
+from bot.domain.job import DeliveryDifference, JobId, State
+from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.jobs.intake import Limits
+from bot.scheduling.plans import Offer
+from bot.scheduling.progress import Progress, Stage
+from bot.ui.cards.card import Card, Tone
+from bot.ui.cards.controls import Menu, MenuAction
+from bot.ui.cards.info_cards import (
+    forget_card,
+    forgotten_card,
+    help_card,
+    privacy_card,
+    quota_card,
+)
+from bot.ui.cards.job_cards import card_of, jobs_card
+from bot.ui.cards.result_cards import (
+    continued_card,
+    forwarded_card,
+    result_card,
+    shown_again_card,
+)
+from bot.ui.cards.song_cards import other_recipe_menu, recipe_card, song_menu
+from bot.ui.texts import admin_texts
+from tests.support.card_factories import (
+    BOOK,
+    NOW,
+    REQUEST,
+    a_delivery,
+    a_job,
+    a_provider,
+    a_usage,
+    stats,
+)
+
+OFFERS = [Offer(recipe, ("local",), is_basic=True) for recipe in Recipe]
+LARGEST_ID = 2**63 - 1
+_FORMATS = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
+
+
+def every_card(
+    folder: Path, *, title: str = "♪", provider: str = "♫", job_id: str = "k7f2q", url: str = "♪"
+) -> Iterator[Card]:
+    """Yield one of each card; the song, its job and its provider are called as given."""
+    names: dict[str, Any] = {"title": title, "id": JobId(job_id)}
+    for state in State:
+        yield card_of(a_job(state, **names), is_closing=True)
+    for stage in Stage:
+        for progress in (
+            Progress(stage=stage),
+            Progress(stage=stage, provider=provider, former=provider, ahead=2, eta_s=40),
+            Progress(stage=stage, provider=provider, fraction=0.5, eta_s=600),
+        ):
+            yield card_of(a_job(State.PROCESSING, **names), progress)
+    for reason in Reason:
+        yield card_of(a_job(State.FAILED, **names, problem=Problem(reason)))
+    yield from _results(folder, names, url)
+    yield from _lists(title, job_id)
+    for kind in PeriodKind:
+        usage = a_usage(held=3, period=period_at(NOW, kind))
+        yield quota_card(usage, a_usage(guild_id=7), 12)
+    yield help_card(OFFERS, Limits(max_file_mib=100, max_duration_minutes=2.5))
+    song = replace(REQUEST.source, filename=f"{title}.mp3")
+    yield recipe_card(song, OFFERS, message_id=LARGEST_ID, number=99)
+    yield privacy_card(keep=timedelta(hours=24), recipients=["♪", "♫"])
+    yield from (forget_card(), forgotten_card(0), forgotten_card(1), forgotten_card(2))
+    yield from _admin_cards(provider)
+
+
+def every_menu(*, title: str = "♪", job_id: str = "k7f2q") -> Iterator[Menu]:
+    """Yield each menu that comes without a card, as full as can be."""
+    songs = [replace(REQUEST.source, filename=f"{title}.mp3")] * 40
+    for action in (MenuAction.OFFER_RECIPES, MenuAction.SPLIT_SONG):
+        yield song_menu(action, songs, LARGEST_ID)
+    yield other_recipe_menu(a_job(State.DELIVERED, id=JobId(job_id)), OFFERS)
+
+
+def _lists(title: str, job_id: str) -> Iterator[Card]:
+    ids = [JobId(f"{job_id[:-2]}{number:02}") for number in range(40)]
+    states = zip(State, ids, strict=False)
+    yield jobs_card([a_job(state, id=each, title=title) for state, each in states])
+    yield jobs_card([a_job(State.DELIVERED, id=each, title=title) for each in ids[:25]])
+    yield jobs_card([a_job(State.PROCESSING, id=each, title=title) for each in ids[:25]])
+    yield jobs_card([])
+
+
+def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
+    expires_at = NOW + timedelta(hours=1)
+    link = DeliveryLink(
+        stem=Stem.NO_DRUMS, url=f"https://{url}", audio_format=None, expires_at=expires_at
+    )
+    delivery = a_delivery(
+        folder, links=(link,) * 6, alternatives=_FORMATS, sent=DeliveryDifference.LOWER_BIT_RATE
+    )
+    for recipe in Recipe:
+        job = a_job(State.READY, **names, request=replace(REQUEST, recipe=recipe))
+        yield result_card(job, delivery)
+    job = a_job(State.READY, **names)
+    yield from (
+        result_card(job, replace(delivery, sent=DeliveryDifference.MP3_INSTEAD, usage=None)),
+        result_card(job, replace(delivery, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))),
+        result_card(replace(job, repeat_of=JobId("22222")), delivery),
+        forwarded_card(job, delivery),
+        shown_again_card(job, delivery, is_dm=False),
+        shown_again_card(job, delivery, is_dm=True),
+        continued_card(job),
+    )
+
+
+def _admin_cards(provider: str) -> Iterator[Card]:
+    cooling = a_provider(title=provider, rests_until=NOW, cause=AttemptError.AUTH, book=BOOK)
+    every_channel = frozenset(range(LARGEST_ID - 100, LARGEST_ID))
+    for lines in (
+        admin_texts.provider_lines((cooling,) * 30),
+        admin_texts.stats_lines(stats(PeriodKind.WEEK, daily_cap=10)),
+        admin_texts.rules_lines(GuildRules(delivery=DeliveryMode.LINKS, channel_ids=every_channel)),
+        admin_texts.rules_lines(GuildRules()),
+    ):
+        yield Card(title="♪", lines=lines, tone=Tone.QUIET)

@@ -1,0 +1,95 @@
+"""Every card, in every language and with the longest names, is within Discord's limits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.i18n.languages import Languages
+from bot.i18n.translation import ENGLISH, Language, active_language
+from bot.ui.cards.card import Card
+from bot.ui.cards.controls import Action, Menu, MenuAction
+from bot.ui.components.rendering import embed_of, view_of
+from sandbox.message_rules import check_message
+from tests.support.card_gallery import every_card, every_menu
+
+# https://docs.discord.com/developers/components/reference and resources/message
+MAX_ROWS = 5
+MAX_BUTTONS_IN_ROW = 5
+MAX_OPTIONS = 25
+MAX_DESCRIPTION = 4096
+MAX_EMBED = 6000
+MAX_CONTENT = 2000
+MAX_CUSTOM_ID = 100
+MAX_BUTTON_LABEL = 80
+MAX_OPTION_TEXT = 100
+MAX_PLACEHOLDER = 150
+
+LONG = {"title": "*" * 300, "provider": "_" * 300, "job_id": "x" * 32, "url": "x" * 500}
+
+in_each_language = pytest.mark.parametrize(
+    "language", [ENGLISH, *Languages.in_folder()], ids=lambda each: each.code
+)
+
+
+def check_rows(rows: list[dict[str, Any]]) -> None:
+    assert len(rows) <= MAX_ROWS
+    custom_ids = [item["custom_id"] for row in rows for item in row["components"]]
+    assert len(set(custom_ids)) == len(custom_ids)
+    assert all(len(custom_id) <= MAX_CUSTOM_ID for custom_id in custom_ids)
+    for row in rows:
+        if "options" in row["components"][0]:
+            [select] = row["components"]
+            check_options(select["options"])
+            assert len(select["placeholder"]) <= MAX_PLACEHOLDER
+        else:
+            assert len(row["components"]) <= MAX_BUTTONS_IN_ROW
+            for button in row["components"]:
+                assert 0 < len(button["label"]) <= MAX_BUTTON_LABEL
+
+
+def check_options(options: list[dict[str, Any]]) -> None:
+    assert 0 < len(options) <= MAX_OPTIONS
+    values = [option["value"] for option in options]
+    assert len(set(values)) == len(values)
+    for option in options:
+        for text in (option["value"], option["label"], option.get("description") or "-"):
+            assert 0 < len(text) <= MAX_OPTION_TEXT
+
+
+def components_of(card: Card) -> list[dict[str, Any]]:
+    view = view_of(card.buttons, card.menu)
+    return view.to_components() if view else []
+
+
+@in_each_language
+async def test_every_card_fits_discord(language: Language, tmp_path: Path) -> None:
+    with active_language(language):
+        for card in every_card(tmp_path, **LONG):
+            embed, rows = embed_of(card).to_dict(), components_of(card)
+            assert len(embed["description"]) <= MAX_DESCRIPTION
+            assert len(embed["title"]) + len(embed["description"]) + 40 <= MAX_EMBED
+            assert len(card.plain) <= MAX_CONTENT
+            check_rows(rows)
+            check_message({"content": card.plain, "embeds": [embed], "components": rows})
+
+
+@in_each_language
+async def test_every_menu_fits_discord(language: Language) -> None:
+    with active_language(language):
+        for menu in every_menu(title=LONG["title"], job_id=LONG["job_id"]):
+            check_rows(rows := shown(menu))
+            check_message({"content": "Which one?", "components": rows})
+
+
+def shown(menu: Menu) -> list[dict[str, Any]]:
+    view = view_of(menu=menu)
+    assert view is not None
+    return view.to_components()
+
+
+async def test_the_gallery_has_every_action(tmp_path: Path) -> None:
+    cards = list(every_card(tmp_path))
+    assert {button.action for card in cards for button in card.buttons} == set(Action)
+    menus = [card.menu for card in cards if card.menu] + list(every_menu())
+    assert {menu.action for menu in menus} == set(MenuAction)
