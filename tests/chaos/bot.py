@@ -5,7 +5,6 @@ Run as `python -m tests.chaos.bot`; scenes configure it through the environment.
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from bot.cli.provider_set import build_transport
 from bot.cli.run import OpenResources, run_with
+from bot.cli.shutdown import exit_now
 from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.jobs import runner
@@ -121,4 +121,4 @@ if __name__ == "__main__":
     if os.environ.get(FAST):
         speed = FileValue(Path(os.environ[FOLDER]) / CLOCK_SPEED, default=1.0)
         asyncio.set_event_loop_policy(VirtualTimePolicy(VirtualTime(speed)))
-    sys.exit(run_with(open_parts, load_settings()))
+    exit_now(run_with(open_parts, load_settings()))
