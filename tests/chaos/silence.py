@@ -18,7 +18,8 @@ def write_silence(path: Path, *, seconds: float) -> Path:
     kind = path.suffix.removeprefix(".")
     rate = _RATES[kind]
     with av.open(str(path), "w", format=kind) as out:
-        stream: AudioStream = out.add_stream(_ENCODERS[kind], rate=rate, layout="mono")
+        stream = out.add_stream(_ENCODERS[kind], rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
         for start in range(0, int(seconds * rate), _FRAMES):
             samples = np.zeros((1, _FRAMES), np.int16)
             frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")

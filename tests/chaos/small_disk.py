@@ -39,13 +39,15 @@ def fill_up(ballast: Path) -> None:
         os.fsync(file.fileno())
 
 
-async def keep_free(ballast: Path, free_mib: float, *, step_mib: int = 4) -> None:
-    """Take whatever is free beyond this, again and again, as another program would."""
+async def keep_free(
+    ballast: Path, free_mib: float, *, step_mib: int = 4, pause_s: float = 0.25
+) -> None:
+    """Take whatever is free beyond this, step by step, as a growing log or backup would."""
     with ballast.open("ab", buffering=0) as file:
         while True:
             if free_bytes(ballast.parent) > (free_mib + step_mib) * MIB:
                 file.write(bytes(step_mib * MIB))
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(pause_s)
 
 
 def free_bytes(folder: Path) -> int:

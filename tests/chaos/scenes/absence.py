@@ -52,10 +52,11 @@ async def absence(home: Path, *, hours: float, speed: float) -> list[Figure]:
             took_s, is_drained = await _return(harness)
         delivered = {row["state"]: row["jobs"] for row in harness.rows(_STATES)}
         ready = SONGS[Script.SLOW]
+        most_encodings = ready * STEMS_EACH * MOST_FORMATS
         return [
             note(NAME, "hours without Discord, log lines", f"{passed_s / 3600:.3g}, {lines:,}"),
             exactly(NAME, "songs still ready after them", waiting.get("ready", 0), ready),
-            at_most(NAME, "files encoded by then", encodings, ready * STEMS_EACH * MOST_FORMATS),
+            at_most(NAME, "files encoded by then", encodings, most_encodings, is_speed=False),
             at_most(
                 NAME,
                 f"requests in {LOOKS_FOR_S:g} s then",

@@ -1,6 +1,7 @@
 """Little room for audio: tiny files that decode large, one user's repeats, a disk others fill."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from tests.chaos.checks import broken_promises
 from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
-from tests.chaos.services import Script
+from tests.chaos.services import FIRST, GO, Script
 from tests.chaos.silence import titled, write_silence
 from tests.chaos.small_disk import (
     MIB,
@@ -32,20 +33,24 @@ OPUS_EVERY = 10
 GIB = 1024 * MIB
 MASTER_BYTES = 64 * 1024
 REPEATED_MASTER_BYTES = 16 * MIB
+PLATEAU_S = 20.0
+"""Longer than a song takes to decode, and than the guard's pauses."""
 ENDS_WITHIN_S = 600.0
 DISK_MIB = RESERVE_BYTES // MIB + 256
-LEFT_MIB = 24
+LEFT_MIB = 32
 """What others leave of a disk that they fill: enough for the database, too little for a song."""
-LEAST_FREE_MIB = 2
+LEAST_FREE_MIB = 8
+CANCELLED_WITHIN_S = 10.0
 _SKIPPED = "skipped: this user may not mount"
 _ENDS = "SELECT state, reason, count(*) AS jobs FROM jobs GROUP BY state, reason"
+_RECEIVED = "SELECT count(*) FROM jobs WHERE state = 'received'"
 _STATES = "SELECT state FROM jobs WHERE user_id = ?"
 
 
 async def room(
     home: Path, *, seed: int, songs: int, cap_gib: float, minutes: float
 ) -> list[Figure]:
-    """Send more songs at once than there is room for, decoded."""
+    """Have more songs wait for one provider than there is room for, decoded."""
     name, random = "room", Random(seed)
     settings = {
         DECODES: str(MASTER_BYTES),
@@ -57,14 +62,19 @@ async def room(
         async with harness.running_bot(), watched(used_bytes, harness.data / "jobs") as used:
             for number in range(songs):
                 song = kinds[number % OPUS_EVERY == OPUS_EVERY - 1]
-                await _send(harness, song, random.choice(harness.users.people), f"Take {number}")
+                person = random.choice(harness.users.people)
+                await _send(harness, song, person, f"Take {number}", provider=FIRST)
             await harness.users.settle()
+            await _plateau(harness)
+            (harness.home / GO).touch()
             is_drained = await harness.drained(ENDS_WITHIN_S)
         refused = sum(harness.text(each) == FULL for each in harness.users.answers)
         ends, others = _ends(harness)
         return [
             note(name, f"songs, refused at once; {ends}", f"{songs}, {refused}"),
-            at_most(name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB"),
+            at_most(
+                name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB", is_speed=False
+            ),
             none_of(name, "songs that failed for anything but room", others),
             none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
@@ -88,7 +98,9 @@ async def repeats(home: Path, *, times: int, cap_gib: float) -> list[Figure]:
         return [
             note(name, "repeats", f"{times}"),
             exactly(name, "another user's song delivered afterwards", delivered, 1),
-            at_most(name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB"),
+            at_most(
+                name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB", is_speed=False
+            ),
             none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
         ]
 
@@ -97,7 +109,7 @@ async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[F
     """Have another program fill the disk of a busy bot, but for a little."""
     name, random = "filled", Random(seed)
     settings = {DECODES: str(MASTER_BYTES)}
-    kinds = await asyncio.to_thread(_silences, home, 60.0)
+    kinds = await asyncio.to_thread(_silences, home, 120.0)
     async with open_harness(home / name, people=PEOPLE, settings=settings) as harness:
         harness.data.mkdir()
         with small_disk(harness.data, DISK_MIB) as is_mounted:
@@ -106,8 +118,10 @@ async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[F
             waiting = harness.users.people[:3]
             async with harness.running_bot():
                 for person in waiting:
-                    await harness.users.split(Script.ENDLESS, person)
+                    await _send(harness, kinds[0], person, "Rest", script=Script.ENDLESS)
+                await harness.users.settle()
                 ballast = harness.data / "ballast"
+                (harness.home / GO).touch()
                 filling = asyncio.create_task(keep_free(ballast, LEFT_MIB))
                 async with watched(free_bytes, harness.data) as free:
                     for number in range(songs):
@@ -118,6 +132,7 @@ async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[F
                 filling.cancel()
                 ballast.unlink()
                 await harness.users.settle()
+                await _cancel_all(harness, waiting)  # those that could not be cancelled before
                 is_drained = await harness.drained(ENDS_WITHIN_S)
             ends, others = _ends(harness)
             promises = unfinished(is_drained) + broken_promises(harness)
@@ -153,11 +168,10 @@ async def full_start(home: Path, *, seconds: float) -> list[Figure]:
             await asyncio.to_thread(fill_up, ballast)
             bot = await harness.start()
             await asyncio.sleep(seconds)
-            survives = bot.is_running
             ballast.unlink()
-            if not survives:
+            if not (survives := await harness.online(bot)):
                 bot = await harness.start()
-            await harness.online(bot)
+                await harness.online(bot)
             is_drained = await harness.drained()
             await bot.stop()
             ends, others = _ends(harness)
@@ -179,11 +193,28 @@ def _silences(home: Path, seconds: float) -> tuple[Path, Path]:
     return flac, opus
 
 
-async def _send(harness: ChaosHarness, song: Path, person: int, title: str) -> None:
+async def _send(
+    harness: ChaosHarness,
+    song: Path,
+    person: int,
+    title: str,
+    *,
+    script: Script = Script.UNTIL_TOLD,
+    **options: str,
+) -> None:
     """Send a song under a title of its own, without waiting for the answer."""
     content = await asyncio.to_thread(titled, song, title)
-    upload = await harness.users.upload(song.name, content)
-    harness.users.command_soon("split", person, file={"upload": upload})
+    upload = await harness.users.upload(f"{script}{song.suffix}", content)
+    harness.users.command_soon("split", person, file={"upload": upload}, **options)
+
+
+async def _plateau(harness: ChaosHarness) -> None:
+    """Wait until every song is taken in, or none has been for a while."""
+    left, changed_at = -1, time.monotonic()
+    while left and time.monotonic() < changed_at + PLATEAU_S:
+        await asyncio.sleep(0.5)
+        if (now := harness.rows(_RECEIVED)[0][0]) != left:
+            left, changed_at = now, time.monotonic()
 
 
 async def _split(harness: ChaosHarness, content: bytes, filename: str, person: int) -> None:
@@ -192,10 +223,17 @@ async def _split(harness: ChaosHarness, content: bytes, filename: str, person: i
 
 
 async def _cancel_all(harness: ChaosHarness, people: Sequence[int]) -> int:
-    """Cancel these people's jobs; return how many are cancelled."""
+    """Cancel these people's jobs; return how many are cancelled soon."""
     for person in people:
         for row in harness.rows("SELECT id FROM jobs WHERE user_id = ?", person):
             await harness.users.command("cancel", person, job=row["id"])
+    ends_at = time.monotonic() + CANCELLED_WITHIN_S
+    while (cancelled := _cancelled(harness, people)) < len(people) and time.monotonic() < ends_at:
+        await asyncio.sleep(0.2)
+    return cancelled
+
+
+def _cancelled(harness: ChaosHarness, people: Sequence[int]) -> int:
     rows = [row for person in people for row in harness.rows(_STATES, person)]
     return sum(row["state"] == "cancelled" for row in rows)
 
