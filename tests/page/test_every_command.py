@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, expect
-from tests.chaos.stage import stage
 
 from sandbox.server import Sandbox
 from tests.chaos.services import Script
+from tests.chaos.stage import stage
 from tests.page.conftest import Opener, Visit
 from tests.page.words import Reader, words_of
 
