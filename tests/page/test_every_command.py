@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 from sandbox.server import Sandbox
+from tests.chaos.harness import open_harness
 from tests.chaos.services import Script
-from tests.chaos.stage import stage
 from tests.page.conftest import Opener, Visit
 from tests.page.words import Reader, words_of
 
@@ -28,8 +28,8 @@ COMMANDS = {
 @pytest_asyncio.fixture(loop_scope="module")
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
     """A sandbox with the whole bot in it, whose services obey the names of songs."""
-    async with stage(tmp_path / "stage", people=0) as here, here.life():
-        yield here.sandbox
+    async with open_harness(tmp_path / "chaos", people=0) as harness, harness.running_bot():
+        yield harness.sandbox
 
 
 @dataclass(kw_only=True)
