@@ -1,4 +1,4 @@
-"""The requests that the stand-in received, for tests to look at; tokens are left out."""
+"""The bot's requests, for tests to inspect; without tokens."""
 
 import re
 from collections import deque
@@ -19,7 +19,7 @@ class RequestLog:
         self.total = 0
 
     def add(self, *, method: str, path: str, status: int | None, code: int | None) -> None:
-        """Note a request; a status of none means that the connection was broken."""
+        """Add a request; a status of None means that the connection was broken."""
         self.total += 1
         self._entries.append(
             {

@@ -127,7 +127,7 @@ PLANTS = (
     Plant(
         name="work begins before its acknowledgement",
         file="bot/jobs/intake.py",
-        old="        if job.acknowledged_at is None:\n            return Waiting()\n",
+        old="        if job.acknowledged_at is None:\n            return AwaitWake()\n",
         new="",
         tests=(*_SPLITS, *_RECOVERY),
     ),

@@ -32,7 +32,7 @@ async def dead_dns(home: Path, *, seed: int, songs: int, seconds: float) -> list
             await harness.users.split(Script.PLAIN, harness.users.people[0])
             hang.touch()
             for person in harness.users.people:
-                harness.users.soon(Script.PLAIN, person)
+                harness.users.split_soon(Script.PLAIN, person)
             await harness.users.settle()
             before = len(harness.users.answers)
             await _use_commands(harness, random, seconds)
@@ -72,7 +72,7 @@ async def _use_commands(harness: ChaosHarness, random: Random, seconds: float) -
     for _ in range(int(seconds * COMMANDS_A_SECOND)):
         person, command = random.choice(harness.users.people), random.choice(_MIX)
         if command == "split":
-            harness.users.soon(Script.PLAIN, person)
+            harness.users.split_soon(Script.PLAIN, person)
         else:
             harness.users.command_soon(command, person)
         await asyncio.sleep(1 / COMMANDS_A_SECOND)

@@ -77,7 +77,9 @@ async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
     """Have users send songs for a while; return the text each was answered with."""
     before = len(harness.users.answers)
     for number in range(int(2 * seconds)):
-        harness.users.soon(Script.PLAIN, harness.users.people[number % len(harness.users.people)])
+        harness.users.split_soon(
+            Script.PLAIN, harness.users.people[number % len(harness.users.people)]
+        )
         await asyncio.sleep(0.5)
     await harness.users.settle()
     return [harness.text(each) or each.refusal for each in harness.users.answers[before:]]
