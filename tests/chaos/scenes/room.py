@@ -83,7 +83,11 @@ async def room(
 async def repeats(home: Path, *, times: int, cap_gib: float) -> list[Figure]:
     """Have one user send a song again and again; then another user sends one."""
     name = "repeats"
-    settings = {DECODES: str(REPEATED_MASTER_BYTES), "STEMCORD_MAX_DISK_GIB": str(cap_gib)}
+    settings = {
+        DECODES: str(REPEATED_MASTER_BYTES),
+        "STEMCORD_MAX_DISK_GIB": str(cap_gib),
+        "STEMCORD_MAX_DURATION_MINUTES": "1",
+    }
     song, other = await asyncio.to_thread(_silences, home, 10.0)
     async with open_harness(home / name, people=2, settings=settings) as harness:
         greedy, patient = harness.users.people
