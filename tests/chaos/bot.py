@@ -28,7 +28,7 @@ from tests.chaos.kill_points import KillableJobStore, KillSwitch, Point
 from tests.chaos.lag import note_lag
 from tests.chaos.open_resources import keep_counting
 from tests.chaos.services import EMBEDDED, HOSTED, EmbeddedService, HostedService
-from tests.chaos.virtual_time import VirtualTime, VirtualTimeLoop, VirtualTimePolicy
+from tests.chaos.virtual_time import VirtualTime, VirtualTimeLoop, run_by
 
 KILL_POINT = "CHAOS_KILL_POINT"
 FOLDER = "CHAOS_FOLDER"
@@ -120,5 +120,5 @@ if __name__ == "__main__":
     die_with_parent()  # otherwise it would keep looking for a sandbox that is gone
     if os.environ.get(FAST):
         speed = FileValue(Path(os.environ[FOLDER]) / CLOCK_SPEED, default=1.0)
-        asyncio.set_event_loop_policy(VirtualTimePolicy(VirtualTime(speed)))
+        run_by(VirtualTime(speed))
     exit_now(run_with(open_parts, load_settings()))
