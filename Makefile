@@ -1,5 +1,4 @@
-# Each of demo, run and test may be the first thing typed on a fresh machine:
-# all they ask for is Python 3.11 or newer, git and make.
+# demo, run and test each work on a fresh machine with Python 3.11 or newer, git and make.
 
 python := .venv/bin/python
 export PYTHON SONG VENDORS
@@ -8,7 +7,7 @@ export PYTHON SONG VENDORS
 .NOTPARALLEL:
 .PHONY: help demo run test check bench chaos planted fuzz live lock messages container-proof clean model
 
-help: ## list what can be made
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
 
 demo: .venv/run.stamp model ## split one song without Discord (SONG=my.mp3 for yours)
@@ -35,13 +34,13 @@ check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (see bench/ for jobs, bursts, starts)
 	@$(python) -m bench.separation $(ARGS)
 
-chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for less)
+chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for fewer)
 	@$(python) -m tests.chaos $(ARGS)
 
-planted: .venv/dev.stamp ## plant known bugs in a copy, and demand that the tests notice (ARGS="token" to choose)
+planted: .venv/dev.stamp ## plant known bugs in a copy and check that the tests notice each (ARGS="token" to choose)
 	@$(python) -m tests.planted $(ARGS)
 
-fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 spoiled ones (ARGS="--table" for the odd ones alone)
+fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 corrupted ones (ARGS="--table" for the odd ones alone)
 	@$(python) -m tests.fuzz $(ARGS)
 
 live: .venv/dev.stamp ## split a song at the real services (your keys; STEMCORD_LIVE_SONG=its address)
@@ -55,7 +54,7 @@ lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer v
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
 
-messages: .venv/run.stamp ## bring the catalogues in bot/i18n/locales up to date with the texts
+messages: .venv/run.stamp ## update the catalogues in bot/i18n/locales from the texts
 	@$(python) -m bot.i18n.catalogues
 
 container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)

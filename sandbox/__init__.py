@@ -1,1 +1,1 @@
-"""A stand-in Discord on loopback: REST, gateway and CDN, with a clock and faults that tests set."""
+"""A stand-in for Discord on loopback: REST, gateway and CDN, with a clock and faults to control."""

@@ -1,4 +1,4 @@
-"""Run the stand-in alone: `python -m sandbox [--port N]`; it prints its address and stays."""
+"""Run the sandbox alone: `python -m sandbox [--port N]` prints its address and serves."""
 
 import argparse
 import asyncio
@@ -22,7 +22,7 @@ async def serve(host: str, port: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and serve."""
+    """Parse the arguments and serve."""
     parser = argparse.ArgumentParser(prog="sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8420)

@@ -1,4 +1,4 @@
-"""Reading a request's body: JSON, or a form with `payload_json` and `files[n]`."""
+"""Reads request bodies: JSON, or a form with `payload_json` and `files[n]`."""
 
 import json
 import re
@@ -29,13 +29,13 @@ class Received:
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """What a request carried; files by the number in their field's name."""
+    """The contents of a request; files by the number in their field's name."""
 
     payload: Json = field(default_factory=dict)
     files: dict[int, Received] = field(default_factory=dict)
 
     def discard(self) -> None:
-        """Delete the files that nobody took over."""
+        """Delete the files that were not stored."""
         for received in self.files.values():
             received.path.unlink(missing_ok=True)
 
@@ -63,9 +63,9 @@ class BodyReader:
 
     @asynccontextmanager
     async def read(self, request: web.Request, *, file_limit_bytes: int) -> AsyncIterator[Body]:
-        """Read a body; raise the `DiscordError` that its form or size deserves.
+        """Read a body; raise the `DiscordError` for its form or size.
 
-        Files that nobody has taken over by the end of the block are deleted.
+        Files that were not stored by the end of the block are deleted.
         """
         body = Body()
         try:
@@ -107,7 +107,7 @@ class BodyReader:
             errors.raise_if_any()
 
     async def save(self, part: BodyPartReader, path: Path, limit_bytes: int) -> int:
-        """Write a part to a file, up to the limit; return the size that it really has."""
+        """Write a part to a file, up to the limit; return the part's full size."""
         size_bytes = 0
         with path.open("wb") as file:
             while chunk := await part.read_chunk(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""The bot as a process of its own, pointed at the stand-in as it would be at Discord."""
+"""The bot as a separate process, pointed at the sandbox as it would be at Discord."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ STOP_WITHIN_S = 12.0
 
 
 class BotProcess:
-    """`python -m bot` with settings for the sandbox; may be killed and started again."""
+    """`python -m bot` with settings for the sandbox; can be killed and restarted."""
 
     def __init__(
         self,
@@ -27,10 +27,10 @@ class BotProcess:
         vendors: bool = False,
         module: str = "bot",
     ) -> None:
-        """`log` takes the bot's standard error, which else goes where ours goes.
+        """`log` receives the bot's standard error; without it the bot shares ours.
 
-        With `vendors` the bot prefers the stand-ins of the hosted services to its own engine.
-        `module` is what is run, for a bot that is put together in another way.
+        With `vendors` the bot prefers the vendor stand-ins to its own engine. `module` replaces
+        `bot`, for a bot composed of other parts.
         """
         self._module = module
         self._settings = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
@@ -68,7 +68,7 @@ class BotProcess:
                 stderr.close()
 
     async def stop(self) -> int:
-        """Ask the bot to end, as a service manager does; return its exit status."""
+        """Stop the bot as a service manager does; return its exit status."""
         if self._running.returncode is None:
             self._running.send_signal(signal.SIGTERM)
             try:
@@ -79,7 +79,7 @@ class BotProcess:
         return await self._running.wait()
 
     async def kill(self) -> None:
-        """Kill the bot without a warning."""
+        """Kill the bot."""
         if self._running.returncode is None:
             self._running.kill()
         await self._running.wait()
@@ -96,7 +96,7 @@ class BotProcess:
 
 
 def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> dict[str, str]:
-    """Return the environment for a bot in the sandbox: this one's, with its own settings."""
+    """Return this process's environment with the settings for a bot in the sandbox."""
     names = [vendor.name for vendor in sandbox.vendors.all]
     keys = {f"{name.upper()}_API_KEY": KEY for name in names}
     places = {f"{name.upper()}_BASE_URL": f"{sandbox.base_url}/vendors/{name}" for name in names}

@@ -1,4 +1,4 @@
-"""The CDN: files at their signed addresses, in whole or in part."""
+"""The CDN: serves files at their signed addresses, in whole or in part."""
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ class Cdn:
         ]
 
     async def get_file(self, request: web.Request) -> web.StreamResponse:
-        """Send a file; what is expired, forged or deleted is simply gone, as at Discord."""
+        """Send a file; an expired, forged or deleted address is a 404, as at Discord."""
         attachment = self._media.find(request.rel_url.raw_path, request.rel_url.raw_query_string)
         if attachment is None:
             return web.Response(status=404, text="This content is no longer available.")

@@ -1,4 +1,4 @@
-"""A client for the control API: acts as one person, for the demo and for tests."""
+"""A client for the control API that acts as one user, for the demo and for tests."""
 
 import asyncio
 import io
@@ -16,11 +16,11 @@ _WAIT_S = 30.0
 
 
 class SandboxRefused(Exception):
-    """The stand-in, or the bot by its silence, said no."""
+    """The sandbox refused a request, or the bot did not answer."""
 
 
 class SandboxClient:
-    """Speaks for one person in one channel; `as_person` and `in_channel` change these."""
+    """Acts as one user in one channel; `as_person` and `in_channel` change these."""
 
     def __init__(self, base_url: str, *, person: str = "Ada", channel: str = "karaoke") -> None:
         self._base_url = f"{base_url}/sandbox"
@@ -43,15 +43,15 @@ class SandboxClient:
         await self._http.close()
 
     def as_person(self, name: str) -> None:
-        """Speak for somebody else."""
+        """Act as another user."""
         self._person = name
 
     def in_channel(self, name: str) -> None:
-        """Go to a channel by its id or name, or to one's own DM with the bot by `dm`."""
+        """Switch to a channel by id or name, or to the user's DM with the bot by `dm`."""
         self._channel = name
 
     async def state(self) -> Json:
-        """Return who and what there is."""
+        """Return the users, channels, commands and everything else the page shows."""
         state: Json = await self._call("GET", "/state")
         return state
 
@@ -95,7 +95,7 @@ class SandboxClient:
         return await self._act("/messages", content=content, uploads=uploads, in_channel=True)
 
     async def speak(self, locale: str) -> None:
-        """Set another language in the person's Discord."""
+        """Set the language of the user's Discord."""
         await self._act("/locale", locale=locale)
 
     async def delete(self, message_id: str) -> None:
@@ -103,7 +103,7 @@ class SandboxClient:
         await self._call("DELETE", f"/messages/{message_id}", params={"as": await self._user_id()})
 
     async def messages(self) -> list[Json]:
-        """Return the messages of the channel that the person sees, oldest first."""
+        """Return the channel's messages that the user can see, oldest first."""
         state = await self.state()
         query = {"channel": self._channel_in(state), "as": self._user_in(state)}
         answer = await self._call("GET", "/messages", params=query)
@@ -117,7 +117,7 @@ class SandboxClient:
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Json]]:
-        """Follow what the person may see, from the moment of entering."""
+        """Stream the events that the user can see, from the start of the block."""
         query = {"as": await self._user_id()}
         async with self._http.ws_connect(f"{self._base_url}/events", params=query) as socket:
             yield (message.json() async for message in socket)
@@ -125,7 +125,7 @@ class SandboxClient:
     async def wait_for(
         self, accepts: Callable[[Json], bool], *, timeout_s: float = _WAIT_S
     ) -> Json:
-        """Return the first message of the channel that is acceptable, now or later."""
+        """Return the latest message in the channel that is accepted, or wait for one."""
         async with asyncio.timeout(timeout_s), self.events() as events:
             channel_id = self._channel_in(await self.state())
             for message in reversed(await self.messages()):
@@ -138,7 +138,7 @@ class SandboxClient:
         raise SandboxRefused("The sandbox has stopped.")
 
     async def follow(self, message_id: str) -> AsyncIterator[Json]:
-        """Yield a message as it is, and again each time that it changes, until it is deleted."""
+        """Yield a message now and after each change, until it is deleted."""
         async with self.events() as events:
             for message in await self.messages():
                 if message["id"] == message_id:
@@ -151,15 +151,15 @@ class SandboxClient:
                 yield event
 
     async def advance(self, seconds: float) -> None:
-        """Move the stand-in's clock ahead."""
+        """Move the sandbox's clock ahead."""
         await self._call("POST", "/clock", json={"advance_s": seconds})
 
     async def fault(self, route: str, **details: Any) -> None:
-        """Order a fault for requests such as `PATCH /webhooks/*`."""
+        """Add a fault for requests such as `PATCH /webhooks/*`."""
         await self._call("POST", "/faults", json={"route": route, **details})
 
     async def clear_faults(self) -> None:
-        """Lift all faults."""
+        """Remove all faults."""
         await self._call("DELETE", "/faults")
 
     async def disturb_gateway(self, action: str) -> None:
@@ -171,12 +171,12 @@ class SandboxClient:
         return list(await self._call("GET", "/log"))
 
     async def vendors(self) -> Json:
-        """Return the books of all vendors, by name."""
+        """Return every vendor's state, by name."""
         books: Json = await self._call("GET", "/vendors")
         return books
 
     async def set_vendor(self, name: str, **settings: Any) -> Json:
-        """Change how a vendor behaves, such as `mode="down", times=1`; return its books."""
+        """Set a vendor's mode, such as `mode="down", times=1`; return its state."""
         books: Json = await self._call("POST", f"/vendors/{name}", json=settings)
         return books
 
@@ -222,7 +222,7 @@ class SandboxClient:
 
 
 def find_custom_id(message: Json, label: str) -> str:
-    """Return the custom id of the button that reads so, or has it."""
+    """Return the custom id of the button with this label or custom id."""
     items = [item for row in message["components"] for item in row.get("components", [])]
     for item in items:
         if label in (item.get("label"), item.get("custom_id")):

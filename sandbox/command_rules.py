@@ -1,4 +1,4 @@
-"""What Discord accepts as an application's commands."""
+"""Checks commands by Discord's rules for an application's commands."""
 
 import re
 from collections import Counter
@@ -125,7 +125,7 @@ def _check_value_option(errors: FormErrors, path: str, option: Json) -> None:
 
 
 def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
-    """Check choices, offered in advance or by autocomplete."""
+    """Check the choices of an option or of an autocomplete response."""
     for index, choice in enumerate(choices):
         at = f"{path}.{index}"
         errors.text(f"{at}.name", choice.get("name"), longest=100, shortest=1)
@@ -137,7 +137,7 @@ def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
 
 
 def _letters(item: Json) -> int:
-    """Count what Discord counts towards a command's size: of each text the longest language."""
+    """Return a command's size as Discord counts it: each text in its longest language."""
     own = longest(item, "name") + longest(item, "description")
     choices = sum(
         longest(choice, "name") + len(str(choice.get("value", "")))

@@ -1,4 +1,4 @@
-"""The control API: people, clock and faults over HTTP, for the page, the demo and tests."""
+"""The control API: users, clock and faults over HTTP, for the page, the demo and tests."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ _Asked = TypeVar("_Asked", bound=asked.ControlRequest)
 
 @web.middleware
 async def _explain(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what went wrong into `{error}`, whatever a careless page may have sent."""
+    """Answer every error with `{error}`."""
     try:
         return await handler(request)
     except NotAllowed as exc:
@@ -51,7 +51,7 @@ async def _parse(request: web.Request, form: type[_Asked]) -> _Asked:
 
 
 class Control:
-    """Handlers of the control API, as an application of its own below `/sandbox`."""
+    """Handlers of the control API, as a separate application below `/sandbox`."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Control:
         self._vendors = vendors
 
     def application(self) -> web.Application:
-        """Return it as an application."""
+        """Return the aiohttp application."""
         application = web.Application(middlewares=[_explain], client_max_size=4 * MIB)
         application.add_routes(
             [
@@ -104,7 +104,7 @@ class Control:
         return application
 
     async def get_state(self, request: web.Request) -> web.Response:
-        """Answer with who and what there is."""
+        """Answer with the users, channels, commands and everything else the page shows."""
         world = self._world
         guild = next(iter(world.guilds.values()))
         bot = world.bot
@@ -133,7 +133,7 @@ class Control:
         return web.json_response(state)
 
     async def get_messages(self, request: web.Request) -> web.Response:
-        """Answer with the messages of a channel that a person sees."""
+        """Answer with a channel's messages that a user can see."""
         user = self._people.user(int(request.query.get("as", "0")))
         channel = self._people.channel(int(request.query.get("channel", "0")), user)
         messages = self._world.messages_in(channel.id)
@@ -141,7 +141,7 @@ class Control:
         return web.json_response(seen)
 
     async def stream_events(self, request: web.Request) -> web.WebSocketResponse:
-        """Send what a person may see, as it happens."""
+        """Stream the events that a user can see."""
         user = self._people.user(int(request.query.get("as", "0")))
         socket = web.WebSocketResponse(heartbeat=30)
         with self._feed.reader(user.id) as queue:
@@ -160,7 +160,7 @@ class Control:
         return web.json_response(self._log.entries())
 
     async def upload(self, request: web.Request) -> web.Response:
-        """Take a file for later use."""
+        """Store a file for later use."""
         if request.content_type != "multipart/form-data":
             raise NotAllowed("An upload is a form with a file.")
         async for part in await request.multipart():
@@ -186,7 +186,7 @@ class Control:
             path.unlink(missing_ok=True)
 
     async def use_command(self, request: web.Request) -> web.Response:
-        """Use a command and answer once the bot has."""
+        """Use a command; answer once the bot has answered."""
         form = await _parse(request, asked.UseCommand)
         user = self._people.user(form.user)
         channel = self._people.channel(form.channel, user)
@@ -211,20 +211,20 @@ class Control:
         return web.json_response({"choices": list(answered(interaction).choices)})
 
     async def press(self, request: web.Request) -> web.Response:
-        """Press a button or choose from a menu, and answer once the bot has."""
+        """Press a button or choose from a menu; answer once the bot has answered."""
         form = await _parse(request, asked.Press)
         user = self._people.user(form.user)
         message = self._people.message(form.message_id, user)
         return _acknowledged(await self._people.press(user, message, form.custom_id, form.values))
 
     async def send_form(self, request: web.Request) -> web.Response:
-        """Send a form in, and answer once the bot has."""
+        """Submit a form; answer once the bot has answered."""
         form = await _parse(request, asked.SendForm)
         user = self._people.user(form.user)
         return _acknowledged(await self._people.send_form(user, form.modal_id, form.fields))
 
     async def speak(self, request: web.Request) -> web.Response:
-        """Set a person's language; whoever sees the page as them is told."""
+        """Set a user's language and tell the pages that show it."""
         form = await _parse(request, asked.Speak)
         user = self._people.user(form.user)
         self._people.speak(user, form.locale)
@@ -232,7 +232,7 @@ class Control:
         return web.json_response({"ok": True})
 
     async def write(self, request: web.Request) -> web.Response:
-        """Write a message as a person."""
+        """Send a message as a user."""
         form = await _parse(request, asked.Write)
         user = self._people.user(form.user)
         channel = self._people.channel(form.channel, user)
@@ -240,7 +240,7 @@ class Control:
         return web.json_response(self._feed.shown(message))
 
     async def delete_message(self, request: web.Request) -> web.Response:
-        """Delete a message as a person."""
+        """Delete a message as a user."""
         user = self._people.user(int(request.query.get("as", "0")))
         message = self._people.message(int(request.match_info["message"]), user)
         await self._people.delete(user, message)
@@ -255,18 +255,18 @@ class Control:
         return web.json_response(now)
 
     async def order_fault(self, request: web.Request) -> web.Response:
-        """Put a fault in force."""
+        """Add a fault."""
         form = await _parse(request, asked.OrderFault)
         self._faults.add(Fault(**form.model_dump()))
         return web.json_response({"ok": True})
 
     async def clear_faults(self, request: web.Request) -> web.Response:
-        """Lift all faults."""
+        """Remove all faults."""
         self._faults.clear()
         return web.json_response({"ok": True})
 
     async def disturb_gateway(self, request: web.Request) -> web.Response:
-        """Break the bot's connection, ask for a new one, or forget its session."""
+        """Drop the bot's connection, ask it to reconnect, or forget its session."""
         form = await _parse(request, asked.GatewayAction)
         match form.action:
             case "drop":

@@ -1,4 +1,4 @@
-"""What the control API takes; anything else is a 400 that says what is wrong."""
+"""The control API's requests; anything else is a 400 that says what is wrong."""
 
 from typing import Annotated, Any
 
@@ -8,19 +8,19 @@ Id = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class ControlRequest(BaseModel):
-    """Ids may come as text; a field that is not known is a mistake."""
+    """Ids may be strings; unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 class PersonRequest(ControlRequest):
-    """Something that a person does."""
+    """A request on behalf of a user."""
 
     user: Id = Field(alias="as")
 
 
 class UseCommand(PersonRequest):
-    """Use a slash command, or one from a message's menu."""
+    """Use a slash command or a message command."""
 
     channel: Id
     name: str = Field(max_length=100)
@@ -28,11 +28,11 @@ class UseCommand(PersonRequest):
     target_message: Id | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     locale: str | None = None
-    """In place of the person's own."""
+    """Overrides the user's own."""
 
 
 class Complete(PersonRequest):
-    """Ask for suggestions while an option is typed."""
+    """Ask for an option's autocomplete choices."""
 
     channel: Id
     name: str = Field(max_length=100)
@@ -50,20 +50,20 @@ class Press(PersonRequest):
 
 
 class SendForm(PersonRequest):
-    """Send in a form that the bot has shown."""
+    """Submit a form that the bot has shown."""
 
     modal_id: str
     fields: dict[str, Any] = Field(default_factory=dict)
 
 
 class Speak(PersonRequest):
-    """Set another language in one's Discord."""
+    """Set the user's language."""
 
     locale: str
 
 
 class Write(PersonRequest):
-    """Write a message."""
+    """Send a message."""
 
     channel: Id
     content: str = ""
@@ -77,7 +77,7 @@ class Advance(ControlRequest):
 
 
 class OrderFault(ControlRequest):
-    """Put a fault in force."""
+    """Add a fault."""
 
     route: str = Field(min_length=1)
     status: int | None = Field(default=None, ge=400, le=599)

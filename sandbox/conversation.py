@@ -1,4 +1,4 @@
-"""What happens to messages: sent, edited, deleted; the bot and the people are told."""
+"""Sends, edits and deletes messages, and tells the bot and the users."""
 
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ DEFAULT, REPLY = 0, 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """Who sends a message, in answer to what, and who alone sees it."""
+    """A message's author, the interaction it answers, and its only reader if ephemeral."""
 
     user_id: int
     cause: Cause | None = None
@@ -39,7 +39,7 @@ class Conversation:
         self._feed = feed
 
     async def send(self, channel: Channel, body: Body, *, sender: Sender) -> Message:
-        """Send a message; raise the `DiscordError` that its body deserves."""
+        """Send a message; raise the `DiscordError` for its body."""
         check_message(body.payload)
         reply_to = self._reply_target(channel, body.payload)
         message = self._draft(channel, sender)
@@ -56,14 +56,14 @@ class Conversation:
         return await self._publish(message)
 
     async def think(self, channel: Channel, *, sender: Sender) -> Message:
-        """Send the "thinking" of a deferred answer."""
+        """Send the "thinking…" message of a deferred answer."""
         message = self._draft(channel, sender)
         return await self._publish(replace(message, flags=message.flags | MessageFlag.LOADING))
 
     async def edit(self, message: Message, body: Body) -> Message:
-        """Edit a message; what the body does not name stays.
+        """Edit a message; fields missing from the body stay.
 
-        The first edit of a "thinking" settles it and does not count as an edit.
+        The first edit of a deferred answer completes it and does not count as an edit.
         """
         check_message(body.payload)
         kept, dropped = self._kept(message, body)
@@ -110,7 +110,7 @@ class Conversation:
         return message
 
     def _filled(self, message: Message, payload: Json) -> Message:
-        """Apply the fields that are a message's own, files aside."""
+        """Apply the body's fields, except files."""
         if "content" in payload:
             message = replace(message, content=(payload["content"] or "").strip())
         if "embeds" in payload:
@@ -123,7 +123,7 @@ class Conversation:
         return message
 
     def _numbered(self, components: list[Json]) -> tuple[Json, ...]:
-        """Give every component the number that Discord gives those without."""
+        """Give a number to each component without an id, as Discord does."""
         count = 0
 
         def number(component: Json) -> Json:
@@ -139,7 +139,7 @@ class Conversation:
     def _kept(
         self, message: Message, body: Body
     ) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
-        """Split a message's files into those that an edit keeps and those that it drops."""
+        """Split a message's files into those an edit keeps and those it drops."""
         listed = body.payload.get("attachments", ...)
         if listed is ...:
             return message.attachments, ()
@@ -151,7 +151,7 @@ class Conversation:
         return kept, tuple(a for a in message.attachments if str(a.id) not in wanted)
 
     def _received(self, message: Message, body: Body) -> tuple[Attachment, ...]:
-        """Store the files of a body under the names and descriptions that it lists for them."""
+        """Store the body's files under the names and descriptions listed for them."""
         listed = {str(item.get("id")): item for item in body.payload.get("attachments") or ()}
         stored = []
         for number, received in sorted(body.files.items()):

@@ -1,4 +1,4 @@
-"""`make demo`: one real `/split` in the sandbox, shown as text; the stems land in `stems/`."""
+"""`make demo`: one real `/split` in the sandbox, shown as text; saves the stems in `stems/`."""
 
 import argparse
 import asyncio
@@ -47,7 +47,7 @@ async def demo(song: Path | None, recipe: str) -> int:
 
 
 async def until_registered(ada: SandboxClient) -> None:
-    """Wait until the bot is online and its commands are known."""
+    """Wait until the bot is online and its commands are registered."""
     async with asyncio.timeout(READY_WITHIN_S):
         while True:
             state = await ada.state()
@@ -92,9 +92,11 @@ async def _save(ada: SandboxClient, attachment: Json) -> Path:
 
 
 def main() -> int:
-    """Read the arguments and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("song", nargs="?", type=Path, help="an audio file; one is made if left out")
+    parser.add_argument(
+        "song", nargs="?", type=Path, help="an audio file; default: a generated song"
+    )
     parser.add_argument("--stems", default="karaoke", help="what to split into")
     arguments = parser.parse_args()
     if arguments.song is not None and not arguments.song.is_file():

@@ -1,4 +1,4 @@
-"""What the stand-in's world is made of; how Discord writes these things is in payloads.py."""
+"""The entities of the sandbox's world; payloads.py writes them as Discord's JSON."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
@@ -9,7 +9,7 @@ from sandbox.locales import ENGLISH
 
 
 class Permission(IntFlag):
-    """The permissions that matter to a bot which only talks."""
+    """The permissions that matter to a bot that only sends messages."""
 
     ADMINISTRATOR = 1 << 3
     MANAGE_CHANNELS = 1 << 4
@@ -46,7 +46,7 @@ class MessageFlag(IntFlag):
 
 
 class ChannelKind(IntEnum):
-    """Discord's channel types, as far as they exist here."""
+    """The channel types that exist here."""
 
     TEXT = 0
     DM = 1
@@ -73,7 +73,7 @@ class User:
     accepts_dms: bool = True
     installed_app: bool = False
     locale: str = ENGLISH
-    """What they have set in their own Discord."""
+    """The language of their Discord."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class Guild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A place to talk; `member_ids` counts outside servers only."""
+    """A channel; `member_ids` is for DMs and groups only."""
 
     id: int
     name: str
@@ -124,7 +124,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A stored file; `title` keeps the name where `filename` had to be cleansed."""
+    """A stored file; `title` keeps the original name where `filename` was sanitized."""
 
     id: int
     channel_id: int
@@ -140,7 +140,7 @@ class Attachment:
 
     @property
     def shown_name(self) -> str:
-        """The name that people see and download."""
+        """The name that users see and download."""
         return self.filename if self.title is None else self.title + Path(self.filename).suffix
 
 
@@ -178,12 +178,12 @@ class Message:
 
     @property
     def is_ephemeral(self) -> bool:
-        """Whether one person alone sees it."""
+        """Whether only one user sees it."""
         return self.visible_to is not None
 
     @property
     def is_loading(self) -> bool:
-        """Whether it still shows "thinking"."""
+        """Whether it still shows "thinking…"."""
         return bool(self.flags & MessageFlag.LOADING)
 
     @property
@@ -194,5 +194,5 @@ class Message:
         )
 
     def settled(self) -> "Message":
-        """Return it without the "thinking"."""
+        """Return it without "thinking…"."""
         return replace(self, flags=self.flags & ~MessageFlag.LOADING)

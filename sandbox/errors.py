@@ -1,4 +1,4 @@
-"""Discord's refusals: the status and code of each, and the tree of errors of a wrong form."""
+"""Discord's errors: status and code of each, and the error tree of an invalid form body."""
 
 from typing import Any, TypeAlias
 
@@ -40,7 +40,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
 
 
 class DiscordError(Exception):
-    """A refusal as Discord words it; `code` says which, the status follows from it."""
+    """An error with Discord's code and message; the status follows from the code."""
 
     def __init__(
         self,
@@ -57,22 +57,22 @@ class DiscordError(Exception):
         super().__init__(known_message if message is None else message)
 
     def body(self) -> Json:
-        """Return what the answer carries."""
+        """Return the response's JSON."""
         return {"message": str(self), "code": self.code, **self.details}
 
 
 class FormErrors:
-    """Collects what is wrong with a form, by dotted path, and refuses it in one go."""
+    """Collects the errors of a form body by dotted path and raises them together."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[Json]] = {}
 
     def add(self, path: str, code: str, message: str) -> None:
-        """Note one error at a path such as `embeds.0.title`."""
+        """Add an error at a path such as `embeds.0.title`."""
         self._found.setdefault(path, []).append({"code": code, "message": message})
 
     def raise_if_any(self) -> None:
-        """Raise `50035` with all that was noted."""
+        """Raise `50035` with all errors, if there are any."""
         if not self._found:
             return
         tree: Json = {}
@@ -84,7 +84,7 @@ class FormErrors:
         raise DiscordError(INVALID_FORM, details={"errors": tree})
 
     def text(self, path: str, value: object, *, longest: int, shortest: int = 0) -> str:
-        """Check a text's type and length; return it, or nothing where it is wrong."""
+        """Check a text's type and length; return it, or an empty one if it is wrong."""
         if value is None and shortest == 0:
             return ""
         if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What Discord makes of a file's name and type.
+"""How Discord stores a file's name and type.
 
 Names are cleansed to letters, digits, `_`, `-` and `.`; the original then lives on in `title`
 (discord-api-docs issue 7754 and pull request 6945).
@@ -35,19 +35,19 @@ def cleansed(name: str) -> str:
 
 
 def title_of(name: str) -> str | None:
-    """Return the name's stem where cleansing loses something of it."""
+    """Return the name's stem if sanitizing it loses something."""
     return None if cleansed(name) == name else PurePosixPath(name).stem
 
 
 def content_type(name: str) -> str:
-    """Tell a type by the name's ending, as the uploader's own word does not count."""
+    """Return the type by the name's extension; Discord ignores the declared one."""
     suffix = PurePosixPath(name).suffix.lower()
     known = _TYPES.get(suffix) or mimetypes.guess_type(name)[0]
     return known or "application/octet-stream"
 
 
 def png_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of a PNG; nothing for other files."""
+    """Return width and height of a PNG; None for other files."""
     with path.open("rb") as file:
         head = file.read(_PNG_HEADER.size)
     if len(head) < _PNG_HEADER.size:

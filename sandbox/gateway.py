@@ -1,4 +1,4 @@
-"""The gateway: identifies bots, keeps their sessions, and sends them events."""
+"""The gateway: identifies the bot, keeps its sessions and sends it events."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _GOODBYE = (1000, 1001)
 
 
 class Gateway:
-    """All sessions of the bot; one for each shard."""
+    """The bot's sessions, one for each shard."""
 
     def __init__(
         self,
@@ -43,19 +43,19 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve; REST names the address."""
+        """Return the routes to serve; REST returns their address."""
         return [web.get("/gateway", self.connect), web.get("/gateway/", self.connect)]
 
     async def dispatch(
         self, event: str, data: Json, *, guild_id: int | None, intent: Intent | None = None
     ) -> None:
-        """Send an event to the shard that it belongs to, if that asked for such events."""
+        """Send an event to its shard, if that asked for such events."""
         for session in list(self._sessions.values()):
             if session.serves(guild_id) and (intent is None or intent in session.intents):
                 await session.dispatch(event, data)
 
     async def dispatch_message(self, event: str, message: Message, channel: Channel) -> None:
-        """Tell of a message that is new or changed; what others write in servers is blank."""
+        """Send a new or changed message; those of others in servers have no content."""
         if message.is_ephemeral or not self._world.bot_sees(channel):
             return
         data = self._payloads.message(message)
@@ -68,7 +68,7 @@ class Gateway:
         await self.dispatch(event, data, guild_id=channel.guild_id, intent=_message_intent(channel))
 
     async def dispatch_deletion(self, message: Message, channel: Channel) -> None:
-        """Tell that a message is gone."""
+        """Send a message's deletion."""
         if message.is_ephemeral or not self._world.bot_sees(channel):
             return
         data = {"id": str(message.id), "channel_id": str(channel.id)}
@@ -79,18 +79,18 @@ class Gateway:
         )
 
     async def drop(self, *, code: int = 4000) -> None:
-        """Break every connection; sessions live on and can be resumed."""
+        """Close every connection; sessions can be resumed."""
         for socket in list(self._sockets):
             await socket.close(code=code)
 
     async def ask_to_reconnect(self) -> None:
-        """Send op 7, as Discord does now and then."""
+        """Send op 7, as Discord occasionally does."""
         for session in list(self._sessions.values()):
             if session.connection is not None:
                 await session.connection.send({"op": Op.RECONNECT, "d": None})
 
     async def invalidate(self) -> None:
-        """Forget every session and say so; the bot has to identify again."""
+        """Invalidate every session; the bot has to identify again."""
         sessions = list(self._sessions.values())
         self._sessions.clear()
         self._announce()
@@ -116,7 +116,7 @@ class Gateway:
         return socket
 
     async def _converse(self, connection: Connection) -> int | None:
-        """Handle messages until the end; return the code with which the bot closed, if it did."""
+        """Handle messages until the connection ends; return the bot's close code, if any."""
         socket = connection.socket
         while not socket.closed:
             try:
@@ -147,8 +147,8 @@ class Gateway:
             case Op.RESUME if isinstance(data, dict):
                 await self._resume(connection, data)
             case Op.PRESENCE | Op.VOICE_STATE | Op.REQUEST_MEMBERS if session is not None:
-                # Taken without effect: nobody here shows presences or voice, and member lists
-                # need an intent that no session gets.
+                # No effect: the sandbox has neither presences nor voice, and member lists need
+                # an intent that no session gets.
                 return
             case _:
                 code = NOT_AUTHENTICATED if session is None else UNKNOWN_OP
@@ -208,7 +208,7 @@ class Gateway:
 
     @property
     def address(self) -> str:
-        """Where the gateway is reached."""
+        """The gateway's URL."""
         return self.base_url.replace("http", "ws", 1) + "/gateway"
 
     async def _resume(self, connection: Connection, data: Json) -> None:
@@ -248,7 +248,7 @@ class Gateway:
             self._feed.tell_all({"type": "bot_online", "online": is_online})
 
     async def close(self) -> None:
-        """End every connection for good."""
+        """Close every connection for good."""
         await asyncio.gather(*(socket.close(code=1001) for socket in list(self._sockets)))
 
 

@@ -1,4 +1,4 @@
-"""One gateway session: what was sent under it, and the connection that it has at the moment."""
+"""One gateway session: the events sent in it, and its current connection."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ _KEPT_EVENTS = 1000
 
 
 class Op(IntEnum):
-    """Kinds of gateway messages."""
+    """Gateway opcodes."""
 
     DISPATCH = 0
     HEARTBEAT = 1
@@ -31,7 +31,7 @@ class Op(IntEnum):
 
 
 class Intent(IntFlag):
-    """What a session asked to be told."""
+    """The kinds of events that a session asked for."""
 
     GUILDS = 1 << 0
     GUILD_MEMBERS = 1 << 1
@@ -45,14 +45,14 @@ PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONT
 
 
 class Connection:
-    """A WebSocket that speaks in plain text, or in one zlib stream if it was asked to."""
+    """A WebSocket with plain text frames, or with one zlib stream."""
 
     def __init__(self, socket: web.WebSocketResponse, *, is_compressed: bool) -> None:
         self.socket = socket
         self._deflate = zlib.compressobj() if is_compressed else None
 
     async def send(self, message: Json) -> None:
-        """Send a message; a connection that is going away loses it, a resume brings it back."""
+        """Send a message; a closing connection loses it until a resume replays it."""
         text = json.dumps(message)
         try:
             if self._deflate is None:
@@ -66,7 +66,7 @@ class Connection:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """Events are numbered and kept, so that a new connection can be told what it missed."""
+    """Numbers and keeps events, so that a resumed connection gets what it missed."""
 
     token: str
     intents: Intent
@@ -82,7 +82,7 @@ class Session:
         return self.shard_id == (0 if guild_id is None else (guild_id >> 22) % self.shard_count)
 
     async def dispatch(self, event: str, data: Json) -> None:
-        """Give an event its number, keep it, and send it if somebody is connected."""
+        """Assign an event its number, keep it, and send it if the session is connected."""
         self.sequence += 1
         message: Json = {"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": data}
         self._events.append(message)
@@ -90,12 +90,12 @@ class Session:
             await self.connection.send(message)
 
     def can_resume_from(self, sequence: int) -> bool:
-        """Whether everything after a number is still kept."""
+        """Whether every event after a number is still kept."""
         oldest = self._events[0]["s"] if self._events else self.sequence + 1
         return oldest <= sequence + 1
 
     async def replay(self, sequence: int) -> None:
-        """Send again what came after a number."""
+        """Resend the events after a number."""
         if self.connection is None:
             return
         for message in list(self._events):

@@ -1,4 +1,4 @@
-"""Interactions: opened by people, told to the bot, answered in time or not at all."""
+"""Interactions: opened by users, sent to the bot, answered in time or not at all."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ MOST_FOLLOW_UPS = 5
 
 
 class InteractionKind(IntEnum):
-    """What a person did."""
+    """Discord's interaction types."""
 
     COMMAND = 2
     COMPONENT = 3
@@ -26,7 +26,7 @@ class InteractionKind(IntEnum):
 
 
 class AnswerKind(IntEnum):
-    """How a bot may answer at first."""
+    """Discord's interaction callback types."""
 
     MESSAGE = 4
     DEFERRED_MESSAGE = 5
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Interaction:
-    """One interaction and what has become of it."""
+    """One interaction and its state."""
 
     id: int
     kind: InteractionKind
@@ -69,7 +69,7 @@ class Interaction:
 
     @property
     def cause(self) -> Cause:
-        """What a message in answer to it refers to."""
+        """The reference to it in a message that answers it."""
         return Cause(
             interaction_id=self.id,
             kind=self.kind,
@@ -79,13 +79,13 @@ class Interaction:
         )
 
     def release(self) -> None:
-        """Give the claim back: the answer was refused, another may come while there is time."""
+        """Give the claim back: the answer was refused, and another may come in time."""
         self.is_taken = False
         if self.is_late:
             self.answered.set()
 
     def settle(self, answer: Answer) -> None:
-        """Note the first answer and wake who waits for it."""
+        """Record the first answer and wake the waiting request."""
         self.answer = answer
         self.answered.set()
 
@@ -93,7 +93,7 @@ class Interaction:
 class Interactions:
     """Opens interactions and knows which of them can still be answered.
 
-    `deliveries` is how often the bot gets each new one.
+    `deliveries` is how many times the bot gets each new one.
     """
 
     def __init__(self, *, world: World, payloads: Payloads, gateway: Gateway) -> None:
@@ -106,7 +106,7 @@ class Interactions:
 
     @property
     def tokens(self) -> frozenset[str]:
-        """Every token that was ever given, for who must find none of them anywhere."""
+        """Every token so far, to search logs for."""
         return frozenset(self._by_token)
 
     async def ask(
@@ -146,7 +146,7 @@ class Interactions:
             async with asyncio.timeout(self.answer_within_s):
                 await interaction.answered.wait()
         except TimeoutError:
-            # An answer that is being read just now still counts: it came in time.
+            # An answer whose body is still being read came in time.
             interaction.is_late = True
             if interaction.is_taken:
                 await interaction.answered.wait()
@@ -174,7 +174,7 @@ class Interactions:
         return interaction
 
     def by_token(self, token: str) -> Interaction:
-        """Return an answered interaction whose token lives; else `50027` or `10015`."""
+        """Return an answered interaction with a valid token; raise `50027` or `10015`."""
         interaction = self._by_token.get(token)
         if interaction is None or self._has_expired(interaction):
             raise DiscordError(50027)
@@ -183,7 +183,7 @@ class Interactions:
         return interaction
 
     def count_follow_up(self, interaction: Interaction) -> None:
-        """Count a follow-up; where only the user installed the application, five are allowed."""
+        """Count a follow-up; raise `40094` after five for an app that only the user installed."""
         interaction.follow_ups += 1
         if "0" not in interaction.owners and interaction.follow_ups > MOST_FOLLOW_UPS:
             raise DiscordError(40094)

@@ -1,4 +1,4 @@
-"""From what a person typed to the data of a command's interaction, checked as Discord's apps do."""
+"""Builds a command's interaction data from a user's input, with the checks of Discord's apps."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,7 +16,7 @@ _SERVER_INSTALL = 0
 
 
 class NotAllowed(Exception):
-    """What a person's own app would not let them do; the text is for them."""
+    """The user's Discord app would not allow it; the text is shown to them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Invocation:
 
     @property
     def options(self) -> list[Json]:
-        """What can be filled in."""
+        """The options that can be filled in."""
         return list((self.path[-1] if self.path else self.command).get("options") or ())
 
     def data(self, options: list[Json]) -> Json:
@@ -61,7 +61,7 @@ class Invocations:
         return globals_ if channel.guild_id is None else [*globals_, *guild_commands]
 
     def find(self, name: str, kind: int, *, user: User, channel: Channel) -> Invocation:
-        """Find a command such as `split` or `admin quota set` that the person may use there."""
+        """Find a command such as `split` or `admin quota set` that the user may use there."""
         command = self._command(name, kind, channel)
         steps = name.removeprefix(command["name"]).split()
         path: list[Json] = []
@@ -81,7 +81,7 @@ class Invocations:
     def fill(
         self, invocation: Invocation, values: Json, uploads: dict[str, Attachment], channel: Channel
     ) -> list[Json]:
-        """Return the options with their values; an upload is named by the option it fills."""
+        """Return the options with their values; uploads are keyed by option."""
         known = {option["name"]: option for option in invocation.options}
         if unknown := values.keys() - known.keys():
             raise NotAllowed(f"There is no option {min(unknown)}.")
@@ -98,7 +98,7 @@ class Invocations:
     def fill_so_far(
         self, invocation: Invocation, values: Json, *, focused: str, typed: str
     ) -> list[Json]:
-        """Return the options as they stand while one of them is being typed."""
+        """Return the options while one of them is being typed."""
         options = []
         for option in invocation.options:
             name, kind = option["name"], option["type"]
@@ -132,7 +132,7 @@ class Invocations:
         if guild is None or needed is None:
             return
         held = guild.permissions_of(user.id)
-        # A mask of nothing leaves the command to administrators.
+        # With an empty mask only administrators may use the command.
         mask = int(needed) or Permission.ADMINISTRATOR
         if held & mask != mask:
             raise NotAllowed("You do not have permission to use this command.")

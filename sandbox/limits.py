@@ -1,4 +1,4 @@
-"""Rate limits by bucket, as Discord counts them and tells of them in its headers."""
+"""Rate limits by bucket, as Discord counts them and reports them in headers."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ OLD_MESSAGE_S = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """So many requests in so many seconds for what the pattern's groups name."""
+    """At most `most` requests in `window_s` for each value of the pattern's groups."""
 
     name: str
     pattern: re.Pattern[str]
@@ -44,7 +44,7 @@ class _Window:
 
 
 class RateLimited(DiscordError):
-    """429 with the time to wait; the `Via` header tells clients that Discord itself said so."""
+    """429 with the time to wait; the `Via` header marks it as Discord's own."""
 
     def __init__(self, retry_after_s: float, *, is_global: bool = False) -> None:
         details: Json = {"retry_after": round(retry_after_s, 3), "global": is_global}
@@ -61,15 +61,15 @@ class RateLimited(DiscordError):
 
 @dataclass(slots=True, kw_only=True)
 class RateLimits:
-    """Counts requests by the machine's clock, as clients wait by it; old edits by the sandbox's."""
+    """Counts requests by the machine's clock, as clients do, and old edits by the sandbox's."""
 
     clock: SandboxClock
     is_enabled: bool = True
     requests_a_second: int = 50
-    # How many Discord really allows is unknown; it is few.
+    # Discord's real limit is undocumented, but low.
     old_edits_an_hour: int = 20
     refusals: Counter[str] = field(default_factory=Counter)
-    """How often each limit was met, by its rule's name or `global`."""
+    """How often each limit was hit, by its rule's name or `global`."""
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _old_edits: dict[int, deque[float]] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class RateLimits:
         return {}
 
     def count_old_edit(self, channel_id: int, created_at: float) -> None:
-        """Count an edit by channel; raise `30046` for too many to messages over an hour old."""
+        """Count an edit by channel; raise `30046` for too many edits of old messages."""
         now = self.clock.now()
         if not self.is_enabled or now - created_at < OLD_MESSAGE_S:
             return

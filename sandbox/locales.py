@@ -1,4 +1,4 @@
-"""The languages that a person can set in Discord, and texts that are given in several of them."""
+"""The locales of Discord, and texts localized in several of them."""
 
 from sandbox.errors import Json
 
@@ -11,7 +11,7 @@ LOCALES = (
 
 
 def longest(item: Json, name: str) -> int:
-    """Return the length of a text in the language in which it is longest."""
+    """Return the length of a text in its longest language."""
     localized = item.get(f"{name}_localizations")
     others = localized.values() if isinstance(localized, dict) else ()
     return max(len(str(text)) for text in (item.get(name, ""), *others))

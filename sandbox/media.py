@@ -31,7 +31,7 @@ class MediaStore:
         self._key = secrets.token_bytes(32)
 
     def new_path(self) -> Path:
-        """Return where a file that is just coming in may be written."""
+        """Return a path for an incoming file."""
         return self._folder / f"incoming-{secrets.token_hex(8)}"
 
     def store(
@@ -68,7 +68,7 @@ class MediaStore:
         return attachment
 
     def forget(self, attachment: Attachment) -> None:
-        """Hand a file back: its addresses answer 404 from now on, the file stays."""
+        """Forget a file without deleting it: its addresses answer 404 from now on."""
         self._stored.pop(attachment.id, None)
 
     def discard(self, attachment: Attachment) -> None:
@@ -77,17 +77,17 @@ class MediaStore:
         attachment.path.unlink(missing_ok=True)
 
     def url(self, attachment: Attachment) -> str:
-        """Return an address that works until a day from now."""
+        """Return an address that works for a day."""
         return self._signed(self._address_path(attachment))
 
     def refreshed(self, address: str) -> str | None:
-        """Return the address with a fresh signature; nothing for one that was never ours."""
+        """Return the address with a fresh signature; None for a foreign one."""
         path = urlsplit(address).path
         known = {self._address_path(attachment) for attachment in self._stored.values()}
         return self._signed(path) if path in known else None
 
     def find(self, path: str, query: str) -> Attachment | None:
-        """Return the file behind a signed address; nothing if forged, expired or deleted."""
+        """Return the file at a signed address; None if forged, expired or deleted."""
         values = {name: found[-1] for name, found in parse_qs(query).items()}
         expires, issued = values.get("ex", ""), values.get("is", "")
         signature = self._signature(path, expires, issued)

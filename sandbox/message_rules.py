@@ -1,4 +1,4 @@
-"""What Discord accepts as a message: texts, embeds and components, and the limits of each."""
+"""Checks messages by Discord's rules for texts, embeds and components."""
 
 from sandbox.entities import MessageFlag
 from sandbox.errors import FormErrors, Json
@@ -14,7 +14,7 @@ _SELECTS = (3, 5, 6, 7, 8)
 
 
 def check_message(payload: Json) -> None:
-    """Raise `50035` with all that is wrong with a message to be sent or an edit."""
+    """Raise `50035` with all errors of a message or an edit."""
     errors = FormErrors()
     errors.text("content", payload.get("content"), longest=LONGEST_CONTENT)
     _check_embeds(errors, payload.get("embeds"))

@@ -1,4 +1,4 @@
-"""Forms that the bot has shown to people and that wait to be sent in."""
+"""Modals that the bot has shown and that wait to be submitted."""
 
 import secrets
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _MANY_VALUES = (3, 5, 6, 7, 8, 19, 22)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modal:
-    """A form on somebody's screen."""
+    """A modal on a user's screen."""
 
     user: User
     channel: Channel
@@ -26,7 +26,7 @@ class Modal:
 
 
 class Modals:
-    """Shows forms and turns what was filled in into a submission."""
+    """Shows modals and builds their submissions."""
 
     def __init__(self, *, feed: PageFeed, payloads: Payloads) -> None:
         self._feed = feed
@@ -34,7 +34,7 @@ class Modals:
         self._shown: dict[str, Modal] = {}
 
     def show(self, interaction: Interaction, data: Json) -> str:
-        """Show a form to who opened the interaction; return its id here."""
+        """Show a modal to the interaction's user; return its id in the sandbox."""
         errors = FormErrors()
         custom_id = errors.text("data.custom_id", data.get("custom_id"), longest=100, shortest=1)
         title = errors.text("data.title", data.get("title"), longest=45, shortest=1)
@@ -55,16 +55,16 @@ class Modals:
         return modal_id
 
     def find(self, modal_id: str, user_id: int) -> Modal | None:
-        """Return a form that is shown to a person."""
+        """Return a modal that is shown to a user."""
         modal = self._shown.get(modal_id)
         return modal if modal is not None and modal.user.id == user_id else None
 
     def close(self, modal_id: str) -> None:
-        """Forget a form that was sent in."""
+        """Forget a modal that was submitted."""
         self._shown.pop(modal_id, None)
 
     def submission(self, modal: Modal, fields: Json, uploads: dict[str, Attachment]) -> Json:
-        """Return the data of the interaction; `fields` are values by custom id."""
+        """Return the interaction's data; `fields` are values by custom id."""
         data: Json = {
             "custom_id": modal.custom_id,
             "components": [_filled(component, fields) for component in modal.components],

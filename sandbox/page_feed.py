@@ -1,4 +1,4 @@
-"""Live events for the people at the stand-in: the browser page, the demo and tests."""
+"""Live events for the sandbox's users: the browser page, the demo and tests."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _MOST_WAITING = 1000
 
 
 class PageFeed:
-    """Hands every event to those who may see it; a reader that falls far behind is cut off."""
+    """Sends every event to those who can see it; cuts off a reader that falls far behind."""
 
     def __init__(self, *, world: World, payloads: Payloads) -> None:
         self._world = world
@@ -23,7 +23,7 @@ class PageFeed:
 
     @contextmanager
     def reader(self, user_id: int) -> Iterator[asyncio.Queue[Json | None]]:
-        """Subscribe as a person; `None` in the queue means that the feed has ended."""
+        """Subscribe as a user; `None` in the queue means that the feed has ended."""
         queue: asyncio.Queue[Json | None] = asyncio.Queue(_MOST_WAITING)
         self._readers[queue] = user_id
         try:
@@ -42,7 +42,7 @@ class PageFeed:
             self._push(queue, event)
 
     def tell(self, user_id: int, event: Json) -> None:
-        """Push an event to one person."""
+        """Push an event to one user."""
         for queue, reader_id in list(self._readers.items()):
             if reader_id == user_id:
                 self._push(queue, event)
@@ -61,7 +61,7 @@ class PageFeed:
                 self._push(queue, event)
 
     def shown(self, message: Message) -> Json:
-        """Write a message as a person sees it; files carry the names they were given."""
+        """Return a message as a user sees it, with the original file names."""
         embeds, files = self._payloads.embeds_and_files(message)
         author = self._world.users[message.author_id]
         cause = message.cause

@@ -1,4 +1,4 @@
-"""How Discord writes the world's things as JSON, for REST answers and gateway events."""
+"""The world's entities as Discord's JSON, for REST responses and gateway events."""
 
 from sandbox.clock import iso
 from sandbox.entities import Attachment, Cause, Channel, ChannelKind, Guild, Message, Role, User
@@ -11,14 +11,14 @@ _REFERENCE = "attachment://"
 
 
 class Payloads:
-    """Writes objects as of now; addresses of files are signed afresh each time."""
+    """Builds JSON objects; file addresses get a fresh signature each time."""
 
     def __init__(self, *, world: World, media: MediaStore) -> None:
         self._world = world
         self._media = media
 
     def application(self) -> Json:
-        """Write the application."""
+        """Return the application."""
         return {
             "id": str(self._world.application_id),
             "name": self._world.bot.name,
@@ -35,7 +35,7 @@ class Payloads:
         }
 
     def user(self, user: User) -> Json:
-        """Write a user."""
+        """Return a user."""
         return {
             "id": str(user.id),
             "username": user.name if user.is_bot else user.name.lower(),
@@ -47,7 +47,7 @@ class Payloads:
         }
 
     def member(self, guild: Guild, user_id: int, *, with_permissions: bool = False) -> Json:
-        """Write a server's member; permissions belong to interactions only."""
+        """Return a server's member; permissions belong to interactions only."""
         member: Json = {
             "user": self.user(self._world.users[user_id]),
             "nick": None,
@@ -65,7 +65,7 @@ class Payloads:
         return member
 
     def role(self, role: Role) -> Json:
-        """Write a role."""
+        """Return a role."""
         return {
             "id": str(role.id),
             "name": role.name,
@@ -79,7 +79,7 @@ class Payloads:
         }
 
     def guild(self, guild: Guild) -> Json:
-        """Write a server as GUILD_CREATE carries it."""
+        """Return a server as in GUILD_CREATE."""
         channels = [c for c in self._world.channels.values() if c.guild_id == guild.id]
         return {
             "id": str(guild.id),
@@ -110,7 +110,7 @@ class Payloads:
         }
 
     def channel(self, channel: Channel) -> Json:
-        """Write a channel; outside servers there is no `guild_id`, not even null."""
+        """Return a channel; outside servers there is no `guild_id`, not even null."""
         if channel.guild_id is not None:
             return {
                 "id": str(channel.id),
@@ -138,7 +138,7 @@ class Payloads:
         return payload
 
     def attachment(self, attachment: Attachment) -> Json:
-        """Write a file."""
+        """Return a file."""
         url = self._media.url(attachment)
         payload: Json = {
             "id": str(attachment.id),
@@ -159,7 +159,7 @@ class Payloads:
         return payload | {name: value for name, value in optional.items() if value is not None}
 
     def message(self, message: Message) -> Json:
-        """Write a message, without the `guild_id` that only gateway events carry."""
+        """Return a message, without the `guild_id` that only gateway events have."""
         embeds, shown = self.embeds_and_files(message)
         payload: Json = {
             "id": str(message.id),

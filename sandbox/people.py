@@ -1,4 +1,4 @@
-"""What people do at the stand-in: use commands, press buttons, send forms in, write, delete."""
+"""What users do: use commands, press buttons, submit forms, write and delete messages."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,7 +23,7 @@ _MENU_KINDS = (3, 5, 6, 7, 8)
 
 
 class People:
-    """Acts for a person; raises `NotAllowed` for what their own app would not let them do."""
+    """Acts as a user; raises `NotAllowed` for what their Discord app would not allow."""
 
     def __init__(
         self,
@@ -45,28 +45,28 @@ class People:
         self._modals = modals
 
     def user(self, user_id: int) -> User:
-        """Return a person."""
+        """Return a user."""
         user = self._world.users.get(user_id)
         if user is None or user.is_bot:
-            raise NotAllowed("There is no such person.")
+            raise NotAllowed("There is no such user.")
         return user
 
     def channel(self, channel_id: int, user: User) -> Channel:
-        """Return a channel that a person is in."""
+        """Return a channel that a user is in."""
         channel = self._world.channels.get(channel_id)
         if channel is None or not self._world.may_see_channel(user.id, channel):
             raise NotAllowed("There is no such channel.")
         return channel
 
     def message(self, message_id: int, user: User) -> Message:
-        """Return a message that a person sees."""
+        """Return a message that a user can see."""
         message = self._world.messages.get(message_id)
         if message is None or not self._world.may_see(user.id, message):
             raise NotAllowed("There is no such message.")
         return message
 
     def upload(self, path: Path, name: str) -> Attachment:
-        """Take a file that a person has chosen but not yet sent."""
+        """Store a file that a user has chosen but not yet sent."""
         upload_id = self._world.snowflakes.next()
         attachment = self._media.store(
             path,
@@ -86,7 +86,7 @@ class People:
         return attachment
 
     def speak(self, user: User, locale: str) -> None:
-        """Have a person set another language in their Discord."""
+        """Set a user's language."""
         if locale not in LOCALES:
             raise NotAllowed("Discord has no such language.")
         self._world.users[user.id] = replace(user, locale=locale)
@@ -110,7 +110,7 @@ class People:
     async def use_menu(
         self, user: User, channel: Channel, name: str, target: Message
     ) -> Interaction:
-        """Use a command from a message's menu."""
+        """Use a message command."""
         invocation = self._invocations.find(name, MESSAGE_MENU, user=user, channel=channel)
         invocation.resolved["messages"] = {str(target.id): self._payloads.message(target)}
         data = invocation.data([]) | {"target_id": str(target.id)}
@@ -122,7 +122,7 @@ class People:
     async def complete(
         self, user: User, channel: Channel, name: str, options: Json, *, focused: str, typed: str
     ) -> Interaction:
-        """Ask what could be meant by what was typed so far."""
+        """Ask for autocomplete choices."""
         invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)
         so_far = self._invocations.fill_so_far(invocation, options, focused=focused, typed=typed)
         return await self._interactions.ask(
@@ -154,7 +154,7 @@ class People:
         )
 
     async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
-        """Send a form in; it closes once the bot has answered."""
+        """Submit a form; it closes once the bot has answered."""
         modal = self._modals.find(modal_id, user.id)
         if modal is None:
             raise NotAllowed("This form is no longer open.")
@@ -178,7 +178,7 @@ class People:
     async def write(
         self, user: User, channel: Channel, content: str, upload_ids: Iterable[int]
     ) -> Message:
-        """Write a message, with the files that were chosen before."""
+        """Send a message with uploaded files."""
         body = Body(payload={"content": content})
         chosen = [self.uploaded(upload_id) for upload_id in dict.fromkeys(upload_ids)]
         for number, attachment in enumerate(chosen):
@@ -191,7 +191,7 @@ class People:
             body.discard()
 
     async def delete(self, user: User, message: Message) -> None:
-        """Delete one's own message, put an ephemeral one away, or clean up as a manager."""
+        """Delete the user's own message, dismiss an ephemeral one, or delete as a manager."""
         guild = self._world.guild_of(self._world.channels[message.channel_id])
         is_manager = guild is not None and bool(
             guild.permissions_of(user.id) & Permission.MANAGE_MESSAGES
@@ -209,7 +209,7 @@ class People:
 
 
 def answered(interaction: Interaction) -> Answer:
-    """Return the bot's answer; raise `NotAllowed` where none came in time."""
+    """Return the bot's answer; raise `NotAllowed` if none came in time."""
     if interaction.answer is None:
         raise NotAllowed(NO_ANSWER)
     return interaction.answer

@@ -1,4 +1,4 @@
-"""The requests that the stand-in received, for tests to look at; tokens are left out."""
+"""The bot's requests, for tests to inspect; without tokens."""
 
 import re
 from collections import deque
@@ -11,14 +11,16 @@ _TOKENS = re.compile(r"^/(webhooks|interactions)/(\d+)/[^/]+")
 
 
 class RequestLog:
-    """The latest requests, oldest first."""
+    """The latest requests, oldest first; `total` counts those that were dropped too."""
 
     def __init__(self, *, clock: SandboxClock) -> None:
         self._clock = clock
         self._entries: deque[Json] = deque(maxlen=_KEPT)
+        self.total = 0
 
     def add(self, *, method: str, path: str, status: int | None, code: int | None) -> None:
-        """Note a request; a status of none means that the connection was broken."""
+        """Add a request; a status of None means that the connection was broken."""
+        self.total += 1
         self._entries.append(
             {
                 "method": method,

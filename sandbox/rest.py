@@ -1,4 +1,4 @@
-"""REST for the application itself: who it is, its gateway, commands, DM channels, servers."""
+"""REST for the application itself: its user, gateway, commands, DM channels and servers."""
 
 import json
 from collections.abc import Collection
@@ -19,7 +19,7 @@ MOST_REFRESHED = 50
 
 
 def number(request: web.Request, name: str) -> int:
-    """Return an id from the path; the routes let digits through only."""
+    """Return an id from the path; the routes match digits only."""
     return int(request.match_info[name])
 
 
@@ -113,7 +113,7 @@ class ApplicationRest:
         return json_answer(self._payloads.application())
 
     async def get_gateway(self, request: web.Request) -> web.Response:
-        """Answer with the gateway's address and what is left of today's identifies."""
+        """Answer with the gateway's address and the remaining session starts."""
         self._authorizer.check(request)
         limit = {
             "total": 1000,

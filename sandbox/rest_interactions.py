@@ -1,4 +1,4 @@
-"""REST for interactions: the first answer, and what their tokens allow after it."""
+"""REST for interactions: the first answer, follow-ups and edits by token."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -29,7 +29,7 @@ _ALLOWED = {
 
 
 class InteractionRest:
-    """Handlers that need no bot token: the interaction's own token is the key."""
+    """Handlers authorized by the interaction's token instead of the bot's."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class InteractionRest:
         ]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Take the first answer; a refused one may be tried again while there is time."""
+        """Accept the first answer; a refused one may be retried in time."""
         interaction = self._interactions.take(
             number(request, "interaction"), request.match_info["token"]
         )
@@ -77,7 +77,7 @@ class InteractionRest:
         return json_answer(self._callback_response(interaction))
 
     async def follow_up(self, request: web.Request) -> web.Response:
-        """Send a follow-up; directly after a deferred answer it fills that in instead."""
+        """Send a follow-up; the first one after a deferred answer completes that instead."""
         interaction = self._interaction(request)
         async with self._read(request) as body:
             original = self._original(interaction)

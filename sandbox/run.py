@@ -1,4 +1,4 @@
-"""`make run` without a token: the stand-in with its page, and the very same bot beside it."""
+"""`make run` without a token: the sandbox with its page, and the bot beside it."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ PORT = 8420
 
 
 async def run(*, vendors: bool) -> int:
-    """Serve until SIGINT or SIGTERM, or until the bot ends by itself; return an exit status."""
+    """Serve until SIGINT, SIGTERM or the bot's own end; return an exit status."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -22,7 +22,7 @@ async def run(*, vendors: bool) -> int:
         sandbox = await _open()
         try:
             async with BotProcess(sandbox, data_dir=Path(folder), vendors=vendors) as bot:
-                print("\n  There is no DISCORD_TOKEN, so this is a stand-in for Discord.")
+                print("\n  DISCORD_TOKEN is not set, so this is a stand-in for Discord.")
                 print(f"  Open {sandbox.base_url}/ and type /split. Ctrl+C ends it.\n", flush=True)
                 ended = asyncio.create_task(bot.wait())
                 asked = asyncio.create_task(done.wait())
@@ -45,12 +45,12 @@ async def _open() -> Sandbox:
 
 
 def main() -> int:
-    """Read the arguments and run."""
+    """Parse the arguments and run."""
     parser = argparse.ArgumentParser(prog="sandbox.run", description=__doc__)
     parser.add_argument(
         "--vendors",
         action="store_true",
-        help="let the bot prefer stand-ins of the hosted services to its own engine",
+        help="prefer stand-ins for the hosted services to the embedded engine",
     )
     return asyncio.run(run(vendors=parser.parse_args().vendors))
 

@@ -1,4 +1,4 @@
-"""The stand-in as a whole: builds its parts and serves them on one port of this machine."""
+"""The sandbox as a whole: builds its parts and serves them on one loopback port."""
 
 import shutil
 import tempfile
@@ -13,13 +13,12 @@ from sandbox.clock import SandboxClock
 from sandbox.control import Control
 from sandbox.conversation import Conversation
 from sandbox.faults import Faults
-from sandbox.front_door import API_PREFIXES, FrontDoor
 from sandbox.gateway import Gateway
 from sandbox.interactions import Interactions
 from sandbox.invocations import Invocations
-from sandbox.karaoke_night import karaoke_night
 from sandbox.limits import RateLimits
 from sandbox.media import MediaStore
+from sandbox.middleware import API_PREFIXES, ApiMiddleware
 from sandbox.modals import Modals
 from sandbox.page_feed import PageFeed
 from sandbox.payloads import Payloads
@@ -28,25 +27,26 @@ from sandbox.request_log import RequestLog
 from sandbox.rest import ApplicationRest, Authorizer
 from sandbox.rest_interactions import InteractionRest
 from sandbox.rest_messages import MessageRest
+from sandbox.sample_world import sample_world
 from sandbox.vendors.vendor_set import VendorControl, Vendors
 
-DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - opens nothing but the stand-in
+DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - valid in the sandbox only
 _PAGE = Path(__file__).parent / "page"
 _SHUTDOWN_S = 1.0
 _ALL_ADDRESSES = "0.0.0.0"
 
 
 class Sandbox:
-    """A Discord of one's own: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
+    """A private Discord: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
 
-    In the same process tests may also reach into `world`, `clock`, `faults`, `limits`, `gateway`
-    and `vendors`; everything people do is in the control API, for which `SandboxClient` speaks.
+    Tests in the same process may also use `world`, `clock`, `faults`, `limits`, `gateway` and
+    `vendors`. Everything users do goes through the control API and its client, `SandboxClient`.
     """
 
     def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
         self.clock = SandboxClock()
-        self.world = karaoke_night(self.clock)
+        self.world = sample_world(self.clock)
         self.faults = Faults()
         self.limits = RateLimits(clock=self.clock)
         self.log = RequestLog(clock=self.clock)
@@ -66,7 +66,7 @@ class Sandbox:
 
     @property
     def api_base(self) -> str:
-        """Where a bot finds the REST API."""
+        """The REST API's base URL."""
         return f"{self.base_url}/api/v10"
 
     async def __aenter__(self) -> Self:
@@ -105,8 +105,8 @@ class Sandbox:
             world=self.world, media=self.media, gateway=self.gateway, feed=self.feed
         )
         modals = Modals(feed=self.feed, payloads=self._payloads)
-        front_door = FrontDoor(log=self.log, faults=self.faults, limits=self.limits)
-        application = web.Application(middlewares=front_door.middlewares())
+        api = ApiMiddleware(log=self.log, faults=self.faults, limits=self.limits)
+        application = web.Application(middlewares=api.middlewares())
         for part in self._rest(bodies, conversation, modals):
             for base in API_PREFIXES:
                 application.add_routes(part.routes(base))

@@ -102,7 +102,7 @@ class SimulatedUsers:
         self.answers.append(answer)
         return answer
 
-    def soon(self, song: str, person: int, **options: Any) -> None:
+    def split_soon(self, song: str, person: int, **options: Any) -> None:
         """Use `/split` without waiting for the answer."""
         self._in_background(self.split(song, person, **options))
 

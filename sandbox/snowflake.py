@@ -1,4 +1,4 @@
-"""Discord's ids: unique, ordered, and telling the time at which they were made."""
+"""Discord's ids: unique, ordered, and with the time of their creation."""
 
 from sandbox.clock import SandboxClock
 

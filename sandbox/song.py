@@ -1,4 +1,4 @@
-"""A short song to split when there is none at hand: drums, bass, chords and a vowel-like voice."""
+"""Generates a short song: drums, bass, chords and a vowel-like voice."""
 
 import wave
 from pathlib import Path

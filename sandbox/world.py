@@ -1,4 +1,4 @@
-"""The state of the stand-in: who and what exists, and who may see it. It tells nobody."""
+"""The sandbox's state: what exists and who can see it. Sends no events."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 class World:
     """Users, servers, channels, messages and registered commands.
 
-    Lookups for the bot raise the `DiscordError` that Discord would answer with.
+    Lookups for the bot raise the `DiscordError` of Discord's response.
     """
 
     def __init__(self, *, clock: SandboxClock, application_name: str) -> None:
@@ -43,16 +43,16 @@ class World:
 
     @property
     def owner(self) -> User:
-        """The person who owns the application."""
+        """The user who owns the application."""
         return next(user for user in self.users.values() if user.is_owner)
 
     @property
     def people(self) -> list[User]:
-        """Everyone but the bot."""
+        """Every user but the bot."""
         return [user for user in self.users.values() if not user.is_bot]
 
     def add_user(self, name: str, *, avatar_color: str = "#5865f2", is_owner: bool = False) -> User:
-        """Let a person in, with a DM channel to the bot."""
+        """Add a user with a DM channel to the bot."""
         user = User(
             id=self.snowflakes.next(), name=name, avatar_color=avatar_color, is_owner=is_owner
         )
@@ -88,12 +88,12 @@ class World:
         return channel
 
     def set_bot_access(self, channel_id: int, *, view: bool = True, send: bool = True) -> None:
-        """Give or take the bot's sight of a channel and its right to write there."""
+        """Set whether the bot can view a channel and send messages there."""
         channel = self.channels[channel_id]
         self.channels[channel_id] = replace(channel, bot_can_view=view, bot_can_send=send)
 
     def change_user(self, user_id: int, *, accepts_dms: bool, installed_app: bool) -> None:
-        """Say whether a person takes the bot's DMs and has the application in their account."""
+        """Set whether a user accepts the bot's DMs and has installed the application."""
         user = self.users[user_id]
         self.users[user_id] = replace(user, accepts_dms=accepts_dms, installed_app=installed_app)
 
@@ -102,7 +102,7 @@ class World:
         return None if channel.guild_id is None else self.guilds[channel.guild_id]
 
     def bot_dm(self, user_id: int) -> Channel:
-        """Return the DM channel between a person and the bot."""
+        """Return the DM channel between a user and the bot."""
         if user_id not in self.users or user_id == self.bot.id:
             raise DiscordError(50033)
         return next(
@@ -118,7 +118,7 @@ class World:
         return Context.BOT_DM if self.bot.id in channel.member_ids else Context.PRIVATE
 
     def integration_owners(self, user: User, channel: Channel) -> Json:
-        """Return through whom the application is installed where a person is: 0 server, 1 user."""
+        """Return who installed the application: key 0 for the server, 1 for the user."""
         owners: Json = {}
         guild = self.guild_of(channel)
         if guild is not None and guild.has_bot:
@@ -130,12 +130,12 @@ class World:
         return owners
 
     def may_see_channel(self, user_id: int, channel: Channel) -> bool:
-        """Whether a person is in a channel."""
+        """Whether a user is in a channel."""
         guild = self.guild_of(channel)
         return user_id in (channel.member_ids if guild is None else guild.members)
 
     def may_see(self, user_id: int, message: Message) -> bool:
-        """Whether a person sees a message."""
+        """Whether a user can see a message."""
         if message.visible_to is not None:
             return user_id == message.visible_to
         return self.may_see_channel(user_id, self.channels[message.channel_id])
@@ -150,7 +150,7 @@ class World:
         return [m for m in self.messages.values() if m.channel_id == channel_id]
 
     def channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot can see; else `10003` or `50001`."""
+        """Return a channel that the bot can see; raise `10003` or `50001`."""
         channel = self.channels.get(channel_id)
         if channel is None:
             raise DiscordError(10003)
@@ -159,7 +159,7 @@ class World:
         return channel
 
     def writable_channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot may write to; else also `50007` or `50013`."""
+        """Return a channel that the bot may write to; raise also `50007` or `50013`."""
         channel = self.channel(channel_id)
         if not channel.bot_can_send:
             raise DiscordError(50013)
@@ -169,7 +169,7 @@ class World:
         return channel
 
     def message(self, channel_id: int, message_id: int) -> Message:
-        """Return a message that the bot's token reaches; ephemeral ones are unknown to it."""
+        """Return a message that the bot's token can access; ephemeral ones raise `10008`."""
         self.channel(channel_id)
         message = self.messages.get(message_id)
         if message is None or message.channel_id != channel_id or message.is_ephemeral:

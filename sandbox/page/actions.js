@@ -1,4 +1,4 @@
-/** What can be done with a message on the page: press, dismiss, open its menu and pictures. */
+/** Actions on a message: press, dismiss, open its menu and images. */
 
 import { api } from "./api.js";
 import { messageCommands } from "./commands.js";
@@ -27,7 +27,7 @@ function ownItems(message, state) {
   return [message.content && copy, message.author.id === state.viewer.id && remove].filter(Boolean);
 }
 
-/** `nodeOf(id)` finds the message as it is shown by then: the press may have changed it. */
+/** `nodeOf(id)` finds the message's current node: the press may have changed it. */
 export function messageActions({ state, nodeOf }) {
   return {
     async onPress(message, customId, values, node) {

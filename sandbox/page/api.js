@@ -1,9 +1,9 @@
 /** The sandbox's control API over HTTP and its live events over a WebSocket. */
 
-/** The sandbox or the bot said no; the message is fit to be shown. */
+/** A refusal by the sandbox or the bot; its message can be shown. */
 export class Refused extends Error {}
 
-/** The words of a refusal; anything else is a fault of this page and is thrown again. */
+/** The message of a refusal; rethrows anything else, which is a bug of the page. */
 export function refusal(error) {
   if (error instanceof Refused) return error.message;
   throw error;
@@ -63,7 +63,7 @@ export function mediaUrl(address) {
 const FIRST_RETRY_MS = 300;
 const LAST_RETRY_MS = 5_000;
 
-/** Events that one user may see; connects again by itself until closed. */
+/** The events that one user can see; reconnects until closed. */
 export class EventStream {
   #socket = null;
   #retry = 0;

@@ -1,4 +1,4 @@
-/** Puts the page together: where one is, what arrives, and what pressing things does. */
+/** Composes the page: the current place, incoming events, and what pressing things does. */
 
 import { messageActions } from "./actions.js";
 import { EventStream, Refused, api, refusal } from "./api.js";
@@ -36,10 +36,10 @@ class App {
     await this.#follow();
   }
 
-  /** The address says who looks at what (`#/Ada/karaoke`), so two tabs can be two people. */
+  /** The address names the user and the channel (`#/Ada/karaoke`), so two tabs can be two users. */
   async #follow() {
     const { world } = this.#state;
-    // Unlike decodeURIComponent, this takes a mistyped address without throwing.
+    // Unlike decodeURIComponent, this accepts a mistyped address without throwing.
     const address = new URLSearchParams(`at=${location.hash.slice(1)}`).get("at");
     const [, who, where] = address.split("/");
     const viewer = world.users.find(({ name, id }) => who === name || who === id) ?? world.users[0];
@@ -71,7 +71,7 @@ class App {
       onEvent: (event) => this.#take(event),
       onOpen: () => {
         this.#linked(true);
-        // What happened while nobody listened: between loading and connecting, or after a loss.
+        // Events may have been missed between loading and connecting, or after a lost connection.
         this.#state.reload();
         if (wasLost) this.#state.refreshWorld();
       },
@@ -83,7 +83,7 @@ class App {
     });
   }
 
-  /** A sandbox that was started anew has other people: begin anew as well. */
+  /** A restarted sandbox has other users: start over. */
   async #checkWorld() {
     const { viewer } = this.#state;
     const world = await api.state().catch((error) => (refusal(error), null));
@@ -145,7 +145,7 @@ class App {
   }
 }
 
-/** A refusal that no part of the page had a place for. */
+/** An error that no part of the page shows itself. */
 function notice({ reason }) {
   if (!(reason instanceof Refused)) return;
   const toast = el("div", { class: "notice", role: "alert" }, reason.message);

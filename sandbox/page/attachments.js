@@ -1,4 +1,4 @@
-/** A message's files: audio to play, pictures to look at, the rest to download. */
+/** A message's files: audio players, images, and downloads. */
 
 import { mediaUrl } from "./api.js";
 import { el, icon } from "./dom.js";
@@ -69,7 +69,7 @@ function attachmentNode(attachment, { onOpen }) {
   return node;
 }
 
-/** Addresses are signed anew each time: the old player stays, its links become the new ones. */
+/** Addresses get a new signature each time: keep the player and update its links. */
 function renewed(node, { url }) {
   for (const link of node.querySelectorAll("a[download]")) link.href = mediaUrl(url);
   return node;

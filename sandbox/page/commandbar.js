@@ -1,4 +1,4 @@
-/** A chosen command with the fields of its options: filled in, checked, sent. */
+/** A chosen command with its option fields: validates and sends it. */
 
 import { OPTION } from "./commands.js";
 import { avatar, el, icon, iconButton } from "./dom.js";
@@ -16,7 +16,7 @@ export class CommandBar {
   #line;
   #more;
 
-  /** `onClose` is called when the bar is done with, sent or not. */
+  /** `onClose` is called when the bar closes, sent or not. */
   constructor({ state, listbox, onClose }) {
     this.#state = state;
     this.#listbox = listbox;
@@ -141,7 +141,7 @@ export class CommandBar {
     this.#focusNext();
   }
 
-  /** The next thing to do: a required field still empty, or the end of the line, ready for Enter. */
+  /** Focus the next empty required field, or the end of the line, ready for Enter. */
   #focusNext() {
     const next = this.#fields.find((field) => field.option.required && field.isEmpty);
     const target = next ?? this.#fields.at(-1) ?? this.#line.querySelector(".send");

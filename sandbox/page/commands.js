@@ -1,4 +1,4 @@
-/** What the bot registered, as entries that a person can choose. */
+/** The bot's registered commands, as entries to choose from. */
 
 import { el } from "./dom.js";
 
@@ -27,7 +27,7 @@ function isOffered(command, { channel, viewer }) {
   return isDm || command.default_member_permissions == null || viewer.is_owner;
 }
 
-/** What is used by `name` is read as `label`: both are the same where the bot gave one name only. */
+/** `name` is sent, `label` is shown; they are the same unless the bot localized the name. */
 function inLanguage(item, locale) {
   const { name, description, name_localizations: names, description_localizations: descriptions } = item;
   const inside = (items) => items?.map((each) => inLanguage(each, locale));
@@ -40,7 +40,7 @@ function inLanguage(item, locale) {
   };
 }
 
-/** A group is not used itself: each of its subcommands is an entry of its own. */
+/** A group cannot be used itself; each of its subcommands is an entry. */
 function entries({ name, label, description, options = [], type = CHAT }) {
   const nested = options.filter((option) => NESTED.has(option.type));
   if (!nested.length) return [{ name, label, description, options, type }];
@@ -54,13 +54,13 @@ const offered = (state, type) =>
     .filter((command) => (command.type ?? CHAT) === type && isOffered(command, state))
     .map((command) => inLanguage(command, state.viewer.locale));
 
-/** A command that was used, as the viewer reads its name; undefined for what is no command. */
+/** The name of a used command in the viewer's language; undefined for anything else. */
 export function usedName(name, { world, viewer }) {
   const used = world.commands.find((each) => name === each.name || name.startsWith(`${each.name} `));
   return used && inLanguage(used, viewer.locale).label + name.slice(used.name.length);
 }
 
-/** In the bot's own order, those for a few people after those for all. */
+/** In the bot's order, restricted commands last. */
 export function chatCommands(state) {
   const isRestricted = ({ default_member_permissions: permissions }) => Number(permissions != null);
   const commands = offered(state, CHAT).sort((one, other) => isRestricted(one) - isRestricted(other));
@@ -69,7 +69,7 @@ export function chatCommands(state) {
 
 export const messageCommands = (state) => offered(state, MESSAGE);
 
-/** Names that begin with what was typed come before those that only contain it. */
+/** Names that start with the typed text come before those that contain it. */
 export function search(commands, typed) {
   const wanted = typed.trim().toLowerCase();
   const found = commands.filter(({ name, label }) => name.includes(wanted) || label.includes(wanted));
@@ -77,7 +77,7 @@ export function search(commands, typed) {
   return [...found.filter(isBegun), ...found.filter((command) => !isBegun(command))];
 }
 
-/** Required options stand by name beside the command in the list; the rest are counted. */
+/** The list shows required options by name beside a command and counts the rest. */
 export function signature({ options }) {
   const required = options.filter((option) => option.required);
   const more = options.length - required.length;

@@ -1,4 +1,4 @@
-/** A message's buttons and selects; what they do is the caller's. */
+/** A message's buttons and selects; the caller handles their use. */
 
 import { el, icon } from "./dom.js";
 import { Listbox } from "./picker.js";
@@ -32,7 +32,7 @@ function buttonNode(component, { onPress }) {
   return node;
 }
 
-/** What a select offers: its own options, or people and channels of this server. */
+/** A select's choices: its own options, or users and channels of the server. */
 function choices(component, world) {
   const kind = SELECTS[component.type];
   if (kind === "users") return world.users.map(({ id, name }) => ({ label: name, value: id }));

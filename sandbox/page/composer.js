@@ -1,4 +1,4 @@
-/** Where a person writes: plain messages with files, and the way into commands. */
+/** The composer: plain messages with files, and the entry to commands. */
 
 import { api, refusal } from "./api.js";
 import { CommandBar } from "./commandbar.js";
@@ -89,7 +89,7 @@ export class Composer {
   }
 
   #typed() {
-    // An open command has the list for its own choices.
+    // An open command uses the list for its choices.
     if (this.#command.isOpen) return;
     this.#problem.hidden = true;
     this.#text.style.height = "auto";

@@ -1,4 +1,4 @@
-/** Building nodes: data becomes text or an attribute, never markup. */
+/** Builds nodes: data becomes text or an attribute, never markup. */
 
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
@@ -75,7 +75,7 @@ export function iconButton({ label, inside, onclick, className = "", ...props })
   return el("button", { ...named, ...props, onclick }, inside);
 }
 
-/** A person's picture: the initial on their colour, or the bot's own picture. */
+/** A user's avatar: the initial on their colour, or the bot's picture. */
 export function avatar(person, size) {
   if (person.bot) return el("img", { class: `avatar size-${size}`, src: "/page/stemcord.svg", alt: "" });
   const node = el(

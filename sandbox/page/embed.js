@@ -9,7 +9,7 @@ import { inline, markdown } from "./markdown.js";
 const ATTACHED = "attachment://";
 const INLINE_A_ROW = 3;
 
-/** Names of attachments that an embed already shows; Discord does not list these again. */
+/** Names of attachments shown in embeds; Discord does not list these again. */
 export function namesShown(embeds, attachments) {
   const named = embeds.flatMap(({ image, thumbnail }) => [image?.url, thumbnail?.url]).filter(Boolean);
   const shown = attachments.filter(
@@ -33,7 +33,7 @@ function linked(text, url, context, className) {
   return el(isLink ? "a" : "div", { class: className, ...props }, inline(text, context));
 }
 
-/** Inline fields share a row by three; a lone or wide one takes all of it. */
+/** Up to three inline fields share a row; a single or wide one fills it. */
 function fieldNodes(fields, context) {
   const nodes = [];
   let row = [];

@@ -1,4 +1,4 @@
-/** The fields of a command's options: each knows its value, what is wrong with it, and its node. */
+/** The fields of a command's options, each with its value, its error and its node. */
 
 import { OPTION } from "./commands.js";
 import { el } from "./dom.js";
@@ -23,7 +23,7 @@ const inputFor = (option) =>
     "aria-required": String(Boolean(option.required)),
   });
 
-/** The field grows with what is typed, as Discord's do. */
+/** A field that grows with its text, as Discord's do. */
 function fit(input) {
   input.style.width = `${Math.min(Math.max(input.value.length + 1, 5), 40)}ch`;
 }
@@ -71,7 +71,7 @@ class TextField {
   }
 }
 
-/** A text field with a list: fixed choices, people, channels, or what the bot suggests. */
+/** A text field with a list: fixed choices, users, channels, or the bot's suggestions. */
 class ListField extends TextField {
   #picked = null;
   #asked = 0;
@@ -141,7 +141,7 @@ class ListField extends TextField {
   }
 }
 
-/** Choices that the page knows by itself; null where the bot has to be asked or anything may be typed. */
+/** Choices known to the page; null if the bot has to be asked or free text is allowed. */
 function fixedChoices({ type, choices }, world) {
   const users = () => world.users.map(({ id, name }) => ({ name, value: id }));
   if (choices?.length) return choices;

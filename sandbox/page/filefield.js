@@ -3,7 +3,7 @@
 import { el } from "./dom.js";
 import { Upload, fileChooser } from "./uploads.js";
 
-/** `file_types` holds kinds (`audio`) or extensions (`mp3`), as Discord takes them. */
+/** `file_types` holds kinds (`audio`) or extensions (`mp3`), as in Discord's API. */
 const acceptOf = ({ file_types: types = [] }) =>
   types
     .map((type) => (["audio", "video", "image"].includes(type) ? `${type}/*` : `.${type.replace(/^\./, "")}`))
@@ -19,7 +19,7 @@ export function frame(option, inside) {
   return el("div", { class: "option-field", data: { option: option.name } }, name, inside);
 }
 
-/** Shown twice: as a pill in the bar, and as a card above it that takes files. */
+/** Shown twice: as a pill in the bar, and as a card above it that accepts files. */
 export class FileField {
   #upload = null;
 

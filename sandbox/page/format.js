@@ -1,4 +1,4 @@
-/** Times and sizes as people read them; the sandbox's clock is passed in. */
+/** Human-readable times and sizes; the caller passes the sandbox's time. */
 
 const LOCALE = "en";
 const DAY_MS = 86_400_000;
@@ -41,7 +41,7 @@ export const clockTime = (date) => show(date, "t");
 export const longDate = (date) => show(date, "D");
 export const sameDay = (one, other) => one.toDateString() === other.toDateString();
 
-/** The time beside a message's author: only the hour today, the day too before. */
+/** The time beside a message's author, with the day unless it is today. */
 export function messageTime(date, nowMs) {
   const now = new Date(nowMs);
   if (sameDay(date, now)) return clockTime(date);

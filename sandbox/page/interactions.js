@@ -1,10 +1,10 @@
-/** What a person asks of the bot: a command, suggestions for an option, a press. */
+/** Interactions with the bot: commands, autocomplete and presses. */
 
 import { api, refusal } from "./api.js";
 
 const place = ({ viewer, channel }) => ({ as: viewer.id, channel: channel.id });
 
-/** Use a command in the open channel, with a note until the bot answers and another if it does not. */
+/** Use a command in the open channel; notes show that the bot is thinking or did not answer. */
 export async function useCommand(state, { name, type }, options, target) {
   const pending = state.addLocal({ command: name, pending: true });
   const use = { ...place(state), name, type, options, ...(target && { target_message: target.id }) };
@@ -13,7 +13,7 @@ export async function useCommand(state, { name, type }, options, target) {
   if (error && pending.channel_id === state.channel.id) state.addLocal({ command: name, error });
 }
 
-/** The bot's choices for an option while it is typed; null if it had no answer. */
+/** The bot's choices for an option; null if it did not answer. */
 export async function suggestions(state, { command, option, typed, options }) {
   const question = { ...place(state), name: command.name, option: option.name, value: typed, options };
   try {
@@ -24,7 +24,7 @@ export async function suggestions(state, { command, option, typed, options }) {
   }
 }
 
-/** Whether the bot took the press of a button or the choice of a menu. */
+/** Whether the bot answered the press of a button or the choice of a menu. */
 export async function press(state, message, customId, values) {
   try {
     await api.press({ as: state.viewer.id, message_id: message.id, custom_id: customId, values });

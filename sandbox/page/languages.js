@@ -1,4 +1,4 @@
-/** What a person has set in their Discord: commands and times are shown in it, and the bot is told. */
+/** The user's locale: commands and times are shown in it, and the bot receives it. */
 
 import { api } from "./api.js";
 import { el } from "./dom.js";
@@ -7,7 +7,7 @@ import { showMenu } from "./menu.js";
 const names = new Intl.DisplayNames("en", { type: "language" });
 const DEFAULT = "en-US";
 
-/** The locales in which the bot has described a command, and the one that it needs none for. */
+/** The locales in which the bot describes a command, and the default one. */
 function spokenByBot({ commands }) {
   const described = commands.flatMap(({ description_localizations: texts }) => Object.keys(texts ?? {}));
   return new Set([DEFAULT, ...described]);

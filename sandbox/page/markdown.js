@@ -1,4 +1,4 @@
-/** Discord's Markdown to nodes. Whatever is not markup stays text, so hostile names do nothing. */
+/** Discord's Markdown to nodes. Everything else stays text, so hostile names do nothing. */
 
 import { el } from "./dom.js";
 import { relative, timestamp } from "./format.js";
@@ -35,7 +35,7 @@ function spoiler(match, context) {
   return node;
 }
 
-/** Tried in this order at every position: the longer mark before the shorter that begins alike. */
+/** Tried in this order at every position: longer marks before their prefixes. */
 const RULES = [
   [/\\([^\w\s])/y, (match) => match[1]],
   [/(`+)([\s\S]*?[^`])\1(?!`)/y, (match) => el("code", {}, match[2].trim() || match[2])],
@@ -149,7 +149,7 @@ export function markdown(text, context = {}) {
     });
 }
 
-/** Keep `<t:…:R>` true as time goes by. */
+/** Keep `<t:…:R>` up to date. */
 export function refreshTimestamps(root, nowMs, locale) {
   for (const node of root.querySelectorAll("time[data-relative]"))
     node.textContent = relative(new Date(Number(node.dataset.relative)), nowMs, locale);

@@ -11,7 +11,7 @@ import { markdown } from "./markdown.js";
 const GROUP_MS = 7 * 60_000;
 const EXCERPT_CHARACTERS = 120;
 
-/** Messages of one author in a row share one head; an answer to a command always has its own. */
+/** Consecutive messages of one author share a header; a command's answer always has its own. */
 export function isGrouped(message, previous) {
   if (!previous || message.interaction || message.reply_to || message.author.id !== previous.author.id)
     return false;
@@ -27,7 +27,7 @@ export function dayDivider(date) {
   );
 }
 
-/** Only commands are named; what a button or a form is called is between the bot and Discord. */
+/** Only commands are named; the names of buttons and forms are internal. */
 function interactionLine({ interaction }, state) {
   const name = interaction && usedName(interaction.name, state);
   if (!name) return null;
@@ -121,7 +121,7 @@ function accessories(message, { state, context, kept, onOpen, onPress }) {
   ];
 }
 
-/** `old` is the node that this message had; audio in it goes on playing in the new one. */
+/** `old` is the message's previous node; its audio keeps playing in the new one. */
 export function messageNode(message, { state, grouped, old, ...use }) {
   const context = {
     nowMs: state.nowMs,
@@ -160,7 +160,7 @@ export function messageNode(message, { state, grouped, old, ...use }) {
   return node;
 }
 
-/** Discord's words for a press that nobody answered, under the message that was pressed. */
+/** Discord's notice for an unanswered press, under the message. */
 export function pressFailed(node, reason) {
   node.querySelector(".press-failed")?.remove();
   node

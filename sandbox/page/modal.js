@@ -1,4 +1,4 @@
-/** Dialogs: the bot's forms, and a picture seen whole. */
+/** Dialogs: the bot's forms, and an enlarged image. */
 
 import { Refused, api, refusal } from "./api.js";
 import { selectNode } from "./components.js";
@@ -116,7 +116,7 @@ async function answers(fields) {
   return Object.fromEntries(await Promise.all(pairs));
 }
 
-/** Show the bot's form until it was taken or closed. */
+/** Show the bot's form until it is submitted or closed. */
 export function showModal({ modal_id: id, title, components }, state) {
   const fields = new Map();
   const problem = el("div", { class: "problem", role: "alert", hidden: true });

@@ -22,7 +22,7 @@ export class Listbox {
       "aria-label": label,
       id: `list-${++lastListId}`,
     });
-    // Focus stays in the field; without this a press would blur it and close the list first.
+    // Keeps the focus in the field; otherwise a press would blur it and close the list first.
     root.addEventListener("mousedown", (event) => event.preventDefault());
   }
 
@@ -57,7 +57,7 @@ export class Listbox {
     this.#active = -1;
   }
 
-  /** Whether the key was this list's. */
+  /** Whether the list handled the key. */
   handleKey({ key }) {
     if (!this.isOpen) return false;
     if (key === "Escape") this.hide();

@@ -1,4 +1,4 @@
-/** The rail of servers, the channels, and who is looking. */
+/** The server rail, the channels and the current user. */
 
 import { avatar, el, icon, iconButton } from "./dom.js";
 import { showMenu } from "./menu.js";

@@ -1,11 +1,11 @@
-/** What the page knows: the world, who is looking, the open channel and its messages. */
+/** The page's state: the world, the current user, the open channel and its messages. */
 
 import { api } from "./api.js";
 
 const TYPING_MS = 10_000;
 let lastLocalId = 0;
 
-/** Tells its listeners: `world`, `opened`, `messages`, `message`, `removed`, `typing`, `clock`, `link`. */
+/** Emits: `world`, `opened`, `messages`, `message`, `removed`, `typing`, `clock`, `link`. */
 export class State extends EventTarget {
   world = null;
   viewer = null;
@@ -38,7 +38,7 @@ export class State extends EventTarget {
     this.tell("clock");
   }
 
-  /** The channels a person sees: the server's, and their own DM. */
+  /** The channels a user sees: the server's, and their own DM. */
   channelsOf({ id }) {
     return this.world.channels.filter(
       ({ kind, user_id: owner }) => kind === "text" || (kind === "dm" && owner === id),
@@ -69,7 +69,7 @@ export class State extends EventTarget {
     await this.reload();
   }
 
-  /** Load the messages again, and once more if one changed meanwhile: the answer may be the older. */
+  /** Reload the messages, twice if one changed meanwhile: the response may be older. */
   async reload() {
     const { viewer, channel } = this;
     let seen;
@@ -111,13 +111,13 @@ export class State extends EventTarget {
     this.tell("removed", id);
   }
 
-  /** Ephemeral messages are put away on this page only, as in Discord. */
+  /** Ephemeral messages are dismissed on this page only, as in Discord. */
   dismiss(id) {
     this.#dismissed.add(id);
     this.removed(id);
   }
 
-  /** A note from the page itself, in the bot's name, that only this viewer sees. */
+  /** A note of the page in the bot's name, visible to this viewer only. */
   addLocal({ command, pending = false, error = null }) {
     const message = {
       id: `local-${++lastLocalId}`,
@@ -134,7 +134,7 @@ export class State extends EventTarget {
     return message;
   }
 
-  /** The bot's answer replaces the note that said it was being asked. */
+  /** The bot's answer replaces the note that it is thinking. */
   #dropPending({ interaction }) {
     if (interaction?.user.id !== this.viewer.id) return;
     const note = this.messages.find(({ pending }) => pending);

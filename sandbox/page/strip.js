@@ -1,4 +1,4 @@
-/** What is not Discord: this page's own strip with the person, the clock and the bot's state. */
+/** The page's own strip, which is not part of Discord: the user, the clock and the bot's state. */
 
 import { api } from "./api.js";
 import { avatar, el, icon } from "./dom.js";

@@ -1,4 +1,4 @@
-/** The list of messages: what changed is drawn again, the rest stays as it is. */
+/** The list of messages; redraws only those that changed. */
 
 import { el, icon } from "./dom.js";
 import { sameDay } from "./format.js";
@@ -30,7 +30,7 @@ export class Timeline {
     );
     scroller.after(this.#jump);
     scroller.addEventListener("scroll", () => this.#scrolled());
-    // Pictures load and cards grow after they were drawn.
+    // Images load and cards grow after they were drawn.
     new ResizeObserver(() => this.#isPinned && this.#toBottom()).observe(list);
     new ResizeObserver(() => this.#isPinned && this.#toBottom()).observe(scroller);
     state.on("opened", () => (this.#isPinned = true));
@@ -71,7 +71,7 @@ export class Timeline {
     const date = new Date(message.timestamp);
     if (!previous || !sameDay(date, new Date(previous.timestamp))) this.#list.append(dayDivider(date));
     this.#list.append(this.#draw(message));
-    // What one does oneself, one wants to see.
+    // Users want to see what they just sent.
     if (message.pending || message.author.id === this.#state.viewer.id) this.#isPinned = true;
     this.#jump.hidden = this.#isPinned;
   }

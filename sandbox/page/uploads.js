@@ -1,4 +1,4 @@
-/** Files on their way up: each is sent at once and shown as a card until it is used. */
+/** Uploads: each file is sent at once and shown as a card until it is used. */
 
 import { Refused, api, refusal } from "./api.js";
 import { el, icon, iconButton } from "./dom.js";
@@ -53,7 +53,7 @@ export class Upload {
   }
 }
 
-/** The files that go with the message being written. */
+/** The files of the message being written. */
 export class Tray {
   uploads = [];
   node = el("div", { class: "tray" });
@@ -70,7 +70,7 @@ export class Tray {
     this.#keep(() => false);
   }
 
-  /** Wait until all are up; raise what went wrong with the first that failed. */
+  /** Wait for all uploads; throw the first error. */
   async ids() {
     const uploads = [...this.uploads];
     await Promise.all(uploads.map(({ finished }) => finished));
@@ -85,7 +85,7 @@ export class Tray {
   }
 }
 
-/** A hidden chooser; `pick()` opens it. Its value is cleared so that the same file can be chosen twice. */
+/** A hidden file input; `pick()` opens it. Clearing its value lets the same file be chosen twice. */
 export function fileChooser({ label, accept, multiple = false, onFiles }) {
   const input = el("input", {
     type: "file",

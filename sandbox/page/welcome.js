@@ -1,4 +1,4 @@
-/** What stands at the top of a channel: its name, and the first step for a newcomer. */
+/** The top of a channel: its name, and the first step for a newcomer. */
 
 import { avatar, el, icon } from "./dom.js";
 

@@ -6,7 +6,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from sandbox.front_door import is_loopback
+from sandbox.middleware import is_loopback
 
 MAX_SONG_BYTES: Final = 600 << 20
 _PATIENCE: Final = aiohttp.ClientTimeout(total=120, sock_connect=5, sock_read=20)

@@ -15,9 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.measurements import Figure
+from tests.chaos.scenes.absence import absence
 from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
+from tests.chaos.scenes.dead_dns import dead_dns
+from tests.chaos.scenes.duplicates import duplicates
 from tests.chaos.scenes.engine import engine
+from tests.chaos.scenes.failing_vendor import failing_vendor
 from tests.chaos.scenes.gateway import gateway
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.leaks import leaks
@@ -27,8 +31,10 @@ from tests.chaos.scenes.planted import planted
 from tests.chaos.scenes.proofs import proofs
 from tests.chaos.scenes.recovery import recovery
 from tests.chaos.scenes.refusals import at_random, one_by_one
+from tests.chaos.scenes.room import filled, full_start, repeats, room
 from tests.chaos.scenes.stop import stop
 from tests.chaos.scenes.store import full, jumped, locked
+from tests.chaos.scenes.unreadable import unreadable
 from tests.chaos.scenes.vendor_faults import conducts
 from tests.chaos.scenes.vendors import vendors
 
@@ -51,6 +57,15 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "locked": partial(locked, seconds=30),
         "disk-full": partial(full, seconds=45),
         "clock": partial(jumped, seconds=5),
+        "room": partial(room, seed=seed, songs=300, cap_gib=1.0, minutes=2),
+        "repeats": partial(repeats, times=60, cap_gib=1.0),
+        "disk-filled": partial(filled, seed=seed, songs=40, seconds=40),
+        "full-start": partial(full_start, seconds=5),
+        "unreadable": unreadable,
+        "duplicates": partial(duplicates, seed=seed, rounds=4, songs=10),
+        "dead-dns": partial(dead_dns, seed=seed, songs=30, seconds=15),
+        "absence": partial(absence, hours=36, speed=600),
+        "failing-vendor": partial(failing_vendor, seed=seed, songs=40),
         "discord-gone": partial(discord_gone, seconds=60),
         "providers-gone": providers_gone,
         "greedy": partial(greedy, songs=50, room=10),

@@ -51,7 +51,9 @@ class DecodingAudio(ScriptedAudio):
     master_bytes: int = 4
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
-        return await self.tools.decode(source, into, max_duration_s=max_duration_s)
+        is_song = source.parent == into.parent and source.suffix == ""
+        decode = self.tools.decode if is_song else super().decode
+        return await decode(source, into, max_duration_s=max_duration_s)
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         combined = await super().combine(mixes, frames=frames)

@@ -5,7 +5,6 @@ Run as `python -m tests.chaos.bot`; scenes configure it through the environment.
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from bot.cli.network import build_transport
 from bot.cli.run import OpenResources, run_with
+from bot.cli.shutdown import exit_now
 from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.jobs import runner
@@ -29,7 +29,7 @@ from tests.chaos.kill_points import KillableJobStore, KillSwitch, Point
 from tests.chaos.lag import note_lag
 from tests.chaos.open_resources import keep_counting
 from tests.chaos.services import EMBEDDED, HOSTED, EmbeddedService, HostedService
-from tests.chaos.virtual_time import VirtualTime, VirtualTimeLoop, VirtualTimePolicy
+from tests.chaos.virtual_time import VirtualTime, VirtualTimeLoop, run_by
 
 KILL_POINT = "CHAOS_KILL_POINT"
 FOLDER = "CHAOS_FOLDER"
@@ -121,5 +121,5 @@ if __name__ == "__main__":
     die_with_parent()  # otherwise it would keep looking for a sandbox that is gone
     if os.environ.get(FAST):
         speed = FileValue(Path(os.environ[FOLDER]) / CLOCK_SPEED, default=1.0)
-        asyncio.set_event_loop_policy(VirtualTimePolicy(VirtualTime(speed)))
-    sys.exit(run_with(open_parts, load_settings()))
+        run_by(VirtualTime(speed))
+    exit_now(run_with(open_parts, load_settings()))

@@ -19,7 +19,9 @@ class Figure:
     """Whether it depends on the machine and on what else runs there."""
 
 
-def at_most(scene: str, what: str, measured: float, limit: float, unit: str = "") -> Figure:
+def at_most(
+    scene: str, what: str, measured: float, limit: float, unit: str = "", *, is_speed: bool = True
+) -> Figure:
     """Report a number with an upper limit."""
     return Figure(
         scene=scene,
@@ -27,7 +29,7 @@ def at_most(scene: str, what: str, measured: float, limit: float, unit: str = ""
         measured=f"{measured:,.3g}{unit}",
         limit=f"<= {limit:g}{unit}",
         is_met=measured <= limit,
-        is_speed=True,
+        is_speed=is_speed,
     )
 
 

@@ -8,9 +8,13 @@ import pytest
 from tests.chaos.measurements import Figure
 from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
+from tests.chaos.scenes.duplicates import duplicates
+from tests.chaos.scenes.failing_vendor import failing_vendor
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.load import greedy
+from tests.chaos.scenes.room import repeats, room
 from tests.chaos.scenes.store import locked
+from tests.chaos.scenes.unreadable import unreadable
 
 pytestmark = pytest.mark.e2e
 
@@ -32,17 +36,37 @@ async def test_kills_with_jobs_in_flight_break_no_promise(tmp_path: Path) -> Non
     assert not missed(await kills(tmp_path, seeds=[7], rounds=2, in_flight=10))
 
 
-async def test_of_many_songs_at_once_only_those_are_held_for_which_there_are_minutes(
+async def test_many_songs_at_once_are_held_within_the_quota(
     tmp_path: Path,
 ) -> None:
     assert not missed(await greedy(tmp_path, songs=20, room=5))
 
 
-async def test_many_jobs_in_few_channels_meet_no_limit_and_all_show_their_end(
+async def test_many_jobs_in_few_channels_hit_no_limit_and_show_their_end(
     tmp_path: Path,
 ) -> None:
     assert not missed(await channels(tmp_path, seed=7, jobs=30))
 
 
-async def test_a_locked_database_turns_songs_away_and_loses_none(tmp_path: Path) -> None:
+async def test_locked_database_refuses_songs_and_loses_none(tmp_path: Path) -> None:
     assert not missed(await locked(tmp_path, seconds=2, answer_within_s=60))
+
+
+async def test_interactions_delivered_twice_cancel_and_charge_nothing(tmp_path: Path) -> None:
+    assert not missed(await duplicates(tmp_path, seed=7, rounds=1, songs=3))
+
+
+async def test_vendor_that_fails_at_every_song_bills_a_few(tmp_path: Path) -> None:
+    assert not missed(await failing_vendor(tmp_path, seed=7, songs=20))
+
+
+async def test_unreadable_rows_stop_nothing_else(tmp_path: Path) -> None:
+    assert not missed(await unreadable(tmp_path))
+
+
+async def test_songs_that_decode_large_stay_below_the_cap(tmp_path: Path) -> None:
+    assert not missed(await room(tmp_path, seed=7, songs=20, cap_gib=0.05, minutes=1))
+
+
+async def test_repeats_of_one_user_leave_room_for_others(tmp_path: Path) -> None:
+    assert not missed(await repeats(tmp_path, times=8, cap_gib=0.2))

@@ -6,6 +6,7 @@ Hours of retries pass in minutes. Threads, other processes and the machine's clo
 import asyncio
 import selectors
 import time
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.file_value import RELOAD_EVERY_S, FileValue, put
@@ -72,13 +73,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self.virtual.now()
 
 
-class VirtualTimePolicy(asyncio.DefaultEventLoopPolicy):
-    """Makes such loops."""
-
-    def __init__(self, virtual: VirtualTime) -> None:
-        super().__init__()
-        self._virtual = virtual
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """Return a new loop by virtual time."""
-        return VirtualTimeLoop(self._virtual)
+def run_by(virtual: VirtualTime) -> None:
+    """Let `asyncio.run` make loops by virtual time from now on, in this process."""
+    # Policies, which are meant for this, are deprecated from Python 3.14 on.
+    asyncio.events.new_event_loop = partial(VirtualTimeLoop, virtual)

@@ -1,4 +1,4 @@
-"""A bot process in a sandbox of its own, with as many people as a test needs."""
+"""A bot process in its own sandbox, with as many users as a test needs."""
 
 import asyncio
 import os
@@ -18,10 +18,7 @@ from tests.e2e.records import Records
 from tests.support.worker_processes import worker_of
 
 PATIENCE_S = 60.0
-"""Enough for a machine that is busy with other things; on a quiet one nothing takes as long.
-
-Discord's own three seconds are measured where nothing else runs, by `make chaos`.
-"""
+"""Enough for a busy machine; `make chaos` measures Discord's three seconds on a quiet one."""
 LOOK_EVERY_S = 0.03
 
 
@@ -38,7 +35,7 @@ class BotHarness:
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     async def guest(self, *, channel: str = "karaoke") -> "ConnectedUser":
-        """Let somebody new in, with all their minutes."""
+        """Add a user who has not used any minutes."""
         world = self.sandbox.world
         user = world.add_user(f"Guest {next(self._numbers)}")
         for guild in world.guilds.values():
@@ -47,13 +44,13 @@ class BotHarness:
         return await self.stack.enter_async_context(guest)
 
     async def until(self, is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
-        """Wait for something that no message tells."""
+        """Wait for a condition that no message shows."""
         try:
             async with asyncio.timeout(within_s):
                 while not is_so():
                     await asyncio.sleep(LOOK_EVERY_S)
         except TimeoutError:
-            raise AssertionError(f"waited in vain; the bot's log:\n{self._story()}") from None
+            raise AssertionError(f"timed out; the bot's log:\n{self._log_text()}") from None
 
     async def until_state(self, answer: Json, state: str) -> None:
         await self.until(lambda: self.records.state(answer) == state)
@@ -66,9 +63,9 @@ class BotHarness:
 
     @asynccontextmanager
     async def idle_engine(self, warming: Path) -> AsyncIterator[None]:
-        """Let the engine take songs, but get no further with them, however fast the machine is.
+        """Stop the engine's worker, so that songs stay in separation on any machine.
 
-        Its worker is started for the first song only: `warming` is split if there is none yet.
+        The worker starts with the first song: `warming` is split if there has been none.
         """
         if worker_of(self.bot.pid) is None:
             await (await self.guest()).result(warming, stems="vocals")
@@ -78,12 +75,12 @@ class BotHarness:
         try:
             yield
         finally:
-            # Whoever cancelled a song may have had to kill the worker, which did not answer.
+            # A cancelled song may have made the bot kill the worker, which did not answer.
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)
 
     async def kill(self) -> None:
-        """Kill the bot without a warning."""
+        """Kill the bot."""
         await self.bot.kill()
         await self.until(lambda: not self.sandbox.world.bot_is_online)
 
@@ -94,12 +91,12 @@ class BotHarness:
         return status
 
     async def start(self) -> None:
-        """Start the bot again, on what it left behind."""
+        """Restart the bot on the same data."""
         await self.bot.start()
         await self.until_ready()
 
     def edits_of(self, answer: Json) -> list[Json]:
-        """Return the bot's edits of a reply, by whichever way."""
+        """Return the bot's edits of a reply by any route."""
         entries = self.sandbox.log.entries()
         return [
             entry
@@ -107,32 +104,32 @@ class BotHarness:
             if entry["method"] == "PATCH" and entry["path"].endswith(f"/{answer['message_id']}")
         ]
 
-    def _story(self) -> str:
+    def _log_text(self) -> str:
         return self.log.read_text() if self.log.exists() else "(nothing)"
 
 
 class ConnectedUser(SandboxClient):
-    """Somebody in the house."""
+    """A user of the harness."""
 
     def __init__(self, harness: BotHarness, *, user_id: int, name: str, channel: str) -> None:
         super().__init__(harness.sandbox.base_url, person=name, channel=channel)
         self.id = str(user_id)
-        self._house = harness
+        self._harness = harness
 
     async def split(self, song: Path, **options: str | bool) -> Json:
         """Use `/split`; return Discord's answer, which names the reply and the interaction."""
         return await self.command("split", file=song, **options)
 
     async def sees(self, answer: Json, accepts: Callable[[Json], bool] = reading.is_over) -> Json:
-        """Return the reply once it is as it should be; without more words, once it is final."""
+        """Return the reply once it is accepted, by default once it is final."""
         try:
             return await self.wait_for(
                 lambda message: message["id"] == answer["message_id"] and accepts(message),
                 timeout_s=PATIENCE_S,
             )
         except TimeoutError:
-            story = self._house.log.read_text()
-            raise AssertionError(f"the reply never came; the bot's log:\n{story}") from None
+            log = self._harness.log.read_text()
+            raise AssertionError(f"the reply never came; the bot's log:\n{log}") from None
 
     async def result(self, song: Path, **options: str | bool) -> tuple[Json, Json]:
         """Split a song and wait for the end; return Discord's answer and the final reply."""
@@ -140,13 +137,13 @@ class ConnectedUser(SandboxClient):
         return answer, await self.sees(answer)
 
     async def cancel(self, answer: Json) -> Json:
-        """Use `/cancel` for a song of one's own; return the bot's answer."""
-        job_id = str(self._house.records.job_id(answer))
+        """Use `/cancel` for the user's own song; return the bot's answer."""
+        job_id = str(self._harness.records.job_id(answer))
         said = await self.command("cancel", job=job_id)
         return await self.sees(said, lambda message: bool(message["content"]))
 
     async def quota(self) -> str:
-        """Use `/quota`; return what it says."""
+        """Use `/quota`; return its text."""
         return reading.text(await self.sees(await self.command("quota"), lambda _: True))
 
 

@@ -1,4 +1,4 @@
-"""Real bot processes in real sandboxes; one bot serves all tests that do not disturb the others."""
+"""Real bot processes in real sandboxes; tests that disturb no other share one bot."""
 
 import os
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ def long_song(song: Path) -> Path:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
-    """A house that tests share: they come with guests of their own and leave the bot running."""
-    async with open_bot_harness(tmp_path_factory.mktemp("house"), SETTINGS) as opened:
+    """A shared harness: tests add their own users and leave the bot running."""
+    async with open_bot_harness(tmp_path_factory.mktemp("shared"), SETTINGS) as opened:
         yield opened
         assert await opened.bot.stop() == 0

@@ -1,4 +1,4 @@
-"""What a message says and holds, as a test asks for it."""
+"""Reads the texts and files of a message."""
 
 from sandbox.errors import Json
 
@@ -6,7 +6,7 @@ NOTHING_CHARGED = "Nothing was charged."
 
 
 def text(message: Json) -> str:
-    """All that stands in a message, line by line."""
+    """Return the text of a message and its embeds, line by line."""
     parts = [message["content"]]
     for embed in message["embeds"]:
         parts += [embed.get("title", ""), embed.get("description", "")]
@@ -23,19 +23,19 @@ def names(message: Json) -> list[str]:
 
 
 def picture(message: Json) -> Json | None:
-    """The picture within the card; Discord lists it there and not among the attachments."""
+    """Return the card's picture; Discord lists it in the embed, not among the attachments."""
     found = [embed["image"] for embed in message["embeds"] if "image" in embed]
     return found[0] if found else None
 
 
 def is_over(message: Json) -> bool:
-    """Whether nothing more is to come: stems, a card without any, or a plain refusal."""
+    """Whether the reply is final: stems, a card without stems, or a plain refusal."""
     is_plain = bool(message["content"]) and not message["embeds"]
     return bool(stems(message)) or NOTHING_CHARGED in text(message) or is_plain
 
 
 def sentences(message: Json) -> list[str]:
-    """What a card without stems, or a plain refusal, has to say, without its title and its id."""
+    """Return the sentences of a card without stems or of a plain refusal, without title and id."""
     if message["content"]:
         return [str(message["content"])]
     return [line for embed in message["embeds"] for line in embed["description"].splitlines()]

@@ -1,4 +1,4 @@
-"""What a bot's database says about jobs and minutes; read beside the bot, which keeps writing."""
+"""Reads jobs and minutes from a bot's database while the bot is running."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Records:
         self._database = data_dir / "stemcord.db"
 
     def job_id(self, answer: Json) -> str | None:
-        """Return the job of an acknowledged command, if it made one."""
+        """Return the job of an acknowledged command, if there is one."""
         found = self._column("SELECT id FROM jobs WHERE interaction_id = ?", answer)
         return found[0] if found else None
 
@@ -25,7 +25,7 @@ class Records:
         return found[0] if found else None
 
     def moves(self, answer: Json) -> list[str]:
-        """Return what happened to the minutes of a job, such as `hold` and `post`."""
+        """Return the kinds of a job's ledger entries, such as `hold` and `post`."""
         return self._column(
             "SELECT kind FROM ledger WHERE job_id ="
             " (SELECT id FROM jobs WHERE interaction_id = ?) ORDER BY id",
@@ -49,7 +49,7 @@ class Records:
         )
 
     def turn(self, answer: Json) -> int:
-        """Return a number that is the lower, the earlier a job was taken from the line."""
+        """Return a number that orders jobs by when they left the queue."""
         turns = self._column(
             "SELECT id FROM events WHERE to_state = 'submitting' AND job_id ="
             " (SELECT id FROM jobs WHERE interaction_id = ?) ORDER BY id",

@@ -1,4 +1,4 @@
-"""Files that people send: songs, and things that are none."""
+"""Files for tests to send: songs, and files that are not songs."""
 
 import struct
 import wave
@@ -49,7 +49,7 @@ def write_repeated(path: Path, song: Path, *, times: int) -> Path:
 
 
 def write_silence(path: Path, *, seconds: float) -> Path:
-    """Write silence as the smallest WAV there is: mono, 8 bit, 8 kHz."""
+    """Write silence as a small WAV: mono, 8 bit, 8 kHz."""
     with wave.open(str(path), "wb") as out:
         out.setparams((1, 1, 8000, 0, "NONE", ""))
         out.writeframes(b"\x80" * round(seconds * 8000))

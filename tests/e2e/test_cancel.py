@@ -1,4 +1,4 @@
-"""Stopping a song on its way, and who may."""
+"""Cancelling a song in progress, and who may do it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What Discord may do to the edit that brings the stems: they arrive all the same, and once."""
+"""Errors to the edit that delivers the stems: they still arrive, and once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from tests.e2e.bot_harness import BotHarness
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 
 FAULTS: Mapping[str, list[dict[str, Any]]] = {
-    # In this order: an error, a request to wait, and an edit that is made but never answered.
-    "passing trouble": [
+    # In this order: an error, a rate limit, and an edit that is made but never answered.
+    "passing errors": [
         {"status": 500, "times": 1},
         {"status": 429, "times": 1},
         {"reset": True, "after": True, "times": 1},
@@ -29,7 +29,7 @@ FAULTS: Mapping[str, list[dict[str, Any]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def uploads(harness: BotHarness, song: Path) -> Mapping[str, tuple[Json, Json]]:
-    """A song for each trouble: Discord's answer, and the reply in the end."""
+    """One song for each case: Discord's answer and the final reply."""
     guests = {name: await harness.guest() for name in FAULTS}
     answers = {}
     for name, faults in FAULTS.items():
@@ -44,9 +44,9 @@ async def uploads(harness: BotHarness, song: Path) -> Mapping[str, tuple[Json, J
 
 
 @pytest.mark.parametrize(
-    ("trouble", "met", "way"),
+    ("case", "met", "way"),
     [
-        ("passing trouble", [500, 429, None], "webhooks"),
+        ("passing errors", [500, 429, None], "webhooks"),
         ("unknown token", [404, 404], "channels"),
         ("too large", [413], "webhooks"),
     ],
@@ -54,11 +54,11 @@ async def uploads(harness: BotHarness, song: Path) -> Mapping[str, tuple[Json, J
 async def test_stems_arrive_once_in_spite_of(
     uploads: Mapping[str, tuple[Json, Json]],
     harness: BotHarness,
-    trouble: str,
+    case: str,
     met: list[int | None],
     way: str,
 ) -> None:
-    answer, reply = uploads[trouble]
+    answer, reply = uploads[case]
     edits = harness.edits_of(answer)
     assert [edit["status"] for edit in edits if edit["status"] != 200] == met
     assert edits[-1]["path"].startswith(f"/{way}/")

@@ -1,4 +1,4 @@
-"""File names that strangers chose with care."""
+"""File names crafted to break cards and paths."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ TITLE = (
 
 
 def upload_as(harness: BotHarness, content: Path, name: str) -> Json:
-    """Upload a file under a name that no file system takes; return it as an option's value."""
+    """Upload a file under a name that no file system accepts; return it as an option's value."""
     world, media = harness.sandbox.world, harness.sandbox.media
     copy = media.new_path()
     copy.write_bytes(content.read_bytes())
@@ -48,7 +48,7 @@ def upload_as(harness: BotHarness, content: Path, name: str) -> Json:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is without control, direction and other unseen characters."""
+    """Whether a text has no control, direction or other invisible characters."""
     unseen = {char for char in text if unicodedata.category(char)[0] == "C"}
     return unseen <= {"\n", ZERO_WIDTH_SPACE}
 

@@ -1,4 +1,4 @@
-"""Several people, several songs: everyone's first comes before anyone's second."""
+"""The queue: every user's first song comes before anyone's second."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Links of our own from a real bot process: fetched, cut off by `/privacy`, and never logged."""
+"""The bot's own links: they work, end with `/privacy`, and never appear in the log."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def linking(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    """A house of its own that sends links alone."""
+    """A separate bot that delivers by link only."""
     address = f"127.0.0.1:{free_port()}"
     settings = SETTINGS | {
         "STEMCORD_DELIVERY": "links",
@@ -83,7 +83,7 @@ async def test_stems_are_fetched_by_link_until_their_user_is_forgotten(
 
 
 async def forget(guest: ConnectedUser) -> None:
-    """Press `/privacy` through to the end."""
+    """Use `/privacy` to delete everything."""
     told = await guest.sees(await guest.command("privacy"), lambda _: True)
     await guest.press(told, "Delete everything")
     asked = await guest.wait_for(lambda found: "can't be undone" in reading.text(found))

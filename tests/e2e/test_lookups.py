@@ -1,4 +1,4 @@
-"""A stop while names are looked up that no server answers: the system lets nobody call that off."""
+"""A stop during a DNS lookup that hangs, which the system cannot cancel."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ from tests.e2e.test_settings import BARE, REPOSITORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
-NOBODY_ANSWERS = """
+HANGING_LOOKUPS = """
 import runpy, socket, threading
 
 def getaddrinfo(*_, **__):
@@ -23,7 +23,7 @@ runpy.run_module("bot", run_name="__main__")
 """
 
 
-async def test_a_stop_does_not_wait_for_a_name_that_nobody_knows(tmp_path: Path) -> None:
+async def test_stop_does_not_wait_for_a_hanging_lookup(tmp_path: Path) -> None:
     settings = {
         "DISCORD_TOKEN": "a.b.c",
         "DISCORD_API_BASE": "http://discord.invalid/api/v10",
@@ -31,7 +31,7 @@ async def test_a_stop_does_not_wait_for_a_name_that_nobody_knows(tmp_path: Path)
         "STEMCORD_OPS_ADDRESS": "",
     }
     bot = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", NOBODY_ANSWERS),
+        *(sys.executable, "-c", HANGING_LOOKUPS),
         cwd=tmp_path,
         env=BARE | {"PYTHONPATH": str(REPOSITORY)} | settings,
         stdout=PIPE,

@@ -1,4 +1,4 @@
-"""What cannot be split: one sentence, nothing charged, and the bot goes on."""
+"""Files that cannot be split: one sentence, nothing charged, and the bot keeps working."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Processes that die or are stopped with work in hand, and the next ones, which finish it."""
+"""Bots killed or stopped with jobs in progress, and their successors, which finish them."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ A_DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survivor:
-    """A song that was in hand when its bot died."""
+    """A song in progress when its bot was killed."""
 
     guest: ConnectedUser
     answer: Json
@@ -32,13 +32,13 @@ class Survivor:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
-    async with open_bot_harness(tmp_path_factory.mktemp("mortal"), SETTINGS) as harness:
+    async with open_bot_harness(tmp_path_factory.mktemp("restart"), SETTINGS) as harness:
         yield harness
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def survivors(home: BotHarness, song: Path) -> Mapping[str, Survivor]:
-    """Songs in four stages when the bot was killed; it has been started again."""
+    """Songs in four stages when the bot was killed; it has been restarted."""
     in_hand = {
         "ready": await _held_up_in_delivery(home, song, Fault(route="", reset=True)),
         "unnoted": await _held_up_in_delivery(home, song, Fault(route="", reset=True, after=True)),

@@ -32,7 +32,7 @@ def assert_plays(path: Path, *, rate: int = 44_100) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one guest got for one command."""
+    """The outcome of one user's command."""
 
     guest: ConnectedUser
     answer: Json
@@ -51,7 +51,7 @@ ASKED: Mapping[str, tuple[str, Mapping[str, str | bool]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
-    """Everything that these tests ask for, asked for at once by different people."""
+    """All commands of these tests, sent at once by different users."""
 
     async def ask(channel: str, options: Mapping[str, str | bool]) -> Result:
         guest = await harness.guest(channel=channel)
@@ -63,7 +63,7 @@ async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
 
 
 async def saved(result: Result, folder: Path) -> dict[str, Path]:
-    """Download the stems of a reply; return them by the names that people see."""
+    """Download the stems of a reply; return them by file name."""
     paths = {}
     for attachment in reading.stems(result.reply):
         path = folder / attachment["filename"]

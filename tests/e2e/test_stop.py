@@ -1,4 +1,4 @@
-"""A stop that nobody heeds: one budget for all there is to end, and what is left is done later."""
+"""A stop that steps ignore: one time budget for everything; the rest is done after a restart."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope
 
 FOREVER_S = 600.0
 GRACE_S = 6.0
-"""Short of the promise by what a busy machine may need besides."""
+"""The promised time, and some more for a busy machine."""
 STOPPED_WITHIN_S = 10.0
 
 

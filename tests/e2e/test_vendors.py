@@ -1,4 +1,4 @@
-"""`/split` through each hosted provider, against its stand-in: every recipe of the table."""
+"""`/split` with each hosted provider's stand-in, for every recipe."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -37,14 +37,14 @@ TABLE = [
     if plan(recipe, capabilities) is not None
 ]
 ADDS_UP = {Recipe.KARAOKE, Recipe.KARAOKE_BACKING, Recipe.FOUR_STEMS, Recipe.SIX_STEMS}
-"""What each gives is the whole song, in parts."""
+"""The parts that each of these returns sum to the whole song."""
 OUR_NAMES = {
     "no_vocals": Stem.INSTRUMENTAL,
     "no_reverb": Stem.DRY,
     "synthesizer": Stem.SYNTH,
 }
 RESIDUAL_DB = {"audiocleaner": -70.0, "finevoice": -20.0, "soundverse": -20.0}
-"""Of the sum, and of each stem, against what it should be: one sends WAV, the others MP3."""
+"""For the sum and for each stem: one vendor sends WAV, the others MP3."""
 FAST = {
     "STEMCORD_PROVIDERS": "audiocleaner,finevoice,soundverse",
     "STEMCORD_POLL_MIN_S": "0.1",
@@ -53,8 +53,8 @@ FAST = {
 
 
 @dataclass(frozen=True, slots=True)
-class HostedBot:
-    """The house of these tests, and the song they send."""
+class VendorHarness:
+    """The harness of these tests and the song they send."""
 
     harness: BotHarness
     song_file: Path
@@ -66,7 +66,7 @@ class HostedBot:
         return found
 
     async def split(self, name: str, recipe: Recipe) -> dict[str, Sound]:
-        """Have somebody new split the song; return what they got, by file name."""
+        """Have a new user split the song; return the stems by file name."""
         guest = await self.harness.guest()
         _, reply = await guest.result(
             self.song_file, stems=recipe.value, provider=name, format="wav"
@@ -82,7 +82,7 @@ class HostedBot:
         return sounds
 
     def expected(self, name: str, recipe: Recipe) -> dict[str, Sound]:
-        """Make the same with the stand-in's own filters, by the plan and without any file."""
+        """Compute the same stems with the stand-in's filters, by the plan and without files."""
         made = plan(recipe, DECLARED[name])
         assert made is not None
         vendor = self.vendor(name)
@@ -116,15 +116,17 @@ def decibels(sound: Sound, reference: Sound) -> float:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def hosted(tmp_path_factory: pytest.TempPathFactory, song: Path) -> AsyncIterator[HostedBot]:
-    async with open_bot_harness(tmp_path_factory.mktemp("hosted"), SETTINGS | FAST) as harness:
-        opened = HostedBot(harness, song, read(song)[1])
+async def hosted(
+    tmp_path_factory: pytest.TempPathFactory, song: Path
+) -> AsyncIterator[VendorHarness]:
+    async with open_bot_harness(tmp_path_factory.mktemp("vendors"), SETTINGS | FAST) as harness:
+        opened = VendorHarness(harness, song, read(song)[1])
         for name in DECLARED:
             opened.vendor(name).behaviour.latency_s = 0.0
         yield opened
 
 
-async def check(hosted: HostedBot, name: str, recipe: Recipe) -> None:
+async def check(hosted: VendorHarness, name: str, recipe: Recipe) -> None:
     got, expected = await hosted.split(name, recipe), hosted.expected(name, recipe)
     assert list(got) == list(expected)
     for file, sound in got.items():
@@ -135,7 +137,7 @@ async def check(hosted: HostedBot, name: str, recipe: Recipe) -> None:
         assert decibels(total - hosted.song, hosted.song) < RESIDUAL_DB[name]
 
 
-async def test_each_provider_splits_by_its_own_plan(hosted: HostedBot) -> None:
+async def test_each_provider_splits_by_its_own_plan(hosted: VendorHarness) -> None:
     await asyncio.gather(
         check(hosted, "audiocleaner", Recipe.KARAOKE_BACKING),
         check(hosted, "finevoice", Recipe.KARAOKE),
@@ -143,7 +145,9 @@ async def test_each_provider_splits_by_its_own_plan(hosted: HostedBot) -> None:
     )
 
 
-async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted: HostedBot) -> None:
+async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(
+    hosted: VendorHarness,
+) -> None:
     vendor = hosted.vendor("audiocleaner")
     vendor.behaviour.change(Mode.RESET_AFTER_SUBMIT, 1)
     before = vendor.submits
@@ -155,12 +159,12 @@ async def test_a_song_whose_submit_got_lost_goes_on_at_the_next_provider(hosted:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "recipe"), TABLE, ids=str)
-async def test_every_recipe_of_the_table(hosted: HostedBot, name: str, recipe: Recipe) -> None:
+async def test_every_recipe_of_the_table(hosted: VendorHarness, name: str, recipe: Recipe) -> None:
     await check(hosted, name, recipe)
 
 
 @pytest.mark.slow
-async def test_vocals_alone_are_taken_out_of_the_song(hosted: HostedBot) -> None:
+async def test_vocals_alone_are_taken_out_of_the_song(hosted: VendorHarness) -> None:
     vendor = hosted.vendor("audiocleaner")
     vendor.extra_stems = False  # type: ignore[attr-defined] # of AudioCleaner's stand-in alone
     try:
@@ -173,7 +177,7 @@ async def test_vocals_alone_are_taken_out_of_the_song(hosted: HostedBot) -> None
 
 @pytest.mark.slow
 @pytest.mark.model
-async def test_results_without_names_are_told_apart_by_listening(hosted: HostedBot) -> None:
+async def test_results_without_names_are_told_apart_by_listening(hosted: VendorHarness) -> None:
     vendor = hosted.vendor("finevoice")
     vendor.named_files = False  # type: ignore[attr-defined] # of FineVoice's stand-in alone
     try:

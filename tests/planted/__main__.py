@@ -1,4 +1,4 @@
-"""`python -m tests.planted`: break a copy of the tree in each way, and demand red tests."""
+"""`python -m tests.planted`: plant known bugs in a copy of the tree; tests must fail for each."""
 
 import re
 import shutil
@@ -20,24 +20,24 @@ _SUMMARY = re.compile(r"^FAILED ", re.MULTILINE)
 
 
 class Verdict(StrEnum):
-    """What tests said."""
+    """The outcome of a test run."""
 
     GREEN = "green"
     RED = "red"
-    BROKEN = "no answer"
+    BROKEN = "no result"
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Plant all, or those whose names hold one of the wanted words; 1 when one goes unnoticed."""
+    """Plant all bugs, or those whose names contain a wanted word; 1 when one goes unnoticed."""
     plants = [each for each in PLANTS if not wanted or any(word in each.name for word in wanted)]
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         missed = unnoticed(Path(folder), plants)
-    print(f"{len(plants) - len(missed)} of {len(plants)} planted bugs are noticed.")
+    print(f"{len(plants) - len(missed)} of {len(plants)} planted bugs were noticed.")
     return 1 if missed else 0
 
 
 def unnoticed(tree: Path, plants: Sequence[Plant]) -> list[str]:
-    """Plant each in a copy of the tree, in this folder; return those that no test notices."""
+    """Plant each bug in a copy of the tree in this folder; return those that no test notices."""
     _copy(tree)
     everything = sorted({path for plant in plants for path in plant.tests})
     if (verdict := run(tree, everything)) is not Verdict.GREEN:
@@ -62,7 +62,7 @@ def _is_noticed(tree: Path, plant: Plant) -> bool:
 
 
 def run(tree: Path, tests: Sequence[str]) -> Verdict:
-    """Run tests of a tree until the first fails."""
+    """Run a tree's tests until the first failure."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     said = tree / "said"
     with said.open("w") as file:
@@ -70,7 +70,7 @@ def run(tree: Path, tests: Sequence[str]) -> Verdict:
     ends_at = time.monotonic() + ENDS_WITHIN_S
     try:
         while process.poll() is None and time.monotonic() < ends_at:
-            # A test that failed may leave a thread behind, which the process then waits for.
+            # A failed test may leave a thread behind for which the process would wait.
             if _SUMMARY.search(said.read_text()):
                 return Verdict.RED
             time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a deliberate breakage is: one piece of text, replaced where its file holds it once."""
+"""A planted bug: one piece of text that is replaced in one file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """One breakage."""
+    """One bug."""
 
     name: str
     file: str
@@ -15,10 +15,10 @@ class Plant:
     tests: tuple[str, ...]
 
     def applies_to(self, root: Path) -> bool:
-        """Whether its text is there, once."""
+        """Whether the file contains the text exactly once."""
         return (root / self.file).read_text().count(self.old) == 1
 
     def put_into(self, root: Path) -> None:
-        """Break the copy of the tree at `root`."""
+        """Plant the bug in the copy of the tree at `root`."""
         path = root / self.file
         path.write_text(path.read_text().replace(self.old, self.new))

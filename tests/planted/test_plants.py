@@ -1,4 +1,4 @@
-"""The plants fit the tree; whether the tests notice them is for `make planted`."""
+"""The planted bugs fit the tree; `make planted` shows whether the tests notice them."""
 
 from pathlib import Path
 

@@ -110,7 +110,7 @@ async def _send(harness: ChaosHarness, songs: Sequence[Script]) -> None:
         channel = CHANNELS[number % len(CHANNELS)]
         is_private = number % PRIVATE_EVERY == PRIVATE_EVERY - 1
         person = people[number % len(people)]
-        harness.users.soon(song, person, channel=channel, private=is_private)
+        harness.users.split_soon(song, person, channel=channel, private=is_private)
         await asyncio.sleep(1 / COMMANDS_A_SECOND)
     await harness.users.settle()
 

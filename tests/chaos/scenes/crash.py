@@ -152,8 +152,8 @@ async def _act(harness: ChaosHarness, point: Point, random: Random) -> None:
         await _have_stems(harness)
     options = {"provider": trigger.provider} if trigger.provider else {}
     for _ in range(trigger.songs or point.nth):
-        harness.users.soon(trigger.song, harness.users.people[0], **options)
-    harness.users.soon(random.choice(_ALONGSIDE), random.choice(harness.users.people))
+        harness.users.split_soon(trigger.song, harness.users.people[0], **options)
+    harness.users.split_soon(random.choice(_ALONGSIDE), random.choice(harness.users.people))
     if trigger.cancelled_in is not None:
         if trigger.cancelled_in is State.HELD:  # until one is processed, both may be held
             await _are_in(harness, trigger.song, State.PROCESSING, latest)

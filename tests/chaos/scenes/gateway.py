@@ -22,7 +22,7 @@ async def gateway(home: Path, *, seed: int, seconds: float) -> list[Figure]:
         async with harness.running_bot():
             disturbing = asyncio.create_task(_disturb(harness, random))
             for _ in range(int(seconds * COMMANDS_A_SECOND)):
-                harness.users.soon(Script.PLAIN, random.choice(harness.users.people))
+                harness.users.split_soon(Script.PLAIN, random.choice(harness.users.people))
                 await asyncio.sleep(1 / COMMANDS_A_SECOND)
             disturbing.cancel()
             await harness.users.settle()

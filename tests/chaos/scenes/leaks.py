@@ -53,7 +53,7 @@ async def leaks(home: Path, *, seed: int, seconds: float) -> list[Figure]:
 
 async def _mixed_load(harness: ChaosHarness, random: Random, seconds: float) -> None:
     for number in range(int(seconds * SONGS_A_SECOND)):
-        harness.users.soon(random.choice(ENDING), random.choice(harness.users.people))
+        harness.users.split_soon(random.choice(ENDING), random.choice(harness.users.people))
         if number % 10 == 5:
             harness.sandbox.faults.add(replace(random.choice(_FAULTS)))
         if number % 50 == 25:

@@ -58,7 +58,7 @@ async def rush(home: Path, *, commands: int) -> list[Figure]:
     async with open_harness(home / name, people=commands) as harness:
         async with harness.running_bot():
             for person in harness.users.people:
-                harness.users.soon(Script.PLAIN, person)
+                harness.users.split_soon(Script.PLAIN, person)
                 await asyncio.sleep(1 / commands)
             await harness.users.settle()
             is_drained = await harness.drained()
@@ -77,7 +77,7 @@ async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
     async with open_harness(home / name, people=1, settings=settings) as harness:
         async with harness.running_bot():
             for _ in range(songs):
-                harness.users.soon(Script.PLAIN, harness.users.people[0])
+                harness.users.split_soon(Script.PLAIN, harness.users.people[0])
             await harness.users.settle()
             is_drained = await harness.drained()
         held = harness.rows("SELECT count(*) FROM ledger WHERE kind = 'hold'")[0][0]
@@ -91,6 +91,6 @@ def _send_one(harness: ChaosHarness, random: Random) -> None:
     person = random.choice(harness.users.people)
     match random.choice(_MIX):
         case "split":
-            harness.users.soon(Script.PLAIN, person, provider=SECOND)
+            harness.users.split_soon(Script.PLAIN, person, provider=SECOND)
         case command:
             harness.users.command_soon(command, person)

@@ -161,7 +161,7 @@ async def at_random(home: Path, *, seed: int, seconds: float) -> list[Figure]:
                 fault = replace(random.choice(_AT_RANDOM), times=random.randint(1, 3))
                 harness.sandbox.faults.add(fault)
                 ordered += fault.times or 0
-                harness.users.soon(random.choice(_SONGS), random.choice(harness.users.people))
+                harness.users.split_soon(random.choice(_SONGS), random.choice(harness.users.people))
                 await asyncio.sleep(1 / SONGS_A_SECOND)
             harness.sandbox.faults.clear()
             await harness.users.settle()

@@ -1,12 +1,9 @@
 """The database locked by another process, the disk full, the clock wrong."""
 
 import asyncio
-import os
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from bot.accounts.disk_guard import LOOK_EVERY_S, RESERVE_BYTES
@@ -18,6 +15,7 @@ from tests.chaos.harness import ChaosHarness, open_harness
 from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
 from tests.chaos.scenes.kills import unfinished
 from tests.chaos.services import Script
+from tests.chaos.small_disk import fill_up, small_disk
 
 SENTENCES = frozenset({problem(Problem(Reason.BUSY)), problem(Problem(Reason.DISK_FULL))})
 DISK_MIB = RESERVE_BYTES // 2**20 + 64
@@ -47,13 +45,13 @@ async def full(home: Path, *, seconds: float) -> list[Figure]:
     name = "disk full"
     async with open_harness(home / name.replace(" ", "-"), people=10) as harness:
         harness.data.mkdir()
-        with _small_disk(harness.data) as is_mounted:
+        with small_disk(harness.data, DISK_MIB) as is_mounted:
             if not is_mounted:
                 return [note(name, "skipped: this user may not mount", "")]
             async with harness.running_bot():
                 await _at_work(harness)
                 ballast = harness.data / "ballast"
-                _fill_up(ballast)
+                fill_up(ballast)
                 refused = await _ask_for(harness, seconds)
                 ballast.unlink()
                 return _refused_politely(name, refused) + await _healed(name, harness)
@@ -79,7 +77,9 @@ async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
     """Have users send songs for a while; return the text each was answered with."""
     before = len(harness.users.answers)
     for number in range(int(2 * seconds)):
-        harness.users.soon(Script.PLAIN, harness.users.people[number % len(harness.users.people)])
+        harness.users.split_soon(
+            Script.PLAIN, harness.users.people[number % len(harness.users.people)]
+        )
         await asyncio.sleep(0.5)
     await harness.users.settle()
     return [harness.text(each) or each.refusal for each in harness.users.answers[before:]]
@@ -107,29 +107,3 @@ async def _healed(name: str, harness: ChaosHarness) -> list[Figure]:
         exactly(name, "songs failed because of it", ends, 0),
         none_of(name, "broken promises", unfinished(is_drained) + broken_promises(harness)),
     ]
-
-
-@contextmanager
-def _small_disk(folder: Path) -> Iterator[bool]:
-    """Mount a small file system at the folder; False where this user may not."""
-    size = f"size={DISK_MIB}m,mode=0700"
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", size, "stemcord", folder], capture_output=True, check=False
-    )
-    try:
-        yield mounting.returncode == 0
-    finally:
-        if mounting.returncode == 0:
-            subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def _fill_up(ballast: Path) -> None:
-    """Fill all the space that is left."""
-    with ballast.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1 << 8, 1):
-            try:
-                while file.write(bytes(size)) == size:
-                    continue
-            except OSError:
-                continue
-        os.fsync(file.fileno())

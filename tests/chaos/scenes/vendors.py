@@ -32,7 +32,7 @@ async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
             at_rest = peak_mib(bot.pid)
             misbehaving = asyncio.create_task(_misbehave(harness, random))
             for _ in range(songs):
-                harness.users.soon(song.stem, random.choice(harness.users.people))
+                harness.users.split_soon(song.stem, random.choice(harness.users.people))
                 await asyncio.sleep(A_SONG_EVERY_S)
             misbehaving.cancel()
             for vendor in harness.sandbox.vendors.all:

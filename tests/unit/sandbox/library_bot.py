@@ -1,4 +1,4 @@
-"""A small real bot on discord.py: what a bot does to Discord, without what Stemcord does."""
+"""A small bot on discord.py that uses Discord as Stemcord does."""
 
 import asyncio
 import io
@@ -41,7 +41,7 @@ def sound(name: str, size_bytes: int = 1000) -> discord.File:
 
 
 class LibraryBot(commands.AutoShardedBot):
-    """Commands that each try one thing; what they meet is kept for the test to see."""
+    """Has commands that each try one thing, and records errors and messages for the test."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -77,7 +77,7 @@ class LibraryBot(commands.AutoShardedBot):
             await message.channel.send(f"heard {message.content}", reference=message)
 
 
-def jukebox(interaction: discord.Interaction) -> LibraryBot:
+def bot_of(interaction: discord.Interaction) -> LibraryBot:
     assert isinstance(interaction.client, LibraryBot)
     interaction.client.interaction = interaction
     return interaction.client
@@ -91,7 +91,7 @@ async def split(
     stems: str = "karaoke",
     provider: str = "",
 ) -> None:
-    bot = jukebox(interaction)
+    bot = bot_of(interaction)
     await interaction.response.defer()
     view = discord.ui.View(timeout=None)
     view.add_item(Again("k7f2q"))
@@ -114,7 +114,7 @@ async def _providers(
 
 @app_commands.command(description="Answer when told to")
 async def late(interaction: discord.Interaction) -> None:
-    bot = jukebox(interaction)
+    bot = bot_of(interaction)
     await bot.go_on.wait()
     try:
         await interaction.response.send_message("late")
@@ -125,13 +125,13 @@ async def late(interaction: discord.Interaction) -> None:
 
 @app_commands.command(description="Defer, and be silent")
 async def silent(interaction: discord.Interaction) -> None:
-    jukebox(interaction)
+    bot_of(interaction)
     await interaction.response.defer()
 
 
 @app_commands.command(description="Tell one person")
 async def secret(interaction: discord.Interaction) -> None:
-    jukebox(interaction)
+    bot_of(interaction)
     await interaction.response.send_message("psst", ephemeral=True)
 
 

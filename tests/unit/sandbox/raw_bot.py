@@ -1,4 +1,4 @@
-"""A bot without a library: it sends exactly what a test wants sent, right or wrong."""
+"""A bot without a library, which sends exactly what a test wants, valid or not."""
 
 import asyncio
 import json
@@ -53,13 +53,13 @@ class RawBot:
             return response.status, json.loads(text) if text else None
 
     async def refused(self, method: str, path: str, json_body: Any = None, **more: Any) -> int:
-        """Return the code of a refusal."""
+        """Return the code of an error."""
         status, answer = await self.ask(method, path, json_body, **more)
         assert status >= 400
         return int(answer["code"])
 
     async def wrong_paths(self, method: str, path: str, json_body: Any) -> set[str]:
-        """Return what an `Invalid Form Body` complains of."""
+        """Return the paths in an `Invalid Form Body`."""
         status, answer = await self.ask(method, path, json_body)
         assert (status, answer["code"]) == (400, 50035)
         return set(_leaves(answer["errors"]))
@@ -71,7 +71,7 @@ class RawBot:
         return socket
 
     async def identify(self, **changes: Any) -> aiohttp.ClientWebSocketResponse:
-        """Connect and identify; what comes back is for the caller to read."""
+        """Connect and identify; the caller reads the response."""
         socket = await self.connect()
         assert (await socket.receive_json())["op"] == 10
         data = {"token": DEFAULT_TOKEN, "intents": GUILDS_AND_DMS, "properties": {}, **changes}
@@ -79,7 +79,7 @@ class RawBot:
         return socket
 
     async def listen(self) -> None:
-        """Identify and collect events, but those of the start."""
+        """Identify and collect events after the initial ones."""
         socket = await self.identify()
         for expected in ("READY", "GUILD_CREATE"):
             assert (await socket.receive_json())["t"] == expected
@@ -94,7 +94,7 @@ class RawBot:
         return data
 
     async def answer(self, interaction: Json, kind: int, data: Json | None = None) -> int:
-        """Answer an interaction; return 0, or the code of the refusal."""
+        """Answer an interaction; return 0 or the code of the error."""
         path = f"/interactions/{interaction['id']}/{interaction['token']}/callback"
         body = {"type": kind} | ({} if data is None else {"data": data})
         status, answer = await self.ask("POST", path, body)

@@ -1,4 +1,4 @@
-"""What a bot on discord.py lives through at the stand-in."""
+"""A discord.py bot against the sandbox."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The control API: what people see and do, and what it makes of careless callers."""
+"""The control API: what users see and do, and invalid requests."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from sandbox.server import Sandbox
 from tests.unit.sandbox.raw_bot import RawBot
 
 
-async def test_world_starts_as_karaoke_night(ada: SandboxClient) -> None:
+async def test_world_starts_with_three_users(ada: SandboxClient) -> None:
     state = await ada.state()
     assert state["guild"]["name"] == "Karaoke Night"
     assert [user["name"] for user in state["users"]] == ["Ada", "Ben", "Cleo"]
@@ -23,7 +23,7 @@ async def test_world_starts_as_karaoke_night(ada: SandboxClient) -> None:
     assert not state["bot"]["online"]
 
 
-async def test_nobody_reads_the_dms_of_others(
+async def test_users_cannot_read_the_dms_of_others(
     ada: SandboxClient, ben: SandboxClient, sandbox: Sandbox
 ) -> None:
     ben.in_channel("dm")
@@ -165,7 +165,7 @@ async def test_failed_message_leaves_the_chosen_files_for_the_next_try(
         ("DELETE", "/messages/1?as=", None),
     ],
 )
-async def test_careless_call_gets_a_reason(
+async def test_invalid_request_gets_a_reason(
     raw_bot: RawBot, sandbox: Sandbox, method: str, path: str, body: str | None
 ) -> None:
     url = f"{sandbox.base_url}/sandbox{path}"

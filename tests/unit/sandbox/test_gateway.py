@@ -1,4 +1,4 @@
-"""The gateway: who gets in, what is sent, and how sessions end."""
+"""The gateway: identifying, events, and the ends of sessions."""
 
 import asyncio
 

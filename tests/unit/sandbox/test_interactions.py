@@ -1,4 +1,4 @@
-"""Interactions without a library: what a bot may answer, when, and with which token."""
+"""Interactions by raw requests: what a bot may answer, when, and with which token."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -42,8 +42,8 @@ ADMIN = {
 }
 
 
-class Desk:
-    """A person at one side, a bot at the other."""
+class UserAndBot:
+    """A user who sends commands and the bot that answers them."""
 
     def __init__(self, *, ada: SandboxClient, bot: RawBot) -> None:
         self.ada = ada
@@ -54,25 +54,25 @@ class Desk:
         return await self.bot.event("INTERACTION_CREATE"), waiting
 
     async def answered(self, kind: int, data: Json | None = None) -> tuple[Json, Json]:
-        """Use `/split` and answer it; return the interaction and what the person got."""
+        """Use `/split` and answer it; return the interaction and the user's response."""
         interaction, waiting = await self.opens(self.ada.command("split"))
         assert await self.bot.answer(interaction, kind, data) == 0
         return interaction, await waiting
 
 
 @pytest.fixture
-async def desk(raw_bot: RawBot, ada: SandboxClient) -> Desk:
+async def pair(raw_bot: RawBot, ada: SandboxClient) -> UserAndBot:
     path = f"/applications/{raw_bot.application}/commands"
     status, _ = await raw_bot.ask("PUT", path, [SPLIT, ADMIN])
     assert status == 200
     await raw_bot.listen()
-    return Desk(ada=ada, bot=raw_bot)
+    return UserAndBot(ada=ada, bot=raw_bot)
 
 
 async def test_interaction_in_a_server_carries_what_a_bot_needs(
-    desk: Desk, sandbox: Sandbox
+    pair: UserAndBot, sandbox: Sandbox
 ) -> None:
-    interaction, _ = await desk.answered(DEFERRED)
+    interaction, _ = await pair.answered(DEFERRED)
     guild = next(iter(sandbox.world.guilds.values()))
     assert interaction["context"] == 0
     assert interaction["authorizing_integration_owners"] == {"0": str(guild.id)}
@@ -83,103 +83,105 @@ async def test_interaction_in_a_server_carries_what_a_bot_needs(
 
 
 async def test_interaction_in_a_group_is_private_and_out_of_the_bots_reach(
-    desk: Desk, sandbox: Sandbox
+    pair: UserAndBot, sandbox: Sandbox
 ) -> None:
     ada, ben, cleo = sandbox.world.people
     sandbox.world.change_user(ada.id, accepts_dms=True, installed_app=True)
     channel = sandbox.world.add_private_channel("trio", members=[ada.id, ben.id, cleo.id])
-    desk.ada.in_channel("trio")
-    interaction, answer = await desk.answered(MESSAGE, {"content": "x"})
+    pair.ada.in_channel("trio")
+    interaction, answer = await pair.answered(MESSAGE, {"content": "x"})
     assert interaction["context"] == 2
     assert interaction["authorizing_integration_owners"] == {"1": str(ada.id)}
     path = f"/channels/{channel.id}/messages/{answer['message_id']}"
-    assert await desk.bot.refused("PATCH", path, {"content": "y"}) == 50001
-    original = f"{desk.bot.webhook(interaction)}/messages/@original"
-    assert (await desk.bot.ask("PATCH", original, {"content": "y"}))[0] == 200
+    assert await pair.bot.refused("PATCH", path, {"content": "y"}) == 50001
+    original = f"{pair.bot.webhook(interaction)}/messages/@original"
+    assert (await pair.bot.ask("PATCH", original, {"content": "y"}))[0] == 200
 
 
 async def test_command_is_missing_where_nobody_installed_the_app(
-    desk: Desk, sandbox: Sandbox
+    pair: UserAndBot, sandbox: Sandbox
 ) -> None:
     guild = next(iter(sandbox.world.guilds.values()))
     sandbox.world.add_guild(replace(guild, has_bot=False))
     with pytest.raises(SandboxRefused, match="not installed"):
-        await desk.ada.command("split")
+        await pair.ada.command("split")
 
 
-async def test_user_install_works_in_a_server_without_the_bot(desk: Desk, sandbox: Sandbox) -> None:
+async def test_user_install_works_in_a_server_without_the_bot(
+    pair: UserAndBot, sandbox: Sandbox
+) -> None:
     guild = next(iter(sandbox.world.guilds.values()))
     sandbox.world.add_guild(replace(guild, has_bot=False))
     ada = sandbox.world.owner
     sandbox.world.change_user(ada.id, accepts_dms=True, installed_app=True)
-    interaction, answer = await desk.answered(MESSAGE, {"content": "x"})
+    interaction, answer = await pair.answered(MESSAGE, {"content": "x"})
     assert interaction["context"] == 0
     assert interaction["authorizing_integration_owners"] == {"1": str(ada.id)}
     path = f"/channels/{interaction['channel_id']}/messages/{answer['message_id']}"
-    assert await desk.bot.refused("PATCH", path, {"content": "y"}) == 50001
+    assert await pair.bot.refused("PATCH", path, {"content": "y"}) == 50001
 
 
 async def test_five_follow_ups_are_allowed_where_only_the_user_has_the_app(
-    desk: Desk, sandbox: Sandbox
+    pair: UserAndBot, sandbox: Sandbox
 ) -> None:
     ada, ben, cleo = sandbox.world.people
     sandbox.world.change_user(ada.id, accepts_dms=True, installed_app=True)
     sandbox.world.add_private_channel("trio", members=[ada.id, ben.id, cleo.id])
-    desk.ada.in_channel("trio")
-    interaction, _ = await desk.answered(MESSAGE, {"content": "x"})
-    webhook = desk.bot.webhook(interaction)
-    statuses = [(await desk.bot.ask("POST", webhook, {"content": "y"}))[0] for _ in range(5)]
+    pair.ada.in_channel("trio")
+    interaction, _ = await pair.answered(MESSAGE, {"content": "x"})
+    webhook = pair.bot.webhook(interaction)
+    statuses = [(await pair.bot.ask("POST", webhook, {"content": "y"}))[0] for _ in range(5)]
     assert statuses == [200] * 5
-    assert await desk.bot.refused("POST", webhook, {"content": "y"}) == 40094
+    assert await pair.bot.refused("POST", webhook, {"content": "y"}) == 40094
 
 
 async def test_follow_up_to_a_deferred_answer_fills_it_in_and_keeps_it_ephemeral(
-    desk: Desk,
+    pair: UserAndBot,
 ) -> None:
-    interaction, answer = await desk.answered(DEFERRED, {"flags": EPHEMERAL})
-    _, message = await desk.bot.ask("POST", desk.bot.webhook(interaction), {"content": "x"})
+    interaction, answer = await pair.answered(DEFERRED, {"flags": EPHEMERAL})
+    _, message = await pair.bot.ask("POST", pair.bot.webhook(interaction), {"content": "x"})
     assert message["id"] == answer["message_id"]
-    [shown] = await desk.ada.messages()
+    [shown] = await pair.ada.messages()
     assert (shown["content"], shown["ephemeral"], shown["loading"]) == ("x", True, False)
 
 
-async def test_refused_answer_may_be_tried_again(desk: Desk) -> None:
-    interaction, waiting = await desk.opens(desk.ada.command("split"))
-    assert await desk.bot.answer(interaction, MESSAGE, {"content": ""}) == 50006
-    assert await desk.bot.answer(interaction, MESSAGE, {"content": "x"}) == 0
+async def test_refused_answer_may_be_tried_again(pair: UserAndBot) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("split"))
+    assert await pair.bot.answer(interaction, MESSAGE, {"content": ""}) == 50006
+    assert await pair.bot.answer(interaction, MESSAGE, {"content": "x"}) == 0
     assert (await waiting)["ok"]
 
 
-async def test_answer_of_a_kind_that_does_not_fit_is_refused(desk: Desk) -> None:
-    interaction, waiting = await desk.opens(desk.ada.command("split"))
-    assert await desk.bot.answer(interaction, CHOICES, {"choices": []}) == 50035
-    assert await desk.bot.answer(interaction, UPDATE, {"content": "x"}) == 50035
-    assert await desk.bot.answer(interaction, DEFERRED) == 0
+async def test_answer_of_a_kind_that_does_not_fit_is_refused(pair: UserAndBot) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("split"))
+    assert await pair.bot.answer(interaction, CHOICES, {"choices": []}) == 50035
+    assert await pair.bot.answer(interaction, UPDATE, {"content": "x"}) == 50035
+    assert await pair.bot.answer(interaction, DEFERRED) == 0
     await waiting
 
 
-async def test_unknown_interaction_and_unknown_token_are_refused(desk: Desk) -> None:
-    interaction, waiting = await desk.opens(desk.ada.command("split"))
-    assert await desk.bot.answer(interaction | {"id": "5"}, MESSAGE, {"content": "x"}) == 10062
-    original = f"{desk.bot.webhook(interaction)}/messages/@original"
-    assert await desk.bot.refused("GET", original) == 10015
-    await desk.bot.answer(interaction, DEFERRED)
+async def test_unknown_interaction_and_unknown_token_are_refused(pair: UserAndBot) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("split"))
+    assert await pair.bot.answer(interaction | {"id": "5"}, MESSAGE, {"content": "x"}) == 10062
+    original = f"{pair.bot.webhook(interaction)}/messages/@original"
+    assert await pair.bot.refused("GET", original) == 10015
+    await pair.bot.answer(interaction, DEFERRED)
     await waiting
-    wrong = desk.bot.webhook(interaction | {"token": "wrong"})
-    assert await desk.bot.refused("POST", wrong, {"content": "x"}) == 50027
+    wrong = pair.bot.webhook(interaction | {"token": "wrong"})
+    assert await pair.bot.refused("POST", wrong, {"content": "x"}) == 50027
 
 
-async def test_token_does_not_reach_messages_of_other_interactions(desk: Desk) -> None:
-    first, _ = await desk.answered(MESSAGE, {"content": "first"})
-    _, second = await desk.answered(MESSAGE, {"content": "second"})
-    path = f"{desk.bot.webhook(first)}/messages/{second['message_id']}"
-    assert await desk.bot.refused("PATCH", path, {"content": "x"}) == 10008
+async def test_token_does_not_reach_messages_of_other_interactions(pair: UserAndBot) -> None:
+    first, _ = await pair.answered(MESSAGE, {"content": "first"})
+    _, second = await pair.answered(MESSAGE, {"content": "second"})
+    path = f"{pair.bot.webhook(first)}/messages/{second['message_id']}"
+    assert await pair.bot.refused("PATCH", path, {"content": "x"}) == 10008
 
 
-async def test_answer_is_told_back_when_asked_for(desk: Desk) -> None:
-    interaction, waiting = await desk.opens(desk.ada.command("split"))
+async def test_answer_is_told_back_when_asked_for(pair: UserAndBot) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("split"))
     path = f"/interactions/{interaction['id']}/{interaction['token']}/callback?with_response=1"
-    _, told = await desk.bot.ask("POST", path, {"type": DEFERRED, "data": {"flags": EPHEMERAL}})
+    _, told = await pair.bot.ask("POST", path, {"type": DEFERRED, "data": {"flags": EPHEMERAL}})
     answer = await waiting
     assert told["interaction"]["response_message_id"] == answer["message_id"]
     assert told["interaction"]["response_message_loading"]
@@ -187,70 +189,70 @@ async def test_answer_is_told_back_when_asked_for(desk: Desk) -> None:
     assert told["resource"]["message"]["flags"] == EPHEMERAL | 128
 
 
-async def test_button_updates_its_message_and_original_means_that_message(desk: Desk) -> None:
-    _, answer = await desk.answered(MESSAGE, {"content": "x", "components": [ROW]})
-    [message] = await desk.ada.messages()
-    pressed, waiting = await desk.opens(desk.ada.press(message, "Cancel"))
+async def test_button_updates_its_message_and_original_means_that_message(pair: UserAndBot) -> None:
+    _, answer = await pair.answered(MESSAGE, {"content": "x", "components": [ROW]})
+    [message] = await pair.ada.messages()
+    pressed, waiting = await pair.opens(pair.ada.press(message, "Cancel"))
     assert pressed["data"] == {"custom_id": "cancel", "component_type": 2}
     assert pressed["message"]["id"] == answer["message_id"]
-    assert await desk.bot.answer(pressed, DEFERRED_UPDATE) == 0
+    assert await pair.bot.answer(pressed, DEFERRED_UPDATE) == 0
     await waiting
-    original = f"{desk.bot.webhook(pressed)}/messages/@original"
-    await desk.bot.ask("PATCH", original, {"content": "cancelled", "components": []})
-    [shown] = await desk.ada.messages()
+    original = f"{pair.bot.webhook(pressed)}/messages/@original"
+    await pair.bot.ask("PATCH", original, {"content": "cancelled", "components": []})
+    [shown] = await pair.ada.messages()
     assert (shown["content"], shown["components"]) == ("cancelled", [])
 
 
-async def test_disabled_button_cannot_be_pressed(desk: Desk) -> None:
+async def test_disabled_button_cannot_be_pressed(pair: UserAndBot) -> None:
     row = {"type": 1, "components": [BUTTON | {"disabled": True}]}
-    await desk.answered(MESSAGE, {"content": "x", "components": [row]})
-    [message] = await desk.ada.messages()
+    await pair.answered(MESSAGE, {"content": "x", "components": [row]})
+    [message] = await pair.ada.messages()
     with pytest.raises(SandboxRefused, match="disabled"):
-        await desk.ada.press(message, "Cancel")
+        await pair.ada.press(message, "Cancel")
 
 
-async def test_menu_gives_the_chosen_values(desk: Desk) -> None:
+async def test_menu_gives_the_chosen_values(pair: UserAndBot) -> None:
     options = [{"label": "A", "value": "a"}, {"label": "B", "value": "b"}]
     menu = {"type": 3, "custom_id": "recipe", "options": options}
     row = {"type": 1, "components": [menu]}
-    await desk.answered(MESSAGE, {"content": "x", "components": [row]})
-    [message] = await desk.ada.messages()
+    await pair.answered(MESSAGE, {"content": "x", "components": [row]})
+    [message] = await pair.ada.messages()
     with pytest.raises(SandboxRefused):
-        await desk.ada.press(message, "recipe", values=["c"])
-    chosen, waiting = await desk.opens(desk.ada.press(message, "recipe", values=["b"]))
+        await pair.ada.press(message, "recipe", values=["c"])
+    chosen, waiting = await pair.opens(pair.ada.press(message, "recipe", values=["b"]))
     assert chosen["data"]["values"] == ["b"]
-    await desk.bot.answer(chosen, DEFERRED_UPDATE)
+    await pair.bot.answer(chosen, DEFERRED_UPDATE)
     await waiting
 
 
-async def test_more_than_25_suggestions_are_refused(desk: Desk) -> None:
-    asking = asyncio.create_task(desk.ada.autocomplete("split", "provider", "lo", minutes=5))
-    interaction = await desk.bot.event("INTERACTION_CREATE")
+async def test_more_than_25_suggestions_are_refused(pair: UserAndBot) -> None:
+    asking = asyncio.create_task(pair.ada.autocomplete("split", "provider", "lo", minutes=5))
+    interaction = await pair.bot.event("INTERACTION_CREATE")
     assert interaction["data"]["options"] == [
         {"name": "provider", "type": 3, "value": "lo", "focused": True},
         {"name": "minutes", "type": 4, "value": 5},
     ]
     choices = [{"name": str(number), "value": str(number)} for number in range(26)]
-    assert await desk.bot.answer(interaction, CHOICES, {"choices": choices}) == 50035
-    assert await desk.bot.answer(interaction, CHOICES, {"choices": choices[:25]}) == 0
+    assert await pair.bot.answer(interaction, CHOICES, {"choices": choices}) == 50035
+    assert await pair.bot.answer(interaction, CHOICES, {"choices": choices[:25]}) == 0
     assert await asking == choices[:25]
 
 
-async def test_subcommand_is_nested_in_its_group(desk: Desk) -> None:
-    interaction, waiting = await desk.opens(desk.ada.command("admin quota reset"))
+async def test_subcommand_is_nested_in_its_group(pair: UserAndBot) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("admin quota reset"))
     [group] = interaction["data"]["options"]
     assert (group["name"], group["options"][0]["name"]) == ("quota", "reset")
-    await desk.bot.answer(interaction, DEFERRED)
+    await pair.bot.answer(interaction, DEFERRED)
     await waiting
 
 
-async def test_chosen_person_is_resolved(desk: Desk, sandbox: Sandbox) -> None:
+async def test_chosen_person_is_resolved(pair: UserAndBot, sandbox: Sandbox) -> None:
     ben = next(user for user in sandbox.world.people if user.name == "Ben")
-    interaction, waiting = await desk.opens(desk.ada.command("split", who=str(ben.id)))
+    interaction, waiting = await pair.opens(pair.ada.command("split", who=str(ben.id)))
     resolved = interaction["data"]["resolved"]
     assert resolved["users"][str(ben.id)]["global_name"] == "Ben"
     assert str(ben.id) in resolved["members"]
-    await desk.bot.answer(interaction, DEFERRED)
+    await pair.bot.answer(interaction, DEFERRED)
     await waiting
 
 
@@ -264,17 +266,17 @@ async def test_chosen_person_is_resolved(desk: Desk, sandbox: Sandbox) -> None:
     ],
 )
 async def test_option_that_an_app_would_not_send_is_refused(
-    desk: Desk, options: Json, reason: str
+    pair: UserAndBot, options: Json, reason: str
 ) -> None:
     with pytest.raises(SandboxRefused, match=reason):
-        await desk.ada.command("split", **options)
+        await pair.ada.command("split", **options)
 
 
-async def test_file_of_another_type_is_refused(desk: Desk, tmp_path: Path) -> None:
+async def test_file_of_another_type_is_refused(pair: UserAndBot, tmp_path: Path) -> None:
     text = tmp_path / "lyrics.txt"
     text.write_text("la la")
     with pytest.raises(SandboxRefused, match="types"):
-        await desk.ada.command("split", file=text)
+        await pair.ada.command("split", file=text)
 
 
 async def test_nobody_answers_while_the_bot_is_away(ada: SandboxClient, raw_bot: RawBot) -> None:
@@ -367,3 +369,22 @@ async def test_commands_registered_again_keep_their_ids(raw_bot: RawBot) -> None
     _, after = await raw_bot.ask("PUT", path, [SPLIT])
     assert [registered["id"] for registered in after] == [before[0]["id"]]
     assert (await raw_bot.ask("GET", path))[1] == after
+
+
+async def test_interaction_can_be_delivered_again(pair: UserAndBot, sandbox: Sandbox) -> None:
+    interaction, _ = await pair.answered(DEFERRED)
+    await sandbox.interactions.redeliver(int(interaction["id"]))
+    again = await pair.bot.event("INTERACTION_CREATE")
+    assert again == interaction
+    assert await pair.bot.answer(again, DEFERRED) == 40060
+
+
+async def test_new_interaction_can_be_delivered_twice_at_once(
+    pair: UserAndBot, sandbox: Sandbox
+) -> None:
+    sandbox.interactions.deliveries = 2
+    interaction, waiting = await pair.opens(pair.ada.command("split"))
+    again = await pair.bot.event("INTERACTION_CREATE")
+    assert again == interaction
+    assert await pair.bot.answer(again, DEFERRED) == 0
+    assert (await waiting)["ok"]

@@ -1,4 +1,4 @@
-"""The stand-in as a program of its own."""
+"""`python -m sandbox`."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""Which messages the stand-in takes from a bot, and what it makes of them."""
+"""Which messages the sandbox accepts from a bot, and what becomes of them."""
 
 from typing import Any
 

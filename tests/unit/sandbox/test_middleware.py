@@ -1,4 +1,4 @@
-"""Rate limits, ordered faults, the log, and who may call at all."""
+"""Rate limits, faults, the request log and access control."""
 
 import time
 

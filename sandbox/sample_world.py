@@ -1,12 +1,12 @@
-"""The world that the sandbox starts with: one server, three people, and Stemcord."""
+"""The world that the sandbox starts with: one server, three users and Stemcord."""
 
 from sandbox.clock import SandboxClock
 from sandbox.entities import EVERYONE, Guild, Permission, Role
 from sandbox.world import World
 
 
-def karaoke_night(clock: SandboxClock) -> World:
-    """Build it: Ada owns the application and manages the server, Ben and Cleo just sing."""
+def sample_world(clock: SandboxClock) -> World:
+    """Return the world: Ada owns the application and the server, Ben and Cleo are members."""
     world = World(clock=clock, application_name="Stemcord")
     ada = world.add_user("Ada", avatar_color="#eb459e", is_owner=True)
     ben = world.add_user("Ben", avatar_color="#3ba55d")

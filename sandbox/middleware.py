@@ -1,4 +1,4 @@
-"""What every request passes: who may call, the log, faults, rate limits, and refusals as JSON."""
+"""Middleware for every request: access, the log, faults, rate limits, and errors as JSON."""
 
 import asyncio
 import ipaddress
@@ -20,7 +20,7 @@ _CODE = web.ResponseKey("discord_code", int)
 
 
 def api_path(path: str) -> str | None:
-    """Return the path within the API; nothing outside it."""
+    """Return the path within the API; None outside it."""
     for prefix in API_PREFIXES:
         if path.startswith(f"{prefix}/"):
             return path.removeprefix(prefix)
@@ -38,7 +38,7 @@ def is_loopback(host: str) -> bool:
 
 @web.middleware
 async def only_from_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse pages of other sites: by DNS rebinding, or by a request across origins."""
+    """Refuse the pages of other sites: DNS rebinding and cross-origin requests."""
     origin = request.headers.get("Origin")
     if not is_loopback(request.host):
         raise web.HTTPForbidden(text="The sandbox serves loopback only.")
@@ -47,8 +47,8 @@ async def only_from_this_machine(request: web.Request, handler: Handler) -> web.
     return await handler(request)
 
 
-class FrontDoor:
-    """The middlewares that make the API behave like Discord's, on good days and bad."""
+class ApiMiddleware:
+    """Makes the API behave like Discord's, including its faults."""
 
     def __init__(self, *, log: RequestLog, faults: Faults, limits: RateLimits) -> None:
         self._log = log
@@ -56,12 +56,12 @@ class FrontDoor:
         self._limits = limits
 
     def middlewares(self) -> list[Middleware]:
-        """Return them from the outermost in."""
+        """Return the middlewares, outermost first."""
         return [only_from_this_machine, self.serve]
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Log a request and let faults at it; what is not Discord is left alone."""
+        """Log a request to Discord's API and apply faults to it; pass others through."""
         if request.path.startswith(_NOT_DISCORD) or request.path == "/":
             return await handler(request)
         path = api_path(request.path) or request.path

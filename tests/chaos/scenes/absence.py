@@ -1,0 +1,121 @@
+"""Discord is away for more than a day of a bot's time, which runs fast: stems wait, nothing spins.
+
+It is away for longer than 1,024 pauses of a minute: an exponential backoff that is not capped
+before it is raised to a power overflows there.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+
+from sandbox.faults import Fault
+from tests.chaos.bot import FAST
+from tests.chaos.checks import broken_promises
+from tests.chaos.harness import ChaosHarness, open_harness
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
+from tests.chaos.processes import cpu_s
+from tests.chaos.scenes.kills import unfinished
+from tests.chaos.services import Script
+
+NAME = "absence"
+KEEP_HOURS = 48
+SETTINGS = {FAST: "1", "STEMCORD_KEEP_RESULTS_HOURS": str(KEEP_HOURS)}
+SONGS = {Script.SLOW: 2, Script.NOBODY: 1}
+"""Those that become ready while Discord is away, and those that fail."""
+READY_WITHIN_S = 30.0
+STEMS_EACH, MOST_FORMATS = 2, 2
+LOOKS_FOR_S = 10.0
+"""How long the bot is watched at normal speed, at the end of the absence."""
+MOST_REQUESTS_A_REPLY = 15
+"""One try by each of three routes, each repeated by the library up to five times."""
+BACK_SPEED = 10.0
+DELIVERED_WITHIN_S = 120.0
+"""By the bot's time: the longest pause, and the delivery itself."""
+_STATES = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
+
+
+async def absence(home: Path, *, hours: float, speed: float) -> list[Figure]:
+    """Let Discord vanish with songs on their way, and come back before the stems expire."""
+    async with open_harness(home / NAME, people=sum(SONGS.values()), settings=SETTINGS) as harness:
+        async with harness.running_bot() as bot:
+            await _send_unseen(harness)
+            harness.sandbox.faults.add(Fault(route="*", reset=True))
+            await harness.sandbox.gateway.drop()
+            lines_before = _log_lines(harness)
+            passed_s = await _pass(harness, hours * 3600, speed)
+            lines = _log_lines(harness) - lines_before
+            cpu_before_s = cpu_s(bot.pid)
+            requests = await _requests(harness)
+            busy_s = cpu_s(bot.pid) - cpu_before_s
+            waiting = {row["state"]: row["jobs"] for row in harness.rows(_STATES)}
+            encodings = harness.encodings()
+            took_s, is_drained = await _return(harness)
+        delivered = {row["state"]: row["jobs"] for row in harness.rows(_STATES)}
+        ready = SONGS[Script.SLOW]
+        most_encodings = ready * STEMS_EACH * MOST_FORMATS
+        return [
+            note(NAME, "hours without Discord, log lines", f"{passed_s / 3600:.3g}, {lines:,}"),
+            exactly(NAME, "songs still ready after them", waiting.get("ready", 0), ready),
+            at_most(NAME, "files encoded by then", encodings, most_encodings, is_speed=False),
+            at_most(
+                NAME,
+                f"requests in {LOOKS_FOR_S:g} s then",
+                requests,
+                MOST_REQUESTS_A_REPLY * sum(SONGS.values()),
+            ),
+            at_most(NAME, f"CPU time in {LOOKS_FOR_S:g} s then", busy_s, 0.2 * LOOKS_FOR_S, " s"),
+            exactly(NAME, "songs delivered once it is back", delivered.get("delivered", 0), ready),
+            at_most(NAME, "the last one after", took_s, DELIVERED_WITHIN_S, " s"),
+            none_of(NAME, "broken promises", unfinished(is_drained) + broken_promises(harness)),
+        ]
+
+
+async def _send_unseen(harness: ChaosHarness) -> None:
+    """Send the songs, with every edit and message refused from the start; wait for their ends."""
+    for route in ("PATCH *", "POST /channels/*", "POST /users/*", "POST /webhooks/*"):
+        harness.sandbox.faults.add(Fault(route=route, reset=True))
+    songs = [song for song, count in SONGS.items() for _ in range(count)]
+    for song, person in zip(songs, harness.users.people, strict=True):
+        await harness.users.split(song, person)
+    async with asyncio.timeout(READY_WITHIN_S):
+        while harness.open_jobs() > SONGS[Script.SLOW] or not _are_ready(harness):
+            await asyncio.sleep(0.05)
+
+
+def _are_ready(harness: ChaosHarness) -> bool:
+    states = {row["state"]: row["jobs"] for row in harness.rows(_STATES)}
+    return bool(states.get("ready", 0) == SONGS[Script.SLOW])
+
+
+async def _pass(harness: ChaosHarness, seconds: float, speed: float) -> float:
+    """Let this much of the bot's time pass, and Discord's clock follow; return how much did."""
+    harness.speed_clock_up(speed)
+    while harness.clock_ahead_s() < seconds:
+        await asyncio.sleep(0.05)
+    harness.speed_clock_up(1)
+    await asyncio.sleep(0.5)
+    harness.sandbox.clock.advance(harness.clock_ahead_s())
+    return harness.clock_ahead_s()
+
+
+async def _requests(harness: ChaosHarness) -> int:
+    """Return how many requests come from the bot in a while, at normal speed."""
+    before = harness.sandbox.log.total
+    await asyncio.sleep(LOOKS_FOR_S)
+    return harness.sandbox.log.total - before
+
+
+async def _return(harness: ChaosHarness) -> tuple[float, bool]:
+    """Bring Discord back; return how much of the bot's time passed until all was shown."""
+    harness.sandbox.faults.clear()
+    ahead_s, began = harness.clock_ahead_s(), time.monotonic()
+    harness.speed_clock_up(BACK_SPEED)
+    is_drained = await harness.drained(60)
+    took_s = harness.clock_ahead_s() - ahead_s + time.monotonic() - began
+    harness.speed_clock_up(1)
+    await asyncio.sleep(0.5)
+    return took_s, is_drained
+
+
+def _log_lines(harness: ChaosHarness) -> int:
+    return harness.log.read_bytes().count(b"\n")
