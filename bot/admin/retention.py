@@ -23,11 +23,17 @@ class Retention:
     """Deletes what is kept, on time."""
 
     def __init__(
-        self, *, jobs: JobStore, files: JobFiles, aliases: Pseudonyms, clock: Clock, keep: timedelta
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        keep: timedelta,
     ) -> None:
         self._jobs = jobs
         self._files = files
-        self._aliases = aliases
+        self._pseudonyms = pseudonyms
         self._clock = clock
         self._keep = keep
 
@@ -42,7 +48,7 @@ class Retention:
 
     async def sweep(self) -> int:
         """Delete what is past its time; return how many jobs lost their files."""
-        await self._aliases.drop_keys(self._clock.now())
+        await self._pseudonyms.drop_keys(self._clock.now())
         expired = await self._jobs.expired(self._clock.now() - self._keep)
         for job in expired:
             if await self._removed(job.id):

@@ -23,13 +23,13 @@ from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
+from bot.jobs.runtime import Runtimes
 from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
 from bot.ops.server import OpsServer
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
-from bot.scheduling.progress import ProgressBoard
 from bot.ui import client as ui
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
@@ -145,7 +145,7 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
     ui.point_at(settings.discord_api_base)
     # The bot has no voice, and nobody needs to be told.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    store, clock, board = parts.store, parts.clock, ProgressBoard()
+    store, clock, runtimes = parts.store, parts.clock, Runtimes()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(registration=registration, extensions=EXTENSIONS)
@@ -154,7 +154,7 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
-        board=board,
+        board=runtimes.board,
         routes=routes,
         direct=direct,
         sequel=FollowUp(client=client),
@@ -165,7 +165,7 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
     services = compose(
         settings,
         store,
-        board,
+        runtimes,
         Dependencies(
             providers=parts.providers,
             downloads=parts.downloads,
@@ -178,16 +178,20 @@ def _put_together(settings: Settings, parts: OpenResources, stack: AsyncExitStac
         ),
     )
     showroom = ResultPresenter(
-        showings=services.showings, routes=routes, direct=direct, board=board, clock=clock
+        showings=services.redelivery,
+        routes=routes,
+        direct=direct,
+        board=runtimes.board,
+        clock=clock,
     )
     client.serve(
         ui.Services(
             splits=services.splits,
             quotas=services.quotas,
-            servers=services.servers,
+            servers=services.admission,
             administration=services.administration,
             overview=services.overview,
-            showings=services.showings,
+            showings=services.redelivery,
             shows=showroom,
             addresses=addresses,
             picks=AttachmentCache(),
@@ -221,14 +225,14 @@ class _Bot:
                 group.create_task(self.replies.run(), name="replies")
                 await self._resume()
                 group.create_task(self.services.retention.run(), name="retention")
-                group.create_task(self.services.loose_ends.run(), name="loose ends")
+                group.create_task(self.services.reconciler.run(), name="reconciler")
                 group.create_task(self.client.connect(), name="gateway")
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way end within the grace; everything else is taken up at next start."""
         # A submit in flight gets less: it may take minutes, and its answer must be written in time.
         await asyncio.gather(
-            self.services.submits.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
+            self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
             self.showroom.stop(grace_s=grace_s),
         )
@@ -250,7 +254,6 @@ class _Bot:
                 await asyncio.sleep(RECONNECT_S)
 
     async def _resume(self) -> None:
-        self.services.runner.start(self.services.steps)
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
         log.info("ready; %d unfinished jobs go on", resumed)
@@ -274,5 +277,5 @@ class _Bot:
             jobs=await Statistics(db=db).jobs(EVER_SINCE),
             usage=await Spending(db=db).provider_usage(EVER_SINCE),
             running=self.services.runner.running,
-            line=self.services.line.counts(),
+            line=self.services.queue.counts(),
         )

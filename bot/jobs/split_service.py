@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bot.accounts.disk_guard import DiskGuard
 from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
-from bot.domain.clock import Clock
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -23,13 +22,14 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
-from bot.jobs.cancellation import Cancellation
 from bot.jobs.intake import Limits
 from bot.jobs.runner import Runner
+from bot.jobs.runtime import Core
+from bot.jobs.termination import Termination
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
 from storage.database.write_retry import retry_write
-from storage.stores.job_store import JobStore, new_job_id
+from storage.stores.job_store import new_job_id
 
 log = logging.getLogger(__name__)
 
@@ -53,42 +53,41 @@ class SplitService:
     def __init__(
         self,
         *,
-        jobs: JobStore,
+        core: Core,
         quotas: Quotas,
-        servers: GuildAdmission,
-        cancels: Cancellation,
+        admission: GuildAdmission,
+        termination: Termination,
         runner: Runner,
-        room: DiskGuard,
-        clock: Clock,
-        house: Offering,
+        disk_guard: DiskGuard,
+        offering: Offering,
     ) -> None:
-        self._jobs = jobs
+        self._jobs = core.jobs
+        self._clock = core.clock
         self._quotas = quotas
-        self._servers = servers
-        self._cancels = cancels
+        self._admission = admission
+        self._termination = termination
         self._runner = runner
-        self._room = room
-        self._clock = clock
-        self._house = house
+        self._disk_guard = disk_guard
+        self._offering = offering
         self._late: set[asyncio.Task[Job]] = set()
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
         """The audio formats that can be delivered."""
-        return self._house.formats
+        return self._offering.formats
 
     @property
     def limits(self) -> Limits:
         """What a user may send."""
-        return self._house.limits
+        return self._offering.limits
 
     def offers(self) -> tuple[Offer, ...]:
         """Return the recipes that a configured provider reaches."""
-        return offers(self._house.providers)
+        return offers(self._offering.providers)
 
     def provider_titles(self) -> Mapping[str, str]:
         """Return the configured providers' titles by name, in order of preference."""
-        return {each.name: each.title for each in self._house.providers}
+        return {each.name: each.title for each in self._offering.providers}
 
     async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
         """Store a request, so that it may be acknowledged; the same interaction is stored once.
@@ -134,7 +133,7 @@ class SplitService:
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Cancel the caller's job; one that is ready or over is returned as it is."""
         job = await self.get(job_id, user_id=user_id)
-        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_USER))
+        return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
 
     async def cancel_in(self, job_id: JobId, *, guild_id: int) -> Job:
         """Cancel anybody's job whose reply stands in this server, for one of its managers.
@@ -144,7 +143,7 @@ class SplitService:
         job = await self._need(job_id)
         if job.reply.guild_id != guild_id:
             raise NotFound(job_id)
-        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
+        return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
 
     async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Return the caller's job. Raises NotFound, also for somebody else's."""
@@ -191,15 +190,15 @@ class SplitService:
         job = await self._need(job_id)
         if in_doubt:
             job = job.acknowledged(self._clock.now(), message_id=None)
-        await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+        await self._termination.cancel(job, Problem(Reason.UNACKNOWLEDGED))
 
     def _check(self, request: Request) -> None:
-        limits = self._house.limits
+        limits = self._offering.limits
         if request.source.size_bytes > limits.max_bytes:
             raise Rejected(Reason.TOO_BIG, limit_mib=round(limits.max_file_mib))
         if request.source.size_bytes == 0:
             raise Rejected(Reason.EMPTY_FILE)
-        known = {each.name: each for each in self._house.providers}
+        known = {each.name: each for each in self._offering.providers}
         if request.provider is not None and request.provider not in known:
             raise Rejected(Reason.UNKNOWN_PROVIDER, provider=request.provider)
         asked = [known[request.provider]] if request.provider else list(known.values())
@@ -216,12 +215,12 @@ class SplitService:
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known
-        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
+        return await self._jobs.add(job, max_active=self._offering.max_active_jobs)
 
     async def _admit(self, job: Job) -> None:
-        await self._servers.admit(job.request.user_id, job.reply)
+        await self._admission.admit(job.request.user_id, job.reply)
         await self._check_quota(job)
-        await self._room.check()
+        await self._disk_guard.check()
 
     async def _check_quota(self, job: Job) -> None:
         user_id, membership = job.request.user_id, job.membership
@@ -250,7 +249,7 @@ class SplitService:
 
     async def _cancel_late(self, job: Job) -> Job:
         try:
-            return await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+            return await self._termination.cancel(job, Problem(Reason.UNACKNOWLEDGED))
         except (StateMoved, StoreUnavailable) as exc:
             log.warning("%s stays until the next start: %s", job.id, exc)
             return job

@@ -20,7 +20,7 @@ class Candidates:
         self,
         *,
         providers: Mapping[str, Provider],
-        health: CircuitBreaker,
+        breaker: CircuitBreaker,
         spend: SpendCaps,
         sources: Sources,
         clock: Clock,
@@ -28,7 +28,7 @@ class Candidates:
     ) -> None:
         """`patience` is how long a job waits for providers, counted from its first vain try."""
         self._providers = providers
-        self._health = health
+        self._breaker = breaker
         self._spend = spend
         self._sources = sources
         self._clock = clock
@@ -56,8 +56,8 @@ class Candidates:
         capabilities = provider.capabilities
         return Candidate(
             capabilities=capabilities,
-            cooldown_s=self._health.cooldown_s(capabilities.name),
-            needs_operator=self._health.needs_operator(capabilities.name),
+            cooldown_s=self._breaker.cooldown_s(capabilities.name),
+            needs_operator=self._breaker.needs_operator(capabilities.name),
             can_reach_file=can_reach_file or not capabilities.is_hosted,
             is_affordable=is_affordable or not capabilities.is_hosted,
         )

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from itertools import count
 
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE_S = 0.5
-MAX_PAUSE_S = 5.0
+FIRST_WRITE_PAUSE_S = 0.5
+MAX_WRITE_PAUSE_S = 5.0
 """A user may be waiting for this write."""
 
 
@@ -20,10 +19,14 @@ async def retry_write(write: Callable[[], Awaitable[None]], *, what: str) -> Non
 
     `what` names the write in the log.
     """
-    for tries in count(1):
+    tries = 0
+    while True:
+        tries += 1
         try:
             return await write()
         except StoreUnavailable as exc:
             log.warning("%s waits for the store: %s", what, exc)
-            pause_s = backoff_s(tries, key=what, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
+            pause_s = backoff_s(
+                tries, key=what, first_s=FIRST_WRITE_PAUSE_S, max_s=MAX_WRITE_PAUSE_S
+            )
             await asyncio.sleep(pause_s)

@@ -90,7 +90,7 @@ async def open_rehearsal(settings: Settings, data: DataDir, stack: AsyncExitStac
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(POINT)
     if os.environ.get(HASTE):
-        runner.MAX_PAUSE_S = 0.1
+        runner.MAX_STEP_PAUSE_S = 0.1
     clock = JumpingClock(folder / JUMP)
     for probe in (note_lag(folder / LAG), keep_counting(folder / CENSUS)):
         stack.callback(asyncio.create_task(probe).cancel)

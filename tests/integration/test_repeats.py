@@ -46,7 +46,7 @@ async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
 async def test_a_repeat_outlives_the_job_that_it_repeats(same: Harness) -> None:
     first = await split(same)
     again = await split(same)
-    await same.services.showings.discard(first)
+    await same.services.redelivery.discard(first)
     assert same.files.of(again.id).master(Stem.VOCALS).read_bytes() == b"flac"
     third = await split(same)
     assert third.repeat_of == again.id
@@ -66,12 +66,12 @@ async def test_what_differs_is_no_repeat(same: Harness, changes: dict[str, Any])
 
 async def test_stems_that_are_gone_are_made_anew(same: Harness) -> None:
     first = await split(same)
-    await same.services.showings.discard(first)
-    await same.services.showings.discard(await same.job(first.id))
+    await same.services.redelivery.discard(first)
+    await same.services.redelivery.discard(await same.job(first.id))
     again = await split(same)
     assert again.repeat_of is None
     with pytest.raises(Rejected) as refusal:
-        async with same.services.showings.packed(
+        async with same.services.redelivery.packed(
             await same.job(first.id), name="x", limit_bytes=10**7
         ):
             pytest.fail("there is nothing to show")
@@ -98,20 +98,20 @@ async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: Harness) -
     job = await split(same)
     await same.files.remove(job.id)  # as `discard` does, before it is noted
     with pytest.raises(Rejected) as refusal:
-        async with same.services.showings.packed(job, name="x", limit_bytes=10**7):
+        async with same.services.redelivery.packed(job, name="x", limit_bytes=10**7):
             pytest.fail("there is nothing to show")
     assert refusal.value.problem.reason is Reason.FILES_EXPIRED
 
 
 async def test_a_job_at_work_cannot_be_thrown_away(same: Harness) -> None:
     with pytest.raises(Rejected):
-        await same.services.showings.discard(await same.receive())
+        await same.services.redelivery.discard(await same.receive())
 
 
 async def test_a_showing_leaves_nothing_behind(harness: Harness) -> None:
     job = await split(harness)
     folder = harness.files.of(job.id).parcel
-    async with harness.services.showings.packed(job, name="1", limit_bytes=10**7) as parcel:
+    async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
         assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
         assert all(file.path.exists() for file in parcel.files)
     assert not any(folder.iterdir())

@@ -203,7 +203,7 @@ PLANTS = (
     ),
     Plant(
         name="an interrupted submit counts as not sent",
-        file="bot/jobs/submit.py",
+        file="bot/jobs/reconcile.py",
         old="state = AttemptState.FAILED if is_harmless else AttemptState.UNCERTAIN",
         new="state = AttemptState.NOT_SENT",
         tests=_RECOVERY,
@@ -218,7 +218,7 @@ PLANTS = (
     Plant(
         name="a late answer is dropped",
         file="bot/jobs/submit.py",
-        old="            await self.abandon(answered)\n",
+        old="            await self._reconciler.abandon(answered)\n",
         new="",
         tests=_SPLITS,
     ),

@@ -16,8 +16,8 @@ from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.i18n.languages import Languages
+from bot.jobs.runtime import Runtimes
 from bot.providers.interface import Model
-from bot.scheduling.progress import ProgressBoard
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.client import Services, Stemcord, point_at
@@ -71,7 +71,8 @@ class LiveBot:
         self.sandbox = sandbox
         self.db = db
         self.clock = EveningClock(sandbox.world.clock)
-        self.board = ProgressBoard()
+        runtimes = Runtimes()
+        self.board = runtimes.board
         self.provider = FakeProvider(
             name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
         )
@@ -115,18 +116,18 @@ class LiveBot:
         )
         fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         self.services = compose(
-            Settings(_env_file=None).model_copy(update=fields), store, self.board, outside
+            Settings(_env_file=None).model_copy(update=fields), store, runtimes, outside
         )
         self.client.serve(
             Services(
                 splits=self.services.splits,
                 quotas=self.services.quotas,
-                servers=self.services.servers,
+                servers=self.services.admission,
                 administration=self.services.administration,
                 overview=self.services.overview,
-                showings=self.services.showings,
+                showings=self.services.redelivery,
                 shows=ResultPresenter(
-                    showings=self.services.showings,
+                    showings=self.services.redelivery,
                     routes=self.routes,
                     direct=direct,
                     board=self.board,
@@ -153,7 +154,6 @@ class LiveBot:
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
         """Log in and work."""
-        self.services.runner.start(self.services.steps)
         await self.client.login(DEFAULT_TOKEN)
         tasks = [
             asyncio.create_task(self.client.connect()),
@@ -166,7 +166,7 @@ class LiveBot:
             yield
         finally:
             await self.services.runner.stop(grace_s=0.2)
-            await self.services.submits.aclose(grace_s=0)
+            await self.services.submit.aclose(grace_s=0)
             await self.client.close()
             tasks[1].cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -236,7 +236,7 @@ async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
     live_bot.audio.gate = asyncio.Event()
     await ada.press(message, "As FLAC")
     [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
-    await live_bot.services.showings.discard(job)
+    await live_bot.services.redelivery.discard(job)
     live_bot.audio.gate.set()
     await ada.wait_for(says("These stems have been deleted."))
 

@@ -262,7 +262,7 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
     assert job.state is State.FAILED
     assert job.problem is not None
     assert job.problem.reason is Reason.PROVIDERS_FAILED
-    assert await studio.errors(job) == {"shelf": "Unfetched"}
+    assert await studio.errors(job) == {"shelf": "ResultsNotFetched"}
     assert shelf.fetched.count("drums?1") == 2
     assert (await studio.harness.usage()).left == 60
 

@@ -19,7 +19,7 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.jobs.step_result import AwaitWake
+from bot.jobs.runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
 from tests.support.fakes import FakeProvider
@@ -58,7 +58,7 @@ async def test_work_starts_only_after_the_acknowledgement(harness: Harness) -> N
 
 async def test_a_step_of_an_unacknowledged_request_does_nothing(harness: Harness) -> None:
     job = await harness.receive()
-    assert await harness.services.steps.advance(job.id) == AwaitWake()
+    assert await harness.advance(job.id) == AwaitWake()
     assert (await harness.job(job.id)).state is State.RECEIVED
     assert harness.downloads.most_active == 0
 
