@@ -80,18 +80,21 @@ class Runner:
     async def _keep_stepping(self, runtime: JobRuntime) -> None:
         while not self._is_stopping:
             runtime.woken.clear()
-            try:
-                result: StepResult | None = await self._steps.advance(runtime)
-                runtime.failed_steps = runtime.full_disk_waits = 0
-            except Exception as exc:
-                result = self._wait_for_machine(runtime, exc)
-                if result is None:
-                    log.exception("%s: a step failed", runtime.job_id, extra=_job(runtime))
-                    result = await self._after_failure(runtime)
-            if await self._is_over(result, runtime):
+            if await self._is_over(await self._step(runtime), runtime):
                 return
 
-    def _wait_for_machine(self, runtime: JobRuntime, error: Exception) -> StepResult | None:
+    async def _step(self, runtime: JobRuntime) -> StepResult:
+        try:
+            result = await self._steps.advance(runtime)
+        except Exception as exc:
+            if (pause := self._pause_for_machine(runtime, exc)) is not None:
+                return pause
+            log.exception("%s: a step failed", runtime.job_id, extra=_job(runtime))
+            return await self._after_failure(runtime)
+        runtime.failed_steps = runtime.full_disk_waits = 0
+        return result
+
+    def _pause_for_machine(self, runtime: JobRuntime, error: Exception) -> RetryAfter | None:
         """Return the pause while the store or the disk is unavailable; None for any other error."""
         if isinstance(error, StoreUnavailable):
             log.warning("%s waits for the store: %s", runtime.job_id, error)
