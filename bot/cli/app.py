@@ -50,6 +50,7 @@ from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.spending import Spending
+from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
 from storage.upkeep.forgetting import Forgetting
 
@@ -215,6 +216,7 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
     quotas = Quotas(
         ledger=stores.ledger,
         allowances=stores.allowances,
+        standings=Standings(db=store.db),
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
@@ -251,7 +253,6 @@ def _steps(
     candidates = Candidates(
         providers=core.providers,
         breaker=core.breaker,
-        spend=ground.accounts.spend,
         sources=ground.sources,
         clock=core.clock,
         patience=core.timeout,
@@ -279,6 +280,7 @@ def _steps(
         poll=PollStep(
             core=core,
             candidates=candidates,
+            spend=ground.accounts.spend,
             collect=CollectStep(
                 core=core,
                 audio=audio,

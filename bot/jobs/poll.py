@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
+from bot.accounts.spend import SpendCaps
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import ProviderBusy, ProviderDown, ProviderError
@@ -71,6 +72,7 @@ class PollStep:
         *,
         core: Core,
         candidates: Candidates,
+        spend: SpendCaps,
         collect: CollectStep,
         reconciler: AttemptReconciler,
         intervals: PollIntervals,
@@ -78,13 +80,13 @@ class PollStep:
         self._core = core
         self._jobs = core.jobs
         self._candidates = candidates
+        self._spend = spend
         self._collect_step = collect
         self._reconciler = reconciler
         self._intervals = intervals
 
-    async def poll(self, job: Job, runtime: JobRuntime) -> StepResult:
+    async def poll(self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime) -> StepResult:
         """Poll the job's latest attempt once; collect its results when they exist."""
-        attempts = await self._jobs.attempts(job.id)
         attempt = attempts[-1]
         provider = self._core.providers.get(attempt.provider)
         if provider is None:
@@ -199,23 +201,24 @@ class PollStep:
         self._core.queue.release(job.id)  # the provider has nothing more to do for it
         runtime.polling.failed_fetches += 1
         rounds = runtime.polling.failed_fetches
-        if await self._is_hopeless(job, rounds, error):
+        if await self._is_hopeless(followed, error):
             self._core.breaker.record_failure(attempt.provider, error)
             return await self._give_up(job, runtime, attempt, ResultsNotFetched.__name__)
         is_fresh = await self._ask_for_fresh_links(attempt, followed.provider)
         is_worth_trying_now = is_fresh and rounds == 1
         return RetryAfter(after_s=0.0 if is_worth_trying_now else backoff_s(rounds, key=job.id))
 
-    async def _is_hopeless(self, job: Job, rounds: int, error: ResultsNotFetched) -> bool:
+    async def _is_hopeless(self, followed: _Followed, error: ResultsNotFetched) -> bool:
         """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
-        if rounds < MAX_FETCHES:
+        if followed.polling.failed_fetches < MAX_FETCHES:
             return False  # also past the deadline, as after a long stop
         if not isinstance(error, ResultsUnreachable):
             return True
-        attempts = await self._jobs.attempts(job.id)
-        if self._core.clock.now() - attempts[-1].submitted_at > self._core.timeout:
+        if self._core.clock.now() - followed.attempt.submitted_at > self._core.timeout:
             return True
-        return isinstance(await self._candidates.route(job, attempts), Go)
+        job = followed.job
+        room = await self._spend.room(job)
+        return isinstance(await self._candidates.route(job, followed.attempts, room), Go)
 
     async def _ask_for_fresh_links(self, attempt: Attempt, provider: Provider) -> bool:
         """Ask the provider once more where its results are; return whether the links changed."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.accounts.disk_guard import DiskGuard
@@ -30,6 +29,7 @@ from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
 from storage.database.write_retry import retry_write
 from storage.stores.job_store import new_job_id
+from storage.stores.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -172,12 +172,9 @@ class SplitService:
         return len(jobs)
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
+        if await self._jobs.acknowledge(job_id, self._clock.now(), message_id=message_id):
+            return
         job = await self._need(job_id)
-        while job.state is State.RECEIVED and job.acknowledged_at is None:
-            seen = job.acknowledged(self._clock.now(), message_id=message_id)
-            with suppress(StateMoved):  # stopped just now
-                await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
-            job = await self._need(job_id)
         if job.acknowledged_at is None and job.problem is not None:
             raise Rejected(job.problem.reason, **job.problem.facts)
 
@@ -218,21 +215,10 @@ class SplitService:
         return await self._jobs.add(job, max_active=self._offering.max_active_jobs)
 
     async def _admit(self, job: Job) -> None:
-        await self._admission.admit(job.request.user_id, job.reply)
-        await self._check_quota(job)
+        standing = await self._quotas.standing(job.request.user_id, job.membership)
+        self._admission.check(standing, job.reply)
+        _check_quota(standing)
         await self._disk_guard.check()
-
-    async def _check_quota(self, job: Job) -> None:
-        user_id, membership = job.request.user_id, job.membership
-        usage = await self._quotas.usage(user_id, membership)
-        shared = await self._quotas.shared(user_id, membership)
-        if usage.left == 0 and (shared is None or shared.left == 0):
-            raise QuotaExceeded(
-                needed=1,
-                left=0,
-                allowance=usage.total,
-                resets_at=int(usage.period.ends_at.timestamp()),
-            )
 
     def _came_late(self, storing: asyncio.Task[Job]) -> None:
         self._late.discard(storing)
@@ -259,3 +245,14 @@ class SplitService:
         if job is None:
             raise NotFound(job_id)
         return job
+
+
+def _check_quota(standing: Standing) -> None:
+    own, shared = standing.own, standing.shared
+    if own.left == 0 and (shared is None or shared.left == 0):
+        raise QuotaExceeded(
+            needed=1,
+            left=0,
+            allowance=own.total,
+            resets_at=int(own.period.ends_at.timestamp()),
+        )

@@ -1,5 +1,8 @@
 """One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
 
+from collections.abc import Sequence
+
+from bot.domain.attempt import Attempt
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, State
 from bot.jobs.deliver import DeliverStep
@@ -35,40 +38,43 @@ class Steps:
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         """Take the job one step further. May run twice; raises what no step expects."""
-        job = await self._jobs.get(runtime.job_id)
-        if job is None:
+        found = await self._jobs.with_attempts(runtime.job_id)
+        if found is None:
             return Done()
         try:
-            return await self._step_or_fail(job, runtime)
+            return await self._step_or_fail(*found, runtime)
         except StateMoved:
             return RetryAfter()  # somebody cancelled it meanwhile: look again
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
         """End a job whose steps keep failing with an unexpected error."""
-        job = await self._jobs.get(runtime.job_id)
-        if job is None or job.state.is_final:
+        found = await self._jobs.with_attempts(runtime.job_id)
+        if found is None or found.job.state.is_final:
             return Done()
+        job, attempts = found
         if job.state is State.READY:
             return await self._deliver.keep(job, "its delivery keeps failing")
         done = await self._termination.fail(job, Problem(Reason.INTERNAL))
-        for attempt in await self._jobs.attempts(job.id):
+        for attempt in attempts:
             await self._reconciler.abandon(attempt)
         return done
 
-    async def _step_or_fail(self, job: Job, runtime: JobRuntime) -> StepResult:
+    async def _step_or_fail(
+        self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime
+    ) -> StepResult:
         try:
-            return await self._step(job, runtime)
+            return await self._step(job, attempts, runtime)
         except Rejected as exc:
             return await self._termination.fail(job, exc.problem)
 
-    async def _step(self, job: Job, runtime: JobRuntime) -> StepResult:
+    async def _step(self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime) -> StepResult:
         match job.state:
             case State.RECEIVED:
                 return await self._intake.take_in(job, runtime)
             case State.HELD | State.SUBMITTING:
-                return await self._submit.submit(job, runtime)
+                return await self._submit.submit(job, attempts, runtime)
             case State.PROCESSING:
-                return await self._poll.poll(job, runtime)
+                return await self._poll.poll(job, attempts, runtime)
             case State.READY:
                 return await self._deliver.deliver(job, runtime)
             case State.DELIVERED | State.KEPT | State.FAILED | State.CANCELLED:

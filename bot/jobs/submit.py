@@ -7,10 +7,10 @@ a crash is never sent again, because the provider may have got it.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from bot.accounts.spend import SpendCaps
+from bot.accounts.spend import SpendCaps, SpendRoom
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.errors import (
     ProviderBusy,
@@ -65,20 +65,21 @@ class SubmitStep:
         self._reconciler = reconciler
         self._is_closed = False
 
-    async def submit(self, job: Job, runtime: JobRuntime) -> StepResult:
+    async def submit(
+        self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime
+    ) -> StepResult:
         """Send the job to a provider, or put it into a queue."""
         if runtime.submit is not None or self._is_closed:
             return AwaitWake()
-        attempts = [
-            await self._reconciler.settle(each) for each in await self._jobs.attempts(job.id)
-        ]
-        match await self._candidates.route(job, attempts):
+        attempts = [await self._reconciler.settle(each) for each in attempts]
+        room = await self._spend.room(job)
+        match await self._candidates.route(job, attempts, room):
             case Exhausted(problem):
                 return await self._termination.fail(job, problem)
             case (Retry() | Cooldown()) as wait:
                 return self._wait(job, wait)
             case Go(plan):
-                return await self._enter(job, runtime, plan, attempts)
+                return await self._enter(job, runtime, plan, attempts, room)
 
     async def aclose(self, *, grace_s: float) -> None:
         """Send nothing more, and wait for the answers of submits in flight within the grace.
@@ -116,7 +117,12 @@ class SubmitStep:
         return RetryAfter(after_s=min(wait.after_s, MAX_RETRY_DELAY_S))
 
     async def _enter(
-        self, job: Job, runtime: JobRuntime, plan: Plan, attempts: list[Attempt]
+        self,
+        job: Job,
+        runtime: JobRuntime,
+        plan: Plan,
+        attempts: Sequence[Attempt],
+        room: SpendRoom,
     ) -> StepResult:
         queue = self._core.queue
         if queue.acquire(plan.provider, job) is not None:
@@ -127,7 +133,7 @@ class SubmitStep:
         call, source = await self._prepared(job, plan, number)
         attempt = self._attempt(job, plan, number)
         submitting = job.submitting(attempt.submitted_at, provider=plan.provider)
-        caps = await self._spend.of(job) if plan.capabilities.is_hosted else ()
+        caps = room.caps if plan.capabilities.is_hosted else ()
         try:
             await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
         except SpendCapReached:

@@ -13,8 +13,10 @@ from storage.stores.pseudonyms import lasting_pseudonym
 
 _EVERYWHERE = 0
 
-_RULES = """
-SELECT channel_ids, recipe, audio_format, delivery, is_private FROM servers WHERE guild_id = ?
+RULES = """
+SELECT channel_ids, recipe, audio_format, delivery, is_private
+FROM servers
+WHERE guild_id = :guild_id
 """
 _SET_RULES = """
 INSERT INTO servers
@@ -32,7 +34,11 @@ VALUES (:user_id, :guild_id, :set_by, :set_at)
 ON CONFLICT (user_id, guild_id) DO NOTHING
 """
 _UNBLOCK = "DELETE FROM blocks WHERE user_id = ? AND guild_id = ?"
-_BLOCKS = "SELECT min(guild_id) AS guild_id FROM blocks WHERE user_id = ? AND guild_id IN (?, ?)"
+BLOCKS = """
+SELECT min(guild_id) AS guild_id
+FROM blocks
+WHERE user_id = :user_id AND guild_id IN (:everywhere, :scope)
+"""
 
 
 class GuildStore:
@@ -44,8 +50,8 @@ class GuildStore:
 
     async def rules(self, guild_id: int) -> GuildRules:
         """Return the server's rules; those of one that set none leave everything open."""
-        rows = await self._db.read(_RULES, (guild_id,))
-        return _rules(rows[0]) if rows else GuildRules()
+        rows = await self._db.read(RULES, {"guild_id": guild_id})
+        return rules_of(rows[0]) if rows else GuildRules()
 
     async def set_rules(self, guild_id: int, rules: GuildRules, by: UserId) -> None:
         """Put these in place of the server's rules."""
@@ -81,17 +87,28 @@ class GuildStore:
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
         """Return the widest block that keeps the user out of the server, or out of DMs."""
         alias = await lasting_pseudonym(self._db, user_id)
-        [row] = await self._db.read(_BLOCKS, (alias, _EVERYWHERE, _scope(guild_id)))
-        if row["guild_id"] is None:
-            return None
-        return Block.EVERYWHERE if row["guild_id"] == _EVERYWHERE else Block.HERE
+        [row] = await self._db.read(BLOCKS, {"user_id": alias, **block_scopes(guild_id)})
+        return block_in(row["guild_id"])
+
+
+def block_scopes(guild_id: int | None) -> Values:
+    """Return what the BLOCKS query asks for, beside the user."""
+    return {"everywhere": _EVERYWHERE, "scope": _scope(guild_id)}
+
+
+def block_in(scope: int | None) -> Block | None:
+    """Return the block that the BLOCKS query found, if any."""
+    if scope is None:
+        return None
+    return Block.EVERYWHERE if scope == _EVERYWHERE else Block.HERE
 
 
 def _scope(guild_id: int | None) -> int:
     return _EVERYWHERE if guild_id is None else guild_id
 
 
-def _rules(row: Row) -> GuildRules:
+def rules_of(row: Row) -> GuildRules:
+    """Build the rules of a row that the RULES query gives."""
     recipe, audio_format, delivery = row["recipe"], row["audio_format"], row["delivery"]
     return GuildRules(
         channel_ids=frozenset(json.loads(row["channel_ids"])),

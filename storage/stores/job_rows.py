@@ -1,9 +1,10 @@
 """Between rows and the domain: jobs and attempts, both ways; no statement is run here."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from sqlite3 import Row
-from typing import overload
+from typing import Any, overload
 
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
@@ -135,7 +136,7 @@ def work_values(job: Job) -> Values:
     }
 
 
-def attempt_of(row: Row) -> Attempt:
+def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     """Build the attempt of a row of `attempts`."""
     return Attempt(
         job_id=JobId(row["job_id"]),

@@ -1,7 +1,6 @@
 """The statements of JobStore, on jobs with their attempts and events."""
 
-_SELECT = """
-SELECT
+_COLUMNS = """
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
     recipe, audio_format, wanted_provider, entry, role_ids,
@@ -9,8 +8,20 @@ SELECT
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of
-FROM jobs
 """
+_SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
+_ATTEMPTS_AS_JSON = """
+SELECT json_group_array(json_object(
+    'row', rowid, 'job_id', job_id, 'provider', provider, 'number', number, 'model', model,
+    'state', state, 'cost_minutes', cost_minutes, 'submitted_at', submitted_at,
+    'updated_at', updated_at, 'ref', ref, 'files', files, 'error', error
+))
+FROM attempts
+WHERE job_id = jobs.id
+"""
+WITH_ATTEMPTS = (
+    "SELECT" + _COLUMNS + ", (" + _ATTEMPTS_AS_JSON + ") AS attempts FROM jobs WHERE id = ?"
+)
 BY_ID = _SELECT + "WHERE id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
@@ -39,14 +50,19 @@ EXPIRED = _SELECT + (
     "ORDER BY updated_at, rowid"
 )
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
-ACTIVE_COUNT = "SELECT count(*) AS jobs FROM jobs WHERE user_id = ? AND NOT is_final"
 # The ledger outlives jobs, so an id that it names is not given to another one either.
 ID_TAKEN = """
 SELECT 1 FROM jobs WHERE id = :id
 UNION ALL
 SELECT 1 FROM ledger WHERE job_id = :id AND kind = 'hold'
 """
-INSERT = """
+_BEFORE_INSERT = """
+SELECT
+    (SELECT id FROM jobs WHERE interaction_id = :interaction_id) AS known,
+    (SELECT count(*) FROM jobs WHERE user_id = :user_id AND NOT is_final) AS active,
+"""
+BEFORE_INSERT = _BEFORE_INSERT + "EXISTS (" + ID_TAKEN + ") AS is_taken"
+_INSERT_VALUES = """
 INSERT INTO jobs (
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
@@ -65,6 +81,7 @@ INSERT INTO jobs (
     :title, :frames, :minutes, :provider, :reason, :facts, :sent
 )
 """
+INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
 # After the acknowledgement the reply's message is the reply writer's to set: a step that holds an
 # older copy of the job must not undo it.
 SAVE = """
@@ -80,6 +97,12 @@ UPDATE jobs SET
     wanted_version = wanted_version + 1,
     shown_version = CASE WHEN :reply_is_current THEN wanted_version + 1 ELSE shown_version END
 WHERE id = :id AND state = :expected
+"""
+ACKNOWLEDGE = """
+UPDATE jobs SET
+    acknowledged_at = :at, updated_at = :at, message_id = coalesce(:message_id, message_id),
+    wanted_version = wanted_version + 1
+WHERE id = :job_id AND state = 'received' AND acknowledged_at IS NULL
 """
 ADD_EVENT = """
 INSERT INTO events (job_id, from_state, to_state, at, note)

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from sqlite3 import Row
 from typing import NamedTuple
 
 from aiosqlite import Connection
@@ -43,6 +42,13 @@ class StaleReply(NamedTuple):
     version: int
 
 
+class JobWithAttempts(NamedTuple):
+    """A job and its attempts, in the order of their submits."""
+
+    job: Job
+    attempts: list[Attempt]
+
+
 class JobStore:
     """Where jobs are kept; each method that writes is one transaction."""
 
@@ -57,18 +63,32 @@ class JobStore:
         """
 
         async def work(conn: Connection) -> Job:
-            if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):
+            values = {
+                "id": job.id,
+                "interaction_id": job.interaction_id,
+                "user_id": job.request.user_id,
+            }
+            [found] = await conn.execute_fetchall(sql.BEFORE_INSERT, values)
+            if found["known"] is not None:
+                [known] = await conn.execute_fetchall(sql.BY_ID, (found["known"],))
                 return job_of(known)
-            active = await _first(conn, sql.ACTIVE_COUNT, (job.request.user_id,))
-            if active is not None and active["jobs"] >= max_active:
+            if found["active"] >= max_active:
                 raise Rejected(Reason.TOO_MANY_JOBS, limit=max_active)
-            return await _insert(conn, job)
+            return await _insert(conn, job, is_taken=bool(found["is_taken"]))
 
         return await self._db.write(work)
 
     async def get(self, job_id: JobId) -> Job | None:
         """Return the job, whoever's it is."""
         return next(map(job_of, await self._db.read(sql.BY_ID, (job_id,))), None)
+
+    async def with_attempts(self, job_id: JobId) -> JobWithAttempts | None:
+        """Return the job and its attempts in the order of their submits, as of one moment."""
+        rows = await self._db.read(sql.WITH_ATTEMPTS, (job_id,))
+        if not rows:
+            return None
+        attempts = sorted(json.loads(rows[0]["attempts"]), key=lambda each: each["row"])
+        return JobWithAttempts(job_of(rows[0]), [attempt_of(each) for each in attempts])
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
         """Return the job that an interaction asked for."""
@@ -134,6 +154,24 @@ class JobStore:
 
         await self._db.write(work)
 
+    async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
+        """Note that Discord has shown the user an answer; whether this call was the first to.
+
+        Does nothing for a job that is acknowledged or over.
+        """
+
+        async def work(conn: Connection) -> bool:
+            at = seconds(now)
+            values = {"job_id": job_id, "at": at, "message_id": message_id}
+            if (await conn.execute(sql.ACKNOWLEDGE, values)).rowcount != 1:
+                return False
+            received = State.RECEIVED
+            event = {"from_state": received, "to_state": received, "note": "acknowledged"}
+            await conn.execute(sql.ADD_EVENT, {"job_id": job_id, "at": at, **event})
+            return True
+
+        return await self._db.write(work)
+
     async def record(self, attempt: Attempt) -> None:
         """Write what became of an attempt, whatever state its job is in by now."""
         values = attempt_values(attempt)
@@ -190,17 +228,13 @@ class JobStore:
         await self._db.write(work)
 
 
-async def _insert(conn: Connection, job: Job) -> Job:
-    while await _first(conn, sql.ID_TAKEN, {"id": job.id}):
+async def _insert(conn: Connection, job: Job, *, is_taken: bool) -> Job:
+    while is_taken:
         job = replace(job, id=new_job_id())
-    await conn.execute(sql.INSERT, job_values(job))
+        is_taken = bool(list(await conn.execute_fetchall(sql.ID_TAKEN, {"id": job.id})))
+    [row] = await conn.execute_fetchall(sql.INSERT, job_values(job))
     await conn.execute(sql.ADD_EVENT, _event(job, None, ""))
-    [row] = await conn.execute_fetchall(sql.BY_ID, (job.id,))
     return job_of(row)
-
-
-async def _first(conn: Connection, query: str, parameters: Iterable[object]) -> Row | None:
-    return next(iter(await conn.execute_fetchall(query, parameters)), None)
 
 
 def _event(job: Job, from_state: State | None, note: str) -> dict[str, str | int | None]:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from sqlite3 import Row
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from aiosqlite import Connection
 
@@ -30,7 +30,14 @@ LASTING = "alias key"
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
-INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?) ON CONFLICT (period) DO NOTHING
+INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?)
+ON CONFLICT (period) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)
+RETURNING key
+"""
+_BOTH_KEYS = """
+SELECT
+    (SELECT value FROM meta WHERE key = :lasting) AS lasting,
+    (SELECT key FROM account_keys WHERE period = :period) AS account
 """
 _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 
@@ -38,22 +45,20 @@ _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -> Pseudonym:
     """Return the user's name in a period's accounts, inside the caller's transaction."""
     drawn = secrets.token_bytes(KEY_BYTES)
-    await conn.execute(_DRAW, (period.key, drawn, seconds(period.ends_at)))
-    return _in(await conn.execute_fetchall(_KEY, (period.key,)), user_id)
-
-
-async def known_pseudonym(
-    conn: Connection, user_id: UserId | None, period_key: str | None
-) -> Pseudonym:
-    """Return the same, or NOBODY where no name was given out yet."""
-    if user_id is None or period_key is None:
-        return NOBODY
-    return _in(await conn.execute_fetchall(_KEY, (period_key,)), user_id)
+    row = (period.key, drawn, seconds(period.ends_at))
+    return _in(await conn.execute_fetchall(_DRAW, row), user_id)
 
 
 async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
     """Return the user's name in what others decided about them, or they about others."""
     return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
+
+
+class UserNames(NamedTuple):
+    """A user's names: in what was decided about them, and in a period's accounts."""
+
+    lasting: Pseudonym
+    account: Pseudonym
 
 
 class Pseudonyms:
@@ -67,6 +72,16 @@ class Pseudonyms:
         if user_id is None or period_key is None:
             return NOBODY
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
+
+    async def names(self, user_id: UserId, period: Period) -> UserNames:
+        """Return both of the user's names, each NOBODY where its key was not drawn yet."""
+        values = {"lasting": LASTING, "period": period.key}
+        [row] = await self._db.read(_BOTH_KEYS, values)
+        lasting, account = row["lasting"], row["account"]
+        return UserNames(
+            lasting=NOBODY if lasting is None else _pseudonym(bytes.fromhex(lasting), user_id),
+            account=NOBODY if account is None else _pseudonym(account, user_id),
+        )
 
     async def drop_keys(self, before: datetime) -> None:
         """Throw away the keys of periods that were over by then."""

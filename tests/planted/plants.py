@@ -22,8 +22,8 @@ PLANTS = (
     Plant(
         name="one interaction, two jobs",
         file="storage/stores/job_store.py",
-        old="if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):",
-        new="if known := await _first(conn, sql.BY_INTERACTION, (0,)):",
+        old='                "interaction_id": job.interaction_id,\n',
+        new='                "interaction_id": 0,\n',
         tests=_JOBS,
     ),
     Plant(

@@ -67,6 +67,7 @@ class Harness:
         listener: Listener | None = None,
         delivers: FakeDelivery | None = None,
         renewal: Renewal | None = None,
+        database: type[Database] = Database,
         **settings: Any,
     ) -> Self:
         """Open the store in `root` and compose; settings are Settings' fields.
@@ -74,7 +75,7 @@ class Harness:
         With `audio` the sound is real, and `downloads.song` should be a file that decodes.
         """
         (root / "jobs").mkdir(exist_ok=True)
-        db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+        db = await database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery
@@ -112,6 +113,10 @@ class Harness:
         await self.services.runner.stop(grace_s=0.2)
         await self.services.submit.aclose(grace_s=0)
         await self.db.close()
+
+    def next_interaction(self) -> int:
+        """Return the id of another interaction."""
+        return next(_interactions)
 
     async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
         """Store a request without acknowledging it."""
