@@ -15,7 +15,6 @@ from bot.domain.errors import (
     Reason,
     Rejected,
     SplitError,
-    StateMoved,
     StoreUnavailable,
 )
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
@@ -69,7 +68,7 @@ class SplitService:
         self._runner = runner
         self._disk_guard = disk_guard
         self._offering = offering
-        self._late: set[asyncio.Task[Job]] = set()
+        self._late: set[asyncio.Task[None]] = set()
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
@@ -93,7 +92,7 @@ class SplitService:
         """Store a request, so that it may be acknowledged; the same interaction is stored once.
 
         Raises Rejected with the reason, and StoreUnavailable when it could not be stored in time;
-        a row that commits after that is cancelled.
+        a job of this call that is stored after that is cancelled.
         """
         self._check(request)
         now = self._clock.now()
@@ -110,8 +109,9 @@ class SplitService:
         done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)
         if done:
             return storing.result()
-        self._late.add(storing)
-        storing.add_done_callback(self._came_late)
+        withdrawing = asyncio.create_task(self._withdraw_late(storing, job.id))
+        self._late.add(withdrawing)
+        withdrawing.add_done_callback(self._late.discard)
         raise StoreUnavailable("a request was not stored in time")
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
@@ -128,7 +128,7 @@ class SplitService:
 
         Where that is `in_doubt`, the reply says so.
         """
-        await retry_write(lambda: self._give_up(job_id, in_doubt=in_doubt), what=job_id)
+        await retry_write(lambda: self._withdraw(job_id, in_doubt=in_doubt), what=job_id)
 
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Cancel the caller's job; one that is ready or over is returned as it is."""
@@ -166,7 +166,7 @@ class SplitService:
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have taken the answer just before the end.
-                await self._give_up(job.id, in_doubt=True)
+                await self._withdraw(job.id, in_doubt=True)
             else:
                 self._runner.run(job.id)
         return len(jobs)
@@ -178,16 +178,8 @@ class SplitService:
         if job.acknowledged_at is None and job.problem is not None:
             raise Rejected(job.problem.reason, **job.problem.facts)
 
-    async def _give_up(self, job_id: JobId, *, in_doubt: bool) -> None:
-        """Cancel a request for which nobody may work.
-
-        In doubt the user may wait for more: then the reply is there to say so, and else the edit is
-        merely refused.
-        """
-        job = await self._need(job_id)
-        if in_doubt:
-            job = job.acknowledged(self._clock.now(), message_id=None)
-        await self._termination.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+    async def _withdraw(self, job_id: JobId, *, in_doubt: bool) -> None:
+        await self._termination.withdraw(await self._need(job_id), in_doubt=in_doubt)
 
     def _check(self, request: Request) -> None:
         limits = self._offering.limits
@@ -220,25 +212,19 @@ class SplitService:
         _check_quota(standing)
         await self._disk_guard.check()
 
-    def _came_late(self, storing: asyncio.Task[Job]) -> None:
-        self._late.discard(storing)
-        if storing.cancelled():
-            return
-        if (error := storing.exception()) is not None:
-            level = logging.INFO if isinstance(error, SplitError) else logging.ERROR
-            log.log(level, "a request was not stored: %s", error)
-            return
-        # Kept referenced by the runner of callbacks until it is done.
-        task = asyncio.create_task(self._cancel_late(storing.result()))
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+    async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
+        """Withdraw what was stored after its user was refused; never another call's job.
 
-    async def _cancel_late(self, job: Job) -> Job:
+        A twin of the same interaction may have stored, acknowledged and started the job first.
+        """
         try:
-            return await self._termination.cancel(job, Problem(Reason.UNACKNOWLEDGED))
-        except (StateMoved, StoreUnavailable) as exc:
-            log.warning("%s stays until the next start: %s", job.id, exc)
-            return job
+            job = await storing
+            if job.id == job_id:
+                await self._termination.withdraw(job)
+        except SplitError as exc:
+            log.info("a late request was not stored, or waits for the next start: %s", exc)
+        except Exception:
+            log.exception("a late request was not stored")
 
     async def _need(self, job_id: JobId) -> Job:
         job = await self._jobs.get(job_id)

@@ -2,7 +2,7 @@
 
 import logging
 
-from bot.domain.errors import Problem, StateMoved
+from bot.domain.errors import Problem, Reason, StateMoved
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
 from bot.jobs.reconcile import AttemptReconciler
@@ -42,6 +42,27 @@ class Termination:
             except StateMoved:
                 job = await self._jobs.get(job.id) or job
         return job
+
+    async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
+        """Cancel a request whose user saw no answer, unless somebody acknowledged it meanwhile.
+
+        With `in_doubt` the user may have seen one, so the reply says what happened.
+        """
+        if job.state is not State.RECEIVED or job.acknowledged_at is not None:
+            return
+        now = self._core.clock.now()
+        asked = job.acknowledged(now, message_id=None) if in_doubt else job
+        withdrawn = asked.cancelled(now, Problem(Reason.UNACKNOWLEDGED))
+        try:
+            await self._jobs.save(
+                withdrawn,
+                expected=State.RECEIVED,
+                only_unacknowledged=True,
+                note=Reason.UNACKNOWLEDGED,
+            )
+        except StateMoved:
+            return
+        await self._clear(withdrawn)
 
     async def _cancel(self, job: Job, problem: Problem) -> Job:
         cancelled = job.cancelled(self._core.clock.now(), problem)

@@ -97,6 +97,7 @@ UPDATE jobs SET
     wanted_version = wanted_version + 1,
     shown_version = CASE WHEN :reply_is_current THEN wanted_version + 1 ELSE shown_version END
 WHERE id = :id AND state = :expected
+    AND (acknowledged_at IS NULL OR NOT :only_unacknowledged)
 """
 ACKNOWLEDGE = """
 UPDATE jobs SET

@@ -125,11 +125,13 @@ class JobStore:
         ledger: LedgerEntry | None = None,
         note: str = "",
         reply_is_current: bool = False,
+        only_unacknowledged: bool = False,
     ) -> None:
         """Write a change of a job that is still in state `expected`, and all that goes with it.
 
         The reply becomes stale, unless `reply_is_current` says that it shows the change already.
-        Raises StateMoved when the job left `expected`, SpendCapReached when a new attempt does
+        Raises StateMoved when the job left `expected`, or was acknowledged where the change is
+        `only_unacknowledged`, SpendCapReached when a new attempt does
         not fit under all of `caps`, and QuotaExceeded when a hold does not fit; then nothing is
         written.
         """
@@ -141,6 +143,7 @@ class JobStore:
                 "message_id": job.reply.message_id,
                 "expected": expected,
                 "reply_is_current": reply_is_current,
+                "only_unacknowledged": only_unacknowledged,
             }
             if (await conn.execute(sql.SAVE, values)).rowcount != 1:
                 raise StateMoved(f"{job.id} is no longer {expected}")
