@@ -17,6 +17,7 @@ from bot.jobs.runtime import Core, JobRuntime, Polling, RetryAfter, StepResult
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.results.fetching import ResultsNotFetched, ResultsUnreachable
 from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.progress import Progress, Stage, former_of
 from bot.scheduling.routing import TIMED_OUT, Go
 
@@ -101,23 +102,24 @@ class PollStep:
             answer = await provider.poll(attempt.ref)
         except ProviderError as exc:
             return await self._unanswered(followed, exc)
-        self._core.breaker.record_success(attempt.provider)
+        self._core.breaker.record_success(attempt.provider, Operation.POLL)
         runtime.polling.failed_polls = 0
         match answer:
             case Running(fraction):
                 return await self._wait(followed, fraction)
             case Finished(files):
                 return await self._finished(followed, files)
-            case Failed(refused=refused):
-                error = "Refused" if refused else "Failed"
-                return await self._give_up(job, runtime, attempt, error)
+            case Failed(refused=True):
+                return await self._give_up(job, runtime, attempt, "Refused")
+            case Failed():
+                return await self._task_failed(followed, "Failed")
             case Lost():
-                return await self._give_up(job, runtime, attempt, "Lost")
+                return await self._task_failed(followed, "Lost")
 
     async def _unanswered(self, followed: _Followed, error: ProviderError) -> StepResult:
         """Poll again later; a limited number of times if only an operator can mend the error."""
         attempt, polling, name = followed.attempt, followed.polling, type(error).__name__
-        self._core.breaker.record_failure(attempt.provider, error)
+        self._core.breaker.record_failure(attempt.provider, Operation.POLL, error)
         log.warning("%s: poll failed: %s", followed.job.id, name)
         if not isinstance(error, ProviderBusy | ProviderDown):
             polling.failed_polls += 1
@@ -139,9 +141,7 @@ class PollStep:
         is_silent = now - polling.asked_since > SILENCE
         if elapsed > self._core.timeout and (is_answered or is_silent):
             await self._reconciler.cancel_remote(attempt)
-            return await self._give_up(
-                job, followed.runtime, attempt, TIMED_OUT, AttemptState.ABANDONED
-            )
+            return await self._task_failed(followed, TIMED_OUT, AttemptState.ABANDONED)
         capabilities = followed.provider.capabilities
         self._core.board.put(
             job.id,
@@ -183,14 +183,29 @@ class PollStep:
         job, runtime, attempt = followed.job, followed.runtime, followed.attempt
         runtime.polling.interval_s = runtime.polling.asked_since = None
         try:
-            return await self._collect_step.collect(job, attempt, followed.provider)
+            result = await self._collect_step.collect(job, attempt, followed.provider)
         except ResultsNotFetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
             return await self._fetch_later(followed, exc)
         except ProviderError as exc:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
-            self._core.breaker.record_failure(attempt.provider, exc)
-            return await self._give_up(job, runtime, attempt, type(exc).__name__)
+            return await self._task_failed(followed, type(exc).__name__)
+        self._core.breaker.record_success(attempt.provider, Operation.FETCH)
+        self._core.breaker.record_success(attempt.provider, Operation.TASK)
+        return result
+
+    async def _task_failed(
+        self, followed: _Followed, error: str, state: AttemptState = AttemptState.FAILED
+    ) -> StepResult:
+        """Give up an attempt that is the provider's failure, and not the song's.
+
+        A provider that may do a song again counts once a song, and a restart that makes it lose
+        songs is no failure of it.
+        """
+        attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
+        if attempt.number == 1 and not (is_here and error == "Lost"):
+            self._core.breaker.record_failed_task(attempt.provider, error)
+        return await self._give_up(followed.job, followed.runtime, attempt, error, state)
 
     async def _fetch_later(self, followed: _Followed, error: ResultsNotFetched) -> StepResult:
         """Fetch results that are paid for again, after a pause: by fresh links, else by the same.
@@ -201,8 +216,9 @@ class PollStep:
         self._core.queue.release(job.id)  # the provider has nothing more to do for it
         runtime.polling.failed_fetches += 1
         rounds = runtime.polling.failed_fetches
+        if rounds == 1:  # one song alone must not make its provider rest
+            self._core.breaker.record_failure(attempt.provider, Operation.FETCH, error)
         if await self._is_hopeless(followed, error):
-            self._core.breaker.record_failure(attempt.provider, error)
             return await self._give_up(job, runtime, attempt, ResultsNotFetched.__name__)
         is_fresh = await self._ask_for_fresh_links(attempt, followed.provider)
         is_worth_trying_now = is_fresh and rounds == 1

@@ -28,6 +28,7 @@ from bot.jobs.runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.jobs.termination import Termination
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
+from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.plans import Plan
 from bot.scheduling.progress import Progress, Stage, former_of
 from bot.scheduling.queue_positions import QueuePositions
@@ -193,7 +194,7 @@ class SubmitStep:
             state = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
             await self._jobs.record(attempt.ended(self._core.clock.now(), state, "Stopped"))
             raise
-        self._core.breaker.record_success(attempt.provider)
+        self._core.breaker.record_success(attempt.provider, Operation.SUBMIT)
         return await self._accepted(job, attempt, answer)
 
     async def _answer_of(
@@ -230,7 +231,7 @@ class SubmitStep:
         return RetryAfter()
 
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
-        self._core.breaker.record_failure(attempt.provider, error)
+        self._core.breaker.record_failure(attempt.provider, Operation.SUBMIT, error)
         ended = attempt.ended(self._core.clock.now(), _state_after(error), type(error).__name__)
         await self._reconciler.record(ended)
         self._core.queue.release(job.id)

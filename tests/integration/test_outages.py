@@ -14,7 +14,7 @@ from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, R
 from bot.domain.job import Job, JobId, State, UserId
 from bot.jobs.runner import FALLBACK_WAKE_S
 from bot.jobs.runtime import AwaitWake, Done, RetryAfter
-from bot.providers.interface import Accepted, Call, Finished, Source
+from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from bot.scheduling.progress import Stage
 from tests.support.fakes import FakeClock, FakeProvider
 from tests.support.harness import ADA, BEN, Harness
@@ -265,3 +265,46 @@ async def test_results_found_after_a_long_stop_are_fetched_as_often_as_any(
     vendor.loses_results(for_s=3)
     assert (await harness.pass_by(job_id)).state is State.DELIVERED
     assert len(vendor.submits) == 1
+
+
+async def test_a_vendor_whose_every_task_fails_is_not_first_for_every_job(
+    opened: OpenDays,
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_poll = [Failed("broken")] * 100
+    harness = await opened(first, second)
+    for number in range(1, 6):
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert (done.state, done.provider) == (State.DELIVERED, "second")
+    assert len(first.submits) == 3, "each may be billed"
+
+
+async def test_a_vendor_whose_songs_all_time_out_is_not_first_for_every_job(
+    opened: OpenDays, clock: FakeClock
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    harness = await opened(first, second, job_timeout_minutes=1)
+    for number in range(1, 6):
+        first.on_poll = [Running()] * 10_000
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert (done.state, done.provider) == (State.DELIVERED, "second")
+    assert len(first.submits) == 3
+
+
+async def test_one_song_that_the_engine_cannot_do_rests_it_for_nobody(opened: OpenDays) -> None:
+    local = FakeProvider("local", is_hosted=False, is_resubmittable=True)
+    harness = await opened(local)
+    local.on_poll = [Failed("killed")] * 3
+    assert (await harness.pass_by(await harness.begin())).state is State.FAILED
+    assert harness.services.breaker.cooldown_s("local") == 0
+    assert (await harness.pass_by(await harness.begin(user_id=BEN))).state is State.DELIVERED
+
+
+async def test_songs_that_a_restart_loses_do_not_rest_the_engine(opened: OpenDays) -> None:
+    local = FakeProvider("local", is_hosted=False, is_resubmittable=True)
+    harness = await opened(local)
+    for number in range(1, 6):
+        local.on_poll = [Lost()]
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert done.state is State.DELIVERED
+    assert harness.services.breaker.cooldown_s("local") == 0

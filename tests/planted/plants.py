@@ -195,6 +195,13 @@ PLANTS = (
         tests=_SPLITS,
     ),
     Plant(
+        name="a provider whose every task fails stays first",
+        file="bot/jobs/poll.py",
+        old="            self._core.breaker.record_failed_task(attempt.provider, error)\n",
+        new="            self._core.breaker.record_success(attempt.provider, Operation.TASK)\n",
+        tests=("tests/integration/test_outages.py",),
+    ),
+    Plant(
         name="pauses overflow after a day of failures",
         file="bot/domain/backoff.py",
         old="2.0 ** min(tries - 1, MAX_DOUBLINGS)",

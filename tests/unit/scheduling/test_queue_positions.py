@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot.domain.errors import ProviderBusy
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import SAMPLE_RATE
-from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.circuit_breaker import CircuitBreaker, Operation
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
 from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.throughput import FIRST_GUESS, ThroughputEstimator
@@ -68,7 +68,7 @@ def test_one_job_alone_is_shown_what_it_would_be_shown_in_line() -> None:
 
 def test_nobody_is_told_of_a_shorter_wait_than_the_providers_rest() -> None:
     positions, board, breaker = positions_and_board()
-    breaker.record_failure("fake", ProviderBusy(retry_after_s=40.0))
+    breaker.record_failure("fake", Operation.SUBMIT, ProviderBusy(retry_after_s=40.0))
     positions.publish_positions("fake", [], [a_song("a")])
     assert board.get(JobId("a")) == waiting(0, 40.0)
 
