@@ -21,7 +21,7 @@ class SplitCog(OfferingCog):
 
     def __init__(self, services: Services) -> None:
         self._splits = services.use_cases.splits
-        self._servers = services.use_cases.servers
+        self._servers = services.use_cases.admission
         self._requests = services.requests
 
     def option_fields(self) -> Mapping[str, Fields]:

@@ -1,11 +1,12 @@
-"""The house rules of servers: who may ask, where, and what is meant when nothing is said."""
+"""Servers' own rules: who may ask, where, and what is meant when nothing is said."""
 
 from collections.abc import Collection
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Block, GuildRules
-from bot.domain.job import Context, Reply, UserId
+from bot.domain.job import Context, Reply
 from storage.stores.guild_settings import GuildStore
+from storage.stores.standing import Standing
 
 
 class GuildAdmission:
@@ -29,15 +30,14 @@ class GuildAdmission:
         """Return the server's rules; outside servers nothing is ruled."""
         return GuildRules() if guild_id is None else await self._store.rules(guild_id)
 
-    async def admit(self, user_id: UserId, reply: Reply) -> None:
+    def check(self, standing: Standing, reply: Reply) -> None:
         """Raise Rejected when the user is blocked, or may not split songs in that place."""
         if not self._is_offered(reply):
             raise Rejected(Reason.NOT_OFFERED_HERE)
-        block = await self._store.block_of(user_id, reply.guild_id)
-        if block is not None:
-            everywhere = block is Block.EVERYWHERE
-            raise Rejected(Reason.BLOCKED if everywhere else Reason.BLOCKED_HERE)
-        rules = await self.rules(reply.guild_id)
+        if standing.block is not None:
+            is_everywhere = standing.block is Block.EVERYWHERE
+            raise Rejected(Reason.BLOCKED if is_everywhere else Reason.BLOCKED_HERE)
+        rules = standing.rules
         if not rules.allows(reply.channel_id, reply.parent_channel_id):
             raise Rejected(Reason.WRONG_CHANNEL, channel_id=min(rules.channel_ids))
 

@@ -7,6 +7,7 @@ from bot.domain.job import Job, Membership, UserId
 from bot.domain.minutes import Hold, Period, PeriodKind, Usage, period_at
 from storage.stores.allowances import Allowances
 from storage.stores.ledger import Ledger
+from storage.stores.standing import PeriodMinutes, Standing, Standings
 
 
 class Quotas:
@@ -21,6 +22,7 @@ class Quotas:
         *,
         ledger: Ledger,
         allowances: Allowances,
+        standings: Standings,
         clock: Clock,
         allowance: int,
         kind: PeriodKind,
@@ -29,6 +31,7 @@ class Quotas:
         """Take the settings; periods in `running` keep the key they began with."""
         self._ledger = ledger
         self._allowances = allowances
+        self._standings = standings
         self._clock = clock
         self._allowance = allowance
         self._kind = kind
@@ -59,10 +62,17 @@ class Quotas:
             return await self.usage(user_id, job.membership)
         return await self._ledger.usage(user_id, self.period, 0, guild_id=guild_id)
 
-    async def total(self, user_id: UserId, membership: Membership | None = None) -> int:
+    async def standing(self, user_id: UserId, membership: Membership | None) -> Standing:
+        """Return everything that decides whether the user may ask now."""
+        return await self._standings.standing(
+            user_id, membership, self.period, plain=self._allowance
+        )
+
+    async def minutes(self, user_id: UserId, membership: Membership | None) -> PeriodMinutes:
         """Return all minutes that the user got in this period, in whatever server."""
-        own = await self.usage(user_id, membership)
-        return own.total + await self._ledger.shared(user_id, own.period)
+        return await self._standings.minutes(
+            user_id, membership, self.period, plain=self._allowance
+        )
 
     async def ceiling(self, user_id: UserId | None, membership: Membership | None) -> int:
         """Return what the owner allows in a period, whatever limits a server sets.

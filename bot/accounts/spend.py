@@ -1,5 +1,7 @@
 """The owner's side: minutes submitted to hosted providers, and the two caps on them."""
 
+from dataclasses import dataclass
+
 from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.job import Job
@@ -8,6 +10,15 @@ from storage.stores.spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
 """Voided jobs cost the owner too: a user's submitted minutes may pass the allowance only so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendRoom:
+    """The caps on a job's submit, as they were when they were read."""
+
+    caps: tuple[SpendCap, ...]
+    is_affordable: bool
+    """Whether the job fits under all of them; other jobs may take the room meanwhile."""
 
 
 class SpendCaps:
@@ -21,24 +32,29 @@ class SpendCaps:
         self._clock = clock
         self._daily_cap = daily_cap
 
-    async def of(self, job: Job) -> tuple[SpendCap, ...]:
-        """Return the caps on this job's submits: its user's, and the day's where one is set."""
+    async def room(self, job: Job) -> SpendRoom:
+        """Return the caps on this job's submit: its user's, and the day's where one is set."""
+        caps = await self._caps(job)
+        submitted = await self._spending.submitted(caps)
+        needed = job.minutes or 0
+        return SpendRoom(
+            caps=caps,
+            is_affordable=all(
+                minutes + needed <= cap.minutes
+                for cap, minutes in zip(caps, submitted, strict=True)
+            ),
+        )
+
+    async def _caps(self, job: Job) -> tuple[SpendCap, ...]:
         user_id = job.request.user_id
+        got = await self._quotas.minutes(user_id, job.membership)
         own = SpendCap(
-            minutes=ALLOWANCES_A_USER_MAY_SUBMIT
-            * await self._quotas.total(user_id, job.membership),
+            minutes=ALLOWANCES_A_USER_MAY_SUBMIT * got.total,
             since=self._quotas.period.starts_at,
             user_id=user_id,
-            period=self._quotas.period.key,
+            former_id=got.former_id,
         )
         if self._daily_cap is None:
             return (own,)
         midnight = self._clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         return (own, SpendCap(minutes=self._daily_cap, since=midnight))
-
-    async def have_room(self, job: Job) -> bool:
-        """Whether the job fits under all of its caps; others may take the room meanwhile."""
-        for cap in await self.of(job):
-            if await self._spending.submitted(cap) + (job.minutes or 0) > cap.minutes:
-                return False
-        return True

@@ -1,6 +1,6 @@
 """The owner's view: how providers do, what they may bill, what became of jobs. Nobody else's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,20 +67,20 @@ class Overview:
     def __init__(
         self,
         *,
-        roster: Sequence[Capabilities],
+        providers: Iterable[Capabilities],
         left_out: Mapping[str, str],
-        health: CircuitBreaker,
-        line: ProviderQueue,
+        breaker: CircuitBreaker,
+        queue: ProviderQueue,
         quotas: Quotas,
         statistics: Statistics,
         spending: Spending,
         clock: Clock,
         daily_cap: int | None,
     ) -> None:
-        self._roster = tuple(roster)
+        self._providers = tuple(providers)
         self._left_out = left_out
-        self._health = health
-        self._line = line
+        self._breaker = breaker
+        self._queue = queue
         self._quotas = quotas
         self._statistics = statistics
         self._spending = spending
@@ -91,7 +91,9 @@ class Overview:
         """Return every provider that the settings name, those in use first."""
         actor.must_be(Rank.OWNER)
         usage = await self._spending.provider_usage(self._midnight())
-        used = (self._state(each, usage.get(each.name, ProviderUsage())) for each in self._roster)
+        used = (
+            self._state(each, usage.get(each.name, ProviderUsage())) for each in self._providers
+        )
         left_out = (
             ProviderState(title=name, left_out=why, book=usage.get(name, ProviderUsage()))
             for name, why in self._left_out.items()
@@ -103,7 +105,7 @@ class Overview:
         actor.must_be(Rank.OWNER)
         period = self._quotas.period
         since = period.starts_at
-        titles = {each.name: each.title for each in self._roster}
+        titles = {each.name: each.title for each in self._providers}
         errors = await self._statistics.errors(since, MOST_ERRORS)
         return Stats(
             period=period,
@@ -117,13 +119,13 @@ class Overview:
 
     def _state(self, capabilities: Capabilities, book: ProviderUsage) -> ProviderState:
         name = capabilities.name
-        cooldown_s = self._health.cooldown_s(name)
-        counts = self._line.counts()
+        cooldown_s = self._breaker.cooldown_s(name)
+        counts = self._queue.counts()
         return ProviderState(
             title=capabilities.title,
             is_hosted=capabilities.is_hosted,
             rests_until=self._clock.now() + timedelta(seconds=cooldown_s) if cooldown_s else None,
-            cause=self._health.cause(name),
+            cause=self._breaker.cause(name),
             inside=counts.get((name, "inside"), 0),
             waiting=counts.get((name, "waiting"), 0),
             book=book,

@@ -2,20 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
 from bot.delivery.port import DeliveryPort
-from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
-from bot.jobs.cancellation import Cancellation
-from bot.jobs.runner import Runner
-from bot.providers.interface import Capabilities
-from bot.scheduling.progress import ProgressBoard
-from storage.files.job_files import JobFiles
-from storage.stores.job_store import JobStore
+from bot.jobs.runtime import Core
+from bot.jobs.termination import Termination
 from storage.upkeep.forgetting import Forgetting
 
 log = logging.getLogger(__name__)
@@ -32,36 +26,28 @@ class Privacy:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        files: JobFiles,
+        core: Core,
         forgetting: Forgetting,
-        cancels: Cancellation,
-        runner: Runner,
+        termination: Termination,
         delivery: DeliveryPort,
         quotas: Quotas,
-        board: ProgressBoard,
-        clock: Clock,
-        providers: Sequence[Capabilities],
         keep: timedelta,
         last_edits_s: float = LAST_EDITS_S,
     ) -> None:
-        self._jobs = jobs
-        self._files = files
+        self._core = core
+        self._jobs = core.jobs
         self._forgetting = forgetting
-        self._cancels = cancels
-        self._runner = runner
+        self._termination = termination
         self._delivery = delivery
         self._quotas = quotas
-        self._board = board
-        self._clock = clock
-        self._providers = tuple(providers)
         self._keep = keep
         self._last_edits_s = last_edits_s
 
     @property
     def recipients(self) -> tuple[str, ...]:
         """The titles of those who get songs to separate them."""
-        return tuple(each.title for each in self._providers if each.is_hosted)
+        declared = (each.capabilities for each in self._core.providers.values())
+        return tuple(each.title for each in declared if each.is_hosted)
 
     @property
     def keep(self) -> timedelta:
@@ -78,8 +64,8 @@ class Privacy:
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
             await self._stop(job)
-            await self._files.remove(job.id)
-        self._board.poke()
+            await self._core.files.remove(job.id)
+        self._core.board.poke()
         await self._let_replies_end(user_id)
         emptied = await self._forgetting.forget(user_id, self._quotas.period)
         for job in jobs:
@@ -91,18 +77,17 @@ class Privacy:
         while not job.state.is_final:
             if job.state is State.READY:
                 # It is paid for, so it cannot be cancelled; nobody waits for it any more.
-                await self._runner.interrupt(job.id)
+                await self._core.runtimes.interrupt(job.id)
                 await self._keep_ready(job.id)
             else:
-                await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_USER))
+                await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
             job = await self._jobs.get(job.id) or job
 
     async def _keep_ready(self, job_id: JobId) -> None:
         job = await self._jobs.get(job_id)
         if job is not None and job.state is State.READY:
-            kept = job.kept(self._clock.now(), problem=Problem(Reason.STOPPED_BY_USER))
+            kept = job.kept(self._core.clock.now(), problem=Problem(Reason.STOPPED_BY_USER))
             await self._jobs.save(kept, expected=State.READY)
-        self._board.drop(job_id)
 
     async def _let_replies_end(self, user_id: UserId) -> None:
         for _ in range(LOOKS):

@@ -1,4 +1,4 @@
-"""How the objects of a running bot are put together, from the ground up."""
+"""How the services of a bot are put together, from the ground up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,13 +23,13 @@ from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
-from bot.jobs.cancellation import Cancellation
 from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.intake import IntakeStep, Limits
-from bot.jobs.poll import PollStep
+from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
+from bot.jobs.runtime import Core, Runtimes
 from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
 from bot.jobs.submit import SubmitStep
@@ -41,7 +41,6 @@ from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
-from bot.scheduling.progress import ProgressBoard
 from bot.scheduling.provider_queue import ProviderQueue
 from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.sources import Renewal, Sources
@@ -52,6 +51,7 @@ from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.spending import Spending
+from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.scrubbing import Scrubber
@@ -62,14 +62,16 @@ class Services(UseCases):
     """The use cases, and what the life of the process needs."""
 
     runner: Runner
+    runtimes: Runtimes
     steps: Steps
-    submits: SubmitStep
-    loose_ends: AttemptReconciler
+    submit: SubmitStep
+    reconciler: AttemptReconciler
     retention: Retention
-    line: ProviderQueue
-    health: CircuitBreaker
+    queue: ProviderQueue
+    breaker: CircuitBreaker
+    throughput: ThroughputEstimator
     links: SignedLinks | None
-    """Addresses of our own; None where the operator did not say how they are reached."""
+    """Links of our own; None where the settings name no public address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,203 +89,257 @@ class Dependencies:
     """Providers that the settings name but that cannot be used, and why."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Accounts:
+    """Who may use how much."""
+
+    stores: AccountStores
+    admission: GuildAdmission
+    quotas: Quotas
+    spend: SpendCaps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ground:
+    """What everything else is built on."""
+
+    settings: Settings
+    store: Store
+    outside: Dependencies
+    core: Core
+    positions: QueuePositions
+    accounts: _Accounts
+    links: SignedLinks | None
+    sources: Sources
+    limits: Limits
+    keep: timedelta
+
+
 def compose(
-    settings: Settings, store: Store, board: ProgressBoard, outside: Dependencies
+    settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies
 ) -> Services:
-    """Put the services together."""
-    clock, audio, providers = outside.clock, outside.audio, outside.providers
-    limits = Limits(
-        max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
+    """Put the services together; `runtimes` is empty, and shared with the reply writer."""
+    ground = _ground(settings, store, runtimes, outside)
+    core, accounts = ground.core, ground.accounts
+    reconciler = AttemptReconciler(core=core)
+    termination = Termination(core=core, reconciler=reconciler)
+    builder = _builder(ground)
+    submit, steps = _steps(ground, builder, reconciler, termination)
+    runner = Runner(steps=steps, runtimes=runtimes)
+    scrubber = Scrubber(db=store.db, clock=core.clock)
+    forgetting = Forgetting(db=store.db, scrubber=scrubber)
+    return Services(
+        splits=_splits(ground, runner, termination),
+        quotas=accounts.quotas,
+        admission=accounts.admission,
+        administration=Administration(stores=accounts.stores, quotas=accounts.quotas),
+        overview=_overview(ground),
+        runner=runner,
+        runtimes=runtimes,
+        steps=steps,
+        submit=submit,
+        reconciler=reconciler,
+        retention=Retention(
+            jobs=store.jobs,
+            files=store.files,
+            pseudonyms=Pseudonyms(db=store.db),
+            clock=core.clock,
+            keep=ground.keep,
+            forgetting=forgetting,
+            scrubber=scrubber,
+            keep_jobs=timedelta(days=settings.keep_jobs_days),
+            period=lambda: accounts.quotas.period,
+            database_made_at=store.made_at,
+        ),
+        redelivery=Redelivery(jobs=store.jobs, files=store.files, builder=builder),
+        queue=core.queue,
+        breaker=core.breaker,
+        throughput=core.throughput,
+        links=ground.links,
+        privacy=Privacy(
+            core=core,
+            forgetting=forgetting,
+            termination=termination,
+            delivery=outside.delivery,
+            quotas=accounts.quotas,
+            keep=ground.keep,
+        ),
     )
-    timeout = timedelta(minutes=settings.job_timeout_minutes)
-    runner, health, pace = Runner(), CircuitBreaker(clock=clock), ThroughputEstimator()
-    waits = QueuePositions(providers=providers, pace=pace, health=health, board=board)
-    line = ProviderQueue(
-        places={name: each.capabilities.concurrency for name, each in providers.items()},
-        on_turn=runner.wake,
-        on_shift=waits.publish_positions,
+
+
+def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies) -> _Ground:
+    clock, providers = outside.clock, outside.providers
+    keep = timedelta(hours=settings.keep_results_hours)
+    breaker, throughput = CircuitBreaker(clock=clock), ThroughputEstimator()
+    positions = QueuePositions(
+        providers=providers, throughput=throughput, breaker=breaker, board=runtimes.board
     )
+    core = Core(
+        jobs=store.jobs,
+        files=store.files,
+        providers=providers,
+        runtimes=runtimes,
+        queue=ProviderQueue(
+            places={name: each.capabilities.concurrency for name, each in providers.items()},
+            on_turn=runtimes.wake,
+            on_shift=positions.publish_positions,
+        ),
+        breaker=breaker,
+        throughput=throughput,
+        clock=clock,
+        timeout=timedelta(minutes=settings.job_timeout_minutes),
+    )
+    links = None
+    if settings.public_url is not None:
+        links = SignedLinks(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
+    return _Ground(
+        settings=settings,
+        store=store,
+        outside=outside,
+        core=core,
+        positions=positions,
+        accounts=_accounts(settings, store, clock),
+        links=links,
+        sources=Sources(
+            jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
+        ),
+        limits=Limits(
+            max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
+        ),
+        keep=keep,
+    )
+
+
+def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
     stores = AccountStores(
         ledger=store.ledger,
         pools=GuildPools(db=store.db, clock=clock),
         allowances=Allowances(db=store.db, clock=clock),
         servers=GuildStore(db=store.db, clock=clock),
     )
-    servers = GuildAdmission(
-        store=stores.servers,
-        allowed_guilds=settings.allowed_guilds,
-        allow_dms=settings.allow_dms,
-    )
     quotas = Quotas(
         ledger=stores.ledger,
         allowances=stores.allowances,
+        standings=Standings(db=store.db),
         clock=clock,
         allowance=settings.quota_minutes,
         kind=settings.quota_period,
         running=store.running_periods,
     )
-    keep = timedelta(hours=settings.keep_results_hours)
-    links = None
-    if settings.public_url is not None:
-        links = SignedLinks(meta=store.meta, clock=clock, base_url=settings.public_url, keep=keep)
-    sources = Sources(
-        jobs=store.jobs, files=store.files, clock=clock, links=links, renewal=outside.renewal
-    )
-    endings = Termination(jobs=store.jobs, files=store.files, line=line, board=board, clock=clock)
     spend = SpendCaps(
         spending=Spending(db=store.db),
         quotas=quotas,
         clock=clock,
         daily_cap=settings.daily_spend_minutes,
     )
+    admission = GuildAdmission(
+        store=stores.servers,
+        allowed_guilds=settings.allowed_guilds,
+        allow_dms=settings.allow_dms,
+    )
+    return _Accounts(stores=stores, admission=admission, quotas=quotas, spend=spend)
+
+
+def _builder(ground: _Ground) -> DeliveryBuilder:
+    audio, core = ground.outside.audio, ground.core
+    return DeliveryBuilder(
+        audio=audio,
+        encoder=DeliveryEncoder(audio=audio, links=ground.links),
+        provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
+        admission=ground.accounts.admission,
+        mode=DeliveryMode(ground.settings.delivery),
+    )
+
+
+def _steps(
+    ground: _Ground,
+    builder: DeliveryBuilder,
+    reconciler: AttemptReconciler,
+    termination: Termination,
+) -> tuple[SubmitStep, Steps]:
+    settings, core, outside = ground.settings, ground.core, ground.outside
+    audio, quotas = outside.audio, ground.accounts.quotas
     candidates = Candidates(
-        providers=providers,
-        health=health,
-        spend=spend,
-        sources=sources,
-        clock=clock,
-        patience=timeout,
+        providers=core.providers,
+        breaker=core.breaker,
+        sources=ground.sources,
+        clock=core.clock,
+        patience=core.timeout,
     )
-    submits = SubmitStep(
-        jobs=store.jobs,
-        files=store.files,
-        providers=providers,
+    submit = SubmitStep(
+        core=core,
         candidates=candidates,
-        line=line,
-        health=health,
-        waits=waits,
-        spend=spend,
-        sources=sources,
-        endings=endings,
-        board=board,
-        clock=clock,
-        timeout=timeout,
-    )
-    results = CollectStep(
-        jobs=store.jobs,
-        files=store.files,
-        audio=audio,
-        fetching=ResultFetcher(audio=audio),
-        labels=StemIdentifier(audio=audio, listener=outside.listener),
-        line=line,
-        board=board,
-        clock=clock,
-    )
-    parcels = DeliveryBuilder(
-        audio=audio,
-        packer=DeliveryEncoder(audio=audio, links=links),
-        elsewhere=ProviderLinks(jobs=store.jobs, providers=providers, clock=clock),
-        servers=servers,
-        mode=DeliveryMode(settings.delivery),
+        positions=ground.positions,
+        spend=ground.accounts.spend,
+        sources=ground.sources,
+        termination=termination,
+        reconciler=reconciler,
     )
     steps = Steps(
-        jobs=store.jobs,
+        core=core,
         intake=IntakeStep(
-            jobs=store.jobs,
-            files=store.files,
+            core=core,
             downloads=outside.downloads,
-            sources=sources,
+            sources=ground.sources,
             audio=audio,
             quotas=quotas,
-            board=board,
-            clock=clock,
-            limits=limits,
+            limits=ground.limits,
         ),
-        submits=submits,
-        polls=PollStep(
-            jobs=store.jobs,
-            providers=providers,
+        submit=submit,
+        poll=PollStep(
+            core=core,
             candidates=candidates,
-            line=line,
-            health=health,
-            pace=pace,
-            results=results,
-            board=board,
-            clock=clock,
-            min_s=settings.poll_min_s,
-            max_s=settings.poll_max_s,
-            timeout=timeout,
+            spend=ground.accounts.spend,
+            collect=CollectStep(
+                core=core,
+                audio=audio,
+                fetcher=ResultFetcher(audio=audio),
+                identifier=StemIdentifier(audio=audio, listener=outside.listener),
+            ),
+            reconciler=reconciler,
+            intervals=PollIntervals(min_s=settings.poll_min_s, max_s=settings.poll_max_s),
         ),
-        handover=DeliverStep(
-            jobs=store.jobs,
-            files=store.files,
-            parcels=parcels,
-            delivery=outside.delivery,
-            endings=endings,
+        deliver=DeliverStep(
+            core=core,
+            builder=builder,
+            port=outside.delivery,
+            termination=termination,
             quotas=quotas,
-            board=board,
-            clock=clock,
         ),
-        endings=endings,
+        termination=termination,
+        reconciler=reconciler,
     )
-    cancels = Cancellation(jobs=store.jobs, endings=endings, submits=submits, runner=runner)
-    splits = SplitService(
-        jobs=store.jobs,
-        quotas=quotas,
-        servers=servers,
-        cancels=cancels,
+    return submit, steps
+
+
+def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitService:
+    settings, core = ground.settings, ground.core
+    return SplitService(
+        core=core,
+        quotas=ground.accounts.quotas,
+        admission=ground.accounts.admission,
+        termination=termination,
         runner=runner,
-        room=DiskGuard(files=store.files, clock=clock, max_gib=settings.max_disk_gib),
-        clock=clock,
-        house=Offering(
-            providers=tuple(each.capabilities for each in providers.values()),
+        disk_guard=DiskGuard(files=core.files, clock=core.clock, max_gib=settings.max_disk_gib),
+        offering=Offering(
+            providers=tuple(each.capabilities for each in core.providers.values()),
             formats=tuple(AudioFormat),
-            limits=limits,
+            limits=ground.limits,
             max_active_jobs=settings.max_active_jobs,
         ),
     )
-    scrubber = Scrubber(db=store.db, clock=clock)
-    forgetting = Forgetting(db=store.db, scrubber=scrubber)
-    retention = Retention(
-        jobs=store.jobs,
-        files=store.files,
-        pseudonyms=Pseudonyms(db=store.db),
-        clock=clock,
-        keep=keep,
-        forgetting=forgetting,
-        scrubber=scrubber,
-        keep_jobs=timedelta(days=settings.keep_jobs_days),
-        period=lambda: quotas.period,
-        database_made_at=store.made_at,
-    )
-    privacy = Privacy(
-        jobs=store.jobs,
-        files=store.files,
-        forgetting=forgetting,
-        cancels=cancels,
-        runner=runner,
-        delivery=outside.delivery,
-        quotas=quotas,
-        board=board,
-        clock=clock,
-        providers=[each.capabilities for each in providers.values()],
-        keep=keep,
-    )
-    overview = Overview(
-        roster=[each.capabilities for each in providers.values()],
-        left_out=outside.left_out,
-        health=health,
-        line=line,
-        quotas=quotas,
-        statistics=Statistics(db=store.db),
-        spending=Spending(db=store.db),
-        clock=clock,
-        daily_cap=settings.daily_spend_minutes,
-    )
-    return Services(
-        splits=splits,
-        quotas=quotas,
-        servers=servers,
-        administration=Administration(stores=stores, quotas=quotas),
-        overview=overview,
-        runner=runner,
-        steps=steps,
-        submits=submits,
-        loose_ends=AttemptReconciler(jobs=store.jobs, submits=submits),
-        retention=retention,
-        redelivery=Redelivery(jobs=store.jobs, files=store.files, parcels=parcels),
-        line=line,
-        health=health,
-        links=links,
-        privacy=privacy,
+
+
+def _overview(ground: _Ground) -> Overview:
+    core, db = ground.core, ground.store.db
+    return Overview(
+        providers=[each.capabilities for each in core.providers.values()],
+        left_out=ground.outside.left_out,
+        breaker=core.breaker,
+        queue=core.queue,
+        quotas=ground.accounts.quotas,
+        statistics=Statistics(db=db),
+        spending=Spending(db=db),
+        clock=core.clock,
+        daily_cap=ground.settings.daily_spend_minutes,
     )

@@ -27,6 +27,7 @@ from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
 from bot.i18n.languages import Languages
+from bot.jobs.runtime import Runtimes
 from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
@@ -36,7 +37,6 @@ from bot.processes.confinement import hide_memory
 from bot.providers import local
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
-from bot.scheduling.progress import ProgressBoard
 from bot.ui import client as ui
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
@@ -191,7 +191,7 @@ async def _put_together(
     ui.point_at(settings.discord_api_base)
     # The bot has no voice, so nobody needs to be told that it will not work.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-    store, clock, board = parts.store, parts.clock, ProgressBoard()
+    store, clock, runtimes = parts.store, parts.clock, Runtimes()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(
@@ -202,7 +202,7 @@ async def _put_together(
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
-        board=board,
+        board=runtimes.board,
         routes=routes,
         direct_messages=direct_messages,
         follow_up=FollowUp(client=client),
@@ -213,7 +213,7 @@ async def _put_together(
     services = compose(
         settings,
         store,
-        board,
+        runtimes,
         Dependencies(
             providers=parts.providers,
             downloads=parts.downloads,
@@ -229,12 +229,12 @@ async def _put_together(
         redelivery=services.redelivery,
         routes=routes,
         direct_messages=direct_messages,
-        board=board,
+        board=runtimes.board,
         clock=clock,
     )
     requests = SplitRequests(
         splits=services.splits,
-        servers=services.servers,
+        servers=services.admission,
         attachment_urls=attachment_urls,
         clock=clock,
     )
@@ -286,7 +286,7 @@ class _Bot:
             self._in_background(stack, self.replies.run, name="replies")
             await retry_write(self._resume, what="the start")
             self._in_background(stack, self.services.retention.run, name="retention")
-            self._in_background(stack, self.services.loose_ends.run, name="reconciling attempts")
+            self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
             await self.session.stay_connected()
 
@@ -294,7 +294,7 @@ class _Bot:
         """Let steps under way end within the grace; everything else is taken up at next start."""
         # A submit in flight gets less: it may take minutes, and its answer must be written in time.
         await asyncio.gather(
-            self.services.submits.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
+            self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
             self.presenter.stop(grace_s=grace_s),
         )
@@ -334,7 +334,6 @@ class _Bot:
         stack.push_async_callback(end)
 
     async def _resume(self) -> None:
-        self.services.runner.start(self.services.steps)
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
         log.info("ready; %d unfinished jobs go on", resumed)
@@ -351,6 +350,6 @@ class _Bot:
             jobs=await Statistics(db=db).jobs(EVER_SINCE),
             usage=await Spending(db=db).provider_usage(EVER_SINCE),
             running=self.services.runner.running,
-            queue=self.services.line.counts(),
+            queue=self.services.queue.counts(),
             unreadable=self.store.jobs.unreadable,
         )

@@ -21,7 +21,6 @@ from bot.delivery.provider_links import ProviderLinks
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
-from bot.domain.minutes import Usage
 from bot.domain.recipes import OUTPUTS, AudioFormat
 from bot.domain.titles import stem_label
 from storage.files.job_files import JobDir
@@ -44,19 +43,19 @@ class DeliveryBuilder:
         self,
         *,
         audio: AudioTools,
-        packer: DeliveryEncoder,
-        elsewhere: ProviderLinks,
-        servers: GuildAdmission,
+        encoder: DeliveryEncoder,
+        provider_links: ProviderLinks,
+        admission: GuildAdmission,
         mode: DeliveryMode,
     ) -> None:
         """`mode` is the house's; a server may have its own."""
         self._audio = audio
-        self._packer = packer
-        self._elsewhere = elsewhere
-        self._servers = servers
+        self._encoder = encoder
+        self._provider_links = provider_links
+        self._admission = admission
         self._mode = mode
 
-    async def make(
+    async def build(
         self,
         job: Job,
         where: JobDir,
@@ -65,7 +64,6 @@ class DeliveryBuilder:
         limit_bytes: int,
         shrinks: int = 0,
         messages: int = 1,
-        usage: Usage | None = None,
     ) -> Delivery:
         """Encode the job's masters into a folder, `shrinks` times smaller than they might be.
 
@@ -73,17 +71,17 @@ class DeliveryBuilder:
         """
         stems = [output.stem for output in OUTPUTS[job.request.recipe]]
         masters = [(stem, where.master(stem)) for stem in stems]
-        rules = await self._servers.rules(job.reply.guild_id)
+        rules = await self._admission.rules(job.reply.guild_id)
         left = SHRINK**shrinks
         terms = DeliveryLimits(
             limit_bytes=int(limit_bytes * left),
             message_bytes=int(ALL_FILES_BYTES * left),
             mode=rules.delivery or self._mode,
             messages=messages,
-            elsewhere=await self._elsewhere.of(job),
+            elsewhere=await self._provider_links.of(job),
         )
         packed, picture = await both(
-            self._packer.pack(job, masters, into, where.linked, terms),
+            self._encoder.encode(job, masters, into, where.linked, terms),
             self._draw(masters, into / PICTURE),
         )
         return Delivery(
@@ -93,7 +91,6 @@ class DeliveryBuilder:
             picture=picture,
             audio_format=packed.audio_format,
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
-            usage=usage,
             sent=packed.sent,
         )
 
@@ -110,7 +107,7 @@ class DeliveryBuilder:
     ) -> tuple[AudioFormat, ...]:
         """Return the other formats that come as they are; an offer that ends as MP3 is none."""
         others = [each for each in OFFERED if each is not made]
-        if self._packer.makes_links and terms.mode is not DeliveryMode.FILES:
+        if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
         fit, alone = [], replace(terms, messages=1)  # as it is shown again
         for audio_format in others:

@@ -72,7 +72,7 @@ class DeliveryEncoder:
         """Whether a stem of any size can be delivered as it was asked for."""
         return self._links is not None
 
-    async def pack(
+    async def encode(
         self, job: Job, masters: Masters, into: Path, linked: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
         """Encode all masters into files in `into`, and into what links lead to in `linked`.

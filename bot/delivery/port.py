@@ -50,8 +50,12 @@ class Delivery:
     """What was encoded, which is not always what was asked."""
     alternatives: tuple[AudioFormat, ...] = ()
     """Other formats in which the same stems could be delivered just as well."""
-    usage: Usage | None
+    usage: Usage | None = None
     sent: DeliveryDifference | None = None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether one of the links works no longer."""
+        return any(each.expires_at is not None and each.expires_at <= now for each in self.links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,10 @@ class Refused:
 
 
 class DeliveryPort(Protocol):
-    """Whoever can put a parcel into a job's reply."""
+    """Puts stems into a job's reply."""
 
-    async def deliver(self, job: Job, parcel: Delivery) -> Delivered | Refused:
-        """Show the parcel in the job's reply; safe to repeat. Raises ReplyUnavailable."""
+    async def deliver(self, job: Job, delivery: Delivery, /) -> Delivered | Refused:
+        """Show the stems in the job's reply; safe to repeat. Raises ReplyUnavailable."""
         ...
 
     def forget(self, job_id: JobId) -> None:

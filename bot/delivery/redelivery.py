@@ -18,10 +18,10 @@ from storage.stores.job_store import JobStore
 class Redelivery:
     """Encodes kept masters once more, and throws them away on demand."""
 
-    def __init__(self, *, jobs: JobStore, files: JobFiles, parcels: DeliveryBuilder) -> None:
+    def __init__(self, *, jobs: JobStore, files: JobFiles, builder: DeliveryBuilder) -> None:
         self._jobs = jobs
         self._files = files
-        self._parcels = parcels
+        self._builder = builder
 
     @asynccontextmanager
     async def packed(
@@ -35,7 +35,7 @@ class Redelivery:
             raise Rejected(Reason.FILES_EXPIRED)
         try:
             async with self._files.scratch(job.id, name) as folder:
-                yield await self._parcels.make(
+                yield await self._builder.build(
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
                 )
         except NoRoom as exc:

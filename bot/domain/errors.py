@@ -12,7 +12,9 @@ SplitError
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
+│   └── EngineStarved       it was killed for want of memory (engine/engine.py)
 ├── ModelUnavailable        the embedded model is not on this machine and cannot be fetched
+├── InvalidAddress          not a web address with a host (net/addresses.py)
 ├── DownloadError           a file could not be fetched (net/downloads.py)
 │   ├── DownloadRefused     never from this address
 │   ├── DownloadTooBig      larger than allowed

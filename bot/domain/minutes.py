@@ -123,8 +123,8 @@ class SpendCap:
     minutes: int
     since: datetime
     user_id: UserId | None = None
-    period: str | None = None
-    """The key of the period that a user's cap is for."""
+    former_id: int | None = None
+    """What stands for the user in jobs that were forgotten since."""
 
 
 @dataclass(frozen=True, slots=True)

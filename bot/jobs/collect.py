@@ -8,20 +8,16 @@ from bot.audio.tasks import Fitted, Mix, Part
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.domain.attempt import Attempt
-from bot.domain.clock import Clock
 from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import Stem
-from bot.jobs.step_result import RetryAfter, StepResult
+from bot.jobs.runtime import Core, RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
-from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.scheduling.provider_queue import ProviderQueue
-from storage.files.job_files import JobFiles
-from storage.stores.job_store import JobStore
+from bot.scheduling.progress import Progress, Stage
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +31,16 @@ class CollectStep:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        files: JobFiles,
+        core: Core,
         audio: AudioTools,
-        fetching: ResultFetcher,
-        labels: StemIdentifier,
-        line: ProviderQueue,
-        board: ProgressBoard,
-        clock: Clock,
+        fetcher: ResultFetcher,
+        identifier: StemIdentifier,
     ) -> None:
-        self._jobs = jobs
-        self._files = files
+        self._core = core
+        self._files = core.files
         self._audio = audio
-        self._fetching = fetching
-        self._labels = labels
-        self._line = line
-        self._board = board
-        self._clock = clock
+        self._fetcher = fetcher
+        self._identifier = identifier
 
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
@@ -62,12 +51,12 @@ class CollectStep:
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)
         title = provider.capabilities.title
-        self._board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
+        self._core.board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
-        fetched = await self._fetching.fetch(job, files, provider, where)
-        self._line.release(job.id)
-        self._board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
-        spools = await self._labels.name(fetched, model, where)
+        fetched = await self._fetcher.fetch(job, files, provider, where)
+        self._core.queue.release(job.id)
+        self._core.board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
+        spools = await self._identifier.name(fetched, model, where)
         made = derivations(job.request.recipe, model, frozenset(spools))
         if made is None or not model.stems <= spools.keys():
             raise ProviderProtocol(f"{attempt.provider} returned {sorted(spools)}")
@@ -76,8 +65,8 @@ class CollectStep:
         masters = {stem: where.master(stem) for stem in made}
         await self._write(job, made, masters, spools, where.mixture, lag_frames)
         await self._files.settle(job.id)
-        await self._jobs.save(
-            job.ready(self._clock.now()), expected=State.PROCESSING, ledger=Post(job.id)
+        await self._core.jobs.save(
+            job.ready(self._core.clock.now()), expected=State.PROCESSING, ledger=Post(job.id)
         )
         await self._files.drop_work(job.id)
         log.info("%s is ready", job.id, extra={"job": job.id, "action": "ready"})

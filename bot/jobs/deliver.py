@@ -1,28 +1,26 @@
-"""From `ready` to `delivered` or `kept`: make the parcel, hand it over, look what came of it."""
+"""From `ready` to `delivered` or `kept`: encode the stems, hand them over, record the outcome."""
 
 import logging
-from collections import Counter
+from dataclasses import replace
 
 from bot.accounts.quotas import Quotas
 from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS, DeliveryBuilder
 from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyUnavailable
 from bot.domain.backoff import backoff_s
-from bot.domain.clock import Clock
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import DeliveryDifference, Job, JobId, State
+from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.recipes import OUTPUTS
-from bot.jobs.step_result import Done, RetryAfter, StepResult
+from bot.jobs.runtime import Core, Delivering, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.termination import Termination
-from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from storage.files.job_files import JobDir, JobFiles
-from storage.stores.job_store import JobStore
+from bot.scheduling.progress import Progress, Stage
+from storage.files.job_files import JobDir
 
 log = logging.getLogger(__name__)
 
-MAX_PAUSE_S = 60.0
-MOST_MESSAGES = 2
-"""The reply, and where that is not enough, one more."""
+MAX_DELIVERY_PAUSE_S = 60.0
+MAX_MESSAGES = 2
+"""The reply, and one more where that is not enough."""
 
 
 class DeliverStep:
@@ -31,93 +29,96 @@ class DeliverStep:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        files: JobFiles,
-        parcels: DeliveryBuilder,
-        delivery: DeliveryPort,
-        endings: Termination,
+        core: Core,
+        builder: DeliveryBuilder,
+        port: DeliveryPort,
+        termination: Termination,
         quotas: Quotas,
-        board: ProgressBoard,
-        clock: Clock,
     ) -> None:
-        self._jobs = jobs
-        self._files = files
-        self._parcels = parcels
-        self._delivery = delivery
-        self._endings = endings
+        self._core = core
+        self._jobs = core.jobs
+        self._files = core.files
+        self._builder = builder
+        self._port = port
+        self._termination = termination
         self._quotas = quotas
-        self._board = board
-        self._clock = clock
-        self._shrinks: Counter[JobId] = Counter()
-        self._waits: Counter[JobId] = Counter()
-        self._singles: set[JobId] = set()
 
-    async def deliver(self, job: Job) -> StepResult:
+    async def deliver(self, job: Job, runtime: JobRuntime) -> StepResult:
         """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
         if job.files_expired:
-            return await self.keep(job, "its reply was out of reach until its time was over")
+            return await self.keep(job, "its reply was unavailable until its files expired")
         where = await self._files.prepare(job.id)
         stems = [output.stem for output in OUTPUTS[job.request.recipe]]
         if not await self._files.holds(job.id, stems):
-            return await self._endings.fail(job, Problem(Reason.STEMS_LOST))
-        self._board.put(job.id, Progress(stage=Stage.ENCODING))
+            return await self._termination.fail(job, Problem(Reason.STEMS_LOST))
         try:
-            parcel = await self._parcel(job, where)
+            delivery = await self._encoded(job, runtime.delivering, where)
         except DoesNotFit as exc:
             return await self.keep(job, f"no form fits: {exc}")
-        self._board.put(job.id, Progress(stage=Stage.UPLOADING))
+        self._core.board.put(job.id, Progress(stage=Stage.UPLOADING))
         try:
-            answer = await self._delivery.deliver(job, parcel)
+            answer = await self._port.deliver(job, delivery)
         except ReplyUnavailable as exc:
-            return self._later(job, exc)
+            return _later(job, runtime.delivering, exc)
+        except FileNotFoundError:
+            runtime.delivering.encoded = None  # somebody removed it: encode it again
+            raise
         match answer:
             case Delivered(message_id):
-                return await self._delivered(job, message_id, parcel.sent)
-            case Refused(one_only=True) if job.id not in self._singles:
-                self._singles.add(job.id)
-                return RetryAfter()
-            case Refused(too_large=True) if self._shrinks[job.id] < MAX_SHRINKS:
-                self._shrinks[job.id] += 1
+                return await self._delivered(job, message_id, delivery.sent)
+            case Refused() if _is_smaller_possible(answer, runtime.delivering):
                 return RetryAfter()
             case Refused(detail):
                 return await self.keep(job, detail)
 
     async def keep(self, job: Job, why: str) -> Done:
         """Leave a ready job's stems for /result; `why` is for the operator."""
-        kept = job.kept(self._clock.now())
+        kept = job.kept(self._core.clock.now())
         await self._jobs.save(kept, expected=State.READY, note=why)
         log.warning("%s is kept: %s", job.id, why, extra={"job": job.id, "action": "kept"})
-        return await self._clear(job.id)
+        await self._files.drop_parcel(job.id)
+        return Done()
 
     async def _delivered(
         self, job: Job, message_id: int | None, sent: DeliveryDifference | None
     ) -> Done:
-        delivered = job.delivered(self._clock.now(), message_id=message_id, sent=sent)
+        delivered = job.delivered(self._core.clock.now(), message_id=message_id, sent=sent)
         await self._jobs.save(delivered, expected=State.READY, reply_is_current=True)
-        self._delivery.forget(job.id)
+        self._port.forget(job.id)
         log.info("%s is delivered", job.id, extra={"job": job.id, "action": "delivered"})
-        return await self._clear(job.id)
-
-    async def _parcel(self, job: Job, where: JobDir) -> Delivery:
-        return await self._parcels.make(
-            job,
-            where,
-            where.parcel,
-            limit_bytes=job.reply.size_limit_bytes,
-            shrinks=self._shrinks[job.id],
-            messages=1 if job.id in self._singles else MOST_MESSAGES,
-            usage=await self._quotas.paying_for(job),
-        )
-
-    def _later(self, job: Job, error: ReplyUnavailable) -> RetryAfter:
-        self._waits[job.id] += 1
-        log.warning("%s: the reply must wait: %s", job.id, error)
-        return RetryAfter(after_s=backoff_s(self._waits[job.id], key=job.id, max_s=MAX_PAUSE_S))
-
-    async def _clear(self, job_id: JobId) -> Done:
-        self._shrinks.pop(job_id, None)
-        self._waits.pop(job_id, None)
-        self._singles.discard(job_id)
-        self._board.drop(job_id)
-        await self._files.drop_parcel(job_id)
+        await self._files.drop_parcel(job.id)
         return Done()
+
+    async def _encoded(self, job: Job, delivering: Delivering, where: JobDir) -> Delivery:
+        usage = await self._quotas.paying_for(job)
+        if delivering.encoded is None or delivering.encoded.has_ended(self._core.clock.now()):
+            self._core.board.put(job.id, Progress(stage=Stage.ENCODING))
+            delivering.encoded = await self._builder.build(
+                job,
+                where,
+                where.parcel,
+                limit_bytes=job.reply.size_limit_bytes,
+                shrinks=delivering.shrinks,
+                messages=1 if delivering.is_single_message else MAX_MESSAGES,
+            )
+        return replace(delivering.encoded, usage=usage)
+
+
+def _is_smaller_possible(refused: Refused, delivering: Delivering) -> bool:
+    """Note what the next delivery must be like, and drop what was encoded for this one."""
+    if refused.one_only and not delivering.is_single_message:
+        delivering.is_single_message = True
+    elif refused.too_large and delivering.shrinks < MAX_SHRINKS:
+        delivering.shrinks += 1
+    else:
+        return False
+    delivering.encoded = None
+    return True
+
+
+def _later(job: Job, delivering: Delivering, error: ReplyUnavailable) -> RetryAfter:
+    delivering.failures += 1
+    log.warning("%s: its reply is unavailable: %s", job.id, error)
+    return RetryAfter(
+        after_s=backoff_s(delivering.failures, key=job.id, max_s=MAX_DELIVERY_PAUSE_S)
+    )

@@ -5,7 +5,6 @@ A file of which the user has the very stems already leads straight to `ready`, u
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,18 +15,15 @@ from bot.accounts.quotas import Quotas
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.backoff import backoff_s
-from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
-from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
-from bot.jobs.step_result import AwaitWake, RetryAfter, StepResult
+from bot.jobs.runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
-from bot.scheduling.progress import Progress, ProgressBoard, Stage
+from bot.scheduling.progress import Progress, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources
-from storage.files.job_files import JobFiles
-from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
@@ -58,29 +54,24 @@ class IntakeStep:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        files: JobFiles,
+        core: Core,
         downloads: Downloads,
         sources: Sources,
         audio: AudioTools,
         quotas: Quotas,
-        board: ProgressBoard,
-        clock: Clock,
         limits: Limits,
     ) -> None:
-        self._jobs = jobs
-        self._files = files
+        self._core = core
+        self._jobs = core.jobs
+        self._files = core.files
         self._downloads = downloads
         self._sources = sources
         self._audio = audio
         self._quotas = quotas
-        self._board = board
-        self._clock = clock
         self._limits = limits
-        self._tries: Counter[JobId] = Counter()
         self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
-    async def take_in(self, job: Job) -> StepResult:
+    async def take_in(self, job: Job, runtime: JobRuntime) -> StepResult:
         """Hold the job's minutes. Raises Rejected when the file or the quota does not allow it."""
         if job.acknowledged_at is None:
             return AwaitWake()
@@ -88,8 +79,8 @@ class IntakeStep:
             try:
                 digest = await self._bring(job)
             except DownloadFailed as exc:
-                return self._try_again(job, exc)
-            self._tries.pop(job.id, None)
+                return _try_again(runtime, exc)
+            runtime.failed_downloads = 0
             if await self._is_repeat(job, digest):
                 return RetryAfter()
             decoded = await self._decode(job)
@@ -99,7 +90,7 @@ class IntakeStep:
         minutes = minutes_of(decoded.frames)
         title = title_of(job.request.source.filename, title=decoded.title, artist=decoded.artist)
         held = job.held(
-            self._clock.now(),
+            self._core.clock.now(),
             frames=decoded.frames,
             minutes=minutes,
             title=title,
@@ -123,7 +114,7 @@ class IntakeStep:
             return False  # its time was over meanwhile, or one is lost
         await self._files.settle(job.id)
         await self._jobs.save(
-            job.repeated(self._clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
+            job.repeated(self._core.clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
         )
         await self._files.drop_work(job.id)
         log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})
@@ -132,7 +123,7 @@ class IntakeStep:
     async def _bring(self, job: Job) -> str:
         """Download the file and return its digest."""
         where = await self._files.prepare(job.id)
-        self._board.put(job.id, Progress(stage=Stage.DOWNLOADING))
+        self._core.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
             try:
                 await self._fetch(job.request.source.url, where.input)
@@ -160,7 +151,7 @@ class IntakeStep:
 
     async def _decode(self, job: Job) -> Decoded:
         where = self._files.of(job.id)
-        self._board.put(job.id, Progress(stage=Stage.CHECKING))
+        self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
         try:
             return await self._audio.decode(where.input, where.mixture, max_duration_s=minutes * 60)
@@ -169,17 +160,17 @@ class IntakeStep:
                 raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
             raise
 
-    def _try_again(self, job: Job, error: DownloadFailed) -> RetryAfter:
-        self._tries[job.id] += 1
-        if self._tries[job.id] == MAX_DOWNLOADS:
-            del self._tries[job.id]
-            raise Rejected(Reason.DOWNLOAD_FAILED) from error
-        log.warning("%s: download failed: %s", job.id, error)
-        return RetryAfter(after_s=backoff_s(self._tries[job.id], key=job.id))
-
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:
         # Held by those who wait for it, and gone with the last of them.
         lock = self._users.setdefault(user_id, asyncio.Lock())
         async with lock:
             yield
+
+
+def _try_again(runtime: JobRuntime, error: DownloadFailed) -> RetryAfter:
+    runtime.failed_downloads += 1
+    if runtime.failed_downloads == MAX_DOWNLOADS:
+        raise Rejected(Reason.DOWNLOAD_FAILED) from error
+    log.warning("%s: download failed: %s", runtime.job_id, error)
+    return RetryAfter(after_s=backoff_s(runtime.failed_downloads, key=runtime.job_id))

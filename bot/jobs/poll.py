@@ -1,13 +1,14 @@
-"""From `processing` to results: ask the provider, show progress, mind the deadline."""
+"""From `processing` to results: ask the provider, show progress, keep the deadline."""
 
 import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self
 
-from bot.domain.attempt import Attempt, AttemptError, AttemptState
+from bot.accounts.spend import SpendCaps
+from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile
 from bot.domain.backoff import backoff_s
-from bot.domain.clock import Clock
 from bot.domain.errors import (
     ProviderBusy,
     ProviderDown,
@@ -15,32 +16,58 @@ from bot.domain.errors import (
     ResultsNotFetched,
     ResultsUnreachable,
 )
-from bot.domain.job import Job, JobId, State
+from bot.domain.job import Job, State
 from bot.jobs.collect import CollectStep
-from bot.jobs.step_result import RetryAfter, StepResult
-from bot.jobs.termination import cancel_remote
+from bot.jobs.reconcile import AttemptReconciler
+from bot.jobs.runtime import Core, JobRuntime, Polling, RetryAfter, StepResult
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.scheduling.candidates import Candidates
-from bot.scheduling.circuit_breaker import CircuitBreaker
-from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
-from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.circuit_breaker import Operation
+from bot.scheduling.progress import Progress, Stage, former_of
 from bot.scheduling.routing import Go
-from bot.scheduling.throughput import ThroughputEstimator
-from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(minutes=10)
-"""How long this process asks in vain before an attempt past its deadline is given up."""
+"""How long this process polls without an answer before it gives up an attempt past its deadline."""
 MAX_FETCHES = 3
 """Rounds of fetching one answer, each with fresh links where the provider gives them.
 
-After that results that are broken are left, and those out of reach if another provider is ready.
+After that, broken results are given up, and unreachable ones if another provider is ready.
 """
-MAX_VAIN_POLLS = 10
-"""In a row, refused or not to be understood, before a job looks for another provider."""
-SLOWER = 1.3
-"""Each poll of a hosted provider waits so much longer than the one before, up to the maximum."""
+MAX_FAILED_POLLS = 10
+"""Polls in a row, refused or unintelligible, before a job looks for another provider."""
+SLOWDOWN = 1.3
+"""Factor between the pauses before two polls of a hosted provider, up to the longest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollIntervals:
+    """Bounds on the pause between two polls of a hosted provider."""
+
+    min_s: float
+    max_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Followed:
+    """A job at a provider, as one step finds it."""
+
+    job: Job
+    runtime: JobRuntime
+    attempts: Sequence[Attempt]
+    provider: Provider
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.attempts[-1]
+
+    @property
+    def polling(self) -> Polling:
+        return self.runtime.polling
+
+    def with_attempt(self, attempt: Attempt) -> Self:
+        return replace(self, attempts=(*self.attempts[:-1], attempt))
 
 
 class PollStep:
@@ -49,111 +76,89 @@ class PollStep:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        providers: Mapping[str, Provider],
+        core: Core,
         candidates: Candidates,
-        line: ProviderQueue,
-        health: CircuitBreaker,
-        pace: ThroughputEstimator,
-        results: CollectStep,
-        board: ProgressBoard,
-        clock: Clock,
-        min_s: float,
-        max_s: float,
-        timeout: timedelta,
+        spend: SpendCaps,
+        collect: CollectStep,
+        reconciler: AttemptReconciler,
+        intervals: PollIntervals,
     ) -> None:
-        self._jobs = jobs
-        self._providers = providers
+        self._core = core
+        self._jobs = core.jobs
         self._candidates = candidates
-        self._line = line
-        self._health = health
-        self._pace = pace
-        self._results = results
-        self._board = board
-        self._clock = clock
-        self._min_s = min_s
-        self._max_s = max_s
-        self._timeout = timeout
-        self._intervals: dict[JobId, float] = {}
-        self._asked_since: dict[JobId, datetime] = {}
-        self._fetches: Counter[JobId] = Counter()
-        self._vain: Counter[JobId] = Counter()
+        self._spend = spend
+        self._collect_step = collect
+        self._reconciler = reconciler
+        self._intervals = intervals
 
-    async def poll(self, job: Job) -> StepResult:
-        """Ask once how the job's latest attempt does; bring its results when they exist."""
-        attempts = await self._jobs.attempts(job.id)
+    async def poll(self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime) -> StepResult:
+        """Poll the job's latest attempt once; collect its results when they exist."""
         attempt = attempts[-1]
-        provider = self._providers.get(attempt.provider)
+        provider = self._core.providers.get(attempt.provider)
         if provider is None:
-            return await self._give_up(job, attempt, AttemptError.PROVIDER_REMOVED)
+            return await self._give_up(job, runtime, attempt, AttemptError.PROVIDER_REMOVED)
+        followed = _Followed(job=job, runtime=runtime, attempts=attempts, provider=provider)
         if attempt.state is AttemptState.DONE:
-            return await self._collect(job, attempt, provider)
-        self._line.restore(attempt.provider, job)
+            return await self._collect(followed)
+        self._core.queue.restore(attempt.provider, job)
         if attempt.state is not AttemptState.ACCEPTED or attempt.ref is None:
-            return await self._give_up(job, attempt, attempt.error or AttemptError.UNKNOWN)
+            return await self._give_up(job, runtime, attempt, attempt.error or AttemptError.UNKNOWN)
         try:
             answer = await provider.poll(attempt.ref)
         except ProviderError as exc:
-            return await self._unanswered(job, attempts, provider, exc)
-        self._health.record_success(attempt.provider)
-        self._vain.pop(job.id, None)
+            return await self._unanswered(followed, exc)
+        self._core.breaker.record_success(attempt.provider, Operation.POLL)
+        runtime.polling.failed_polls = 0
         match answer:
             case Running(fraction):
-                return await self._wait(job, attempts, provider, fraction)
+                return await self._wait(followed, fraction)
             case Finished(files):
-                self._learn(job, attempt)
-                done = attempt.done(self._clock.now(), files)
-                await self._jobs.record(done)
-                return await self._collect(job, done, provider)
-            case Failed(refused=refused):
-                error = AttemptError.REFUSED if refused else AttemptError.FAILED
-                return await self._give_up(job, attempt, error)
+                return await self._finished(followed, files)
+            case Failed(refused=True):
+                return await self._give_up(job, runtime, attempt, AttemptError.REFUSED)
+            case Failed():
+                return await self._task_failed(followed, AttemptError.FAILED)
             case Lost():
-                return await self._give_up(job, attempt, AttemptError.LOST)
+                return await self._task_failed(followed, AttemptError.LOST)
 
-    async def _unanswered(
-        self, job: Job, attempts: Sequence[Attempt], provider: Provider, error: ProviderError
-    ) -> StepResult:
-        """Ask again later; not for ever, where only the owner or a new version can mend it."""
-        attempt = attempts[-1]
-        self._health.record_failure(attempt.provider, error)
-        log.warning("%s: poll failed: %s: %s", job.id, AttemptError.of(error), error)
+    async def _unanswered(self, followed: _Followed, error: ProviderError) -> StepResult:
+        """Poll again later; a limited number of times if only an operator can mend the error."""
+        attempt, polling, word = followed.attempt, followed.polling, AttemptError.of(error)
+        self._core.breaker.record_failure(attempt.provider, Operation.POLL, error)
+        log.warning("%s: poll failed: %s: %s", followed.job.id, word, error)
         if not isinstance(error, ProviderBusy | ProviderDown):
-            self._vain[job.id] += 1
-        if self._vain[job.id] >= MAX_VAIN_POLLS:
-            word = AttemptError.of(error)
-            return await self._give_up(job, attempt, word, AttemptState.ABANDONED)
-        return await self._wait(job, attempts, provider, None, is_answered=False)
+            polling.failed_polls += 1
+        if polling.failed_polls >= MAX_FAILED_POLLS:
+            return await self._give_up(
+                followed.job, followed.runtime, attempt, word, AttemptState.ABANDONED
+            )
+        return await self._wait(followed, None, is_answered=False)
 
     async def _wait(
-        self,
-        job: Job,
-        attempts: Sequence[Attempt],
-        provider: Provider,
-        fraction: float | None,
-        *,
-        is_answered: bool = True,
+        self, followed: _Followed, fraction: float | None, *, is_answered: bool = True
     ) -> StepResult:
-        attempt = attempts[-1]
-        now = self._clock.now()
+        job, attempt, polling = followed.job, followed.attempt, followed.polling
+        now = self._core.clock.now()
         elapsed = now - attempt.submitted_at
-        # After a long stop the result may be there: silence is not an answer at once.
-        asked_for = now - self._asked_since.setdefault(job.id, now)
-        if elapsed > self._timeout and (is_answered or asked_for > SILENCE):
-            await cancel_remote(attempt, self._providers)
-            return await self._give_up(job, attempt, AttemptError.TIMED_OUT, AttemptState.ABANDONED)
-        capabilities = provider.capabilities
-        self._board.put(
+        if polling.asked_since is None:
+            polling.asked_since = now
+        # After a long stop the result may exist although one poll got no answer.
+        is_silent = now - polling.asked_since > SILENCE
+        if elapsed > self._core.timeout and (is_answered or is_silent):
+            await self._reconciler.cancel_remote(attempt)
+            return await self._task_failed(followed, AttemptError.TIMED_OUT, AttemptState.ABANDONED)
+        capabilities = followed.provider.capabilities
+        self._core.board.put(
             job.id,
             Progress(
                 stage=Stage.SEPARATING,
                 fraction=fraction,
                 eta_s=self._eta_s(job, attempt, elapsed, fraction),
                 provider=capabilities.title,
-                former=former_of(attempt.provider, attempts, self._providers),
+                former=former_of(attempt.provider, followed.attempts, self._core.providers),
             ),
         )
-        return RetryAfter(after_s=self._next_interval(job.id, capabilities))
+        return RetryAfter(after_s=self._next_interval_s(polling, capabilities))
 
     def _eta_s(
         self, job: Job, attempt: Attempt, elapsed: timedelta, fraction: float | None
@@ -161,64 +166,83 @@ class PollStep:
         seconds = elapsed.total_seconds()
         if fraction and fraction > 0.05:
             return seconds * (1 - fraction) / fraction
-        return max(0.0, self._pace.estimate_s(attempt.provider, [job]) - seconds)
+        return max(0.0, self._core.throughput.estimate_s(attempt.provider, [job]) - seconds)
 
-    def _next_interval(self, job_id: JobId, capabilities: Capabilities) -> float:
+    def _next_interval_s(self, polling: Polling, capabilities: Capabilities) -> float:
         if not capabilities.is_hosted:
             return capabilities.poll_interval_s
-        first = max(self._min_s, min(self._max_s, capabilities.poll_interval_s))
-        interval = self._intervals.get(job_id, first)
-        self._intervals[job_id] = min(self._max_s, interval * SLOWER)
-        return interval
+        min_s, max_s = self._intervals.min_s, self._intervals.max_s
+        interval_s = polling.interval_s or max(min_s, min(max_s, capabilities.poll_interval_s))
+        polling.interval_s = min(max_s, interval_s * SLOWDOWN)
+        return interval_s
 
-    def _learn(self, job: Job, attempt: Attempt) -> None:
-        took = self._clock.now() - attempt.submitted_at
-        self._pace.learn(attempt.provider, job, took.total_seconds())
+    async def _finished(self, followed: _Followed, files: tuple[RemoteFile, ...]) -> StepResult:
+        attempt, now = followed.attempt, self._core.clock.now()
+        took = now - attempt.submitted_at
+        self._core.throughput.learn(attempt.provider, followed.job, took.total_seconds())
+        done = attempt.done(now, files)
+        await self._jobs.record(done)
+        return await self._collect(followed.with_attempt(done))
 
-    async def _collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
-        self._intervals.pop(job.id, None)
-        self._asked_since.pop(job.id, None)
+    async def _collect(self, followed: _Followed) -> StepResult:
+        job, runtime, attempt = followed.job, followed.runtime, followed.attempt
+        runtime.polling.interval_s = runtime.polling.asked_since = None
         try:
-            collected = await self._results.collect(job, attempt, provider)
+            result = await self._collect_step.collect(job, attempt, followed.provider)
         except ResultsNotFetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
-            return await self._fetch_later(job, attempt, provider, exc)
+            return await self._fetch_later(followed, exc)
         except ProviderError as exc:
             log.warning("%s: its results cannot be used: %s", job.id, exc)
-            self._health.record_failure(attempt.provider, exc)
-            return await self._give_up(job, attempt, AttemptError.of(exc))
-        self._fetches.pop(job.id, None)
-        return collected
+            return await self._task_failed(followed, AttemptError.of(exc))
+        self._core.breaker.record_success(attempt.provider, Operation.FETCH)
+        self._core.breaker.record_success(attempt.provider, Operation.TASK)
+        return result
 
-    async def _fetch_later(
-        self, job: Job, attempt: Attempt, provider: Provider, error: ResultsNotFetched
+    async def _task_failed(
+        self, followed: _Followed, error: AttemptError, state: AttemptState = AttemptState.FAILED
     ) -> StepResult:
-        """Try results again that are paid for, after a pause: by new links, else by the same.
+        """Give up an attempt that is the provider's failure, and not the song's.
 
-        Each try is remembered in memory only: after a restart the same number is made again.
+        A provider that may do a song again counts once a song, and a restart that makes it lose
+        songs is no failure of it.
         """
-        self._line.release(job.id)  # there is nothing more to be done for it there
-        self._fetches[job.id] += 1
-        if await self._is_hopeless(job, error):
-            self._health.record_failure(attempt.provider, error)
-            return await self._give_up(job, attempt, AttemptError.of(error))
-        is_fresh = await self._ask_for_fresh_links(attempt, provider)
-        tries = self._fetches[job.id]
-        return RetryAfter(after_s=0.0 if is_fresh and tries == 1 else backoff_s(tries, key=job.id))
+        attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
+        if attempt.number == 1 and not (is_here and error == AttemptError.LOST):
+            self._core.breaker.record_failed_task(attempt.provider, error)
+        return await self._give_up(followed.job, followed.runtime, attempt, error, state)
 
-    async def _is_hopeless(self, job: Job, error: ResultsNotFetched) -> bool:
+    async def _fetch_later(self, followed: _Followed, error: ResultsNotFetched) -> StepResult:
+        """Fetch results that are paid for again, after a pause: by fresh links, else by the same.
+
+        Rounds are counted in memory only: a restart begins with the first.
+        """
+        job, runtime, attempt = followed.job, followed.runtime, followed.attempt
+        self._core.queue.release(job.id)  # the provider has nothing more to do for it
+        runtime.polling.failed_fetches += 1
+        rounds = runtime.polling.failed_fetches
+        if rounds == 1:  # one song alone must not make its provider rest
+            self._core.breaker.record_failure(attempt.provider, Operation.FETCH, error)
+        if await self._is_hopeless(followed, error):
+            return await self._give_up(job, runtime, attempt, AttemptError.of(error))
+        is_fresh = await self._ask_for_fresh_links(attempt, followed.provider)
+        is_worth_trying_now = is_fresh and rounds == 1
+        return RetryAfter(after_s=0.0 if is_worth_trying_now else backoff_s(rounds, key=job.id))
+
+    async def _is_hopeless(self, followed: _Followed, error: ResultsNotFetched) -> bool:
         """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
-        if self._fetches[job.id] < MAX_FETCHES:
+        if followed.polling.failed_fetches < MAX_FETCHES:
             return False  # also past the deadline, as after a long stop
         if not isinstance(error, ResultsUnreachable):
             return True
-        attempts = await self._jobs.attempts(job.id)
-        if self._clock.now() - attempts[-1].submitted_at > self._timeout:
+        if self._core.clock.now() - followed.attempt.submitted_at > self._core.timeout:
             return True
-        return isinstance(await self._candidates.route(job, attempts), Go)
+        job = followed.job
+        room = await self._spend.room(job)
+        return isinstance(await self._candidates.route(job, followed.attempts, room), Go)
 
     async def _ask_for_fresh_links(self, attempt: Attempt, provider: Provider) -> bool:
-        """Have the provider say once more where its results are; whether it is elsewhere now."""
+        """Ask the provider once more where its results are; return whether the links changed."""
         if attempt.ref is None:
             return False
         try:
@@ -228,30 +252,28 @@ class PollStep:
             return False
         if not isinstance(answer, Finished):
             return False
-        await self._jobs.record(attempt.done(self._clock.now(), answer.files))
+        await self._jobs.record(attempt.done(self._core.clock.now(), answer.files))
         return answer.files != attempt.files
 
     async def _give_up(
         self,
         job: Job,
+        runtime: JobRuntime,
         attempt: Attempt,
         error: AttemptError,
         state: AttemptState = AttemptState.FAILED,
     ) -> StepResult:
-        now = self._clock.now()
-        self._intervals.pop(job.id, None)
-        self._asked_since.pop(job.id, None)
-        self._vain.pop(job.id, None)
-        self._fetches.pop(job.id, None)
+        now = self._core.clock.now()
         await self._jobs.save(
             job.submitting(now, provider=attempt.provider),
             expected=State.PROCESSING,
             attempt=attempt.ended(now, state, error),
             note=error,
         )
-        self._line.release(job.id)
+        runtime.polling = Polling()
+        self._core.queue.release(job.id)
         log.warning(
-            "%s: %s gave nothing: %s",
+            "%s: %s returned nothing: %s",
             job.id,
             attempt.provider,
             error,

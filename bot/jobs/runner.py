@@ -2,130 +2,144 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from typing import Protocol
 
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
-from bot.jobs.step_result import AwaitWake, Done, RetryAfter, StepResult
-from bot.jobs.steps import Steps
+from bot.jobs.runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtimes, StepResult
 
 log = logging.getLogger(__name__)
 
-MAX_FAILURES = 6
+MAX_FAILED_STEPS = 6
 """Unexpected errors in a row, with growing pauses between them, before a job is given up."""
-FIRST_PAUSE_S = 1.0
-LOOK_AGAIN_S = 60.0
-"""A job that waits to be woken looks by itself now and then, should nobody have woken it."""
+FIRST_STEP_PAUSE_S = 1.0
+MAX_STEP_PAUSE_S = 30.0
 STORE_PAUSE_S = 1.0
-"""Asking whether a database is free again costs nothing; a step that needs room is work."""
+"""Constant, because asking whether a database is free again costs nothing."""
+FALLBACK_WAKE_S = 60.0
+"""Upper bound on the sleep of a waiting job, in case its wake-up was missed."""
 
 
-@dataclass(slots=True)
-class _Run:
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
+class StepTaker(Protocol):
+    """Takes the steps of jobs."""
+
+    async def advance(self, runtime: JobRuntime) -> StepResult:
+        """Take a job one step further; raises what no step expects."""
+        ...
+
+    async def give_up(self, runtime: JobRuntime) -> StepResult:
+        """End a job whose steps keep failing."""
+        ...
 
 
 class Runner:
-    """Runs every unfinished job until it is over; claims live here, in memory."""
+    """Runs every unfinished job until it is over."""
 
-    def __init__(self) -> None:
-        self._runs: dict[JobId, _Run] = {}
-        self._steps: Steps | None = None
-        self._stopping = False
-
-    def start(self, steps: Steps) -> None:
-        """Take the steps to run; jobs started or woken from now on are run by them."""
+    def __init__(self, *, steps: StepTaker, runtimes: Runtimes) -> None:
         self._steps = steps
+        self._runtimes = runtimes
+        self._is_stopping = False
+
+    @property
+    def running(self) -> int:
+        """The number of jobs under way."""
+        return len(self._runtimes)
 
     def run(self, job_id: JobId) -> None:
-        """Run a job, or wake it if it runs already."""
-        if self._stopping or self._steps is None:
+        """Run a job, or wake it if it is running; does nothing after `stop`."""
+        if self._is_stopping:
             return
-        if job_id in self._runs:
-            self.wake(job_id)
+        runtime = self._runtimes.open(job_id)
+        if runtime.task is not None:
+            runtime.woken.set()
             return
-        run = self._runs[job_id] = _Run()
-        run.task = asyncio.create_task(self._keep_stepping(job_id, run, self._steps), name=job_id)
-        run.task.add_done_callback(lambda _: self._runs.pop(job_id, None))
+        runtime.task = asyncio.create_task(self._keep_stepping(runtime), name=job_id)
+        runtime.task.add_done_callback(lambda _: self._ended(runtime))
 
     def wake(self, job_id: JobId) -> None:
-        """Let a running job take its next step now; nothing for a job that is not run."""
-        if (run := self._runs.get(job_id)) is not None:
-            run.woken.set()
-
-    async def interrupt(self, job_id: JobId) -> None:
-        """Stop running a job and wait until its step has ended."""
-        if (run := self._runs.get(job_id)) is not None and run.task is not None:
-            run.task.cancel()
-            await asyncio.gather(run.task, return_exceptions=True)
+        """Let a running job take its next step now; does nothing for a job that is not running."""
+        self._runtimes.wake(job_id)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Take no more steps; let those under way end, or cancel them when the grace is over."""
-        self._stopping = True
-        tasks = [run.task for run in self._runs.values() if run.task is not None]
-        for run in self._runs.values():
-            run.woken.set()
+        """Take no more steps. Let those under way end within the grace, then cancel them."""
+        self._is_stopping = True
+        tasks = [each.task for each in self._runtimes if each.task is not None]
+        for runtime in self._runtimes:
+            runtime.woken.set()
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    @property
-    def running(self) -> int:
-        """How many jobs are under way."""
-        return len(self._runs)
+    def _ended(self, runtime: JobRuntime) -> None:
+        runtime.task = None
+        self._runtimes.release(runtime)
 
-    async def _keep_stepping(self, job_id: JobId, run: _Run, steps: Steps) -> None:
-        failures = waits = 0
-        while not self._stopping:
-            run.woken.clear()
-            try:
-                outcome = await steps.advance(job_id)
-                failures = waits = 0
-            except Exception as exc:
-                if isinstance(exc, StoreUnavailable):
-                    log.warning("%s waits for the store: %s", job_id, exc)
-                    outcome = RetryAfter(after_s=STORE_PAUSE_S)
-                elif _is_out_of_room(exc):
-                    waits += 1
-                    log.warning("%s waits for room: %s", job_id, exc)
-                    outcome = RetryAfter(after_s=backoff_s(waits, key=job_id))
-                else:
-                    failures += 1
-                    log.exception("%s: a step failed", job_id, extra={"job": job_id})
-                    outcome = await self._after_failure(job_id, failures, steps)
-            if await self._is_over(outcome, run):
+    async def _keep_stepping(self, runtime: JobRuntime) -> None:
+        while not self._is_stopping:
+            runtime.woken.clear()
+            if await self._is_over(await self._step(runtime), runtime):
                 return
 
-    async def _after_failure(self, job_id: JobId, failures: int, steps: Steps) -> StepResult:
-        if failures < MAX_FAILURES:
-            return RetryAfter(after_s=backoff_s(failures, key=job_id, first_s=FIRST_PAUSE_S))
+    async def _step(self, runtime: JobRuntime) -> StepResult:
         try:
-            return await steps.give_up(job_id)
-        except Exception:
-            log.exception("%s could not be given up", job_id, extra={"job": job_id})
-            return RetryAfter(after_s=backoff_s(failures, key=job_id))
+            result = await self._steps.advance(runtime)
+        except Exception as exc:
+            if (pause := self._pause_for_machine(runtime, exc)) is not None:
+                return pause
+            log.exception("%s: a step failed", runtime.job_id, extra=_job(runtime))
+            return await self._after_failure(runtime)
+        runtime.failed_steps = runtime.full_disk_waits = 0
+        return result
 
-    async def _is_over(self, outcome: StepResult, run: _Run) -> bool:
-        match outcome:
+    def _pause_for_machine(self, runtime: JobRuntime, error: Exception) -> RetryAfter | None:
+        """Return the pause while the store or the disk is unavailable; None for any other error."""
+        if isinstance(error, StoreUnavailable):
+            log.warning("%s waits for the store: %s", runtime.job_id, error)
+            return RetryAfter(after_s=STORE_PAUSE_S)
+        if _is_out_of_room(error):
+            runtime.full_disk_waits += 1
+            log.warning("%s waits for room: %s", runtime.job_id, error)
+            return RetryAfter(after_s=backoff_s(runtime.full_disk_waits, key=runtime.job_id))
+        return None
+
+    async def _after_failure(self, runtime: JobRuntime) -> StepResult:
+        runtime.failed_steps += 1
+        failures, job_id = runtime.failed_steps, runtime.job_id
+        pause_s = backoff_s(
+            failures, key=job_id, first_s=FIRST_STEP_PAUSE_S, max_s=MAX_STEP_PAUSE_S
+        )
+        if failures < MAX_FAILED_STEPS:
+            return RetryAfter(after_s=pause_s)
+        try:
+            return await self._steps.give_up(runtime)
+        except Exception:
+            log.exception("%s could not be given up", job_id, extra=_job(runtime))
+            return RetryAfter(after_s=pause_s)
+
+    async def _is_over(self, result: StepResult, runtime: JobRuntime) -> bool:
+        match result:
             case Done():
                 return True
             case RetryAfter(after_s):
-                timeout = after_s
+                timeout_s = after_s
             case AwaitWake():
-                timeout = LOOK_AGAIN_S
+                timeout_s = FALLBACK_WAKE_S
         try:
-            async with asyncio.timeout(timeout):
-                await run.woken.wait()
+            async with asyncio.timeout(timeout_s):
+                await runtime.woken.wait()
         except TimeoutError:
             pass  # its time has come
         return False
 
 
 def _is_out_of_room(error: Exception) -> bool:
-    """Whether the machine has to be mended first, which is waited for."""
+    """Whether somebody has to mend the machine first; the job waits for that."""
     is_disk_full = isinstance(error, OSError) and error.errno in DISK_FULL
     return is_disk_full or isinstance(error, NoRoom)
+
+
+def _job(runtime: JobRuntime) -> dict[str, str]:
+    return {"job": runtime.job_id}

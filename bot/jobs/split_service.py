@@ -3,13 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
-from bot.domain.clock import Clock
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -17,19 +15,20 @@ from bot.domain.errors import (
     Reason,
     Rejected,
     SplitError,
-    StateMoved,
     StoreUnavailable,
 )
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
-from bot.jobs.cancellation import Cancellation
 from bot.jobs.intake import Limits
 from bot.jobs.runner import Runner
+from bot.jobs.runtime import Core
+from bot.jobs.termination import Termination
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
 from storage.database.write_retry import retry_write
-from storage.stores.job_store import JobStore, new_job_id
+from storage.stores.job_store import new_job_id
+from storage.stores.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -53,48 +52,47 @@ class SplitService:
     def __init__(
         self,
         *,
-        jobs: JobStore,
+        core: Core,
         quotas: Quotas,
-        servers: GuildAdmission,
-        cancels: Cancellation,
+        admission: GuildAdmission,
+        termination: Termination,
         runner: Runner,
-        room: DiskGuard,
-        clock: Clock,
-        house: Offering,
+        disk_guard: DiskGuard,
+        offering: Offering,
     ) -> None:
-        self._jobs = jobs
+        self._jobs = core.jobs
+        self._clock = core.clock
         self._quotas = quotas
-        self._servers = servers
-        self._cancels = cancels
+        self._admission = admission
+        self._termination = termination
         self._runner = runner
-        self._room = room
-        self._clock = clock
-        self._house = house
-        self._late: set[asyncio.Task[Job]] = set()
+        self._disk_guard = disk_guard
+        self._offering = offering
+        self._late: set[asyncio.Task[None]] = set()
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
         """The audio formats that can be delivered."""
-        return self._house.formats
+        return self._offering.formats
 
     @property
     def limits(self) -> Limits:
         """What a user may send."""
-        return self._house.limits
+        return self._offering.limits
 
     def offers(self) -> tuple[Offer, ...]:
         """Return the recipes that a configured provider reaches."""
-        return offers(self._house.providers)
+        return offers(self._offering.providers)
 
     def provider_titles(self) -> Mapping[str, str]:
         """Return the configured providers' titles by name, in order of preference."""
-        return {each.name: each.title for each in self._house.providers}
+        return {each.name: each.title for each in self._offering.providers}
 
     async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
         """Store a request, so that it may be acknowledged; the same interaction is stored once.
 
         Raises Rejected with the reason, and StoreUnavailable when it could not be stored in time;
-        a row that commits after that is cancelled.
+        a job of this call that is stored after that is cancelled.
         """
         self._check(request)
         now = self._clock.now()
@@ -111,8 +109,9 @@ class SplitService:
         done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)
         if done:
             return storing.result()
-        self._late.add(storing)
-        storing.add_done_callback(self._came_late)
+        withdrawing = asyncio.create_task(self._withdraw_late(storing, job.id))
+        self._late.add(withdrawing)
+        withdrawing.add_done_callback(self._late.discard)
         raise StoreUnavailable("a request was not stored in time")
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
@@ -129,12 +128,12 @@ class SplitService:
 
         Where that is `in_doubt`, the reply says so.
         """
-        await retry_write(lambda: self._give_up(job_id, in_doubt=in_doubt), what=job_id)
+        await retry_write(lambda: self._withdraw(job_id, in_doubt=in_doubt), what=job_id)
 
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Cancel the caller's job; one that is ready or over is returned as it is."""
         job = await self.get(job_id, user_id=user_id)
-        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_USER))
+        return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
 
     async def cancel_in(self, job_id: JobId, *, guild_id: int) -> Job:
         """Cancel anybody's job whose reply stands in this server, for one of its managers.
@@ -144,7 +143,7 @@ class SplitService:
         job = await self._need(job_id)
         if job.reply.guild_id != guild_id:
             raise NotFound(job_id)
-        return await self._cancels.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
+        return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
 
     async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
         """Return the caller's job. Raises NotFound, also for somebody else's."""
@@ -167,39 +166,28 @@ class SplitService:
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have taken the answer just before the end.
-                await self._give_up(job.id, in_doubt=True)
+                await self._withdraw(job.id, in_doubt=True)
             else:
                 self._runner.run(job.id)
         return len(jobs)
 
     async def _note_acknowledged(self, job_id: JobId, message_id: int | None) -> None:
+        if await self._jobs.acknowledge(job_id, self._clock.now(), message_id=message_id):
+            return
         job = await self._need(job_id)
-        while job.state is State.RECEIVED and job.acknowledged_at is None:
-            seen = job.acknowledged(self._clock.now(), message_id=message_id)
-            with suppress(StateMoved):  # stopped just now
-                await self._jobs.save(seen, expected=State.RECEIVED, note="acknowledged")
-            job = await self._need(job_id)
         if job.acknowledged_at is None and job.problem is not None:
             raise Rejected(job.problem.reason, **job.problem.facts)
 
-    async def _give_up(self, job_id: JobId, *, in_doubt: bool) -> None:
-        """Cancel a request for which nobody may work.
-
-        In doubt the user may wait for more: then the reply is there to say so, and else the edit is
-        merely refused.
-        """
-        job = await self._need(job_id)
-        if in_doubt:
-            job = job.acknowledged(self._clock.now(), message_id=None)
-        await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
+    async def _withdraw(self, job_id: JobId, *, in_doubt: bool) -> None:
+        await self._termination.withdraw(await self._need(job_id), in_doubt=in_doubt)
 
     def _check(self, request: Request) -> None:
-        limits = self._house.limits
+        limits = self._offering.limits
         if request.source.size_bytes > limits.max_bytes:
             raise Rejected(Reason.TOO_BIG, limit_mib=round(limits.max_file_mib))
         if request.source.size_bytes == 0:
             raise Rejected(Reason.EMPTY_FILE)
-        known = {each.name: each for each in self._house.providers}
+        known = {each.name: each for each in self._offering.providers}
         if request.provider is not None and request.provider not in known:
             raise Rejected(Reason.UNKNOWN_PROVIDER, provider=request.provider)
         asked = [known[request.provider]] if request.provider else list(known.values())
@@ -216,47 +204,41 @@ class SplitService:
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known
-        return await self._jobs.add(job, max_active=self._house.max_active_jobs)
+        return await self._jobs.add(job, max_active=self._offering.max_active_jobs)
 
     async def _admit(self, job: Job) -> None:
-        await self._servers.admit(job.request.user_id, job.reply)
-        await self._check_quota(job)
-        await self._room.check()
+        standing = await self._quotas.standing(job.request.user_id, job.membership)
+        self._admission.check(standing, job.reply)
+        _check_quota(standing)
+        await self._disk_guard.check()
 
-    async def _check_quota(self, job: Job) -> None:
-        user_id, membership = job.request.user_id, job.membership
-        usage = await self._quotas.usage(user_id, membership)
-        shared = await self._quotas.shared(user_id, membership)
-        if usage.left == 0 and (shared is None or shared.left == 0):
-            raise QuotaExceeded(
-                needed=1,
-                left=0,
-                allowance=usage.total,
-                resets_at=int(usage.period.ends_at.timestamp()),
-            )
+    async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
+        """Withdraw what was stored after its user was refused; never another call's job.
 
-    def _came_late(self, storing: asyncio.Task[Job]) -> None:
-        self._late.discard(storing)
-        if storing.cancelled():
-            return
-        if (error := storing.exception()) is not None:
-            level = logging.INFO if isinstance(error, SplitError) else logging.ERROR
-            log.log(level, "a request was not stored: %s", error)
-            return
-        # Kept referenced by the runner of callbacks until it is done.
-        task = asyncio.create_task(self._cancel_late(storing.result()))
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
-
-    async def _cancel_late(self, job: Job) -> Job:
+        A twin of the same interaction may have stored, acknowledged and started the job first.
+        """
         try:
-            return await self._cancels.cancel(job, Problem(Reason.UNACKNOWLEDGED))
-        except (StateMoved, StoreUnavailable) as exc:
-            log.warning("%s stays until the next start: %s", job.id, exc)
-            return job
+            job = await storing
+            if job.id == job_id:
+                await self._termination.withdraw(job)
+        except SplitError as exc:
+            log.info("a late request was not stored, or waits for the next start: %s", exc)
+        except Exception:
+            log.exception("a late request was not stored")
 
     async def _need(self, job_id: JobId) -> Job:
         job = await self._jobs.get(job_id)
         if job is None:
             raise NotFound(job_id)
         return job
+
+
+def _check_quota(standing: Standing) -> None:
+    own, shared = standing.own, standing.shared
+    if own.left == 0 and (shared is None or shared.left == 0):
+        raise QuotaExceeded(
+            needed=1,
+            left=0,
+            allowance=own.total,
+            resets_at=int(own.period.ends_at.timestamp()),
+        )

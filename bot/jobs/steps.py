@@ -1,14 +1,17 @@
 """One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
 
+from collections.abc import Sequence
+
+from bot.domain.attempt import Attempt
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
-from bot.domain.job import Job, JobId, State
+from bot.domain.job import Job, State
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.intake import IntakeStep
 from bot.jobs.poll import PollStep
-from bot.jobs.step_result import Done, RetryAfter, StepResult
+from bot.jobs.reconcile import AttemptReconciler
+from bot.jobs.runtime import Core, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
-from storage.stores.job_store import JobStore
 
 
 class Steps:
@@ -17,57 +20,62 @@ class Steps:
     def __init__(
         self,
         *,
-        jobs: JobStore,
+        core: Core,
         intake: IntakeStep,
-        submits: SubmitStep,
-        polls: PollStep,
-        handover: DeliverStep,
-        endings: Termination,
+        submit: SubmitStep,
+        poll: PollStep,
+        deliver: DeliverStep,
+        termination: Termination,
+        reconciler: AttemptReconciler,
     ) -> None:
-        self._jobs = jobs
+        self._jobs = core.jobs
         self._intake = intake
-        self._submits = submits
-        self._polls = polls
-        self._handover = handover
-        self._endings = endings
+        self._submit = submit
+        self._poll = poll
+        self._deliver = deliver
+        self._termination = termination
+        self._reconciler = reconciler
 
-    async def advance(self, job_id: JobId) -> StepResult:
+    async def advance(self, runtime: JobRuntime) -> StepResult:
         """Take the job one step further. May run twice; raises what no step expects."""
-        job = await self._jobs.get(job_id)
-        if job is None:
+        found = await self._jobs.with_attempts(runtime.job_id)
+        if found is None:
             return Done()
         try:
-            return await self._step_or_fail(job)
+            return await self._step_or_fail(*found, runtime)
         except StateMoved:
             return RetryAfter()  # somebody cancelled it meanwhile: look again
 
-    async def _step_or_fail(self, job: Job) -> StepResult:
-        try:
-            return await self._step(job)
-        except Rejected as exc:
-            return await self._endings.fail(job, exc.problem)
+    async def give_up(self, runtime: JobRuntime) -> StepResult:
+        """End a job whose steps keep failing with an unexpected error."""
+        found = await self._jobs.with_attempts(runtime.job_id)
+        if found is None or found.job.state.is_final:
+            return Done()
+        job, attempts = found
+        if job.state is State.READY:
+            return await self._deliver.keep(job, "its delivery keeps failing")
+        done = await self._termination.fail(job, Problem(Reason.INTERNAL))
+        for attempt in attempts:
+            await self._reconciler.abandon(attempt)
+        return done
 
-    async def _step(self, job: Job) -> StepResult:
+    async def _step_or_fail(
+        self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime
+    ) -> StepResult:
+        try:
+            return await self._step(job, attempts, runtime)
+        except Rejected as exc:
+            return await self._termination.fail(job, exc.problem)
+
+    async def _step(self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime) -> StepResult:
         match job.state:
             case State.RECEIVED:
-                return await self._intake.take_in(job)
+                return await self._intake.take_in(job, runtime)
             case State.HELD | State.SUBMITTING:
-                return await self._submits.place(job)
+                return await self._submit.submit(job, attempts, runtime)
             case State.PROCESSING:
-                return await self._polls.poll(job)
+                return await self._poll.poll(job, attempts, runtime)
             case State.READY:
-                return await self._handover.deliver(job)
+                return await self._deliver.deliver(job, runtime)
             case State.DELIVERED | State.KEPT | State.FAILED | State.CANCELLED:
                 return Done()
-
-    async def give_up(self, job_id: JobId) -> StepResult:
-        """End a job whose steps keep failing for a reason that nobody expected."""
-        job = await self._jobs.get(job_id)
-        if job is None or job.state.is_final:
-            return Done()
-        if job.state is State.READY:
-            return await self._handover.keep(job, "its delivery keeps failing")
-        over = await self._endings.fail(job, Problem(Reason.INTERNAL))
-        for attempt in await self._jobs.attempts(job_id):
-            await self._submits.abandon(attempt)
-        return over

@@ -1,18 +1,17 @@
-"""From `held` to `processing`: choose a provider, wait for a place, send once, write the answer.
+"""From `held` to `processing`: choose a provider, wait for a place, submit once, record the answer.
 
-The one step that may not run twice is the submit itself. Its attempt row is committed before the
-call; whatever comes back is written to that row, whatever became of the job meanwhile. A row that
-is found still `sending` belongs to a process that died: nobody knows, so it is never sent again.
+The submit is the one step that may not run twice. Its attempt row is committed before the call;
+the answer is written to that row whatever became of the job meanwhile. A row found `sending` after
+a crash is never sent again, because the provider may have got it.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
-from bot.accounts.spend import SpendCaps
+from bot.accounts.spend import SpendCaps, SpendRoom
 from bot.domain.attempt import Attempt, AttemptError, AttemptState
-from bot.domain.clock import Clock
 from bot.domain.errors import (
     ProviderBusy,
     ProviderDown,
@@ -22,27 +21,25 @@ from bot.domain.errors import (
     StateMoved,
     SubmitUncertain,
 )
-from bot.domain.job import Job, JobId
+from bot.domain.job import Job
 from bot.domain.minutes import minutes_of
-from bot.jobs.step_result import AwaitWake, RetryAfter, StepResult
-from bot.jobs.termination import Termination, cancel_remote
+from bot.jobs.reconcile import AttemptReconciler
+from bot.jobs.runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
+from bot.jobs.termination import Termination
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
-from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.plans import Plan
-from bot.scheduling.progress import Progress, ProgressBoard, Stage, former_of
-from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.progress import Progress, Stage, former_of
 from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.routing import Cooldown, Exhausted, Go, Retry
 from bot.scheduling.sources import Sources
 from storage.database.write_retry import retry_write
-from storage.files.job_files import JobFiles
-from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
-LOOK_AGAIN_S = 15.0
-"""While nobody can take a job; somebody may be able to sooner than said."""
+MAX_RETRY_DELAY_S = 15.0
+"""Upper bound on the retry delay: providers may recover early."""
 
 
 class SubmitStep:
@@ -51,82 +48,65 @@ class SubmitStep:
     def __init__(
         self,
         *,
-        jobs: JobStore,
-        files: JobFiles,
-        providers: Mapping[str, Provider],
+        core: Core,
         candidates: Candidates,
-        line: ProviderQueue,
-        health: CircuitBreaker,
-        waits: QueuePositions,
+        positions: QueuePositions,
         spend: SpendCaps,
         sources: Sources,
-        endings: Termination,
-        board: ProgressBoard,
-        clock: Clock,
-        timeout: timedelta,
+        termination: Termination,
+        reconciler: AttemptReconciler,
     ) -> None:
-        """`timeout` is what an attempt may take; some services work while their caller waits."""
-        self._jobs = jobs
-        self._files = files
-        self._providers = providers
+        self._core = core
+        self._jobs = core.jobs
         self._candidates = candidates
-        self._line = line
-        self._health = health
-        self._waits = waits
+        self._positions = positions
         self._spend = spend
         self._sources = sources
-        self._endings = endings
-        self._board = board
-        self._clock = clock
-        self._timeout = timeout
-        self._sending: dict[JobId, asyncio.Task[StepResult]] = {}
+        self._termination = termination
+        self._reconciler = reconciler
         self._is_closed = False
 
-    async def place(self, job: Job) -> StepResult:
-        """Move the job to a provider, or into its line."""
-        if job.id in self._sending or self._is_closed:
+    async def submit(
+        self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime
+    ) -> StepResult:
+        """Send the job to a provider, or put it into a queue."""
+        if runtime.submit is not None or self._is_closed:
             return AwaitWake()
-        attempts = [await self._settle(each) for each in await self._jobs.attempts(job.id)]
-        match await self._candidates.route(job, attempts):
+        attempts = [await self._reconciler.settle(each) for each in attempts]
+        room = await self._spend.room(job)
+        match await self._candidates.route(job, attempts, room):
             case Exhausted(problem):
-                return await self._endings.fail(job, problem)
+                return await self._termination.fail(job, problem)
             case (Retry() | Cooldown()) as wait:
                 return self._wait(job, wait)
             case Go(plan):
-                return await self._enter(job, plan, attempts)
+                return await self._enter(job, runtime, plan, attempts, room)
 
     async def aclose(self, *, grace_s: float) -> None:
-        """Send nothing more, and let submits in flight be answered within the grace.
+        """Send nothing more, and wait for the answers of submits in flight within the grace.
 
-        Whatever a hosted provider may have got without an answer is recorded uncertain.
+        A submit cut off by the end of the grace is recorded uncertain if its provider may bill it.
         """
         self._is_closed = True
-        if self._sending:
-            await asyncio.wait(self._sending.values(), timeout=grace_s)
-        while tasks := list(self._sending.values()):
+        if tasks := self._in_flight():
+            await asyncio.wait(tasks, timeout=grace_s)
+        while tasks := self._in_flight():
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _settle(self, attempt: Attempt) -> Attempt:
-        if attempt.state is not AttemptState.SENDING:
-            return attempt
-        provider = self._providers.get(attempt.provider)
-        is_harmless = provider is not None and provider.capabilities.is_resubmittable
-        state = AttemptState.FAILED if is_harmless else AttemptState.UNCERTAIN
-        settled = attempt.ended(self._clock.now(), state, AttemptError.INTERRUPTED)
-        await self._jobs.record(settled)
-        return settled
+    def _in_flight(self) -> list[asyncio.Task[StepResult]]:
+        return [each.submit for each in self._core.runtimes if each.submit is not None]
 
     def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
-        """Show what is waited for; while it pauses, a job holds up nobody behind it in a line."""
+        """Show what the job waits for. One that pauses by itself holds up no other in a queue."""
         provider, ahead = wait.plan.provider, None
         match wait:
             case Cooldown():
-                ahead = self._line.enqueue(provider, job)
+                ahead = self._core.queue.enqueue(provider, job)
             case Retry():
-                self._line.release(job.id)
-        self._board.put(
+                self._core.queue.release(job.id)
+        self._core.board.put(
             job.id,
             Progress(
                 stage=Stage.WAITING,
@@ -135,17 +115,51 @@ class SubmitStep:
                 provider=wait.plan.capabilities.title,
             ),
         )
-        return RetryAfter(after_s=min(wait.after_s, LOOK_AGAIN_S))
+        return RetryAfter(after_s=min(wait.after_s, MAX_RETRY_DELAY_S))
 
-    async def _enter(self, job: Job, plan: Plan, attempts: list[Attempt]) -> StepResult:
-        if self._line.acquire(plan.provider, job) is not None:
-            self._waits.publish(plan.provider, job, self._line.ahead(job.id))
+    async def _enter(
+        self,
+        job: Job,
+        runtime: JobRuntime,
+        plan: Plan,
+        attempts: Sequence[Attempt],
+        room: SpendRoom,
+    ) -> StepResult:
+        queue = self._core.queue
+        if queue.acquire(plan.provider, job) is not None:
+            self._positions.publish(plan.provider, job, queue.ahead(job.id))
             return AwaitWake()
         number = 1 + sum(each.provider == plan.provider for each in attempts)
-        # What may go wrong here is no attempt yet, and must not close the provider for this job.
-        call, source = await self._enclosed(job, plan, number)
-        now = self._clock.now()
-        attempt = Attempt(
+        # An error before the attempt exists must not close the provider for this job.
+        call, source = await self._prepared(job, plan, number)
+        attempt = self._attempt(job, plan, number)
+        submitting = job.submitting(attempt.submitted_at, provider=plan.provider)
+        caps = room.caps if plan.capabilities.is_hosted else ()
+        try:
+            await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
+        except SpendCapReached:
+            queue.release(job.id)
+            return RetryAfter()
+        self._core.board.put(
+            job.id,
+            Progress(
+                stage=Stage.SENDING,
+                provider=plan.capabilities.title,
+                former=former_of(plan.provider, attempts, self._core.providers),
+            ),
+        )
+        submit = self._submit(submitting, attempt, call, source)
+        return await self._in_background(submit, runtime)
+
+    async def _prepared(self, job: Job, plan: Plan, number: int) -> tuple[Call, Source]:
+        where = await self._core.files.prepare(job.id)
+        call = Call(job_id=job.id, attempt=number, model=plan.model, workdir=where.work)
+        url = await self._sources.address_of(job)
+        return call, Source(mixture=where.mixture, frames=job.frames or 0, url=url)
+
+    def _attempt(self, job: Job, plan: Plan, number: int) -> Attempt:
+        now = self._core.clock.now()
+        return Attempt(
             job_id=job.id,
             provider=plan.provider,
             number=number,
@@ -154,39 +168,23 @@ class SubmitStep:
             submitted_at=now,
             updated_at=now,
         )
-        submitting = job.submitting(now, provider=plan.provider)
-        caps = await self._spend.of(job) if plan.capabilities.is_hosted else ()
-        try:
-            await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
-        except SpendCapReached:
-            self._line.release(job.id)
-            return RetryAfter()
-        self._board.put(
-            job.id,
-            Progress(
-                stage=Stage.SENDING,
-                provider=plan.capabilities.title,
-                former=former_of(plan.provider, attempts, self._providers),
-            ),
-        )
-        return await self._send(submitting, attempt, call, source)
 
-    async def _enclosed(self, job: Job, plan: Plan, number: int) -> tuple[Call, Source]:
-        where = await self._files.prepare(job.id)
-        call = Call(job_id=job.id, attempt=number, model=plan.model, workdir=where.work)
-        url = await self._sources.address_of(job)
-        return call, Source(mixture=where.mixture, frames=job.frames or 0, url=url)
+    async def _in_background(
+        self, submit: Coroutine[Any, Any, StepResult], runtime: JobRuntime
+    ) -> StepResult:
+        """Run a submit in a task of its own, so that a cancelled step does not lose its answer."""
 
-    async def _send(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
-        # A cancelled step must not tear the submit from its answer.
-        submit = self._submit(job, attempt, call, source)
-        task = asyncio.create_task(submit, name=f"submit {job.id}")
-        self._sending[job.id] = task
-        task.add_done_callback(lambda _: self._sending.pop(job.id, None))
+        def ended(_: asyncio.Task[StepResult]) -> None:
+            runtime.submit = None
+            self._core.runtimes.release(runtime)
+
+        task = asyncio.create_task(submit, name=f"submit {runtime.job_id}")
+        runtime.submit = task
+        task.add_done_callback(ended)
         return await asyncio.shield(task)
 
     async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
-        provider = self._providers[attempt.provider]
+        provider = self._core.providers[attempt.provider]
         try:
             answer = await self._answer_of(provider, call, source)
         except ProviderError as exc:
@@ -194,17 +192,18 @@ class SubmitStep:
         except asyncio.CancelledError:
             is_hosted = provider.capabilities.is_hosted
             state = AttemptState.UNCERTAIN if is_hosted else AttemptState.FAILED
-            ended = attempt.ended(self._clock.now(), state, AttemptError.STOPPED)
-            await self._jobs.record(ended)
+            now = self._core.clock.now()
+            await self._jobs.record(attempt.ended(now, state, AttemptError.STOPPED))
             raise
-        self._health.record_success(attempt.provider)
+        self._core.breaker.record_success(attempt.provider, Operation.SUBMIT)
         return await self._accepted(job, attempt, answer)
 
     async def _answer_of(
         self, provider: Provider, call: Call, source: Source
     ) -> Accepted | Finished:
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
+            # Some services separate while their caller waits.
+            async with asyncio.timeout(self._core.timeout.total_seconds()):
                 return await provider.submit(call, source)
         except TimeoutError as exc:
             raise SubmitUncertain("no answer by the deadline") from exc
@@ -212,7 +211,7 @@ class SubmitStep:
     async def _accepted(
         self, job: Job, attempt: Attempt, answer: Accepted | Finished
     ) -> StepResult:
-        now = self._clock.now()
+        now = self._core.clock.now()
         match answer:
             case Accepted(ref):
                 answered = attempt.accepted(now, ref)
@@ -224,8 +223,8 @@ class SubmitStep:
                 what=f"the answer for {job.id}",
             )
         except StateMoved:
-            await self._write(answered)
-            await self.abandon(answered)
+            await self._reconciler.record(answered)
+            await self._reconciler.abandon(answered)
             return RetryAfter()
         log.info(
             "%s is at %s", job.id, attempt.provider, extra={"job": job.id, "action": "processing"}
@@ -233,10 +232,11 @@ class SubmitStep:
         return RetryAfter()
 
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
-        self._health.record_failure(attempt.provider, error)
-        ended = attempt.ended(self._clock.now(), _state_after(error), AttemptError.of(error))
-        await self._write(ended)
-        self._line.release(job.id)
+        self._core.breaker.record_failure(attempt.provider, Operation.SUBMIT, error)
+        word = AttemptError.of(error)
+        ended = attempt.ended(self._core.clock.now(), _state_after(error), word)
+        await self._reconciler.record(ended)
+        self._core.queue.release(job.id)
         log.warning(
             "%s: %s did not accept it: %s: %s",
             job.id,
@@ -246,23 +246,6 @@ class SubmitStep:
             extra={"job": job.id, "action": ended.state.value},
         )
         return RetryAfter()
-
-    async def abandon(self, attempt: Attempt) -> None:
-        """Give up an attempt whose job ended; what it may have cost stays on record.
-
-        The provider is told first: after a kill in between it is told once more. Of a submit that
-        is under way nothing is known before its answer, which comes here by itself.
-        """
-        if attempt.state is AttemptState.SENDING and attempt.job_id not in self._sending:
-            await self._settle(attempt)
-        elif attempt.state in (AttemptState.ACCEPTED, AttemptState.DONE):
-            await cancel_remote(attempt, self._providers)
-            await self._write(attempt.ended(self._clock.now(), AttemptState.ABANDONED))
-
-    async def _write(self, attempt: Attempt) -> None:
-        await retry_write(
-            lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}"
-        )
 
 
 def _state_after(error: ProviderError) -> AttemptState:

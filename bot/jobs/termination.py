@@ -1,73 +1,88 @@
-"""How a job ends without a result: the state, the minutes given back, the place and files freed."""
+"""How a job ends without a result: its state, its minutes, its place, its files, its attempts."""
 
 import logging
-from collections.abc import Mapping
 
-from bot.domain.attempt import Attempt
-from bot.domain.clock import Clock
-from bot.domain.errors import Problem, ProviderError
+from bot.domain.errors import Problem, Reason, StateMoved
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
-from bot.jobs.step_result import Done
-from bot.providers.interface import Provider
-from bot.scheduling.progress import ProgressBoard
-from bot.scheduling.provider_queue import ProviderQueue
-from storage.files.job_files import JobFiles
-from storage.stores.job_store import JobStore
+from bot.jobs.reconcile import AttemptReconciler
+from bot.jobs.runtime import Core, Done
 
 log = logging.getLogger(__name__)
 
 
 class Termination:
-    """Ends jobs; each way is one guarded transaction, and raises StateMoved when it lost a race."""
+    """Ends jobs: from inside their steps by `fail`, from outside by `cancel`."""
 
-    def __init__(
-        self,
-        *,
-        jobs: JobStore,
-        files: JobFiles,
-        line: ProviderQueue,
-        board: ProgressBoard,
-        clock: Clock,
-    ) -> None:
-        self._jobs = jobs
-        self._files = files
-        self._line = line
-        self._board = board
-        self._clock = clock
+    def __init__(self, *, core: Core, reconciler: AttemptReconciler) -> None:
+        self._core = core
+        self._jobs = core.jobs
+        self._reconciler = reconciler
 
     async def fail(self, job: Job, problem: Problem) -> Done:
-        """End a job for a reason that its reply will explain; nothing is charged."""
-        ended = job.failed(self._clock.now(), problem)
+        """End a job for a reason that its reply explains, uncharged.
+
+        Raises StateMoved when the job left its state meanwhile.
+        """
+        failed = job.failed(self._core.clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)
-        await self._jobs.save(ended, expected=job.state, ledger=back, note=problem.reason)
-        await self.clear(ended)
+        await self._jobs.save(failed, expected=job.state, ledger=back, note=problem.reason)
+        await self._clear(failed)
         return Done()
 
     async def cancel(self, job: Job, problem: Problem) -> Job:
-        """End a job because somebody wants it ended; `clear` it once its step has stopped."""
-        ended = job.cancelled(self._clock.now(), problem)
-        await self._jobs.save(ended, expected=job.state, ledger=Void(job.id), note=problem.reason)
-        return ended
+        """Cancel a job and give its minutes back.
 
-    async def clear(self, job: Job) -> None:
-        """Free the place and the files of a job that ended, and have its reply say so."""
+        Returns a job that is ready or over as it is: it is paid for. A submit in flight goes on,
+        and its answer is recorded as abandoned.
+        """
+        while not (job.state.is_final or job.state is State.READY):
+            try:
+                return await self._cancel(job, problem)
+            except StateMoved:
+                job = await self._jobs.get(job.id) or job
+        return job
+
+    async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
+        """Cancel a request whose user saw no answer, unless somebody acknowledged it meanwhile.
+
+        With `in_doubt` the user may have seen one, so the reply says what happened.
+        """
+        if job.state is not State.RECEIVED or job.acknowledged_at is not None:
+            return
+        now = self._core.clock.now()
+        asked = job.acknowledged(now, message_id=None) if in_doubt else job
+        withdrawn = asked.cancelled(now, Problem(Reason.UNACKNOWLEDGED))
+        try:
+            await self._jobs.save(
+                withdrawn,
+                expected=State.RECEIVED,
+                only_unacknowledged=True,
+                note=Reason.UNACKNOWLEDGED,
+            )
+        except StateMoved:
+            return
+        await self._clear(withdrawn)
+
+    async def _cancel(self, job: Job, problem: Problem) -> Job:
+        cancelled = job.cancelled(self._core.clock.now(), problem)
+        note = problem.reason
+        await self._jobs.save(cancelled, expected=job.state, ledger=Void(job.id), note=note)
+        try:
+            await self._core.runtimes.interrupt(job.id)
+            for attempt in await self._jobs.attempts(job.id):
+                await self._reconciler.abandon(attempt)
+        finally:
+            # Even then: other jobs wait for its place in the queue.
+            await self._clear(cancelled)
+        return cancelled
+
+    async def _clear(self, job: Job) -> None:
+        """Free the job's place and files, and have its reply say how it ended."""
         reason = job.problem.reason if job.problem else None
         log.info(
             "%s is %s: %s", job.id, job.state, reason, extra={"job": job.id, "action": job.state}
         )
-        self._line.release(job.id)
-        self._board.drop(job.id)
-        self._board.poke()
-        await self._files.remove(job.id)
-
-
-async def cancel_remote(attempt: Attempt, providers: Mapping[str, Provider]) -> None:
-    """Tell the provider, where it can be told; it is told once, whether it takes note or not."""
-    provider = providers.get(attempt.provider)
-    if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:
-        return
-    try:
-        await provider.cancel(attempt.ref)
-    except ProviderError as exc:
-        log.warning("%s: %s was not told: %s", attempt.job_id, attempt.provider, type(exc).__name__)
+        self._core.queue.release(job.id)
+        self._core.board.poke()
+        await self._core.files.remove(job.id)

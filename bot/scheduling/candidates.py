@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from bot.accounts.spend import SpendCaps
+from bot.accounts.spend import SpendRoom
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job
@@ -20,44 +20,39 @@ class Candidates:
         self,
         *,
         providers: Mapping[str, Provider],
-        health: CircuitBreaker,
-        spend: SpendCaps,
+        breaker: CircuitBreaker,
         sources: Sources,
         clock: Clock,
         patience: timedelta,
     ) -> None:
         """`patience` is how long a job waits for providers, counted from its first vain try."""
         self._providers = providers
-        self._health = health
-        self._spend = spend
+        self._breaker = breaker
         self._sources = sources
         self._clock = clock
         self._patience = patience
 
-    async def route(self, job: Job, attempts: Sequence[Attempt]) -> Route:
+    async def route(self, job: Job, attempts: Sequence[Attempt], room: SpendRoom) -> Route:
         """Return where the job goes next, with these attempts behind it."""
         url = await self._sources.address_of(job)
-        has_room = await self._spend.have_room(job)
         vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
         return route(
             job.request,
             attempts=attempts,
             candidates=[
-                self._candidate(each, can_reach_file=url is not None, is_affordable=has_room)
+                self._candidate(each, can_reach_file=url is not None, room=room)
                 for each in self._providers.values()
             ],
             now=self._clock.now(),
             deadline=min(vain, default=job.updated_at) + self._patience,
         )
 
-    def _candidate(
-        self, provider: Provider, *, can_reach_file: bool, is_affordable: bool
-    ) -> Candidate:
+    def _candidate(self, provider: Provider, *, can_reach_file: bool, room: SpendRoom) -> Candidate:
         capabilities = provider.capabilities
         return Candidate(
             capabilities=capabilities,
-            cooldown_s=self._health.cooldown_s(capabilities.name),
-            needs_operator=self._health.needs_operator(capabilities.name),
+            cooldown_s=self._breaker.cooldown_s(capabilities.name),
+            needs_operator=self._breaker.needs_operator(capabilities.name),
             can_reach_file=can_reach_file or not capabilities.is_hosted,
-            is_affordable=is_affordable or not capabilities.is_hosted,
+            is_affordable=room.is_affordable or not capabilities.is_hosted,
         )

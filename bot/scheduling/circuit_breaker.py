@@ -1,10 +1,11 @@
-"""Cooldown: which providers rest, and until when. In memory; a restart forgives.
+"""Cooldown: which providers rest, and until when. In memory only: a restart clears it.
 
 Kept apart from retry (same call again) and fallback (next provider), as LiteLLM's router does.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from bot.domain.attempt import AttemptError
 from bot.domain.clock import Clock
@@ -16,23 +17,52 @@ from bot.domain.errors import (
     ProviderRefused,
 )
 
-WINDOW_S = 60.0
-MIN_CALLS = 5
-COOLDOWN_S = 60.0
 COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
-"""For what only the owner can mend: a wrong key, a suspended account, no credit."""
+"""For what only the operator can mend: a wrong key, a suspended account, no credit."""
+MAX_RETRY_AFTER_S = 900.0
+"""Longer ones are not believed: the provider is asked again after this."""
+
+
+class Operation(StrEnum):
+    """What a provider does for a job, each with successes and failures of its own.
+
+    Otherwise the many polls that are answered would hide that no task succeeds.
+    """
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    TASK = "task"
+    FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """When an operation fails so often that its provider rests."""
+
+    window_s: float = 60.0
+    min_calls: int = 5
+    cooldown_s: float = 60.0
+
+
+_LIMITS = defaultdict(
+    _Limit,
+    # Tasks take minutes each, and a failed one may be billed.
+    {Operation.TASK: _Limit(window_s=3600.0, min_calls=3, cooldown_s=300.0)},
+)
 
 
 @dataclass(slots=True)
 class _Record:
-    calls: deque[tuple[float, bool]] = field(default_factory=deque)
+    outcomes: defaultdict[Operation, deque[tuple[float, bool]]] = field(
+        default_factory=lambda: defaultdict(deque)
+    )
     rests_until: float = 0.0
     cause: AttemptError | None = None
 
 
 class CircuitBreaker:
-    """What the latest calls say about each provider."""
+    """What the latest operations say about each provider."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -51,40 +81,45 @@ class CircuitBreaker:
         cause = self.cause(provider)
         return cause is not None and cause.needs_operator
 
-    def record_success(self, provider: str) -> None:
-        """Note an answer as it should be."""
-        self._note(provider, ok=True)
+    def record_success(self, provider: str, operation: Operation) -> None:
+        """Note an operation that ended well."""
+        self._note(provider, operation, is_good=True)
 
-    def record_failure(self, provider: str, error: ProviderError) -> None:
-        """Note an error; what concerns the user's file alone does not count."""
+    def record_failure(self, provider: str, operation: Operation, error: ProviderError) -> None:
+        """Note an error; one that concerns the user's file alone does not count."""
         match error:
             case ProviderRefused():
                 return
             case ProviderAuth() | ProviderQuotaSpent():
-                self._rest(provider, COOLDOWN_OPERATOR_S, error)
-            case ProviderBusy(retry_after_s=wait):
-                self._rest(provider, COOLDOWN_BUSY_S if wait is None else wait, error)
+                self._rest(provider, COOLDOWN_OPERATOR_S, AttemptError.of(error))
+            case ProviderBusy(retry_after_s=wait_s):
+                rest_s = COOLDOWN_BUSY_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
+                self._rest(provider, rest_s, AttemptError.of(error))
             case _:
-                self._note(provider, ok=False)
-                if self._fails_mostly(provider):
-                    self._rest(provider, COOLDOWN_S, error)
+                self._fail(provider, operation, AttemptError.of(error))
+
+    def record_failed_task(self, provider: str, error: AttemptError) -> None:
+        """Note a task that the provider took and did not do; `error` is the attempt's."""
+        self._fail(provider, Operation.TASK, error)
 
     def _of(self, provider: str) -> _Record:
         return self._records.setdefault(provider, _Record())
 
-    def _note(self, provider: str, *, ok: bool) -> None:
-        now = self._clock.monotonic()
-        calls = self._of(provider).calls
-        calls.append((now, ok))
-        while calls[0][0] < now - WINDOW_S:
-            calls.popleft()
+    def _fail(self, provider: str, operation: Operation, cause: AttemptError) -> None:
+        self._note(provider, operation, is_good=False)
+        outcomes, limit = self._of(provider).outcomes[operation], _LIMITS[operation]
+        failures = sum(not is_good for _, is_good in outcomes)
+        if len(outcomes) >= limit.min_calls and failures * 2 > len(outcomes):
+            self._rest(provider, limit.cooldown_s, cause)
 
-    def _fails_mostly(self, provider: str) -> bool:
-        calls = self._of(provider).calls
-        failures = sum(not ok for _, ok in calls)
-        return len(calls) >= MIN_CALLS and failures * 2 > len(calls)
+    def _note(self, provider: str, operation: Operation, *, is_good: bool) -> None:
+        now, outcomes = self._clock.monotonic(), self._of(provider).outcomes[operation]
+        outcomes.append((now, is_good))
+        while outcomes[0][0] < now - _LIMITS[operation].window_s:
+            outcomes.popleft()
 
-    def _rest(self, provider: str, seconds: float, error: ProviderError) -> None:
-        record = self._of(provider)
-        record.rests_until = max(record.rests_until, self._clock.monotonic() + seconds)
-        record.cause = AttemptError.of(error)
+    def _rest(self, provider: str, seconds: float, cause: AttemptError) -> None:
+        """Rest until the later end, which keeps its own cause."""
+        record, until = self._of(provider), self._clock.monotonic() + seconds
+        if until > record.rests_until:
+            record.rests_until, record.cause = until, cause

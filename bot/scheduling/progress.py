@@ -1,9 +1,10 @@
-"""How far each job is, in memory only: written by the steps, read by whoever shows it."""
+"""How far each job is, in memory only: written by the steps, read by the reply writer."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import JobId
@@ -48,26 +49,30 @@ def former_of(
     return former.capabilities.title if former else None
 
 
-class ProgressBoard:
-    """The latest progress of every job on its way."""
+class HasProgress(Protocol):
+    """What memory holds of one job."""
 
-    def __init__(self) -> None:
-        self._latest: dict[JobId, Progress] = {}
+    progress: Progress | None
+
+
+class ProgressBoard:
+    """The latest progress of the jobs under way: a view on what memory holds of them."""
+
+    def __init__(self, jobs: Mapping[JobId, HasProgress]) -> None:
+        self._jobs = jobs
         self._changed = asyncio.Event()
 
     def put(self, job_id: JobId, progress: Progress) -> None:
-        """Replace what is known of a job."""
-        if self._latest.get(job_id) != progress:
-            self._latest[job_id] = progress
+        """Replace a job's progress; does nothing for a job that is not under way."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.progress != progress:
+            job.progress = progress
             self._changed.set()
 
-    def drop(self, job_id: JobId) -> None:
-        """Forget a job that is over."""
-        self._latest.pop(job_id, None)
-
     def get(self, job_id: JobId) -> Progress | None:
-        """Return the latest progress, or None when nothing is known."""
-        return self._latest.get(job_id)
+        """Return a job's latest progress; None while it has none, and once it is over."""
+        job = self._jobs.get(job_id)
+        return None if job is None else job.progress
 
     async def changed(self) -> None:
         """Wait until any job's progress changes; for one waiter."""
@@ -75,5 +80,5 @@ class ProgressBoard:
         self._changed.clear()
 
     def poke(self) -> None:
-        """Wake the waiter although no progress changed: a job's state did."""
+        """Wake the waiter because a job's state changed, not its progress."""
         self._changed.set()

@@ -16,32 +16,32 @@ class QueuePositions:
         self,
         *,
         providers: Mapping[str, Provider],
-        pace: ThroughputEstimator,
-        health: CircuitBreaker,
+        throughput: ThroughputEstimator,
+        breaker: CircuitBreaker,
         board: ProgressBoard,
     ) -> None:
         self._providers = providers
-        self._pace = pace
-        self._health = health
+        self._throughput = throughput
+        self._breaker = breaker
         self._board = board
 
     def publish_positions(
         self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]
     ) -> None:
         """Show everyone in line where they are now."""
-        work_s = self._pace.estimate_s(provider, inside)
+        work_s = self._throughput.estimate_s(provider, inside)
         for ahead, job in enumerate(waiting, start=len(inside)):
             self._put(provider, job, ahead, work_s)
-            work_s += self._pace.estimate_s(provider, [job])
+            work_s += self._throughput.estimate_s(provider, [job])
 
     def publish(self, provider: str, job: Job, ahead: Sequence[Job]) -> None:
         """Show one job where it is."""
-        self._put(provider, job, len(ahead), self._pace.estimate_s(provider, ahead))
+        self._put(provider, job, len(ahead), self._throughput.estimate_s(provider, ahead))
 
     def _put(self, provider: str, job: Job, ahead: int, work_s: float) -> None:
         """Note that there is so much work before it; while nobody works, the rest counts."""
         capabilities = self._providers[provider].capabilities
-        wait_s = max(work_s / capabilities.concurrency, self._health.cooldown_s(provider))
+        wait_s = max(work_s / capabilities.concurrency, self._breaker.cooldown_s(provider))
         progress = Progress(
             stage=Stage.WAITING, ahead=ahead, eta_s=wait_s, provider=capabilities.title
         )

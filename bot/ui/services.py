@@ -21,7 +21,7 @@ class UseCases:
 
     splits: SplitService
     quotas: Quotas
-    servers: GuildAdmission
+    admission: GuildAdmission
     administration: Administration
     overview: Overview
     redelivery: Redelivery

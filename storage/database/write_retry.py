@@ -12,8 +12,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FIRST_PAUSE_S = 0.5
-MAX_PAUSE_S = 5.0
+FIRST_WRITE_PAUSE_S = 0.5
+MAX_WRITE_PAUSE_S = 5.0
 """Short, because a result that a vendor was paid for may be waiting to be written down."""
 
 
@@ -29,5 +29,7 @@ async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
             return await write()
         except StoreUnavailable as exc:
             log.warning("%s waits for the store: %s", what, exc)
-            pause_s = backoff_s(tries, key=what, first_s=FIRST_PAUSE_S, max_s=MAX_PAUSE_S)
+            pause_s = backoff_s(
+                tries, key=what, first_s=FIRST_WRITE_PAUSE_S, max_s=MAX_WRITE_PAUSE_S
+            )
             await asyncio.sleep(pause_s)

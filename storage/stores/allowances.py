@@ -12,7 +12,7 @@ from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import lasting_pseudonym
 
-_TERMS = """
+TERMS = """
 SELECT
     coalesce(
         (SELECT minutes FROM allowances WHERE user_id = :user_id),
@@ -67,7 +67,7 @@ class Allowances:
             "guild_id": membership.guild_id if membership else None,
             "role_ids": json.dumps(membership.role_ids if membership else ()),
         }
-        [row] = await self._db.read(_TERMS, values)
+        [row] = await self._db.read(TERMS, values)
         return Terms(given=row["given"], limit=row["most"])
 
     async def give(self, subject: Subject, minutes: int | None, by: UserId) -> None:

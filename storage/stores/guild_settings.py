@@ -23,8 +23,10 @@ Word = TypeVar("Word", bound=StrEnum)
 
 _EVERYWHERE = 0
 
-_RULES = """
-SELECT channel_ids, recipe, audio_format, delivery, is_private FROM servers WHERE guild_id = ?
+RULES = """
+SELECT channel_ids, recipe, audio_format, delivery, is_private
+FROM servers
+WHERE guild_id = :guild_id
 """
 _SET_RULES = """
 INSERT INTO servers
@@ -42,7 +44,11 @@ VALUES (:user_id, :guild_id, :set_by, :set_at)
 ON CONFLICT (user_id, guild_id) DO NOTHING
 """
 _UNBLOCK = "DELETE FROM blocks WHERE user_id = ? AND guild_id = ?"
-_BLOCKS = "SELECT min(guild_id) AS guild_id FROM blocks WHERE user_id = ? AND guild_id IN (?, ?)"
+BLOCKS = """
+SELECT min(guild_id) AS guild_id
+FROM blocks
+WHERE user_id = :user_id AND guild_id IN (:everywhere, :scope)
+"""
 
 
 class GuildStore:
@@ -54,8 +60,8 @@ class GuildStore:
 
     async def rules(self, guild_id: int) -> GuildRules:
         """Return the server's rules; by default they leave every choice open."""
-        rows = await self._db.read(_RULES, (guild_id,))
-        return _rules(rows[0]) if rows else GuildRules()
+        rows = await self._db.read(RULES, {"guild_id": guild_id})
+        return rules_of(rows[0]) if rows else GuildRules()
 
     async def change_rules(
         self, guild_id: int, change: Callable[[GuildRules], GuildRules], by: UserId
@@ -67,8 +73,8 @@ class GuildStore:
         alias = await lasting_pseudonym(self._db, by)
 
         async def work(conn: Connection) -> GuildRules:
-            rows = [*await conn.execute_fetchall(_RULES, (guild_id,))]
-            before = _rules(rows[0]) if rows else GuildRules()
+            rows = [*await conn.execute_fetchall(RULES, {"guild_id": guild_id})]
+            before = rules_of(rows[0]) if rows else GuildRules()
             after = change(before)
             if after != before:
                 values: Values = {
@@ -106,10 +112,20 @@ class GuildStore:
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
         """Return the user's widest block that applies in the server, or in DMs."""
         pseudonym = await lasting_pseudonym(self._db, user_id)
-        [row] = await self._db.read(_BLOCKS, (pseudonym, _EVERYWHERE, _scope(guild_id)))
-        if row["guild_id"] is None:
-            return None
-        return Block.EVERYWHERE if row["guild_id"] == _EVERYWHERE else Block.HERE
+        [row] = await self._db.read(BLOCKS, {"user_id": pseudonym, **block_scopes(guild_id)})
+        return block_in(row["guild_id"])
+
+
+def block_scopes(guild_id: int | None) -> Values:
+    """Return what the BLOCKS query asks for, beside the user."""
+    return {"everywhere": _EVERYWHERE, "scope": _scope(guild_id)}
+
+
+def block_in(scope: int | None) -> Block | None:
+    """Return the block that the BLOCKS query found, if any."""
+    if scope is None:
+        return None
+    return Block.EVERYWHERE if scope == _EVERYWHERE else Block.HERE
 
 
 def _scope(guild_id: int | None) -> int:
@@ -124,7 +140,8 @@ def _known(words: type[Word], stored: str | None) -> Word | None:
     return None
 
 
-def _rules(row: Row) -> GuildRules:
+def rules_of(row: Row) -> GuildRules:
+    """Build the rules of a row that the RULES query gives."""
     return GuildRules(
         channel_ids=frozenset(json.loads(row["channel_ids"])),
         recipe=_known(Recipe, row["recipe"]),

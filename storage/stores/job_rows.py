@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from sqlite3 import Row
-from typing import overload
+from typing import Any, overload
 
 from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
@@ -165,7 +165,7 @@ def work_values(job: Job) -> Values:
     }
 
 
-def attempt_of(row: Row) -> Attempt:
+def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     """Build the attempt of a row of `attempts`. Raises UnreadableRow.
 
     A file whose stem this version does not know is left out: what matters most of an attempt is
@@ -177,7 +177,7 @@ def attempt_of(row: Row) -> Attempt:
         raise UnreadableRow(str(exc)) from exc
 
 
-def _attempt_of(row: Row) -> Attempt:
+def _attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     return Attempt(
         job_id=JobId(row["job_id"]),
         provider=row["provider"],
@@ -193,7 +193,7 @@ def _attempt_of(row: Row) -> Attempt:
     )
 
 
-def _files_of(row: Row) -> Iterator[RemoteFile]:
+def _files_of(row: Row | Mapping[str, Any]) -> Iterator[RemoteFile]:
     for address, stem in json.loads(row["files"]):
         if stem is None or stem in set(Stem):
             yield RemoteFile(address, Stem(stem) if stem is not None else None)

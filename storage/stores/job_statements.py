@@ -1,7 +1,6 @@
 """The statements of JobStore, on jobs with their attempts and events."""
 
-_SELECT = """
-SELECT
+_COLUMNS = """
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
     recipe, audio_format, wanted_provider, entry, role_ids,
@@ -10,9 +9,21 @@ SELECT
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
     ends_early
-FROM jobs
 """
+_SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
+_ATTEMPTS_AS_JSON = """
+SELECT json_group_array(json_object(
+    'row', rowid, 'job_id', job_id, 'provider', provider, 'number', number, 'model', model,
+    'state', state, 'cost_minutes', cost_minutes, 'submitted_at', submitted_at,
+    'updated_at', updated_at, 'ref', ref, 'files', files, 'error', error
+))
+FROM attempts
+WHERE job_id = jobs.id
+"""
+WITH_ATTEMPTS = (
+    "SELECT" + _COLUMNS + ", (" + _ATTEMPTS_AS_JSON + ") AS attempts FROM jobs WHERE id = ?"
+)
 BY_ID = _SELECT + "WHERE id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
@@ -42,14 +53,19 @@ EXPIRED = (
     "ORDER BY updated_at, rowid"
 )
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
-ACTIVE_COUNT = "SELECT count(*) AS jobs FROM jobs WHERE user_id = ? AND NOT is_final"
 # The ledger outlives jobs, so an id that it names is not given to another one either.
 ID_TAKEN = """
 SELECT 1 FROM jobs WHERE id = :id
 UNION ALL
 SELECT 1 FROM ledger WHERE job_id = :id AND kind = 'hold'
 """
-INSERT = """
+_BEFORE_INSERT = """
+SELECT
+    (SELECT id FROM jobs WHERE interaction_id = :interaction_id) AS known,
+    (SELECT count(*) FROM jobs WHERE user_id = :user_id AND NOT is_final) AS active,
+"""
+BEFORE_INSERT = _BEFORE_INSERT + "EXISTS (" + ID_TAKEN + ") AS is_taken"
+_INSERT_VALUES = """
 INSERT INTO jobs (
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
@@ -68,6 +84,7 @@ INSERT INTO jobs (
     :title, :frames, :minutes, :provider, :reason, :facts, :sent
 )
 """
+INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
 # After the acknowledgement the reply's message is the reply writer's to set: a step that holds an
 # older copy of the job must not undo it.
 SAVE = """
@@ -84,6 +101,13 @@ UPDATE jobs SET
     wanted_version = wanted_version + 1,
     shown_version = CASE WHEN :reply_is_current THEN wanted_version + 1 ELSE shown_version END
 WHERE id = :id AND state = :expected
+    AND (acknowledged_at IS NULL OR NOT :only_unacknowledged)
+"""
+ACKNOWLEDGE = """
+UPDATE jobs SET
+    acknowledged_at = :at, updated_at = :at, message_id = coalesce(:message_id, message_id),
+    wanted_version = wanted_version + 1
+WHERE id = :job_id AND state = 'received' AND acknowledged_at IS NULL
 """
 ADD_EVENT = """
 INSERT INTO events (job_id, from_state, to_state, at, note)

@@ -47,6 +47,13 @@ class StaleReply(NamedTuple):
     version: int
 
 
+class JobWithAttempts(NamedTuple):
+    """A job and its attempts, in the order of their submits."""
+
+    job: Job
+    attempts: list[Attempt]
+
+
 class JobStore:
     """Stores jobs. Each method that writes is one transaction."""
 
@@ -67,18 +74,32 @@ class JobStore:
         """
 
         async def work(conn: Connection) -> Job:
-            if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):
+            values = {
+                "id": job.id,
+                "interaction_id": job.interaction_id,
+                "user_id": job.request.user_id,
+            }
+            [found] = await conn.execute_fetchall(sql.BEFORE_INSERT, values)
+            if found["known"] is not None:
+                [known] = await conn.execute_fetchall(sql.BY_ID, (found["known"],))
                 return job_of(known)
-            active = await _first(conn, sql.ACTIVE_COUNT, (job.request.user_id,))
-            if active is not None and active["jobs"] >= max_active:
+            if found["active"] >= max_active:
                 raise Rejected(Reason.TOO_MANY_JOBS, limit=max_active)
-            return await _insert(conn, job)
+            return await _insert(conn, job, is_taken=bool(found["is_taken"]))
 
         return await self._db.write(work)
 
     async def get(self, job_id: JobId) -> Job | None:
         """Return the job, whoever owns it."""
         return next(self._readable(await self._db.read(sql.BY_ID, (job_id,))), None)
+
+    async def with_attempts(self, job_id: JobId) -> JobWithAttempts | None:
+        """Return the job and its attempts in the order of their submits, as of one moment."""
+        rows = await self._db.read(sql.WITH_ATTEMPTS, (job_id,))
+        if not rows:
+            return None
+        attempts = sorted(json.loads(rows[0]["attempts"]), key=lambda each: each["row"])
+        return JobWithAttempts(job_of(rows[0]), [attempt_of(each) for each in attempts])
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
         """Return the interaction's job."""
@@ -116,11 +137,13 @@ class JobStore:
         ledger: LedgerEntry | None = None,
         note: str = "",
         reply_is_current: bool = False,
+        only_unacknowledged: bool = False,
     ) -> None:
         """Write a change of a job that is still in state `expected`, and all that goes with it.
 
         The reply becomes stale, unless `reply_is_current` says that it shows the change already.
-        Raises StateMoved when the job left `expected`, SpendCapReached when a new attempt does
+        Raises StateMoved when the job left `expected`, or was acknowledged where the change is
+        `only_unacknowledged`, SpendCapReached when a new attempt does
         not fit under all of `caps`, and QuotaExceeded when a hold does not fit; then nothing is
         written.
         """
@@ -132,6 +155,7 @@ class JobStore:
                 "message_id": job.reply.message_id,
                 "expected": expected,
                 "reply_is_current": reply_is_current,
+                "only_unacknowledged": only_unacknowledged,
             }
             if (await conn.execute(sql.SAVE, values)).rowcount != 1:
                 raise StateMoved(f"{job.id} is no longer {expected}")
@@ -144,6 +168,24 @@ class JobStore:
             await conn.execute(sql.DROP_SECRETS, (job.id,))
 
         await self._db.write(work)
+
+    async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
+        """Note that Discord has shown the user an answer; whether this call was the first to.
+
+        Does nothing for a job that is acknowledged or over.
+        """
+
+        async def work(conn: Connection) -> bool:
+            at = seconds(now)
+            values = {"job_id": job_id, "at": at, "message_id": message_id}
+            if (await conn.execute(sql.ACKNOWLEDGE, values)).rowcount != 1:
+                return False
+            received = State.RECEIVED
+            event = {"from_state": received, "to_state": received, "note": "acknowledged"}
+            await conn.execute(sql.ADD_EVENT, {"job_id": job_id, "at": at, **event})
+            return True
+
+        return await self._db.write(work)
 
     async def record(self, attempt: Attempt) -> None:
         """Store an attempt, whatever its job's state is by now."""
@@ -228,17 +270,13 @@ def _readable_attempts(rows: Iterable[Row]) -> Iterator[Attempt]:
             log.error("%s: an attempt of it cannot be read: %s", row["job_id"], exc)  # noqa: TRY400 - the text says it all
 
 
-async def _insert(conn: Connection, job: Job) -> Job:
-    while await _first(conn, sql.ID_TAKEN, {"id": job.id}):
+async def _insert(conn: Connection, job: Job, *, is_taken: bool) -> Job:
+    while is_taken:
         job = replace(job, id=new_job_id())
-    await conn.execute(sql.INSERT, job_values(job))
+        is_taken = bool(list(await conn.execute_fetchall(sql.ID_TAKEN, {"id": job.id})))
+    [row] = await conn.execute_fetchall(sql.INSERT, job_values(job))
     await conn.execute(sql.ADD_EVENT, _event(job, None, ""))
-    [row] = await conn.execute_fetchall(sql.BY_ID, (job.id,))
     return job_of(row)
-
-
-async def _first(conn: Connection, query: str, parameters: Iterable[object]) -> Row | None:
-    return next(iter(await conn.execute_fetchall(query, parameters)), None)
 
 
 def _event(job: Job, from_state: State | None, note: str) -> dict[str, str | int | None]:

@@ -10,17 +10,10 @@ from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Period, Usage
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
-from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, shares_of, usage_of
+from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, usage_of
 from storage.stores.pseudonyms import Pseudonyms, account_pseudonym
 
 _PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
-# The range leads to the pools' rows, and the pattern to the user's among them.
-_SHARED = """
-SELECT coalesce(sum(minutes), 0) AS minutes
-FROM ledger
-WHERE credit >= 'pool:' AND credit < 'pool;' AND credit GLOB :shares
-  AND period = :period AND kind = 'grant'
-"""
 
 
 class Ledger:
@@ -40,15 +33,8 @@ class Ledger:
     ) -> Usage:
         """Return the user's account in `period`, under `allowance`."""
         accounts = Accounts.of_user(await self._pseudonyms.of(user_id, period.key), guild_id)
-        rows = await self._db.read(USAGE, accounts.in_period(period))
-        return usage_of(rows, period, allowance, guild_id)
-
-    async def shared(self, user_id: UserId, period: Period) -> int:
-        """Return the minutes that servers gave the user in `period`, spent ones included."""
-        pseudonym = await self._pseudonyms.of(user_id, period.key)
-        values = {"shares": shares_of(pseudonym), "period": period.key}
-        [row] = await self._db.read(_SHARED, values)
-        return int(row["minutes"])
+        [row] = await self._db.read(USAGE, accounts.in_period(period))
+        return usage_of(row, period, allowance, guild_id)
 
     async def paid_from(self, job_id: JobId) -> int | None:
         """Return the server whose minutes pay for the job; None if they are its user's own."""

@@ -1,7 +1,6 @@
 """The rows of the ledger: each moves minutes between two accounts and is never changed."""
 
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal, assert_never
 
@@ -26,6 +25,15 @@ SELECT
 FROM ledger
 WHERE period = :period AND (debit = :available OR credit = :available OR credit = :used)
 """
+OWN_USAGE = USAGE.replace(":", ":own_")
+SERVER_USAGE = USAGE.replace(":", ":server_")
+"""For statements that ask for both of a user's accounts at once."""
+_BOTH_USAGES = f"""
+SELECT
+    own.granted AS own_granted, own.used AS own_used, own.held AS own_held,
+    server.granted AS server_granted, server.used AS server_used, server.held AS server_held
+FROM ({OWN_USAGE}) AS own CROSS JOIN ({SERVER_USAGE}) AS server
+"""  # noqa: S608 - made of constants
 _INSERT = """
 INSERT INTO ledger
     (at, period, kind, debit, credit, minutes, job_id, hold_id, allowance, actor_id)
@@ -111,6 +119,18 @@ class Accounts:
             "period": period.key,
         }
 
+    @classmethod
+    def both(cls, alias: Pseudonym, guild_id: int | None, period: Period) -> Values:
+        """Return what OWN_USAGE and SERVER_USAGE ask for; outside servers nothing is in one."""
+        own = cls.of_user(alias).in_period(period)
+        server = dict.fromkeys(own) if guild_id is None else {}
+        if guild_id is not None:
+            server = cls.of_user(alias, guild_id).in_period(period)
+        return {
+            **{f"own_{name}": value for name, value in own.items()},
+            **{f"server_{name}": value for name, value in server.items()},
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
@@ -133,15 +153,19 @@ class Transfer:
 
 
 def usage_of(
-    rows: Iterable[sqlite3.Row], period: Period, allowance: int, guild_id: int | None = None
+    row: sqlite3.Row,
+    period: Period,
+    allowance: int,
+    guild_id: int | None = None,
+    *,
+    prefix: str = "",
 ) -> Usage:
-    """Build the usage from the one row that the USAGE query gives."""
-    [row] = rows
+    """Build the usage from the row that the USAGE query gives, under names with the prefix."""
     return Usage(
         allowance=allowance,
-        granted=row["granted"],
-        used=row["used"],
-        held=row["held"],
+        granted=row[f"{prefix}granted"],
+        used=row[f"{prefix}used"],
+        held=row[f"{prefix}held"],
         period=period,
         guild_id=guild_id,
     )
@@ -168,26 +192,21 @@ async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
 
 async def _hold(conn: Connection, hold: Hold, at: int) -> None:
     pseudonym = await account_pseudonym(conn, hold.user_id, hold.period)
-    own = await _usage(conn, hold, pseudonym, None)
-    shared = None if hold.guild_id is None else await _usage(conn, hold, pseudonym, hold.guild_id)
+    values = Accounts.both(pseudonym, hold.guild_id, hold.period)
+    [row] = await conn.execute_fetchall(_BOTH_USAGES, values)
+    own = usage_of(row, hold.period, hold.allowance, prefix="own_")
+    shared = usage_of(row, hold.period, 0, hold.guild_id, prefix="server_")
     # The server's first, because they can be spent nowhere else.
     for usage in (shared, own):
-        if usage is not None and hold.minutes <= usage.left:
+        if hold.minutes <= usage.left:
             return await _reserve(conn, hold, pseudonym, usage, at)
     raise QuotaExceeded(
         needed=hold.minutes,
         left=own.left,
         allowance=own.total,
         resets_at=seconds(hold.period.ends_at),
-        shared=shared.left if shared else 0,
+        shared=shared.left,
     )
-
-
-async def _usage(conn: Connection, hold: Hold, pseudonym: Pseudonym, guild_id: int | None) -> Usage:
-    accounts = Accounts.of_user(pseudonym, guild_id)
-    rows = await conn.execute_fetchall(USAGE, accounts.in_period(hold.period))
-    allowance = hold.allowance if guild_id is None else 0
-    return usage_of(rows, hold.period, allowance, guild_id)
 
 
 async def _reserve(

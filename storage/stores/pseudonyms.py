@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from sqlite3 import Row
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from aiosqlite import Connection
 
@@ -34,6 +34,12 @@ _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
 INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?)
 ON CONFLICT (period) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)
+RETURNING key
+"""
+_BOTH_KEYS = """
+SELECT
+    (SELECT value FROM meta WHERE key = :lasting) AS lasting,
+    (SELECT key FROM account_keys WHERE period = :period) AS account
 """
 _WITHOUT_KIND = "SELECT period, ends_at FROM account_keys WHERE instr(period, ':') = 0"
 _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
@@ -45,22 +51,20 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
     The period's key is made if this is its first use.
     """
     drawn = secrets.token_bytes(KEY_BYTES)
-    await conn.execute(_DRAW, (period.key, drawn, seconds(period.ends_at)))
-    return _in(await conn.execute_fetchall(_KEY, (period.key,)), user_id)
-
-
-async def known_pseudonym(
-    conn: Connection, user_id: UserId | None, period_key: str | None
-) -> Pseudonym:
-    """Return the user's pseudonym in a period, or NOBODY if the period has no key."""
-    if user_id is None or period_key is None:
-        return NOBODY
-    return _in(await conn.execute_fetchall(_KEY, (period_key,)), user_id)
+    row = (period.key, drawn, seconds(period.ends_at))
+    return _in(await conn.execute_fetchall(_DRAW, row), user_id)
 
 
 async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
     """Return the user's pseudonym in decisions about them, or by them."""
     return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
+
+
+class UserNames(NamedTuple):
+    """A user's names: in what was decided about them, and in a period's accounts."""
+
+    lasting: Pseudonym
+    account: Pseudonym
 
 
 class Pseudonyms:
@@ -74,6 +78,16 @@ class Pseudonyms:
         if user_id is None or period_key is None:
             return NOBODY
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
+
+    async def names(self, user_id: UserId, period: Period) -> UserNames:
+        """Return both of the user's names, each NOBODY where its key was not drawn yet."""
+        values = {"lasting": LASTING, "period": period.key}
+        [row] = await self._db.read(_BOTH_KEYS, values)
+        lasting, account = row["lasting"], row["account"]
+        return UserNames(
+            lasting=NOBODY if lasting is None else _pseudonym(bytes.fromhex(lasting), user_id),
+            account=NOBODY if account is None else _pseudonym(account, user_id),
+        )
 
     async def periods_without_kind(self) -> tuple[Period, ...]:
         """Return the periods whose keys are their first day alone, as all once were."""

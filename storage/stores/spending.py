@@ -1,5 +1,6 @@
 """Minutes submitted to hosted providers, and the caps on them: the owner's side."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,24 @@ from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds, time_of
-from storage.stores.pseudonyms import Pseudonym, Pseudonyms, former_id, known_pseudonym
 
+# Each cap is counted on its own, in one statement for all of them.
 _SUBMITTED = """
-SELECT coalesce(sum(attempts.cost_minutes), 0) AS minutes
-FROM attempts
-JOIN jobs ON jobs.id = attempts.job_id
-WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost AND attempts.submitted_at >= :since
-  AND (:user_id IS NULL OR jobs.user_id IN (:user_id, :former_id))
+SELECT (
+    SELECT coalesce(sum(attempts.cost_minutes), 0)
+    FROM attempts
+    JOIN jobs ON jobs.id = attempts.job_id
+    WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost
+      AND attempts.submitted_at >= json_extract(cap.value, '$.since')
+      AND (
+        json_extract(cap.value, '$.user_id') IS NULL
+        OR jobs.user_id IN (
+            json_extract(cap.value, '$.user_id'), json_extract(cap.value, '$.former_id')
+        )
+      )
+) AS minutes
+FROM json_each(:caps) AS cap
+ORDER BY cap.key
 """
 _USAGE = """
 SELECT provider, state, count(*) AS attempts, sum(cost_minutes) AS minutes
@@ -61,13 +72,10 @@ class Spending:
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
-        self._pseudonyms = Pseudonyms(db=db)
 
-    async def submitted(self, cap: SpendCap) -> int:
-        """Return the minutes that count against a cap."""
-        pseudonym = await self._pseudonyms.of(cap.user_id, cap.period)
-        [row] = await self._db.read(_SUBMITTED, _counted(cap, pseudonym))
-        return int(row["minutes"])
+    async def submitted(self, caps: Sequence[SpendCap]) -> list[int]:
+        """Return the minutes that count against each cap."""
+        return [row["minutes"] for row in await self._db.read(_SUBMITTED, _counted(caps))]
 
     async def provider_usage(self, since: datetime) -> Mapping[str, ProviderUsage]:
         """Return what was submitted since then, by provider."""
@@ -93,23 +101,21 @@ def _error_of(row: sqlite3.Row) -> AttemptError | None:
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:
-    """Check a new attempt against the caps, inside the caller's transaction.
-
-    Raises SpendCapReached.
-    """
-    for cap in caps:
-        pseudonym = await known_pseudonym(conn, cap.user_id, cap.period)
-        [row] = await conn.execute_fetchall(_SUBMITTED, _counted(cap, pseudonym))
+    """Let a new attempt pass, or raise SpendCapReached, inside the caller's transaction."""
+    if not caps:
+        return
+    rows = await conn.execute_fetchall(_SUBMITTED, _counted(caps))
+    for cap, row in zip(caps, rows, strict=True):
         if row["minutes"] + minutes > cap.minutes:
             raise SpendCapReached(f"{minutes} min do not fit under {cap.minutes}")
 
 
-def _counted(cap: SpendCap, pseudonym: Pseudonym) -> Values:
-    return {
-        "since": seconds(cap.since),
-        "user_id": cap.user_id,
-        "former_id": former_id(pseudonym),
-    }
+def _counted(caps: Sequence[SpendCap]) -> Values:
+    counted = [
+        {"since": seconds(cap.since), "user_id": cap.user_id, "former_id": cap.former_id}
+        for cap in caps
+    ]
+    return {"caps": json.dumps(counted)}
 
 
 def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, ProviderUsage]:

@@ -70,7 +70,7 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(KILL_POINT)
     if os.environ.get(GIVE_UP_EARLY):
-        runner.FIRST_PAUSE_S = 0.003
+        runner.FIRST_STEP_PAUSE_S = 0.003
     virtual = _virtual_time(folder)
     clock = OffsetClock(FileValue(folder / CLOCK_OFFSET), virtual)
     if host := os.environ.get(DEAD_HOST):

@@ -12,9 +12,9 @@ import pytest
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, Reason
 from bot.domain.job import Job, JobId, State, UserId
-from bot.jobs.runner import LOOK_AGAIN_S
-from bot.jobs.step_result import AwaitWake, Done, RetryAfter
-from bot.providers.interface import Accepted, Call, Finished, Source
+from bot.jobs.runner import FALLBACK_WAKE_S
+from bot.jobs.runtime import AwaitWake, Done, RetryAfter
+from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from bot.scheduling.progress import Stage
 from tests.support.fakes import FakeClock, FakeProvider
 from tests.support.harness import ADA, BEN, Harness
@@ -58,13 +58,13 @@ class Days(Harness):
         """Take the job's steps until it is over, or for so long."""
         end = self.clock.now() + timedelta(seconds=seconds)
         while self.clock.now() < end:
-            match await self.services.steps.advance(job_id):
+            match await self.advance(job_id):
                 case Done():
                     break
                 case RetryAfter(after_s):
                     self.clock.move(seconds=math.ceil(after_s))
                 case AwaitWake():
-                    self.clock.move(seconds=LOOK_AGAIN_S)
+                    self.clock.move(seconds=FALLBACK_WAKE_S)
         return await self.job(job_id)
 
 
@@ -242,12 +242,12 @@ async def test_a_vendor_is_not_given_up_for_what_goes_wrong_before_the_song_is_s
     vendor = FakeProvider("vendor")
     harness = await opened(vendor)
     job_id = await harness.begin()
-    await harness.services.steps.advance(job_id)
+    await harness.advance(job_id)
     work = harness.files.of(job_id).work
     work.rmdir()
     work.touch()  # in the way of the directory
     with pytest.raises(FileExistsError):
-        await harness.services.steps.advance(job_id)
+        await harness.advance(job_id)
     assert await harness.jobs.attempts(job_id) == []
     work.unlink()
     assert (await harness.pass_by(job_id)).state is State.DELIVERED
@@ -260,8 +260,51 @@ async def test_results_found_after_a_long_stop_are_fetched_as_often_as_any(
     harness = await opened(vendor, job_timeout_minutes=60)
     job_id = await harness.begin()
     while (await harness.job(job_id)).state is not State.PROCESSING:
-        await harness.services.steps.advance(job_id)
+        await harness.advance(job_id)
     clock.move(minutes=120)
     vendor.loses_results(for_s=3)
     assert (await harness.pass_by(job_id)).state is State.DELIVERED
     assert len(vendor.submits) == 1
+
+
+async def test_a_vendor_whose_every_task_fails_is_not_first_for_every_job(
+    opened: OpenDays,
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    first.on_poll = [Failed("broken")] * 100
+    harness = await opened(first, second)
+    for number in range(1, 6):
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert (done.state, done.provider) == (State.DELIVERED, "second")
+    assert len(first.submits) == 3, "each may be billed"
+
+
+async def test_a_vendor_whose_songs_all_time_out_is_not_first_for_every_job(
+    opened: OpenDays, clock: FakeClock
+) -> None:
+    first, second = FakeProvider("first"), FakeProvider("second")
+    harness = await opened(first, second, job_timeout_minutes=1)
+    for number in range(1, 6):
+        first.on_poll = [Running()] * 10_000
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert (done.state, done.provider) == (State.DELIVERED, "second")
+    assert len(first.submits) == 3
+
+
+async def test_one_song_that_the_engine_cannot_do_rests_it_for_nobody(opened: OpenDays) -> None:
+    local = FakeProvider("local", is_hosted=False, is_resubmittable=True)
+    harness = await opened(local)
+    local.on_poll = [Failed("killed")] * 3
+    assert (await harness.pass_by(await harness.begin())).state is State.FAILED
+    assert harness.services.breaker.cooldown_s("local") == 0
+    assert (await harness.pass_by(await harness.begin(user_id=BEN))).state is State.DELIVERED
+
+
+async def test_songs_that_a_restart_loses_do_not_rest_the_engine(opened: OpenDays) -> None:
+    local = FakeProvider("local", is_hosted=False, is_resubmittable=True)
+    harness = await opened(local)
+    for number in range(1, 6):
+        local.on_poll = [Lost()]
+        done = await harness.pass_by(await harness.begin(user_id=UserId(number)))
+        assert done.state is State.DELIVERED
+    assert harness.services.breaker.cooldown_s("local") == 0

@@ -23,7 +23,7 @@ from bot.domain.errors import (
 from bot.domain.job import State
 from bot.domain.recipes import Stem
 from bot.jobs.intake import MAX_DOWNLOADS
-from bot.jobs.runner import MAX_FAILURES
+from bot.jobs.runner import MAX_FAILED_STEPS
 from bot.net.downloads import DownloadFailed
 from bot.providers.interface import Failed, Lost, Running
 from tests.support.fakes import FakeProvider
@@ -311,7 +311,7 @@ async def test_a_full_disk_is_waited_for_and_costs_no_job(
 ) -> None:
     harness.audio.decode_error = error
     job = await harness.split()
-    for _ in range(2 * MAX_FAILURES):
+    for _ in range(2 * MAX_FAILED_STEPS):
         await asyncio.sleep(0.01)
         harness.services.runner.wake(job.id)
     assert (await harness.job(job.id)).state is State.RECEIVED

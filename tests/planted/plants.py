@@ -22,8 +22,8 @@ PLANTS = (
     Plant(
         name="one interaction, two jobs",
         file="storage/stores/job_store.py",
-        old="if known := await _first(conn, sql.BY_INTERACTION, (job.interaction_id,)):",
-        new="if known := await _first(conn, sql.BY_INTERACTION, (0,)):",
+        old='                "interaction_id": job.interaction_id,\n',
+        new='                "interaction_id": 0,\n',
         tests=_JOBS,
     ),
     Plant(
@@ -204,15 +204,36 @@ PLANTS = (
     Plant(
         name="a row that commits late runs",
         file="bot/jobs/split_service.py",
-        old="        storing.add_done_callback(self._came_late)\n",
-        new="",
+        old="                await self._termination.withdraw(job)\n",
+        new="                pass\n",
         tests=_SPLITS,
     ),
     Plant(
+        name="an interaction's late twin ends its job",
+        file="storage/stores/job_statements.py",
+        old="    AND (acknowledged_at IS NULL OR NOT :only_unacknowledged)\n",
+        new="    AND (:only_unacknowledged IN (0, 1))\n",
+        tests=_SPLITS,
+    ),
+    Plant(
+        name="a provider whose every task fails stays first",
+        file="bot/jobs/poll.py",
+        old="            self._core.breaker.record_failed_task(attempt.provider, error)\n",
+        new="            self._core.breaker.record_success(attempt.provider, Operation.TASK)\n",
+        tests=("tests/integration/test_outages.py",),
+    ),
+    Plant(
+        name="pauses overflow after a day of failures",
+        file="bot/domain/backoff.py",
+        old="2.0 ** min(tries - 1, MAX_DOUBLINGS)",
+        new="2.0 ** (tries - 1)",
+        tests=("tests/unit/domain/test_backoff.py",),
+    ),
+    Plant(
         name="a request cut off at its answer goes unmentioned",
-        file="bot/jobs/split_service.py",
-        old="            job = job.acknowledged(self._clock.now(), message_id=None)\n",
-        new="            pass\n",
+        file="bot/jobs/termination.py",
+        old="asked = job.acknowledged(now, message_id=None) if in_doubt else job",
+        new="asked = job",
         tests=_RECOVERY,
     ),
     Plant(
@@ -224,7 +245,7 @@ PLANTS = (
     ),
     Plant(
         name="an interrupted submit counts as not sent",
-        file="bot/jobs/submit.py",
+        file="bot/jobs/reconcile.py",
         old="state = AttemptState.FAILED if is_harmless else AttemptState.UNCERTAIN",
         new="state = AttemptState.NOT_SENT",
         tests=_RECOVERY,
@@ -239,7 +260,7 @@ PLANTS = (
     Plant(
         name="a late answer is dropped",
         file="bot/jobs/submit.py",
-        old="            await self.abandon(answered)\n",
+        old="            await self._reconciler.abandon(answered)\n",
         new="",
         tests=_SPLITS,
     ),

@@ -204,7 +204,7 @@ def services_of(
     missing: Any = None
     return Services(
         use_cases=UseCases(
-            splits=splits, servers=servers, **{**dict.fromkeys(names, missing), **use_cases}
+            splits=splits, admission=servers, **{**dict.fromkeys(names, missing), **use_cases}
         ),
         requests=SplitRequests(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()

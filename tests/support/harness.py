@@ -14,9 +14,9 @@ from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.jobs.runtime import Runtimes, StepResult
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
-from bot.scheduling.progress import ProgressBoard
 from bot.scheduling.sources import Renewal
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
@@ -48,7 +48,8 @@ class Harness:
         self.downloads = FakeDownloads()
         self.audio = FakeAudio()
         self.delivery = FakeDelivery()
-        self.board = ProgressBoard()
+        self.runtimes = Runtimes()
+        self.board = self.runtimes.board
         self.providers = {each.capabilities.name: each for each in providers}
         self.db = db
         self.jobs = JobStore(db=db)
@@ -66,6 +67,7 @@ class Harness:
         listener: Listener | None = None,
         delivers: FakeDelivery | None = None,
         renewal: Renewal | None = None,
+        database: type[Database] = Database,
         **settings: Any,
     ) -> Self:
         """Open the store in `root` and compose; settings are Settings' fields.
@@ -73,7 +75,7 @@ class Harness:
         With `audio` the sound is real, and `downloads.song` should be a file that decodes.
         """
         (root / "jobs").mkdir(exist_ok=True)
-        db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+        db = await database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery
@@ -96,8 +98,7 @@ class Harness:
             listener=listener,
             renewal=renewal,
         )
-        harness.services = compose(fields, store, harness.board, outside)
-        harness.services.runner.start(harness.services.steps)
+        harness.services = compose(fields, store, harness.runtimes, outside)
         return harness
 
     @property
@@ -110,8 +111,12 @@ class Harness:
     async def close(self) -> None:
         """Stop as the bot does on SIGTERM."""
         await self.services.runner.stop(grace_s=0.2)
-        await self.services.submits.aclose(grace_s=0)
+        await self.services.submit.aclose(grace_s=0)
         await self.db.close()
+
+    def next_interaction(self) -> int:
+        """Return the id of another interaction."""
+        return next(_interactions)
 
     async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
         """Store a request without acknowledging it."""
@@ -126,6 +131,10 @@ class Harness:
         job = await self.receive(user_id=user_id, **changes)
         await self.services.splits.acknowledged(job.id, message_id=70)
         return job
+
+    async def advance(self, job_id: JobId) -> StepResult:
+        """Take one step of a job by hand."""
+        return await self.services.steps.advance(self.runtimes.open(job_id))
 
     async def job(self, job_id: JobId) -> Job:
         """Return the job as stored."""

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
-from bot.domain.job import Job, JobId, State, UserId
+from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import Period, PeriodKind, period_at
-from bot.jobs.step_result import Done
+from bot.jobs.runner import Runner
+from bot.jobs.runtime import Done, JobRuntime
 from bot.jobs.steps import Steps
 from storage.stores.ledger import Ledger
 from storage.upkeep.invariants import Terms, audit
@@ -36,21 +37,18 @@ ROUNDS = 60
 """A minute apart: long enough for everything to come to an end once all goes well."""
 
 
-class PromptedSteps:
-    """What the runner runs here: nothing by itself, and one step of a job when prompted."""
+class OneStep:
+    """Takes one step of a job for a runner, and calls that the last."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
-        self._prompted: JobId | None = None
 
-    def prompt(self, job_id: JobId) -> None:
-        self._prompted = job_id
-
-    async def advance(self, job_id: JobId) -> Done:
-        if job_id == self._prompted:
-            self._prompted = None
-            await self._steps.advance(job_id)
+    async def advance(self, runtime: JobRuntime) -> Done:
+        await self._steps.advance(runtime)
         return Done()
+
+    async def give_up(self, runtime: JobRuntime) -> Done:
+        raise AssertionError(f"{runtime.job_id} was given up")
 
 
 class ModelledHarness:
@@ -86,8 +84,7 @@ class ModelledHarness:
             max_active_jobs=MAX_ACTIVE,
         )
         heal(self._house, self._vendors)
-        self._steps = PromptedSteps(self._house.services.steps)
-        self._house.services.runner.start(self._steps)  # type: ignore[arg-type] # fits by shape
+        await self._house.services.runner.stop(grace_s=0)  # jobs move only when told
         await self._house.services.retention.sweep_orphans()
         await self._house.services.splits.resume()
         for job in self.reference.in_state(State.RECEIVED):
@@ -103,13 +100,13 @@ class ModelledHarness:
         """Go down with a submit on its way: killed, or stopped with time to write it down."""
         job.is_lucky = False
         pause = self._pause()
-        step = asyncio.create_task(self._house.services.steps.advance(job.id))
+        step = asyncio.create_task(self._house.advance(job.id))
         while not (pause.is_reached or step.done()):
             await asyncio.sleep(0.001)
         await self._note(job, State.HELD, State.SUBMITTING, State.FAILED)
         if not is_stopped:
             await self._house.db.close()  # nothing that is said from here on is written
-        await self._house.services.submits.aclose(grace_s=0)
+        await self._house.services.submit.aclose(grace_s=0)
         await asyncio.gather(step, return_exceptions=True)
         await self.crash(self.reference.allowance)
 
@@ -168,17 +165,18 @@ class ModelledHarness:
 
     async def cancel_in_mid_step(self, job: ReferenceJob) -> None:
         """Cancel while the job's step waits for a download or a provider, which then answers."""
-        runner, pause = self._house.services.runner, self._pause()
+        services, pause = self._house.services, self._pause()
+        runner = Runner(steps=OneStep(services.steps), runtimes=services.runtimes)
         self._prepare(job)
-        self._steps.prompt(job.id)
         runner.run(job.id)
-        while runner.running and not pause.is_reached:
+        runtime = services.runtimes.open(job.id)
+        while runtime.task is not None and not pause.is_reached:
             await asyncio.sleep(0.001)
         await self._note(job, *State)
         is_over = job.state.is_final
-        await self._house.services.splits.cancel(job.id, user_id=job.user_id)
+        await services.splits.cancel(job.id, user_id=job.user_id)
         pause.set()
-        while runner.running:
+        while runtime.task is not None or runtime.submit is not None:
             await asyncio.sleep(0.001)
         await self._note(job, job.state if is_over else State.CANCELLED)
         heal(self._house, self._vendors)
@@ -208,7 +206,7 @@ class ModelledHarness:
         self._prepare(job)
         luck.befall(self._house, self._vendors)
         with contextlib.suppress(RuntimeError):  # the bug among the luck is for the runner
-            await self._house.services.steps.advance(job.id)
+            await self._house.advance(job.id)
         heal(self._house, self._vendors)
         job.is_lucky &= luck.is_good
         await self._note(job, *leads_to)

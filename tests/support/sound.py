@@ -24,10 +24,18 @@ _A = TypeVar("_A", bound=Answer)
 
 
 class AudioHere(AudioTools):
-    """Does in this process what children do: tests/audio covers the way to the children."""
+    """Does in this process what children do: tests/unit/audio covers the way to the children.
+
+    A cancelled task is waited for, since a thread cannot be killed as a child is.
+    """
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        answer = await asyncio.to_thread(child._perform, task)
+        work = asyncio.create_task(asyncio.to_thread(child._perform, task))
+        try:
+            answer = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
         assert isinstance(answer, kind)
         return answer
 

@@ -16,8 +16,8 @@ from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.i18n.languages import Languages
+from bot.jobs.runtime import Runtimes
 from bot.providers.interface import Model
-from bot.scheduling.progress import ProgressBoard
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.client import Stemcord, point_at
@@ -73,7 +73,8 @@ class LiveBot:
         self.sandbox = sandbox
         self.db = db
         self.clock = SandboxTime(sandbox.world.clock)
-        self.board = ProgressBoard()
+        runtimes = Runtimes()
+        self.board = runtimes.board
         self.provider = FakeProvider(
             name="local", title="Stemcord", models=models, is_hosted=False, gives_spools=True
         )
@@ -117,14 +118,14 @@ class LiveBot:
         )
         fields = {"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}
         self.services = compose(
-            Settings(_env_file=None).model_copy(update=fields), store, self.board, outside
+            Settings(_env_file=None).model_copy(update=fields), store, runtimes, outside
         )
         self.attachments = AttachmentCache()
         self.interface = InterfaceServices(
             use_cases=self.services,
             requests=SplitRequests(
                 splits=self.services.splits,
-                servers=self.services.servers,
+                servers=self.services.admission,
                 attachment_urls=attachment_urls,
                 clock=self.clock,
             ),
@@ -153,7 +154,6 @@ class LiveBot:
     async def on(self) -> AsyncIterator[None]:
         """Log in and work."""
         await add_cogs(self.client, self.interface)
-        self.services.runner.start(self.services.steps)
         await self.client.login(DEFAULT_TOKEN)
         tasks = [
             asyncio.create_task(self.client.connect()),
@@ -166,7 +166,7 @@ class LiveBot:
             yield
         finally:
             await self.services.runner.stop(grace_s=0.2)
-            await self.services.submits.aclose(grace_s=0)
+            await self.services.submit.aclose(grace_s=0)
             await self.client.close()
             tasks[1].cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

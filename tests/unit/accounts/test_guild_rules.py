@@ -8,12 +8,16 @@ import pytest
 
 from bot.accounts.guild_rules import GuildAdmission
 from bot.domain.errors import Reason, Rejected
+from bot.domain.guilds import GuildRules
 from bot.domain.job import Context, Reply
+from bot.domain.minutes import Usage
 from storage.database.connection import Database
 from storage.stores.guild_settings import GuildStore
-from tests.support.domain_factories import USER, StillClock
+from storage.stores.standing import Standing
+from tests.support.domain_factories import TODAY, StillClock
 
 HERE, ELSEWHERE = 13, 14
+NOTHING_USED = Usage(allowance=60, granted=0, used=0, held=0, period=TODAY)
 OUTSIDE = (Context.BOT_DM, Context.GUILD_USER_INSTALL, Context.GROUP_DM, Context.PRIVATE_DM)
 
 
@@ -26,8 +30,9 @@ async def store(tmp_path: Path) -> AsyncIterator[GuildStore]:
 
 async def refusal(store: GuildStore, context: Context, guild_id: int | None, **rules: Any):
     reply = Reply(channel_id=1, context=context, application_id=2, guild_id=guild_id)
+    standing = Standing(block=None, rules=GuildRules(), own=NOTHING_USED, shared=None)
     try:
-        await GuildAdmission(store=store, **rules).admit(USER, reply)
+        GuildAdmission(store=store, **rules).check(standing, reply)
     except Rejected as exc:
         return exc.problem.reason
     return None

@@ -10,6 +10,7 @@ from storage.stores.allowances import Allowances
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.pseudonyms import Pseudonyms
+from storage.stores.standing import Standings
 from tests.support.domain_factories import ADMIN, NOW, TODAY, USER, StillClock, a_hold, a_job
 
 
@@ -25,6 +26,7 @@ async def quotas_of(db: Database, kind: PeriodKind, clock: StillClock) -> Quotas
     return Quotas(
         ledger=Ledger(db=db, clock=clock),
         allowances=Allowances(db=db, clock=clock),
+        standings=Standings(db=db),
         clock=clock,
         allowance=60,
         kind=kind,

@@ -74,7 +74,7 @@ async def test_no_more_jobs_are_at_a_provider_than_it_declares(tmp_path: Path) -
     harness = await Harness.build(tmp_path, hosted)
     jobs = [await harness.split(user_id=UserId(number)) for number in range(1, 6)]
     async with asyncio.timeout(30):
-        while harness.services.line.counts()["hosted", "waiting"] < 3:
+        while harness.services.queue.counts()["hosted", "waiting"] < 3:
             await asyncio.sleep(0.005)
     assert len(hosted.submits) == 2
     async with asyncio.timeout(30):

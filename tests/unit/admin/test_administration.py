@@ -212,7 +212,7 @@ async def test_what_a_period_gave_ends_with_it(tmp_path: Path) -> None:
     end = quotas.period.ends_at
     harness.clock.at = end - timedelta(seconds=1)
     assert (await harness.usage()).total == 90
-    assert await quotas.total(ADA, HERE) == 100
+    assert (await quotas.minutes(ADA, HERE)).total == 100
     harness.clock.at = end
     assert (await harness.usage()).total == 60
     assert await quotas.shared(ADA, HERE) is None

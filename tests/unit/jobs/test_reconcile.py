@@ -26,7 +26,7 @@ async def cancelled_and_killed(harness: Harness, state: AttemptState) -> Attempt
     """Cancel a job whose attempt is in this state, and die right after the commit."""
     job = await harness.split()
     processing = await harness.until(job.id, State.PROCESSING)
-    await harness.services.runner.interrupt(job.id)
+    await harness.runtimes.interrupt(job.id)
     [attempt] = await harness.jobs.attempts(job.id)
     if state is AttemptState.DONE:
         await harness.jobs.record(
@@ -49,7 +49,7 @@ async def test_work_of_a_job_that_was_cancelled_just_before_a_kill_is_called_off
     harness: Harness, state: AttemptState
 ) -> None:
     left = await cancelled_and_killed(harness, state)
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
     attempt = await only_attempt(harness, left.job_id)
     assert attempt.state is AttemptState.ABANDONED
     assert harness.provider.cancelled == [left.ref]
@@ -57,21 +57,21 @@ async def test_work_of_a_job_that_was_cancelled_just_before_a_kill_is_called_off
 
 async def test_a_submit_cut_off_of_a_job_that_is_over_may_have_cost(harness: Harness) -> None:
     left = await cancelled_and_killed(harness, AttemptState.SENDING)
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
     attempt = await only_attempt(harness, left.job_id)
     assert (attempt.state, attempt.state.may_have_cost) == (AttemptState.UNCERTAIN, True)
 
 
 async def test_loose_ends_are_tied_up_once(harness: Harness) -> None:
     await cancelled_and_killed(harness, AttemptState.ACCEPTED)
-    await harness.services.loose_ends.reconcile()
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
+    await harness.services.reconciler.reconcile()
     assert len(harness.provider.cancelled) == 1
 
 
 async def test_work_under_way_is_left_alone(harness: Harness) -> None:
     running = await harness.until((await harness.split()).id, State.PROCESSING)
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
     assert (await only_attempt(harness, running.id)).state is AttemptState.ACCEPTED
     assert harness.provider.cancelled == []
 
@@ -80,7 +80,7 @@ async def test_results_that_were_delivered_are_no_loose_end(harness: Harness) ->
     harness.provider.on_poll = []
     done = await harness.until((await harness.split()).id)
     assert done.state is State.DELIVERED
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
     assert (await only_attempt(harness, done.id)).state is AttemptState.DONE
 
 
@@ -101,15 +101,15 @@ async def test_a_provider_that_breaks_when_it_is_told_keeps_no_other_end_loose(
     first = await cancelled_and_killed(harness, AttemptState.ACCEPTED)
     second = await cancelled_and_killed(harness, AttemptState.ACCEPTED)
     harness.provider.on_cancel = [ZeroDivisionError("a bug")]
-    await harness.services.loose_ends.reconcile()
+    await harness.services.reconciler.reconcile()
     assert (await only_attempt(harness, first.job_id)).state is AttemptState.ACCEPTED
     assert (await only_attempt(harness, second.job_id)).state is AttemptState.ABANDONED
 
 
 async def test_a_job_that_is_given_up_leaves_no_work_at_its_provider(harness: Harness) -> None:
     job = await harness.until((await harness.split()).id, State.PROCESSING)
-    await harness.services.runner.interrupt(job.id)
-    await harness.services.steps.give_up(job.id)
+    await harness.runtimes.interrupt(job.id)
+    await harness.services.steps.give_up(harness.runtimes.open(job.id))
     assert (await harness.job(job.id)).state is State.FAILED
     assert (await only_attempt(harness, job.id)).state is AttemptState.ABANDONED
     assert len(harness.provider.cancelled) == 1

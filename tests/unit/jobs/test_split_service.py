@@ -17,9 +17,9 @@ from bot.domain.errors import (
     StateMoved,
     StoreUnavailable,
 )
-from bot.domain.job import Source, State
+from bot.domain.job import Job, Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.jobs.step_result import AwaitWake
+from bot.jobs.runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
 from tests.support.fakes import FakeProvider
@@ -58,7 +58,7 @@ async def test_work_starts_only_after_the_acknowledgement(harness: Harness) -> N
 
 async def test_a_step_of_an_unacknowledged_request_does_nothing(harness: Harness) -> None:
     job = await harness.receive()
-    assert await harness.services.steps.advance(job.id) == AwaitWake()
+    assert await harness.advance(job.id) == AwaitWake()
     assert (await harness.job(job.id)).state is State.RECEIVED
     assert harness.downloads.most_active == 0
 
@@ -405,3 +405,50 @@ async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harnes
         while not (jobs := await harness.jobs.of_user(ADA, 1)) or not jobs[0].state.is_final:
             await asyncio.sleep(0.01)
     assert jobs[0].state is State.CANCELLED
+
+
+async def at_its_provider(harness: Harness) -> Job:
+    harness.provider.on_poll = [Running()] * 10_000
+    return await harness.until((await harness.split()).id, State.PROCESSING)
+
+
+async def test_a_twin_of_an_interaction_that_the_slow_store_takes_late_ends_no_job(
+    harness: Harness,
+) -> None:
+    job = await at_its_provider(harness)
+    is_free = asyncio.Event()
+
+    async def dawdle(conn: Connection) -> None:
+        await is_free.wait()
+
+    writing = asyncio.create_task(harness.db.write(dawdle))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable):
+        await harness.services.splits.receive(
+            interaction_id=job.interaction_id, request=job.request, reply=job.reply
+        )
+    is_free.set()
+    await writing
+    await asyncio.sleep(0.2)
+    assert (await harness.job(job.id)).state is State.PROCESSING
+    assert (await harness.usage()).held == 4
+
+
+async def test_a_job_that_one_call_acknowledged_is_not_withdrawn_by_its_twin(
+    harness: Harness,
+) -> None:
+    job = await at_its_provider(harness)
+    for in_doubt in (False, True):
+        await harness.services.splits.unacknowledged(job.id, in_doubt=in_doubt)
+    assert (await harness.job(job.id)).state is State.PROCESSING
+
+
+async def test_a_request_acknowledged_just_before_it_is_withdrawn_runs(harness: Harness) -> None:
+    splits = harness.services.splits
+    for order in (1, -1):
+        job = await harness.receive()
+        doing = [splits.acknowledged(job.id, message_id=70), splits.unacknowledged(job.id)]
+        told = await asyncio.gather(*doing[::order], return_exceptions=True)
+        ended = await harness.until(job.id)
+        is_refused = any(isinstance(each, Rejected) for each in told)
+        assert ended.state is (State.CANCELLED if is_refused else State.DELIVERED)

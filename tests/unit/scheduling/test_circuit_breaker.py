@@ -11,8 +11,10 @@ from bot.domain.errors import (
     ProviderQuotaSpent,
     ProviderRefused,
 )
-from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.circuit_breaker import MAX_RETRY_AFTER_S, CircuitBreaker, Operation
 from tests.support.fakes import FakeClock
+
+SUBMIT, POLL, TASK, FETCH = Operation
 
 
 @pytest.fixture
@@ -21,64 +23,117 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def health(clock: FakeClock) -> CircuitBreaker:
+def breaker(clock: FakeClock) -> CircuitBreaker:
     return CircuitBreaker(clock=clock)
 
 
 @pytest.mark.parametrize("error", [ProviderAuth(), ProviderQuotaSpent()])
-def test_what_only_the_owner_can_mend_rests_at_once(
-    health: CircuitBreaker, error: ProviderError
+def test_what_only_the_operator_can_mend_rests_at_once(
+    breaker: CircuitBreaker, error: ProviderError
 ) -> None:
-    health.record_failure("a", error)
-    assert health.cooldown_s("a") == 600
-    assert health.cause("a") == AttemptError.of(error)
-    assert health.cooldown_s("b") == 0
+    breaker.record_failure("a", SUBMIT, error)
+    assert breaker.cooldown_s("a") == 600
+    assert breaker.cause("a") == AttemptError.of(error)
+    assert breaker.cooldown_s("b") == 0
 
 
-def test_only_the_owner_ends_a_rest_for_a_wrong_key_or_used_up_credit(
-    health: CircuitBreaker,
+def test_only_the_operator_ends_a_rest_for_a_wrong_key_or_spent_credit(
+    breaker: CircuitBreaker,
 ) -> None:
     for name, error in {
         "a": ProviderAuth(),
         "b": ProviderQuotaSpent(),
         "c": ProviderBusy(),
     }.items():
-        health.record_failure(name, error)
-    assert [health.needs_operator(name) for name in "abcd"] == [True, True, False, False]
+        breaker.record_failure(name, SUBMIT, error)
+    assert [breaker.needs_operator(name) for name in "abcd"] == [True, True, False, False]
 
 
-def test_retry_after_is_honoured(health: CircuitBreaker, clock: FakeClock) -> None:
-    health.record_failure("a", ProviderBusy(retry_after_s=7))
-    assert health.cooldown_s("a") == 7
+def test_retry_after_is_honoured(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    breaker.record_failure("a", SUBMIT, ProviderBusy(retry_after_s=7))
+    assert breaker.cooldown_s("a") == 7
     clock.move(seconds=7)
-    assert health.cooldown_s("a") == 0
-    assert health.cause("a") is None
+    assert breaker.cooldown_s("a") == 0
+    assert breaker.cause("a") is None
 
 
-def test_four_failures_in_a_minute_do_not_rest_but_the_fifth_does(health: CircuitBreaker) -> None:
+def test_a_provider_that_asks_for_years_is_asked_again_after_a_while(
+    breaker: CircuitBreaker,
+) -> None:
+    breaker.record_failure("a", SUBMIT, ProviderBusy(retry_after_s=999_999_999))
+    assert breaker.cooldown_s("a") == MAX_RETRY_AFTER_S == 15 * 60
+
+
+def test_the_later_end_of_a_rest_keeps_its_own_cause(
+    breaker: CircuitBreaker, clock: FakeClock
+) -> None:
+    breaker.record_failure("a", SUBMIT, ProviderQuotaSpent())
+    breaker.record_failure("a", POLL, ProviderBusy(retry_after_s=7))
+    assert (breaker.cooldown_s("a"), breaker.cause("a")) == (600, AttemptError.QUOTA_SPENT)
+    assert breaker.needs_operator("a")
+    clock.move(seconds=599)
+    breaker.record_failure("a", POLL, ProviderBusy(retry_after_s=7))
+    assert (breaker.cooldown_s("a"), breaker.cause("a")) == (7, AttemptError.BUSY)
+
+
+def test_four_failures_in_a_minute_do_not_rest_but_the_fifth_does(breaker: CircuitBreaker) -> None:
     for _ in range(4):
-        health.record_failure("a", ProviderDown())
-    assert health.cooldown_s("a") == 0
-    health.record_failure("a", ProviderDown())
-    assert health.cooldown_s("a") == 60
+        breaker.record_failure("a", SUBMIT, ProviderDown())
+    assert breaker.cooldown_s("a") == 0
+    breaker.record_failure("a", SUBMIT, ProviderDown())
+    assert breaker.cooldown_s("a") == 60
 
 
-def test_half_of_the_calls_may_fail(health: CircuitBreaker) -> None:
+def test_half_of_the_calls_may_fail(breaker: CircuitBreaker) -> None:
     for _ in range(5):
-        health.record_success("a")
-        health.record_failure("a", ProviderDown())
-    assert health.cooldown_s("a") == 0
+        breaker.record_success("a", SUBMIT)
+        breaker.record_failure("a", SUBMIT, ProviderDown())
+    assert breaker.cooldown_s("a") == 0
 
 
-def test_failures_of_long_ago_are_forgotten(health: CircuitBreaker, clock: FakeClock) -> None:
+@pytest.mark.parametrize("failing", [SUBMIT, TASK, FETCH])
+def test_polls_that_are_answered_do_not_hide_what_fails(
+    breaker: CircuitBreaker, failing: Operation
+) -> None:
+    for _ in range(100):
+        breaker.record_success("a", POLL)
+    for _ in range(5):
+        breaker.record_failure("a", failing, ProviderDown())
+    assert breaker.cooldown_s("a") > 0
+
+
+def test_a_provider_whose_every_task_fails_rests(breaker: CircuitBreaker, clock: FakeClock) -> None:
+    for _ in range(3):
+        assert breaker.cooldown_s("a") == 0
+        breaker.record_success("a", SUBMIT)
+        breaker.record_failed_task("a", AttemptError.FAILED)
+        clock.move(minutes=5)
+    assert breaker.cause("a") is None, "it rested for five minutes"
+    breaker.record_failed_task("a", AttemptError.FAILED)
+    assert (breaker.cooldown_s("a"), breaker.cause("a")) == (300, AttemptError.FAILED)
+
+
+def test_a_task_that_fails_now_and_then_is_no_reason_to_rest(
+    breaker: CircuitBreaker, clock: FakeClock
+) -> None:
+    for number in range(30):
+        if number % 3:
+            breaker.record_success("a", TASK)
+        else:
+            breaker.record_failed_task("a", AttemptError.FAILED)
+        clock.move(minutes=1)
+    assert breaker.cooldown_s("a") == 0
+
+
+def test_failures_of_long_ago_are_forgotten(breaker: CircuitBreaker, clock: FakeClock) -> None:
     for _ in range(4):
-        health.record_failure("a", ProviderDown())
+        breaker.record_failure("a", SUBMIT, ProviderDown())
     clock.move(seconds=61)
-    health.record_failure("a", ProviderDown())
-    assert health.cooldown_s("a") == 0
+    breaker.record_failure("a", SUBMIT, ProviderDown())
+    assert breaker.cooldown_s("a") == 0
 
 
-def test_refusals_of_a_file_do_not_count(health: CircuitBreaker) -> None:
+def test_refusals_of_a_file_do_not_count(breaker: CircuitBreaker) -> None:
     for _ in range(20):
-        health.record_failure("a", ProviderRefused())
-    assert health.cooldown_s("a") == 0
+        breaker.record_failure("a", SUBMIT, ProviderRefused())
+    assert breaker.cooldown_s("a") == 0

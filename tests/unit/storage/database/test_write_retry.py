@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.backoff import JITTER
 from bot.domain.errors import StateMoved, StoreUnavailable
-from storage.database.write_retry import MAX_PAUSE_S, retry_write
+from storage.database.write_retry import MAX_WRITE_PAUSE_S, retry_write
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def test_write_is_repeated_until_the_store_accepts_it(
     assert await retry_write(write, what="k7f2q") == "written"
     assert pauses[0] < 1
     assert pauses[3] > 4 * pauses[0]
-    assert max(pauses) <= MAX_PAUSE_S * (1 + JITTER)
+    assert max(pauses) <= MAX_WRITE_PAUSE_S * (1 + JITTER)
     assert "k7f2q waits for the store: database is locked" in caplog.text
 
 

@@ -15,6 +15,7 @@ from storage.database.connection import Database
 from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import apply
+from storage.stores.standing import Standings
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8
@@ -171,15 +172,19 @@ async def test_a_refusal_tells_what_is_left_of_both(db: Database, pools: GuildPo
     assert (facts["left"], facts["shared"], facts["allowance"]) == (60, 10, 60)
 
 
-async def test_what_servers_gave_is_summed_over_all_of_them(pools: GuildPools, ledger: Ledger):
+async def total(db: Database, user_id: UserId, period: Period) -> int:
+    return (await Standings(db=db).minutes(user_id, None, period, plain=0)).total
+
+
+async def test_what_servers_gave_is_summed_over_all_of_them(db: Database, pools: GuildPools):
     for guild_id in (GUILD, ELSEWHERE):
         await pools.give(guild_id, 100, TODAY, by=ADMIN)
         await pools.hand_out(guild_id, USER, 15, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, OTHER, 40, TODAY, by=ADMIN)
     await pools.hand_out(GUILD, USER, 5, TOMORROW, by=ADMIN)
-    assert await ledger.shared(USER, TODAY) == 30
-    assert await ledger.shared(USER, TOMORROW) == 5
-    assert await ledger.shared(UserId(int(str(USER)[1:])), TODAY) == 0, "a longer id is another's"
+    assert await total(db, USER, TODAY) == 30
+    assert await total(db, USER, TOMORROW) == 5
+    assert await total(db, UserId(int(str(USER)[1:])), TODAY) == 0, "a longer id is another's"
 
 
 USERS = (USER, OTHER)

@@ -375,3 +375,14 @@ async def test_only_kept_stems_of_the_user_can_be_shown_again(jobs: JobStore):
     await lead(jobs, State.FAILED)
     assert [job.id for job in await jobs.with_stems(USER, 5)] == [kept.id, made.id]
     assert [job.id for job in await jobs.with_stems(USER, 1)] == [kept.id]
+
+
+async def test_a_job_and_its_attempts_are_read_as_of_one_moment(jobs: JobStore):
+    job = await lead(jobs, State.PROCESSING)
+    file = RemoteFile("https://vendor.invalid/?a=1&b=[2]", Stem.VOCALS)
+    first = replace(an_attempt(job, "zeta"), files=(file, RemoteFile("x")))
+    second = an_attempt(job, "alpha", number=2)
+    for attempt in (first, second):
+        await jobs.record(attempt)
+    assert await jobs.with_attempts(job.id) == (await jobs.get(job.id), [first, second])
+    assert await jobs.with_attempts(JobId("nope2")) is None

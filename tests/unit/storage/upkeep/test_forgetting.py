@@ -12,7 +12,7 @@ from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import SpendCapReached
 from bot.domain.guilds import Block, Subject
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.minutes import SpendCap
+from bot.domain.minutes import Period, SpendCap
 from bot.domain.recipes import Stem
 from storage.database.connection import Database
 from storage.stores.allowances import Allowances
@@ -22,6 +22,7 @@ from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.pseudonyms import KEYS_OUTLAST, NOBODY, Pseudonyms, lasting_pseudonym
 from storage.stores.spending import Spending
+from storage.stores.standing import Standings
 from storage.upkeep.forgetting import Forgetting
 from tests.support.domain_factories import (
     ADMIN,
@@ -164,23 +165,27 @@ async def test_nobody_can_tell_whose_the_accounts_of_a_past_period_were(
     assert (await Ledger(db=db, clock=StillClock()).usage(USER, TODAY, 60)).used == 0
 
 
+async def own_cap(db: Database, user_id: UserId, period: Period) -> SpendCap:
+    got = await Standings(db=db).minutes(user_id, None, period, plain=5)
+    return SpendCap(minutes=10, since=period.starts_at, user_id=user_id, former_id=got.former_id)
+
+
 async def test_what_was_submitted_counts_towards_the_caps_all_the_same(db: Database) -> None:
     spending, store = Spending(db=db), JobStore(db=db)
-    own = SpendCap(minutes=10, since=TODAY.starts_at, user_id=USER, period=TODAY.key)
     everybody = SpendCap(minutes=10, since=TODAY.starts_at)
     job = await lead(store, State.FAILED, job=a_song(USER))
     await store.record(an_attempt(job, cost_minutes=8).ended(NOW, AttemptState.UNCERTAIN))
     await Forgetting(db=db).forget(USER, TODAY)
-    assert await spending.submitted(own) == await spending.submitted(everybody) == 8
-    assert await spending.submitted(replace(own, user_id=STRANGER)) == 0
+    own = await own_cap(db, USER, TODAY)
+    strangers = await own_cap(db, STRANGER, TODAY)
+    assert await spending.submitted([own, everybody, strangers]) == [8, 8, 0]
     held = await lead(store, State.HELD, job=a_song(USER, 1))
     sent = held.submitting(NOW, provider="finevoice")
     with pytest.raises(SpendCapReached):
         await store.save(
             sent, expected=State.HELD, attempt=an_attempt(held, cost_minutes=3), caps=[own]
         )
-    tomorrow = replace(own, since=TOMORROW.starts_at, period=TOMORROW.key)
-    assert await spending.submitted(tomorrow) == 0
+    assert await spending.submitted([await own_cap(db, USER, TOMORROW)]) == [0]
 
 
 async def test_blocks_and_limits_stand(db: Database) -> None:

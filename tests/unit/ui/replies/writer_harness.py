@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.domain.job import Job, Reply, State, UserId
 from bot.i18n.languages import Languages
-from bot.scheduling.progress import ProgressBoard
+from bot.jobs.runtime import Runtimes
 from bot.ui.cards.message_content import MessageContent
 from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.message_requests import Edited, NotEdited
@@ -95,7 +95,8 @@ class WriterHarness:
     def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
         self.db = db
         self.jobs = jobs or JobStore(db=db)
-        self.board = ProgressBoard()
+        self.runtimes = Runtimes()
+        self.board = self.runtimes.board
         self.routes = FakeRoutes()
         self.clock = FakeClock()
         self.clock.at = NOW
@@ -132,6 +133,7 @@ class WriterHarness:
         job = await self.jobs.add(
             a_job(acknowledged_at=None, frames=None, minutes=None, **changes), max_active=2000
         )
+        self.runtimes.open(job.id)
         seen = job.acknowledged(NOW, message_id=message_id)
         await self.jobs.save(seen, expected=State.RECEIVED)
         return seen

@@ -1,0 +1,148 @@
+"""What memory holds of jobs under way, and what their steps share; nothing here is stored."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.delivery.port import Delivery
+from bot.domain.clock import Clock
+from bot.domain.job import JobId
+from bot.providers.interface import Provider
+from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.progress import Progress, ProgressBoard
+from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.throughput import ThroughputEstimator
+from storage.files.job_files import JobFiles
+from storage.stores.job_store import JobStore
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Take the next step after `after_s` seconds, or earlier when the job is woken."""
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitWake:
+    """Take the next step when the job is woken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job is in a final state."""
+
+
+StepResult = RetryAfter | AwaitWake | Done
+
+
+@dataclass(slots=True)
+class Polling:
+    """How the provider has answered about the current attempt."""
+
+    interval_s: float | None = None
+    """Until the next poll; None before the first."""
+    asked_since: datetime | None = None
+    """When this process first polled the attempt."""
+    failed_polls: int = 0
+    """Refused or unintelligible, in a row."""
+    failed_fetches: int = 0
+    """Rounds of fetching the results."""
+
+
+@dataclass(slots=True)
+class Delivering:
+    """How far a ready job's delivery is."""
+
+    encoded: Delivery | None = None
+    """Kept until it is delivered or refused for its size, so that a retry encodes nothing."""
+    shrinks: int = 0
+    failures: int = 0
+    """Times that the reply was unavailable."""
+    is_single_message: bool = False
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class JobRuntime:
+    """Everything that memory holds of one job, from its first step to its last."""
+
+    job_id: JobId
+    task: asyncio.Task[None] | None = None
+    """Takes the job's steps."""
+    submit: asyncio.Task[StepResult] | None = None
+    """The submit in flight, which may outlive `task`."""
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: Progress | None = None
+    failed_steps: int = 0
+    """Unexpected errors in a row."""
+    full_disk_waits: int = 0
+    failed_downloads: int = 0
+    polling: Polling = field(default_factory=Polling)
+    delivering: Delivering = field(default_factory=Delivering)
+
+
+class Runtimes:
+    """The runtime of every job under way; a job has at most one."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[JobId, JobRuntime] = {}
+        self.board = ProgressBoard(self._by_id)
+
+    def __iter__(self) -> Iterator[JobRuntime]:
+        """Iterate over a snapshot."""
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def open(self, job_id: JobId) -> JobRuntime:
+        """Return the job's runtime, made if there is none."""
+        return self._by_id.setdefault(job_id, JobRuntime(job_id))
+
+    def get(self, job_id: JobId) -> JobRuntime | None:
+        """Return the job's runtime; None for a job that is not under way."""
+        return self._by_id.get(job_id)
+
+    def release(self, runtime: JobRuntime) -> None:
+        """Drop a runtime that neither a task nor a submit in flight needs any more."""
+        if runtime.task is None and runtime.submit is None:
+            self._by_id.pop(runtime.job_id, None)
+
+    def wake(self, job_id: JobId) -> None:
+        """Let a job take its next step now; does nothing for a job that is not under way."""
+        if (runtime := self.get(job_id)) is not None:
+            runtime.woken.set()
+
+    async def interrupt(self, job_id: JobId) -> None:
+        """Stop running a job and wait until its step has ended; a submit in flight goes on."""
+        runtime = self.get(job_id)
+        if runtime is not None and runtime.task is not None:
+            runtime.task.cancel()
+            await asyncio.gather(runtime.task, return_exceptions=True)
+
+    def is_sending(self, job_id: JobId) -> bool:
+        """Whether a submit of the job is in flight."""
+        runtime = self.get(job_id)
+        return runtime is not None and runtime.submit is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """What the steps of every job share."""
+
+    jobs: JobStore
+    files: JobFiles
+    providers: Mapping[str, Provider]
+    runtimes: Runtimes
+    queue: ProviderQueue
+    breaker: CircuitBreaker
+    throughput: ThroughputEstimator
+    clock: Clock
+    timeout: timedelta
+    """How long an attempt may take, from its submit."""
+
+    @property
+    def board(self) -> ProgressBoard:
+        """Where the steps show how far a job is."""
+        return self.runtimes.board

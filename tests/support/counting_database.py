@@ -1,0 +1,52 @@
+"""A database that counts the reads asked of it."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from aiosqlite import Connection, Cursor
+
+from storage.database.connection import Database, Parameters
+
+T = TypeVar("T")
+
+
+class CountingDatabase(Database):
+    """Notes each query, and each SELECT inside a write transaction."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.reads: list[str] = []
+
+    async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        self.reads.append(sql)
+        return await super().read(sql, parameters)
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async def counted(conn: Connection) -> T:
+            watched: Any = _WatchedConnection(conn, self.reads)
+            return await work(watched)
+
+        return await super().write(counted)
+
+
+class _WatchedConnection:
+    """Passes statements on, and notes the SELECTs among them."""
+
+    def __init__(self, conn: Connection, reads: list[str]) -> None:
+        self._conn = conn
+        self._reads = reads
+
+    async def execute(self, sql: str, parameters: Iterable[Any] = ()) -> Cursor:
+        self._note(sql)
+        return await self._conn.execute(sql, parameters)
+
+    async def execute_fetchall(
+        self, sql: str, parameters: Iterable[Any] = ()
+    ) -> Iterable[sqlite3.Row]:
+        self._note(sql)
+        return await self._conn.execute_fetchall(sql, parameters)
+
+    def _note(self, sql: str) -> None:
+        if sql.lstrip().upper().startswith(("SELECT", "WITH")):
+            self._reads.append(sql)
