@@ -73,6 +73,7 @@ class Services:
     redelivery: Redelivery
     queue: ProviderQueue
     breaker: CircuitBreaker
+    throughput: ThroughputEstimator
     links: SignedLinks | None
     """Links of our own; None where the settings name no public address."""
     privacy: Privacy
@@ -151,6 +152,7 @@ def compose(
         redelivery=Redelivery(jobs=store.jobs, files=store.files, builder=builder),
         queue=core.queue,
         breaker=core.breaker,
+        throughput=core.throughput,
         links=ground.links,
         privacy=Privacy(
             core=core,

@@ -8,6 +8,7 @@ a crash is never sent again, because the provider may have got it.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.accounts.spend import SpendCaps, SpendRoom
@@ -216,6 +217,8 @@ class SubmitStep:
                 answered = attempt.accepted(now, ref)
             case Finished(files):
                 answered = attempt.done(now, files)
+                took_s = (now - attempt.submitted_at).total_seconds()
+                self._core.throughput.learn(attempt.provider, job, took_s)
         try:
             await retry_write(
                 lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered),
@@ -225,10 +228,19 @@ class SubmitStep:
             await self._reconciler.record(answered)
             await self._reconciler.abandon(answered)
             return RetryAfter()
+        self._show_accepted(job, attempt)
         log.info(
             "%s is at %s", job.id, attempt.provider, extra={"job": job.id, "action": "processing"}
         )
         return RetryAfter()
+
+    def _show_accepted(self, job: Job, attempt: Attempt) -> None:
+        """Say who has the song at once: the first poll may take long to be answered."""
+        sending = self._core.board.get(job.id)
+        if sending is not None:
+            eta_s = self._core.throughput.estimate_s(attempt.provider, [job])
+            separating = replace(sending, stage=Stage.SEPARATING, eta_s=eta_s)
+            self._core.board.put(job.id, separating)
 
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
         self._core.breaker.record_failure(attempt.provider, Operation.SUBMIT, error)
