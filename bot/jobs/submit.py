@@ -226,7 +226,7 @@ class SubmitStep:
             )
         except StateMoved:
             await self._reconciler.record(answered)
-            await self._reconciler.abandon(answered)
+            await self._reconciler.abandon(job, answered)
             return RetryAfter()
         self._show_accepted(job, attempt)
         log.info(
@@ -247,6 +247,7 @@ class SubmitStep:
         ended = attempt.ended(self._core.clock.now(), _state_after(error), type(error).__name__)
         await self._reconciler.record(ended)
         self._core.queue.release(job.id)
+        self._core.queue.free(attempt.provider, job.id)  # of a job that ended meanwhile
         log.warning(
             "%s: %s did not accept it: %s",
             job.id,

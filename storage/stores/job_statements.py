@@ -126,6 +126,14 @@ WHERE state IN ('sending', 'accepted', 'done')
   AND job_id IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled'))
 ORDER BY rowid
 """
+ABANDONED_SINCE = """
+SELECT
+    job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
+    ref, files, error
+FROM attempts
+WHERE state = 'abandoned' AND ref IS NOT NULL AND submitted_at >= ?
+ORDER BY rowid
+"""
 # A reference is learnt once; a copy of the attempt from before that must not take it away.
 PUT_ATTEMPT = """
 INSERT INTO attempts (
