@@ -307,7 +307,6 @@ def _steps(
             quotas=quotas,
         ),
         termination=termination,
-        reconciler=reconciler,
     )
     return submit, steps
 

@@ -19,7 +19,7 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
-from bot.cli.network import build_transport, discord_proxy
+from bot.cli.outbound import build_transport, discord_proxy
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store

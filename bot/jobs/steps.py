@@ -8,7 +8,6 @@ from bot.domain.job import Job, State
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.intake import IntakeStep
 from bot.jobs.poll import PollStep
-from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runtime import Core, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
@@ -26,7 +25,6 @@ class Steps:
         poll: PollStep,
         deliver: DeliverStep,
         termination: Termination,
-        reconciler: AttemptReconciler,
     ) -> None:
         self._jobs = core.jobs
         self._intake = intake
@@ -34,7 +32,6 @@ class Steps:
         self._poll = poll
         self._deliver = deliver
         self._termination = termination
-        self._reconciler = reconciler
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         """Take the job one step further. May run twice; raises what no step expects."""
@@ -48,16 +45,12 @@ class Steps:
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
         """End a job whose steps keep failing with an unexpected error."""
-        found = await self._jobs.with_attempts(runtime.job_id)
-        if found is None or found.job.state.is_final:
+        job = await self._jobs.get(runtime.job_id)
+        if job is None or job.state.is_final:
             return Done()
-        job, attempts = found
         if job.state is State.READY:
             return await self._deliver.keep(job, "its delivery keeps failing")
-        done = await self._termination.fail(job, Problem(Reason.INTERNAL))
-        for attempt in attempts:
-            await self._reconciler.abandon(attempt)
-        return done
+        return await self._termination.fail(job, Problem(Reason.INTERNAL))
 
     async def _step_or_fail(
         self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime

@@ -8,6 +8,7 @@ a crash is never sent again, because the provider may have got it.
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.accounts.spend import SpendCaps, SpendRoom
@@ -217,6 +218,8 @@ class SubmitStep:
                 answered = attempt.accepted(now, ref)
             case Finished(files):
                 answered = attempt.done(now, files)
+                took_s = (now - attempt.submitted_at).total_seconds()
+                self._core.throughput.learn(attempt.provider, job, took_s)
         try:
             await retry_write(
                 lambda: self._jobs.save(job.processing(now), expected=job.state, attempt=answered),
@@ -224,12 +227,21 @@ class SubmitStep:
             )
         except StateMoved:
             await self._reconciler.record(answered)
-            await self._reconciler.abandon(answered)
+            await self._reconciler.abandon(job, answered)
             return RetryAfter()
+        self._show_accepted(job, attempt)
         log.info(
             "%s is at %s", job.id, attempt.provider, extra={"job": job.id, "action": "processing"}
         )
         return RetryAfter()
+
+    def _show_accepted(self, job: Job, attempt: Attempt) -> None:
+        """Say who has the song at once: the first poll may take long to be answered."""
+        sending = self._core.board.get(job.id)
+        if sending is not None:
+            eta_s = self._core.throughput.estimate_s(attempt.provider, [job])
+            separating = replace(sending, stage=Stage.SEPARATING, eta_s=eta_s)
+            self._core.board.put(job.id, separating)
 
     async def _not_accepted(self, job: Job, attempt: Attempt, error: ProviderError) -> StepResult:
         self._core.breaker.record_failure(attempt.provider, Operation.SUBMIT, error)
@@ -237,6 +249,7 @@ class SubmitStep:
         ended = attempt.ended(self._core.clock.now(), _state_after(error), word)
         await self._reconciler.record(ended)
         self._core.queue.release(job.id)
+        self._core.queue.free(attempt.provider, job.id)  # of a job that ended meanwhile
         log.warning(
             "%s: %s did not accept it: %s: %s",
             job.id,

@@ -27,7 +27,7 @@ class Termination:
         failed = job.failed(self._core.clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)
         await self._jobs.save(failed, expected=job.state, ledger=back, note=problem.reason)
-        await self._clear(failed)
+        await self._end_attempts(failed)
         return Done()
 
     async def cancel(self, job: Job, problem: Problem) -> Job:
@@ -68,14 +68,17 @@ class Termination:
         cancelled = job.cancelled(self._core.clock.now(), problem)
         note = problem.reason
         await self._jobs.save(cancelled, expected=job.state, ledger=Void(job.id), note=note)
+        await self._core.runtimes.interrupt(job.id)
+        await self._end_attempts(cancelled)
+        return cancelled
+
+    async def _end_attempts(self, job: Job) -> None:
         try:
-            await self._core.runtimes.interrupt(job.id)
             for attempt in await self._jobs.attempts(job.id):
-                await self._reconciler.abandon(attempt)
+                await self._reconciler.abandon(job, attempt)
         finally:
             # Even then: other jobs wait for its place in the queue.
-            await self._clear(cancelled)
-        return cancelled
+            await self._clear(job)
 
     async def _clear(self, job: Job) -> None:
         """Free the job's place and files, and have its reply say how it ended."""

@@ -1,7 +1,7 @@
-"""The line in front of each provider: fair, in memory, one place a job.
+"""The queue in front of each provider: fair, in memory, one place a job.
 
 Everyone's first song comes before anyone's second. A turn that was taken counts for as long as
-its user has songs here, and who comes anew starts with the turn that is served now.
+its user has songs here; a user who comes later starts with the turn that is served then.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +12,17 @@ from bot.domain.job import Job, JobId, UserId
 
 
 class PositionListener(Protocol):
-    """Whoever wants to know that waiting jobs have moved."""
+    """Hears when waiting jobs have moved."""
 
     def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
-        """Take note of everyone at a provider, those who wait in their order."""
+        """Take every job at a provider, and the waiting ones in their order."""
 
 
 class ProviderQueue:
-    """Who is at a provider and who waits for it."""
+    """Which jobs are at a provider and which wait for it.
+
+    A place belongs to the attempt: it outlives a cancelled job whose provider still works.
+    """
 
     def __init__(
         self,
@@ -28,49 +31,50 @@ class ProviderQueue:
         on_turn: Callable[[JobId], None],
         on_shift: PositionListener,
     ) -> None:
-        """Take each provider's number of places and whom to tell.
+        """Take each provider's number of places.
 
-        `on_turn` is for the few jobs that may enter, `on_shift` for all that have moved: a step
-        of every waiting job for each place that becomes free would be too much in a long line.
+        `on_turn` is called for the few jobs that may enter, `on_shift` for all that have moved: a
+        step of every waiting job for each free place would be too much in a long queue.
         """
         self._places = dict(places)
         self._on_turn = on_turn
         self._on_shift = on_shift
         self._inside: dict[str, dict[JobId, Job]] = {name: {} for name in places}
+        self._outlived: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._waiting: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._taken: dict[str, dict[UserId, int]] = {name: {} for name in places}
         self._served: dict[str, int] = dict.fromkeys(places, 0)
 
     def acquire(self, provider: str, job: Job) -> int | None:
-        """Take a place at `provider`, or stand in line: return how many jobs come first.
+        """Take a place at `provider`, or wait in its queue: return how many jobs come first.
 
-        None means that the place is taken. Standing in line at one provider leaves every other.
+        None means that the place is taken. Waiting for one provider leaves every other.
         """
         if job.id in self._inside[provider]:
             return None
         self._leave_others(provider, job.id)
-        inside, waiting = self._inside[provider], self._waiting[provider]
+        waiting = self._waiting[provider]
         is_new = job.id not in waiting
         waiting[job.id] = job
         order = self._order(provider)
         index = order.index(job.id)
-        if index < self._places[provider] - len(inside):
+        if index < self._free_places(provider):
             self._take(provider, job)
             return None
         if is_new and index + 1 < len(order):
             self._shifted(provider, order)
-        return index + len(inside)
+        return index + len(self._occupants(provider))
 
     def enqueue(self, provider: str, job: Job) -> int:
-        """Stand in line without taking a place, as while the provider rests: return who is ahead.
+        """Wait without taking a place, as while the provider rests: return how many come first.
 
-        Standing in line at one provider leaves every other.
+        Waiting for one provider leaves every other.
         """
         self._leave_others(provider, job.id)
         if self._inside[provider].pop(job.id, None) is not None:
             self._taken[provider][job.request.user_id] -= 1
         self._waiting[provider][job.id] = job
-        return self._order(provider).index(job.id) + len(self._inside[provider])
+        return self._order(provider).index(job.id) + len(self._occupants(provider))
 
     def restore(self, provider: str, job: Job) -> None:
         """Count a job that the provider already works on, as after a restart."""
@@ -82,23 +86,40 @@ class ProviderQueue:
         """Give up a job's place, inside or waiting, and tell those whom that concerns."""
         self._leave_others(None, job_id)
 
+    def outlive(self, provider: str, job: Job) -> None:
+        """Keep a place for the job's attempt, which goes on when the job does not."""
+        if provider in self._outlived:
+            self._inside[provider].pop(job.id, None)
+            self._outlived[provider][job.id] = job
+
+    def free(self, provider: str, job_id: JobId) -> None:
+        """Give up the place of an attempt that outlived its job; repeating it does nothing."""
+        job = self._outlived.get(provider, {}).pop(job_id, None)
+        if job is not None:
+            self._left(provider, job)
+
     def ahead(self, job_id: JobId) -> list[Job]:
         """Return the jobs that come before a waiting one: those inside, then those in front."""
         for provider, waiting in self._waiting.items():
             if job_id in waiting:
                 order = self._order(provider)
                 front = [waiting[each] for each in order[: order.index(job_id)]]
-                return [*self._inside[provider].values(), *front]
+                return [*self._occupants(provider), *front]
         return []
 
     def counts(self) -> dict[tuple[str, ...], int]:
         """Return how many jobs are `inside` each provider and how many are `waiting` for it."""
-        places = {"inside": self._inside, "waiting": self._waiting}
-        return {
-            (provider, place): len(there[provider])
-            for place, there in places.items()
-            for provider in self._places
-        }
+        counts: dict[tuple[str, ...], int] = {}
+        for provider in self._places:
+            counts[provider, "inside"] = len(self._occupants(provider))
+            counts[provider, "waiting"] = len(self._waiting[provider])
+        return counts
+
+    def _occupants(self, provider: str) -> list[Job]:
+        return [*self._inside[provider].values(), *self._outlived[provider].values()]
+
+    def _free_places(self, provider: str) -> int:
+        return max(0, self._places[provider] - len(self._occupants(provider)))
 
     def _order(self, provider: str) -> list[JobId]:
         """Return the waiting jobs by turn, and equal turns by age."""
@@ -124,28 +145,28 @@ class ProviderQueue:
 
     def _leave_others(self, provider: str | None, job_id: JobId) -> None:
         for other in self._places:
-            if other != provider and self._remove(other, job_id):
-                order = self._order(other)
-                self._shifted(other, order)
-                free = self._places[other] - len(self._inside[other])
-                for first in order[: max(0, free)]:
-                    self._on_turn(first)
+            if other == provider:
+                continue
+            inside, waiting = self._inside[other], self._waiting[other]
+            job = inside.pop(job_id, None) or waiting.pop(job_id, None)
+            if job is not None:
+                self._left(other, job)
+
+    def _left(self, provider: str, job: Job) -> None:
+        """Forget the turns of a user who has no more songs here, and let the next jobs in."""
+        user_id = job.request.user_id
+        here = (*self._occupants(provider), *self._waiting[provider].values())
+        if all(other.request.user_id != user_id for other in here):
+            self._taken[provider].pop(user_id, None)
+        order = self._order(provider)
+        self._shifted(provider, order)
+        for first in order[: self._free_places(provider)]:
+            self._on_turn(first)
 
     def _shifted(self, provider: str, order: Sequence[JobId]) -> None:
         waiting = self._waiting[provider]
-        inside = tuple(self._inside[provider].values())
+        inside = tuple(self._occupants(provider))
         self._on_shift(provider, inside, [waiting[job_id] for job_id in order])
-
-    def _remove(self, provider: str, job_id: JobId) -> bool:
-        inside, waiting = self._inside[provider], self._waiting[provider]
-        job = inside.pop(job_id, None) or waiting.pop(job_id, None)
-        if job is None:
-            return False
-        user_id = job.request.user_id
-        here = (*inside.values(), *waiting.values())
-        if all(other.request.user_id != user_id for other in here):
-            self._taken[provider].pop(user_id, None)
-        return True
 
 
 def _age(job: Job) -> tuple[datetime, int]:

@@ -126,6 +126,11 @@ WHERE state IN ('sending', 'accepted', 'done')
 ORDER BY rowid
 """
 LEFT_OPEN = EVERY_ATTEMPT + _LEFT_OPEN_BY_JOBS
+_ABANDONED_SINCE = """
+WHERE state = 'abandoned' AND ref IS NOT NULL AND submitted_at >= ?
+ORDER BY rowid
+"""
+ABANDONED_SINCE = EVERY_ATTEMPT + _ABANDONED_SINCE
 # A reference is learnt once; a copy of the attempt from before that must not take it away.
 PUT_ATTEMPT = """
 INSERT INTO attempts (

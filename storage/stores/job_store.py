@@ -203,6 +203,11 @@ class JobStore:
         """Return the open attempts of jobs that have ended without a result."""
         return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
+    async def abandoned_since(self, since: datetime) -> list[Attempt]:
+        """Return the abandoned attempts, submitted since then, that their provider accepted."""
+        rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
+        return [attempt_of(row) for row in rows]
+
     async def owed(self) -> dict[JobId, int]:
         """Return every stale reply's job, with the version that the reply should show."""
         return {JobId(row["id"]): row["wanted_version"] for row in await self._db.read(sql.OWED)}

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.cli.network import build_transport
+from bot.cli.outbound import build_transport
 from bot.cli.run import OpenResources, run_with
 from bot.cli.shutdown import exit_now
 from bot.cli.stores import open_store

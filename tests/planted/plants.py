@@ -223,6 +223,13 @@ PLANTS = (
         tests=("tests/integration/test_outages.py",),
     ),
     Plant(
+        name="a cancelled song's place is free while its vendor works",
+        file="bot/jobs/reconcile.py",
+        old="                self.keep_place(job, ended)\n",
+        new="                pass\n",
+        tests=("tests/integration/test_places.py",),
+    ),
+    Plant(
         name="pauses overflow after a day of failures",
         file="bot/domain/backoff.py",
         old="2.0 ** min(tries - 1, MAX_DOUBLINGS)",
@@ -260,7 +267,7 @@ PLANTS = (
     Plant(
         name="a late answer is dropped",
         file="bot/jobs/submit.py",
-        old="            await self._reconciler.abandon(answered)\n",
+        old="            await self._reconciler.abandon(job, answered)\n",
         new="",
         tests=_SPLITS,
     ),

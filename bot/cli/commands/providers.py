@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.network import build_transport
+from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set, quietly
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState

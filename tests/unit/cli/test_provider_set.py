@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.network import build_transport
+from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.config import load_settings
 from bot.domain.attempt import RemoteFile

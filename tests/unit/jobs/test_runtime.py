@@ -85,16 +85,18 @@ async def polled_without_an_answer(harness: Harness) -> Job:
 
 
 async def pausing_after_a_failed_fetch(harness: Harness) -> Job:
+    lost: list[RemoteFile] = []
+
     class Lossy(FakeProvider):
         async def fetch(self, file: RemoteFile, into: Path) -> None:
-            self.on_poll = [self.finishes()]
+            lost.append(file)
             raise ProviderDown
 
     await harness.close()
     restarted = await Harness.build(harness.root, Lossy())
     harness.__dict__.update(restarted.__dict__)
     job = await harness.split()
-    await happened(lambda: bool(harness.provider.on_poll))
+    await happened(lambda: len(lost) > 2)
     return job
 
 
@@ -121,6 +123,8 @@ async def test_nothing_of_a_cancelled_job_is_left_in_memory(
     if harness.provider.gate is not None:
         harness.provider.gate.set()
     await happened(lambda: harness.runtimes.get(job.id) is None)
+    harness.provider.on_poll = []  # its provider ends the work, too
+    await harness.services.reconciler.free_places()
     assert mentions(harness.services, job.id) == []
 
 

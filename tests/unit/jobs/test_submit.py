@@ -1,0 +1,93 @@
+"""What is shown and learnt from the answer to a submit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.attempt import RemoteRef
+from bot.domain.job import State
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Failed,
+    Finished,
+    Lost,
+    Running,
+    Source,
+)
+from bot.scheduling.progress import Stage
+from tests.support.fakes import FakeClock, FakeProvider
+from tests.support.harness import Harness
+
+
+class SlowToAnswer(FakeProvider):
+    """Takes a song at once, and answers no poll before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("slow")
+        self.may_answer = asyncio.Event()
+        self.is_polled = asyncio.Event()
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        self.is_polled.set()
+        await self.may_answer.wait()
+        return await super().poll(ref)
+
+
+@pytest.fixture
+async def build(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Harness]]]:
+    async with AsyncExitStack() as stack:
+
+        async def opened(*providers: FakeProvider, **parts: Any) -> Harness:
+            harness = await Harness.build(tmp_path, *providers, **parts)
+            stack.push_async_callback(harness.close)
+            return harness
+
+        yield opened
+
+
+async def test_the_card_says_who_has_the_song_before_the_first_poll_is_answered(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    provider = SlowToAnswer()
+    harness = await build(provider)
+    job = await harness.split()
+    async with asyncio.timeout(30):
+        await provider.is_polled.wait()
+    shown = harness.board.get(job.id)
+    assert shown is not None
+    assert (shown.stage, shown.provider) == (Stage.SEPARATING, "Slow")
+    assert shown.eta_s
+    provider.may_answer.set()
+    assert (await harness.until(job.id)).state is State.DELIVERED
+
+
+class AnswersWithResults(FakeProvider):
+    """Works while its caller waits."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__("sync", is_synchronous=True)
+        self._clock = clock
+
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        await super().submit(call, source)
+        self._clock.move(seconds=100)
+        return self.finishes()
+
+
+async def test_a_synchronous_providers_time_is_learnt(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    clock = FakeClock()
+    harness = await build(AnswersWithResults(clock), clock=clock)
+    done = await harness.until((await harness.split()).id)
+    throughput = harness.services.throughput
+    assert done.state is State.DELIVERED
+    assert throughput.estimate_s("sync", [done]) == pytest.approx(100)
+    twice_as_long = replace(done, frames=2 * (done.frames or 0))
+    assert throughput.estimate_s("sync", [twice_as_long]) == pytest.approx(200)
