@@ -271,7 +271,7 @@ class PollStep:
             note=error,
         )
         runtime.polling = Polling()
-        if state is AttemptState.ABANDONED and error != TIMED_OUT:
+        if state is AttemptState.ABANDONED and error != AttemptError.TIMED_OUT:
             self._reconciler.keep_place(job, attempt)
         self._core.queue.release(job.id)
         log.warning(

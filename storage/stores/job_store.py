@@ -206,7 +206,7 @@ class JobStore:
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
         """Return the abandoned attempts, submitted since then, that their provider accepted."""
         rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
-        return [attempt_of(row) for row in rows]
+        return list(_readable_attempts(rows))
 
     async def owed(self) -> dict[JobId, int]:
         """Return every stale reply's job, with the version that the reply should show."""
