@@ -55,7 +55,7 @@ lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer v
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
 
 messages: .venv/run.stamp ## update the catalogues in bot/i18n/locales from the texts
-	@$(python) -m bot.i18n.catalogues
+	@$(python) -m bot.i18n.catalogue_update
 
 container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
 	@$(python) tests/container/prove.py

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import Registry, Source
+from bot.engine.model_catalogue import Registry, Source
 from bot.engine.package_download import download
 
 STEMPEG = Source(

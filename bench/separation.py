@@ -21,8 +21,8 @@ from rich.table import Table
 from bench.material import Audio, clip, median_sdr
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE, frames_in
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import MODELS, LocalModel
 from bot.engine.engine import Engine
+from bot.engine.model_catalogue import MODELS, LocalModel
 
 DUET = (Stem.VOCALS, Stem.INSTRUMENTAL)
 FOUR = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER)

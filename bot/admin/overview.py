@@ -14,8 +14,8 @@ from bot.domain.minutes import Period, PeriodKind, period_at
 from bot.providers.interface import Capabilities
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.provider_queue import ProviderQueue
-from storage.stores.spending import ProviderUsage, Spending
 from storage.stores.statistics import Statistics, Turnover
+from storage.stores.vendor_spending import ProviderUsage, Spending
 
 MOST_ERRORS = 5
 

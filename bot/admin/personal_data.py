@@ -8,7 +8,7 @@ from bot.accounts.quotas import Quotas
 from bot.delivery.port import DeliveryPort
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
-from bot.jobs.runtime import Core
+from bot.jobs.job_runtime import Core
 from bot.jobs.termination import Termination
 from storage.upkeep.forgetting import Forgetting
 

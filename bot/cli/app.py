@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.accounts.admission import GuildAdmission
 from bot.accounts.disk_guard import DiskGuard
-from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
-from bot.accounts.spend import SpendCaps
+from bot.accounts.spend_caps import SpendCaps
 from bot.admin.administration import AccountStores, Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
@@ -26,23 +26,23 @@ from bot.domain.recipes import AudioFormat
 from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.intake import IntakeStep, Limits
+from bot.jobs.job_runtime import Core, Runtimes
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
-from bot.jobs.runtime import Core, Runtimes
 from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
 from bot.net.downloads import Downloads
-from bot.net.signed_links import SignedLinks
+from bot.net.public_links import SignedLinks
 from bot.providers.interface import Provider
 from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.provider_queue import ProviderQueue
-from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
 from bot.ui.services import UseCases
@@ -50,9 +50,9 @@ from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
 from storage.stores.pseudonyms import Pseudonyms
-from storage.stores.spending import Spending
 from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
+from storage.stores.vendor_spending import Spending
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.scrubbing import Scrubber
 

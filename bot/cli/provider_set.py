@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import Clock
-from bot.engine.catalogue import MODELS
 from bot.engine.engine import Engine
+from bot.engine.model_catalogue import MODELS
 from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.transport import GuardedTransport

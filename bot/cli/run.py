@@ -27,7 +27,7 @@ from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
 from bot.i18n.languages import Languages
-from bot.jobs.runtime import Runtimes
+from bot.jobs.job_runtime import Runtimes
 from bot.net.downloads import Downloads
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
@@ -52,8 +52,8 @@ from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
-from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
+from storage.stores.vendor_spending import Spending
 
 log = logging.getLogger(__name__)
 

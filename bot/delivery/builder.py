@@ -5,7 +5,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from bot.accounts.guild_rules import GuildAdmission
+from bot.accounts.admission import GuildAdmission
 from bot.audio.tools import AudioTools
 from bot.concurrency import both
 from bot.delivery.encoder import (

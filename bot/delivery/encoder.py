@@ -16,7 +16,7 @@ from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename, stem_label
-from bot.net.signed_links import SignedLinks
+from bot.net.public_links import SignedLinks
 from storage.files.atomic import move_into_place
 
 MESSAGE_BYTES = 25 * 1024 * 1024

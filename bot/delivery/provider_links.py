@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bot.delivery.link_expiry import ends_at
 from bot.delivery.port import DeliveryLink
+from bot.delivery.provider_link_expiry import ends_at
 from bot.domain.attempt import Attempt, AttemptState, RemoteFile
 from bot.domain.clock import Clock
 from bot.domain.job import Job

@@ -16,7 +16,7 @@ from typing import TypeAlias, assert_never
 from bot.audio.spool import FRAME_BYTES
 from bot.domain.errors import CANNOT_START, DISK_FULL, EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import LocalModel
+from bot.engine.model_catalogue import LocalModel
 from bot.engine.protocol import (
     Cancel,
     Cancelled,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.domain.errors import DISK_FULL, ModelUnavailable
-from bot.engine.catalogue import HTDEMUCS, SPLEETER, DamagedModel, LocalModel
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, DamagedModel, LocalModel
 from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.catalogue import Registry, Source
+from bot.engine.model_catalogue import Registry, Source
 
 _POLL_S = 0.1
 _WRONG_HASH = ("DO NOT MATCH THE HASHES", "EINTEGRITY")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.catalogue import LocalModel
+from bot.engine.model_catalogue import LocalModel
 from storage.files.atomic import move_into_place, write_text
 
 _TEMPORARY = ".fetch-"

@@ -12,7 +12,7 @@ from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import Stem
-from bot.jobs.runtime import Core, RetryAfter, StepResult
+from bot.jobs.job_runtime import Core, RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier

@@ -11,7 +11,7 @@ from bot.domain.backoff import backoff_s
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.recipes import OUTPUTS
-from bot.jobs.runtime import Core, Delivering, Done, JobRuntime, RetryAfter, StepResult
+from bot.jobs.job_runtime import Core, Delivering, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.termination import Termination
 from bot.scheduling.progress import Progress, Stage
 from storage.files.job_files import JobDir

@@ -20,7 +20,7 @@ from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
-from bot.jobs.runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
+from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.scheduling.progress import Progress, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources

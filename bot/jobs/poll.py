@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Self
 
-from bot.accounts.spend import SpendCaps
+from bot.accounts.spend_caps import SpendCaps
 from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import (
@@ -18,8 +18,8 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, State
 from bot.jobs.collect import CollectStep
+from bot.jobs.job_runtime import Core, JobRuntime, Polling, RetryAfter, StepResult
 from bot.jobs.reconcile import AttemptReconciler
-from bot.jobs.runtime import Core, JobRuntime, Polling, RetryAfter, StepResult
 from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Operation

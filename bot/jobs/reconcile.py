@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.errors import ProviderError, StoreUnavailable
 from bot.domain.job import Job
-from bot.jobs.runtime import Core
+from bot.jobs.job_runtime import Core
 from bot.providers.interface import Running
 from storage.database.write_retry import retry_write
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
-from bot.jobs.runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtimes, StepResult
+from bot.jobs.job_runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtimes, StepResult
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.accounts.admission import GuildAdmission
 from bot.accounts.disk_guard import DiskGuard
-from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.domain.errors import (
     NotFound,
@@ -21,8 +21,8 @@ from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
 from bot.jobs.intake import Limits
+from bot.jobs.job_runtime import Core
 from bot.jobs.runner import Runner
-from bot.jobs.runtime import Core
 from bot.jobs.termination import Termination
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan

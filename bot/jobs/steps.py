@@ -7,8 +7,8 @@ from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, State
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.intake import IntakeStep
+from bot.jobs.job_runtime import Core, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.poll import PollStep
-from bot.jobs.runtime import Core, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
 

@@ -11,7 +11,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.accounts.spend import SpendCaps, SpendRoom
+from bot.accounts.spend_caps import SpendCaps, SpendRoom
 from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.errors import (
     ProviderBusy,
@@ -24,15 +24,15 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job
 from bot.domain.minutes import minutes_of
+from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.jobs.reconcile import AttemptReconciler
-from bot.jobs.runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.jobs.termination import Termination
 from bot.providers.interface import Accepted, Call, Finished, Provider, Source
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.plans import Plan
+from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.progress import Progress, Stage, former_of
-from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.routing import Cooldown, Exhausted, Go, Retry
 from bot.scheduling.sources import Sources
 from storage.database.write_retry import retry_write

@@ -5,8 +5,8 @@ import logging
 from bot.domain.errors import Problem, Reason, StateMoved
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
+from bot.jobs.job_runtime import Core, Done
 from bot.jobs.reconcile import AttemptReconciler
-from bot.jobs.runtime import Core, Done
 
 log = logging.getLogger(__name__)
 

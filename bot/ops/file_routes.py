@@ -16,7 +16,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import linked_name, stem_filename
-from bot.net.signed_links import LinkKind, SignedLinks
+from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

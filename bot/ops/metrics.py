@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from bot.domain.clock import Clock
 from bot.domain.job import State
-from storage.stores.spending import ProviderUsage
+from storage.stores.vendor_spending import ProviderUsage
 
 Counts = Mapping[tuple[str, ...], int]
 

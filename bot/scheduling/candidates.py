@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from bot.accounts.spend import SpendRoom
+from bot.accounts.spend_caps import SpendRoom
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job

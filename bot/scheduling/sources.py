@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected, SplitError
 from bot.domain.job import Job, Source
-from bot.net.signed_links import SignedLinks
+from bot.net.public_links import SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.accounts.guild_rules import GuildAdmission
+from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.admin.overview import Overview

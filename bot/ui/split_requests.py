@@ -5,7 +5,7 @@ from typing import Any
 
 import discord
 
-from bot.accounts.guild_rules import GuildAdmission
+from bot.accounts.admission import GuildAdmission
 from bot.domain.clock import Clock
 from bot.domain.job import Entry, Job, Reply, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe

@@ -17,7 +17,7 @@ from bot.domain.job import Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
 from storage.database.connection import Database
 from storage.stores import job_statements as sql
-from storage.stores import ledger_entries, spending
+from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (
     UnreadableRow,
     attempt_of,
@@ -161,7 +161,7 @@ class JobStore:
                 raise StateMoved(f"{job.id} is no longer {expected}")
             await conn.execute(sql.ADD_EVENT, _event(job, expected, note))
             if attempt is not None:
-                await spending.admit(conn, attempt.cost_minutes, caps)
+                await vendor_spending.admit(conn, attempt.cost_minutes, caps)
                 await conn.execute(sql.PUT_ATTEMPT, attempt_values(attempt))
             if ledger is not None:
                 await ledger_entries.apply(conn, ledger, at=seconds(job.updated_at))

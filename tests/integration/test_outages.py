@@ -12,8 +12,8 @@ import pytest
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused, Reason
 from bot.domain.job import Job, JobId, State, UserId
+from bot.jobs.job_runtime import AwaitWake, Done, RetryAfter
 from bot.jobs.runner import FALLBACK_WAKE_S
-from bot.jobs.runtime import AwaitWake, Done, RetryAfter
 from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from bot.scheduling.progress import Stage
 from tests.support.fakes import FakeClock, FakeProvider

@@ -9,7 +9,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from playwright.async_api import Locator
 
-from bot.i18n.catalogues import read_catalogue
+from bot.i18n.catalogue_update import read_catalogue
 from bot.i18n.languages import FOLDER
 
 SEEN = ".content, .embed-title, .embed-description, .row button"

@@ -143,7 +143,7 @@ PLANTS = (
         file="storage/stores/job_store.py",
         old="                await spending.admit(conn, attempt.cost_minutes, caps)\n",
         new="",
-        tests=("tests/unit/storage/stores/test_spending.py",),
+        tests=("tests/unit/storage/stores/test_vendor_spending.py",),
     ),
     Plant(
         name="any number of downloads at once",

@@ -13,8 +13,8 @@ from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, U
 from bot.domain.minutes import SAMPLE_RATE, PeriodKind, Usage, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.titles import stem_filename
-from storage.stores.spending import ProviderUsage
 from storage.stores.statistics import Turnover
+from storage.stores.vendor_spending import ProviderUsage
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ADA = UserId(1)

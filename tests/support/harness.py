@@ -14,7 +14,7 @@ from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.jobs.runtime import Runtimes, StepResult
+from bot.jobs.job_runtime import Runtimes, StepResult
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.sources import Renewal

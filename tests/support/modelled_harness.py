@@ -18,8 +18,8 @@ import pytest
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import Period, PeriodKind, period_at
+from bot.jobs.job_runtime import Done, JobRuntime
 from bot.jobs.runner import Runner
-from bot.jobs.runtime import Done, JobRuntime
 from bot.jobs.steps import Steps
 from storage.stores.ledger import Ledger
 from storage.upkeep.invariants import Terms, audit

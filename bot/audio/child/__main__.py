@@ -76,7 +76,7 @@ def _perform(task: Task) -> Answer:
 
             return combine(task)
         case FitTask():
-            from bot.audio.child.fit import fit
+            from bot.audio.child.alignment import fit
 
             return fit(task)
         case EncodeTask():

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 
 from bot.audio.child import master
-from bot.audio.child.encoding import Encoding, writer
+from bot.audio.child.audio_writer import Encoding, writer
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, Encoded, EncodeTask, part_of
 from bot.domain.recipes import AudioFormat

@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from bot.audio.child.encoding import Encoding, writer
+from bot.audio.child.audio_writer import Encoding, writer
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
 Samples = NDArray[np.float32]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.domain.clock import SystemClock
-from bot.net.signed_links import KEY_BYTES
+from bot.net.public_links import KEY_BYTES
 from storage.database.connection import Database
 from storage.files.data_dir import DataDir
 from storage.files.ownership import DataUnusable, why_unusable

@@ -13,8 +13,8 @@ from bot.audio.tools import AudioTools
 from bot.cli.commands.models import model_problem
 from bot.config import ENV_FILE, Settings
 from bot.domain.errors import AudioFailed, NoRoom
-from bot.engine.catalogue import MODELS
 from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from bot.engine.model_catalogue import MODELS
 from bot.processes.confinement import missing_protections
 from storage.files.data_dir import DataDir
 from storage.files.ownership import DataUnusable, is_writable, why_unusable

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
-from bot.engine import catalogue
+from bot.engine import model_catalogue
 from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
 
@@ -17,7 +17,7 @@ def models(settings: Settings, console: Console) -> int:
     if "local" not in settings.providers:
         return 0
     fetch(
-        catalogue.MODELS[settings.local_model],
+        model_catalogue.MODELS[settings.local_model],
         settings.models_dir,
         console,
         accept_licence=settings.accept_htdemucs_license,
@@ -30,7 +30,7 @@ def model_problem(settings: Settings, *, thoroughly: bool = False) -> ModelUnava
 
     A look takes no time; `thoroughly` reads and hashes the whole file.
     """
-    weights = Weights(catalogue.MODELS[settings.local_model], settings.models_dir)
+    weights = Weights(model_catalogue.MODELS[settings.local_model], settings.models_dir)
     try:
         if thoroughly:
             weights.verify()

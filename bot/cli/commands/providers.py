@@ -15,7 +15,7 @@ from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
 from bot.domain.minutes import PeriodKind, period_at
 from bot.domain.recipes import Recipe
-from bot.engine.catalogue import MODELS
+from bot.engine.model_catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
 from bot.providers import local
@@ -24,8 +24,8 @@ from bot.providers.registry import ProviderSet
 from bot.scheduling.plans import Plan, plan
 from storage.database.read_only import read_only
 from storage.files.data_dir import DataDir
-from storage.stores import spending
-from storage.stores.spending import LatestAttempt, ProviderUsage
+from storage.stores import vendor_spending
+from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
 
 WIDTH = 140
 """At least: a table that is piped into a file must not be folded."""
@@ -75,8 +75,8 @@ def _history(data: DataDir, now: datetime) -> History:
     midnight = period_at(now, PeriodKind.DAY).starts_at
     with read_only(data.database) as conn:
         return History(
-            usage=spending.provider_usage(conn, midnight),
-            latest=spending.latest_attempts(conn, midnight),
+            usage=vendor_spending.provider_usage(conn, midnight),
+            latest=vendor_spending.latest_attempts(conn, midnight),
         )
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.errors import DISK_FULL
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import MODELS, DamagedModel
+from bot.engine.model_catalogue import MODELS, DamagedModel
 from bot.engine.protocol import (
     Cancel,
     Cancelled,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine.catalogue import DamagedModel
+from bot.engine.model_catalogue import DamagedModel
 
 # Its official builds report what they are used for to their maker, unless told before they load.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

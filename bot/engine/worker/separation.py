@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import HTDEMUCS, SPLEETER, LocalModel
-from bot.engine.worker.band_split import BandSplit
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.worker.drums_bass_split import BandSplit
 from bot.engine.worker.htdemucs import HTDemucs
 from bot.engine.worker.network import Network
 from bot.engine.worker.spleeter import Spleeter

@@ -16,7 +16,7 @@ from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.i18n.languages import Languages
-from bot.jobs.runtime import Runtimes
+from bot.jobs.job_runtime import Runtimes
 from bot.providers.interface import Model
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.catalogue import SPLEETER
 from bot.engine.engine import Engine
+from bot.engine.model_catalogue import SPLEETER
 from bot.engine.weights import Weights
 from tests.unit.engine import nets
 

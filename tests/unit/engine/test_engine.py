@@ -14,8 +14,8 @@ import pytest
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import SPLEETER
 from bot.engine.engine import Engine, EngineStarved
+from bot.engine.model_catalogue import SPLEETER
 from tests.support.processes import is_confined
 from tests.unit.engine import nets
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import HTDEMUCS, SPLEETER
 from bot.engine.engine import Engine
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER
 from bot.engine.weights import Weights
 from tests.unit.engine import nets
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.catalogue import HTDEMUCS, SPLEETER
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER
 from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
 from tests.unit.engine import checkpoints

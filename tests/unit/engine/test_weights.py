@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.catalogue import SPLEETER
+from bot.engine.model_catalogue import SPLEETER
 from bot.engine.weights import Weights
 
 

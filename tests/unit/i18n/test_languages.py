@@ -9,7 +9,7 @@ from babel.messages.catalog import Catalog
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
-from bot.i18n.catalogues import update
+from bot.i18n.catalogue_update import update
 from bot.i18n.languages import FOLDER, Languages
 from bot.i18n.translation import ENGLISH, Message, PluralMessage, active_language, gettext, number
 from bot.ui.cards.controls import LABELS

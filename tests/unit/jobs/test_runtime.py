@@ -10,7 +10,7 @@ from bot.delivery.port import ReplyUnavailable
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import ProviderAuth, ProviderDown
 from bot.domain.job import Job, State, UserId
-from bot.jobs.runtime import Runtimes
+from bot.jobs.job_runtime import Runtimes
 from bot.net.downloads import DownloadFailed
 from bot.providers.interface import Running
 from storage.stores.job_store import new_job_id

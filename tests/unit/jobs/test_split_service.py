@@ -19,7 +19,7 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
-from bot.jobs.runtime import AwaitWake
+from bot.jobs.job_runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
 from tests.support.fakes import FakeProvider

@@ -18,7 +18,7 @@ from yarl import URL
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId, State
-from bot.net.signed_links import SignedLink, SignedLinks
+from bot.net.public_links import SignedLink, SignedLinks
 from bot.ops import file_routes
 from bot.ops.file_routes import FileRoutes, content_type_of
 from storage.database.connection import Database

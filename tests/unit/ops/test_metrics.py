@@ -11,8 +11,8 @@ from bot.domain.job import State
 from bot.ops import metrics
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
-from storage.stores.spending import Spending
 from storage.stores.statistics import Statistics
+from storage.stores.vendor_spending import Spending
 from tests.support.domain_factories import NOW, an_attempt, lead
 from tests.support.fakes import FakeClock
 

@@ -8,7 +8,7 @@ import pytest
 from bot.__main__ import main
 from bot.cli.commands import network_checks
 from bot.cli.discord_session import DiscordRefused
-from bot.engine.catalogue import SPLEETER
+from bot.engine.model_catalogue import SPLEETER
 from bot.engine.weights import Weights
 from storage.files.data_dir import DataDir
 from tests.support.unprivileged import open_folder, run_unprivileged

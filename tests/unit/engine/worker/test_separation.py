@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import MODELS, SPLEETER
+from bot.engine.model_catalogue import MODELS, SPLEETER
 from bot.engine.worker.separation import Separator, Step, steps_of
 from tests.unit.engine import nets
 

@@ -3,7 +3,7 @@ import pytest
 from scipy import fft
 
 from bot.domain.recipes import Stem
-from bot.engine.catalogue import DamagedModel
+from bot.engine.model_catalogue import DamagedModel
 from bot.engine.worker.network import Network
 from bot.engine.worker.spleeter import BLOCK, CONTEXT, Spleeter, prove
 from bot.engine.worker.stft import COLUMN, HOP, LEAD

@@ -10,7 +10,7 @@ from bot.domain.job import DeliveryDifference, State
 from storage.database.connection import Database
 from storage.database.read_only import read_only
 from storage.database.schema import Migration, UnknownDatabase, migrations
-from storage.stores import spending
+from storage.stores import vendor_spending
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
 from tests.support.domain_factories import NOW, a_job, an_attempt, lead
@@ -145,7 +145,9 @@ async def test_names_of_exceptions_become_words_and_every_reader_knows_them(path
         "TimedOut is only a text here",
     ]
     with read_only(path) as conn:
-        assert spending.latest_attempts(conn, NOW)["old"].error is None  # the latest has none
+        assert (
+            vendor_spending.latest_attempts(conn, NOW)["old"].error is None
+        )  # the latest has none
 
 
 async def test_a_migration_that_fails_leaves_the_version_before(path: Path):

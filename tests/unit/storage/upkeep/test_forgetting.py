@@ -21,8 +21,8 @@ from storage.stores.guild_settings import GuildStore
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.pseudonyms import KEYS_OUTLAST, NOBODY, Pseudonyms, lasting_pseudonym
-from storage.stores.spending import Spending
 from storage.stores.standing import Standings
+from storage.stores.vendor_spending import Spending
 from storage.upkeep.forgetting import Forgetting
 from tests.support.domain_factories import (
     ADMIN,

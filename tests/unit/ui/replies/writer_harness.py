@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.domain.job import Job, Reply, State, UserId
 from bot.i18n.languages import Languages
-from bot.jobs.runtime import Runtimes
+from bot.jobs.job_runtime import Runtimes
 from bot.ui.cards.message_content import MessageContent
 from bot.ui.replies.edit_routes import EditRoute
 from bot.ui.replies.message_requests import Edited, NotEdited

@@ -14,7 +14,7 @@ from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
-from storage.stores.spending import ProviderUsage
+from storage.stores.vendor_spending import ProviderUsage
 from tests.support.card_factories import BOOK, NOW, a_provider, stats
 
 LONGEST_DESCRIPTION = 4096

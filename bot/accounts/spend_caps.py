@@ -6,7 +6,7 @@ from bot.accounts.quotas import Quotas
 from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.minutes import SpendCap
-from storage.stores.spending import Spending
+from storage.stores.vendor_spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
 """Voided jobs cost the owner too: a user's submitted minutes may pass the allowance only so far."""

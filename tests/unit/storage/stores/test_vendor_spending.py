@@ -11,7 +11,7 @@ from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import SpendCap
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
-from storage.stores.spending import Spending
+from storage.stores.vendor_spending import Spending
 from tests.support.domain_factories import NOW, USER, a_job, an_attempt, lead
 
 OTHER = UserId(8)

@@ -4,8 +4,8 @@ from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.engine.worker import band_split
-from bot.engine.worker.band_split import BLOCK, BandSplit
+from bot.engine.worker import drums_bass_split
+from bot.engine.worker.drums_bass_split import BLOCK, BandSplit
 from bot.engine.worker.stft import HOP
 from tests.unit.engine import nets
 
@@ -63,4 +63,4 @@ def test_a_bass_hard_on_one_side_is_no_bass(tmp_path):
 def test_the_fast_median_is_the_plain_one(size):
     rows = np.random.default_rng(3).random((40, 60), np.float32)
     plain = ndimage.median_filter(rows, size=(1, size), mode="nearest")
-    np.testing.assert_array_equal(band_split._row_median(rows, size), plain)
+    np.testing.assert_array_equal(drums_bass_split._row_median(rows, size), plain)

@@ -6,8 +6,8 @@ from bot.domain.errors import ProviderBusy
 from bot.domain.job import Job, JobId
 from bot.domain.minutes import SAMPLE_RATE
 from bot.scheduling.circuit_breaker import CircuitBreaker, Operation
+from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.progress import Progress, ProgressBoard, Stage
-from bot.scheduling.queue_positions import QueuePositions
 from bot.scheduling.throughput import FIRST_GUESS, ThroughputEstimator
 from tests.support.fakes import FakeClock, FakeProvider
 from tests.support.harness import REPLY, REQUEST

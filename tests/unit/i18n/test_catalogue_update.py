@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from bot.i18n.catalogues import read_catalogue, texts_in, update
+from bot.i18n.catalogue_update import read_catalogue, texts_in, update
 from bot.i18n.languages import FOLDER
 
 CATALOGUES = sorted(FOLDER.glob("*.po"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.accounts.guild_rules import GuildAdmission
+from bot.accounts.admission import GuildAdmission
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import GuildRules
 from bot.domain.job import Context, Reply

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.delivery.link_expiry import ends_at
+from bot.delivery.provider_link_expiry import ends_at
 
 
 @pytest.mark.parametrize(
