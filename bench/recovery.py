@@ -24,7 +24,8 @@ from rich.table import Table
 from bot.domain.attempt import Attempt, AttemptState, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Context, Job, Reply, Request, Source, State, UserId
-from bot.domain.minutes import SAMPLE_RATE, Hold, LedgerEntry, PeriodKind, Post, Void, period_at
+from bot.domain.minutes import SAMPLE_RATE, Hold, LedgerEntry, Post, Void
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe
 from sandbox.bot_process import BotProcess
 from sandbox.server import Sandbox

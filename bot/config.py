@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from bot.providers.registry import BUILT_IN
 from bot.setting_types import (
     Address,

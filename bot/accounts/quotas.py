@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Membership, UserId
-from bot.domain.minutes import Hold, Period, PeriodKind, Usage, period_at
+from bot.domain.minutes import Hold, Usage
+from bot.domain.periods import Period, PeriodKind, period_at
 from storage.stores.allowances import Allowances
 from storage.stores.ledger import Ledger
 from storage.stores.standing import PeriodMinutes, Standing, Standings
@@ -54,13 +55,15 @@ class Quotas:
         usage = await self._ledger.usage(user_id, self.period, 0, guild_id=membership.guild_id)
         return usage if usage.granted else None
 
-    async def paying_for(self, job: Job) -> Usage:
-        """Return the account that a job's minutes come from."""
-        user_id = job.request.user_id
-        guild_id = await self._ledger.paid_from(job.id)
-        if guild_id is None:
+    async def paying_for(self, job: Job) -> Usage | None:
+        """Return the account that a job's minutes come from; None once its period is over."""
+        user_id, period = job.request.user_id, self.period
+        paid_from = await self._ledger.paid_from(job.id)
+        if paid_from is not None and paid_from.period_key != period.key:
+            return None
+        if paid_from is None or paid_from.guild_id is None:
             return await self.usage(user_id, job.membership)
-        return await self._ledger.usage(user_id, self.period, 0, guild_id=guild_id)
+        return await self._ledger.usage(user_id, period, 0, guild_id=paid_from.guild_id)
 
     async def standing(self, user_id: UserId, membership: Membership | None) -> Standing:
         """Return everything that decides whether the user may ask now."""

@@ -10,7 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State
-from bot.domain.minutes import Period, PeriodKind, period_at
+from bot.domain.periods import Period, PeriodKind, period_at
 from bot.providers.interface import Capabilities
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.provider_queue import ProviderQueue

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.pseudonyms import Pseudonyms

@@ -8,7 +8,8 @@ import sys
 from array import array
 from pathlib import Path
 
-SAMPLE_RATE = 44_100
+from bot.domain.minutes import SAMPLE_RATE as SAMPLE_RATE
+
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
 

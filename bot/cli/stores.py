@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreBroken
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.database.schema import NewerDatabase, UnknownDatabase
 from storage.files.data_dir import DataDir

@@ -41,6 +41,8 @@ from enum import StrEnum
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Error numbers of a full disk."""
+MAX_RETRY_AFTER_S = 900.0
+"""Longer waits are not believed: a busy provider is asked again after this."""
 CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 """Error numbers when no process, memory or descriptor is left for a child."""
 
@@ -165,10 +167,15 @@ class ProviderError(SplitError):
 
 
 class ProviderBusy(ProviderError):
-    """At its rate or concurrency limit; nothing was started."""
+    """At its rate or concurrency limit; nothing was started.
+
+    `retry_after_s` is what the provider asked for, at most `MAX_RETRY_AFTER_S`.
+    """
 
     def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
+        if retry_after_s is not None:
+            retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)
         self.retry_after_s = retry_after_s
 
 

@@ -16,11 +16,9 @@ from typing import Final
 import httpx
 
 from bot.domain.clock import Clock
-from bot.domain.errors import ProviderDown, ProviderProtocol, SubmitUncertain
+from bot.domain.errors import MAX_RETRY_AFTER_S, ProviderDown, ProviderProtocol, SubmitUncertain
 
 MAX_ANSWER_BYTES: Final = 1 << 20
-MAX_RETRY_AFTER_S: Final = 900.0
-"""A vendor that wants to be left alone for longer is asked again all the same."""
 
 Json = Mapping[str, str | int | bool]
 

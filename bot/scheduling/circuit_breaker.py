@@ -20,8 +20,6 @@ from bot.domain.errors import (
 COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
 """For what only the operator can mend: a wrong key, a suspended account, no credit."""
-MAX_RETRY_AFTER_S = 900.0
-"""Longer ones are not believed: the provider is asked again after this."""
 
 
 class Operation(StrEnum):
@@ -93,7 +91,7 @@ class CircuitBreaker:
             case ProviderAuth() | ProviderQuotaSpent():
                 self._rest(provider, COOLDOWN_OPERATOR_S, AttemptError.of(error))
             case ProviderBusy(retry_after_s=wait_s):
-                rest_s = COOLDOWN_BUSY_S if wait_s is None else min(wait_s, MAX_RETRY_AFTER_S)
+                rest_s = COOLDOWN_BUSY_S if wait_s is None else wait_s
                 self._rest(provider, rest_s, AttemptError.of(error))
             case _:
                 self._fail(provider, operation, AttemptError.of(error))

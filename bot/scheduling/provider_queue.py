@@ -73,8 +73,13 @@ class ProviderQueue:
         self._leave_others(provider, job.id)
         if self._inside[provider].pop(job.id, None) is not None:
             self._taken[provider][job.request.user_id] -= 1
+        is_new = job.id not in self._waiting[provider]
         self._waiting[provider][job.id] = job
-        return self._order(provider).index(job.id) + len(self._occupants(provider))
+        order = self._order(provider)
+        index = order.index(job.id)
+        if is_new and index + 1 < len(order):
+            self._shifted(provider, order)
+        return index + len(self._occupants(provider))
 
     def restore(self, provider: str, job: Job) -> None:
         """Count a job that the provider already works on, as after a restart."""

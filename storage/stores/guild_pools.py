@@ -9,7 +9,7 @@ from aiosqlite import Connection
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, Accounts, Transfer, pool_of

@@ -3,17 +3,29 @@
 JobStore.save makes holds, posts and voids, in one transaction with the state they belong to.
 """
 
+from dataclasses import dataclass
+
 from aiosqlite import Connection
 
 from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
-from bot.domain.minutes import Period, Usage
+from bot.domain.minutes import Usage
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, usage_of
 from storage.stores.pseudonyms import Pseudonyms, account_pseudonym
 
-_PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
+_PAID_FROM = "SELECT debit, period FROM ledger WHERE job_id = ? AND kind = 'hold'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidFrom:
+    """The account that a job's minutes come from, in the period in which they were held."""
+
+    guild_id: int | None
+    """The server that gave them; None for the user's own."""
+    period_key: str
 
 
 class Ledger:
@@ -36,10 +48,13 @@ class Ledger:
         [row] = await self._db.read(USAGE, accounts.in_period(period))
         return usage_of(row, period, allowance, guild_id)
 
-    async def paid_from(self, job_id: JobId) -> int | None:
-        """Return the server whose minutes pay for the job; None if they are its user's own."""
+    async def paid_from(self, job_id: JobId) -> PaidFrom | None:
+        """Return the account that pays for the job; None if nothing was held for it."""
         rows = await self._db.read(_PAID_FROM, (job_id,))
-        return Accounts.with_available(rows[0]["debit"]).guild_id if rows else None
+        if not rows:
+            return None
+        guild_id = Accounts.with_available(rows[0]["debit"]).guild_id
+        return PaidFrom(guild_id=guild_id, period_key=rows[0]["period"])
 
     async def grant(self, user_id: UserId, minutes: int, period: Period, by: UserId) -> None:
         """Give the user more minutes until the period ends."""

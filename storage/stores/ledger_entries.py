@@ -8,7 +8,8 @@ from aiosqlite import Connection
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
-from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Usage, Void
+from bot.domain.minutes import Hold, LedgerEntry, Post, Refund, Usage, Void
+from bot.domain.periods import Period
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import Pseudonym, account_pseudonym
 

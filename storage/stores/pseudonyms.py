@@ -16,7 +16,7 @@ from typing import NamedTuple, NewType
 from aiosqlite import Connection
 
 from bot.domain.job import UserId
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from bot.domain.guilds import Block, GuildRules
 from bot.domain.job import Membership, UserId
-from bot.domain.minutes import Period, Terms, Usage
+from bot.domain.minutes import Terms, Usage
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.allowances import TERMS
 from storage.stores.guild_settings import BLOCKS, RULES, block_in, block_scopes, rules_of

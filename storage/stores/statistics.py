@@ -6,7 +6,7 @@ from datetime import datetime
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Reason
 from bot.domain.job import State
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import seconds
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from aiosqlite import Connection
 
 from bot.domain.job import UserId
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import account_pseudonym, former_id

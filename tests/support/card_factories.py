@@ -10,7 +10,8 @@ from bot.admin.overview import Figures, ProviderState, Stats
 from bot.delivery.port import Delivery, DeliveryFile
 from bot.domain.attempt import AttemptState
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
-from bot.domain.minutes import SAMPLE_RATE, PeriodKind, Usage, period_at
+from bot.domain.minutes import SAMPLE_RATE, Usage
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.titles import stem_filename
 from storage.stores.statistics import Turnover

@@ -11,7 +11,7 @@ from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import DeliveryDifference, JobId, State
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer

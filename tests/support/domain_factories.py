@@ -18,7 +18,8 @@ from bot.domain.job import (
     State,
     UserId,
 )
-from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Void
+from bot.domain.minutes import Hold, LedgerEntry, Post, Void
+from bot.domain.periods import Period
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore

@@ -17,7 +17,7 @@ import pytest
 
 from bot.domain.errors import NotFound, QuotaExceeded, Reason, Rejected
 from bot.domain.job import Job, State, UserId
-from bot.domain.minutes import Period, PeriodKind, period_at
+from bot.domain.periods import Period, PeriodKind, period_at
 from bot.jobs.job_runtime import Done, JobRuntime
 from bot.jobs.runner import Runner
 from bot.jobs.steps import Steps

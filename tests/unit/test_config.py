@@ -7,7 +7,7 @@ import pytest
 from dotenv import dotenv_values
 
 from bot.config import Settings, SettingsError, load_settings
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from bot.setting_types import Address
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from bot.audio.tools import AudioTools
-from bot.cli.commands.machine_checks import Finding, check_decoding, check_machine
+from bot.cli.commands.machine_checks import CheckResult, check_decoding, check_machine
 from bot.cli.commands.network_checks import check_network
 from bot.config import Settings
 
@@ -20,6 +20,6 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
     return 1 if any(not each.is_good and each.is_fatal for each in findings) else 0
 
 
-def examine(settings: Settings) -> Sequence[Finding]:
+def examine(settings: Settings) -> Sequence[CheckResult]:
     """Check everything but decoding; calls each service that the settings name."""
     return (*check_machine(settings), *check_network(settings))

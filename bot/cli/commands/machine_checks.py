@@ -1,5 +1,6 @@
 """What `doctor` looks at on this machine: model, memory, folders, disk, children, SQLite."""
 
+import asyncio
 import importlib.metadata
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from bot.engine.memory import NEEDED_MIB, memory_limit_mib
 from bot.engine.model_catalogue import MODELS
 from bot.processes.confinement import missing_protections
 from storage.files.data_dir import DataDir
+from storage.files.job_files import JobFiles
 from storage.files.ownership import DataUnusable, is_writable, why_unusable
 
 LITESTREAM_NEEDS = (3, 51, 3)
@@ -25,7 +27,7 @@ LEAST_FREE_GIB = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing looked at."""
 
     is_good: bool
@@ -33,56 +35,58 @@ class Finding:
     is_fatal: bool = True
 
 
-def check_machine(settings: Settings) -> Iterator[Finding]:
+def check_machine(settings: Settings) -> Iterator[CheckResult]:
     """Look at everything that needs no connection."""
     version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding(True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}")
-    yield from (Finding(False, line, is_fatal=False) for line in settings.unknown)
+    yield CheckResult(
+        True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}"
+    )
+    yield from (CheckResult(False, line, is_fatal=False) for line in settings.unknown)
     if "local" in settings.providers:
         yield _model(settings)
         yield from _memory()
     yield from _data(DataDir(settings.data_dir))
     yield from _privacy_of_files(settings)
-    yield _disk(settings)
+    yield from _disk(settings)
     yield from _links(settings)
     yield _confinement()
     has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
     advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
-    yield Finding(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
+    yield CheckResult(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
 
 
-async def check_decoding(audio: AudioTools) -> Finding:
+async def check_decoding(audio: AudioTools) -> CheckResult:
     """Decode in a real child: a processor may lack what a library was built for."""
     async with audio:
         try:
             await audio.check()
         except (AudioFailed, NoRoom) as exc:
-            return Finding(False, f"Audio cannot be decoded on this machine: {exc}")
-    return Finding(True, "Audio decodes in a child process")
+            return CheckResult(False, f"Audio cannot be decoded on this machine: {exc}")
+    return CheckResult(True, "Audio decodes in a child process")
 
 
-def _model(settings: Settings) -> Finding:
+def _model(settings: Settings) -> CheckResult:
     if problem := model_problem(settings, thoroughly=True):
-        return Finding(False, str(problem))
-    return Finding(True, f"{MODELS[settings.local_model].title} is in {settings.models_dir}")
+        return CheckResult(False, str(problem))
+    return CheckResult(True, f"{MODELS[settings.local_model].title} is in {settings.models_dir}")
 
 
-def _memory() -> Iterator[Finding]:
+def _memory() -> Iterator[CheckResult]:
     limit_mib = memory_limit_mib()
     if limit_mib is not None:
-        yield Finding(
+        yield CheckResult(
             limit_mib >= NEEDED_MIB,
             f"{limit_mib:,} MiB of memory, of which the engine needs about {NEEDED_MIB}",
             is_fatal=False,
         )
 
 
-def _data(data: DataDir) -> Iterator[Finding]:
+def _data(data: DataDir) -> Iterator[CheckResult]:
     """Write where the bot will write; a directory that is not there yet is made by it."""
     if not data.root.exists():
         home = next(parent for parent in data.root.parents if parent.exists())
         is_good = is_writable(home / data.root.name)
-        yield Finding(
+        yield CheckResult(
             is_good,
             f"{data.root} is not there yet, and can be made"
             if is_good
@@ -92,14 +96,14 @@ def _data(data: DataDir) -> Iterator[Finding]:
     try:
         data.check_writable()
     except (DataUnusable, OSError) as exc:
-        yield Finding(False, str(exc))
+        yield CheckResult(False, str(exc))
     else:
-        yield Finding(True, f"{data.root} can be written")
+        yield CheckResult(True, f"{data.root} can be written")
     if data.database.exists() and not is_writable(data.database):
-        yield Finding(False, why_unusable(data.database))
+        yield CheckResult(False, why_unusable(data.database))
 
 
-def _privacy_of_files(settings: Settings) -> Iterator[Finding]:
+def _privacy_of_files(settings: Settings) -> Iterator[CheckResult]:
     """Look who else on this machine may read tokens and keys."""
     data = DataDir(settings.data_dir)
     mode = _mode(data.root)
@@ -108,12 +112,12 @@ def _privacy_of_files(settings: Settings) -> Iterator[Finding]:
     yield from _open_to_others((ENV_FILE.absolute(),), remedy=0o600)
 
 
-def _open_to_others(paths: Iterable[Path], *, remedy: int) -> Iterator[Finding]:
+def _open_to_others(paths: Iterable[Path], *, remedy: int) -> Iterator[CheckResult]:
     for path in paths:
         mode = _mode(path)
         if mode is not None and mode & 0o077:
             what = f"{path} can be read by other users (mode {mode:04o})"
-            yield Finding(False, f"{what}: chmod {remedy:o} {path}", is_fatal=False)
+            yield CheckResult(False, f"{what}: chmod {remedy:o} {path}", is_fatal=False)
 
 
 def _mode(path: Path) -> int | None:
@@ -123,17 +127,25 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(settings: Settings) -> Iterator[CheckResult]:
     home = settings.data_dir
     while not home.exists():
         home = home.parent
     free_gib = shutil.disk_usage(home).free / 2**30
-    return Finding(free_gib >= LEAST_FREE_GIB, f"{free_gib:.1f} GiB free for {settings.data_dir}")
+    yield CheckResult(
+        free_gib >= LEAST_FREE_GIB, f"{free_gib:.1f} GiB free for {settings.data_dir}"
+    )
+    jobs = DataDir(settings.data_dir).jobs
+    kept_gib = asyncio.run(JobFiles(jobs).used_bytes()) / 2**30 if jobs.is_dir() else 0.0
+    yield CheckResult(
+        kept_gib < settings.max_disk_gib,
+        f"{kept_gib:.1f} GiB of audio kept, of {settings.max_disk_gib:g} (STEMCORD_MAX_DISK_GIB)",
+    )
 
 
-def _links(settings: Settings) -> Iterator[Finding]:
+def _links(settings: Settings) -> Iterator[CheckResult]:
     if settings.public_url is not None and settings.public_address is None:
-        yield Finding(
+        yield CheckResult(
             False,
             "STEMCORD_PUBLIC_ADDRESS is not set: links share STEMCORD_OPS_ADDRESS with /metrics, "
             "which only a proxy that sets X-Forwarded-For keeps from strangers",
@@ -141,9 +153,9 @@ def _links(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _confinement() -> Finding:
+def _confinement() -> CheckResult:
     missing = missing_protections()
     if not missing:
-        return Finding(True, "Processes that read songs are confined")
+        return CheckResult(True, "Processes that read songs are confined")
     what = "; ".join(missing)
-    return Finding(False, f"This system cannot keep a hostile song from {what}", is_fatal=False)
+    return CheckResult(False, f"This system cannot keep a hostile song from {what}", is_fatal=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 
 from bot.cli.commands.discord_commands import ask_discord
-from bot.cli.commands.machine_checks import Finding
+from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.discord_session import DiscordRefused
 from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set, quietly
@@ -30,51 +30,51 @@ class Service:
     base_url: str
 
 
-def check_network(settings: Settings) -> Iterator[Finding]:
+def check_network(settings: Settings) -> Iterator[CheckResult]:
     """Look at what the bot will call, and call it."""
     yield from _discord(settings)
     yield from _proxy()
     yield from _providers(settings)
 
 
-def _discord(settings: Settings) -> Iterator[Finding]:
+def _discord(settings: Settings) -> Iterator[CheckResult]:
     try:
         name, notes = ask_discord(settings)
     except (SettingsError, DiscordRefused) as exc:
-        yield Finding(False, str(exc))
+        yield CheckResult(False, str(exc))
         return
-    yield Finding(True, f"Discord accepts DISCORD_TOKEN, as {name}")
-    yield from (Finding(False, note, is_fatal=False) for note in notes)
+    yield CheckResult(True, f"Discord accepts DISCORD_TOKEN, as {name}")
+    yield from (CheckResult(False, note, is_fatal=False) for note in notes)
 
 
-def _proxy() -> Iterator[Finding]:
+def _proxy() -> Iterator[CheckResult]:
     try:
         proxy = ProxyRules.read(read_variables()).proxy
     except ProxyUnusable as exc:
-        yield Finding(False, f"{exc}; nothing is reached through a proxy")
+        yield CheckResult(False, f"{exc}; nothing is reached through a proxy")
         return
     if proxy is not None:
-        yield Finding(
+        yield CheckResult(
             True, f"Discord, vendors and results are reached through the proxy {proxy.host}"
         )
 
 
-def _providers(settings: Settings) -> Iterator[Finding]:
+def _providers(settings: Settings) -> Iterator[CheckResult]:
     """Say which providers can be used, whether their cost is capped, and whether they answer."""
     try:
         transport = build_transport(settings)
         with quietly():
             built = _build(settings, transport)
     except SettingsError as exc:
-        yield Finding(False, str(exc))
+        yield CheckResult(False, str(exc))
         return
     hosted = [each.capabilities for each in built.providers if each.capabilities.is_hosted]
     for declared in hosted:
-        yield Finding(True, f"{declared.name} has what it needs")
+        yield CheckResult(True, f"{declared.name} has what it needs")
     for name, why in built.left_out.items():
-        yield Finding(False, f"{name} is left out: {why}", is_fatal=False)
+        yield CheckResult(False, f"{name} is left out: {why}", is_fatal=False)
     if hosted and settings.daily_spend_minutes is None:
-        yield Finding(
+        yield CheckResult(
             False,
             "hosted providers may bill without a cap: STEMCORD_DAILY_SPEND_MINUTES is not set",
             is_fatal=False,
@@ -103,11 +103,11 @@ def _services(settings: Settings, hosted: Sequence[Capabilities]) -> Iterator[Se
 
 async def _connections(
     transport: GuardedTransport, services: Iterator[Service]
-) -> Sequence[Finding]:
+) -> Sequence[CheckResult]:
     return await asyncio.gather(*(_connection(transport, each) for each in services))
 
 
-async def _connection(transport: GuardedTransport, service: Service) -> Finding:
+async def _connection(transport: GuardedTransport, service: Service) -> CheckResult:
     """Say whether a service answers at all; what it answers without a key does not matter."""
     timeout = httpx.Timeout(ANSWERS_WITHIN_S).as_dict()
     request = httpx.Request("GET", service.base_url, extensions={"timeout": timeout})
@@ -117,5 +117,5 @@ async def _connection(transport: GuardedTransport, service: Service) -> Finding:
             await response.aclose()
     except (httpx.TransportError, TimeoutError) as exc:
         reason = str(exc) or "no answer"
-        return Finding(False, f"{service.title} is out of reach: {reason}", is_fatal=False)
-    return Finding(True, f"{service.title} answers at {request.url.host}")
+        return CheckResult(False, f"{service.title} is out of reach: {reason}", is_fatal=False)
+    return CheckResult(True, f"{service.title} answers at {request.url.host}")

@@ -13,7 +13,7 @@ from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
 from bot.domain.errors import ModelUnavailable
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import Recipe
 from bot.engine.model_catalogue import MODELS
 from bot.engine.weights import Weights

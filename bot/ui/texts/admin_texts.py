@@ -8,7 +8,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
-from bot.domain.minutes import Period
+from bot.domain.periods import Period
 from bot.i18n.translation import Message, PluralMessage, gettext
 from bot.ui.texts.figures import moment, row
 from bot.ui.texts.names import FORMATS, RECIPES

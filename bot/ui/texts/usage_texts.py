@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from bot.domain.minutes import Period, Usage
+from bot.domain.minutes import Usage
+from bot.domain.periods import Period
 from bot.i18n.translation import Message, gettext
 from bot.ui.texts.figures import moment
 

@@ -1,10 +1,11 @@
 """A user's minutes when the setting for their period changes, and when the bot is replaced."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
 from bot.domain.job import State
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from storage.database.connection import Database
 from storage.stores.allowances import Allowances
 from storage.stores.job_store import JobStore
@@ -66,4 +67,20 @@ async def test_kinds_that_begin_on_one_day_share_neither_minutes_nor_end(tmp_pat
     clock.at = clock.at.replace(day=20)
 
     assert (await month.usage(USER)).granted == 10, "the month is not over with its first day"
+    await db.close()
+
+
+async def test_a_song_that_was_paid_in_a_period_that_is_over_says_nothing_of_the_new_one(
+    tmp_path,
+) -> None:
+    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    clock = ClockAt()
+    quotas = await quotas_of(db, PeriodKind.DAY, clock)
+    await use(db, 7, quotas.period)
+    [job] = await JobStore(db=db).of_user(USER, 1)
+    paying = await quotas.paying_for(job)
+    assert paying is not None
+    assert paying.held == 7
+    clock.at += timedelta(days=1)
+    assert await quotas.paying_for(job) is None
     await db.close()

@@ -13,7 +13,7 @@ from bot.admin.administration import Administration
 from bot.domain.errors import QuotaExceeded, Reason, Rejected
 from bot.domain.guilds import Actor, Rank, RulesChange
 from bot.domain.job import Context, Job, Membership, Reply, State, UserId
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from tests.support.fakes import FakeProvider
 from tests.support.harness import ADA, BEN, REPLY, REQUEST, Harness
 

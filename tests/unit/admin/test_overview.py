@@ -7,7 +7,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import ProviderAuth, ProviderRefused, Reason, Rejected
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State, UserId
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from storage.stores.statistics import Turnover
 from tests.support.fakes import FakeProvider
 from tests.support.harness import Harness

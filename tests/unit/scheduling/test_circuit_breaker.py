@@ -4,6 +4,7 @@ import pytest
 
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import (
+    MAX_RETRY_AFTER_S,
     ProviderAuth,
     ProviderBusy,
     ProviderDown,
@@ -11,7 +12,7 @@ from bot.domain.errors import (
     ProviderQuotaSpent,
     ProviderRefused,
 )
-from bot.scheduling.circuit_breaker import MAX_RETRY_AFTER_S, CircuitBreaker, Operation
+from bot.scheduling.circuit_breaker import CircuitBreaker, Operation
 from tests.support.fakes import FakeClock
 
 SUBMIT, POLL, TASK, FETCH = Operation

@@ -197,3 +197,14 @@ def test_a_place_given_up_is_no_turn_taken() -> None:
     line.enqueue("local", a_job("a", 1, 0))
     line.acquire("local", a_job("b", 2, 1))
     assert line.acquire("local", a_job("a", 1, 0)) is None
+
+
+def test_a_job_that_waits_out_a_cooldown_moves_those_behind_it() -> None:
+    line, told = a_line()
+    line.acquire("local", a_job("a", 1, 0))
+    line.acquire("local", a_job("c", 3, 2))
+    line.enqueue("local", a_job("b", 2, 1))
+    assert told.shifts[-1] == (["a"], ["b", "c"])
+    known = len(told.shifts)
+    line.enqueue("local", a_job("b", 2, 1))
+    assert len(told.shifts) == known

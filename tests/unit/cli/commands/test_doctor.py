@@ -147,3 +147,14 @@ def test_what_may_be_meant_otherwise_is_noted(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert visit.line(word).startswith("note")
+
+
+def test_audio_that_fills_its_share_of_the_disk_fails(
+    visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place = DataDir(tmp_path / "data")
+    place.create()
+    (place.jobs / "k7f2q").mkdir()
+    (place.jobs / "k7f2q" / "master.flac").write_bytes(bytes(2 * 1024 * 1024))
+    monkeypatch.setenv("STEMCORD_MAX_DISK_GIB", "0.001")
+    assert visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")

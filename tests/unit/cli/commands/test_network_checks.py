@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.commands.machine_checks import Finding
+from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.commands.network_checks import check_network
 from bot.config import load_settings
 from tests.support.scripted_server import answering, ok, serving
@@ -24,14 +24,14 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def found(**settings: str) -> Sequence[Finding]:
+def found(**settings: str) -> Sequence[CheckResult]:
     lines = {"DISCORD_API_BASE": NOWHERE, **settings}
     text = "".join(f"{name}={value}\n" for name, value in lines.items())
     Path(".env").write_text(text)
     return tuple(check_network(load_settings()))
 
 
-def said(findings: Sequence[Finding], start: str) -> Finding:
+def said(findings: Sequence[CheckResult], start: str) -> CheckResult:
     [finding] = [each for each in findings if each.what.startswith(start)]
     return finding
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
-from bot.domain.minutes import Hold, Period, Post, Usage, Void
+from bot.domain.minutes import Hold, Post, Usage, Void
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.guild_pools import GuildPools
-from storage.stores.ledger import Ledger
+from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply
 from storage.stores.standing import Standings
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
@@ -123,7 +124,7 @@ async def test_a_song_in_the_server_is_paid_from_its_minutes_first(
     assert (await own(ledger)).held == 0
     await enter(db, Post(JobId("job1")))
     assert (await share(ledger)).used == 4
-    assert await ledger.paid_from(JobId("job1")) == GUILD
+    assert await ledger.paid_from(JobId("job1")) == PaidFrom(guild_id=GUILD, period_key=TODAY.key)
 
 
 async def test_a_song_that_does_not_fit_there_is_paid_by_the_user_whole(
@@ -134,7 +135,7 @@ async def test_a_song_that_does_not_fit_there_is_paid_by_the_user_whole(
     await enter(db, hold(1, 11))
     assert (await share(ledger)).left == 10
     assert (await own(ledger)).held == 11
-    assert await ledger.paid_from(JobId("job1")) is None
+    assert await ledger.paid_from(JobId("job1")) == PaidFrom(guild_id=None, period_key=TODAY.key)
 
 
 async def test_a_servers_minutes_are_spent_there_only(

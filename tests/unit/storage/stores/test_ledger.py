@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
-from bot.domain.minutes import Hold, LedgerEntry, Period, Post, Refund, Void
+from bot.domain.minutes import Hold, LedgerEntry, Post, Refund, Void
+from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger

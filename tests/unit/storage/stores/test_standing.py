@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.guilds import Block, GuildRules, Subject
 from bot.domain.job import Membership
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import Recipe
 from storage.database.connection import Database
 from storage.stores.allowances import Allowances

@@ -12,7 +12,8 @@ from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import SpendCapReached
 from bot.domain.guilds import Block, Subject
 from bot.domain.job import Job, JobId, State, UserId
-from bot.domain.minutes import Period, SpendCap
+from bot.domain.minutes import SpendCap
+from bot.domain.periods import Period
 from bot.domain.recipes import Stem
 from storage.database.connection import Database
 from storage.stores.allowances import Allowances

@@ -8,7 +8,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
-from bot.domain.minutes import PeriodKind
+from bot.domain.periods import PeriodKind
 from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
-from bot.domain.minutes import PeriodKind, period_at
+from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.i18n.translation import Message
 from bot.scheduling.progress import Progress, Stage
