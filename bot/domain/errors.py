@@ -42,7 +42,7 @@ from enum import StrEnum
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Error numbers of a full disk."""
 CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""Error numbers when no process, memory or descriptor is left for a child."""
+"""Error numbers for a system out of processes, memory or descriptors."""
 
 
 class Reason(StrEnum):
@@ -103,7 +103,7 @@ class SplitError(Exception):
 
 
 class Rejected(SplitError):
-    """The request cannot be served as it is, and the user can mend it."""
+    """The request cannot be served as it is, and the user can fix it."""
 
     def __init__(self, reason: Reason, **facts: int | str) -> None:
         super().__init__(reason.value)
@@ -113,8 +113,8 @@ class Rejected(SplitError):
 class QuotaExceeded(Rejected):
     """The song needs more minutes than are left in the period.
 
-    `shared` are minutes left of the server's pool; a song is paid from one account, so they do not
-    add up with the user's own.
+    `shared` are the minutes left in the server; a song is paid from one account, so they do not add
+    up with the user's own.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class QuotaExceeded(Rejected):
 
 
 class NotFound(SplitError):
-    """No such job, or not one that the caller may touch."""
+    """No such job, or not one that the caller may access."""
 
 
 class StateMoved(SplitError):
@@ -137,15 +137,15 @@ class SpendCapReached(SplitError):
 
 
 class StoreUnavailable(SplitError):
-    """The store is locked, full or missing just now; nothing was written."""
+    """The store is locked, full or missing at the moment; nothing was written."""
 
 
 class StoreBroken(StoreUnavailable):
-    """The store is read-only, gone or replaced, which only the operator can mend."""
+    """The store is read-only, gone or replaced, which only the operator can fix."""
 
 
 class NoRoom(SplitError):
-    """The disk is full or no process can be started just now; the same may work later."""
+    """The disk is full or no process can be started; a later try may succeed."""
 
 
 class AudioFailed(SplitError):
@@ -165,7 +165,7 @@ class ProviderError(SplitError):
 
 
 class ProviderBusy(ProviderError):
-    """At its rate or concurrency limit; nothing was started."""
+    """The rate or concurrency limit was reached; nothing was started."""
 
     def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -177,7 +177,7 @@ class ProviderQuotaSpent(ProviderError):
 
 
 class ProviderAuth(ProviderError):
-    """The key is wrong, not enabled, or its account suspended; nothing was started."""
+    """The key is wrong or not enabled, or its account is suspended; nothing was started."""
 
 
 class ProviderDown(ProviderError):
@@ -185,11 +185,11 @@ class ProviderDown(ProviderError):
 
 
 class ProviderProtocol(ProviderError):
-    """An answer that the provider's documents do not allow."""
+    """An answer that the provider's documentation does not allow."""
 
 
 class ProviderRefused(ProviderError):
-    """The provider will not or cannot do this very file; others may, so it gets no cooldown."""
+    """The provider refuses this file; others may accept it, so there is no cooldown."""
 
 
 class SubmitUncertain(ProviderError):
@@ -197,7 +197,7 @@ class SubmitUncertain(ProviderError):
 
 
 class ResultsNotFetched(ProviderError):
-    """Results exist but did not arrive; they may yet, perhaps by other links."""
+    """Results exist but did not arrive; they may yet, perhaps with other links."""
 
 
 class ResultsUnreachable(ResultsNotFetched):

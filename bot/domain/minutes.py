@@ -24,7 +24,7 @@ class Period:
     """One stretch of time with its own allowance."""
 
     key: str
-    """Its kind and first day, like `day:2026-11-20`; of an old one, the day alone."""
+    """Its kind and first day, like `day:2026-11-20`; for an old one, the day alone."""
     starts_at: datetime
     ends_at: datetime
 
@@ -32,8 +32,8 @@ class Period:
 def period_at(now: datetime, kind: PeriodKind, *, running: Iterable[Period] = ()) -> Period:
     """Return the period that holds `now`: a day, a week from Monday, or a calendar month.
 
-    One of `running` that lasts from the same start to the same end is returned instead: it began
-    when keys did not name the kind yet, and minutes are booked under its key.
+    A period in `running` with the same start and end is returned instead: it began when keys did
+    not name the kind yet, and its minutes are booked under that key.
     """
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match kind:
@@ -60,19 +60,19 @@ def minutes_of(frames: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The allowance and limit that were set for a user; None where none was."""
+    """The allowance and limit set for a user; None where there is none."""
 
     given: int | None = None
-    """By the owner: to the user, else the most that one of their roles has."""
+    """Set by the owner: the user's own, else the highest of their roles."""
     limit: int | None = None
-    """By the managers of the server that the user asks from."""
+    """Set by the managers of the server that the user asks from."""
 
     def ceiling(self, plain: int) -> int:
-        """Return what the owner allows; `plain` is what the settings allow everybody."""
+        """Return what the owner allows; `plain` is what the settings allow everyone."""
         return plain if self.given is None else self.given
 
     def allowance(self, plain: int) -> int:
-        """Return what is allowed in the end: a server may lower, never raise."""
+        """Return the final allowance: a server may lower it, never raise it."""
         ceiling = self.ceiling(plain)
         return ceiling if self.limit is None else min(ceiling, self.limit)
 
@@ -88,7 +88,7 @@ class Usage:
     held: int
     period: Period
     guild_id: int | None = None
-    """The server whose minutes these are, to be spent there only; None for the user's own."""
+    """The server whose minutes these are, to be spent only there; None for the user's own."""
 
     @property
     def total(self) -> int:
@@ -103,8 +103,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Reserve minutes, all from one account: the one in the server, if they fit there, else the
-    user's own, if they fit under `allowance` plus grants.
+    """Reserve minutes, all from one account.
+
+    The server's account pays if they fit there, else the user's own if they fit under `allowance`
+    plus grants.
     """
 
     job_id: JobId
@@ -124,7 +126,7 @@ class SpendCap:
     since: datetime
     user_id: UserId | None = None
     former_id: int | None = None
-    """What stands for the user in jobs that were forgotten since."""
+    """The user's pseudonym in jobs that were forgotten since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +138,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Give back the minutes that a job holds; nothing when it holds none."""
+    """Give back the minutes that a job holds; does nothing if it holds none."""
 
     job_id: JobId
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back the minutes that a job took; nothing when it took none, or they are back."""
+    """Give back the minutes that a job took; does nothing if it took none or they are back."""
 
     job_id: JobId
 

@@ -1,4 +1,4 @@
-"""One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
+"""One job, one step further. No loop, no sleep and no timing: those are the runner's."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from bot.jobs.termination import Termination
 
 
 class Steps:
-    """Knows which step belongs to which state, and what an error of a step means for the job."""
+    """Knows which step belongs to which state, and what a step's error means for the job."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Steps:
         try:
             return await self._step_or_fail(*found, runtime)
         except StateMoved:
-            return RetryAfter()  # somebody cancelled it meanwhile: look again
+            return RetryAfter()  # cancelled meanwhile: look again
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
         """End a job whose steps keep failing with an unexpected error."""

@@ -22,7 +22,7 @@ class Termination:
     async def fail(self, job: Job, problem: Problem) -> Done:
         """End a job for a reason that its reply explains, uncharged.
 
-        Raises StateMoved when the job left its state meanwhile.
+        Raises StateMoved if the job has left its state meanwhile.
         """
         failed = job.failed(self._core.clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)

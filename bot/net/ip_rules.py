@@ -59,7 +59,7 @@ def _is_public_v4(ip: IPv4Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """Hosts for which plain http and private addresses are allowed, each at its port alone."""
+    """Hosts for which plain http and private addresses are allowed, each at its port only."""
 
     entries: frozenset[tuple[str, int]] = frozenset()
     """Name or address, and port."""

@@ -41,7 +41,7 @@ _SAME_IN_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests over https to public addresses, and in any case to trusted hosts.
+    """Sends requests over https to public addresses, and without these limits to trusted hosts.
 
     It neither follows redirects nor decodes bodies. Error texts name the host and the reason, and
     never an address's path or query.
@@ -177,7 +177,7 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
 
 
 def _host(url: httpx.URL) -> str:
-    """Return the host as it will be dialled, not as it would be shown."""
+    """Return the host as dialled, not as displayed."""
     return url.raw_host.decode("ascii")
 
 
