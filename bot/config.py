@@ -75,7 +75,7 @@ else:
 
 
 class Settings(_ProviderSettings):
-    """Every setting; the environment name is the field's in capitals, behind `STEMCORD_`.
+    """Every setting; its environment variable is the field's name in capitals, after `STEMCORD_`.
 
     Those of the built-in providers come from their declarations.
     """

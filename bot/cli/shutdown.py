@@ -80,7 +80,7 @@ class ShutdownStack(AsyncExitStack):
 class DaemonExecutor(ThreadPoolExecutor):
     """Threads that a stop does not wait for: one may be stuck in a name lookup.
 
-    Lookups have threads of their own, or a dead name server would hold up the work on files.
+    Lookups have their own threads; a dead name server would otherwise hold up work on files.
     """
 
     def __init__(self, *, lookup: Callable[..., object] = socket.getaddrinfo) -> None:

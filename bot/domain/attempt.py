@@ -27,7 +27,7 @@ MAX_LOCAL_STARTS = 3
 
 
 class AttemptState(StrEnum):
-    """How far an attempt got; a submit's answer is written whatever the job does meanwhile."""
+    """How far an attempt got; a submit's answer is recorded even if the job ends meanwhile."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"

@@ -67,7 +67,7 @@ class DeliveryDifference(StrEnum):
 
 
 class Context(StrEnum):
-    """The six places in which a reply can stand; they differ in who may edit it and how long."""
+    """The six places in which a reply can be; they differ in who may edit it and for how long."""
 
     GUILD = "guild"
     GUILD_EPHEMERAL = "guild_ephemeral"
@@ -247,7 +247,7 @@ class Job:
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
     ) -> Self:
-        """Note that the reply shows the stems; `sent` as the field says."""
+        """Note that the reply shows the stems; `sent` is as documented on the field."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 

@@ -1,4 +1,4 @@
-"""What the engine and its worker say to each other: one JSON object a line, and open files."""
+"""What the engine and its worker say to each other: one JSON object per line, and open files."""
 
 from dataclasses import dataclass
 from enum import StrEnum

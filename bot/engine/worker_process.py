@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 16 * 1024
 _HEAPS = {"MALLOC_ARENA_MAX": "2"}
-"""glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
+"""Otherwise glibc keeps up to eight heaps per core, each at its largest size so far."""
 
 
 _GONE_WITHIN_S = 1.0

@@ -22,7 +22,7 @@ ROUNDS_BETWEEN = 40
 
 
 class AttemptReconciler:
-    """Ends attempts: tells their provider, and records what they may have cost.
+    """Ends attempts: tells their providers, and records what they may have cost.
 
     An attempt that its provider cannot stop keeps its place there until it ends, or until its
     deadline: a submit in its stead would only meet the provider's limit.
@@ -50,7 +50,7 @@ class AttemptReconciler:
             _log_settled(attempt, *(await settling))
 
     async def restore_places(self) -> None:
-        """Count the attempts that may still be at work, as found after a restart."""
+        """Count the attempts that may still be running, as found after a restart."""
         since = self._core.clock.now() - self._core.timeout
         for attempt in await self._jobs.abandoned_since(since):
             provider = self._core.providers.get(attempt.provider)

@@ -1,4 +1,4 @@
-"""When each job takes its next step: one task a job, woken by time or by an event.
+"""When each job takes its next step: one task per job, woken by time or by an event.
 
 It has no rules of its own.
 """
@@ -28,7 +28,7 @@ class StepTaker(Protocol):
     """Takes the steps of jobs."""
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
-        """Take a job one step further; raises what no step expects."""
+        """Take a job one step further; raises unexpected errors."""
         ...
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:

@@ -34,7 +34,7 @@ class Steps:
         self._termination = termination
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
-        """Take the job one step further. May run twice; raises what no step expects."""
+        """Take the job one step further. May run twice; raises unexpected errors."""
         found = await self._jobs.with_attempts(runtime.job_id)
         if found is None:
             return Done()

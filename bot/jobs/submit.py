@@ -1,8 +1,8 @@
 """From `held` to `processing`: choose a provider, wait for a place, submit once, record the answer.
 
-The submit is the one step that may not run twice. Its attempt row is committed before the call;
-the answer is written to that row whatever became of the job meanwhile. A row found `sending` after
-a crash is never sent again, because the provider may have got it.
+The submit is the one step that may not run twice. Its attempt row is committed before the call; the
+answer is written to that row even if the job ends meanwhile. A row found `sending` after a crash is
+never sent again, because the provider may have got it.
 """
 
 import asyncio
@@ -176,7 +176,7 @@ class SubmitStep:
     async def _in_background(
         self, submit: Coroutine[Any, Any, StepResult], runtime: JobRuntime
     ) -> StepResult:
-        """Run a submit in a task of its own, so that a cancelled step does not lose its answer."""
+        """Run a submit in its own task, so that a cancelled step does not lose its answer."""
 
         def ended(_: asyncio.Task[StepResult]) -> None:
             runtime.submit = None

@@ -44,7 +44,7 @@ class Termination:
         return job
 
     async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
-        """Cancel a request whose user saw no answer, unless somebody acknowledged it meanwhile.
+        """Cancel a request whose user saw no answer, unless it was acknowledged meanwhile.
 
         With `in_doubt` the user may have seen one, so the reply says what happened.
         """

@@ -68,8 +68,8 @@ class TrustedHosts:
     def parse(cls, texts: Iterable[str]) -> Self:
         """Read entries like `localhost`, `127.0.0.1:8080` or `[::1]:8080`.
 
-        Without a port an entry stands for the usual ones, 80 and 443. Raises ValueError, which
-        names the entry.
+        An entry without a port covers the usual ones, 80 and 443. Raises ValueError, which names
+        the entry.
         """
         return cls(frozenset(entry for text in texts for entry in _entries(text)))
 

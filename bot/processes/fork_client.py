@@ -1,4 +1,4 @@
-"""The bot's side of a fork server: started when first needed, asked for one child a task."""
+"""The bot's side of a fork server: starts it when first needed, and asks for one child per task."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The inside of a fork server: a process that loads everything once and forks a child a task.
+"""The inside of a fork server: a process that loads everything once and forks a child per task.
 
 It has one thread, reads no stranger's file, and does nothing but fork, kill and reap children, so a
 fork of it is always consistent. Its counterpart in the bot is `bot.processes.fork_client`.

@@ -1,4 +1,4 @@
-"""How processes speak to each other: one JSON object a line, read strictly.
+"""How processes speak to each other: one JSON object per line, read strictly.
 
 A message is a dataclass of plain fields: int, float, str, list[str]. One that comes from a process
 which has read strangers' files is checked field by field, so that a wrong type ends here.

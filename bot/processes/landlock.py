@@ -60,12 +60,12 @@ def version() -> int:
 
 
 def limits_tcp(abi: int) -> bool:
-    """Tell whether this version can keep a process from TCP."""
+    """Return whether this version can keep a process from using TCP."""
     return abi >= _TCP_SINCE
 
 
 def limits_signals(abi: int) -> bool:
-    """Tell whether this version can keep a process from signalling others."""
+    """Return whether this version can keep a process from signalling others."""
     return abi >= _SCOPES_SINCE
 
 

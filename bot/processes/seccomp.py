@@ -1,8 +1,8 @@
 """A filter of system calls: no sockets, programs, processes or signals to others (Linux).
 
 Listed calls fail with EPERM; all others pass, since libraries differ in what they need. The numbers
-are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None stands for a call that the
-machine does not have.
+are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None means that the machine has no
+such call.
 """
 
 import ctypes
@@ -98,7 +98,7 @@ _REFUSED_TO_LEAVES: Mapping[str, Call] = {
 
 
 def is_available() -> bool:
-    """Tell whether this kernel takes filters, and this module knows the machine's numbers."""
+    """Return whether this kernel supports filters and this module knows the machine's numbers."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
     try:

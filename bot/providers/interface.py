@@ -192,7 +192,7 @@ class ProviderContext:
     """
 
     settings: Mapping[str, str] = field(repr=False)
-    """The environment, and `.env` below it, by the settings' names."""
+    """Values by setting: the environment's, else those of `.env`."""
     transport: GuardedTransport
     downloads: Downloads
     """The slots for fetching results, shared by all; see `results`."""
@@ -229,7 +229,7 @@ class ProviderContext:
     def results(self, base_url: str | None = None) -> Downloads:
         """Return downloads for the addresses that a service names; a provider does not close them.
 
-        `base_url` is where the operator's settings say the service is, if they do. Only a service
+        `base_url` is the service's address in the operator's settings, if set there. Only a service
         at a trusted host may name trusted hosts.
         """
         return self.downloads.over(self.transport.for_addresses_of(base_url))

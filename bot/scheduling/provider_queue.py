@@ -15,7 +15,7 @@ class PositionListener(Protocol):
     """Called when waiting jobs have moved."""
 
     def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
-        """Take every job at a provider, and the waiting ones in their order."""
+        """Restore every job at a provider, and the waiting ones in their order."""
 
 
 class ProviderQueue:

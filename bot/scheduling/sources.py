@@ -84,7 +84,7 @@ class Sources:
     async def renew(self, job: Job) -> str:
         """Have Discord renew the address of the job's file, and store it.
 
-        Raises Rejected when there is none, and RenewalUnavailable.
+        Raises Rejected if there is none, and RenewalUnavailable.
         """
         if self._renewal is None:
             raise Rejected(Reason.DOWNLOAD_FAILED)

@@ -148,4 +148,4 @@ class Stemcord(commands.AutoShardedBot):
             )
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Ignore prefix commands; cogs have listeners of their own."""
+        """Ignore prefix commands; cogs have their own listeners."""

@@ -131,7 +131,7 @@ def _request_values(request: Request) -> Values:
 
 
 def reply_values(reply: Reply) -> Values:
-    """Return the columns that say where the reply stands."""
+    """Return the columns that say where the reply is."""
     return {
         "channel_id": reply.channel_id,
         "parent_channel_id": reply.parent_channel_id,
