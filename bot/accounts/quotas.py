@@ -28,7 +28,7 @@ class Quotas:
         kind: PeriodKind,
         running: Iterable[Period] = (),
     ) -> None:
-        """Take the settings; periods in `running` keep the key they began with."""
+        """Periods in `running` keep the key they began with."""
         self._ledger = ledger
         self._allowances = allowances
         self._standings = standings

@@ -24,7 +24,7 @@ from storage.upkeep.job_folders import JobFolders
 REPLY_GRACE = timedelta(hours=1)
 """How long a reply may stay stale before the audit reports it."""
 SWEEP_GRACE = timedelta(minutes=10)
-"""How long retention, which looks once a minute, may take to delete files."""
+"""How long retention, which runs once a minute, may take to delete files."""
 END_OF_TIME = 2**62
 
 

@@ -108,7 +108,7 @@ def drop_old_copies(database: Path, now: datetime) -> list[Path]:
 def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
     """Replace the database with a copy, in a data directory whose lock is held.
 
-    Return it, and where the replaced database is kept; at most two of those are. A copy with an
+    Return it, and the path of the replaced database; at most two of those are kept. A copy with an
     older schema is brought up to date when a bot opens it. Raises UnknownDatabase and
     SnapshotFailed, with nothing changed.
     """

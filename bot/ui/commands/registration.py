@@ -62,7 +62,7 @@ async def leftover_commands(
 ) -> Mapping[int, tuple[str, ...]]:
     """Return the commands that Discord has for single servers, by server; this bot registers none.
 
-    Servers that the bot may not ask about are passed over. Raises discord.HTTPException.
+    Servers that the bot may not ask about are skipped. Raises discord.HTTPException.
     """
     leftovers: dict[int, tuple[str, ...]] = {}
     for guild_id in guild_ids:
