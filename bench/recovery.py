@@ -94,7 +94,7 @@ async def measure(jobs: int, scratch: Path) -> Run:
                 return Mark(wall_s=time.perf_counter() - begun, cpu_s=_cpu_s(bot.pid))
 
             resumed, first_action = await asyncio.gather(
-                mark(lambda: "unfinished jobs go on" in log.read_text()),
+                mark(lambda: "resuming " in log.read_text()),
                 mark(lambda: _events(data) > before),
             )
     return Run(jobs=jobs, unfinished=unfinished, resumed=resumed, first_action=first_action)

@@ -13,14 +13,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    # Here and not above: what it brings in needs one of those systems.
+    # Imported here because its dependencies need one of those systems.
     from bot.cli.command_line import run_command
 
     return run_command(arguments)
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # whatever is written from here on is for this user alone
+    os.umask(0o077)  # from here on, files are created readable by this user only
     status = main()
     if sys.platform == "win32":
         sys.exit(status)

@@ -1,4 +1,4 @@
-"""Doing several things at once, and keeping what runs in the background alive."""
+"""Run several things at once, and keep background tasks alive."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 WELL_AFTER_S = 60.0
-"""A task that ran for this long is well again: the pauses start over."""
+"""A task that ran this long counts as healthy again: the pauses start over."""
 
 
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run all at once and return their results in order.
 
-    When one fails the others are cancelled and awaited, and its own error is raised: a
-    TaskGroup's ExceptionGroup would hide from `except` the types that services decide by.
+    When one fails, the others are cancelled and awaited, and its own error is raised: a TaskGroup's
+    ExceptionGroup would hide from `except` the types that services decide by.
     """
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,7 @@
 """The settings, read once from the environment and `.env`; for `__main__` alone.
 
-Each field's description says what is expected of it: that, and never the value found, is what
-a wrong setting is answered with.
+Each field's description says what is expected of it. An error message quotes that, and never the
+value found.
 """
 
 import os
@@ -43,12 +43,12 @@ from bot.setting_types import (
 ENV_FILE: Final = Path(".env")
 _OURS: Final = "STEMCORD_"
 _ELSEWHERE: Final = frozenset({"STEMCORD_LIVE_SONG"})
-"""Names of ours that something else reads."""
+"""Variables with our prefix that something else reads."""
 _LIKENESS: Final = 0.85
 
 
 class SettingsError(Exception):
-    """Wrong or missing settings: one line for each, without any value."""
+    """Wrong or missing settings: one line each, without any value."""
 
 
 def _variable(field: str) -> str:
@@ -75,7 +75,7 @@ else:
 
 
 class Settings(_ProviderSettings):
-    """Every setting; the environment name is the field's in capitals, behind `STEMCORD_`.
+    """Every setting; its environment variable is the field's name in capitals, after `STEMCORD_`.
 
     Those of the built-in providers come from their declarations.
     """
@@ -195,14 +195,14 @@ class Settings(_ProviderSettings):
         return self
 
     def required_token(self) -> SecretStr:
-        """Return the token that the bot needs to run, and nothing else does."""
+        """Return the token; only running the bot needs it."""
         if self.discord_token is None:
             raise SettingsError(f"{_expectation('discord_token')} {_places(self._looked_in)}")
         return self.discord_token
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """A line for each variable that looks like a setting and is none, without its value."""
+        """One line for each variable that looks like a setting but is not, without its value."""
         return self._unknown
 
     def secrets(self) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
         # Its default waits for data_dir, so models_dir is reported with whatever else is wrong.
         own = (e for e in exc.errors() if e["type"] != "default_factory_not_called")
         lines = [_line(error["loc"], error["msg"]) for error in own]
-        # Without its cause: a validation error may quote what was found.
+        # Without its cause, since a validation error may quote the value.
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None
     settings._looked_in = env_file
     settings._unknown = tuple(_unknown(variables))
@@ -233,9 +233,9 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
 def read_variables(env_file: Path | None = ENV_FILE) -> dict[str, str]:
     """Return the environment and what `env_file` adds to it, as settings are read.
 
-    Service managers hand quotes on that a shell would take away, so one pair of them goes. An
-    empty variable is no variable, so the file's value counts; but STEMCORD_OPS_ADDRESS may be
-    turned off by one. Raises SettingsError for a file that cannot be read.
+    Service managers pass on quotes that a shell would strip, so one pair is removed. An empty
+    variable counts as unset, so the file's value applies; only STEMCORD_OPS_ADDRESS may be turned
+    off by one. Raises SettingsError for a file that cannot be read.
     """
     try:
         written = dotenv_values(env_file, encoding="utf-8-sig") if env_file else {}
@@ -257,7 +257,7 @@ def _unquoted(value: str) -> str:
 
 
 def _unknown(names: Iterable[str]) -> Iterator[str]:
-    """Say of each name that seems to be meant for a setting which one that may be."""
+    """Suggest the setting that each unknown name may be meant for."""
     known = [str(field.alias) for field in Settings.model_fields.values()]
     foreign = (
         "DISCORD_",

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 REDACTED: Final = "[redacted]"
 MAX_TEXT: Final = 8_000
-"""Characters of one text: what strangers send may be long, and is logged by others than us."""
+"""Characters of one text; other libraries log long text from strangers."""
 MAX_TRACEBACK: Final = 64_000
 _CUT: Final = " … ({:,} characters more)"
 
@@ -22,7 +22,7 @@ _PATTERNS: Final = (
     # Interaction tokens are good for 15 minutes of writing as the bot.
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/?\s\"']+"), rf"\1{REDACTED}"),
     (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
-    # Links of our own: whoever has the middle of one has the file.
+    # Our own links: their middle part is enough to get the file.
     (re.compile(r"(/[rs]/[a-z0-9]{1,32}\.)[\w-]{16,}"), rf"\1{REDACTED}"),
     # Attachment and result addresses are signed in their query. The path is possessive, and no
     # address begins within one, or many beginnings in a row would each be read to the end.

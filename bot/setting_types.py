@@ -1,4 +1,4 @@
-"""How the text of a setting becomes a value; what a wrong one raises is worded in config.py."""
+"""Parses the text of settings; config.py words the errors."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Address:
     port: int
 
     def clashes_with(self, other: "Address | None") -> bool:
-        """Whether both cannot be had at once; any free port can."""
+        """Whether both cannot be bound at once; any free port can."""
         return self == other and self.port != 0
 
 

@@ -35,7 +35,7 @@ SomeMinutes = app_commands.Range[int, 1, 1_000_000]
 
 
 class AdminCog(OfferingCog):
-    """Passes decisions on to the services, with who makes them."""
+    """Passes decisions on to the services, along with who makes them."""
 
     admin = app_commands.Group(
         name="admin",
@@ -245,7 +245,7 @@ class AdminCog(OfferingCog):
 def named_guild(interaction: Interaction, wanted: str | None) -> discord.Guild | None:
     """Return the server of that id, or the only one of that name; None asks for the current one.
 
-    Anyone can name their server like another one's id, so what looks like an id is no name.
+    Anyone can name a server after another's id, so what looks like an id is never taken as a name.
     Raises Rejected if there is no such server, or more than one.
     """
     if wanted is None:

@@ -23,7 +23,7 @@ class PrivacyCog(commands.Cog):
         name="privacy", description=locale_str("What I keep about you, and how to delete it")
     )
     async def privacy(self, interaction: discord.Interaction[Any]) -> None:
-        """Say it to the caller alone."""
+        """Show it to the caller only."""
         card = privacy_card(keep=self._privacy.keep, recipients=self._privacy.recipients)
         await interaction.response.send_message(
             embed=embed_of(card), view=view_of(card.buttons) or MISSING, ephemeral=True

@@ -77,7 +77,7 @@ class SongsCog(commands.Cog):
                 await message.reply(gettext(messages.CHOOSE_SONG), view=view)
 
     async def _activate_language_of(self, author: discord.abc.User) -> None:
-        """Use the language of their latest job, because a message does not tell the locale."""
+        """Use the language of their latest job, because a message does not carry a locale."""
         try:
             latest = await self._splits.jobs_of(UserId(author.id), limit=1)
         except StoreUnavailable as exc:

@@ -1,1 +1,1 @@
-"""What users, servers and the owner may use: minutes, spend, rules of servers, disk space."""
+"""What users, servers and the owner may use: minutes, spend, server rules, disk space."""

@@ -1,4 +1,4 @@
-"""Servers' own rules: who may ask, where, and what is meant when nothing is said."""
+"""Server rules: who may split songs, where, and with which defaults."""
 
 from collections.abc import Collection
 
@@ -10,7 +10,7 @@ from storage.stores.standing import Standing
 
 
 class GuildAdmission:
-    """Applies what managers and the owner decided."""
+    """Applies the decisions of managers and the owner."""
 
     def __init__(
         self,
@@ -19,15 +19,13 @@ class GuildAdmission:
         allowed_guilds: Collection[int] = frozenset(),
         allow_dms: bool = True,
     ) -> None:
-        """Without `allowed_guilds` every server may use the bot; `allow_dms` is for user installs,
-        too.
-        """
+        """`allowed_guilds` limits servers unless empty; `allow_dms` also covers user installs."""
         self._store = store
         self._allowed_guilds = frozenset(allowed_guilds)
         self._allow_dms = allow_dms
 
     async def rules(self, guild_id: int | None) -> GuildRules:
-        """Return the server's rules; outside servers nothing is ruled."""
+        """Return the server's rules; outside servers there are none."""
         return GuildRules() if guild_id is None else await self._store.rules(guild_id)
 
     def check(self, standing: Standing, reply: Reply) -> None:
@@ -42,7 +40,7 @@ class GuildAdmission:
             raise Rejected(Reason.WRONG_CHANNEL, channel_id=min(rules.channel_ids))
 
     def _is_offered(self, reply: Reply) -> bool:
-        """Whether the operator lets the bot be used where the reply stands."""
+        """Whether the operator allows the bot in the place of the reply."""
         if reply.context in (Context.GUILD, Context.GUILD_EPHEMERAL):
             return not self._allowed_guilds or reply.guild_id in self._allowed_guilds
         return self._allow_dms

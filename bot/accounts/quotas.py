@@ -1,4 +1,4 @@
-"""A user's minutes: how many they are allowed where they ask, and how many are left."""
+"""A user's minutes: their allowance in the place they ask from, and what is left of it."""
 
 from collections.abc import Iterable
 
@@ -14,8 +14,8 @@ from storage.stores.standing import PeriodMinutes, Standing, Standings
 class Quotas:
     """Answers what a user may still split in the current period.
 
-    Their own minutes are one account wherever they are; what is allowed of it depends on the
-    server they ask from, and on their roles there. Outside servers, nothing of that counts.
+    A user's own minutes are one account everywhere; how much of it they may spend depends on the
+    server they ask from and their roles there. Outside servers, neither limits nor roles apply.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Quotas:
         kind: PeriodKind,
         running: Iterable[Period] = (),
     ) -> None:
-        """Take the settings; periods in `running` keep the key they began with."""
+        """Periods in `running` keep the key they began with."""
         self._ledger = ledger
         self._allowances = allowances
         self._standings = standings
@@ -40,7 +40,7 @@ class Quotas:
 
     @property
     def period(self) -> Period:
-        """The current one."""
+        """The current period."""
         return period_at(self._clock.now(), self._kind, running=self._running)
 
     async def usage(self, user_id: UserId, membership: Membership | None = None) -> Usage:
@@ -72,15 +72,15 @@ class Quotas:
         )
 
     async def minutes(self, user_id: UserId, membership: Membership | None) -> PeriodMinutes:
-        """Return all minutes that the user got in this period, in whatever server."""
+        """Return the minutes that the user got in this period, across all servers."""
         return await self._standings.minutes(
             user_id, membership, self.period, plain=self._allowance
         )
 
     async def ceiling(self, user_id: UserId | None, membership: Membership | None) -> int:
-        """Return what the owner allows in a period, whatever limits a server sets.
+        """Return what the owner allows in a period, regardless of server limits.
 
-        Without a user it is what the membership's roles would bring anybody.
+        Without a user, return what the membership's roles give anyone.
         """
         terms = await self._allowances.terms_of(user_id, membership)
         return terms.ceiling(self._allowance)

@@ -9,7 +9,7 @@ from bot.domain.minutes import SpendCap
 from storage.stores.vendor_spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
-"""Voided jobs cost the owner too: a user's submitted minutes may pass the allowance only so far."""
+"""Voided jobs cost the owner too, so this multiple of the allowance caps submitted minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +18,11 @@ class SpendRoom:
 
     caps: tuple[SpendCap, ...]
     is_affordable: bool
-    """Whether the job fits under all of them; other jobs may take the room meanwhile."""
+    """Whether the job fits under all of them; other jobs may use them up meanwhile."""
 
 
 class SpendCaps:
-    """Says under which caps a job may go to a hosted provider, and whether it fits just now."""
+    """Tells which caps apply to a job at a hosted provider, and whether it fits now."""
 
     def __init__(
         self, *, spending: Spending, quotas: Quotas, clock: Clock, daily_cap: int | None

@@ -1,4 +1,4 @@
-"""What the owner and servers' managers decide; each decision first asks how far the actor may go.
+"""Decisions of the owner and of server managers; each first checks the actor's rank.
 
 The owner alone gives: allowances, minutes, pools. A server's managers lower allowances in their
 server, hand out its pool, block in it and set its rules.
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStores:
-    """Where decisions are written."""
+    """The stores that decisions are written to."""
 
     ledger: Ledger
     pools: GuildPools
@@ -30,7 +30,7 @@ class AccountStores:
 
 
 class Administration:
-    """Takes decisions, or raises Rejected."""
+    """Makes decisions; raises Rejected if the actor may not."""
 
     def __init__(self, *, stores: AccountStores, quotas: Quotas) -> None:
         self._stores = stores
@@ -43,10 +43,10 @@ class Administration:
         minutes: int | None,
         membership: Membership | None = None,
     ) -> None:
-        """Set what a user is allowed in a period, or take that back with None.
+        """Set what a user is allowed in a period, or remove that with None.
 
-        The owner's word counts everywhere, a manager's in their server and only to lower;
-        `membership` is the user's there.
+        The owner's allowance counts everywhere; a manager's counts in their server and can only
+        lower. `membership` is the user's there.
         """
         actor.must_be(Rank.MANAGER)
         guild_id = actor.guild_id if actor.is_owner else actor.server()
@@ -54,7 +54,7 @@ class Administration:
         await self._decide(actor, subject, minutes, user_id, membership)
 
     async def set_role(self, actor: Actor, role_id: int, minutes: int | None) -> None:
-        """Set what everybody with the role is allowed in a period, or take that back with None."""
+        """Set what everyone with the role is allowed in a period, or remove that with None."""
         actor.must_be(Rank.MANAGER)
         guild_id = actor.server()
         holder = Membership(guild_id=guild_id, role_ids=(role_id,))
@@ -63,8 +63,8 @@ class Administration:
     async def grant(self, actor: Actor, user_id: UserId, minutes: int) -> int | None:
         """Give a user minutes until the period ends.
 
-        The owner's come from nowhere and are spent anywhere. A manager's come from the server's
-        pool and are spent there; then what is left in the pool is returned.
+        The owner's minutes are created, and can be spent anywhere. A manager's minutes come from
+        the server's pool and can be spent only there; return what the pool has left.
         """
         actor.must_be(Rank.MANAGER)
         period = self._quotas.period
@@ -79,9 +79,9 @@ class Administration:
         return left
 
     async def fill_pool(self, actor: Actor, guild_id: int | None, minutes: int) -> int:
-        """Give a server minutes for its managers to hand out; return what is in the pool then.
+        """Give a server minutes for its managers to hand out; return the pool's new size.
 
-        Where none is named it is the actor's.
+        The server defaults to the actor's.
         """
         actor.must_be(Rank.OWNER)
         guild_id = actor.server() if guild_id is None else guild_id
@@ -92,7 +92,7 @@ class Administration:
         return left
 
     async def pool_seen_by(self, actor: Actor) -> int | None:
-        """Return what the actor can hand out in their server; None where that is nothing."""
+        """Return what the actor can hand out in their server; None if that is nothing."""
         if actor.rank < Rank.MANAGER or actor.guild_id is None:
             return None
         return await self._stores.pools.left(actor.guild_id) or None
@@ -105,7 +105,7 @@ class Administration:
         return back
 
     async def empty_pool(self, actor: Actor) -> int:
-        """Take back what the server has not handed out, and return how much that was."""
+        """Take back what the server has not handed out; return how many minutes that was."""
         actor.must_be(Rank.OWNER)
         guild_id = actor.server()
         back = await self._stores.pools.take_back(guild_id, self._quotas.period, by=actor.user_id)
@@ -113,16 +113,16 @@ class Administration:
         return back
 
     async def block(self, actor: Actor, user_id: UserId) -> bool:
-        """Keep a user out, by the owner everywhere; return whether that is new."""
+        """Block a user, everywhere if the owner asks; return whether that is new."""
         is_new = await self._stores.servers.block(user_id, _reach(actor), by=actor.user_id)
         _note(actor, "block", user=user_id)
         return is_new
 
     async def unblock(self, actor: Actor, user_id: UserId) -> bool:
-        """Let a user in again, by the owner everywhere; return whether they were blocked.
+        """Unblock a user, everywhere if the owner asks; return whether they were blocked.
 
-        The owner lifts the block of the server they ask from as well. Raises Rejected when a
-        manager would lift the owner's.
+        The owner also lifts the block of the server they ask from. Raises Rejected if a manager
+        tries to lift the owner's block.
         """
         lifted = await self._stores.servers.unblock(user_id, _reach(actor))
         if actor.is_owner and actor.guild_id is not None:
@@ -133,7 +133,7 @@ class Administration:
         return lifted
 
     async def change_rules(self, actor: Actor, change: RulesChange) -> GuildRules:
-        """Change the rules of the actor's server and return them as they are then."""
+        """Change the rules of the actor's server and return the result."""
         actor.must_be(Rank.MANAGER)
         rules = await self._stores.servers.change_rules(
             actor.server(), change.apply, by=actor.user_id

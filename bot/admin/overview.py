@@ -1,4 +1,7 @@
-"""The owner's view: how providers do, what they may bill, what became of jobs. Nobody else's."""
+"""The owner's view: the state of providers, what they may bill, and how jobs ended.
+
+For the owner only.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,17 +25,17 @@ MOST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """One provider as it is just now."""
+    """One provider's current state."""
 
     title: str
     book: ProviderUsage
-    """What it was sent today."""
+    """What was sent to it today."""
     is_hosted: bool = True
     left_out: str | None = None
-    """Why it is not used at all, as half a sentence."""
+    """Why it is not in use, as half a sentence."""
     rests_until: datetime | None = None
     cause: AttemptError | None = None
-    """Why it rests."""
+    """Why it is in cooldown."""
     inside: int = 0
     waiting: int = 0
 
@@ -48,7 +51,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Today, and the current period; they may be the same."""
+    """Today and the current period, which may coincide."""
 
     period: Period
     today: Figures
@@ -56,13 +59,13 @@ class Stats:
     turnover: Turnover
     daily_cap: int | None
     reasons: Sequence[tuple[Reason, int]]
-    """Why jobs of this period failed, most of them first."""
+    """Why jobs of this period failed, most frequent first."""
     errors: Sequence[tuple[str, AttemptError, int]]
     """Why attempts of this period ended: the provider's title, the reason, how often."""
 
 
 class Overview:
-    """Puts the figures together."""
+    """Gathers the figures."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is kept of users, who else gets it, and how everything of one of them is deleted."""
+"""What is stored about users, who else gets it, and how all data of one user is deleted."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 ALL = 1_000_000
 LAST_EDITS_S = 5.0
-"""How long replies may take to show that their jobs were stopped: after that no way leads there."""
+"""How long replies have to show that their jobs were stopped; after that they are out of reach."""
 LOOKS = 100
 
 
 class Privacy:
-    """Deletes what is a user's."""
+    """Deletes a user's data."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Privacy:
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """The titles of those who get songs to separate them."""
+        """The titles of the providers that get songs to separate."""
         declared = (each.capabilities for each in self._core.providers.values())
         return tuple(each.title for each in declared if each.is_hosted)
 
@@ -55,11 +55,11 @@ class Privacy:
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:
-        """Stop the user's jobs, delete everything of theirs, and return how many songs that was.
+        """Stop the user's jobs, delete all their data, and return how many songs that was.
 
-        What may not be had twice stays, under names that only keys can tell: the minutes of this
-        period, until it is over, and what others decided about the user, while that stands. Safe
-        to repeat. Raises StoreUnavailable.
+        Two things are kept under pseudonyms: this period's minutes until it ends, so that none are
+        spent twice, and others' decisions about the user while they stand. Safe to repeat. Raises
+        StoreUnavailable.
         """
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
@@ -76,7 +76,7 @@ class Privacy:
     async def _stop(self, job: Job) -> None:
         while not job.state.is_final:
             if job.state is State.READY:
-                # It is paid for, so it cannot be cancelled; nobody waits for it any more.
+                # It is paid for, so it cannot be cancelled; its result is no longer wanted.
                 await self._core.runtimes.interrupt(job.id)
                 await self._keep_ready(job.id)
             else:
@@ -94,4 +94,4 @@ class Privacy:
             if not await self._forgetting.owed_replies(user_id):
                 return
             await asyncio.sleep(self._last_edits_s / LOOKS)
-        log.warning("replies of a user who is forgotten stay as they are")
+        log.warning("replies of a forgotten user could not be updated")

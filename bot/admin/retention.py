@@ -1,6 +1,6 @@
-"""Retention: audio, keys to accounts and what is stored of jobs are deleted on time.
+"""Retention: audio, account keys and stored job data are deleted on time.
 
-Audio that no job owns is deleted at once.
+Audio that belongs to no job is deleted at once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ NAMED_AT_MOST = 10
 
 
 class Retention:
-    """Deletes what is kept, on time."""
+    """Deletes stored data on time."""
 
     def __init__(
         self,
@@ -42,10 +42,11 @@ class Retention:
         period: Callable[[], Period],
         database_made_at: datetime | None = None,
     ) -> None:
-        """Take how long audio is kept (`keep`) and what is stored of jobs (`keep_jobs`).
+        """`keep` is how long audio is kept, `keep_jobs` how long job data is.
 
-        Jobs of the current `period` stay in any case, since they count towards their user's caps.
-        Audio older than the database is kept for its time, though no job owns it.
+        Jobs of the current `period` are kept in any case, since they count towards their users'
+        caps. Audio older than the database is kept for as long as other audio, though no job owns
+        it.
         """
         self._jobs = jobs
         self._files = files
@@ -61,16 +62,16 @@ class Retention:
         self._ownerless: set[JobId] = set()
 
     async def run(self) -> None:
-        """Sweep now and then, for as long as the bot runs."""
+        """Sweep periodically until cancelled."""
         while True:
             try:
                 await self.sweep()
             except (StoreUnavailable, OSError) as exc:
-                log.warning("retention must wait: %s", exc)
+                log.warning("retention is delayed: %s", exc)
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
-        """Delete what is past its time; return how many jobs lost their files."""
+        """Delete what has expired; return how many jobs lost their files."""
         await self._pseudonyms.drop_keys(self._clock.now())
         await self._sweep_ownerless()
         await self._empty_old_jobs()
@@ -84,7 +85,7 @@ class Retention:
     async def sweep_orphans(self) -> None:
         """Delete directories that belong to no job, as a crash may leave them; at start only.
 
-        Those that are older than the database are of one that was lost, and wait for their time.
+        Directories older than the database belong to a lost one, and are kept until they expire.
         """
         for orphan in await self._files.orphans(await self._jobs.known_ids()):
             changed_at = await self._files.changed_at(orphan)
@@ -102,14 +103,14 @@ class Retention:
         await self._sweep_ownerless()
 
     async def _empty_old_jobs(self) -> None:
-        """Empty what is past its time, in small steps, once an hour."""
+        """Empty expired rows in small steps, once an hour."""
         now = self._clock.monotonic()
         if self._emptied_at is not None and now - self._emptied_at < EMPTY_EVERY_S:
             return
         before = min(self._clock.now() - self._keep_jobs, self._period().starts_at)
         emptied = await self._forgetting.empty_old(before)
         if emptied:
-            log.info("%d jobs are past their time and emptied", emptied)
+            log.info("%d expired jobs are emptied", emptied)
         if emptied < EMPTIED_AT_A_TIME:
             self._emptied_at = now
 
@@ -121,7 +122,7 @@ class Retention:
                 self._ownerless.discard(job_id)
 
     async def _removed(self, job_id: JobId) -> bool:
-        """Delete a job's files; one directory that cannot be deleted must not keep the others."""
+        """Delete a job's files; a directory that cannot be deleted does not stop the others."""
         try:
             await self._files.remove(job_id)
         except OSError as exc:

@@ -1,6 +1,6 @@
-"""Everything that opens or writes audio: the bot's side of it, and the child processes it runs in.
+"""Everything that opens or writes audio: the bot's side and its child processes.
 
-`tools`, `tasks`, `wire`, `process`, `limits` and `spool` are all that the bot itself imports;
-the other modules need PyAV, numpy or Pillow and belong to the children (`python -m
-bot.audio.child`), so that the bot stays small and outlives any file.
+The bot itself imports only `tools`, `tasks`, `wire` and `spool`. `child` needs PyAV, numpy or
+Pillow and runs in child processes (`python -m bot.audio.child`), so that the bot stays small and
+survives any file.
 """

@@ -1,7 +1,7 @@
 """The layout of a spool: raw audio between two steps of a job, without any header.
 
-A spool (`.f32`) holds interleaved stereo frames of little-endian float32 at 44.1 kHz; full
-scale is 1.0 and may be exceeded. Its length is its size, so nothing in it can lie.
+A spool (`.f32`) holds interleaved stereo frames of little-endian float32 at 44.1 kHz; full scale is
+1.0 and may be exceeded. Its length follows from its size, so no header can be wrong.
 """
 
 import sys
@@ -14,7 +14,7 @@ CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
 
 SILENCE = 1e-3
-"""Samples below this are not heard: -60 dBFS."""
+"""Samples below this are inaudible: -60 dBFS."""
 
 _BLOCK_FRAMES = 1 << 13
 
@@ -25,10 +25,10 @@ def frames_in(spool: Path) -> int:
 
 
 def is_silent(spool: Path, start: int) -> bool:
-    """Return whether nothing is heard from a frame on to the end.
+    """Return whether everything from a frame on is silent.
 
-    Without numpy, which the bot itself does not load, and in small steps, since it may run in a
-    thread of the bot.
+    Uses no numpy, which the bot itself does not load, and reads in small steps, since it may run in
+    one of the bot's threads.
     """
     with spool.open("rb") as file:
         file.seek(start * FRAME_BYTES)

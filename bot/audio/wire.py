@@ -1,7 +1,7 @@
 """How tasks and answers cross the pipe: one line of JSON each, rebuilt by their declared types.
 
-What comes back is checked field by field, since a child that read a stranger's file is not to be
-believed: a wrong type is a `WireError` here, never a surprise further up.
+What comes back is checked field by field, since a child that read a stranger's file is not trusted:
+a wrong type is a `WireError` here, never a surprise further up.
 """
 
 import json
@@ -30,7 +30,7 @@ _A = TypeVar("_A", bound=Answer)
 
 
 class WireError(ValueError):
-    """A line that is not what its type declares."""
+    """A line does not match its declared type."""
 
 
 def task_line(task: Task) -> bytes:
@@ -46,12 +46,12 @@ def read_task(line: str | bytes) -> Task:
 
 
 def answer_line(answer: Answer) -> bytes:
-    """Write what a task came to."""
+    """Write a task's result."""
     return _line({"answer": asdict(answer)})
 
 
 def refusal_line(refusal: Rejected | DoesNotFit) -> bytes:
-    """Write why a task was refused."""
+    """Write a refusal and its reason."""
     if isinstance(refusal, Rejected):
         return _line({"rejected": refusal.problem.reason})
     return _line({"needed_bytes": refusal.needed_bytes, "max_bytes": refusal.max_bytes})
@@ -63,7 +63,7 @@ def no_room_line(error: OSError) -> bytes:
 
 
 def read_answer(kind: type[_A], line: bytes) -> _A:
-    """Read what a task came to.
+    """Read a task's result.
 
     Raises Rejected, DoesNotFit or NoRoom if that was the child's answer.
     """

@@ -1,1 +1,1 @@
-"""The composition root: settings become objects here, and each command of the bot begins here."""
+"""The composition root: settings become objects here, and each command starts here."""

@@ -59,7 +59,7 @@ from storage.upkeep.scrubbing import Scrubber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services(UseCases):
-    """The use cases, and what the life of the process needs."""
+    """The use cases, and what the process's lifecycle needs."""
 
     runner: Runner
     runtimes: Runtimes
@@ -71,12 +71,12 @@ class Services(UseCases):
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
     links: SignedLinks | None
-    """Links of our own; None where the settings name no public address."""
+    """Our own links; None if the settings name no public address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What reaches beyond this process, or can be put in its place."""
+    """What reaches outside this process; each part can be replaced."""
 
     providers: Mapping[str, Provider]
     downloads: Downloads
@@ -86,12 +86,12 @@ class Dependencies:
     listener: Listener | None = None
     renewal: Renewal | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Providers that the settings name but that cannot be used, and why."""
+    """Providers named in the settings that cannot be used, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accounts:
-    """Who may use how much."""
+    """What limits users: server rules, minutes and spend."""
 
     stores: AccountStores
     admission: GuildAdmission

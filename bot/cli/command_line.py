@@ -1,4 +1,4 @@
-"""The commands by their words: `run` (the default), and what an operator does beside a bot."""
+"""The commands by name: `run` (the default), and what an operator runs beside a bot."""
 
 import argparse
 import asyncio
@@ -30,18 +30,18 @@ OPERATOR_ERRORS = (
     StoreUnavailable,
     UnknownDatabase,
 )
-"""Their text is a sentence that says what, where and what to do; a traceback would hide it."""
+"""Their text is a complete sentence for the operator; a traceback would hide it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One word of the command line; `work` gets settings, console and its options by name."""
+    """One command of the command line; `work` gets settings, console and its options by name."""
 
     summary: str
     work: Callable[..., int]
     options: Callable[[ArgumentParser], None] | None = None
     is_answer: bool = False
-    """What it prints is what it was asked for, and so goes to standard output."""
+    """What it prints is its result, so it goes to standard output."""
 
 
 COMMANDS: dict[str, Command] = {
@@ -99,7 +99,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         print(exc, file=sys.stderr)
         return EXIT_FAILED
     except OSError as exc:
-        # From the system, about a file: what its line says is all that a traceback would.
+        # System errors about a file: the message says all that a traceback would.
         print(f"{exc.filename}: {exc.strerror}" if exc.filename else exc, file=sys.stderr)
         return EXIT_FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):

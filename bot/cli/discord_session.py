@@ -1,4 +1,4 @@
-"""Logging in to Discord and staying connected, whatever answers in its place meanwhile."""
+"""Logging in to Discord and staying connected, even when something else answers in its place."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ TOLD_EVERY_S = 3600.0
 AUTHENTICATION_FAILED: Final = 4004
 
 _NOT_DISCORD: Final = (TypeError, ValueError, KeyError, AttributeError)
-"""What discord.py raises over an answer of 200 whose body is not Discord's."""
+"""What discord.py raises on a 200 response whose body is not Discord's."""
 OUTAGES: Final = (
     discord.HTTPException,
     discord.LoginFailure,
@@ -32,30 +32,30 @@ OUTAGES: Final = (
     OSError,
     *_NOT_DISCORD,
 )
-"""What stands between the bot and Discord; anything else is a bug of ours."""
+"""Errors from the network between the bot and Discord; anything else is a bug of ours."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class DiscordRefused(Exception):
-    """Discord will not have this bot as it is; the text is a sentence for the operator."""
+    """Discord refuses this bot as configured; the text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why Discord cannot be reached, and how long it asks to be left alone."""
+    """Why Discord cannot be reached, and how long it asks us to wait."""
 
     reason: str
     retry_after_s: float = 0.0
 
 
 class DiscordSession:
-    """Keeps a client at Discord."""
+    """Keeps a client connected to Discord."""
 
     def __init__(
         self, *, client: Stemcord, host: str, clock: Clock, sleep: Sleep = asyncio.sleep
     ) -> None:
-        """`host` is where Discord's REST base is, for the log."""
+        """`host` is that of Discord's REST API, for the log."""
         self._client = client
         self._host = host
         self._clock = clock
@@ -76,8 +76,8 @@ class DiscordSession:
     async def stay_connected(self) -> None:
         """Stay connected until cancelled.
 
-        Raises SettingsError when Discord takes the token back, and DiscordRefused when it ends the
-        connection for another reason that stays.
+        Raises SettingsError if Discord revokes the token, and DiscordRefused if it ends the
+        connection for another permanent reason.
         """
 
         async def connect() -> None:
@@ -102,12 +102,12 @@ class DiscordSession:
                     raise DiscordRefused(
                         f"The connection to Discord ended: {self._host}: {outage.reason}"
                     ) from exc
-                log.debug("what discord.py made of it", exc_info=exc)
+                log.debug("the error behind it", exc_info=exc)
             now = self._clock.monotonic()
             if began is None:
                 began = told_at = now
                 log.warning(
-                    "Discord is out of reach: %s: %s; trying again at growing pauses",
+                    "Discord is out of reach: %s: %s; retrying at growing intervals",
                     self._host,
                     outage.reason,
                 )
@@ -126,7 +126,7 @@ class DiscordSession:
 
 
 def outage_of(error: BaseException) -> Outage:
-    """Say what stood in the way. Raises SettingsError when it was the token."""
+    """Describe what prevented a connection. Raises SettingsError if it was the token."""
     match error:
         case discord.LoginFailure(__cause__=discord.HTTPException() as refusal):
             if _is_json(refusal):
@@ -161,7 +161,7 @@ def _is_json(refusal: discord.HTTPException) -> bool:
 
 
 def _retry_after_s(refusal: discord.HTTPException) -> float:
-    """Return what the header asks for in seconds; dates are not used by Discord or its shield."""
+    """Return the header's delay in seconds; neither Discord nor its CDN sends dates."""
     asked = refusal.response.headers.get("Retry-After", "")
     return float(asked) if asked.isdecimal() else 0.0
 

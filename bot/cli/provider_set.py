@@ -62,7 +62,7 @@ def build_embedded(settings: Settings) -> Local:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep what is left out, and why, from the log: the command itself says it."""
+    """Keep left-out providers out of the log: the command itself reports them."""
     logger = logging.getLogger("bot.providers")
     level = logger.level
     logger.setLevel(logging.ERROR)

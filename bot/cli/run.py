@@ -1,4 +1,4 @@
-"""`run`: the life of a bot process, from taking the data directory to letting go of it."""
+"""`run`: the life of a bot process, from locking the data directory to releasing it."""
 
 import asyncio
 import logging
@@ -60,12 +60,12 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A terminal that closes is a stop like any other: a submit in flight has to be written down."""
+"""A terminal that closes is a stop like any other: a submit in flight must be recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenResources:
-    """What a bot works with beside Discord, opened and not yet put together."""
+    """The parts of a bot besides Discord, opened but not yet wired together."""
 
     store: Store
     providers: Mapping[str, Provider]
@@ -74,24 +74,24 @@ class OpenResources:
     clock: Clock
     listener: Listener | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Providers that the settings name but that cannot be used, and why."""
+    """Providers named in the settings that cannot be used, and why."""
 
 
 OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
-"""Opens the parts of a bot; the stack takes them down in the opposite order."""
+"""Opens the parts of a bot; the stack closes them in reverse order."""
 
 
 def run(settings: Settings, console: Console) -> int:
     """Run the bot in the foreground until it is told to stop.
 
-    Raises SettingsError, and what `command_line.OPERATOR_ERRORS` names, where it cannot start.
+    Raises SettingsError, and the errors in `command_line.OPERATOR_ERRORS`, if it cannot start.
     """
-    del console  # what a running bot has to say goes to its log
+    del console  # a running bot reports to its log
     return run_with(open_resources, settings)
 
 
 def run_with(open_them: OpenEverything, settings: Settings) -> int:
-    """Run a bot made of other parts than the settings alone would give."""
+    """Run a bot with other parts than the settings alone would give."""
     hide_memory()
     settings.required_token()
     logging_setup.configure(
@@ -106,10 +106,10 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
 
 
 async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open what the settings say; waits for a store that is locked or a disk that is full.
+    """Open the parts that the settings name; waits for a locked store or a full disk.
 
-    Raises SettingsError, ModelUnavailable when nothing but `local` is configured and its model is
-    not here, and what `open_store` raises.
+    Raises SettingsError, ModelUnavailable if only `local` is configured and its model is missing,
+    and what `open_store` raises.
     """
     clock = SystemClock()
     transport = build_transport(settings)
@@ -180,7 +180,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         log.info("stopping")
         await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")
         if living.done():
-            living.result()  # raises what ended it
+            living.result()  # re-raises what ended it
         living.cancel()
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
@@ -189,7 +189,7 @@ async def _put_together(
     settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
 ) -> "_Bot":
     ui.point_at(settings.discord_api_base)
-    # The bot has no voice, so nobody needs to be told that it will not work.
+    # The bot does not use voice, so a warning about it is noise.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, runtimes = parts.store, parts.clock, Runtimes()
     languages = Languages.in_folder()
@@ -264,7 +264,7 @@ async def _put_together(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bot:
-    """A bot that is built, and how it lives and stops."""
+    """A fully wired bot: how it runs and stops."""
 
     store: Store
     services: Services
@@ -276,9 +276,9 @@ class _Bot:
     clock: Clock
 
     async def live(self, settings: Settings) -> None:
-        """Work until cancelled.
+        """Run until cancelled.
 
-        Raises AddressUnavailable, SettingsError when Discord refuses the token, and DiscordRefused.
+        Raises AddressUnavailable, SettingsError if Discord refuses the token, and DiscordRefused.
         """
         async with AsyncExitStack() as stack:
             await self._listen(settings, stack)
@@ -291,7 +291,7 @@ class _Bot:
             await self.session.stay_connected()
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let steps under way end within the grace; everything else is taken up at next start."""
+        """Let steps under way finish within the grace; all else resumes at the next start."""
         # A submit in flight gets less: it may take minutes, and its answer must be written in time.
         await asyncio.gather(
             self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
@@ -336,7 +336,7 @@ class _Bot:
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
-        log.info("ready; %d unfinished jobs go on", resumed)
+        log.info("ready; resuming %d unfinished jobs", resumed)
 
     def _file_routes(self) -> list[web.RouteDef]:
         links = self.services.links

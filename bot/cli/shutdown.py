@@ -45,7 +45,7 @@ class StopBudget:
 
     @property
     def for_steps_s(self) -> float:
-        """What work under way may take, so that closing has its share."""
+        """What work under way may use, so that closing gets its share."""
         return max(self.left_s / 2, self.left_s - CLOSING_S)
 
     async def spend(self, ending: Awaitable[object], *, what: str) -> None:
@@ -67,7 +67,7 @@ class ShutdownStack(AsyncExitStack):
     def push_async_callback(
         self, callback: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[P, Awaitable[T]]:
-        """Call `callback` at the end, for no longer than the budget allows."""
+        """Call `callback` at the end, within what is left of the budget."""
 
         async def close() -> None:
             self._budget.begin()
@@ -78,9 +78,9 @@ class ShutdownStack(AsyncExitStack):
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Threads that a stop does not wait for: one may look up a name that no server answers.
+    """Threads that a stop does not wait for: one may be stuck in a name lookup.
 
-    Lookups have threads of their own, or a dead name server would hold up the work on files.
+    Lookups have their own threads; a dead name server would otherwise hold up work on files.
     """
 
     def __init__(self, *, lookup: Callable[..., object] = socket.getaddrinfo) -> None:
@@ -95,7 +95,7 @@ class DaemonExecutor(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel what has not begun, and wait for nothing."""
+        """Cancel what has not started, without waiting."""
         super().shutdown(wait=False, cancel_futures=True)
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
@@ -103,6 +103,6 @@ class DaemonExecutor(ThreadPoolExecutor):
 def exit_now(status: int) -> NoReturn:
     """End the process now; Python would first wait for every thread."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it may be gone
+        with suppress(OSError):  # the reader may be gone
             stream.flush()
     os._exit(status)

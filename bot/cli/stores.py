@@ -38,15 +38,15 @@ class Store:
     meta: Meta
     files: JobFiles
     running_periods: tuple[Period, ...] = ()
-    """Those that began when keys did not name a period's kind yet."""
+    """Periods that began when keys did not name their kind yet."""
     made_at: datetime | None = None
-    """When the database was made; None for one from before that was noted."""
+    """When the database was created; None if it predates that record."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a directory whose lock is held, made if need be, and write to it once.
+    """Open the database in a locked data directory, creating it if needed, and write to it once.
 
-    A database whose schema changes is copied first. Raises UnknownDatabase, SnapshotFailed and
+    A database whose schema will change is copied first. Raises UnknownDatabase, SnapshotFailed and
     DataUnusable with a sentence for the operator, and StoreUnavailable while it is locked.
     """
     now = clock.now()
@@ -69,7 +69,7 @@ def _keep_copy(data: DataDir, now: datetime) -> None:
     if made := copy_before_migration(data.database, data.backups, now):
         log.info("the database before this version is kept as %s", made.path)
     for old in drop_old_copies(data.database, now):
-        log.info("%s was made by a restore long ago and is deleted", old)
+        log.info("%s was kept by an old restore and is deleted", old)
 
 
 async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) -> Store:

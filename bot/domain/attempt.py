@@ -23,11 +23,11 @@ from bot.domain.recipes import Stem
 RemoteRef = NewType("RemoteRef", str)
 
 MAX_LOCAL_STARTS = 3
-"""Starts of one job on a provider in this process; a song that kills it three times is given up."""
+"""Starts of one job on an in-process provider; a song that kills it three times is given up."""
 
 
 class AttemptState(StrEnum):
-    """How far an attempt got; a submit's answer is written whatever the job does meanwhile."""
+    """How far an attempt got; a submit's answer is recorded even if the job ends meanwhile."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -47,7 +47,7 @@ class AttemptState(StrEnum):
 class AttemptError(StrEnum):
     """Why an attempt ended without results; stored with it, for the operator.
 
-    A word of another version reads as UNKNOWN.
+    A value from another version reads as UNKNOWN.
     """
 
     AUTH = "auth"
@@ -74,13 +74,13 @@ class AttemptError(StrEnum):
 
     @classmethod
     def of(cls, error: ProviderError) -> "AttemptError":
-        """Return the word for an error of a provider."""
+        """Return the attempt error for a provider's error."""
         words = (word for kind, word in _WORDS.items() if isinstance(error, kind))
         return next(words, cls.UNKNOWN)
 
     @property
     def needs_operator(self) -> bool:
-        """Whether it stays so until the operator mends it: a refused key, or no credit."""
+        """Whether it lasts until the operator fixes it: a refused key, or no credit."""
         return self in (AttemptError.AUTH, AttemptError.QUOTA_SPENT)
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """Tells wall-clock and monotonic time."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC."""

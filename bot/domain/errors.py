@@ -44,7 +44,7 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MAX_RETRY_AFTER_S = 900.0
 """Longer waits are not believed: a busy provider is asked again after this."""
 CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""Error numbers when no process, memory or descriptor is left for a child."""
+"""Error numbers for a system out of processes, memory or descriptors."""
 
 
 class Reason(StrEnum):
@@ -105,7 +105,7 @@ class SplitError(Exception):
 
 
 class Rejected(SplitError):
-    """The request cannot be served as it is, and the user can mend it."""
+    """The request cannot be served as it is, and the user can fix it."""
 
     def __init__(self, reason: Reason, **facts: int | str) -> None:
         super().__init__(reason.value)
@@ -115,8 +115,8 @@ class Rejected(SplitError):
 class QuotaExceeded(Rejected):
     """The song needs more minutes than are left in the period.
 
-    `shared` are minutes left of the server's pool; a song is paid from one account, so they do not
-    add up with the user's own.
+    `shared` are the minutes left in the server; a song is paid from one account, so they do not add
+    up with the user's own.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class QuotaExceeded(Rejected):
 
 
 class NotFound(SplitError):
-    """No such job, or not one that the caller may touch."""
+    """No such job, or not one that the caller may access."""
 
 
 class StateMoved(SplitError):
@@ -139,15 +139,15 @@ class SpendCapReached(SplitError):
 
 
 class StoreUnavailable(SplitError):
-    """The store is locked, full or missing just now; nothing was written."""
+    """The store is locked, full or missing at the moment; nothing was written."""
 
 
 class StoreBroken(StoreUnavailable):
-    """The store is read-only, gone or replaced, which only the operator can mend."""
+    """The store is read-only, gone or replaced, which only the operator can fix."""
 
 
 class NoRoom(SplitError):
-    """The disk is full or no process can be started just now; the same may work later."""
+    """The disk is full or no process can be started; a later try may succeed."""
 
 
 class AudioFailed(SplitError):
@@ -167,7 +167,7 @@ class ProviderError(SplitError):
 
 
 class ProviderBusy(ProviderError):
-    """At its rate or concurrency limit; nothing was started.
+    """The rate or concurrency limit was reached; nothing was started.
 
     `retry_after_s` is what the provider asked for, at most `MAX_RETRY_AFTER_S`.
     """
@@ -184,7 +184,7 @@ class ProviderQuotaSpent(ProviderError):
 
 
 class ProviderAuth(ProviderError):
-    """The key is wrong, not enabled, or its account suspended; nothing was started."""
+    """The key is wrong or not enabled, or its account is suspended; nothing was started."""
 
 
 class ProviderDown(ProviderError):
@@ -192,11 +192,11 @@ class ProviderDown(ProviderError):
 
 
 class ProviderProtocol(ProviderError):
-    """An answer that the provider's documents do not allow."""
+    """An answer that the provider's documentation does not allow."""
 
 
 class ProviderRefused(ProviderError):
-    """The provider will not or cannot do this very file; others may, so it gets no cooldown."""
+    """The provider refuses this file; others may accept it, so there is no cooldown."""
 
 
 class SubmitUncertain(ProviderError):
@@ -204,7 +204,7 @@ class SubmitUncertain(ProviderError):
 
 
 class ResultsNotFetched(ProviderError):
-    """Results exist but did not arrive; they may yet, perhaps by other links."""
+    """Results exist but did not arrive; they may yet, perhaps with other links."""
 
 
 class ResultsUnreachable(ResultsNotFetched):

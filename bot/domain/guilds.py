@@ -1,4 +1,4 @@
-"""Servers' own rules, blocks, and the rights of whoever makes a decision."""
+"""Server rules, blocks, and the rights of the user who makes a decision."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
@@ -33,19 +33,19 @@ class GuildRules:
         return not self.channel_ids or not self.channel_ids.isdisjoint(channel_ids)
 
     def recipe_for(self, asked: Recipe | None) -> Recipe:
-        """Return the recipe of a request that names `asked`, or none."""
+        """Return `asked`, else the server's default, else karaoke."""
         return asked or self.recipe or Recipe.KARAOKE
 
     def format_for(self, asked: AudioFormat | None) -> AudioFormat:
-        """Return the format of a request that names `asked`, or none."""
+        """Return `asked`, else the server's default, else MP3."""
         return asked or self.audio_format or AudioFormat.MP3
 
     def is_private_for(self, asked: bool | None) -> bool:
-        """Return whether the reply is for the asker alone, given what they chose, if anything."""
+        """Return `asked`, else the server's default, else False."""
         return bool(self.is_private) if asked is None else asked
 
     def with_channel_switched(self, channel_id: int) -> Self:
-        """Allow a channel, or take it off the list when it is on it."""
+        """Allow a channel, or remove it from the list if it is there."""
         return replace(self, channel_ids=self.channel_ids ^ {channel_id})
 
 
@@ -54,7 +54,7 @@ class RulesChange:
     """A change to a server's rules; None leaves a rule as it is."""
 
     is_reset: bool = False
-    """Whether to start from the defaults instead of the present rules."""
+    """Whether to start from the defaults instead of the current rules."""
     switched_channel_id: int | None = None
     """A channel to put on the list, or to take off it."""
     recipe: Recipe | None = None
@@ -63,7 +63,7 @@ class RulesChange:
     is_private: bool | None = None
 
     def apply(self, rules: GuildRules) -> GuildRules:
-        """Return the rules as they are after the change."""
+        """Return the rules after the change."""
         if self.is_reset:
             rules = GuildRules()
         if self.switched_channel_id is not None:
@@ -95,13 +95,13 @@ class Subject:
 
 
 class Rank(IntEnum):
-    """A user's rights in the place that they ask from."""
+    """A user's rights in the place where they ask."""
 
     MEMBER = 0
     MANAGER = 1
     """May manage the server that they ask from."""
     OWNER = 2
-    """Owns the application, alone or in its team."""
+    """Owns the application, alone or as a member of its team."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

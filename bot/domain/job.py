@@ -54,7 +54,7 @@ From `received` it leads straight to `ready` when the user has the same stems al
 class DeliveryDifference(StrEnum):
     """How delivered files differ from the request; stored with the job.
 
-    A word of another version reads as OTHER.
+    A value from another version reads as OTHER.
     """
 
     LOWER_BIT_RATE = "lower_bit_rate"
@@ -67,7 +67,7 @@ class DeliveryDifference(StrEnum):
 
 
 class Context(StrEnum):
-    """The six places in which a reply can stand; they differ in who may edit it and how long."""
+    """The six places in which a reply can be; they differ in who may edit it and for how long."""
 
     GUILD = "guild"
     GUILD_EPHEMERAL = "guild_ephemeral"
@@ -88,7 +88,7 @@ class Entry(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The user's file as Discord declares it; nothing of it is verified."""
+    """The user's file as Discord describes it; none of it is verified."""
 
     filename: str
     url: str
@@ -109,7 +109,7 @@ class Request:
     """The provider the user insists on; None leaves the choice to routing."""
     entry: Entry = Entry.COMMAND
     role_ids: tuple[int, ...] = ()
-    """The user's roles in the server of the request; an allowance may hang on them."""
+    """The user's roles in the server of the request; an allowance may depend on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +169,11 @@ class Job:
     """How the delivered files differ from the request; None when they do not."""
     files_expired: bool = False
     digest: str | None = None
-    """What tells the user's file from any other, until the job's files expire."""
+    """Identifies the user's file until the job's files expire."""
     repeat_of: JobId | None = None
     """The user's own earlier job whose stems are shown again, uncharged."""
     ends_early: bool = False
-    """Whether the file breaks off amid sound; the stems end where it does."""
+    """Whether the file breaks off mid-sound; the stems end where it does."""
 
     @property
     def has_stems(self) -> bool:
@@ -247,14 +247,14 @@ class Job:
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
     ) -> Self:
-        """Note that the reply shows the stems; `sent` as the field says."""
+        """Note that the reply shows the stems; `sent` is as documented on the field."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 
     def kept(self, now: datetime, *, problem: Problem | None = None) -> Self:
         """Note that every way to the reply was refused; the stems wait for /result.
 
-        With a `problem` nobody is to show them any more, and it says why.
+        With a `problem` they must not be shown again, and it says why.
         """
         return self._to(State.KEPT, now, problem=problem).without_token()
 
@@ -263,13 +263,13 @@ class Job:
         return self._to(State.FAILED, now, problem=problem)
 
     def cancelled(self, now: datetime, problem: Problem) -> Self:
-        """End the job because nobody wants it any more."""
+        """End the job because it is no longer wanted."""
         return self._to(State.CANCELLED, now, problem=problem)
 
     def asked_as(self, audio_format: AudioFormat) -> Self:
-        """Return the job as if another format had been asked for."""
+        """Return the job as if another format had been requested."""
         return replace(self, request=replace(self.request, audio_format=audio_format))
 
     def without_token(self) -> Self:
-        """Drop the interaction's token, once nothing more is sent with it."""
+        """Drop the interaction's token once nothing more will be sent with it."""
         return replace(self, reply=replace(self.reply, token=None))

@@ -17,19 +17,19 @@ def minutes_of(frames: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The allowance and limit that were set for a user; None where none was."""
+    """The allowance and limit set for a user; None where there is none."""
 
     given: int | None = None
-    """By the owner: to the user, else the most that one of their roles has."""
+    """Set by the owner: the user's own, else the highest of their roles."""
     limit: int | None = None
-    """By the managers of the server that the user asks from."""
+    """Set by the managers of the server that the user asks from."""
 
     def ceiling(self, plain: int) -> int:
-        """Return what the owner allows; `plain` is what the settings allow everybody."""
+        """Return what the owner allows; `plain` is what the settings allow everyone."""
         return plain if self.given is None else self.given
 
     def allowance(self, plain: int) -> int:
-        """Return what is allowed in the end: a server may lower, never raise."""
+        """Return the final allowance: a server may lower it, never raise it."""
         ceiling = self.ceiling(plain)
         return ceiling if self.limit is None else min(ceiling, self.limit)
 
@@ -45,7 +45,7 @@ class Usage:
     held: int
     period: Period
     guild_id: int | None = None
-    """The server whose minutes these are, to be spent there only; None for the user's own."""
+    """The server whose minutes these are, to be spent only there; None for the user's own."""
 
     @property
     def total(self) -> int:
@@ -60,8 +60,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Reserve minutes, all from one account: the one in the server, if they fit there, else the
-    user's own, if they fit under `allowance` plus grants.
+    """Reserve minutes, all from one account.
+
+    The server's account pays if they fit there, else the user's own if they fit under `allowance`
+    plus grants.
     """
 
     job_id: JobId
@@ -81,7 +83,7 @@ class SpendCap:
     since: datetime
     user_id: UserId | None = None
     former_id: int | None = None
-    """What stands for the user in jobs that were forgotten since."""
+    """The user's pseudonym in jobs that were forgotten since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,14 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """Give back the minutes that a job holds; nothing when it holds none."""
+    """Give back the minutes that a job holds; does nothing if it holds none."""
 
     job_id: JobId
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back the minutes that a job took; nothing when it took none, or they are back."""
+    """Give back the minutes that a job took; does nothing if it took none or they are back."""
 
     job_id: JobId
 

@@ -19,7 +19,7 @@ class Period:
     """One stretch of time with its own allowance."""
 
     key: str
-    """Its kind and first day, like `day:2026-11-20`; of an old one, the day alone."""
+    """Its kind and first day, like `day:2026-11-20`; for an old one, the day alone."""
     starts_at: datetime
     ends_at: datetime
 
@@ -27,8 +27,8 @@ class Period:
 def period_at(now: datetime, kind: PeriodKind, *, running: Iterable[Period] = ()) -> Period:
     """Return the period that holds `now`: a day, a week from Monday, or a calendar month.
 
-    One of `running` that lasts from the same start to the same end is returned instead: it began
-    when keys did not name the kind yet, and minutes are booked under its key.
+    A period in `running` with the same start and end is returned instead: it began when keys did
+    not name the kind yet, and its minutes are booked under that key.
     """
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match kind:

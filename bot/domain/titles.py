@@ -1,4 +1,4 @@
-"""Titles of songs and names of files, made from what strangers typed."""
+"""Song titles and file names, made from strangers' text."""
 
 import re
 import unicodedata
@@ -12,10 +12,10 @@ m4a m4b m4r m4v mid midi mka mkv mov mp2 mp3 mp4 mpc mpeg mpg mpga mts oga ogg o
 rf64 rm shn snd spx tak ts tta vob voc w64 wav wave weba webm wma wmv wv
 """
 SONG_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-"""How names of audio and video files end, in lower case."""
+"""Extensions of audio and video files, in lower case."""
 MAX_TITLE = 80
 MAX_FILENAME_BYTES = 250
-"""File systems take 255; a file that is being written has a few bytes more in its name."""
+"""File systems allow 255; a file being written has a few more bytes in its name."""
 UNTITLED = "Untitled"
 
 _SPOILER = "SPOILER_"
@@ -33,8 +33,8 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 def plain(text: str) -> str:
     """Return `text` without control, format (bidi) and unassigned characters, spaces folded.
 
-    A joiner stays where it means something: inside a word of a script that needs it, as in
-    Persian, and inside an emoji.
+    A joiner is kept where it has a meaning: inside a word of a script that needs it, as in Persian,
+    and inside an emoji.
     """
     text = unicodedata.normalize("NFC", text)
     kept = "".join(
@@ -57,7 +57,7 @@ def title_of(filename: str, *, title: str | None = None, artist: str | None = No
 
 
 def has_song_suffix(filename: str) -> bool:
-    """Whether a file name ends like those of audio and video files."""
+    """Whether a file name has an audio or video extension."""
     return _without_suffix(filename) != filename
 
 
@@ -69,7 +69,7 @@ def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
-    """Return a stem's name in an address, without any words of a user's."""
+    """Return a stem's name for an address, without any of the user's words."""
     return f"{stem}.{audio_format}"
 
 
@@ -79,7 +79,7 @@ def stem_label(stem: Stem) -> str:
 
 
 def cut(text: str, max_length: int) -> str:
-    """Return `text` in at most `max_length` characters, cut between letters and marked with `…`."""
+    """Return `text` cut to `max_length` characters, between letters, and marked with `…`."""
     if len(text) <= max_length:
         return text
     kept = ""

@@ -1,4 +1,4 @@
-"""Separation as the bot sees it: one call a song, one song at a time, in a worker of its own.
+"""Separation as the bot sees it: one call per song, one song at a time, in its own worker.
 
 Imports neither numpy nor onnxruntime: the network and its memory live in the worker, which is
 started for the first song, ended when idle, and replaced when it dies.
@@ -85,8 +85,8 @@ class Engine:
         """Separate a spool into spools in the directory `into`; waits while another song runs.
 
         Raises ModelUnavailable, NoRoom when the disk is full or no worker can be started, or
-        EngineFailed when the worker died, hung or could not do it.
-        Cancelling this call ends the work too; whatever happens but success leaves no file.
+        EngineFailed when the worker died, hung or could not do it. Cancelling this call ends the
+        work too; only success leaves files behind.
         """
         wanted = frozenset(stems)
         if not wanted <= self.model.stems:
@@ -111,7 +111,7 @@ class Engine:
                     self._retirement = asyncio.create_task(self._retire())
 
     async def close(self) -> None:
-        """End the worker; a separation still under way fails, and none can follow."""
+        """End the worker; a separation under way fails, and no more can start."""
         self._is_closed = True
         await self._stay()
         if self._child is not None:
@@ -138,7 +138,7 @@ class Engine:
         weights = self._weights.require()
         if self._child is None or not self._child.is_alive:
             if self._child is not None:
-                await self._child.kill()  # lets go of what a dead one leaves open
+                await self._child.kill()  # releases what a dead one leaves open
             arguments = [self.model.name, str(weights.absolute()), f"--threads={self._threads}"]
             try:
                 self._child = await WorkerProcess.start(arguments)
@@ -149,7 +149,7 @@ class Engine:
         return self._child
 
     async def _follow(self, child: WorkerProcess, progress: Callable[[float], None]) -> Last:
-        """Pass the worker's progress on until its last word on the separation."""
+        """Pass on the worker's progress until its final message about the separation."""
         while True:
             async with asyncio.timeout(self._stall_s):
                 reply = await child.hear()
@@ -158,19 +158,19 @@ class Engine:
             progress(reply.fraction)
 
     async def _call_off(self, child: WorkerProcess, request: Separate) -> None:
-        """Have the worker stop at its next block, or kill it when it takes too long to."""
+        """Have the worker stop at its next block, or kill it if that takes too long."""
         try:
             async with asyncio.timeout(self._grace_s):
                 await child.say(Cancel(id=request.id))
                 while isinstance(await child.hear(), Progress):
                     continue
         except WorkerDied:
-            log.info("engine worker %s died while a song was called off", child.pid)
+            log.info("engine worker %s died while a song was being cancelled", child.pid)
         except (TimeoutError, asyncio.CancelledError):
             await child.kill()
 
     async def _retire(self) -> None:
-        """End the worker after a while without songs, to give its memory back."""
+        """End the worker after an idle time, to free its memory."""
         await asyncio.sleep(self._idle_s)
         async with self._turn:
             if self._child is not None:
@@ -178,7 +178,7 @@ class Engine:
                 await self._child.end(grace_s=self._grace_s)
 
     async def _stay(self) -> None:
-        """Call the worker's retirement off."""
+        """Cancel the worker's retirement."""
         if self._retirement is not None:
             self._retirement.cancel()
             await asyncio.wait([self._retirement])
@@ -186,9 +186,9 @@ class Engine:
 
 @contextmanager
 def _opened(mixture: Path, spools: Iterable[Path]) -> Iterator[Sequence[int]]:
-    """Open the song to be read, and a new file for each stem, for the worker to use.
+    """Open the song for reading and a new file for each stem, for the worker to use.
 
-    Raises NoRoom, or EngineFailed for a song that is not there.
+    Raises NoRoom, or EngineFailed if the song is missing.
     """
     with ExitStack() as stack:
         files = []
@@ -208,9 +208,9 @@ def _opened(mixture: Path, spools: Iterable[Path]) -> Iterator[Sequence[int]]:
 
 
 def _made(spools: Mapping[Stem, Path], wanted: frozenset[Stem], *, frames: int) -> dict[Stem, Path]:
-    """Return the stems asked for, and remove the others; raises EngineFailed if one is not whole.
+    """Return the wanted stems and remove the others; raises EngineFailed if one is incomplete.
 
-    The worker's word is not enough: it has read a stranger's song.
+    The worker is not trusted: it has read a stranger's song.
     """
     made = {stem: spools[stem] for stem in wanted}
     for stem, path in made.items():
@@ -226,7 +226,7 @@ def _discard(spools: Iterable[Path]) -> None:
 
 
 def _require_done(last: Last) -> None:
-    """Raise what the worker's last word on a separation says, unless it is done."""
+    """Raise the error in the worker's final message, unless it succeeded."""
     match last:
         case Done():
             return

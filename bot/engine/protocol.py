@@ -1,4 +1,4 @@
-"""What the engine and its worker say to each other: one JSON object a line, and open files."""
+"""What the engine and its worker say to each other: one JSON object per line, and open files."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from bot.processes import ipc
 
 
 class SeparationFault(StrEnum):
-    """Why a separation failed in a worker that is well itself."""
+    """Why a separation failed in a worker that is still healthy."""
 
     MIXTURE = "mixture"
     MODEL = "model"
@@ -18,10 +18,10 @@ class SeparationFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
-    """Engine to worker: separate a spool. Ids rise; one separation at a time.
+    """Engine to worker: separate a spool. Ids increase; there is one separation at a time.
 
-    The files come with it, open: first the mixture, then an empty one for each of the model's
-    stems, in alphabetical order, wanted or not.
+    Open files come with it: first the mixture, then an empty one for each of the model's stems, in
+    alphabetical order, wanted or not.
     """
 
     id: int
@@ -46,14 +46,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """Worker to engine: the files of the stems asked for are whole."""
+    """Worker to engine: the files of the wanted stems are complete."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Worker to engine: this separation came to nothing; the next may do better."""
+    """Worker to engine: this separation failed; the next may succeed."""
 
     id: int
     trouble: str
@@ -62,7 +62,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Worker to engine: given up as asked, and nothing left behind."""
+    """Worker to engine: stopped as asked, leaving nothing behind."""
 
     id: int
 
@@ -74,7 +74,7 @@ _KINDS = ipc.kinds(Separate, Cancel, Progress, Done, Failed, Cancelled)
 
 
 def read_request(line: bytes) -> Request:
-    """Read a line that the engine wrote; raises ValueError when it did not."""
+    """Read a line that the engine wrote; raises ValueError if it is malformed."""
     message: Request | Reply = ipc.read(line, _KINDS)
     if not isinstance(message, Separate | Cancel):
         raise ValueError(f"{type(message).__name__} is no request")
@@ -82,7 +82,7 @@ def read_request(line: bytes) -> Request:
 
 
 def read_reply(line: bytes) -> Reply:
-    """Read a line that the worker wrote; raises ValueError when it did not."""
+    """Read a line that the worker wrote; raises ValueError if it is malformed."""
     message: Request | Reply = ipc.read(line, _KINDS)
     if isinstance(message, Separate | Cancel):
         raise ValueError(f"{type(message).__name__} is no reply")

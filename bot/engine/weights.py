@@ -1,6 +1,6 @@
-"""A model's files under the models directory: whether they are there, whole, and put there safely.
+"""A model's files under the models directory: finding, checking and installing them.
 
-Fetching and converting them is fetch.py's part; this module needs the standard library only.
+Fetching and converting happen in model_install.py; this module needs only the standard library.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ _TEMPORARY = ".fetch-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What stands beside a model's file: what it was made from and what it must be."""
+    """The manifest beside a model's file: what the file was made from, and its hash."""
 
     model: str
     source: str
@@ -41,7 +41,7 @@ class Weights:
         self._manifest_path = models_dir / model.manifest_name
 
     def is_present(self) -> bool:
-        """Tell cheaply whether the file is there, of the right making and size."""
+        """Check cheaply whether the file is there, with the right version and size."""
         manifest = self._read_manifest()
         try:
             return manifest is not None and self.path.stat().st_size == manifest.size_bytes
@@ -49,7 +49,7 @@ class Weights:
             return False
 
     def require(self) -> Path:
-        """Return the file's path, or raise ModelUnavailable with what the operator can do."""
+        """Return the file's path, or raise ModelUnavailable with advice for the operator."""
         if self.is_present():
             return self.path
         if self.path.exists():
@@ -62,7 +62,7 @@ class Weights:
         )
 
     def verify(self) -> None:
-        """Hash the whole file; raises ModelUnavailable unless it is what was put there."""
+        """Hash the whole file; raises ModelUnavailable unless it is the one installed."""
         path, manifest = self.require(), self._read_manifest()
         if manifest is None or sha256_of(path) != manifest.sha256:
             raise ModelUnavailable(
@@ -82,7 +82,7 @@ class Weights:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Hold the models directory for this process alone and lend an empty directory in it."""
+        """Lock the models directory for this process and lend an empty directory in it."""
         self._dir.mkdir(parents=True, exist_ok=True)
         with (self._dir / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -106,7 +106,7 @@ class Weights:
         )
 
     def _read_manifest(self) -> Manifest | None:
-        """Return the manifest if there is one and it speaks of the model as it is pinned now."""
+        """Return the manifest if there is one and it matches the model as pinned now."""
         try:
             manifest = Manifest(**json.loads(self._manifest_path.read_text()))
         except (OSError, ValueError, TypeError):

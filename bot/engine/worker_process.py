@@ -1,4 +1,4 @@
-"""One worker process as the engine sees it: started, spoken to, listened to, ended."""
+"""One worker process as the engine sees it: its start, requests, replies and end."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 16 * 1024
 _HEAPS = {"MALLOC_ARENA_MAX": "2"}
-"""glibc keeps up to eight heaps a core otherwise, each as big as it ever was."""
+"""Otherwise glibc keeps up to eight heaps per core, each at its largest size so far."""
 
 
 _GONE_WITHIN_S = 1.0
-"""How long after its pipe a worker's own end may come."""
+"""How long a worker may take to exit after closing its pipe."""
 
 
 class WorkerDied(Exception):
-    """The worker is gone or talks nonsense; there is nothing more to be had from it."""
+    """The worker is gone or talks nonsense; it is of no further use."""
 
     def __init__(self, message: str, *, was_killed: bool = False) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, arguments: Sequence[str]) -> "WorkerProcess":
-        """Start a worker; raises OSError when the machine cannot."""
+        """Start a worker; raises OSError if the machine cannot."""
         sender = Sender()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -91,7 +91,7 @@ class WorkerProcess:
         raise await self._epitaph()
 
     async def end(self, *, grace_s: float) -> None:
-        """Close its input, wait for its end, and kill it when that takes too long."""
+        """Close its input, wait for its end, and kill it if that takes too long."""
         try:
             async with asyncio.timeout(grace_s):
                 self._input.close()
@@ -102,7 +102,7 @@ class WorkerProcess:
             await self.kill()
 
     async def kill(self) -> None:
-        """Kill it and whatever it started, also what is left of that, and wait till it is gone."""
+        """Kill it and everything that it started or left behind, and wait until it is gone."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._input.close()
@@ -110,7 +110,7 @@ class WorkerProcess:
         await asyncio.wait([self._errors])
 
     async def _epitaph(self) -> WorkerDied:
-        """Say how it ended; one that closed its pipe but lives on is killed for it."""
+        """Describe how it ended; one that closed its pipe but lives on is killed."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GONE_WITHIN_S):
                 await self._process.wait()

@@ -23,7 +23,7 @@ msgstr ""
 
 
 def texts_in(root: Path = ROOT) -> Catalog:
-    """Return every message of the sources, in English, with its place."""
+    """Return every message in the sources, in English, with its location."""
     texts = Catalog()
     for folder in SOURCES:
         for name, _, text, _, _ in extract_from_dir(root / folder, keywords=KEYWORDS):

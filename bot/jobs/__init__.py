@@ -1,1 +1,1 @@
-"""A job's life: one module a state, and the runner that takes the steps."""
+"""A job's life: one module per state, and the runner that takes the steps."""

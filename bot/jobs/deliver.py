@@ -61,7 +61,7 @@ class DeliverStep:
         except ReplyUnavailable as exc:
             return _later(job, runtime.delivering, exc)
         except FileNotFoundError:
-            runtime.delivering.encoded = None  # somebody removed it: encode it again
+            runtime.delivering.encoded = None  # it was removed: encode it again
             raise
         match answer:
             case Delivered(message_id):

@@ -29,16 +29,16 @@ from bot.scheduling.routing import Go
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(minutes=10)
-"""How long this process polls without an answer before it gives up an attempt past its deadline."""
+"""How long this process polls without an answer before it gives up an overdue attempt."""
 MAX_FETCHES = 3
-"""Rounds of fetching one answer, each with fresh links where the provider gives them.
+"""Rounds of fetching one answer, each with fresh links if the provider gives them.
 
 After that, broken results are given up, and unreachable ones if another provider is ready.
 """
 MAX_FAILED_POLLS = 10
 """Polls in a row, refused or unintelligible, before a job looks for another provider."""
 SLOWDOWN = 1.3
-"""Factor between the pauses before two polls of a hosted provider, up to the longest."""
+"""Growth factor of the pause between two polls of a hosted provider, up to the longest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class PollIntervals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Followed:
-    """A job at a provider, as one step finds it."""
+    """A job at a provider, as seen by one step."""
 
     job: Job
     runtime: JobRuntime
@@ -122,7 +122,7 @@ class PollStep:
                 return await self._task_failed(followed, AttemptError.LOST)
 
     async def _unanswered(self, followed: _Followed, error: ProviderError) -> StepResult:
-        """Poll again later; a limited number of times if only an operator can mend the error."""
+        """Poll again later; only a limited number of times if the operator must fix the error."""
         attempt, polling, word = followed.attempt, followed.polling, AttemptError.of(error)
         self._core.breaker.record_failure(attempt.provider, Operation.POLL, error)
         log.warning("%s: poll failed: %s: %s", followed.job.id, word, error)
@@ -202,10 +202,10 @@ class PollStep:
     async def _task_failed(
         self, followed: _Followed, error: AttemptError, state: AttemptState = AttemptState.FAILED
     ) -> StepResult:
-        """Give up an attempt that is the provider's failure, and not the song's.
+        """Give up an attempt because its provider failed, not the song.
 
-        A provider that may do a song again counts once a song, and a restart that makes it lose
-        songs is no failure of it.
+        A provider that may redo a song counts one failure per song, and a restart that makes it
+        lose songs counts as none.
         """
         attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
         if attempt.number == 1 and not (is_here and error == AttemptError.LOST):
@@ -213,15 +213,15 @@ class PollStep:
         return await self._give_up(followed.job, followed.runtime, attempt, error, state)
 
     async def _fetch_later(self, followed: _Followed, error: ResultsNotFetched) -> StepResult:
-        """Fetch results that are paid for again, after a pause: by fresh links, else by the same.
+        """Fetch paid results again after a pause, with fresh links or else the same ones.
 
-        Rounds are counted in memory only: a restart begins with the first.
+        Rounds are counted in memory only, so a restart starts over.
         """
         job, runtime, attempt = followed.job, followed.runtime, followed.attempt
-        self._core.queue.release(job.id)  # the provider has nothing more to do for it
+        self._core.queue.release(job.id)  # the provider has nothing left to do for it
         runtime.polling.failed_fetches += 1
         rounds = runtime.polling.failed_fetches
-        if rounds == 1:  # one song alone must not make its provider rest
+        if rounds == 1:  # a single song must not put its provider in cooldown
             self._core.breaker.record_failure(attempt.provider, Operation.FETCH, error)
         if await self._is_hopeless(followed, error):
             return await self._give_up(job, runtime, attempt, AttemptError.of(error))
@@ -242,7 +242,7 @@ class PollStep:
         return isinstance(await self._candidates.route(job, followed.attempts, room), Go)
 
     async def _ask_for_fresh_links(self, attempt: Attempt, provider: Provider) -> bool:
-        """Ask the provider once more where its results are; return whether the links changed."""
+        """Ask the provider again where its results are; return whether the links changed."""
         if attempt.ref is None:
             return False
         try:

@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 
 FREE_PLACES_EVERY_S = 15.0
 ROUNDS_BETWEEN = 40
-"""Of freeing places, before attempts are reconciled again."""
+"""Rounds of freeing places between two reconciliations."""
 
 
 class AttemptReconciler:
-    """Ends attempts: tells their provider, and records what they may have cost.
+    """Ends attempts: tells their providers, and records what they may have cost.
 
     An attempt that its provider cannot stop keeps its place there until it ends, or until its
     deadline: a submit in its stead would only meet the provider's limit.
@@ -45,12 +45,12 @@ class AttemptReconciler:
     async def reconcile(self) -> None:
         """Settle every open attempt of a job that ended without a result. Safe to repeat."""
         for attempt in await self._jobs.left_open():
-            # An adapter that breaks here must not keep the bot from starting.
+            # A broken adapter must not keep the bot from starting.
             settling = asyncio.gather(self._abandon_found(attempt), return_exceptions=True)
             _log_settled(attempt, *(await settling))
 
     async def restore_places(self) -> None:
-        """Count the attempts that may still be at work, as found after a restart."""
+        """Count the attempts that may still be running, as found after a restart."""
         since = self._core.clock.now() - self._core.timeout
         for attempt in await self._jobs.abandoned_since(since):
             provider = self._core.providers.get(attempt.provider)
@@ -72,8 +72,9 @@ class AttemptReconciler:
     async def abandon(self, job: Job, attempt: Attempt) -> None:
         """End an attempt whose job ended; what it may have cost stays on record.
 
-        The provider is told before that is recorded: a kill in between tells it once more. An
-        attempt whose submit is in flight only keeps its place; it is abandoned when it is answered.
+        The provider is told before that is recorded, so after a kill in between it is told once
+        more. An attempt whose submit is in flight just keeps its place; it is abandoned once it is
+        answered.
         """
         if attempt.state is AttemptState.SENDING:
             if self._core.runtimes.is_sending(attempt.job_id):
@@ -90,7 +91,7 @@ class AttemptReconciler:
             await self.record(ended)
 
     def keep_place(self, job: Job, attempt: Attempt) -> None:
-        """Let an attempt that its provider works on keep its place without its job."""
+        """Let an attempt that its provider still works on keep its place without its job."""
         if attempt.ref is not None:
             self._core.queue.outlive(attempt.provider, job)
             self._outlived.append(attempt)
@@ -110,7 +111,7 @@ class AttemptReconciler:
         return settled
 
     async def cancel_remote(self, attempt: Attempt) -> bool:
-        """Ask the provider once to stop working, if it can be asked; return whether it did.
+        """Ask the provider once to stop, if it supports that; return whether it did.
 
         A refusal is only logged.
         """
@@ -126,7 +127,7 @@ class AttemptReconciler:
         return True
 
     async def record(self, attempt: Attempt) -> None:
-        """Write what became of an attempt, however long the store is unavailable."""
+        """Record how an attempt ended, retrying while the store is unavailable."""
         await retry_write(
             lambda: self._jobs.record(attempt), what=f"the answer for {attempt.job_id}"
         )

@@ -1,4 +1,7 @@
-"""When each job takes its next step: one task a job, woken by time or by an event. No rules."""
+"""When each job takes its next step: one task per job, woken by time or by an event.
+
+It has no rules of its own.
+"""
 
 import asyncio
 import logging
@@ -25,7 +28,7 @@ class StepTaker(Protocol):
     """Takes the steps of jobs."""
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
-        """Take a job one step further; raises what no step expects."""
+        """Take a job one step further; raises unexpected errors."""
         ...
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
@@ -131,12 +134,12 @@ class Runner:
             async with asyncio.timeout(timeout_s):
                 await runtime.woken.wait()
         except TimeoutError:
-            pass  # its time has come
+            pass  # now it is due
         return False
 
 
 def _is_out_of_room(error: Exception) -> bool:
-    """Whether somebody has to mend the machine first; the job waits for that."""
+    """Whether the operator has to fix the machine first; the job waits for that."""
     is_disk_full = isinstance(error, OSError) and error.errno in DISK_FULL
     return is_disk_full or isinstance(error, NoRoom)
 

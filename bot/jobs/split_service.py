@@ -1,4 +1,7 @@
-"""What a user can do: ask for a split, look at it, cancel it. Everything else happens by itself."""
+"""What a user can do: request, view and cancel a split.
+
+Everything else happens in the background.
+"""
 
 import asyncio
 import logging
@@ -47,7 +50,7 @@ class Offering:
 
 
 class SplitService:
-    """Requests and jobs as their users see them."""
+    """Requests and jobs as users see them."""
 
     def __init__(
         self,
@@ -117,16 +120,16 @@ class SplitService:
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
         """Note that the user saw an answer, and start the work.
 
-        The user counts on it from now on, so this waits for as long as the store is unavailable.
-        Raises Rejected for a job that was stopped meanwhile: no card will say so.
+        The user relies on it from now on, so this retries while the store is unavailable. Raises
+        Rejected for a job that was stopped meanwhile, because no card will say so.
         """
         await retry_write(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
 
     async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
-        """Cancel a request whose acknowledgement Discord refused: nobody sees its reply.
+        """Cancel a request whose acknowledgement Discord refused: its user sees no reply.
 
-        Where that is `in_doubt`, the reply says so.
+        If `in_doubt`, the reply says so.
         """
         await retry_write(lambda: self._withdraw(job_id, in_doubt=in_doubt), what=job_id)
 
@@ -136,9 +139,9 @@ class SplitService:
         return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
 
     async def cancel_in(self, job_id: JobId, *, guild_id: int) -> Job:
-        """Cancel anybody's job whose reply stands in this server, for one of its managers.
+        """Cancel any user's job whose reply is in this server, for one of its managers.
 
-        Raises NotFound for a job that does not.
+        Raises NotFound for a job whose reply is elsewhere.
         """
         job = await self._need(job_id)
         if job.reply.guild_id != guild_id:
@@ -146,7 +149,7 @@ class SplitService:
         return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_MANAGER))
 
     async def get(self, job_id: JobId, *, user_id: UserId) -> Job:
-        """Return the caller's job. Raises NotFound, also for somebody else's."""
+        """Return the caller's job. Raises NotFound, also for another user's job."""
         job = await self._need(job_id)
         if job.request.user_id != user_id:
             raise NotFound(job_id)
@@ -165,7 +168,7 @@ class SplitService:
         jobs: Sequence[Job] = await self._jobs.unfinished()
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
-                # Discord may have taken the answer just before the end.
+                # Discord may have accepted the answer just before the process ended.
                 await self._withdraw(job.id, in_doubt=True)
             else:
                 self._runner.run(job.id)

@@ -1,4 +1,4 @@
-"""One job, one step further. No loop, no sleep, and nothing about when: that is the runner's."""
+"""One job, one step further. No loop, no sleep and no timing: those are the runner's."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from bot.jobs.termination import Termination
 
 
 class Steps:
-    """Knows which step belongs to which state, and what an error of a step means for the job."""
+    """Knows which step belongs to which state, and what a step's error means for the job."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class Steps:
         self._termination = termination
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
-        """Take the job one step further. May run twice; raises what no step expects."""
+        """Take the job one step further. May run twice; raises unexpected errors."""
         found = await self._jobs.with_attempts(runtime.job_id)
         if found is None:
             return Done()
         try:
             return await self._step_or_fail(*found, runtime)
         except StateMoved:
-            return RetryAfter()  # somebody cancelled it meanwhile: look again
+            return RetryAfter()  # cancelled meanwhile: look again
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
         """End a job whose steps keep failing with an unexpected error."""

@@ -1,8 +1,8 @@
 """From `held` to `processing`: choose a provider, wait for a place, submit once, record the answer.
 
-The submit is the one step that may not run twice. Its attempt row is committed before the call;
-the answer is written to that row whatever became of the job meanwhile. A row found `sending` after
-a crash is never sent again, because the provider may have got it.
+The submit is the one step that may not run twice. Its attempt row is committed before the call; the
+answer is written to that row even if the job ends meanwhile. A row found `sending` after a crash is
+never sent again, because the provider may have got it.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class SubmitStep:
                 return await self._enter(job, runtime, plan, attempts, room)
 
     async def aclose(self, *, grace_s: float) -> None:
-        """Send nothing more, and wait for the answers of submits in flight within the grace.
+        """Send nothing more, and wait within the grace for the answers of submits in flight.
 
         A submit cut off by the end of the grace is recorded uncertain if its provider may bill it.
         """
@@ -100,7 +100,10 @@ class SubmitStep:
         return [each.submit for each in self._core.runtimes if each.submit is not None]
 
     def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
-        """Show what the job waits for. One that pauses by itself holds up no other in a queue."""
+        """Show what the job waits for.
+
+        A job that pauses by itself does not hold up others in a queue.
+        """
         provider, ahead = wait.plan.provider, None
         match wait:
             case Cooldown():
@@ -173,7 +176,7 @@ class SubmitStep:
     async def _in_background(
         self, submit: Coroutine[Any, Any, StepResult], runtime: JobRuntime
     ) -> StepResult:
-        """Run a submit in a task of its own, so that a cancelled step does not lose its answer."""
+        """Run a submit in its own task, so that a cancelled step does not lose its answer."""
 
         def ended(_: asyncio.Task[StepResult]) -> None:
             runtime.submit = None
@@ -203,7 +206,7 @@ class SubmitStep:
         self, provider: Provider, call: Call, source: Source
     ) -> Accepted | Finished:
         try:
-            # Some services separate while their caller waits.
+            # Some services separate before they answer the submit.
             async with asyncio.timeout(self._core.timeout.total_seconds()):
                 return await provider.submit(call, source)
         except TimeoutError as exc:
@@ -236,7 +239,7 @@ class SubmitStep:
         return RetryAfter()
 
     def _show_accepted(self, job: Job, attempt: Attempt) -> None:
-        """Say who has the song at once: the first poll may take long to be answered."""
+        """Say at once who has the song: the first poll may be slow."""
         sending = self._core.board.get(job.id)
         if sending is not None:
             eta_s = self._core.throughput.estimate_s(attempt.provider, [job])

@@ -22,7 +22,7 @@ class Termination:
     async def fail(self, job: Job, problem: Problem) -> Done:
         """End a job for a reason that its reply explains, uncharged.
 
-        Raises StateMoved when the job left its state meanwhile.
+        Raises StateMoved if the job has left its state meanwhile.
         """
         failed = job.failed(self._core.clock.now(), problem)
         back = Refund(job.id) if job.state is State.READY else Void(job.id)
@@ -44,7 +44,7 @@ class Termination:
         return job
 
     async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
-        """Cancel a request whose user saw no answer, unless somebody acknowledged it meanwhile.
+        """Cancel a request whose user saw no answer, unless it was acknowledged meanwhile.
 
         With `in_doubt` the user may have seen one, so the reply says what happened.
         """

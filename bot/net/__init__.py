@@ -1,1 +1,1 @@
-"""The guarded way out: checked addresses, bounded calls and downloads, and links of our own."""
+"""The guarded way out: checked addresses, bounded calls and downloads, and our own links."""

@@ -1,4 +1,4 @@
-"""Reading web addresses that others chose; each way in which one can be wrong is one error."""
+"""Parsing web addresses that others chose; everything that can be wrong with one is one error."""
 
 import re
 from ipaddress import ip_address
@@ -11,7 +11,7 @@ from bot.domain.errors import SplitError
 
 _NAME: Final = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 _IPV6: Final = re.compile(r"(?=.*:)[0-9a-f:.]+", re.ASCII)
-# RFC 3986 without what ends or starts a Markdown link, and without a user before the host.
+# RFC 3986, without what starts or ends a Markdown link or a user before the host.
 _SHOWN: Final = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.~:/?#@!$&'*+,;=%-]*)?", re.ASCII)
 
 
@@ -38,7 +38,7 @@ def is_host(name: str) -> bool:
 
 
 def is_literal(host: str) -> bool:
-    """Whether a host is an IP address in its usual spelling, and not a name."""
+    """Whether a host is an IP address in its usual spelling, not a name."""
     try:
         ip_address(host)
     except ValueError:

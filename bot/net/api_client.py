@@ -1,7 +1,7 @@
 """JSON calls to a vendor's API, bounded in time, size and number.
 
-What an adapter must know of a failed call is whether the vendor may have received it. Without a
-connection nothing was sent; once there was one, it may have been.
+An adapter must know whether the vendor may have received a failed call. Without a connection
+nothing was sent; once there was one, it may have been.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Timeouts:
     """How long each part of a call may take, in seconds."""
 
     slot_s: float = 30.0
-    """Waiting until fewer calls are open."""
+    """Waiting for a free slot."""
     connect_s: float = 10.0
     write_s: float = 30.0
     read_s: float = 30.0
@@ -54,7 +54,7 @@ class Timeouts:
     """A whole call that may be repeated, waiting for its slot included."""
 
     def extension(self) -> dict[str, float | None]:
-        """Return them as a request of httpx carries them."""
+        """Return them as an httpx request carries them."""
         return httpx.Timeout(
             connect=self.connect_s, read=self.read_s, write=self.write_s, pool=self.slot_s
         ).as_dict()
@@ -68,11 +68,11 @@ class Answer:
     headers: httpx.Headers
     text: str
     retry_after_s: float | None
-    """How long the server asks to be left alone, at most `MAX_RETRY_AFTER_S`."""
+    """How long the server asks us to wait, at most `MAX_RETRY_AFTER_S`."""
 
 
 class _Unreadable(Exception):
-    """The body is encoded or too big."""
+    """The body is encoded or too large."""
 
 
 class ApiClient:
@@ -111,7 +111,7 @@ class ApiClient:
             raise ProviderProtocol(str(exc)) from exc
 
     async def submit(self, path: str, *, headers: Mapping[str, str], json: Json) -> Answer:
-        """Post what must not arrive twice.
+        """Post a request that must not arrive twice.
 
         Raises ProviderDown when nothing was sent, and SubmitUncertain when it may have been.
         """

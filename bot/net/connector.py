@@ -14,12 +14,12 @@ from bot.net.ip_rules import is_public
 from bot.net.proxies import Proxy
 
 LOOKUP_BESIDE_PROXY_S: Final = 2.0
-"""A machine that has a proxy may have no name server that knows the outside."""
+"""A machine behind a proxy may have no name server that knows the internet."""
 
 _MAX_HEAD_BYTES: Final = 4096
 _INSIDE: Final = frozenset({"localhost", "local", "localdomain", "internal", "intranet", "lan"})
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
-"""The last part of an address in one of its unusual spellings."""
+"""The last part of an IPv4 address in an unusual spelling."""
 
 
 class AddressRefused(httpx.ConnectError):
@@ -29,7 +29,7 @@ class AddressRefused(httpx.ConnectError):
 class CheckedConnector(httpcore.AsyncNetworkBackend):
     """Connects once, to an address that was looked up once and checked.
 
-    Through a proxy the name is passed on: the certificate is still checked against it.
+    A proxy gets the name: the certificate is still checked against it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         return self._stream
 
     async def aclose(self) -> None:
-        """Close what was opened, even when no connection came of it."""
+        """Close what was opened, even if no connection resulted."""
         if self._stream is not None:
             await self._stream.aclose()
 
@@ -101,7 +101,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         )
 
     async def _check_beside_proxy(self, host: str, port: int) -> None:
-        """Refuse a host that is inside by its name, or by any address that is known here."""
+        """Refuse a host that is internal by its name or by any address known here."""
         if self._any_address:
             return
         try:
@@ -144,7 +144,7 @@ def _as_connect_error(proxy: Proxy) -> Iterator[None]:
 
 
 def _is_name_outside(host: str) -> bool:
-    """Whether a name that is not known here may be one of the open internet."""
+    """Whether a name that is not known here may belong to the public internet."""
     labels = host.lower().rstrip(".").split(".")
     is_number = _NUMBER.fullmatch(labels[-1]) is not None
     is_inside = labels[-1] in _INSIDE or labels[-2:] == ["home", "arpa"]
@@ -152,7 +152,7 @@ def _is_name_outside(host: str) -> bool:
 
 
 async def _status(stream: httpcore.AsyncNetworkStream) -> int:
-    """Read the head of a proxy's answer, and no more; return its status."""
+    """Read only the head of a proxy's answer; return its status."""
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         byte = await stream.read(1)

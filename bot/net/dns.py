@@ -1,4 +1,4 @@
-"""Looking names up, on threads of its own: a name server that is down must stop nothing else."""
+"""Name lookups on their own threads, so that a dead name server stops nothing else."""
 
 import asyncio
 import socket
@@ -18,10 +18,10 @@ THREADS: Final = 16
 
 
 class Resolver:
-    """Asks the system's resolver, which also reads addresses in all their spellings."""
+    """Asks the system's resolver, which also accepts addresses in all their spellings."""
 
     def __init__(self, *, lookup: Lookup = socket.getaddrinfo, threads: int = THREADS) -> None:
-        """Its threads start as they are needed; a lookup that hangs keeps one."""
+        """Threads start as they are needed; a hanging lookup occupies one."""
         self._lookup = lookup
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lookup")
 

@@ -35,7 +35,7 @@ class DownloadError(SplitError):
 
 
 class DownloadRefused(DownloadError):
-    """Not this file from this address, now or later; `status` where the server said so."""
+    """This address does not give the file, now or later; `status` if the server said so."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class DownloadFailed(DownloadError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeastRate:
-    """What a server must send in every window, so that a slow one does not keep its place."""
+    """The minimum that a server must send in every window, so that a slow one frees its slot."""
 
     bytes_per_s: float = 16 * 1024
     window_s: float = 30.0
@@ -74,13 +74,13 @@ class Downloads:
         self._least_rate = least_rate or LeastRate()
 
     def apart(self) -> Self:
-        """Return a sibling with as many places of its own: neither waits for the other."""
+        """Return a sibling with as many slots of its own, so that neither waits for the other."""
         return type(self)(
             transport=self._transport, parallel=self._parallel, least_rate=self._least_rate
         )
 
     def over(self, transport: httpx.AsyncBaseTransport) -> Self:
-        """Return a sibling that shares these places and uses another transport."""
+        """Return a sibling that shares these slots and uses another transport."""
         other = type(self)(
             transport=transport, parallel=self._parallel, least_rate=self._least_rate
         )
@@ -99,7 +99,7 @@ class Downloads:
         """Write the file at `url` to `into`, which appears only when whole; return its size.
 
         `headers` are sent to the first server only, not to one it redirects to. The deadline counts
-        from the first connection. Raises DownloadError, and OSError when the disk refuses it.
+        from the first connection. Raises DownloadError, and OSError if the disk refuses the write.
         """
         async with self._slots:
             try:
@@ -150,7 +150,7 @@ class _Meter:
         self._received = 0
 
     def note(self, size: int) -> None:
-        """Count bytes that arrived. Raises DownloadFailed for too few of them in a window."""
+        """Count bytes that arrived. Raises DownloadFailed if too few arrived in a window."""
         self._received += size
         took_s = self._now() - self._began
         if took_s < self._least.window_s:
@@ -197,8 +197,8 @@ def _accepted_length(response: httpx.Response) -> int | None:
 
 @contextlib.contextmanager
 def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the name `into` when the block ends well, and is removed otherwise."""
-    # Not synced: what a power loss takes is downloaded again.
+    """Open a file that takes the name `into` if the block succeeds, and is removed otherwise."""
+    # Not synced: after a power loss it is downloaded again.
     with write_aside(into, durable=False) as part, part.open("wb") as out:
         yield out
 

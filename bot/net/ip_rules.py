@@ -59,7 +59,7 @@ def _is_public_v4(ip: IPv4Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """Hosts for which plain http and private addresses are allowed, each at its port alone."""
+    """Hosts for which plain http and private addresses are allowed, each at its port only."""
 
     entries: frozenset[tuple[str, int]] = frozenset()
     """Name or address, and port."""
@@ -68,8 +68,8 @@ class TrustedHosts:
     def parse(cls, texts: Iterable[str]) -> Self:
         """Read entries like `localhost`, `127.0.0.1:8080` or `[::1]:8080`.
 
-        Without a port an entry stands for the usual ones, 80 and 443. Raises ValueError, which
-        names the entry.
+        An entry without a port covers the usual ones, 80 and 443. Raises ValueError, which names
+        the entry.
         """
         return cls(frozenset(entry for text in texts for entry in _entries(text)))
 

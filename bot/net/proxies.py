@@ -1,4 +1,4 @@
-"""The operator's proxy: `HTTPS_PROXY` (or `ALL_PROXY`), and `NO_PROXY` for what goes without it."""
+"""The operator's proxy: `HTTPS_PROXY` (or `ALL_PROXY`), with `NO_PROXY` for exceptions."""
 
 import re
 from base64 import b64encode
@@ -26,7 +26,7 @@ class Proxy:
     authorization: str | None = field(default=None, repr=False)
     """The value of `Proxy-Authorization`."""
     url: str = field(repr=False)
-    """Its whole address, with the password."""
+    """Its full URL, including the password."""
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -45,7 +45,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRules:
-    """Which hosts are reached through a proxy; only https is, since it opens tunnels alone."""
+    """Decides which hosts are reached through a proxy: https only, through tunnels."""
 
     proxy: Proxy | None = None
     direct: frozenset[str] = frozenset()
@@ -53,7 +53,10 @@ class ProxyRules:
 
     @classmethod
     def read(cls, settings: Mapping[str, str]) -> Self:
-        """Read them from the environment's variables, in either case. Raises ProxyUnusable."""
+        """Read the proxies from environment variables, in upper or lower case.
+
+        Raises ProxyUnusable.
+        """
         direct = re.split(r"[,\s]+", _value(settings, _NO_PROXY).lower())
         for name in _SETTINGS:
             if not (url := _value(settings, name)):
@@ -65,7 +68,7 @@ class ProxyRules:
         return cls()
 
     def of(self, host: str, port: int) -> Proxy | None:
-        """Return the proxy for a host, or None where it is reached directly."""
+        """Return the proxy for a host, or None for a direct connection."""
         if self.proxy is None or any(_covers(entry, host, port) for entry in self.direct):
             return None
         return self.proxy
@@ -83,7 +86,7 @@ def _basic(user: str | None, password: str | None) -> str | None:
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of `NO_PROXY` holds for a host at a port."""
+    """Whether an entry of `NO_PROXY` matches a host at a port."""
     name = host.lower().rstrip(".")
     if entry == "*" or _in_network(name, entry):
         return True

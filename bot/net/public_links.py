@@ -1,7 +1,7 @@
-"""Addresses of our own for a job's files: unguessable, and valid while the files are kept.
+"""Our own addresses for a job's files: unguessable, and valid while the files are kept.
 
-They are signed, not stored: the same file always has the same address, so a repeated delivery
-shows the same card, and nothing has to be stored or deleted. An address ends with the job's files.
+They are signed, not stored: the same file always has the same address, so a repeated delivery shows
+the same card, and nothing has to be stored or deleted. An address expires with the job's files.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """An address, and until when it works."""
+    """An address, and when it expires."""
 
     url: str
     expires_at: datetime
 
 
 class SignedLinks:
-    """Makes addresses, and recognises its own."""
+    """Makes addresses and verifies its own."""
 
     def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
         """`base_url` is where the operations server is reachable from outside."""
@@ -60,7 +60,7 @@ class SignedLinks:
         return await self._link(job, LinkKind.SOURCE, source_name(job))
 
     async def job_of(self, kind: LinkKind, ticket: str, filename: str) -> JobId | None:
-        """Return the job of an address's parts; None unless the address was made here."""
+        """Return the job of an address's parts; None unless we made the address."""
         parts = _TICKET.fullmatch(ticket)
         if parts is None:
             return None
@@ -81,7 +81,7 @@ class SignedLinks:
         return SignedLink(f"{self._base_url}/{path}", self._end(job))
 
     def _end(self, job: Job) -> datetime:
-        # Files are kept from the job's last change on, and this is no later one.
+        # Files are kept from the job's last change, which may come after this.
         return job.updated_at + self._keep
 
     async def _mac(self, kind: LinkKind, job_id: JobId, filename: str) -> str:
@@ -93,7 +93,7 @@ class SignedLinks:
 
 
 def source_name(job: Job) -> str:
-    """Return the name under which the user's file is served, without the user's own words."""
+    """Return the name under which the user's file is served, without any of the user's words."""
     _, dot, ending = job.request.source.filename.lower().rpartition(".")
     suffix = dot + ending
     return f"song{suffix}" if _SUFFIX.fullmatch(suffix) else "song"

@@ -11,7 +11,7 @@ CA_DIR = "SSL_CERT_DIR"
 
 
 class CertificatesUnreadable(Exception):
-    """A setting does not lead to certificates; the text is a sentence for the operator."""
+    """A setting does not name usable certificates; the text is a sentence for the operator."""
 
 
 def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
@@ -31,7 +31,7 @@ def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def explain(error: ssl.SSLCertVerificationError) -> str:
-    """Say why a certificate was not accepted, and what an operator can do about it."""
+    """Explain why a certificate was refused, and what an operator can do about it."""
     return (
         f"its certificate is not accepted ({error.verify_message}); a company's own authority "
         f"goes into {CA_FILE}, and today is {datetime.now(UTC):%Y-%m-%d} on this machine"

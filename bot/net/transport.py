@@ -1,8 +1,8 @@
 """The one way out over HTTP: checks an address, then connects to the very address it checked.
 
-Each request has a connection of its own. httpcore's pool loses a place for good when a request is
+Each request has its own connection. httpcore's pool loses a slot for good when a request is
 cancelled at the wrong moment, and a kept connection that the server has just closed would leave a
-submit uncertain for nothing.
+submit uncertain needlessly.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _SAME_IN_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests over https to public addresses, and in any case to trusted hosts.
+    """Sends requests over https to public addresses, and without these limits to trusted hosts.
 
     It neither follows redirects nor decodes bodies. Error texts name the host and the reason, and
     never an address's path or query.
@@ -70,9 +70,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def for_addresses_of(self, base_url: str | None) -> Self:
         """Return a sibling for addresses that a service chooses, itself at `base_url`.
 
-        It trusts what the operator trusts only if the operator set `base_url` and trusts it too,
-        as with a stand-in; else it trusts nothing but that very host and port. None stands for a
-        service at its own public address.
+        It trusts what the operator trusts only if the operator set `base_url` and trusts it too, as
+        with a stand-in; else it trusts only that host and port. None means a service at its own
+        public address.
         """
         if base_url is None:
             return self._with(TrustedHosts())
@@ -177,7 +177,7 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
 
 
 def _host(url: httpx.URL) -> str:
-    """Return the host as it will be dialled, not as it would be shown."""
+    """Return the host as dialled, not as displayed."""
     return url.raw_host.decode("ascii")
 
 

@@ -29,7 +29,7 @@ CONTENT_TYPES = {
 ANYTHING = "application/octet-stream"
 
 _HEADERS = {
-    # The address is all that is needed: no cache, index or linked page may learn it.
+    # The address alone grants access, so no cache, index or linked page may learn it.
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
@@ -42,11 +42,11 @@ _HEADERS = {
 TRANSFERS_A_LINK = 8
 """At a time: as many as a download manager splits a file into."""
 TRANSFER_WITHIN_S = 1800.0
-"""The longest that one may take, or a reader who stops reading would hold it for ever."""
+"""The longest that one may take; otherwise a stalled reader would hold its slot for ever."""
 
 
 class _Transfer(web.FileResponse):
-    """A file on its way, counted while it is, and cut off when it takes too long."""
+    """A file being sent: counted meanwhile, and cut off when it takes too long."""
 
     def __init__(
         self, path: Path, *, link: str, open_transfers: Counter[str], within_s: float
@@ -90,7 +90,7 @@ class FileRoutes:
 
     @property
     def open_transfers(self) -> int:
-        """How many files are on their way."""
+        """How many files are being sent."""
         return self._open_transfers.total()
 
     def routes(self) -> list[web.RouteDef]:
@@ -110,7 +110,7 @@ class FileRoutes:
         return self._sent(request, self._files.of(job.id).linked / linked_name(*named), saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
-        """Send the user's file while its job is at work."""
+        """Send the user's file while its job is under way."""
         job, name = await self._asked(request, LinkKind.SOURCE)
         return self._sent(request, self._files.of(job.id).input, name)
 
@@ -146,7 +146,7 @@ class FileRoutes:
 
 
 def _check_dates(request: web.Request) -> None:
-    """Refuse a date that aiohttp would stumble over when it sends the file."""
+    """Refuse a date that aiohttp would fail on when it sends the file."""
     try:
         _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)
     except (ValueError, OverflowError) as exc:

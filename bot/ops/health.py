@@ -1,6 +1,6 @@
-"""Whether the bot can do its work: it tries what it will have to do, rather than look for it.
+"""Whether the bot can do its work, checked by trying it.
 
-What only the operator can mend is logged again and again, at growing pauses, until it is mended.
+Problems that only the operator can fix are logged again at growing intervals until fixed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from storage.files.ownership import DataUnusable
 log = logging.getLogger(__name__)
 
 KEPT_S = 5.0
-"""How old a look may be: looks write, and anybody on the network may ask for one."""
+"""The maximum age of a check: checks write, and anyone on the network can request one."""
 LOOK_EVERY_S = 30.0
 LONGEST_SILENCE_S = 3600.0
 
@@ -47,13 +47,13 @@ class Health:
         return {**found, "discord": self._is_online()}
 
     async def watch(self) -> None:
-        """Look now and then, and log what does not work, for as long as the bot runs."""
+        """Check periodically until cancelled, and log what does not work."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             await self.look()
 
     async def look(self) -> None:
-        """Log what does not work, unless that was said a short while ago, and what works again."""
+        """Log what does not work, unless just logged, and what works again."""
         now = self._clock.monotonic()
         for name, problem in (await self._problems()).items():
             told_at, silence_s = self._told.get(name, (now, 0.0))

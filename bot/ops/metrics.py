@@ -1,7 +1,7 @@
 """Metrics in Prometheus' text format, counted from the store.
 
-What is counted there survives a restart, so nothing is counted twice or lost in memory. A count
-goes through every row, so one is shared by all who scrape within some seconds.
+What is counted there survives a restart, so nothing is counted twice or lost in memory. Counting
+reads every row, so one count is shared by all scrapes within a few seconds.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ Counts = Mapping[tuple[str, ...], int]
 
 
 KEPT_S = 15.0
-"""How old a scrape may be; Prometheus asks once a minute unless told otherwise."""
+"""The maximum age of a scrape; Prometheus asks once a minute by default."""
 
 
 class SharedScrape:
-    """Makes a scrape when the last one is too old, once however many ask."""
+    """Makes a scrape when the last one is too old, once for all concurrent requests."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class SharedScrape:
         self._made: tuple[float, bytes] | None = None
 
     async def __call__(self) -> bytes:
-        """Return the latest scrape, made anew if it is too old."""
+        """Return the latest scrape, renewed if it is too old."""
         async with self._making:
             now = self._clock.monotonic()
             if self._made is None or now - self._made[0] >= self._kept_s:

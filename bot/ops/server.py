@@ -1,7 +1,6 @@
-"""HTTP for operators and for links: /healthz and /metrics here, public links there or behind it.
+"""HTTP for operators and users: /healthz, /metrics and public links, on one address or two.
 
-What strangers can reach is limited: how long a request's head may take, and how many connections
-there may be at a time.
+Strangers are limited in how long a request's head may take and how many connections they hold.
 """
 
 import asyncio
@@ -17,12 +16,12 @@ Scrape = Callable[[], Awaitable[bytes]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SHUTDOWN_S = 1.0
-"""What a stop waits for those who still download; they can ask again."""
+"""How long a stop waits for downloads under way; they can be requested again."""
 HEAD_WITHIN_S = 10.0
 """From a connection, or the answer before, to the end of the next request's head."""
 MAX_CONNECTIONS = 100
 ESSENTIAL = ("store", "files")
-"""Without these the bot can do nothing; Discord being away is for the bot to wait out."""
+"""Without these the bot can do nothing; if Discord is away, it simply waits."""
 _FORWARDED = ("forwarded", "x-forwarded-")
 
 
@@ -50,7 +49,10 @@ class HttpServer:
         self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, *, setting: str) -> int:
-        """Listen, and return the port. Raises AddressUnavailable, which names the setting."""
+        """Start listening and return the port.
+
+        Raises AddressUnavailable, which names the setting.
+        """
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         try:
@@ -79,7 +81,7 @@ class HttpServer:
 
 
 class _Refusal(asyncio.Protocol):
-    """Ends a connection that is one too many."""
+    """Closes a connection over the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -89,9 +91,9 @@ class _Refusal(asyncio.Protocol):
 def ops_application(
     *, check: Check, scrape: Scrape, public: Sequence[web.RouteDef] = ()
 ) -> web.Application:
-    """Return what monitoring asks, and `public` routes where they have no address of their own.
+    """Return the monitoring routes, and `public` ones if they have no address of their own.
 
-    A request that a proxy passed on may be a stranger's, so it sees the public routes alone.
+    A request that a proxy passed on may be a stranger's, so it sees only the public routes.
     """
 
     async def health(_: web.Request) -> web.Response:
@@ -109,7 +111,7 @@ def ops_application(
 
 
 def public_application(routes: Sequence[web.RouteDef]) -> web.Application:
-    """Return what strangers may see, and nothing else."""
+    """Return only the public routes."""
     app = web.Application(middlewares=[_log_failures])
     app.add_routes(routes)
     return app
@@ -126,7 +128,7 @@ def _private(handler: Handler) -> Handler:
 
 @web.middleware
 async def _log_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log what no handler foresaw; aiohttp's own line would hold what strangers send."""
+    """Log unexpected errors; aiohttp's own line would hold what strangers send."""
     try:
         return await handler(request)
     except (web.HTTPException, ConnectionError):

@@ -1,9 +1,9 @@
-"""What a process that reads strangers' audio may still do if that audio takes it over.
+"""Limits what a process that reads strangers' audio can do if that audio takes it over.
 
-It uses the files that its work needs and no others, opens no socket, starts no program or process,
-signals nothing but itself, and ends with its parent. Landlock keeps it from files and a filter of
-system calls from most of the rest; what the kernel lacks is left out, and `missing_protections`
-names it. Limits on memory and time are elsewhere.
+It can use only the files that its work needs, and cannot open sockets, start programs or processes,
+signal others, or outlive its parent. Landlock keeps it from files and a filter of system calls from
+most of the rest; what the kernel lacks is left out, and `missing_protections` names it. Limits on
+memory and time are elsewhere.
 """
 
 import functools
@@ -40,10 +40,10 @@ def hide_memory() -> None:
 
 
 def confine(reach: Reach) -> None:
-    """Confine the calling process to these files and to itself, for good.
+    """Confine the calling process to these files and to itself, permanently.
 
     Call it before a second thread runs, a library's own included: Landlock binds one thread and
-    those that it starts. Raises OSError when the kernel refuses what it offers.
+    those that it starts. Raises OSError if the kernel refuses what it claims to support.
     """
     if sys.platform != "linux":
         return
@@ -66,13 +66,13 @@ def confine_parent() -> None:
         return
     kernel.hide_memory()
     kernel.gain_no_privileges()
-    _code_and_libraries()  # so that each child finds it looked up
+    _code_and_libraries()  # cached now, so that each child inherits it
     if seccomp.is_available():
         seccomp.install(may_fork=True)
 
 
 def missing_protections() -> list[str]:
-    """Return what this system cannot keep a process that was taken over from."""
+    """Return which protections this system lacks."""
     if sys.platform != "linux":
         return [f"anything that the bot may do itself ({sys.platform} has neither kind of limit)"]
     abi = landlock.version()
@@ -96,10 +96,10 @@ def _rules(reach: Reach) -> Iterator[tuple[Path, Access]]:
 
 @functools.cache
 def _code_and_libraries() -> tuple[Path, ...]:
-    """Return what an interpreter reads while it runs, once each.
+    """Return the paths that an interpreter reads at run time, without duplicates.
 
-    Folders of modules count, but not one that holds this code base: its settings and its data may
-    lie there too.
+    Folders of modules count, except one that holds this code base: its settings and data may be
+    there too.
     """
     named = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     loader = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)

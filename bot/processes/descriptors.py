@@ -1,6 +1,6 @@
 """Messages with open files attached, from the bot to a child, over a pair of sockets.
 
-A child that is handed its files open needs no way to any others.
+A child that receives its files open needs access to no others.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Sender:
                 await asyncio.get_running_loop().sock_sendall(self._socket, rest)
 
     def close(self) -> None:
-        """Let the child see the end of its input."""
+        """Signal the end of input to the child."""
         self.child_end.close()
         self._socket.close()
 
@@ -69,18 +69,18 @@ class Receiver:
             yield from self.lines()
 
     def fileno(self) -> int:
-        """Return what can be waited for."""
+        """Return the descriptor to wait on."""
         return self._socket.fileno()
 
     def hear(self) -> bool:
-        """Wait for the next bytes, or tell that there will be none."""
+        """Wait for more bytes; return False at the end of input."""
         heard, files, _, _ = socket.recv_fds(self._socket, _CHUNK_BYTES, _MOST_FILES)
         self._heard += heard
         self._files += files
         return bool(heard)
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines heard so far, up to the last line break."""
+        """Yield the complete lines received so far."""
         *lines, self._heard = self._heard.split(b"\n")
         yield from lines
 

@@ -1,4 +1,4 @@
-"""The bot's side of a fork server: started when first needed, asked for one child a task."""
+"""The bot's side of a fork server: starts it when first needed, and asks for one child per task."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ _LAST_WORDS_S = 1.0
 
 
 class ServerDied(Exception):
-    """The fork server is gone, or does not do what it is told, and its children with it."""
+    """The fork server is gone or misbehaves, and its children are gone with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class ForkServer:
         self._is_closed = False
 
     async def run(self, task: str, *, wall_s: float) -> Outcome:
-        """Have a child do the task, and wait for its end.
+        """Run the task in a child and wait for its end.
 
-        Raises TimeoutError after `wall_s`, OSError when the system gives no server, pipe or
+        Raises TimeoutError after `wall_s`, OSError if the system cannot provide a server, pipe or
         child, and ServerDied. However this call ends, by an error or a cancellation too, the child
         and its process group are gone when it returns.
         """
@@ -84,7 +84,7 @@ class ForkServer:
             )
 
     async def close(self) -> None:
-        """End the server and its children; tasks under way fail, and none can follow."""
+        """End the server and its children; tasks under way fail, and no more can start."""
         self._is_closed = True
         async with self._turn:
             if self._server is not None:
@@ -140,14 +140,14 @@ class _Server:
         return server
 
     async def start(self, task: str, pipes: Sequence[int]) -> "_Child":
-        """Have a child forked, which writes to the pipes; raises ServerDied."""
+        """Fork a child that writes to the pipes; raises ServerDied."""
         child = _Child(self, next(self._ids))
         self._children[child.id] = child.end
         try:
             await self.say(Start(id=child.id, task=task), pipes)
         except BaseException:
             del self._children[child.id]
-            self.kill()  # it may have heard half of it
+            self.kill()  # it may have received half of it
             raise
         return child
 
@@ -159,13 +159,13 @@ class _Server:
             raise ServerDied("the fork server does not listen") from exc
 
     def kill(self) -> None:
-        """Kill it; its children die of that."""
+        """Kill it, and thereby its children."""
         self.is_alive = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Close its input, and kill it when it does not end by that."""
+        """Close its input, and kill it if that does not end it."""
         self.is_alive = False
         self._sender.close()
         try:
@@ -239,7 +239,7 @@ class _Child:
                 raise ServerDied("the fork server died")
 
     async def stop(self) -> None:
-        """Kill it unless it has ended, and wait till it is gone."""
+        """Kill it unless it has ended, and wait until it is gone."""
         if self.end.done():
             return
         try:
@@ -279,7 +279,7 @@ class _Pipe:
             os.close(self._own_end)
 
     async def open(self) -> None:
-        """Listen, now that the child holds its end."""
+        """Start reading, now that the child holds its end."""
         self._close_child_end()
         reader = asyncio.StreamReader()
         self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -289,7 +289,7 @@ class _Pipe:
         self._hearing = asyncio.create_task(self._hear(reader))
 
     async def whole(self) -> None:
-        """Wait for the end of what was printed, if that comes soon.
+        """Wait briefly for the rest of the output.
 
         A process that left the group of a child may hold the pipe open for as long as it lives.
         """

@@ -36,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Server to bot: the system gave no child, and why (an errno)."""
+    """Server to bot: the system could not create a child, and why (an errno)."""
 
     id: int
     error: int
@@ -50,12 +50,12 @@ _REPLIES = ipc.kinds(Ready, Ended, Refused)
 
 
 def read_request(line: bytes) -> Request:
-    """Read a line that the bot wrote; raises ValueError when it did not."""
+    """Read a line that the bot wrote; raises ValueError if it is malformed."""
     request: Request = ipc.read(line, _REQUESTS)
     return request
 
 
 def read_reply(line: bytes) -> Reply:
-    """Read a line that the server wrote; raises ValueError when it did not."""
+    """Read a line that the server wrote; raises ValueError if it is malformed."""
     reply: Reply = ipc.read(line, _REPLIES)
     return reply

@@ -1,7 +1,7 @@
-"""The inside of a fork server: a process that loads everything once and forks a child a task.
+"""The inside of a fork server: a process that loads everything once and forks a child per task.
 
-It has one thread, reads no stranger's file, and does nothing but fork, kill and count the dead, so
-a fork of it is always whole. Its counterpart in the bot is `bot.processes.fork_client`.
+It has one thread, reads no stranger's file, and does nothing but fork, kill and reap children, so a
+fork of it is always consistent. Its counterpart in the bot is `bot.processes.fork_client`.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from bot.processes.kernel import die_with_parent
 
 _PIPES = 2
 _MOST_DESCRIPTORS = 256
-"""Above every descriptor that a server has."""
+"""Above every descriptor that a server uses."""
 
 Perform = Callable[[str], bytes]
 """Does one task, in the child: limits and confines itself, and returns what to print."""
 
 
 def serve(perform: Perform) -> None:
-    """Fork a child for each task that standard input, a socket, brings; return when it closes.
+    """Fork a child for each task that arrives on standard input, a socket; return when it closes.
 
-    A child's standard output gets what `perform` returns. What `perform` raises becomes a
-    traceback on its standard error, and status 1.
+    A child's standard output gets what `perform` returns. What `perform` raises becomes a traceback
+    on its standard error, and status 1.
     """
     replies = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no reply
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps libraries' output out of the replies
     gc.collect()
-    gc.freeze()  # what is there now stays, so children need not look through it
+    gc.freeze()  # no child needs to scan what exists now
     _Server(perform, Receiver(), replies).run()
 
 
@@ -86,7 +86,7 @@ class _Server:
                 return
             if pid == 0:
                 _be_child(self._pid, partial(self._perform, start.task), *pipes.descriptors)
-        # Here and in the child, for whichever comes first.
+        # Both here and in the child, for whichever runs first.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = start.id
@@ -96,7 +96,7 @@ class _Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            # What a child left behind in its group keeps that number from being given away.
+            # A process left in the child's group keeps that number from being reused.
             _kill_group(pid)
             task = self._children.pop(pid)
             self._say(Ended(id=task, status=os.waitstatus_to_exitcode(status)))
@@ -109,7 +109,7 @@ def _deaths() -> int:
     """Return a pipe that becomes readable when a child ends."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # the wake-up alone matters
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # only the wake-up matters
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     return reading
 

@@ -1,4 +1,4 @@
-"""How processes speak to each other: one JSON object a line, read strictly.
+"""How processes speak to each other: one JSON object per line, read strictly.
 
 A message is a dataclass of plain fields: int, float, str, list[str]. One that comes from a process
 which has read strangers' files is checked field by field, so that a wrong type ends here.
@@ -15,7 +15,7 @@ _PLAIN: Mapping[Any, type | tuple[type, ...]] = {
     str: str,
     list[str]: list,
 }
-"""What JSON makes of the types that fields have."""
+"""The JSON type of each field type."""
 
 
 def to_line(message: Any) -> bytes:
@@ -24,12 +24,12 @@ def to_line(message: Any) -> bytes:
 
 
 def kinds(*types: type[Any]) -> Mapping[str, type[Any]]:
-    """Return message types by the names that their lines bear."""
+    """Return message types by the names used in their lines."""
     return {each.__name__: each for each in types}
 
 
 def read(line: bytes, of: Mapping[str, type[Any]]) -> Any:
-    """Return the message that a line holds; raises ValueError when it is none of these kinds."""
+    """Return the message in a line; raises ValueError if it is none of these kinds."""
     try:
         told = json.loads(line)
         message = of[told.pop("kind")](**told)

@@ -13,7 +13,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def prctl(option: int, argument: int) -> None:
-    """Change something about the calling process; raises OSError."""
+    """Change an attribute of the calling process; raises OSError."""
     _checked(_libc.prctl(option, *(ctypes.c_ulong(each) for each in (argument, 0, 0, 0))))
 
 
@@ -24,9 +24,9 @@ def syscall(number: int, *arguments: object) -> int:
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends, however that ends.
+    """Have the kernel kill this process when its parent ends, for whatever reason.
 
-    With the parent's id given, it also ends at once if that is gone already.
+    If the parent's id is given and that process is already gone, this one ends at once.
     """
     if sys.platform == "linux":
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -37,13 +37,13 @@ def die_with_parent(parent: int | None = None) -> None:
 def hide_memory() -> None:
     """Keep other processes of this user out of this one's memory and environment.
 
-    The kernel also writes no core dump then. Children have to ask for it themselves.
+    This also disables core dumps. Children have to request it themselves.
     """
     prctl(_PR_SET_DUMPABLE, 0)
 
 
 def gain_no_privileges() -> None:
-    """Have no program that this process starts gain more privileges than it has."""
+    """Keep programs that this process starts from gaining privileges."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

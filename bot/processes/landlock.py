@@ -60,19 +60,19 @@ def version() -> int:
 
 
 def limits_tcp(abi: int) -> bool:
-    """Tell whether this version can keep a process from TCP."""
+    """Return whether this version can keep a process from using TCP."""
     return abi >= _TCP_SINCE
 
 
 def limits_signals(abi: int) -> bool:
-    """Tell whether this version can keep a process from signalling others."""
+    """Return whether this version can keep a process from signalling others."""
     return abi >= _SCOPES_SINCE
 
 
 def restrict(abi: int, rules: Iterable[tuple[Path, Access]]) -> None:
-    """Allow the calling thread, and those it starts, the files of the rules alone, for good.
+    """Restrict the calling thread, and those it starts, to the files of the rules, permanently.
 
-    Paths that do not exist are skipped: what is made there later is not allowed.
+    Paths that do not exist are skipped, so they stay denied if created later.
     """
     with _closed(syscall(_CREATE_RULESET, *_handled(abi), 0)) as ruleset:
         for path, access in rules:

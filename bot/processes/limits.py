@@ -1,4 +1,4 @@
-"""What one audio child may use, and how it binds itself to that (POSIX; the rest is Linux)."""
+"""Limits of one audio child, which it applies to itself (POSIX; the rest is Linux)."""
 
 import os
 import resource
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NICENESS = 15
-"""36 parts of the CPU where the bot has 1,024."""
+"""A weight of 36 in the scheduler, against the bot's 1,024."""
 _DESCRIPTORS = 64
 _CPU_GRACE_S = 5
 
@@ -18,26 +18,26 @@ _LARGEST_POOL = 17  # libavutil/slicethread.c and libavcodec/pthread.c: 16 when 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The most that one child may use before the kernel stops it."""
+    """The most that one child may use."""
 
     cpu_s: int
     file_bytes: int
     thread_pools: int
     memory_bytes: int = 208 * MIB
-    """Beyond what the process holds when it binds itself."""
+    """Beyond what the process holds when it applies its limits."""
 
     @property
     def wall_s(self) -> float:
-        """Time on the clock: children come last, and a separation may hold every core."""
+        """Wall time: children have low priority, and a separation may hold every core."""
         return 30.0 + 4.0 * self.cpu_s
 
     def apply(self) -> None:
-        """Bind the calling process to this budget, for good.
+        """Apply this budget to the calling process, permanently.
 
         Memory is limited by RLIMIT_DATA, not RLIMIT_AS: libraries map hundreds of megabytes of
         address space that they never touch, while private writable memory is what a hostile file
-        can make grow. Stacks of threads are counted in full there, though hardly touched. A forked
-        child counts what it has from its parent, which is added to its budget.
+        can make grow. Thread stacks count in full there, though hardly touched. What a forked child
+        inherits from its parent counts too, so it is added to its budget.
         """
         most = _held_bytes() + self.memory_bytes + self.thread_pools * _pool_bytes()
         _cap(resource.RLIMIT_DATA, most)
@@ -48,7 +48,7 @@ class Budget:
 
 
 def _pool_bytes() -> int:
-    """Return what the stacks of one of FFmpeg's thread pools take: a thread a core, and one."""
+    """Return the stack size of one of FFmpeg's thread pools: one thread per core, plus one."""
     stack_bytes = resource.getrlimit(resource.RLIMIT_STACK)[0]
     if stack_bytes == resource.RLIM_INFINITY:
         stack_bytes = _USUAL_STACK_BYTES
@@ -68,8 +68,8 @@ def come_last() -> None:
     """Leave the CPU to the bot, which has three seconds to answer Discord.
 
     A separation and the decoders get the same share, so neither starves the other. Callers stay in
-    the bot's session: where the kernel groups processes by session (sched(7), autogroup), a
-    priority counts within one alone, and strangers to the bot are not stepped back for.
+    the bot's session: where the kernel groups processes by session (sched(7), autogroup),
+    priorities count only within one.
     """
     os.nice(_NICENESS)
     if sys.platform == "linux":
@@ -77,7 +77,7 @@ def come_last() -> None:
 
 
 def _cap(limit: int, soft: int, *, hard: int | None = None) -> None:
-    """Set a limit, but never above what this process was given itself."""
+    """Set a limit, but never above this process's own."""
     ceiling = resource.getrlimit(limit)[1]
     wanted = soft if hard is None else hard
     if ceiling != resource.RLIM_INFINITY:

@@ -1,8 +1,8 @@
 """A filter of system calls: no sockets, programs, processes or signals to others (Linux).
 
-What is listed fails with EPERM; all else goes through, since libraries differ in what they need.
-The numbers are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None stands for a call
-that the machine does not have.
+Listed calls fail with EPERM; all others pass, since libraries differ in what they need. The numbers
+are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None means that the machine has no
+such call.
 """
 
 import ctypes
@@ -52,7 +52,7 @@ _REFUSED: Mapping[str, Call] = {
     "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200),
     "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-    # programs, and what they would see of the machine
+    # programs, and what lets them observe the machine
     "execve": (59, 221), "execveat": (322, 281), "unshare": (272, 97), "setns": (308, 268),
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
@@ -68,7 +68,7 @@ _REFUSED: Mapping[str, Call] = {
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     "removexattrat": (466, 466), "utime": (132, None), "utimes": (235, None),
     "futimesat": (261, None), "utimensat": (280, 88), "truncate": (76, 45),
-    # names that lead elsewhere
+    # links, devices and file handles
     "link": (86, None), "linkat": (265, 37), "symlink": (88, None), "symlinkat": (266, 36),
     "mknod": (133, None), "mknodat": (259, 33),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
@@ -94,11 +94,11 @@ _REFUSED_TO_LEAVES: Mapping[str, Call] = {
     "setpgid": (109, 154),
     "tkill": (200, 130),
 }
-"""What is refused too where a process may start no other."""
+"""Also refused where a process may start no other."""
 
 
 def is_available() -> bool:
-    """Tell whether this kernel takes filters, and this module knows the machine's numbers."""
+    """Return whether this kernel supports filters and this module knows the machine's numbers."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
     try:
@@ -109,9 +109,9 @@ def is_available() -> bool:
 
 
 def install(*, may_fork: bool) -> None:
-    """Filter the calls of this process, all its threads and what it forks, for good.
+    """Filter the calls of this process, all its threads and its forks, permanently.
 
-    Needs NO_NEW_PRIVS. Filters add up: what one refuses no later one allows.
+    Needs NO_NEW_PRIVS. Filters add up: no later one allows what an earlier one refuses.
     """
     program = b"".join(_program(may_fork=may_fork))
     filters = ctypes.create_string_buffer(program, len(program))
@@ -152,7 +152,7 @@ def _program(*, may_fork: bool) -> Iterator[bytes]:
 def _leaf_steps() -> Iterator[bytes]:
     """Allow threads but no processes, signals to itself alone, and no way to outlive its parent."""
     me = os.getpid()
-    # What clone3 is asked for lies in memory, unseen from here; libraries fall back to clone.
+    # clone3's arguments lie in memory, which a filter cannot read; libraries fall back to clone.
     yield _step(_EQUAL, _here(_CLONE3), 0, 1)
     yield _step(_RETURN, _UNKNOWN)
     yield from _judge(_CLONE, 0, [_CLONE_THREAD], hit=_ALLOW, miss=_REFUSE, test=_ANY_BIT)

@@ -25,7 +25,7 @@ def require_pipe(pipe: _Pipe | None) -> _Pipe:
 
 
 def environment() -> dict[str, str]:
-    """Return what a child needs to start: no settings, no secrets, one thread a library."""
+    """Return the environment of a child: no settings, no secrets, one thread per library."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     paths = [_ROOT] + [str(Path(path).resolve()) for path in inherited if path]

@@ -1,8 +1,8 @@
 """AudioCleaner: https://audiocleaner.ai, its "AudioSeparation" API.
 
 A task is created with a public address of the song and polled until it ends. Both calls are
-answered with HTTP 200 and a `code`; refusals carry an empty `data`. Billed by started minute.
-The documents spell the key's header `api-key` in every example and `api_key` in one table.
+answered with HTTP 200 and a `code`; refusals carry an empty `data`. Billed by started minute. The
+documentation spells the key's header `api-key` in every example and `api_key` in one table.
 """
 
 from enum import Enum, auto
@@ -76,7 +76,7 @@ class _State(Enum):
     FAILED = auto()
 
 
-# "waiting / success / failed, etc." is all that the documents say.
+# The documentation says only "waiting / success / failed, etc.".
 _STATES: Final = {
     "waiting": _State.RUNNING,
     "processing": _State.RUNNING,
@@ -146,7 +146,7 @@ class AudioCleaner(Hosted):
         return Accepted(RemoteRef(created.data.job_id))
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Ask how a task is doing."""
+        """Ask for a task's status."""
         answer = await self._http.ask(
             "POST", f"{_TASK}/get", headers=self._headers, json={"job_id": ref}
         )

@@ -1,4 +1,4 @@
-"""Identifying stems by the names of their files, where a service does not label them."""
+"""Identifies stems by their file names, for services that do not label them."""
 
 import re
 from collections import Counter
@@ -28,10 +28,10 @@ _WORDS: Final = {
 
 
 def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
-    """Return for each address the stem that its file's name says; None where it says none.
+    """Return the stem named by each address's file name; None where it names none.
 
-    Words that all names share are ignored: a song may be called "Bass". A name that says two
-    stems says none, and so do two names that say the same.
+    Words that all names share are ignored: a song may be called "Bass". A name with two stems
+    counts as none, and so do two names with the same stem.
     """
     names = [Counter(_words(url)) for url in urls]
     shared = names[0] if names else Counter()
@@ -45,7 +45,7 @@ def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
 def _words(url: str) -> list[str]:
     try:
         path = parse_address(url).path
-    except InvalidAddress:  # it says nothing, and fetching it will fail
+    except InvalidAddress:  # ignored here: fetching it will fail
         return []
     name = unquote(path).rpartition("/")[2].lower()
     plain = _WITHOUT_REVERB.sub(" dry ", _WITHOUT_VOCALS.sub(" instrumental ", name))

@@ -84,7 +84,7 @@ _STATES: Final[dict[int | str, _State]] = {
 }
 
 _OPERATOR_STATUSES: Final = frozenset({401, 402, 403, 429})
-"""About the key, the credit or the rate, not about the file."""
+"""Errors about the key, the credit or the rate, not about the file."""
 
 _PAIR: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
@@ -132,7 +132,7 @@ class FineVoice(Hosted):
         return Accepted(RemoteRef(f"{call.model.name}:{task.task_id}"))
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Ask how a task is doing."""
+        """Ask for a task's status."""
         model, _, task_id = ref.partition(":")
         answer = await self._http.ask(
             "GET", f"/v1/task/{quote(task_id, safe='')}", headers=self._headers
@@ -183,7 +183,7 @@ def _submit_error(task: _Task, answer: Answer) -> ProviderError:
         return ProviderRefused(task.error_text)
     if number in _OPERATOR_STATUSES:
         return status_error(replace(answer, status=number), is_submit=True)
-    # The task began and failed; what that cost is not known.
+    # The task began and failed; its cost is unknown.
     return SubmitUncertain(f"status {task.status}: {task.error_text}")
 
 

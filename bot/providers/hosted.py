@@ -63,7 +63,7 @@ class Hosted(ABC):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it declares."""
+        """Its declared capabilities."""
         return self.declared
 
     @staticmethod
@@ -93,7 +93,7 @@ class Hosted(ABC):
             raise ProviderProtocol(f"result: {exc}") from exc
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Not offered by these services, and not declared."""
+        """Not supported by these services, nor declared."""
         raise NotImplementedError
 
     async def aclose(self) -> None:

@@ -1,4 +1,7 @@
-"""What a provider is: the models it declares and the calls it answers. No provider lives here."""
+"""What a provider is: the models it declares and the calls it answers.
+
+No provider is implemented here.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,18 +150,18 @@ class Lost:
 
 
 class Provider(Protocol):
-    """A separation service. Adapters match by shape; they neither sleep, retry nor choose."""
+    """A separation service. Adapters match structurally; they neither sleep, retry nor choose."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it declares; constant for the object's lifetime."""
+        """Its declared capabilities; constant for the object's lifetime."""
         ...
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
         """Send the song, once. Raises SubmitUncertain when the bytes may have arrived.
 
         An answer that cannot be understood is ProviderProtocol, and counts as uncertain too. Any
-        other ProviderError states that nothing was started.
+        other ProviderError means that nothing was started.
         """
         ...
 
@@ -189,15 +192,15 @@ class ProviderContext:
     """
 
     settings: Mapping[str, str] = field(repr=False)
-    """The environment, and `.env` below it, by the settings' names."""
+    """Values by setting: the environment's, else those of `.env`."""
     transport: GuardedTransport
     downloads: Downloads
-    """The places for results, shared by all; see `results`."""
+    """The slots for fetching results, shared by all; see `results`."""
     clock: Clock
     max_result_bytes: int
     """More than the longest allowed song needs as one uncompressed stem."""
     on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    """Called with every secret that is handed out, so that the log can redact it."""
+    """Called with every secret handed out, so that the log can redact it."""
 
     def setting(self, name: str) -> str | None:
         """Return a setting; None when it is missing or blank."""
@@ -226,7 +229,7 @@ class ProviderContext:
     def results(self, base_url: str | None = None) -> Downloads:
         """Return downloads for the addresses that a service names; a provider does not close them.
 
-        `base_url` is where the operator's settings say the service is, if they do. Only a service
+        `base_url` is the service's address in the operator's settings, if set there. Only a service
         at a trusted host may name trusted hosts.
         """
         return self.downloads.over(self.transport.for_addresses_of(base_url))

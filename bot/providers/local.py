@@ -93,7 +93,7 @@ class Local:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it declares."""
+        """Its declared capabilities."""
         return self._capabilities
 
     async def submit(self, call: Call, source: Source) -> Accepted:
@@ -129,9 +129,9 @@ class Local:
         )
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
-        """Return how far a separation is.
+        """Return a separation's progress.
 
-        Raises NoRoom for one that ran out of room; it has been started again by then.
+        Raises NoRoom for one that ran out of room; it has already been started again.
         """
         separation = self._separations.get(ref)
         if separation is None or separation.task is None or separation.task.cancelled():
@@ -163,18 +163,18 @@ class Local:
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
 
     def _note_killed(self) -> None:
-        """Rest after the second time in a row: each next song would end like that, too."""
+        """Rest after two failures in a row: the next songs would fail too."""
         self._killed_in_a_row += 1
         limit_mib = memory_limit_mib()
         log.error(
-            "the engine's worker was killed, most likely for want of memory: this bot may have %s, "
+            "the engine's worker was killed, most likely for lack of memory: this bot may have %s, "
             "and the worker alone needs about %d MiB",
             f"{limit_mib:,} MiB" if limit_mib else "an unknown amount",
             NEEDED_MIB,
         )
         if self._killed_in_a_row >= KILLED_BEFORE_REST:
             self._rests_until = time.monotonic() + REST_S
-            log.error("nothing is separated here for %.0f min", REST_S / 60)
+            log.error("local separation is paused for %.0f min", REST_S / 60)
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
         """Move a spool to `into`; safe to repeat once it is there."""
@@ -182,7 +182,7 @@ class Local:
             raise ProviderProtocol("a separated stem is gone")
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop a separation, however far it is."""
+        """Stop a separation, whatever its progress."""
         separation = self._separations.pop(ref, None)
         if separation is not None and separation.task is not None:
             separation.task.cancel()

@@ -32,12 +32,12 @@ class UnknownProvider(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ProviderSet:
-    """What came of the operator's list."""
+    """The result of building the operator's list."""
 
     providers: tuple[Provider, ...]
     """In order of preference."""
     left_out: Mapping[str, str]
-    """By name, why; half a sentence for the operator."""
+    """By name, with the reason as half a sentence for the operator."""
 
 
 def build(
@@ -47,7 +47,7 @@ def build(
     ready: Mapping[str, Provider],
     installed: Iterable[EntryPoint] | None = None,
 ) -> ProviderSet:
-    """Build the named providers; `ready` holds those that the caller has made, like `local`.
+    """Build the named providers; `ready` holds those that the caller has built, like `local`.
 
     A provider that cannot be built is left out and logged. Raises UnknownProvider.
     """

@@ -48,7 +48,7 @@ _BAND: Final = frozenset({Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.O
 _STEMS: Final = {stem.value: stem for stem in _BAND | {Stem.VOCALS}}
 
 _OPERATOR_STATUSES: Final = frozenset({401, 402, 429})
-"""About the key, the credit or the rate, whatever the body says."""
+"""Errors about the key, the credit or the rate, whatever the body says."""
 _PLAIN_STATUSES: Final = frozenset({403, 404, 405, 503})
 """Statuses to which a `detail` adds nothing."""
 
@@ -107,5 +107,5 @@ def _error(answer: Answer) -> ProviderError:
         return status_error(answer, is_submit=True)
     if answer.status == 422:
         return ProviderRefused("the address of the file was not accepted")
-    # The generation began and failed; what that cost is not known.
+    # The generation began and failed; its cost is unknown.
     return SubmitUncertain(f"reported a failure with status {answer.status}")

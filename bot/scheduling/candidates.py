@@ -1,4 +1,4 @@
-"""Who could take a job just now: gathers what routing has to know, and asks it."""
+"""Finds a provider for a job: gathers the facts for routing and calls it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -25,7 +25,7 @@ class Candidates:
         clock: Clock,
         patience: timedelta,
     ) -> None:
-        """`patience` is how long a job waits for providers, counted from its first vain try."""
+        """`patience` is how long a job waits for providers, from its first failed try."""
         self._providers = providers
         self._breaker = breaker
         self._sources = sources
@@ -33,7 +33,7 @@ class Candidates:
         self._patience = patience
 
     async def route(self, job: Job, attempts: Sequence[Attempt], room: SpendRoom) -> Route:
-        """Return where the job goes next, with these attempts behind it."""
+        """Return where the job goes next, given its attempts so far."""
         url = await self._sources.address_of(job)
         vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
         return route(

@@ -19,13 +19,13 @@ from bot.domain.errors import (
 
 COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
-"""For what only the operator can mend: a wrong key, a suspended account, no credit."""
+"""For what only the operator can fix: a wrong key, a suspended account, no credit."""
 
 
 class Operation(StrEnum):
-    """What a provider does for a job, each with successes and failures of its own.
+    """A provider's operations for a job, each with its own successes and failures.
 
-    Otherwise the many polls that are answered would hide that no task succeeds.
+    Counted together, the many answered polls would hide that no task succeeds.
     """
 
     SUBMIT = "submit"
@@ -36,7 +36,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limit:
-    """When an operation fails so often that its provider rests."""
+    """The failure rate at which an operation puts its provider in cooldown."""
 
     window_s: float = 60.0
     min_calls: int = 5
@@ -67,24 +67,24 @@ class CircuitBreaker:
         self._records: dict[str, _Record] = {}
 
     def cooldown_s(self, provider: str) -> float:
-        """Return the seconds that `provider` still rests; 0 when it may be called."""
+        """Return the seconds left of `provider`'s cooldown; 0 if it may be called."""
         return max(0.0, self._of(provider).rests_until - self._clock.monotonic())
 
     def cause(self, provider: str) -> AttemptError | None:
-        """Return why it rests, or None when it does not."""
+        """Return the cause of its cooldown, or None if it has none."""
         return self._of(provider).cause if self.cooldown_s(provider) else None
 
     def needs_operator(self, provider: str) -> bool:
-        """Whether it rests for what waiting does not mend."""
+        """Whether its cooldown has a cause that waiting does not fix."""
         cause = self.cause(provider)
         return cause is not None and cause.needs_operator
 
     def record_success(self, provider: str, operation: Operation) -> None:
-        """Note an operation that ended well."""
+        """Record a successful operation."""
         self._note(provider, operation, is_good=True)
 
     def record_failure(self, provider: str, operation: Operation, error: ProviderError) -> None:
-        """Note an error; one that concerns the user's file alone does not count."""
+        """Record an error; errors that concern only the user's file do not count."""
         match error:
             case ProviderRefused():
                 return
@@ -97,7 +97,7 @@ class CircuitBreaker:
                 self._fail(provider, operation, AttemptError.of(error))
 
     def record_failed_task(self, provider: str, error: AttemptError) -> None:
-        """Note a task that the provider took and did not do; `error` is the attempt's."""
+        """Record a task that the provider accepted but did not complete, and its error."""
         self._fail(provider, Operation.TASK, error)
 
     def _of(self, provider: str) -> _Record:
@@ -117,7 +117,7 @@ class CircuitBreaker:
             outcomes.popleft()
 
     def _rest(self, provider: str, seconds: float, cause: AttemptError) -> None:
-        """Rest until the later end, which keeps its own cause."""
+        """Rest until the later of the two ends, and keep that one's cause."""
         record, until = self._of(provider), self._clock.monotonic() + seconds
         if until > record.rests_until:
             record.rests_until, record.cause = until, cause

@@ -1,7 +1,7 @@
 """Plans: which model serves a recipe, and how each output is derived from what comes back.
 
-Pure functions over the providers' declarations (providers/base.py) and the recipe table
-(domain/stems.py); nothing here is written per provider.
+Pure functions over the providers' declarations (providers/interface.py) and the recipe table
+(domain/recipes.py); nothing here is specific to one provider.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Offer:
     recipe: Recipe
     providers: tuple[str, ...]
     is_basic: bool
-    """Nobody reaches it with a model made for it."""
+    """No model made for this recipe reaches it."""
 
 
 def derive(output: Output, model: Model, stems: frozenset[Stem]) -> Derivation | None:

@@ -43,7 +43,7 @@ class Progress:
 def former_of(
     name: str, attempts: Iterable[Attempt], providers: Mapping[str, Provider]
 ) -> str | None:
-    """Return the title of the provider that was tried last before the one of this name."""
+    """Return the title of the last provider that was tried before the named one."""
     others = [each.provider for each in attempts if each.provider != name]
     former = providers.get(others[-1]) if others else None
     return former.capabilities.title if former else None

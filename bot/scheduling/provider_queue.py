@@ -1,7 +1,7 @@
-"""The queue in front of each provider: fair, in memory, one place a job.
+"""The queue of each provider: fair, in memory, one place per job.
 
-Everyone's first song comes before anyone's second. A turn that was taken counts for as long as
-its user has songs here; a user who comes later starts with the turn that is served then.
+Everyone's first song comes before anyone's second. A turn taken counts while its user has songs
+here; a new user starts at the turn being served.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,10 @@ from bot.domain.job import Job, JobId, UserId
 
 
 class PositionListener(Protocol):
-    """Hears when waiting jobs have moved."""
+    """Called when waiting jobs have moved."""
 
     def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
-        """Take every job at a provider, and the waiting ones in their order."""
+        """Restore every job at a provider, and the waiting ones in their order."""
 
 
 class ProviderQueue:
@@ -33,8 +33,8 @@ class ProviderQueue:
     ) -> None:
         """Take each provider's number of places.
 
-        `on_turn` is called for the few jobs that may enter, `on_shift` for all that have moved: a
-        step of every waiting job for each free place would be too much in a long queue.
+        `on_turn` is called for the few jobs that may enter, `on_shift` for all that have moved: in
+        a long queue, a step of every waiting job for each free place would be too much.
         """
         self._places = dict(places)
         self._on_turn = on_turn
@@ -48,7 +48,7 @@ class ProviderQueue:
     def acquire(self, provider: str, job: Job) -> int | None:
         """Take a place at `provider`, or wait in its queue: return how many jobs come first.
 
-        None means that the place is taken. Waiting for one provider leaves every other.
+        None means that the place is taken. Waiting for one provider leaves all other queues.
         """
         if job.id in self._inside[provider]:
             return None
@@ -68,7 +68,7 @@ class ProviderQueue:
     def enqueue(self, provider: str, job: Job) -> int:
         """Wait without taking a place, as while the provider rests: return how many come first.
 
-        Waiting for one provider leaves every other.
+        Waiting for one provider leaves all other queues.
         """
         self._leave_others(provider, job.id)
         if self._inside[provider].pop(job.id, None) is not None:
@@ -88,7 +88,7 @@ class ProviderQueue:
             self._take(provider, job)
 
     def release(self, job_id: JobId) -> None:
-        """Give up a job's place, inside or waiting, and tell those whom that concerns."""
+        """Give up a job's place, inside or waiting, and tell the jobs that this moves."""
         self._leave_others(None, job_id)
 
     def outlive(self, provider: str, job: Job) -> None:
@@ -98,13 +98,13 @@ class ProviderQueue:
             self._outlived[provider][job.id] = job
 
     def free(self, provider: str, job_id: JobId) -> None:
-        """Give up the place of an attempt that outlived its job; repeating it does nothing."""
+        """Give up the place of an attempt that outlived its job; safe to repeat."""
         job = self._outlived.get(provider, {}).pop(job_id, None)
         if job is not None:
             self._left(provider, job)
 
     def ahead(self, job_id: JobId) -> list[Job]:
-        """Return the jobs that come before a waiting one: those inside, then those in front."""
+        """Return the jobs ahead of a waiting one: those inside, then those in front."""
         for provider, waiting in self._waiting.items():
             if job_id in waiting:
                 order = self._order(provider)
@@ -158,7 +158,7 @@ class ProviderQueue:
                 self._left(other, job)
 
     def _left(self, provider: str, job: Job) -> None:
-        """Forget the turns of a user who has no more songs here, and let the next jobs in."""
+        """Forget the turns of a user who has no songs here any more, and let the next jobs in."""
         user_id = job.request.user_id
         here = (*self._occupants(provider), *self._waiting[provider].values())
         if all(other.request.user_id != user_id for other in here):

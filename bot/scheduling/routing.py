@@ -12,33 +12,33 @@ from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Plan, plan
 
 MAX_NOT_SENT = 3
-"""Tries at one provider that provably sent nothing before everyone else is preferred to it."""
+"""Tries at one provider that provably sent nothing before all others are preferred to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A configured provider as it is just now."""
+    """A configured provider's current state."""
 
     capabilities: Capabilities
     cooldown_s: float = 0.0
     needs_operator: bool = False
-    """It rests for a wrong key or used up credit: waiting for it is of no use."""
+    """It is in cooldown for a wrong key or spent credit, so waiting does not help."""
     can_reach_file: bool = True
-    """It could fetch the user's file: there is an address for it, or it needs none."""
+    """It could fetch the user's file: there is an address, or it needs none."""
     is_affordable: bool = True
-    """Neither cap on the owner's spend stands in the way of this job."""
+    """Neither of the owner's spend caps blocks this job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Submit by this plan, once there is a place in its line."""
+    """Submit by this plan, once there is a place in the queue."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """This provider was just out of reach for the job, which tries it again in so many seconds."""
+    """The provider was unreachable for the job, which tries it again in this many seconds."""
 
     plan: Plan
     after_s: float
@@ -46,7 +46,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """Everyone who could take the job is resting; this one wakes first, in so many seconds."""
+    """Every possible provider is resting; this one wakes first, in this many seconds."""
 
     plan: Plan
     after_s: float
@@ -54,7 +54,7 @@ class Cooldown:
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nobody is left to try."""
+    """No provider is left to try."""
 
     problem: Problem
 
@@ -64,15 +64,15 @@ Route = Go | Retry | Cooldown | Exhausted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Option:
-    """A candidate that is open to the job, and what stands between them just now."""
+    """A candidate for the job, and what delays it now."""
 
     plan: Plan
     cooldown_s: float
-    """Its cooldown, which concerns every job."""
+    """Its cooldown, which applies to every job."""
     backoff_s: float
-    """What is left of this job's own pause after tries in vain."""
+    """What is left of this job's own pause after failed tries."""
     is_last_resort: bool
-    """It was out of reach so often that the job goes to anybody else who is ready."""
+    """It was unreachable so often that any other ready provider gets the job."""
     is_worth_waiting: bool
 
     @property
@@ -81,7 +81,7 @@ class _Option:
 
     @property
     def is_short(self) -> bool:
-        """Whether a blink of this provider is waited out although others may be ready."""
+        """Whether to wait out a short outage of this provider instead of falling back."""
         return not self.cooldown_s and not self.is_last_resort
 
     def wait(self) -> Retry | Cooldown:
@@ -101,8 +101,8 @@ def route(
 
     A provider's own earlier attempts close it for this job, except those that provably sent
     nothing: those make it wait, and after a few of them any other one that is ready comes first.
-    The user's choice leaves one candidate; everything else applies to it as well. Past the
-    deadline nobody is waited for.
+    The user's choice leaves one candidate; everything else applies to it as well. Past the deadline
+    the job waits for no provider.
     """
     choice = request.provider
     reachable = [
@@ -133,7 +133,7 @@ def _options(
         own = [attempt for attempt in attempts if attempt.provider == made.provider]
         if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
             continue
-        # Who is busy is no less likely to have time again: it rests, and that is enough.
+        # A busy provider is as likely as before to have time again: its cooldown is enough.
         not_sent = [each for each in own if each.state is AttemptState.NOT_SENT]
         vain = [each for each in not_sent if each.error is not AttemptError.BUSY]
         yield _Option(
@@ -158,7 +158,7 @@ def _left_of_backoff_s(vain: Sequence[Attempt], now: datetime) -> float:
         return 0.0
     whole_s = backoff_s(len(vain), key=vain[-1].job_id)
     left_s = whole_s - (now - vain[-1].updated_at).total_seconds()
-    # A clock that was set back must not make the pause longer than it is.
+    # A clock that was set back must not lengthen the pause.
     return left_s if 0 < left_s <= whole_s else 0.0
 
 
@@ -176,7 +176,7 @@ def _why_nobody(
 
 
 def _gave_up(candidates: Sequence[Candidate], choice: str | None) -> Problem:
-    """Return the problem of a job that no provider made; names the one that its user chose."""
+    """Return the problem of a job that no provider made; name the provider its user chose."""
     titles = {each.capabilities.name: each.capabilities.title for each in candidates}
     facts = {} if choice is None else {"provider": titles[choice]}
     return Problem(Reason.PROVIDERS_FAILED, facts)

@@ -17,12 +17,12 @@ from storage.stores.job_store import JobStore
 log = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=5)
-"""An address that ends sooner is not handed out: the provider may fetch late."""
+"""An address that expires sooner is not handed out: the provider may fetch late."""
 ASK_AGAIN_AFTER_S = (1.0, 4.0)
 
 
 def expires_at(url: str) -> datetime | None:
-    """Return when a signed Discord attachment address ends (`ex`, hex seconds); None if unsaid."""
+    """Return when a signed Discord address expires (`ex`, hex seconds); None if unsaid."""
     try:
         values = parse_qs(urlsplit(url).query).get("ex", [])
         return datetime.fromtimestamp(int(values[0], 16), UTC) if values else None
@@ -37,22 +37,22 @@ def address_of(source: Source, now: datetime) -> str | None:
 
 
 class RenewalUnavailable(SplitError):
-    """Discord cannot be asked for another address just now; that does not make the file gone."""
+    """Discord cannot renew the address just now; the file may still exist."""
 
 
 class Renewal(Protocol):
-    """Whoever can have Discord sign an address anew."""
+    """Has Discord sign an address again."""
 
     async def renewed(self, source: Source) -> Source:
-        """Return the source with another address.
+        """Return the source with a new address.
 
-        Raises Rejected when Discord has the file no longer, and RenewalUnavailable.
+        Raises Rejected if Discord no longer has the file, and RenewalUnavailable.
         """
         ...
 
 
 class Sources:
-    """Finds an address for a job's file, by the way that asks least of others."""
+    """Finds an address for a job's file, preferring the one that costs others least."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Sources:
         renewal: Renewal | None = None,
         ask_again_after_s: Sequence[float] = ASK_AGAIN_AFTER_S,
     ) -> None:
-        """Without `links` there are no addresses of our own."""
+        """Without `links` we serve no addresses of our own."""
         self._jobs = jobs
         self._files = files
         self._clock = clock
@@ -82,9 +82,9 @@ class Sources:
         return await self._renewed(job, now)
 
     async def renew(self, job: Job) -> str:
-        """Have Discord sign the address of the job's file anew, and note it.
+        """Have Discord renew the address of the job's file, and store it.
 
-        Raises Rejected when there is none, and RenewalUnavailable.
+        Raises Rejected if there is none, and RenewalUnavailable.
         """
         if self._renewal is None:
             raise Rejected(Reason.DOWNLOAD_FAILED)
@@ -102,7 +102,7 @@ class Sources:
             try:
                 return await self.renew(job)
             except Rejected as exc:
-                log.info("%s: its file has no address any more: %s", job.id, exc)
+                log.info("%s: its file no longer has an address: %s", job.id, exc)
                 return None
             except RenewalUnavailable as exc:
                 log.warning("%s: its file's address cannot be renewed now: %s", job.id, exc)

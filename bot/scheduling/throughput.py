@@ -1,4 +1,4 @@
-"""How long providers take, learned from finished jobs; what the shown estimates rest on."""
+"""How long providers take, learned from finished jobs; the basis of the estimates shown."""
 
 from collections.abc import Iterable
 
@@ -6,9 +6,9 @@ from bot.domain.job import Job
 from bot.domain.minutes import SAMPLE_RATE
 
 FIRST_GUESS = 0.08
-"""Seconds of work for a second of song, before anything was seen."""
+"""Seconds of work per second of song, until a job was seen."""
 WEIGHT = 0.3
-"""How much the newest job counts."""
+"""The weight of the newest job."""
 
 
 class ThroughputEstimator:

@@ -16,7 +16,7 @@ MAX_MESSAGES = 500
 class AttachmentCache:
     """The songs of the latest messages that users chose from.
 
-    Where the bot is not a member it can't read messages, so it keeps what it was shown.
+    The bot can't read messages where it is not a member, so it keeps what it was shown.
     """
 
     def __init__(self) -> None:

@@ -75,7 +75,7 @@ class AttachmentUrls:
         return renewed if isinstance(renewed, str) else None
 
     async def _found(self, source: Source) -> str | None:
-        """Fetch the message that has the file: Discord signs its addresses afresh each time."""
+        """Fetch the message that has the file: Discord signs its addresses again each time."""
         try:
             match = _ATTACHMENT.search(parse_address(source.url).path)
         except InvalidAddress:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MAX_RATE_LIMIT_S = 60.0
 FEW_SESSIONS = 50
-"""Of 1,000 a day; with none left Discord takes the token of a bot that begins one all the same."""
+"""Of 1,000 a day; if a bot starts a session with none left, Discord revokes its token."""
 LEAST_WAIT_S = 1.0
 GUILDS_LOOKED_AT = 100
 """One request each, at every start."""
@@ -69,17 +69,17 @@ class Stemcord(commands.AutoShardedBot):
         await super().login(token)
 
     async def release_connections(self) -> None:
-        """Let go of what a login that failed left open, so that another can be tried."""
+        """Release what a failed login left open, so that another can be tried."""
         await self.http.close()
         self.http.connector = discord.utils.MISSING
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Begin no session while Discord allows none: one more would cost the token."""
+        """Start no session while Discord allows none: one more would cost the token."""
         await super().before_identify_hook(shard_id, initial=initial)
         try:
             await self.wait_for_session_start()
         except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
-            # discord.py connects again after this one, and would end for good after those.
+            # discord.py reconnects after this one, but would stop for good after those.
             raise ConnectionError("Discord does not say whether a session may begin") from exc
 
     async def wait_for_session_start(self) -> None:
@@ -90,7 +90,7 @@ class Stemcord(commands.AutoShardedBot):
             if remaining > 0:
                 break
             log.error(
-                "Discord allows no new session for %.0f min, as this bot began too many; waiting",
+                "Discord allows no new session for %.0f min, as this bot started too many; waiting",
                 after_s / 60,
             )
             await asyncio.sleep(max(LEAST_WAIT_S, after_s))
@@ -126,7 +126,7 @@ class Stemcord(commands.AutoShardedBot):
             # The commands that Discord knows go on working, and so must the jobs.
             log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - its answer says it all
         except StoreUnavailable as exc:
-            log.warning("whether Discord knows the commands is not known now: %s", exc)
+            log.warning("the commands at Discord cannot be checked now: %s", exc)
 
     async def on_ready(self) -> None:
         """Look once for commands that an earlier bot left in servers, and log their names."""
@@ -137,7 +137,7 @@ class Stemcord(commands.AutoShardedBot):
         try:
             found = await leftover_commands(self.http, self.application_id, guild_ids)
         except UNREACHABLE as exc:
-            log.info("servers' own commands could not be looked at: %s", exc)
+            log.info("commands of single servers could not be checked: %s", exc)
             return
         for guild_id, names in found.items():
             log.warning(
@@ -148,4 +148,4 @@ class Stemcord(commands.AutoShardedBot):
             )
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Ignore prefix commands; cogs have listeners of their own."""
+        """Ignore prefix commands; cogs have their own listeners."""

@@ -63,7 +63,7 @@ def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) ->
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
     """Answer with a sentence that only this person sees, whatever was answered before.
 
-    It replaces a deferred answer's "thinking", and is as private as that.
+    It replaces a deferred answer's "thinking", and is private if that was.
     """
     if not interaction.response.is_done():
         await interaction.response.send_message(sentence, ephemeral=True)
@@ -74,7 +74,7 @@ async def say_privately(interaction: discord.Interaction[Any], sentence: str) ->
 
 
 class StemcordTree(app_commands.CommandTree[Any]):
-    """Answers errors of commands as those of buttons are answered."""
+    """Answers errors of commands the way button errors are answered."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Activate the caller's language; every command is let through."""

@@ -1,4 +1,4 @@
-"""What commands, buttons and menus work with."""
+"""The services that commands, buttons and menus use."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from bot.ui.split_requests import SplitRequests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """What the application can do for people; it knows nothing of Discord."""
+    """What the application offers; it knows nothing of Discord."""
 
     splits: SplitService
     quotas: Quotas

@@ -91,7 +91,7 @@ class SplitRequests:
         return request, reply_of(interaction, private=is_private, now=now)
 
     def _provider_for(self, recipe: Recipe, provider: str | None) -> str | None:
-        """Keep a provider that was insisted on only if it makes this recipe too."""
+        """Keep a provider that the user insisted on only if it also serves this recipe."""
         offers = self._splits.offers()
         makers = next((offer.providers for offer in offers if offer.recipe is recipe), ())
         return provider if provider in makers else None

@@ -29,7 +29,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_IOERR,
     }
 )
-"""What another process or the disk causes and may mend."""
+"""Errors that another process or the disk causes, and that may pass."""
 _LASTING = frozenset(
     {
         sqlite3.SQLITE_CANTOPEN,
@@ -37,7 +37,7 @@ _LASTING = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""What a file's owner or the mount causes, so only the operator mends it; all else is a bug."""
+"""Errors from the file's owner or the mount, which only the operator can fix; all else is a bug."""
 _PROBE = """
 INSERT INTO meta (key, value) VALUES ('probe', '1')
 ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
@@ -70,7 +70,7 @@ class Database:
         StoreBroken for a file that this user cannot write, with a sentence for the operator, and
         StoreUnavailable for one that is locked.
         """
-        # Looked at first, because aiosqlite leaves a thread behind where it cannot connect.
+        # Checked first, because aiosqlite leaves a thread behind if it cannot connect.
         if not is_writable(path):
             raise StoreBroken(why_unusable(path))
         writer = await _connect(path, busy_timeout_s)
@@ -99,7 +99,7 @@ class Database:
         if self._transactions:
             await asyncio.wait(self._transactions)
         await self._reader.close()
-        await self._writer.close()  # last, because whoever is last checkpoints
+        await self._writer.close()  # last, because the last connection checkpoints
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Return all rows of one query; each query sees one committed state."""
@@ -141,14 +141,14 @@ class Database:
         with _translated():
             async with self._writing:
                 if not self.is_in_place():
-                    # What is written would be gone with the process.
+                    # Anything written would be lost with the process.
                     raise StoreBroken(f"{self._path} is no longer the file that was opened")
                 try:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     result = await work(self._writer)
                     await self._writer.commit()
                 except BaseException:
-                    await self._writer.rollback()  # does nothing where none is open
+                    await self._writer.rollback()  # does nothing if none is open
                     raise
                 return result
 
@@ -164,10 +164,10 @@ async def _connect(path: Path, busy_timeout_s: float) -> Connection:
 async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[Migration]) -> None:
     try:
         with _translated():
-            # VACUUM needs as much room again, which a container's /tmp may not have.
+            # VACUUM needs as much space again, which a container's /tmp may not have.
             await conn.execute_fetchall(f"PRAGMA temp_store_directory = {_quoted(path.parent)}")
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-            # Overwrites what is deleted, so that personal data does not stay on free pages.
+            # Overwrites deleted data, so that personal data does not stay on free pages.
             await conn.execute_fetchall("PRAGMA secure_delete = ON")
             await migrate(conn, steps)  # refuses a file before anything changes it
             # Fetched, because a row left unread would keep the file locked.

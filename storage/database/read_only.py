@@ -17,8 +17,8 @@ OLDEST = 1
 def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connection]:
     """Open the database for reading, whether or not a bot is using it.
 
-    Raises UnknownDatabase for what is not there, cannot be read, is not Stemcord's, is newer than
-    this version (NewerDatabase) or has a schema older than `oldest`.
+    Raises UnknownDatabase if it is missing, unreadable, not Stemcord's, newer than this version
+    (NewerDatabase) or has a schema older than `oldest`.
     """
     if path.exists() and not os.access(path, os.R_OK):
         raise UnknownDatabase(why_unusable(path))

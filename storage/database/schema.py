@@ -35,7 +35,7 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:
-    """Apply those of `steps` that the database does not have yet.
+    """Apply those of `steps` that the database lacks.
 
     Raises UnknownDatabase for another program's file, and NewerDatabase for a newer version's.
     """

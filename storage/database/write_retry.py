@@ -1,4 +1,4 @@
-"""Retrying writes that must not be lost while the store is locked, full or gone for the moment."""
+"""Retries writes that must not be lost while the store is locked, full or missing."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ T = TypeVar("T")
 
 FIRST_WRITE_PAUSE_S = 0.5
 MAX_WRITE_PAUSE_S = 5.0
-"""Short, because a result that a vendor was paid for may be waiting to be written down."""
+"""Short, because the result of a paid submit may be waiting to be recorded."""
 
 
 async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
     """Repeat a write until the store accepts it, with growing pauses; return its result.
 
-    `what` names in the log what is waiting. Errors other than StoreUnavailable are raised.
+    `what` names the waiting write in the log. Errors other than StoreUnavailable are raised.
     """
     tries = 0
     while True:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def fsync(path: Path) -> None:
-    """Write a file, or the names in a folder, through to the disk."""
+    """Sync a file, or the names in a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -17,9 +17,9 @@ def fsync(path: Path) -> None:
 
 
 def move_into_place(source: Path, target: Path, *, durable: bool = True) -> None:
-    """Give a finished file on the same disk the name `target`, replacing what had it.
+    """Give a finished file on the same disk the name `target`, replacing any file of that name.
 
-    With `durable`, the file and its new name are written through to the disk before this returns.
+    With `durable`, the file and its new name are synced to disk before this returns.
     """
     if durable:
         fsync(source)
@@ -30,9 +30,9 @@ def move_into_place(source: Path, target: Path, *, durable: bool = True) -> None
 
 @contextmanager
 def write_aside(target: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Lend an empty file beside `target`, readable by this user alone, to be written.
+    """Lend an empty file beside `target`, readable by this user only.
 
-    It takes the name `target` when the block ends well, and is removed when the block raises.
+    It takes the name `target` if the block succeeds, and is removed if it raises.
     """
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name[:64]}.")
     os.close(descriptor)

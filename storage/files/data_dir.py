@@ -42,7 +42,7 @@ class DataDir:
         return self.root / "backups"
 
     def create(self) -> None:
-        """Make the directory and what belongs in it, closed to other users.
+        """Create the directory and its subdirectories, closed to other users.
 
         Raises DataUnusable, with the path and what the operator can do.
         """
@@ -66,9 +66,9 @@ class DataDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory, creating it if needed.
+        """Lock the directory, creating it if needed.
 
-        Raises DataDirBusy when another process holds it, and DataUnusable as `create` does. The
+        Raises DataDirBusy if another process holds it, and DataUnusable as `create` does. The
         system releases the lock when the process ends, however it ends.
         """
         self.create()
@@ -90,7 +90,7 @@ class DataDir:
             os.close(descriptor)
 
     def _close_to_others(self) -> None:
-        """Take a directory from an older version, or from `mkdir`, away from other users."""
+        """Close a directory that an older version or `mkdir` left open to other users."""
         found = self.root.stat()
         if found.st_mode & 0o077 and found.st_uid == os.geteuid():
             self.root.chmod(found.st_mode & 0o700)

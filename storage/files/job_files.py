@@ -19,7 +19,7 @@ from storage.files.atomic import fsync, write_aside
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
-"""What file systems answer where a file cannot have another name."""
+"""Errors of file systems on which a file cannot have a second name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class JobFiles:
         return where
 
     async def drop_work(self, job_id: JobId) -> None:
-        """Remove the song and all work on it. Masters and encoded files stay."""
+        """Remove the song and all intermediate files. Masters and encoded files stay."""
         await asyncio.to_thread(_remove_work, self.of(job_id))
 
     async def drop_parcel(self, job_id: JobId) -> None:
@@ -117,7 +117,7 @@ class JobFiles:
         await asyncio.to_thread(_share, masters)
 
     async def settle(self, job_id: JobId) -> None:
-        """Write the job's masters through to the disk."""
+        """Sync the job's masters to disk."""
         await asyncio.to_thread(_sync_all, self.of(job_id).masters)
 
     async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
@@ -134,15 +134,15 @@ class JobFiles:
         return await asyncio.to_thread(_size_bytes, self._root)
 
     async def free_bytes(self) -> int:
-        """Return what is left on the disk that the jobs are on."""
+        """Return the free space on the jobs' disk."""
         return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
 
     async def changed_at(self, job_id: JobId) -> datetime | None:
-        """Return when a file was last put into the job's directory; None where there is none."""
+        """Return when a file was last added to the job's directory; None if there is none."""
         return await asyncio.to_thread(_changed_at, self.of(job_id).path)
 
     async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
-        """Return ids with a directory here that are not among `known_ids`.
+        """Return ids that have a directory here and are not in `known_ids`.
 
         Use it at start only: later, a job stored after `known_ids` was read looks like an orphan.
         """
@@ -160,7 +160,7 @@ def _make_in(*folders: Path) -> None:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as exc:
-            # There, and gone when looked at: the job is being removed.
+            # It vanished between two looks: the job is being removed.
             raise FileNotFoundError(folder) from exc
 
 
@@ -182,7 +182,7 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
 
 
 def _sync_all(folder: Path) -> None:
-    """Write a folder and the files in it through; a new name is the folder's."""
+    """Sync a folder and its files to disk; a new name belongs to the folder."""
     for path in (*folder.iterdir(), folder):
         fsync(path)
 
@@ -208,7 +208,7 @@ def _remove(directory: Path) -> None:
             if not directory.exists():
                 return
         except OSError as exc:
-            # A redelivery put a file into it meanwhile; it ends once its folder is gone.
+            # Meanwhile a redelivery added a file; it ends once its folder is gone.
             if exc.errno != errno.ENOTEMPTY or not tries_left:
                 raise
 

@@ -18,7 +18,7 @@ class DataUnusable(Exception):
 
 
 def why_unusable(path: Path, error: OSError | None = None) -> str:
-    """Say what keeps this user from writing `path`, and how to mend it."""
+    """Explain why this user cannot write `path`, and how to fix it."""
     code = error.errno if error is not None else None
     if code in DISK_FULL:
         return f"{path}: the disk is full."
@@ -40,7 +40,7 @@ def why_unusable(path: Path, error: OSError | None = None) -> str:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether this user may write a database at `path`, or make it, as far as modes tell."""
+    """Whether file modes let this user write or create a database at `path`."""
     return path.parent.is_dir() and _unwritable(path) is None
 
 

@@ -1,1 +1,1 @@
-"""One store a subject, with its SQL and rows."""
+"""One store per subject, with its SQL and rows."""

@@ -1,7 +1,7 @@
 """Servers' pools: minutes that the owner gave a server and its managers hand out to its users.
 
-A pool lasts until it is handed out. What a user gets of it is theirs until the period ends, for use
-in that server only; ledger_entries.py holds it before the user's own.
+A pool lasts until it is handed out. What a user gets from it is theirs until the period ends, in
+that server only; ledger_entries.py spends it before the user's own minutes.
 """
 
 from aiosqlite import Connection
@@ -25,7 +25,7 @@ WHERE debit = :pool OR credit = :pool
 
 
 class GuildPools:
-    """Reads and moves pools' minutes. It does not check who may."""
+    """Reads and moves pools' minutes. It does not check who may do so."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db

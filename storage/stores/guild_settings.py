@@ -117,7 +117,7 @@ class GuildStore:
 
 
 def block_scopes(guild_id: int | None) -> Values:
-    """Return what the BLOCKS query asks for, beside the user."""
+    """Return the parameters of the BLOCKS query, besides the user."""
     return {"everywhere": _EVERYWHERE, "scope": _scope(guild_id)}
 
 
@@ -133,7 +133,7 @@ def _scope(guild_id: int | None) -> int:
 
 
 def _known(words: type[Word], stored: str | None) -> Word | None:
-    """Return the word; one that this version does not know leaves the choice to the bot."""
+    """Return the value; one that this version does not know leaves the choice to the bot."""
     if stored is None or stored in set(words):
         return None if stored is None else words(stored)
     log.error("a server's rules name an unknown %s: %s", words.__name__, stored)
@@ -141,7 +141,7 @@ def _known(words: type[Word], stored: str | None) -> Word | None:
 
 
 def rules_of(row: Row) -> GuildRules:
-    """Build the rules of a row that the RULES query gives."""
+    """Build the rules from a row of the RULES query."""
     return GuildRules(
         channel_ids=frozenset(json.loads(row["channel_ids"])),
         recipe=_known(Recipe, row["recipe"]),

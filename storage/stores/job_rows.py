@@ -31,11 +31,11 @@ _NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
 
 
 class UnreadableRow(Exception):
-    """A row with a word or a value that this version does not know; the text says which."""
+    """A row has a word or value that this version does not know; the text says which."""
 
 
 def job_of(row: Row) -> Job:
-    """Build the job of a row of `jobs`. Raises UnreadableRow."""
+    """Build the job from a row of `jobs`. Raises UnreadableRow."""
     try:
         return _job_of(row)
     except _NOT_UNDERSTOOD as exc:
@@ -131,7 +131,7 @@ def _request_values(request: Request) -> Values:
 
 
 def reply_values(reply: Reply) -> Values:
-    """Return the columns that say where the reply stands."""
+    """Return the columns that say where the reply is."""
     return {
         "channel_id": reply.channel_id,
         "parent_channel_id": reply.parent_channel_id,
@@ -166,10 +166,10 @@ def work_values(job: Job) -> Values:
 
 
 def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
-    """Build the attempt of a row of `attempts`. Raises UnreadableRow.
+    """Build the attempt from a row of `attempts`. Raises UnreadableRow.
 
-    A file whose stem this version does not know is left out: what matters most of an attempt is
-    that it was made.
+    A file whose stem this version does not know is left out: that the attempt was made matters
+    most.
     """
     try:
         return _attempt_of(row)

@@ -53,7 +53,7 @@ EXPIRED = (
     "ORDER BY updated_at, rowid"
 )
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
-# The ledger outlives jobs, so an id that it names is not given to another one either.
+# The ledger outlives jobs, so ids that it names are not reused either.
 ID_TAKEN = """
 SELECT 1 FROM jobs WHERE id = :id
 UNION ALL
@@ -131,7 +131,7 @@ WHERE state = 'abandoned' AND ref IS NOT NULL AND submitted_at >= ?
 ORDER BY rowid
 """
 ABANDONED_SINCE = EVERY_ATTEMPT + _ABANDONED_SINCE
-# A reference is learnt once; a copy of the attempt from before that must not take it away.
+# A reference is set once; an older copy of the attempt must not clear it.
 PUT_ATTEMPT = """
 INSERT INTO attempts (
     job_id, provider, number, model, state, cost_minutes, submitted_at, updated_at,
@@ -155,7 +155,7 @@ UPDATE jobs SET token = NULL, token_expires_at = NULL
 WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
 """
 READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
-# Signed queries of addresses are secrets, and of no use once the files are gone.
+# Signed queries of addresses are secrets, and useless once the files are gone.
 MARK_EXPIRED = """
 UPDATE jobs SET
     files_expired = 1, token = NULL, token_expires_at = NULL, digest = NULL,

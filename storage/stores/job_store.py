@@ -63,14 +63,14 @@ class JobStore:
 
     @property
     def unreadable(self) -> int:
-        """How many jobs were met that this version cannot read; they are left as they are."""
+        """How many jobs this version could not read; they are left unchanged."""
         return len(self._unreadable)
 
     async def add(self, job: Job, *, max_active: int) -> Job:
         """Store a new job and return it as stored; the id is changed if it was taken.
 
-        An interaction that is stored already gives its first job, unchanged. Raises Rejected
-        when the user has `max_active` unfinished jobs.
+        If the interaction is already stored, return its first job, unchanged. Raises Rejected when
+        the user has `max_active` unfinished jobs.
         """
 
         async def work(conn: Connection) -> Job:
@@ -170,7 +170,7 @@ class JobStore:
         await self._db.write(work)
 
     async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
-        """Note that Discord has shown the user an answer; whether this call was the first to.
+        """Note that Discord has shown the user an answer; return whether this is the first note.
 
         Does nothing for a job that is acknowledged or over.
         """
@@ -188,14 +188,14 @@ class JobStore:
         return await self._db.write(work)
 
     async def record(self, attempt: Attempt) -> None:
-        """Store an attempt, whatever its job's state is by now."""
+        """Store an attempt, whatever its job's state."""
         values = attempt_values(attempt)
         await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
 
     async def attempts(self, job_id: JobId) -> list[Attempt]:
         """Return the job's attempts in the order of their submits.
 
-        Raises UnreadableRow rather than leave one out: a submit that is not known of is repeated.
+        Raises UnreadableRow rather than leave one out: an unknown submit would be repeated.
         """
         return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
 
@@ -204,7 +204,7 @@ class JobStore:
         return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
-        """Return the abandoned attempts, submitted since then, that their provider accepted."""
+        """Return the abandoned attempts submitted since then that their provider accepted."""
         rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
         return list(_readable_attempts(rows))
 
@@ -221,7 +221,7 @@ class JobStore:
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
     ) -> None:
-        """Note that the reply shows `version`; a finished job then needs its token no longer."""
+        """Note that the reply shows `version`; a finished job then no longer needs its token."""
 
         async def work(conn: Connection) -> None:
             values = {"id": job_id, "version": version, "message_id": message_id}

@@ -1,4 +1,4 @@
-"""Users' minutes: what they may use and have used. What that costs the owner is in spending.py.
+"""Users' minutes: what they may use and have used. What that costs the owner is in vendor_spending.py.
 
 JobStore.save makes holds, posts and voids, in one transaction with the state they belong to.
 """
@@ -31,8 +31,8 @@ class PaidFrom:
 class Ledger:
     """Users' accounts by period.
 
-    A user has accounts of their own, and more in each server that gave them minutes to spend
-    there. A `guild_id` selects those.
+    A user has their own accounts, and more in each server that gave them minutes to spend there. A
+    `guild_id` selects those.
     """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:

@@ -64,7 +64,7 @@ WHERE post.kind = 'post' AND hold.job_id = ? AND hold.kind = 'hold'
 
 
 def pool_of(guild_id: int) -> str:
-    """Return the owner's name of a server's accounts, with which its users' shares begin too."""
+    """Return the owner of a server's accounts; the names of its users' shares begin with it."""
     return f"pool:{guild_id}"
 
 
@@ -112,7 +112,7 @@ class Accounts:
         return f"{self.owner}:used"
 
     def in_period(self, period: Period) -> Values:
-        """Return what the USAGE query asks for."""
+        """Return the parameters of the USAGE query."""
         return {
             "available": self.available,
             "held": self.held,
@@ -122,7 +122,7 @@ class Accounts:
 
     @classmethod
     def both(cls, alias: Pseudonym, guild_id: int | None, period: Period) -> Values:
-        """Return what OWN_USAGE and SERVER_USAGE ask for; outside servers nothing is in one."""
+        """Return the parameters of OWN_USAGE and SERVER_USAGE, which is empty outside servers."""
         own = cls.of_user(alias).in_period(period)
         server = dict.fromkeys(own) if guild_id is None else {}
         if guild_id is not None:
@@ -173,10 +173,12 @@ def usage_of(
 
 
 async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
-    """Write the entry inside the caller's transaction. Repeating any but a hold does nothing.
+    """Write the entry inside the caller's transaction.
 
-    Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are
-    no longer where the entry takes them from.
+    Writing any entry but a hold twice does nothing.
+
+    Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are no
+    longer where the entry takes them from.
     """
     match entry:
         case Hold():
@@ -244,7 +246,7 @@ async def _end_hold(
         debit=accounts.held,
         credit=accounts.used if kind == "post" else accounts.available,
         minutes=hold["minutes"],
-        period=hold["period"],  # the hold's own, even when a new one has begun
+        period=hold["period"],  # the hold's own period, even if a new one has begun
         at=at,
         job_id=job_id,
         hold_id=hold["id"],

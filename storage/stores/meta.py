@@ -5,7 +5,7 @@ import secrets
 from storage.database.connection import Database
 
 LINK_KEY = "link key"
-"""Signs the links of our own."""
+"""Signs our own links."""
 
 _GET = "SELECT value FROM meta WHERE key = ?"
 _PUT = """

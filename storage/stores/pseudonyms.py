@@ -22,13 +22,13 @@ from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
 Pseudonym = NewType("Pseudonym", int)
-"""Of 63 bits, so that it stands where an id would; never zero, and no id of Discord's."""
+"""63 bits, so that it fits where an id does; never zero, and never a Discord id."""
 
 NOBODY = Pseudonym(0)
 KEY_BYTES = 32
 LASTING = "alias key"
 KEYS_OUTLAST = timedelta(days=7)
-"""Keys are kept for so long after their period: a clock that is off by days must not lose one."""
+"""Keys are kept this long after their period: a clock that is off by days must not lose one."""
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
@@ -61,7 +61,7 @@ async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
 
 
 class UserNames(NamedTuple):
-    """A user's names: in what was decided about them, and in a period's accounts."""
+    """A user's names: in decisions about them, and in a period's accounts."""
 
     lasting: Pseudonym
     account: Pseudonym
@@ -80,7 +80,7 @@ class Pseudonyms:
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
 
     async def names(self, user_id: UserId, period: Period) -> UserNames:
-        """Return both of the user's names, each NOBODY where its key was not drawn yet."""
+        """Return both of the user's names, each NOBODY if its key does not exist yet."""
         values = {"lasting": LASTING, "period": period.key}
         [row] = await self._db.read(_BOTH_KEYS, values)
         lasting, account = row["lasting"], row["account"]
@@ -90,7 +90,7 @@ class Pseudonyms:
         )
 
     async def periods_without_kind(self) -> tuple[Period, ...]:
-        """Return the periods whose keys are their first day alone, as all once were."""
+        """Return the periods whose key names are only their first day, the old form."""
         return tuple(
             Period(
                 row["period"],

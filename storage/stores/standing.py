@@ -1,6 +1,6 @@
-"""Where a user stands as they ask: what keeps them out, and what they may use, in one read.
+"""A user's standing: what blocks them, and what they may use, in one read.
 
-What is read here is never cached: it may change with the next decision or the next song.
+Nothing read here is cached: the next decision or song may change it.
 """
 
 import json
@@ -52,7 +52,7 @@ FROM ({TERMS}) AS terms CROSS JOIN ({USAGE}) AS own CROSS JOIN ({_SHARED}) AS sh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A user as they ask, in a server or outside of them."""
+    """A user's standing, in a server or outside of them."""
 
     block: Block | None
     rules: GuildRules
@@ -64,11 +64,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodMinutes:
-    """All minutes that a user got in a period, in whatever server."""
+    """All minutes that a user got in a period, across all servers."""
 
     total: int
     former_id: int
-    """What stands for the user in jobs that were forgotten in this period."""
+    """The user's pseudonym in jobs that were forgotten in this period."""
 
 
 class Standings:
@@ -81,7 +81,7 @@ class Standings:
     async def standing(
         self, user_id: UserId, membership: Membership | None, period: Period, *, plain: int
     ) -> Standing:
-        """Return the user's standing; `plain` is the allowance where nothing was decided."""
+        """Return the user's standing; `plain` is the default allowance."""
         names = await self._pseudonyms.names(user_id, period)
         guild_id = membership.guild_id if membership else None
         values = {

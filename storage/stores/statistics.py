@@ -1,4 +1,4 @@
-"""Figures about jobs and minutes, for the owner; what they may cost is in spending.py."""
+"""Figures about jobs and minutes, for the owner; what they may cost is in vendor_spending.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,7 +48,7 @@ class Statistics:
         self._db = db
 
     async def jobs(self, since: datetime) -> dict[State, int]:
-        """Return how many of the jobs asked for since then are in which state."""
+        """Return how many jobs requested since then are in each state."""
         rows = await self._db.read(_JOBS, (seconds(since),))
         return {State(row["state"]): row["jobs"] for row in rows}
 
@@ -60,9 +60,9 @@ class Statistics:
         return Turnover(held=held - post - void, used=post - refund, given_back=void + refund)
 
     async def reasons(self, since: datetime, limit: int) -> list[tuple[Reason, int]]:
-        """Return why jobs asked for since then failed, most of them first.
+        """Return why jobs requested since then failed, most frequent first.
 
-        Reasons that only another version knows are left out.
+        Reasons that this version does not know are left out.
         """
         rows = await self._db.read(_REASONS, (seconds(since), limit))
         return [(Reason(row["reason"]), row["jobs"]) for row in rows if row["reason"] in _WORDS]

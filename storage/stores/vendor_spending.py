@@ -88,7 +88,7 @@ def provider_usage(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Pr
 
 
 def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, LatestAttempt]:
-    """Return how each provider that answered since then answered last."""
+    """Return the last answer of each provider that answered since then."""
     rows = conn.execute(_LATEST, (seconds(since),))
     return {
         row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))

@@ -13,7 +13,7 @@ class Finding:
     claim: str
     looked_at: int
     of: str
-    """What was looked at, such as `jobs`."""
+    """What was checked, such as `jobs`."""
     offenders: tuple[str, ...] = ()
 
     @property

@@ -48,22 +48,22 @@ WHERE user_id = ? AND acknowledged_at IS NOT NULL AND shown_version < wanted_ver
 
 
 class Forgetting:
-    """Empties the rows of those who want it, and of those who were here long ago."""
+    """Empties the rows of users who ask for it, and of old jobs."""
 
     def __init__(self, *, db: Database, scrubber: Scrubber | None = None) -> None:
         self._db = db
         self._scrubber = scrubber or Scrubber(db=db)
 
     async def owed_replies(self, user_id: UserId) -> int:
-        """Return how many of the user's replies do not show yet how their job ended."""
+        """Return how many of the user's replies do not yet show how their job ended."""
         [row] = await self._db.read(_OWED, (user_id,))
         return int(row["replies"])
 
     async def forget(self, user_id: UserId, period: Period) -> int:
         """Empty the user's finished jobs and return how many.
 
-        What was submitted counts in `period` all the same, under the user's name in its accounts.
-        The database's files are scrubbed now, or with the next scrub after one a short while ago.
+        What was submitted still counts in `period`, under the user's pseudonym. The database's
+        files are scrubbed now, or a little later if that was just done.
         """
 
         async def work(conn: Connection) -> int:
@@ -80,7 +80,7 @@ class Forgetting:
     async def empty_old(self, before: datetime, *, limit: int = EMPTIED_AT_A_TIME) -> int:
         """Empty finished jobs from before then whose files are gone; return how many.
 
-        Whose they were is not kept, so they count towards nobody's cap any more.
+        Whose they were is not kept, so they no longer count towards anyone's cap.
         """
         values: Values = {"before": seconds(before), "limit": limit, "former_id": _NOBODY}
         return await self._db.write(lambda conn: _empty(conn, _EMPTY + _OLD, values))

@@ -1,7 +1,7 @@
-"""The invariants as SQL: each statement gives one row for each thing looked at.
+"""The invariants as SQL: each statement gives one row per thing checked.
 
 A row has a `subject`, the id to name when it is wrong, and `holds`: whether the claim is true of
-it. NULL is not true, so a claim that cannot be told is a broken one.
+it. NULL is not true, so a claim that cannot be decided counts as broken.
 """
 
 NO_WORK_UNACKNOWLEDGED = """
@@ -130,7 +130,7 @@ LEFT JOIN ledger AS refund ON refund.hold_id = hold.id AND refund.kind = 'refund
 WHERE hold.kind = 'hold'
 """
 
-# What an account had given away by then, in the order in which it was written.
+# What an account had paid out by then, in the order written.
 ADMITTED_WITHIN = """
 WITH moves AS (
     SELECT
@@ -146,7 +146,7 @@ SELECT job_id AS subject, taken <= allowance AS holds
 FROM moves
 WHERE kind = 'hold'
 """
-# What was in a server's pool by then; its users' accounts in the server are named behind it.
+# What was in a server's pool by then; the server's name begins its users' accounts there.
 POOLS_LAST = """
 WITH moves AS (
     SELECT id, credit AS pool, minutes AS change FROM ledger

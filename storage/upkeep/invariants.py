@@ -24,7 +24,7 @@ from storage.upkeep.job_folders import JobFolders
 REPLY_GRACE = timedelta(hours=1)
 """How long a reply may stay stale before the audit reports it."""
 SWEEP_GRACE = timedelta(minutes=10)
-"""How long retention, which looks once a minute, may take to delete files."""
+"""How long retention, which runs once a minute, may take to delete files."""
 END_OF_TIME = 2**62
 
 
@@ -70,7 +70,7 @@ class Terms:
     keep: timedelta
     """How long files are kept, as in the settings."""
     drained: bool = False
-    """Whether every job and reply has to be finished."""
+    """Whether every job and reply must be finished."""
 
 
 def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
@@ -152,7 +152,7 @@ def _readable(conn: sqlite3.Connection) -> Finding:
 
 
 def _unreadable(row: sqlite3.Row, read: Callable[[sqlite3.Row], object]) -> str | None:
-    """Return whose row it is and what is not understood; None where all is."""
+    """Return whose row it is and what this version cannot read; None if it reads all."""
     try:
         read(row)
     except UnreadableRow as exc:

@@ -18,7 +18,7 @@ from storage.upkeep.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class JobFolders:
-    """What lay in the directory of jobs before the database was read."""
+    """What was in the jobs' directory before the database was read."""
 
     root: Path
     names: tuple[str, ...]
@@ -56,6 +56,6 @@ class JobFolders:
 
     def _has_masters(self, row: sqlite3.Row) -> bool:
         if row["recipe"] not in set(Recipe):
-            return True  # the look at the rows names it
+            return True  # the check of the rows reports it
         where = JobFiles(self.root).of(JobId(row["id"]))
         return all(where.master(each.stem).exists() for each in OUTPUTS[Recipe(row["recipe"])])

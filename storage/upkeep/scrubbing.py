@@ -1,8 +1,7 @@
-"""Rewriting the database's files, so that nothing deleted is left in them: once for all who asked.
+"""Rewrites the database's files so that nothing deleted is left in them, once for all requests.
 
-A scrub takes as long as the database is large, and writes all of it; so one is made at most every
-few minutes, and whoever asks meanwhile gets the next. What is due is stored: a restart does not
-forget it.
+A scrub rewrites the whole database, so there is at most one every few minutes, which serves all
+requests made meanwhile. Due scrubs are stored, so they survive a restart.
 """
 
 import asyncio
@@ -49,9 +48,9 @@ class Scrubber:
         self._last_at: float | None = None
 
     async def scrub_if_due(self) -> bool:
-        """Scrub, if that was asked for and the last one is long enough ago; return whether.
+        """Scrub if that is due and the last one is long enough ago; return whether it did.
 
-        One that the store has no room or no lock for just now stays due.
+        A scrub stays due while the store has no room or no lock for it.
         """
         async with self._scrubbing:
             now = self._clock.monotonic()

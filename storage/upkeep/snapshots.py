@@ -1,7 +1,7 @@
 """Copies of the database: made while a bot may be writing, and restored while none runs.
 
-A copy has no audio, which is deleted after hours anyway, and not the key that signs links to it.
-It does have the keys that tell whose an account is.
+A copy has neither audio, which is deleted after hours anyway, nor the key that signs links to it.
+It does have the keys that identify the owners of accounts.
 """
 
 import os
@@ -21,9 +21,9 @@ from storage.files.atomic import write_aside
 from storage.stores.meta import LINK_KEY
 
 COPIES_KEPT = 2
-"""Of those that are made without being asked for: before a migration, and before a restore."""
+"""How many automatic ones are kept: from before a migration, and from before a restore."""
 REPLACED_KEPT_FOR = timedelta(days=30)
-"""Copies that nobody made on purpose must not outlive what was deleted since for good."""
+"""Automatic copies must not keep what has since been deleted for good."""
 
 _BEFORE_MIGRATION = "before-migration-from-"
 _BEFORE_RESTORE = ".before-restore-"
@@ -49,7 +49,7 @@ class Snapshot:
 
 
 def snapshot_name(now: datetime) -> str:
-    """Return a copy's file name, which tells when it was made."""
+    """Return a copy's file name, which encodes when it was made."""
     return f"stemcord-{_stamp(now)}.db"
 
 
@@ -68,9 +68,9 @@ def back_up(database: Path, into: Path) -> Snapshot:
 
 
 def copy_before_migration(database: Path, folder: Path, now: datetime) -> Snapshot | None:
-    """Copy a database whose schema this version is about to change, and keep the last two copies.
+    """Copy a database before this version changes its schema, and keep the last two copies.
 
-    Return None where nothing will change. Raises UnknownDatabase, NewerDatabase among it, and
+    Return None if nothing will change. Raises UnknownDatabase (NewerDatabase included) and
     SnapshotFailed.
     """
     if not database.exists() or not database.stat().st_size:
@@ -97,7 +97,7 @@ def copy_for_this_version(folder: Path) -> Path | None:
 
 
 def drop_old_copies(database: Path, now: datetime) -> list[Path]:
-    """Delete what a restore kept of the database before it, when it is old; return what went."""
+    """Delete databases that a restore replaced, once they are old; return what was deleted."""
     end = _stamp(now - REPLACED_KEPT_FOR)
     old = [path for path in _replaced(database) if _made_at(path) < end]
     for path in old:
@@ -106,10 +106,10 @@ def drop_old_copies(database: Path, now: datetime) -> list[Path]:
 
 
 def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
-    """Put a copy in the database's place, in a data directory whose lock is held.
+    """Replace the database with a copy, in a data directory whose lock is held.
 
-    Return it, and where the database that stood there is kept; of such there are two at most. A
-    copy with an older schema is brought up to date when a bot opens it. Raises UnknownDatabase and
+    Return it, and the path of the replaced database; at most two of those are kept. A copy with an
+    older schema is brought up to date when a bot opens it. Raises UnknownDatabase and
     SnapshotFailed, with nothing changed.
     """
     with _operator_errors():
@@ -145,7 +145,7 @@ def _drop_link_key(draft: Path) -> None:
 
 
 def _match_owner(draft: Path, database: Path) -> None:
-    """Give the new file the owner and mode of the old one, or the folder's where there is none."""
+    """Give the new file the owner and mode of the old one, or else of the folder."""
     like = database.stat() if database.exists() else database.parent.stat()
     if os.geteuid() == 0:
         os.chown(draft, like.st_uid, like.st_gid)

@@ -85,7 +85,7 @@ PLANTS = (
     Plant(
         name="a failed transaction is not undone",
         file="storage/database/connection.py",
-        old="await self._writer.rollback()  # does nothing where none is open",
+        old="await self._writer.rollback()  # does nothing if none is open",
         new="await self._writer.commit()",
         tests=_DATABASE,
     ),
@@ -141,7 +141,7 @@ PLANTS = (
     Plant(
         name="submits are not measured against the caps",
         file="storage/stores/job_store.py",
-        old="                await spending.admit(conn, attempt.cost_minutes, caps)\n",
+        old="                await vendor_spending.admit(conn, attempt.cost_minutes, caps)\n",
         new="",
         tests=("tests/unit/storage/stores/test_vendor_spending.py",),
     ),

@@ -1,1 +1,1 @@
-"""What an operator types: one module a command or a group of them."""
+"""What an operator types: one module per command or group of commands."""

@@ -1,4 +1,4 @@
-"""`audit`, `backup`, `restore` and `renew-links`: what is done to the database by hand."""
+"""`audit`, `backup`, `restore` and `renew-links`: manual operations on the database."""
 
 import asyncio
 from argparse import ArgumentParser
@@ -21,7 +21,7 @@ from storage.upkeep.snapshots import restore as put_back
 
 
 def audit_options(parser: ArgumentParser) -> None:
-    """Add what `audit` understands."""
+    """Add the options of `audit`."""
     parser.add_argument(
         "--drained",
         action="store_true",
@@ -50,7 +50,7 @@ def audit(settings: Settings, console: Console, *, drained: bool = False) -> int
 
 
 def backup_options(parser: ArgumentParser) -> None:
-    """Add what `backup` understands."""
+    """Add the options of `backup`."""
     parser.add_argument(
         "file",
         nargs="?",
@@ -78,14 +78,14 @@ def backup(settings: Settings, console: Console, *, file: Path | None = None) ->
 
 
 def restore_options(parser: ArgumentParser) -> None:
-    """Add what `restore` understands."""
+    """Add the options of `restore`."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a copy that `backup` made")
 
 
 def restore(settings: Settings, console: Console, *, file: Path) -> int:
-    """Put a copy back while no bot runs.
+    """Restore a copy while no bot runs.
 
-    Raises DataUnusable, DataDirBusy among it, UnknownDatabase and SnapshotFailed.
+    Raises DataUnusable (DataDirBusy included), UnknownDatabase and SnapshotFailed.
     """
     data = DataDir(settings.data_dir)
     with data.lock():
@@ -97,9 +97,9 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
 
 
 def renew_links(settings: Settings, console: Console) -> int:
-    """End every link of our own, while no bot runs; the bot makes others from then on.
+    """Invalidate all our links while no bot runs; the bot makes new ones from then on.
 
-    Raises DataUnusable, DataDirBusy among it, and UnknownDatabase.
+    Raises DataUnusable (DataDirBusy included) and UnknownDatabase.
     """
     data = DataDir(settings.data_dir)
     with data.lock():

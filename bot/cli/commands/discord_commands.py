@@ -1,4 +1,4 @@
-"""`clear-commands`, and what `doctor` asks Discord: one login over HTTP, and no connection."""
+"""`clear-commands`, and what `doctor` asks Discord: one login over HTTP, no gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ def clear_commands(settings: Settings, console: Console) -> int:
 
 
 def ask_discord(settings: Settings) -> tuple[str, tuple[str, ...]]:
-    """Return as whom Discord knows the bot, and notes for the operator.
+    """Return the bot's name at Discord, and notes for the operator.
 
     Raises SettingsError and DiscordRefused.
     """

@@ -1,4 +1,4 @@
-"""`doctor`: tries what a bot will have to do, and says what would keep it from that."""
+"""`doctor`: tries what a bot will have to do, and reports what would stop it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from bot.config import Settings
 
 
 def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = None) -> int:
-    """Print each finding; return 1 when something would keep the bot from working."""
+    """Print each finding; return 1 if something would stop the bot from working."""
     findings = [*examine(settings), asyncio.run(check_decoding(audio or AudioTools()))]
     for finding in findings:
         mark = "ok  " if finding.is_good else "FAIL" if finding.is_fatal else "note"

@@ -1,4 +1,4 @@
-"""What `doctor` looks at on this machine: model, memory, folders, disk, children, SQLite."""
+"""What `doctor` checks on this machine: model, memory, folders, disk, children, SQLite."""
 
 import asyncio
 import importlib.metadata
@@ -28,7 +28,7 @@ LEAST_FREE_GIB = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing looked at."""
+    """The result of one check."""
 
     is_good: bool
     what: str
@@ -36,7 +36,7 @@ class CheckResult:
 
 
 def check_machine(settings: Settings) -> Iterator[CheckResult]:
-    """Look at everything that needs no connection."""
+    """Run every check that needs no connection."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield CheckResult(
         True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}"
@@ -82,7 +82,7 @@ def _memory() -> Iterator[CheckResult]:
 
 
 def _data(data: DataDir) -> Iterator[CheckResult]:
-    """Write where the bot will write; a directory that is not there yet is made by it."""
+    """Write where the bot will write, creating a missing directory."""
     if not data.root.exists():
         home = next(parent for parent in data.root.parents if parent.exists())
         is_good = is_writable(home / data.root.name)
@@ -104,7 +104,7 @@ def _data(data: DataDir) -> Iterator[CheckResult]:
 
 
 def _privacy_of_files(settings: Settings) -> Iterator[CheckResult]:
-    """Look who else on this machine may read tokens and keys."""
+    """Check who else on this machine may read tokens and keys."""
     data = DataDir(settings.data_dir)
     mode = _mode(data.root)
     if mode is not None and mode & 0o077:

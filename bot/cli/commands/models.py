@@ -1,4 +1,4 @@
-"""`models`: bring the embedded engine's model onto this machine; and whether it is there."""
+"""`models`: fetch the embedded engine's model, or say whether it is installed."""
 
 from rich.console import Console
 
@@ -10,7 +10,7 @@ from bot.engine.weights import Weights
 
 
 def models(settings: Settings, console: Console) -> int:
-    """Fetch the configured model unless it is there; nothing when `local` is not configured.
+    """Fetch the configured model unless it is there; does nothing if `local` is not configured.
 
     Raises ModelUnavailable.
     """
@@ -28,7 +28,7 @@ def models(settings: Settings, console: Console) -> int:
 def model_problem(settings: Settings, *, thoroughly: bool = False) -> ModelUnavailable | None:
     """Return why the configured model cannot be used, or None; the text is for the operator.
 
-    A look takes no time; `thoroughly` reads and hashes the whole file.
+    The default check is cheap; `thoroughly` reads and hashes the whole file.
     """
     weights = Weights(model_catalogue.MODELS[settings.local_model], settings.models_dir)
     try:

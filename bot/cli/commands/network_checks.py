@@ -1,4 +1,4 @@
-"""What `doctor` looks at beyond this machine: Discord, the proxy, and each service it calls."""
+"""What `doctor` checks beyond this machine: Discord, the proxy, and each service it calls."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -24,14 +24,14 @@ ANSWERS_WITHIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that the bot calls, and where."""
+    """A service that the bot calls, and its address."""
 
     title: str
     base_url: str
 
 
 def check_network(settings: Settings) -> Iterator[CheckResult]:
-    """Look at what the bot will call, and call it."""
+    """Call everything that the bot will call."""
     yield from _discord(settings)
     yield from _proxy()
     yield from _providers(settings)

@@ -28,9 +28,9 @@ from storage.stores import vendor_spending
 from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
 
 WIDTH = 140
-"""At least: a table that is piped into a file must not be folded."""
+"""The minimum: a table that is piped into a file must not be folded."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
-"""What may cost although it brought no result."""
+"""Attempts that may be billed without a result."""
 NEEDS_OPERATOR = {
     AttemptError.AUTH: "it refuses the key",
     AttemptError.QUOTA_SPENT: "its credit is used up",
@@ -39,7 +39,7 @@ NEEDS_OPERATOR = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the database has about the providers; empty where there is none yet."""
+    """What the database knows about the providers; empty if there is none yet."""
 
     usage: Mapping[str, ProviderUsage] = field(default_factory=dict)
     latest: Mapping[str, LatestAttempt] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def _states(settings: Settings, built: ProviderSet, history: History) -> Table:
 
 
 def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
-    """Say what is on record; a cooldown is known to the running bot alone."""
+    """Say what is on record; only the running bot knows of cooldowns."""
     if name == local.NAME:
         return _state_of_model(settings)
     if last is not None and last.error in NEEDS_OPERATOR:
@@ -134,7 +134,7 @@ def _figures(capabilities: Capabilities, usage: ProviderUsage) -> tuple[str, str
 
 
 def _money(usage: ProviderUsage) -> tuple[str, str, str]:
-    """Say what was tried, what may be billed, and how much of it brought no result."""
+    """Say what was tried, what may be billed, and how much of it gave no result."""
     attempts = ", ".join(
         f"{state.value} {count}" for state, count in sorted(usage.attempts.items())
     )

@@ -1,12 +1,11 @@
 """The engine's worker: a process that loads one network and separates songs until told to stop.
 
 Started by bot.engine.engine as `python -m bot.engine.worker MODEL WEIGHTS --threads N`; reads
-requests from standard input, a socket, and ends when that closes. A surprise ends it with a
-traceback on standard error; the engine then starts another.
+requests from standard input, a socket, and ends when that closes. An unexpected error ends it with
+a traceback on standard error; the engine then starts another.
 
-It is confined for its whole life, which is longer than that of a song: the only file that it may
-open is the model's. Songs and stems reach it open, with each request, so it never has a way to
-any but those at hand.
+It is confined for its whole life: the only file that it may open is the model's. Songs and stems
+arrive open with each request, so it has access to no others.
 """
 
 import argparse
@@ -49,7 +48,7 @@ _PROGRESS_EVERY_S = 0.25
 
 
 class _CalledOff(Exception):
-    """The engine no longer wants the separation at hand."""
+    """The engine no longer wants the current separation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Order:
 
 
 class Inbox:
-    """Hears the engine's requests on a thread of its own, so that a cancel is heard at work."""
+    """Reads the engine's requests on its own thread, so that a cancel arrives during work."""
 
     def __init__(self, receiver: Receiver, *, files: int) -> None:
         self._receiver = receiver
@@ -71,7 +70,7 @@ class Inbox:
         self._is_closed = False
 
     def open(self) -> None:
-        """Start to listen."""
+        """Start listening."""
         threading.Thread(target=self._listen, name="inbox", daemon=True).start()
 
     def next(self) -> Order | None:
@@ -79,7 +78,7 @@ class Inbox:
         return self._orders.get()
 
     def is_called_off(self, request: Separate) -> bool:
-        """Tell whether anybody still waits for the request's result."""
+        """Return whether the request's result is still wanted."""
         return self._is_closed or request.id <= self._called_off_up_to
 
     def _listen(self) -> None:
@@ -150,7 +149,7 @@ class Worker:
         return Done(id=request.id)
 
     def _loaded(self) -> "Separator":
-        # The runtime starts a thread as it is loaded, which is too late to be confined.
+        # The runtime starts a thread when it is loaded, which is too late to confine it.
         from bot.engine.worker.separation import Separator, steps_of
 
         if self._separator is None:
@@ -159,7 +158,7 @@ class Worker:
         return self._separator
 
     def _report(self, request: Separate, fraction: float) -> None:
-        """Tell the fraction done unless that was just told; raises when the work is called off."""
+        """Report the fraction done, unless just reported; raises if the work was cancelled."""
         if self._inbox.is_called_off(request):
             raise _CalledOff
         now = time.monotonic()
@@ -177,7 +176,7 @@ def _failed(request: Separate, trouble: SeparationFault, cause: BaseException) -
 
 
 def _claim_stdout() -> BinaryIO:
-    """Take standard output for replies; whatever a library prints goes to standard error."""
+    """Keep standard output for replies; what libraries print goes to standard error."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return replies

@@ -26,7 +26,7 @@ _INPUT = "magnitude"
 _LAYERS = range(1, 7)
 _HALVE = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
 _KEEP_FLOAT = 64
-"""Arrays up to this size stay in single precision: they cost nothing and norms are touchy."""
+"""Arrays up to this size stay in single precision: they cost nothing, and norms need it."""
 
 
 class UnsafeCheckpoint(ValueError):
@@ -34,7 +34,7 @@ class UnsafeCheckpoint(ValueError):
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds numpy arrays and dictionaries, and refuses to look up anything else."""
+    """Builds numpy arrays and dictionaries; refuses any other lookup."""
 
     def find_class(self, module: str, name: str, /) -> Any:
         reconstruct = np.empty(0).__reduce__()[0]
@@ -72,7 +72,7 @@ def load_checkpoint(content: bytes) -> Weights:
 
 
 def _is_weight(name: object, array: object) -> bool:
-    """Tell weights from counters of the training; raises on what is not a plain array."""
+    """Tell weights from training counters; raises on anything but a plain array."""
     if not isinstance(name, str) or not isinstance(array, np.ndarray):
         raise UnsafeCheckpoint(f"{name!r} is not an array")
     if array.dtype.hasobject:

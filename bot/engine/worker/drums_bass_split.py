@@ -1,8 +1,8 @@
-"""Splits an instrumental into drums, bass and the rest without a network, by two plain facts.
+"""Splits an instrumental into drums, bass and the rest without a network, by two simple rules.
 
 Drums are short and broad in a spectrogram where notes are long and narrow, so medians along time
 and along frequency tell them apart (Fitzgerald, Harmonic/percussive separation using median
-filtering, 2010). Bass is what else is low and in the middle of the stereo picture.
+filtering, 2010). Bass is the remaining low sound in the middle of the stereo image.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _BROAD = 17
 _SMOOTH = (5, 3)
 _CONTEXT = max(_LONG, _SMOOTH[0]) // 2
 _BASS_HZ = (200.0, 600.0)
-"""All of what is below the first and not drums is bass, nothing above the second."""
+"""Below the first, everything but drums is bass; above the second, nothing is."""
 _FLOOR = np.float32(1e-12)
 
 

@@ -42,7 +42,7 @@ class HTDemucs:
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
         """Yield all stems in successive pieces; drums, bass, other and voice add up to the song.
 
-        What the network leaves over goes into `other`.
+        The network's residue goes into `other`.
         """
         mean, deviation = _level(song)
         blend = _Blend()
@@ -72,7 +72,7 @@ class HTDemucs:
 
 
 class _Blend:
-    """Adds overlapping segments up, weighted, and carries what the next segment completes."""
+    """Adds up overlapping weighted segments, and carries over what the next one completes."""
 
     def __init__(self) -> None:
         rise = np.arange(1, SEGMENT // 2 + 1, dtype=np.float32)
@@ -120,7 +120,7 @@ def _silence_outside(samples: Samples, start: int, frames: int) -> None:
 
 
 def _spectrum(samples: Samples, *, threads: int) -> NDArray[np.complex64]:
-    """Return (2, bins, columns) as the network was trained on: reflected, no Nyquist bin."""
+    """Return (2, bins, columns) as in training: reflected edges, no Nyquist bin."""
     columns = -(-SEGMENT // _HOP)
     right = _EDGE + columns * _HOP - SEGMENT
     padded = np.pad(samples, ((0, 0), (_EDGE, right)), mode="reflect")
@@ -130,7 +130,7 @@ def _spectrum(samples: Samples, *, threads: int) -> NDArray[np.complex64]:
 
 
 def _samples(spectrum: NDArray[np.complex64], *, threads: int) -> Samples:
-    """Turn (..., bins, columns) back into SEGMENT samples, columns it lacks taken as silent."""
+    """Turn (..., bins, columns) back into SEGMENT samples; missing columns are silent."""
     columns = spectrum.shape[-1]
     bins = np.zeros((*spectrum.shape[:-2], columns, _COLUMN // 2 + 1), np.complex64)
     bins[..., :-1] = np.swapaxes(spectrum, -1, -2) * _SCALE

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bot.engine.model_catalogue import DamagedModel
 
-# Its official builds report what they are used for to their maker, unless told before they load.
+# The official builds report their use to their maker unless told not to before they load.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
@@ -26,7 +26,7 @@ class Network:
         options.enable_cpu_mem_arena = keeps_memory
         options.enable_mem_pattern = False
         options.log_severity_level = 3
-        # The runtime's errors have no base of their own.
+        # The runtime's errors have no common base class.
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]

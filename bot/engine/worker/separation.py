@@ -25,14 +25,14 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A stage in its place."""
+    """One stage of a separation."""
 
     stage: Stage
     gives: frozenset[Stem]
     source: Stem | None = None
     """The earlier stem that it splits; None for the song itself."""
     effort: float = 1.0
-    """Its running time in relation to that of the model's other steps."""
+    """Its running time relative to the model's other steps."""
 
 
 _RHYTHM = frozenset({Stem.DRUMS, Stem.BASS, Stem.OTHER})
@@ -43,7 +43,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
     """Load the model's network and return its steps; raises DamagedModel."""
     match model.name:
         case SPLEETER.name:
-            # New pages for every block would be a third of its CPU time.
+            # Allocating new pages for every block would be a third of its CPU time.
             duet = Spleeter(Network(weights, threads=threads, keeps_memory=True))
             bands = BandSplit(threads=threads)
             return (
@@ -51,7 +51,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
                 Step(stage=bands, gives=_RHYTHM, source=Stem.INSTRUMENTAL),
             )
         case HTDEMUCS.name:
-            # Kept, its memory would be twice as much at the peak.
+            # Keeping it would double the peak memory.
             network = Network(weights, threads=threads)
             return (Step(stage=HTDemucs(network, threads=threads), gives=HTDEMUCS.stems),)
         case unknown:
@@ -75,9 +75,9 @@ class Separator:
     ) -> None:
         """Write the wanted stems as spools, each to its place in `into`.
 
-        Stems that another step splits further are written too, so they need a place as well.
-        Calls `report` with the fraction done after every piece; what that raises ends the
-        separation. Whatever was written then is the caller's to remove.
+        Stems that another step splits further are written too, so they need a place as well. Calls
+        `report` with the fraction done after every piece; an error from it ends the separation. The
+        caller removes the files written so far.
         """
         wanted = frozenset(stems)
         steps = self._needed(wanted)
@@ -92,7 +92,7 @@ class Separator:
             done += share
 
     def _needed(self, wanted: frozenset[Stem]) -> Sequence[Step]:
-        """Return the steps without which a wanted stem, or the source of one, would lack."""
+        """Return the steps that the wanted stems depend on."""
         needed: list[Step] = []
         lacking = set(wanted)
         for step in reversed(self._steps):

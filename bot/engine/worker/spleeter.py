@@ -1,8 +1,8 @@
-"""Spleeter's two stems, block by block: a mask for the voice, and the rest as what it leaves.
+"""Spleeter's two stems, block by block: a mask for the voice, and the rest as the residue.
 
-The network sees 512 columns (12 s) at a time, as it was trained. Blocks overlap, and the 32
-columns at either side of a seam serve as context only: on a looped clip that is worth 0.05 dB.
-It works a block ahead of the transforms, so that they cost no time on the clock.
+The network sees 512 columns (12 s) at a time, as it was trained. Blocks overlap, and the 32 columns
+at either side of a seam serve as context only: on a looped clip that is worth 0.05 dB. It runs one
+block ahead of the transforms, which then add no wall time.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ from bot.engine.worker.stft import Resynthesis, Spectra, analyse, column_count, 
 BLOCK = 512
 CONTEXT = 32
 _SEEN_BINS = 1024
-"""The network knows nothing above 11 kHz; there the mask is the column's mean below."""
+"""The network sees nothing above 11 kHz; there the mask is the column's mean below."""
 _FLOOR = np.float32(1e-10)
 
 Mask = NDArray[np.float32]
@@ -46,7 +46,7 @@ class Spleeter:
                 yield {Stem.VOCALS: vocals, Stem.INSTRUMENTAL: mixture - vocals}
 
     def _voice(self, song: Spool) -> Generator[Spectra, None, None]:
-        """Yield the voice's part of successive columns, while the network is at the next ones."""
+        """Yield the voice in successive columns, while the network computes the next ones."""
         ahead: deque[tuple[Spectra, slice, Future[Mask]]] = deque()
         beside = ThreadPoolExecutor(1, thread_name_prefix="network")
         try:
@@ -62,7 +62,7 @@ class Spleeter:
             beside.shutdown(cancel_futures=True)
 
     def _mask(self, magnitude: NDArray[np.float32]) -> Mask:
-        """Return the voice's share of the power in each bin the network knows."""
+        """Return the voice's share of the power in each bin that the network sees."""
         outputs = self._network.run({"magnitude": magnitude[np.newaxis]})
         vocals, rest = (np.square(output[0]) for output in outputs)
         mask: Mask = (vocals + _FLOOR / 2) / (vocals + rest + _FLOOR)
@@ -78,7 +78,7 @@ def _blocks(columns: int) -> Iterator[tuple[int, slice]]:
 
 
 def _masked(spectra: Spectra, kept: slice, future: Future[Mask]) -> Spectra:
-    """Return the kept columns' share of the voice, once the network has said which that is."""
+    """Return the voice's share in the kept columns, once the network has computed it."""
     mask, columns = future.result()[:, kept], spectra[:, kept]
     columns[..., :_SEEN_BINS] *= mask
     columns[..., _SEEN_BINS:] *= mask.mean(axis=-1, keepdims=True)
@@ -86,7 +86,7 @@ def _masked(spectra: Spectra, kept: slice, future: Future[Mask]) -> Spectra:
 
 
 def prove(path: Path) -> None:
-    """Load a graph and run one block of noise; raises DamagedModel unless it acts as masks do."""
+    """Load a graph and run a block of noise; raises DamagedModel unless it returns masks."""
     shape = (1, 2, BLOCK, _SEEN_BINS)
     noise = np.random.default_rng(0).random(shape, np.float32)
     for output in Network(path, threads=1).run({"magnitude": noise}):

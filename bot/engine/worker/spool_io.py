@@ -19,13 +19,13 @@ Samples = NDArray[np.float32]
 """Audio as (..., 2 channels, frames)."""
 
 Place = Path | int
-"""A file by its path, or by the descriptor of one that is open and stays so."""
+"""A file, by its path or by an open descriptor, which stays open."""
 
 _FORMAT = np.dtype("<f4")
 
 
 class SpoolMismatch(ValueError):
-    """A spool is missing or not as long as it was said to be."""
+    """A spool is missing or has the wrong length."""
 
 
 class Spool:
@@ -54,7 +54,7 @@ class Spool:
         self._file.close()
 
     def read(self, start: int, stop: int) -> Samples:
-        """Return the frames from `start` to `stop`, silence where that leaves the song."""
+        """Return the frames from `start` to `stop`, with silence outside the song."""
         samples = np.zeros((stop - start, CHANNELS), _FORMAT)
         first, last = max(start, 0), min(stop, self.frames)
         if first < last:

@@ -26,7 +26,7 @@ _SYNTHESIS_WINDOW = _WINDOW * (HOP / np.sum(_WINDOW**2))
 
 
 def column_count(frames: int) -> int:
-    """Return how many columns see a song of so many frames."""
+    """Return how many columns see a song of this many frames."""
     return -(-frames // HOP) + OVERLAP - 1 if frames else 0
 
 
@@ -43,7 +43,7 @@ def analyse(samples: Samples, *, threads: int) -> Spectra:
 
 
 class Resynthesis:
-    """Turns successive columns of one song back into its samples, in order and exactly as many.
+    """Turns successive columns of one song back into exactly its samples, in order.
 
     Carries the part of the sum that columns yet to come will complete.
     """

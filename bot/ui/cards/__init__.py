@@ -1,1 +1,1 @@
-"""What messages show, as pure functions of the domain. Discord is not needed."""
+"""What messages show, as pure functions of the domain. Does not use discord.py."""

@@ -1,4 +1,4 @@
-"""A card: what one message shows. Discord is not needed."""
+"""A card: what one message shows. Does not use discord.py."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,7 +1,7 @@
-"""The buttons and menus of a card, as data. Discord is not needed.
+"""The buttons and menus of a card, as data. Does not use discord.py.
 
-A custom id is an action and its subject, such as `cancel:k7f2q`. Cards that are already posted
-keep theirs for good, so an action's value never changes and never gets a second meaning.
+A custom id is an action and its subject, such as `cancel:k7f2q`. Cards that are already posted keep
+theirs for good, so an action's value never changes and never gets a second meaning.
 """
 
 from dataclasses import dataclass

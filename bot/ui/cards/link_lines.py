@@ -1,4 +1,4 @@
-"""The lines of a card that link to stems. Discord is not needed."""
+"""The lines of a card that link to stems. Does not use discord.py."""
 
 from bot.delivery.port import Delivery, DeliveryLink
 from bot.i18n.translation import gettext

@@ -21,7 +21,7 @@ from bot.ui.texts.safe_text import safe, shortened
 POPULAR_RECIPES = frozenset(
     {Recipe.KARAOKE, Recipe.INSTRUMENTAL, Recipe.VOCALS, Recipe.FOUR_STEMS, Recipe.NO_DRUMS}
 )
-"""Recipes with a button of their own; a menu has the rest."""
+"""Recipes with their own button; a menu has the rest."""
 MAX_LABEL = 100
 
 

@@ -60,9 +60,9 @@ class Registration:
 async def leftover_commands(
     http: HTTPClient, application_id: int, guild_ids: Iterable[int]
 ) -> Mapping[int, tuple[str, ...]]:
-    """Return by server the commands that Discord keeps for it alone; this bot registers none.
+    """Return the commands that Discord has for single servers, by server; this bot registers none.
 
-    Servers that the bot may not ask about are passed over. Raises discord.HTTPException.
+    Servers that the bot may not ask about are skipped. Raises discord.HTTPException.
     """
     leftovers: dict[int, tuple[str, ...]] = {}
     for guild_id in guild_ids:
@@ -85,7 +85,7 @@ async def commands_payload(client: commands.AutoShardedBot, languages: Languages
 
 
 def _known(wanted: str, registered: Iterable[Any]) -> str:
-    """Return what stands for the commands as sent and as Discord has them.
+    """Return a fingerprint of the commands as sent and as Discord has them.
 
     Discord gives a command another version with each change.
     """

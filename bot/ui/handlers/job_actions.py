@@ -61,7 +61,7 @@ class JobActions:
         await self._requests.start_again(interaction, await self._own_job(interaction, subject))
 
     async def ask_for_recipe(self, interaction: Interaction, subject: str) -> None:
-        """Offer the recipes that the song was not split by."""
+        """Offer the recipes that the song has not been split by."""
         job = await self._own_job(interaction, subject)
         menu = other_recipe_menu(job, self._splits.offers())
         await interaction.response.send_message(

@@ -1,4 +1,4 @@
-"""What the buttons of `/privacy` do. They are about the presser, so no id is in them."""
+"""What the buttons of `/privacy` do. They act on the presser's data, so they hold no id."""
 
 from bot.domain.job import UserId
 from bot.ui.cards.controls import Action, ForgetStep

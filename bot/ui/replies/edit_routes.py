@@ -1,4 +1,4 @@
-"""The two routes to a reply: the interaction's token while it lives, then the bot's own token."""
+"""The two routes to a reply: the interaction's token until it expires, then the bot's own."""
 
 import asyncio
 import logging

@@ -160,7 +160,7 @@ class ReplyWriter:
                         self._tracker.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()
-            # Jobs that wait for their turn are known already: in a busy hour they are many.
+            # Jobs that wait for their turn are already known, and in a busy hour there are many.
             unknown = self._tracker.unknown(owed)
             self._take(await self._jobs.stale_replies(unknown) if unknown else ())
             self._drop_finished(owed)
@@ -174,7 +174,7 @@ class ReplyWriter:
             self._tracker.add(job).owe(version, self._clock.monotonic())
 
     def _drop_finished(self, owed: Container[JobId]) -> None:
-        # Only now: what was just read may be from before the job's end.
+        # Only now: what was just read may predate the job's end.
         for state in list(self._tracker):
             if state.is_over and state.job.id not in owed:
                 self._drop(state.job.id)

@@ -188,7 +188,7 @@ def test_the_whole_of_it_is_shown_in_less_than_sixty_lines() -> None:
 
 LOGS_ITS_KEY = """
 import logging
-from bot.cli.network import build_transport
+from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.config import load_settings
 from bot.domain.clock import SystemClock
