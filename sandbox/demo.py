@@ -17,7 +17,7 @@ from sandbox.song import write_song
 READY_WITHIN_S = 60.0
 FOLDER = Path("stems")
 ENDED_WITHOUT_STEMS = "Nothing was charged."
-_MARKUP = re.compile(r"[*_`~|\\]|<(?:t|@|#)[^>]*>")
+_MARKUP = re.compile(r"\\(.)|[*_`~|]|<(?:t|@|#)[^>]*>")
 
 
 async def demo(song: Path | None, recipe: str) -> int:
@@ -78,7 +78,7 @@ def _text(message: Json) -> str:
         parts += [embed.get("title", ""), embed.get("description", "")]
         parts += [f"{field['name']}: {field['value']}" for field in embed.get("fields", ())]
         parts.append(embed.get("footer", {}).get("text", ""))
-    return _MARKUP.sub("", "\n".join(part for part in parts if part))
+    return _MARKUP.sub(lambda found: found[1] or "", "\n".join(part for part in parts if part))
 
 
 def _stems(message: Json) -> list[Json]:
@@ -93,7 +93,7 @@ async def _save(ada: SandboxClient, attachment: Json) -> Path:
 
 def main() -> int:
     """Parse the arguments and run."""
-    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser = argparse.ArgumentParser(usage="make demo [SONG=my.mp3]", description=__doc__)
     parser.add_argument(
         "song", nargs="?", type=Path, help="an audio file; default: a generated song"
     )

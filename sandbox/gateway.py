@@ -139,7 +139,7 @@ class Gateway:
         session = self._session_of(connection)
         match op:
             case Op.HEARTBEAT:
-                await connection.send({"op": Op.HEARTBEAT_ACK})
+                connection.acknowledge_soon()
             case Op.IDENTIFY | Op.RESUME if session is not None:
                 await connection.socket.close(code=ALREADY_IDENTIFIED)
             case Op.IDENTIFY if isinstance(data, dict):

@@ -1,5 +1,7 @@
 """One gateway session: the events sent in it, and its current connection."""
 
+import asyncio
+import contextlib
 import json
 import secrets
 import zlib
@@ -11,6 +13,7 @@ from aiohttp import web
 
 from sandbox.errors import Json
 
+ACKNOWLEDGE_AFTER_S = 0.05
 _KEPT_EVENTS = 1000
 
 
@@ -50,6 +53,22 @@ class Connection:
     def __init__(self, socket: web.WebSocketResponse, *, is_compressed: bool) -> None:
         self.socket = socket
         self._deflate = zlib.compressobj() if is_compressed else None
+        self._acknowledging: set[asyncio.Task[None]] = set()
+
+    def acknowledge_soon(self) -> None:
+        """Acknowledge a heartbeat after a delay like a network's.
+
+        discord.py notes when it sent one only after the send has returned; an earlier answer would
+        be measured from the heartbeat before, and reported as 41 s of latency.
+        """
+        task = asyncio.create_task(self._acknowledge())
+        self._acknowledging.add(task)
+        task.add_done_callback(self._acknowledging.discard)
+
+    async def _acknowledge(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGE_AFTER_S)
+        with contextlib.suppress(ConnectionError):  # the bot has left meanwhile
+            await self.send({"op": Op.HEARTBEAT_ACK})
 
     async def send(self, message: Json) -> None:
         """Send a message; a closing connection loses it until a resume replays it."""

@@ -186,7 +186,8 @@ def _check_file_type(option: Json, attachment: Attachment) -> None:
     suffix = PurePosixPath(attachment.filename).suffix.lower().removeprefix(".")
     family = attachment.content_type.partition("/")[0]
     if not {suffix, family} & {str(name).lower().removeprefix(".") for name in wanted}:
-        raise NotAllowed(f"{option['name']} takes only files of these types: {wanted}.")
+        listed = ", ".join(map(str, wanted))
+        raise NotAllowed(f"{option['name']} takes only files of these types: {listed}.")
 
 
 def _plain_value(option: Json, value: Any) -> Any:

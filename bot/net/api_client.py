@@ -185,4 +185,5 @@ def _retry_after_s(headers: httpx.Headers, now: datetime) -> float | None:
 
 
 def _cause(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}".removesuffix(": ")
+    name, text = type(exc).__name__, str(exc)
+    return text if text.endswith(name) else f"{name}: {text}".removesuffix(": ")

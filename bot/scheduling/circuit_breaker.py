@@ -15,6 +15,7 @@ from bot.domain.errors import (
     ProviderError,
     ProviderQuotaSpent,
     ProviderRefused,
+    SubmitUncertain,
 )
 
 COOLDOWN_BUSY_S = 15.0
@@ -93,6 +94,8 @@ class CircuitBreaker:
             case ProviderBusy(retry_after_s=wait_s):
                 rest_s = COOLDOWN_BUSY_S if wait_s is None else wait_s
                 self._rest(provider, rest_s, AttemptError.of(error))
+            case SubmitUncertain():  # it may be billed, as a failed task may
+                self._fail(provider, Operation.TASK, AttemptError.of(error))
             case _:
                 self._fail(provider, operation, AttemptError.of(error))
 

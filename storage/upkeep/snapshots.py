@@ -145,12 +145,12 @@ def _drop_link_key(draft: Path) -> None:
 
 
 def _match_owner(draft: Path, database: Path) -> None:
-    """Give the new file the owner and mode of the old one, or else of the folder."""
+    """Give the new file the owner of the old one, or else of the folder; its mode for that user."""
     like = database.stat() if database.exists() else database.parent.stat()
     if os.geteuid() == 0:
         os.chown(draft, like.st_uid, like.st_gid)
     if database.exists():
-        draft.chmod(stat.S_IMODE(like.st_mode))
+        draft.chmod(stat.S_IMODE(like.st_mode) & stat.S_IRWXU)
 
 
 def _replaced(database: Path) -> list[Path]:

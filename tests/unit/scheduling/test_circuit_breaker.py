@@ -11,6 +11,7 @@ from bot.domain.errors import (
     ProviderError,
     ProviderQuotaSpent,
     ProviderRefused,
+    SubmitUncertain,
 )
 from bot.scheduling.circuit_breaker import CircuitBreaker, Operation
 from tests.support.fakes import FakeClock
@@ -138,3 +139,13 @@ def test_refusals_of_a_file_do_not_count(breaker: CircuitBreaker) -> None:
     for _ in range(20):
         breaker.record_failure("a", SUBMIT, ProviderRefused())
     assert breaker.cooldown_s("a") == 0
+
+
+def test_submits_that_may_be_billed_rest_a_provider_however_rare_they_are(
+    breaker: CircuitBreaker, clock: FakeClock
+) -> None:
+    for _ in range(3):
+        assert breaker.cooldown_s("a") == 0
+        clock.move(minutes=10)
+        breaker.record_failure("a", SUBMIT, SubmitUncertain())
+    assert (breaker.cooldown_s("a"), breaker.cause("a")) == (300, AttemptError.UNCERTAIN)
