@@ -19,8 +19,8 @@ _PAID_FROM = "SELECT debit FROM ledger WHERE job_id = ? AND kind = 'hold'"
 class Ledger:
     """Users' accounts by period.
 
-    A user has their own accounts, and more in each server that gave them minutes to spend there. A
-    `guild_id` selects those.
+    A user has their own accounts, and more in each server that gave them minutes to spend there.
+    `guild_id` selects the latter.
     """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
