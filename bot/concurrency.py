@@ -33,7 +33,7 @@ async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """Run two things of different kinds as `gather_or_raise` does."""
+    """Run two awaitables of different types as `gather_or_raise` does."""
     work: list[Coroutine[Any, Any, Any]] = [one, other]
     first, second = await gather_or_raise(work)
     return first, second

@@ -172,7 +172,7 @@ def _log_uncaught(
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return no more than the limit, up to the end of a word where one is near."""
+    """Return no more than the limit, up to the end of a word if one is near."""
     if len(text) <= limit:
         return text
     kept = text[:limit]

@@ -127,6 +127,6 @@ async def _defer(
     except discord.HTTPException as exc:
         is_repeated = tries < TRIES or time.monotonic() - began >= REPEATED_AFTER_S
         if exc.code == ALREADY_ACKNOWLEDGED and is_repeated:
-            return None  # by the try before
+            return None  # by the previous try
         raise
     return answer.message_id if answer else None

@@ -31,8 +31,8 @@ class PaidFrom:
 class Ledger:
     """Users' accounts by period.
 
-    A user has their own accounts, and more in each server that gave them minutes to spend there. A
-    `guild_id` selects those.
+    A user has their own accounts, and more in each server that gave them minutes to spend there.
+    `guild_id` selects the latter.
     """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:

@@ -32,7 +32,7 @@ _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 WAL, INDEX = "-wal", "-shm"
-"""The endings of the two files that SQLite keeps beside a database in use."""
+"""The suffixes of the two files that SQLite keeps beside a database in use."""
 
 
 class SnapshotFailed(Exception):
