@@ -32,7 +32,7 @@ _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 WAL, INDEX = "-wal", "-shm"
-"""The suffixes of the two files that SQLite keeps beside a database in use."""
+"""The endings of the two files that SQLite keeps beside a database in use."""
 
 
 class SnapshotFailed(Exception):
@@ -145,12 +145,12 @@ def _drop_link_key(draft: Path) -> None:
 
 
 def _match_owner(draft: Path, database: Path) -> None:
-    """Give the new file the owner of the old one, or else of the folder; its mode for that user."""
+    """Give the new file the owner and mode of the old one, or else of the folder."""
     like = database.stat() if database.exists() else database.parent.stat()
     if os.geteuid() == 0:
         os.chown(draft, like.st_uid, like.st_gid)
     if database.exists():
-        draft.chmod(stat.S_IMODE(like.st_mode) & stat.S_IRWXU)
+        draft.chmod(stat.S_IMODE(like.st_mode))
 
 
 def _replaced(database: Path) -> list[Path]:
