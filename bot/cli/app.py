@@ -25,6 +25,7 @@ from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
 from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
+from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
@@ -112,6 +113,7 @@ class _Ground:
     links: SignedLinks | None
     sources: Sources
     limits: Limits
+    needs: DiskNeeds
     keep: timedelta
 
 
@@ -151,7 +153,9 @@ def compose(
             period=lambda: accounts.quotas.period,
             database_made_at=store.made_at,
         ),
-        redelivery=Redelivery(jobs=store.jobs, files=store.files, builder=builder),
+        redelivery=Redelivery(
+            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+        ),
         queue=core.queue,
         breaker=core.breaker,
         throughput=core.throughput,
@@ -177,6 +181,13 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
     core = Core(
         jobs=store.jobs,
         files=store.files,
+        disk_guard=DiskGuard(
+            files=store.files,
+            clock=clock,
+            jobs=runtimes.by_id,
+            max_gib=settings.max_disk_gib,
+            on_turn=runtimes.wake,
+        ),
         providers=providers,
         runtimes=runtimes,
         queue=ProviderQueue(
@@ -206,6 +217,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         limits=Limits(
             max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
         ),
+        needs=DiskNeeds(each.capabilities for each in providers.values()),
         keep=keep,
     )
 
@@ -284,6 +296,7 @@ def _steps(
             audio=audio,
             quotas=quotas,
             limits=ground.limits,
+            needs=ground.needs,
         ),
         submit=submit,
         poll=PollStep(
@@ -308,6 +321,7 @@ def _steps(
         ),
         termination=termination,
         reconciler=reconciler,
+        needs=ground.needs,
     )
     return submit, steps
 
@@ -320,7 +334,7 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
         admission=ground.accounts.admission,
         termination=termination,
         runner=runner,
-        disk_guard=DiskGuard(files=core.files, clock=core.clock, max_gib=settings.max_disk_gib),
+        needs=ground.needs,
         offering=Offering(
             providers=tuple(each.capabilities for each in core.providers.values()),
             formats=tuple(AudioFormat),

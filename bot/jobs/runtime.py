@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
+from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
@@ -78,6 +80,11 @@ class JobRuntime:
     """Unexpected errors in a row."""
     full_disk_waits: int = 0
     failed_downloads: int = 0
+    digest: str | None = None
+    """Of the user's file, once it is here."""
+    promised_bytes: int = 0
+    """What the disk guard has promised to all of its files together."""
+    waits_for_room_since: float | None = None
     polling: Polling = field(default_factory=Polling)
     delivering: Delivering = field(default_factory=Delivering)
 
@@ -88,6 +95,7 @@ class Runtimes:
     def __init__(self) -> None:
         self._by_id: dict[JobId, JobRuntime] = {}
         self.board = ProgressBoard(self._by_id)
+        self.by_id: Mapping[JobId, JobRuntime] = MappingProxyType(self._by_id)
 
     def __iter__(self) -> Iterator[JobRuntime]:
         """Iterate over a snapshot."""
@@ -133,6 +141,7 @@ class Core:
 
     jobs: JobStore
     files: JobFiles
+    disk_guard: DiskGuard
     providers: Mapping[str, Provider]
     runtimes: Runtimes
     queue: ProviderQueue
