@@ -35,6 +35,8 @@ class HasPromise(Protocol):
 
     promised_bytes: int
     """Of all its files together, those on the disk included."""
+    written_bytes: int
+    """What they came to at the last look."""
     waits_for_room_since: float | None
 
 
@@ -60,9 +62,10 @@ class DiskGuard:
         self._on_turn = on_turn
         self._reserve_bytes = reserve_bytes
         self._floor_bytes = floor_bytes
-        self._sizes: Mapping[JobId, int] = {}
-        self._promised: dict[JobId, int] = {}
-        """What was promised since the last look; of jobs that have ended, it counts until then."""
+        self._kept_bytes = 0
+        """What the files of other jobs came to at the last look."""
+        self._ended_bytes = 0
+        """What jobs that have ended since then may have left."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
@@ -81,7 +84,7 @@ class DiskGuard:
             job_id, size_bytes, self._floor_bytes
         ):
             return False
-        self._note(job_id, job, size_bytes)
+        job.promised_bytes = size_bytes
         return True
 
     async def promise_in_turn(self, job_id: JobId, size_bytes: int) -> int:
@@ -91,19 +94,21 @@ class DiskGuard:
         with DISK_FULL for the youngest waiting job when nothing has come free for a while.
         """
         job, now = self._jobs[job_id], self._clock.monotonic()
+        if size_bytes <= job.promised_bytes:
+            return size_bytes
         if job.waits_for_room_since is None:
             job.waits_for_room_since = now
         await self._look_if_due()
         self._free_bytes = await self._files.free_bytes()
         size_bytes = min(size_bytes, self._most(job_id))
         is_first = self._waiting()[0] == job_id
-        if is_first and size_bytes > job.promised_bytes:
-            if await self._has_room(job_id, size_bytes, self._floor_bytes):
-                job.waits_for_room_since = None
-                self._moved_at = now
-                self._note(job_id, job, size_bytes)
-                self._call_next()
-                return size_bytes
+        is_enough = size_bytes > 0 and is_first
+        if is_enough and await self._has_room(job_id, size_bytes, self._floor_bytes):
+            job.waits_for_room_since = None
+            self._moved_at = now
+            job.promised_bytes = max(size_bytes, job.promised_bytes)
+            self._call_next()
+            return size_bytes
         self._give_up_youngest(job_id, now)
         return 0
 
@@ -111,15 +116,15 @@ class DiskGuard:
         """Return how many jobs wait for room before this one."""
         return self._waiting().index(job_id)
 
+    def release(self, job: HasPromise) -> None:
+        """End a job's promise. What it may have left counts until the files are looked at again."""
+        self._ended_bytes += max(job.written_bytes, job.promised_bytes)
+
     async def require_floor(self) -> None:
         """Raise NoRoom while so little is free that only the database may use it."""
         free_bytes = await self._files.free_bytes()
         if free_bytes < self._floor_bytes:
             raise NoRoom(f"{free_bytes} bytes are free, {self._floor_bytes} of them for the store")
-
-    def _note(self, job_id: JobId, job: HasPromise, size_bytes: int) -> None:
-        job.promised_bytes = size_bytes
-        self._promised[job_id] = max(size_bytes, self._promised.get(job_id, 0))
 
     def _waiting(self) -> list[JobId]:
         """Return the jobs that wait for room, the longest waiting first."""
@@ -160,35 +165,27 @@ class DiskGuard:
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
         """Return what all files may come to, and what of it is not written yet, in bytes."""
-        used, unwritten = (size_bytes, size_bytes) if asking is None else (0, 0)
-        for job_id in self._known():
-            written, promised = self._sizes.get(job_id, 0), self._promised_to(job_id)
+        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        if asking is None:
+            used, unwritten = used + size_bytes, size_bytes
+        for job_id, job in self._jobs.items():
+            promised = job.promised_bytes
             if job_id == asking:
                 promised = max(promised, size_bytes)
-            used += max(written, promised)
-            unwritten += max(0, promised - written)
+            used += max(job.written_bytes, promised)
+            unwritten += max(0, promised - job.written_bytes)
         return used, unwritten
 
     def _most(self, asking: JobId) -> int:
         """Return what a job could get once no other has more than it waits with."""
-        used, free_bytes = 0, self._free_bytes
-        for job_id in self._known() - {asking}:
-            written, promised = self._sizes.get(job_id, 0), self._promised_to(job_id)
-            job = self._jobs.get(job_id)
-            if job is None or job.waits_for_room_since is not None:
-                used += max(written, promised)
-                free_bytes -= max(0, promised - written)
+        used, free_bytes = self._kept_bytes, self._free_bytes
+        for job_id, job in self._jobs.items():
+            if job_id == asking or job.waits_for_room_since is None:
+                free_bytes += job.written_bytes
             else:
-                free_bytes += written
-        on_disk = free_bytes + self._sizes.get(asking, 0) - self._floor_bytes
-        return max(0, min(self._max_bytes - used, on_disk))
-
-    def _known(self) -> set[JobId]:
-        return self._sizes.keys() | self._promised.keys() | self._jobs.keys()
-
-    def _promised_to(self, job_id: JobId) -> int:
-        job = self._jobs.get(job_id)
-        return self._promised.get(job_id, 0) if job is None else job.promised_bytes
+                used += max(job.written_bytes, job.promised_bytes)
+                free_bytes -= max(0, job.promised_bytes - job.written_bytes)
+        return max(0, min(self._max_bytes - used, free_bytes - self._floor_bytes))
 
     def _age_s(self) -> float:
         if self._looked_at is None:
@@ -200,18 +197,19 @@ class DiskGuard:
             await self._look()
 
     async def _look(self) -> None:
-        """Measure the job files. What is promised meanwhile counts beside what is found."""
+        """Measure the job files; what is promised meanwhile counts beside what is found."""
         async with self._looking:
-            before = {job_id: each.promised_bytes for job_id, each in self._jobs.items()}
             self._looked_at = self._clock.monotonic()
-            self._promised = before.copy()
-            self._sizes = await self._files.sizes(owned_last=frozenset(before))
-            self._free_bytes = await self._files.free_bytes()
+            self._ended_bytes = 0
+            sizes = await self._files.sizes(owned_last=frozenset(self._jobs))
+            for job_id, job in self._jobs.items():
+                job.written_bytes = sizes.pop(job_id, 0)
+            self._kept_bytes = sum(sizes.values())
 
     def _figures(self) -> str:
         used, _ = self._totals(None, 0)
         promised = sum(each.promised_bytes for each in self._jobs.values())
         return (
-            f"job files may come to {used} of {self._max_bytes} bytes, {promised} of them promised; "
-            f"{self._free_bytes} are free"
+            f"job files may come to {used} of {self._max_bytes} bytes, "
+            f"{promised} of them promised; {self._free_bytes} are free"
         )

@@ -178,16 +178,18 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
     positions = QueuePositions(
         providers=providers, throughput=throughput, breaker=breaker, board=runtimes.board
     )
+    disk_guard = DiskGuard(
+        files=store.files,
+        clock=clock,
+        jobs=runtimes.by_id,
+        max_gib=settings.max_disk_gib,
+        on_turn=runtimes.wake,
+    )
+    runtimes.on_release = disk_guard.release
     core = Core(
         jobs=store.jobs,
         files=store.files,
-        disk_guard=DiskGuard(
-            files=store.files,
-            clock=clock,
-            jobs=runtimes.by_id,
-            max_gib=settings.max_disk_gib,
-            on_turn=runtimes.wake,
-        ),
+        disk_guard=disk_guard,
         providers=providers,
         runtimes=runtimes,
         queue=ProviderQueue(

@@ -1,7 +1,7 @@
 """What memory holds of jobs under way, and what their steps share; nothing here is stored."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -84,6 +84,7 @@ class JobRuntime:
     """Of the user's file, once it is here."""
     promised_bytes: int = 0
     """What the disk guard has promised to all of its files together."""
+    written_bytes: int = 0
     waits_for_room_since: float | None = None
     polling: Polling = field(default_factory=Polling)
     delivering: Delivering = field(default_factory=Delivering)
@@ -95,6 +96,7 @@ class Runtimes:
     def __init__(self) -> None:
         self._by_id: dict[JobId, JobRuntime] = {}
         self.board = ProgressBoard(self._by_id)
+        self.on_release: Callable[[JobRuntime], None] = lambda _: None
         self.by_id: Mapping[JobId, JobRuntime] = MappingProxyType(self._by_id)
 
     def __iter__(self) -> Iterator[JobRuntime]:
@@ -114,8 +116,10 @@ class Runtimes:
 
     def release(self, runtime: JobRuntime) -> None:
         """Drop a runtime that neither a task nor a submit in flight needs any more."""
-        if runtime.task is None and runtime.submit is None:
-            self._by_id.pop(runtime.job_id, None)
+        if runtime.task is not None or runtime.submit is not None:
+            return
+        if self._by_id.pop(runtime.job_id, None) is not None:
+            self.on_release(runtime)
 
     def wake(self, job_id: JobId) -> None:
         """Let a job take its next step now; does nothing for a job that is not under way."""
