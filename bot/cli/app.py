@@ -8,6 +8,7 @@ from bot.accounts.disk_guard import DiskGuard
 from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.spend import SpendCaps
+from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.admin.administration import AccountStores, Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
@@ -114,6 +115,7 @@ class _Ground:
     sources: Sources
     limits: Limits
     needs: DiskNeeds
+    refused_files: RefusedFiles
     keep: timedelta
 
 
@@ -174,7 +176,9 @@ def compose(
 def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies) -> _Ground:
     clock, providers = outside.clock, outside.providers
     keep = timedelta(hours=settings.keep_results_hours)
-    breaker, throughput = CircuitBreaker(clock=clock), ThroughputEstimator()
+    key_settings = {name: each.capabilities.key_setting for name, each in providers.items()}
+    breaker = CircuitBreaker(clock=clock, key_settings=key_settings)
+    throughput = ThroughputEstimator()
     positions = QueuePositions(
         providers=providers, throughput=throughput, breaker=breaker, board=runtimes.board
     )
@@ -220,6 +224,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
             max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
         ),
         needs=DiskNeeds(each.capabilities for each in providers.values()),
+        refused_files=RefusedFiles(clock=clock),
         keep=keep,
     )
 
@@ -299,6 +304,8 @@ def _steps(
             quotas=quotas,
             limits=ground.limits,
             needs=ground.needs,
+            refused_files=ground.refused_files,
+            repeat_limit=RepeatLimit(clock=core.clock),
         ),
         submit=submit,
         poll=PollStep(
@@ -337,6 +344,7 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
         termination=termination,
         runner=runner,
         needs=ground.needs,
+        refused_files=ground.refused_files,
         offering=Offering(
             providers=tuple(each.capabilities for each in core.providers.values()),
             formats=tuple(AudioFormat),

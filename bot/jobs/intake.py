@@ -12,6 +12,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bot.accounts.quotas import Quotas
+from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.backoff import backoff_s
@@ -69,6 +70,8 @@ class IntakeStep:
         quotas: Quotas,
         limits: Limits,
         needs: DiskNeeds,
+        refused_files: RefusedFiles,
+        repeat_limit: RepeatLimit,
     ) -> None:
         self._core = core
         self._jobs = core.jobs
@@ -79,6 +82,8 @@ class IntakeStep:
         self._quotas = quotas
         self._limits = limits
         self._needs = needs
+        self._refused_files = refused_files
+        self._repeat_limit = repeat_limit
         self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def take_in(self, job: Job, runtime: JobRuntime) -> StepResult:
@@ -98,7 +103,7 @@ class IntakeStep:
                 return RetryAfter()
             if not (most_frames := await self._room(job)):
                 return self._wait_for_room(job)
-            decoded = await self._decode(job, most_frames)
+            decoded = await self._decode_or_note(job, most_frames)
             await self._core.disk_guard.promise(
                 job.id, self._needs.to_separate(job, decoded.frames)
             )
@@ -138,6 +143,7 @@ class IntakeStep:
         earlier = await self._jobs.made_before(job.request, digest)
         if earlier is None:
             return False
+        self._repeat_limit.take(job.request.user_id)
         try:
             stems = (output.stem for output in OUTPUTS[job.request.recipe])
             await self._files.take_over(earlier.id, job.id, stems)
@@ -179,6 +185,17 @@ class IntakeStep:
             return await self._sources.renew(job)
         except RenewalUnavailable as exc:
             raise DownloadFailed("its address cannot be renewed now") from exc
+
+    async def _decode_or_note(self, job: Job, most_frames: int) -> Decoded:
+        """Decode the song, and remember of its user whether there was one."""
+        user_id = job.request.user_id
+        try:
+            decoded = await self._decode(job, most_frames)
+        except Rejected as exc:
+            self._refused_files.note_refused(user_id, exc.problem.reason)
+            raise
+        self._refused_files.note_read(user_id)
+        return decoded
 
     async def _decode(self, job: Job, most_frames: int) -> Decoded:
         where = self._files.of(job.id)

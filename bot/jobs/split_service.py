@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bot.accounts.guild_rules import GuildAdmission
 from bot.accounts.quotas import Quotas
+from bot.accounts.user_limits import RefusedFiles
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -58,6 +59,7 @@ class SplitService:
         termination: Termination,
         runner: Runner,
         needs: DiskNeeds,
+        refused_files: RefusedFiles,
         offering: Offering,
     ) -> None:
         self._jobs = core.jobs
@@ -68,6 +70,7 @@ class SplitService:
         self._runner = runner
         self._disk_guard = core.disk_guard
         self._needs = needs
+        self._refused_files = refused_files
         self._runtimes = core.runtimes
         self._offering = offering
         self._late: set[asyncio.Task[None]] = set()
@@ -216,6 +219,7 @@ class SplitService:
         standing = await self._quotas.standing(job.request.user_id, job.membership)
         self._admission.check(standing, job.reply)
         _check_quota(standing)
+        self._refused_files.check(job.request.user_id)
         await self._disk_guard.check(self._needs.to_wait(job))
 
     async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
