@@ -120,11 +120,21 @@ class DiskGuard:
         """End a job's promise. What it may have left counts until the files are looked at again."""
         self._ended_bytes += max(job.written_bytes, job.promised_bytes)
 
-    async def require_floor(self) -> None:
-        """Raise NoRoom while so little is free that only the database may use it."""
+    async def require_floor(self, waiting: JobId | None = None) -> None:
+        """Raise NoRoom while so little is free that only the database may use it.
+
+        A job that is named as waiting may be the one that is given up: then Rejected is raised.
+        """
         free_bytes = await self._files.free_bytes()
+        job = None if waiting is None else self._jobs[waiting]
         if free_bytes < self._floor_bytes:
+            if waiting is not None and job is not None:
+                now = self._clock.monotonic()
+                job.waits_for_room_since = job.waits_for_room_since or now
+                self._give_up_youngest(waiting, now)
             raise NoRoom(f"{free_bytes} bytes are free, {self._floor_bytes} of them for the store")
+        if job is not None:
+            job.waits_for_room_since = None
 
     def _waiting(self) -> list[JobId]:
         """Return the jobs that wait for room, the longest waiting first."""

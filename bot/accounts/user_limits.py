@@ -47,7 +47,7 @@ class _Refusals:
         beyond = self.in_a_row - FREE_REFUSALS
         if beyond < 0:
             return self.latest_at
-        return self.latest_at + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(beyond, _MAX_DOUBLINGS))
+        return self.latest_at + min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(beyond, _MAX_DOUBLINGS)))
 
 
 class RefusedFiles:

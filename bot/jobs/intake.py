@@ -16,7 +16,7 @@ from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.backoff import backoff_s
-from bot.domain.errors import NoRoom, Reason, Rejected
+from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import SAMPLE_RATE, minutes_of
 from bot.domain.recipes import OUTPUTS
@@ -92,8 +92,8 @@ class IntakeStep:
             return AwaitWake()
         async with self._turn_of(job.request.user_id):
             if runtime.digest is None:
-                if not await self._core.disk_guard.promise(job.id, self._needs.to_wait(job)):
-                    raise NoRoom("a song waits to be downloaded")
+                if not await self._has_room_for_file(job):
+                    return self._wait_for_room(job)
                 try:
                     runtime.digest = await self._bring(job)
                 except DownloadFailed as exc:
@@ -108,6 +108,16 @@ class IntakeStep:
                 job.id, self._needs.to_separate(job, decoded.frames)
             )
         return await self._hold(job, decoded, runtime.digest)
+
+    async def _has_room_for_file(self, job: Job) -> bool:
+        """Whether the file may be downloaded. It needs no turn: it is small beside its spool."""
+        guard, size_bytes = self._core.disk_guard, self._needs.to_wait(job)
+        if await guard.promise(job.id, size_bytes):
+            return True
+        granted = await guard.promise_in_turn(job.id, size_bytes)
+        if 0 < granted < size_bytes:
+            raise Rejected(Reason.DISK_FULL)
+        return granted > 0
 
     async def _room(self, job: Job) -> int:
         """Return how many frames there is room for, up to the limit; 0 while the job waits."""

@@ -76,7 +76,7 @@ class Steps:
             case State.RECEIVED:
                 return await self._intake.take_in(job, runtime)
             case State.HELD | State.SUBMITTING:
-                await self._disk_guard.require_floor()
+                await self._disk_guard.require_floor(waiting=job.id)
                 return await self._submit.submit(job, attempts, runtime)
             case State.PROCESSING:
                 return await self._poll.poll(job, attempts, runtime)

@@ -143,6 +143,18 @@ async def test_the_last_bytes_are_for_the_store_alone(tmp_path: Path) -> None:
         await disk.guard.require_floor()
 
 
+async def test_a_job_that_waits_for_the_last_bytes_is_given_up_after_a_while(
+    tmp_path: Path,
+) -> None:
+    disk = Disk(tmp_path, floor_bytes=MORE_THAN_ANY_DISK)
+    disk.jobs[A] = Promise()
+    with pytest.raises(NoRoom):
+        await disk.guard.require_floor(waiting=A)
+    disk.clock.move(seconds=PATIENCE_S + 1)
+    with pytest.raises(Rejected):
+        await disk.guard.require_floor(waiting=A)
+
+
 async def test_a_file_with_two_names_counts_once(disk: Disk) -> None:
     master = disk.write(A, 900)
     (disk.root / B).mkdir()
