@@ -1,48 +1,225 @@
-"""Room on the disk: new jobs are refused while kept audio fills its share, or anything the disk."""
+"""An account of the disk: bytes are promised to jobs before they are written.
 
+What a job may still write counts from the moment it is promised, so the cap holds whatever is
+decoded at the same time. Promises lie with what memory holds of a job and go with it. Nothing here
+knows how much a job needs.
+"""
+
+import asyncio
 import logging
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 from bot.domain.clock import Clock
-from bot.domain.errors import Reason, Rejected
+from bot.domain.errors import NoRoom, Reason, Rejected
+from bot.domain.job import JobId
 from storage.files.job_files import JobFiles
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 10.0
-RESERVE_BYTES = 256 * 1024**2
-"""What new jobs leave free, for the database and for what is under way."""
+LOOK_EVERY_S: Final = 10.0
+LOOK_AGAIN_AFTER_S: Final = 0.5
+"""The least pause between two looks at the job files, when something does not fit."""
+RESERVE_BYTES: Final = 256 * 1024**2
+"""Free bytes below which no new request is accepted."""
+FLOOR_BYTES: Final = 64 * 1024**2
+"""Free bytes that only the database may use: below this no audio is written."""
+PATIENCE_S: Final = 1800.0
+"""How long no waiting job gets room before the youngest one fails."""
+GIVE_UP_EVERY_S: Final = 60.0
+"""The pause before the next youngest fails while nothing comes free."""
+
+
+class HasPromise(Protocol):
+    """What memory holds of one job."""
+
+    promised_bytes: int
+    """Of all its files together, those on the disk included."""
+    written_bytes: int
+    """What they came to at the last look."""
+    waits_for_room_since: float | None
 
 
 class DiskGuard:
-    """Knows how much the job files use, looking at the disk now and then only."""
+    """Promises bytes of the disk to jobs, in the order in which they began to wait."""
 
     def __init__(
         self,
         *,
         files: JobFiles,
         clock: Clock,
+        jobs: Mapping[JobId, HasPromise],
         max_gib: float,
+        on_turn: Callable[[JobId], None] = lambda _: None,
         reserve_bytes: int = RESERVE_BYTES,
+        floor_bytes: int = FLOOR_BYTES,
     ) -> None:
+        """`jobs` are those under way; `on_turn` is told which job waits first after a promise."""
         self._files = files
         self._clock = clock
+        self._jobs = jobs
         self._max_bytes = int(max_gib * 1024**3)
+        self._on_turn = on_turn
         self._reserve_bytes = reserve_bytes
-        self._is_full = False
+        self._floor_bytes = floor_bytes
+        self._kept_bytes = 0
+        """What the files of other jobs came to at the last look."""
+        self._ended_bytes = 0
+        """What jobs that have ended since then may have left."""
+        self._free_bytes = 0
         self._looked_at: float | None = None
+        self._moved_at = clock.monotonic()
+        self._looking = asyncio.Lock()
 
-    async def check(self) -> None:
-        """Raise Rejected with DISK_FULL when no new job may be taken."""
-        now = self._clock.monotonic()
-        if self._looked_at is None or now - self._looked_at > LOOK_EVERY_S:
-            self._looked_at = now
-            self._is_full = await self._look()
-        if self._is_full:
+    async def check(self, size_bytes: int = 0) -> None:
+        """Raise Rejected with DISK_FULL when no new request of this size may be accepted."""
+        if not await self._has_room(None, size_bytes, self._reserve_bytes):
+            log.error("no room for a request: %s", self._figures())
             raise Rejected(Reason.DISK_FULL)
 
-    async def _look(self) -> bool:
-        used, free = await self._files.used_bytes(), await self._files.free_bytes()
-        is_full = used >= self._max_bytes or free < self._reserve_bytes
-        if is_full:
-            log.error("kept audio fills %d of %d bytes; %d are free", used, self._max_bytes, free)
-        return is_full
+    async def promise(self, job_id: JobId, size_bytes: int) -> bool:
+        """Let a job's files grow, or shrink, to this size in all; False where there is no room."""
+        job = self._jobs[job_id]
+        if size_bytes > job.promised_bytes and not await self._has_room(
+            job_id, size_bytes, self._floor_bytes
+        ):
+            return False
+        job.promised_bytes = size_bytes
+        return True
+
+    async def promise_in_turn(self, job_id: JobId, size_bytes: int) -> int:
+        """Return to which size the job's files may grow; 0 while it has to wait.
+
+        A job that has everything to itself gets what there is, if that is less. Raises Rejected
+        with DISK_FULL for the youngest waiting job when nothing has come free for a while.
+        """
+        job, now = self._jobs[job_id], self._clock.monotonic()
+        if size_bytes <= job.promised_bytes:
+            return size_bytes
+        if job.waits_for_room_since is None:
+            job.waits_for_room_since = now
+        await self._look_if_due()
+        self._free_bytes = await self._files.free_bytes()
+        size_bytes = min(size_bytes, self._most(job_id))
+        is_first = self._waiting()[0] == job_id
+        is_enough = size_bytes > 0 and is_first
+        if is_enough and await self._has_room(job_id, size_bytes, self._floor_bytes):
+            job.waits_for_room_since = None
+            self._moved_at = now
+            job.promised_bytes = max(size_bytes, job.promised_bytes)
+            self._call_next()
+            return size_bytes
+        self._give_up_youngest(job_id, now)
+        return 0
+
+    def ahead(self, job_id: JobId) -> int:
+        """Return how many jobs wait for room before this one."""
+        return self._waiting().index(job_id)
+
+    def release(self, job: HasPromise) -> None:
+        """End a job's promise. What it may have left counts until the files are looked at again."""
+        self._ended_bytes += max(job.written_bytes, job.promised_bytes)
+
+    async def require_floor(self, waiting: JobId | None = None) -> None:
+        """Raise NoRoom while so little is free that only the database may use it.
+
+        A job that is named as waiting may be the one that is given up: then Rejected is raised.
+        """
+        free_bytes = await self._files.free_bytes()
+        job = None if waiting is None else self._jobs[waiting]
+        if free_bytes < self._floor_bytes:
+            if waiting is not None and job is not None:
+                now = self._clock.monotonic()
+                job.waits_for_room_since = job.waits_for_room_since or now
+                self._give_up_youngest(waiting, now)
+            raise NoRoom(f"{free_bytes} bytes are free, {self._floor_bytes} of them for the store")
+        if job is not None:
+            job.waits_for_room_since = None
+
+    def _waiting(self) -> list[JobId]:
+        """Return the jobs that wait for room, the longest waiting first."""
+        found = [
+            (each.waits_for_room_since, job_id)
+            for job_id, each in self._jobs.items()
+            if each.waits_for_room_since is not None
+        ]
+        return [job_id for _, job_id in sorted(found, key=lambda each: each[0])]
+
+    def _call_next(self) -> None:
+        if waiting := self._waiting():
+            self._on_turn(waiting[0])
+
+    def _give_up_youngest(self, job_id: JobId, now: float) -> None:
+        waiting = self._waiting()
+        first_since = self._jobs[waiting[0]].waits_for_room_since or now
+        stuck_s = now - max(self._moved_at, first_since)
+        if stuck_s > PATIENCE_S and waiting[-1] == job_id:
+            self._moved_at = now - PATIENCE_S + GIVE_UP_EVERY_S
+            log.error("%s got no room for %.0f s: %s", job_id, stuck_s, self._figures())
+            raise Rejected(Reason.DISK_FULL)
+
+    async def _has_room(self, job_id: JobId | None, size_bytes: int, floor_bytes: int) -> bool:
+        """Whether a job's files may have this size; nothing is awaited after the last look."""
+        await self._look_if_due()
+        self._free_bytes = await self._files.free_bytes()
+        if self._fits(job_id, size_bytes, floor_bytes):
+            return True
+        if self._age_s() < LOOK_AGAIN_AFTER_S:
+            return False
+        await self._look()
+        return self._fits(job_id, size_bytes, floor_bytes)
+
+    def _fits(self, job_id: JobId | None, size_bytes: int, floor_bytes: int) -> bool:
+        used, unwritten = self._totals(job_id, size_bytes)
+        return used <= self._max_bytes and self._free_bytes - unwritten >= floor_bytes
+
+    def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
+        """Return what all files may come to, and what of it is not written yet, in bytes."""
+        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        if asking is None:
+            used, unwritten = used + size_bytes, size_bytes
+        for job_id, job in self._jobs.items():
+            promised = job.promised_bytes
+            if job_id == asking:
+                promised = max(promised, size_bytes)
+            used += max(job.written_bytes, promised)
+            unwritten += max(0, promised - job.written_bytes)
+        return used, unwritten
+
+    def _most(self, asking: JobId) -> int:
+        """Return what a job could get once no other has more than it waits with."""
+        used, free_bytes = self._kept_bytes, self._free_bytes
+        for job_id, job in self._jobs.items():
+            if job_id == asking or job.waits_for_room_since is None:
+                free_bytes += job.written_bytes
+            else:
+                used += max(job.written_bytes, job.promised_bytes)
+                free_bytes -= max(0, job.promised_bytes - job.written_bytes)
+        return max(0, min(self._max_bytes - used, free_bytes - self._floor_bytes))
+
+    def _age_s(self) -> float:
+        if self._looked_at is None:
+            return LOOK_EVERY_S
+        return self._clock.monotonic() - self._looked_at
+
+    async def _look_if_due(self) -> None:
+        if self._age_s() >= LOOK_EVERY_S:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Measure the job files; what is promised meanwhile counts beside what is found."""
+        async with self._looking:
+            self._looked_at = self._clock.monotonic()
+            self._ended_bytes = 0
+            sizes = await self._files.sizes(owned_last=frozenset(self._jobs))
+            for job_id, job in self._jobs.items():
+                job.written_bytes = sizes.pop(job_id, 0)
+            self._kept_bytes = sum(sizes.values())
+
+    def _figures(self) -> str:
+        used, _ = self._totals(None, 0)
+        promised = sum(each.promised_bytes for each in self._jobs.values())
+        return (
+            f"job files may come to {used} of {self._max_bytes} bytes, "
+            f"{promised} of them promised; {self._free_bytes} are free"
+        )

@@ -56,7 +56,9 @@ _DIED_OF_THE_FILE = frozenset(
 
 
 class AudioTools:
-    """Decode, combine, encode and draw, each in a child with hard limits, a few at once.
+    """Decode, combine, encode and draw, each in a child with hard limits.
+
+    `at_once` children decode at a time, and as many do everything else.
 
     All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
     machine has no room for it or its output. They leave no output and no child behind when they
@@ -66,7 +68,8 @@ class AudioTools:
 
     def __init__(self, *, at_once: int = 2, server: Sequence[str] = _SERVER) -> None:
         self._server = ForkServer(server, environment=spawn.environment())
-        self._turn = asyncio.Semaphore(at_once)
+        self._decoding = asyncio.Semaphore(at_once)
+        self._other_work = asyncio.Semaphore(at_once)
 
     async def __aenter__(self) -> Self:
         return self
@@ -164,7 +167,8 @@ class AudioTools:
         return into
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        async with self._turn:
+        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
+        async with self._decoding if isinstance(task, DecodeTask) else self._other_work:
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)

@@ -8,6 +8,7 @@ from bot.accounts.admission import GuildAdmission
 from bot.accounts.disk_guard import DiskGuard
 from bot.accounts.quotas import Quotas
 from bot.accounts.spend_caps import SpendCaps
+from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.admin.administration import AccountStores, Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
@@ -25,6 +26,7 @@ from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
 from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
+from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
 from bot.jobs.job_runtime import Core, Runtimes
 from bot.jobs.poll import PollIntervals, PollStep
@@ -112,6 +114,8 @@ class _Ground:
     links: SignedLinks | None
     sources: Sources
     limits: Limits
+    needs: DiskNeeds
+    refused_files: RefusedFiles
     keep: timedelta
 
 
@@ -151,7 +155,9 @@ def compose(
             period=lambda: accounts.quotas.period,
             database_made_at=store.made_at,
         ),
-        redelivery=Redelivery(jobs=store.jobs, files=store.files, builder=builder),
+        redelivery=Redelivery(
+            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+        ),
         queue=core.queue,
         breaker=core.breaker,
         throughput=core.throughput,
@@ -170,13 +176,24 @@ def compose(
 def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies) -> _Ground:
     clock, providers = outside.clock, outside.providers
     keep = timedelta(hours=settings.keep_results_hours)
-    breaker, throughput = CircuitBreaker(clock=clock), ThroughputEstimator()
+    key_settings = {name: each.capabilities.key_setting for name, each in providers.items()}
+    breaker = CircuitBreaker(clock=clock, key_settings=key_settings)
+    throughput = ThroughputEstimator()
     positions = QueuePositions(
         providers=providers, throughput=throughput, breaker=breaker, board=runtimes.board
     )
+    disk_guard = DiskGuard(
+        files=store.files,
+        clock=clock,
+        jobs=runtimes.by_id,
+        max_gib=settings.max_disk_gib,
+        on_turn=runtimes.wake,
+    )
+    runtimes.on_release = disk_guard.release
     core = Core(
         jobs=store.jobs,
         files=store.files,
+        disk_guard=disk_guard,
         providers=providers,
         runtimes=runtimes,
         queue=ProviderQueue(
@@ -206,6 +223,8 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         limits=Limits(
             max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
         ),
+        needs=DiskNeeds(each.capabilities for each in providers.values()),
+        refused_files=RefusedFiles(clock=clock),
         keep=keep,
     )
 
@@ -284,6 +303,9 @@ def _steps(
             audio=audio,
             quotas=quotas,
             limits=ground.limits,
+            needs=ground.needs,
+            refused_files=ground.refused_files,
+            repeat_limit=RepeatLimit(clock=core.clock),
         ),
         submit=submit,
         poll=PollStep(
@@ -307,6 +329,7 @@ def _steps(
             quotas=quotas,
         ),
         termination=termination,
+        needs=ground.needs,
     )
     return submit, steps
 
@@ -319,7 +342,8 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
         admission=ground.accounts.admission,
         termination=termination,
         runner=runner,
-        disk_guard=DiskGuard(files=core.files, clock=core.clock, max_gib=settings.max_disk_gib),
+        needs=ground.needs,
+        refused_files=ground.refused_files,
         offering=Offering(
             providers=tuple(each.capabilities for each in core.providers.values()),
             formats=tuple(AudioFormat),

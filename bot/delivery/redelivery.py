@@ -7,6 +7,7 @@ nothing comes of it and can ask again, so there is nothing that a restart would 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.builder import DeliveryBuilder
 from bot.delivery.port import Delivery
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
@@ -18,10 +19,18 @@ from storage.stores.job_store import JobStore
 class Redelivery:
     """Encodes kept masters once more, and throws them away on demand."""
 
-    def __init__(self, *, jobs: JobStore, files: JobFiles, builder: DeliveryBuilder) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        files: JobFiles,
+        builder: DeliveryBuilder,
+        disk_guard: DiskGuard,
+    ) -> None:
         self._jobs = jobs
         self._files = files
         self._builder = builder
+        self._disk_guard = disk_guard
 
     @asynccontextmanager
     async def packed(
@@ -34,6 +43,7 @@ class Redelivery:
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
         try:
+            await self._disk_guard.require_floor()
             async with self._files.scratch(job.id, name) as folder:
                 yield await self._builder.build(
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks

@@ -14,6 +14,7 @@ from bot.domain.errors import (
     ProviderProtocol,
     ProviderQuotaSpent,
     ProviderRefused,
+    ProviderStarved,
     ResultsNotFetched,
     SubmitUncertain,
 )
@@ -57,6 +58,8 @@ class AttemptError(StrEnum):
     PROTOCOL = "protocol"
     REFUSED = "refused"
     UNCERTAIN = "uncertain"
+    STARVED = "starved"
+    """The engine was killed for want of memory."""
     FAILED = "failed"
     LOST = "lost"
     TIMED_OUT = "timed_out"
@@ -90,6 +93,7 @@ _WORDS: Final[Mapping[type[ProviderError], AttemptError]] = {
     ProviderBusy: AttemptError.BUSY,
     ProviderDown: AttemptError.DOWN,
     ProviderProtocol: AttemptError.PROTOCOL,
+    ProviderStarved: AttemptError.STARVED,
     ProviderRefused: AttemptError.REFUSED,
     SubmitUncertain: AttemptError.UNCERTAIN,
     ResultsNotFetched: AttemptError.RESULTS_NOT_FETCHED,

@@ -29,6 +29,7 @@ SplitError
     ├── ProviderDown        unreachable or 5xx, and nothing was started
     ├── ProviderProtocol    an answer that its documents do not allow
     ├── ProviderRefused     this provider cannot do this file; another may
+    │   └── ProviderStarved     this machine has too little memory for it
     ├── SubmitUncertain     the submit may have arrived; never send it again
     └── ResultsNotFetched   results exist but did not arrive; fetch them again
         └── ResultsUnreachable  because the server that holds them is unreachable
@@ -90,6 +91,9 @@ class Reason(StrEnum):
     ONE_OF_TWO = "one_of_two"
     RAISES_ALLOWANCE = "raises_allowance"
     POOL_TOO_SMALL = "pool_too_small"
+    UNREADABLE_FILES = "unreadable_files"
+    TOO_MANY_REPEATS = "too_many_repeats"
+    MACHINE_TOO_SMALL = "machine_too_small"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,10 @@ class ProviderProtocol(ProviderError):
 
 class ProviderRefused(ProviderError):
     """The provider refuses this file; others may accept it, so there is no cooldown."""
+
+
+class ProviderStarved(ProviderRefused):
+    """The machine has too little memory for this provider, which only its operator can mend."""
 
 
 class SubmitUncertain(ProviderError):

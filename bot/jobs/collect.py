@@ -51,6 +51,7 @@ class CollectStep:
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)
         title = provider.capabilities.title
+        await self._core.disk_guard.require_floor()
         self._core.board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
         fetched = await self._fetcher.fetch(job, files, provider, where)

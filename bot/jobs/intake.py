@@ -12,14 +12,16 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from bot.accounts.quotas import Quotas
+from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, State, UserId
-from bot.domain.minutes import minutes_of
+from bot.domain.minutes import SAMPLE_RATE, minutes_of
 from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
+from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
 from bot.scheduling.progress import Progress, Stage
@@ -31,6 +33,8 @@ MAX_DOWNLOADS = 10
 """Tries of one file. The pauses between them add up to more than two minutes, which outlasts
 most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
+ROOM_PAUSE_S = 1.0
+"""How often the job that waits first for room looks again; the others are woken."""
 _ENDED = frozenset({403, 404, 410})
 """What a server says of an address that it has signed no longer."""
 
@@ -47,6 +51,11 @@ class Limits:
         """The size limit in bytes."""
         return int(self.max_file_mib * 1024 * 1024)
 
+    @property
+    def max_frames(self) -> int:
+        """The longest song in frames."""
+        return int(self.max_duration_minutes * 60 * SAMPLE_RATE)
+
 
 class IntakeStep:
     """Takes a request's file in; one file per user at a time."""
@@ -60,6 +69,9 @@ class IntakeStep:
         audio: AudioTools,
         quotas: Quotas,
         limits: Limits,
+        needs: DiskNeeds,
+        refused_files: RefusedFiles,
+        repeat_limit: RepeatLimit,
     ) -> None:
         self._core = core
         self._jobs = core.jobs
@@ -69,6 +81,9 @@ class IntakeStep:
         self._audio = audio
         self._quotas = quotas
         self._limits = limits
+        self._needs = needs
+        self._refused_files = refused_files
+        self._repeat_limit = repeat_limit
         self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def take_in(self, job: Job, runtime: JobRuntime) -> StepResult:
@@ -76,15 +91,46 @@ class IntakeStep:
         if job.acknowledged_at is None:
             return AwaitWake()
         async with self._turn_of(job.request.user_id):
-            try:
-                digest = await self._bring(job)
-            except DownloadFailed as exc:
-                return _try_again(runtime, exc)
-            runtime.failed_downloads = 0
-            if await self._is_repeat(job, digest):
+            if runtime.digest is None:
+                if not await self._has_room_for_file(job):
+                    return self._wait_for_room(job)
+                try:
+                    runtime.digest = await self._bring(job)
+                except DownloadFailed as exc:
+                    return _try_again(runtime, exc)
+                runtime.failed_downloads = 0
+            if await self._is_repeat(job, runtime.digest):
                 return RetryAfter()
-            decoded = await self._decode(job)
-        return await self._hold(job, decoded, digest)
+            if not (most_frames := await self._room(job)):
+                return self._wait_for_room(job)
+            decoded = await self._decode_or_note(job, most_frames)
+            await self._core.disk_guard.promise(
+                job.id, self._needs.to_separate(job, decoded.frames)
+            )
+        return await self._hold(job, decoded, runtime.digest)
+
+    async def _has_room_for_file(self, job: Job) -> bool:
+        """Whether the file may be downloaded. It needs no turn: it is small beside its spool."""
+        guard, size_bytes = self._core.disk_guard, self._needs.to_wait(job)
+        if await guard.promise(job.id, size_bytes):
+            return True
+        granted = await guard.promise_in_turn(job.id, size_bytes)
+        if 0 < granted < size_bytes:
+            raise Rejected(Reason.DISK_FULL)
+        return granted > 0
+
+    async def _room(self, job: Job) -> int:
+        """Return how many frames there is room for, up to the limit; 0 while the job waits."""
+        most_frames = self._limits.max_frames
+        wanted = self._needs.to_separate(job, most_frames)
+        granted = await self._core.disk_guard.promise_in_turn(job.id, wanted)
+        return min(most_frames, self._needs.frames_within(job, granted))
+
+    def _wait_for_room(self, job: Job) -> StepResult:
+        """Wait with the file as it was sent: it is decoded when there is room for all of it."""
+        ahead = self._core.disk_guard.ahead(job.id)
+        self._core.board.put(job.id, Progress(stage=Stage.WAITING, ahead=ahead))
+        return AwaitWake() if ahead else RetryAfter(after_s=ROOM_PAUSE_S)
 
     async def _hold(self, job: Job, decoded: Decoded, digest: str) -> StepResult:
         minutes = minutes_of(decoded.frames)
@@ -107,6 +153,7 @@ class IntakeStep:
         earlier = await self._jobs.made_before(job.request, digest)
         if earlier is None:
             return False
+        self._repeat_limit.take(job.request.user_id)
         try:
             stems = (output.stem for output in OUTPUTS[job.request.recipe])
             await self._files.take_over(earlier.id, job.id, stems)
@@ -149,13 +196,28 @@ class IntakeStep:
         except RenewalUnavailable as exc:
             raise DownloadFailed("its address cannot be renewed now") from exc
 
-    async def _decode(self, job: Job) -> Decoded:
+    async def _decode_or_note(self, job: Job, most_frames: int) -> Decoded:
+        """Decode the song, and remember of its user whether there was one."""
+        user_id = job.request.user_id
+        try:
+            decoded = await self._decode(job, most_frames)
+        except Rejected as exc:
+            self._refused_files.note_refused(user_id, exc.problem.reason)
+            raise
+        self._refused_files.note_read(user_id)
+        return decoded
+
+    async def _decode(self, job: Job, most_frames: int) -> Decoded:
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
         try:
-            return await self._audio.decode(where.input, where.mixture, max_duration_s=minutes * 60)
+            return await self._audio.decode(
+                where.input, where.mixture, max_duration_s=most_frames / SAMPLE_RATE
+            )
         except Rejected as exc:
+            if exc.problem.reason is Reason.TOO_LONG and most_frames < self._limits.max_frames:
+                raise Rejected(Reason.DISK_FULL) from exc
             if exc.problem.reason is Reason.TOO_LONG and minutes >= 1:
                 raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
             raise

@@ -1,10 +1,12 @@
 """What memory holds of jobs under way, and what their steps share; nothing here is stored."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
+from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
@@ -78,6 +80,12 @@ class JobRuntime:
     """Unexpected errors in a row."""
     full_disk_waits: int = 0
     failed_downloads: int = 0
+    digest: str | None = None
+    """Of the user's file, once it is here."""
+    promised_bytes: int = 0
+    """What the disk guard has promised to all of its files together."""
+    written_bytes: int = 0
+    waits_for_room_since: float | None = None
     polling: Polling = field(default_factory=Polling)
     delivering: Delivering = field(default_factory=Delivering)
 
@@ -88,6 +96,8 @@ class Runtimes:
     def __init__(self) -> None:
         self._by_id: dict[JobId, JobRuntime] = {}
         self.board = ProgressBoard(self._by_id)
+        self.on_release: Callable[[JobRuntime], None] = lambda _: None
+        self.by_id: Mapping[JobId, JobRuntime] = MappingProxyType(self._by_id)
 
     def __iter__(self) -> Iterator[JobRuntime]:
         """Iterate over a snapshot."""
@@ -106,8 +116,10 @@ class Runtimes:
 
     def release(self, runtime: JobRuntime) -> None:
         """Drop a runtime that neither a task nor a submit in flight needs any more."""
-        if runtime.task is None and runtime.submit is None:
-            self._by_id.pop(runtime.job_id, None)
+        if runtime.task is not None or runtime.submit is not None:
+            return
+        if self._by_id.pop(runtime.job_id, None) is not None:
+            self.on_release(runtime)
 
     def wake(self, job_id: JobId) -> None:
         """Let a job take its next step now; does nothing for a job that is not under way."""
@@ -133,6 +145,7 @@ class Core:
 
     jobs: JobStore
     files: JobFiles
+    disk_guard: DiskGuard
     providers: Mapping[str, Provider]
     runtimes: Runtimes
     queue: ProviderQueue

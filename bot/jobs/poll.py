@@ -116,8 +116,9 @@ class PollStep:
                 return await self._finished(followed, files)
             case Failed(refused=True):
                 return await self._give_up(job, runtime, attempt, AttemptError.REFUSED)
-            case Failed():
-                return await self._task_failed(followed, AttemptError.FAILED)
+            case Failed(is_starved=is_starved):
+                word = AttemptError.STARVED if is_starved else AttemptError.FAILED
+                return await self._task_failed(followed, word)
             case Lost():
                 return await self._task_failed(followed, AttemptError.LOST)
 

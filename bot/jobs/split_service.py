@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.accounts.admission import GuildAdmission
-from bot.accounts.disk_guard import DiskGuard
 from bot.accounts.quotas import Quotas
+from bot.accounts.user_limits import RefusedFiles
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -23,6 +23,7 @@ from bot.domain.errors import (
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
+from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import Limits
 from bot.jobs.job_runtime import Core
 from bot.jobs.runner import Runner
@@ -60,7 +61,8 @@ class SplitService:
         admission: GuildAdmission,
         termination: Termination,
         runner: Runner,
-        disk_guard: DiskGuard,
+        needs: DiskNeeds,
+        refused_files: RefusedFiles,
         offering: Offering,
     ) -> None:
         self._jobs = core.jobs
@@ -69,7 +71,10 @@ class SplitService:
         self._admission = admission
         self._termination = termination
         self._runner = runner
-        self._disk_guard = disk_guard
+        self._disk_guard = core.disk_guard
+        self._needs = needs
+        self._refused_files = refused_files
+        self._runtimes = core.runtimes
         self._offering = offering
         self._late: set[asyncio.Task[None]] = set()
 
@@ -167,6 +172,10 @@ class SplitService:
         """Run every unfinished job again, as at start; cancel those never acknowledged."""
         jobs: Sequence[Job] = await self._jobs.unfinished()
         for job in jobs:
+            if job.acknowledged_at is not None:
+                # All of them before any takes a step: room that one has is not for another.
+                self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
+        for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
                 # Discord may have accepted the answer just before the process ended.
                 await self._withdraw(job.id, in_doubt=True)
@@ -213,7 +222,8 @@ class SplitService:
         standing = await self._quotas.standing(job.request.user_id, job.membership)
         self._admission.check(standing, job.reply)
         _check_quota(standing)
-        await self._disk_guard.check()
+        self._refused_files.check(job.request.user_id)
+        await self._disk_guard.check(self._needs.to_wait(job))
 
     async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
         """Withdraw what was stored after its user was refused; never another call's job.

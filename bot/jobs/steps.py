@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from bot.domain.attempt import Attempt
-from bot.domain.errors import Problem, Reason, Rejected, StateMoved
+from bot.domain.errors import NoRoom, Problem, Reason, Rejected, StateMoved
 from bot.domain.job import Job, State
 from bot.jobs.deliver import DeliverStep
+from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep
 from bot.jobs.job_runtime import Core, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.poll import PollStep
@@ -25,7 +26,10 @@ class Steps:
         poll: PollStep,
         deliver: DeliverStep,
         termination: Termination,
+        needs: DiskNeeds,
     ) -> None:
+        self._disk_guard = core.disk_guard
+        self._needs = needs
         self._jobs = core.jobs
         self._intake = intake
         self._submit = submit
@@ -65,10 +69,13 @@ class Steps:
             case State.RECEIVED:
                 return await self._intake.take_in(job, runtime)
             case State.HELD | State.SUBMITTING:
+                await self._disk_guard.require_floor(waiting=job.id)
                 return await self._submit.submit(job, attempts, runtime)
             case State.PROCESSING:
                 return await self._poll.poll(job, attempts, runtime)
             case State.READY:
+                if not await self._disk_guard.promise(job.id, self._needs.to_deliver(job)):
+                    raise NoRoom("stems wait to be encoded")
                 return await self._deliver.deliver(job, runtime)
             case State.DELIVERED | State.KEPT | State.FAILED | State.CANCELLED:
                 return Done()

@@ -142,6 +142,8 @@ class Failed:
 
     detail: str
     refused: bool = False
+    is_starved: bool = False
+    """The machine had too little memory for it."""
 
 
 @dataclass(frozen=True, slots=True)

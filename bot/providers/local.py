@@ -18,6 +18,7 @@ from bot.domain.errors import (
     NoRoom,
     ProviderProtocol,
     ProviderRefused,
+    ProviderStarved,
 )
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine, EngineStarved
@@ -106,7 +107,7 @@ class Local:
         if self._broken_model is not None:
             raise ProviderRefused(self._broken_model)
         if time.monotonic() < self._rests_until:
-            raise ProviderRefused("the engine rests, since this machine has too little memory")
+            raise ProviderStarved("the engine rests, since this machine has too little memory")
         if not self._engine.is_ready:
             raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
@@ -155,7 +156,7 @@ class Local:
             return Failed("the model cannot be loaded")
         except EngineStarved:
             self._note_killed()
-            return Failed("the engine was killed")
+            return Failed("the engine was killed", is_starved=True)
         except EngineFailed as exc:
             log.warning("separation %s failed: %s", ref, exc)
             return Failed("the engine failed")

@@ -3,7 +3,9 @@
 Kept apart from retry (same call again) and fallback (next provider), as LiteLLM's router does.
 """
 
+import logging
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -17,6 +19,8 @@ from bot.domain.errors import (
     ProviderRefused,
     SubmitUncertain,
 )
+
+log = logging.getLogger(__name__)
 
 COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
@@ -58,13 +62,16 @@ class _Record:
     )
     rests_until: float = 0.0
     cause: AttemptError | None = None
+    is_key_refused: bool = False
 
 
 class CircuitBreaker:
     """What the latest operations say about each provider."""
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, key_settings: Mapping[str, str] | None = None) -> None:
+        """`key_settings` name the setting that holds each provider's key, for the log."""
         self._clock = clock
+        self._key_settings = key_settings or {}
         self._records: dict[str, _Record] = {}
 
     def cooldown_s(self, provider: str) -> float:
@@ -82,6 +89,8 @@ class CircuitBreaker:
 
     def record_success(self, provider: str, operation: Operation) -> None:
         """Record a successful operation."""
+        if operation in (Operation.SUBMIT, Operation.POLL):
+            self._of(provider).is_key_refused = False
         self._note(provider, operation, is_good=True)
 
     def record_failure(self, provider: str, operation: Operation, error: ProviderError) -> None:
@@ -91,6 +100,8 @@ class CircuitBreaker:
                 return
             case ProviderAuth() | ProviderQuotaSpent():
                 self._rest(provider, COOLDOWN_OPERATOR_S, AttemptError.of(error))
+                if isinstance(error, ProviderAuth):
+                    self._log_refused_key(provider, error)
             case ProviderBusy(retry_after_s=wait_s):
                 rest_s = COOLDOWN_BUSY_S if wait_s is None else wait_s
                 self._rest(provider, rest_s, AttemptError.of(error))
@@ -102,6 +113,17 @@ class CircuitBreaker:
     def record_failed_task(self, provider: str, error: AttemptError) -> None:
         """Record a task that the provider accepted but did not complete, and its error."""
         self._fail(provider, Operation.TASK, error)
+
+    def _log_refused_key(self, provider: str, error: ProviderAuth) -> None:
+        """Log it once until the key is accepted: each song and each poll meets it again."""
+        record = self._of(provider)
+        if record.is_key_refused:
+            return
+        record.is_key_refused = True
+        setting = self._key_settings.get(provider, "the setting that holds its key")
+        log.error(
+            "%s refuses its key: %s; correct %s and restart the bot", provider, error, setting
+        )
 
     def _of(self, provider: str) -> _Record:
         return self._records.setdefault(provider, _Record())

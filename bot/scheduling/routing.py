@@ -166,8 +166,13 @@ def _why_nobody(
     candidates: Sequence[Candidate], choice: str | None, attempts: Sequence[Attempt]
 ) -> Problem:
     if attempts:
-        timed_out = attempts[-1].error is AttemptError.TIMED_OUT
-        return Problem(Reason.TIMED_OUT) if timed_out else _gave_up(candidates, choice)
+        match attempts[-1].error:
+            case AttemptError.TIMED_OUT:
+                return Problem(Reason.TIMED_OUT)
+            case AttemptError.STARVED:
+                return Problem(Reason.MACHINE_TOO_SMALL)
+            case _:
+                return _gave_up(candidates, choice)
     if all(not each.can_reach_file for each in candidates):
         return Problem(Reason.DOWNLOAD_FAILED)
     if all(not each.is_affordable for each in candidates):

@@ -108,13 +108,14 @@ class JobFiles:
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
     async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Link or copy these masters of an earlier job to another job.
+        """Link or copy an earlier job's masters, and what it has encoded for links, to another.
 
-        Raises FileNotFoundError when one is missing.
+        Raises FileNotFoundError when a master is missing.
         """
         theirs, own = self.of(earlier), self.of(job_id)
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
+        await asyncio.to_thread(_share_linked, theirs.linked, own.linked)
 
     async def settle(self, job_id: JobId) -> None:
         """Sync the job's masters to disk."""
@@ -130,8 +131,16 @@ class JobFiles:
         await asyncio.to_thread(_remove, self.of(job_id).path)
 
     async def used_bytes(self) -> int:
-        """Return the size of all files of all jobs."""
-        return await asyncio.to_thread(_size_bytes, self._root)
+        """Return what all files of all jobs fill; one with several names counts once."""
+        return sum((await self.sizes()).values())
+
+    async def sizes(self, *, owned_last: Collection[JobId] = ()) -> dict[JobId, int]:
+        """Return what each job's files fill, in bytes.
+
+        A file with several names counts for one job alone, and for those of `owned_last` only
+        when no other has it.
+        """
+        return await asyncio.to_thread(_sizes, self._root, frozenset(owned_last))
 
     async def free_bytes(self) -> int:
         """Return the free space on the jobs' disk."""
@@ -181,6 +190,14 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
                 shutil.copyfile(path, draft)
 
 
+def _share_linked(theirs: Path, own: Path) -> None:
+    """Share what can be encoded again, as far as it is there."""
+    try:
+        _share([(path, own / path.name) for path in theirs.iterdir()])
+    except FileNotFoundError:
+        return
+
+
 def _sync_all(folder: Path) -> None:
     """Sync a folder and its files to disk; a new name belongs to the folder."""
     for path in (*folder.iterdir(), folder):
@@ -213,17 +230,39 @@ def _remove(directory: Path) -> None:
                 raise
 
 
-def _size_bytes(root: Path) -> int:
-    return sum(
-        _file_bytes(Path(folder, name)) for folder, _, names in os.walk(root) for name in names
-    )
+def _sizes(root: Path, owned_last: frozenset[JobId]) -> dict[JobId, int]:
+    folders = sorted(_subfolders(root), key=lambda path: (path.name in owned_last, path.name))
+    seen: set[tuple[int, int]] = set()
+    return {JobId(folder.name): _size_bytes(folder, seen) for folder in folders}
 
 
-def _file_bytes(path: Path) -> int:
+def _subfolders(root: Path) -> list[Path]:
     try:
-        return path.lstat().st_size
+        return [Path(entry.path) for entry in os.scandir(root) if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
+def _size_bytes(folder: Path, seen: set[tuple[int, int]]) -> int:
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            total += _file_bytes(Path(path, name), seen)
+    return total
+
+
+def _file_bytes(path: Path, seen: set[tuple[int, int]]) -> int:
+    """Return a file's size; 0 for one that is among `seen`, to which it is added."""
+    try:
+        status = path.lstat()
     except FileNotFoundError:  # removed since it was listed
         return 0
+    if status.st_nlink > 1:
+        inode = (status.st_dev, status.st_ino)
+        if inode in seen:
+            return 0
+        seen.add(inode)
+    return status.st_size
 
 
 def _changed_at(directory: Path) -> datetime | None:

@@ -155,8 +155,8 @@ PLANTS = (
     Plant(
         name="any number of audio children at once",
         file="bot/audio/tools.py",
-        old="asyncio.Semaphore(at_once)",
-        new="asyncio.Semaphore(1000 * at_once)",
+        old="self._other_work = asyncio.Semaphore(at_once)",
+        new="self._other_work = asyncio.Semaphore(1000 * at_once)",
         tests=("tests/unit/audio/test_tools.py",),
     ),
     Plant(
@@ -319,6 +319,41 @@ PLANTS = (
         old="following[user_id] = turns[job.id] + 1",
         new="following[user_id] = turns[job.id]",
         tests=("tests/unit/scheduling/test_provider_queue.py",),
+    ),
+    Plant(
+        name="what is promised does not count before it is written",
+        file="bot/accounts/disk_guard.py",
+        old="used += max(job.written_bytes, promised)",
+        new="used += job.written_bytes",
+        tests=("tests/unit/accounts/test_disk_guard.py",),
+    ),
+    Plant(
+        name="audio takes the bytes that are for the database",
+        file="bot/accounts/disk_guard.py",
+        old="if free_bytes < self._floor_bytes:",
+        new="if free_bytes < 0:",
+        tests=("tests/unit/accounts/test_disk_guard.py",),
+    ),
+    Plant(
+        name="a song is decoded without room for it",
+        file="bot/jobs/intake.py",
+        old="if not (most_frames := await self._room(job)):",
+        new="if (most_frames := await self._room(job) or self._limits.max_frames) < 0:",
+        tests=("tests/integration/test_room.py",),
+    ),
+    Plant(
+        name="a master with two names counts twice",
+        file="storage/files/job_files.py",
+        old="if inode in seen:",
+        new="if not inode:",
+        tests=("tests/unit/accounts/test_disk_guard.py",),
+    ),
+    Plant(
+        name="any number of repeats",
+        file="bot/accounts/user_limits.py",
+        old="if len(times) >= REPEATS_AN_HOUR:",
+        new="if len(times) >= 1000 * REPEATS_AN_HOUR:",
+        tests=("tests/unit/accounts/test_user_limits.py",),
     ),
     *OUTSIDE,
 )

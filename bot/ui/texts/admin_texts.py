@@ -33,6 +33,7 @@ CAUSES: dict[AttemptError, Message] = {
     AttemptError.PROTOCOL: Message("its answers are invalid"),
     AttemptError.REFUSED: Message("it rejected the song"),
     AttemptError.UNCERTAIN: Message("it didn't answer"),
+    AttemptError.STARVED: Message("this machine has too little memory for it"),
     AttemptError.FAILED: Message("it failed"),
     AttemptError.LOST: Message("it lost the song"),
     AttemptError.TIMED_OUT: Message("it took too long"),
@@ -63,6 +64,8 @@ WHY_FAILED: dict[Reason, Message] = {
     Reason.SOURCE_GONE: Message("file gone"),
     Reason.STEMS_LOST: Message("stems lost"),
     Reason.INTERNAL: Message("internal error"),
+    Reason.TOO_MANY_REPEATS: Message("too many repeats"),
+    Reason.MACHINE_TOO_SMALL: Message("too little memory"),
 }
 
 PROVIDERS = Message("Providers")

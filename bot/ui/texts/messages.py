@@ -111,6 +111,23 @@ REASONS: dict[Reason, Templates] = {
     ),
     Reason.BUSY: (Message("I'm too busy right now. Try again in a minute."),),
     Reason.DISK_FULL: (Message("There is no room for another song right now. Try again later."),),
+    Reason.UNREADABLE_FILES: (
+        Message("I couldn't read the last files you sent. You can send another <t:{again_at}:R>."),
+        Message("I couldn't read the last files you sent. Try again later."),
+    ),
+    Reason.TOO_MANY_REPEATS: (
+        Message(
+            "You already have these stems and have asked for them too often. Get them with "
+            "`/result`, or send the song again <t:{again_at}:R>."
+        ),
+        Message("You already have these stems. Get them with `/result`."),
+    ),
+    Reason.MACHINE_TOO_SMALL: (
+        Message(
+            "This is my fault: my machine has too little memory to split songs. Only the people "
+            "who run me can fix that."
+        ),
+    ),
     Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
     Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
     Reason.STOPPED_BY_MANAGER: (Message("A manager of this server cancelled this song."),),

@@ -355,6 +355,14 @@ async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
     assert max(running) == 2
 
 
+async def test_decoders_do_not_keep_other_work_waiting(tmp_path, program):
+    tools = program(
+        """print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')""", at_once=1
+    )
+    async with tools._decoding, asyncio.timeout(20):
+        assert await tools.combine([]) == Combined(factor=1.0, frames=1, levels=())
+
+
 def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     code = "import sys, bot.audio.tools; print({'av', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
     ended = subprocess.run(

@@ -1,5 +1,7 @@
 """When a provider rests, and for how long."""
 
+import logging
+
 import pytest
 
 from bot.domain.attempt import AttemptError
@@ -149,3 +151,22 @@ def test_submits_that_may_be_billed_rest_a_provider_however_rare_they_are(
         clock.move(minutes=10)
         breaker.record_failure("a", SUBMIT, SubmitUncertain())
     assert (breaker.cooldown_s("a"), breaker.cause("a")) == (300, AttemptError.UNCERTAIN)
+
+
+def test_a_refused_key_is_one_line_with_its_setting_until_it_is_accepted(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaker = CircuitBreaker(clock=clock, key_settings={"a": "A_API_KEY"})
+
+    def lines() -> int:
+        errors = [each for each in caplog.records if each.levelno == logging.ERROR]
+        assert all("A_API_KEY" in each.getMessage() for each in errors)
+        return len(errors)
+
+    for operation in (POLL, SUBMIT, POLL):
+        breaker.record_failure("a", operation, ProviderAuth())
+        clock.move(minutes=20)
+    assert lines() == 1
+    breaker.record_success("a", POLL)
+    breaker.record_failure("a", SUBMIT, ProviderAuth())
+    assert lines() == 2

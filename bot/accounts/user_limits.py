@@ -1,0 +1,109 @@
+"""What one user may cost without being charged: files that no decoder reads, and repeats.
+
+In memory only: a restart forgets it.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from bot.domain.clock import Clock
+from bot.domain.errors import Reason, Rejected
+from bot.domain.job import UserId
+
+FREE_REFUSALS: Final = 3
+"""Files in a row that may be refused before their user has to pause."""
+FIRST_PAUSE: Final = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+REPEATS_AN_HOUR: Final = 20
+HOUR: Final = timedelta(hours=1)
+_MAX_DOUBLINGS: Final = 10
+
+UNREADABLE: Final = frozenset(
+    {
+        Reason.NOT_AUDIO,
+        Reason.EMPTY_FILE,
+        Reason.NO_AUDIO_TRACK,
+        Reason.BROKEN_FILE,
+        Reason.UNREAD_KIND,
+        Reason.UNREAD_CODEC,
+        Reason.TOO_SHORT,
+        Reason.TOO_LONG,
+    }
+)
+"""Why a decoder refuses a file, after work that nobody pays for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusals:
+    in_a_row: int
+    latest_at: datetime
+
+    @property
+    def ends_at(self) -> datetime:
+        """When the next file may be sent."""
+        beyond = self.in_a_row - FREE_REFUSALS
+        if beyond < 0:
+            return self.latest_at
+        return self.latest_at + min(LONGEST_PAUSE, FIRST_PAUSE * (1 << min(beyond, _MAX_DOUBLINGS)))
+
+
+class RefusedFiles:
+    """Pauses users whose files are refused again and again, longer each time."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._refusals: dict[UserId, _Refusals] = {}
+
+    def check(self, user_id: UserId) -> None:
+        """Raise Rejected with UNREADABLE_FILES, and when it ends, while the user has to pause."""
+        found = self._refusals.get(user_id)
+        if found is not None and found.ends_at > self._clock.now():
+            raise Rejected(Reason.UNREADABLE_FILES, again_at=_seconds(found.ends_at))
+
+    def note_refused(self, user_id: UserId, reason: Reason) -> None:
+        """Count a refused file, if decoding it is what it cost."""
+        if reason not in UNREADABLE:
+            return
+        now = self._clock.now()
+        self._refusals = _recent(self._refusals, now)
+        former = self._refusals.get(user_id)
+        self._refusals[user_id] = _Refusals(1 + (former.in_a_row if former else 0), now)
+
+    def note_read(self, user_id: UserId) -> None:
+        """Start from zero: the user has sent a song."""
+        self._refusals.pop(user_id, None)
+
+
+class RepeatLimit:
+    """Limits how often an hour a user gets stems that were made before, uncharged."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._times: dict[UserId, deque[datetime]] = {}
+
+    def take(self, user_id: UserId) -> None:
+        """Count a repeat; raises Rejected with TOO_MANY_REPEATS beyond the limit."""
+        now = self._clock.now()
+        for known, times in list(self._times.items()):
+            while times and times[0] <= now - HOUR:
+                times.popleft()
+            if not times:
+                del self._times[known]
+        times = self._times.setdefault(user_id, deque())
+        if len(times) >= REPEATS_AN_HOUR:
+            raise Rejected(Reason.TOO_MANY_REPEATS, again_at=_seconds(times[0] + HOUR))
+        times.append(now)
+
+
+def _recent(refusals: Mapping[UserId, _Refusals], now: datetime) -> dict[UserId, _Refusals]:
+    """Return those that still matter: the longest pause after its end, all is forgotten."""
+    return {
+        user_id: each for user_id, each in refusals.items() if each.ends_at + LONGEST_PAUSE > now
+    }
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp()) + 1

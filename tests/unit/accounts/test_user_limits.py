@@ -1,0 +1,80 @@
+"""What costs its user no minutes is limited in other ways."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.accounts.user_limits import (
+    FREE_REFUSALS,
+    HOUR,
+    LONGEST_PAUSE,
+    REPEATS_AN_HOUR,
+    RefusedFiles,
+    RepeatLimit,
+)
+from bot.domain.errors import Reason, Rejected
+from tests.support.fakes import FakeClock
+from tests.support.harness import ADA, BEN
+
+
+def pause_s(files: RefusedFiles, clock: FakeClock) -> int:
+    with pytest.raises(Rejected) as refused:
+        files.check(ADA)
+    assert refused.value.problem.reason is Reason.UNREADABLE_FILES
+    return int(refused.value.problem.facts["again_at"]) - int(clock.now().timestamp())
+
+
+def test_a_few_refused_files_cost_no_pause() -> None:
+    files = RefusedFiles(clock=FakeClock())
+    for _ in range(FREE_REFUSALS - 1):
+        files.note_refused(ADA, Reason.NOT_AUDIO)
+    files.check(ADA)
+
+
+def test_pauses_grow_up_to_the_longest_and_end() -> None:
+    clock = FakeClock()
+    files = RefusedFiles(clock=clock)
+    pauses = []
+    for _ in range(FREE_REFUSALS + 9):
+        files.note_refused(ADA, Reason.BROKEN_FILE)
+        try:
+            files.check(ADA)
+        except Rejected:
+            pauses.append(pause_s(files, clock))
+            clock.move(seconds=pauses[-1])
+            files.check(ADA)
+    assert pauses == sorted(pauses)
+    assert pauses[0] <= 61
+    assert pauses[-1] == pytest.approx(LONGEST_PAUSE.total_seconds(), abs=1)
+
+
+def test_a_song_ends_the_row_and_others_are_not_concerned() -> None:
+    files = RefusedFiles(clock=FakeClock())
+    for _ in range(FREE_REFUSALS):
+        files.note_refused(ADA, Reason.NOT_AUDIO)
+    files.check(BEN)
+    files.note_read(ADA)
+    files.check(ADA)
+
+
+def test_a_full_disk_is_not_the_fault_of_the_file() -> None:
+    files = RefusedFiles(clock=FakeClock())
+    for _ in range(10 * FREE_REFUSALS):
+        files.note_refused(ADA, Reason.DISK_FULL)
+    files.check(ADA)
+
+
+def test_a_user_gets_so_many_repeats_an_hour_and_is_told_when_there_are_more() -> None:
+    clock = FakeClock()
+    limit = RepeatLimit(clock=clock)
+    first_at = clock.now()
+    for _ in range(REPEATS_AN_HOUR):
+        limit.take(ADA)
+        clock.move(seconds=1)
+    with pytest.raises(Rejected) as refused:
+        limit.take(ADA)
+    assert refused.value.problem.reason is Reason.TOO_MANY_REPEATS
+    assert refused.value.problem.facts["again_at"] == int((first_at + HOUR).timestamp()) + 1
+    limit.take(BEN)
+    clock.at = first_at + HOUR + timedelta(seconds=1)
+    limit.take(ADA)
