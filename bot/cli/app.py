@@ -39,6 +39,7 @@ from bot.net.signed_links import SignedLinks
 from bot.providers.interface import Provider
 from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
+from bot.results.stem_placer import StemPlacer
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.provider_queue import ProviderQueue
@@ -295,6 +296,7 @@ def _steps(
                 audio=audio,
                 fetcher=ResultFetcher(audio=audio),
                 identifier=StemIdentifier(audio=audio, listener=outside.listener),
+                placer=StemPlacer(audio=audio),
             ),
             reconciler=reconciler,
             intervals=PollIntervals(min_s=settings.poll_min_s, max_s=settings.poll_max_s),

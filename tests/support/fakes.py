@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
+from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
@@ -158,6 +158,7 @@ class FakeAudio:
             codec="mp3",
             title=None,
             artist=None,
+            album=None,
             ends_early=self.ends_early,
         )
 
@@ -170,8 +171,17 @@ class FakeAudio:
 
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
         return self.fits.get(
-            stem.name, Fitted(lag_frames=0, gain=1.0, likeness=1.0, song_rms=0.2, stem_rms=0.1)
+            stem.name,
+            Fitted(
+                lag_frames=0, gain=1.0, likeness=1.0, sharpness=100.0, song_rms=0.2, stem_rms=0.1
+            ),
         )
+
+    async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
+        return (Level(peak=0.5, rms=self.level_rms),) * len(sums)
+
+    async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
+        return 0
 
     async def encode(
         self,

@@ -35,11 +35,12 @@ TASKS = [
         max_bytes=10,
         title="Line\nbreak",
         artist=None,
+        album="Line",
     ),
     PictureTask(rows=(Row(label="Vocals", stem=Path("/v.flac")),), into=Path("/p.png")),
 ]
 DECODED = Decoded(
-    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, ends_early=True
+    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, album=None, ends_early=True
 )
 ANSWERS = [
     DECODED,

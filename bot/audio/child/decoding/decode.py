@@ -52,6 +52,7 @@ def decode(task: DecodeTask) -> Decoded:
         codec=song.codec,
         title=song.title,
         artist=song.artist,
+        album=song.album,
         ends_early=ends_early,
     )
 
@@ -65,6 +66,7 @@ class _Song:
         self.codec = ""
         self.title: str | None = None
         self.artist: str | None = None
+        self.album: str | None = None
         self.is_damaged = False
         """Whether anything could not be read or decoded."""
         self.is_short = False
@@ -102,7 +104,7 @@ class _Song:
             return
         self.codec = stream.codec_context.codec.canonical_name
         self._read_tags(container, stream)
-        if self.demuxer == "mp3" and not (self.title and self.artist):
+        if self.demuxer == "mp3" and not (self.title and self.artist and self.album):
             # The piece is without the tags behind the last frame.
             with (
                 suppress(FFmpegError),
@@ -113,6 +115,7 @@ class _Song:
     def _read_tags(self, container: InputContainer, stream: AudioStream) -> None:
         self.title = self.title or _tag(container, stream, "title")
         self.artist = self.artist or _tag(container, stream, "artist")
+        self.album = self.album or _tag(container, stream, "album")
 
     def _promised_s(self, piece: Piece, stream: AudioStream) -> float:
         if not formats.tells_length(Input(self._file, piece), self.demuxer):
