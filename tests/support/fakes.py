@@ -138,6 +138,12 @@ class FakeAudio:
     duration_s: float = 200.0
     decode_error: Exception | None = None
     ends_early: bool = False
+    title: str | None = None
+    """What the file's tags say."""
+    artist: str | None = None
+    album: str | None = None
+    tags: list[Mapping[str, str]] = field(default_factory=list)
+    """What was written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
     """How large a file comes out; a limit below that raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
@@ -156,9 +162,9 @@ class FakeAudio:
             frames=int(self.duration_s * SAMPLE_RATE),
             container="mp3",
             codec="mp3",
-            title=None,
-            artist=None,
-            album=None,
+            title=self.title,
+            artist=self.artist,
+            album=self.album,
             ends_early=self.ends_early,
         )
 
@@ -192,6 +198,7 @@ class FakeAudio:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
+        self.tags.append(tags or {})
         if self.gate is not None:
             await self.gate.wait()
         size = self.bytes_at.get(format, 4)

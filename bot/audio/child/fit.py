@@ -122,7 +122,8 @@ def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
     for channel in range(1, CHANNELS):
         spectrum += _cross_spectrum(song[:, channel], stem[:, channel], size)
     strength = np.abs(spectrum)
-    phases = spectrum / np.maximum(strength, 1e-9 * strength.max())
+    least = max(1e-9 * float(strength.max()), float(np.finfo(np.float32).tiny))
+    phases = spectrum / np.maximum(strength, least)
     plain, sharpened = (fft.irfft(each, size) for each in (spectrum, phases))
     places = len(song) - len(stem) + 1
     return np.asarray(plain[:places], np.float32), np.asarray(sharpened[:places], np.float32)

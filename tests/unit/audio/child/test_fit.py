@@ -66,6 +66,13 @@ async def test_a_silent_stem_fits_nowhere(tools, tmp_path, voice):
     assert (fitted.lag_frames, fitted.gain, fitted.stem_rms) == (0, 0.0, 0.0)
 
 
+async def test_nothing_fits_a_silent_song(tools, tmp_path, voice):
+    song = audio_files.write_spool(tmp_path / "song.f32", 0 * voice)
+    stem = audio_files.write_spool(tmp_path / "stem.f32", voice)
+    fitted = await tools.fit(song, stem)
+    assert (fitted.lag_frames, fitted.gain, fitted.likeness, fitted.song_rms) == (0, 0.0, 0.0, 0.0)
+
+
 async def test_levels_are_of_the_whole_spools(tools, tmp_path, voice):
     song = audio_files.write_spool(tmp_path / "song.f32", voice)
     stem = audio_files.write_spool(tmp_path / "stem.f32", 0.25 * voice)
