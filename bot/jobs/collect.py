@@ -12,11 +12,11 @@ from bot.domain.attempt import Attempt
 from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
-from bot.domain.recipes import Stem
+from bot.domain.recipes import UNNAMED, Stem
 from bot.jobs.runtime import Core, RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
-from bot.results.stem_identifier import UNNAMED, StemIdentifier
+from bot.results.stem_identifier import StemIdentifier
 from bot.results.stem_placer import Placement, StemPlacer
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
 from bot.scheduling.progress import Progress, Stage
