@@ -74,6 +74,7 @@ class Decoded:
     codec: str
     title: str | None
     artist: str | None
+    album: str | None
     ends_early: bool
 
     @property
@@ -139,6 +140,60 @@ class Combined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureTask:
+    """Measure sums of spools over `frames` without writing them."""
+
+    sums: tuple[tuple[Part, ...], ...]
+    frames: int
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple({part.spool for parts in self.sums for part in parts})
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return _own_files_budget(thread_pools=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How loud each sum is, in their order."""
+
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageTask:
+    """Find a passage of `frames` in which all of these spools are as loud as possible."""
+
+    spools: tuple[Path, ...]
+    frames: int
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return self.spools
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return _own_files_budget(thread_pools=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Where a passage begins, in frames from the start."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FitTask:
     """Find where and how loud a stem's spool is in its song's, within `max_lag_frames`."""
 
@@ -163,12 +218,15 @@ class FitTask:
 class Fitted:
     """How a stem lies in its song: `gain` times the stem, `lag_frames` earlier, is in the song.
 
-    `likeness` is their correlation there, from -1 to 1. Levels are of the whole spools.
+    `likeness` is their correlation there, from -1 to 1; a negative one is that of an inverted stem.
+    `sharpness` says how far one place stands out from all others: unrelated sounds reach 5, what
+    is in the song 50 and more, but a bass only 15. Levels are of the whole spools.
     """
 
     lag_frames: int
     gain: float
     likeness: float
+    sharpness: float
     song_rms: float
     stem_rms: float
 
@@ -183,6 +241,7 @@ class EncodeTask:
     max_bytes: int | None
     title: str | None
     artist: str | None
+    album: str | None
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -242,8 +301,8 @@ class Drawn:
     size_bytes: int
 
 
-Task = DecodeTask | CombineTask | FitTask | EncodeTask | PictureTask
-Answer = Decoded | Combined | Fitted | Encoded | Drawn
+Task = DecodeTask | CombineTask | MeasureTask | PassageTask | FitTask | EncodeTask | PictureTask
+Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn
 
 
 class DoesNotFit(SplitError):

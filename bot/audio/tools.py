@@ -25,7 +25,13 @@ from bot.audio.tasks import (
     EncodeTask,
     FitTask,
     Fitted,
+    Level,
+    Measured,
+    MeasureTask,
     Mix,
+    Part,
+    Passage,
+    PassageTask,
     PictureTask,
     Row,
     Task,
@@ -127,6 +133,19 @@ class AudioTools:
         task = CombineTask(mixes=tuple(map(_absolute_mix, mixes)), frames=frames)
         return await self._run(task, Combined)
 
+    async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
+        """Measure how loud each of these sums of spools is, over so many frames."""
+        task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
+        measured = await self._run(task, Measured)
+        if len(measured.levels) != len(sums):
+            raise AudioFailed("the child measured something else than was asked for")
+        return measured.levels
+
+    async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
+        """Return the start, in frames, of a passage in which all of these spools are loud."""
+        task = PassageTask(spools=tuple(map(_absolute, spools)), frames=frames)
+        return (await self._run(task, Passage)).start
+
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
         """Find by how much a stem's spool lags behind its song's, and its gain in it."""
         task = FitTask(song=_absolute(song), stem=_absolute(stem), max_lag_frames=max_lag_frames)
@@ -141,7 +160,7 @@ class AudioTools:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
-        """Encode a FLAC master, at the best rate that fits `max_bytes`; tags: title, artist.
+        """Encode a FLAC master, at the best rate that fits `max_bytes`; tags: title, artist, album.
 
         Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
@@ -153,6 +172,7 @@ class AudioTools:
             max_bytes=max_bytes,
             title=tags.get("title"),
             artist=tags.get("artist"),
+            album=tags.get("album"),
         )
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
@@ -219,8 +239,11 @@ def _absolute(path: Path) -> Path:
 
 
 def _absolute_mix(mix: Mix) -> Mix:
-    parts = tuple(replace(part, spool=part.spool.absolute()) for part in mix.parts)
-    return Mix(path=mix.path.absolute(), parts=parts)
+    return Mix(path=mix.path.absolute(), parts=_absolute_parts(mix.parts))
+
+
+def _absolute_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
+    return tuple(replace(part, spool=part.spool.absolute()) for part in parts)
 
 
 def _write_own_sound(path: Path) -> int:

@@ -18,13 +18,24 @@ from bot.audio.tasks import (
     DoesNotFit,
     EncodeTask,
     FitTask,
+    MeasureTask,
+    PassageTask,
     PictureTask,
     Task,
 )
 from bot.domain.errors import NoRoom, Reason, Rejected
 
 _TASKS: dict[str, type[Task]] = {
-    kind.__name__: kind for kind in (DecodeTask, CombineTask, FitTask, EncodeTask, PictureTask)
+    kind.__name__: kind
+    for kind in (
+        DecodeTask,
+        CombineTask,
+        MeasureTask,
+        PassageTask,
+        FitTask,
+        EncodeTask,
+        PictureTask,
+    )
 }
 _A = TypeVar("_A", bound=Answer)
 

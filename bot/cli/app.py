@@ -41,6 +41,7 @@ from bot.net.public_links import SignedLinks
 from bot.providers.interface import Provider
 from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
+from bot.results.stem_placer import StemPlacer
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.position_display import QueuePositions
@@ -317,6 +318,7 @@ def _steps(
                 audio=audio,
                 fetcher=ResultFetcher(audio=audio),
                 identifier=StemIdentifier(audio=audio, listener=outside.listener),
+                placer=StemPlacer(audio=audio),
             ),
             reconciler=reconciler,
             intervals=PollIntervals(min_s=settings.poll_min_s, max_s=settings.poll_max_s),

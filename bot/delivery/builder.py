@@ -21,7 +21,7 @@ from bot.delivery.provider_links import ProviderLinks
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
-from bot.domain.recipes import OUTPUTS, AudioFormat
+from bot.domain.recipes import AudioFormat
 from bot.domain.titles import stem_label
 from storage.files.job_files import JobDir
 
@@ -69,8 +69,7 @@ class DeliveryBuilder:
 
         Files may be spread over so many messages. Raises DoesNotFit when no form is small enough.
         """
-        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
-        masters = [(stem, where.master(stem)) for stem in stems]
+        masters = [(stem, where.master(stem)) for stem in job.stems]
         rules = await self._admission.rules(job.reply.guild_id)
         left = SHRINK**shrinks
         terms = DeliveryLimits(

@@ -15,7 +15,7 @@ from bot.domain.guilds import DeliveryMode
 from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
-from bot.domain.titles import linked_name, stem_filename, stem_label
+from bot.domain.titles import linked_name, plain, stem_filename, stem_label
 from bot.net.public_links import SignedLinks
 from storage.files.atomic import move_into_place
 
@@ -135,11 +135,11 @@ class DeliveryEncoder:
     async def _fitted(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Attach all of it: as asked for, else at a lower rate, else as MP3."""
+        """Attach all of it: as asked for, else at a lower rate, else as FLAC or MP3."""
         wanted = job.request.audio_format
         fullest = math.ceil(len(masters) / terms.messages)
         why_not = DoesNotFit(needed_bytes=0, max_bytes=terms.limit_bytes)
-        for audio_format in dict.fromkeys((wanted, AudioFormat.MP3)):
+        for audio_format in _formats(wanted):
             most = _most(audio_format, fullest, terms)
             try:
                 encoded = await self._encode(job, masters, into, audio_format, most)
@@ -192,10 +192,19 @@ class DeliveryEncoder:
                 into / stem_filename(job.title, stem, audio_format),
                 format=audio_format,
                 max_bytes=max_bytes,
-                tags={"title": f"{job.title} ({stem_label(stem)})"},
+                tags=_tags(job, stem),
             )
             for stem, master in masters
         )
+
+
+def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
+    """Return what to try, in this order; FLAC holds all that WAV does."""
+    match wanted:
+        case AudioFormat.WAV:
+            return (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3)
+        case _:
+            return tuple(dict.fromkeys((wanted, AudioFormat.MP3)))
 
 
 def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
@@ -255,12 +264,25 @@ def _delivery_file(stem: Stem, encoded: Encoded) -> DeliveryFile:
 
 
 def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDifference | None:
-    if any(each.format is not wanted for each in encoded):
-        return DeliveryDifference.MP3_INSTEAD
+    others = {each.format for each in encoded} - {wanted}
+    if others:
+        is_flac = others == {AudioFormat.FLAC}
+        return DeliveryDifference.FLAC_INSTEAD if is_flac else DeliveryDifference.MP3_INSTEAD
     full = FULL_BIT_RATE.get(wanted)
     if full and any(each.bit_rate is not None and each.bit_rate < full for each in encoded):
         return DeliveryDifference.LOWER_BIT_RATE
     return None
+
+
+def _tags(job: Job, stem: Stem) -> dict[str, str]:
+    """Return the song's tags; its title names the artist only where no other tag does."""
+    by = f"{plain(job.artist)} - " if job.artist else ""
+    tags = {
+        "title": f"{job.title.removeprefix(by)} ({stem_label(stem)})",
+        "artist": job.artist,
+        "album": job.album,
+    }
+    return {name: text for name, text in tags.items() if text}
 
 
 def _move(file: Path, into: Path) -> None:

@@ -6,7 +6,7 @@ from enum import IntEnum, StrEnum
 from typing import NewType, Self
 
 from bot.domain.errors import Problem
-from bot.domain.recipes import AudioFormat, Recipe
+from bot.domain.recipes import OUTPUTS, UNNAMED, AudioFormat, Recipe, Stem
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
@@ -58,6 +58,7 @@ class DeliveryDifference(StrEnum):
     """
 
     LOWER_BIT_RATE = "lower_bit_rate"
+    FLAC_INSTEAD = "flac_instead"
     MP3_INSTEAD = "mp3_instead"
     OTHER = "other"
 
@@ -174,6 +175,20 @@ class Job:
     """The user's own earlier job whose stems are shown again, uncharged."""
     ends_early: bool = False
     """Whether the file breaks off mid-sound; the stems end where it does."""
+    is_voiceless: bool = False
+    """Whether no voice was found in the song, known from `ready` on."""
+    is_unnamed: bool = False
+    """Whether the stems are two parts that could not be told apart, known from `ready` on."""
+    artist: str | None = None
+    """From the file's tags, as `album`, known from `held` on."""
+    album: str | None = None
+
+    @property
+    def stems(self) -> tuple[Stem, ...]:
+        """The stems that are made, in the order in which they are shown."""
+        if self.is_unnamed:
+            return UNNAMED
+        return tuple(output.stem for output in OUTPUTS[self.request.recipe])
 
     @property
     def has_stems(self) -> bool:
@@ -207,6 +222,8 @@ class Job:
         title: str,
         digest: str | None = None,
         ends_early: bool = False,
+        artist: str | None = None,
+        album: str | None = None,
     ) -> Self:
         """Note the decoded length and the minutes reserved for it."""
         return self._to(
@@ -217,19 +234,25 @@ class Job:
             title=title,
             digest=digest,
             ends_early=ends_early,
+            artist=artist,
+            album=album,
         )
 
-    def repeated(self, now: datetime, earlier: Self) -> Self:
+    def repeated(self, now: datetime, earlier: Self, *, title: str) -> Self:
         """Note that an earlier job already has the result for the same file."""
         return self._to(
             State.READY,
             now,
             frames=earlier.frames,
-            title=earlier.title,
+            title=title,
             provider=earlier.provider,
             digest=earlier.digest,
             repeat_of=earlier.id,
             ends_early=earlier.ends_early,
+            is_voiceless=earlier.is_voiceless,
+            is_unnamed=earlier.is_unnamed,
+            artist=earlier.artist,
+            album=earlier.album,
         )
 
     def submitting(self, now: datetime, *, provider: str) -> Self:
@@ -240,9 +263,9 @@ class Job:
         """Note that the provider accepted the attempt."""
         return self._to(State.PROCESSING, now)
 
-    def ready(self, now: datetime) -> Self:
+    def ready(self, now: datetime, *, is_voiceless: bool = False, is_unnamed: bool = False) -> Self:
         """Note that all stems are on disk."""
-        return self._to(State.READY, now)
+        return self._to(State.READY, now, is_voiceless=is_voiceless, is_unnamed=is_unnamed)
 
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None

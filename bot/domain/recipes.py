@@ -33,6 +33,12 @@ class Stem(StrEnum):
     NO_BASS = "no_bass"
     NO_GUITAR = "no_guitar"
     NO_PIANO = "no_piano"
+    PART_1 = "part_1"
+    PART_2 = "part_2"
+
+
+UNNAMED = (Stem.PART_1, Stem.PART_2)
+"""The two halves of a song of which it is not known which one is the vocals."""
 
 
 class Recipe(StrEnum):

@@ -2,27 +2,30 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from bot.audio.tasks import Fitted, Mix, Part
+from bot.audio.spool import SILENCE
+from bot.audio.tasks import Combined, Mix, Part
 from bot.audio.tools import AudioTools
-from bot.concurrency import gather_or_raise
 from bot.domain.attempt import Attempt
 from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
-from bot.domain.recipes import Stem
+from bot.domain.recipes import UNNAMED, Stem
 from bot.jobs.job_runtime import Core, RetryAfter, StepResult
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
+from bot.results.stem_placer import Placement, StemPlacer
 from bot.scheduling.plans import Derivation, Subtract, Sum, derivations
 from bot.scheduling.progress import Progress, Stage
 
 log = logging.getLogger(__name__)
 
-LEAST_LIKENESS = 0.1
-"""Below this no file of an answer can be placed in the song, and none is moved."""
+Spools = Mapping[Stem, Path]
+
+_VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 
 
 class CollectStep:
@@ -35,12 +38,14 @@ class CollectStep:
         audio: AudioTools,
         fetcher: ResultFetcher,
         identifier: StemIdentifier,
+        placer: StemPlacer,
     ) -> None:
         self._core = core
         self._files = core.files
         self._audio = audio
         self._fetcher = fetcher
         self._identifier = identifier
+        self._placer = placer
 
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
@@ -58,66 +63,94 @@ class CollectStep:
         self._core.queue.release(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
         spools = await self._identifier.name(fetched, model, where)
-        made = derivations(job.request.recipe, model, frozenset(spools))
-        if made is None or not model.stems <= spools.keys():
-            raise ProviderProtocol(f"{attempt.provider} returned {sorted(spools)}")
+        made = _derivations(job, model, spools)
         is_exact = provider.capabilities.gives_spools
-        lag_frames = 0 if is_exact else await self._lag(spools, where.mixture)
+        placement = await self._place(made, spools, where.mixture, is_exact=is_exact)
         masters = {stem: where.master(stem) for stem in made}
-        await self._write(job, made, masters, spools, where.mixture, lag_frames)
+        mixes = [
+            Mix(path=masters[stem], parts=parts)
+            for stem, parts in _parts(made, spools, where.mixture, placement).items()
+        ]
+        written = await self._audio.combine(mixes, frames=job.frames)
+        _require_quieter_rests(made, written, placement)
         await self._files.settle(job.id)
         await self._core.jobs.save(
-            job.ready(self._core.clock.now()), expected=State.PROCESSING, ledger=Post(job.id)
+            job.ready(
+                self._core.clock.now(),
+                is_voiceless=_is_voiceless(made, written, placement),
+                is_unnamed=made.keys() == set(UNNAMED),
+            ),
+            expected=State.PROCESSING,
+            ledger=Post(job.id),
         )
         await self._files.drop_work(job.id)
         log.info("%s is ready", job.id, extra={"job": job.id, "action": "ready"})
         return RetryAfter()
 
-    async def _write(
-        self,
-        job: Job,
-        made: Mapping[Stem, Derivation],
-        masters: Mapping[Stem, Path],
-        spools: Mapping[Stem, Path],
-        song: Path,
-        lag_frames: int,
-    ) -> None:
-        subtracted = {each.stem for each in made.values() if isinstance(each, Subtract)}
-        fits = {stem: await self._audio.fit(song, spools[stem]) for stem in subtracted}
-        mixes = []
-        for stem, derivation in made.items():
-            match derivation:
-                case Sum(stems):
-                    parts = [_part(spools[each], fits.get(each), lag_frames) for each in stems]
-                case Subtract(taken):
-                    fit = fits[taken]
-                    away = Part(spool=spools[taken], gain=-fit.gain, lag_frames=fit.lag_frames)
-                    parts = [Part(spool=song), away]
-            mixes.append(Mix(path=masters[stem], parts=tuple(parts)))
-        written = await self._audio.combine(mixes, frames=job.frames)
-        for (stem, derivation), level in zip(made.items(), written.levels, strict=True):
-            if isinstance(derivation, Subtract):
-                residual_rms = level.rms / written.factor
-                if residual_rms >= fits[derivation.stem].song_rms:
-                    raise ProviderProtocol(f"{stem} is not quieter than the song")
-
-    async def _lag(self, spools: Mapping[Stem, Path], song: Path) -> int:
-        """Return by how much an answer's files lag: what the loudest one says, for all.
-
-        The files of one answer went through the same encoder, and a quiet one cannot be placed.
-        """
-        fits = await gather_or_raise(self._audio.fit(song, spool) for spool in spools.values())
-        surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
-        return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0
+    async def _place(
+        self, made: Mapping[Stem, Derivation], spools: Spools, song: Path, *, is_exact: bool
+    ) -> Placement:
+        if not is_exact:
+            return await self._placer.place(spools, song)
+        return await self._placer.fits_of(_subtracted(made), spools, song)
 
 
-def _part(spool: Path, fit: Fitted | None, lag_frames: int) -> Part:
-    """Take a stem as it is; one that is subtracted as well as loud as there, so that both add up
-    to the song.
+def _derivations(job: Job, model: Model, spools: Spools) -> Mapping[Stem, Derivation]:
+    if spools.keys() == set(UNNAMED):
+        return {stem: Sum(frozenset({stem})) for stem in sorted(spools)}
+    made = derivations(job.request.recipe, model, frozenset(spools))
+    if made is None or not model.stems <= spools.keys():
+        raise ProviderProtocol(f"{model.name} returned {sorted(spools)}")
+    return made
+
+
+def _parts(
+    made: Mapping[Stem, Derivation], spools: Spools, song: Path, placement: Placement
+) -> dict[Stem, tuple[Part, ...]]:
+    """Say what each output is mixed from.
+
+    A stem that is subtracted is delivered as loud as it was there, so that both add up to the song.
     """
-    if fit is None:
-        return Part(spool=spool, lag_frames=lag_frames)
-    return Part(spool=spool, gain=fit.gain, lag_frames=fit.lag_frames)
+    subtracted = _subtracted(made)
+    mixed: dict[Stem, tuple[Part, ...]] = {}
+    for output, derivation in made.items():
+        match derivation:
+            case Sum(stems):
+                mixed[output] = tuple(
+                    placement.fitted(each, spools[each])
+                    if each in subtracted
+                    else placement.part(each, spools[each])
+                    for each in sorted(stems)
+                )
+            case Subtract(stem):
+                away = placement.fitted(stem, spools[stem])
+                mixed[output] = (Part(spool=song), replace(away, gain=-away.gain))
+    return mixed
+
+
+def _subtracted(made: Mapping[Stem, Derivation]) -> frozenset[Stem]:
+    return frozenset(each.stem for each in made.values() if isinstance(each, Subtract))
+
+
+def _require_quieter_rests(
+    made: Mapping[Stem, Derivation], written: Combined, placement: Placement
+) -> None:
+    for (stem, derivation), level in zip(made.items(), written.levels, strict=True):
+        if not isinstance(derivation, Subtract) or placement.is_silent(derivation.stem):
+            continue
+        residual_rms = level.rms / written.factor
+        if residual_rms >= placement.fits[derivation.stem].song_rms:
+            raise ProviderProtocol(f"{stem} is not quieter than the song")
+
+
+def _is_voiceless(made: Mapping[Stem, Derivation], written: Combined, placement: Placement) -> bool:
+    """Whether the provider found no voice: the rest is then the song itself."""
+    levels = dict(zip(made, written.levels, strict=True))
+    return any(
+        placement.is_silent(stem)
+        or (stem in levels and levels[stem].rms / written.factor < SILENCE)
+        for stem in _VOICES
+    )
 
 
 def _model_of(provider: Provider, name: str) -> Model:

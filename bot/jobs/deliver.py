@@ -10,7 +10,6 @@ from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyU
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import DeliveryDifference, Job, State
-from bot.domain.recipes import OUTPUTS
 from bot.jobs.job_runtime import Core, Delivering, Done, JobRuntime, RetryAfter, StepResult
 from bot.jobs.termination import Termination
 from bot.scheduling.progress import Progress, Stage
@@ -48,8 +47,7 @@ class DeliverStep:
         if job.files_expired:
             return await self.keep(job, "its reply was unavailable until its files expired")
         where = await self._files.prepare(job.id)
-        stems = [output.stem for output in OUTPUTS[job.request.recipe]]
-        if not await self._files.holds(job.id, stems):
+        if not await self._files.holds(job.id, job.stems):
             return await self._termination.fail(job, Problem(Reason.STEMS_LOST))
         try:
             delivery = await self._encoded(job, runtime.delivering, where)

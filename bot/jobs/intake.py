@@ -19,7 +19,6 @@ from bot.domain.backoff import backoff_s
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, State, UserId
 from bot.domain.minutes import SAMPLE_RATE, minutes_of
-from bot.domain.recipes import OUTPUTS
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
@@ -142,6 +141,8 @@ class IntakeStep:
             title=title,
             digest=digest,
             ends_early=decoded.ends_early,
+            artist=decoded.artist,
+            album=decoded.album,
         )
         hold = await self._quotas.hold(job, minutes)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=hold)
@@ -155,14 +156,12 @@ class IntakeStep:
             return False
         self._repeat_limit.take(job.request.user_id)
         try:
-            stems = (output.stem for output in OUTPUTS[job.request.recipe])
-            await self._files.take_over(earlier.id, job.id, stems)
+            await self._files.take_over(earlier.id, job.id, earlier.stems)
         except FileNotFoundError:
             return False  # its time was over meanwhile, or one is lost
         await self._files.settle(job.id)
-        await self._jobs.save(
-            job.repeated(self._core.clock.now(), earlier), expected=State.RECEIVED, note=earlier.id
-        )
+        repeated = job.repeated(self._core.clock.now(), earlier, title=_title_again(job, earlier))
+        await self._jobs.save(repeated, expected=State.RECEIVED, note=earlier.id)
         await self._files.drop_work(job.id)
         log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})
         return True
@@ -228,6 +227,13 @@ class IntakeStep:
         lock = self._users.setdefault(user_id, asyncio.Lock())
         async with lock:
             yield
+
+
+def _title_again(job: Job, earlier: Job) -> str:
+    """Return the new file's name as the title, unless the same tags give the same one."""
+    if earlier.title == title_of(earlier.request.source.filename):
+        return title_of(job.request.source.filename)
+    return earlier.title
 
 
 def _try_again(runtime: JobRuntime, error: DownloadFailed) -> RetryAfter:

@@ -1,7 +1,8 @@
 """Telling stems apart that came without a name, by listening.
 
 FineVoice's `urls[]` carries no labels. Where a file's name says nothing either, two answers of a
-vocal remover are compared with the vocals that the embedded engine hears in an excerpt.
+vocal remover are compared with the vocals that the embedded engine hears in an excerpt. They are
+paid for, so where nothing tells them apart, both are delivered as part 1 and part 2.
 """
 
 import asyncio
@@ -9,11 +10,12 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from bot.audio.spool import FRAME_BYTES, frames_in
+from bot.audio.spool import FRAME_BYTES, SILENCE
+from bot.audio.tasks import Fitted
 from bot.audio.tools import AudioTools
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.minutes import SAMPLE_RATE
-from bot.domain.recipes import Stem
+from bot.domain.recipes import UNNAMED, Stem
 from bot.providers.interface import Model
 from bot.results.fetching import Fetched
 from storage.files.job_files import JobDir
@@ -24,6 +26,10 @@ EXCERPT_FRAMES = 20 * SAMPLE_RATE
 LEAST_LIKENESS = 0.4
 LEAST_MARGIN = 0.15
 """Between the two: less than this is a guess, and a wrong guess gives a singer the wrong file."""
+SAME_SOUND = 0.95
+"""Two results this like each other are one file twice, and no two parts of a song."""
+LEAST_VOICE = 0.3
+"""Beside a part that is all voice, the heard vocals are at least this loud."""
 
 PAIR = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
@@ -45,7 +51,10 @@ class StemIdentifier:
         self._listener = listener
 
     async def name(self, fetched: Fetched, model: Model, where: JobDir) -> dict[Stem, Path]:
-        """Return the spools by stem. Raises ProviderProtocol when they cannot be told apart."""
+        """Return the spools by stem: as PART_1 and PART_2 if they cannot be told apart.
+
+        Raises ProviderProtocol when they are not the two parts of a song.
+        """
         named = {file.stem: spool for file, spool in fetched.items() if file.stem is not None}
         nameless = [spool for file, spool in fetched.items() if file.stem is None]
         if len(named) + len(nameless) < len(fetched):
@@ -60,26 +69,56 @@ class StemIdentifier:
         return await self._listen(nameless, where)
 
     async def _listen(self, pair: list[Path], where: JobDir) -> dict[Stem, Path]:
+        alike = await self._audio.fit(*pair)
+        if abs(alike.likeness) > SAME_SOUND:
+            raise ProviderProtocol("two results that sound alike")
+        parts = dict(zip(UNNAMED, pair, strict=True))
         if self._listener is None:
-            raise ProviderProtocol("two results without a name, and nobody to listen")
+            log.warning("two results without a name, and nothing to listen with")
+            return parts
+        start = await self._audio.passage(pair, frames=EXCERPT_FRAMES)
         excerpts = where.work / "excerpts"
-        song, *candidates = await asyncio.to_thread(_excerpts, [where.mixture, *pair], excerpts)
+        song, *candidates = await asyncio.to_thread(
+            _excerpts, [where.mixture, *pair], excerpts, start
+        )
         try:
             vocals = await self._listener.vocals(song, excerpts)
         except (ModelUnavailable, EngineFailed) as exc:
-            raise ProviderProtocol(f"two results without a name: {exc}") from exc
-        likenesses = [(await self._audio.fit(each, vocals)).likeness for each in candidates]
-        best, other = (likenesses.index(extreme(likenesses)) for extreme in (max, min))
-        log.info("likeness to the vocals: %.2f and %.2f", *likenesses)
-        if likenesses[best] < LEAST_LIKENESS or likenesses[best] - likenesses[other] < LEAST_MARGIN:
-            raise ProviderProtocol("two results that sound alike")
-        return {Stem.VOCALS: pair[best], Stem.INSTRUMENTAL: pair[other]}
+            log.warning("two results without a name, and no way to listen: %s", exc)
+            return parts
+        fits = [await self._audio.fit(each, vocals) for each in candidates]
+        log.info("likeness to the vocals: %.2f and %.2f", *(fit.likeness for fit in fits))
+        voice = _voice_of(fits)
+        return (
+            parts
+            if voice is None
+            else {
+                Stem.VOCALS: pair[voice],
+                Stem.INSTRUMENTAL: pair[1 - voice],
+            }
+        )
 
 
-def _excerpts(spools: list[Path], into: Path) -> list[Path]:
-    """Cut the same passage, from the middle of the first spool, out of each."""
+def _voice_of(fits: list[Fitted]) -> int | None:
+    """Return which of two parts the heard vocals fit to; None if that is not sure."""
+    silent = [number for number, fit in enumerate(fits) if fit.song_rms < SILENCE]
+    if len(silent) == 1:
+        [other] = {0, 1}.difference(silent)
+        is_sung = (
+            fits[other].likeness >= LEAST_LIKENESS
+            and fits[other].stem_rms >= LEAST_VOICE * fits[other].song_rms
+        )
+        return other if is_sung else silent[0]
+    likenesses = [fit.likeness for fit in fits]
+    best = likenesses.index(max(likenesses))
+    if likenesses[best] < LEAST_LIKENESS:
+        return None
+    return best if likenesses[best] - min(likenesses) >= LEAST_MARGIN else None
+
+
+def _excerpts(spools: list[Path], into: Path, start: int) -> list[Path]:
+    """Cut the same passage out of each."""
     into.mkdir(exist_ok=True)
-    start = max(0, (frames_in(spools[0]) - EXCERPT_FRAMES) // 2)
     cut = []
     for spool in spools:
         excerpt = into / spool.name

@@ -62,6 +62,10 @@ def _job_of(row: Row) -> Job:
         digest=row["digest"],
         repeat_of=JobId(row["repeat_of"]) if row["repeat_of"] is not None else None,
         ends_early=bool(row["ends_early"]),
+        is_voiceless=bool(row["is_voiceless"]),
+        is_unnamed=bool(row["is_unnamed"]),
+        artist=row["artist"],
+        album=row["album"],
     )
 
 
@@ -162,6 +166,10 @@ def work_values(job: Job) -> Values:
         "digest": job.digest,
         "repeat_of": job.repeat_of,
         "ends_early": job.ends_early,
+        "is_voiceless": job.is_voiceless,
+        "is_unnamed": job.is_unnamed,
+        "artist": job.artist,
+        "album": job.album,
     }
 
 

@@ -8,7 +8,7 @@ _COLUMNS = """
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
-    ends_early
+    ends_early, is_voiceless, is_unnamed, artist, album
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
@@ -92,7 +92,8 @@ UPDATE jobs SET
     state = :state, updated_at = :updated_at,
     title = :title, frames = :frames, minutes = :minutes, provider = :provider,
     reason = :reason, facts = :facts, sent = :sent, digest = :digest, repeat_of = :repeat_of,
-    ends_early = :ends_early,
+    ends_early = :ends_early, is_voiceless = :is_voiceless, is_unnamed = :is_unnamed,
+    artist = :artist, album = :album,
     acknowledged_at = coalesce(acknowledged_at, :acknowledged_at),
     message_id = CASE
         WHEN acknowledged_at IS NULL OR :reply_is_current THEN coalesce(:message_id, message_id)

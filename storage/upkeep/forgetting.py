@@ -23,7 +23,7 @@ UPDATE jobs SET
     role_ids = '[]',
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
     token = NULL, token_expires_at = NULL, locale = '',
-    title = '', facts = '{}'
+    title = '', artist = NULL, album = NULL, facts = '{}'
 """
 _THEIRS = """
 WHERE user_id = :user_id AND is_final

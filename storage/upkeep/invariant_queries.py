@@ -224,7 +224,7 @@ SELECT
         AND size_bytes = 0 AND channel_id = 0 AND role_ids = '[]' AND facts = '{}'
         AND coalesce(
             source_message_id, parent_channel_id, guild_id, message_id,
-            token, token_expires_at, digest
+            token, token_expires_at, digest, artist, album
         ) IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM attempts WHERE attempts.job_id = jobs.id AND ref IS NOT NULL
@@ -240,7 +240,7 @@ FROM jobs
 WHERE NOT files_expired AND (is_final OR state = 'ready')
 """
 WITH_MASTERS = """
-SELECT id, recipe
+SELECT id, recipe, is_unnamed
 FROM jobs
 WHERE state IN ('ready', 'delivered', 'kept') AND NOT files_expired AND updated_at >= :not_due_since
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.domain.job import JobId
-from bot.domain.recipes import OUTPUTS, Recipe
+from bot.domain.recipes import OUTPUTS, UNNAMED, Recipe
 from storage.files.job_files import JobFiles
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding
@@ -58,4 +58,6 @@ class JobFolders:
         if row["recipe"] not in set(Recipe):
             return True  # the check of the rows reports it
         where = JobFiles(self.root).of(JobId(row["id"]))
-        return all(where.master(each.stem).exists() for each in OUTPUTS[Recipe(row["recipe"])])
+        outputs = (each.stem for each in OUTPUTS[Recipe(row["recipe"])])
+        stems = UNNAMED if row["is_unnamed"] else outputs
+        return all(where.master(stem).exists() for stem in stems)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import Job, State
-from bot.domain.recipes import OUTPUTS
 from bot.ui.cards.job_cards import card_of
 from sandbox.entities import Message
 from storage.stores.job_rows import job_of
@@ -84,7 +83,7 @@ def _shown_otherwise(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[st
             continue  # the response with its id was lost, and its token was refused
         if job.state is State.DELIVERED:
             stems = _stems(message) or _sent_directly(harness, job)
-            if stems != len(OUTPUTS[job.request.recipe]):
+            if stems != len(job.stems):
                 yield f"{job.id} is delivered, and {stems} stems are shown"
         elif not message.content and _text(message) != list(card_of(job).lines):
             yield f"{job.id} is {job.state}, and its reply says {_text(message)}"

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import ProviderRefused, Reason, Rejected
-from bot.domain.job import Job, State
+from bot.domain.job import Job, Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeProvider
 from tests.support.harness import BEN, Harness
+
+RENAMED = Source(filename="Blue Hour.mp3", url="https://cdn.invalid/b.mp3", size_bytes=5_000_000)
 
 
 @pytest.fixture
@@ -43,6 +45,28 @@ async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
     broken = {each.claim: each.offenders for each in findings if each.offenders}
     # A fake delivers here, so nobody writes the replies.
     assert set(broken) <= {"finished replies show how it ended", "no token is kept without need"}
+
+
+async def test_the_same_bytes_under_a_new_name_come_under_that_name_uncharged(
+    same: Harness,
+) -> None:
+    first = await split(same)
+    used = (await same.usage()).used
+    again = await split(same, source=RENAMED)
+    assert (first.title, again.title) == ("Neon Rain", "Blue Hour")
+    assert (again.repeat_of, (await same.usage()).used) == (first.id, used)
+    _, delivery = same.delivery.shown[-1]
+    assert [file.filename for file in delivery.files] == [
+        "Blue Hour (Instrumental).mp3",
+        "Blue Hour (Vocals).mp3",
+    ]
+
+
+async def test_a_title_from_tags_stays_whatever_the_file_is_called(same: Harness) -> None:
+    same.audio.title = "Tagged"
+    await split(same)
+    again = await split(same, source=RENAMED)
+    assert again.title == "Tagged"
 
 
 async def test_a_repeat_outlives_the_job_that_it_repeats(same: Harness) -> None:

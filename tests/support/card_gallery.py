@@ -111,6 +111,9 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
     yield from (
         result_card(job, replace(delivery, sent=DeliveryDifference.MP3_INSTEAD, usage=None)),
         result_card(job, replace(delivery, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))),
+        result_card(job, replace(delivery, sent=DeliveryDifference.FLAC_INSTEAD)),
+        result_card(replace(job, is_voiceless=True), delivery),
+        result_card(replace(job, is_unnamed=True), delivery),
         result_card(replace(job, repeat_of=JobId("22222")), delivery),
         forwarded_card(job, delivery),
         shown_again_card(job, delivery, is_dm=False),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix
+from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
@@ -138,6 +138,12 @@ class FakeAudio:
     duration_s: float = 200.0
     decode_error: Exception | None = None
     ends_early: bool = False
+    title: str | None = None
+    """What the file's tags say."""
+    artist: str | None = None
+    album: str | None = None
+    tags: list[Mapping[str, str]] = field(default_factory=list)
+    """What was written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
     """How large a file comes out; a limit below that raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
@@ -156,8 +162,9 @@ class FakeAudio:
             frames=int(self.duration_s * SAMPLE_RATE),
             container="mp3",
             codec="mp3",
-            title=None,
-            artist=None,
+            title=self.title,
+            artist=self.artist,
+            album=self.album,
             ends_early=self.ends_early,
         )
 
@@ -170,8 +177,17 @@ class FakeAudio:
 
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
         return self.fits.get(
-            stem.name, Fitted(lag_frames=0, gain=1.0, likeness=1.0, song_rms=0.2, stem_rms=0.1)
+            stem.name,
+            Fitted(
+                lag_frames=0, gain=1.0, likeness=1.0, sharpness=100.0, song_rms=0.2, stem_rms=0.1
+            ),
         )
+
+    async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
+        return (Level(peak=0.5, rms=self.level_rms),) * len(sums)
+
+    async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
+        return 0
 
     async def encode(
         self,
@@ -182,6 +198,7 @@ class FakeAudio:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
+        self.tags.append(tags or {})
         if self.gate is not None:
             await self.gate.wait()
         size = self.bytes_at.get(format, 4)

@@ -15,6 +15,8 @@ from bot.audio.tasks import (
     DoesNotFit,
     EncodeTask,
     FitTask,
+    MeasureTask,
+    PassageTask,
     PictureTask,
     Task,
 )
@@ -75,6 +77,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.combine import combine
 
             return combine(task)
+        case MeasureTask():
+            from bot.audio.child.combine import measure
+
+            return measure(task)
+        case PassageTask():
+            from bot.audio.child.passage import find_passage
+
+            return find_passage(task)
         case FitTask():
             from bot.audio.child.alignment import fit
 

@@ -2,6 +2,7 @@
 
 The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened where that
 points to one place; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
+Both channels count: their mean would lose a stem whose channels are opposite.
 Lossy answers arrive late by their encoder's delay (MP3 by LAME 1,105 samples, AAC 2,112), which
 must be undone before a stem is subtracted from the song.
 """
@@ -16,7 +17,8 @@ from bot.audio import spool
 from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.audio.tasks import FitTask, Fitted
 
-Mono = npt.NDArray[np.float32]
+Series = npt.NDArray[np.float32]
+"""One value for each lag."""
 Samples = npt.NDArray[np.float32]
 """Frames by channels."""
 
@@ -25,6 +27,9 @@ _PASSAGE_FRAMES = 1 << 20
 _BLOCK_FRAMES = 1 << 16
 _SHARP = 24.0
 """Unrelated sounds reach 5, narrow bands 15, everything else 50 and more."""
+_BETTER = 1.05
+"""By this factor a flat peak must exceed the correlation without a lag: in a bass, which barely
+changes from one sample to the next, other instruments move the peak."""
 
 
 def fit(task: FitTask) -> Fitted:
@@ -32,24 +37,42 @@ def fit(task: FitTask) -> Fitted:
     song_power, _ = _power(task.song)
     stem_power, loudest = _power(task.stem)
     start = max(0, loudest - _PASSAGE_FRAMES // 2)
-    stem = _mono(task.stem, start, min(_PASSAGE_FRAMES, spool.frames_in(task.stem) - start))
+    stem = _stereo(task.stem, start, min(_PASSAGE_FRAMES, spool.frames_in(task.stem) - start))
     margin = task.max_lag_frames
-    song = _mono(task.song, start - margin, len(stem) + 2 * margin)
-    energy = float(np.dot(stem, stem))
+    song = _stereo(task.song, start - margin, len(stem) + 2 * margin)
+    energy = _energy(stem)
     if energy == 0.0:
-        return Fitted(lag_frames=0, gain=0.0, likeness=0.0, song_rms=song_power**0.5, stem_rms=0.0)
+        return Fitted(
+            lag_frames=0,
+            gain=0.0,
+            likeness=0.0,
+            sharpness=0.0,
+            song_rms=song_power**0.5,
+            stem_rms=0.0,
+        )
     correlation, sharpened = (each[: 2 * margin + 1] for each in _correlate(song, stem))
-    best = int(np.argmax(np.abs(sharpened if _has_peak(sharpened) else correlation)))
+    sharpness = _sharpness(sharpened)
+    best = _best(correlation, sharpened if sharpness > _SHARP else None, margin)
     there = song[best : best + len(stem)]
-    likeness = float(correlation[best]) / max(1e-12, float(np.linalg.norm(there)) * energy**0.5)
+    likeness = float(correlation[best]) / max(1e-12, (_energy(there) * energy) ** 0.5)
     return Fitted(
         # A stem that lags has its sound at a later place than the song has.
         lag_frames=margin - best,
         gain=float(correlation[best]) / energy,
         likeness=likeness,
+        sharpness=sharpness,
         song_rms=song_power**0.5,
         stem_rms=stem_power**0.5,
     )
+
+
+def _best(correlation: Series, sharpened: Series | None, unmoved: int) -> int:
+    """Return the index of the lag; `sharpened` only where it points to one place."""
+    if sharpened is not None:
+        return int(np.argmax(np.abs(sharpened)))
+    best = int(np.argmax(np.abs(correlation)))
+    is_better = abs(correlation[best]) > _BETTER * abs(correlation[unmoved])
+    return best if is_better else unmoved
 
 
 def _power(path: Path) -> tuple[float, int]:
@@ -70,8 +93,9 @@ def _power(path: Path) -> tuple[float, int]:
     return sum(blocks) / (frames * CHANNELS), middle
 
 
-def _mono(path: Path, start: int, frames: int) -> Mono:
-    return np.asarray(_stereo(path, start, frames).mean(axis=1))
+def _energy(samples: Samples) -> float:
+    flat = samples.ravel()
+    return float(np.dot(flat, flat))
 
 
 def _stereo(path: Path, start: int, frames: int) -> Samples:
@@ -87,22 +111,29 @@ def _stereo(path: Path, start: int, frames: int) -> Samples:
     return block
 
 
-def _correlate(song: Mono, stem: Mono) -> tuple[Mono, Mono]:
+def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
     """Return sum(song[n + k] * stem[n]) for every k from 0, plain and sharpened.
 
     Sharpened, every frequency counts the same (the phase transform): music repeats itself, so the
     plain sum of a quiet stem may be highest where the band plays the same chord again.
     """
     size = fft.next_fast_len(len(song) + len(stem), real=True)
-    spectrum = fft.rfft(song, size) * np.conj(fft.rfft(stem, size))
+    spectrum = _cross_spectrum(song[:, 0], stem[:, 0], size)
+    for channel in range(1, CHANNELS):
+        spectrum += _cross_spectrum(song[:, channel], stem[:, channel], size)
     strength = np.abs(spectrum)
-    phases = spectrum / np.maximum(strength, 1e-9 * strength.max())
+    least = max(1e-9 * float(strength.max()), float(np.finfo(np.float32).tiny))
+    phases = spectrum / np.maximum(strength, least)
     plain, sharpened = (fft.irfft(each, size) for each in (spectrum, phases))
     places = len(song) - len(stem) + 1
     return np.asarray(plain[:places], np.float32), np.asarray(sharpened[:places], np.float32)
 
 
-def _has_peak(sharpened: Mono) -> bool:
-    """Whether it points to one place; that of a narrow band, like a bass, does not."""
+def _cross_spectrum(song: Series, stem: Series, size: int) -> npt.NDArray[np.complex64]:
+    return np.asarray(fft.rfft(song, size) * np.conj(fft.rfft(stem, size)))
+
+
+def _sharpness(sharpened: Series) -> float:
+    """Return how far the peak stands out; that of a narrow band, like a bass, does not."""
     rms = float(np.sqrt(np.mean(np.square(sharpened, dtype=np.float64))))
-    return float(np.abs(sharpened).max()) > _SHARP * rms
+    return float(np.abs(sharpened).max()) / max(rms, 1e-12)

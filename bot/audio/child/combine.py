@@ -14,15 +14,27 @@ from bot.audio import spool
 from bot.audio.child import master
 from bot.audio.child.master import Samples
 from bot.audio.spool import CHANNELS, FRAME_BYTES
-from bot.audio.tasks import Combined, CombineTask, Level, Mix, part_of
+from bot.audio.tasks import (
+    Combined,
+    CombineTask,
+    Level,
+    Measured,
+    MeasureTask,
+    Mix,
+    Part,
+    part_of,
+)
+
+Sums = Sequence[Sequence[Part]]
 
 _BLOCK_FRAMES = 1 << 16
 
 
 def combine(task: CombineTask) -> Combined:
     """Measure every mix, find the one factor that keeps all of them from clipping, write them."""
-    frames = task.frames if task.frames is not None else _longest(task.mixes)
-    levels = _measure(task.mixes, frames)
+    sums = [mix.parts for mix in task.mixes]
+    frames = task.frames if task.frames is not None else _longest(sums)
+    levels = _levels(sums, frames)
     peak = max(level.peak for level in levels)
     factor = min(1.0, master.LOUDEST / peak) if peak > 0 else 1.0
     _write(task.mixes, frames, factor)
@@ -33,9 +45,14 @@ def combine(task: CombineTask) -> Combined:
     )
 
 
-def _measure(mixes: Sequence[Mix], frames: int) -> list[Level]:
-    peaks, powers = np.zeros(len(mixes)), np.zeros(len(mixes))
-    for blocks in _mixed(mixes, frames):
+def measure(task: MeasureTask) -> Measured:
+    """Measure every sum."""
+    return Measured(levels=tuple(_levels(task.sums, task.frames)))
+
+
+def _levels(sums: Sums, frames: int) -> list[Level]:
+    peaks, powers = np.zeros(len(sums)), np.zeros(len(sums))
+    for blocks in _mixed(sums, frames):
         peaks = np.maximum(peaks, [np.abs(block).max() for block in blocks])
         powers += [np.square(block, dtype=np.float64).sum() for block in blocks]
     if not np.isfinite(powers).all():
@@ -49,7 +66,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float) -> None:
     with ExitStack() as stack:
         writers = [stack.enter_context(master.written(part_of(mix.path))) for mix in mixes]
         threads = stack.enter_context(ThreadPoolExecutor(len(mixes)))
-        for blocks in _mixed(mixes, frames):
+        for blocks in _mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]
             done = threads.map(lambda write, block: write(block), writers, scaled)
             deque(done, maxlen=0)  # the first error of a writer is raised here
@@ -60,21 +77,21 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float) -> None:
         part_of(mix.path).replace(mix.path)
 
 
-def _mixed(mixes: Sequence[Mix], frames: int) -> Iterator[list[Samples]]:
-    """Yield the mixes of one block of time after the other; each spool is read once."""
+def _mixed(sums: Sums, frames: int) -> Iterator[list[Samples]]:
+    """Yield the sums of one block of time after the other; each spool is read once."""
     with ExitStack() as stack:
-        files = {path: stack.enter_context(path.open("rb")) for path in _spools(mixes)}
+        files = {path: stack.enter_context(path.open("rb")) for path in _spools(sums)}
         for start in range(0, frames, _BLOCK_FRAMES):
             wanted = min(_BLOCK_FRAMES, frames - start)
             read = {
-                (path, lag): _read(files[path], start + lag, wanted) for path, lag in _places(mixes)
+                (path, lag): _read(files[path], start + lag, wanted) for path, lag in _places(sums)
             }
-            yield [_sum(mix, read, wanted) for mix in mixes]
+            yield [_sum(parts, read, wanted) for parts in sums]
 
 
-def _sum(mix: Mix, read: dict[tuple[Path, int], Samples], frames: int) -> Samples:
+def _sum(parts: Sequence[Part], read: dict[tuple[Path, int], Samples], frames: int) -> Samples:
     total = np.zeros((frames, CHANNELS), np.float32)
-    for part in mix.parts:
+    for part in parts:
         total += read[part.spool, part.lag_frames] * np.float32(part.gain)
     return total
 
@@ -92,14 +109,14 @@ def _read(file: BinaryIO, start: int, frames: int) -> Samples:
     return block
 
 
-def _places(mixes: Sequence[Mix]) -> set[tuple[Path, int]]:
+def _places(sums: Sums) -> set[tuple[Path, int]]:
     """Return every spool with the lag it is read at."""
-    return {(part.spool, part.lag_frames) for mix in mixes for part in mix.parts}
+    return {(part.spool, part.lag_frames) for parts in sums for part in parts}
 
 
-def _spools(mixes: Sequence[Mix]) -> set[Path]:
-    return {part.spool for mix in mixes for part in mix.parts}
+def _spools(sums: Sums) -> set[Path]:
+    return {part.spool for parts in sums for part in parts}
 
 
-def _longest(mixes: Sequence[Mix]) -> int:
-    return max((spool.frames_in(path) for path in _spools(mixes)), default=0)
+def _longest(sums: Sums) -> int:
+    return max((spool.frames_in(path) for path in _spools(sums)), default=0)

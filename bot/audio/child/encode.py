@@ -128,5 +128,5 @@ def _frames_in(stem: Path) -> int:
 
 
 def _tags(task: EncodeTask) -> dict[str, str]:
-    tags = {"title": task.title, "artist": task.artist}
+    tags = {"title": task.title, "artist": task.artist, "album": task.album}
     return {name: text for name, text in tags.items() if text}

@@ -10,7 +10,7 @@ from bot.ui.cards.job_cards import job_button, title_of
 from bot.ui.cards.link_lines import link_lines, plain_result
 from bot.ui.texts import messages, usage_texts
 from bot.ui.texts.figures import length, row
-from bot.ui.texts.names import FORMATS, stems_line, stems_of
+from bot.ui.texts.names import FORMATS, stems_line
 
 MAX_FORMAT_BUTTONS = 2
 
@@ -54,7 +54,14 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
     requested = FORMATS[job.request.audio_format]
     difference = messages.sent(delivery.sent, requested) if delivery.sent else None
     end = _early_end(job)
-    lines = (_summary(job, delivery), end, difference, *link_lines(delivery), *notes)
+    lines = (
+        _summary(job, delivery),
+        *_remarks(job),
+        end,
+        difference,
+        *link_lines(delivery),
+        *notes,
+    )
     return Card(
         title=title_of(job),
         lines=tuple(line for line in lines if line),
@@ -83,10 +90,19 @@ def _cost(job: Job, delivery: Delivery) -> str | None:
 
 
 def _summary(job: Job, delivery: Delivery) -> str:
-    parts = [stems_line(stems_of(job.request.recipe)), FORMATS[delivery.audio_format]]
+    parts = [stems_line(job.stems), FORMATS[delivery.audio_format]]
     if job.frames is not None:
         parts.insert(1, length(job.frames))
     return row(parts)
+
+
+def _remarks(job: Job) -> tuple[str, ...]:
+    remarks = []
+    if job.is_voiceless:
+        remarks.append(gettext(messages.NO_VOICE))
+    if job.is_unnamed:
+        remarks.append(gettext(messages.PARTS_UNNAMED))
+    return tuple(remarks)
 
 
 def _early_end(job: Job) -> str | None:

@@ -212,6 +212,9 @@ SENT: dict[DeliveryDifference, Message] = {
     DeliveryDifference.LOWER_BIT_RATE: Message(
         "At a lower bit rate, to fit Discord's size limit here."
     ),
+    DeliveryDifference.FLAC_INSTEAD: Message(
+        "As FLAC, which loses nothing, because {wanted} would exceed Discord's size limit here."
+    ),
     DeliveryDifference.MP3_INSTEAD: Message(
         "As MP3, because {wanted} would exceed Discord's size limit here."
     ),
@@ -232,6 +235,10 @@ CLOSING = Message(
 )
 CAME_BY_DM = Message("Discord didn't let me post them where you asked for them.")
 ENDS_EARLY = Message("Your file breaks off at {length}, so the stems end there too.")
+NO_VOICE = Message("I heard no voice in this song.")
+PARTS_UNNAMED = Message(
+    "I couldn't tell which of the two parts is the vocals, so here are both of them."
+)
 MADE_BEFORE = Message("You already had these stems, so nothing was charged.")
 SENT_TO_DM = Message("The stems are in your direct messages.")
 DM_REFUSED = Message("Discord doesn't let me message you. Allow direct messages, then try again.")

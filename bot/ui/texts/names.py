@@ -53,6 +53,8 @@ STEMS: dict[Stem, Message] = {
     Stem.NO_BASS: Message("no bass"),
     Stem.NO_GUITAR: Message("no guitar"),
     Stem.NO_PIANO: Message("no piano"),
+    Stem.PART_1: Message("part 1"),
+    Stem.PART_2: Message("part 2"),
 }
 
 _DETAILS = {

@@ -261,7 +261,13 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
         Decoded: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
         Combined: CombineTask(mixes=(replace(mix, path=into),), frames=None),
         Encoded: EncodeTask(
-            stem=stem, into=into, format=AudioFormat.MP3, max_bytes=None, title=None, artist=None
+            stem=stem,
+            into=into,
+            format=AudioFormat.MP3,
+            max_bytes=None,
+            title=None,
+            artist=None,
+            album=None,
         ),
         Drawn: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
     }
@@ -272,7 +278,7 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
 def forged(**changes):
     """Return the program of a child that writes a second of sound and tells something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
-            "ends_early": False} | changes  # fmt: skip
+            "album": None, "ends_early": False} | changes  # fmt: skip
     into = "import json; into = json.loads(task)['fields']['into']\n"
     write = f"{into}open(into, 'wb').write(bytes(352800))"
     return f"{write}\nprint({json.dumps({'answer': told})!r})"

@@ -14,8 +14,12 @@ from bot.audio.tasks import (
     Encoded,
     EncodeTask,
     Level,
+    Measured,
+    MeasureTask,
     Mix,
     Part,
+    Passage,
+    PassageTask,
     PictureTask,
     Row,
 )
@@ -28,6 +32,11 @@ TASKS = [
         mixes=(Mix(path=Path("/v.flac"), parts=(Part(spool=Path("/v.f32"), gain=-1.0),)),),
         frames=None,
     ),
+    MeasureTask(
+        sums=((Part(spool=Path("/v.f32")), Part(spool=Path("/s.f32"), lag_frames=3)), ()),
+        frames=5,
+    ),
+    PassageTask(spools=(Path("/v.f32"),), frames=5),
     EncodeTask(
         stem=Path("/v.flac"),
         into=Path("/v.mp3"),
@@ -35,13 +44,16 @@ TASKS = [
         max_bytes=10,
         title="Line\nbreak",
         artist=None,
+        album="Line",
     ),
     PictureTask(rows=(Row(label="Vocals", stem=Path("/v.flac")),), into=Path("/p.png")),
 ]
 DECODED = Decoded(
-    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, ends_early=True
+    frames=44_100, container="mp3", codec="mp3", title="T", artist=None, album=None, ends_early=True
 )
 ANSWERS = [
+    Measured(levels=(Level(peak=1.0, rms=0.25),)),
+    Passage(start=4),
     DECODED,
     Combined(factor=0.5, frames=3, levels=(Level(peak=1.0, rms=0.25), Level(peak=0.0, rms=0.0))),
     Encoded(path=Path("/v.mp3"), size_bytes=9, format=AudioFormat.OPUS, bit_rate=None),

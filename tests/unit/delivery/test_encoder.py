@@ -87,6 +87,21 @@ def linked(parcel: Delivery) -> list[tuple[Stem, AudioFormat | None]]:
     return [(link.stem, link.audio_format) for link in parcel.links]
 
 
+async def test_artist_and_album_of_the_song_are_kept_in_its_stems(harness: Harness) -> None:
+    harness.audio.title, harness.audio.artist = "Neon Rain", "Ada"
+    harness.audio.album = "Blue Hour"
+    job = await harness.until((await harness.split(recipe=Recipe.VOCALS)).id)
+    assert (job.title, job.artist, job.album) == ("Ada - Neon Rain", "Ada", "Blue Hour")
+    assert harness.audio.tags == [
+        {"title": "Neon Rain (Vocals)", "artist": "Ada", "album": "Blue Hour"}
+    ]
+
+
+async def test_a_song_without_tags_has_stems_with_a_title_alone(harness: Harness) -> None:
+    await harness.until((await harness.split(recipe=Recipe.VOCALS)).id)
+    assert harness.audio.tags == [{"title": "Neon Rain (Vocals)"}]
+
+
 async def test_small_song_is_attached_even_where_links_could_be(tmp_path: Path) -> None:
     _, _, parcel = await delivered(tmp_path, settings=PUBLIC)
     assert attached(parcel) == ["Neon Rain (Instrumental).mp3", "Neon Rain (Vocals).mp3"]
@@ -108,6 +123,14 @@ async def test_what_does_not_fit_is_linked_in_the_format_asked_for(tmp_path: Pat
     [first, _] = parcel.links
     assert first.url.startswith(f"https://stems.example.org/x/r/{job.id}.")
     assert first.expires_at == job.updated_at + timedelta(hours=24)
+
+
+async def test_a_wav_that_is_too_large_is_sent_as_flac_with_a_word_about_it(tmp_path: Path) -> None:
+    _, job, parcel = await delivered(tmp_path, minutes=1.5, audio_format=AudioFormat.WAV)
+    assert attached(parcel) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
+    assert (parcel.audio_format, parcel.sent) == (AudioFormat.FLAC, "flac_instead")
+    assert job.sent == "flac_instead"
+    assert AudioFormat.WAV not in parcel.alternatives
 
 
 async def test_without_links_it_is_sent_as_mp3_with_a_word_about_it(tmp_path: Path) -> None:

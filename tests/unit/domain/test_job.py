@@ -92,13 +92,24 @@ def test_token_is_dropped_with_the_delivery(end: State):
 
 def test_repeat_takes_over_what_the_earlier_job_found_out():
     earlier = a_job(
-        state=State.DELIVERED, frames=44_100, minutes=1, provider="finevoice", digest="d"
+        state=State.DELIVERED,
+        frames=44_100,
+        minutes=1,
+        provider="finevoice",
+        digest="d",
+        is_voiceless=True,
+        is_unnamed=True,
+        artist="Ada",
+        album="Rain",
     )
 
-    repeat = a_job().repeated(LATER, earlier)
+    repeat = a_job().repeated(LATER, earlier, title="New")
 
     assert (repeat.state, repeat.repeat_of, repeat.minutes) == (State.READY, earlier.id, None)
     assert (repeat.frames, repeat.provider, repeat.digest) == (44_100, "finevoice", "d")
+    assert (repeat.title, repeat.artist, repeat.album) == ("New", "Ada", "Rain")
+    assert repeat.is_voiceless
+    assert repeat.is_unnamed
 
 
 @pytest.mark.parametrize("state", State)

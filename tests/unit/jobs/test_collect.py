@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
@@ -16,6 +17,7 @@ from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
 from bot.providers.interface import Finished, Model
 from bot.results.stem_identifier import Listener
+from tests.support import audio_files
 from tests.support.fakes import FakeProvider
 from tests.support.file_provider import FileProvider
 from tests.support.harness import Harness
@@ -152,7 +154,7 @@ async def test_a_quiet_voice_is_taken_out_of_a_wide_song(
 async def test_a_rest_that_came_as_well_is_used_instead_of_a_subtraction(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    rest = noise(9)
+    rest = 0.8 * mixed(stems, Stem.VOCALS)
     shelf = FileProvider(
         VOCALS,
         {
@@ -165,15 +167,126 @@ async def test_a_rest_that_came_as_well_is_used_instead_of_a_subtraction(
     assert decibels(studio.master(job, Stem.INSTRUMENTAL) - rest, rest) < -60
 
 
-async def test_something_else_than_the_voice_breaks_the_protocol_and_the_next_takes_over(
-    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+@pytest.mark.parametrize(
+    "mistaken",
+    [
+        lambda _: tones(349, 392, 466, 415, 330, level=0.2),
+        lambda voice: signal.resample_poly(voice, 160, 147, axis=1),
+        lambda voice: noise(9, level=audio_files.rms(voice)),
+    ],
+    ids=["another song's voice", "48k samples under a 44.1k header", "noise"],
+)
+@pytest.mark.parametrize("recipe", [Recipe.VOCALS, Recipe.KARAOKE])
+async def test_a_stem_that_is_not_of_the_song_breaks_the_protocol_and_the_next_takes_over(
+    opened: OpenStudio,
+    tmp_path: Path,
+    stems: Mapping[Stem, Sound],
+    song: Sound,
+    mistaken: Callable[[Sound], Sound],
+    recipe: Recipe,
 ) -> None:
-    stranger = FileProvider(VOCALS, {"vocals": wav(tmp_path / "x.wav", 0 * song)}, name="stranger")
+    false = wav(tmp_path / "x.wav", mistaken(stems[Stem.VOCALS]))
+    stranger = FileProvider(VOCALS, {"vocals": false}, name="stranger")
     second = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS])})
     studio = await opened(song, stranger, second)
-    job = await studio.split(Recipe.INSTRUMENTAL)
+    job = await studio.split(recipe)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
     assert await studio.errors(job) == {"stranger": "protocol", "shelf": "done"}
+
+
+async def test_the_stems_of_another_song_are_refused_and_nothing_is_charged(
+    opened: OpenStudio, tmp_path: Path, song: Sound
+) -> None:
+    others = {
+        Stem.VOCALS: tones(349, 392, 466, 415, 330, level=0.2),
+        Stem.DRUMS: noise(7, level=0.04),
+        Stem.BASS: tones(58, 69, 46, 52, level=0.15),
+        Stem.OTHER: tones(294, 370, 415, level=0.1, pan=0.2),
+    }
+    files = {stem.value: wav(tmp_path / f"{stem}.wav", each) for stem, each in others.items()}
+    studio = await opened(song, FileProvider(FOUR, files))
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert job.state is State.FAILED
+    assert await studio.errors(job) == {"shelf": "protocol"}
+    assert (await studio.harness.usage()).left == 60
+
+
+@pytest.mark.parametrize("hiss", [0.0, 0.0005], ids=["silence", "hiss"])
+async def test_a_song_without_a_voice_is_its_own_instrumental(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], hiss: float
+) -> None:
+    band = mixed(stems, Stem.VOCALS)
+    silent = wav(tmp_path / "v.wav", noise(9, level=hiss))
+    studio = await opened(band, FileProvider(VOCALS, {"vocals": silent}))
+    job = await studio.split(Recipe.KARAOKE)
+    assert (job.state, job.is_voiceless) == (State.DELIVERED, True)
+    masters = studio.masters(job)
+    assert decibels(masters[Stem.INSTRUMENTAL] - band, band) < -60
+    assert not masters[Stem.VOCALS].any()
+
+
+async def test_a_voice_that_is_heard_is_not_said_to_be_missing(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    shelf = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS])})
+    studio = await opened(song, shelf)
+    assert not (await studio.split(Recipe.KARAOKE)).is_voiceless
+
+
+async def test_a_voice_of_opposite_channels_is_taken_out_of_the_song(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound]
+) -> None:
+    left = stems[Stem.VOCALS][0]
+    voice, band = np.stack([left, -left]), mixed(stems, Stem.VOCALS)
+    shelf = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", voice, gain=0.8)})
+    studio = await opened(voice + band, shelf)
+    job = await studio.split(Recipe.INSTRUMENTAL)
+    assert job.state is State.DELIVERED
+    assert decibels(studio.master(job, Stem.INSTRUMENTAL) - band, voice) < -25
+
+
+async def test_exact_stems_are_not_moved_for_the_sake_of_a_loud_bass(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound]
+) -> None:
+    dull = signal.butter(4, 120, fs=SAMPLE_RATE, output="sos")
+    bass = np.asarray(signal.sosfilt(dull, tones(55, 65, 49, 41, level=0.3)))
+    exact = {**stems, Stem.BASS: bass}
+    files = {stem.value: wav(tmp_path / f"{stem}.wav", each) for stem, each in exact.items()}
+    song = mixed(exact)
+    studio = await opened(song, FileProvider(FOUR, files))
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert decibels(mixed(studio.masters(job)) - song, song) < -60
+
+
+@pytest.mark.parametrize("late", [0, 1105])
+@pytest.mark.parametrize("inverted", [{Stem.DRUMS}, set(Stem)], ids=["one", "all"])
+async def test_inverted_stems_are_turned_back(
+    opened: OpenStudio,
+    tmp_path: Path,
+    stems: Mapping[Stem, Sound],
+    song: Sound,
+    inverted: set[Stem],
+    late: int,
+) -> None:
+    files = {
+        stem.value: wav(
+            tmp_path / f"{stem}.wav",
+            np.pad(-each if stem in inverted else each, ((0, 0), (late, 0))),
+        )
+        for stem, each in stems.items()
+    }
+    studio = await opened(song, FileProvider(FOUR, files))
+    job = await studio.split(Recipe.FOUR_STEMS)
+    assert decibels(mixed(studio.masters(job)) - song, song) < -60
+
+
+async def test_an_inverted_voice_alone_is_turned_back(
+    opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
+) -> None:
+    voice = stems[Stem.VOCALS]
+    studio = await opened(song, FileProvider(VOCALS, {"vocals": wav(tmp_path / "v.wav", -voice)}))
+    job = await studio.split(Recipe.VOCALS)
+    assert decibels(studio.master(job, Stem.VOCALS) - voice, voice) < -60
 
 
 async def test_an_answer_that_lacks_a_declared_stem_is_refused(

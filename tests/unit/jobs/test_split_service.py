@@ -322,7 +322,7 @@ async def test_a_message_called_too_large_is_packed_smaller(harness: Harness) ->
 async def test_a_wav_that_does_not_fit_is_sent_as_mp3_with_a_word_about_it(
     harness: Harness,
 ) -> None:
-    harness.audio.bytes_at = {AudioFormat.WAV: 40_000_000}
+    harness.audio.bytes_at = {AudioFormat.FLAC: 20_000_000, AudioFormat.WAV: 40_000_000}
     job = await harness.split(audio_format=AudioFormat.WAV)
     done = await harness.until(job.id)
     [(_, parcel)] = harness.delivery.shown

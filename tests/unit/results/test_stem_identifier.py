@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.audio.spool import SAMPLE_RATE
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import EngineFailed, ModelUnavailable, ProviderProtocol
 from bot.domain.job import State
-from bot.domain.recipes import Recipe, Stem
+from bot.domain.recipes import UNNAMED, Recipe, Stem
 from bot.providers.interface import Model
 from bot.results.stem_identifier import PAIR, Listener, StemIdentifier
 from storage.files.job_files import JobDir
@@ -98,23 +99,53 @@ async def test_two_that_sound_alike_are_not_guessed(
         await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
 
 
-async def test_two_that_both_lack_the_vocals_are_not_guessed(
+async def test_two_that_cannot_be_told_apart_become_two_parts(
     where: JobDir, stems: Mapping[Stem, Sound]
 ) -> None:
     results = fetched(where, (None, noise(5)), (None, noise(6)))
-    with pytest.raises(ProviderProtocol):
-        await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
+    named = await labels(Ear(stems[Stem.VOCALS])).name(results, REMOVER, where)
+    assert named == dict(zip(UNNAMED, results.values(), strict=True))
 
 
-@pytest.mark.parametrize("error", [ModelUnavailable("no model"), EngineFailed("died")])
-async def test_who_cannot_listen_does_not_guess(
-    where: JobDir, stems: Mapping[Stem, Sound], error: Exception
+@pytest.mark.parametrize(
+    "listener",
+    [Ear(error=ModelUnavailable("no model")), Ear(error=EngineFailed("died")), None],
+    ids=["no model", "it died", "no engine"],
+)
+async def test_where_nothing_listens_two_results_become_two_parts(
+    where: JobDir, stems: Mapping[Stem, Sound], listener: Ear | None
 ) -> None:
     results = fetched(where, (None, stems[Stem.VOCALS]), (None, stems[Stem.BASS]))
-    with pytest.raises(ProviderProtocol):
-        await labels(Ear(error=error)).name(results, REMOVER, where)
-    with pytest.raises(ProviderProtocol):
-        await labels(None).name(results, REMOVER, where)
+    named = await labels(listener).name(results, REMOVER, where)
+    assert named == dict(zip(UNNAMED, results.values(), strict=True))
+
+
+async def test_it_listens_where_the_voice_is(tmp_path: Path, stems: Mapping[Stem, Sound]) -> None:
+    job = JobDir(tmp_path / "long")
+    job.work.mkdir(parents=True)
+    rest = ((0, 0), (0, 60 * SAMPLE_RATE))
+    voice = np.pad(stems[Stem.VOCALS], rest)
+    band = np.tile(mixed(stems, Stem.VOCALS), 25)[:, : voice.shape[1]]
+    audio_files.write_spool(job.mixture, voice + band)
+    ear = Ear(stems[Stem.VOCALS])
+    results = fetched(job, (None, band), (None, voice))
+    named = await labels(ear).name(results, REMOVER, job)
+    assert named[Stem.VOCALS] == list(results.values())[1]
+    assert audio_files.read_spool(ear.heard[0])[: len(stems[Stem.VOCALS].T)] == pytest.approx(
+        (voice + band).T[: len(stems[Stem.VOCALS].T)], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(("is_sung", "heard"), [(False, 0.02), (True, 0.9)])
+async def test_beside_silence_there_is_a_band_or_a_voice_alone(
+    where: JobDir, stems: Mapping[Stem, Sound], is_sung: bool, heard: float
+) -> None:
+    only = stems[Stem.VOCALS] if is_sung else mixed(stems, Stem.VOCALS)
+    results = fetched(where, (None, only), (None, 0 * only))
+    named = await labels(Ear(heard * only)).name(results, REMOVER, where)
+    sounding = Stem.VOCALS if is_sung else Stem.INSTRUMENTAL
+    assert named[sounding] == next(iter(results.values()))
+    assert named.keys() == PAIR
 
 
 async def test_named_results_are_not_listened_to(
@@ -143,7 +174,35 @@ async def test_only_a_pair_is_told_apart_by_listening(
         await labels(Ear(stems[Stem.VOCALS])).name(results, SIX, where)
 
 
-async def test_a_pair_that_cannot_be_told_apart_is_the_next_providers_turn(
+@pytest.mark.parametrize("recipe", [Recipe.KARAOKE, Recipe.VOCALS])
+async def test_a_pair_that_cannot_be_told_apart_is_delivered_as_two_parts(
+    tmp_path: Path, stems: Mapping[Stem, Sound], recipe: Recipe
+) -> None:
+    song = wav(tmp_path / "song.wav", mixed(stems))
+    files = {
+        "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
+        "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
+    }
+    nameless = FileProvider(REMOVER, files, is_named=False)
+    harness = await Harness.build(
+        tmp_path, nameless, audio=AudioHere(), listener=Ear(error=ModelUnavailable("no model"))
+    )
+    harness.downloads.song = song.read_bytes()
+    job = await harness.until((await harness.split(recipe=recipe)).id, within_s=20)
+    [(_, delivery)] = harness.delivery.shown
+    again = await harness.until((await harness.split(recipe=recipe)).id, within_s=20)
+    await harness.close()
+    assert (job.state, job.is_unnamed, job.stems) == (State.DELIVERED, True, UNNAMED)
+    assert (again.repeat_of, again.stems) == (job.id, UNNAMED)
+    assert [file.filename for file in delivery.files] == [
+        "Neon Rain (Part 1).mp3",
+        "Neon Rain (Part 2).mp3",
+    ]
+    made = heard(harness.files.of(job.id).master(Stem.PART_1))
+    assert decibels(made - stems[Stem.VOCALS], stems[Stem.VOCALS]) < -15
+
+
+async def test_a_pair_of_one_file_twice_is_the_next_providers_turn(
     tmp_path: Path, stems: Mapping[Stem, Sound]
 ) -> None:
     song = wav(tmp_path / "song.wav", mixed(stems))

@@ -21,6 +21,7 @@ from bot.audio.child.decoding import cuts, formats, spikes
 from bot.audio.child.decoding.mixdown import Mixdown, Samples
 from bot.audio.child.decoding.pieces import Input, Piece, pieces_of, whole
 from bot.audio.child.decoding.stamps import Stamps
+from bot.audio.child.decoding.tags import words_of
 from bot.audio.spool import SAMPLE_RATE, is_silent
 from bot.audio.tasks import Decoded, DecodeTask, part_of
 from bot.domain.errors import Reason, Rejected
@@ -52,6 +53,7 @@ def decode(task: DecodeTask) -> Decoded:
         codec=song.codec,
         title=song.title,
         artist=song.artist,
+        album=song.album,
         ends_early=ends_early,
     )
 
@@ -65,6 +67,7 @@ class _Song:
         self.codec = ""
         self.title: str | None = None
         self.artist: str | None = None
+        self.album: str | None = None
         self.is_damaged = False
         """Whether anything could not be read or decoded."""
         self.is_short = False
@@ -102,7 +105,7 @@ class _Song:
             return
         self.codec = stream.codec_context.codec.canonical_name
         self._read_tags(container, stream)
-        if self.demuxer == "mp3" and not (self.title and self.artist):
+        if self.demuxer == "mp3" and not (self.title and self.artist and self.album):
             # The piece is without the tags behind the last frame.
             with (
                 suppress(FFmpegError),
@@ -111,8 +114,19 @@ class _Song:
                 self._read_tags(with_all, with_all.streams.audio[0])
 
     def _read_tags(self, container: InputContainer, stream: AudioStream) -> None:
-        self.title = self.title or _tag(container, stream, "title")
-        self.artist = self.artist or _tag(container, stream, "artist")
+        self.title = self.title or self._tag(container, stream, "title")
+        self.artist = self.artist or self._tag(container, stream, "artist")
+        self.album = self.album or self._tag(container, stream, "album")
+
+    def _tag(self, container: InputContainer, stream: AudioStream, name: str) -> str | None:
+        """Return a tag as one short line without control or direction characters."""
+        for tags in (container.metadata, stream.metadata):
+            for key, text in tags.items():
+                if key.lower() == name and (told := words_of(text, self.demuxer)):
+                    printable = "".join(char if char.isprintable() else " " for char in told)
+                    if words := printable.split():
+                        return " ".join(words)[:_TAG_LENGTH].strip()
+        return None
 
     def _promised_s(self, piece: Piece, stream: AudioStream) -> float:
         if not formats.tells_length(Input(self._file, piece), self.demuxer):
@@ -184,7 +198,7 @@ def _opened(file: BinaryIO, demuxer: str, piece: Piece) -> InputContainer:
         "r",
         format=demuxer,
         options={"codec_whitelist": ",".join(formats.CODECS), "protocol_whitelist": "none"},
-        metadata_errors="replace",
+        metadata_errors="surrogateescape",
         io_open=_open_nothing,
     )
 
@@ -226,13 +240,3 @@ def _write(task: DecodeTask, song: _Song) -> int:
     if loudness.ceiling is not None:
         spikes.clamp(part_of(task.into), loudness.ceiling)
     return frames
-
-
-def _tag(container: InputContainer, stream: AudioStream, name: str) -> str | None:
-    """Return a tag as one short line without control or direction characters."""
-    for tags in (container.metadata, stream.metadata):
-        for key, text in tags.items():
-            words = "".join(char if char.isprintable() else " " for char in text).split()
-            if key.lower() == name and words:
-                return " ".join(words)[:_TAG_LENGTH].strip()
-    return None

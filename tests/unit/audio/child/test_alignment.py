@@ -42,11 +42,35 @@ async def test_an_early_stem_has_a_negative_lag(tools, tmp_path, voice, band):
     assert (await tools.fit(song, stem)).lag_frames == -300
 
 
+@pytest.mark.parametrize("lag", [0, 1105])
+async def test_a_stem_of_opposite_channels_has_its_lag_and_gain(tools, tmp_path, voice, band, lag):
+    wide = np.stack([voice[0], -voice[0]])
+    song = audio_files.write_spool(tmp_path / "song.f32", wide + band)
+    stem = audio_files.write_spool(tmp_path / "stem.f32", delayed(0.5 * wide, lag))
+    fitted = await tools.fit(song, stem)
+    assert fitted.lag_frames == lag
+    assert fitted.gain == pytest.approx(2.0, rel=0.02)
+
+
+async def test_an_inverted_stem_has_a_negative_gain(tools, tmp_path, voice, band):
+    song = audio_files.write_spool(tmp_path / "song.f32", voice + band)
+    stem = audio_files.write_spool(tmp_path / "stem.f32", delayed(-voice, 300))
+    fitted = await tools.fit(song, stem)
+    assert (fitted.lag_frames, round(fitted.gain, 1)) == (300, -1.0)
+
+
 async def test_a_silent_stem_fits_nowhere(tools, tmp_path, voice):
     song = audio_files.write_spool(tmp_path / "song.f32", voice)
     stem = audio_files.write_spool(tmp_path / "stem.f32", 0 * voice)
     fitted = await tools.fit(song, stem)
     assert (fitted.lag_frames, fitted.gain, fitted.stem_rms) == (0, 0.0, 0.0)
+
+
+async def test_nothing_fits_a_silent_song(tools, tmp_path, voice):
+    song = audio_files.write_spool(tmp_path / "song.f32", 0 * voice)
+    stem = audio_files.write_spool(tmp_path / "stem.f32", voice)
+    fitted = await tools.fit(song, stem)
+    assert (fitted.lag_frames, fitted.gain, fitted.likeness, fitted.song_rms) == (0, 0.0, 0.0, 0.0)
 
 
 async def test_levels_are_of_the_whole_spools(tools, tmp_path, voice):

@@ -27,7 +27,9 @@ def stem(tmp_path):
 def encoded(stem):
     """Encode the master."""
 
-    def run(audio_format, *, max_bytes=None, title="Neon Rain (Vocals)", artist="Zoë"):
+    def run(
+        audio_format, *, max_bytes=None, title="Neon Rain (Vocals)", artist="Zoë", album="Ünder"
+    ):
         return encode(
             EncodeTask(
                 stem=stem,
@@ -36,6 +38,7 @@ def encoded(stem):
                 max_bytes=max_bytes,
                 title=title,
                 artist=artist,
+                album=album,
             )
         )
 
@@ -68,13 +71,13 @@ def test_lossless_formats_keep_every_sample(encoded, decoded, stem, audio_format
 @pytest.mark.parametrize("audio_format", AudioFormat)
 def test_title_and_artist_are_written_as_tags(encoded, decoded, audio_format):
     told, _ = decoded(encoded(audio_format).path)
-    assert (told.title, told.artist) == ("Neon Rain (Vocals)", "Zoë")
+    assert (told.title, told.artist, told.album) == ("Neon Rain (Vocals)", "Zoë", "Ünder")
 
 
 @pytest.mark.parametrize("audio_format", AudioFormat)
 def test_tags_may_be_missing(encoded, decoded, audio_format):
-    told, _ = decoded(encoded(audio_format, title=None, artist=None).path)
-    assert (told.title, told.artist) == (None, None)
+    told, _ = decoded(encoded(audio_format, title=None, artist=None, album=None).path)
+    assert (told.title, told.artist, told.album) == (None, None, None)
 
 
 def test_mp3_and_opus_are_what_players_expect(encoded):

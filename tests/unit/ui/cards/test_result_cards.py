@@ -58,3 +58,14 @@ def test_the_result_says_what_was_sent_instead(tmp_path: Path) -> None:
         "4 min charged",
     )
     assert card.picture is None
+
+
+def test_a_card_says_that_no_voice_was_heard(tmp_path: Path) -> None:
+    card = result_card(a_job(State.READY, is_voiceless=True), a_delivery(tmp_path))
+    assert "I heard no voice in this song." in card.lines
+
+
+def test_a_card_says_that_two_parts_could_not_be_told_apart(tmp_path: Path) -> None:
+    card = result_card(a_job(State.READY, is_unnamed=True), a_delivery(tmp_path))
+    assert card.lines[0].startswith("Part 1 and part 2")
+    assert any("which of the two parts is the vocals" in line for line in card.lines)
