@@ -72,9 +72,12 @@ class AudioTools:
     with `aclose`.
     """
 
-    def __init__(self, *, at_once: int = 2, server: Sequence[str] = _SERVER) -> None:
+    def __init__(
+        self, *, decoding_at_once: int = 2, at_once: int = 3, server: Sequence[str] = _SERVER
+    ) -> None:
+        """By default a song's two stems are encoded while its picture is drawn."""
         self._server = ForkServer(server, environment=spawn.environment())
-        self._decoding = asyncio.Semaphore(at_once)
+        self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
 
     async def __aenter__(self) -> Self:

@@ -1,5 +1,6 @@
 """Mix spools into masters, block by block: memory does not grow with the song."""
 
+import math
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from bot.audio import spool
 from bot.audio.child import master
 from bot.audio.child.master import Samples
+from bot.audio.child.waveform import TAG, Gauge
 from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.audio.tasks import (
     Combined,
@@ -34,37 +36,42 @@ def combine(task: CombineTask) -> Combined:
     """Measure every mix, find the one factor that keeps all of them from clipping, write them."""
     sums = [mix.parts for mix in task.mixes]
     frames = task.frames if task.frames is not None else _longest(sums)
-    levels = _levels(sums, frames)
-    peak = max(level.peak for level in levels)
+    gauges = _gauged(sums, frames)
+    peak = max(gauge.peak for gauge in gauges)
     factor = min(1.0, master.LOUDEST / peak) if peak > 0 else 1.0
-    _write(task.mixes, frames, factor)
+    _write(task.mixes, frames, factor, gauges)
     return Combined(
         factor=factor,
         frames=frames,
-        levels=tuple(Level(peak=at.peak * factor, rms=at.rms * factor) for at in levels),
+        levels=tuple(Level(peak=at.peak * factor, rms=at.rms * factor) for at in gauges),
     )
 
 
 def measure(task: MeasureTask) -> Measured:
     """Measure every sum."""
-    return Measured(levels=tuple(_levels(task.sums, task.frames)))
+    gauges = _gauged(task.sums, task.frames)
+    return Measured(levels=tuple(Level(peak=at.peak, rms=at.rms) for at in gauges))
 
 
-def _levels(sums: Sums, frames: int) -> list[Level]:
-    peaks, powers = np.zeros(len(sums)), np.zeros(len(sums))
+def _gauged(sums: Sums, frames: int) -> list[Gauge]:
+    gauges = [Gauge(frames=frames) for _ in sums]
     for blocks in _mixed(sums, frames):
-        peaks = np.maximum(peaks, [np.abs(block).max() for block in blocks])
-        powers += [np.square(block, dtype=np.float64).sum() for block in blocks]
-    if not np.isfinite(powers).all():
+        for gauge, block in zip(gauges, blocks, strict=True):
+            gauge.add(block)
+    if not all(math.isfinite(gauge.rms) for gauge in gauges):
         raise ValueError("a spool holds samples that are not finite")
-    rms = np.sqrt(powers / max(1, frames * CHANNELS))
-    return [Level(peak=float(peak), rms=float(mean)) for peak, mean in zip(peaks, rms, strict=True)]
+    return gauges
 
 
-def _write(mixes: Sequence[Mix], frames: int, factor: float) -> None:
+def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Gauge]) -> None:
     """Write the masters side by side: a job waits for nothing else meanwhile."""
     with ExitStack() as stack:
-        writers = [stack.enter_context(master.written(part_of(mix.path))) for mix in mixes]
+        writers = [
+            stack.enter_context(
+                master.written(part_of(mix.path), tags={TAG: gauge.waveform.tag(factor=factor)})
+            )
+            for mix, gauge in zip(mixes, gauges, strict=True)
+        ]
         threads = stack.enter_context(ThreadPoolExecutor(len(mixes)))
         for blocks in _mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]

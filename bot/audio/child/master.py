@@ -4,9 +4,10 @@ Samples are rounded to 16 bits plainly, without dither: the stems of a job shall
 song, and dither would add its noise once more for every stem.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import numpy as np
@@ -24,12 +25,15 @@ LOUDEST = 32_767 / 32_768
 
 _STEPS = 32_768
 _FLAC = Encoding(container="flac", codec="flac")
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Callable[[Samples], None]]:
+def written(
+    path: Path, *, tags: Mapping[str, str] = _NO_TAGS
+) -> Iterator[Callable[[Samples], None]]:
     """Open a master and yield what appends a block of stereo samples to it."""
-    with writer(path, _FLAC, tags={}) as write_frame:
+    with writer(path, _FLAC, tags=tags) as write_frame:
 
         def write(block: Samples) -> None:
             steps = np.rint(block * _STEPS).clip(-_STEPS, _STEPS - 1).astype(np.int16)

@@ -16,6 +16,8 @@ HOP = 1024
 OVERLAP = COLUMN // HOP
 LEAD = COLUMN - HOP
 BINS = COLUMN // 2 + 1
+_AT_ONCE = 64
+"""Columns that are transformed together: as many as stay in the processor's cache."""
 
 Spectra = NDArray[np.complex64]
 """Transformed audio as (..., columns, BINS)."""
@@ -38,8 +40,11 @@ def span(first: int, last: int) -> tuple[int, int]:
 def analyse(samples: Samples, *, threads: int) -> Spectra:
     """Transform the samples of a `span` into its columns."""
     columns = np.lib.stride_tricks.sliding_window_view(samples, COLUMN, axis=-1)[..., ::HOP, :]
-    spectra: Spectra = fft.rfft(columns * _WINDOW, axis=-1, workers=threads)
-    return spectra.astype(np.complex64, copy=False)
+    spectra: Spectra = np.empty((*columns.shape[:-1], BINS), np.complex64)
+    for first in range(0, columns.shape[-2], _AT_ONCE):
+        few = np.s_[..., first : first + _AT_ONCE, :]
+        spectra[few] = fft.rfft(columns[few] * _WINDOW, axis=-1, workers=threads)
+    return spectra
 
 
 class Resynthesis:
@@ -56,13 +61,15 @@ class Resynthesis:
 
     def add(self, spectra: Spectra) -> tuple[int, Samples]:
         """Add the next columns; return the samples that they complete and where those start."""
-        pieces: Samples = fft.irfft(spectra, n=COLUMN, axis=-1, workers=self._threads)
-        pieces *= _SYNTHESIS_WINDOW
-        lead, count = pieces.shape[:-2], pieces.shape[-2]
-        pieces = pieces.reshape(*lead, count, OVERLAP, HOP)
+        lead, count = spectra.shape[:-2], spectra.shape[-2]
         summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
-        for step in range(OVERLAP):
-            summed[..., step : step + count, :] += pieces[..., step, :]
+        for first in range(0, count, _AT_ONCE):
+            few = spectra[..., first : first + _AT_ONCE, :]
+            pieces: Samples = fft.irfft(few, n=COLUMN, axis=-1, workers=self._threads)
+            pieces *= _SYNTHESIS_WINDOW
+            for step in range(OVERLAP):
+                at, part = first + step, pieces[..., step * HOP : (step + 1) * HOP]
+                summed[..., at : at + part.shape[-2], :] += part
         summed[..., : OVERLAP - 1, :] += self._carry
         self._carry = summed[..., count:, :].copy()
         return self._cut(summed[..., :count, :].reshape(*lead, count * HOP))

@@ -1,5 +1,6 @@
 """What is attached, what is linked, and what is said of it, by mode, size and what is set up."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,6 +50,15 @@ class SizedAudio(FakeAudio):
                     path=into, size_bytes=size_bytes, format=audio_format, bit_rate=bit_rate
                 )
         raise DoesNotFit(needed_bytes=sizes[-1][0], max_bytes=most or 0)
+
+
+class GatedAudio(FakeAudio):
+    """Encodes nothing until the picture is drawn."""
+
+    async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
+        assert self.gate is not None
+        self.gate.set()
+        return await super().picture(stems, into)
 
 
 async def delivered(
@@ -108,6 +118,21 @@ async def test_small_song_is_attached_even_where_links_could_be(tmp_path: Path) 
     assert parcel.links == ()
     assert parcel.sent is None
     assert parcel.alternatives == (AudioFormat.FLAC, AudioFormat.WAV)
+
+
+async def test_the_picture_is_drawn_while_stems_are_encoded(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    audio: Any = GatedAudio(gate=gate)
+    harness = await Harness.build(tmp_path, FakeProvider(), audio=audio)
+    job = await harness.split()
+    try:
+        async with asyncio.timeout(5):
+            await gate.wait()
+    finally:
+        gate.set()
+        job = await harness.until(job.id)
+        await harness.close()
+    assert job.state is State.DELIVERED
 
 
 async def test_what_does_not_fit_is_linked_in_the_format_asked_for(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_runnin
         import asyncio
         from pathlib import Path
         from bot.engine.engine import Engine
-        from bot.engine.catalogue import SPLEETER
+        from bot.engine.model_catalogue import SPLEETER
         engine = Engine(models_dir=Path({str(small_model)!r}), model=SPLEETER, threads=1)
         here = Path({str(tmp_path)!r})
         asyncio.run(engine.separate(
@@ -309,7 +309,7 @@ def _is_zombie(pid):
 
 def test_the_bots_side_loads_no_network():
     program = (
-        "import sys, bot.engine.engine, bot.engine.catalogue, bot.engine.weights;"
+        "import sys, bot.engine.engine, bot.engine.model_catalogue, bot.engine.weights;"
         "sys.exit(bool({'numpy', 'scipy', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

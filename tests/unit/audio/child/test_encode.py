@@ -90,6 +90,18 @@ def test_mp3_and_opus_are_what_players_expect(encoded):
         assert (opus.format.name, stream.rate, stream.channels) == ("ogg", 48_000, 2)
 
 
+def test_mp3_shares_bits_between_channels_only_where_they_are_scarce(encoded):
+    assert not is_joint_stereo(encoded(AudioFormat.MP3).path)
+    assert is_joint_stereo(encoded(AudioFormat.MP3, max_bytes=90_000).path)
+
+
+def is_joint_stereo(mp3):
+    """Read the channel mode of a frame: the upper two bits of its header's last byte."""
+    with av.open(str(mp3)) as container:
+        header = bytes(next(container.demux(audio=0)))[:4]
+    return header[3] >> 6 == 1
+
+
 @pytest.mark.parametrize("audio_format", LOSSY)
 @pytest.mark.parametrize("max_bytes", [50_000, 29_000])
 def test_a_lower_rate_is_taken_when_the_best_does_not_fit(

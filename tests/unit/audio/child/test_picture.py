@@ -3,9 +3,11 @@ import pytest
 from PIL import Image
 
 from bot.audio.child import master, waveform
+from bot.audio.child.combine import combine
 from bot.audio.child.picture import picture
+from bot.audio.child.waveform import Waveform
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import PictureTask, Row
+from bot.audio.tasks import CombineTask, Mix, Part, PictureTask, Row
 from tests.support import audio_files
 
 
@@ -43,6 +45,27 @@ def test_a_master_shorter_than_the_picture_is_wide_can_be_measured(stem, frames)
     wave = waveform.measure(stem("tiny", np.full((2, frames), 0.5, np.float32)), 130)
     assert wave.peaks.max() == pytest.approx(0.5, abs=1e-3)
     assert np.isfinite(wave.rms).all()
+
+
+def test_a_master_keeps_its_waveform_so_that_drawing_it_takes_no_decoding(stem, tmp_path):
+    sound = audio_files.tone(4.0, level=2.0) * np.linspace(0, 1, 4 * SAMPLE_RATE, dtype=np.float32)
+    mix = Mix(
+        path=tmp_path / "kept.flac",
+        parts=(Part(spool=audio_files.write_spool(tmp_path / "song.f32", sound)),),
+    )
+    told = combine(CombineTask(mixes=(mix,), frames=None))
+    whole = mix.path.read_bytes()
+    mix.path.write_bytes(whole[: len(whole) // 4])
+    kept = waveform.measure(mix.path, 130)
+    measured = waveform.measure(stem("measured", sound * told.factor), 130)
+    assert kept.duration_s == measured.duration_s
+    assert kept.peaks == pytest.approx(measured.peaks, abs=5e-3)
+    assert kept.rms == pytest.approx(measured.rms, abs=5e-3)
+
+
+@pytest.mark.parametrize("text", ["", "loud", "AAAA", "ä"])
+def test_a_tag_that_is_no_waveform_is_not_taken_for_one(text):
+    assert Waveform.from_tag(text, duration_s=1.0) is None
 
 
 def test_a_picture_is_a_small_png_that_tells_its_stems_by_colour(stem, tmp_path):

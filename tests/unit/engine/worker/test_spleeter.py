@@ -1,3 +1,6 @@
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import fft
@@ -6,6 +9,7 @@ from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import DamagedModel
 from bot.engine.worker.network import Network
 from bot.engine.worker.spleeter import BLOCK, CONTEXT, Spleeter, prove
+from bot.engine.worker.spool_io import Spool
 from bot.engine.worker.stft import COLUMN, HOP, LEAD
 from tests.unit.engine import nets
 
@@ -61,6 +65,37 @@ def test_voice_and_instrumental_are_as_long_as_the_song_and_add_up_to_it(
 def test_a_network_that_is_sure_of_nothing_leaves_silence_silent(spleeter, tmp_path):
     stems = nets.run(spleeter(0), tmp_path / "song.f32", np.zeros((2, 5000), np.float32))
     assert not any(stem.any() for stem in stems.values())
+
+
+class CountingNetwork:
+    """Gives every block half of what it is shown; says when it has begun a number of them."""
+
+    def __init__(self):
+        self.begun = 0
+        self.changed = threading.Condition()
+
+    def run(self, inputs):
+        with self.changed:
+            self.begun += 1
+            self.changed.notify_all()
+        half = inputs["magnitude"] / 2
+        return [half, half]
+
+    def has_begun(self, blocks):
+        with self.changed:
+            return self.changed.wait_for(lambda: self.begun >= blocks, timeout=10)
+
+
+def test_the_network_is_at_the_next_block_while_one_is_written(tmp_path):
+    network, samples = CountingNetwork(), nets.song(4 * BLOCK * HOP)
+    path = nets.write_spool(tmp_path / "song.f32", samples)
+    with Spool(path, frames=samples.shape[1]) as song:
+        separating: Any = Spleeter(network)  # type: ignore[arg-type] # matches by shape
+        pieces = separating.separate(song)
+        next(pieces)
+        assert network.has_begun(2)
+        pieces.close()
+    assert network.begun == 2, "what nobody waits for any more is not begun"
 
 
 def test_proves_a_network_that_masks(tmp_path):
