@@ -1,7 +1,6 @@
 """What an audio child can be asked, and what it answers; shared by both sides, without libraries.
 
-A child writes each of its outputs beside its place, as `part_of(path)`, and moves it there when
-it is whole.
+A child writes each output to `part_of(path)`, and moves it to `path` when it is complete.
 """
 
 from dataclasses import dataclass
@@ -17,19 +16,19 @@ _OWN_FILES_CPU_S = 900
 
 
 def part_of(path: Path) -> Path:
-    """Return where an output is written until it is whole."""
+    """Return where an output is written until it is complete."""
     return path.with_name(path.name + ".part")
 
 
 def _own_files_budget(*, thread_pools: int) -> Budget:
-    """Return a generous budget: files of our own making cannot be hostile."""
+    """Return a generous budget: our own files are not hostile."""
     return Budget(
         cpu_s=_OWN_FILES_CPU_S, file_bytes=_LARGEST_OUTPUT_BYTES, thread_pools=thread_pools
     )
 
 
 def _size_of(path: Path) -> int:
-    # That a file is missing is for the child to find out.
+    # The child will report a missing file.
     return path.stat().st_size if path.exists() else 0
 
 
@@ -65,8 +64,8 @@ class DecodeTask:
 class Decoded:
     """What a file turned out to hold; the length is counted in samples, not read from a header.
 
-    `ends_early` says that the file breaks off amid sound, although its structure or its header
-    tells of more.
+    `ends_early` means that the file breaks off mid-sound, although its structure or header promises
+    more.
     """
 
     frames: int
@@ -84,9 +83,9 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One spool's share of a mix; a gain of -1 takes it away.
+    """One spool's share of a mix; a gain of -1 subtracts it.
 
-    `lag_frames` says by how much the spool's sound comes too late; the mix undoes that.
+    `lag_frames` is the spool's delay, which the mix undoes.
     """
 
     spool: Path
@@ -195,7 +194,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitTask:
-    """Find where and how loud a stem's spool is in its song's, within `max_lag_frames`."""
+    """Find a stem's lag behind its song, up to `max_lag_frames`, and its gain in it."""
 
     song: Path
     stem: Path
@@ -216,11 +215,11 @@ class FitTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """How a stem lies in its song: `gain` times the stem, `lag_frames` earlier, is in the song.
+    """A stem's fit to its song: the song contains `gain` times the stem, `lag_frames` earlier.
 
     `likeness` is their correlation there, from -1 to 1; a negative one is that of an inverted stem.
-    `sharpness` says how far one place stands out from all others: unrelated sounds reach 5, what
-    is in the song 50 and more, but a bass only 15. Levels are of the whole spools.
+    `sharpness` says how far one place stands out from all others: unrelated sounds reach 5, what is
+    in the song 50 and more, but a bass only 15. Levels are of the whole spools.
     """
 
     lag_frames: int
@@ -306,7 +305,7 @@ Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn
 
 
 class DoesNotFit(SplitError):
-    """A stem cannot be encoded in the bytes allowed, not even at the lowest rate."""
+    """A stem does not fit the allowed bytes, even at the lowest rate."""
 
     def __init__(self, *, needed_bytes: int, max_bytes: int) -> None:
         super().__init__(f"needs {needed_bytes} bytes of {max_bytes}")

@@ -67,9 +67,9 @@ class AudioTools:
     `at_once` children decode at a time, and as many do everything else.
 
     All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
-    machine has no room for it or its output. They leave no output and no child behind when they
-    fail or are cancelled. What the children are forked from starts with the first call and ends
-    with `aclose`.
+    machine has no room for it or its output. They leave no output and no child behind if they fail
+    or are cancelled. What the children are forked from starts with the first call and ends with
+    `aclose`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class AudioTools:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End all children; calls under way fail, and none can follow."""
+        """End all children; calls under way fail, and no more can start."""
         await self._server.close()
 
     async def check(self) -> None:
@@ -114,8 +114,8 @@ class AudioTools:
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         """Decode a stranger's file into the spool `into`, reading no further than the limit.
 
-        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG.
-        What comes back is as long as the spool is: the child's word is not enough to bill.
+        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG. The
+        returned length is the spool's own: the child's claim is not enough to bill by.
         """
         task = DecodeTask(
             source=_absolute(source),
@@ -199,11 +199,11 @@ class AudioTools:
             except wire.WireError as exc:
                 raise AudioFailed(f"{_name(task)} answered nonsense: {exc}") from exc
             finally:
-                # A child moves its outputs into place when they are whole; the rest is litter.
+                # A child moves complete outputs into place; anything else is left over.
                 _discard(map(part_of, task.outputs))
 
     async def _ended(self, task: Task) -> Outcome:
-        """Have a child do the task, well or not; raises AudioFailed or NoRoom if none could."""
+        """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(wire.task_line(task).decode(), wall_s=wall_s)
@@ -221,8 +221,8 @@ class AudioTools:
     async def _require_success(self, task: Task, status: int) -> None:
         """Raise what a child's exit status means, unless it is success.
 
-        A crash is put down to the file only if a file that is known to be good causes none: on a
-        machine that lacks an instruction, or a library, every child crashes.
+        A crash is blamed on the file only if a known good file causes none: on a machine that lacks
+        an instruction or a library, every child crashes.
         """
         if isinstance(task, DecodeTask) and status in _DIED_OF_THE_FILE:
             if status != -signal.SIGXCPU:

@@ -1,4 +1,4 @@
-"""From finished masters to a parcel: encoded so that it can be delivered, with their picture."""
+"""Builds a delivery from finished masters: encoded files or links, and their picture."""
 
 import asyncio
 import logging
@@ -29,15 +29,15 @@ log = logging.getLogger(__name__)
 
 PICTURE = "waveforms.png"
 SHRINK = 0.6
-"""What is left of the size limits each time Discord calls a message too large."""
+"""Factor on the size limits each time Discord calls a message too large."""
 MAX_SHRINKS = 3
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
-"""Formats that a card offers beside the one it has."""
+"""Formats that a card offers besides its own."""
 
 
 class DeliveryBuilder:
-    """Makes parcels of the masters of jobs."""
+    """Builds deliveries from jobs' masters."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class DeliveryBuilder:
         admission: GuildAdmission,
         mode: DeliveryMode,
     ) -> None:
-        """`mode` is the house's; a server may have its own."""
+        """`mode` is the installation's; a server may have its own."""
         self._audio = audio
         self._encoder = encoder
         self._provider_links = provider_links
@@ -65,9 +65,9 @@ class DeliveryBuilder:
         shrinks: int = 0,
         messages: int = 1,
     ) -> Delivery:
-        """Encode the job's masters into a folder, `shrinks` times smaller than they might be.
+        """Encode the job's masters into a folder, with size limits lowered `shrinks` times.
 
-        Files may be spread over so many messages. Raises DoesNotFit when no form is small enough.
+        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough.
         """
         masters = [(stem, where.master(stem)) for stem in job.stems]
         rules = await self._admission.rules(job.reply.guild_id)
@@ -104,7 +104,7 @@ class DeliveryBuilder:
     async def _alternatives(
         self, job: Job, masters: Masters, made: AudioFormat, terms: DeliveryLimits
     ) -> tuple[AudioFormat, ...]:
-        """Return the other formats that come as they are; an offer that ends as MP3 is none."""
+        """Return the other formats that fit unchanged; one that would become MP3 is not offered."""
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)

@@ -1,4 +1,4 @@
-"""How stems reach their reply: which as files, in which message and rate, and which as links."""
+"""Decides which stems are attached, in which message and at which rate, and which are linked."""
 
 import asyncio
 import math
@@ -34,7 +34,7 @@ Masters = Sequence[tuple[Stem, Path]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLimits:
-    """What a parcel may be made of."""
+    """The limits of a delivery."""
 
     limit_bytes: int
     """For one file."""
@@ -49,7 +49,7 @@ class DeliveryLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedDelivery:
-    """Encoded stems, and what they differ in from the request."""
+    """Encoded stems, and how they differ from the request."""
 
     audio_format: AudioFormat
     files: tuple[DeliveryFile, ...] = ()
@@ -63,7 +63,7 @@ class DeliveryEncoder:
     """Encodes masters for a reply."""
 
     def __init__(self, *, audio: AudioTools, links: SignedLinks | None = None) -> None:
-        """Without `links` there are no addresses of our own."""
+        """Without `links` we serve no addresses of our own."""
         self._audio = audio
         self._links = links
 
@@ -97,7 +97,7 @@ class DeliveryEncoder:
     async def _linked(
         self, links: SignedLinks, job: Job, masters: Masters, into: Path, linked: Path
     ) -> EncodedDelivery:
-        """Link to all of it, as good as it can be."""
+        """Link to every stem at full quality."""
         made = await gather_or_raise(self._link(links, job, each, into, linked) for each in masters)
         return EncodedDelivery(audio_format=job.request.audio_format, links=tuple(made))
 
@@ -118,7 +118,7 @@ class DeliveryEncoder:
         fullest = max(Counter(place for place in places if place is not None).values(), default=1)
         try:
             encoded = await self._encode(job, small, into, wanted, _most(wanted, fullest, terms))
-        except DoesNotFit:  # larger than it seemed: no harm, it is linked as well
+        except DoesNotFit:  # larger than estimated, so it is linked too
             return await self._linked(links, job, masters, into, linked)
         files, more = _spread(small, encoded, terms)
         attached = {file.stem for file in (*files, *more)}
@@ -155,7 +155,7 @@ class DeliveryEncoder:
     async def _elsewhere(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Lead to the provider where it holds a stem, and attach the rest."""
+        """Link to the stems that the provider holds, and attach the rest."""
         links = tuple(terms.elsewhere[stem] for stem, _ in masters if stem in terms.elsewhere)
         rest = [each for each in masters if each[0] not in terms.elsewhere]
         if not rest:
@@ -221,7 +221,7 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
 
 
 def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
-    """Return into which message each file goes, from 0; None for those that fit in none."""
+    """Return the index of each file's message; None if it fits in none."""
     rooms = [terms.message_bytes] * terms.messages
     places: list[int | None] = []
     for size in sizes:
@@ -234,9 +234,9 @@ def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
 
 
 def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int:
-    """Return how large a file may become, with so many in the fullest message.
+    """Return how large a file may become, given the number of files in the fullest message.
 
-    Lossy files share a message evenly; the others are as large as they are.
+    Lossy files share a message evenly; the sizes of others are fixed.
     """
     if audio_format not in FULL_BIT_RATE:
         return terms.limit_bytes
@@ -287,5 +287,5 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
 
 def _move(file: Path, into: Path) -> None:
     into.parent.mkdir(mode=0o700, exist_ok=True)
-    # Not synced: what a power loss takes is encoded again from the masters.
+    # Not synced: after a power loss it is encoded again from the masters.
     move_into_place(file, into, durable=False)

@@ -32,9 +32,9 @@ class DeliveryLink:
     stem: Stem
     url: str
     audio_format: AudioFormat | None
-    """None where somebody else holds it and does not say."""
+    """None if a third party holds it and does not say."""
     expires_at: datetime | None
-    """None where nobody says."""
+    """None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +47,14 @@ class Delivery:
     links: tuple[DeliveryLink, ...] = ()
     picture: Path | None
     audio_format: AudioFormat
-    """What was encoded, which is not always what was asked."""
+    """What was encoded, which is not always what was requested."""
     alternatives: tuple[AudioFormat, ...] = ()
     """Other formats in which the same stems could be delivered just as well."""
     usage: Usage | None = None
     sent: DeliveryDifference | None = None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether one of the links works no longer."""
+        """Whether one of the links has expired."""
         return any(each.expires_at is not None and each.expires_at <= now for each in self.links)
 
 
@@ -67,12 +67,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No way to the reply is open; `too_large` when smaller files might pass."""
+    """No route to the reply is open; `too_large` if smaller files might be accepted."""
 
     detail: str
     too_large: bool = False
     one_only: bool = False
-    """There can be no second message; the same in one might pass."""
+    """A second message is impossible; a single one might be accepted."""
 
 
 class DeliveryPort(Protocol):
@@ -83,5 +83,5 @@ class DeliveryPort(Protocol):
         ...
 
     def forget(self, job_id: JobId) -> None:
-        """Drop what is known of a job to whose reply nothing more is owed."""
+        """Forget a job whose reply is complete."""
         ...

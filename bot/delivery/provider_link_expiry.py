@@ -1,4 +1,4 @@
-"""When a signed address ends, as far as the address says; what it says wrongly counts as unsaid."""
+"""When a signed address expires, if it says; malformed values count as absent."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from bot.net.addresses import InvalidAddress, parse_address
 
 
 def ends_at(url: str) -> datetime | None:
-    """Return when the address ends, by the common ways of signing; None if it does not say."""
+    """Return when the address expires, by the common signing schemes; None if it does not say."""
     try:
         fields = {name.lower(): value for name, value in parse_address(url).params.items()}
         return _cloud(fields) or _epoch(fields)
@@ -27,5 +27,5 @@ def _cloud(fields: Mapping[str, str]) -> datetime | None:
 
 
 def _epoch(fields: Mapping[str, str]) -> datetime | None:
-    """Read `Expires`, in seconds, as older signatures and content networks have it."""
+    """Read `Expires`, in seconds, as used by older signatures and CDNs."""
     return datetime.fromtimestamp(int(fields["expires"]), UTC) if "expires" in fields else None

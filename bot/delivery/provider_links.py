@@ -15,7 +15,7 @@ from bot.scheduling.plans import Sum, derivations
 from storage.stores.job_store import JobStore
 
 MARGIN = timedelta(hours=1)
-"""An address that ends sooner is not shown: people come back late."""
+"""An address that expires sooner is not shown: users may come back late."""
 LONGEST_URL = 512
 """Six of these, with their labels, stay below the limit of a card."""
 
@@ -29,7 +29,7 @@ class ProviderLinks:
         self._clock = clock
 
     async def of(self, job: Job) -> dict[Stem, DeliveryLink]:
-        """Return the outputs that are a stem of the provider's, with their addresses there."""
+        """Return the outputs that equal one of the provider's stems, with their addresses."""
         for attempt in reversed(await self._jobs.attempts(job.id)):
             provider = self._providers.get(attempt.provider)
             if attempt.state is AttemptState.DONE and provider is not None:

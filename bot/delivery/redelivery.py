@@ -1,7 +1,7 @@
 """Finished stems shown again, each time in a message of its own; the job stays as it is.
 
-A showing lives in memory alone. It costs nobody a minute, and whoever asked sees at once when
-nothing comes of it and can ask again, so there is nothing that a restart would have to take up.
+A redelivery is kept in memory only. It costs no minutes, and its user sees a failure at once and
+can ask again, so a restart has nothing to resume.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from storage.stores.job_store import JobStore
 
 
 class Redelivery:
-    """Encodes kept masters once more, and throws them away on demand."""
+    """Encodes kept masters again, and deletes them on demand."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Redelivery:
     async def packed(
         self, job: Job, *, name: str, limit_bytes: int, shrinks: int = 0
     ) -> AsyncIterator[Delivery]:
-        """Give the parcel of a job for as long as it is used; `name` tells showings apart.
+        """Lend a job's delivery while it is used; `name` tells redeliveries apart.
 
         Raises Rejected when the masters are gone or the disk is full, and DoesNotFit.
         """
@@ -51,15 +51,15 @@ class Redelivery:
         except NoRoom as exc:
             raise Rejected(Reason.DISK_FULL) from exc
         except (AudioFailed, OSError) as exc:
-            # Files are deleted before that is noted.
+            # Files are deleted before the deletion is recorded.
             if isinstance(exc, FileNotFoundError) or await self._is_gone(job):
                 raise Rejected(Reason.FILES_EXPIRED) from exc
             raise
 
     async def discard(self, job: Job) -> None:
-        """Throw the stems of a job away before their time; safe to repeat.
+        """Delete a job's stems before they expire; safe to repeat.
 
-        Raises Rejected while the job is still at work on them.
+        Raises Rejected while the job still uses them.
         """
         if not job.state.is_final:
             raise Rejected(Reason.BUSY)

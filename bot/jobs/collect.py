@@ -1,4 +1,4 @@
-"""From a provider's results to `ready`: fetch, decode, derive the outputs, write the masters."""
+"""From a provider's results to `ready`: fetches, decodes, derives outputs, writes masters."""
 
 import logging
 from collections.abc import Mapping
@@ -50,8 +50,8 @@ class CollectStep:
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
         """Make the job ready and take its minutes. Safe to repeat until it is saved.
 
-        Raises ResultsNotFetched when the results did not arrive, and another ProviderError when
-        they are not what was declared.
+        Raises ResultsNotFetched if the results did not arrive, and another ProviderError if they
+        are not what was declared.
         """
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)

@@ -1,6 +1,6 @@
-"""From `received` to `held`: bring the file here, decode it, reserve its minutes.
+"""From `received` to `held`: downloads the file, decodes it and reserves its minutes.
 
-A file of which the user has the very stems already leads straight to `ready`, uncharged.
+If the user already has the same stems of this file, the job goes straight to `ready`, uncharged.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ DOWNLOAD_DEADLINE_S = 300.0
 ROOM_PAUSE_S = 1.0
 """How often the job that waits first for room looks again; the others are woken."""
 _ENDED = frozenset({403, 404, 410})
-"""What a server says of an address that it has signed no longer."""
+"""What a server answers once an address's signature has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Limits:
 
 
 class IntakeStep:
-    """Takes a request's file in; one file per user at a time."""
+    """Brings in a request's file; one file per user at a time."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class IntakeStep:
         return RetryAfter()
 
     async def _is_repeat(self, job: Job, digest: str) -> bool:
-        """Take the stems over from the job that made them before, if there is one."""
+        """Reuse the stems of an earlier job, if there is one."""
         earlier = await self._jobs.made_before(job.request, digest)
         if earlier is None:
             return False
@@ -158,7 +158,7 @@ class IntakeStep:
         try:
             await self._files.take_over(earlier.id, job.id, earlier.stems)
         except FileNotFoundError:
-            return False  # its time was over meanwhile, or one is lost
+            return False  # it expired meanwhile, or a file is lost
         await self._files.settle(job.id)
         repeated = job.repeated(self._core.clock.now(), earlier, title=_title_again(job, earlier))
         await self._jobs.save(repeated, expected=State.RECEIVED, note=earlier.id)
@@ -189,7 +189,7 @@ class IntakeStep:
         )
 
     async def _fresh_address(self, job: Job) -> str:
-        # Its own has ended while nobody was here, or was cut when an earlier job's files expired.
+        # Its own expired while the bot was down, or was cut when an earlier job's files expired.
         try:
             return await self._sources.renew(job)
         except RenewalUnavailable as exc:
@@ -223,7 +223,7 @@ class IntakeStep:
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:
-        # Held by those who wait for it, and gone with the last of them.
+        # Kept alive by its waiters, and dropped with the last of them.
         lock = self._users.setdefault(user_id, asyncio.Lock())
         async with lock:
             yield

@@ -1,4 +1,4 @@
-"""What memory holds of jobs under way, and what their steps share; nothing here is stored."""
+"""In-memory state of jobs under way, and what their steps share; nothing here is stored."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -41,33 +41,33 @@ StepResult = RetryAfter | AwaitWake | Done
 
 @dataclass(slots=True)
 class Polling:
-    """How the provider has answered about the current attempt."""
+    """The provider's answers about the current attempt."""
 
     interval_s: float | None = None
     """Until the next poll; None before the first."""
     asked_since: datetime | None = None
     """When this process first polled the attempt."""
     failed_polls: int = 0
-    """Refused or unintelligible, in a row."""
+    """Consecutive refused or unintelligible polls."""
     failed_fetches: int = 0
     """Rounds of fetching the results."""
 
 
 @dataclass(slots=True)
 class Delivering:
-    """How far a ready job's delivery is."""
+    """The progress of a ready job's delivery."""
 
     encoded: Delivery | None = None
     """Kept until it is delivered or refused for its size, so that a retry encodes nothing."""
     shrinks: int = 0
     failures: int = 0
-    """Times that the reply was unavailable."""
+    """How often the reply was unavailable."""
     is_single_message: bool = False
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class JobRuntime:
-    """Everything that memory holds of one job, from its first step to its last."""
+    """All in-memory state of one job, from its first step to its last."""
 
     job_id: JobId
     task: asyncio.Task[None] | None = None
@@ -107,7 +107,7 @@ class Runtimes:
         return len(self._by_id)
 
     def open(self, job_id: JobId) -> JobRuntime:
-        """Return the job's runtime, made if there is none."""
+        """Return the job's runtime, creating it if there is none."""
         return self._by_id.setdefault(job_id, JobRuntime(job_id))
 
     def get(self, job_id: JobId) -> JobRuntime | None:
@@ -127,7 +127,7 @@ class Runtimes:
             runtime.woken.set()
 
     async def interrupt(self, job_id: JobId) -> None:
-        """Stop running a job and wait until its step has ended; a submit in flight goes on."""
+        """Stop running a job and wait for its step to end; a submit in flight goes on."""
         runtime = self.get(job_id)
         if runtime is not None and runtime.task is not None:
             runtime.task.cancel()
@@ -157,5 +157,5 @@ class Core:
 
     @property
     def board(self) -> ProgressBoard:
-        """Where the steps show how far a job is."""
+        """Where steps report their progress."""
         return self.runtimes.board

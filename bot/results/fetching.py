@@ -1,4 +1,4 @@
-"""Bringing a provider's results here as spools: fetched, decoded, and with all of the song."""
+"""Turns a provider's results into spools: fetched, decoded, and as long as the song."""
 
 import asyncio
 import logging
@@ -28,13 +28,13 @@ Fetched = Mapping[RemoteFile, Path]
 TRIES = 2
 """A file that arrives broken is fetched once more."""
 SLACK_S = 1.0
-"""By so much a result may be shorter than its song, whatever the song has there."""
+"""How much shorter than its song a result may be, whatever the song has there."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
     """Return the results that the model declares, and those without a name.
 
-    Raises ProviderProtocol for more than it declares: each one would be fetched.
+    Raises ProviderProtocol if there are more than it declares: each one would be fetched.
     """
     expected = tuple(file for file in files if file.stem is None or file.stem in model.results)
     if len(expected) > len(model.results):
@@ -76,9 +76,9 @@ class ResultFetcher:
         raise ResultsNotFetched("a result stays broken")
 
     async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
-        """Decode the download beside a spool; whether it lasts as long as the song's sound.
+        """Decode the download beside a spool; return whether it is as long as the song's sound.
 
-        A silent end that was trimmed is filled up when the masters are written.
+        A trimmed silent end is restored when the masters are written.
         """
         download = spool.with_suffix(".download")
         song_s = (job.frames or 0) / SAMPLE_RATE

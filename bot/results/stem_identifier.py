@@ -1,7 +1,7 @@
-"""Telling stems apart that came without a name, by listening.
+"""Tells unnamed stems apart by listening.
 
-FineVoice's `urls[]` carries no labels. Where a file's name says nothing either, two answers of a
-vocal remover are compared with the vocals that the embedded engine hears in an excerpt. They are
+FineVoice's `urls[]` carries no labels. If a file's name says nothing either, both results of a
+vocal remover are compared with the vocals that the embedded engine finds in an excerpt. They are
 paid for, so where nothing tells them apart, both are delivered as part 1 and part 2.
 """
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 EXCERPT_FRAMES = 20 * SAMPLE_RATE
 LEAST_LIKENESS = 0.4
 LEAST_MARGIN = 0.15
-"""Between the two: less than this is a guess, and a wrong guess gives a singer the wrong file."""
+"""The least difference that is no guess: a wrong guess gives a singer the wrong file."""
 SAME_SOUND = 0.95
 """Two results this like each other are one file twice, and no two parts of a song."""
 LEAST_VOICE = 0.3
@@ -35,7 +35,7 @@ PAIR = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
 
 class Listener(Protocol):
-    """Whoever can hear the vocals in a song; the embedded engine."""
+    """Can separate a song's vocals; the embedded engine."""
 
     async def vocals(self, mixture: Path, into: Path) -> Path:
         """Separate a spool's vocals. Raises ModelUnavailable or EngineFailed."""
@@ -46,7 +46,7 @@ class StemIdentifier:
     """Names fetched results."""
 
     def __init__(self, *, audio: AudioTools, listener: Listener | None) -> None:
-        """Without a listener only named results can be used."""
+        """Without a listener, only named results can be used."""
         self._audio = audio
         self._listener = listener
 

@@ -15,7 +15,7 @@ from bot.domain.recipes import Stem
 log = logging.getLogger(__name__)
 
 LEAST_LIKENESS = 0.1
-"""Below this no file of an answer can be placed in the song, and none is moved."""
+"""Below this no file of a result can be aligned with the song, and none is shifted."""
 FAINT = 0.05
 """A stem this quiet beside its song (-26 dB) may hold nothing but noise, and is not judged."""
 LEAST_SHARE = 0.25
@@ -124,9 +124,9 @@ def _is_like(fit: Fitted) -> bool:
 
 
 def _lag(fits: Iterable[Fitted]) -> int:
-    """Return by how much an answer's files lag: what the loudest one says, for all.
+    """Return the lag of all files of a result, measured on the loudest.
 
-    The files of one answer went through the same encoder, and a quiet one cannot be placed.
+    All files of a result went through the same encoder, and a quiet one cannot be aligned.
     """
     surest = max(fits, key=lambda fit: abs(fit.likeness) * fit.stem_rms)
     return surest.lag_frames if abs(surest.likeness) >= LEAST_LIKENESS else 0

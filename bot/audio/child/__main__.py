@@ -1,8 +1,8 @@
 """The audio children: one process that has every library loaded, forked for each task.
 
-A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. Anything
-unforeseen is a traceback on standard error and exit status 1, which the bot tells from the file's
-own faults.
+A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. An
+unexpected error is a traceback on standard error and exit status 1, which the bot does not blame on
+the file.
 """
 
 from typing import assert_never
@@ -27,7 +27,7 @@ from bot.processes.kernel import die_with_parent
 
 
 def main() -> None:
-    """Fork children for the bot that started this process, until it closes its end."""
+    """Fork children for the bot that started this process, until the bot closes its end."""
     die_with_parent()
     limits.come_last()
     confine_parent()
@@ -44,7 +44,7 @@ def _load() -> None:
         picture,  # noqa: F401
     )
 
-    Image.preinit()  # it would look for its formats with the first picture
+    Image.preinit()  # otherwise the first picture would load the formats
 
 
 def _perform_confined(line: str) -> bytes:
@@ -55,7 +55,7 @@ def _perform_confined(line: str) -> bytes:
 
 
 def answer(task: Task) -> bytes:
-    """Do a task and return the line that tells what it came to; raises what nobody foresaw."""
+    """Do a task and return the line with its result; raises unexpected errors."""
     try:
         return wire.answer_line(_perform(task))
     except (Rejected, DoesNotFit) as refusal:
@@ -67,7 +67,7 @@ def answer(task: Task) -> bytes:
 
 
 def _perform(task: Task) -> Answer:
-    # Not above: whoever only speaks of tasks needs no library.
+    # Not above: modules that only describe tasks need no library.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode

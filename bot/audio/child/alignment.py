@@ -1,10 +1,10 @@
-"""Find by how much a stem lags behind its song and how loud it is in it, and how alike they are.
+"""Finds a stem's lag behind its song, its gain in it, and their similarity.
 
 The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened where that
 points to one place; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
-Both channels count: their mean would lose a stem whose channels are opposite.
-Lossy answers arrive late by their encoder's delay (MP3 by LAME 1,105 samples, AAC 2,112), which
-must be undone before a stem is subtracted from the song.
+Both channels count: their mean would lose a stem whose channels are opposite. Lossy results are
+late by their encoder's delay (1,105 samples for LAME's MP3, 2,112 for AAC), which must be undone
+before a stem is subtracted from the song.
 """
 
 from pathlib import Path
@@ -56,7 +56,7 @@ def fit(task: FitTask) -> Fitted:
     there = song[best : best + len(stem)]
     likeness = float(correlation[best]) / max(1e-12, (_energy(there) * energy) ** 0.5)
     return Fitted(
-        # A stem that lags has its sound at a later place than the song has.
+        # A lagging stem has its sound at a later position than the song.
         lag_frames=margin - best,
         gain=float(correlation[best]) / energy,
         likeness=likeness,
@@ -78,7 +78,7 @@ def _best(correlation: Series, sharpened: Series | None, unmoved: int) -> int:
 def _power(path: Path) -> tuple[float, int]:
     """Return a spool's mean square over both channels, and the middle of its loudest passage.
 
-    Over both, as masters are measured: what is out of phase between them is lost in their mean.
+    Over both, as masters are measured: out-of-phase sound would cancel in their mean.
     """
     frames = spool.frames_in(path)
     blocks = [
@@ -114,8 +114,8 @@ def _stereo(path: Path, start: int, frames: int) -> Samples:
 def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
     """Return sum(song[n + k] * stem[n]) for every k from 0, plain and sharpened.
 
-    Sharpened, every frequency counts the same (the phase transform): music repeats itself, so the
-    plain sum of a quiet stem may be highest where the band plays the same chord again.
+    Sharpening weights every frequency equally (the phase transform): music repeats itself, so the
+    plain sum of a quiet stem may peak where the band plays the same chord again.
     """
     size = fft.next_fast_len(len(song) + len(stem), real=True)
     spectrum = _cross_spectrum(song[:, 0], stem[:, 0], size)

@@ -1,4 +1,4 @@
-"""Write one audio file: which encoder in which container, fed frame by frame."""
+"""Writes one audio file: an encoder in a container, fed frame by frame."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -33,7 +33,7 @@ _BLOCK_FRAMES = 1 << 16
 
 
 def combine(task: CombineTask) -> Combined:
-    """Measure every mix, find the one factor that keeps all of them from clipping, write them."""
+    """Measure every mix, find the one factor that keeps them all from clipping, and write them."""
     sums = [mix.parts for mix in task.mixes]
     frames = task.frames if task.frames is not None else _longest(sums)
     gauges = _gauged(sums, frames)
@@ -64,7 +64,7 @@ def _gauged(sums: Sums, frames: int) -> list[Gauge]:
 
 
 def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Gauge]) -> None:
-    """Write the masters side by side: a job waits for nothing else meanwhile."""
+    """Write the masters in parallel: the job waits for nothing else meanwhile."""
     with ExitStack() as stack:
         writers = [
             stack.enter_context(
@@ -78,7 +78,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
             done = threads.map(lambda write, block: write(block), writers, scaled)
             deque(done, maxlen=0)  # the first error of a writer is raised here
     for mix in mixes:
-        # A charge follows, and it is durable: so must be what is charged.
+        # A durable charge follows, so what is charged for must be durable too.
         with part_of(mix.path).open("rb") as whole:
             os.fsync(whole.fileno())
         part_of(mix.path).replace(mix.path)
@@ -104,7 +104,7 @@ def _sum(parts: Sequence[Part], read: dict[tuple[Path, int], Samples], frames: i
 
 
 def _read(file: BinaryIO, start: int, frames: int) -> Samples:
-    """Read a block; before a spool's beginning and past its end there is silence."""
+    """Read a block, with silence before a spool's start and after its end."""
     before = min(frames, max(0, -start))
     file.seek((start + before) * FRAME_BYTES)
     raw = file.read((frames - before) * FRAME_BYTES)

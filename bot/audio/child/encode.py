@@ -12,11 +12,11 @@ from bot.audio.tasks import DoesNotFit, Encoded, EncodeTask, part_of
 from bot.domain.recipes import AudioFormat
 
 _OLD_PLAYERS = {"id3v2_version": "3"}
-"""Version 2.3 of ID3 is what they read, too."""
+"""ID3 version 2.3 is what they read too."""
 
 
 def _mp3(*, joint_stereo: bool) -> Encoding:
-    # Levels from 7 down to 9 are one and the same here, and take LAME half the time of level 2.
+    # Levels 7 to 9 are the same here, and take LAME half the time of level 2.
     options = {"compression_level": "7", "joint_stereo": str(int(joint_stereo))}
     return Encoding(
         container="mp3",
@@ -67,7 +67,7 @@ def _encode_lossy(task: EncodeTask) -> Encoded:
         needed_bytes = int(bit_rate / 8 * duration_s)
         if _fits(task, needed_bytes=needed_bytes):
             _transcode(task, encoding, bit_rate)
-            # What is asked of an encoder is not what it writes: the file itself decides.
+            # The rate asked of an encoder is not what it writes: the file's size decides.
             needed_bytes = part_of(task.into).stat().st_size
             if _fits(task, needed_bytes=needed_bytes):
                 return _finished(task, bit_rate=bit_rate)
@@ -103,7 +103,7 @@ def _copy(task: EncodeTask) -> None:
         template = stem.streams.audio[0]
         stream = copy.add_stream_from_template(template)
         for packet in stem.demux(template):
-            if packet.size:  # the last one is empty and only says that it is the last
+            if packet.size:  # the last one is empty and only marks the end
                 packet.stream = stream
                 copy.mux(packet)
 

@@ -1,7 +1,7 @@
-"""Masters: the stems as they are kept, 16-bit FLAC at 44.1 kHz in stereo; written and read here.
+"""Reads and writes masters: the kept stems, as 16-bit stereo FLAC at 44.1 kHz.
 
-Samples are rounded to 16 bits plainly, without dither: the stems of a job shall add up to the
-song, and dither would add its noise once more for every stem.
+Samples are rounded to 16 bits without dither: a job's stems must add up to the song, and dither
+would add noise for every stem.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,7 @@ def frames_in(container: InputContainer) -> int:
 
 
 def blocks(container: InputContainer) -> Iterator[Samples]:
-    """Read the samples, some thousand stereo frames at a time."""
+    """Read the samples, several thousand stereo frames at a time."""
     for frame in container.decode(container.streams.audio[0]):
         steps = frame.to_ndarray().reshape(-1, CHANNELS)
         yield steps.astype(np.float32) / np.float32(_STEPS)

@@ -49,7 +49,7 @@ _NAME_SIZE, _TIME_SIZE = 36, 28
 _PALETTE = 128
 _QUIETEST_TOP = 0.1
 _CURVE = 0.75
-"""Loudness to height: below 1 it lifts quiet passages, so that they still have a shape."""
+"""The exponent from loudness to height: below 1 it lifts quiet passages."""
 
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200)
 _MOST_TICKS = 8
@@ -57,7 +57,7 @@ _MOST_TICKS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """Where things are, in pixels of the finished picture."""
+    """The layout, in pixels of the finished picture."""
 
     rows: int
     left: int

@@ -1,4 +1,4 @@
-"""The shape of a master in a few numbers: how loud it is in each of a row of equal slices.
+"""The shape of a master in a few numbers: its loudness in each of many equal slices.
 
 Whoever writes a master has measured it and keeps its waveform in a tag of it, so that drawing it
 later takes no decoding.

@@ -1,1 +1,1 @@
-"""From a stranger's file to samples: nothing that the file claims about itself is believed."""
+"""Turns a stranger's file into samples, trusting nothing that the file claims about itself."""

@@ -1,7 +1,7 @@
-"""Decode a stranger's file into a spool; nothing that the file claims about itself is believed.
+"""Decodes a stranger's file into a spool, trusting nothing that the file claims about itself.
 
-What decodes is kept: damaged packets and pieces are left out, and a file that ends early is
-decoded as far as it goes.
+What decodes is kept: damaged packets and pieces are left out, and a file that ends early is decoded
+as far as it goes.
 """
 
 import os
@@ -30,9 +30,9 @@ _TAG_LENGTH = 200
 _LENGTH_SLACK_S = 1.0
 _LEAST_FRAMES = SAMPLE_RATE // 10
 _MOST_FAILURES = 1_000
-"""In a row, of reading or decoding a packet; behind them nothing is looked for."""
+"""Consecutive failures to read or decode a packet, after which decoding stops."""
 _LAST_MOMENT_FRAMES = SAMPLE_RATE // 10
-"""When these are silent, nothing was broken off."""
+"""If these are silent, the sound did not break off."""
 
 
 def decode(task: DecodeTask) -> Decoded:
@@ -59,7 +59,7 @@ def decode(task: DecodeTask) -> Decoded:
 
 
 class _Song:
-    """A file's sound, piece by piece, and what is learnt of the file on the way."""
+    """A file's sound, piece by piece, and what is learnt about the file on the way."""
 
     def __init__(self, file: BinaryIO, demuxer: str) -> None:
         self._file = file
@@ -74,7 +74,7 @@ class _Song:
         """Whether the last piece holds less than it says, or breaks off with an error."""
 
     def blocks(self) -> Iterator[Samples]:
-        """Decode one piece after the other. Raises FFmpegError or Rejected if none is any good."""
+        """Decode the pieces in turn. Raises FFmpegError or Rejected if none can be decoded."""
         refusal: FFmpegError | Rejected | None = None
         for piece in pieces_of(self._file, self.demuxer):
             try:
@@ -106,7 +106,7 @@ class _Song:
         self.codec = stream.codec_context.codec.canonical_name
         self._read_tags(container, stream)
         if self.demuxer == "mp3" and not (self.title and self.artist and self.album):
-            # The piece is without the tags behind the last frame.
+            # The piece leaves out the tags after the last frame.
             with (
                 suppress(FFmpegError),
                 _opened(self._file, self.demuxer, whole(self._file)) as with_all,
@@ -155,10 +155,10 @@ class _Source:
             except FFmpegError:
                 failures += 1
                 self.is_damaged = self.broke_off = True
-                packets = self._container.demux(self._stream)  # perhaps there is more behind it
+                packets = self._container.demux(self._stream)  # more may follow
                 continue
             except IndexError:
-                return  # PyAV, at the end of a file in which streams came up midway
+                return  # PyAV does this at the end of a file whose streams appeared midway
             if packet is None:
                 return
             try:
@@ -204,7 +204,7 @@ def _opened(file: BinaryIO, demuxer: str, piece: Piece) -> InputContainer:
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    """Refuse whatever else a container would have FFmpeg open, a file or an address."""
+    """Refuse any other file or address that a container tells FFmpeg to open."""
     raise Rejected(Reason.BROKEN_FILE)
 
 
@@ -225,7 +225,7 @@ def _is_readable(stream: AudioStream) -> bool:
 
 
 def _write(task: DecodeTask, song: _Song) -> int:
-    """Write the spool beside its place, and return its length in frames."""
+    """Write the spool as a draft beside its final path; return its length in frames."""
     frames = 0
     loudness = spikes.Loudness()
     with part_of(task.into).open("wb") as spool:

@@ -1,7 +1,7 @@
 """Which containers and codecs are opened, found by content alone: names and headers may lie.
 
-FFmpeg is told one demuxer, the one for what the first bytes show. Left to guess, it would follow
-playlists, concat scripts and SDP files to whatever they name.
+FFmpeg is told one demuxer, the one for what the first bytes show. If it had to guess, it would open
+everything that playlists, concat scripts and SDP files name.
 """
 
 import mmap
@@ -56,7 +56,7 @@ _UNREAD: tuple[tuple[int, bytes], ...] = (
     (0, b"\x7f\xfe\x80\x01"),
     (0, b"ADIF"),
 )
-"""Music, as people have it, that nothing here reads: MIDI, RealAudio, DSD, Musepack, DTS ..."""
+"""Music formats that exist but are not supported: MIDI, RealAudio, DSD, Musepack, DTS ..."""
 _TELL_LENGTH = frozenset({"aiff", "flac", "mov"})
 
 CODECS = frozenset(
@@ -144,7 +144,7 @@ def sniff(file: Readable) -> str | None:
 
 
 def is_unread(file: Readable) -> bool:
-    """Return whether it is music of a kind that is known, but not read."""
+    """Return whether it is music in a known but unsupported format."""
     head = _head(file)
     return any(head.startswith(magic, offset) for offset, magic in _UNREAD)
 
@@ -155,9 +155,9 @@ def _head(file: Readable) -> bytes:
 
 
 def tells_length(file: Readable, demuxer: str) -> bool:
-    """Return whether the file's header holds its length; elsewhere FFmpeg guesses, or knows none.
+    """Return whether the header holds the length; without it FFmpeg guesses, or has none.
 
-    An MP3 does where its first frame is LAME's, with the number of those that follow.
+    An MP3 does if its first frame is LAME's, which holds the number of frames.
     """
     if demuxer != "mp3":
         return demuxer in _TELL_LENGTH
@@ -179,7 +179,7 @@ def _is_eac3(head: bytes) -> bool:
 
 
 def after_id3(file: Readable) -> int:
-    """Return where the content starts behind the ID3v2 tags, of which there may be several."""
+    """Return where the content starts, after any number of ID3v2 tags."""
     start = 0
     while True:
         file.seek(start)
@@ -190,7 +190,7 @@ def after_id3(file: Readable) -> int:
 
 
 def id3_bytes(head: bytes) -> int:
-    """Return the length of the ID3v2 tag that begins like this."""
+    """Return the length of the ID3v2 tag that starts with these bytes."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
@@ -198,7 +198,7 @@ def id3_bytes(head: bytes) -> int:
 
 
 def _by_packets(head: bytes) -> str | None:
-    """Find an MPEG transport stream: its packets are equally long and begin with the same byte."""
+    """Recognise an MPEG transport stream: packets of equal length that start with the same byte."""
     for length in _TRANSPORT_PACKET_BYTES:
         for start in range(length):
             starts = head[start : start + length * _PACKETS_IN_A_ROW : length]
@@ -208,7 +208,7 @@ def _by_packets(head: bytes) -> str | None:
 
 
 def _by_frames(head: bytes) -> str | None:
-    """Find a stream of bare frames: their headers lie exactly a frame apart."""
+    """Recognise a stream of bare frames: their headers are exactly one frame apart."""
     start = head.find(b"\xff")
     while start >= 0:
         for demuxer, frame_bytes in (("mp3", mpeg_frame_bytes), ("aac", _adts_frame_bytes)):
@@ -219,7 +219,7 @@ def _by_frames(head: bytes) -> str | None:
 
 
 def chains(content: bytes | mmap.mmap, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
-    """Whether several frames in a row lie exactly a frame apart from here on, or to the end."""
+    """Whether the next frames, or all up to the end, are exactly one frame apart."""
     for _ in range(_FRAMES_IN_A_ROW):
         length = frame_bytes(content[start : start + FRAME_HEADER_BYTES])
         if length == 0:
@@ -231,7 +231,7 @@ def chains(content: bytes | mmap.mmap, start: int, frame_bytes: Callable[[bytes]
 
 
 def mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of the MPEG audio frame behind this header, 0 if it is none."""
+    """Return the length of the MPEG audio frame with this header; 0 if it is not one."""
     if len(header) < FRAME_HEADER_BYTES or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -248,7 +248,7 @@ def mpeg_frame_bytes(header: bytes) -> int:
 
 
 def _adts_frame_bytes(header: bytes) -> int:
-    """Return the length of the ADTS frame behind this header, 0 if it is none."""
+    """Return the length of the ADTS frame with this header; 0 if it is not one."""
     if len(header) < FRAME_HEADER_BYTES or header[1] & 0xF6 != 0xF0:
         return 0
     length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5

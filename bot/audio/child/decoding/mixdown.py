@@ -22,7 +22,7 @@ _SAMPLE_RATES = range(1_000, 768_001)
 _BLOCK_FRAMES = 1 << 16
 _ABSURD = 1e9
 _BESIDE = 0.5**0.5
-"""What a channel counts that is not left or right in front (ITU-R BS.775)."""
+"""The weight of a channel other than front left and right (ITU-R BS.775)."""
 
 _USUAL_PLACES = {
     3: "LRC",
@@ -36,14 +36,14 @@ _USUAL_PLACES = {
 
 
 class Mixdown:
-    """Takes frames, whose parameters may change midway, and hands out what they come to."""
+    """Takes frames, whose parameters may change midway, and returns stereo blocks."""
 
     def __init__(self) -> None:
         self._resampler: AudioResampler | None = None
         self._rate = SAMPLE_RATE
 
     def take(self, frame: AudioFrame) -> Iterator[Samples]:
-        """Mix and resample one frame. Raises Rejected if its rate is beyond belief."""
+        """Mix and resample one frame. Raises Rejected if its rate is absurd."""
         if frame.sample_rate not in _SAMPLE_RATES:
             raise Rejected(Reason.BROKEN_FILE)
         if frame.sample_rate != self._rate:
@@ -58,13 +58,13 @@ class Mixdown:
         yield from _resampled(self._resampler, _frame_of(block, self._rate))
 
     def rest(self) -> Iterator[Samples]:
-        """Hand out what a resampler still holds."""
+        """Return what a resampler still holds."""
         if self._resampler is not None:
             yield from _resampled(self._resampler, None)
         self._resampler = None
 
     def silence(self, duration_s: float) -> Iterator[Samples]:
-        """Hand out what is held, then silence."""
+        """Return what is held, then silence."""
         yield from self.rest()
         frames = round(duration_s * SAMPLE_RATE)
         for start in range(0, frames, _BLOCK_FRAMES):
@@ -77,7 +77,7 @@ def _numbers(frame: AudioFrame) -> Samples:
     raw = raw.T if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels)
     match raw.dtype.kind, raw.dtype.itemsize:
         case "f", _:
-            # What a float holds beyond its own range becomes infinite, and then silence.
+            # Values beyond a float's range become infinite, and then silence.
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
         case "u", 1:
@@ -87,7 +87,7 @@ def _numbers(frame: AudioFrame) -> Samples:
 
 
 def _plain(samples: Samples) -> Samples:
-    """Silence what is not a number, infinite or absurd."""
+    """Silence samples that are NaN, infinite or absurd."""
     if not np.abs(samples).max(initial=0.0) < _ABSURD:
         samples[~(np.abs(samples) < _ABSURD)] = 0.0
     return samples
@@ -95,7 +95,7 @@ def _plain(samples: Samples) -> Samples:
 
 @lru_cache(maxsize=16)
 def _matrix_of(places: tuple[str, ...]) -> Samples:
-    """Return how much of each channel is heard left and right."""
+    """Return each channel's gain on the left and on the right."""
     if len(places) == 1:
         return np.ones((1, CHANNELS), np.float32)
     matrix = np.zeros((len(places), CHANNELS), np.float32)
@@ -113,7 +113,7 @@ def _matrix(layout: AudioLayout) -> Samples:
 
 @lru_cache(maxsize=16)
 def _places(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Say of each channel whether it is left, right, in the centre, or for low effects only."""
+    """Return each channel's place: left, right, centre, or low-frequency effects."""
     if all(name in _UNPLACED for name in names):
         return tuple(_USUAL_PLACES.get(len(names), "LR" * len(names))[: len(names)])
     places = tuple(_place(name) for name in names)
@@ -137,6 +137,6 @@ def _frame_of(block: Samples, rate: int) -> AudioFrame:
 
 
 def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
-    # A resampler with nothing to do hands back even the None that flushes it.
+    # A resampler with nothing to do returns even the None that flushes it.
     for converted in filter(None, resampler.resample(frame)):
         yield converted.to_ndarray().reshape(-1, CHANNELS).astype(np.float32, copy=False)

@@ -1,8 +1,8 @@
-"""What FFmpeg is shown of a stranger's file: in how many pieces, which stretches, which sizes.
+"""What FFmpeg sees of a stranger's file: which pieces, which byte ranges, which sizes.
 
-Files that were joined end to end are read as one piece each, since FFmpeg trims and configures
-only the first. Tags between and behind MPEG frames are left out, since they hold patterns that
-look like frames. Nothing is copied: a piece is a view of the file.
+Files that were joined end to end are read as one piece each, since FFmpeg trims and configures only
+the first. Tags between and after MPEG frames are left out, since they may contain bytes that look
+like frames. Nothing is copied: a piece is a view of the file.
 """
 
 import errno
@@ -33,7 +33,7 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Stretches of a file that are read as one; `corrections` are what to read at an offset."""
+    """Byte ranges of a file that are read as one; `corrections` replace bytes at an offset."""
 
     stretches: tuple[Stretch, ...]
     corrections: tuple[tuple[int, bytes], ...] = ()
@@ -42,8 +42,8 @@ class Piece:
 class Input:
     """A piece as PyAV reads it: nameless, and with seeks that may fail.
 
-    Damaged files ask for places that cannot be. FFmpeg expects a negative number then; as an
-    exception it could not be told from a fault of the disk.
+    Damaged files seek to impossible places. FFmpeg then expects a negative number; an exception
+    could not be told from a disk error.
     """
 
     def __init__(self, file: BinaryIO, piece: Piece) -> None:
@@ -54,7 +54,7 @@ class Input:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """Read up to `size` bytes; fewer at the end of a stretch."""
+        """Read up to `size` bytes; fewer at the end of a range."""
         number = bisect_right(self._offsets, self._at) - 1
         if number >= len(self._piece.stretches):
             return b""
@@ -66,11 +66,11 @@ class Input:
         return self._corrected(start, content)
 
     def tell(self) -> int:
-        """Return the place within the piece."""
+        """Return the position within the piece."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place within the piece or behind it; a negative answer is an error."""
+        """Seek to a position within the piece or after it; a negative result is an error."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._offsets[-1]}.get(whence)
         if base is None or base + offset < 0:
             return -errno.EINVAL
@@ -94,7 +94,7 @@ def whole(file: BinaryIO) -> Piece:
 
 
 def pieces_of(file: BinaryIO, demuxer: str) -> list[Piece]:
-    """Divide a file into what are containers of their own; there is at least one."""
+    """Divide a file into separate containers; there is at least one."""
     match demuxer:
         case "ogg":
             with _mapped(file) as content:
@@ -114,7 +114,7 @@ def _mapped(file: BinaryIO) -> mmap.mmap:
 
 
 def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Let the last piece have the rest of a file that has more pieces than anyone joins."""
+    """Give the last piece the rest of a file with an unrealistic number of pieces."""
     rest = [stretch for piece in pieces[_MOST_PIECES:] for stretch in piece.stretches]
     if not rest:
         return pieces
@@ -147,7 +147,7 @@ def _ogg_pages(content: Content) -> Iterator[int]:
 
 
 def _mpeg_songs(content: Content, start: int) -> list[list[Stretch]]:
-    """Return the stretches of MPEG audio frames, by song: one begins with LAME's own frame."""
+    """Return the ranges of MPEG audio frames by song; a song starts with LAME's own frame."""
     songs: list[list[Stretch]] = []
     for at, end in _mpeg_frames(content, start):
         if not songs or _is_lame_frame(content, at):
@@ -161,7 +161,7 @@ def _mpeg_songs(content: Content, start: int) -> list[list[Stretch]]:
 
 
 def _mpeg_frames(content: Content, start: int) -> Iterator[Stretch]:
-    """Find every frame that others follow directly; the last may be cut off."""
+    """Find every frame that is directly followed by others; the last may be cut off."""
     false_starts = 0
     at = start
     while match := _FRAME_START.search(content, _after_tags(content, at)):
@@ -178,14 +178,14 @@ def _mpeg_frames(content: Content, start: int) -> Iterator[Stretch]:
 
 
 def _is_lame_frame(content: Content, at: int) -> bool:
-    """Whether it holds the encoder's figures instead of sound, behind its side information."""
+    """Whether it holds the encoder's figures instead of sound, after its side information."""
     return any(
         content[at + offset : at + offset + 4] in (b"Xing", b"Info") for offset in _LAME_OFFSETS
     )
 
 
 def _after_tags(content: Content, at: int) -> int:
-    """Return where the tags end that begin here, whatever looks like frames in their pictures."""
+    """Return where the tags that start here end, ignoring frame-like bytes in their pictures."""
     while True:
         head = content[at : at + 16]
         if head.startswith(b"ID3"):

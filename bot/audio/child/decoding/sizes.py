@@ -1,7 +1,7 @@
-"""Sizes in headers that were never filled in, or filled in wrongly, put right before reading.
+"""Corrects sizes in headers that were never filled in, or filled in wrongly.
 
-A recorder that was switched off, a browser and a program that writes to a pipe do not know how
-much sound will follow when they write the header. FFmpeg believes what stands there.
+A recorder that was switched off, a browser and a program that writes to a pipe do not know how much
+sound will follow when they write the header. FFmpeg trusts what the header says.
 """
 
 import os
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
 Correction = tuple[int, bytes]
-"""An offset in the file, and what should stand there."""
+"""An offset in the file, and the correct bytes."""
 
 _MOST_CHUNKS = 1000
 _UNKNOWN_FROM = 0x7FFF_0000
-"""Beyond the end of the file, sizes from here on stand for "unknown"."""
+"""Sizes from here on that exceed the file mean "unknown"."""
 _ID3V1_BYTES = 128
 _BLOCK_BYTES = 64 * 1024
 _SLACK_BYTES = 4096
@@ -22,7 +22,7 @@ _SLACK_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """How a family of files names its chunks and tells their sizes."""
+    """How a family of formats names its chunks and encodes their sizes."""
 
     start: int
     name_bytes: int
@@ -60,7 +60,7 @@ _LAYOUTS = {"wav": _WAVE, "aiff": _AIFF, "w64": _WAVE64}
 
 
 def corrections(file: BinaryIO, demuxer: str) -> Iterator[Correction]:
-    """Say where the size of the sound is not what the file shows it to be, and the right one.
+    """Return where the sound's size is wrong, and the right one.
 
     A size beyond the file's end stays: the file was cut off.
     """
@@ -74,7 +74,7 @@ def corrections(file: BinaryIO, demuxer: str) -> Iterator[Correction]:
 
 
 def is_cut(file: BinaryIO, demuxer: str) -> bool:
-    """Whether the sound ends well before its size says, which is not one that stands for none."""
+    """Whether the sound ends well before its size says, and that size does not mean "unknown"."""
     layout = _LAYOUTS[demuxer]
     end = file.seek(0, os.SEEK_END)
     sound, long_sizes = _sound(file, layout, end)
@@ -85,7 +85,7 @@ def is_cut(file: BinaryIO, demuxer: str) -> bool:
 
 
 def _sound(file: BinaryIO, layout: _Layout, end: int) -> tuple[_Chunk | None, _Chunk | None]:
-    """Return the chunk of sound, and the one that says long sizes if there is one."""
+    """Return the sound's chunk, and the chunk of 64-bit sizes if there is one."""
     long_sizes: _Chunk | None = None
     for chunk in _chunks(file, layout, end):
         if chunk.name == b"ds64":
@@ -98,13 +98,13 @@ def _sound(file: BinaryIO, layout: _Layout, end: int) -> tuple[_Chunk | None, _C
 def _corrected(
     file: BinaryIO, layout: _Layout, sound: _Chunk, end: int, long_sizes: _Chunk | None
 ) -> Iterator[Correction]:
-    """Correct one size; in an RF64 file it stands in another chunk (EBU Tech 3306)."""
+    """Correct one size; in an RF64 file it is in another chunk (EBU Tech 3306)."""
     there = end - sound.at - layout.header_bytes
     if long_sizes is not None:
         field = long_sizes.at + 8 + 8
         told = _number(file, field, 8, layout.order)
         if _is_wrong(file, layout, sound, told, end):
-            # The number of samples behind it is refused when it is negative, and not needed.
+            # The sample count after it is not needed, and refused if negative.
             yield field, there.to_bytes(8, layout.order) + bytes(8)
         return
     if _is_wrong(file, layout, sound, sound.size, end):
@@ -121,7 +121,7 @@ def _is_wrong(file: BinaryIO, layout: _Layout, sound: _Chunk, size: int, end: in
 
 
 def _ends_at(file: BinaryIO, layout: _Layout, at: int, end: int) -> bool:
-    """Whether the sound may end here: behind it is nothing, padding, a tag, or a whole chunk."""
+    """Whether the sound may end here: nothing, padding, a tag or a whole chunk follows."""
     file.seek(at)
     is_tag = end - at == _ID3V1_BYTES and file.read(3) == b"TAG"
     if is_tag or _is_blank(file, at, end):

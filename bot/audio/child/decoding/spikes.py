@@ -1,7 +1,7 @@
 """Single samples far above the rest of a song, such as a damaged float file holds.
 
-Every master of a job is scaled by one factor so that none clips. A spike would make all of them
-as good as silent.
+Every master of a job is scaled by one factor so that none clips. A spike would make them all nearly
+silent.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 _DOUBLINGS = 31
 _FEW = 200
 _SHARE = 5_000
-"""What is louder than all but one in so many samples is a spike, not the song."""
+"""A level that only one in this many samples exceeds is a spike, not the song."""
 _BLOCK_FRAMES = 1 << 16
 
 
 class Loudness:
-    """Counts how many samples of a song are how far above full scale."""
+    """Counts a song's samples by how far they exceed full scale."""
 
     def __init__(self) -> None:
         self._samples = 0
@@ -28,7 +28,7 @@ class Loudness:
         """By number n: how many samples are above 2 ** n."""
 
     def count(self, block: Samples) -> None:
-        """Take a block into account."""
+        """Count a block's samples."""
         self._samples += block.size
         peak = float(np.abs(block).max(initial=0.0))
         self._peak = max(self._peak, peak)
@@ -39,7 +39,7 @@ class Loudness:
 
     @property
     def ceiling(self) -> float | None:
-        """The level that only spikes exceed, by far; None if there are none."""
+        """The level that only spikes exceed, by far; None if there are no spikes."""
         few = max(_FEW, self._samples // _SHARE)
         level = 2.0 ** int(np.argmax(self._above <= few))
         return level if self._peak > 2 * level else None

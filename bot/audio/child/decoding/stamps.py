@@ -1,7 +1,7 @@
-"""Holes that a container's time stamps tell of: sound that starts late, or pauses midway.
+"""Gaps that a container's timestamps imply: sound that starts late or pauses midway.
 
-Time stamps lie, too. They are believed where a container keeps them for each packet, and only
-where they ask for silence of a bearable length.
+Timestamps can be wrong, too. They are trusted only in containers that keep them per packet, and
+only for silence of a plausible length.
 """
 
 from typing import Self
@@ -13,7 +13,7 @@ _STAMPED = frozenset({"mov", "matroska,webm", "flv", "mpegts"})
 _JITTER_S = 0.01
 """Stamps in whole milliseconds, and the clocks of recorders, are off by less."""
 _OVERLAP_S = 0.1
-"""By as much a packet may come early, to make up for one that came late."""
+"""How early a packet may come, to make up for one that came late."""
 _LONGEST_HOLE_S = 120.0
 """A clock that jumps further was set, and nothing is missing."""
 
@@ -31,7 +31,7 @@ class Stamps:
 
     @classmethod
     def of(cls, container: InputContainer, demuxer: str) -> Self:
-        """Follow a container's stamps, as far as they can be believed."""
+        """Follow a container's timestamps, as far as they can be trusted."""
         # Only in MOV and MP4 does a time stamp of 0 mean the beginning of the song.
         start_us = 0 if demuxer == "mov" else container.start_time or 0
         return cls(start_s=start_us / 1_000_000, is_believed=demuxer in _STAMPED)
