@@ -56,7 +56,7 @@ def _variable(field: str) -> str:
 
 
 def _provider_fields() -> dict[str, Any]:
-    """Return a key and an address for each built-in provider, as it declares them."""
+    """Return the fields for each built-in provider's key and address, as it declares them."""
     fields: dict[str, Any] = {}
     for adapter in BUILT_IN.values():
         declared = adapter.declared

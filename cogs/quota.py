@@ -25,7 +25,7 @@ class QuotaCog(commands.Cog):
         name="quota", description=locale_str("Show how many minutes you have left")
     )
     async def quota(self, interaction: discord.Interaction[Any]) -> None:
-        """Show the caller's minutes of this period, to them only."""
+        """Show the caller their minutes for this period, privately."""
         actor, membership = actor_of(interaction), membership_of(interaction)
         card = quota_card(
             await self._quotas.usage(actor.user_id, membership),

@@ -40,7 +40,7 @@ class GuildAdmission:
             raise Rejected(Reason.WRONG_CHANNEL, channel_id=min(rules.channel_ids))
 
     def _is_offered(self, reply: Reply) -> bool:
-        """Whether the operator allows the bot in the place of the reply."""
+        """Whether the operator allows the bot where the reply is."""
         if reply.context in (Context.GUILD, Context.GUILD_EPHEMERAL):
             return not self._allowed_guilds or reply.guild_id in self._allowed_guilds
         return self._allow_dms

@@ -1,6 +1,6 @@
 """An account of the disk: bytes are promised to jobs before they are written.
 
-What a job may still write counts from the moment it is promised, so the cap holds whatever is
+What a job may still write counts from the moment it is promised, so the cap holds no matter what is
 decoded at the same time. Promises lie with what memory holds of a job and go with it. Nothing here
 knows how much a job needs.
 """

@@ -14,7 +14,7 @@ ALLOWANCES_A_USER_MAY_SUBMIT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendRoom:
-    """The caps on a job's submit, as they were when they were read."""
+    """The caps on submitting a job, as of when they were read."""
 
     caps: tuple[SpendCap, ...]
     is_affordable: bool

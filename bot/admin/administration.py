@@ -45,8 +45,8 @@ class Administration:
     ) -> None:
         """Set what a user is allowed in a period, or remove that with None.
 
-        The owner's allowance counts everywhere; a manager's counts in their server and can only
-        lower. `membership` is the user's there.
+        An allowance set by the owner applies everywhere; one set by a manager applies in their
+        server and can only lower it. `membership` is the user's there.
         """
         actor.must_be(Rank.MANAGER)
         guild_id = actor.guild_id if actor.is_owner else actor.server()

@@ -8,7 +8,9 @@ import sys
 from array import array
 from pathlib import Path
 
-from bot.domain.minutes import SAMPLE_RATE as SAMPLE_RATE
+from bot.domain.minutes import SAMPLE_RATE
+
+__all__ = ["CHANNELS", "FRAME_BYTES", "SAMPLE_RATE", "SILENCE", "frames_in", "is_silent"]
 
 CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4

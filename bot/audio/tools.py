@@ -58,7 +58,7 @@ _DIED_OF_THE_FILE = frozenset(
         signal.SIGILL,
     )
 )
-"""Exit statuses that a hostile file can cause: its CPU limit, or a crash in a decoder."""
+"""Exit statuses that a hostile file can cause, by exceeding the CPU limit or crashing a decoder."""
 
 
 class AudioTools:

@@ -91,7 +91,7 @@ def run(settings: Settings, console: Console) -> int:
 
 
 def run_with(open_them: OpenEverything, settings: Settings) -> int:
-    """Run a bot with other parts than the settings alone would give."""
+    """Run a bot from the parts that `open_them` opens."""
     hide_memory()
     settings.required_token()
     logging_setup.configure(

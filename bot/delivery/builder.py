@@ -108,7 +108,7 @@ class DeliveryBuilder:
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
-        fit, alone = [], replace(terms, messages=1)  # as it is shown again
+        fit, alone = [], replace(terms, messages=1)  # a result shown again gets one message
         for audio_format in others:
             sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
             if audio_format is AudioFormat.MP3 or None not in placed(sizes, alone):

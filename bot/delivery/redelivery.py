@@ -36,7 +36,8 @@ class Redelivery:
     async def packed(
         self, job: Job, *, name: str, limit_bytes: int, shrinks: int = 0
     ) -> AsyncIterator[Delivery]:
-        """Lend a job's delivery while it is used; `name` tells redeliveries apart.
+        """Provide a job's delivery for as long as the context is open; `name` tells redeliveries
+        apart.
 
         Raises Rejected when the masters are gone or the disk is full, and DoesNotFit.
         """

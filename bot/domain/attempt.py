@@ -130,7 +130,7 @@ class Attempt:
         return replace(self, state=AttemptState.ACCEPTED, ref=ref, updated_at=now)
 
     def done(self, now: datetime, files: tuple[RemoteFile, ...]) -> Self:
-        """Note that the results exist; their addresses are kept before anything is fetched."""
+        """Record that the results exist; their addresses are stored before anything is fetched."""
         return replace(self, state=AttemptState.DONE, files=files, updated_at=now)
 
     def ended(self, now: datetime, state: AttemptState, error: AttemptError | None = None) -> Self:

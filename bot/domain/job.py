@@ -147,7 +147,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One request and its progress. The named methods return changed copies, to be saved."""
+    """One request and its progress.
+
+    The methods that change a job return changed copies, to be saved.
+    """
 
     id: JobId
     interaction_id: int
@@ -158,7 +161,7 @@ class Job:
     updated_at: datetime
     acknowledged_at: datetime | None = None
     title: str
-    """The song's name as shown: from the file's tags, else from its name."""
+    """The song's name as shown: from the file's tags, else from the file name."""
     frames: int | None = None
     """Decoded length at 44.1 kHz, known from `held` on."""
     minutes: int | None = None

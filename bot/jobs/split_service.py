@@ -211,8 +211,8 @@ class SplitService:
         try:
             await self._admit(job)
         except Rejected:
-            # The same interaction, come twice, must not be refused for what it took itself. Looked
-            # up only now, so that it is found even if it was stored during these checks.
+            # An interaction that arrives twice must not be refused because of what it took the
+            # first time. Looked up only now, so that one stored during these checks is found.
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known

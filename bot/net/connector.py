@@ -29,7 +29,7 @@ class AddressRefused(httpx.ConnectError):
 class CheckedConnector(httpcore.AsyncNetworkBackend):
     """Connects once, to an address that was looked up once and checked.
 
-    A proxy gets the name: the certificate is still checked against it.
+    A proxy is given the host name instead; the certificate is still checked against that name.
     """
 
     def __init__(

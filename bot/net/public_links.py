@@ -41,7 +41,7 @@ class SignedLink:
 
 
 class SignedLinks:
-    """Makes addresses and verifies its own."""
+    """Makes signed addresses, and verifies that an address is one of its own."""
 
     def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
         """`base_url` is where the operations server is reachable from outside."""

@@ -31,7 +31,7 @@ def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
     """Return the stem named by each address's file name; None where it names none.
 
     Words that all names share are ignored: a song may be called "Bass". A name with two stems
-    counts as none, and so do two names with the same stem.
+    counts as naming none, and so does each of two names with the same stem.
     """
     names = [Counter(_words(url)) for url in urls]
     shared = names[0] if names else Counter()

@@ -92,7 +92,7 @@ class ProviderQueue:
         self._leave_others(None, job_id)
 
     def outlive(self, provider: str, job: Job) -> None:
-        """Keep a place for the job's attempt, which goes on when the job does not."""
+        """Keep the place of a job's attempt that goes on after the job has ended."""
         if provider in self._outlived:
             self._inside[provider].pop(job.id, None)
             self._outlived[provider][job.id] = job

@@ -72,7 +72,7 @@ class _Option:
     backoff_s: float
     """What is left of this job's own pause after failed tries."""
     is_last_resort: bool
-    """It was unreachable so often that any other ready provider gets the job."""
+    """It has been unreachable so often that any other ready provider gets the job."""
     is_worth_waiting: bool
 
     @property
@@ -133,7 +133,7 @@ def _options(
         own = [attempt for attempt in attempts if attempt.provider == made.provider]
         if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
             continue
-        # A busy provider is as likely as before to have time again: its cooldown is enough.
+        # Having been busy does not make a provider likelier to be busy: its cooldown is enough.
         not_sent = [each for each in own if each.state is AttemptState.NOT_SENT]
         vain = [each for each in not_sent if each.error is not AttemptError.BUSY]
         yield _Option(

@@ -1,4 +1,6 @@
-"""Where a provider can fetch the user's file: at Discord while its address lives, else here."""
+"""Where a provider can fetch the user's file: from Discord while its address is valid, else from
+here.
+"""
 
 import asyncio
 import logging

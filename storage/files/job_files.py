@@ -137,8 +137,8 @@ class JobFiles:
     async def sizes(self, *, owned_last: Collection[JobId] = ()) -> dict[JobId, int]:
         """Return what each job's files fill, in bytes.
 
-        A file with several names counts for one job alone, and for those of `owned_last` only
-        when no other has it.
+        A file with several hard links counts for one job only, and for a job in `owned_last` only
+        if no other job has it.
         """
         return await asyncio.to_thread(_sizes, self._root, frozenset(owned_last))
 

@@ -1,4 +1,4 @@
-"""Users' minutes: what they may use and have used. What that costs the owner is in vendor_spending.py.
+"""Users' minutes: what they may use and have used. The owner's costs are in vendor_spending.py.
 
 JobStore.save makes holds, posts and voids, in one transaction with the state they belong to.
 """

@@ -122,7 +122,9 @@ class Accounts:
 
     @classmethod
     def both(cls, alias: Pseudonym, guild_id: int | None, period: Period) -> Values:
-        """Return the parameters of OWN_USAGE and SERVER_USAGE, which is empty outside servers."""
+        """Return the parameters of OWN_USAGE and SERVER_USAGE; outside servers, those of the latter
+        are NULL.
+        """
         own = cls.of_user(alias).in_period(period)
         server = dict.fromkeys(own) if guild_id is None else {}
         if guild_id is not None:

@@ -21,7 +21,9 @@ from storage.files.atomic import write_aside
 from storage.stores.meta import LINK_KEY
 
 COPIES_KEPT = 2
-"""How many automatic ones are kept: from before a migration, and from before a restore."""
+"""How many automatic copies of each kind are kept: from before a migration, and from before a
+restore.
+"""
 REPLACED_KEPT_FOR = timedelta(days=30)
 """Automatic copies must not keep what has since been deleted for good."""
 

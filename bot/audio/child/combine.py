@@ -76,7 +76,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
         for blocks in _mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]
             done = threads.map(lambda write, block: write(block), writers, scaled)
-            deque(done, maxlen=0)  # the first error of a writer is raised here
+            deque(done, maxlen=0)  # raises the first error of any writer
     for mix in mixes:
         # A durable charge follows, so what is charged for must be durable too.
         with part_of(mix.path).open("rb") as whole:

@@ -17,7 +17,7 @@ from bot.engine.worker.spool_io import Samples, Spool
 from bot.engine.worker.stft import COLUMN, Resynthesis, Spectra, analyse, column_count, span
 
 Magnitude = NDArray[np.float32]
-"""Real figures by (columns, bins)."""
+"""Real numbers, shaped (columns, bins)."""
 
 BLOCK = 512
 _LONG = 17

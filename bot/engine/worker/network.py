@@ -1,4 +1,4 @@
-"""Runs an ONNX graph on the CPU, tuned for CPU time and memory rather than for the clock."""
+"""Runs an ONNX graph on the CPU, tuned for CPU time and memory rather than wall time."""
 
 import os
 from collections.abc import Mapping

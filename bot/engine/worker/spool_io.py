@@ -88,5 +88,5 @@ class SpoolWriter:
         self._file.close()
 
     def write(self, samples: Samples) -> None:
-        """Append (2 channels, frames)."""
+        """Append samples, shaped (2 channels, frames)."""
         self._file.write(np.ascontiguousarray(samples.T, _FORMAT).data)

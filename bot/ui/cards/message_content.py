@@ -15,7 +15,7 @@ class AttachmentFile:
     path: Path
     filename: str
     plain_filename: str
-    """A name without any words of a user's."""
+    """A name with no text from a user in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

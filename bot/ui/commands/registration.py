@@ -60,7 +60,8 @@ class Registration:
 async def leftover_commands(
     http: HTTPClient, application_id: int, guild_ids: Iterable[int]
 ) -> Mapping[int, tuple[str, ...]]:
-    """Return the commands that Discord has for single servers, by server; this bot registers none.
+    """Return the guild-specific commands registered with Discord, by server; this bot registers
+    none.
 
     Servers that the bot may not ask about are skipped. Raises discord.HTTPException.
     """

@@ -36,7 +36,7 @@ class NotEdited:
 
 
 class WriteRefused(Exception):
-    """Discord refused to write a message by one route."""
+    """Discord refused one attempt to write a message, by one route."""
 
     def __init__(self, kind: FailureKind, error: discord.HTTPException) -> None:
         super().__init__(f"status {error.status}, code {error.code}")

@@ -119,7 +119,7 @@ class Pacing:
         if request.channel_id is None or request.channel_id not in self._channels:
             return now
         turns = 1 + self._ahead(request.channel_id, request)
-        # Counted from the latest edit, so a job that misses its turn is passed after a while.
+        # Counted from the latest edit, so a job that misses its turn is overtaken after a while.
         return self._channels[request.channel_id] + turns * CHANNEL_GAP_S
 
     def _ahead(self, channel_id: int, request: EditRequest) -> int:

@@ -70,7 +70,7 @@ class ReplyState:
             self.owed_version = None
 
     def back_off(self, now: float) -> None:
-        """Pause after a failure, longer after each in a row."""
+        """Pause after a failure, longer with each consecutive one."""
         self.failures += 1
         self.not_before = now + backoff_s(self.failures, key=self.job.id, max_s=MAX_PAUSE_S)
 

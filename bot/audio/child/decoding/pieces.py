@@ -1,8 +1,8 @@
 """What FFmpeg sees of a stranger's file: which pieces, which byte ranges, which sizes.
 
-Files that were joined end to end are read as one piece each, since FFmpeg trims and configures only
-the first. Tags between and after MPEG frames are left out, since they may contain bytes that look
-like frames. Nothing is copied: a piece is a view of the file.
+Where files were joined end to end, each is read as a piece of its own, since FFmpeg trims and
+configures only the first. Tags between and after MPEG frames are left out, since they may contain
+bytes that look like frames. Nothing is copied: a piece is a view of the file.
 """
 
 import errno

@@ -15,7 +15,7 @@ _JITTER_S = 0.01
 _OVERLAP_S = 0.1
 """How early a packet may come, to make up for one that came late."""
 _LONGEST_HOLE_S = 120.0
-"""A clock that jumps further was set, and nothing is missing."""
+"""A longer jump means that the clock was reset, not that sound is missing."""
 
 
 class Stamps:

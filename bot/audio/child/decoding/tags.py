@@ -27,7 +27,7 @@ def words_of(text: str, demuxer: str) -> str | None:
 
 
 def _raw_bytes(text: str) -> bytes | None:
-    """Return the bytes that a text was read from; None where it was more than bytes."""
+    """Return the bytes that a text was read from; None if it cannot be turned back into bytes."""
     if _has_surrogates(text):
         return text.encode("utf-8", _UNDECODABLE)
     try:
