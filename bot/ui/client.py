@@ -139,6 +139,10 @@ class Stemcord(commands.AutoShardedBot):
         except UNREACHABLE as exc:
             log.info("commands of single servers could not be checked: %s", exc)
             return
+        except RuntimeError:  # what aiohttp raises when the session closes beneath a request
+            if not self.is_closed():
+                raise
+            return
         for guild_id, names in found.items():
             log.warning(
                 "server %d has commands of an earlier bot, which do not work: %s; "

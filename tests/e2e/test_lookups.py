@@ -29,6 +29,8 @@ async def test_stop_does_not_wait_for_a_hanging_lookup(tmp_path: Path) -> None:
         "DISCORD_API_BASE": "http://discord.invalid/api/v10",
         "STEMCORD_DATA_DIR": str(tmp_path / "data"),
         "STEMCORD_OPS_ADDRESS": "",
+        "STEMCORD_PROVIDERS": "finevoice",
+        "FINEVOICE_API_KEY": "key",
     }
     bot = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", HANGING_LOOKUPS),
