@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import Clock
 from bot.engine.engine import Engine
+from bot.engine.memory import memory_limit_mib
 from bot.engine.model_catalogue import MODELS
 from bot.log import add_secret
 from bot.net.downloads import Downloads
@@ -20,6 +21,8 @@ from bot.providers.registry import ProviderSet, UnknownProvider, build
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
 ENGINE_THREADS = 2
+ROOMY_MIB = 640
+"""Each thread of the engine holds a block of its own: a smaller machine gets one thread."""
 
 
 def build_provider_set(
@@ -55,7 +58,7 @@ def build_provider_set(
 def build_embedded(settings: Settings) -> Local:
     """Return the embedded engine; its worker starts with the first song."""
     model = MODELS[settings.local_model]
-    threads = min(ENGINE_THREADS, os.cpu_count() or 1)
+    threads = _engine_threads(memory_limit_mib(), os.cpu_count() or 1)
     engine = Engine(models_dir=settings.models_dir, model=model, threads=threads)
     return Local(engine=engine, model=model.name)
 
@@ -70,3 +73,8 @@ def quietly() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def _engine_threads(memory_mib: int | None, cores: int) -> int:
+    is_roomy = memory_mib is None or memory_mib >= ROOMY_MIB
+    return min(ENGINE_THREADS, cores) if is_roomy else 1

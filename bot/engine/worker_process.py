@@ -16,9 +16,9 @@ from bot.processes.spawn import environment, module_command, require_pipe
 log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 16 * 1024
-_HEAPS = {"MALLOC_ARENA_MAX": "2"}
-"""Otherwise glibc keeps up to eight heaps per core, each at its largest size so far."""
-
+_HEAPS = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024)}
+"""Otherwise glibc keeps up to eight heaps per core, each at its largest size so far, and keeps what
+is freed there; larger blocks it returns."""
 
 _GONE_WITHIN_S = 1.0
 """How long a worker may take to exit after closing its pipe."""

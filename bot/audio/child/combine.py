@@ -64,7 +64,7 @@ def _gauged(sums: Sums, frames: int) -> list[Gauge]:
 
 
 def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Gauge]) -> None:
-    """Write the masters in parallel: the job waits for nothing else meanwhile."""
+    """Write the masters side by side while the next block is mixed."""
     with ExitStack() as stack:
         writers = [
             stack.enter_context(
@@ -73,10 +73,12 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
             for mix, gauge in zip(mixes, gauges, strict=True)
         ]
         threads = stack.enter_context(ThreadPoolExecutor(len(mixes)))
+        written: Iterator[None] = iter(())
         for blocks in _mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]
-            done = threads.map(lambda write, block: write(block), writers, scaled)
-            deque(done, maxlen=0)  # raises the first error of any writer
+            deque(written, maxlen=0)  # waits for the block before, and raises a writer's error
+            written = threads.map(lambda write, block: write(block), writers, scaled)
+        deque(written, maxlen=0)
     for mix in mixes:
         # A durable charge follows, so what is charged for must be durable too.
         with part_of(mix.path).open("rb") as whole:

@@ -14,7 +14,15 @@ from scipy import ndimage
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
 from bot.engine.worker.spool_io import Samples, Spool
-from bot.engine.worker.stft import COLUMN, Resynthesis, Spectra, analyse, column_count, span
+from bot.engine.worker.stft import (
+    COLUMN,
+    Resynthesis,
+    Spectra,
+    analyse,
+    column_count,
+    span,
+    synthesise,
+)
 
 Magnitude = NDArray[np.float32]
 """Real numbers, shaped (columns, bins)."""
@@ -39,11 +47,12 @@ class BandSplit:
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
         """Yield drums, bass and the rest in successive pieces that add up to the instrumental."""
-        resynthesis = Resynthesis(frames=song.frames, threads=self._threads)
+        resynthesis = Resynthesis(frames=song.frames)
         columns = column_count(song.frames)
         for first in range(0, columns, BLOCK):
             parts = self._block(song, first, min(first + BLOCK, columns), columns)
-            start, (drums, bass) = resynthesis.add(parts)
+            samples = synthesise(parts, threads=self._threads)
+            start, (drums, bass) = resynthesis.add(samples)
             mixture = song.read(start, start + drums.shape[-1])
             yield {Stem.DRUMS: drums, Stem.BASS: bass, Stem.OTHER: mixture - drums - bass}
 

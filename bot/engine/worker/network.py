@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,37 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 
+@cache
+def _share_thrifty_arena() -> None:
+    """Have the process's sessions share an arena that grows by what is asked for.
+
+    One of a session's own doubles each time, and for no use keeps 40 MiB more.
+    """
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu",
+        onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR,
+        0,
+        onnxruntime.OrtMemType.DEFAULT,
+    )
+    no_limit, as_requested, default = 0, 1, -1
+    limits = onnxruntime.OrtArenaCfg(no_limit, as_requested, default, default)
+    onnxruntime.create_and_register_allocator(memory, limits)
+
+
 class Network:
     """One loaded graph."""
 
     def __init__(self, path: Path, *, threads: int, keeps_memory: bool = False) -> None:
-        """Load a graph; one that keeps its memory does not ask the system for it in every run."""
+        """Load a graph; with `keeps_memory` a run leaves its memory to the next."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Threads that spin while they wait cost a quarter of a run's CPU time and save none.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = keeps_memory
         options.enable_mem_pattern = False
+        if keeps_memory:
+            _share_thrifty_arena()
+            options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = 3
         # The runtime's errors have no common base class.
         try:

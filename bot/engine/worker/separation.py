@@ -44,7 +44,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
     match model.name:
         case SPLEETER.name:
             # Allocating new pages for every block would be a third of its CPU time.
-            duet = Spleeter(Network(weights, threads=threads, keeps_memory=True))
+            duet = Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
             bands = BandSplit(threads=threads)
             return (
                 Step(stage=duet, gives=_DUET, effort=2.0),

@@ -1,8 +1,9 @@
 """Spleeter's two stems, block by block: a mask for the voice, and the rest as the residue.
 
-The network sees 512 columns (12 s) at a time, as it was trained. Blocks overlap, and the 32 columns
-at either side of a seam serve as context only: on a looped clip that is worth 0.05 dB. It runs one
-block ahead of the transforms, which then add no wall time.
+The network sees 512 columns (12 s) at a time, as it was trained. Blocks overlap, and the 32
+columns at either side of a seam serve as context only: on a looped clip that is worth 0.05 dB.
+Every thread has a block of its own, which keeps all cores busy; a network spread over threads would
+wait for the slowest of them in each of its layers.
 """
 
 from collections import deque
@@ -18,7 +19,7 @@ from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import DamagedModel
 from bot.engine.worker.network import Network
 from bot.engine.worker.spool_io import Samples, Spool
-from bot.engine.worker.stft import Resynthesis, Spectra, analyse, column_count, span
+from bot.engine.worker.stft import Resynthesis, analyse, column_count, span, synthesise
 
 BLOCK = 512
 CONTEXT = 32
@@ -33,39 +34,52 @@ Mask = NDArray[np.float32]
 class Spleeter:
     """The two networks of Spleeter-2, loaded once."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, threads: int) -> None:
+        """Take a network that runs on one thread."""
         self._network = network
+        self._threads = threads
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
         """Yield the voice and the rest in successive pieces that add up to the song."""
-        resynthesis = Resynthesis(frames=song.frames, threads=1)
+        resynthesis = Resynthesis(frames=song.frames)
         with closing(self._voice(song)) as blocks:
             for block in blocks:
                 start, vocals = resynthesis.add(block)
                 mixture = song.read(start, start + vocals.shape[-1])
                 yield {Stem.VOCALS: vocals, Stem.INSTRUMENTAL: mixture - vocals}
 
-    def _voice(self, song: Spool) -> Generator[Spectra, None, None]:
-        """Yield the voice in successive columns, while the network computes the next ones."""
-        ahead: deque[tuple[Spectra, slice, Future[Mask]]] = deque()
-        beside = ThreadPoolExecutor(1, thread_name_prefix="network")
+    def _voice(self, song: Spool) -> Generator[Samples, None, None]:
+        """Yield the voice in successive columns, while threads are at the next ones."""
+        ahead: deque[Future[Samples]] = deque()
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="spleeter")
         try:
             for first, kept in _blocks(column_count(song.frames)):
-                spectra = analyse(song.read(*span(first, first + BLOCK)), threads=1)
-                mask = beside.submit(self._mask, np.abs(spectra[..., :_SEEN_BINS]))
-                ahead.append((spectra, kept, mask))
-                if len(ahead) > 1:
-                    yield _masked(*ahead.popleft())
-            for each in ahead:
-                yield _masked(*each)
+                ahead.append(pool.submit(self._voice_in, song, first, kept))
+                if len(ahead) > self._threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         finally:
-            beside.shutdown(cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
+
+    def _voice_in(self, song: Spool, first: int, kept: slice) -> Samples:
+        """Return the voice in the columns that are kept of one block."""
+        spectra = analyse(song.read(*span(first, first + BLOCK)), threads=1)
+        mask = self._mask(np.abs(spectra[..., :_SEEN_BINS]))[:, kept]
+        voice = spectra[:, kept]
+        voice[..., :_SEEN_BINS] *= mask
+        voice[..., _SEEN_BINS:] *= mask.mean(axis=-1, keepdims=True)
+        return synthesise(voice, threads=1)
 
     def _mask(self, magnitude: NDArray[np.float32]) -> Mask:
         """Return the voice's share of the power in each bin that the network sees."""
         outputs = self._network.run({"magnitude": magnitude[np.newaxis]})
-        vocals, rest = (np.square(output[0]) for output in outputs)
-        mask: Mask = (vocals + _FLOOR / 2) / (vocals + rest + _FLOOR)
+        mask: Mask
+        mask, rest = (np.square(output[0], out=output[0]) for output in outputs)
+        rest += mask
+        rest += _FLOOR
+        mask += _FLOOR / 2
+        mask /= rest
         return mask
 
 
@@ -75,14 +89,6 @@ def _blocks(columns: int) -> Iterator[tuple[int, slice]]:
     for first in range(0, max(columns - 2 * CONTEXT, 1) if columns else 0, step):
         is_last = first + BLOCK >= columns
         yield first, slice(CONTEXT if first else 0, columns - first if is_last else -CONTEXT)
-
-
-def _masked(spectra: Spectra, kept: slice, future: Future[Mask]) -> Spectra:
-    """Return the voice's share in the kept columns, once the network has computed it."""
-    mask, columns = future.result()[:, kept], spectra[:, kept]
-    columns[..., :_SEEN_BINS] *= mask
-    columns[..., _SEEN_BINS:] *= mask.mean(axis=-1, keepdims=True)
-    return columns
 
 
 def prove(path: Path) -> None:

@@ -47,32 +47,36 @@ def analyse(samples: Samples, *, threads: int) -> Spectra:
     return spectra
 
 
+def synthesise(spectra: Spectra, *, threads: int) -> Samples:
+    """Transform columns back and add them up; the first and last LEAD samples await neighbours."""
+    lead, count = spectra.shape[:-2], spectra.shape[-2]
+    summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
+    for first in range(0, count, _AT_ONCE):
+        few = spectra[..., first : first + _AT_ONCE, :]
+        pieces: Samples = fft.irfft(few, n=COLUMN, axis=-1, workers=threads)
+        pieces *= _SYNTHESIS_WINDOW
+        for step in range(OVERLAP):
+            at, part = first + step, pieces[..., step * HOP : (step + 1) * HOP]
+            summed[..., at : at + part.shape[-2], :] += part
+    return summed.reshape(*lead, -1)
+
+
 class Resynthesis:
-    """Turns successive columns of one song back into exactly its samples, in order.
+    """Joins the synthesised columns of one song, exactly as long as the song.
 
     Carries the part of the sum that columns yet to come will complete.
     """
 
-    def __init__(self, *, frames: int, threads: int) -> None:
+    def __init__(self, *, frames: int) -> None:
         self._frames = frames
-        self._threads = threads
         self._position = -LEAD
-        self._carry: Samples = np.zeros((OVERLAP - 1, HOP), np.float32)
+        self._carry: Samples = np.zeros(LEAD, np.float32)
 
-    def add(self, spectra: Spectra) -> tuple[int, Samples]:
-        """Add the next columns; return the samples that they complete and where those start."""
-        lead, count = spectra.shape[:-2], spectra.shape[-2]
-        summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
-        for first in range(0, count, _AT_ONCE):
-            few = spectra[..., first : first + _AT_ONCE, :]
-            pieces: Samples = fft.irfft(few, n=COLUMN, axis=-1, workers=self._threads)
-            pieces *= _SYNTHESIS_WINDOW
-            for step in range(OVERLAP):
-                at, part = first + step, pieces[..., step * HOP : (step + 1) * HOP]
-                summed[..., at : at + part.shape[-2], :] += part
-        summed[..., : OVERLAP - 1, :] += self._carry
-        self._carry = summed[..., count:, :].copy()
-        return self._cut(summed[..., :count, :].reshape(*lead, count * HOP))
+    def add(self, samples: Samples) -> tuple[int, Samples]:
+        """Add what is next; return the samples that it completes and where those start."""
+        samples[..., :LEAD] += self._carry
+        self._carry = samples[..., -LEAD:].copy()
+        return self._cut(samples[..., :-LEAD])
 
     def _cut(self, finished: Samples) -> tuple[int, Samples]:
         """Take off what lies before the song's first frame or after its last."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli import provider_set
 from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.config import load_settings
@@ -53,3 +54,13 @@ async def test_a_vendor_with_slow_results_keeps_no_song_from_being_fetched(
             each.cancel()
         await asyncio.gather(*fetching, return_exceptions=True)
         await embedded.aclose()
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "cores", "threads"),
+    [(None, 8, 2), (16_000, 8, 2), (16_000, 1, 1), (512, 8, 1), (640, 2, 2)],
+)
+def test_a_small_machine_runs_the_engine_on_one_thread(
+    memory_mib: int | None, cores: int, threads: int
+) -> None:
+    assert provider_set._engine_threads(memory_mib, cores) == threads

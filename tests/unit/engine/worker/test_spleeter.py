@@ -21,7 +21,7 @@ EDGES = [0, 1, 4095, 4096, (BLOCK - 3) * HOP, (BLOCK - 3) * HOP + 1, (BLOCK + ST
 def spleeter(tmp_path):
     def load(reach):
         path = nets.spleeter(tmp_path / "net.onnx", reach=reach)
-        return Spleeter(Network(path, threads=1))
+        return Spleeter(Network(path, threads=1), threads=2)
 
     return load
 
@@ -67,6 +67,18 @@ def test_a_network_that_is_sure_of_nothing_leaves_silence_silent(spleeter, tmp_p
     assert not any(stem.any() for stem in stems.values())
 
 
+class Meeting:
+    """A network that begins no pair of blocks before the other one is there, too."""
+
+    def __init__(self, size):
+        self.here = threading.Barrier(size, timeout=10)
+
+    def run(self, inputs):
+        self.here.wait()
+        half = inputs["magnitude"] / 2
+        return [half, half.copy()]
+
+
 class CountingNetwork:
     """Gives every block half of what it is shown; says when it has begun a number of them."""
 
@@ -79,7 +91,7 @@ class CountingNetwork:
             self.begun += 1
             self.changed.notify_all()
         half = inputs["magnitude"] / 2
-        return [half, half]
+        return [half, half.copy()]
 
     def has_begun(self, blocks):
         with self.changed:
@@ -87,15 +99,25 @@ class CountingNetwork:
 
 
 def test_the_network_is_at_the_next_block_while_one_is_written(tmp_path):
-    network, samples = CountingNetwork(), nets.song(4 * BLOCK * HOP)
+    network: Any = CountingNetwork()
+    samples = nets.song(4 * BLOCK * HOP)
     path = nets.write_spool(tmp_path / "song.f32", samples)
     with Spool(path, frames=samples.shape[1]) as song:
-        separating: Any = Spleeter(network)  # type: ignore[arg-type] # matches by shape
+        separating: Any = Spleeter(network, threads=1)
         pieces = separating.separate(song)
         next(pieces)
         assert network.has_begun(2)
         pieces.close()
     assert network.begun == 2, "what nobody waits for any more is not begun"
+
+
+def test_every_thread_has_a_block_of_its_own(tmp_path):
+    samples = nets.song((BLOCK + 3 * STEP - 3) * HOP)
+    path = nets.write_spool(tmp_path / "song.f32", samples)
+    together: Any = Meeting(2)
+    with Spool(path, frames=samples.shape[1]) as song:
+        pieces = list(Spleeter(together, threads=2).separate(song))
+    assert sum(piece[Stem.VOCALS].shape[1] for piece in pieces) == samples.shape[1]
 
 
 def test_proves_a_network_that_masks(tmp_path):

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from bot.engine.worker.stft import COLUMN, HOP, LEAD, Resynthesis, analyse, column_count, span
+from bot.engine.worker.stft import (
+    COLUMN,
+    HOP,
+    LEAD,
+    Resynthesis,
+    analyse,
+    column_count,
+    span,
+    synthesise,
+)
 from tests.unit.engine import nets
 
 AWKWARD = [0, 1, HOP - 1, HOP, HOP + 1, COLUMN - 1, COLUMN, COLUMN + 1, 7 * HOP, 20_000]
@@ -10,12 +19,12 @@ AWKWARD = [0, 1, HOP - 1, HOP, HOP + 1, COLUMN - 1, COLUMN, COLUMN + 1, 7 * HOP,
 def there_and_back(samples, *, block):
     frames = samples.shape[1]
     padded = np.pad(samples, ((0, 0), (LEAD, LEAD + HOP)))
-    resynthesis = Resynthesis(frames=frames, threads=1)
+    resynthesis = Resynthesis(frames=frames)
     pieces: list[np.ndarray] = []
     for first in range(0, column_count(frames), block):
         start, stop = span(first, min(first + block, column_count(frames)))
         piece = padded[:, start + LEAD : stop + LEAD]
-        at, finished = resynthesis.add(analyse(piece, threads=1))
+        at, finished = resynthesis.add(synthesise(analyse(piece, threads=1), threads=1))
         assert at == sum(each.shape[1] for each in pieces)
         pieces.append(finished)
     return np.concatenate([*pieces, np.zeros((2, 0), np.float32)], axis=1)
