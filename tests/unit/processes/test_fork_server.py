@@ -145,7 +145,7 @@ async def test_a_server_that_does_not_react_is_replaced(tmp_path):
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert not is_alive(stuck)
+        await until(lambda: not is_alive(stuck))
         await until(lambda: not is_alive(child))
         with pytest.raises(TimeoutError):
             await forks.run(str(tmp_path / "next"), wall_s=0.5)
