@@ -290,10 +290,6 @@ class Drawn:
     size_bytes: int
 
 
-Task = DecodeTask | CombineTask | MeasureTask | PassageTask | FitTask | EncodeTask | PictureTask
-Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn
-
-
 class DoesNotFit(SplitError):
     """A stem does not fit the allowed bytes, even at the lowest rate."""
 

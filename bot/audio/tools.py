@@ -12,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from bot.audio.all_tasks import Answer, Task
+from bot.audio.click_track import ClickTrack
+from bot.audio.rendition_tasks import Rendered, RenderedOutput, RenderTask, frames_of
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
-    Answer,
     Combined,
     CombineTask,
     Decoded,
@@ -37,12 +39,12 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    Task,
     TooLarge,
     part_of,
 )
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
+from bot.domain.renditions import UNCHANGED_PERCENT
 from bot.processes import ipc, spawn
 from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 
@@ -68,7 +70,7 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Decode, combine, encode and draw, each in a child with hard limits.
 
-    `at_once` children decode at a time, and as many do everything else.
+    `decoding_at_once` children decode at a time, one renders, and `at_once` do everything else.
 
     All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
     machine has no room for it or its output. They leave no output and no child behind if they fail
@@ -83,6 +85,7 @@ class AudioTools:
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
+        self._rendering = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -185,6 +188,34 @@ class AudioTools:
             raise AudioFailed("the child tells of another file than was asked for")
         return replace(encoded, path=into)
 
+    async def render(
+        self,
+        outputs: Sequence[RenderedOutput],
+        *,
+        cents: int = 0,
+        speed_percent: int = UNCHANGED_PERCENT,
+        drums_apart: bool = True,
+        click: ClickTrack | None = None,
+    ) -> Rendered:
+        """Write renditions of FLAC masters as FLAC files, one factor for all; see `RenderTask`.
+
+        One call renders at a time, and the others wait. Raises `Rejected` (NO_TIME_STRETCH) when
+        the key or the speed changes and this machine lacks the library for that.
+        """
+        files = tuple(map(_absolute_output, outputs))
+        task = RenderTask(
+            files=files,
+            frames=max(frames_of(part.master) for file in files for part in file.parts),
+            cents=cents,
+            speed_percent=speed_percent,
+            drums_apart=drums_apart,
+            click=click,
+        )
+        rendered = await self._run(task, Rendered)
+        if (rendered.frames, len(rendered.levels)) != (task.rendered_frames, len(files)):
+            raise AudioFailed("the child rendered something else than was asked for")
+        return rendered
+
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         """Draw the masters' waveforms into a PNG, one row each, under its label."""
         rows = tuple(Row(label=label, stem=_absolute(stem)) for label, stem in stems)
@@ -192,8 +223,7 @@ class AudioTools:
         return into
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
-        async with self._decoding if isinstance(task, DecodeTask) else self._other_work:
+        async with self._place_for(task):
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
@@ -203,6 +233,17 @@ class AudioTools:
             finally:
                 # A child moves complete outputs into place; anything else is left over.
                 _discard(map(part_of, task.outputs))
+
+    def _place_for(self, task: Task) -> asyncio.Semaphore:
+        match task:
+            case DecodeTask():
+                # A stranger's file may keep a decoder for minutes; made stems do not wait for it.
+                return self._decoding
+            case RenderTask():
+                # Renditions are free: however many are wanted, new songs do not wait for them.
+                return self._rendering
+            case _:
+                return self._other_work
 
     async def _ended(self, task: Task) -> Outcome:
         """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
@@ -259,6 +300,11 @@ def _absolute(path: Path) -> Path:
 
 def _absolute_mix(mix: Mix) -> Mix:
     return Mix(path=mix.path.absolute(), parts=_absolute_parts(mix.parts))
+
+
+def _absolute_output(output: RenderedOutput) -> RenderedOutput:
+    parts = (replace(part, master=part.master.absolute()) for part in output.parts)
+    return RenderedOutput(path=output.path.absolute(), parts=tuple(parts))
 
 
 def _absolute_parts(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -25,6 +25,8 @@ class Budget:
     thread_pools: int
     memory_bytes: int = 208 * MIB
     """Beyond what the process holds when it applies its limits."""
+    niceness: int = 0
+    """Beyond that of the process; 19 in all is the lowest priority."""
 
     @property
     def wall_s(self) -> float:
@@ -39,6 +41,7 @@ class Budget:
         can make grow. Thread stacks count in full there, though hardly touched. What a forked child
         inherits from its parent counts too, so it is added to its budget.
         """
+        os.nice(self.niceness)
         most = _held_bytes() + self.memory_bytes + self.thread_pools * _pool_bytes()
         _cap(resource.RLIMIT_DATA, most)
         _cap(resource.RLIMIT_CPU, self.cpu_s, hard=self.cpu_s + _CPU_GRACE_S)

@@ -5,10 +5,12 @@ unexpected error is a traceback on standard error and exit status 1, which the b
 the file.
 """
 
+from contextlib import suppress
 from typing import assert_never
 
+from bot.audio.all_tasks import Answer, Task
+from bot.audio.rendition_tasks import RenderTask
 from bot.audio.tasks import (
-    Answer,
     CombineTask,
     DecodeTask,
     DiskFull,
@@ -19,7 +21,6 @@ from bot.audio.tasks import (
     MeasureTask,
     PassageTask,
     PictureTask,
-    Task,
     TooLarge,
 )
 from bot.domain.errors import DISK_FULL, Rejected
@@ -38,13 +39,20 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load now what every child would load."""
+    """Load now what every child would load, and what may be missing."""
     import av.subtitles.stream  # noqa: F401
     from PIL import Image
 
     from bot.audio.child import (
         picture,  # noqa: F401
     )
+    from bot.audio.child.rendering import (
+        render,  # noqa: F401
+        stretching,
+    )
+
+    with suppress(Rejected):  # a child that needs it says so
+        stretching.require_library()
 
     Image.preinit()  # otherwise the first picture would load the formats
 
@@ -101,6 +109,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case RenderTask():
+            from bot.audio.child.rendering.render import render
+
+            return render(task)
         case _:
             assert_never(task)
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
-    Answer,
     Combined,
     CombineTask,
     DecodeTask,
@@ -23,7 +23,6 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    Task,
     part_of,
 )
 from bot.audio.tools import AudioTools
@@ -57,7 +56,7 @@ async def program():
 
 
 NORMALLY = (
-    "from bot.audio.tasks import Task; from bot.audio.child import __main__ as child;"
+    "from bot.audio.all_tasks import Task; from bot.audio.child import __main__ as child;"
     " from bot.processes import ipc;"
     " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )

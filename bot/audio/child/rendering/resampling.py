@@ -17,7 +17,7 @@ _FILTER = f"{SAMPLE_RATE}:filter_size=64:phase_shift=10"
 def resampled(pieces: Iterable[Samples], *, rate: int) -> Iterator[Samples]:
     """Yield what was sampled at `rate` as it sounds at 44.1 kHz."""
     graph, at = _graph(rate), 0
-    for piece in pieces:
+    for piece in filter(len, pieces):
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), format="flt", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
         at += len(piece)
