@@ -235,6 +235,8 @@ class EncodeTask(OwnFilesTask):
     title: str | None
     artist: str | None
     album: str | None
+    key: str | None = None
+    bpm: str | None = None
 
     thread_pools = 3
 

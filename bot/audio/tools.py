@@ -168,7 +168,9 @@ class AudioTools:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
-        """Encode a FLAC master, at the best rate that fits `max_bytes`; tags: title, artist, album.
+        """Encode a FLAC master, at the best rate that fits `max_bytes`.
+
+        Tags may be title, artist, album, key (as TKEY has it) and bpm.
 
         Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
@@ -181,6 +183,8 @@ class AudioTools:
             title=tags.get("title"),
             artist=tags.get("artist"),
             album=tags.get("album"),
+            key=tags.get("key"),
+            bpm=tags.get("bpm"),
         )
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED_PERCENT, Rendition
 
 _SUFFIXES = """
 3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi bwf caf dff dsf dts eac3 f4v flac flv m2ts
@@ -17,6 +18,9 @@ MAX_TITLE = 80
 MAX_FILENAME_BYTES = 250
 """File systems allow 255; a file being written has a few more bytes in its name."""
 UNTITLED = "Untitled"
+
+_MOST_NAMED_LEVELS = 6
+"""No separation has more stems, but a client may name any."""
 
 _SPOILER = "SPOILER_"
 """Discord's mark of a file that is hidden until it is clicked."""
@@ -63,9 +67,18 @@ def has_song_suffix(filename: str) -> bool:
 
 def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
     """Return the name of a delivered file, like `Neon Rain (No Drums).mp3`, for any file system."""
-    ending = f" ({stem_label(stem)}).{audio_format.value}"
-    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
-    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
+    return _filename(title, stem_label(stem), audio_format)
+
+
+def rendition_filename(
+    title: str, stem: Stem | None, rendition: Rendition, audio_format: AudioFormat
+) -> str:
+    """Return the name of a rendition, like `Neon Rain (Instrumental, -2, 90 %).mp3`.
+
+    Without a stem it is a mix, like `Neon Rain (Mix, vocals 25 %, +3).mp3`.
+    """
+    label = stem_label(stem) if stem else "Mix"
+    return _filename(title, ", ".join((label, *_changes(rendition))), audio_format)
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
@@ -76,6 +89,31 @@ def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
 def stem_label(stem: Stem) -> str:
     """Return a stem's name in file names, like `No Drums`; never translated."""
     return stem.value.replace("_", " ").title()
+
+
+def _filename(title: str, label: str, audio_format: AudioFormat) -> str:
+    ending = f" ({label}).{audio_format.value}"
+    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
+    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
+
+
+def _changes(rendition: Rendition) -> Iterator[str]:
+    """Yield what differs from the stems as they were made, like `vocals 25 %`, `+3`, `90 %`."""
+    if len(rendition.levels) > _MOST_NAMED_LEVELS:
+        yield "own levels"
+    else:
+        for stem, percent in rendition.levels:
+            name = stem_label(stem).lower()
+            yield f"{name} {percent} %" if percent else f"no {name}"
+    semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
+    if rest:
+        yield f"{rendition.cents:+} cents"
+    elif semitones:
+        yield f"{semitones:+}"
+    if rendition.speed_percent != UNCHANGED_PERCENT:
+        yield f"{rendition.speed_percent} %"
+    if rendition.click:
+        yield "click" if rendition.click.is_throughout else "count-in"
 
 
 def cut(text: str, max_length: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import BlockingIOError as NothingYet
 from av.error import EOFError as Ended
@@ -47,4 +48,5 @@ def _ready(graph: Graph) -> Iterator[Samples]:
             frame = graph.pull()
         except (NothingYet, Ended):
             return
-        yield frame.to_ndarray().reshape(-1, CHANNELS)
+        samples: Samples = frame.to_ndarray().astype(np.float32, copy=False)
+        yield samples.reshape(-1, CHANNELS)
