@@ -31,8 +31,12 @@ check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 	@! grep -nE '://|^ *-[-a-z]*(url|links|index|host)|file:|^(/|\.\.)' requirements/*.lock \
 	  || { echo 'A lock names a download address: make lock'; exit 1; }
 
-bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (see bench/ for jobs, bursts, starts)
-	@$(python) -m bench.separation $(ARGS)
+# ARGS may begin with a topic, which is a module in bench/.
+topics := rendition
+topic := $(or $(filter $(topics),$(firstword $(ARGS))),separation)
+
+bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (ARGS=rendition for keys and speeds; more in bench/)
+	@$(python) -m bench.$(topic) $(filter-out $(topics),$(ARGS))
 
 chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for fewer)
 	@$(python) -m tests.chaos $(ARGS)
