@@ -14,6 +14,8 @@ from bot.domain.job import JobId
 from bot.domain.periods import Period
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.pseudonyms import Pseudonyms
 from storage.upkeep.forgetting import EMPTIED_AT_A_TIME, Forgetting
 from storage.upkeep.scrubbing import Scrubber
@@ -34,6 +36,8 @@ class Retention:
         jobs: JobStore,
         files: JobFiles,
         pseudonyms: Pseudonyms,
+        open_replies: OpenReplies,
+        last_renditions: LastRenditions,
         clock: Clock,
         keep: timedelta,
         forgetting: Forgetting,
@@ -51,6 +55,8 @@ class Retention:
         self._jobs = jobs
         self._files = files
         self._pseudonyms = pseudonyms
+        self._open_replies = open_replies
+        self._last_renditions = last_renditions
         self._clock = clock
         self._keep = keep
         self._forgetting = forgetting
@@ -72,7 +78,9 @@ class Retention:
 
     async def sweep(self) -> int:
         """Delete what has expired; return how many jobs lost their files."""
-        await self._pseudonyms.drop_keys(self._clock.now())
+        now = self._clock.now()
+        await self._pseudonyms.drop_keys(now)
+        await self._open_replies.drop_expired(now)
         await self._sweep_ownerless()
         await self._empty_old_jobs()
         await self._scrubber.scrub_if_due()
@@ -107,7 +115,9 @@ class Retention:
         now = self._clock.monotonic()
         if self._emptied_at is not None and now - self._emptied_at < EMPTY_EVERY_S:
             return
-        before = min(self._clock.now() - self._keep_jobs, self._period().starts_at)
+        kept_since = self._clock.now() - self._keep_jobs
+        await self._last_renditions.drop_old(kept_since)
+        before = min(kept_since, self._period().starts_at)
         emptied = await self._forgetting.empty_old(before)
         if emptied:
             log.info("%d expired jobs are emptied", emptied)

@@ -52,6 +52,8 @@ from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
@@ -148,6 +150,8 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             pseudonyms=Pseudonyms(db=store.db),
+            open_replies=OpenReplies(db=store.db),
+            last_renditions=LastRenditions(db=store.db),
             clock=core.clock,
             keep=ground.keep,
             forgetting=forgetting,

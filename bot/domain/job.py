@@ -5,8 +5,10 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NewType, Self
 
+from bot.domain.analysis import Analysis
 from bot.domain.errors import Problem
 from bot.domain.recipes import OUTPUTS, UNNAMED, AudioFormat, Recipe, Stem
+from bot.domain.renditions import UNCHANGED, Rendition
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
@@ -111,6 +113,8 @@ class Request:
     entry: Entry = Entry.COMMAND
     role_ids: tuple[int, ...] = ()
     """The user's roles in the server of the request; an allowance may depend on them."""
+    rendition: Rendition = UNCHANGED
+    """The key, speed and mix in which the stems are delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +189,8 @@ class Job:
     artist: str | None = None
     """From the file's tags, as `album`, known from `held` on."""
     album: str | None = None
+    analysis: Analysis | None = None
+    """What was heard in the stems; None until they have been analysed."""
 
     @property
     def stems(self) -> tuple[Stem, ...]:
@@ -292,9 +298,16 @@ class Job:
         """End the job because it is no longer wanted."""
         return self._to(State.CANCELLED, now, problem=problem)
 
-    def asked_as(self, audio_format: AudioFormat) -> Self:
-        """Return the job as if another format had been requested."""
-        return replace(self, request=replace(self.request, audio_format=audio_format))
+    def asked_as(
+        self, *, audio_format: AudioFormat | None = None, rendition: Rendition | None = None
+    ) -> Self:
+        """Return the job as if another format or rendition had been requested."""
+        request = replace(
+            self.request,
+            audio_format=audio_format or self.request.audio_format,
+            rendition=self.request.rendition if rendition is None else rendition,
+        )
+        return replace(self, request=request)
 
     def without_token(self) -> Self:
         """Drop the interaction's token once nothing more will be sent with it."""

@@ -88,7 +88,7 @@ class Rendition:
     @property
     def is_plain(self) -> bool:
         """Whether the stems stay as they are."""
-        return self == Rendition()
+        return self == UNCHANGED
 
     @property
     def changes_sound(self) -> bool:
@@ -179,6 +179,10 @@ class Rendition:
         return rendition
 
 
+UNCHANGED = Rendition()
+"""The stems as they are."""
+
+
 class NamedMix(StrEnum):
     """Mixes that users choose by name; the values are what users and tools type."""
 
@@ -231,7 +235,7 @@ def mixes_of(recipe: Recipe, stems: Sequence[Stem]) -> tuple[NamedMix, ...]:
     found = []
     for mix in NamedMix:
         try:
-            mixed(Rendition(), mix, recipe, stems)
+            mixed(UNCHANGED, mix, recipe, stems)
         except ValueError:
             continue
         found.append(mix)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlite3 import Row
 from typing import Any, overload
 
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import (
@@ -22,6 +23,7 @@ from bot.domain.job import (
     UserId,
 )
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.renditions import Rendition
 
 Values = dict[str, int | str | None]
 
@@ -66,6 +68,7 @@ def _job_of(row: Row) -> Job:
         is_unnamed=bool(row["is_unnamed"]),
         artist=row["artist"],
         album=row["album"],
+        analysis=Analysis.from_json(row["analysis"]) if row["analysis"] != "{}" else None,
     )
 
 
@@ -83,6 +86,7 @@ def _request_of(row: Row) -> Request:
         provider=row["wanted_provider"],
         entry=Entry(row["entry"]),
         role_ids=tuple(json.loads(row["role_ids"])),
+        rendition=Rendition.from_json(row["rendition"]),
     )
 
 
@@ -131,6 +135,7 @@ def _request_values(request: Request) -> Values:
         "wanted_provider": request.provider,
         "entry": int(request.entry),
         "role_ids": json.dumps(request.role_ids),
+        "rendition": request.rendition.to_json(),
     }
 
 

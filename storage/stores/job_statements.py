@@ -8,7 +8,7 @@ _COLUMNS = """
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
-    ends_early, is_voiceless, is_unnamed, artist, album
+    ends_early, is_voiceless, is_unnamed, artist, album, rendition, analysis
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
@@ -73,7 +73,7 @@ INSERT INTO jobs (
     channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale,
     state, created_at, updated_at, acknowledged_at,
-    title, frames, minutes, provider, reason, facts, sent
+    title, frames, minutes, provider, reason, facts, sent, rendition
 ) VALUES (
     :id, :interaction_id,
     :user_id, :filename, :url, :size_bytes, :source_message_id,
@@ -81,7 +81,7 @@ INSERT INTO jobs (
     :channel_id, :parent_channel_id, :context, :application_id, :guild_id, :message_id,
     :token, :token_expires_at, :size_limit_bytes, :locale,
     :state, :created_at, :updated_at, :acknowledged_at,
-    :title, :frames, :minutes, :provider, :reason, :facts, :sent
+    :title, :frames, :minutes, :provider, :reason, :facts, :sent, :rendition
 )
 """
 INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
@@ -155,6 +155,7 @@ DROP_SECRETS = """
 UPDATE jobs SET token = NULL, token_expires_at = NULL
 WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
 """
+NOTE_ANALYSIS = "UPDATE jobs SET analysis = ? WHERE id = ? AND NOT is_forgotten"
 READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
 # Signed queries of addresses are secrets, and useless once the files are gone.
 MARK_EXPIRED = """

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, Request, State, UserId
@@ -229,6 +230,11 @@ class JobStore:
             await conn.execute(sql.DROP_SECRETS, (job_id,))
 
         await self._db.write(work)
+
+    async def note_analysis(self, job_id: JobId, analysis: Analysis) -> None:
+        """Store what was heard in the job's stems."""
+        values = (analysis.to_json(), job_id)
+        await self._db.write(lambda conn: conn.execute(sql.NOTE_ANALYSIS, values))
 
     async def readdress(self, job_id: JobId, url: str) -> None:
         """Store the new address of the user's file, unless the job's files have expired."""

@@ -8,7 +8,8 @@ from bot.domain.job import UserId
 from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
-from storage.stores.pseudonyms import account_pseudonym, former_id
+from storage.stores.last_renditions import FORGET as FORGET_LAST_RENDITIONS
+from storage.stores.pseudonyms import account_pseudonym, former_id, lasting_pseudonym
 from storage.upkeep.scrubbing import Scrubber, ask_for_scrub
 
 EMPTIED_AT_A_TIME = 500
@@ -23,7 +24,7 @@ UPDATE jobs SET
     role_ids = '[]',
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
     token = NULL, token_expires_at = NULL, locale = '',
-    title = '', artist = NULL, album = NULL, facts = '{}'
+    title = '', artist = NULL, album = NULL, facts = '{}', rendition = '{}', analysis = '{}'
 """
 _THEIRS = """
 WHERE user_id = :user_id AND is_final
@@ -38,6 +39,10 @@ WHERE id IN (
 RETURNING id
 """
 _NOBODY = -1
+_FORGET_OPEN_REPLIES = """
+DELETE FROM open_replies
+WHERE user_id = :user_id OR job_id IN (SELECT id FROM jobs WHERE user_id = :former_id)
+"""
 _EMPTY_ATTEMPTS = "UPDATE attempts SET ref = NULL, files = '[]' WHERE job_id = ?"
 _EMPTY_EVENTS = "UPDATE events SET note = '' WHERE job_id = ?"
 _OWED = """
@@ -65,11 +70,14 @@ class Forgetting:
         What was submitted still counts in `period`, under the user's pseudonym. The database's
         files are scrubbed now, or a little later if that was just done.
         """
+        lasting = await lasting_pseudonym(self._db, user_id)
 
         async def work(conn: Connection) -> int:
             pseudonym = await account_pseudonym(conn, user_id, period)
             values: Values = {"user_id": user_id, "former_id": former_id(pseudonym)}
             emptied = await _empty(conn, _EMPTY + _THEIRS, values)
+            await conn.execute(FORGET_LAST_RENDITIONS, (lasting,))
+            await conn.execute(_FORGET_OPEN_REPLIES, values)
             await ask_for_scrub(conn)
             return emptied
 

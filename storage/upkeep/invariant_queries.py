@@ -206,6 +206,10 @@ SELECT
 FROM jobs
 WHERE is_final OR files_expired
 """
+OPEN_REPLIES_DROPPED = """
+SELECT interaction_id AS subject, token_expires_at >= :tokens_valid_since AS holds
+FROM open_replies
+"""
 ADDRESSES_DROPPED = """
 SELECT
     jobs.id AS subject,
@@ -222,6 +226,7 @@ SELECT
     user_id < 0 AND interaction_id <= 0 AND files_expired
         AND filename || url || title || locale = ''
         AND size_bytes = 0 AND channel_id = 0 AND role_ids = '[]' AND facts = '{}'
+        AND rendition = '{}' AND analysis = '{}'
         AND coalesce(
             source_message_id, parent_channel_id, guild_id, message_id,
             token, token_expires_at, digest, artist, album

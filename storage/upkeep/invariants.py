@@ -55,6 +55,7 @@ CLAIMS = (
     Claim(4, "no song is started over and over here", "jobs at one", sql.STARTED_THREE_TIMES),
     Claim(5, "finished replies show how it ended", "replies", sql.REPLY_SHOWN),
     Claim(6, "no token is kept without need", "jobs", sql.TOKENS_DROPPED),
+    Claim(6, "no waiting reply outlives its token", "replies", sql.OPEN_REPLIES_DROPPED),
     Claim(6, "no signed address outlives the files", "jobs", sql.ADDRESSES_DROPPED),
     Claim(6, "nothing of whom they were is left in forgotten jobs", "jobs", sql.FORGOTTEN_EMPTY),
     Claim(7, "no files past their time", "jobs", sql.WITHIN_THEIR_TIME),
@@ -113,6 +114,7 @@ def _values(terms: Terms) -> dict[str, int | str]:
         "frames_a_minute": 60 * SAMPLE_RATE,
         "local_starts": MAX_LOCAL_STARTS,
         "settled_before": settled_before,
+        "tokens_valid_since": seconds(terms.now - SWEEP_GRACE),
         "kept_since": seconds(kept_since - SWEEP_GRACE),
         "not_due_since": seconds(kept_since + SWEEP_GRACE),
     }

@@ -86,7 +86,7 @@ class ResultPresenter:
             async def put(content: MessageContent) -> Edited | NotEdited:
                 return await self._routes.show(reply, content, closed=set())
 
-            requested = job.asked_as(audio_format or job.request.audio_format)
+            requested = job.asked_as(audio_format=audio_format)
             is_dm = reply.context is Context.BOT_DM
             limit = reply.size_limit_bytes
             shown = await self._supervised(

@@ -123,7 +123,7 @@ def test_stems_can_be_shown_while_they_are_kept(state: State, expired: bool):
 def test_asking_for_another_format_changes_nothing_else():
     job = a_job()
 
-    other = job.asked_as(AudioFormat.OPUS)
+    other = job.asked_as(audio_format=AudioFormat.OPUS)
 
     assert other.request.audio_format is AudioFormat.OPUS
-    assert other.asked_as(job.request.audio_format) == job
+    assert other.asked_as(audio_format=job.request.audio_format) == job

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.analysis import Analysis, TempoEstimate
 from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import QuotaExceeded, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Post, Void
 from bot.domain.recipes import Stem
+from bot.domain.renditions import Rendition
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, new_job_id
 from storage.stores.ledger import Ledger
@@ -386,3 +388,12 @@ async def test_a_job_and_its_attempts_are_read_as_of_one_moment(jobs: JobStore):
         await jobs.record(attempt)
     assert await jobs.with_attempts(job.id) == (await jobs.get(job.id), [first, second])
     assert await jobs.with_attempts(JobId("nope2")) is None
+
+
+async def test_a_rendition_and_what_was_heard_are_stored_with_the_job(jobs: JobStore):
+    job = a_job()
+    request = replace(job.request, rendition=Rendition(cents=-200, speed_percent=90))
+    job = await jobs.add(replace(job, request=request), max_active=1)
+    heard = Analysis(tempo=TempoEstimate(bpm=96.0))
+    await jobs.note_analysis(job.id, heard)
+    assert await jobs.get(job.id) == replace(job, request=request, analysis=heard)

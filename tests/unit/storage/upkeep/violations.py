@@ -38,6 +38,8 @@ FORGOTTEN_JOB = (
     "locale = 'pt-BR'",
     "title = 'Neon Rain'",
     "facts = '{\"left\": 7}'",
+    "rendition = '{\"cents\":100}'",
+    "analysis = '{\"key\":null}'",
 )
 WITHOUT_UNIQUE_REQUESTS = (
     "CREATE TABLE copied AS SELECT * FROM jobs",
@@ -206,6 +208,12 @@ VIOLATIONS = [
             f"UPDATE jobs SET token = 'a token' WHERE id = '{job}'",
         )
         for job in ("kept", "expired")
+    ),
+    breaks(
+        "no waiting reply outlives its token",
+        "7",
+        "INSERT INTO open_replies "
+        "VALUES (7, 'kept', 7, '{}', 'mp3', 'result', 7, 'a token', 7, '')",
     ),
     breaks(
         "no signed address outlives the files",
