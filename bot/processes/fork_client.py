@@ -10,11 +10,9 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
-from types import TracebackType
-from typing import Self
 
 from bot.processes import ipc
-from bot.processes.descriptors import Sender
+from bot.processes.descriptors import Closing, Sender
 from bot.processes.fork_messages import (
     Ended,
     Kill,
@@ -251,7 +249,7 @@ class _Child:
             await asyncio.shield(self.end)
 
 
-class _Pipe:
+class _Pipe(Closing):
     """What a child prints on one of its outputs; use as a context manager."""
 
     def __init__(self) -> None:
@@ -261,15 +259,7 @@ class _Pipe:
         self._transport: asyncio.BaseTransport | None = None
         self._hearing: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._close_child_end()
         if self._hearing is not None:
             self._hearing.cancel()
