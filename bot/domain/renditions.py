@@ -179,10 +179,6 @@ class Rendition:
         return rendition
 
 
-UNCHANGED = Rendition()
-"""The stems as they are."""
-
-
 class NamedMix(StrEnum):
     """Mixes that users choose by name; the values are what users and tools type."""
 
@@ -303,3 +299,7 @@ def _parts_of(token: str) -> dict[str, Any]:
             raise ValueError("a part stands twice")
         found[name] = value
     return found
+
+
+UNCHANGED = Rendition()
+"""The stems as they are."""
