@@ -85,7 +85,7 @@ PLANTS = (
     Plant(
         name="a failed transaction is not undone",
         file="storage/database/connection.py",
-        old="await self._writer.rollback()  # does nothing if none is open",
+        old="await self._writer.rollback()  # a no-op without an open transaction",
         new="await self._writer.commit()",
         tests=_DATABASE,
     ),
