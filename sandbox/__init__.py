@@ -1,1 +1,3 @@
-"""A stand-in for Discord on loopback: REST, gateway and CDN, with a clock and faults to control."""
+"""A local Discord simulator: REST, gateway and CDN on loopback, with a controllable clock and
+faults.
+"""

@@ -1,1 +1,3 @@
-"""Stand-ins for the three hosted services, written from their documents: they really separate."""
+"""Simulations of the three hosted vendors, written from their documentation. They really separate
+songs.
+"""
