@@ -1,4 +1,6 @@
-"""What a bot must not leave behind: secrets in its log, files outside its data directory."""
+"""Finds what a bot must not leave behind: secrets in its log, and files outside its data
+directory.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

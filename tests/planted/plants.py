@@ -1,4 +1,4 @@
-"""Deliberate breakages, one for each thing that keeps jobs and minutes whole."""
+"""Planted bugs, one for each safeguard of jobs and minutes."""
 
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
