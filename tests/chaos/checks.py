@@ -70,9 +70,7 @@ def _refused_edits(harness: ChaosHarness) -> list[str]:
 
 
 def _shown_otherwise(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[str]:
-    """Find replies that do not show how their job ended. Replies with plain content refused the
-    song.
-    """
+    """Find replies that do not show how their job ended. Plain content means a refused song."""
     refused = _refused_edits(harness)
     closed = {int(path.rpartition("/")[2]) for path in refused if path.startswith("/channels/")}
     has_dead_tokens = any(path.startswith("/webhooks/") for path in refused)

@@ -86,7 +86,8 @@ class ChaosHarness:
             vendors=self.has_vendors,
             module=self.module,
         )
-        while self.sandbox.world.bot_is_online:  # until the sandbox notices that the previous bot died
+        # The sandbox has to notice that the previous bot died.
+        while self.sandbox.world.bot_is_online:
             await asyncio.sleep(0.01)
         await bot.start()
         self.bots.append(bot)

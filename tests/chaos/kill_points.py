@@ -73,9 +73,7 @@ class KillSwitch:
 
 
 class KillableDatabase:
-    """A database whose writes pass a kill switch and are delayed by a number of seconds in a
-    file.
-    """
+    """A database whose writes pass a kill switch and are delayed by the seconds in a file."""
 
     def __init__(self, db: Database, switch: KillSwitch, delay: FileValue) -> None:
         self._db = db

@@ -67,6 +67,5 @@ TRIGGERS: Mapping[str, Trigger] = {
     "ready>kept": Trigger(song=Script.PLAIN, faults=_REPLY_UNREACHABLE),
     "shown": Trigger(song=Script.SLOW),
 }
-"""A trigger for every transition and other write, keyed by the names that `KillableJobStore`
-uses.
+"""A trigger for every transition and other write, by its name in `KillableJobStore`.
 """

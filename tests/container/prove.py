@@ -106,9 +106,7 @@ class Stage:
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Return each instruction with its argument, without comments and with continued lines
-    joined.
-    """
+    """Return each instruction with its argument, skipping comments and joining continued lines."""
     bare = re.sub(r"^\s*#.*\n", "", dockerfile, flags=re.MULTILINE)
     for line in re.sub(r"\\\n\s*", "", bare).splitlines():
         if line.strip():

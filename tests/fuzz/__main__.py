@@ -36,9 +36,7 @@ class Findings:
 
 
 class Lane:
-    """Runs one decoder after another, each until a file kills it or it has had its share of
-    files.
-    """
+    """Runs one decoder after another, each until a file kills it or it has done its share."""
 
     def __init__(self, folder: Path, findings: Findings, keep: Path) -> None:
         self._folder = folder

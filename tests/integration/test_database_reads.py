@@ -87,7 +87,7 @@ async def split(harness: Harness, vendor: SubmitCounter, **where: Any) -> tuple[
     await callback(cog, interaction, Attachment())
     async with asyncio.timeout(30):
         while not vendor.reads_before or harness.services.runner.running:
-            await asyncio.sleep(0.005)  # until the job is final, so that the next count excludes its reads
+            await asyncio.sleep(0.005)  # the next count must exclude this job's reads
     until_acknowledged = len(response.reads_before)
     return until_acknowledged, len(vendor.reads_before) - until_acknowledged
 

@@ -1,6 +1,4 @@
-"""Vendor slots belong to attempts: they are freed when the vendor is done, not when the job
-ends.
-"""
+"""A slot at a vendor is freed when the vendor is done, not when the job ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,6 +1,4 @@
-"""`python -m tests.planted`: plant known bugs in a copy of the tree, each of which must fail
-tests.
-"""
+"""`python -m tests.planted`: plant known bugs in a copy of the tree; each must fail a test."""
 
 import re
 import shutil
@@ -39,9 +37,7 @@ def main(wanted: Sequence[str]) -> int:
 
 
 def unnoticed(tree: Path, plants: Sequence[Plant]) -> list[str]:
-    """Plant each bug in a copy of the tree in this folder, and return those that no test
-    notices.
-    """
+    """Plant each bug in a copy of the tree in this folder, and return the unnoticed ones."""
     _copy(tree)
     everything = sorted({path for plant in plants for path in plant.tests})
     if (verdict := run(tree, everything)) is not Verdict.GREEN:

@@ -163,7 +163,7 @@ class FakeSplits:
 
 
 class OfferingSplits(FakeSplits):
-    """Offers every recipe with the most basic capabilities."""
+    """Offers every recipe, in basic quality only."""
 
     formats = tuple(AudioFormat)
     limits = Limits(max_file_mib=100, max_duration_minutes=20)

@@ -26,10 +26,9 @@ class FileProvider(FakeProvider):
         is_named: bool = True,
         **declared: object,
     ) -> None:
-        """`results` maps stem names to the files returned by successive fetches, the last one
-        repeatedly.
+        """`results` maps stems to the files returned by successive fetches.
 
-        If unnamed, the files arrive in this order without their stems.
+        The last file is repeated. Without `is_named`, results arrive in this order without stems.
         """
         super().__init__(name, models=(model,), **declared)
         self.answers = 0

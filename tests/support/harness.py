@@ -70,8 +70,7 @@ class Harness:
         database: type[Database] = Database,
         **settings: Any,
     ) -> Self:
-        """Open the store in `root` and compose the services. `settings` overrides fields of
-        Settings.
+        """Open the store in `root` and compose the services. `settings` are fields of Settings.
 
         If `audio` is real, `downloads.song` should be a decodable file.
         """

@@ -121,9 +121,7 @@ class ModelledHarness:
     # Actions of users.
 
     async def ask(self, user: UserId, minutes: int, *, hears: bool | None) -> None:
-        """Send a request. `hears` says whether it is acknowledged, None if that is still
-        unknown.
-        """
+        """Send a request. `hears` is whether it is acknowledged, or None if still unknown."""
         interaction = next(self._interactions)
         if self.reference.left(user, self.period.key) == 0:
             with pytest.raises(QuotaExceeded):
@@ -279,9 +277,7 @@ class ModelledHarness:
         return pause
 
     def _prepare(self, job: ReferenceJob) -> None:
-        """Make the next download this job's song, half a second below or above a minute
-        boundary.
-        """
+        """Make the next download this job's song, half a second above or below a full minute."""
         self._house.downloads.song = job.id.encode()
         short_s = 0.5 if job.interaction_id % 2 else 59.5
         self._house.audio.duration_s = job.minutes * 60 - short_s

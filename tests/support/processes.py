@@ -38,9 +38,7 @@ def is_alive(pid):
 
 
 def is_confined(pid):
-    """Return whether a process has a system call filter and cannot gain privileges, if
-    supported.
-    """
+    """Return whether a process filters its system calls, if the kernel can."""
     status = Path(f"/proc/{pid}/status").read_text()
     return not seccomp.is_available() or ("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status)
 
@@ -49,7 +47,7 @@ def children(of="self"):
     """Return the ids of a process's children, started by any of its threads."""
     found = set()
     for task in Path(f"/proc/{of}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
             found |= {int(pid) for pid in (task / "children").read_text().split()}
     return found
 

@@ -152,9 +152,7 @@ def _by_token(histories: Sequence[JobHistory]) -> list[Figure]:
 
 
 def _by_channel(histories: Sequence[JobHistory], expired_at: float) -> list[Figure]:
-    """Check the edits made after the tokens expired. All of them count against a channel's
-    limit.
-    """
+    """Check the edits after the tokens' expiry, all of which count against a channel's limit."""
     by_channel = defaultdict(list)
     for history in histories:
         by_channel[history.channel_id].append(history)

@@ -1,6 +1,4 @@
-"""Little disk space: tiny files that decode large, one user's repeats, and a disk filled by
-others.
-"""
+"""Low disk space: tiny files that decode large, one user's repeats, and a disk others fill."""
 
 import asyncio
 import time

@@ -1,6 +1,4 @@
-"""Expired addresses, refreshed by Discord or replaced by those in the message, if it is
-reachable.
-"""
+"""Expired attachment addresses, and getting fresh ones from Discord."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -175,7 +175,7 @@ async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
     _, again = await until_there_are(ada, 2)
     assert again["ephemeral"]
     async with asyncio.timeout(30):
-        # The first result may still be on its way, and only one is shown at a time.
+        # The first redelivery may not have ended, and only one runs at a time.
         while len(found := list(filter(has_stems, await ada.messages()))) < 3:
             await ada.command("result", job=job_id_of(message))
             await asyncio.sleep(0.5)
