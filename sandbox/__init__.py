@@ -1,3 +1,1 @@
-"""A local Discord simulator: REST, gateway and CDN on loopback, with a controllable clock and
-faults.
-"""
+"""A local Discord simulator on loopback, with a controllable clock and injected faults."""

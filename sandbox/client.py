@@ -63,9 +63,7 @@ class SandboxClient:
         return str((await self._call("POST", "/uploads", data=form))["id"])
 
     async def command(self, name: str, **options: Any) -> Json:
-        """Use a slash command such as `split` or `admin quota set`. Options of type `Path` are
-        uploaded.
-        """
+        """Use a slash command such as `split` or `admin quota set`, uploading `Path` options."""
         values = {key: await self._value(value) for key, value in options.items()}
         return await self._act("/commands", name=name, options=values, in_channel=True)
 
@@ -82,9 +80,7 @@ class SandboxClient:
         return list(answer["choices"])
 
     async def press(self, message: Json, label: str, *, values: list[str] | None = None) -> Json:
-        """Press a button, given by label or custom id, or choose from a menu, given by custom
-        id.
-        """
+        """Press a button (by label or custom id), or choose from a menu (by custom id)."""
         custom_id = find_custom_id(message, label)
         asked = {"message_id": message["id"], "custom_id": custom_id, "values": values or []}
         return await self._act("/components", **asked)

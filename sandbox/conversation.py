@@ -19,9 +19,7 @@ DEFAULT, REPLY = 0, 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """A message's author, the interaction that it answers, and its only reader if it is
-    ephemeral.
-    """
+    """A message's author, the interaction that it answers, and the reader if it is ephemeral."""
 
     user_id: int
     cause: Cause | None = None

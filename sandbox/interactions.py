@@ -79,9 +79,7 @@ class Interaction:
         )
 
     def release(self) -> None:
-        """Release the claim after an answer was refused, so that another one can still be
-        accepted.
-        """
+        """Release the claim after a refused answer, so that another can still be accepted."""
         self.is_taken = False
         if self.is_late:
             self.answered.set()

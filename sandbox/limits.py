@@ -61,9 +61,7 @@ class RateLimited(DiscordError):
 
 @dataclass(slots=True, kw_only=True)
 class RateLimits:
-    """Counts requests by the machine's clock, as clients do, and edits of old messages by the
-    sandbox's.
-    """
+    """Counts requests by the machine's clock, and edits of old messages by the sandbox's."""
 
     clock: SandboxClock
     is_enabled: bool = True

@@ -1,6 +1,4 @@
-"""User actions: using commands, pressing buttons, submitting forms, sending and deleting
-messages.
-"""
+"""User actions: commands, buttons, forms, and sending and deleting messages."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -6,9 +6,7 @@ from sandbox.world import World
 
 
 def sample_world(clock: SandboxClock) -> World:
-    """Return a world in which Ada owns the application and the server, and Ben and Cleo are
-    members.
-    """
+    """Return a world of Ada, who owns the application and the server, Ben and Cleo."""
     world = World(clock=clock, application_name="Stemcord")
     ada = world.add_user("Ada", avatar_color="#eb459e", is_owner=True)
     ben = world.add_user("Ben", avatar_color="#3ba55d")

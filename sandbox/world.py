@@ -169,9 +169,7 @@ class World:
         return channel
 
     def message(self, channel_id: int, message_id: int) -> Message:
-        """Return a message that the bot's token can access. Raises `10008` for ephemeral
-        messages.
-        """
+        """Return a message that the bot's token can access. Raises `10008` for ephemeral ones."""
         self.channel(channel_id)
         message = self.messages.get(message_id)
         if message is None or message.channel_id != channel_id or message.is_ephemeral:

@@ -1,3 +1,1 @@
-"""Simulations of the three hosted vendors, written from their documentation. They really separate
-songs.
-"""
+"""Simulations of the three hosted vendors, which really separate songs."""

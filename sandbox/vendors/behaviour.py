@@ -25,9 +25,7 @@ class Behaviour:
         self._changed = asyncio.Event()
 
     def take(self, point: Point) -> Mode:
-        """Return the mode and decrement `times` if the mode takes effect at this point; else return
-        `ok`.
-        """
+        """Return `ok`, or the mode if it takes effect at this point, decrementing `times`."""
         if POINT[self.mode] is not point:
             return Mode.OK
         mode = self.mode

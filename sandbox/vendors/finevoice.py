@@ -31,9 +31,7 @@ _REFUSALS: Final = {
 
 
 class FineVoiceSettings(VendorSettings):
-    """With `at_once` every request returns results; with `named_files` file names contain the
-    stem.
-    """
+    """`at_once`: every request returns results. `named_files`: file names contain the stem."""
 
     at_once: bool | None = None
     named_files: bool | None = None
@@ -46,9 +44,7 @@ class _Separation(Form):
 
 
 class FineVoice(Vendor):
-    """Simulates FineVoice, which returns unlabelled addresses: at most, file names identify the
-    stems.
-    """
+    """Simulates FineVoice, which returns addresses without naming the stems."""
 
     name = "finevoice"
     title = "FineVoice"

@@ -67,9 +67,7 @@ def separated(blocks: Iterable[Samples], model: Model) -> Iterator[dict[str, Sam
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, int]]:
-    """Yield pieces of the song padded by `_PAD` samples on each side, with their unpadded
-    lengths.
-    """
+    """Yield pieces of the song with `_PAD` extra samples on each side, and their own lengths."""
     held: Samples = np.zeros((2, _PAD), np.float32)
     total = 0
     for block in blocks:

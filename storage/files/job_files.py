@@ -45,7 +45,7 @@ class JobDir:
 
     @property
     def masters(self) -> Path:
-        """Return the directory of the finished stems, kept until retention deletes them."""
+        """Return the directory of the finished stems, kept until retention."""
         return self.path / "masters"
 
     @property
@@ -55,9 +55,7 @@ class JobDir:
 
     @property
     def linked(self) -> Path:
-        """Return the directory of the files encoded for links, kept until retention deletes
-        them.
-        """
+        """Return the directory of the files encoded for links, kept until retention."""
         return self.path / "linked"
 
     def master(self, stem: Stem) -> Path:

@@ -59,8 +59,7 @@ class GuildPools:
     async def hand_out(
         self, guild_id: int, user_id: UserId, minutes: int, period: Period, by: UserId
     ) -> int:
-        """Give a user minutes from the pool until the period ends, and return how many remain in
-        it.
+        """Give a user minutes from the pool for this period, and return how many remain in it.
 
         Raises Rejected with POOL_TOO_SMALL.
         """

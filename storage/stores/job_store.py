@@ -115,9 +115,7 @@ class JobStore:
         return list(self._readable(await self._db.read(sql.WITH_STEMS, (user_id, limit))))
 
     async def made_before(self, request: Request, digest: str) -> Job | None:
-        """Return the user's finished job for the same file and request, if its stems still
-        exist.
-        """
+        """Return the user's finished job for the same file and request, if its stems are kept."""
         asked = (request.user_id, digest, request.recipe, request.provider)
         return next(self._readable(await self._db.read(sql.MADE_BEFORE, asked)), None)
 
@@ -141,8 +139,7 @@ class JobStore:
         reply_is_current: bool = False,
         only_unacknowledged: bool = False,
     ) -> None:
-        """Save a job that is still in state `expected`, with all related changes, in one
-        transaction.
+        """Save a job that is in state `expected`, with all related changes, in one transaction.
 
         The reply becomes stale, unless `reply_is_current` says that it already shows the change.
         Raises StateMoved if the job has left `expected`, or has been acknowledged and
@@ -172,8 +169,7 @@ class JobStore:
         await self._db.write(work)
 
     async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
-        """Record that Discord has shown the user an answer, and return whether this is the first
-        record.
+        """Record that Discord has shown the user an answer, and return whether it is the first.
 
         Does nothing if the job is already acknowledged or finished.
         """
@@ -208,9 +204,7 @@ class JobStore:
         return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
-        """Return abandoned attempts that were submitted since then and accepted by their
-        provider.
-        """
+        """Return abandoned attempts submitted since then that their provider had accepted."""
         rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
         return list(_readable_attempts(rows))
 
@@ -227,9 +221,7 @@ class JobStore:
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
     ) -> None:
-        """Record that the reply shows `version`, and drop a finished job's token once it is up to
-        date.
-        """
+        """Record that the reply shows `version`. A finished job then no longer needs its token."""
 
         async def work(conn: Connection) -> None:
             values = {"id": job_id, "version": version, "message_id": message_id}

@@ -30,9 +30,7 @@ class JobFolders:
         return cls(root, tuple(names))
 
     def check(self, conn: sqlite3.Connection, values: Mapping[str, int | str]) -> list[Finding]:
-        """Compare the directory with the jobs; each read on `conn` sees the latest committed
-        state.
-        """
+        """Compare the directory with the jobs. Each read on `conn` sees the latest commit."""
         known = {row["id"] for row in conn.execute(sql.MAY_HAVE_FILES)}
         owed = conn.execute(sql.WITH_MASTERS, values).fetchall()
         missing = [row["id"] for row in owed if not self._has_masters(row)]

@@ -24,8 +24,7 @@ COPIES_KEPT = 2
 """How many automatic copies of each kind (before a migration, before a restore) are kept.
 """
 REPLACED_KEPT_FOR = timedelta(days=30)
-"""How long automatic copies are kept: they may contain data that has since been deleted for
-good.
+"""How long automatic copies are kept. They may contain data that has since been deleted.
 """
 
 _BEFORE_MIGRATION = "before-migration-from-"
