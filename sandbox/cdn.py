@@ -1,4 +1,4 @@
-"""The CDN: serves files at their signed addresses, in whole or in part."""
+"""The CDN, which serves whole files or ranges at signed addresses."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ _SHOWN_INLINE = ("audio/", "image/", "video/")
 
 
 class Cdn:
-    """Serves what the media store keeps."""
+    """Serves the media store's files."""
 
     def __init__(self, *, media: MediaStore) -> None:
         self._media = media
@@ -21,7 +21,7 @@ class Cdn:
         ]
 
     async def get_file(self, request: web.Request) -> web.StreamResponse:
-        """Send a file; an expired, forged or deleted address is a 404, as at Discord."""
+        """Send a file, or a 404 for an expired, forged or deleted address, as Discord does."""
         attachment = self._media.find(request.rel_url.raw_path, request.rel_url.raw_query_string)
         if attachment is None:
             return web.Response(status=404, text="This content is no longer available.")

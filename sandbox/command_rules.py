@@ -1,4 +1,4 @@
-"""Checks commands by Discord's rules for an application's commands."""
+"""Validates commands by Discord's rules for application commands."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ _WITH_CHOICES = (STRING, INTEGER, NUMBER)
 
 
 def check_commands(commands: list[Json]) -> None:
-    """Raise `50035` or `30032` for a list of commands that Discord would refuse."""
+    """Raise error `50035` or `30032` for a list of commands that Discord would refuse."""
     errors = FormErrors()
     counts: Counter[tuple[object, object]] = Counter()
     for index, command in enumerate(commands):
@@ -137,7 +137,7 @@ def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
 
 
 def _letters(item: Json) -> int:
-    """Return a command's size as Discord counts it: each text in its longest language."""
+    """Return a command's size as Discord counts it, with each text in its longest language."""
     own = longest(item, "name") + longest(item, "description")
     choices = sum(
         longest(choice, "name") + len(str(choice.get("value", "")))

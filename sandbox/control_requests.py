@@ -1,4 +1,4 @@
-"""The control API's requests; anything else is a 400 that says what is wrong."""
+"""Models of the control API's requests. An invalid request gets a 400 with the reason."""
 
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ Id = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class ControlRequest(BaseModel):
-    """Ids may be strings; unknown fields are errors."""
+    """The base class of requests. Ids may be strings, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -28,7 +28,7 @@ class UseCommand(PersonRequest):
     target_message: Id | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     locale: str | None = None
-    """Overrides the user's own."""
+    """Overrides the user's own language."""
 
 
 class Complete(PersonRequest):

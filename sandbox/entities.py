@@ -1,4 +1,4 @@
-"""The entities of the sandbox's world; payloads.py writes them as Discord's JSON."""
+"""The entities of the sandbox's world. payloads.py converts them to Discord's JSON."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
@@ -9,7 +9,7 @@ from sandbox.locales import ENGLISH
 
 
 class Permission(IntFlag):
-    """The permissions that matter to a bot that only sends messages."""
+    """The permissions relevant to a bot that only sends messages."""
 
     ADMINISTRATOR = 1 << 3
     MANAGE_CHANNELS = 1 << 4
@@ -46,7 +46,7 @@ class MessageFlag(IntFlag):
 
 
 class ChannelKind(IntEnum):
-    """The channel types that exist here."""
+    """The channel types that the sandbox supports."""
 
     TEXT = 0
     DM = 1
@@ -73,7 +73,7 @@ class User:
     accepts_dms: bool = True
     installed_app: bool = False
     locale: str = ENGLISH
-    """The language of their Discord."""
+    """The language of the user's Discord client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
-    """A server; `members` maps a user to their roles."""
+    """A server. `members` maps user ids to role ids."""
 
     id: int
     name: str
@@ -111,7 +111,7 @@ class Guild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel; `member_ids` is for DMs and groups only."""
+    """A channel. `member_ids` is set for DMs and groups only."""
 
     id: int
     name: str
@@ -124,7 +124,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A stored file; `title` keeps the original name where `filename` was sanitized."""
+    """A stored file. `title` keeps the original name if `filename` was sanitized."""
 
     id: int
     channel_id: int
@@ -157,7 +157,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message; `embeds` still name their files as `attachment://name`."""
+    """A message. Its `embeds` still refer to files as `attachment://name`."""
 
     id: int
     channel_id: int
@@ -174,7 +174,7 @@ class Message:
     visible_to: int | None = None
     reply_to: int | None = None
     snapshot: "Message | None" = None
-    """What a forwarded message was when it was forwarded."""
+    """A copy of the original message at the time of forwarding."""
 
     @property
     def is_ephemeral(self) -> bool:
@@ -183,16 +183,16 @@ class Message:
 
     @property
     def is_loading(self) -> bool:
-        """Whether it still shows "thinking…"."""
+        """Whether the message still shows "thinking…"."""
         return bool(self.flags & MessageFlag.LOADING)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to show."""
+        """Whether the message has no content."""
         return not (
             self.content or self.embeds or self.attachments or self.components or self.snapshot
         )
 
     def settled(self) -> "Message":
-        """Return it without "thinking…"."""
+        """Return the message without "thinking…"."""
         return replace(self, flags=self.flags & ~MessageFlag.LOADING)

@@ -1,4 +1,4 @@
-"""Discord's errors: status and code of each, and the error tree of an invalid form body."""
+"""Discord's errors: their statuses, their codes, and the error tree of an invalid form body."""
 
 from typing import Any, TypeAlias
 
@@ -40,7 +40,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
 
 
 class DiscordError(Exception):
-    """An error with Discord's code and message; the status follows from the code."""
+    """An error with Discord's code and message. The code determines the status."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class FormErrors:
         raise DiscordError(INVALID_FORM, details={"errors": tree})
 
     def text(self, path: str, value: object, *, longest: int, shortest: int = 0) -> str:
-        """Check a text's type and length; return it, or an empty one if it is wrong."""
+        """Check a text's type and length, and return it, or an empty string if it is invalid."""
         if value is None and shortest == 0:
             return ""
         if not isinstance(value, str):
@@ -100,7 +100,7 @@ class FormErrors:
         return text
 
     def objects(self, path: str, value: object, *, most: int, least: int = 0) -> list[Json]:
-        """Check a list of objects and its length; return those that are objects."""
+        """Check a list's length and that its items are objects, and return those that are."""
         if value is None and least == 0:
             return []
         if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Checks messages by Discord's rules for texts, embeds and components."""
+"""Validates messages by Discord's rules for texts, embeds and components."""
 
 from sandbox.entities import MessageFlag
 from sandbox.errors import FormErrors, Json
@@ -14,7 +14,7 @@ _SELECTS = (3, 5, 6, 7, 8)
 
 
 def check_message(payload: Json) -> None:
-    """Raise `50035` with all errors of a message or an edit."""
+    """Raise error `50035` with all errors of a message or an edit, if there are any."""
     errors = FormErrors()
     errors.text("content", payload.get("content"), longest=LONGEST_CONTENT)
     _check_embeds(errors, payload.get("embeds"))
@@ -37,7 +37,7 @@ def _check_embeds(errors: FormErrors, value: object) -> None:
 
 
 def _check_embed(errors: FormErrors, path: str, embed: Json) -> int:
-    """Check one embed; return how many characters it adds to the total."""
+    """Check one embed, and return how many characters it adds to the total."""
     total = len(errors.text(f"{path}.title", embed.get("title"), longest=256))
     total += len(errors.text(f"{path}.description", embed.get("description"), longest=4096))
     footer, author = _inner(embed, "footer"), _inner(embed, "author")

@@ -1,4 +1,4 @@
-"""Modals that the bot has shown and that wait to be submitted."""
+"""Modals that the bot has shown and that have not been submitted yet."""
 
 import secrets
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Modals:
         self._shown: dict[str, Modal] = {}
 
     def show(self, interaction: Interaction, data: Json) -> str:
-        """Show a modal to the interaction's user; return its id in the sandbox."""
+        """Show a modal to the interaction's user, and return its id in the sandbox."""
         errors = FormErrors()
         custom_id = errors.text("data.custom_id", data.get("custom_id"), longest=100, shortest=1)
         title = errors.text("data.title", data.get("title"), longest=45, shortest=1)
@@ -64,7 +64,7 @@ class Modals:
         self._shown.pop(modal_id, None)
 
     def submission(self, modal: Modal, fields: Json, uploads: dict[str, Attachment]) -> Json:
-        """Return the interaction's data; `fields` are values by custom id."""
+        """Return the interaction's data. `fields` maps custom ids to values."""
         data: Json = {
             "custom_id": modal.custom_id,
             "components": [_filled(component, fields) for component in modal.components],

@@ -1,4 +1,4 @@
-"""The world's entities as Discord's JSON, for REST responses and gateway events."""
+"""Converts the world's entities to Discord's JSON, for REST responses and gateway events."""
 
 from sandbox.clock import iso
 from sandbox.entities import Attachment, Cause, Channel, ChannelKind, Guild, Message, Role, User
@@ -11,7 +11,7 @@ _REFERENCE = "attachment://"
 
 
 class Payloads:
-    """Builds JSON objects; file addresses get a fresh signature each time."""
+    """Builds JSON objects. File addresses get a fresh signature each time."""
 
     def __init__(self, *, world: World, media: MediaStore) -> None:
         self._world = world
@@ -47,7 +47,7 @@ class Payloads:
         }
 
     def member(self, guild: Guild, user_id: int, *, with_permissions: bool = False) -> Json:
-        """Return a server's member; permissions belong to interactions only."""
+        """Return a server's member. Only interactions include permissions."""
         member: Json = {
             "user": self.user(self._world.users[user_id]),
             "nick": None,
@@ -110,7 +110,7 @@ class Payloads:
         }
 
     def channel(self, channel: Channel) -> Json:
-        """Return a channel; outside servers there is no `guild_id`, not even null."""
+        """Return a channel. Outside servers `guild_id` is absent, not null."""
         if channel.guild_id is not None:
             return {
                 "id": str(channel.id),
@@ -159,7 +159,7 @@ class Payloads:
         return payload | {name: value for name, value in optional.items() if value is not None}
 
     def message(self, message: Message) -> Json:
-        """Return a message, without the `guild_id` that only gateway events have."""
+        """Return a message without `guild_id`, which only gateway events have."""
         embeds, shown = self.embeds_and_files(message)
         payload: Json = {
             "id": str(message.id),
@@ -188,10 +188,10 @@ class Payloads:
         return payload
 
     def embeds_and_files(self, message: Message) -> tuple[list[Json], list[Attachment]]:
-        """Resolve `attachment://` in embeds; files used there are not listed as attachments.
+        """Resolve `attachment://` in embeds, and list only the other files as attachments.
 
-        A file that an edit no longer refers to is listed again (discord-api-docs issue 1340), and
-        a reference to a file that does not exist loses its picture.
+        A file that an edit no longer refers to is listed again (discord-api-docs issue 1340), and a
+        reference to a missing file leaves the embed without a picture.
         """
         files = {attachment.filename: attachment for attachment in message.attachments}
         used: set[int] = set()

@@ -1,4 +1,4 @@
-"""What users do: use commands, press buttons, submit forms, write and delete messages."""
+"""User actions: commands, buttons, forms, and sending and deleting messages."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,7 +23,7 @@ _MENU_KINDS = (3, 5, 6, 7, 8)
 
 
 class People:
-    """Acts as a user; raises `NotAllowed` for what their Discord app would not allow."""
+    """Acts as a user. Raises NotAllowed for actions that a Discord client would not allow."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class People:
     async def use_command(
         self, user: User, channel: Channel, name: str, options: Json, locale: str | None
     ) -> Interaction:
-        """Use a slash command; a value of `{upload: id}` fills an option with a file."""
+        """Use a slash command. The value `{upload: id}` sets an option to an uploaded file."""
         invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)
         uploads = self._uploads_in(options)
         data = invocation.data(self._invocations.fill(invocation, options, uploads, channel))
@@ -154,7 +154,7 @@ class People:
         )
 
     async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
-        """Submit a form; it closes once the bot has answered."""
+        """Submit a form, which closes once the bot has answered."""
         modal = self._modals.find(modal_id, user.id)
         if modal is None:
             raise NotAllowed("This form is no longer open.")
@@ -191,7 +191,7 @@ class People:
             body.discard()
 
     async def delete(self, user: User, message: Message) -> None:
-        """Delete the user's own message, dismiss an ephemeral one, or delete as a manager."""
+        """Delete the user's own message or, as a manager, any message; dismiss an ephemeral one."""
         guild = self._world.guild_of(self._world.channels[message.channel_id])
         is_manager = guild is not None and bool(
             guild.permissions_of(user.id) & Permission.MANAGE_MESSAGES
@@ -209,7 +209,7 @@ class People:
 
 
 def answered(interaction: Interaction) -> Answer:
-    """Return the bot's answer; raise `NotAllowed` if none came in time."""
+    """Return the bot's answer. Raises NotAllowed if none came in time."""
     if interaction.answer is None:
         raise NotAllowed(NO_ANSWER)
     return interaction.answer

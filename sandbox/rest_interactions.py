@@ -1,4 +1,4 @@
-"""REST for interactions: the first answer, follow-ups and edits by token."""
+"""REST endpoints of interactions: the first answer, follow-ups and edits by token."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -61,7 +61,7 @@ class InteractionRest:
         ]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Accept the first answer; a refused one may be retried in time."""
+        """Accept the first answer. A refused answer can be retried while there is time."""
         interaction = self._interactions.take(
             number(request, "interaction"), request.match_info["token"]
         )
@@ -77,7 +77,7 @@ class InteractionRest:
         return json_answer(self._callback_response(interaction))
 
     async def follow_up(self, request: web.Request) -> web.Response:
-        """Send a follow-up; the first one after a deferred answer completes that instead."""
+        """Send a follow-up. The first one after a deferred answer completes that answer instead."""
         interaction = self._interaction(request)
         async with self._read(request) as body:
             original = self._original(interaction)

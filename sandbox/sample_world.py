@@ -1,4 +1,4 @@
-"""The world that the sandbox starts with: one server, three users and Stemcord."""
+"""The sandbox's initial world: one server, three users and Stemcord."""
 
 from sandbox.clock import SandboxClock
 from sandbox.entities import EVERYONE, Guild, Permission, Role
@@ -6,7 +6,7 @@ from sandbox.world import World
 
 
 def sample_world(clock: SandboxClock) -> World:
-    """Return the world: Ada owns the application and the server, Ben and Cleo are members."""
+    """Return a world of Ada, who owns the application and the server, Ben and Cleo."""
     world = World(clock=clock, application_name="Stemcord")
     ada = world.add_user("Ada", avatar_color="#eb459e", is_owner=True)
     ben = world.add_user("Ben", avatar_color="#3ba55d")

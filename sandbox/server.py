@@ -1,4 +1,4 @@
-"""The sandbox as a whole: builds its parts and serves them on one loopback port."""
+"""Builds the sandbox's parts and serves them on one loopback port."""
 
 import shutil
 import tempfile
@@ -37,10 +37,10 @@ _ALL_ADDRESSES = "0.0.0.0"
 
 
 class Sandbox:
-    """A private Discord: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
+    """A private Discord. Use `async with Sandbox() as sandbox` and point a bot at `api_base`.
 
     Tests in the same process may also use `world`, `clock`, `faults`, `limits`, `gateway` and
-    `vendors`. Everything users do goes through the control API and its client, `SandboxClient`.
+    `vendors`. All user actions go through the control API and its client, `SandboxClient`.
     """
 
     def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's state: what exists and who can see it. Sends no events."""
+"""The sandbox's state: which entities exist and who can see them. It sends no events."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -22,9 +22,9 @@ MIB = 1024 * 1024
 
 
 class World:
-    """Users, servers, channels, messages and registered commands.
+    """Holds users, servers, channels, messages and registered commands.
 
-    Lookups for the bot raise the `DiscordError` of Discord's response.
+    Lookups for the bot raise the DiscordError with which Discord would respond.
     """
 
     def __init__(self, *, clock: SandboxClock, application_name: str) -> None:
@@ -61,7 +61,7 @@ class World:
         return user
 
     def add_guild(self, guild: Guild) -> Guild:
-        """Add a server, or change one."""
+        """Add or replace a server."""
         self.guilds[guild.id] = guild
         self.commands.setdefault(guild.id, [])
         return guild
@@ -75,7 +75,7 @@ class World:
         return channel
 
     def add_private_channel(self, name: str, *, members: Iterable[int]) -> Channel:
-        """Add a channel outside servers: a DM for two, a group for more."""
+        """Add a DM, or a group for more than two users."""
         member_ids = tuple(members)
         channel = Channel(
             id=self.snowflakes.next(),
@@ -118,7 +118,7 @@ class World:
         return Context.BOT_DM if self.bot.id in channel.member_ids else Context.PRIVATE
 
     def integration_owners(self, user: User, channel: Channel) -> Json:
-        """Return who installed the application: key 0 for the server, 1 for the user."""
+        """Return the installers of the application: the server under key 0, the user under 1."""
         owners: Json = {}
         guild = self.guild_of(channel)
         if guild is not None and guild.has_bot:
@@ -130,18 +130,18 @@ class World:
         return owners
 
     def may_see_channel(self, user_id: int, channel: Channel) -> bool:
-        """Whether a user is in a channel."""
+        """Return whether a user is in a channel."""
         guild = self.guild_of(channel)
         return user_id in (channel.member_ids if guild is None else guild.members)
 
     def may_see(self, user_id: int, message: Message) -> bool:
-        """Whether a user can see a message."""
+        """Return whether a user can see a message."""
         if message.visible_to is not None:
             return user_id == message.visible_to
         return self.may_see_channel(user_id, self.channels[message.channel_id])
 
     def bot_sees(self, channel: Channel) -> bool:
-        """Whether the bot is in a channel."""
+        """Return whether the bot is in a channel."""
         guild = self.guild_of(channel)
         return channel.bot_can_view and (guild is None or guild.has_bot)
 
@@ -150,7 +150,7 @@ class World:
         return [m for m in self.messages.values() if m.channel_id == channel_id]
 
     def channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot can see; raise `10003` or `50001`."""
+        """Return a channel that the bot can see. Raises `10003` or `50001`."""
         channel = self.channels.get(channel_id)
         if channel is None:
             raise DiscordError(10003)
@@ -159,7 +159,7 @@ class World:
         return channel
 
     def writable_channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot may write to; raise also `50007` or `50013`."""
+        """Return a channel that the bot may write to. Also raises `50007` or `50013`."""
         channel = self.channel(channel_id)
         if not channel.bot_can_send:
             raise DiscordError(50013)
@@ -169,7 +169,7 @@ class World:
         return channel
 
     def message(self, channel_id: int, message_id: int) -> Message:
-        """Return a message that the bot's token can access; ephemeral ones raise `10008`."""
+        """Return a message that the bot's token can access. Raises `10008` for ephemeral ones."""
         self.channel(channel_id)
         message = self.messages.get(message_id)
         if message is None or message.channel_id != channel_id or message.is_ephemeral:

@@ -1,4 +1,4 @@
-"""Retries writes that must not be lost while the store is locked, full or missing."""
+"""Retry writes that must not be lost while the store is locked, full or missing."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 FIRST_WRITE_PAUSE_S = 0.5
 MAX_WRITE_PAUSE_S = 5.0
-"""Short, because the result of a paid submit may be waiting to be recorded."""
+"""Short because the result of a paid submit may be waiting to be recorded."""
 
 
 async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
-    """Repeat a write until the store accepts it, with growing pauses; return its result.
+    """Repeat a write with growing pauses until the store accepts it, and return its result.
 
     `what` names the waiting write in the log. Errors other than StoreUnavailable are raised.
     """

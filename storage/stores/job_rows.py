@@ -1,4 +1,4 @@
-"""Conversion between rows and domain objects, both ways, for jobs and attempts."""
+"""Conversion of jobs and attempts between rows and domain objects."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ _NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
 
 
 class UnreadableRow(Exception):
-    """A row has a word or value that this version does not know; the text says which."""
+    """A row has a value that this version does not know; the text names it."""
 
 
 def job_of(row: Row) -> Job:
@@ -112,7 +112,7 @@ def _problem_of(row: Row) -> Problem | None:
 
 
 def job_values(job: Job) -> Values:
-    """Return every column that a job fills, for a first insert."""
+    """Return every column of a job, for its first insert."""
     return {
         "id": job.id,
         "interaction_id": job.interaction_id,
@@ -140,7 +140,7 @@ def _request_values(request: Request) -> Values:
 
 
 def reply_values(reply: Reply) -> Values:
-    """Return the columns that say where the reply is."""
+    """Return the columns that locate the reply."""
     return {
         "channel_id": reply.channel_id,
         "parent_channel_id": reply.parent_channel_id,
@@ -156,7 +156,7 @@ def reply_values(reply: Reply) -> Values:
 
 
 def work_values(job: Job) -> Values:
-    """Return the columns that change as the job goes on."""
+    """Return the columns that change as the job progresses."""
     return {
         "state": job.state,
         "updated_at": seconds(job.updated_at),
@@ -181,8 +181,8 @@ def work_values(job: Job) -> Values:
 def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     """Build the attempt from a row of `attempts`. Raises UnreadableRow.
 
-    A file whose stem this version does not know is left out: that the attempt was made matters
-    most.
+    A file whose stem this version does not know is left out, because recording that the attempt was
+    made matters more.
     """
     try:
         return _attempt_of(row)
@@ -236,7 +236,7 @@ def seconds(time: datetime) -> int: ...
 @overload
 def seconds(time: datetime | None) -> int | None: ...
 def seconds(time: datetime | None) -> int | None:
-    """Return whole epoch seconds, which is how every time is stored."""
+    """Return whole epoch seconds, the stored form of every time."""
     return None if time is None else int(time.timestamp())
 
 

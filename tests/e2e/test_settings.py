@@ -1,4 +1,4 @@
-"""Starts that cannot work, or not at once: one line each, an exit status, and nothing else."""
+"""Failing or delayed starts: each prints one line, exits with a status and does nothing else."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ BARE = {name: value for name, value in os.environ.items() if not name.startswith
 
 
 async def run_bot(folder: Path, settings: dict[str, str]) -> tuple[int | None, list[str]]:
-    """Run a bot where there is no `.env`; return its exit status and what it said."""
+    """Run a bot in a folder without `.env`, and return its exit status and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot"),
         cwd=folder,

@@ -1,4 +1,4 @@
-"""The same user's same file again: no second charge, and nothing shared between users."""
+"""Repeats of a user's own file are free, and nothing is shared between users."""
 
 import asyncio
 from datetime import timedelta
@@ -19,7 +19,7 @@ RENAMED = Source(filename="Blue Hour.mp3", url="https://cdn.invalid/b.mp3", size
 
 @pytest.fixture
 def same(harness: Harness) -> Harness:
-    """A house to which everybody sends the very same file."""
+    """A harness to which all users send the same file."""
     harness.downloads.song = b"the very same"
     return harness
 
@@ -43,7 +43,7 @@ async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
     terms = Terms(now=same.clock.now(), keep=timedelta(hours=24), drained=True)
     findings = audit(tmp_path / "stemcord.db", tmp_path / "jobs", terms)
     broken = {each.claim: each.offenders for each in findings if each.offenders}
-    # A fake delivers here, so nobody writes the replies.
+    # Delivery is faked here, so replies are never written.
     assert set(broken) <= {"finished replies show how it ended", "no token is kept without need"}
 
 
@@ -122,7 +122,7 @@ async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: Harness) -> Non
 
 async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: Harness) -> None:
     job = await split(same)
-    await same.files.remove(job.id)  # as `discard` does, before it is noted
+    await same.files.remove(job.id)  # as `discard` does before it is recorded
     with pytest.raises(Rejected) as refusal:
         async with same.services.redelivery.packed(job, name="x", limit_bytes=10**7):
             pytest.fail("there is nothing to show")

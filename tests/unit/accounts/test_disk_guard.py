@@ -1,4 +1,4 @@
-"""Bytes of the disk are promised before they are written, and the cap holds at every moment."""
+"""The disk guard reserves bytes before they are written, so the cap always holds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class Promise:
 
 
 class Disk:
-    """A guard over a folder, with jobs that need no more than their promises."""
+    """A guard of a folder, with jobs that use no more than they reserved."""
 
     def __init__(self, root: Path, **settings: Any) -> None:
         self.root, self.clock = root, FakeClock()

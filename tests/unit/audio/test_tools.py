@@ -46,7 +46,7 @@ from tests.support.processes import (
 
 @pytest.fixture
 async def program():
-    """Make tools whose children do something else than their task."""
+    """Make tools whose children run other code instead of their task."""
     made = []
 
     def make(code, **options):
@@ -62,7 +62,7 @@ NORMALLY = (
     "from bot.audio import wire; from bot.audio.child import __main__ as child;"
     " print(child.answer(wire.read_task(task)).decode())"
 )
-"""What a child does otherwise."""
+"""The code that the child runs instead."""
 
 
 async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
@@ -276,7 +276,7 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
 
 
 def forged(**changes):
-    """Return the program of a child that writes a second of sound and tells something else."""
+    """Return the code of a child that writes a second of sound and reports something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
             "album": None, "ends_early": False} | changes  # fmt: skip
     into = "import json; into = json.loads(task)['fields']['into']\n"

@@ -1,4 +1,4 @@
-"""The one backoff: how pauses grow, where they stop, and how they spread."""
+"""Backoff: the growth, cap and jitter of pauses."""
 
 import pytest
 

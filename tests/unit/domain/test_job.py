@@ -1,4 +1,4 @@
-"""A job's states: which way leads where, and what each step notes."""
+"""A job's states: the transitions, and what each step records."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A request's whole way through the services, and every way it can end."""
+"""Requests from start to end through the services, with every possible outcome."""
 
 import asyncio
 import sqlite3

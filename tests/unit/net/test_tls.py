@@ -1,4 +1,4 @@
-"""Over TLS the certificate is checked against the name, whatever address was dialled."""
+"""TLS certificates are checked against the host name, regardless of the dialled address."""
 
 import asyncio
 import shutil
@@ -33,7 +33,7 @@ def certificate(tmp_path_factory):
 
 
 async def get(url, certificate, *, is_known=True):
-    """Ask a server on loopback, which every name leads to; return its answer and what it read."""
+    """Request any name from a loopback server, and return its response and the request it read."""
     key, cert = certificate
     read: list[bytes] = []
 

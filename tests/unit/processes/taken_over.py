@@ -1,7 +1,8 @@
-"""Plays an audio child that its song has taken over: tries one thing, and tells how that went.
+"""Simulates an audio child compromised by its song: makes one attempt and prints the outcome.
 
 Run as `python -m tests.unit.processes.taken_over CONFINED ATTEMPT HOUSE PORT`. It has the limits
-and the reach of a child that decodes `HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits.
+and the file access of a child that decodes `HOUSE/data/jobs/mine/input`, or only the limits if
+CONFINED is 0.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV)
 
 
 class Attempts:
-    """What a child that was taken over may want; a method raises OSError when it is refused."""
+    """Attempts of a compromised child. A method raises OSError if its attempt is refused."""
 
     def __init__(self, harness: Path, port: int) -> None:
         self.data = harness / "data"
@@ -149,7 +150,7 @@ class Attempts:
         resource.prlimit(self.parent, resource.RLIMIT_CORE, (0, 0))
 
     def work(self) -> None:
-        """Do what decoding needs: this is not to be refused."""
+        """Do what decoding needs, which must not be refused."""
         (self.mine / "input").read_bytes()
         part, into = self.mine / "mixture.f32.part", self.mine / "mixture.f32"
         part.write_bytes(bytes(8))
@@ -158,14 +159,14 @@ class Attempts:
 
 
 def called(result: int, *, passes: int = 0) -> int:
-    """Return what a C function returned; raises OSError for errors, but for one of them."""
+    """Return a C function's result. Raises OSError for any error except `passes`."""
     if result < 0 and ctypes.get_errno() != passes:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
 
 
 def main(is_confined: bool, attempt: str, harness: Path, port: int) -> None:
-    """Make one attempt and print what came of it."""
+    """Make one attempt, and print the outcome."""
     die_with_parent()
     attempts = Attempts(harness, port)
     mine = attempts.mine

@@ -1,4 +1,4 @@
-"""Interactions by raw requests: what a bot may answer, when, and with which token."""
+"""Raw interaction requests: which answers, times and tokens are valid."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -54,7 +54,7 @@ class UserAndBot:
         return await self.bot.event("INTERACTION_CREATE"), waiting
 
     async def answered(self, kind: int, data: Json | None = None) -> tuple[Json, Json]:
-        """Use `/split` and answer it; return the interaction and the user's response."""
+        """Use `/split` and answer it, and return the interaction and the user's response."""
         interaction, waiting = await self.opens(self.ada.command("split"))
         assert await self.bot.answer(interaction, kind, data) == 0
         return interaction, await waiting

@@ -1,4 +1,4 @@
-"""Which messages the sandbox accepts from a bot, and what becomes of them."""
+"""The messages that the sandbox accepts from a bot, and how it stores them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`clear-commands`, and what `doctor` learns of Discord."""
+"""`clear-commands`, and the Discord checks of `doctor`."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ OLD = {"id": "9", "version": "9", "name": "karaoke", "type": 1, "description": "
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox in a loop of its own, since the commands under test bring theirs."""
+    """A sandbox in its own event loop, because the commands under test start theirs."""
     for name in list(os.environ):
         if name.startswith(("STEMCORD_", "DISCORD_")):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""`doctor`: what it tries, and what it says of it."""
+"""The checks of `doctor` and their output."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.unprivileged import open_folder, run_unprivileged
 
 
 class Doctor:
-    """Runs the command and keeps what it printed."""
+    """Runs the command and keeps its output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

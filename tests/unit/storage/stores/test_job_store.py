@@ -281,7 +281,7 @@ async def test_an_edit_of_an_older_version_leaves_the_reply_stale(jobs: JobStore
     [(stale, newer)] = await jobs.stale_replies(await jobs.owed())
     assert stale.state is State.SUBMITTING
     await jobs.reply_shown(job.id, newer)
-    await jobs.reply_shown(job.id, version)  # an edit that ended late
+    await jobs.reply_shown(job.id, version)  # a late edit
     assert not await jobs.owed()
 
 
@@ -335,7 +335,7 @@ async def test_only_jobs_whose_work_is_over_expire(jobs: JobStore):
     for state in set(State):
         if not (state.is_final or state is State.READY):
             await lead(jobs, state)
-    assert await jobs.expired(NOW) == []  # not before their time
+    assert await jobs.expired(NOW) == []  # not yet due
     assert set(await jobs.expired(LATER)) == over
 
 
@@ -356,7 +356,7 @@ async def test_an_expired_job_is_marked_once_and_keeps_no_secret(db: Database, j
 
 async def test_jobs_outlive_a_crash(jobs: JobStore, path: Path):
     job = await lead(jobs, State.PROCESSING)
-    again = await Database.open(path, durable=False)  # as after a kill: nothing was closed
+    again = await Database.open(path, durable=False)  # nothing was closed, as after a kill
     assert await JobStore(db=again).unfinished() == [job]
     await again.close()
 

@@ -1,11 +1,11 @@
-"""Every way to break a claim of the audit: statements, and the id that it then has to name."""
+"""Violations of the audit's claims: SQL statements, and the id that the audit must report."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Statements that break one claim, and the id that the audit has to name."""
+    """Statements that break one claim, and the id that the audit must report."""
 
     claim: str
     offender: str
@@ -45,7 +45,7 @@ WITHOUT_UNIQUE_REQUESTS = (
     "CREATE TABLE copied AS SELECT * FROM jobs",
     "PRAGMA foreign_keys = OFF",
     "DROP TABLE jobs",
-    "PRAGMA legacy_alter_table = ON",  # triggers elsewhere may name the table meanwhile
+    "PRAGMA legacy_alter_table = ON",  # other triggers may refer to the table in the meantime
     "ALTER TABLE copied RENAME TO jobs",
     "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
 )
