@@ -1,4 +1,4 @@
-"""`audit`, `backup`, `restore` and `renew-links`: manual operations on the database."""
+"""`audit`, `backup`, `restore` and `renew-links`: the operator's commands on the database."""
 
 import asyncio
 from argparse import ArgumentParser
@@ -30,7 +30,7 @@ def audit_options(parser: ArgumentParser) -> None:
 
 
 def audit(settings: Settings, console: Console, *, drained: bool = False) -> int:
-    """Print each finding, with the bot running or not; 1 when an invariant is broken.
+    """Print each finding; return 1 if an invariant is broken. The bot may be running.
 
     Raises UnknownDatabase and DataUnusable.
     """
@@ -61,7 +61,7 @@ def backup_options(parser: ArgumentParser) -> None:
 
 
 def backup(settings: Settings, console: Console, *, file: Path | None = None) -> int:
-    """Copy the database, with the bot running or not.
+    """Copy the database; the bot may be running.
 
     Raises UnknownDatabase, SnapshotFailed and DataUnusable.
     """
@@ -83,7 +83,7 @@ def restore_options(parser: ArgumentParser) -> None:
 
 
 def restore(settings: Settings, console: Console, *, file: Path) -> int:
-    """Restore a copy while no bot runs.
+    """Restore a copy; the bot must not be running.
 
     Raises DataUnusable (DataDirBusy included), UnknownDatabase and SnapshotFailed.
     """
@@ -97,7 +97,7 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
 
 
 def renew_links(settings: Settings, console: Console) -> int:
-    """Invalidate all our links while no bot runs; the bot makes new ones from then on.
+    """Invalidate all our links; the bot must not be running and makes new ones afterwards.
 
     Raises DataUnusable (DataDirBusy included) and UnknownDatabase.
     """

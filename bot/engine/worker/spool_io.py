@@ -1,6 +1,6 @@
-"""Spools (their layout is in bot.audio.spool) read and written piece by piece.
+"""Reads and writes spools piece by piece; bot.audio.spool describes their format.
 
-Plain reads and not a memory map: mapped pages count as the process's own, and would grow with
+Spools are not memory-mapped, because mapped pages count as the process's memory and would grow with
 the song.
 """
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from bot.audio.spool import CHANNELS, FRAME_BYTES
 
 Samples = NDArray[np.float32]
-"""Audio as (..., 2 channels, frames)."""
+"""Shaped (..., 2 channels, frames)."""
 
 Place = Path | int
-"""A file, by its path or by an open descriptor, which stays open."""
+"""A file, as a path or as an open descriptor, which stays open."""
 
 _FORMAT = np.dtype("<f4")
 
@@ -29,7 +29,7 @@ class SpoolMismatch(ValueError):
 
 
 class Spool:
-    """A finished spool, readable at any place; use as a context manager."""
+    """A finished spool with random access; use as a context manager."""
 
     def __init__(self, place: Place, *, frames: int) -> None:
         self.frames = frames
@@ -71,7 +71,7 @@ class Spool:
 
 
 class SpoolWriter:
-    """A spool being written from start to end; use as a context manager."""
+    """Writes a spool from start to end; use as a context manager."""
 
     def __init__(self, place: Place) -> None:
         self._file = BufferedWriter(FileIO(place, "wb", closefd=isinstance(place, Path)))
