@@ -13,7 +13,7 @@ _CPU_GRACE_S = 5
 
 MIB = 1024 * 1024
 _USUAL_STACK_BYTES = 8 * MIB
-_LARGEST_POOL = 17  # FFmpeg's maximum unless told otherwise is 16: libavutil/slicethread.c, libavcodec/pthread.c
+_LARGEST_POOL = 17  # 16 by default in libavutil/slicethread.c, libavcodec/pthread.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
