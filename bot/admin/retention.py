@@ -94,8 +94,8 @@ class Retention:
                 await self._removed(orphan)
         if self._ownerless:
             log.warning(
-                "%d folders of jobs are older than the database, which knows nothing of them; they "
-                "are kept for their time: %s",
+                "%d job folders are older than the database, which has no record of them; they "
+                "are kept until they expire: %s",
                 len(self._ownerless),
                 ", ".join(sorted(self._ownerless)[:NAMED_AT_MOST]),
             )

@@ -106,9 +106,9 @@ class AudioTools:
                     ended.status == 0 and wire.read_answer(Decoded, ended.output).frames == frames
                 )
             except (Rejected, wire.WireError) as exc:
-                raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
+                raise AudioFailed(f"a known good sound does not decode: {exc}") from exc
             if not is_well:
-                raise AudioFailed(f"a sound of our own ends its decoder with status {ended.status}")
+                raise AudioFailed(f"decoding a known good sound ended with status {ended.status}")
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         """Decode an untrusted file into the spool `into`, up to `max_duration_s`.
@@ -124,7 +124,7 @@ class AudioTools:
         decoded = await self._run(task, Decoded)
         if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
             _discard([into])
-            raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+            raise AudioFailed(f"the child reported {decoded.frames} frames that it did not write")
         return decoded
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
@@ -141,7 +141,7 @@ class AudioTools:
         task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
         measured = await self._run(task, Measured)
         if len(measured.levels) != len(sums):
-            raise AudioFailed("the child measured something else than was asked for")
+            raise AudioFailed("the child did not measure what it was asked for")
         return measured.levels
 
     async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
@@ -183,7 +183,7 @@ class AudioTools:
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
         if told != (task.into, format, _size_of(into)):
-            raise AudioFailed("the child tells of another file than was asked for")
+            raise AudioFailed("the child did not write the file that it was asked for")
         return replace(encoded, path=into)
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
@@ -200,7 +200,7 @@ class AudioTools:
                 await self._require_success(task, ended.status)
                 return wire.read_answer(kind, ended.output)
             except wire.WireError as exc:
-                raise AudioFailed(f"{_name(task)} answered nonsense: {exc}") from exc
+                raise AudioFailed(f"{_name(task)} gave an invalid answer: {exc}") from exc
             finally:
                 # A child moves complete outputs into place, so a part that remains is incomplete.
                 _discard(map(part_of, task.outputs))
@@ -216,7 +216,7 @@ class AudioTools:
         except TimeoutError as exc:
             raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
         except ServerDied as exc:
-            raise AudioFailed(f"{name} has no child: {exc}") from exc
+            raise AudioFailed(f"{name} got no child: {exc}") from exc
         except OSError as exc:
             kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
             raise kind_of_failure(f"{name} could not be started: {exc}") from exc

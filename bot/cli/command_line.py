@@ -64,12 +64,12 @@ COMMANDS: dict[str, Command] = {
         database_commands.backup_options,
     ),
     "restore": Command(
-        "put a copy back, while no bot runs",
+        "restore a copy; the bot must not be running",
         database_commands.restore,
         database_commands.restore_options,
     ),
     "renew-links": Command(
-        "end every link to stems that was shown so far, while no bot runs",
+        "end all links to stems shown so far; the bot must not be running",
         database_commands.renew_links,
     ),
     "clear-commands": Command(

@@ -135,7 +135,7 @@ def outage_of(error: BaseException) -> Outage:
                 raise SettingsError("DISCORD_TOKEN: Discord does not accept it") from error
             return _of_status(refusal)
         case discord.RateLimited(retry_after=retry_after_s):
-            return Outage("it asks to be left alone (status 429)", retry_after_s)
+            return Outage("it asks the bot to wait (status 429)", retry_after_s)
         case discord.HTTPException():
             return _of_status(error)
         case discord.GatewayNotFound(__cause__=discord.HTTPException() as refusal):
@@ -171,7 +171,7 @@ def _retry_after_s(refusal: discord.HTTPException) -> float:
 def _ended(closed: discord.ConnectionClosed) -> Exception:
     if closed.code == AUTHENTICATION_FAILED:
         return SettingsError("DISCORD_TOKEN: Discord does not accept it any more")
-    return DiscordRefused(f"Discord ended the connection for good, with code {closed.code}.")
+    return DiscordRefused(f"Discord ended the connection permanently, with code {closed.code}.")
 
 
 def _duration(seconds: float) -> str:

@@ -44,5 +44,5 @@ def _proxy_rules(found: Mapping[str, str]) -> ProxyRules:
     try:
         return ProxyRules.read(found)
     except ProxyUnusable as exc:
-        log.warning("%s; nothing is reached through a proxy", exc)
+        log.warning("%s; no proxy is used", exc)
         return ProxyRules()

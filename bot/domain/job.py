@@ -210,7 +210,7 @@ class Job:
 
     def _to(self, state: State, now: datetime, **changes: object) -> Self:
         if state not in TRANSITIONS[self.state]:
-            raise ValueError(f"no way from {self.state} to {state}")
+            raise ValueError(f"no transition from {self.state} to {state}")
         return replace(self, state=state, updated_at=now, **changes)  # type: ignore[arg-type] # replace() checks the names at run time
 
     def acknowledged(self, now: datetime, *, message_id: int | None) -> Self:

@@ -90,9 +90,7 @@ class Engine:
         """
         wanted = frozenset(stems)
         if not wanted <= self.model.stems:
-            raise ValueError(
-                f"{self.model.title} does not give {sorted(wanted - self.model.stems)}"
-            )
+            raise ValueError(f"{self.model.title} has no stems {sorted(wanted - self.model.stems)}")
         async with self._turn:
             if self._is_closed:
                 raise EngineFailed("the engine is closed")
@@ -128,7 +126,7 @@ class Engine:
             raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
-            raise EngineFailed(f"the worker said nothing for {self._stall_s:.0f} s") from exc
+            raise EngineFailed(f"the worker sent nothing for {self._stall_s:.0f} s") from exc
         except BaseException:
             await self._call_off(child, request)
             raise
@@ -203,7 +201,9 @@ def _opened(mixture: Path, spools: Iterable[Path]) -> Iterator[Sequence[int]]:
                 stack.callback(os.close, files[-1])
         except OSError as exc:
             is_no_room = exc.errno in CANNOT_START | DISK_FULL
-            raise (NoRoom if is_no_room else EngineFailed)(f"no files to work on: {exc}") from exc
+            raise (NoRoom if is_no_room else EngineFailed)(
+                f"the files cannot be opened: {exc}"
+            ) from exc
         yield files
 
 

@@ -146,5 +146,5 @@ def _sentence(source: Source, report: str) -> str:
 def _wrong_hash(source: Source) -> str:
     return (
         f"{source.requirement} from {source.registry.value} is not the archive that was pinned "
-        "(its hash differs); nothing of it was kept."
+        "(its hash differs); it was not kept."
     )

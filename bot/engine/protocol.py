@@ -77,7 +77,7 @@ def read_request(line: bytes) -> Request:
     """Read a line from the engine; raises ValueError if it is malformed."""
     message: Request | Reply = ipc.read(line, _KINDS)
     if not isinstance(message, Separate | Cancel):
-        raise ValueError(f"{type(message).__name__} is no request")
+        raise ValueError(f"{type(message).__name__} is not a request")
     return message
 
 
@@ -85,5 +85,5 @@ def read_reply(line: bytes) -> Reply:
     """Read a line from the worker; raises ValueError if it is malformed."""
     message: Request | Reply = ipc.read(line, _KINDS)
     if isinstance(message, Separate | Cancel):
-        raise ValueError(f"{type(message).__name__} is no reply")
+        raise ValueError(f"{type(message).__name__} is not a reply")
     return message

@@ -54,7 +54,7 @@ class Weights:
             return self.path
         if self.path.exists():
             raise ModelUnavailable(
-                f"{self.path} is not whole, or of another version of {self.model.title}. "
+                f"{self.path} is incomplete, or belongs to another version of {self.model.title}. "
                 "`python -m bot models` fetches it again."
             )
         raise ModelUnavailable(

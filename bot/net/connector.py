@@ -158,8 +158,8 @@ async def _status(stream: httpcore.AsyncNetworkStream) -> int:
         byte = await stream.read(1)
         head += byte
         if not byte or len(head) > _MAX_HEAD_BYTES:
-            raise httpcore.ConnectError("the proxy did not answer as one")
+            raise httpcore.ConnectError("the proxy gave an invalid answer")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1][:3].isdigit():
-        raise httpcore.ConnectError("the proxy did not answer as one")
+        raise httpcore.ConnectError("the proxy gave an invalid answer")
     return int(words[1][:3])

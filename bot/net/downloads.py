@@ -210,5 +210,5 @@ def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
 def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
     location = response.headers.get("location")
     if not location:
-        raise DownloadRefused("a redirect to nowhere", status=response.status_code)
+        raise DownloadRefused("a redirect without a valid address", status=response.status_code)
     return parse_address(location, base=url)

@@ -204,7 +204,9 @@ class _Server:
                         if (child := self._children.pop(end.id, None)) is not None:
                             child.set_result(end)
                     case Ready():
-                        log.warning("fork server %s is ready twice", self._process.pid)
+                        log.warning(
+                            "fork server %s reported twice that it is ready", self._process.pid
+                        )
         except ServerDied as exc:
             log.error("fork server %s: %s", self._process.pid, exc)  # noqa: TRY400 - the message is complete without a traceback
         finally:

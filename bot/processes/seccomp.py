@@ -126,7 +126,7 @@ class _Program(ctypes.Structure):
 def _here(call: Call) -> int:
     number = call[_MACHINES[platform.machine()]]
     if number is None:
-        raise ValueError("this machine has no such call")
+        raise ValueError("this machine lacks the system call")
     return number
 
 

@@ -107,7 +107,7 @@ class Local:
         if self._broken_model is not None:
             raise ProviderRefused(self._broken_model)
         if time.monotonic() < self._rests_until:
-            raise ProviderStarved("the engine rests, since this machine has too little memory")
+            raise ProviderStarved("the engine is paused, since this machine has too little memory")
         if not self._engine.is_ready:
             raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")

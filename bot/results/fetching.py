@@ -73,7 +73,7 @@ class ResultFetcher:
             if is_spool or await self._decode(job, spool, song):
                 return spool
             log.warning("%s: a result is broken, try %d of %d", job.id, number, TRIES)
-        raise ResultsNotFetched("a result stays broken")
+        raise ResultsNotFetched("a result is broken each time")
 
     async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
         """Decode a download; return whether it can be decoded and is long enough.

@@ -74,7 +74,7 @@ class StemIdentifier:
             raise ProviderProtocol("two results that sound alike")
         parts = dict(zip(UNNAMED, pair, strict=True))
         if self._listener is None:
-            log.warning("two results without a name, and nothing to listen with")
+            log.warning("two unnamed results, and no engine to compare them with")
             return parts
         start = await self._audio.passage(pair, frames=EXCERPT_FRAMES)
         excerpts = where.work / "excerpts"
@@ -84,7 +84,7 @@ class StemIdentifier:
         try:
             vocals = await self._listener.vocals(song, excerpts)
         except (ModelUnavailable, EngineFailed) as exc:
-            log.warning("two results without a name, and no way to listen: %s", exc)
+            log.warning("two unnamed results, and the engine cannot be used: %s", exc)
             return parts
         fits = [await self._audio.fit(each, vocals) for each in candidates]
         log.info("likeness to the vocals: %.2f and %.2f", *(fit.likeness for fit in fits))

@@ -101,7 +101,9 @@ class StemPlacer:
         best = min(range(len(others)), key=lambda number: moved[number].rms)
         if moved[best].rms < BETTER * unmoved.rms:
             return others[best]
-        log.info("a lag of %d frames would not help", proposed.lag_frames)
+        log.info(
+            "stems are left as they are: a lag of %d frames would not help", proposed.lag_frames
+        )
         return as_it_is
 
 

@@ -85,7 +85,7 @@ async def _acknowledge(
                 "another process answers for this application, with the same token: stop it, or "
                 "give one of the two an application of its own"
             )
-            raise NotAcknowledged("somebody else has answered") from exc
+            raise NotAcknowledged("another process has answered") from exc
         if exc.status < 500:
             raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
         log.info("Discord may have accepted an answer: status %s", exc.status)
@@ -98,7 +98,7 @@ async def _find_reply(
     interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
 ) -> int:
     """Return the reply's message id if Discord accepted the answer. Raises NotAcknowledged."""
-    error = NotAcknowledged("not looked for", in_doubt=True)
+    error = NotAcknowledged("the reply was not looked up", in_doubt=True)
     for pause_s in look_after_s:
         await asyncio.sleep(pause_s)
         try:

@@ -81,7 +81,7 @@ class Stemcord(commands.AutoShardedBot):
             await self.wait_for_session_start()
         except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
             # discord.py reconnects after a ConnectionError, but would stop for good after these.
-            raise ConnectionError("Discord does not say whether a session may begin") from exc
+            raise ConnectionError("Discord did not say whether a session may start") from exc
 
     async def wait_for_session_start(self) -> None:
         """Wait until Discord allows another session; warn if few are left for the day."""

@@ -25,7 +25,7 @@ def audit_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--drained",
         action="store_true",
-        help="also demand that every job is over and every reply shows it",
+        help="also require that every job has ended and its reply shows it",
     )
 
 
@@ -56,7 +56,7 @@ def backup_options(parser: ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="FILE",
-        help="where to, a new file or a folder; by default a new file in backups/ of the data",
+        help="a new file, or a folder; by default a new file in backups/ of the data folder",
     )
 
 
@@ -104,7 +104,7 @@ def renew_links(settings: Settings, console: Console) -> int:
     data = DataDir(settings.data_dir)
     with data.lock():
         asyncio.run(_renew_link_key(data.database))
-    _say(console, "Every link that was shown so far has ended.")
+    _say(console, "All links shown so far have ended.")
     return 0
 
 

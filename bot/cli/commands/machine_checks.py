@@ -148,7 +148,7 @@ def _links(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult(
             False,
             "STEMCORD_PUBLIC_ADDRESS is not set: links share STEMCORD_OPS_ADDRESS with /metrics, "
-            "which only a proxy that sets X-Forwarded-For keeps from strangers",
+            "which strangers can read unless a proxy sets X-Forwarded-For",
             is_fatal=False,
         )
 

@@ -51,7 +51,7 @@ def _proxy() -> Iterator[CheckResult]:
     try:
         proxy = ProxyRules.read(read_variables()).proxy
     except ProxyUnusable as exc:
-        yield CheckResult(False, f"{exc}; nothing is reached through a proxy")
+        yield CheckResult(False, f"{exc}; no proxy is used")
         return
     if proxy is not None:
         yield CheckResult(

@@ -133,7 +133,9 @@ class ReplyWriter:
 
     async def _send_directly(self, job: Job, delivery: Delivery) -> Delivered | Refused:
         if delivery.more:
-            return Refused("a direct message is one message", one_only=True)
+            return Refused(
+                "stems for two messages do not fit into one direct message", one_only=True
+            )
         content = MessageContent(
             card=forwarded_card(job, delivery), files=attachment_files(delivery)
         )

@@ -134,7 +134,7 @@ class ResultPresenter:
     async def _present(
         self, job: Job, put: Put, *, name: str, limit: int, is_dm: bool
     ) -> Edited | NotEdited:
-        answer: Edited | NotEdited = NotEdited("not tried")
+        answer: Edited | NotEdited = NotEdited("the write was not tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
                 async with self._redelivery.packed(
