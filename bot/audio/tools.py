@@ -1,4 +1,4 @@
-"""The bot's way to everything that opens or writes audio: each call is one forked child."""
+"""The bot's interface to all audio work: each call runs in one forked child."""
 
 import asyncio
 import logging
@@ -58,24 +58,23 @@ _DIED_OF_THE_FILE = frozenset(
         signal.SIGILL,
     )
 )
-"""Exit statuses that a hostile file can cause, by exceeding the CPU limit or crashing a decoder."""
+"""Exit statuses that a hostile file can cause by exceeding the CPU limit or crashing a decoder."""
 
 
 class AudioTools:
-    """Decode, combine, encode and draw, each in a child with hard limits.
+    """Runs audio tasks in children with hard limits.
 
-    `at_once` children decode at a time, and as many do everything else.
+    Up to `decoding_at_once` children decode, and up to `at_once` others run the remaining tasks.
 
-    All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
-    machine has no room for it or its output. They leave no output and no child behind if they fail
-    or are cancelled. What the children are forked from starts with the first call and ends with
-    `aclose`.
+    All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
+    machine has no room for the child or its output. If they fail or are cancelled, no output and no
+    child is left behind. The fork server starts with the first call and ends with `aclose`.
     """
 
     def __init__(
         self, *, decoding_at_once: int = 2, at_once: int = 3, server: Sequence[str] = _SERVER
     ) -> None:
-        """By default a song's two stems are encoded while its picture is drawn."""
+        """By default, a song's two stems can be encoded while its picture is drawn."""
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
@@ -92,11 +91,11 @@ class AudioTools:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End all children; calls under way fail, and no more can start."""
+        """End all children and refuse further calls; calls under way fail."""
         await self._server.close()
 
     async def check(self) -> None:
-        """Decode a sound of our own in a child; raises AudioFailed when not even that works."""
+        """Decode a known good sound in a child. Raises AudioFailed if even that does not work."""
         with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
             song, into = Path(folder) / "song.wav", Path(folder) / "song.f32"
             frames = _write_own_sound(song)
@@ -107,15 +106,15 @@ class AudioTools:
                     ended.status == 0 and wire.read_answer(Decoded, ended.output).frames == frames
                 )
             except (Rejected, wire.WireError) as exc:
-                raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
+                raise AudioFailed(f"a known good sound does not decode: {exc}") from exc
             if not is_well:
-                raise AudioFailed(f"a sound of our own ends its decoder with status {ended.status}")
+                raise AudioFailed(f"decoding a known good sound ended with status {ended.status}")
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
-        """Decode a stranger's file into the spool `into`, reading no further than the limit.
+        """Decode an untrusted file into the spool `into`, up to `max_duration_s`.
 
-        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG. The
-        returned length is the spool's own: the child's claim is not enough to bill by.
+        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG, among
+        others. The returned length is checked against the spool, since minutes are billed by it.
         """
         task = DecodeTask(
             source=_absolute(source),
@@ -125,32 +124,35 @@ class AudioTools:
         decoded = await self._run(task, Decoded)
         if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
             _discard([into])
-            raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+            raise AudioFailed(f"the child reported {decoded.frames} frames that it did not write")
         return decoded
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         """Write every mix as a 16-bit FLAC master, all scaled by one factor if any would clip.
 
-        Shorter spools end in silence; the masters are as long as the longest spool, or `frames`.
+        Masters have `frames` frames, or as many as the longest spool; shorter spools end in
+        silence.
         """
         task = CombineTask(mixes=tuple(map(_absolute_mix, mixes)), frames=frames)
         return await self._run(task, Combined)
 
     async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
-        """Measure how loud each of these sums of spools is, over so many frames."""
+        """Measure the level of each of these sums of spools over `frames` frames."""
         task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
         measured = await self._run(task, Measured)
         if len(measured.levels) != len(sums):
-            raise AudioFailed("the child measured something else than was asked for")
+            raise AudioFailed("the child did not measure what it was asked for")
         return measured.levels
 
     async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
-        """Return the start, in frames, of a passage in which all of these spools are loud."""
+        """Return the first frame of a passage of `frames` frames in which all these spools are
+        loud.
+        """
         task = PassageTask(spools=tuple(map(_absolute, spools)), frames=frames)
         return (await self._run(task, Passage)).start
 
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
-        """Find by how much a stem's spool lags behind its song's, and its gain in it."""
+        """Measure the lag of a stem's spool behind its song's, and its gain in the song."""
         task = FitTask(song=_absolute(song), stem=_absolute(stem), max_lag_frames=max_lag_frames)
         return await self._run(task, Fitted)
 
@@ -163,9 +165,10 @@ class AudioTools:
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Encoded:
-        """Encode a FLAC master, at the best rate that fits `max_bytes`; tags: title, artist, album.
+        """Encode a FLAC master at the best rate that fits `max_bytes`.
 
-        Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
+        `tags` may have title, artist and album. Raises `DoesNotFit` if the file would be too large
+        even at the lowest rate, or in a format without rates.
         """
         tags = tags or {}
         task = EncodeTask(
@@ -180,37 +183,40 @@ class AudioTools:
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
         if told != (task.into, format, _size_of(into)):
-            raise AudioFailed("the child tells of another file than was asked for")
+            raise AudioFailed("the child did not write the file that it was asked for")
         return replace(encoded, path=into)
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
-        """Draw the masters' waveforms into a PNG, one row each, under its label."""
+        """Draw the masters' waveforms as PNG, one labelled row each."""
         rows = tuple(Row(label=label, stem=_absolute(stem)) for label, stem in stems)
         await self._run(PictureTask(rows=rows, into=_absolute(into)), Drawn)
         return into
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
+        # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
         async with self._decoding if isinstance(task, DecodeTask) else self._other_work:
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
                 return wire.read_answer(kind, ended.output)
             except wire.WireError as exc:
-                raise AudioFailed(f"{_name(task)} answered nonsense: {exc}") from exc
+                raise AudioFailed(f"{_name(task)} gave an invalid answer: {exc}") from exc
             finally:
-                # A child moves complete outputs into place; anything else is left over.
+                # A child moves complete outputs into place, so a part that remains is incomplete.
                 _discard(map(part_of, task.outputs))
 
     async def _ended(self, task: Task) -> Outcome:
-        """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
+        """Run the task in a child and return how it ended.
+
+        Raises AudioFailed or NoRoom if it could not be run to its end.
+        """
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(wire.task_line(task).decode(), wall_s=wall_s)
         except TimeoutError as exc:
             raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
         except ServerDied as exc:
-            raise AudioFailed(f"{name} has no child: {exc}") from exc
+            raise AudioFailed(f"{name} got no child: {exc}") from exc
         except OSError as exc:
             kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
             raise kind_of_failure(f"{name} could not be started: {exc}") from exc
@@ -219,10 +225,10 @@ class AudioTools:
         return ended
 
     async def _require_success(self, task: Task, status: int) -> None:
-        """Raise what a child's exit status means, unless it is success.
+        """Raise the error that a child's exit status stands for, unless it is success.
 
-        A crash is blamed on the file only if a known good file causes none: on a machine that lacks
-        an instruction or a library, every child crashes.
+        A crash is blamed on the file only if a known good file does not crash: on a machine that
+        lacks a CPU instruction or a library, every child crashes.
         """
         if isinstance(task, DecodeTask) and status in _DIED_OF_THE_FILE:
             if status != -signal.SIGXCPU:
@@ -237,7 +243,7 @@ def _name(task: Task) -> str:
 
 
 def _absolute(path: Path) -> Path:
-    """Return the path as it is from here: children may have been started elsewhere."""
+    """Resolve a relative path here, because children may have another working directory."""
     return path.absolute()
 
 
@@ -266,12 +272,12 @@ def _discard(paths: Iterable[Path]) -> None:
 
 
 def _frames_in(spool: Path) -> float:
-    """Return a spool's length; not a whole number when it ends in the middle of a frame."""
+    """Return a spool's length in frames; not a whole number if the last frame is incomplete."""
     return _size_of(spool) / FRAME_BYTES
 
 
 def _size_of(path: Path) -> int:
-    """Return the size of a plain file; 0 if there is none, or a link to somewhere else."""
+    """Return the size of a regular file, or 0 if there is none or it is a link."""
     try:
         status = path.lstat()
     except FileNotFoundError:

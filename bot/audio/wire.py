@@ -1,7 +1,7 @@
-"""How tasks and answers cross the pipe: one line of JSON each, rebuilt by their declared types.
+"""Serialises tasks and answers as one line of JSON each, rebuilt by their declared types.
 
-What comes back is checked field by field, since a child that read a stranger's file is not trusted:
-a wrong type is a `WireError` here, never a surprise further up.
+A child that has read an untrusted file is not trusted either, so its answers are checked field by
+field: a wrong type raises `WireError` here instead of causing an error later.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How the services of a bot are put together, from the ground up."""
+"""Composes the bot's services from settings and dependencies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ from storage.upkeep.scrubbing import Scrubber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services(UseCases):
-    """The use cases, and what the process's lifecycle needs."""
+    """The use cases, and what the process needs to start and stop them."""
 
     runner: Runner
     runtimes: Runtimes
@@ -76,12 +76,12 @@ class Services(UseCases):
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
     links: SignedLinks | None
-    """Our own links; None if the settings name no public address."""
+    """Signs our own links; None if the settings name no public address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What reaches outside this process; each part can be replaced."""
+    """Everything that reaches outside this process; tests and the demo replace parts of it."""
 
     providers: Mapping[str, Provider]
     downloads: Downloads
@@ -96,7 +96,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accounts:
-    """What limits users: server rules, minutes and spend."""
+    """The services that limit users: server rules, minutes and spend."""
 
     stores: AccountStores
     admission: GuildAdmission
@@ -106,7 +106,7 @@ class _Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
-    """What everything else is built on."""
+    """The objects that all services are built on."""
 
     settings: Settings
     store: Store
@@ -125,7 +125,7 @@ class _Ground:
 def compose(
     settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies
 ) -> Services:
-    """Put the services together; `runtimes` is empty, and shared with the reply writer."""
+    """Build the services. `runtimes` starts empty and is shared with the reply writer."""
     ground = _ground(settings, store, runtimes, outside)
     core, accounts = ground.core, ground.accounts
     reconciler = AttemptReconciler(core=core)

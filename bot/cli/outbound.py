@@ -1,4 +1,4 @@
-"""How this process reaches the outside: its environment, certificates, proxy and trusted hosts."""
+"""How this process connects to the outside: certificates, proxy and trusted hosts."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def build_transport(settings: Settings) -> GuardedTransport:
-    """Return the one transport for requests to addresses that others chose.
+    """Return the one transport for requests to addresses that users or vendors supply.
 
     Raises SettingsError when the operator's certificates cannot be read.
     """
@@ -32,7 +32,7 @@ def build_transport(settings: Settings) -> GuardedTransport:
 
 
 def discord_proxy(settings: Settings) -> str | None:
-    """Return the address of the proxy through which Discord is reached, if there is one."""
+    """Return the URL of the proxy for Discord, or None if Discord is reached directly."""
     parts = urlsplit(settings.discord_api_base)
     if parts.scheme != "https":  # a stand-in on this machine
         return None
@@ -44,5 +44,5 @@ def _proxy_rules(found: Mapping[str, str]) -> ProxyRules:
     try:
         return ProxyRules.read(found)
     except ProxyUnusable as exc:
-        log.warning("%s; nothing is reached through a proxy", exc)
+        log.warning("%s; no proxy is used", exc)
         return ProxyRules()

@@ -1,4 +1,4 @@
-"""What the bot and its fork server say to each other."""
+"""The messages between the bot and its fork server."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from bot.processes import ipc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Bot to server: fork a child for this task. Two open pipes come with it: output, errors."""
+    """Bot to server: fork a child for this task. Two pipes come with it, for output and errors."""
 
     id: int
     task: str
@@ -16,19 +16,19 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """Bot to server: kill this task's child, if it still runs."""
+    """Bot to server: kill this task's child if it is still running."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Server to bot, once: everything is loaded."""
+    """Server to bot, once: all libraries are loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Server to bot: a child has ended, with a status that is negative for a signal."""
+    """Server to bot: a child has ended; its status is negative for a signal."""
 
     id: int
     status: int
@@ -36,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Server to bot: the system could not create a child, and why (an errno)."""
+    """Server to bot: the system could not fork a child; `error` is the error number."""
 
     id: int
     error: int
@@ -50,12 +50,12 @@ _REPLIES = ipc.kinds(Ready, Ended, Refused)
 
 
 def read_request(line: bytes) -> Request:
-    """Read a line that the bot wrote; raises ValueError if it is malformed."""
+    """Read a line from the bot; raises ValueError if it is malformed."""
     request: Request = ipc.read(line, _REQUESTS)
     return request
 
 
 def read_reply(line: bytes) -> Reply:
-    """Read a line that the server wrote; raises ValueError if it is malformed."""
+    """Read a line from the server; raises ValueError if it is malformed."""
     reply: Reply = ipc.read(line, _REPLIES)
     return reply

@@ -1,7 +1,7 @@
-"""How processes speak to each other: one JSON object per line, read strictly.
+"""The format of messages between processes: one JSON object per line, read strictly.
 
-A message is a dataclass of plain fields: int, float, str, list[str]. One that comes from a process
-which has read strangers' files is checked field by field, so that a wrong type ends here.
+A message is a dataclass with fields of type int, float, str or list[str]. Its fields are checked
+one by one, because the sender may have read an untrusted file.
 """
 
 import json
@@ -19,17 +19,17 @@ _PLAIN: Mapping[Any, type | tuple[type, ...]] = {
 
 
 def to_line(message: Any) -> bytes:
-    """Return a dataclass as a line."""
+    """Return a dataclass as a line of JSON."""
     return json.dumps({"kind": type(message).__name__, **asdict(message)}).encode() + b"\n"
 
 
 def kinds(*types: type[Any]) -> Mapping[str, type[Any]]:
-    """Return message types by the names used in their lines."""
+    """Return message types by the names that lines use for them."""
     return {each.__name__: each for each in types}
 
 
 def read(line: bytes, of: Mapping[str, type[Any]]) -> Any:
-    """Return the message in a line; raises ValueError if it is none of these kinds."""
+    """Return the message in a line; raises ValueError if it is not one of these kinds."""
     try:
         told = json.loads(line)
         message = of[told.pop("kind")](**told)

@@ -1,8 +1,8 @@
-"""The audio children: one process that has every library loaded, forked for each task.
+"""The audio fork server: loads every library once, then forks a child for each task.
 
-A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. An
-unexpected error is a traceback on standard error and exit status 1, which the bot does not blame on
-the file.
+A child runs one task and prints one answer; a refusal and a full disk are answers too. An
+unexpected error gives a traceback on standard error and exit status 1, which the bot does not blame
+on the file.
 """
 
 from typing import assert_never
@@ -27,7 +27,9 @@ from bot.processes.kernel import die_with_parent
 
 
 def main() -> None:
-    """Fork children for the bot that started this process, until the bot closes its end."""
+    """Fork children for the bot that started this process, until the bot closes its end of the
+    pipe.
+    """
     die_with_parent()
     limits.come_last()
     confine_parent()
@@ -36,7 +38,7 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load now what every child would load."""
+    """Import and initialise what every child would otherwise load itself."""
     import av.subtitles.stream  # noqa: F401
     from PIL import Image
 
@@ -44,7 +46,7 @@ def _load() -> None:
         picture,  # noqa: F401
     )
 
-    Image.preinit()  # otherwise the first picture would load the formats
+    Image.preinit()  # so that the first picture does not have to load the formats
 
 
 def _perform_confined(line: str) -> bytes:
@@ -55,7 +57,7 @@ def _perform_confined(line: str) -> bytes:
 
 
 def answer(task: Task) -> bytes:
-    """Do a task and return the line with its result; raises unexpected errors."""
+    """Run a task and return the line with its result; raises unexpected errors."""
     try:
         return wire.answer_line(_perform(task))
     except (Rejected, DoesNotFit) as refusal:
@@ -67,7 +69,7 @@ def answer(task: Task) -> bytes:
 
 
 def _perform(task: Task) -> Answer:
-    # Not above: modules that only describe tasks need no library.
+    # Imported here because modules that only describe tasks must not need these libraries.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode

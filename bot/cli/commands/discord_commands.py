@@ -1,4 +1,4 @@
-"""`clear-commands`, and what `doctor` asks Discord: one login over HTTP, no gateway."""
+"""`clear-commands`, and `doctor`'s checks at Discord: one login over HTTP, without a gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ LOGIN_WITHIN_S = 20.0
 
 
 def clear_commands(settings: Settings, console: Console) -> int:
-    """Remove what earlier bots with this application registered for single servers.
+    """Remove the commands that earlier bots of this application registered in single servers.
 
     Raises SettingsError for a token that is missing or refused, and DiscordRefused.
     """

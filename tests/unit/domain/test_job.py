@@ -60,7 +60,7 @@ def test_step_is_taken_where_a_way_leads_and_refused_elsewhere(start: State, end
         after = STEPS[end](job)
         assert (after.state, after.updated_at) == (end, LATER)
     else:
-        with pytest.raises(ValueError, match=f"no way from {start} to {end}"):
+        with pytest.raises(ValueError, match=f"no transition from {start} to {end}"):
             STEPS[end](job)
     assert job == replace(job, state=start), "a step makes a new job"
 

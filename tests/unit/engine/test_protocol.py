@@ -54,7 +54,7 @@ def test_anything_else_is_refused(line):
 
 
 def test_a_request_is_no_reply_and_a_reply_no_request():
-    with pytest.raises(ValueError, match="Cancel is no reply"):
+    with pytest.raises(ValueError, match="Cancel is not a reply"):
         read_reply(ipc.to_line(Cancel(id=1)))
-    with pytest.raises(ValueError, match="Cancelled is no request"):
+    with pytest.raises(ValueError, match="Cancelled is not a request"):
         read_request(ipc.to_line(Cancelled(id=1)))

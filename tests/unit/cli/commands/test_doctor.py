@@ -71,7 +71,7 @@ def test_absent_model_is_told_from_a_damaged_one(visit: Doctor, tmp_path: Path):
     weights = with_model(tmp_path / "data" / "models")
     whole = weights.path.read_bytes()
     weights.path.write_bytes(whole[:300])
-    assert f"FAIL  {weights.path} is not whole" in visit.line("python -m bot models")
+    assert f"FAIL  {weights.path} is incomplete" in visit.line("python -m bot models")
     weights.path.write_bytes(whole[::-1])
     assert f"FAIL  {weights.path} is damaged" in visit.line("python -m bot models")
 
