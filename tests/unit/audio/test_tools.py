@@ -79,6 +79,10 @@ async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
         [Mix(path=stem, parts=(Part(spool=tmp_path / "song.f32"),))], frames=decoded.frames
     )
     assert combined.frames == decoded.frames
+    spool, frames = tmp_path / "song.f32", decoded.frames
+    assert await tools.measure([[Part(spool=spool)]], frames=frames) == combined.levels
+    assert await tools.passage([spool], frames=frames) == 0
+    assert (await tools.fit(spool, spool)).gain == pytest.approx(1.0, rel=1e-3)
     encoded, picture = await asyncio.gather(
         tools.encode(
             stem, tmp_path / "out.mp3", format=AudioFormat.MP3, tags={"title": "Neon Rain"}
