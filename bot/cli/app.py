@@ -130,7 +130,7 @@ def compose(
     termination = Termination(core=core, reconciler=reconciler)
     builder = _builder(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
-    runner = Runner(steps=steps, runtimes=runtimes)
+    runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
