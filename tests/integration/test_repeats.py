@@ -136,11 +136,22 @@ async def test_a_job_at_work_cannot_be_thrown_away(same: Harness) -> None:
 
 async def test_a_showing_leaves_nothing_behind(harness: Harness) -> None:
     job = await split(harness)
+    await harness.until_idle()
     folder = harness.files.of(job.id).parcel
     async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
         assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
         assert all(file.path.exists() for file in parcel.files)
     assert not any(folder.iterdir())
+
+
+async def test_a_showing_may_begin_while_the_first_delivery_is_cleared_away(
+    harness: Harness,
+) -> None:
+    job = await split(harness)
+    async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
+        await harness.until_idle()
+        await harness.files.drop_parcel(job.id)  # as its delivery does once it is stored
+        assert all(file.path.exists() for file in parcel.files)
 
 
 async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:
