@@ -7,7 +7,8 @@ knows how much a job needs.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from bot.domain.clock import Clock
@@ -65,7 +66,9 @@ class DiskGuard:
         self._kept_bytes = 0
         """What the files of other jobs came to at the last look."""
         self._ended_bytes = 0
-        """What jobs that have ended since then may have left."""
+        """What jobs and loans that have ended since then may have left."""
+        self._lent_bytes = 0
+        """What is promised for now beside the jobs under way."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
@@ -111,6 +114,22 @@ class DiskGuard:
             return size_bytes
         self._give_up_youngest(job_id, now)
         return 0
+
+    @asynccontextmanager
+    async def lend(self, size_bytes: int) -> AsyncIterator[None]:
+        """Promise bytes beside the jobs under way for as long as the context is open.
+
+        What is written of them counts twice once it is seen, which errs on the safe side. Raises
+        NoRoom where there is no room.
+        """
+        if not await self._has_room(None, size_bytes, self._floor_bytes):
+            raise NoRoom(f"no room for {size_bytes} bytes: {self._figures()}")
+        self._lent_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._lent_bytes -= size_bytes
+            self._ended_bytes += size_bytes
 
     def ahead(self, job_id: JobId) -> int:
         """Return how many jobs wait for room before this one."""
@@ -175,9 +194,9 @@ class DiskGuard:
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
         """Return what all files may come to, and what of it is not written yet, in bytes."""
-        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        used, unwritten = self._kept_bytes + self._ended_bytes + self._lent_bytes, self._lent_bytes
         if asking is None:
-            used, unwritten = used + size_bytes, size_bytes
+            used, unwritten = used + size_bytes, unwritten + size_bytes
         for job_id, job in self._jobs.items():
             promised = job.promised_bytes
             if job_id == asking:
@@ -218,7 +237,7 @@ class DiskGuard:
 
     def _figures(self) -> str:
         used, _ = self._totals(None, 0)
-        promised = sum(each.promised_bytes for each in self._jobs.values())
+        promised = self._lent_bytes + sum(each.promised_bytes for each in self._jobs.values())
         return (
             f"job files may come to {used} of {self._max_bytes} bytes, "
             f"{promised} of them promised; {self._free_bytes} are free"

@@ -157,7 +157,11 @@ def compose(
             database_made_at=store.made_at,
         ),
         redelivery=Redelivery(
-            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+            jobs=store.jobs,
+            files=store.files,
+            builder=builder,
+            disk_guard=core.disk_guard,
+            need=ground.needs.to_show,
         ),
         queue=core.queue,
         breaker=core.breaker,
