@@ -7,7 +7,8 @@ module does not know how much space a job needs; `bot/jobs/disk_needs.py` does.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from bot.domain.clock import Clock
@@ -67,7 +68,9 @@ class DiskGuard:
         self._kept_bytes = 0
         """The size of all other jobs' files at the last measurement."""
         self._ended_bytes = 0
-        """An upper bound on what jobs that have ended since then left behind."""
+        """What jobs and loans that have ended since then may have left."""
+        self._lent_bytes = 0
+        """What is promised for now beside the jobs under way."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
@@ -115,6 +118,22 @@ class DiskGuard:
             return size_bytes
         self._give_up_youngest(job_id, now)
         return 0
+
+    @asynccontextmanager
+    async def lend(self, size_bytes: int) -> AsyncIterator[None]:
+        """Promise bytes beside the jobs under way for as long as the context is open.
+
+        What is written of them counts twice once it is seen, which errs on the safe side. Raises
+        NoRoom where there is no room.
+        """
+        if not await self._has_room(None, size_bytes, self._floor_bytes):
+            raise NoRoom(f"no room for {size_bytes} bytes: {self._figures()}")
+        self._lent_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._lent_bytes -= size_bytes
+            self._ended_bytes += size_bytes
 
     def ahead(self, job_id: JobId) -> int:
         """Return how many jobs have waited for room longer than this one."""
@@ -181,12 +200,10 @@ class DiskGuard:
         return used <= self._max_bytes and self._free_bytes - unwritten >= floor_bytes
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
-        """Return the total size that all files may reach, and how much of it is not yet written, in
-        bytes.
-        """
-        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        """Return what all files may come to, and what of it is not written yet, in bytes."""
+        used, unwritten = self._kept_bytes + self._ended_bytes + self._lent_bytes, self._lent_bytes
         if asking is None:
-            used, unwritten = used + size_bytes, size_bytes
+            used, unwritten = used + size_bytes, unwritten + size_bytes
         for job_id, job in self._jobs.items():
             promised = job.promised_bytes
             if job_id == asking:
@@ -227,7 +244,7 @@ class DiskGuard:
 
     def _figures(self) -> str:
         used, _ = self._totals(None, 0)
-        promised = sum(each.promised_bytes for each in self._jobs.values())
+        promised = self._lent_bytes + sum(each.promised_bytes for each in self._jobs.values())
         return (
             f"job files may come to {used} of {self._max_bytes} bytes, "
             f"{promised} of them promised; {self._free_bytes} are free"

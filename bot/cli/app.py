@@ -132,7 +132,7 @@ def compose(
     termination = Termination(core=core, reconciler=reconciler)
     builder = _builder(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
-    runner = Runner(steps=steps, runtimes=runtimes)
+    runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
@@ -161,7 +161,11 @@ def compose(
             database_made_at=store.made_at,
         ),
         redelivery=Redelivery(
-            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+            jobs=store.jobs,
+            files=store.files,
+            builder=builder,
+            disk_guard=core.disk_guard,
+            need=ground.needs.to_show,
         ),
         queue=core.queue,
         breaker=core.breaker,

@@ -19,7 +19,7 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
-from bot.cli.outbound import build_transport, discord_proxy
+from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
@@ -195,7 +195,10 @@ async def _put_together(
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(
-        registration=registration, languages=languages, proxy=discord_proxy(settings)
+        registration=registration,
+        languages=languages,
+        proxy=discord_proxy(settings),
+        tls=discord_tls(),
     )
     stack.push_async_callback(client.close)
     routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)

@@ -4,7 +4,7 @@ A redelivery exists in memory only. A restart need not resume it: it costs no mi
 sees a failure at once and can ask again.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from bot.accounts.disk_guard import DiskGuard
@@ -26,11 +26,14 @@ class Redelivery:
         files: JobFiles,
         builder: DeliveryBuilder,
         disk_guard: DiskGuard,
+        need: Callable[[Job], int],
     ) -> None:
+        """`need` is how many bytes showing a job may write."""
         self._jobs = jobs
         self._files = files
         self._builder = builder
         self._disk_guard = disk_guard
+        self._need = need
 
     @asynccontextmanager
     async def packed(
@@ -44,8 +47,10 @@ class Redelivery:
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
         try:
-            await self._disk_guard.require_floor()
-            async with self._files.scratch(job.id, name) as folder:
+            async with (
+                self._disk_guard.lend(self._need(job)),
+                self._files.scratch(job.id, name) as folder,
+            ):
                 yield await self._builder.build(
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
                 )

@@ -4,14 +4,17 @@ from collections.abc import Iterable
 
 from bot.audio.spool import FRAME_BYTES
 from bot.domain.job import Job, State
-from bot.domain.recipes import OUTPUTS, Recipe
+from bot.domain.recipes import OUTPUTS, AudioFormat, Recipe
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import plan
 
 PCM_FRAME_BYTES = 4
-"""The size of a 16-bit stereo frame. FLAC masters and files encoded from them are no larger."""
+"""A frame of 16-bit stereo: FLAC masters and what is encoded from them are no larger."""
+LOSSY_FRAME_BYTES = 1
+"""A frame at the highest bit rate, 256 kbit/s, is 0.73 bytes."""
 SLACK_BYTES = 1024**2
-"""Extra space for headers, tags and the picture."""
+"""For headers, tags and the picture."""
+LOSSLESS = frozenset({AudioFormat.FLAC, AudioFormat.WAV})
 
 
 class DiskNeeds:
@@ -40,6 +43,16 @@ class DiskNeeds:
         copies = 1 if job.repeat_of else 2
         outputs = len(OUTPUTS[job.request.recipe])
         return SLACK_BYTES + (job.frames or 0) * PCM_FRAME_BYTES * outputs * copies
+
+    def to_show(self, job: Job) -> int:
+        """Return the need of a job that is shown again in its format: one more encoded copy.
+
+        That a lossless file is too large shows only once it is written, and then a lossy one
+        follows; a lossy one may be encoded again for a link.
+        """
+        is_lossless = job.request.audio_format in LOSSLESS
+        frame_bytes = LOSSY_FRAME_BYTES + (PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES)
+        return SLACK_BYTES + (job.frames or 0) * frame_bytes * len(OUTPUTS[job.request.recipe])
 
     def of(self, job: Job) -> int:
         """Return the need of a job in its stored state."""

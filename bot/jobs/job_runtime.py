@@ -10,6 +10,7 @@ from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
+from bot.domain.reminders import Reminders
 from bot.providers.interface import Provider
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard
@@ -79,6 +80,8 @@ class JobRuntime:
     failed_steps: int = 0
     """Consecutive unexpected errors."""
     full_disk_waits: int = 0
+    reminders: Reminders = field(default_factory=Reminders)
+    """Of what its steps wait for."""
     failed_downloads: int = 0
     digest: str | None = None
     """The digest of the user's file, once downloaded."""

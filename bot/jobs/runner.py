@@ -5,9 +5,11 @@ The runner has no rules about jobs.
 
 import asyncio
 import logging
+from collections.abc import Hashable
 from typing import Protocol
 
 from bot.domain.backoff import backoff_s
+from bot.domain.clock import Clock
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
 from bot.jobs.job_runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtimes, StepResult
@@ -39,9 +41,10 @@ class StepTaker(Protocol):
 class Runner:
     """Runs every unfinished job until it is over."""
 
-    def __init__(self, *, steps: StepTaker, runtimes: Runtimes) -> None:
+    def __init__(self, *, steps: StepTaker, runtimes: Runtimes, clock: Clock) -> None:
         self._steps = steps
         self._runtimes = runtimes
+        self._clock = clock
         self._is_stopping = False
 
     @property
@@ -100,11 +103,13 @@ class Runner:
     def _pause_for_machine(self, runtime: JobRuntime, error: Exception) -> RetryAfter | None:
         """Return the pause if the store or the disk is unavailable; None for any other error."""
         if isinstance(error, StoreUnavailable):
-            log.warning("%s waits for the store: %s", runtime.job_id, error)
+            if self._is_news(runtime, str(error)):
+                log.warning("%s waits for the store: %s", runtime.job_id, error)
             return RetryAfter(after_s=STORE_PAUSE_S)
         if _is_out_of_room(error):
             runtime.full_disk_waits += 1
-            log.warning("%s waits for room: %s", runtime.job_id, error)
+            if self._is_news(runtime, type(error)):  # its text names bytes, which change
+                log.warning("%s waits for room: %s", runtime.job_id, error)
             return RetryAfter(after_s=backoff_s(runtime.full_disk_waits, key=runtime.job_id))
         return None
 
@@ -118,9 +123,13 @@ class Runner:
             return RetryAfter(after_s=pause_s)
         try:
             return await self._steps.give_up(runtime)
-        except Exception:
-            log.exception("%s could not be given up", job_id, extra=_job(runtime))
+        except Exception as exc:
+            if self._is_news(runtime, ("given up", type(exc))):
+                log.exception("%s could not be given up", job_id, extra=_job(runtime))
             return RetryAfter(after_s=pause_s)
+
+    def _is_news(self, runtime: JobRuntime, cause: Hashable) -> bool:
+        return runtime.reminders.is_due(cause, self._clock.monotonic())
 
     async def _is_over(self, result: StepResult, runtime: JobRuntime) -> bool:
         match result:

@@ -22,6 +22,7 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
+from bot.domain.reminders import Reminders
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import Limits
@@ -77,6 +78,7 @@ class SplitService:
         self._runtimes = core.runtimes
         self._offering = offering
         self._late: set[asyncio.Task[None]] = set()
+        self._reminders = Reminders()
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
@@ -120,6 +122,8 @@ class SplitService:
         withdrawing = asyncio.create_task(self._withdraw_late(storing, job.id))
         self._late.add(withdrawing)
         withdrawing.add_done_callback(self._late.discard)
+        if self._reminders.is_due("late", self._clock.monotonic()):
+            log.warning("requests are refused as busy: the store takes over %.1f s", STORE_WITHIN_S)
         raise StoreUnavailable("a request was not stored in time")
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:

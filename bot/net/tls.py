@@ -20,9 +20,17 @@ def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
 
     Raises CertificatesUnreadable.
     """
+    return own_tls_context(settings) or httpx.create_ssl_context(trust_env=False)
+
+
+def own_tls_context(settings: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Return a context that trusts the operator's own certificates; None without a setting.
+
+    Raises CertificatesUnreadable.
+    """
     file, folder = settings.get(CA_FILE) or None, settings.get(CA_DIR) or None
     if file is None and folder is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return None
     try:
         return ssl.create_default_context(cafile=file, capath=folder)
     except (OSError, ssl.SSLError) as exc:

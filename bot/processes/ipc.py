@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 MOST_LINE_BYTES = 256 * 1024
 
 
-def to_line(message: Any) -> bytes:
+class MalformedMessage(ValueError):
     """A line is too long, or is none of the expected messages."""
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import ssl
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -32,14 +34,26 @@ def point_at(api_base: str) -> None:
     discord.http.Route.BASE = api_base.rstrip("/")
 
 
+def connector_over(tls: ssl.SSLContext) -> aiohttp.TCPConnector:
+    """Return discord.py's connector with these certificates; needs a running loop."""
+    return aiohttp.TCPConnector(limit=0, ssl=tls)  # discord.py limits requests itself
+
+
 class Stemcord(commands.AutoShardedBot):
     """The bot's connection to Discord; cogs are added before it logs in."""
 
     def __init__(
-        self, *, registration: Registration, languages: Languages, proxy: str | None = None
+        self,
+        *,
+        registration: Registration,
+        languages: Languages,
+        proxy: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`proxy` is the URL of an HTTP proxy for the REST API and the gateway."""
-        # Voice is not used here, so discord.py must not warn at every start that it is missing.
+        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls`
+        has the certificates that both are checked with, if not the system's.
+        """
+        # Otherwise discord.py warns at every start that voice, which is not used here, is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=(),
@@ -61,12 +75,15 @@ class Stemcord(commands.AutoShardedBot):
         self.handlers = HandlerRegistry(languages=languages)
         self.add_dynamic_items(ActionButton, ActionMenu)
         self._registration = registration
+        self._tls = tls
         self._was_started = False
         self._has_looked_for_leftovers = False
 
     async def login(self, token: str) -> None:
         """Log in and prepare the connection."""
         self._was_started = True
+        if self._tls is not None and self.http.connector is discord.utils.MISSING:
+            self.http.connector = connector_over(self._tls)
         await super().login(token)
 
     async def release_connections(self) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from bot.domain.backoff import backoff_s
 from bot.domain.errors import StoreUnavailable
+from bot.domain.reminders import Reminders
 
 log = logging.getLogger(__name__)
 
@@ -20,16 +21,19 @@ MAX_WRITE_PAUSE_S = 5.0
 async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
     """Repeat a write with growing pauses until the store accepts it, and return its result.
 
-    `what` names the waiting write in the log. Errors other than StoreUnavailable are raised.
+    `what` names the waiting write in the log, once a minute at most. Errors other than
+    StoreUnavailable are raised.
     """
-    tries = 0
+    tries, waited_s, reminders = 0, 0.0, Reminders()
     while True:
         tries += 1
         try:
             return await write()
         except StoreUnavailable as exc:
-            log.warning("%s waits for the store: %s", what, exc)
+            if reminders.is_due(str(exc), waited_s):
+                log.warning("%s waits for the store: %s", what, exc)
             pause_s = backoff_s(
                 tries, key=what, first_s=FIRST_WRITE_PAUSE_S, max_s=MAX_WRITE_PAUSE_S
             )
             await asyncio.sleep(pause_s)
+            waited_s += pause_s

@@ -86,8 +86,11 @@ class JobFiles:
         await asyncio.to_thread(_remove_work, self.of(job_id))
 
     async def drop_parcel(self, job_id: JobId) -> None:
-        """Remove the files encoded for delivery, which can be encoded again from the masters."""
-        await asyncio.to_thread(_remove, self.of(job_id).parcel)
+        """Remove what was encoded for delivery; it can be made again from the masters.
+
+        Scratch folders stay: a redelivery may already be using one.
+        """
+        await asyncio.to_thread(_remove_files, self.of(job_id).parcel)
 
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
@@ -210,11 +213,19 @@ def _are_there(files: Iterable[Path]) -> bool:
 
 def _remove_work(where: JobDir) -> None:
     _remove(where.work)
-    # After a crash, drafts of the song and its spool may be left as well.
-    if where.path.exists():
-        for file in where.path.iterdir():
-            if not file.is_dir():
-                file.unlink(missing_ok=True)
+    # Besides the song and its spool, a crash may have left drafts of them.
+    _remove_files(where.path)
+
+
+def _remove_files(folder: Path) -> None:
+    """Remove the files of a folder, if it exists, and leave its subfolders."""
+    try:
+        found = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for file in found:
+        if not file.is_dir():
+            file.unlink(missing_ok=True)
 
 
 def _remove(directory: Path) -> None:

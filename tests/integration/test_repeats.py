@@ -1,14 +1,16 @@
 """Repeats of a user's own file are free, and nothing is shared between users."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.accounts.disk_guard import LOOK_EVERY_S
 from bot.domain.errors import ProviderRefused, Reason, Rejected
-from bot.domain.job import Job, Source, State
+from bot.domain.job import Job, JobId, Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeProvider
@@ -136,11 +138,48 @@ async def test_a_job_at_work_cannot_be_thrown_away(same: Harness) -> None:
 
 async def test_a_showing_leaves_nothing_behind(harness: Harness) -> None:
     job = await split(harness)
+    await harness.until_idle()
     folder = harness.files.of(job.id).parcel
     async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
         assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
         assert all(file.path.exists() for file in parcel.files)
     assert not any(folder.iterdir())
+
+
+async def test_a_showing_may_begin_while_the_first_delivery_is_cleared_away(
+    harness: Harness,
+) -> None:
+    job = await split(harness)
+    async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
+        await harness.until_idle()
+        await harness.files.drop_parcel(job.id)  # as its delivery does once it is stored
+        assert all(file.path.exists() for file in parcel.files)
+
+
+async def test_a_showing_without_room_is_refused_and_leaves_the_room_to_others(
+    tmp_path: Path,
+) -> None:
+    harness = await Harness.build(tmp_path, max_disk_gib=0.2, max_duration_minutes=1)
+    harness.audio.duration_s = 45.0
+    try:
+        job = await split(harness)
+        await harness.until_idle()
+        packed, lossless = harness.services.redelivery.packed, job.asked_as(AudioFormat.WAV)
+        harness.clock.move(seconds=LOOK_EVERY_S)
+        harness.runtimes.open(JobId("other")).promised_bytes = 190 * 1024**2
+        with pytest.raises(Rejected) as refusal:
+            async with packed(lossless, name="1", limit_bytes=10**7):
+                pytest.fail("there is no room")
+        assert refusal.value.problem.reason is Reason.DISK_FULL
+        large = replace(RENAMED, size_bytes=10**7)
+        async with packed(job, name="2", limit_bytes=10**7):
+            with pytest.raises(Rejected) as refusal:
+                await harness.receive(source=large)
+        assert refusal.value.problem.reason is Reason.DISK_FULL
+        harness.clock.move(seconds=LOOK_EVERY_S)
+        await harness.receive(source=large)
+    finally:
+        await harness.close()
 
 
 async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:

@@ -158,6 +158,12 @@ class Harness:
                     self.services.runner.wake(job_id)
                 await asyncio.sleep(0.005)
 
+    async def until_idle(self, *, within_s: float = 5.0) -> None:
+        """Wait until no job is under way; a job in a final state may still clear its files away."""
+        async with asyncio.timeout(within_s):
+            while self.services.runner.running:
+                await asyncio.sleep(0.005)
+
     async def usage(self, user_id: UserId = ADA) -> Usage:
         """Return the user's account in the current period."""
         return await self.services.quotas.usage(user_id)

@@ -166,7 +166,9 @@ class ModelledHarness:
     async def cancel_in_mid_step(self, job: ReferenceJob) -> None:
         """Cancel while the job's step waits for a download or provider, which then answers."""
         services, pause = self._house.services, self._pause()
-        runner = Runner(steps=OneStep(services.steps), runtimes=services.runtimes)
+        runner = Runner(
+            steps=OneStep(services.steps), runtimes=services.runtimes, clock=self._clock
+        )
         self._prepare(job)
         runner.run(job.id)
         runtime = services.runtimes.open(job.id)

@@ -10,8 +10,9 @@ import discord
 from rich.console import Console
 
 from bot.cli.discord_session import OUTAGES, DiscordRefused, outage_of
+from bot.cli.outbound import discord_proxy, discord_tls
 from bot.config import Settings
-from bot.ui.client import FEW_SESSIONS, point_at
+from bot.ui.client import FEW_SESSIONS, connector_over, point_at
 from bot.ui.commands.registration import leftover_commands
 
 PAGE: Final = 200
@@ -73,7 +74,12 @@ async def _logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
     point_at(settings.discord_api_base)
     token = settings.required_token().get_secret_value()
     host = urlsplit(settings.discord_api_base).hostname
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    tls = discord_tls()
+    async with discord.Client(
+        intents=discord.Intents.none(),
+        proxy=discord_proxy(settings),
+        connector=connector_over(tls) if tls is not None else None,
+    ) as client:
         try:
             async with asyncio.timeout(LOGIN_WITHIN_S):
                 await client.login(token)

@@ -9,6 +9,7 @@ from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
+from bot.domain.reminders import Reminders
 from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import Card
@@ -64,6 +65,7 @@ class ReplyWriter:
         self._round_gap_s = round_gap_s
         self._sweep_s = sweep_s
         self._tracker = ReplyTracker()
+        self._reminders = Reminders()
         self._edits: set[asyncio.Task[None]] = set()
         self._active_cards: Counter[int | None] = Counter()
         self._knows_unfinished = False
@@ -169,9 +171,11 @@ class ReplyWriter:
             self._take(await self._jobs.stale_replies(unknown) if unknown else ())
             self._drop_finished(owed)
         except StoreUnavailable as exc:
-            log.warning("can't read the outbox: %s", exc)
-        except Exception:
-            log.exception("can't read the outbox")
+            if self._reminders.is_due(str(exc), self._clock.monotonic()):
+                log.warning("can't read the outbox: %s", exc)
+        except Exception as exc:
+            if self._reminders.is_due(type(exc), self._clock.monotonic()):
+                log.exception("can't read the outbox")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         for job, version in stale:

@@ -27,6 +27,7 @@ from tests.chaos.small_disk import (
 )
 
 FULL = problem(Problem(Reason.DISK_FULL))
+BUSY = problem(Problem(Reason.BUSY))
 PEOPLE = 50
 OPUS_EVERY = 10
 """One song in this many is Opus, which takes longer to decode than FLAC."""
@@ -43,6 +44,7 @@ LEAST_FREE_MIB = 8
 CANCELLED_WITHIN_S = 10.0
 _SKIPPED = "skipped: this user may not mount"
 _ENDS = "SELECT state, reason, count(*) AS jobs FROM jobs GROUP BY state, reason"
+_WITHDRAWN = "SELECT id, interaction_id FROM jobs WHERE reason = ?"
 _RECEIVED = "SELECT count(*) FROM jobs WHERE state = 'received'"
 _STATES = "SELECT state FROM jobs WHERE user_id = ?"
 
@@ -68,10 +70,16 @@ async def room(
             await _plateau(harness)
             (harness.home / GO).touch()
             is_drained = await harness.drained(ENDS_WITHIN_S)
-        refused = sum(harness.text(each) == FULL for each in harness.users.answers)
+        texts = [harness.text(each) for each in harness.users.answers]
+        full, busy = texts.count(FULL), texts.count(BUSY)
         ends, others = _ends(harness)
         return [
-            note(name, f"songs, refused at once; {ends}", f"{songs}, {refused}"),
+            note(
+                name, f"songs, refused at once as full, as busy; {ends}", f"{songs}, {full}, {busy}"
+            ),
+            none_of(
+                name, "songs withdrawn whose users were not told", _withdrawn_silently(harness)
+            ),
             at_most(
                 name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB", is_speed=False
             ),
@@ -240,6 +248,24 @@ async def _cancel_all(harness: ChaosHarness, people: Sequence[int]) -> int:
 def _cancelled(harness: ChaosHarness, people: Sequence[int]) -> int:
     rows = [row for person in people for row in harness.rows(_STATES, person)]
     return sum(row["state"] == "cancelled" for row in rows)
+
+
+def _withdrawn_silently(harness: ChaosHarness) -> list[str]:
+    """Return the jobs stored too late for their command whose user was not told to try again.
+
+    On a busy machine the store may take longer than a command may wait. Discord itself tells the
+    user of a command without an answer.
+    """
+    answers = {each.interaction_id: each for each in harness.users.answers}
+    withdrawn = [
+        (row["id"], answers.get(row["interaction_id"]))
+        for row in harness.rows(_WITHDRAWN, Reason.UNACKNOWLEDGED)
+    ]
+    return [
+        f"{job_id}: {harness.text(answer)!r}"
+        for job_id, answer in withdrawn
+        if answer is not None and answer.message_id is not None and harness.text(answer) != BUSY
+    ]
 
 
 def _ends(harness: ChaosHarness) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Simulates an audio child compromised by its song: makes one attempt and prints the outcome.
+"""Plays an audio child that its song has taken over: tries one thing, and tells how that went.
 
 Run as `python -m tests.unit.processes.taken_over`, it reads lines of `CONFINED ATTEMPT PORT HOUSE`
 and forks a child for each, which has the limits and the reach of one that decodes
@@ -27,7 +27,7 @@ REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV)
 
 
 class Attempts:
-    """Attempts of a compromised child. A method raises OSError if its attempt is refused."""
+    """What a child that was taken over may want; a method raises OSError when it is refused."""
 
     def __init__(self, harness: Path, port: int) -> None:
         self.data = harness / "data"
@@ -152,7 +152,7 @@ class Attempts:
         resource.prlimit(self.parent, resource.RLIMIT_CORE, (0, 0))
 
     def work(self) -> None:
-        """Do what decoding needs, which must not be refused."""
+        """Do what decoding needs: this is not to be refused."""
         (self.mine / "input").read_bytes()
         part, into = self.mine / "mixture.f32.part", self.mine / "mixture.f32"
         part.write_bytes(bytes(8))
@@ -161,13 +161,13 @@ class Attempts:
 
 
 def called(result: int, *, passes: int = 0) -> int:
-    """Return a C function's result. Raises OSError for any error except `passes`."""
+    """Return what a C function returned; raises OSError for errors, but for one of them."""
     if result < 0 and ctypes.get_errno() != passes:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
 
 
-def main(is_confined: bool, attempt: str, harness: Path, port: int) -> None:
+def make(attempt: str, harness: Path, port: int, *, is_confined: bool) -> str:
     """Make one attempt, and return what came of it."""
     die_with_parent()
     attempts = Attempts(harness, port)

@@ -247,6 +247,19 @@ async def test_the_writer_outlives_a_store_that_is_away(writer_harness: WriterHa
     assert writer_harness.routes.first_lines == ["Starting"]
 
 
+async def test_a_store_that_stays_away_is_logged_once(
+    writer_harness: WriterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = AwayStore(db=writer_harness.db)
+    store.errors = [StoreUnavailable("locked"), ValueError("an odd row")] * 20
+    writer_harness = WriterHarness(writer_harness.db, store)
+    await writer_harness.add()
+    async with writer_harness.running():
+        await writer_harness.until_nothing_is_owed()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["can't read the outbox: locked", "can't read the outbox"]
+
+
 async def test_a_busy_channel_does_not_hold_up_the_rest(writer_harness: WriterHarness) -> None:
     writer_harness.routes.routes = [EditRoute.CHANNEL]
     for number in range(15):
