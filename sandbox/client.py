@@ -86,8 +86,12 @@ class SandboxClient:
         return await self._act("/components", **asked)
 
     async def send_form(self, modal_id: str, **fields: Any) -> Json:
-        """Send in a form that the bot has shown."""
-        return await self._act("/modals", modal_id=modal_id, fields=fields)
+        """Submit a form by the custom ids of its fields; a `Path`, or a list of them, is uploaded.
+
+        What is not named is submitted as the form showed it.
+        """
+        values = {key: await self._value(value) for key, value in fields.items()}
+        return await self._act("/modals", modal_id=modal_id, fields=values)
 
     async def say(self, content: str = "", *files: Path) -> Json:
         """Write a message, with files."""
@@ -187,6 +191,8 @@ class SandboxClient:
         return self._session
 
     async def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [await self._value(each) for each in value]
         return {"upload": await self.upload(value)} if isinstance(value, Path) else value
 
     async def _act(self, path: str, *, in_channel: bool = False, **asked: Any) -> Json:
