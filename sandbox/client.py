@@ -102,6 +102,14 @@ class SandboxClient:
         """Set the language of the user's Discord."""
         await self._act("/locale", locale=locale)
 
+    async def permit(self, **permissions: bool) -> None:
+        """Grant the user permissions such as `create_guild_expressions=True`, or refuse them."""
+        await self._act("/permissions", permissions=permissions)
+
+    async def permit_bot(self, **permissions: bool) -> None:
+        """Grant the bot permissions, or refuse them."""
+        await self._call("POST", "/permissions", json={"permissions": permissions})
+
     async def delete(self, message_id: str) -> None:
         """Delete a message."""
         await self._call("DELETE", f"/messages/{message_id}", params={"as": await self._user_id()})

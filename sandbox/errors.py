@@ -121,6 +121,18 @@ class FormErrors:
             return None
         return value
 
+    def fraction(self, path: str, value: object) -> float | None:
+        """Check a number from 0 to 1; return it, or None if it is missing or wrong."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.add(path, "NUMBER_TYPE_COERCE", "Value is not a float.")
+        elif not 0 <= value <= 1:
+            self.add(path, "NUMBER_TYPE_RANGE", "Value should be between 0 and 1.")
+        else:
+            return float(value)
+        return None
+
     def truth(self, path: str, value: object) -> None:
         """Check that a value is a boolean or missing."""
         if value is not None and not isinstance(value, bool):
