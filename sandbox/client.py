@@ -86,8 +86,12 @@ class SandboxClient:
         return await self._act("/components", **asked)
 
     async def send_form(self, modal_id: str, **fields: Any) -> Json:
-        """Submit a form that the bot has shown."""
-        return await self._act("/modals", modal_id=modal_id, fields=fields)
+        """Submit a form by the custom ids of its fields; a `Path`, or a list of them, is uploaded.
+
+        What is not named is submitted as the form showed it.
+        """
+        values = {key: await self._value(value) for key, value in fields.items()}
+        return await self._act("/modals", modal_id=modal_id, fields=values)
 
     async def say(self, content: str = "", *files: Path) -> Json:
         """Send a message with files."""
@@ -97,6 +101,14 @@ class SandboxClient:
     async def speak(self, locale: str) -> None:
         """Set the language of the user's Discord client."""
         await self._act("/locale", locale=locale)
+
+    async def permit(self, **permissions: bool) -> None:
+        """Grant the user permissions such as `create_guild_expressions=True`, or refuse them."""
+        await self._act("/permissions", permissions=permissions)
+
+    async def permit_bot(self, **permissions: bool) -> None:
+        """Grant the bot permissions, or refuse them."""
+        await self._call("POST", "/permissions", json={"permissions": permissions})
 
     async def delete(self, message_id: str) -> None:
         """Delete a message."""
@@ -187,6 +199,8 @@ class SandboxClient:
         return self._session
 
     async def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [await self._value(each) for each in value]
         return {"upload": await self.upload(value)} if isinstance(value, Path) else value
 
     async def _act(self, path: str, *, in_channel: bool = False, **asked: Any) -> Json:

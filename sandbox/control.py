@@ -12,7 +12,7 @@ from sandbox import control_requests as asked
 from sandbox.bodies import BodyReader
 from sandbox.clock import SandboxClock, iso
 from sandbox.command_rules import MESSAGE_MENU
-from sandbox.entities import Attachment, Channel, ChannelKind
+from sandbox.entities import Attachment, Channel, ChannelKind, Permission, Sound
 from sandbox.errors import DiscordError, Json
 from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
@@ -93,6 +93,7 @@ class Control:
                 web.post("/components", self.press),
                 web.post("/modals", self.send_form),
                 web.post("/locale", self.speak),
+                web.post("/permissions", self.permit),
                 web.post("/messages", self.write),
                 web.delete("/messages/{message:\\d+}", self.delete_message),
                 web.post("/clock", self.advance),
@@ -126,6 +127,7 @@ class Control:
             "guild": {"id": str(guild.id), "name": guild.name},
             "channels": [self._written(channel) for channel in world.channels.values()],
             "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
+            "sounds": [self._sound(sound) for sound in world.sounds_of(guild.id)],
             "commands": [*world.commands[None], *world.commands[guild.id]],
             "attachment_size_limit": world.attachment_size_limit,
             "vendors": self._vendors.listed(),
@@ -231,6 +233,15 @@ class Control:
         self._feed.tell(user.id, {"type": "locale", "locale": form.locale})
         return web.json_response({"ok": True})
 
+    async def permit(self, request: web.Request) -> web.Response:
+        """Grant permissions to a user, or refuse them; without a user, to the bot."""
+        form = await _parse(request, asked.Permit)
+        bot = self._world.bot
+        holder = bot if form.user is None else self._people.user(form.user)
+        for name, is_allowed in form.permissions.items():
+            self._world.permit(holder.id, Permission[name.upper()], is_allowed=is_allowed)
+        return web.json_response({"ok": True})
+
     async def write(self, request: web.Request) -> web.Response:
         """Send a message as a user."""
         form = await _parse(request, asked.Write)
@@ -276,6 +287,17 @@ class Control:
             case _:
                 await self._gateway.invalidate()
         return web.json_response({"ok": True})
+
+    def _sound(self, sound: Sound) -> Json:
+        creator = self._world.users[sound.creator_id].name
+        return {
+            "id": str(sound.id),
+            "name": sound.name,
+            "emoji": sound.emoji_name,
+            "volume": sound.volume,
+            "creator": creator,
+            "url": f"{self._media.base_url}/soundboard-sounds/{sound.id}",
+        }
 
     def _written(self, channel: Channel) -> Json:
         written = {"id": str(channel.id), "name": channel.name, "kind": _KINDS[channel.kind]}

@@ -4,6 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.entities import Permission
+
+PermissionName = Annotated[
+    str, Field(pattern=f"^({'|'.join(each.name.lower() for each in Permission if each.name)})$")
+]
 Id = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
@@ -60,6 +65,14 @@ class Speak(PersonRequest):
     """Set the user's language."""
 
     locale: str
+
+
+class Permit(ControlRequest):
+    """Grant permissions such as `create_guild_expressions`, or refuse them."""
+
+    user: Id | None = Field(default=None, alias="as")
+    """None for the bot."""
+    permissions: dict[PermissionName, bool] = Field(min_length=1)
 
 
 class Write(PersonRequest):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from sandbox.bodies import Body
+from sandbox.components import numbered
 from sandbox.entities import Attachment, Cause, Channel, Message, MessageFlag
 from sandbox.errors import DiscordError, FormErrors, Json
 from sandbox.gateway import Gateway
@@ -116,25 +117,11 @@ class Conversation:
         if "embeds" in payload:
             message = replace(message, embeds=tuple(payload["embeds"] or ()))
         if "components" in payload:
-            message = replace(message, components=self._numbered(payload["components"] or []))
+            message = replace(message, components=numbered(payload["components"] or []))
         if payload.get("flags") is not None:
             flags = (message.flags & ~_SETTABLE) | (payload["flags"] & _SETTABLE)
             message = replace(message, flags=flags)
         return message
-
-    def _numbered(self, components: list[Json]) -> tuple[Json, ...]:
-        """Assign a number to each component that has no id, as Discord does."""
-        count = 0
-
-        def number(component: Json) -> Json:
-            nonlocal count
-            count += 1
-            numbered = {"id": count, **component}
-            if isinstance(component.get("components"), list):
-                numbered["components"] = [number(child) for child in component["components"]]
-            return numbered
-
-        return tuple(number(component) for component in components)
 
     def _kept(
         self, message: Message, body: Body

@@ -1,6 +1,6 @@
 """The entities of the sandbox's world. payloads.py converts them to Discord's JSON."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sandbox.locales import ENGLISH
 
 
 class Permission(IntFlag):
-    """The permissions relevant to a bot that only sends messages."""
+    """The permissions that matter to a bot that sends messages and adds sounds."""
 
     ADMINISTRATOR = 1 << 3
     MANAGE_CHANNELS = 1 << 4
@@ -21,7 +21,9 @@ class Permission(IntFlag):
     ATTACH_FILES = 1 << 15
     READ_MESSAGE_HISTORY = 1 << 16
     MANAGE_ROLES = 1 << 28
+    MANAGE_GUILD_EXPRESSIONS = 1 << 30
     USE_APPLICATION_COMMANDS = 1 << 31
+    CREATE_GUILD_EXPRESSIONS = 1 << 43
 
 
 EVERYONE = (
@@ -88,7 +90,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
-    """A server. `members` maps user ids to role ids."""
+    """A server; `members` maps a user to their roles.
+
+    `granted` and `refused` are permissions that a member has besides or in spite of their roles.
+    """
 
     id: int
     name: str
@@ -96,16 +101,19 @@ class Guild:
     roles: tuple[Role, ...]
     members: dict[int, tuple[int, ...]]
     has_bot: bool = True
+    granted: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
 
     def permissions_of(self, user_id: int) -> int:
         """Return what a member may do in this server."""
         if user_id == self.owner_id:
             return ALL_PERMISSIONS
-        held = {self.id, *self.members[user_id]}
-        granted = 0
+        held = {self.id, *self.members.get(user_id, ())}
+        granted = self.granted.get(user_id, 0)
         for role in self.roles:
             if role.id in held:
                 granted |= role.permissions
+        granted &= ~self.refused.get(user_id, 0)
         return ALL_PERMISSIONS if granted & Permission.ADMINISTRATOR else granted
 
 
@@ -142,6 +150,21 @@ class Attachment:
     def shown_name(self) -> str:
         """The name that users see and download."""
         return self.filename if self.title is None else self.title + Path(self.filename).suffix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """A sound of a server's soundboard; its volume is from 0 to 1."""
+
+    id: int
+    guild_id: int
+    name: str
+    volume: float
+    emoji_id: str | None
+    emoji_name: str | None
+    creator_id: int
+    content_type: str
+    path: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

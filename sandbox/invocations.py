@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from sandbox.command_rules import CHAT_INPUT, SUBCOMMAND, SUBCOMMAND_GROUP
+from sandbox.command_rules import CHAT_INPUT, LARGEST_NUMBER, SUBCOMMAND, SUBCOMMAND_GROUP
 from sandbox.entities import Attachment, Channel, Guild, Permission, User
 from sandbox.errors import Json
 from sandbox.payloads import Payloads
@@ -195,7 +195,7 @@ def _plain_value(option: Json, value: Any) -> Any:
     try:
         match kind:
             case 4:
-                value = int(value)
+                value = _whole(value)
             case 10:
                 value = float(value)
             case 5:
@@ -205,12 +205,23 @@ def _plain_value(option: Json, value: Any) -> Any:
             case _:
                 value = str(value)
     except (TypeError, ValueError) as exc:
-        raise NotAllowed(f"{name} takes a number.") from exc
+        what = "whole number" if kind == _INTEGER else "number"
+        raise NotAllowed(f"{name} takes a {what}.") from exc
     choices = option.get("choices")
     if choices and value not in [choice["value"] for choice in choices]:
         raise NotAllowed(f"{name} takes one of its choices only.")
     _check_range(option, value)
     return value
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number, also one that was typed; raise `ValueError` for a fraction."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    whole = int(value)
+    if abs(whole) > LARGEST_NUMBER:
+        raise ValueError(value)
+    return whole
 
 
 def _check_range(option: Json, value: Any) -> None:

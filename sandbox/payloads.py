@@ -1,7 +1,17 @@
 """Converts the world's entities to Discord's JSON, for REST responses and gateway events."""
 
 from sandbox.clock import iso
-from sandbox.entities import Attachment, Cause, Channel, ChannelKind, Guild, Message, Role, User
+from sandbox.entities import (
+    Attachment,
+    Cause,
+    Channel,
+    ChannelKind,
+    Guild,
+    Message,
+    Role,
+    Sound,
+    User,
+)
 from sandbox.errors import Json
 from sandbox.filenames import cleansed
 from sandbox.media import MediaStore
@@ -90,6 +100,7 @@ class Payloads:
             "features": [],
             "emojis": [],
             "stickers": [],
+            "soundboard_sounds": [self.sound(sound) for sound in self._world.sounds_of(guild.id)],
             "verification_level": 0,
             "default_message_notifications": 1,
             "explicit_content_filter": 0,
@@ -135,6 +146,21 @@ class Payloads:
         }
         if channel.kind is ChannelKind.GROUP:
             payload |= {"name": channel.name, "icon": None, "owner_id": str(members[0].id)}
+        return payload
+
+    def sound(self, sound: Sound, *, with_user: bool = False) -> Json:
+        """Return a sound of a soundboard."""
+        payload: Json = {
+            "sound_id": str(sound.id),
+            "guild_id": str(sound.guild_id),
+            "name": sound.name,
+            "volume": sound.volume,
+            "emoji_id": sound.emoji_id,
+            "emoji_name": sound.emoji_name,
+            "available": True,
+        }
+        if with_user:
+            payload["user"] = self.user(self._world.users[sound.creator_id])
         return payload
 
     def attachment(self, attachment: Attachment) -> Json:

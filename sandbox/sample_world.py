@@ -16,8 +16,17 @@ def sample_world(clock: SandboxClock) -> World:
     host = Role(
         id=world.snowflakes.next(),
         name="Host",
-        permissions=EVERYONE | Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES,
+        permissions=EVERYONE
+        | Permission.MANAGE_GUILD
+        | Permission.MANAGE_MESSAGES
+        | Permission.CREATE_GUILD_EXPRESSIONS,
         position=2,
+    )
+    managed = Role(
+        id=world.snowflakes.next(),
+        name=world.bot.name,
+        permissions=EVERYONE | Permission.CREATE_GUILD_EXPRESSIONS,
+        position=3,
     )
     singer = Role(id=world.snowflakes.next(), name="Singer", permissions=EVERYONE)
     world.add_guild(
@@ -25,8 +34,13 @@ def sample_world(clock: SandboxClock) -> World:
             id=guild_id,
             name="Karaoke Night",
             owner_id=ada.id,
-            roles=(everyone, singer, host),
-            members={ada.id: (host.id,), ben.id: (singer.id,), cleo.id: (), world.bot.id: ()},
+            roles=(everyone, singer, host, managed),
+            members={
+                ada.id: (host.id,),
+                ben.id: (singer.id,),
+                cleo.id: (),
+                world.bot.id: (managed.id,),
+            },
         )
     )
     world.add_text_channel(guild_id, "karaoke")

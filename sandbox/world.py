@@ -13,6 +13,7 @@ from sandbox.entities import (
     Guild,
     Message,
     Permission,
+    Sound,
     User,
 )
 from sandbox.errors import DiscordError, Json
@@ -37,9 +38,12 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.uploads: dict[int, Attachment] = {}
+        self.sounds: dict[int, Sound] = {}
         self.commands: dict[int | None, list[Json]] = {None: []}
         self.attachment_size_limit = 10 * MIB
         self.bot_is_online = False
+        # Discord's number for a server without boosts.
+        self.soundboard_slots = 8
 
     @property
     def owner(self) -> User:
@@ -97,6 +101,17 @@ class World:
         user = self.users[user_id]
         self.users[user_id] = replace(user, accepts_dms=accepts_dms, installed_app=installed_app)
 
+    def permit(self, user_id: int, permissions: int, *, is_allowed: bool) -> None:
+        """Grant permissions to a user or the bot in every server, or refuse them.
+
+        A server's owner holds all of them, whatever is refused.
+        """
+        for guild in list(self.guilds.values()):
+            granted = {**guild.granted, user_id: guild.granted.get(user_id, 0) | permissions}
+            refused = {**guild.refused, user_id: guild.refused.get(user_id, 0) | permissions}
+            (refused if is_allowed else granted)[user_id] &= ~permissions
+            self.guilds[guild.id] = replace(guild, granted=granted, refused=refused)
+
     def guild_of(self, channel: Channel) -> Guild | None:
         """Return the server of a channel, if it is in one."""
         return None if channel.guild_id is None else self.guilds[channel.guild_id]
@@ -149,6 +164,10 @@ class World:
         """Return a channel's messages, oldest first."""
         return [m for m in self.messages.values() if m.channel_id == channel_id]
 
+    def sounds_of(self, guild_id: int) -> list[Sound]:
+        """Return a server's sounds, oldest first."""
+        return [sound for sound in self.sounds.values() if sound.guild_id == guild_id]
+
     def channel(self, channel_id: int) -> Channel:
         """Return a channel that the bot can see. Raises `10003` or `50001`."""
         channel = self.channels.get(channel_id)
@@ -178,6 +197,6 @@ class World:
 
     def bot_permissions(self, channel: Channel) -> int:
         """Return what the bot may do in a channel."""
-        if channel.bot_can_send:
-            return EVERYONE
-        return EVERYONE & ~Permission.SEND_MESSAGES
+        guild = self.guild_of(channel)
+        held = EVERYONE if guild is None else guild.permissions_of(self.bot.id)
+        return held if channel.bot_can_send else held & ~Permission.SEND_MESSAGES
