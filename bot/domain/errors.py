@@ -94,6 +94,7 @@ class Reason(StrEnum):
     UNREADABLE_FILES = "unreadable_files"
     TOO_MANY_REPEATS = "too_many_repeats"
     MACHINE_TOO_SMALL = "machine_too_small"
+    NO_TIME_STRETCH = "no_time_stretch"
 
 
 @dataclass(frozen=True, slots=True)
