@@ -8,22 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bot.audio import wire
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
     Combined,
     CombineTask,
-    Decoded,
     DecodeTask,
+    DiskFull,
     DoesNotFit,
-    Drawn,
-    Encoded,
     EncodeTask,
     Mix,
     Part,
     PictureTask,
+    Refusal,
     Row,
     Task,
     part_of,
@@ -31,7 +29,7 @@ from bot.audio.tasks import (
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
-from bot.processes import landlock, spawn
+from bot.processes import ipc, landlock, spawn
 from tests.support import audio_files
 from tests.support.processes import (
     cpu_s,
@@ -59,8 +57,9 @@ async def program():
 
 
 NORMALLY = (
-    "from bot.audio import wire; from bot.audio.child import __main__ as child;"
-    " print(child.answer(wire.read_task(task)).decode())"
+    "from bot.audio.tasks import Task; from bot.audio.child import __main__ as child;"
+    " from bot.processes import ipc;"
+    " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )
 """What a child does otherwise."""
 
@@ -80,6 +79,10 @@ async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
         [Mix(path=stem, parts=(Part(spool=tmp_path / "song.f32"),))], frames=decoded.frames
     )
     assert combined.frames == decoded.frames
+    spool, frames = tmp_path / "song.f32", decoded.frames
+    assert await tools.measure([[Part(spool=spool)]], frames=frames) == combined.levels
+    assert await tools.passage([spool], frames=frames) == 0
+    assert (await tools.fit(spool, spool)).gain == pytest.approx(1.0, rel=1e-3)
     encoded, picture = await asyncio.gather(
         tools.encode(
             stem, tmp_path / "out.mp3", format=AudioFormat.MP3, tags={"title": "Neon Rain"}
@@ -210,7 +213,7 @@ async def test_a_machine_that_decodes_passes_its_check(tools):
         "os.abort()",
         "os._exit(1)",
         "print('nonsense')",
-        """print('{"rejected": "broken_file"}')""",
+        """print('{"FileRejected": {"reason": "broken_file"}}')""",
     ],
 )
 async def test_a_machine_that_does_not_decode_fails_its_check(program, code):
@@ -225,7 +228,7 @@ async def test_a_machine_that_does_not_decode_fails_its_check(program, code):
         "raise OSError('disk full')",
         "print('nonsense')",
         "pass",
-        """print('{"answer": {"frames": "many"}}')""",
+        """print('{"Decoded": {"frames": "many"}}')""",
     ],
 )
 async def test_any_other_end_of_a_child_is_our_own_failure(tmp_path, end, program):
@@ -248,7 +251,7 @@ async def test_a_child_that_cannot_be_started_is_our_failure(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/full")
 @pytest.mark.parametrize(
-    "kind", [Decoded, Combined, Encoded, Drawn], ids=lambda kind: kind.__name__
+    "kind", [DecodeTask, CombineTask, EncodeTask, PictureTask], ids=lambda kind: kind.__name__
 )
 def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
     into, stem = tmp_path / "into", tmp_path / "v.flac"
@@ -257,10 +260,10 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
     mix = Mix(path=stem, parts=(Part(spool=tmp_path / "v.f32"),))
     child.answer(CombineTask(mixes=(mix,), frames=None))
     part_of(into).symlink_to("/dev/full")
-    tasks: dict[type[Answer], Task] = {
-        Decoded: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
-        Combined: CombineTask(mixes=(replace(mix, path=into),), frames=None),
-        Encoded: EncodeTask(
+    tasks: dict[type[Task], Task] = {
+        DecodeTask: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
+        CombineTask: CombineTask(mixes=(replace(mix, path=into),), frames=None),
+        EncodeTask: EncodeTask(
             stem=stem,
             into=into,
             format=AudioFormat.MP3,
@@ -269,19 +272,18 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
             artist=None,
             album=None,
         ),
-        Drawn: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
+        PictureTask: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
     }
-    with pytest.raises(NoRoom):
-        wire.read_answer(kind, child.answer(tasks[kind]))
+    assert isinstance(ipc.decode(child.answer(tasks[kind]), Answer | Refusal), DiskFull)
 
 
 def forged(**changes):
     """Return the program of a child that writes a second of sound and tells something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
             "album": None, "ends_early": False} | changes  # fmt: skip
-    into = "import json; into = json.loads(task)['fields']['into']\n"
+    into = "import json; into = json.loads(task)['DecodeTask']['into']\n"
     write = f"{into}open(into, 'wb').write(bytes(352800))"
-    return f"{write}\nprint({json.dumps({'answer': told})!r})"
+    return f"{write}\nprint({json.dumps({'Decoded': told})!r})"
 
 
 async def test_a_child_that_tells_what_it_wrote_is_believed(tmp_path, program):
@@ -312,7 +314,7 @@ async def test_a_child_that_tells_of_another_file_than_its_own_is_not_believed(
 ):
     into = tmp_path / "v.mp3"
     answer = {"path": str(into), "size_bytes": 3, "format": "mp3", "bit_rate": None} | told
-    line = json.dumps({"answer": answer})
+    line = json.dumps({"Encoded": answer})
     tools = program(f"open({str(into)!r}, 'wb').write(b'abc'); print({line!r})")
     with pytest.raises(AudioFailed):
         await tools.encode(tmp_path / "v.flac", into, format=AudioFormat.MP3)
@@ -339,6 +341,22 @@ async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, tools):
     assert (await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)).frames == SAMPLE_RATE
 
 
+async def test_a_full_disk_in_the_child_is_one_in_the_bot(tmp_path, program):
+    tools = program("""print('{"DiskFull": {"detail": "no space left"}}')""")
+    with pytest.raises(NoRoom, match="no space left"):
+        await tools.combine([])
+
+
+async def test_a_task_that_is_too_long_is_our_own_failure(tmp_path, program):
+    with pytest.raises(AudioFailed, match="too long"):
+        await program(NORMALLY).encode(
+            tmp_path / "v.flac",
+            tmp_path / "v.mp3",
+            format=AudioFormat.MP3,
+            tags={"title": '"' * (ipc.MOST_LINE_BYTES // 3)},
+        )
+
+
 async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog, program):
     tools = program("raise ZeroDivisionError('so it goes')")
     with pytest.raises(AudioFailed):
@@ -351,7 +369,7 @@ async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
         f"import pathlib; here = pathlib.Path({str(tmp_path)!r}); me = here / str(os.getpid())\n"
         "me.touch(); time.sleep(0.2); n = len(list(here.iterdir()))\n"
         "print('running:', n, file=sys.stderr)\n"
-        """me.unlink(); print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')"""
+        """me.unlink(); print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')"""
     )
     tools = program(code, at_once=2)
     answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
@@ -363,7 +381,7 @@ async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
 
 async def test_decoders_do_not_keep_other_work_waiting(tmp_path, program):
     tools = program(
-        """print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')""", at_once=1
+        """print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')""", at_once=1
     )
     async with tools._decoding, asyncio.timeout(20):
         assert await tools.combine([]) == Combined(factor=1.0, frames=1, levels=())
