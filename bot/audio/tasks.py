@@ -20,7 +20,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _own_files_budget(*, thread_pools: int) -> Budget:
+def own_files_budget(*, thread_pools: int) -> Budget:
     """Return a generous budget: our own files are not hostile."""
     return Budget(
         cpu_s=_OWN_FILES_CPU_S, file_bytes=_LARGEST_OUTPUT_BYTES, thread_pools=thread_pools
@@ -30,6 +30,22 @@ def _own_files_budget(*, thread_pools: int) -> Budget:
 def _size_of(path: Path) -> int:
     # The child will report a missing file.
     return path.stat().st_size if path.exists() else 0
+
+
+class OwnFilesTask:
+    """A task that reads our own files; unless it says otherwise, it writes none."""
+
+    __slots__ = ()
+
+    thread_pools = 1
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return own_files_budget(thread_pools=self.thread_pools)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +118,7 @@ class Mix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CombineTask:
+class CombineTask(OwnFilesTask):
     """Write every mix of one job; `frames` is the length, or None for the longest spool's."""
 
     mixes: tuple[Mix, ...]
@@ -118,7 +134,7 @@ class CombineTask:
 
     @property
     def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=2 * len(self.mixes))
+        return own_files_budget(thread_pools=2 * len(self.mixes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +155,7 @@ class Combined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureTask:
+class MeasureTask(OwnFilesTask):
     """Measure sums of spools over `frames` without writing them."""
 
     sums: tuple[tuple[Part, ...], ...]
@@ -148,14 +164,6 @@ class MeasureTask:
     @property
     def inputs(self) -> tuple[Path, ...]:
         return tuple({part.spool for parts in self.sums for part in parts})
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        return ()
-
-    @property
-    def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +174,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassageTask:
+class PassageTask(OwnFilesTask):
     """Find a passage of `frames` in which all of these spools are as loud as possible."""
 
     spools: tuple[Path, ...]
@@ -175,14 +183,6 @@ class PassageTask:
     @property
     def inputs(self) -> tuple[Path, ...]:
         return self.spools
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        return ()
-
-    @property
-    def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,24 +193,18 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitTask:
+class FitTask(OwnFilesTask):
     """Find a stem's lag behind its song, up to `max_lag_frames`, and its gain in it."""
 
     song: Path
     stem: Path
     max_lag_frames: int
 
+    thread_pools = 3
+
     @property
     def inputs(self) -> tuple[Path, ...]:
         return (self.song, self.stem)
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        return ()
-
-    @property
-    def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +225,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeTask:
+class EncodeTask(OwnFilesTask):
     """Encode a FLAC master for delivery, in at most `max_bytes` if given."""
 
     stem: Path
@@ -242,6 +236,8 @@ class EncodeTask:
     artist: str | None
     album: str | None
 
+    thread_pools = 3
+
     @property
     def inputs(self) -> tuple[Path, ...]:
         return (self.stem,)
@@ -249,10 +245,6 @@ class EncodeTask:
     @property
     def outputs(self) -> tuple[Path, ...]:
         return (self.into,)
-
-    @property
-    def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,11 +266,13 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureTask:
+class PictureTask(OwnFilesTask):
     """Draw the waveforms of a job's stems, one row a stem, as PNG."""
 
     rows: tuple[Row, ...]
     into: Path
+
+    thread_pools = 2
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -287,10 +281,6 @@ class PictureTask:
     @property
     def outputs(self) -> tuple[Path, ...]:
         return (self.into,)
-
-    @property
-    def budget(self) -> Budget:
-        return _own_files_budget(thread_pools=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
