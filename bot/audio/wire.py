@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from bot.audio.pack_tasks import PackingAnswer, PackingTask, PackTask, PeaksTask
 from bot.audio.tasks import (
     Answer,
     CombineTask,
@@ -25,7 +26,7 @@ from bot.audio.tasks import (
 )
 from bot.domain.errors import NoRoom, Reason, Rejected
 
-_TASKS: dict[str, type[Task]] = {
+_TASKS: dict[str, type[Task | PackingTask]] = {
     kind.__name__: kind
     for kind in (
         DecodeTask,
@@ -35,28 +36,30 @@ _TASKS: dict[str, type[Task]] = {
         FitTask,
         EncodeTask,
         PictureTask,
+        PackTask,
+        PeaksTask,
     )
 }
-_A = TypeVar("_A", bound=Answer)
+_A = TypeVar("_A", bound=Answer | PackingAnswer)
 
 
 class WireError(ValueError):
     """A line does not match its declared type."""
 
 
-def task_line(task: Task) -> bytes:
+def task_line(task: Task | PackingTask) -> bytes:
     """Write a task for a child."""
     return _line({"task": type(task).__name__, "fields": asdict(task)})
 
 
-def read_task(line: str | bytes) -> Task:
+def read_task(line: str | bytes) -> Task | PackingTask:
     """Read a task in the child."""
     told = json.loads(line)
-    task: Task = _build(_TASKS[told["task"]], told["fields"])
+    task: Task | PackingTask = _build(_TASKS[told["task"]], told["fields"])
     return task
 
 
-def answer_line(answer: Answer) -> bytes:
+def answer_line(answer: Answer | PackingAnswer) -> bytes:
     """Write a task's result."""
     return _line({"answer": asdict(answer)})
 

@@ -8,6 +8,7 @@ the file.
 from typing import assert_never
 
 from bot.audio import wire
+from bot.audio.pack_tasks import PackingAnswer, PackingTask, PackTask, PeaksTask
 from bot.audio.tasks import (
     Answer,
     CombineTask,
@@ -43,6 +44,7 @@ def _load() -> None:
     from bot.audio.child import (
         picture,  # noqa: F401
     )
+    from bot.audio.child.packing import packs  # noqa: F401
 
     Image.preinit()  # otherwise the first picture would load the formats
 
@@ -50,11 +52,11 @@ def _load() -> None:
 def _perform_confined(line: str) -> bytes:
     task = wire.read_task(line)
     task.budget.apply()
-    confine(Reach(readable=task.inputs, writable=tuple(path.parent for path in task.outputs)))
+    confine(Reach(readable=task.inputs, writable=tuple({path.parent for path in task.outputs})))
     return answer(task)
 
 
-def answer(task: Task) -> bytes:
+def answer(task: Task | PackingTask) -> bytes:
     """Do a task and return the line with its result; raises unexpected errors."""
     try:
         return wire.answer_line(_perform(task))
@@ -66,7 +68,7 @@ def answer(task: Task) -> bytes:
         return wire.no_room_line(exc)
 
 
-def _perform(task: Task) -> Answer:
+def _perform(task: Task | PackingTask) -> Answer | PackingAnswer:
     # Not above: modules that only describe tasks need no library.
     match task:
         case DecodeTask():
@@ -97,6 +99,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask():
+            from bot.audio.child.packing.packs import pack
+
+            return pack(task)
+        case PeaksTask():
+            from bot.audio.child.packing.packs import measure_peaks
+
+            return measure_peaks(task)
         case _:
             assert_never(task)
 
