@@ -12,6 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from bot.audio import wire
+from bot.audio.pack_tasks import (
+    PackCodec,
+    Packed,
+    PackingAnswer,
+    PackingTask,
+    PackTask,
+    Peaks,
+    PeaksTask,
+)
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
@@ -49,7 +59,8 @@ from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 log = logging.getLogger(__name__)
 
 _SERVER = spawn.module_command("bot.audio.child")
-_A = TypeVar("_A", bound=Answer)
+_AnyTask = Task | PackingTask
+_A = TypeVar("_A", bound=Answer | PackingAnswer)
 
 _DIED_OF_THE_FILE = frozenset(
     -number
@@ -66,9 +77,9 @@ _DIED_OF_THE_FILE = frozenset(
 
 
 class AudioTools:
-    """Runs audio tasks in children with hard limits.
+    """Decode, combine, encode, draw and pack, each in a child with hard limits.
 
-    Up to `decoding_at_once` children decode, and up to `at_once` others run the remaining tasks.
+    `at_once` children decode at a time, and as many do everything else; one writes packs.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
     machine has no room for the child or its output. If they fail or are cancelled, no output and no
@@ -82,6 +93,7 @@ class AudioTools:
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
+        self._packing = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -194,9 +206,29 @@ class AudioTools:
         await self._run(PictureTask(rows=rows, into=_absolute(into)), Drawn)
         return into
 
-    async def _run(self, task: Task, kind: type[_A]) -> _A:
-        # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
-        async with self._decoding if isinstance(task, DecodeTask) else self._other_work:
+    async def peaks(self, stems: Sequence[Path], *, slices: int) -> tuple[str, ...]:
+        """Return each master's peaks as `Peaks` describes them."""
+        task = PeaksTask(stems=tuple(map(_absolute, stems)), slices=slices)
+        told = (await self._run(task, Peaks)).stems
+        if len(told) != len(stems):
+            raise AudioFailed("the child measured something else than was asked for")
+        return told
+
+    async def pack(
+        self, stems: Sequence[Path], into: Path, *, codec: PackCodec, frames: int
+    ) -> None:
+        """Write the masters' packs into a folder, in playing order, each whole when it appears.
+
+        Packs that are there already stay; after a failure those that are whole stay too.
+        """
+        task = PackTask(
+            stems=tuple(map(_absolute, stems)), into=_absolute(into), codec=codec, frames=frames
+        )
+        await self._run(task, Packed)
+
+    async def _run(self, task: _AnyTask, kind: type[_A]) -> _A:
+        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
+        async with self._place(task):
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
@@ -207,11 +239,17 @@ class AudioTools:
                 # A child moves complete outputs into place, so a part that remains is incomplete.
                 _discard(map(part_of, task.outputs))
 
-    async def _ended(self, task: Task) -> Outcome:
-        """Run the task in a child and return how it ended.
+    def _place(self, task: _AnyTask) -> asyncio.Semaphore:
+        match task:
+            case DecodeTask():
+                return self._decoding
+            case PackTask():
+                return self._packing
+            case _:
+                return self._other_work
 
-        Raises AudioFailed or NoRoom if it could not be run to its end.
-        """
+    async def _ended(self, task: _AnyTask) -> Outcome:
+        """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(ipc.encode(task).decode(), wall_s=wall_s)
@@ -226,8 +264,8 @@ class AudioTools:
             log.warning("%s: its child wrote: %s", name, ended.errors.strip())
         return ended
 
-    async def _require_success(self, task: Task, status: int) -> None:
-        """Raise the error that a child's exit status stands for, unless it is success.
+    async def _require_success(self, task: _AnyTask, status: int) -> None:
+        """Raise what a child's exit status means, unless it is success.
 
         A crash is blamed on the file only if a known good file does not crash: on a machine that
         lacks a CPU instruction or a library, every child crashes.
@@ -240,21 +278,7 @@ class AudioTools:
             raise AudioFailed(f"{_name(task)} ended with status {status}")
 
 
-def _answer(kind: type[_A], line: bytes) -> _A:
-    """Return a child's answer; raises the refusal that it wrote instead, or MalformedMessage."""
-    answer: _A | Refusal = ipc.decode(line, kind | Refusal)
-    match answer:
-        case FileRejected(reason=reason):
-            raise Rejected(reason)
-        case TooLarge(needed_bytes=needed, max_bytes=most):
-            raise DoesNotFit(needed_bytes=needed, max_bytes=most)
-        case DiskFull(detail=detail):
-            raise NoRoom(detail)
-        case _:
-            return answer
-
-
-def _name(task: Task) -> str:
+def _name(task: _AnyTask) -> str:
     return type(task).__name__
 
 

@@ -7,6 +7,8 @@ on the file.
 
 from typing import assert_never
 
+from bot.audio import wire
+from bot.audio.pack_tasks import PackingAnswer, PackingTask, PackTask, PeaksTask
 from bot.audio.tasks import (
     Answer,
     CombineTask,
@@ -47,6 +49,7 @@ def _load() -> None:
     from bot.audio.child import (
         picture,  # noqa: F401
     )
+    from bot.audio.child.packing import packs  # noqa: F401
 
     Image.preinit()  # so that the first picture does not have to load the formats
 
@@ -54,12 +57,12 @@ def _load() -> None:
 def _perform_confined(line: str) -> bytes:
     task: Task = ipc.decode(line.encode(), Task)
     task.budget.apply()
-    confine(Reach(readable=task.inputs, writable=tuple(path.parent for path in task.outputs)))
+    confine(Reach(readable=task.inputs, writable=tuple({path.parent for path in task.outputs})))
     return answer(task)
 
 
-def answer(task: Task) -> bytes:
-    """Run a task and return the line with its result; raises unexpected errors."""
+def answer(task: Task | PackingTask) -> bytes:
+    """Do a task and return the line with its result; raises unexpected errors."""
     try:
         return ipc.encode(_perform(task))
     except Rejected as refusal:
@@ -72,8 +75,8 @@ def answer(task: Task) -> bytes:
         return ipc.encode(DiskFull(detail=str(exc)))
 
 
-def _perform(task: Task) -> Answer:
-    # Imported here because modules that only describe tasks must not need these libraries.
+def _perform(task: Task | PackingTask) -> Answer | PackingAnswer:
+    # Not above: modules that only describe tasks need no library.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode
@@ -103,6 +106,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask():
+            from bot.audio.child.packing.packs import pack
+
+            return pack(task)
+        case PeaksTask():
+            from bot.audio.child.packing.packs import measure_peaks
+
+            return measure_peaks(task)
         case _:
             assert_never(task)
 

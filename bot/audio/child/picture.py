@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bot.audio.child import waveform
@@ -145,6 +146,12 @@ def _draw_wave(
             half = layout.reach * min(1.0, level / top) ** _CURVE
             half, shown = (half, shade) if half > _BAR / 2 else (_BAR / 2, faint)
             canvas.bar((left, middle - half, left + _BAR, middle + half), shown)
+
+
+def heights(waves: Sequence[Waveform]) -> list[NDArray[np.float64]]:
+    """Return how high each stem's peaks are drawn, from 0 to 1, to one scale."""
+    loudest = max(_loudness(wave) for wave in waves)
+    return [np.minimum(1.0, wave.peaks / _top(wave, loudest)) ** _CURVE for wave in waves]
 
 
 def _top(wave: Waveform, loudest: float) -> float:

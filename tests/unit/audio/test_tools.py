@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bot.audio.child import __main__ as child
+from bot.audio.pack_tasks import PackCodec
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
@@ -394,3 +395,18 @@ def test_the_bot_itself_loads_none_of_the_heavy_libraries():
         env=spawn.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "set()"
+
+
+async def test_packs_are_written_by_a_child(tools, tmp_path):
+    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
+    folder = tmp_path / "packs"
+    folder.mkdir()
+    await tools.pack([song, song], folder, codec=PackCodec.OPUS, frames=3 * SAMPLE_RATE)
+    assert sorted(path.name for path in folder.iterdir()) == ["0.opus", "1.opus"]
+    assert await tools.peaks([song], slices=3) == ("////",)
+
+
+async def test_packs_of_a_job_that_was_deleted_meanwhile_fail(tools, tmp_path):
+    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
+    with pytest.raises(AudioFailed):
+        await tools.pack([song], tmp_path / "gone", codec=PackCodec.FLAC, frames=3 * SAMPLE_RATE)
