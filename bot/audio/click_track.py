@@ -13,7 +13,7 @@ _BEATS_PER_CLICK = {ClickGrid.NORMAL: 1.0, ClickGrid.HALF: 2.0, ClickGrid.DOUBLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClickTrack:
-    """Where clicks begin in a rendition, in frames that count `padding_frames` of silence before it.
+    """Where clicks begin in a rendition, in frames, after `padding_frames` of silence.
 
     `bars` are those that begin a bar, `beats` all others.
     """

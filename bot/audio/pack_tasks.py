@@ -92,7 +92,3 @@ class Peaks:
     """Each stem's peaks: one byte a slice in base64, 255 for full height in the picture."""
 
     stems: tuple[str, ...]
-
-
-PackingTask = PackTask | PeaksTask
-PackingAnswer = Packed | Peaks

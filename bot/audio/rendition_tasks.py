@@ -53,9 +53,7 @@ class RenderTask:
     @property
     def outputs(self) -> tuple[Path, ...]:
         """Return the files to write, and the spools that are only ever written as parts."""
-        return tuple(
-            path for file in self.files for path in (file.path, self.spool_of(file.path))
-        )
+        return tuple(path for file in self.files for path in (file.path, self.spool_of(file.path)))
 
     @property
     def budget(self) -> Budget:

@@ -295,10 +295,6 @@ class Drawn:
     size_bytes: int
 
 
-Task = DecodeTask | CombineTask | MeasureTask | PassageTask | FitTask | EncodeTask | PictureTask
-Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn
-
-
 class DoesNotFit(SplitError):
     """The stem exceeds the allowed bytes even at the lowest rate."""
 

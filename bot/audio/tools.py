@@ -12,19 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bot.audio import wire
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
-    PackingAnswer,
-    PackingTask,
     PackTask,
     Peaks,
     PeaksTask,
 )
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
-    Answer,
     Combined,
     CombineTask,
     Decoded,
@@ -47,7 +44,6 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    Task,
     TooLarge,
     part_of,
 )
@@ -59,8 +55,7 @@ from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 log = logging.getLogger(__name__)
 
 _SERVER = spawn.module_command("bot.audio.child")
-_AnyTask = Task | PackingTask
-_A = TypeVar("_A", bound=Answer | PackingAnswer)
+_A = TypeVar("_A", bound=Answer)
 
 _DIED_OF_THE_FILE = frozenset(
     -number
@@ -77,9 +72,10 @@ _DIED_OF_THE_FILE = frozenset(
 
 
 class AudioTools:
-    """Decode, combine, encode, draw and pack, each in a child with hard limits.
+    """Runs audio tasks in children with hard limits.
 
-    `at_once` children decode at a time, and as many do everything else; one writes packs.
+    Up to `decoding_at_once` children decode, one writes packs, one renders, and up to `at_once`
+    others run the remaining tasks.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
     machine has no room for the child or its output. If they fail or are cancelled, no output and no
@@ -226,8 +222,8 @@ class AudioTools:
         )
         await self._run(task, Packed)
 
-    async def _run(self, task: _AnyTask, kind: type[_A]) -> _A:
-        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
+    async def _run(self, task: Task, kind: type[_A]) -> _A:
+        # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
         async with self._place(task):
             try:
                 ended = await self._ended(task)
@@ -239,7 +235,7 @@ class AudioTools:
                 # A child moves complete outputs into place, so a part that remains is incomplete.
                 _discard(map(part_of, task.outputs))
 
-    def _place(self, task: _AnyTask) -> asyncio.Semaphore:
+    def _place(self, task: Task) -> asyncio.Semaphore:
         match task:
             case DecodeTask():
                 return self._decoding
@@ -248,8 +244,11 @@ class AudioTools:
             case _:
                 return self._other_work
 
-    async def _ended(self, task: _AnyTask) -> Outcome:
-        """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
+    async def _ended(self, task: Task) -> Outcome:
+        """Run the task in a child and return how it ended.
+
+        Raises AudioFailed or NoRoom if it could not be run to its end.
+        """
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(ipc.encode(task).decode(), wall_s=wall_s)
@@ -264,8 +263,8 @@ class AudioTools:
             log.warning("%s: its child wrote: %s", name, ended.errors.strip())
         return ended
 
-    async def _require_success(self, task: _AnyTask, status: int) -> None:
-        """Raise what a child's exit status means, unless it is success.
+    async def _require_success(self, task: Task, status: int) -> None:
+        """Raise the error that a child's exit status stands for, unless it is success.
 
         A crash is blamed on the file only if a known good file does not crash: on a machine that
         lacks a CPU instruction or a library, every child crashes.
@@ -278,7 +277,21 @@ class AudioTools:
             raise AudioFailed(f"{_name(task)} ended with status {status}")
 
 
-def _name(task: _AnyTask) -> str:
+def _answer(kind: type[_A], line: bytes) -> _A:
+    """Return a child's answer; raises the refusal that it wrote instead, or MalformedMessage."""
+    answer: _A | Refusal = ipc.decode(line, kind | Refusal)
+    match answer:
+        case FileRejected(reason=reason):
+            raise Rejected(reason)
+        case TooLarge(needed_bytes=needed, max_bytes=most):
+            raise DoesNotFit(needed_bytes=needed, max_bytes=most)
+        case DiskFull(detail=detail):
+            raise NoRoom(detail)
+        case _:
+            return answer
+
+
+def _name(task: Task) -> str:
     return type(task).__name__
 
 

@@ -1,7 +1,7 @@
-"""Exponential backoff with deterministic jitter, used for every growing pause.
+"""Retries: how long to pause before the next one, and how often to log why they are needed.
 
-The pause depends only on the key and the number of tries, so a job that is woken early does not
-start its pause over.
+Pauses grow exponentially, with deterministic jitter. They depend only on the key and the number of
+tries, so a job that is woken early does not start its pause over.
 """
 
 from zlib import crc32
@@ -12,6 +12,8 @@ JITTER = 0.25
 """Jitter changes a pause by up to this share, so that simultaneous failures spread out."""
 MAX_DOUBLINGS = 32
 """The exponent's limit, since 2.0 ** 1024 overflows a float."""
+REMIND_EVERY_S = 60.0
+"""The least time between two log lines about one condition."""
 
 
 def backoff_s(tries: int, *, key: str, first_s: float = FIRST_S, max_s: float = MAX_S) -> float:
@@ -23,3 +25,25 @@ def backoff_s(tries: int, *, key: str, first_s: float = FIRST_S, max_s: float = 
     pause_s = min(max_s, first_s * 2.0 ** min(tries - 1, MAX_DOUBLINGS))
     share = crc32(f"{key} {tries}".encode()) / 2**32
     return pause_s * (1 - JITTER + 2 * JITTER * share)
+
+
+class Reminders:
+    """Remembers when each condition was last logged, for a loop that meets it at every try."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[object, float] = {}
+
+    def is_due(self, condition: object, now: float) -> bool:
+        """Whether to log the condition now, in monotonic seconds; if so, it counts as logged.
+
+        Conditions last logged more than `REMIND_EVERY_S` ago are forgotten.
+        """
+        self._told_at = {
+            known: told_at
+            for known, told_at in self._told_at.items()
+            if now - told_at < REMIND_EVERY_S
+        }
+        if condition in self._told_at:
+            return False
+        self._told_at[condition] = now
+        return True

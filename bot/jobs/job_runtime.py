@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
+from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
-from bot.domain.reminders import Reminders
 from bot.providers.interface import Provider
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard

@@ -5,7 +5,6 @@ The runner has no rules about jobs.
 
 import asyncio
 import logging
-from collections.abc import Hashable
 from typing import Protocol
 
 from bot.domain.backoff import backoff_s
@@ -128,7 +127,7 @@ class Runner:
                 log.exception("%s could not be given up", job_id, extra=_job(runtime))
             return RetryAfter(after_s=pause_s)
 
-    def _is_news(self, runtime: JobRuntime, cause: Hashable) -> bool:
+    def _is_news(self, runtime: JobRuntime, cause: object) -> bool:
         return runtime.reminders.is_due(cause, self._clock.monotonic())
 
     async def _is_over(self, result: StepResult, runtime: JobRuntime) -> bool:

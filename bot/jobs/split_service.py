@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.user_limits import RefusedFiles
+from bot.domain.backoff import Reminders
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -22,7 +23,6 @@ from bot.domain.errors import (
 )
 from bot.domain.job import Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
-from bot.domain.reminders import Reminders
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import Limits

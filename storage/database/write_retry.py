@@ -5,9 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bot.domain.backoff import backoff_s
+from bot.domain.backoff import Reminders, backoff_s
 from bot.domain.errors import StoreUnavailable
-from bot.domain.reminders import Reminders
 
 log = logging.getLogger(__name__)
 

@@ -164,7 +164,10 @@ async def test_a_showing_without_room_is_refused_and_leaves_the_room_to_others(
     try:
         job = await split(harness)
         await harness.until_idle()
-        packed, lossless = harness.services.redelivery.packed, job.asked_as(AudioFormat.WAV)
+        packed, lossless = (
+            harness.services.redelivery.packed,
+            job.asked_as(audio_format=AudioFormat.WAV),
+        )
         harness.clock.move(seconds=LOOK_EVERY_S)
         harness.runtimes.open(JobId("other")).promised_bytes = 190 * 1024**2
         with pytest.raises(Rejected) as refusal:

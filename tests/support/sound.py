@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import Answer, Encoded, Task
+from bot.audio.tasks import Encoded
 from bot.audio.tools import AudioTools
 from bot.domain.recipes import Stem
 from tests.support import audio_files

@@ -7,10 +7,9 @@ on the file.
 
 from typing import assert_never
 
-from bot.audio import wire
-from bot.audio.pack_tasks import PackingAnswer, PackingTask, PackTask, PeaksTask
+from bot.audio.all_tasks import Answer, Task
+from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.tasks import (
-    Answer,
     CombineTask,
     DecodeTask,
     DiskFull,
@@ -21,7 +20,6 @@ from bot.audio.tasks import (
     MeasureTask,
     PassageTask,
     PictureTask,
-    Task,
     TooLarge,
 )
 from bot.domain.errors import DISK_FULL, Rejected
@@ -61,8 +59,8 @@ def _perform_confined(line: str) -> bytes:
     return answer(task)
 
 
-def answer(task: Task | PackingTask) -> bytes:
-    """Do a task and return the line with its result; raises unexpected errors."""
+def answer(task: Task) -> bytes:
+    """Run a task and return the line with its result; raises unexpected errors."""
     try:
         return ipc.encode(_perform(task))
     except Rejected as refusal:
@@ -75,8 +73,8 @@ def answer(task: Task | PackingTask) -> bytes:
         return ipc.encode(DiskFull(detail=str(exc)))
 
 
-def _perform(task: Task | PackingTask) -> Answer | PackingAnswer:
-    # Not above: modules that only describe tasks need no library.
+def _perform(task: Task) -> Answer:
+    # Imported here because modules that only describe tasks must not need these libraries.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode

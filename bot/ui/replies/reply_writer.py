@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Container, Iterable
 
 from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
+from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
-from bot.domain.reminders import Reminders
 from bot.i18n.languages import Languages
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import Card

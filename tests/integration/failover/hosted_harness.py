@@ -126,7 +126,7 @@ class HostedHarness:
         ]
 
     def broken_promises(self) -> list[str]:
-        """Return the violations that an audit finds; stale replies do not count, as none are written."""
+        """Return what an audit finds violated, except stale replies: none are written here."""
         terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
         findings = audit(self.harness.root / "stemcord.db", self.harness.root / "jobs", terms)
         return [str(each) for each in findings if not each.is_good and each.invariant != 5]

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
 from bot.audio.pack_tasks import PackCodec
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
-    Answer,
     Combined,
     CombineTask,
     DecodeTask,
@@ -24,7 +24,6 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    Task,
     part_of,
 )
 from bot.audio.tools import AudioTools

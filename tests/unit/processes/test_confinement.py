@@ -81,7 +81,7 @@ def taken_over():
 
 
 @pytest.fixture
-def attempt(harness):
+def attempt(harness, taken_over):
     """Have a child that was taken over try something; return what it tells."""
 
     def run(name, *, confined):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.audio import tasks
+from bot.audio import all_tasks, tasks
 from bot.engine import protocol
 from bot.processes import fork_messages, ipc
 
@@ -53,8 +53,8 @@ DRAWING = Drawing(
 )
 FIELDS = json.loads(ipc.encode(DRAWING))["Drawing"]
 UNIONS = {
-    "audio tasks": tasks.Task,
-    "audio answers": tasks.Answer | tasks.Refusal,
+    "audio tasks": all_tasks.Task,
+    "audio answers": all_tasks.Answer | tasks.Refusal,
     "engine requests": protocol.Request,
     "engine replies": protocol.Reply,
     "fork requests": fork_messages.Request,

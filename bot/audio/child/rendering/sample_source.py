@@ -1,6 +1,5 @@
 """Samples that are read in the amounts that a reader wants, whatever pieces they arrive in."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol

@@ -1,0 +1,32 @@
+"""Every task that an audio child does, and every answer that it gives when it has done one."""
+
+from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
+from bot.audio.tasks import (
+    Combined,
+    CombineTask,
+    Decoded,
+    DecodeTask,
+    Drawn,
+    Encoded,
+    EncodeTask,
+    FitTask,
+    Fitted,
+    Measured,
+    MeasureTask,
+    Passage,
+    PassageTask,
+    PictureTask,
+)
+
+Task = (
+    DecodeTask
+    | CombineTask
+    | MeasureTask
+    | PassageTask
+    | FitTask
+    | EncodeTask
+    | PictureTask
+    | PackTask
+    | PeaksTask
+)
+Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Packed | Peaks
