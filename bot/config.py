@@ -144,6 +144,7 @@ class Settings(_ProviderSettings):
     public_address: ListenAddress = Field(
         None, description="host:port, or nothing to serve links on STEMCORD_OPS_ADDRESS"
     )
+    render_minutes: Count = 60
     keep_results_hours: Amount = 24
     keep_jobs_days: Amount = 90
 

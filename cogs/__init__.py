@@ -3,6 +3,7 @@
 from bot.ui.client import Stemcord
 from bot.ui.handlers.job_actions import JobActions
 from bot.ui.handlers.privacy_actions import PrivacyActions
+from bot.ui.handlers.rendition_actions import RenditionActions
 from bot.ui.handlers.song_actions import SongActions
 from bot.ui.services import Services
 from cogs.admin import AdminCog
@@ -10,10 +11,11 @@ from cogs.help import HelpCog
 from cogs.jobs import JobsCog
 from cogs.privacy import PrivacyCog
 from cogs.quota import QuotaCog
+from cogs.remix import RemixCog
 from cogs.songs import SongsCog, message_menu
 from cogs.split import SplitCog
 
-ACTIONS = (JobActions, SongActions, PrivacyActions)
+ACTIONS = (JobActions, RenditionActions, SongActions, PrivacyActions)
 
 
 async def add_cogs(client: Stemcord, services: Services) -> None:
@@ -23,6 +25,7 @@ async def add_cogs(client: Stemcord, services: Services) -> None:
         SplitCog(services),
         songs,
         JobsCog(services),
+        RemixCog(services),
         QuotaCog(services),
         AdminCog(services),
         PrivacyCog(services),

@@ -1,10 +1,12 @@
-"""Limits on work that is not charged: unreadable files and repeated requests.
+"""What one user may cost without being charged: unreadable files, repeats and renditions.
 
 Kept in memory only, so a restart clears the counts.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -98,6 +100,55 @@ class RepeatLimit:
         if len(times) >= REPEATS_AN_HOUR:
             raise Rejected(Reason.TOO_MANY_REPEATS, again_at=_seconds(times[0] + HOUR))
         times.append(now)
+
+
+class RenderLimit:
+    """Limits the minutes of song that a user has rendered within an hour."""
+
+    def __init__(self, *, clock: Clock, minutes: int) -> None:
+        self._clock = clock
+        self._minutes = minutes
+        self._taken: dict[UserId, deque[tuple[datetime, int]]] = {}
+
+    @contextmanager
+    def taking(self, user_id: UserId, minutes: int) -> Iterator[None]:
+        """Count a song of this length once, unless the block raises.
+
+        Raises Rejected with RENDER_LIMIT if it does not fit.
+        """
+        taken = self._within_the_hour(user_id)
+        if self._minutes < minutes:
+            raise Rejected(Reason.RENDER_LIMIT)
+        if sum(each for _, each in taken) + minutes > self._minutes:
+            raise Rejected(
+                Reason.RENDER_LIMIT,
+                minutes=self._minutes,
+                again_at=_seconds(_room_at(taken, minutes, self._minutes)),
+            )
+        entry = (self._clock.now(), minutes)
+        taken.append(entry)
+        try:
+            yield
+        except BaseException:
+            taken.remove(entry)
+            raise
+
+    def _within_the_hour(self, user_id: UserId) -> deque[tuple[datetime, int]]:
+        """Return what the user has taken, and forget everyone's older entries."""
+        since = self._clock.now() - HOUR
+        for known, taken in list(self._taken.items()):
+            while taken and taken[0][0] <= since:
+                taken.popleft()
+            if not taken:
+                del self._taken[known]
+        return self._taken.setdefault(user_id, deque())
+
+
+def _room_at(taken: Collection[tuple[datetime, int]], minutes: int, limit: int) -> datetime:
+    """Return when enough of what was taken is an hour old."""
+    excess = sum(each for _, each in taken) + minutes - limit
+    sums = itertools.accumulate(each for _, each in taken)
+    return next(at + HOUR for (at, _), freed in zip(taken, sums, strict=True) if freed >= excess)
 
 
 def _recent(refusals: Mapping[UserId, _Refusals], now: datetime) -> dict[UserId, _Refusals]:

@@ -21,6 +21,8 @@ from bot.delivery.encoder import DeliveryEncoder
 from bot.delivery.port import DeliveryPort
 from bot.delivery.provider_links import ProviderLinks
 from bot.delivery.redelivery import Redelivery
+from bot.delivery.song_analyser import SongAnalyser
+from bot.delivery.stem_renderer import StemRenderer
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
@@ -75,6 +77,7 @@ class Services(UseCases):
     queue: ProviderQueue
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
+    analyser: SongAnalyser
     links: SignedLinks | None
     """Signs our own links; None if the settings name no public address."""
 
@@ -119,6 +122,7 @@ class _Ground:
     limits: Limits
     needs: DiskNeeds
     refused_files: RefusedFiles
+    analyser: SongAnalyser
     keep: timedelta
 
 
@@ -170,6 +174,7 @@ def compose(
         queue=core.queue,
         breaker=core.breaker,
         throughput=core.throughput,
+        analyser=ground.analyser,
         links=ground.links,
         privacy=Privacy(
             core=core,
@@ -234,6 +239,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         ),
         needs=DiskNeeds(each.capabilities for each in providers.values()),
         refused_files=RefusedFiles(clock=clock),
+        analyser=SongAnalyser(audio=outside.audio, jobs=store.jobs),
         keep=keep,
     )
 
@@ -273,6 +279,8 @@ def _builder(ground: _Ground) -> DeliveryBuilder:
     return DeliveryBuilder(
         audio=audio,
         encoder=DeliveryEncoder(audio=audio, links=ground.links),
+        renderer=StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers),
+        files=core.files,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
         admission=ground.accounts.admission,
         mode=DeliveryMode(ground.settings.delivery),
@@ -334,6 +342,7 @@ def _steps(
         deliver=DeliverStep(
             core=core,
             builder=builder,
+            analyser=ground.analyser,
             port=outside.delivery,
             termination=termination,
             quotas=quotas,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from aiohttp import web
 from rich.console import Console
 
 from bot import log as logging_setup
+from bot.accounts.user_limits import RenderLimit
 from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
@@ -44,6 +45,7 @@ from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
+from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
@@ -52,6 +54,8 @@ from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.statistics import Statistics
 from storage.stores.vendor_spending import Spending
 
@@ -213,6 +217,7 @@ async def _put_together(
         clock=clock,
     )
     attachment_urls = AttachmentUrls(client=client)
+    open_replies = OpenReplies(db=store.db)
     services = compose(
         settings,
         store,
@@ -230,6 +235,9 @@ async def _put_together(
     )
     presenter = ResultPresenter(
         redelivery=services.redelivery,
+        render_limit=RenderLimit(clock=clock, minutes=settings.render_minutes),
+        open_replies=open_replies,
+        last_renditions=LastRenditions(db=store.db),
         routes=routes,
         direct_messages=direct_messages,
         board=runtimes.board,
@@ -257,6 +265,13 @@ async def _put_together(
         client=client,
         replies=replies,
         presenter=presenter,
+        interrupted=InterruptedReplies(
+            open_replies=open_replies,
+            jobs=store.jobs,
+            client=client,
+            languages=languages,
+            clock=clock,
+        ),
         session=DiscordSession(
             client=client, host=urlsplit(settings.discord_api_base).hostname or "", clock=clock
         ),
@@ -274,6 +289,7 @@ class _Bot:
     client: ui.Stemcord
     replies: ReplyWriter
     presenter: ResultPresenter
+    interrupted: InterruptedReplies
     session: DiscordSession
     health: Health
     clock: Clock
@@ -288,6 +304,9 @@ class _Bot:
             await self.session.log_in(settings.required_token().get_secret_value())
             self._in_background(stack, self.replies.run, name="replies")
             await retry_write(self._resume, what="the start")
+            self._in_background(
+                stack, self._complete_interrupted, name="interrupted replies", once=True
+            )
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
@@ -302,6 +321,7 @@ class _Bot:
             self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
             self.presenter.stop(grace_s=grace_s),
+            self.services.analyser.stop(),
         )
 
     async def _listen(self, settings: Settings, stack: AsyncExitStack) -> None:
@@ -328,9 +348,14 @@ class _Bot:
             stack.push_async_callback(ops.stop)
 
     def _in_background(
-        self, stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str
+        self,
+        stack: AsyncExitStack,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        name: str,
+        once: bool = False,
     ) -> None:
-        task = asyncio.create_task(supervised(work, name=name), name=name)
+        task = asyncio.create_task(work() if once else supervised(work, name=name), name=name)
 
         async def end() -> None:
             task.cancel()
@@ -342,6 +367,12 @@ class _Bot:
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)
+
+    async def _complete_interrupted(self) -> None:
+        try:
+            await retry_write(self.interrupted.complete, what="interrupted replies")
+        except Exception:
+            log.exception("interrupted replies could not be completed")
 
     def _file_routes(self) -> list[web.RouteDef]:
         links = self.services.links

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,18 +13,18 @@ from bot.delivery.encoder import (
     ALL_FILES_BYTES,
     DeliveryEncoder,
     DeliveryLimits,
-    Masters,
     full_sizes,
     placed,
 )
-from bot.delivery.port import Delivery
+from bot.delivery.port import Delivery, DeliveryLink, Masters
 from bot.delivery.provider_links import ProviderLinks
+from bot.delivery.stem_renderer import StemRenderer
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
-from bot.domain.recipes import AudioFormat
+from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_label
-from storage.files.job_files import JobDir
+from storage.files.job_files import JobDir, JobFiles
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ PICTURE = "waveforms.png"
 SHRINK = 0.6
 """Factor on the size limits after each message that Discord refuses as too large."""
 MAX_SHRINKS = 3
+LINKED_RENDITIONS = 4
+"""Of each job, so that renditions do not fill the disk; the links of older ones expire early."""
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
 """The formats in which a card offers the stems again."""
@@ -44,6 +47,8 @@ class DeliveryBuilder:
         *,
         audio: AudioTools,
         encoder: DeliveryEncoder,
+        renderer: StemRenderer,
+        files: JobFiles,
         provider_links: ProviderLinks,
         admission: GuildAdmission,
         mode: DeliveryMode,
@@ -51,6 +56,8 @@ class DeliveryBuilder:
         """`mode` is the installation's default; a server's rules may override it."""
         self._audio = audio
         self._encoder = encoder
+        self._renderer = renderer
+        self._files = files
         self._provider_links = provider_links
         self._admission = admission
         self._mode = mode
@@ -68,10 +75,12 @@ class DeliveryBuilder:
         """Encode the job's masters into `into`, within size limits that are lowered `shrinks`
         times.
 
-        The files may be spread over `messages` messages. Raises DoesNotFit if no form is small
-        enough.
+        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough,
+        and what StemRenderer raises.
         """
-        masters = [(stem, where.master(stem)) for stem in job.stems]
+        masters = await self._renderer.render(
+            job, [(stem, where.master(stem)) for stem in job.stems], into
+        )
         rules = await self._admission.rules(job.reply.guild_id)
         left = SHRINK**shrinks
         terms = DeliveryLimits(
@@ -79,12 +88,14 @@ class DeliveryBuilder:
             message_bytes=int(ALL_FILES_BYTES * left),
             mode=rules.delivery or self._mode,
             messages=messages,
-            elsewhere=await self._provider_links.of(job),
+            elsewhere=await self._elsewhere(job),
         )
         packed, picture = await both(
             self._encoder.encode(job, masters, into, where.linked, terms),
             self._draw(masters, into / PICTURE),
         )
+        if packed.links and not job.request.rendition.is_plain:
+            await self._files.drop_old_renditions(job.id, keep=LINKED_RENDITIONS)
         return Delivery(
             files=packed.files,
             more=packed.more,
@@ -94,6 +105,10 @@ class DeliveryBuilder:
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
             sent=packed.sent,
         )
+
+    async def _elsewhere(self, job: Job) -> Mapping[Stem, DeliveryLink]:
+        """Return the stems that their provider holds just as they are to be delivered."""
+        return await self._provider_links.of(job) if job.request.rendition.is_plain else {}
 
     async def _draw(self, masters: Masters, into: Path) -> Path | None:
         rows = [(stem_label(stem), path) for stem, path in masters]

@@ -10,11 +10,12 @@ from pathlib import Path
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
-from bot.delivery.port import DeliveryFile, DeliveryLink
+from bot.delivery.port import DeliveryFile, DeliveryLink, Masters
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import UNCHANGED_PERCENT
 from bot.domain.titles import linked_name, plain, stem_filename, stem_label
 from bot.net.public_links import SignedLinks
 from storage.files.atomic import move_into_place
@@ -28,8 +29,6 @@ TAG_BYTES = 16 * 1024
 FULL_BIT_RATE = {AudioFormat.MP3: 192_000, AudioFormat.OPUS: 128_000}
 """Below these rates, in bit/s, the user is told that the rate was lowered."""
 WAV_BYTES_A_FRAME = 4
-
-Masters = Sequence[tuple[Stem, Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +165,7 @@ class DeliveryEncoder:
         self, links: SignedLinks, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
     ) -> DeliveryLink:
         stem, _ = master
-        name = linked_name(stem, job.request.audio_format)
+        name = linked_name(stem, job.request.audio_format, job.request.rendition)
         if not await asyncio.to_thread((linked / name).exists):
             [encoded] = await self._encode(job, [master], into, job.request.audio_format, None)
             await asyncio.to_thread(_move, encoded.path, linked / name)
@@ -189,7 +188,7 @@ class DeliveryEncoder:
         return await gather_or_raise(
             self._audio.encode(
                 master,
-                into / stem_filename(job.title, stem, audio_format),
+                into / stem_filename(job.title, stem, audio_format, job.request.rendition),
                 format=audio_format,
                 max_bytes=max_bytes,
                 tags=_tags(job, stem),
@@ -208,8 +207,8 @@ def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
 
 
 def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
-    """Return each stem's estimated size in bytes, in a format at full quality."""
-    frames = job.frames or 0
+    """Return about how large each stem is in a format, at full quality."""
+    frames = _rendered_frames(job)
     match audio_format:
         case AudioFormat.FLAC:
             return [path.stat().st_size + TAG_BYTES for _, path in masters]
@@ -218,6 +217,11 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
         case AudioFormat.MP3 | AudioFormat.OPUS:
             size_bytes = frames * FULL_BIT_RATE[audio_format] // (8 * SAMPLE_RATE)
     return [size_bytes + TAG_BYTES] * len(masters)
+
+
+def _rendered_frames(job: Job) -> int:
+    """Return the length of what is delivered, but for the silence before a count-in."""
+    return (job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent
 
 
 def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:

@@ -1,5 +1,6 @@
 """The port that puts stems into a job's reply; `bot/ui` implements it for Discord."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,9 @@ from bot.domain.errors import SplitError
 from bot.domain.job import DeliveryDifference, Job, JobId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
+
+Masters = Sequence[tuple[Stem, Path]]
+"""Finished stems in display order, as lossless files."""
 
 
 class ReplyUnavailable(SplitError):
@@ -51,6 +55,8 @@ class Delivery:
     alternatives: tuple[AudioFormat, ...] = ()
     """Other formats in which the same stems could be delivered as well."""
     usage: Usage | None = None
+    mixer_url: str | None = None
+    """Where all stems can be listened to together."""
     sent: DeliveryDifference | None = None
 
     def has_ended(self, now: datetime) -> bool:

@@ -95,6 +95,9 @@ class Reason(StrEnum):
     TOO_MANY_REPEATS = "too_many_repeats"
     MACHINE_TOO_SMALL = "machine_too_small"
     NO_TIME_STRETCH = "no_time_stretch"
+    NO_SUCH_MIX = "no_such_mix"
+    RENDER_LIMIT = "render_limit"
+    OUT_OF_RANGE = "out_of_range"
 
 
 @dataclass(frozen=True, slots=True)

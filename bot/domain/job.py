@@ -63,6 +63,7 @@ class DeliveryDifference(StrEnum):
     LOWER_BIT_RATE = "lower_bit_rate"
     FLAC_INSTEAD = "flac_instead"
     MP3_INSTEAD = "mp3_instead"
+    NOT_RENDERED = "not_rendered"
     OTHER = "other"
 
     @classmethod

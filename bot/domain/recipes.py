@@ -35,6 +35,8 @@ class Stem(StrEnum):
     NO_PIANO = "no_piano"
     PART_1 = "part_1"
     PART_2 = "part_2"
+    MIX = "mix"
+    """All stems of a job in one file; only a rendition has it."""
 
 
 UNNAMED = (Stem.PART_1, Stem.PART_2)

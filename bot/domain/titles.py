@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED, UNCHANGED_PERCENT, Rendition
 
 _SUFFIXES = """
 3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi bwf caf dff dsf dts eac3 f4v flac flv m2ts
@@ -62,18 +63,38 @@ def has_song_suffix(filename: str) -> bool:
     return _without_suffix(filename) != filename
 
 
-def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
-    """Return the name of a delivered file, like `Neon Rain (No Drums).mp3`; valid in any file
-    system.
+def stem_filename(
+    title: str, stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED
+) -> str:
+    """Return the name of a delivered file for any file system.
+
+    It says what the file holds, like `Neon Rain (No Drums).mp3` or `Neon Rain (Vocals, -2).mp3`.
     """
-    ending = f" ({stem_label(stem)}).{audio_format.value}"
+    what = ", ".join((stem_label(stem), *rendition_labels(rendition)))
+    ending = f" ({what}).{audio_format.value}"
     safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
     return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
-def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
-    """Return a stem's file name for an address, without any text from the user."""
-    return f"{stem}.{audio_format}"
+def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
+    """Return a stem's name for an address, without any of the user's words."""
+    if rendition.is_plain:
+        return f"{stem}.{audio_format}"
+    return f"{stem}.{rendition.token}.{audio_format}"
+
+
+def rendition_labels(rendition: Rendition) -> tuple[str, ...]:
+    """Return what a rendition changes, for file names, like `-2`, `90 %` and `vocals 25 %`."""
+    semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
+    labels = []
+    if rendition.cents:
+        labels.append(f"{rendition.cents:+d} cents" if rest else f"{semitones:+d}")
+    if rendition.speed_percent != UNCHANGED_PERCENT:
+        labels.append(f"{rendition.speed_percent} %")
+    labels += [f"{stem_label(stem).lower()} {level} %" for stem, level in rendition.levels]
+    if rendition.click:
+        labels.append("click")
+    return tuple(labels)
 
 
 def stem_label(stem: Stem) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from bot.audio.spool import FRAME_BYTES
 from bot.domain.job import Job, State
 from bot.domain.recipes import OUTPUTS, AudioFormat, Recipe
+from bot.domain.renditions import UNCHANGED_PERCENT, RenditionOutput
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import plan
 
@@ -42,7 +43,8 @@ class DiskNeeds:
         """
         copies = 1 if job.repeat_of else 2
         outputs = len(OUTPUTS[job.request.recipe])
-        return SLACK_BYTES + (job.frames or 0) * PCM_FRAME_BYTES * outputs * copies
+        masters = SLACK_BYTES + (job.frames or 0) * PCM_FRAME_BYTES * outputs * copies
+        return masters + _to_render(job)
 
     def to_show(self, job: Job) -> int:
         """Return the need of a job that is shown again in its format: one more encoded copy.
@@ -52,7 +54,8 @@ class DiskNeeds:
         """
         is_lossless = job.request.audio_format in LOSSLESS
         frame_bytes = LOSSY_FRAME_BYTES + (PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES)
-        return SLACK_BYTES + (job.frames or 0) * frame_bytes * len(OUTPUTS[job.request.recipe])
+        encoded = SLACK_BYTES + _rendered_frames(job) * frame_bytes * _output_count(job)
+        return encoded + _to_render(job)
 
     def of(self, job: Job) -> int:
         """Return the need of a job in its stored state."""
@@ -70,3 +73,19 @@ class DiskNeeds:
         results = max((len(each.model.results) for each in made if each is not None), default=0)
         outputs = len(OUTPUTS[recipe])
         return FRAME_BYTES * (1 + results) + PCM_FRAME_BYTES * max(results, outputs)
+
+
+def _to_render(job: Job) -> int:
+    """Return what a rendition needs besides its encoded files: a spool and a FLAC per output."""
+    if job.request.rendition.is_plain:
+        return 0
+    return _rendered_frames(job) * (FRAME_BYTES + PCM_FRAME_BYTES) * _output_count(job)
+
+
+def _rendered_frames(job: Job) -> int:
+    return -(-(job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent)
+
+
+def _output_count(job: Job) -> int:
+    is_mix = job.request.rendition.output is RenditionOutput.MIX
+    return 1 if is_mix else len(OUTPUTS[job.request.recipe])

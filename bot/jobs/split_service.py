@@ -21,7 +21,7 @@ from bot.domain.errors import (
     SplitError,
     StoreUnavailable,
 )
-from bot.domain.job import Job, JobId, Reply, Request, State, UserId
+from bot.domain.job import Context, Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
@@ -161,6 +161,18 @@ class SplitService:
         """Return the caller's job. Raises NotFound, also for another user's job."""
         job = await self._need(job_id)
         if job.request.user_id != user_id:
+            raise NotFound(job_id)
+        return job
+
+    async def get_visible(self, job_id: JobId, *, user_id: UserId, channel_id: int | None) -> Job:
+        """Return a job that the caller sees in this channel: their own, or one with a public card.
+
+        Raises NotFound for all others.
+        """
+        job = await self._need(job_id)
+        is_public = not job.reply.is_ephemeral and job.reply.context is not Context.BOT_DM
+        is_here = channel_id is not None and channel_id == job.reply.channel_id
+        if job.request.user_id != user_id and not (is_public and is_here):
             raise NotFound(job_id)
         return job
 

@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import UNCHANGED, Rendition
 from bot.domain.titles import linked_name, stem_filename
 from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
@@ -104,7 +105,7 @@ class FileRoutes:
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Send an encoded stem, named after the song."""
         job, name = await self._asked(request, LinkKind.RESULT)
-        named = _stem_and_format(name)
+        named = _parts_of(name)
         if named is None:
             raise web.HTTPNotFound
         saved_as = stem_filename(job.title, *named)
@@ -158,13 +159,13 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
 
 
-def _stem_and_format(name: str) -> tuple[Stem, AudioFormat] | None:
-    """Return the stem and format that a name stands for, so that no path is built from the
-    request.
-    """
-    stem, _, audio_format = name.partition(".")
+def _parts_of(name: str) -> tuple[Stem, AudioFormat, Rendition] | None:
+    """Return what a name stands for, so that no path is built from the request."""
+    rest, _, audio_format = name.rpartition(".")
+    stem, _, token = rest.partition(".")
     try:
-        return Stem(stem), AudioFormat(audio_format)
+        rendition = Rendition.from_token(token) if token else UNCHANGED
+        return Stem(stem), AudioFormat(audio_format), rendition
     except ValueError:
         return None
 

@@ -14,6 +14,7 @@ from yarl import URL
 from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
 from bot.ui.commands.registration import Registration, leftover_commands
+from bot.ui.components.form_modal import submitted_form
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from bot.ui.error_answers import UNREACHABLE, StemcordTree
@@ -170,6 +171,12 @@ class Stemcord(commands.AutoShardedBot):
                 guild_id,
                 ", ".join(names),
             )
+
+    async def on_interaction(self, interaction: discord.Interaction, /) -> None:
+        """Run the handler of a submitted form; commands, buttons and menus have their own way."""
+        form = submitted_form(interaction)
+        if form is not None:
+            await self.handlers.submit(interaction, form)
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Ignore prefix commands; cogs have listeners of their own."""

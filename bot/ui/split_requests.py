@@ -9,6 +9,7 @@ from bot.accounts.admission import GuildAdmission
 from bot.domain.clock import Clock
 from bot.domain.job import Entry, Job, Reply, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.domain.renditions import UNCHANGED, Rendition
 from bot.jobs.split_service import SplitService
 from bot.ui.acknowledgement import start_split
 from bot.ui.attachment_urls import AttachmentUrls
@@ -25,6 +26,7 @@ class SplitOptions:
     audio_format: AudioFormat | None = None
     provider: str | None = None
     is_private: bool | None = None
+    rendition: Rendition = UNCHANGED
 
 
 class SplitRequests:
@@ -66,6 +68,7 @@ class SplitRequests:
             audio_format=job.request.audio_format,
             provider=self._provider_for(recipe, job.request.provider),
             is_private=job.reply.is_ephemeral,
+            rendition=job.request.rendition,
         )
         await self.start(interaction, options)
 
@@ -86,6 +89,7 @@ class SplitRequests:
             provider=options.provider,
             entry=options.entry,
             role_ids=membership.role_ids if membership else (),
+            rendition=options.rendition,
         )
         is_private = rules.is_private_for(options.is_private)
         return request, reply_of(interaction, private=is_private, now=now)

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -92,6 +93,10 @@ class JobFiles:
         """
         await asyncio.to_thread(_remove_files, self.of(job_id).parcel)
 
+    async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> None:
+        """Remove what was encoded for links of all but the newest `keep` renditions."""
+        await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
+
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
         """Yield a folder for another set of encoded files, and remove it afterwards.
@@ -160,6 +165,26 @@ class JobFiles:
         """
         there = await asyncio.to_thread(_job_ids, self._root)
         return [job_id for job_id in there if job_id not in known_ids]
+
+
+def _drop_old_renditions(linked: Path, keep: int) -> None:
+    by_token: dict[str, list[Path]] = {}
+    for path in linked.iterdir():
+        _, _, token = path.name.removesuffix(path.suffix).partition(".")
+        if token:
+            by_token.setdefault(token, []).append(path)
+    newest_first = sorted(
+        by_token.values(), key=lambda files: max(_changed(each) for each in files), reverse=True
+    )
+    for path in itertools.chain.from_iterable(newest_first[keep:]):
+        path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _make(where: JobDir) -> None:

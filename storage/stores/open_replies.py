@@ -35,6 +35,7 @@ class ReplyKind(StrEnum):
     """What an open reply waits for."""
 
     RESULT = "result"
+    DM = "dm"
     ZIP = "zip"
     CLIP = "clip"
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+from bot.audio.rendition_tasks import Rendered, RenderedOutput
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId
@@ -153,6 +156,23 @@ class FakeAudio:
     """The level of every combined master."""
     gate: asyncio.Event | None = None
     """If set, encoding waits for this event."""
+    heard: Analysis = field(default_factory=Analysis)
+    """The result of `analyse`."""
+    render_error: Exception | None = None
+    renders: list[Mapping[str, Any]] = field(default_factory=list)
+    """The options of each `render`."""
+
+    async def analyse(self, stems: Sequence[tuple[Stem, Path]]) -> Analysis:
+        return self.heard
+
+    async def render(self, outputs: Sequence[RenderedOutput], **options: Any) -> Rendered:
+        if self.render_error is not None:
+            raise self.render_error
+        self.renders.append({"outputs": tuple(outputs), **options})
+        for output in outputs:
+            output.path.write_bytes(b"flac")
+        level = Level(peak=0.5, rms=self.level_rms)
+        return Rendered(factor=1.0, frames=0, levels=(level,) * len(outputs))
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         if self.decode_error is not None:

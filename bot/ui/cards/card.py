@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from bot.ui.cards.controls import Button, Menu
+from bot.ui.cards.controls import Button, LinkButton, Menu
 
 
 class Tone(Enum):
@@ -25,8 +25,8 @@ class Card:
     tone: Tone
     footer: str | None = None
     picture: str | None = None
-    """The name of an image attached to the same message."""
-    buttons: tuple[Button, ...] = ()
+    """The name of an attachment of the same message."""
+    buttons: tuple[Button | LinkButton, ...] = ()
     menu: Menu | None = None
     plain: str = ""
     """The card in fixed words, for servers whose AutoMod refuses words of the user's."""

@@ -23,6 +23,12 @@ class Action(StrEnum):
     AS_WAV = "as-wav"
     TO_DM = "dm"
     DELETE = "delete"
+    KEY_AND_SPEED = "key"
+    """Opens a form; the subject is a job id and the token of the rendition shown, as of all those
+    below that render."""
+    MIX = "mix"
+    RENDER = "r"
+    """Renders the subject's job as its token says, in the format that follows."""
     MAKE = "make"
     """Splits a message's song; the subject is the recipe, the message id and the song's number."""
     FORGET = "forget"
@@ -44,6 +50,19 @@ class MenuAction(StrEnum):
     SPLIT_SONG = "pick"
     """Splits the chosen song of a message by the server's defaults; the subject is the message
     id."""
+
+    MORE = "extra"
+    """Does one of `More` with the job and rendition of the subject."""
+
+
+class More(StrEnum):
+    """What the menu below a result offers; the values are those of its options."""
+
+    MP3 = "mp3"
+    FLAC = "flac"
+    WAV = "wav"
+    OTHER_RECIPE = "recipe"
+    TO_DM = "dm"
 
 
 class ForgetStep(StrEnum):
@@ -71,6 +90,8 @@ LABELS: dict[Action, Message] = {
     Action.AS_WAV: labels.AS_WAV,
     Action.TO_DM: labels.TO_DM,
     Action.DELETE: labels.DELETE,
+    Action.KEY_AND_SPEED: labels.KEY_AND_SPEED,
+    Action.MIX: labels.MIX,
 }
 """The labels of actions that always have the same one."""
 
@@ -89,6 +110,14 @@ class Button:
     def custom_id(self) -> str:
         """The id that Discord sends when the button is pressed."""
         return f"{self.action}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkButton:
+    """A button that opens an address."""
+
+    url: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from functools import partial
 
 from discord.app_commands import Choice
 
-from bot.domain.job import Job
+from bot.domain.job import Job, JobId
 from bot.domain.recipes import AudioFormat
 from bot.scheduling.plans import Offer
 from bot.ui.commands.command_translator import composed
@@ -64,6 +64,11 @@ def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
         for job in jobs
         if wanted in job.id or wanted in job.title.casefold()
     ][:MAX_CHOICES]
+
+
+def job_id_of(typed: str) -> JobId:
+    """Return the job id that was chosen, or typed as people type it."""
+    return JobId(typed.strip().strip("`").lower())
 
 
 def _job_label(job: Job) -> str:

@@ -16,7 +16,7 @@ STYLES: dict[Emphasis, discord.ButtonStyle] = {
     Emphasis.DANGER: discord.ButtonStyle.danger,
 }
 
-_SUBJECT = r"(?P<subject>[a-z0-9:-]+)"
+_SUBJECT = r"(?P<subject>[a-z0-9:._-]+)"
 _BUTTON = rf"(?P<action>{'|'.join(Action)}):{_SUBJECT}"
 _MENU = rf"(?P<action>{'|'.join(MenuAction)})(?::{_SUBJECT})?"
 

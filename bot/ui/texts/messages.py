@@ -128,6 +128,22 @@ REASONS: dict[Reason, Templates] = {
             "who run me can fix that."
         ),
     ),
+    Reason.NO_SUCH_MIX: (
+        Message("These stems can't give that mix. Split the song into more stems first."),
+    ),
+    Reason.RENDER_LIMIT: (
+        PluralMessage(
+            "I render at most {minutes} minute of song an hour for each person. You can ask again "
+            "<t:{again_at}:R>.",
+            "I render at most {minutes} minutes of song an hour for each person. You can ask again "
+            "<t:{again_at}:R>.",
+            by="minutes",
+        ),
+        Message("This bot does not render songs in another key, speed or mix."),
+    ),
+    Reason.OUT_OF_RANGE: (
+        Message("That key, speed or level is out of range. Choose another one."),
+    ),
     Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
     Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
     Reason.STOPPED_BY_MANAGER: (Message("A manager of this server cancelled this song."),),
@@ -217,6 +233,9 @@ SENT: dict[DeliveryDifference, Message] = {
     ),
     DeliveryDifference.MP3_INSTEAD: Message(
         "As MP3, because {wanted} would exceed Discord's size limit here."
+    ),
+    DeliveryDifference.NOT_RENDERED: Message(
+        "As they are, because I can't change key or speed on this machine."
     ),
 }
 

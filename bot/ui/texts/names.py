@@ -55,6 +55,7 @@ STEMS: dict[Stem, Message] = {
     Stem.NO_PIANO: Message("no piano"),
     Stem.PART_1: Message("part 1"),
     Stem.PART_2: Message("part 2"),
+    Stem.MIX: Message("mix"),
 }
 
 _DETAILS = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import discord
 
+from bot.accounts.user_limits import RenderLimit
 from bot.cli.app import Dependencies, compose
 from bot.cli.stores import Store
 from bot.config import Settings
@@ -26,6 +27,7 @@ from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
+from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
@@ -37,8 +39,10 @@ from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
+from storage.stores.last_renditions import LastRenditions
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from storage.stores.open_replies import OpenReplies
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
@@ -82,6 +86,7 @@ class LiveBot:
         self.audio = FakeAudio()
         self.downloads = FakeDownloads()
         self.meta = Meta(db=db)
+        self.open_replies = OpenReplies(db=db)
         self.jobs = JobStore(db=db)
         languages = Languages.in_folder()
         registration = Registration(memory=self.meta, languages=languages)
@@ -121,6 +126,13 @@ class LiveBot:
         self.services = compose(
             Settings(_env_file=None).model_copy(update=fields), store, runtimes, outside
         )
+        self.interrupted = InterruptedReplies(
+            open_replies=self.open_replies,
+            jobs=self.jobs,
+            client=self.client,
+            languages=languages,
+            clock=self.clock,
+        )
         self.attachments = AttachmentCache()
         self.interface = InterfaceServices(
             use_cases=self.services,
@@ -132,6 +144,11 @@ class LiveBot:
             ),
             presenter=ResultPresenter(
                 redelivery=self.services.redelivery,
+                render_limit=RenderLimit(
+                    clock=self.clock, minutes=fields.get("render_minutes", 60)
+                ),
+                open_replies=self.open_replies,
+                last_renditions=LastRenditions(db=store.db),
                 routes=self.routes,
                 direct_messages=direct_messages,
                 board=self.board,
