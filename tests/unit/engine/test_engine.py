@@ -2,7 +2,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
 from contextlib import suppress
@@ -17,7 +16,7 @@ from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine, EngineStarved
 from bot.engine.model_catalogue import SPLEETER
-from tests.support.processes import is_confined
+from tests.support.processes import is_alive, is_confined, until
 from tests.unit.engine import nets
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -286,7 +285,7 @@ async def test_the_worker_knows_no_secret_and_steps_back_for_others(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a child to its parent")
-def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_running):
+async def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path):
     (tmp_path / "song.f32").touch()
     os.truncate(tmp_path / "song.f32", LONG * 8)
     program = f"""
@@ -301,27 +300,20 @@ def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_runnin
             progress=lambda _: print(engine.pid, flush=True),
         ))
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE
-    ) as bot:
-        assert bot.stdout
-        pid = int(bot.stdout.readline())
-        bot.kill()
-    for _ in range(500):
-        if not is_running(pid) or _is_zombie(pid):
-            return
-        os.sched_yield()
-        signal.sigtimedwait([], 0.01)
-    pytest.fail(f"worker {pid} outlived its parent")
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(program), stdout=asyncio.subprocess.PIPE
+    )
+    assert bot.stdout
+    pid = int(await bot.stdout.readline())
+    bot.kill()
+    await bot.wait()
+    await until(lambda: not is_alive(pid))
 
 
-def _is_zombie(pid):
-    return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-
-
-def test_the_bots_side_loads_no_network():
+async def test_the_bots_side_loads_no_network():
     program = (
         "import sys, bot.engine.engine, bot.engine.model_catalogue, bot.engine.weights;"
         "sys.exit(bool({'numpy', 'scipy', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await bot.wait() == 0
