@@ -1,12 +1,12 @@
 import asyncio
 import json
 import resource
-import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
@@ -32,6 +32,7 @@ from bot.domain.recipes import AudioFormat
 from bot.processes import ipc, landlock, spawn
 from tests.support import audio_files
 from tests.support.processes import (
+    children,
     cpu_s,
     descriptors,
     first_child,
@@ -39,22 +40,57 @@ from tests.support.processes import (
     is_alive,
     is_confined,
     python,
+    until,
 )
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tools():
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh_tools():
+    """Tools that have started nothing so far."""
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest.fixture(scope="module")
+def code_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("program") / "code.py"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def programmable(code_file):
+    """Tools whose children do what the file says, instead of their task."""
+    async with AudioTools(server=_running(code_file)) as tools:
+        yield tools
+
+
 @pytest.fixture
+<<<<<<< HEAD
 async def program():
     """Make tools whose children run other code instead of their task."""
     made = []
+=======
+def program(code_file, programmable):
+    """Say what the children do."""
+>>>>>>> wt-eight
 
-    def make(code, **options):
-        made.append(AudioTools(server=forking(code), **options))
-        return made[-1]
+    def make(code):
+        code_file.write_text(code)
+        return programmable
 
-    yield make
-    for tools in made:
-        await tools.aclose()
+    return make
 
+
+def _running(code_file):
+    return forking(f"exec(open({str(code_file)!r}).read())")
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NORMALLY = (
     "from bot.audio.tasks import Task; from bot.audio.child import __main__ as child;"
@@ -129,11 +165,14 @@ async def test_a_stem_that_does_not_fit_leaves_no_file(tmp_path, tools):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v.f32", "v.flac"]
 
 
-async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, tools):
+async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, fresh_tools):
+    others = children()
     samples = np.zeros((2, SAMPLE_RATE * 120), np.float32)
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=samples)
-    call = asyncio.create_task(tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
-    pid = await first_child(await first_child())
+    call = asyncio.create_task(fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
+    await until(lambda: children() - others, within_s=30)
+    [server] = children() - others
+    pid = await first_child(server)
     async with asyncio.timeout(30):
         while not (tmp_path / "a.f32.part").exists():
             await asyncio.sleep(0.001)
@@ -192,13 +231,14 @@ async def test_a_forked_child_is_limited_and_confined(tmp_path, program, act, er
     assert error in caplog.text
 
 
-async def test_a_child_costs_little_beyond_its_work(tmp_path, tools):
+async def test_a_child_costs_little_beyond_its_work(tmp_path, fresh_tools):
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(0.1))
-    await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
-    server = await first_child()
+    others = children()
+    await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+    [server] = children() - others
     before = cpu_s(server)
     for _ in range(10):
-        await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+        await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
     # An interpreter with numpy and PyAV takes 0.25 s to start.
     assert (cpu_s(server) - before) / 10 < 0.1
 
@@ -253,7 +293,7 @@ async def test_a_child_that_cannot_be_started_is_our_failure(tmp_path):
 @pytest.mark.parametrize(
     "kind", [DecodeTask, CombineTask, EncodeTask, PictureTask], ids=lambda kind: kind.__name__
 )
-def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
+async def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
     into, stem = tmp_path / "into", tmp_path / "v.flac"
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(2.0))
     audio_files.write_spool(tmp_path / "v.f32", audio_files.tone())
@@ -329,16 +369,17 @@ async def test_a_link_in_place_of_a_spool_is_not_followed(tmp_path, program):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
-async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, tools):
+async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, fresh_tools):
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), hard))
     try:
         with pytest.raises(NoRoom):
-            await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
+            await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert (await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)).frames == SAMPLE_RATE
+    decoded = await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
+    assert decoded.frames == SAMPLE_RATE
 
 
 async def test_a_full_disk_in_the_child_is_one_in_the_bot(tmp_path, program):
@@ -364,31 +405,31 @@ async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog,
     assert "so it goes" in caplog.text
 
 
-async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
+async def test_only_so_many_children_run_at_once(tmp_path, caplog):
     code = (
         f"import pathlib; here = pathlib.Path({str(tmp_path)!r}); me = here / str(os.getpid())\n"
         "me.touch(); time.sleep(0.2); n = len(list(here.iterdir()))\n"
         "print('running:', n, file=sys.stderr)\n"
         """me.unlink(); print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')"""
     )
-    tools = program(code, at_once=2)
-    answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
+    async with AudioTools(server=forking(code), at_once=2) as tools:
+        answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
     assert answers == [Combined(factor=1.0, frames=1, levels=())] * 5
     running = [int(record.getMessage().split("running: ")[1]) for record in caplog.records]
     assert len(running) == 5
     assert max(running) == 2
 
 
-async def test_decoders_do_not_keep_other_work_waiting(tmp_path, program):
-    tools = program(
-        """print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')""", at_once=1
-    )
-    async with tools._decoding, asyncio.timeout(20):
+async def test_decoders_do_not_keep_other_work_waiting():
+    code = """print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')"""
+    tools = AudioTools(server=forking(code), at_once=1)
+    async with tools, tools._decoding, asyncio.timeout(20):
         assert await tools.combine([]) == Combined(factor=1.0, frames=1, levels=())
 
 
-def test_the_bot_itself_loads_none_of_the_heavy_libraries():
+async def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     code = "import sys, bot.audio.tools; print({'av', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
+<<<<<<< HEAD
     ended = subprocess.run(
         [sys.executable, "-P", "-c", code],
         env=spawn.environment(), capture_output=True, text=True, check=True,
@@ -409,3 +450,9 @@ async def test_packs_of_a_job_that_was_deleted_meanwhile_fail(tools, tmp_path):
     song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
     with pytest.raises(AudioFailed):
         await tools.pack([song], tmp_path / "gone", codec=PackCodec.FLAC, frames=3 * SAMPLE_RATE)
+=======
+    bot = await asyncio.create_subprocess_exec(
+        *python(code), env=spawn.environment(), stdout=asyncio.subprocess.PIPE
+    )
+    assert await bot.communicate() == (b"set()\n", None)
+>>>>>>> wt-eight
