@@ -54,8 +54,8 @@ class DiskGuard:
         reserve_bytes: int = RESERVE_BYTES,
         floor_bytes: int = FLOOR_BYTES,
     ) -> None:
-        """`jobs` are the jobs under way. `on_turn` is called after a promise with the next job to
-        try.
+        """`jobs` are the jobs under way. After a promise, `on_turn` is called with the job whose
+        turn is next.
         """
         self._files = files
         self._clock = clock
@@ -93,9 +93,8 @@ class DiskGuard:
         """Promise space to a job when its turn comes; return the promised bytes, or 0 while it
         waits.
 
-        A job that has the disk to itself gets all that is free, if that is less than it asked for.
-        Raises Rejected with DISK_FULL for the youngest waiting job if no job has got room for a
-        while.
+        A job that asks for more than can ever be free gets as much as there is. Raises Rejected
+        with DISK_FULL for the youngest waiting job if no job has got room for a while.
         """
         job, now = self._jobs[job_id], self._clock.monotonic()
         if size_bytes <= job.promised_bytes:
@@ -121,7 +120,7 @@ class DiskGuard:
         return self._waiting().index(job_id)
 
     def release(self, job: HasPromise) -> None:
-        """End a job's promise; its files still count until the next measurement."""
+        """End a job's promise. Its files still count until the next measurement."""
         self._ended_bytes += max(job.written_bytes, job.promised_bytes)
 
     async def require_floor(self, waiting: JobId | None = None) -> None:

@@ -64,9 +64,9 @@ class DecodeTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Facts about a decoded file. The length is the number of samples, not what a header says.
+    """Facts about a decoded file, whose length is counted in samples, not read from a header.
 
-    `ends_early` means that the sound breaks off before its structure or header says it ends.
+    `ends_early` means that the sound breaks off before the length that the file states.
     """
 
     frames: int
@@ -104,8 +104,9 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CombineTask:
-    """Write every mix of a job, in `frames` frames or, if that is None, as long as the longest
-    spool.
+    """Write all mixes of a job.
+
+    Each master has `frames` frames or, if that is None, as many as the longest spool.
     """
 
     mixes: tuple[Mix, ...]
@@ -134,7 +135,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """The levels of what was written. Every mix was scaled by `factor`, 1.0 if none would clip."""
+    """The length and levels of the masters.
+
+    Every mix was scaled by `factor`, which is 1.0 if none would clip.
+    """
 
     factor: float
     frames: int

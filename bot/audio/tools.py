@@ -95,7 +95,7 @@ class AudioTools:
         await self._server.close()
 
     async def check(self) -> None:
-        """Decode a known good sound in a child. Raises AudioFailed if even that does not work."""
+        """Decode a known good sound in a child. Raises AudioFailed if it cannot be decoded."""
         with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
             song, into = Path(folder) / "song.wav", Path(folder) / "song.f32"
             frames = _write_own_sound(song)
@@ -167,8 +167,8 @@ class AudioTools:
     ) -> Encoded:
         """Encode a FLAC master at the best rate that fits `max_bytes`.
 
-        `tags` may have title, artist and album. Raises `DoesNotFit` if the file would be too large
-        even at the lowest rate, or in a format without rates.
+        `tags` may have a title, an artist and an album. Raises `DoesNotFit` if the file is too
+        large, even at the lowest rate for formats that have several.
         """
         tags = tags or {}
         task = EncodeTask(
@@ -202,7 +202,7 @@ class AudioTools:
             except wire.WireError as exc:
                 raise AudioFailed(f"{_name(task)} gave an invalid answer: {exc}") from exc
             finally:
-                # A child moves complete outputs into place, so a part that remains is incomplete.
+                # Only incomplete outputs are left, since a child moves complete ones into place.
                 _discard(map(part_of, task.outputs))
 
     async def _ended(self, task: Task) -> Outcome:

@@ -1,4 +1,4 @@
-"""Serialises tasks and answers as one line of JSON each, rebuilt by their declared types.
+"""Serialises tasks and answers as one line of JSON each, and rebuilds them by their declared types.
 
 A child that has read an untrusted file is not trusted either, so its answers are checked field by
 field: a wrong type raises `WireError` here instead of causing an error later.

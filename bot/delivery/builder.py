@@ -33,7 +33,7 @@ SHRINK = 0.6
 MAX_SHRINKS = 3
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
-"""The formats in which a card offers the stems again."""
+"""The formats in which a card can offer the stems again."""
 
 
 class DeliveryBuilder:

@@ -74,7 +74,8 @@ class Refused:
     detail: str
     too_large: bool = False
     one_only: bool = False
-    """Whether only the second message was refused, so that a single one might be accepted."""
+    """Whether the files might be accepted in a single message, since only the second was
+    refused."""
 
 
 class DeliveryPort(Protocol):

@@ -86,7 +86,7 @@ class AttemptError(StrEnum):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether it lasts until the operator fixes it: a refused key or spent credit."""
+        """Whether the error lasts until the operator fixes it: a refused key or spent credit."""
         return self in (AttemptError.AUTH, AttemptError.QUOTA_SPENT)
 
 

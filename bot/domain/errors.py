@@ -119,8 +119,8 @@ class Rejected(SplitError):
 class QuotaExceeded(Rejected):
     """The song needs more minutes than are left in the period.
 
-    `shared` are the minutes left in the server. A song is paid from a single account, so they
-    cannot be combined with the user's own.
+    `shared` is the number of minutes left in the server. They cannot be combined with the user's
+    own, because a song is paid from a single account.
     """
 
     def __init__(

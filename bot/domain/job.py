@@ -80,7 +80,7 @@ class Context(StrEnum):
 
 
 class Entry(IntEnum):
-    """How a request was made."""
+    """The way in which a request was made."""
 
     COMMAND = 1
     MENU = 2
@@ -102,7 +102,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the user asked for."""
+    """The request: the song, and the user's choices."""
 
     user_id: UserId
     source: Source
@@ -179,7 +179,7 @@ class Job:
     repeat_of: JobId | None = None
     """The user's earlier job whose stems this one reuses, uncharged."""
     ends_early: bool = False
-    """Whether the file breaks off mid-sound, which is where the stems end too."""
+    """Whether the file breaks off mid-sound; if so, the stems end there too."""
     is_voiceless: bool = False
     """Whether no voice was found in the song; known from `ready` on."""
     is_unnamed: bool = False
@@ -275,7 +275,7 @@ class Job:
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
     ) -> Self:
-        """Record that the reply shows the stems. The field documents `sent`."""
+        """Record that the reply shows the stems, with the differences in `sent`."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 

@@ -102,8 +102,8 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back the minutes that a job was charged; does nothing if there are none or it was done
-    before.
+    """Give back the minutes that a job was charged; does nothing if there are none left to give
+    back.
     """
 
     job_id: JobId

@@ -55,7 +55,7 @@ class Polling:
 
 @dataclass(slots=True)
 class Delivering:
-    """The state of delivering a ready job."""
+    """A ready job's encoded files and failed deliveries."""
 
     encoded: Delivery | None = None
     """The encoded stems, kept for retries until delivered or refused as too large."""

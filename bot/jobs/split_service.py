@@ -1,6 +1,6 @@
-"""The use cases of users: request, view and cancel a split.
+"""Users' actions: request, view and cancel a split.
 
-Steps that run in the background do everything else.
+The rest of a job's work happens in the background.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Offering:
 
 
 class SplitService:
-    """Requests and jobs, from the users' side."""
+    """Handles users' requests to split songs, and their jobs."""
 
     def __init__(
         self,
@@ -215,8 +215,8 @@ class SplitService:
             await self._admit(job)
         except Rejected:
             # An interaction that arrives twice must not be refused because of what its first
-            # arrival used. The lookup comes last, so that a job stored during these checks is
-            # found.
+            # arrival used. The lookup comes after the checks, so that it finds a job stored
+            # meanwhile.
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known

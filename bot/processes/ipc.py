@@ -15,7 +15,7 @@ _PLAIN: Mapping[Any, type | tuple[type, ...]] = {
     str: str,
     list[str]: list,
 }
-"""The JSON type of each field type."""
+"""The JSON type for each type of field."""
 
 
 def to_line(message: Any) -> bytes:
@@ -24,7 +24,7 @@ def to_line(message: Any) -> bytes:
 
 
 def kinds(*types: type[Any]) -> Mapping[str, type[Any]]:
-    """Return message types by the names that lines use for them."""
+    """Return a mapping from the names used in lines to message types."""
     return {each.__name__: each for each in types}
 
 

@@ -39,7 +39,7 @@ class Model:
     subtractable: bool = False
     """Whether a stem can be subtracted from the song, once its delay and gain are fitted."""
     is_basic: bool = False
-    """Whether the quality is below what users expect of the recipe, which the offer then says."""
+    """Whether the quality is below what users expect; offers of such recipes say so."""
 
     @property
     def results(self) -> frozenset[Stem]:
@@ -202,7 +202,8 @@ class ProviderContext:
     """Downloads with slots that all providers share; see `results`."""
     clock: Clock
     max_result_bytes: int
-    """The size of the longest allowed song as one uncompressed stem, and more."""
+    """The most bytes that a result may have: more than the longest allowed song as one uncompressed
+    stem."""
     on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
     """Called with every secret that is handed out, so that the log can redact it."""
 

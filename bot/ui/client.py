@@ -39,7 +39,8 @@ class Stemcord(commands.AutoShardedBot):
         self, *, registration: Registration, languages: Languages, proxy: str | None = None
     ) -> None:
         """`proxy` is the URL of an HTTP proxy for the REST API and the gateway."""
-        # Voice is not used here, so discord.py must not warn at every start that it is missing.
+        # discord.py would otherwise warn at every start that voice, which is not used here, is
+        # missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=(),
@@ -75,7 +76,7 @@ class Stemcord(commands.AutoShardedBot):
         self.http.connector = discord.utils.MISSING
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait while Discord allows no new session: one too many, and it revokes the token."""
+        """Wait while Discord allows no new session, because exceeding the limit costs the token."""
         await super().before_identify_hook(shard_id, initial=initial)
         try:
             await self.wait_for_session_start()
@@ -126,7 +127,7 @@ class Stemcord(commands.AutoShardedBot):
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
-            # The commands that Discord already has still work, so the jobs must, too.
+            # The commands that Discord already has still work, so the jobs must go on.
             log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - Discord's answer is enough
         except StoreUnavailable as exc:
             log.warning("the commands at Discord cannot be checked now: %s", exc)

@@ -54,7 +54,7 @@ class ForgetStep(StrEnum):
 
 
 class Emphasis(Enum):
-    """How prominent a button is."""
+    """The prominence of a button."""
 
     NORMAL = "normal"
     PRIMARY = "primary"
@@ -72,7 +72,7 @@ LABELS: dict[Action, Message] = {
     Action.TO_DM: labels.TO_DM,
     Action.DELETE: labels.DELETE,
 }
-"""The labels of actions that always have the same one."""
+"""The labels of actions whose label is always the same."""
 
 
 @dataclass(frozen=True, slots=True)

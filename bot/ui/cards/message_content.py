@@ -29,7 +29,7 @@ class MessageContent:
     """Whether to show the card's fixed words instead of the card."""
 
     def in_plain_words(self) -> Self:
-        """Return the content without any words of the user's."""
+        """Return the content without any words from the user."""
         files = self.files and tuple(
             replace(file, filename=file.plain_filename) for file in self.files
         )

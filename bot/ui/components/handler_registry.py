@@ -11,14 +11,14 @@ from bot.ui.error_answers import answer_error
 
 Interaction = discord.Interaction[Any]
 ButtonHandler = Callable[[Interaction, str], Awaitable[None]]
-"""Takes the interaction and the button's subject. The user is told about errors that it raises."""
+"""Takes the interaction and the button's subject. Errors that it raises are shown to the user."""
 MenuHandler = Callable[[Interaction, str, str], Awaitable[None]]
-"""Takes the interaction, the menu's subject and the chosen value. The user is told about errors
-that it raises."""
+"""Takes the interaction, the menu's subject and the chosen value. Errors that it raises are shown
+to the user."""
 
 
 class HandlerRegistry:
-    """Runs the handlers of buttons and menus, and tells the user about their errors.
+    """Runs the handlers of buttons and menus, and shows the user any errors.
 
     discord.py would only log an error in a component's callback.
     """
