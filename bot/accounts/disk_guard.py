@@ -25,7 +25,7 @@ RESERVE_BYTES: Final = 256 * 1024**2
 FLOOR_BYTES: Final = 64 * 1024**2
 """Free bytes reserved for the database: below this, no audio is written."""
 PATIENCE_S: Final = 1800.0
-"""How long jobs may wait without any of them getting room before the youngest one fails."""
+"""The time without room for any waiting job after which the youngest one fails."""
 GIVE_UP_EVERY_S: Final = 60.0
 """The pause before the next youngest job fails, if there is still no room."""
 

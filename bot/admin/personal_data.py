@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 ALL = 1_000_000
 LAST_EDITS_S = 5.0
-"""How long deletion waits for replies to show that their jobs were cancelled."""
+"""The time that deletion gives replies to show that their jobs were cancelled."""
 LOOKS = 100
 
 
@@ -51,7 +51,7 @@ class Privacy:
 
     @property
     def keep(self) -> timedelta:
-        """How long audio is kept."""
+        """The time for which audio is kept."""
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:

@@ -40,7 +40,7 @@ class Store:
     running_periods: tuple[Period, ...] = ()
     """Unfinished periods whose keys are in the old form, without the kind."""
     made_at: datetime | None = None
-    """When the database was created; None if it is older than that record."""
+    """The time when the database was created; None if it is older than that record."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:

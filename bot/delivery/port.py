@@ -34,7 +34,7 @@ class DeliveryLink:
     audio_format: AudioFormat | None
     """The size in bytes; None if another party holds the file and does not say."""
     expires_at: datetime | None
-    """When the address expires; None if unknown."""
+    """The time when the address expires; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE
 
 
 class Reason(StrEnum):
-    """Why a request was refused or a job ended without a result; stored with the job."""
+    """The reason why a request was refused or a job ended without a result; stored with the job."""
 
     NOT_AUDIO = "not_audio"
     EMPTY_FILE = "empty_file"

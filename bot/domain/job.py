@@ -53,7 +53,7 @@ already has the same stems.
 
 
 class DeliveryDifference(StrEnum):
-    """How the delivered files differ from the request; stored with the job.
+    """A difference between the delivered files and the request; stored with the job.
 
     A value from another version reads as OTHER.
     """
@@ -172,7 +172,7 @@ class Job:
     """The provider of the latest attempt."""
     problem: Problem | None = None
     sent: DeliveryDifference | None = None
-    """How the delivered files differ from the request; None if they do not."""
+    """The difference between the delivered files and the request; None if there is none."""
     files_expired: bool = False
     digest: str | None = None
     """A digest of the user's file; deleted with the job's files."""

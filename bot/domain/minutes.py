@@ -39,7 +39,7 @@ class Usage:
     """One account of a user in one period, in minutes."""
 
     allowance: int
-    """What the settings, the owner or managers allow, before grants."""
+    """The allowance set by the settings, the owner or managers, without grants."""
     granted: int
     used: int
     held: int

@@ -21,7 +21,7 @@ _HEAPS = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024
 them shrinks. Blocks above the threshold are allocated outside the heaps and returned when freed."""
 
 _GONE_WITHIN_S = 1.0
-"""How long a worker may take to exit after it closed its pipe."""
+"""The time that a worker may take to exit after closing its pipe."""
 
 
 class WorkerDied(Exception):

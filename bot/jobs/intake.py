@@ -34,7 +34,7 @@ MAX_DOWNLOADS = 10
 minutes, which is longer than most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
 ROOM_PAUSE_S = 1.0
-"""How often the first job in line checks for room; the other waiting jobs are woken."""
+"""The pause between checks for room by the first job in line; the other jobs are woken."""
 _ENDED = frozenset({403, 404, 410})
 """Statuses with which a server answers once an address's signature has expired."""
 

@@ -31,7 +31,7 @@ from bot.scheduling.routing import Go
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(minutes=10)
-"""How long this process polls an overdue attempt that does not answer before giving it up."""
+"""The time after which this process gives up an overdue attempt that does not answer."""
 MAX_FETCHES = 3
 """Rounds of fetching the results, each with fresh links if the provider gives them.
 

@@ -42,7 +42,7 @@ STORE_WITHIN_S = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
-    """What this installation offers to its users."""
+    """The providers, formats and limits of this installation."""
 
     providers: tuple[Capabilities, ...]
     formats: tuple[AudioFormat, ...]

@@ -68,7 +68,7 @@ class Answer:
     headers: httpx.Headers
     text: str
     retry_after_s: float | None
-    """How long the server asks us to wait, in seconds, at most `MAX_RETRY_AFTER_S`."""
+    """The wait that the server asks for, in seconds, at most `MAX_RETRY_AFTER_S`."""
 
 
 class _Unreadable(Exception):

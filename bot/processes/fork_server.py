@@ -117,9 +117,8 @@ def _deaths() -> int:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(
-        ProcessLookupError, PermissionError
-    ):  # macOS: only zombies left
+    # macOS raises PermissionError if only zombies are left in the group.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 

@@ -188,11 +188,12 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """What a provider is built from: settings, and the only network access that it should use.
+    """The settings and the network access with which a provider is built.
 
     A package adds a provider by an entry point in the group `stemcord.providers`, named after the
     provider and pointing to a `Factory`. A provider that is named in `STEMCORD_PROVIDERS` is built
-    at start, after the settings were checked and before any job runs.
+    at start, after the settings were checked and before any job runs. It should use no other
+    network access.
     """
 
     settings: Mapping[str, str] = field(repr=False)

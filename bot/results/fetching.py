@@ -28,7 +28,7 @@ Fetched = Mapping[RemoteFile, Path]
 TRIES = 2
 """The maximum number of fetches per file: a broken file is fetched once more."""
 SLACK_S = 1.0
-"""How many seconds shorter than the song a result may be."""
+"""The number of seconds by which a result may be shorter than the song."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:

@@ -15,7 +15,7 @@ class AttachmentFile:
     path: Path
     filename: str
     plain_filename: str
-    """The displayed name, without any text from the user."""
+    """The file name in a message with fixed words, without any text from the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

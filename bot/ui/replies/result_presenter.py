@@ -33,7 +33,7 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often writing a result is tried while Discord is out of reach."""
+"""The number of times that writing a result is tried while Discord is out of reach."""
 RETRY_AFTER_S = 2.0
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
