@@ -104,7 +104,7 @@ def _corrected(
         field = long_sizes.at + 8 + 8
         told = _number(file, field, 8, layout.order)
         if _is_wrong(file, layout, sound, told, end):
-            # Zero the sample count, which is not needed: FFmpeg refuses a negative one.
+            # The sample count is set to 0: it is not needed, and FFmpeg refuses a negative one.
             yield field, there.to_bytes(8, layout.order) + bytes(8)
         return
     if _is_wrong(file, layout, sound, sound.size, end):
