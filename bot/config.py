@@ -204,7 +204,7 @@ class Settings(_ProviderSettings):
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """A line for each variable that resembles a setting but is none, without its value."""
+        """A line for each variable that resembles a setting but is not one, without its value."""
         return self._unknown
 
     def secrets(self) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     try:
         settings = Settings.model_validate(variables)
     except ValidationError as exc:
-        # The default of models_dir is not computed while another setting is invalid; this is no
+        # The default of models_dir is not computed while another setting is invalid; ignore that
         # error.
         own = (e for e in exc.errors() if e["type"] != "default_factory_not_called")
         lines = [_line(error["loc"], error["msg"]) for error in own]

@@ -44,8 +44,8 @@ _PATTERNS: Final = (
 )
 
 # Below these levels, libraries log secrets or private data: addresses (httpx), whole frames
-# (discord), SQL with its values (aiosqlite), and what clients send (aiohttp). Failures of our own
-# aiohttp servers are logged by them instead.
+# (discord), SQL with its values (aiosqlite), and what clients send (aiohttp). Our own aiohttp
+# servers log their failures themselves.
 _FLOORS: Final = {
     "aiohttp.access": logging.WARNING,
     "aiohttp.server": logging.CRITICAL,

@@ -16,7 +16,7 @@ _SECRET: Final = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens; port 0 means any free port."""
+    """The address of a server; port 0 means any free port."""
 
     host: str
     port: int

@@ -26,7 +26,7 @@ RESERVE_BYTES: Final = 256 * 1024**2
 FLOOR_BYTES: Final = 64 * 1024**2
 """Free bytes reserved for the database: below this, no audio is written."""
 PATIENCE_S: Final = 1800.0
-"""How long jobs may wait without any of them getting room before the youngest one fails."""
+"""The time without room for any waiting job after which the youngest one fails."""
 GIVE_UP_EVERY_S: Final = 60.0
 """The pause before the next youngest job fails, if there is still no room."""
 
@@ -55,8 +55,8 @@ class DiskGuard:
         reserve_bytes: int = RESERVE_BYTES,
         floor_bytes: int = FLOOR_BYTES,
     ) -> None:
-        """`jobs` are the jobs under way. `on_turn` is called after a promise with the next job to
-        try.
+        """`jobs` are the jobs under way. After a promise, `on_turn` is called with the job whose
+        turn is next.
         """
         self._files = files
         self._clock = clock
@@ -96,9 +96,8 @@ class DiskGuard:
         """Promise space to a job when its turn comes; return the promised bytes, or 0 while it
         waits.
 
-        A job that has the disk to itself gets all that is free, if that is less than it asked for.
-        Raises Rejected with DISK_FULL for the youngest waiting job if no job has got room for a
-        while.
+        A job that asks for more than can ever be free gets as much as there is. Raises Rejected
+        with DISK_FULL for the youngest waiting job if no job has got room for a while.
         """
         job, now = self._jobs[job_id], self._clock.monotonic()
         if size_bytes <= job.promised_bytes:
@@ -140,7 +139,7 @@ class DiskGuard:
         return self._waiting().index(job_id)
 
     def release(self, job: HasPromise) -> None:
-        """End a job's promise; its files still count until the next measurement."""
+        """End a job's promise. Its files still count until the next measurement."""
         self._ended_bytes += max(job.written_bytes, job.promised_bytes)
 
     async def require_floor(self, waiting: JobId | None = None) -> None:

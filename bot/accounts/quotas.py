@@ -1,4 +1,4 @@
-"""A user's minutes: the allowance that applies where they ask, and what is left of it."""
+"""A user's minutes: the allowance that applies to a request, and the minutes that are left."""
 
 from collections.abc import Iterable
 
@@ -87,8 +87,8 @@ class Quotas:
         return terms.ceiling(self._allowance)
 
     async def hold(self, job: Job, minutes: int) -> Hold:
-        """Return the ledger entry that reserves `minutes`; the ledger checks it when it is
-        saved.
+        """Return the ledger entry that reserves `minutes`. Saving it fails if too few minutes are
+        left.
         """
         return Hold(
             job_id=job.id,

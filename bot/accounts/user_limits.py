@@ -35,7 +35,7 @@ UNREADABLE: Final = frozenset(
         Reason.TOO_LONG,
     }
 )
-"""Refusals that come from the decoder, whose work is not charged."""
+"""Refusals by the decoder, whose work is not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Refusals:
 
     @property
     def ends_at(self) -> datetime:
-        """When the next file may be sent."""
+        """The time from which the user may send a file again."""
         beyond = self.in_a_row - FREE_REFUSALS
         if beyond < 0:
             return self.latest_at
@@ -77,7 +77,7 @@ class RefusedFiles:
         self._refusals[user_id] = _Refusals(1 + (former.in_a_row if former else 0), now)
 
     def note_read(self, user_id: UserId) -> None:
-        """Reset the count: the user sent a readable file."""
+        """Reset the user's count after a readable file."""
         self._refusals.pop(user_id, None)
 
 

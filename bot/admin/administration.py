@@ -64,9 +64,9 @@ class Administration:
     async def grant(self, actor: Actor, user_id: UserId, minutes: int) -> int | None:
         """Give a user minutes until the period ends.
 
-        The owner creates minutes, which can be spent anywhere, and None is returned. A manager
-        takes them from the server's pool, to be spent only there, and what is left in the pool is
-        returned.
+        The owner creates minutes, which can be spent anywhere; None is returned. A manager takes
+        minutes from the server's pool, which can be spent in that server only; the minutes left in
+        the pool are returned.
         """
         actor.must_be(Rank.MANAGER)
         period = self._quotas.period
@@ -81,9 +81,10 @@ class Administration:
         return left
 
     async def fill_pool(self, actor: Actor, guild_id: int | None, minutes: int) -> int:
-        """Add minutes to a server's pool, which its managers hand out; return the pool's new size.
+        """Add minutes to a server's pool, from which its managers can grant; return the pool's new
+        size.
 
-        Without a server, the pool of the actor's own server is filled.
+        If `guild_id` is None, the pool of the actor's own server is filled.
         """
         actor.must_be(Rank.OWNER)
         guild_id = actor.server() if guild_id is None else guild_id
@@ -127,8 +128,9 @@ class Administration:
     async def unblock(self, actor: Actor, user_id: UserId) -> bool:
         """Unblock a user; return whether they were blocked.
 
-        A manager lifts the block of their server. The owner lifts the block everywhere and that of
-        the server they ask from. Raises Rejected if a manager tries to lift the owner's block.
+        A manager lifts the block of their server. The owner lifts both the block everywhere and the
+        block of the server they ask from. Raises Rejected if a manager tries to lift the owner's
+        block.
         """
         lifted = await self._stores.servers.unblock(user_id, _reach(actor))
         if actor.is_owner and actor.guild_id is not None:

@@ -1,4 +1,4 @@
-"""The owner's overview: the state of each provider, what it may bill, and how jobs ended."""
+"""The owner's overview: the state of each provider, the minutes it may bill, and job outcomes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class ProviderState:
     """Minutes submitted to it today."""
     is_hosted: bool = True
     left_out: str | None = None
-    """Why it is not used, as a phrase without a full stop."""
+    """The reason why the provider is not used, as a phrase without a full stop."""
     rests_until: datetime | None = None
     cause: AttemptError | None = None
-    """Why it is in cooldown."""
+    """The cause of the provider's cooldown."""
     inside: int = 0
     waiting: int = 0
 
@@ -56,9 +56,9 @@ class Stats:
     turnover: Turnover
     daily_cap: int | None
     reasons: Sequence[tuple[Reason, int]]
-    """Why jobs failed in this period, most frequent first."""
+    """The reasons why jobs failed in this period, most frequent first."""
     errors: Sequence[tuple[str, AttemptError, int]]
-    """Why attempts ended in this period: the provider's title, the reason and the count."""
+    """The reasons why attempts failed in this period: provider's title, reason and count."""
 
 
 class Overview:

@@ -1,4 +1,4 @@
-"""Personal data: which is stored, who else receives songs, and how a user's data is deleted."""
+"""Personal data: lists who receives songs and how long audio is kept, and deletes a user's data."""
 
 import asyncio
 import logging
@@ -16,13 +16,12 @@ log = logging.getLogger(__name__)
 
 ALL = 1_000_000
 LAST_EDITS_S = 5.0
-"""How long to wait for replies to show that their jobs were cancelled; then the tokens are
-deleted."""
+"""The time that deletion gives replies to show that their jobs were cancelled."""
 LOOKS = 100
 
 
 class Privacy:
-    """Reports what is kept about users, and deletes a user's data."""
+    """Reports how a user's data is handled, and deletes it."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class Privacy:
 
     @property
     def keep(self) -> timedelta:
-        """How long audio is kept."""
+        """The time for which audio is kept."""
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:

@@ -1,4 +1,4 @@
-"""Retention: deletes audio, keys of accounts and stored job data on time.
+"""Retention: deletes audio, account keys and stored job data when their time is over.
 
 Audio that belongs to no job is deleted at once.
 """
@@ -28,7 +28,7 @@ NAMED_AT_MOST = 10
 
 
 class Retention:
-    """Deletes stored data on time."""
+    """Deletes stored data that has expired."""
 
     def __init__(
         self,
@@ -90,9 +90,10 @@ class Retention:
         return len(expired)
 
     async def sweep_orphans(self) -> None:
-        """Delete directories that belong to no job, such as a crash leaves behind; at start only.
+        """Delete directories that belong to no job, such as those left by a crash; at start only.
 
-        Directories older than the database belong to a lost one and are kept until they expire.
+        Directories older than the database belonged to an earlier one and are kept until they
+        expire.
         """
         for orphan in await self._files.orphans(await self._jobs.known_ids()):
             changed_at = await self._files.changed_at(orphan)

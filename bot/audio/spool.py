@@ -29,8 +29,8 @@ def frames_in(spool: Path) -> int:
 def is_silent(spool: Path, start: int) -> bool:
     """Whether everything from a frame on is silent.
 
-    Does without numpy, which the bot does not load, and reads in small steps, since it may run in
-    one of the bot's threads.
+    It does not use numpy, which the bot does not load, and it reads in small steps, since it may
+    run in one of the bot's threads.
     """
     with spool.open("rb") as file:
         file.seek(start * FRAME_BYTES)

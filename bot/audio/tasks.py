@@ -80,9 +80,9 @@ class DecodeTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """Facts about a decoded file. The length is the number of samples, not what a header says.
+    """Facts about a decoded file, whose length is counted in samples, not read from a header.
 
-    `ends_early` means that the sound breaks off before its structure or header says it ends.
+    `ends_early` means that the sound breaks off before the length that the file states.
     """
 
     frames: int
@@ -150,7 +150,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """The levels of what was written. Every mix was scaled by `factor`, 1.0 if none would clip."""
+    """The length and levels of the masters.
+
+    Every mix was scaled by `factor`, which is 1.0 if none would clip.
+    """
 
     factor: float
     frames: int

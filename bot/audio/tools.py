@@ -107,7 +107,7 @@ class AudioTools:
         await self._server.close()
 
     async def check(self) -> None:
-        """Decode a known good sound in a child. Raises AudioFailed if even that does not work."""
+        """Decode a known good sound in a child. Raises AudioFailed if it cannot be decoded."""
         with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
             song, into = Path(folder) / "song.wav", Path(folder) / "song.f32"
             frames = _write_own_sound(song)
@@ -177,8 +177,8 @@ class AudioTools:
     ) -> Encoded:
         """Encode a FLAC master at the best rate that fits `max_bytes`.
 
-        `tags` may have title, artist and album. Raises `DoesNotFit` if the file would be too large
-        even at the lowest rate, or in a format without rates.
+        `tags` may have a title, an artist and an album. Raises `DoesNotFit` if the file is too
+        large, even at the lowest rate for formats that have several.
         """
         tags = tags or {}
         task = EncodeTask(
@@ -232,7 +232,7 @@ class AudioTools:
             except ipc.MalformedMessage as exc:
                 raise AudioFailed(f"a message of {_name(task)} is malformed: {exc}") from exc
             finally:
-                # A child moves complete outputs into place, so a part that remains is incomplete.
+                # Only incomplete outputs are left, since a child moves complete ones into place.
                 _discard(map(part_of, task.outputs))
 
     def _place(self, task: Task) -> asyncio.Semaphore:

@@ -1,1 +1,1 @@
-"""The command line: one module per command, and the composition of the bot's objects."""
+"""The command line: one module per command, and the code that builds the bot's objects."""

@@ -43,7 +43,7 @@ class DiscordRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why Discord cannot be reached, and how long it asked us to wait."""
+    """The reason why Discord cannot be reached, and the wait that it asked for, in seconds."""
 
     reason: str
     retry_after_s: float = 0.0

@@ -64,7 +64,7 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that stop the bot. A closed terminal is one, so that a submit in flight is recorded."""
+"""Signals that stop the bot. SIGHUP, from a closed terminal, must not lose a submit in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         bot = await _put_together(settings, data, opening.result(), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-        budget.begin()  # in case the bot ended by itself
+        budget.begin()  # the bot may have ended without a signal
         stop.cancel()
         log.info("stopping")
         await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")

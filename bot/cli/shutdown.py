@@ -14,9 +14,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 log = logging.getLogger(__name__)
 
 CLOSING_S = 2.0
-"""Reserved for what closes after the steps: a worker, connections and the database."""
+"""Seconds reserved for closing a worker, connections and the database after the steps."""
 LEAST_S = 0.5
-"""What each part of the stop still gets once the budget is spent."""
+"""The seconds that each part of the stop gets even if the budget is spent."""
 
 LOOKUP_THREADS = 16
 
@@ -78,9 +78,9 @@ class ShutdownStack(AsyncExitStack):
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Runs functions on daemon threads, which a stop does not wait for.
+    """Runs functions on daemon threads, for which a stop does not wait.
 
-    Used for name lookups, which can hang: on their own threads they do not delay work on files.
+    Name lookups have separate threads, so a hanging lookup does not delay work on files.
     """
 
     def __init__(self, *, lookup: Callable[..., object] = socket.getaddrinfo) -> None:

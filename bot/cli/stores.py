@@ -1,4 +1,4 @@
-"""Opens the bot's store: everything that outlives its process."""
+"""Opens the bot's persistent store."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ MADE_AT = "made at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Everything that outlives the process."""
+    """The bot's persistent state: data directory, database and what is read from it at start."""
 
     db: Database
     jobs: JobStore
@@ -38,9 +38,9 @@ class Store:
     meta: Meta
     files: JobFiles
     running_periods: tuple[Period, ...] = ()
-    """Unfinished periods from before a period's key named its kind."""
+    """Unfinished periods whose keys are in the old form, without the kind."""
     made_at: datetime | None = None
-    """When the database was created; None if it is older than that record."""
+    """The time when the database was created; None if it is older than that record."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:
@@ -92,7 +92,7 @@ async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) ->
 
 
 def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:
-    """Add to the error the copy that the newer version made before it changed the schema."""
+    """Return the error with a hint at the copy that the newer version made before its migration."""
     copy = copy_for_this_version(data.backups)
     if copy is None:
         return error

@@ -36,7 +36,7 @@ LINKED_RENDITIONS = 4
 """Of each job, so that renditions do not fill the disk; the links of older ones expire early."""
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
-"""The formats in which a card offers the stems again."""
+"""The formats in which a card can offer the stems again."""
 
 
 class DeliveryBuilder:

@@ -68,7 +68,7 @@ class DeliveryEncoder:
 
     @property
     def makes_links(self) -> bool:
-        """Whether a stem of any size can be delivered in the requested format, by a link."""
+        """Whether stems that are too large for Discord can be delivered by link."""
         return self._links is not None
 
     async def encode(

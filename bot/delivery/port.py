@@ -38,7 +38,7 @@ class DeliveryLink:
     audio_format: AudioFormat | None
     """The size in bytes; None if another party holds the file and does not say."""
     expires_at: datetime | None
-    """When the address expires; None if unknown."""
+    """The time when the address expires; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,8 @@ class Refused:
     detail: str
     too_large: bool = False
     one_only: bool = False
-    """Whether only the second message was refused, so that a single one might be accepted."""
+    """Whether the files might be accepted in a single message, since only the second was
+    refused."""
 
 
 class DeliveryPort(Protocol):

@@ -1,4 +1,4 @@
-"""Links to a job's stems at its provider, for stems that do not fit elsewhere."""
+"""Links to a job's stems at its provider, used for stems that are too large to attach."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -17,7 +17,7 @@ from storage.stores.job_store import JobStore
 MARGIN = timedelta(hours=1)
 """Links that expire sooner than this are not shown, because users may come back late."""
 LONGEST_URL = 512
-"""Longer links are not shown: six of these, with their labels, fit the limit of a card."""
+"""Longer links are not shown. Six links of this length, with their labels, fit a card."""
 
 
 class ProviderLinks:

@@ -41,8 +41,8 @@ class Redelivery:
     ) -> AsyncIterator[Delivery]:
         """Encode a job's masters into a delivery that exists until the context exits.
 
-        `name` keeps the files of concurrent redeliveries apart. Raises Rejected if the masters are
-        gone or the disk is full, and DoesNotFit.
+        `name` must differ between concurrent redeliveries. Raises Rejected if the masters are gone
+        or the disk is full, and DoesNotFit.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)

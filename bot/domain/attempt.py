@@ -24,8 +24,7 @@ from bot.domain.recipes import Stem
 RemoteRef = NewType("RemoteRef", str)
 
 MAX_LOCAL_STARTS = 3
-"""How often a job may start on an in-process provider; a song that crashes it each time is given
-up."""
+"""The most times that a job may start on an in-process provider before it is given up."""
 
 
 class AttemptState(StrEnum):
@@ -49,7 +48,7 @@ class AttemptState(StrEnum):
 
 
 class AttemptError(StrEnum):
-    """Why an attempt ended without results; stored with the attempt, for the operator.
+    """The reason why an attempt ended without results; stored with it, for the operator.
 
     A value from another version reads as UNKNOWN.
     """
@@ -86,7 +85,7 @@ class AttemptError(StrEnum):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether it lasts until the operator fixes it: a refused key or spent credit."""
+        """Whether the error lasts until the operator fixes it: a refused key or spent credit."""
         return self in (AttemptError.AUTH, AttemptError.QUOTA_SPENT)
 
 

@@ -49,7 +49,7 @@ CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE
 
 
 class Reason(StrEnum):
-    """Why a request was refused or a job ended without a result; stored with the job."""
+    """The reason why a request was refused or a job ended without a result; stored with the job."""
 
     NOT_AUDIO = "not_audio"
     EMPTY_FILE = "empty_file"
@@ -123,8 +123,8 @@ class Rejected(SplitError):
 class QuotaExceeded(Rejected):
     """The song needs more minutes than are left in the period.
 
-    `shared` are the minutes left in the server. A song is paid from a single account, so they
-    cannot be combined with the user's own.
+    `shared` is the number of minutes left in the server. They cannot be combined with the user's
+    own, because a song is paid from a single account.
     """
 
     def __init__(

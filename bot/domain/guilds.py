@@ -10,7 +10,7 @@ from bot.domain.recipes import AudioFormat, Recipe
 
 
 class DeliveryMode(StrEnum):
-    """How stems reach the reply."""
+    """The form in which stems reach the reply."""
 
     AUTO = "auto"
     FILES = "files"
@@ -78,7 +78,7 @@ class RulesChange:
 
 
 class Block(StrEnum):
-    """Where a block applies."""
+    """The scope of a block."""
 
     EVERYWHERE = "everywhere"
     HERE = "here"

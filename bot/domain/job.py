@@ -55,7 +55,7 @@ already has the same stems.
 
 
 class DeliveryDifference(StrEnum):
-    """How the delivered files differ from the request; stored with the job.
+    """A difference between the delivered files and the request; stored with the job.
 
     A value from another version reads as OTHER.
     """
@@ -83,7 +83,7 @@ class Context(StrEnum):
 
 
 class Entry(IntEnum):
-    """How a request was made."""
+    """The way in which a request was made."""
 
     COMMAND = 1
     MENU = 2
@@ -105,7 +105,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the user asked for."""
+    """The request: the song, and the user's choices."""
 
     user_id: UserId
     source: Source
@@ -177,14 +177,14 @@ class Job:
     """The provider of the latest attempt."""
     problem: Problem | None = None
     sent: DeliveryDifference | None = None
-    """How the delivered files differ from the request; None if they do not."""
+    """The difference between the delivered files and the request; None if there is none."""
     files_expired: bool = False
     digest: str | None = None
     """A digest of the user's file; deleted with the job's files."""
     repeat_of: JobId | None = None
     """The user's earlier job whose stems this one reuses, uncharged."""
     ends_early: bool = False
-    """Whether the file breaks off mid-sound, which is where the stems end too."""
+    """Whether the file breaks off mid-sound; if so, the stems end there too."""
     is_voiceless: bool = False
     """Whether no voice was found in the song; known from `ready` on."""
     is_unnamed: bool = False
@@ -282,7 +282,7 @@ class Job:
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
     ) -> Self:
-        """Record that the reply shows the stems. The field documents `sent`."""
+        """Record that the reply shows the stems, with the differences in `sent`."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 

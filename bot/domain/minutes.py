@@ -39,7 +39,7 @@ class Usage:
     """One account of a user in one period, in minutes."""
 
     allowance: int
-    """What the settings, the owner or managers allow, before grants."""
+    """The allowance set by the settings, the owner or managers, without grants."""
     granted: int
     used: int
     held: int
@@ -102,8 +102,8 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back the minutes that a job was charged; does nothing if there are none or it was done
-    before.
+    """Give back the minutes that a job was charged; does nothing if there are none left to give
+    back.
     """
 
     job_id: JobId

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class AudioFormat(StrEnum):
-    """How delivered stems are encoded."""
+    """The format of delivered stems."""
 
     MP3 = "mp3"
     FLAC = "flac"
@@ -71,7 +71,7 @@ class Output:
     """One output of a recipe, defined by the parts of the song that it contains.
 
     If `without` is empty, the output is the stem itself. Otherwise it is the song without those
-    stems, and `stem` only names it. From this a plan derives whether a provider's stems can be
+    stems, and `stem` is only its name. Plans use this to work out whether a provider's stems can be
     mixed, or subtracted from the song, to make the output.
     """
 

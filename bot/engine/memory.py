@@ -3,8 +3,7 @@
 from pathlib import Path
 
 NEEDED_MIB = 512
-"""The need of one worker with Spleeter-2, for songs of any length (measured by
-bench/separation.py)."""
+"""The memory for one worker with Spleeter-2 and a song of any length (see bench/separation.py)."""
 
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

@@ -25,7 +25,7 @@ def fetch(
     """Install the model in `models_dir` if it is missing; return the path of its file.
 
     Safe to run in several processes at once, and again after a crash. Raises ModelUnavailable with
-    a sentence for the operator, also if the model needs consent that was not given.
+    a sentence for the operator, including when the model needs consent that was not given.
     """
     weights = Weights(model, models_dir)
     if model.needs_consent and not accept_licence:

@@ -8,7 +8,7 @@ from bot.domain.recipes import Stem
 
 
 class SeparationFault(StrEnum):
-    """Why a separation failed although the worker is still healthy."""
+    """The reason why a separation failed although the worker is still healthy."""
 
     MIXTURE = "mixture"
     MODEL = "model"

@@ -70,7 +70,7 @@ class Weights:
             )
 
     def install(self, made: Path, *, notice: str) -> None:
-        """Move a finished file, on the same disk, and its manifest into place.
+        """Move a finished file and its manifest into place; the file must be on the same disk.
 
         The manifest comes last, and a file without one counts as absent. A crash therefore leaves a
         complete model or none.

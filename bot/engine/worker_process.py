@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 16 * 1024
 _HEAPS = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024)}
-"""Limits the memory that glibc keeps. By default it has up to eight heaps per core, and each stays
-at its largest size so far; larger blocks are returned when freed."""
+"""Limits the memory that glibc retains. By default it has up to eight heaps per core, and none of
+them shrinks. Blocks above the threshold are allocated outside the heaps and returned when freed."""
 
 _GONE_WITHIN_S = 1.0
-"""How long a worker may take to exit after it closed its pipe."""
+"""The time that a worker may take to exit after closing its pipe."""
 
 
 class WorkerDied(Exception):
@@ -30,7 +30,7 @@ class WorkerDied(Exception):
     def __init__(self, message: str, *, was_killed: bool = False) -> None:
         super().__init__(message)
         self.was_killed = was_killed
-        """Whether it was killed from outside, as the system does when memory runs out."""
+        """Whether it was killed from outside, as the kernel does when memory runs out."""
 
 
 class WorkerProcess:

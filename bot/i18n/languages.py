@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "locales"
 
 
 class Languages:
-    """Finds the language for a Discord locale: English if there is no catalogue."""
+    """Finds the language for a Discord locale, which is English if there is no catalogue."""
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)

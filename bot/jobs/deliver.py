@@ -134,7 +134,7 @@ class DeliverStep:
 
 
 def _is_smaller_possible(refused: Refused, delivering: Delivering) -> bool:
-    """Whether a smaller delivery can be tried; if so, note its limits and drop the current one."""
+    """Whether a smaller delivery is possible; if so, set its limits and drop the current one."""
     if refused.one_only and not delivering.is_single_message:
         delivering.is_single_message = True
     elif refused.too_large and delivering.shrinks < MAX_SHRINKS:

@@ -30,11 +30,11 @@ from bot.scheduling.sources import RenewalUnavailable, Sources
 log = logging.getLogger(__name__)
 
 MAX_DOWNLOADS = 10
-"""The maximum of tries for one file. The pauses between them add up to more than two minutes, which
-is longer than most outages of Discord's file store."""
+"""The maximum number of tries for one file. The pauses between them add up to more than two
+minutes, which is longer than most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
 ROOM_PAUSE_S = 1.0
-"""How often the first job in line checks for room; the other waiting jobs are woken."""
+"""The pause between checks for room by the first job in line; the other jobs are woken."""
 _ENDED = frozenset({403, 404, 410})
 """Statuses with which a server answers once an address's signature has expired."""
 
@@ -113,8 +113,10 @@ class IntakeStep:
         return await self._hold(job, decoded, runtime.digest)
 
     async def _has_room_for_file(self, job: Job) -> bool:
-        """Whether there is room for the file itself. A free space is used out of turn, since the
-        file is small compared to its spool.
+        """Whether there is room for the file itself.
+
+        The file does not wait its turn while there is room, because it is small compared to its
+        spool.
         """
         guard, size_bytes = self._core.disk_guard, self._needs.to_wait(job)
         if await guard.promise(job.id, size_bytes):
@@ -239,8 +241,8 @@ class IntakeStep:
 
 
 def _title_again(job: Job, earlier: Job) -> str:
-    """Return the new file's name as the title, unless the title came from tags, which are the
-    same.
+    """Return the title for a repeat: the earlier title if it came from tags, else the new file's
+    name.
     """
     if earlier.title == title_of(earlier.request.source.filename):
         return title_of(job.request.source.filename)

@@ -47,7 +47,7 @@ class Polling:
     interval_s: float | None = None
     """Seconds until the next poll; None before the first."""
     asked_since: datetime | None = None
-    """When this process first polled the attempt."""
+    """The time of this process's first poll of the attempt."""
     failed_polls: int = 0
     """Consecutive polls that were refused or could not be understood."""
     failed_fetches: int = 0
@@ -56,13 +56,13 @@ class Polling:
 
 @dataclass(slots=True)
 class Delivering:
-    """The state of delivering a ready job."""
+    """A ready job's encoded files and failed deliveries."""
 
     encoded: Delivery | None = None
     """The encoded stems, kept for retries until delivered or refused as too large."""
     shrinks: int = 0
     failures: int = 0
-    """How often the reply was unavailable."""
+    """The number of times that the reply was unavailable."""
     is_single_message: bool = False
 
 
@@ -156,7 +156,7 @@ class Core:
     throughput: ThroughputEstimator
     clock: Clock
     timeout: timedelta
-    """How long an attempt may take, counted from its submit."""
+    """The time limit for an attempt, counted from its submit."""
 
     @property
     def board(self) -> ProgressBoard:

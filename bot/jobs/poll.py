@@ -31,7 +31,7 @@ from bot.scheduling.routing import Go
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(minutes=10)
-"""How long this process polls an overdue attempt without an answer before it gives up."""
+"""The time after which this process gives up an overdue attempt that does not answer."""
 MAX_FETCHES = 3
 """Rounds of fetching the results, each with fresh links if the provider gives them.
 
@@ -126,7 +126,7 @@ class PollStep:
                 return await self._task_failed(followed, AttemptError.LOST)
 
     async def _unanswered(self, followed: _Followed, error: ProviderError) -> StepResult:
-        """Poll again later, or give up after too many errors that waiting does not fix."""
+        """Poll again later, or give up after too many errors other than busy or unreachable."""
         attempt, polling, word = followed.attempt, followed.polling, AttemptError.of(error)
         self._core.breaker.record_failure(attempt.provider, Operation.POLL, error)
         log.warning("%s: poll failed: %s: %s", followed.job.id, word, error)
@@ -208,8 +208,8 @@ class PollStep:
     ) -> StepResult:
         """Give up an attempt that failed because of its provider, not the song.
 
-        Resubmits of a song do not count as further failures of the provider. Attempts at an
-        in-process provider that a restart lost do not count at all.
+        Only a song's first attempt at a provider counts as a failure. Attempts of the embedded
+        engine that were lost in a restart do not count.
         """
         attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
         if attempt.number == 1 and not (is_here and error == AttemptError.LOST):

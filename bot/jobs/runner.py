@@ -1,6 +1,6 @@
-"""Runs jobs: one task per job, which takes a step when a time comes or an event wakes it.
+"""Runs jobs: one task per job, which takes a step when it is due or the job is woken.
 
-The runner has no rules about jobs.
+All rules about jobs are in the steps.
 """
 
 import asyncio

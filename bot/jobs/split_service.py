@@ -1,6 +1,6 @@
-"""The use cases of users: request, view and cancel a split.
+"""Users' actions: request, view and cancel a split.
 
-Steps that run in the background do everything else.
+The rest of a job's work happens in the background.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ STORE_WITHIN_S = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
-    """What this installation offers to its users."""
+    """The providers, formats and limits of this installation."""
 
     providers: tuple[Capabilities, ...]
     formats: tuple[AudioFormat, ...]
@@ -52,7 +52,7 @@ class Offering:
 
 
 class SplitService:
-    """Requests and jobs, from the users' side."""
+    """Handles users' requests to split songs, and their jobs."""
 
     def __init__(
         self,
@@ -231,8 +231,8 @@ class SplitService:
             await self._admit(job)
         except Rejected:
             # An interaction that arrives twice must not be refused because of what its first
-            # arrival used. The lookup comes last, so that a job stored during these checks is
-            # found.
+            # arrival used. The lookup comes after the checks, so that it finds a job stored
+            # meanwhile.
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known

@@ -103,7 +103,7 @@ class SubmitStep:
     def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
         """Show what the job waits for.
 
-        A job that pauses on its own account leaves the queue, so that it does not hold up others.
+        A job that pauses after a failed try leaves the queue, so that it does not hold up others.
         """
         provider, ahead = wait.plan.provider, None
         match wait:

@@ -77,7 +77,7 @@ class Termination:
             for attempt in await self._jobs.attempts(job.id):
                 await self._reconciler.abandon(job, attempt)
         finally:
-            # Also after an error, since other jobs wait for this one's place in the queue.
+            # This must happen even after an error, since other jobs wait for this one's place.
             await self._clear(job)
 
     async def _clear(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Parses web addresses from users and vendors; every defect raises the same error."""
+"""Parses web addresses from users and vendors; an invalid one always raises InvalidAddress."""
 
 import re
 from ipaddress import ip_address

@@ -1,7 +1,7 @@
 """A client for JSON APIs of vendors, with limits on time, size and concurrency.
 
-An adapter has to know whether the vendor may have received a failed call. Nothing was sent if there
-was no connection; otherwise it may have been received.
+An adapter has to know whether the vendor may have received a failed call. If no connection was
+made, nothing was sent; otherwise the vendor may have received the call.
 """
 
 import asyncio
@@ -43,15 +43,15 @@ class Timeouts:
     """Time limits for the parts of a call, in seconds."""
 
     slot_s: float = 30.0
-    """Waiting for a free slot."""
+    """The limit on waiting for a free slot."""
     connect_s: float = 10.0
     write_s: float = 30.0
     read_s: float = 30.0
-    """The longest silence; a synchronous service sends nothing while it works."""
+    """The limit on silence; a synchronous service sends nothing while it works."""
     total_s: float = 90.0
-    """A whole submit."""
+    """The limit on a whole submit."""
     ask_s: float = 20.0
-    """A whole repeatable call, including the wait for a slot."""
+    """The limit on a whole repeatable call, including the wait for a slot."""
 
     def extension(self) -> dict[str, float | None]:
         """Return the timeouts in the form that an httpx request takes."""
@@ -68,7 +68,7 @@ class Answer:
     headers: httpx.Headers
     text: str
     retry_after_s: float | None
-    """How long the server asks us to wait, in seconds, at most `MAX_RETRY_AFTER_S`."""
+    """The wait that the server asks for, in seconds, at most `MAX_RETRY_AFTER_S`."""
 
 
 class _Unreadable(Exception):

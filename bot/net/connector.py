@@ -89,7 +89,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         timeout: float | None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
     ) -> httpcore.AsyncNetworkStream:
-        # An unreachable address must leave time for the next one.
+        # Limit each try, so that an unreachable address leaves time for the next one.
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses[:-1]:
             with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):

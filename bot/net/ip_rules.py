@@ -25,7 +25,7 @@ _CLOSED_V4: Final = tuple(
         ),
     )
 )
-_OPEN_V6: Final = ip_network("2000::/3")  # all that is allocated
+_OPEN_V6: Final = ip_network("2000::/3")  # all addresses that have been allocated
 _CLOSED_V6: Final = tuple(
     map(
         ip_network,

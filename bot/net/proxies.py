@@ -45,7 +45,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRules:
-    """Decides which hosts are reached through a proxy. Only https is, through tunnels."""
+    """Decides which hosts are reached through a proxy; only https connections are."""
 
     proxy: Proxy | None = None
     direct: frozenset[str] = frozenset()

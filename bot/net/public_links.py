@@ -26,7 +26,7 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
 
 
 class LinkKind(StrEnum):
-    """What a link leads to; the value is the first part of its path."""
+    """The kind of file that a link leads to; the value is the first part of the link's path."""
 
     RESULT = "r"
     SOURCE = "s"

@@ -41,7 +41,7 @@ _SAME_IN_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests over https to public addresses; trusted hosts are exempt from both limits.
+    """Sends requests, over https to public addresses only, except to trusted hosts.
 
     It neither follows redirects nor decodes bodies. Error texts contain the host and the reason,
     never the path or query.
@@ -70,9 +70,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def for_addresses_of(self, base_url: str | None) -> Self:
         """Return a copy for addresses that a service at `base_url` names.
 
-        If `base_url` is at a trusted host, such as a stand-in, all trusted hosts remain trusted.
-        Otherwise only its own host and port are. None means that the service is at its default
-        public address, so no host is trusted.
+        If `base_url` is at a trusted host, such as a stand-in, all trusted hosts remain trusted;
+        otherwise only its own host and port are. If `base_url` is None, no host is trusted.
         """
         if base_url is None:
             return self._with(TrustedHosts())
@@ -177,7 +176,7 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
 
 
 def _host(url: httpx.URL) -> str:
-    """Return the host in the form that is connected to, not the one that is displayed."""
+    """Return the host in its ASCII form, which is used to connect."""
     return url.raw_host.decode("ascii")
 
 

@@ -30,8 +30,7 @@ CONTENT_TYPES = {
 ANYTHING = "application/octet-stream"
 
 _HEADERS = {
-    # Whoever has the address gets the file, so caches, search engines and linked pages must not
-    # learn it.
+    # The address alone grants access, so caches, search engines and linked pages must not see it.
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
@@ -175,7 +174,7 @@ def _gone() -> web.HTTPGone:
 
 
 def content_type_of(name: str) -> str:
-    """Return the content type for a file: its audio or video type, else octet-stream."""
+    """Return the content type for a file: an audio or video type, or else octet-stream."""
     suffix = Path(name).suffix.lower()
     guessed = CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix, ANYTHING)
     return guessed if guessed.startswith(("audio/", "video/")) else ANYTHING

@@ -17,7 +17,7 @@ Scrape = Callable[[], Awaitable[bytes]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SHUTDOWN_S = 1.0
-"""How long a stop waits for downloads under way, which clients can request again."""
+"""The time that a stop gives downloads under way, which clients can request again."""
 HEAD_WITHIN_S = 10.0
 """The time from a connection, or from the previous response, to the end of the next request's
 head."""

@@ -145,7 +145,7 @@ class _Server:
             await self._send(line, pipes)
         except BaseException:
             del self._children[child.id]
-            self.kill()  # half of the request may have been sent
+            self.kill()  # the server may have received half of the request
             raise
         return child
 

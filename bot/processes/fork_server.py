@@ -39,7 +39,7 @@ def serve(perform: Perform) -> None:
         sys.stderr.fileno(), sys.stdout.fileno()
     )  # keeps output of libraries out of the replies
     gc.collect()
-    gc.freeze()  # no child needs to scan the objects that exist now
+    gc.freeze()  # the child's garbage collector need not scan the objects that exist now
     _Server(perform, Receiver(), replies).run()
 
 
@@ -118,7 +118,8 @@ def _deaths() -> int:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: only zombies are left
+    # macOS raises PermissionError if only zombies are left in the group.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Linux system calls for which Python has no functions, through ctypes."""
+"""Linux system calls that Python does not wrap, made through ctypes."""
 
 import ctypes
 import os

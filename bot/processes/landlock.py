@@ -21,7 +21,7 @@ _O_PATH = getattr(os, "O_PATH", 0)
 
 
 class Access(IntFlag):
-    """What a process may do with a file or below a folder."""
+    """Access rights to a file or to everything below a folder."""
 
     EXECUTE = 1 << 0
     WRITE_FILE = 1 << 1

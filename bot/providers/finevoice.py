@@ -201,8 +201,8 @@ def _poll_failure(task: _Task, answer: Answer) -> Failed | Lost:
 def _files(name: str, urls: tuple[str, ...], answer: Answer) -> tuple[RemoteFile, ...]:
     """Identify the results by file names; a single unidentified one gets the missing stem.
 
-    Raises ProviderProtocol if there are more results than the model declares, or for a model that
-    only an older version declared.
+    Raises ProviderProtocol if there are more results than the model declares, or if this version
+    does not declare the model.
     """
     model = _MODELS.get(name)
     if model is None:

@@ -39,7 +39,7 @@ class Model:
     subtractable: bool = False
     """Whether a stem can be subtracted from the song, once its delay and gain are fitted."""
     is_basic: bool = False
-    """Whether the quality is below what users expect of the recipe, which the offer then says."""
+    """Whether the quality is below what users expect; offers of such recipes say so."""
 
     @property
     def results(self) -> frozenset[Stem]:
@@ -188,11 +188,12 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """What a provider is built from: settings, and the only network access that it should use.
+    """The settings and the network access with which a provider is built.
 
     A package adds a provider by an entry point in the group `stemcord.providers`, named after the
     provider and pointing to a `Factory`. A provider that is named in `STEMCORD_PROVIDERS` is built
-    at start, after the settings were checked and before any job runs.
+    at start, after the settings were checked and before any job runs. It should use no other
+    network access.
     """
 
     settings: Mapping[str, str] = field(repr=False)
@@ -202,7 +203,8 @@ class ProviderContext:
     """Downloads with slots that all providers share; see `results`."""
     clock: Clock
     max_result_bytes: int
-    """The size of the longest allowed song as one uncompressed stem, and more."""
+    """The most bytes that a result may have: more than the longest allowed song as one uncompressed
+    stem."""
     on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
     """Called with every secret that is handed out, so that the log can redact it."""
 

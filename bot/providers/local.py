@@ -88,7 +88,7 @@ class Local:
         )
         self._separations: dict[RemoteRef, _Separation] = {}
         self._broken_model: str | None = None
-        """Why the model cannot be loaded; this process does not try again."""
+        """The reason why the model cannot be loaded; this process does not try again."""
         self._killed_in_a_row = 0
         self._rests_until = 0.0
 

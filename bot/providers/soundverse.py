@@ -32,7 +32,7 @@ class _Audio(Wire):
 
 
 class _Refusal(Wire):
-    """An error in the form of its text-to-music moderation; here it means that the file is
+    """An error with the texts of the vendor's content moderation; here it means that the file is
     refused.
     """
 

@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 Fetched = Mapping[RemoteFile, Path]
 
 TRIES = 2
-"""The maximum of fetches per file; a broken file is fetched once more."""
+"""The maximum number of fetches per file: a broken file is fetched once more."""
 SLACK_S = 1.0
-"""How much shorter than its song a result may be, even if the song is not silent there."""
+"""The number of seconds by which a result may be shorter than the song."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
@@ -78,8 +78,7 @@ class ResultFetcher:
     async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
         """Decode a download; return whether it can be decoded and is long enough.
 
-        It may be shorter than the song where the song ends in silence; writing the masters restores
-        that.
+        It is long enough if the song is silent after its end. The masters are padded later.
         """
         download = spool.with_suffix(".download")
         song_s = (job.frames or 0) / SAMPLE_RATE

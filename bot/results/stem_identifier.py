@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 EXCERPT_FRAMES = 20 * SAMPLE_RATE
 LEAST_LIKENESS = 0.4
 LEAST_MARGIN = 0.15
-"""The least difference of similarities that decides: a wrong guess gives singers the wrong file."""
+"""The least difference between the two similarities; below it, choosing would be a guess."""
 SAME_SOUND = 0.95
 """Above this similarity, two results are the same file, not two parts of a song."""
 LEAST_VOICE = 0.3

@@ -19,20 +19,21 @@ LEAST_LIKENESS = 0.1
 FAINT = 0.05
 """Below this level relative to the song (-26 dB) a stem may be just noise, so it is not judged."""
 LEAST_SHARE = 0.25
-"""A stem's similarity to its song is about its relative level; below this share of it, the stem
+"""The least similarity of a stem to its song, relative to the stem's level; below it, the stem
 belongs to another song."""
 SHARP, LEAST_SHARP_LIKENESS = 24.0, 0.03
-"""The least similarity of a stem with a distinct peak: amplified stems are less similar than they
-are loud."""
+"""The least similarity that is accepted for a stem with a distinct peak, such as one that was
+amplified."""
 BETTER = 0.95
-"""Stems are shifted or inverted only if what is left of the song then falls below this share."""
+"""Stems are shifted or inverted only if the residual's level falls below this share of the present
+one."""
 
 Spools = Mapping[Stem, Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """How an answer's stems are mixed: all at one lag, and some inverted."""
+    """The lag at which an answer's stems are mixed, and which of them are inverted."""
 
     lag_frames: int = 0
     inverted: frozenset[Stem] = frozenset()

@@ -1,1 +1,1 @@
-"""Chooses a provider for each job, queues jobs, and tells them what they are waiting for."""
+"""Chooses a provider for each job, queues jobs and estimates their waiting times."""

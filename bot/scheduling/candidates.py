@@ -14,7 +14,7 @@ from bot.scheduling.sources import Sources
 
 
 class Candidates:
-    """The configured providers, from the point of view of a job."""
+    """Routes jobs among the configured providers."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Candidates:
         self._patience = patience
 
     async def route(self, job: Job, attempts: Sequence[Attempt], room: SpendRoom) -> Route:
-        """Return where the job goes next, given its attempts so far."""
+        """Return the route for the job, given its attempts so far."""
         url = await self._sources.address_of(job)
         vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
         return route(

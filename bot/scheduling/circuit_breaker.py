@@ -1,7 +1,7 @@
-"""Cooldowns: stops calling a provider that keeps failing.
+"""Puts providers that keep failing into cooldown.
 
-Kept in memory only, so a restart clears them. They are separate from retries (the same call again)
-and fallbacks (the next provider), as in LiteLLM's router.
+State is kept in memory only, so a restart clears it. Cooldowns are separate from retries (the same
+call again) and fallbacks (the next provider), as in LiteLLM's router.
 """
 
 import logging

@@ -1,6 +1,6 @@
-"""Plans: which model serves a recipe, and how outputs are derived from its stems.
+"""Plans: which model serves a recipe, and how its stems become the recipe's outputs.
 
-These are pure functions of the providers' declarations (providers/interface.py) and the recipe
+Plans are pure functions of the providers' declarations (providers/interface.py) and the recipe
 table (domain/recipes.py); nothing is specific to one provider.
 """
 

@@ -89,7 +89,7 @@ class ProviderQueue:
             self._take(provider, job)
 
     def release(self, job_id: JobId) -> None:
-        """Remove a job from every queue, and notify the jobs that this moves."""
+        """Remove a job from every queue and notify the jobs that move up."""
         self._leave_others(None, job_id)
 
     def outlive(self, provider: str, job: Job) -> None:
@@ -116,7 +116,7 @@ class ProviderQueue:
         return []
 
     def counts(self) -> dict[tuple[str, ...], int]:
-        """Return the numbers of jobs by provider and by `inside` or `waiting`."""
+        """Return the number of jobs for each pair of provider and `inside` or `waiting`."""
         counts: dict[tuple[str, ...], int] = {}
         for provider in self._places:
             counts[provider, "inside"] = len(self._occupants(provider))

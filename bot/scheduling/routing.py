@@ -46,8 +46,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """Wait, as all possible providers are in cooldown; this plan's is ready first, in `after_s`
-    seconds.
+    """Wait, because all possible providers are in cooldown.
+
+    This plan's provider is ready first, in `after_s` seconds.
     """
 
     plan: Plan

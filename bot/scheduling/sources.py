@@ -24,7 +24,7 @@ ASK_AGAIN_AFTER_S = (1.0, 4.0)
 
 
 def expires_at(url: str) -> datetime | None:
-    """Return when a signed Discord address expires (`ex`, in hexadecimal seconds), or None."""
+    """Return when a signed Discord address expires, or None if it does not say (`ex`, in hex)."""
     try:
         values = parse_qs(urlsplit(url).query).get("ex", [])
         return datetime.fromtimestamp(int(values[0], 16), UTC) if values else None
@@ -54,7 +54,7 @@ class Renewal(Protocol):
 
 
 class Sources:
-    """Finds an address for a job's file, preferring the cheapest way."""
+    """Finds an address for a job's file. It prefers Discord's, then our own, then a renewed one."""
 
     def __init__(
         self,

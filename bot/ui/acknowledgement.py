@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
 REPEATED_AFTER_S = 1.0
-"""discord.py repeats a request that Discord answered with 5xx, but not sooner than this."""
+"""The least time after which discord.py repeats a request that Discord answered with 5xx."""
 ANSWER_WITHIN_S = 5.0
 """The time limit for an answer on a hanging connection; Discord refuses answers after 3 s."""
 LOOK_AFTER_S = (0.0, 0.5, 2.0)
@@ -31,7 +31,10 @@ _being_answered: set[int] = set()
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not accept the answer, so the user sees none; with `in_doubt`, it may have."""
+    """Discord did not accept the answer, so the user sees none.
+
+    If `in_doubt`, Discord may have accepted it.
+    """
 
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Determines who the caller is where they act; services decide what that allows."""
+"""Determines the caller's rank where they act; services decide what it allows."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ _TEAM_ROLES = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.de
 def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     """Return the caller with their rank.
 
-    Managers can change who sees a command, so visibility proves nothing. The permissions that come
-    with the interaction count instead. The application's team is as it was at login.
+    The rank follows from the permissions that come with the interaction, since managers can change
+    who sees a command. The application's team is as it was at login.
     """
     return Actor(
         user_id=UserId(interaction.user.id),

@@ -93,7 +93,7 @@ class Stemcord(commands.AutoShardedBot):
         self.http.connector = discord.utils.MISSING
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait while Discord allows no new session: one too many, and it revokes the token."""
+        """Wait while Discord allows no new session, because exceeding the limit costs the token."""
         await super().before_identify_hook(shard_id, initial=initial)
         try:
             await self.wait_for_session_start()
@@ -144,7 +144,7 @@ class Stemcord(commands.AutoShardedBot):
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
-            # The commands that Discord already has still work, so the jobs must, too.
+            # The commands that Discord already has still work, so the jobs must go on.
             log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - Discord's answer is enough
         except StoreUnavailable as exc:
             log.warning("the commands at Discord cannot be checked now: %s", exc)

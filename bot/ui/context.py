@@ -29,8 +29,8 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
 def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Context:
     """Return which of the six contexts the reply is in.
 
-    A private reply counts as ephemeral, because the bot's token can't reach it. In the bot's own DM
-    no reply is ephemeral, since all are private.
+    A private reply counts as ephemeral, because the bot's token cannot reach it. The bot's own DM
+    is an exception, since everything there is private.
     """
     if interaction.guild_id is not None:
         if private:
@@ -54,7 +54,7 @@ def membership_of(interaction: discord.Interaction[Any]) -> Membership | None:
 
 
 def membership_in(guild_id: int, user: discord.User | discord.Member) -> Membership:
-    """Return a user's membership in a server; it has no roles if they are not a member."""
+    """Return a user's membership in a server, without roles if they are not a member."""
     roles = [role.id for role in user.roles] if isinstance(user, discord.Member) else []
     # The `@everyone` role has the server's own id, and Discord does not list it.
     return Membership(guild_id=guild_id, role_ids=tuple(sorted({guild_id, *roles})))

@@ -13,7 +13,7 @@ _NO_DMS = frozenset({50007, 50278})
 
 
 class FailureKind(Enum):
-    """How to continue after a refusal."""
+    """The right reaction to a refusal."""
 
     LATER = "later"
     CLOSED = "closed"

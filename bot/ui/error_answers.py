@@ -16,7 +16,7 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 UNREACHABLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
-"""Errors that a request to Discord may raise without a bug of ours."""
+"""Errors that requests to Discord may raise in normal operation."""
 
 
 def sentence_for(error: BaseException) -> str | None:

@@ -15,7 +15,7 @@ def source_of(file: discord.Attachment, *, message_id: int | None = None) -> Sou
     to.
     """
     return Source(
-        # Discord strips letters from file names, but keeps the original name as the title.
+        # Discord strips letters from file names but keeps the original name as the title.
         filename=file.title or file.filename,
         url=file.url,
         size_bytes=file.size,

@@ -48,7 +48,7 @@ class SplitRequests:
     async def start(self, interaction: discord.Interaction[Any], options: SplitOptions) -> None:
         """Store the split and acknowledge the interaction.
 
-        Raises StoreUnavailable, and Rejected, also if Discord no longer has the file.
+        Raises StoreUnavailable, and Rejected, including when Discord no longer has the file.
         """
         request, reply = await self._build(interaction, options)
         await start_split(interaction, self._splits, request=request, reply=reply)

@@ -49,7 +49,7 @@ def _load() -> None:
     )
     from bot.audio.child.packing import packs  # noqa: F401
 
-    Image.preinit()  # so that the first picture does not have to load the formats
+    Image.preinit()  # the first picture would otherwise load the formats
 
 
 def _perform_confined(line: str) -> bytes:

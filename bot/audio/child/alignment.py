@@ -23,10 +23,10 @@ Samples = npt.NDArray[np.float32]
 """Shaped (frames, channels)."""
 
 _PASSAGE_FRAMES = 1 << 20
-"""24 s: enough for a sharp peak, and it bounds the memory for songs of any length."""
+"""24 s give a sharp peak, and bound the memory for songs of any length."""
 _BLOCK_FRAMES = 1 << 16
 _SHARP = 24.0
-"""A sharpness above this means a distinct peak: unrelated sounds reach 5, narrow bands 15 and
+"""The sharpness above which a peak is distinct. Unrelated sounds reach 5, narrow bands 15 and
 everything else 50 or more."""
 _BETTER = 1.05
 """A peak that is not distinct must exceed the correlation at lag 0 by this factor: in a bass part,

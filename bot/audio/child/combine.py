@@ -33,7 +33,7 @@ _BLOCK_FRAMES = 1 << 16
 
 
 def combine(task: CombineTask) -> Combined:
-    """Measure every mix, then write all of them, scaled by one factor if any would clip."""
+    """Write every mix, scaled by one factor if any of them would clip."""
     sums = [mix.parts for mix in task.mixes]
     frames = task.frames if task.frames is not None else _longest(sums)
     gauges = _gauged(sums, frames)
@@ -80,7 +80,7 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
             written = threads.map(lambda write, block: write(block), writers, scaled)
         deque(written, maxlen=0)
     for mix in mixes:
-        # The charge is durable, so the masters must be too before they are charged for.
+        # Charges are durable, so the masters must be durable before they are charged for.
         with part_of(mix.path).open("rb") as whole:
             os.fsync(whole.fileno())
         part_of(mix.path).replace(mix.path)

@@ -14,7 +14,7 @@ _BLOCK_FRAMES = SAMPLE_RATE // 2
 def find_passage(task: PassageTask) -> Passage:
     """Return the passage in which the quietest of the spools is loudest.
 
-    Spools that are silent throughout are ignored, unless all are.
+    Silent spools are ignored unless all of them are silent.
     """
     powers = [_block_powers(path) for path in task.spools]
     audible = [each for each in powers if each.any()] or powers

@@ -97,7 +97,7 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
 
 
 def renew_links(settings: Settings, console: Console) -> int:
-    """Invalidate all our links; the bot must not be running and makes new ones afterwards.
+    """Invalidate all our links; the bot must not be running. It makes new links from then on.
 
     Raises DataUnusable (DataDirBusy included) and UnknownDatabase.
     """

@@ -21,5 +21,8 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 
 
 def examine(settings: Settings) -> Sequence[CheckResult]:
-    """Return every check's result but decoding's; calls each service that the settings name."""
+    """Return the results of all checks except decoding.
+
+    Calls each service that the settings name.
+    """
     return (*check_machine(settings), *check_network(settings))

@@ -148,8 +148,8 @@ class Worker:
         return Done(id=request.id)
 
     def _loaded(self) -> "Separator":
-        # Imported late: the runtime starts a thread when it is loaded, and the process must be
-        # confined before.
+        # Imported late, because the runtime starts a thread when loaded and confining must come
+        # first.
         from bot.engine.worker.separation import Separator, steps_of
 
         if self._separator is None:
@@ -158,8 +158,9 @@ class Worker:
         return self._separator
 
     def _report(self, request: Separate, fraction: float) -> None:
-        """Report the fraction done, at most a few times a second; raises _CalledOff if it was
-        cancelled.
+        """Report the fraction done, at most a few times a second.
+
+        Raises _CalledOff if the engine no longer wants the result.
         """
         if self._inbox.is_called_off(request):
             raise _CalledOff

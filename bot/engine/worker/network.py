@@ -17,9 +17,9 @@ import onnxruntime
 
 @cache
 def _share_thrifty_arena() -> None:
-    """Make the sessions of this process share an arena that grows only by what is requested.
+    """Make the sessions of this process share an arena that grows only as needed.
 
-    A session's own arena doubles each time, which wastes 40 MiB.
+    A session's default arena doubles each time it grows, which wastes 40 MiB.
     """
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu",

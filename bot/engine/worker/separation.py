@@ -43,7 +43,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
     """Load the model's network and return its steps; raises DamagedModel."""
     match model.name:
         case SPLEETER.name:
-            # Allocating new pages for every block would cost a third of its CPU time.
+            # Without this, allocating new pages would take a third of its CPU time.
             duet = Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
             bands = BandSplit(threads=threads)
             return (

@@ -29,4 +29,4 @@ class Card:
     buttons: tuple[Button | LinkButton, ...] = ()
     menu: Menu | None = None
     plain: str = ""
-    """The card in fixed words, for servers whose AutoMod refuses words of the user's."""
+    """The card in fixed words, for servers whose AutoMod refuses the user's words."""

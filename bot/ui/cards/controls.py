@@ -73,7 +73,7 @@ class ForgetStep(StrEnum):
 
 
 class Emphasis(Enum):
-    """How prominent a button is."""
+    """The prominence of a button."""
 
     NORMAL = "normal"
     PRIMARY = "primary"
@@ -93,7 +93,7 @@ LABELS: dict[Action, Message] = {
     Action.KEY_AND_SPEED: labels.KEY_AND_SPEED,
     Action.MIX: labels.MIX,
 }
-"""The labels of actions that always have the same one."""
+"""The labels of actions whose label is always the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class AttachmentFile:
     path: Path
     filename: str
     plain_filename: str
-    """The displayed name, without any text from the user."""
+    """The file name in a message with fixed words, without any text from the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class MessageContent:
     """Whether to show the card's fixed words instead of the card."""
 
     def in_plain_words(self) -> Self:
-        """Return the content without any words of the user's."""
+        """Return the content without any words from the user."""
         files = self.files and tuple(
             replace(file, filename=file.plain_filename) for file in self.files
         )

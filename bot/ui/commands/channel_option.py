@@ -5,7 +5,7 @@ from discord import app_commands
 
 
 class ChannelOption(app_commands.Transformer):
-    """Accepts a text channel and returns its id, so that the bot need not be able to see it."""
+    """Accepts a text channel, even one that the bot cannot see, and returns its id."""
 
     @property
     def type(self) -> discord.AppCommandOptionType:

@@ -56,7 +56,7 @@ class OfferedCommand(app_commands.Command[CogT, P, T]):
 def offered_command(
     *, name: str, description: app_commands.locale_str, parent: app_commands.Group | None = None
 ) -> Callable[..., OfferedCommand[Any, ..., Any]]:
-    """Make a cog's method an OfferedCommand, as `app_commands.command` makes it a Command."""
+    """Turn a cog's method into an OfferedCommand; a counterpart to `app_commands.command`."""
 
     def decorate(callback: Any) -> OfferedCommand[Any, ..., Any]:
         command: OfferedCommand[Any, ..., Any] = OfferedCommand(

@@ -1,4 +1,4 @@
-"""Translates commands; Discord shows each user their own language."""
+"""Translates commands; Discord shows them to each user in the user's language."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from bot.i18n.translation import Message, active_language, gettext
 
 COMPOSE = "compose"
 
-# Users type these and tell them to each other, so they are the same in every language.
+# Users type these names and mention them to others, so they are the same in every language.
 _TYPED = frozenset(
     {
         TranslationContextLocation.command_name,

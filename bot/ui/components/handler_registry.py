@@ -17,8 +17,8 @@ ButtonHandler = Callable[[Interaction, str], Awaitable[None]]
 FormHandler = Callable[[Interaction, SubmittedForm], Awaitable[None]]
 """Takes the interaction and what was submitted; what it raises is answered."""
 MenuHandler = Callable[[Interaction, str, str], Awaitable[None]]
-"""Takes the interaction, the menu's subject and the chosen value. The user is told about errors
-that it raises."""
+"""Takes the interaction, the menu's subject and the chosen value. Errors that it raises are shown
+to the user."""
 
 
 class HandlerRegistry:

@@ -1,6 +1,6 @@
 """The only button class and the only menu class; both keep working after a restart.
 
-They import no handlers; the client's registry maps their actions to these.
+They import no handlers; the client's registry maps actions to handlers.
 """
 
 import re

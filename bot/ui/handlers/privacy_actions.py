@@ -1,4 +1,4 @@
-"""Handlers of the buttons of `/privacy`. They act on the data of whoever presses them."""
+"""Handlers of the buttons of `/privacy`. They act on the data of the user who presses them."""
 
 from bot.domain.job import UserId
 from bot.ui.cards.controls import Action, ForgetStep

@@ -13,7 +13,7 @@ PROGRESS_GAP_S = 3.0
 LATER_PROGRESS_GAP_S = 10.0
 FIRST_MINUTE_S = 60.0
 STATE_GAP_S = 1.0
-"""The least time between changes of a card, so that users can read it."""
+"""The least time between changes of a card, so that users have time to read it."""
 CHANNEL_GAP_S = 1.0
 MAX_PROGRESS_CARDS = 5
 """The most unfinished cards in a channel for which progress is shown."""

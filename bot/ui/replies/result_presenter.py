@@ -41,7 +41,7 @@ from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often writing a result is tried while Discord is out of reach."""
+"""The number of times that writing a result is tried while Discord is out of reach."""
 RETRY_AFTER_S = 2.0
 MAX_WAITING = 20
 """How many replies may wait for their files at a time; renditions are free."""

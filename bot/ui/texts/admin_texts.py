@@ -1,4 +1,4 @@
-"""Sentences for the owner and for server managers; nothing is decided here."""
+"""Sentences for the owner and for server managers, without any decisions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict

@@ -27,9 +27,7 @@ def length(frames: int) -> str:
 
 
 def about(wait_s: float) -> str:
-    """Return a wait, rounded to what can be estimated: `a few seconds`, `about 40 s`, `about 3
-    min`.
-    """
+    """Return a rounded wait: `a few seconds`, `about 40 s` or `about 3 min`."""
     if wait_s < 8:
         return gettext(A_FEW_SECONDS)
     if wait_s < 90:

@@ -1,4 +1,4 @@
-"""Sentences for users: what happened, and what they can do. Nothing is decided here.
+"""Sentences for users: what happened, and what they can do. This module makes no decisions.
 
 A sentence whose facts are not always known has several templates, the most precise first. The first
 one whose facts are all known is used.

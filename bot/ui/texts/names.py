@@ -1,4 +1,4 @@
-"""Displayed names of recipes, stems and formats; users type the values instead."""
+"""Displayed names of recipes, stems and formats, which differ from the values that users type."""
 
 from collections.abc import Sequence
 

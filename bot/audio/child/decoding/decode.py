@@ -32,7 +32,7 @@ _LEAST_FRAMES = SAMPLE_RATE // 10
 _MOST_FAILURES = 1_000
 """Consecutive failures to read or decode a packet, after which decoding stops."""
 _LAST_MOMENT_FRAMES = SAMPLE_RATE // 10
-"""If the last frames, this many, are silent, the sound did not break off."""
+"""The sound did not break off if this many frames at the end are silent."""
 
 
 def decode(task: DecodeTask) -> Decoded:
@@ -59,7 +59,7 @@ def decode(task: DecodeTask) -> Decoded:
 
 
 class _Song:
-    """A file's sound, decoded piece by piece, and what is learnt about the file on the way."""
+    """Decodes a file's pieces in turn, and collects its tags and signs of damage."""
 
     def __init__(self, file: BinaryIO, demuxer: str) -> None:
         self._file = file

@@ -1,7 +1,7 @@
 """Detects the container by content alone, and lists the codecs that may run.
 
-FFmpeg is given exactly one demuxer, the one that the first bytes call for. If it were left to
-guess, it would also open the files that playlists, concat scripts and SDP files refer to.
+FFmpeg is told which demuxer to use. If it had to guess, it would also open the files that
+playlists, concat scripts and SDP files refer to.
 """
 
 import mmap
@@ -128,11 +128,12 @@ _MPEG_KBIT_RATES: dict[tuple[bool, int], tuple[int, ...]] = {
     (False, 2): _LOW_RATE_KBIT,
     (False, 3): _LOW_RATE_KBIT,
 }
-"""Bit rates in kbit/s by (whether MPEG-1, layer); the index in the header starts at 1."""
+"""Bit rates in kbit/s. The keys are (is MPEG-1, layer); the first rate has index 1 in the
+header."""
 
 
 class Readable(Protocol):
-    """A file, or a piece of one."""
+    """The methods of a file, or of a piece of one, that are needed here."""
 
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, whence: int = 0, /) -> int: ...

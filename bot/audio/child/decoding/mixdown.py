@@ -138,6 +138,6 @@ def _frame_of(block: Samples, rate: int) -> AudioFrame:
 
 
 def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
-    # A resampler with nothing to do also returns the None that was passed to flush it.
+    # A resampler with nothing to do also returns the None that flushes it.
     for converted in filter(None, resampler.resample(frame)):
         yield converted.to_ndarray().reshape(-1, CHANNELS).astype(np.float32, copy=False)

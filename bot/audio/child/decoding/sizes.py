@@ -1,7 +1,7 @@
 """Corrects wrong or missing sizes in headers, which FFmpeg would trust.
 
-Sizes are missing if the program did not know how much sound would follow when it wrote the header:
-a recorder that was switched off, a browser, or a program that wrote to a pipe.
+Recorders that are switched off, browsers, and programs that write to a pipe leave sizes unset or
+wrong, because they do not know the length when they write the header.
 """
 
 import os
@@ -22,7 +22,7 @@ _SLACK_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """How a family of formats names its chunks and encodes their sizes."""
+    """The chunk names and size encoding of a family of formats."""
 
     start: int
     name_bytes: int
@@ -104,7 +104,7 @@ def _corrected(
         field = long_sizes.at + 8 + 8
         told = _number(file, field, 8, layout.order)
         if _is_wrong(file, layout, sound, told, end):
-            # Zero the sample count, which is not needed: FFmpeg refuses a negative one.
+            # The sample count is set to 0: it is not needed, and FFmpeg refuses a negative one.
             yield field, there.to_bytes(8, layout.order) + bytes(8)
         return
     if _is_wrong(file, layout, sound, sound.size, end):

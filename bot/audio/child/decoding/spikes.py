@@ -14,7 +14,7 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 _DOUBLINGS = 31
 _FEW = 200
 _SHARE = 5_000
-"""A level is one that only spikes reach if at most one in this many samples exceeds it."""
+"""Samples above a level are spikes if there is at most one in this many samples."""
 _BLOCK_FRAMES = 1 << 16
 
 
@@ -39,7 +39,7 @@ class Loudness:
 
     @property
     def ceiling(self) -> float | None:
-        """The level to clamp samples to, or None if no spike is far above it."""
+        """The level to which samples should be clamped, or None if there are no spikes."""
         few = max(_FEW, self._samples // _SHARE)
         level = 2.0 ** int(np.argmax(self._above <= few))
         return level if self._peak > 2 * level else None

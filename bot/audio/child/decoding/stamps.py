@@ -13,7 +13,7 @@ _STAMPED = frozenset({"mov", "matroska,webm", "flv", "mpegts"})
 _JITTER_S = 0.01
 """Differences below this are ignored: timestamps are rounded, and recorders' clocks drift."""
 _OVERLAP_S = 0.1
-"""How early a packet may be, to make up for an earlier one that was late."""
+"""The most by which a packet may be early, to make up for an earlier one that was late."""
 _LONGEST_HOLE_S = 120.0
 """A longer jump means that the clock was reset, not that sound is missing."""
 

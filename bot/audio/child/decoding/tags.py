@@ -16,7 +16,7 @@ _JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
 
 
 def words_of(text: str, demuxer: str) -> str | None:
-    """Return the tag as its author wrote it, or None if the encoding cannot be determined.
+    """Return the decoded tag, or None if its encoding cannot be determined.
 
     `text` may hold lone surrogates for bytes that are not valid UTF-8.
     """
@@ -62,7 +62,7 @@ def _is_japanese(text: str) -> bool:
 
 
 def _is_russian(text: str) -> bool:
-    """Whether every non-ASCII word is all Cyrillic, with plausible capitals."""
+    """Whether every non-ASCII word is Cyrillic, in lower, upper or title case."""
     words = [word for word in _words(text) if not word.isascii()]
     return any(len(word) > 1 for word in words) and all(
         _CYRILLIC.fullmatch(word) and (word.islower() or word.isupper() or word.istitle())
