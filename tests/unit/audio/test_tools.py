@@ -70,14 +70,8 @@ async def programmable(code_file):
 
 
 @pytest.fixture
-<<<<<<< HEAD
-async def program():
-    """Make tools whose children run other code instead of their task."""
-    made = []
-=======
 def program(code_file, programmable):
     """Say what the children do."""
->>>>>>> wt-eight
 
     def make(code):
         code_file.write_text(code)
@@ -429,12 +423,10 @@ async def test_decoders_do_not_keep_other_work_waiting():
 
 async def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     code = "import sys, bot.audio.tools; print({'av', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
-<<<<<<< HEAD
-    ended = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env=spawn.environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert ended.stdout.strip() == "set()"
+    bot = await asyncio.create_subprocess_exec(
+        *python(code), env=spawn.environment(), stdout=asyncio.subprocess.PIPE
+    )
+    assert await bot.communicate() == (b"set()\n", None)
 
 
 async def test_packs_are_written_by_a_child(tools, tmp_path):
@@ -450,9 +442,3 @@ async def test_packs_of_a_job_that_was_deleted_meanwhile_fail(tools, tmp_path):
     song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
     with pytest.raises(AudioFailed):
         await tools.pack([song], tmp_path / "gone", codec=PackCodec.FLAC, frames=3 * SAMPLE_RATE)
-=======
-    bot = await asyncio.create_subprocess_exec(
-        *python(code), env=spawn.environment(), stdout=asyncio.subprocess.PIPE
-    )
-    assert await bot.communicate() == (b"set()\n", None)
->>>>>>> wt-eight

@@ -59,16 +59,10 @@ class Call:
         return self
 
 
-<<<<<<< HEAD
-@pytest.fixture
-def start(engine, tmp_path):
-    """Start to separate a song with this many frames. A long song is silent."""
-=======
 @pytest_asyncio.fixture(loop_scope="module")
 async def start(engine, tmp_path):
     """Start to separate a song of so many frames; a long one is silence."""
     tasks = []
->>>>>>> wt-eight
 
     def call(frames, *, by=engine, name="out"):
         song = tmp_path / f"{frames}.f32"
@@ -283,18 +277,11 @@ async def test_the_worker_knows_no_secret_and_steps_back_for_others(
     fresh_engine, start, monkeypatch
 ):
     monkeypatch.setenv("DISCORD_TOKEN", "secret-token")
-<<<<<<< HEAD
-    await start(SHORT).task
-    with suppress(PermissionError):  # only root can see its memory
-        assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
-    assert os.getpriority(os.PRIO_PROCESS, engine.pid) > os.getpriority(os.PRIO_PROCESS, 0)
-=======
     await start(SHORT, by=fresh_engine).task
     with suppress(PermissionError):  # its memory is hidden from all but root
         assert b"secret-token" not in Path(f"/proc/{fresh_engine.pid}/environ").read_bytes()
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert os.getpriority(os.PRIO_PROCESS, fresh_engine.pid) == min(own + 15, 19)
->>>>>>> wt-eight
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a child to its parent")
