@@ -117,7 +117,7 @@ class ConnectedUser(SandboxClient):
         self._harness = harness
 
     async def split(self, song: Path, **options: str | bool) -> Json:
-        """Use `/split`, and return Discord's response, with the reply's and the interaction's ids."""
+        """Use `/split`, and return Discord's response with the ids of reply and interaction."""
         return await self.command("split", file=song, **options)
 
     async def sees(self, answer: Json, accepts: Callable[[Json], bool] = reading.is_over) -> Json:

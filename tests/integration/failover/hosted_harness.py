@@ -126,7 +126,7 @@ class HostedHarness:
         ]
 
     def broken_promises(self) -> list[str]:
-        """Return the violations that an audit finds, except stale replies: none are written here."""
+        """Return the violations that an audit finds, except for replies, which are not written."""
         terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
         findings = audit(self.harness.root / "stemcord.db", self.harness.root / "jobs", terms)
         return [str(each) for each in findings if not each.is_good and each.invariant != 5]
