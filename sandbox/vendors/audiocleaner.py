@@ -97,7 +97,9 @@ class AudioCleaner(Vendor):
         )
 
     def has_key(self, request: web.Request) -> bool:
-        """Check `api-key`, the spelling of all documented examples; one table has `api_key`."""
+        """Check the header `api-key`, as spelled in all documented examples (but not in one
+        table).
+        """
         return is_key(request.headers.get("api-key"))
 
     def refusal(self, mode: Mode) -> Answer:

@@ -98,7 +98,9 @@ class Accounts:
 
     @property
     def available(self) -> str:
-        """Credited by grants and debited by holds; the allowance covers a negative balance."""
+        """The account that grants credit and holds debit. The allowance covers a negative
+        balance.
+        """
         return f"{self.owner}:available"
 
     @property
