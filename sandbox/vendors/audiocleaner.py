@@ -97,9 +97,7 @@ class AudioCleaner(Vendor):
         )
 
     def has_key(self, request: web.Request) -> bool:
-        """Check the header `api-key`, as spelled in all documented examples (but not in one
-        table).
-        """
+        """Check `api-key`, the spelling in all documented examples. One table has `api_key`."""
         return is_key(request.headers.get("api-key"))
 
     def refusal(self, mode: Mode) -> Answer:
