@@ -98,9 +98,7 @@ class Accounts:
 
     @property
     def available(self) -> str:
-        """The account that grants credit and holds debit. The allowance covers a negative
-        balance.
-        """
+        """The account credited by grants and debited by holds. The allowance covers a deficit."""
         return f"{self.owner}:available"
 
     @property
