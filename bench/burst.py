@@ -33,7 +33,7 @@ COMMANDS_A_SECOND = 20
 MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 SONG_S = 2.0
 PATIENCE_S = 60.0
-"""How long the sandbox waits for an answer. Longer than Discord does, to measure late answers."""
+"""How long the sandbox waits for an answer: longer than Discord, to measure late answers."""
 MOST_OVER_BARE_S = 0.050
 MOST_STEADY_P99_S = 0.100
 BARE, STEMCORD = "bench.bare_bot", "bot"

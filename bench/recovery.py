@@ -50,7 +50,7 @@ class Run:
     jobs: int
     unfinished: int
     resumed: "Mark"
-    """When the bot had resumed all jobs."""
+    """The time at which the bot had resumed all jobs."""
     first_action: "Mark"
 
 

@@ -3,7 +3,7 @@
     python -m bench.startup [--starts 5]
 
 The first start creates the data directory and is not counted. A bot is ready once it is online in
-the sandbox, its commands are registered and it has logged that.
+the sandbox, has registered its commands and has logged both.
 """
 
 import argparse

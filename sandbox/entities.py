@@ -56,7 +56,7 @@ class ChannelKind(IntEnum):
 
 
 class Context(IntEnum):
-    """Where an interaction happened."""
+    """The context in which an interaction happened."""
 
     GUILD = 0
     BOT_DM = 1

@@ -16,7 +16,7 @@ _SERVER_INSTALL = 0
 
 
 class NotAllowed(Exception):
-    """A Discord client would not allow this action; the text is shown to the user."""
+    """A Discord client would not allow this action. The message is shown to the user."""
 
 
 @dataclass(slots=True, kw_only=True)

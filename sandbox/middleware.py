@@ -61,7 +61,7 @@ class ApiMiddleware:
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Log API requests and apply faults to them; pass other requests through."""
+        """Log API requests and apply faults to them. Other requests pass through unchanged."""
         if request.path.startswith(_NOT_DISCORD) or request.path == "/":
             return await handler(request)
         path = api_path(request.path) or request.path

@@ -194,7 +194,7 @@ class People:
             body.discard()
 
     async def delete(self, user: User, message: Message) -> None:
-        """Delete the user's own message or, as a manager, any message; dismiss an ephemeral one."""
+        """Delete a message as its author or a manager, or dismiss an ephemeral message."""
         guild = self._world.guild_of(self._world.channels[message.channel_id])
         is_manager = guild is not None and bool(
             guild.permissions_of(user.id) & Permission.MANAGE_MESSAGES

@@ -1,4 +1,4 @@
-/** A message's files: audio players, images, and downloads. */
+/** Renders a message's files: audio players, images and downloads. */
 
 import { mediaUrl } from "./api.js";
 import { el, icon } from "./dom.js";

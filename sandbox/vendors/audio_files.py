@@ -35,7 +35,7 @@ CODINGS: Final = {
     "mp3": Coding(
         codec="libmp3lame",
         sample_format="fltp",
-        # LAME's fastest setting, three times the default speed; quality hardly matters here.
+        # LAME's fastest setting, at three times the default speed. Quality hardly matters here.
         options={"b": "256k", "compression_level": "7"},
     ),
     "wav": Coding(codec="pcm_s16le", sample_format="s16"),

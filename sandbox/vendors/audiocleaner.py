@@ -97,7 +97,7 @@ class AudioCleaner(Vendor):
         )
 
     def has_key(self, request: web.Request) -> bool:
-        """Check `api-key`, the spelling of all documented examples; one table has `api_key`."""
+        """Check `api-key`, the spelling in all documented examples. One table has `api_key`."""
         return is_key(request.headers.get("api-key"))
 
     def refusal(self, mode: Mode) -> Answer:

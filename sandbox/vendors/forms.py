@@ -30,7 +30,7 @@ _Form = TypeVar("_Form", bound=Form)
 
 
 class WrongForm(Exception):
-    """The JSON does not match the documentation; the text says where."""
+    """The JSON does not match the documentation. The message says where."""
 
 
 async def read_form(request: web.Request, form: type[_Form]) -> _Form:

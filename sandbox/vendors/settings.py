@@ -25,4 +25,4 @@ class VendorSettings(BaseModel):
 
 
 class UnsupportedBehaviour(ValueError):
-    """The vendor's documentation does not allow this; the text says why."""
+    """The vendor's documentation does not allow this. The message says why."""

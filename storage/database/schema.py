@@ -11,7 +11,7 @@ _FOLDER = Path(__file__).with_name("migrations")
 
 
 class UnknownDatabase(Exception):
-    """This version cannot use the file; the text is a sentence for the operator."""
+    """This version cannot use the file. The message is a sentence for the operator."""
 
 
 class NewerDatabase(UnknownDatabase):

@@ -12,7 +12,7 @@ from storage.files.ownership import DataUnusable, why_unusable
 
 
 class DataDirBusy(DataUnusable):
-    """Another process is using the data directory; the text is a sentence for the operator."""
+    """Another process is using the data directory. The message is a sentence for the operator."""
 
 
 class DataDir:

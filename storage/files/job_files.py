@@ -31,7 +31,7 @@ class JobDir:
 
     @property
     def input(self) -> Path:
-        """Return the path of the downloaded user's file."""
+        """Return the path of the user's downloaded file."""
         return self.path / "input"
 
     @property
@@ -219,7 +219,7 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
 
 
 def _share_linked(theirs: Path, own: Path) -> None:
-    """Share the encoded files that are there; missing ones can be encoded again."""
+    """Share the existing encoded files. Missing ones can be encoded again."""
     try:
         _share([(path, own / path.name) for path in theirs.iterdir()])
     except FileNotFoundError:
@@ -288,7 +288,7 @@ def _size_bytes(folder: Path, seen: set[tuple[int, int]]) -> int:
 
 
 def _file_bytes(path: Path, seen: set[tuple[int, int]]) -> int:
-    """Return a file's size, or 0 if it is hard-linked and in `seen`; add it to `seen` otherwise."""
+    """Return a file's size, or 0 for a hard link that is already in `seen`, adding new ones."""
     try:
         status = path.lstat()
     except FileNotFoundError:  # removed since it was listed

@@ -14,7 +14,7 @@ _ELSEWHERE = "or set STEMCORD_DATA_DIR to another folder"
 
 
 class DataUnusable(Exception):
-    """A file or folder of the bot is unusable; the text is a sentence for the operator."""
+    """A file or folder of the bot is unusable. The message is a sentence for the operator."""
 
 
 def why_unusable(path: Path, error: OSError | None = None) -> str:

@@ -33,7 +33,7 @@ _NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
 
 
 class UnreadableRow(Exception):
-    """A row has a value that this version does not know; the text names it."""
+    """A row has a value that this version does not know. The message names it."""
 
 
 def job_of(row: Row) -> Job:

@@ -98,7 +98,7 @@ class Accounts:
 
     @property
     def available(self) -> str:
-        """Credited by grants and debited by holds; the allowance covers a negative balance."""
+        """The account credited by grants and debited by holds. The allowance covers a deficit."""
         return f"{self.owner}:available"
 
     @property

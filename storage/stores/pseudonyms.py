@@ -1,7 +1,7 @@
 """Keyed hashes that replace user ids in rows that outlive the deletion of a user's data.
 
-Each period has its own key, deleted a week after the period ends; from then on accounts can no
-longer be traced to users. Decisions about a user, such as a block, stand until they are lifted, so
+Each period has its own key, which is deleted a week after the period ends. From then on accounts
+cannot be traced to users. Decisions about a user, such as a block, stand until they are lifted, so
 they use a lasting pseudonym.
 """
 
@@ -28,7 +28,7 @@ NOBODY = Pseudonym(0)
 KEY_BYTES = 32
 LASTING = "alias key"
 KEYS_OUTLAST = timedelta(days=7)
-"""How long keys are kept after their period, in case the clock is wrong by some days."""
+"""How long keys are kept after their period. The margin allows for a clock that is days off."""
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """

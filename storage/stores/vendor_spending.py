@@ -61,7 +61,7 @@ class ProviderUsage:
 
 @dataclass(frozen=True, slots=True)
 class LatestAttempt:
-    """The outcome of a provider's latest attempt; `error` is None if it succeeded or is running."""
+    """A provider's latest attempt. `error` is None if it succeeded or is still running."""
 
     error: AttemptError | None
     at: datetime

@@ -1,4 +1,4 @@
-"""Deletion of personal data and of old jobs' details; anonymous totals are kept."""
+"""Deletion of personal data and old jobs' details, keeping anonymous totals."""
 
 from datetime import datetime
 

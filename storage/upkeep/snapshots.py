@@ -38,7 +38,7 @@ WAL, INDEX = "-wal", "-shm"
 
 
 class SnapshotFailed(Exception):
-    """A copy could not be made or restored; the text is a sentence for the operator."""
+    """A copy could not be made or restored. The message is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def snapshot_name(now: datetime) -> str:
 
 
 def back_up(database: Path, into: Path) -> Snapshot:
-    """Write a consistent copy of the database; the new file appears complete or not at all.
+    """Write a consistent copy of the database. The new file appears complete or not at all.
 
     Raises UnknownDatabase, and SnapshotFailed if `into` exists or cannot be written.
     """
@@ -110,7 +110,7 @@ def drop_old_copies(database: Path, now: datetime) -> list[Path]:
 def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
     """Replace the database with a copy, in a data directory whose lock is held.
 
-    Returns the copy and the path of the replaced database; at most two replaced databases are kept.
+    Returns the copy and the path of the replaced database, of which at most two are kept.
     A copy with an older schema is migrated when a bot opens it. Raises UnknownDatabase or
     SnapshotFailed, with nothing changed.
     """

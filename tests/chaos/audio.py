@@ -1,4 +1,4 @@
-"""Fake audio tools for the scenes, which spare the CPU time of real jobs."""
+"""Fake audio tools for the scenes, which save the CPU time of real ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -101,7 +101,7 @@ class ChaosHarness:
                 await asyncio.sleep(0.005)
 
     async def online(self, bot: BotProcess) -> bool:
-        """Wait until the bot is online with its jobs resumed; False if it died first."""
+        """Wait until the bot is online with its jobs resumed. Return False if it died first."""
         began = time.monotonic()
         ended = asyncio.create_task(bot.wait())
         try:

@@ -18,7 +18,7 @@ from tests.support.audio_files import tone, write
 Sound = npt.NDArray[np.float32]
 """(channels, samples)."""
 Make = Callable[[Path], Path]
-"""Writes a file at this path and returns it."""
+"""A function that writes a file at this path and returns the path."""
 
 RATE = 44_100
 LOW, HIGH = 330.0, 550.0

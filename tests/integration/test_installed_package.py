@@ -38,7 +38,7 @@ def shown_files() -> dict[str, str]:
 
 
 def build_wheel(files: dict[str, str], folder: Path) -> Path:
-    """Zip the files that a build backend would, so that none has to be installed."""
+    """Zip the files as a build backend would, so that no backend has to be installed."""
     project = tomllib.loads(files["pyproject.toml"])["project"]
     name, version = project["name"].replace("-", "_"), project["version"]
     points = "".join(

@@ -1,4 +1,4 @@
-"""Provider outages: jobs that can wait survive, and no job waits without hope."""
+"""Provider outages: jobs survive if they can wait, and fail early if waiting is pointless."""
 
 import math
 from collections.abc import AsyncIterator

@@ -31,7 +31,7 @@ from bot.providers.interface import (
 
 
 class FakeClock:
-    """A clock that tests move."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""The services beside a reference model, driven step by step through requests, time and crashes.
+"""Drives the services and a reference model through requests, time and crashes.
 
-Jobs advance one step at a time, each under a given fault plan. The fault plan says to which states
-a step may lead, and the reference model what it does to minutes.
+Jobs advance one step at a time, each under a given fault plan. The fault plan determines the states
+to which a step may lead. The reference model predicts its effect on minutes.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ SOURCE = replace(REQUEST.source, url=f"{REQUEST.source.url}?hm=signed")
 MAX_ACTIVE = 3
 KEEP = timedelta(hours=24)
 ROUNDS = 60
-"""One minute each; enough for every job to end once there are no faults."""
+"""Rounds of one minute, enough for every job to end once there are no faults."""
 
 
 class OneStep:
-    """Steps that run one step of a job and then report it as done."""
+    """Runs a single step of a job, then reports the job as done."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps

@@ -26,7 +26,7 @@ def named_paths(document: str) -> Iterator[tuple[str, Path]]:
 
 
 def exists(name: str, folder: Path, sources: set[str]) -> bool:
-    """Return whether the path exists: from the root, beside the previous one, or as a suffix."""
+    """Return whether the path exists from the root, beside the last one, or as a unique suffix."""
     if (ROOT / name).exists() or (folder / name).exists():
         return True
     return sum(source.endswith(f"/{name.rstrip('/')}") for source in sources) == 1

@@ -84,7 +84,7 @@ async def _kill(harness: ChaosHarness, bot: BotProcess, tally: Tally) -> None:
 
 
 def fill(harness: ChaosHarness, random: Random, in_flight: int) -> None:
-    """Have users send songs until `in_flight` jobs are open."""
+    """Let users send songs until `in_flight` jobs are open."""
     for person in random.sample(harness.users.people, max(0, in_flight - harness.open_jobs())):
         harness.users.split_soon(random.choice(ENDING), person)
 

@@ -53,7 +53,7 @@ async def steady_load(home: Path, *, seed: int, open_jobs: int, seconds: float) 
 
 
 async def rush(home: Path, *, commands: int) -> list[Figure]:
-    """Have every user send a song within one second."""
+    """Let every user send a song within one second."""
     name = "rush"
     async with open_harness(home / name, people=commands) as harness:
         async with harness.running_bot():
@@ -71,7 +71,7 @@ async def rush(home: Path, *, commands: int) -> list[Figure]:
 
 
 async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
-    """Have one user send more songs at once than their minutes allow."""
+    """Let one user send more songs at once than their minutes allow."""
     name = "greedy"
     settings = {"STEMCORD_QUOTA_MINUTES": str(2 * room)}  # each song takes two minutes
     async with open_harness(home / name, people=1, settings=settings) as harness:

@@ -1,4 +1,4 @@
-"""Expired attachment addresses, and getting fresh ones from Discord."""
+"""Refreshing expired attachment addresses at Discord."""
 
 from dataclasses import replace
 from pathlib import Path

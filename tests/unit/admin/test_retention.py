@@ -1,4 +1,4 @@
-"""Retention: what is deleted after its time, and what is kept until then."""
+"""Retention: deletion of expired data, and nothing else."""
 
 import os
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is attached, linked and noted, depending on mode, sizes and configuration."""
+"""Attachments, links and notes, depending on mode, sizes and configuration."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Open attempts of ended jobs: they are settled at the provider and their cost is recorded."""
+"""Open attempts of ended jobs, which are settled with the provider and recorded."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the bot shows and learns from a provider's answer to a submit."""
+"""Handling of a provider's answer to a submit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""When a provider's cooldown starts, and how long it lasts."""
+"""The start and length of a provider's cooldown."""
 
 import logging
 

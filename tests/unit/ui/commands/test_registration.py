@@ -35,7 +35,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def start(sandbox: Sandbox, memory: Memory) -> int:
-    """Log in as at a bot's start, and return how often commands have been sent so far."""
+    """Log in as a starting bot does, and return how often commands have been sent so far."""
     registration = Registration(memory=memory, languages=Languages({}))
     client = Stemcord(registration=registration, languages=Languages({}))
 

@@ -32,7 +32,7 @@ class AwayStore(JobStore):
 
 
 class ForgetfulStore(JobStore):
-    """Cannot record what is shown."""
+    """Cannot record the shown version."""
 
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
