@@ -98,6 +98,20 @@ class KeyButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], temp
         await interaction.response.send_modal(KeyForm())
 
 
+class MixSelect(discord.ui.Select[discord.ui.View]):
+    """A menu with its first option chosen."""
+
+    def __init__(self) -> None:
+        options = [
+            discord.SelectOption(label="Every stem", value="stems", default=True),
+            discord.SelectOption(label="One file", value="song"),
+        ]
+        super().__init__(placeholder="How it is mixed", options=options, required=False)
+
+    async def callback(self, interaction: discord.Interaction) -> None:
+        await interaction.response.send_message(f"mix: {', '.join(self.values)}")
+
+
 @app_commands.command()
 async def batch(interaction: discord.Interaction) -> None:
     """Split several songs"""
@@ -132,6 +146,7 @@ async def listen(interaction: discord.Interaction) -> None:
     view = discord.ui.View(timeout=None)
     view.add_item(discord.ui.Button(label="Listen", url=LISTEN_URL))
     view.add_item(KeyButton())
+    view.add_item(MixSelect())
     stem = discord.File(
         io.BytesIO(b"RIFF"), "song (Vocals).wav", description="The singer alone, without the band"
     )

@@ -137,6 +137,18 @@ async def test_a_form_that_a_button_opened_changes_its_message(visit: Opener) ->
     await expect(ada.messages).to_have_count(1)
 
 
+async def test_a_menu_of_a_message_sends_also_the_option_it_shows(visit: Opener) -> None:
+    ada = await visit()
+    await ada.choose_command("listen")
+    await ada.send()
+    await ada.last.get_by_role("combobox", name="How it is mixed").click()
+    await ada.last.get_by_role("option", name="Every stem").click()
+    await expect(ada.last.locator(".content")).to_have_text("mix: stems")
+    await ada.messages.first.get_by_role("combobox", name="How it is mixed").click()
+    await ada.messages.first.get_by_role("option", name="One file").click()
+    await expect(ada.last.locator(".content")).to_have_text("mix: song")
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 700)])
 async def test_a_form_fits_its_screen_and_its_buttons_stay_in_reach(
     visit: Opener, width: int, height: int
