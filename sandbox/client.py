@@ -85,6 +85,12 @@ class SandboxClient:
         asked = {"message_id": message["id"], "custom_id": custom_id, "values": values or []}
         return await self._act("/components", **asked)
 
+    async def form(self, modal_id: str) -> Json:
+        """Return a form that the bot has shown: its title and components."""
+        query = {"as": await self._user_id()}
+        form: Json = await self._call("GET", f"/modals/{modal_id}", params=query)
+        return form
+
     async def send_form(self, modal_id: str, **fields: Any) -> Json:
         """Submit a form by the custom ids of its fields; a `Path`, or a list of them, is uploaded.
 

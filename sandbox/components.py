@@ -43,12 +43,13 @@ def numbered(components: Iterable[Json]) -> tuple[Json, ...]:
     free = (number for number in range(1, 1 << 31) if number not in taken)
 
     def number(component: Json) -> Json:
-        numbered = dict(component) if component.get("id") else {**component, "id": next(free)}
+        given_id = component.get("id")
+        result = {**component, "id": given_id or next(free)}
         if isinstance(component.get("components"), list):
-            numbered["components"] = [number(child) for child in component["components"]]
+            result["components"] = [number(child) for child in component["components"]]
         if isinstance(component.get("component"), dict):
-            numbered["component"] = number(component["component"])
-        return numbered
+            result["component"] = number(component["component"])
+        return result
 
     return tuple(number(component) for component in given)
 
@@ -57,8 +58,9 @@ def walk(components: Iterable[Json]) -> Iterator[Json]:
     """Yield components and those inside them, outer ones first."""
     for component in components:
         yield component
-        inner = [*(component.get("components") or ()), component.get("component")]
-        inner.append(component.get("accessory"))
+        listed = component.get("components")
+        inner = [*listed] if isinstance(listed, list) else []
+        inner += [component.get("component"), component.get("accessory")]
         yield from walk(child for child in inner if isinstance(child, dict))
 
 

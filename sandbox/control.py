@@ -12,22 +12,20 @@ from sandbox import control_requests as asked
 from sandbox.bodies import BodyReader
 from sandbox.clock import SandboxClock, iso
 from sandbox.command_rules import MESSAGE_MENU
-from sandbox.entities import Attachment, Channel, ChannelKind, Permission, Sound
+from sandbox.entities import Attachment, Permission
 from sandbox.errors import DiscordError, Json
 from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
 from sandbox.interactions import AnswerKind, Interaction
 from sandbox.invocations import NotAllowed
-from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
 from sandbox.page_feed import PageFeed
+from sandbox.page_state import PageState
 from sandbox.people import People, answered
 from sandbox.request_log import RequestLog
-from sandbox.vendors.vendor_set import Vendors
 from sandbox.world import MIB, World
 
 LARGEST_UPLOAD = 500 * MIB
-_KINDS = {ChannelKind.TEXT: "text", ChannelKind.DM: "dm", ChannelKind.GROUP: "group"}
 _Asked = TypeVar("_Asked", bound=asked.ControlRequest)
 
 
@@ -65,7 +63,7 @@ class Control:
         gateway: Gateway,
         faults: Faults,
         log: RequestLog,
-        vendors: Vendors,
+        state: PageState,
     ) -> None:
         self._world = world
         self._clock = clock
@@ -76,7 +74,7 @@ class Control:
         self._gateway = gateway
         self._faults = faults
         self._log = log
-        self._vendors = vendors
+        self._state = state
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""
@@ -91,6 +89,7 @@ class Control:
                 web.post("/commands", self.use_command),
                 web.post("/autocomplete", self.complete),
                 web.post("/components", self.press),
+                web.get("/modals/{modal}", self.get_form),
                 web.post("/modals", self.send_form),
                 web.post("/locale", self.speak),
                 web.post("/permissions", self.permit),
@@ -219,6 +218,11 @@ class Control:
         message = self._people.message(form.message_id, user)
         return _acknowledged(await self._people.press(user, message, form.custom_id, form.values))
 
+    async def get_form(self, request: web.Request) -> web.Response:
+        """Answer with a form that is open on a user's screen."""
+        user = self._people.user(int(request.query.get("as", "0")))
+        return web.json_response(self._people.form(user, request.match_info["modal"]).written())
+
     async def send_form(self, request: web.Request) -> web.Response:
         """Submit a form, and answer once the bot has answered."""
         form = await _parse(request, asked.SendForm)
@@ -287,22 +291,6 @@ class Control:
             case _:
                 await self._gateway.invalidate()
         return web.json_response({"ok": True})
-
-    def _sound(self, sound: Sound) -> Json:
-        creator = self._world.users[sound.creator_id].name
-        return {
-            "id": str(sound.id),
-            "name": sound.name,
-            "emoji": sound.emoji_name,
-            "volume": sound.volume,
-            "creator": creator,
-            "url": f"{self._media.base_url}/soundboard-sounds/{sound.id}",
-        }
-
-    def _written(self, channel: Channel) -> Json:
-        written = {"id": str(channel.id), "name": channel.name, "kind": _KINDS[channel.kind]}
-        others = [user_id for user_id in channel.member_ids if user_id != self._world.bot.id]
-        return written | ({"user_id": str(others[0])} if others else {})
 
 
 async def _push(queue: asyncio.Queue[Json | None], socket: web.WebSocketResponse) -> None:

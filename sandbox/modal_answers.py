@@ -29,16 +29,16 @@ def filled(
 
 def _filled(component: Json, fields: Json, uploads: Mapping[str, list[Attachment]]) -> Json:
     kind = component["type"]
-    filled: Json = {"type": kind, "id": component["id"]}
+    answer: Json = {"type": kind, "id": component["id"]}
     if kind == Kind.ROW:
         inner = component["components"]
-        return filled | {"components": [_filled(child, fields, uploads) for child in inner]}
+        return answer | {"components": [_filled(child, fields, uploads) for child in inner]}
     if kind == Kind.LABEL:
-        return filled | {"component": _filled(component["component"], fields, uploads)}
+        return answer | {"component": _filled(component["component"], fields, uploads)}
     if kind == Kind.TEXT_DISPLAY:
-        return filled
+        return answer
     custom_id = component["custom_id"]
-    filled["custom_id"] = custom_id
+    answer["custom_id"] = custom_id
     if kind == Kind.FILE_UPLOAD:
         if fields.get(custom_id):
             raise NotAllowed(f"{custom_id} takes files.")
@@ -48,8 +48,8 @@ def _filled(component: Json, fields: Json, uploads: Mapping[str, list[Attachment
             raise NotAllowed(f"{custom_id} takes no file.")
         value = fields[custom_id] if custom_id in fields else _as_shown(component)
     if kind in _WITH_VALUES:
-        return filled | {"values": _checked_values(component, value)}
-    return filled | {"value": _checked_value(component, value)}
+        return answer | {"values": _checked_values(component, value)}
+    return answer | {"value": _checked_value(component, value)}
 
 
 def _as_shown(component: Json) -> Any:

@@ -18,12 +18,23 @@ from sandbox.payloads import Payloads
 class Modal:
     """A modal on a user's screen."""
 
+    id: str
     user: User
     channel: Channel
     custom_id: str
     title: str
     components: tuple[Json, ...]
     source_id: int | None
+
+    def written(self) -> Json:
+        """Return it as the page and tests see it."""
+        return {
+            "modal_id": self.id,
+            "channel_id": str(self.channel.id),
+            "custom_id": self.custom_id,
+            "title": self.title,
+            "components": list(self.components),
+        }
 
 
 class Modals:
@@ -37,8 +48,8 @@ class Modals:
     def show(self, interaction: Interaction, data: Json) -> str:
         """Show a modal to the interaction's user; return its id in the sandbox."""
         check_modal(data)
-        modal_id = secrets.token_hex(8)
         modal = Modal(
+            id=secrets.token_hex(8),
             user=interaction.user,
             channel=interaction.channel,
             custom_id=data["custom_id"],
@@ -46,15 +57,9 @@ class Modals:
             components=numbered(data["components"]),
             source_id=interaction.source_id,
         )
-        self._shown[modal_id] = modal
-        event = {"type": "modal", "modal_id": modal_id, "channel_id": str(modal.channel.id)}
-        contents = {
-            "title": modal.title,
-            "custom_id": modal.custom_id,
-            "components": list(modal.components),
-        }
-        self._feed.tell(interaction.user.id, event | contents)
-        return modal_id
+        self._shown[modal.id] = modal
+        self._feed.tell(interaction.user.id, {"type": "modal", **modal.written()})
+        return modal.id
 
     def find(self, modal_id: str, user_id: int) -> Modal | None:
         """Return a modal that is shown to a user."""

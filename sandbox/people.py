@@ -14,7 +14,7 @@ from sandbox.interactions import Answer, Interaction, InteractionKind, Interacti
 from sandbox.invocations import Invocations, NotAllowed
 from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
-from sandbox.modals import Modals
+from sandbox.modals import Modal, Modals
 from sandbox.payloads import Payloads
 from sandbox.world import World
 
@@ -152,14 +152,19 @@ class People:
             source=message,
         )
 
+    def form(self, user: User, modal_id: str) -> Modal:
+        """Return a form that is open on a user's screen."""
+        modal = self._modals.find(modal_id, user.id)
+        if modal is None:
+            raise NotAllowed("This form is no longer open.")
+        return modal
+
     async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
         """Submit a form; it closes once the bot has answered.
 
         A field's value is a text, a list of values, true or false, or files as `{upload: id}`.
         """
-        modal = self._modals.find(modal_id, user.id)
-        if modal is None:
-            raise NotAllowed("This form is no longer open.")
+        modal = self.form(user, modal_id)
         uploads = {
             name: [self.uploaded(_upload_id(each)) for each in _files_in(value)]
             for name, value in fields.items()

@@ -21,6 +21,7 @@ from sandbox.media import MediaStore
 from sandbox.middleware import API_PREFIXES, ApiMiddleware
 from sandbox.modals import Modals
 from sandbox.page_feed import PageFeed
+from sandbox.page_state import PageState
 from sandbox.payloads import Payloads
 from sandbox.people import People
 from sandbox.request_log import RequestLog
@@ -187,7 +188,9 @@ class Sandbox:
             gateway=self.gateway,
             faults=self.faults,
             log=self.log,
-            vendors=self.vendors,
+            state=PageState(
+                world=self.world, clock=self.clock, media=self.media, vendors=self.vendors
+            ),
         )
 
 

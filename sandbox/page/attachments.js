@@ -54,6 +54,9 @@ export function picture(url, { alt = "", className, onOpen }) {
   );
 }
 
+const descriptionNode = ({ id, description }) =>
+  el("p", { class: "file-description", id: `description-${id}` }, description);
+
 function attachmentNode(attachment, { onOpen }) {
   const url = mediaUrl(attachment.url);
   const name = attachment.filename;
@@ -65,7 +68,9 @@ function attachmentNode(attachment, { onOpen }) {
     { class: `file ${kind}`, data: { attachment: attachment.id } },
     head(attachment, url),
   );
-  if (kind === "audio") node.append(player({ url, name }));
+  const description = attachment.description && descriptionNode(attachment);
+  if (kind === "audio") node.append(player({ url, name, describedBy: description?.id }));
+  if (description) node.append(description);
   return node;
 }
 

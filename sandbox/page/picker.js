@@ -35,7 +35,8 @@ export class Listbox {
    * `anchor` keeps the focus and its ARIA attributes name the active item.
    */
   show({ items, anchor, onPick, title, empty = "No results match your search" }) {
-    const active = this.#anchor === anchor && this.isOpen ? this.#active : 0;
+    const checked = items.findIndex((item) => item.checked);
+    const active = this.#anchor === anchor && this.isOpen ? this.#active : Math.max(checked, 0);
     this.#items = items;
     this.#onPick = onPick;
     this.#anchor = anchor;

@@ -11,11 +11,11 @@ function fill(range) {
   range.style.setProperty("--filled", `${Math.min(share, 1) * 100}%`);
 }
 
-function stopOthers(audio) {
+export function stopOthers(audio) {
   for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
 }
 
-export function player({ url, name }) {
+export function player({ url, name, describedBy }) {
   const audio = el("audio", { src: url, preload: "metadata" });
   const button = el(
     "button",
@@ -58,5 +58,6 @@ export function player({ url, name }) {
     fill(volume);
   });
 
-  return el("div", { class: "player" }, audio, button, clock, seek, icon("volume", 18), volume);
+  const about = { role: "group", "aria-label": name, "aria-describedby": describedBy };
+  return el("div", { class: "player", ...about }, audio, button, clock, seek, icon("volume", 18), volume);
 }

@@ -53,17 +53,25 @@ export class Upload {
   }
 }
 
-/** The files of the message being written. */
+/** The chosen files of a message being written, or of a form's field. */
 export class Tray {
   uploads = [];
   node = el("div", { class: "tray" });
+  #most;
 
+  constructor({ most = MOST_FILES } = {}) {
+    this.#most = most;
+  }
+
+  /** Add as many files as there is room for; return how many that were. */
   add(files) {
-    for (const file of files.slice(0, MOST_FILES - this.uploads.length)) {
+    const taken = files.slice(0, this.#most - this.uploads.length);
+    for (const file of taken) {
       const upload = new Upload({ file, onRemove: () => this.#keep((other) => other !== upload) });
       this.uploads.push(upload);
     }
     this.#keep(() => true);
+    return taken.length;
   }
 
   clear() {
@@ -89,8 +97,7 @@ export class Tray {
 export function fileChooser({ label, accept, multiple = false, onFiles }) {
   const input = el("input", {
     type: "file",
-    class: "visually-hidden",
-    tabindex: "-1",
+    hidden: true,
     "aria-label": label,
     accept,
     multiple,

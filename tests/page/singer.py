@@ -12,6 +12,8 @@ import numpy as np
 from discord import app_commands
 from discord.ext import commands
 
+from tests.page.forms import KeyButton, batch, listen, remix
+
 RATE = 8000
 SONG_S = 3
 
@@ -149,12 +151,15 @@ class Singer(commands.AutoShardedBot):
         super().__init__(commands.when_mentioned, intents=intents, guild_ready_timeout=0.05)
 
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(AgainButton)
+        self.add_dynamic_items(AgainButton, KeyButton)
         self.tree.add_command(split)
         self.tree.add_command(rename)
         self.tree.add_command(silent)
         self.tree.add_command(split_this)
         self.tree.add_command(AdminGroup())
+        self.tree.add_command(batch)
+        self.tree.add_command(remix)
+        self.tree.add_command(listen)
         await self.tree.set_translator(Spanish())
         await self.tree.sync()
 

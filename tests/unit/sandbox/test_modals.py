@@ -264,8 +264,14 @@ async def test_modal_of_a_command_has_no_message_to_change(forms: Forms) -> None
     await waiting
 
 
-async def test_modal_is_submitted_by_its_user_and_once(forms: Forms, ben: SandboxClient) -> None:
+async def test_modal_is_seen_and_submitted_by_its_user_and_once(
+    forms: Forms, ben: SandboxClient
+) -> None:
     modal_id = await forms.shown(modal(label(TEXT)))
+    shown = await forms.ada.form(modal_id)
+    assert (shown["title"], shown["components"][0]["component"]["custom_id"]) == ("Split", "name")
+    with pytest.raises(SandboxRefused, match="no longer open"):
+        await ben.form(modal_id)
     with pytest.raises(SandboxRefused, match="no longer open"):
         await ben.send_form(modal_id)
     await forms.submitted(modal_id)
