@@ -1,4 +1,4 @@
-"""The HTTP API that controls users, the clock and faults, for the page, the demo and tests."""
+"""The control API: users, clock and faults over HTTP, for the page, the demo and tests."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ async def _parse(request: web.Request, form: type[_Asked]) -> _Asked:
 
 
 class Control:
-    """Handlers of the control API, a separate application below `/sandbox`."""
+    """Handlers of the control API, as a separate application below `/sandbox`."""
 
     def __init__(
         self,
@@ -104,34 +104,8 @@ class Control:
         return application
 
     async def get_state(self, request: web.Request) -> web.Response:
-        """Answer with the users, channels, commands and other state that the page shows."""
-        world = self._world
-        guild = next(iter(world.guilds.values()))
-        bot = world.bot
-        people = [
-            {
-                "id": str(user.id),
-                "name": user.name,
-                "avatar_color": user.avatar_color,
-                "is_owner": user.is_owner,
-                "locale": user.locale,
-            }
-            for user in world.people
-        ]
-        state = {
-            "now": iso(self._clock.now()),
-            "clock_offset_s": self._clock.offset_s,
-            "users": people,
-            "locales": LOCALES,
-            "guild": {"id": str(guild.id), "name": guild.name},
-            "channels": [self._written(channel) for channel in world.channels.values()],
-            "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
-            "sounds": [self._sound(sound) for sound in world.sounds_of(guild.id)],
-            "commands": [*world.commands[None], *world.commands[guild.id]],
-            "attachment_size_limit": world.attachment_size_limit,
-            "vendors": self._vendors.listed(),
-        }
-        return web.json_response(state)
+        """Answer with the users, channels, commands and everything else the page shows."""
+        return web.json_response(self._state.written())
 
     async def get_messages(self, request: web.Request) -> web.Response:
         """Answer with a channel's messages that a user can see."""
@@ -187,7 +161,7 @@ class Control:
             path.unlink(missing_ok=True)
 
     async def use_command(self, request: web.Request) -> web.Response:
-        """Use a command, and answer once the bot has answered."""
+        """Use a command; answer once the bot has answered."""
         form = await _parse(request, asked.UseCommand)
         user = self._people.user(form.user)
         channel = self._people.channel(form.channel, user)
@@ -212,7 +186,7 @@ class Control:
         return web.json_response({"choices": list(answered(interaction).choices)})
 
     async def press(self, request: web.Request) -> web.Response:
-        """Press a button or choose from a menu, and answer once the bot has answered."""
+        """Press a button or choose from a menu; answer once the bot has answered."""
         form = await _parse(request, asked.Press)
         user = self._people.user(form.user)
         message = self._people.message(form.message_id, user)
@@ -224,13 +198,13 @@ class Control:
         return web.json_response(self._people.form(user, request.match_info["modal"]).written())
 
     async def send_form(self, request: web.Request) -> web.Response:
-        """Submit a form, and answer once the bot has answered."""
+        """Submit a form; answer once the bot has answered."""
         form = await _parse(request, asked.SendForm)
         user = self._people.user(form.user)
         return _acknowledged(await self._people.send_form(user, form.modal_id, form.fields))
 
     async def speak(self, request: web.Request) -> web.Response:
-        """Set a user's language and notify the pages that show it."""
+        """Set a user's language and tell the pages that show it."""
         form = await _parse(request, asked.Speak)
         user = self._people.user(form.user)
         self._people.speak(user, form.locale)

@@ -19,7 +19,7 @@ class SoundFile:
 def read_sound(content: bytes) -> SoundFile | None:
     """Decode a file; None unless it is an MP3 or Ogg file with audio."""
     try:
-        with av.open(io.BytesIO(content), "r") as container:
+        with av.open(io.BytesIO(content), mode="r") as container:
             content_type = _TYPES.get(container.format.name)
             if content_type is None or not container.streams.audio:
                 return None

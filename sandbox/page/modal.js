@@ -26,66 +26,7 @@ export function showPicture(url, alt) {
   node.addEventListener("click", () => node.close());
 }
 
-function textInput(component) {
-  const isLong = component.style === PARAGRAPH;
-  const input = el(isLong ? "textarea" : "input", {
-    type: isLong ? null : "text",
-    rows: isLong ? 4 : null,
-    placeholder: component.placeholder,
-    minlength: component.min_length,
-    maxlength: component.max_length ?? 4000,
-    required: component.required ?? true,
-  });
-  input.value = component.value ?? "";
-  return { node: input, value: () => input.value };
-}
-
-function fileUpload({ custom_id: id, required = true }) {
-  let upload = null;
-  const tray = el("div", { class: "tray" });
-  const put = (next) => {
-    upload = next;
-    tray.replaceChildren(...(next ? [next.node] : []));
-  };
-  const chooser = fileChooser({
-    label: id,
-    onFiles: ([file]) => put(new Upload({ file, onRemove: () => put(null) })),
-  });
-  const pick = el(
-    "button",
-    { type: "button", class: "button secondary", onclick: chooser.pick },
-    icon("upload", 18),
-    "Choose a file",
-  );
-  return {
-    node: el("div", { class: "modal-files" }, chooser.input, pick, tray),
-    async value() {
-      await upload?.finished;
-      if (upload?.error) throw new Refused(upload.error);
-      if (required && !upload) throw new Refused("A file is required.");
-      return upload ? { upload: upload.id } : undefined;
-    },
-  };
-}
-
-function selectInput(component, world) {
-  let chosen = (component.options ?? []).filter((option) => option.default).map(({ value }) => value);
-  const onPress = (_, values) => (chosen = values);
-  return {
-    node: selectNode(component, { world, onPress }),
-    async value() {
-      if ((component.required ?? true) && !chosen.length) throw new Refused("Make a selection.");
-      return chosen;
-    },
-  };
-}
-
-function inputFor(component, world) {
-  if (component.type === KIND.TEXT_INPUT) return textInput(component);
-  return component.type === KIND.FILE_UPLOAD ? fileUpload(component) : selectInput(component, world);
-}
-
-/** Normalize rows and labels to `{ label, description, component }`. */
+/** Rows and labels alike become `{ label, description, component }`. */
 function questions(components) {
   return components.flatMap((outer) => {
     if (outer.type === TEXT_DISPLAY) return [{ text: outer.content }];
