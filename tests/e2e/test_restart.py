@@ -1,4 +1,4 @@
-"""Bots killed or stopped with jobs in progress, which the next bot finishes."""
+"""Jobs in progress when a bot is killed or stopped are finished by the next one."""
 
 import time
 from collections.abc import AsyncIterator, Mapping

@@ -170,7 +170,7 @@ class Singer(commands.AutoShardedBot):
 
 @contextmanager
 def discord_at(base_url: str) -> Iterator[None]:
-    """Make discord.py use the address as Discord's."""
+    """Make discord.py use this address for Discord."""
     real = discord.http.Route.BASE
     discord.http.Route.BASE = f"{base_url}/api/v10"
     try:
