@@ -6,7 +6,9 @@ A child writes each output to `part_of(path)`, and moves it to `path` when it is
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.audio.analysis_task import AnalyseTask
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
+from bot.domain.analysis import Analysis
 from bot.domain.errors import Reason, SplitError
 from bot.domain.recipes import AudioFormat
 from bot.processes.limits import MIB, Budget
@@ -290,8 +292,17 @@ class Drawn:
     size_bytes: int
 
 
-Task = DecodeTask | CombineTask | MeasureTask | PassageTask | FitTask | EncodeTask | PictureTask
-Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn
+Task = (
+    DecodeTask
+    | CombineTask
+    | MeasureTask
+    | PassageTask
+    | FitTask
+    | EncodeTask
+    | PictureTask
+    | AnalyseTask
+)
+Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Analysis
 
 
 class DoesNotFit(SplitError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
     Answer,
@@ -41,6 +42,7 @@ from bot.audio.tasks import (
     TooLarge,
     part_of,
 )
+from bot.domain.analysis import Analysis
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.processes import ipc, spawn
@@ -68,7 +70,7 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Decode, combine, encode and draw, each in a child with hard limits.
 
-    `at_once` children decode at a time, and as many do everything else.
+    `decoding_at_once` children decode at a time, `at_once` do everything else, and one listens.
 
     All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
     machine has no room for it or its output. They leave no output and no child behind if they fail
@@ -83,6 +85,7 @@ class AudioTools:
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
+        self._listening = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,9 +194,31 @@ class AudioTools:
         await self._run(PictureTask(rows=rows, into=_absolute(into)), Drawn)
         return into
 
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        """Measure key, tempo, tuning and beats of the song to which these masters add up.
+
+        What is not sure enough is None. One song is listened to at a time, so that no other work
+        waits for it; nothing depends on it, so a caller may well go on after an `AudioFailed`.
+        """
+        parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
+        analysis = await self._run(AnalyseTask(parts=parts), Analysis)
+        if not is_plausible(analysis):
+            raise AudioFailed("the child tells of a song that cannot be")
+        return analysis
+
+    def _place(self, task: Task) -> asyncio.Semaphore:
+        """Return where a task waits for its turn."""
+        match task:
+            case DecodeTask():
+                # A stranger's file may keep a decoder for minutes; stems do not wait for it.
+                return self._decoding
+            case AnalyseTask():
+                return self._listening
+            case _:
+                return self._other_work
+
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
-        async with self._decoding if isinstance(task, DecodeTask) else self._other_work:
+        async with self._place(task):
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)

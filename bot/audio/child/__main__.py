@@ -7,6 +7,7 @@ the file.
 
 from typing import assert_never
 
+from bot.audio.analysis_task import AnalyseTask
 from bot.audio.tasks import (
     Answer,
     CombineTask,
@@ -44,6 +45,9 @@ def _load() -> None:
 
     from bot.audio.child import (
         picture,  # noqa: F401
+    )
+    from bot.audio.child.analysis import (
+        analyse,  # noqa: F401
     )
 
     Image.preinit()  # otherwise the first picture would load the formats
@@ -101,6 +105,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case AnalyseTask():
+            from bot.audio.child.analysis.analyse import analyse
+
+            return analyse(task)
         case _:
             assert_never(task)
 
