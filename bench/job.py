@@ -1,10 +1,10 @@
-"""Measures whole jobs: one `/split` in the sandbox from the command to the stems in the reply.
+"""Measures whole jobs in the sandbox, from `/split` to the stems in the reply.
 
     python -m bench.job [--minutes 4 20] [--song my.mp3] [--runs 3]
 
-Times include the download, decoding, separation, both encodings and the upload. CPU time and peak
-memory are the kernel's own figures for the bot and its child processes (bench/meter.py). CPU time
-hardly depends on what else the machine does; wall time does, and is best divided by CPU time.
+Times include the download, decoding, separation, encoding and upload. CPU time and peak memory are
+the kernel's figures for the bot and its child processes (bench/meter.py). CPU time hardly depends
+on the machine's other load. Wall time does, so divide it by CPU time to judge it.
 """
 
 import argparse
@@ -32,7 +32,7 @@ WITHIN_S = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One job's measure, or the median of several."""
+    """The measurements of one job, or the medians of several."""
 
     minutes: float
     wall_s: float
@@ -43,17 +43,17 @@ class Run:
 
     @property
     def share(self) -> float:
-        """Wall time over the song's length."""
+        """Wall time divided by the song's length."""
         return self.wall_s / (self.minutes * 60)
 
     @property
     def spread(self) -> float:
-        """Wall time over what it would be if every core had worked all the time."""
+        """Wall time divided by what it would be if all cores were always busy."""
         return self.wall_s * (os.cpu_count() or 1) / self.cpu_s
 
 
 def middle(runs: Sequence[Run]) -> Run:
-    """Return the medians of several runs with one song."""
+    """Return the medians of several runs of one song."""
     parts = [part for part in Part if any(part in run.costs for run in runs)]
     none = Cost(0.0, 0.0)
     return Run(
@@ -73,7 +73,7 @@ def middle(runs: Sequence[Run]) -> Run:
 
 
 async def measure(minutes: float, song: Path | None, scratch: Path) -> Run:
-    """Run a bot of its own for one job."""
+    """Run one job with its own bot."""
     settings = {"STEMCORD_MAX_DURATION_MINUTES": str(minutes + 1)}
     source = mp3_of(song or write_song(scratch / "short.wav"), scratch / "song.mp3", minutes)
     async with (
@@ -121,7 +121,7 @@ def mp3_of(song: Path, into: Path, minutes: float) -> Path:
 
 
 def table_of_jobs(runs: Sequence[Run]) -> Table:
-    """Show a row a length."""
+    """Return a table with one row per length."""
     table = Table(
         *("song, min", "job, s", "share of length", "CPU, s", "wall x cores / CPU"),
         *("bot, MiB", "worker, MiB"),
@@ -140,7 +140,7 @@ def table_of_jobs(runs: Sequence[Run]) -> Table:
 
 
 def table_of_steps(run: Run) -> Table:
-    """Show a row a step."""
+    """Return a table with one row per step."""
     table = Table("step", "CPU, s", "wall, s", title=f"{run.minutes:g} min, step by step")
     for part, cost in run.costs.items():
         table.add_row(part, f"{cost.cpu_s:.2f}", f"{cost.wall_s:.1f}")

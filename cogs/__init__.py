@@ -1,4 +1,4 @@
-"""The commands, one module for each family; thin, because services do the work."""
+"""The slash commands, one module per group. They only call services."""
 
 from bot.ui.client import Stemcord
 from bot.ui.handlers.job_actions import JobActions
@@ -17,7 +17,7 @@ ACTIONS = (JobActions, SongActions, PrivacyActions)
 
 
 async def add_cogs(client: Stemcord, services: Services) -> None:
-    """Add every command, and every handler of buttons and menus, to a client not yet logged in."""
+    """Add every command and every button and menu handler to a client before it logs in."""
     songs = SongsCog(services)
     for cog in (
         SplitCog(services),

@@ -45,7 +45,7 @@ class JobsCog(commands.Cog):
     async def suggest_results(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
-        """Suggest the caller's jobs whose stems are kept."""
+        """Suggest the caller's jobs whose stems still exist."""
         return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))
 
     @app_commands.command(name="cancel", description=locale_str("Stop splitting a song"))
@@ -54,7 +54,7 @@ class JobsCog(commands.Cog):
         self, interaction: discord.Interaction[Any], job: app_commands.Range[str, 1, 100]
     ) -> None:
         """Cancel one of the caller's jobs."""
-        # First, because a job's step may take longer to stop than Discord waits.
+        # Deferred first because stopping a job's step may take longer than Discord waits.
         await interaction.response.defer(ephemeral=True)
         found = await self._splits.cancel(_job_id(job), user_id=UserId(interaction.user.id))
         await say_privately(interaction, messages.cancelled(found))

@@ -25,11 +25,11 @@ class SplitCog(OfferingCog):
         self._requests = services.requests
 
     def option_fields(self) -> Mapping[str, Fields]:
-        """Accept songs, not pictures."""
+        """Accept files that are songs, not pictures."""
         return {"file": AUDIO_FILES}
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer what this installation can make."""
+        """Limit the choices to what this installation supports."""
         return {
             "stems": recipe_choices(self._splits.offers()),
             "format": format_choices(self._splits.formats),
@@ -53,7 +53,7 @@ class SplitCog(OfferingCog):
         provider: app_commands.Range[str, 1, 50] | None = None,
         private: bool | None = None,
     ) -> None:
-        """Store the request and acknowledge it; the services do the rest."""
+        """Store the request and acknowledge it. The services do the rest."""
         options = SplitOptions(
             source=source_of(file),
             entry=Entry.COMMAND,
@@ -68,7 +68,7 @@ class SplitCog(OfferingCog):
     async def suggest_providers(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
-        """Suggest providers that make the stems chosen so far."""
+        """Suggest providers that can make the chosen stems."""
         rules = await self._servers.rules(interaction.guild_id)
         return provider_choices(
             typed,

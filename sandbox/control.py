@@ -1,4 +1,4 @@
-"""The control API: users, clock and faults over HTTP, for the page, the demo and tests."""
+"""The HTTP API that controls users, the clock and faults, for the page, the demo and tests."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from sandbox import control_requests as asked
 from sandbox.bodies import BodyReader
 from sandbox.clock import SandboxClock, iso
 from sandbox.command_rules import MESSAGE_MENU
-from sandbox.entities import Attachment, Channel, ChannelKind
+from sandbox.entities import Attachment, Channel, ChannelKind, Permission, Sound
 from sandbox.errors import DiscordError, Json
 from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
@@ -51,7 +51,7 @@ async def _parse(request: web.Request, form: type[_Asked]) -> _Asked:
 
 
 class Control:
-    """Handlers of the control API, as a separate application below `/sandbox`."""
+    """Handlers of the control API, a separate application below `/sandbox`."""
 
     def __init__(
         self,
@@ -93,6 +93,7 @@ class Control:
                 web.post("/components", self.press),
                 web.post("/modals", self.send_form),
                 web.post("/locale", self.speak),
+                web.post("/permissions", self.permit),
                 web.post("/messages", self.write),
                 web.delete("/messages/{message:\\d+}", self.delete_message),
                 web.post("/clock", self.advance),
@@ -104,7 +105,7 @@ class Control:
         return application
 
     async def get_state(self, request: web.Request) -> web.Response:
-        """Answer with the users, channels, commands and everything else the page shows."""
+        """Answer with the users, channels, commands and other state that the page shows."""
         world = self._world
         guild = next(iter(world.guilds.values()))
         bot = world.bot
@@ -126,6 +127,7 @@ class Control:
             "guild": {"id": str(guild.id), "name": guild.name},
             "channels": [self._written(channel) for channel in world.channels.values()],
             "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
+            "sounds": [self._sound(sound) for sound in world.sounds_of(guild.id)],
             "commands": [*world.commands[None], *world.commands[guild.id]],
             "attachment_size_limit": world.attachment_size_limit,
             "vendors": self._vendors.listed(),
@@ -186,7 +188,7 @@ class Control:
             path.unlink(missing_ok=True)
 
     async def use_command(self, request: web.Request) -> web.Response:
-        """Use a command; answer once the bot has answered."""
+        """Use a command, and answer once the bot has answered."""
         form = await _parse(request, asked.UseCommand)
         user = self._people.user(form.user)
         channel = self._people.channel(form.channel, user)
@@ -211,24 +213,33 @@ class Control:
         return web.json_response({"choices": list(answered(interaction).choices)})
 
     async def press(self, request: web.Request) -> web.Response:
-        """Press a button or choose from a menu; answer once the bot has answered."""
+        """Press a button or choose from a menu, and answer once the bot has answered."""
         form = await _parse(request, asked.Press)
         user = self._people.user(form.user)
         message = self._people.message(form.message_id, user)
         return _acknowledged(await self._people.press(user, message, form.custom_id, form.values))
 
     async def send_form(self, request: web.Request) -> web.Response:
-        """Submit a form; answer once the bot has answered."""
+        """Submit a form, and answer once the bot has answered."""
         form = await _parse(request, asked.SendForm)
         user = self._people.user(form.user)
         return _acknowledged(await self._people.send_form(user, form.modal_id, form.fields))
 
     async def speak(self, request: web.Request) -> web.Response:
-        """Set a user's language and tell the pages that show it."""
+        """Set a user's language and notify the pages that show it."""
         form = await _parse(request, asked.Speak)
         user = self._people.user(form.user)
         self._people.speak(user, form.locale)
         self._feed.tell(user.id, {"type": "locale", "locale": form.locale})
+        return web.json_response({"ok": True})
+
+    async def permit(self, request: web.Request) -> web.Response:
+        """Grant permissions to a user, or refuse them; without a user, to the bot."""
+        form = await _parse(request, asked.Permit)
+        bot = self._world.bot
+        holder = bot if form.user is None else self._people.user(form.user)
+        for name, is_allowed in form.permissions.items():
+            self._world.permit(holder.id, Permission[name.upper()], is_allowed=is_allowed)
         return web.json_response({"ok": True})
 
     async def write(self, request: web.Request) -> web.Response:
@@ -276,6 +287,17 @@ class Control:
             case _:
                 await self._gateway.invalidate()
         return web.json_response({"ok": True})
+
+    def _sound(self, sound: Sound) -> Json:
+        creator = self._world.users[sound.creator_id].name
+        return {
+            "id": str(sound.id),
+            "name": sound.name,
+            "emoji": sound.emoji_name,
+            "volume": sound.volume,
+            "creator": creator,
+            "url": f"{self._media.base_url}/soundboard-sounds/{sound.id}",
+        }
 
     def _written(self, channel: Channel) -> Json:
         written = {"id": str(channel.id), "name": channel.name, "kind": _KINDS[channel.kind]}

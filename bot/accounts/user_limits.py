@@ -1,6 +1,6 @@
-"""What one user may cost without being charged: files that no decoder reads, and repeats.
+"""Limits on work that is not charged: unreadable files and repeated requests.
 
-In memory only: a restart forgets it.
+Kept in memory only, so a restart clears the counts.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 
 FREE_REFUSALS: Final = 3
-"""Files in a row that may be refused before their user has to pause."""
+"""Refused files in a row before the user has to pause."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 REPEATS_AN_HOUR: Final = 20
@@ -33,7 +33,7 @@ UNREADABLE: Final = frozenset(
         Reason.TOO_LONG,
     }
 )
-"""Why a decoder refuses a file, after work that nobody pays for."""
+"""Refusals that come from the decoder, whose work is not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,22 @@ class _Refusals:
 
 
 class RefusedFiles:
-    """Pauses users whose files are refused again and again, longer each time."""
+    """Makes users pause after repeated refusals, longer each time."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._refusals: dict[UserId, _Refusals] = {}
 
     def check(self, user_id: UserId) -> None:
-        """Raise Rejected with UNREADABLE_FILES, and when it ends, while the user has to pause."""
+        """Raise Rejected with UNREADABLE_FILES and the end of the pause, if the user has to
+        pause.
+        """
         found = self._refusals.get(user_id)
         if found is not None and found.ends_at > self._clock.now():
             raise Rejected(Reason.UNREADABLE_FILES, again_at=_seconds(found.ends_at))
 
     def note_refused(self, user_id: UserId, reason: Reason) -> None:
-        """Count a refused file, if decoding it is what it cost."""
+        """Count a refused file if the decoder refused it."""
         if reason not in UNREADABLE:
             return
         now = self._clock.now()
@@ -73,12 +75,12 @@ class RefusedFiles:
         self._refusals[user_id] = _Refusals(1 + (former.in_a_row if former else 0), now)
 
     def note_read(self, user_id: UserId) -> None:
-        """Start from zero: the user has sent a song."""
+        """Reset the count: the user sent a readable file."""
         self._refusals.pop(user_id, None)
 
 
 class RepeatLimit:
-    """Limits how often an hour a user gets stems that were made before, uncharged."""
+    """Limits how many uncharged repeats a user gets per hour."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -99,7 +101,7 @@ class RepeatLimit:
 
 
 def _recent(refusals: Mapping[UserId, _Refusals], now: datetime) -> dict[UserId, _Refusals]:
-    """Return those that still matter: the longest pause after its end, all is forgotten."""
+    """Return the refusals, without those whose pause ended over `LONGEST_PAUSE` ago."""
     return {
         user_id: each for user_id, each in refusals.items() if each.ends_at + LONGEST_PAUSE > now
     }

@@ -1,4 +1,4 @@
-"""How the services of a bot are put together, from the ground up."""
+"""Composes the bot's services from settings and dependencies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +52,8 @@ from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
@@ -62,7 +64,7 @@ from storage.upkeep.scrubbing import Scrubber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services(UseCases):
-    """The use cases, and what the process's lifecycle needs."""
+    """The use cases, and what the process needs to start and stop them."""
 
     runner: Runner
     runtimes: Runtimes
@@ -74,12 +76,12 @@ class Services(UseCases):
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
     links: SignedLinks | None
-    """Our own links; None if the settings name no public address."""
+    """Signs our own links; None if the settings name no public address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What reaches outside this process; each part can be replaced."""
+    """Everything that reaches outside this process; tests and the demo replace parts of it."""
 
     providers: Mapping[str, Provider]
     downloads: Downloads
@@ -94,7 +96,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accounts:
-    """What limits users: server rules, minutes and spend."""
+    """The services that limit users: server rules, minutes and spend."""
 
     stores: AccountStores
     admission: GuildAdmission
@@ -104,7 +106,7 @@ class _Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
-    """What everything else is built on."""
+    """The objects that all services are built on."""
 
     settings: Settings
     store: Store
@@ -123,14 +125,14 @@ class _Ground:
 def compose(
     settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies
 ) -> Services:
-    """Put the services together; `runtimes` is empty, and shared with the reply writer."""
+    """Build the services. `runtimes` starts empty and is shared with the reply writer."""
     ground = _ground(settings, store, runtimes, outside)
     core, accounts = ground.core, ground.accounts
     reconciler = AttemptReconciler(core=core)
     termination = Termination(core=core, reconciler=reconciler)
     builder = _builder(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
-    runner = Runner(steps=steps, runtimes=runtimes)
+    runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
@@ -148,6 +150,8 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             pseudonyms=Pseudonyms(db=store.db),
+            open_replies=OpenReplies(db=store.db),
+            last_renditions=LastRenditions(db=store.db),
             clock=core.clock,
             keep=ground.keep,
             forgetting=forgetting,
@@ -157,7 +161,11 @@ def compose(
             database_made_at=store.made_at,
         ),
         redelivery=Redelivery(
-            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+            jobs=store.jobs,
+            files=store.files,
+            builder=builder,
+            disk_guard=core.disk_guard,
+            need=ground.needs.to_show,
         ),
         queue=core.queue,
         breaker=core.breaker,

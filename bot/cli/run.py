@@ -1,4 +1,4 @@
-"""`run`: the life of a bot process, from locking the data directory to releasing it."""
+"""`run`: runs a bot process, from locking the data directory to releasing it."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
-from bot.cli.outbound import build_transport, discord_proxy
+from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
@@ -60,12 +60,12 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A terminal that closes is a stop like any other: a submit in flight must be recorded."""
+"""Signals that stop the bot. A closed terminal is one, so that a submit in flight is recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenResources:
-    """The parts of a bot besides Discord, opened but not yet wired together."""
+    """The opened parts of a bot, besides Discord, before they are wired together."""
 
     store: Store
     providers: Mapping[str, Provider]
@@ -82,16 +82,16 @@ OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, An
 
 
 def run(settings: Settings, console: Console) -> int:
-    """Run the bot in the foreground until it is told to stop.
+    """Run the bot in the foreground until a signal stops it.
 
-    Raises SettingsError, and the errors in `command_line.OPERATOR_ERRORS`, if it cannot start.
+    Raises SettingsError, or an error in `command_line.OPERATOR_ERRORS`, if it cannot start.
     """
     del console  # a running bot reports to its log
     return run_with(open_resources, settings)
 
 
 def run_with(open_them: OpenEverything, settings: Settings) -> int:
-    """Run a bot from the parts that `open_them` opens."""
+    """Run a bot with the parts that `open_them` opens."""
     hide_memory()
     settings.required_token()
     logging_setup.configure(
@@ -106,7 +106,7 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
 
 
 async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open the parts that the settings name; waits for a locked store or a full disk.
+    """Open the parts that the settings name, waiting while the store is locked or the disk full.
 
     Raises SettingsError, ModelUnavailable if only `local` is configured and its model is missing,
     and what `open_store` raises.
@@ -175,12 +175,12 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         bot = await _put_together(settings, data, opening.result(), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-        budget.begin()  # for a bot that ended by itself
+        budget.begin()  # in case the bot ended by itself
         stop.cancel()
         log.info("stopping")
         await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")
         if living.done():
-            living.result()  # re-raises what ended it
+            living.result()  # re-raises the bot's own error
         living.cancel()
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
@@ -189,13 +189,16 @@ async def _put_together(
     settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
 ) -> "_Bot":
     ui.point_at(settings.discord_api_base)
-    # The bot does not use voice, so a warning about it is noise.
+    # The bot does not use voice, so discord.py's warning about it is noise.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, runtimes = parts.store, parts.clock, Runtimes()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(
-        registration=registration, languages=languages, proxy=discord_proxy(settings)
+        registration=registration,
+        languages=languages,
+        proxy=discord_proxy(settings),
+        tls=discord_tls(),
     )
     stack.push_async_callback(client.close)
     routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
@@ -264,7 +267,7 @@ async def _put_together(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bot:
-    """A fully wired bot: how it runs and stops."""
+    """A fully wired bot: runs until cancelled, then stops in order."""
 
     store: Store
     services: Services
@@ -291,8 +294,10 @@ class _Bot:
             await self.session.stay_connected()
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let steps under way finish within the grace; all else resumes at the next start."""
-        # A submit in flight gets less: it may take minutes, and its answer must be written in time.
+        """Let steps under way finish within the grace; everything else resumes at the next
+        start.
+        """
+        # A submit in flight gets less time: it may take minutes, and its answer must be recorded.
         await asyncio.gather(
             self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),

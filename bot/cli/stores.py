@@ -1,4 +1,4 @@
-"""The store of a bot: everything that outlives its process, opened together."""
+"""Opens the bot's store: everything that outlives its process."""
 
 import asyncio
 import logging
@@ -38,16 +38,17 @@ class Store:
     meta: Meta
     files: JobFiles
     running_periods: tuple[Period, ...] = ()
-    """Periods that began when keys did not name their kind yet."""
+    """Unfinished periods from before a period's key named its kind."""
     made_at: datetime | None = None
-    """When the database was created; None if it predates that record."""
+    """When the database was created; None if it is older than that record."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a locked data directory, creating it if needed, and write to it once.
+    """Open the database in a locked data directory, and write to it once.
 
-    A database whose schema will change is copied first. Raises UnknownDatabase, SnapshotFailed and
-    DataUnusable with a sentence for the operator, and StoreUnavailable while it is locked.
+    Creates a missing database, and copies one whose schema will change. Raises UnknownDatabase,
+    SnapshotFailed and DataUnusable with a sentence for the operator, and StoreUnavailable while the
+    database is locked.
     """
     now = clock.now()
     is_new = not data.database.exists()
@@ -91,7 +92,7 @@ async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) ->
 
 
 def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:
-    """Name the copy that the newer version made before it changed the schema."""
+    """Add to the error the copy that the newer version made before it changed the schema."""
     copy = copy_for_this_version(data.backups)
     if copy is None:
         return error

@@ -1,4 +1,4 @@
-"""Builds a delivery from finished masters: encoded files or links, and their picture."""
+"""Builds a delivery from masters: encoded files or links, and their picture."""
 
 import asyncio
 import logging
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 PICTURE = "waveforms.png"
 SHRINK = 0.6
-"""Factor on the size limits each time Discord calls a message too large."""
+"""Factor on the size limits after each message that Discord refuses as too large."""
 MAX_SHRINKS = 3
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
-"""Formats that a card offers besides its own."""
+"""The formats in which a card offers the stems again."""
 
 
 class DeliveryBuilder:
@@ -48,7 +48,7 @@ class DeliveryBuilder:
         admission: GuildAdmission,
         mode: DeliveryMode,
     ) -> None:
-        """`mode` is the installation's; a server may have its own."""
+        """`mode` is the installation's default; a server's rules may override it."""
         self._audio = audio
         self._encoder = encoder
         self._provider_links = provider_links
@@ -65,9 +65,11 @@ class DeliveryBuilder:
         shrinks: int = 0,
         messages: int = 1,
     ) -> Delivery:
-        """Encode the job's masters into a folder, with size limits lowered `shrinks` times.
+        """Encode the job's masters into `into`, within size limits that are lowered `shrinks`
+        times.
 
-        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough.
+        The files may be spread over `messages` messages. Raises DoesNotFit if no form is small
+        enough.
         """
         masters = [(stem, where.master(stem)) for stem in job.stems]
         rules = await self._admission.rules(job.reply.guild_id)
@@ -104,11 +106,14 @@ class DeliveryBuilder:
     async def _alternatives(
         self, job: Job, masters: Masters, made: AudioFormat, terms: DeliveryLimits
     ) -> tuple[AudioFormat, ...]:
-        """Return the other formats that fit unchanged; one that would become MP3 is not offered."""
+        """Return the other formats in which all stems can be delivered.
+
+        WAV and FLAC are left out where the stems would have to be sent as MP3 instead.
+        """
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
-        fit, alone = [], replace(terms, messages=1)  # a result shown again gets one message
+        fit, alone = [], replace(terms, messages=1)  # a result that is shown again gets one message
         for audio_format in others:
             sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
             if audio_format is AudioFormat.MP3 or None not in placed(sizes, alone):

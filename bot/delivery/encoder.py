@@ -20,13 +20,13 @@ from bot.net.public_links import SignedLinks
 from storage.files.atomic import move_into_place
 
 MESSAGE_BYTES = 25 * 1024 * 1024
-"""A whole message request; all its files share it. Of the ten files it may hold, six are used."""
+"""The limit for a message request with all its files. Discord allows ten files; six are used."""
 OVERHEAD_BYTES = 512 * 1024
-"""Kept free for the picture and the multipart envelope."""
+"""Reserved for the picture and the multipart envelope."""
 ALL_FILES_BYTES = MESSAGE_BYTES - OVERHEAD_BYTES
 TAG_BYTES = 16 * 1024
 FULL_BIT_RATE = {AudioFormat.MP3: 192_000, AudioFormat.OPUS: 128_000}
-"""Below this the user is told that the rate had to be lowered."""
+"""Below these rates, in bit/s, the user is told that the rate was lowered."""
 WAV_BYTES_A_FRAME = 4
 
 Masters = Sequence[tuple[Stem, Path]]
@@ -34,27 +34,27 @@ Masters = Sequence[tuple[Stem, Path]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLimits:
-    """The limits of a delivery."""
+    """The size limits and options of a delivery."""
 
     limit_bytes: int
-    """For one file."""
+    """The limit for one file."""
     message_bytes: int = ALL_FILES_BYTES
-    """For all files of a message."""
+    """The limit for all files of a message."""
     mode: DeliveryMode = DeliveryMode.AUTO
     messages: int = 1
-    """Into how many messages files may be spread."""
+    """The number of messages that the files may be spread over."""
     elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
-    """Stems that their provider holds just as they are."""
+    """Links to stems that the provider holds unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedDelivery:
-    """Encoded stems, and how they differ from the request."""
+    """Encoded stems, and how they differ from what was requested."""
 
     audio_format: AudioFormat
     files: tuple[DeliveryFile, ...] = ()
     more: tuple[DeliveryFile, ...] = ()
-    """For a second message."""
+    """Files for a second message."""
     links: tuple[DeliveryLink, ...] = ()
     sent: DeliveryDifference | None = None
 
@@ -63,19 +63,19 @@ class DeliveryEncoder:
     """Encodes masters for a reply."""
 
     def __init__(self, *, audio: AudioTools, links: SignedLinks | None = None) -> None:
-        """Without `links` we serve no addresses of our own."""
+        """`links` signs our own links; None if there is no public address."""
         self._audio = audio
         self._links = links
 
     @property
     def makes_links(self) -> bool:
-        """Whether a stem of any size can be delivered as it was asked for."""
+        """Whether a stem of any size can be delivered in the requested format, by a link."""
         return self._links is not None
 
     async def encode(
         self, job: Job, masters: Masters, into: Path, linked: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Encode all masters into files in `into`, and into what links lead to in `linked`.
+        """Encode all masters: attachments into `into`, and files for our links into `linked`.
 
         Raises DoesNotFit when even the smallest MP3 is too large and nothing can be linked.
         """
@@ -97,7 +97,7 @@ class DeliveryEncoder:
     async def _linked(
         self, links: SignedLinks, job: Job, masters: Masters, into: Path, linked: Path
     ) -> EncodedDelivery:
-        """Link to every stem at full quality."""
+        """Link to every stem, at full quality."""
         made = await gather_or_raise(self._link(links, job, each, into, linked) for each in masters)
         return EncodedDelivery(audio_format=job.request.audio_format, links=tuple(made))
 
@@ -135,7 +135,7 @@ class DeliveryEncoder:
     async def _fitted(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Attach all of it: as asked for, else at a lower rate, else as FLAC or MP3."""
+        """Attach every stem: as requested, else at a lower rate, else as FLAC or MP3."""
         wanted = job.request.audio_format
         fullest = math.ceil(len(masters) / terms.messages)
         why_not = DoesNotFit(needed_bytes=0, max_bytes=terms.limit_bytes)
@@ -155,7 +155,7 @@ class DeliveryEncoder:
     async def _elsewhere(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Link to the stems that the provider holds, and attach the rest."""
+        """Link to the stems that the provider holds, and attach the others."""
         links = tuple(terms.elsewhere[stem] for stem, _ in masters if stem in terms.elsewhere)
         rest = [each for each in masters if each[0] not in terms.elsewhere]
         if not rest:
@@ -199,7 +199,7 @@ class DeliveryEncoder:
 
 
 def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
-    """Return what to try, in this order; FLAC holds all that WAV does."""
+    """Return the formats to try, in order; FLAC is as good as WAV."""
     match wanted:
         case AudioFormat.WAV:
             return (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3)
@@ -208,7 +208,7 @@ def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
 
 
 def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
-    """Return about how large each stem is in a format, at full quality."""
+    """Return each stem's estimated size in bytes, in a format at full quality."""
     frames = job.frames or 0
     match audio_format:
         case AudioFormat.FLAC:
@@ -221,7 +221,7 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
 
 
 def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
-    """Return the index of each file's message; None if it fits in none."""
+    """Return the index of each file's message, or None for a file that fits into none."""
     rooms = [terms.message_bytes] * terms.messages
     places: list[int | None] = []
     for size in sizes:
@@ -234,9 +234,9 @@ def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
 
 
 def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int:
-    """Return how large a file may become, given the number of files in the fullest message.
+    """Return the largest size of a file when the fullest message holds `fullest` files.
 
-    Lossy files share a message evenly; the sizes of others are fixed.
+    Lossy files share a message evenly; files of other formats have fixed sizes.
     """
     if audio_format not in FULL_BIT_RATE:
         return terms.limit_bytes
@@ -246,7 +246,7 @@ def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int
 def _spread(
     masters: Masters, encoded: Sequence[Encoded], terms: DeliveryLimits
 ) -> tuple[tuple[DeliveryFile, ...], tuple[DeliveryFile, ...]]:
-    """Return the files of the first message and of the second."""
+    """Return the files of the first message and those of the second."""
     places = placed([each.size_bytes for each in encoded], terms)
     files = [_delivery_file(stem, each) for (stem, _), each in zip(masters, encoded, strict=True)]
     by_place = list(zip(places, files, strict=True))
@@ -275,7 +275,7 @@ def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDiff
 
 
 def _tags(job: Job, stem: Stem) -> dict[str, str]:
-    """Return the song's tags; its title names the artist only where no other tag does."""
+    """Return the song's tags; the artist is removed from the title if there is a tag for it."""
     by = f"{plain(job.artist)} - " if job.artist else ""
     tags = {
         "title": f"{job.title.removeprefix(by)} ({stem_label(stem)})",
@@ -287,5 +287,5 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
 
 def _move(file: Path, into: Path) -> None:
     into.parent.mkdir(mode=0o700, exist_ok=True)
-    # Not synced: after a power loss it is encoded again from the masters.
+    # Not synced: after a power loss the file is encoded again from its master.
     move_into_place(file, into, durable=False)

@@ -1,4 +1,6 @@
-"""From `ready` to `delivered` or `kept`: encode the stems, hand them over, record the outcome."""
+"""The step from `ready` to `delivered` or `kept`: encodes the stems and puts them into the
+reply.
+"""
 
 import logging
 from dataclasses import replace
@@ -19,11 +21,11 @@ log = logging.getLogger(__name__)
 
 MAX_DELIVERY_PAUSE_S = 60.0
 MAX_MESSAGES = 2
-"""The reply, and one more where that is not enough."""
+"""The reply, and a second message if the files do not fit into it."""
 
 
 class DeliverStep:
-    """Brings masters to their reply, in the best form that fits."""
+    """Delivers a job's masters to its reply, in the best form that fits."""
 
     def __init__(
         self,
@@ -43,7 +45,10 @@ class DeliverStep:
         self._quotas = quotas
 
     async def deliver(self, job: Job, runtime: JobRuntime) -> StepResult:
-        """Deliver a ready job, or keep it for /result. Safe to repeat until it is saved."""
+        """Deliver a ready job, or keep it for /result.
+
+        Safe to repeat until the job is saved.
+        """
         if job.files_expired:
             return await self.keep(job, "its reply was unavailable until its files expired")
         where = await self._files.prepare(job.id)
@@ -59,7 +64,7 @@ class DeliverStep:
         except ReplyUnavailable as exc:
             return _later(job, runtime.delivering, exc)
         except FileNotFoundError:
-            runtime.delivering.encoded = None  # it was removed: encode it again
+            runtime.delivering.encoded = None  # a file is missing, so encode the stems again
             raise
         match answer:
             case Delivered(message_id):
@@ -70,7 +75,10 @@ class DeliverStep:
                 return await self.keep(job, detail)
 
     async def keep(self, job: Job, why: str) -> Done:
-        """Leave a ready job's stems for /result; `why` is for the operator."""
+        """Record that a ready job's stems were not delivered; /result still shows them.
+
+        `why` is logged for the operator.
+        """
         kept = job.kept(self._core.clock.now())
         await self._jobs.save(kept, expected=State.READY, note=why)
         log.warning("%s is kept: %s", job.id, why, extra={"job": job.id, "action": "kept"})
@@ -103,7 +111,7 @@ class DeliverStep:
 
 
 def _is_smaller_possible(refused: Refused, delivering: Delivering) -> bool:
-    """Note what the next delivery must be like, and drop what was encoded for this one."""
+    """Whether a smaller delivery can be tried; if so, note its limits and drop the current one."""
     if refused.one_only and not delivering.is_single_message:
         delivering.is_single_message = True
     elif refused.too_large and delivering.shrinks < MAX_SHRINKS:

@@ -1,4 +1,4 @@
-"""Finds a provider for a job: gathers the facts for routing and calls it."""
+"""Collects the facts that routing needs, and routes jobs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from bot.scheduling.sources import Sources
 
 
 class Candidates:
-    """The configured providers as one job sees them."""
+    """The configured providers, from the point of view of a job."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Candidates:
         clock: Clock,
         patience: timedelta,
     ) -> None:
-        """`patience` is how long a job waits for providers, from its first failed try."""
+        """`patience` is how long a job waits for providers, counted from its first failed try."""
         self._providers = providers
         self._breaker = breaker
         self._sources = sources

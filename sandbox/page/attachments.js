@@ -69,15 +69,15 @@ function attachmentNode(attachment, { onOpen }) {
   return node;
 }
 
-/** Addresses get a new signature each time: keep the player and update its links. */
+/** Keep the player and update its links, because addresses get a new signature each time. */
 function renewed(node, { url }) {
   for (const link of node.querySelectorAll("a[download]")) link.href = mediaUrl(url);
   return node;
 }
 
 /**
- * Nodes for the attachments that no embed shows.
- * `kept` holds what the message showed before: a song goes on playing while its card changes.
+ * Return nodes for the attachments that no embed shows.
+ * `kept` holds the message's previous nodes, so that a song plays on while its card changes.
  */
 export function attachmentNodes(attachments, { shownElsewhere, kept, onOpen }) {
   return attachments

@@ -1,4 +1,4 @@
-/** A message's buttons and selects; the caller handles their use. */
+/** Renders a message's buttons and selects. The caller handles their use. */
 
 import { el, icon } from "./dom.js";
 import { Listbox } from "./picker.js";

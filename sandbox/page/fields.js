@@ -141,7 +141,7 @@ class ListField extends TextField {
   }
 }
 
-/** Choices known to the page; null if the bot has to be asked or free text is allowed. */
+/** Return the page's own choices, or null if the bot provides them or free text is allowed. */
 function fixedChoices({ type, choices }, world) {
   const users = () => world.users.map(({ id, name }) => ({ name, value: id }));
   if (choices?.length) return choices;

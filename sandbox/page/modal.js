@@ -82,7 +82,7 @@ function inputFor(component, world) {
   return component.type === KIND.FILE_UPLOAD ? fileUpload(component) : selectInput(component, world);
 }
 
-/** Rows and labels alike become `{ label, description, component }`. */
+/** Normalize rows and labels to `{ label, description, component }`. */
 function questions(components) {
   return components.flatMap((outer) => {
     if (outer.type === KIND.TEXT_DISPLAY) return [{ text: outer.content }];

@@ -1,4 +1,4 @@
-/** One list to pick from with keys or the mouse: commands, choices, values of a select. */
+/** A list for picking commands, choices or select values by keyboard or mouse. */
 
 import { el, icon } from "./dom.js";
 
@@ -13,7 +13,7 @@ export class Listbox {
   #anchor = null;
   #onPick = null;
 
-  /** `root` is an empty element that this list shows and hides. */
+  /** `root` is an empty element, which the list shows and hides. */
   constructor({ root, label }) {
     this.#root = root;
     this.#list = el("div", {
@@ -22,7 +22,7 @@ export class Listbox {
       "aria-label": label,
       id: `list-${++lastListId}`,
     });
-    // Keeps the focus in the field; otherwise a press would blur it and close the list first.
+    // Keep the focus in the field. Otherwise a press would blur it and close the list first.
     root.addEventListener("mousedown", (event) => event.preventDefault());
   }
 
@@ -31,8 +31,8 @@ export class Listbox {
   }
 
   /**
-   * Show `items` (`{label, detail?, lead?, side?, checked?}`); the first is active.
-   * `anchor` keeps the focus and is told which item is active.
+   * Show `items` (`{label, detail?, lead?, side?, checked?}`); the first is initially active.
+   * `anchor` keeps the focus and its ARIA attributes name the active item.
    */
   show({ items, anchor, onPick, title, empty = "No results match your search" }) {
     const active = this.#anchor === anchor && this.isOpen ? this.#active : 0;
@@ -57,7 +57,7 @@ export class Listbox {
     this.#active = -1;
   }
 
-  /** Whether the list handled the key. */
+  /** Return whether the list handled the key. */
   handleKey({ key }) {
     if (!this.isOpen) return false;
     if (key === "Escape") this.hide();

@@ -1,4 +1,4 @@
-/** Discord's audio player: one button, a bar to seek with, and the volume. */
+/** An audio player like Discord's, with a play button, a seek bar and a volume control. */
 
 import { el, icon } from "./dom.js";
 import { duration } from "./format.js";

@@ -1,4 +1,4 @@
-/** Uploads: each file is sent at once and shown as a card until it is used. */
+/** Uploads each file immediately, and shows it as a card until it is used. */
 
 import { Refused, api, refusal } from "./api.js";
 import { el, icon, iconButton } from "./dom.js";
@@ -85,7 +85,7 @@ export class Tray {
   }
 }
 
-/** A hidden file input; `pick()` opens it. Clearing its value lets the same file be chosen twice. */
+/** A hidden file input, opened by `pick()`. It is cleared so a file can be chosen twice. */
 export function fileChooser({ label, accept, multiple = false, onFiles }) {
   const input = el("input", {
     type: "file",
@@ -103,7 +103,7 @@ export function fileChooser({ label, accept, multiple = false, onFiles }) {
   return { input, pick: () => input.click() };
 }
 
-/** Files dropped on or pasted into `target`. */
+/** Handle files dropped on or pasted into `target`. */
 export function takeFiles(target, onFiles) {
   const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
   const mark = (isOver) => target.classList.toggle("drag-over", isOver);

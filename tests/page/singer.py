@@ -1,4 +1,4 @@
-"""A small bot for the page to talk to: it shows one of everything that Discord can."""
+"""A small bot for tests of the page, which uses one of each Discord feature."""
 
 import asyncio
 import io
@@ -30,7 +30,7 @@ def tone(frequency: float = 220.0) -> bytes:
 
 
 class AgainButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template="again"):
-    """Answers whoever presses it, and them alone."""
+    """Privately answers the user who presses it."""
 
     def __init__(self) -> None:
         super().__init__(discord.ui.Button(label="Again", custom_id="again"))
@@ -122,7 +122,7 @@ class AdminGroup(app_commands.Group, name="admin", description="For the owner"):
 
 
 class Spanish(app_commands.Translator):
-    """Knows a few words for those who set Spanish."""
+    """Translates a few words into Spanish."""
 
     words: ClassVar = {
         "split": "separar",
@@ -142,7 +142,7 @@ class Spanish(app_commands.Translator):
 
 
 class Singer(commands.AutoShardedBot):
-    """The bot with its commands; it registers them as it starts."""
+    """A bot that registers its commands at start."""
 
     def __init__(self) -> None:
         intents = discord.Intents(guilds=True, dm_messages=True)
@@ -165,7 +165,7 @@ class Singer(commands.AutoShardedBot):
 
 @contextmanager
 def discord_at(base_url: str) -> Iterator[None]:
-    """Let discord.py take the address for Discord's."""
+    """Make discord.py use the address as Discord's."""
     real = discord.http.Route.BASE
     discord.http.Route.BASE = f"{base_url}/api/v10"
     try:

@@ -1,4 +1,4 @@
-"""Audio files of every kind, synthesised: what the tests decode, and what they compare with."""
+"""Synthesised audio files of every kind, for tests to decode and compare."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from bot.audio.spool import CHANNELS, SAMPLE_RATE
 LEVEL = 0.5
 TONE_RMS = LEVEL / np.sqrt(2)
 KINDS = [
-    # name, container, codec, sample rate, demuxer, codec as told
+    # name, container, codec, sample rate, demuxer, reported codec
     ("a.mp3", "mp3", "libmp3lame", 44_100, "mp3", "mp3"),
     ("a.mp2", "mp2", "mp2", 44_100, "mp3", "mp2"),
     ("low.mp3", "mp3", "libmp3lame", 22_050, "mp3", "mp3"),
@@ -45,7 +45,7 @@ KINDS = [
 
 
 def tone(duration_s=1.0, *, sample_rate=SAMPLE_RATE, channels=2, level=LEVEL, hz=440.0):
-    """A sine, the same in every channel: an array of channels by samples."""
+    """Return the same sine in every channel, as (channels, samples)."""
     time = np.arange(round(duration_s * sample_rate)) / sample_rate
     wave = level * np.sin(2 * np.pi * hz * time)
     return np.tile(wave.astype(np.float32), (channels, 1))
@@ -64,7 +64,7 @@ def write(
     options: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a sound (channels by samples; a second of tone if none) with FFmpeg's encoders."""
+    """Encode a (channels, samples) array, by default a second of tone, with FFmpeg."""
     channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
     if sound is None:
         sound = tone(sample_rate=sample_rate, channels=channels)
@@ -108,13 +108,13 @@ def _add_video(file):
 
 
 def write_spool(path: Path, sound) -> Path:
-    """Write a sound (channels by samples) as a spool."""
+    """Write a (channels, samples) array as a spool."""
     np.ascontiguousarray(sound.T, "<f4").tofile(path)
     return path
 
 
 def read_spool(path: Path):
-    """Read a spool as samples by channels."""
+    """Read a spool as a (samples, channels) array."""
     return np.fromfile(path, "<f4").reshape(-1, CHANNELS)
 
 

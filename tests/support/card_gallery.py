@@ -53,7 +53,7 @@ _FORMATS = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
 def every_card(
     folder: Path, *, title: str = "♪", provider: str = "♫", job_id: str = "k7f2q", url: str = "♪"
 ) -> Iterator[Card]:
-    """Yield one of each card; the song, its job and its provider are called as given."""
+    """Yield one of each card, with the given names of song, job and provider."""
     names: dict[str, Any] = {"title": title, "id": JobId(job_id)}
     for state in State:
         yield card_of(a_job(state, **names), is_closing=True)
@@ -80,7 +80,7 @@ def every_card(
 
 
 def every_menu(*, title: str = "♪", job_id: str = "k7f2q") -> Iterator[Menu]:
-    """Yield each menu that comes without a card, as full as can be."""
+    """Yield each menu that comes without a card, as full as possible."""
     songs = [replace(REQUEST.source, filename=f"{title}.mp3")] * 40
     for action in (MenuAction.OFFER_RECIPES, MenuAction.SPLIT_SONG):
         yield song_menu(action, songs, LARGEST_ID)

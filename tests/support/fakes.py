@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for our own protocols, shared by the tests."""
+"""Hand-written fakes of the bot's protocols, shared by tests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from bot.providers.interface import (
 
 
 class FakeClock:
-    """A clock that moves when told."""
+    """A clock that tests move."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ PollAnswer = Running | Finished | Failed | Lost | ProviderError
 
 
 class FakeProvider:
-    """Answers what it is told to, and remembers what it was asked."""
+    """A provider with scripted answers that records its calls."""
 
     def __init__(self, name: str = "fake", **declared: object) -> None:
         values: dict[str, object] = {
@@ -104,7 +104,7 @@ class FakeProvider:
 
 
 class FakeDownloads:
-    """Brings a few bytes, other ones each time, or raises what it is told to."""
+    """Writes a few bytes, different each time, or raises scripted errors."""
 
     def __init__(self) -> None:
         self.song: bytes | None = None
@@ -133,26 +133,26 @@ class FakeDownloads:
 
 @dataclass
 class FakeAudio:
-    """Pretends that every file is a song of `duration_s`."""
+    """Treats every file as a song of `duration_s`."""
 
     duration_s: float = 200.0
     decode_error: Exception | None = None
     ends_early: bool = False
     title: str | None = None
-    """What the file's tags say."""
+    """The file's tags."""
     artist: str | None = None
     album: str | None = None
     tags: list[Mapping[str, str]] = field(default_factory=list)
-    """What was written with each encoded stem."""
+    """The tags written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
-    """How large a file comes out; a limit below that raises DoesNotFit."""
+    """Encoded sizes. A limit below the size raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
     fits: dict[str, Fitted] = field(default_factory=dict)
-    """What `fit` says of a stem, by its file's name."""
+    """The results of `fit`, by the stem's file name."""
     level_rms: float = 0.05
-    """How loud every combined master is."""
+    """The level of every combined master."""
     gate: asyncio.Event | None = None
-    """When set, encoding waits for it."""
+    """If set, encoding waits for this event."""
 
     async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
         if self.decode_error is not None:
@@ -213,7 +213,7 @@ class FakeAudio:
 
 
 class FakeDelivery:
-    """Shows parcels to nobody and remembers them."""
+    """Records deliveries instead of showing them."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[Job, Delivery]] = []

@@ -1,15 +1,16 @@
-"""The audio children: one process that has every library loaded, forked for each task.
+"""The audio fork server: loads every library once, then forks a child for each task.
 
-A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. An
-unexpected error is a traceback on standard error and exit status 1, which the bot does not blame on
-the file.
+A child runs one task and prints one answer; a refusal and a full disk are answers too. An
+unexpected error gives a traceback on standard error and exit status 1, which the bot does not blame
+on the file.
 """
 
 from typing import assert_never
 
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.analysis_task import AnalyseTask
+from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.tasks import (
-    Answer,
     CombineTask,
     DecodeTask,
     DiskFull,
@@ -20,7 +21,6 @@ from bot.audio.tasks import (
     MeasureTask,
     PassageTask,
     PictureTask,
-    Task,
     TooLarge,
 )
 from bot.domain.errors import DISK_FULL, Rejected
@@ -30,7 +30,9 @@ from bot.processes.kernel import die_with_parent
 
 
 def main() -> None:
-    """Fork children for the bot that started this process, until the bot closes its end."""
+    """Fork children for the bot that started this process, until the bot closes its end of the
+    pipe.
+    """
     die_with_parent()
     limits.come_last()
     confine_parent()
@@ -39,29 +41,28 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load now what every child would load."""
+    """Import and initialise what every child would otherwise load itself."""
     import av.subtitles.stream  # noqa: F401
     from PIL import Image
 
     from bot.audio.child import (
         picture,  # noqa: F401
     )
-    from bot.audio.child.analysis import (
-        analyse,  # noqa: F401
-    )
+    from bot.audio.child.analysis import analyse  # noqa: F401
+    from bot.audio.child.packing import packs  # noqa: F401
 
-    Image.preinit()  # otherwise the first picture would load the formats
+    Image.preinit()  # so that the first picture does not have to load the formats
 
 
 def _perform_confined(line: str) -> bytes:
     task: Task = ipc.decode(line.encode(), Task)
     task.budget.apply()
-    confine(Reach(readable=task.inputs, writable=tuple(path.parent for path in task.outputs)))
+    confine(Reach(readable=task.inputs, writable=tuple({path.parent for path in task.outputs})))
     return answer(task)
 
 
 def answer(task: Task) -> bytes:
-    """Do a task and return the line with its result; raises unexpected errors."""
+    """Run a task and return the line with its result; raises unexpected errors."""
     try:
         return ipc.encode(_perform(task))
     except Rejected as refusal:
@@ -75,7 +76,7 @@ def answer(task: Task) -> bytes:
 
 
 def _perform(task: Task) -> Answer:
-    # Not above: modules that only describe tasks need no library.
+    # Imported here because modules that only describe tasks must not need these libraries.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode
@@ -105,6 +106,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask():
+            from bot.audio.child.packing.packs import pack
+
+            return pack(task)
+        case PeaksTask():
+            from bot.audio.child.packing.packs import measure_peaks
+
+            return measure_peaks(task)
         case AnalyseTask():
             from bot.audio.child.analysis.analyse import analyse
 

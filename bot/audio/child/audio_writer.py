@@ -27,7 +27,9 @@ class Encoding:
 def writer(
     path: Path, encoding: Encoding, *, tags: Mapping[str, str], bit_rate: int | None = None
 ) -> Iterator[Callable[[AudioFrame], None]]:
-    """Open a file and yield what writes a frame to it; the file is whole after the block."""
+    """Open a file and yield a function that writes a frame; the file is complete after the
+    block.
+    """
     with (
         path.open("wb") as file,
         av.open(

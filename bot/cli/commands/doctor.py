@@ -1,4 +1,4 @@
-"""`doctor`: tries what a bot will have to do, and reports what would stop it."""
+"""`doctor`: checks everything that a bot will need, and reports what would stop it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,5 +21,5 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 
 
 def examine(settings: Settings) -> Sequence[CheckResult]:
-    """Check everything but decoding; calls each service that the settings name."""
+    """Return every check's result but decoding's; calls each service that the settings name."""
     return (*check_machine(settings), *check_network(settings))

@@ -1,4 +1,4 @@
-"""A card: what one message shows. Does not use discord.py."""
+"""The content of a message, as data. Does not use discord.py."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +7,7 @@ from bot.ui.cards.controls import Button, Menu
 
 
 class Tone(Enum):
-    """The mood of a card; rendering gives each a colour."""
+    """The mood of a card, which rendering turns into a colour."""
 
     WAITING = "waiting"
     WORKING = "working"
@@ -18,15 +18,15 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a message shows; equal cards look the same."""
+    """The content of a message; equal cards look the same."""
 
     title: str
     lines: tuple[str, ...]
     tone: Tone
     footer: str | None = None
     picture: str | None = None
-    """The name of an attachment of the same message."""
+    """The name of an image attached to the same message."""
     buttons: tuple[Button, ...] = ()
     menu: Menu | None = None
     plain: str = ""
-    """The card in fixed words, for servers whose AutoMod refuses the user's."""
+    """The card in fixed words, for servers whose AutoMod refuses words of the user's."""

@@ -22,24 +22,24 @@ _FORMAT_ACTIONS = {
 
 
 def result_card(job: Job, delivery: Delivery) -> Card:
-    """Return the card for the message that gets the delivery's files."""
+    """Return the card for the message with the delivery's files."""
     is_dm = job.reply.context is Context.BOT_DM
     return _result(job, delivery, _cost(job, delivery), is_dm=is_dm)
 
 
 def forwarded_card(job: Job, delivery: Delivery) -> Card:
-    """Return the card for the user's DM, for a job whose reply is out of reach."""
+    """Return the card for a DM to the user, if the job's reply is out of reach."""
     notes = (_cost(job, delivery), gettext(messages.CAME_BY_DM))
     return _result(job, delivery, *notes, is_dm=True)
 
 
 def shown_again_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
-    """Return the card for stems that were delivered before, without their cost."""
+    """Return the card for stems that are shown again, without their cost."""
     return _result(job, delivery, is_dm=is_dm)
 
 
 def continued_card(job: Job) -> Card:
-    """Return the card of the second message, for stems that the reply has no room for."""
+    """Return the card of the second message, for stems that did not fit into the reply."""
     return Card(
         title=title_of(job),
         lines=(gettext(messages.CONTINUED),),

@@ -1,4 +1,4 @@
-"""Renders a card as Discord's embed and view."""
+"""Renders a card as an embed and a view."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def embed_of(card: Card) -> discord.Embed:
 
 
 def view_of(buttons: Sequence[Button] = (), menu: Menu | None = None) -> discord.ui.View | None:
-    """Return buttons and a menu as a view that never times out; None if there are none."""
+    """Return buttons and a menu as a view that never times out, or None without any."""
     if not buttons and menu is None:
         return None
     view = discord.ui.View(timeout=None)

@@ -1,4 +1,4 @@
-"""Shows jobs again in fresh replies: for `/result`, for buttons, and in DMs."""
+"""Shows jobs again in new replies: for `/result`, for buttons, and in DMs."""
 
 import asyncio
 import logging
@@ -33,14 +33,14 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often a result is written while Discord is out of reach."""
+"""How often writing a result is tried while Discord is out of reach."""
 RETRY_AFTER_S = 2.0
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 
 
 class ResultPresenter:
-    """Shows finished jobs again, one at a time for each user. Every method answers."""
+    """Shows finished jobs again, one at a time per user; every method answers the interaction."""
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class ResultPresenter:
         *,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Show the job, with its stems if it has any, perhaps in another format.
+        """Show the job, with its stems if it has any, in another format if one is given.
 
-        Raises Rejected if the stems are gone or the user's last request is not done.
+        Raises Rejected if the stems are gone or the user's previous request is still running.
         """
         if job.state not in (State.DELIVERED, State.KEPT):
             await self._show_card(interaction, job)
@@ -86,7 +86,7 @@ class ResultPresenter:
             async def put(content: MessageContent) -> Edited | NotEdited:
                 return await self._routes.show(reply, content, closed=set())
 
-            requested = job.asked_as(audio_format or job.request.audio_format)
+            requested = job.asked_as(audio_format=audio_format)
             is_dm = reply.context is Context.BOT_DM
             limit = reply.size_limit_bytes
             shown = await self._supervised(
@@ -96,9 +96,9 @@ class ResultPresenter:
             await say_privately(interaction, gettext(messages.UNSHOWN))
 
     async def send_directly(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Send the job's stems to its user's DM.
+        """Send the job's stems to its user by DM.
 
-        Raises Rejected if the stems are gone or the user's last request is not done.
+        Raises Rejected if the stems are gone or the user's previous request is still running.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
@@ -119,7 +119,7 @@ class ResultPresenter:
         )
 
     async def stop(self, *, grace_s: float) -> None:
-        """Wait for work under way, and cancel what is not done within the grace."""
+        """Wait for work under way, and cancel what does not end within the grace."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
@@ -134,7 +134,7 @@ class ResultPresenter:
     async def _present(
         self, job: Job, put: Put, *, name: str, limit: int, is_dm: bool
     ) -> Edited | NotEdited:
-        answer: Edited | NotEdited = NotEdited("not tried")
+        answer: Edited | NotEdited = NotEdited("the write was not tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
                 async with self._redelivery.packed(
@@ -182,7 +182,7 @@ async def _with_retries(put: Put, content: MessageContent) -> Edited | NotEdited
 
 
 def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Whether only the user may see the result, because only they saw the job's reply."""
+    """Whether only the user may see the result, because the job's reply was private."""
     if job.reply.is_ephemeral:
         return True
     here = context_of(interaction, private=False)

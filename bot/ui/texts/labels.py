@@ -1,4 +1,4 @@
-"""Short labels of cards, buttons and menus; messages.py has the sentences."""
+"""Short labels for cards, buttons and menus; sentences are in messages.py."""
 
 from bot.i18n.translation import Message
 
@@ -26,4 +26,4 @@ BAR_WITH_WAIT = Message("{bar}, {wait} left")
 WAIT = Message("{wait} left")
 
 SPLIT_MENU = Message("Split this audio")
-"""The name of the command in a message's menu."""
+"""The name of the command in a message's context menu."""

@@ -1,7 +1,7 @@
 """Sentences for users: what happened, and what they can do. Nothing is decided here.
 
-If a sentence needs facts that are not always known, it has several templates, the most precise
-first; the first one whose facts are known is used.
+A sentence whose facts are not always known has several templates, the most precise first. The first
+one whose facts are all known is used.
 """
 
 from collections.abc import Mapping
@@ -294,20 +294,20 @@ def stage(progress: Progress) -> str:
 
 
 def standing(job: Job) -> str:
-    """Say what is made from a song and how far it is, like `Karaoke: Done`."""
+    """Say what is made from a song and how far the job is, like `Karaoke: Done`."""
     return gettext(
         STANDING, recipe=gettext(RECIPES[job.request.recipe]), state=gettext(STATES[job.state])
     )
 
 
 def sent(difference: DeliveryDifference, wanted: str) -> str | None:
-    """Say how the delivered files differ from the requested format; None if no words exist."""
+    """Say how the delivered files differ from the requested format; None if no sentence applies."""
     template = SENT.get(difference)
     return gettext(template, wanted=wanted) if template else None
 
 
 def link(label: str, url: str, when: str | None) -> str:
-    """Link to a stem, and say when the link expires if that is known."""
+    """Return a link to a stem, with its expiry time if that is known."""
     facts = {"label": label, "url": url} | ({} if when is None else {"when": when})
     return _first_filled(LINK, facts)
 
@@ -325,7 +325,7 @@ def cancelled(job: Job) -> str:
 
 
 def unknown(error_id: str) -> str:
-    """Say that something unexpected happened, with the id that finds it in the log."""
+    """Say that something unexpected happened, with the id of the error in the log."""
     return gettext(UNKNOWN, error_id=error_id)
 
 

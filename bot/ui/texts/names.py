@@ -1,4 +1,4 @@
-"""Display names of recipes, stems and formats; users type the values themselves."""
+"""Displayed names of recipes, stems and formats; users type the values instead."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ def stem_name(stem: Stem) -> str:
 
 
 def stems_line(stems: Sequence[Stem]) -> str:
-    """Return stems at the start of a sentence, like `Instrumental and vocals`."""
+    """Return stems for the start of a sentence, like `Instrumental and vocals`."""
     return capitalised(_listed(stems))
 
 

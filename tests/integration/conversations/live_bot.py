@@ -1,5 +1,6 @@
-"""The bot as its users meet it: real client, commands, services and reply writer, against the
-sandbox; only what reaches beyond Discord (audio children, provider, downloads) is a stand-in."""
+"""The real client, commands, services and reply writer in the sandbox.
+
+Only audio tools, providers and downloads are fakes."""
 
 import asyncio
 import time
@@ -41,11 +42,11 @@ from storage.stores.meta import Meta
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
-"""For answers; Discord's own three seconds are no matter of these tests, on whatever machine."""
+"""The time limit for answers. These tests do not check Discord's three seconds."""
 
 
 class SandboxTime:
-    """The bot's time, which moves with the sandbox's, as it does in the world."""
+    """A clock for the bot that follows the sandbox's."""
 
     def __init__(self, sandbox: SandboxClock) -> None:
         self._sandbox = sandbox
@@ -58,7 +59,7 @@ class SandboxTime:
 
 
 class LiveBot:
-    """One bot on one sandbox."""
+    """A bot in its own sandbox."""
 
     def __init__(
         self,
@@ -69,7 +70,7 @@ class LiveBot:
         models: Sequence[Model] = (TWO_STEMS,),
         **settings: Any,
     ) -> None:
-        """`settings` are fields of Settings."""
+        """`settings` overrides fields of Settings."""
         self.sandbox = sandbox
         self.db = db
         self.clock = SandboxTime(sandbox.world.clock)
@@ -141,18 +142,18 @@ class LiveBot:
         )
 
     def user_id(self, name: str) -> UserId:
-        """Return the id of somebody by name."""
+        """Return a user's id by name."""
         people = self.sandbox.world.people
         return UserId(next(user.id for user in people if user.name == name))
 
     async def records(self) -> list[Job]:
-        """Return every job of everybody, as stored."""
+        """Return the stored jobs of all users."""
         people = self.sandbox.world.people
         return [job for user in people for job in await self.jobs.of_user(UserId(user.id), 100)]
 
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
-        """Log in and work."""
+        """Run the bot for the duration of the block."""
         await add_cogs(self.client, self.interface)
         await self.client.login(DEFAULT_TOKEN)
         tasks = [
@@ -174,7 +175,7 @@ class LiveBot:
 
 @asynccontextmanager
 async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
-    """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
+    """Open a sandbox and a store, and build a bot on them without logging in."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
     db = await Database.open(root / "stemcord.db", durable=False)

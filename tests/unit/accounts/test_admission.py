@@ -1,4 +1,4 @@
-"""Where the operator lets the bot be used."""
+"""The places in which the operator allows the bot to be used."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A user's minutes when the setting for their period changes, and when the bot is replaced."""
+"""Users' minutes across changes of the quota period and replacements of the bot."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -15,7 +15,7 @@ async def tools():
 
 @pytest.fixture
 def decoded(tmp_path):
-    """Decode a file in this process; return what it told and the samples."""
+    """Decode a file in this process, and return its report and the samples."""
 
     def run(source, *, max_duration_s=60.0):
         into = tmp_path / "decoded.f32"

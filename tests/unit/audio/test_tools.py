@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
+from bot.audio.pack_tasks import PackCodec
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
-    Answer,
     Combined,
     CombineTask,
     DecodeTask,
@@ -23,7 +24,6 @@ from bot.audio.tasks import (
     PictureTask,
     Refusal,
     Row,
-    Task,
     part_of,
 )
 from bot.audio.tools import AudioTools
@@ -44,7 +44,7 @@ from tests.support.processes import (
 
 @pytest.fixture
 async def program():
-    """Make tools whose children do something else than their task."""
+    """Make tools whose children run other code instead of their task."""
     made = []
 
     def make(code, **options):
@@ -61,7 +61,7 @@ NORMALLY = (
     " from bot.processes import ipc;"
     " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )
-"""What a child does otherwise."""
+"""The code that the child runs instead."""
 
 
 async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
@@ -278,7 +278,7 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
 
 
 def forged(**changes):
-    """Return the program of a child that writes a second of sound and tells something else."""
+    """Return the code of a child that writes a second of sound and reports something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
             "album": None, "ends_early": False} | changes  # fmt: skip
     into = "import json; into = json.loads(task)['DecodeTask']['into']\n"
@@ -394,3 +394,18 @@ def test_the_bot_itself_loads_none_of_the_heavy_libraries():
         env=spawn.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "set()"
+
+
+async def test_packs_are_written_by_a_child(tools, tmp_path):
+    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
+    folder = tmp_path / "packs"
+    folder.mkdir()
+    await tools.pack([song, song], folder, codec=PackCodec.OPUS, frames=3 * SAMPLE_RATE)
+    assert sorted(path.name for path in folder.iterdir()) == ["0.opus", "1.opus"]
+    assert await tools.peaks([song], slices=3) == ("////",)
+
+
+async def test_packs_of_a_job_that_was_deleted_meanwhile_fail(tools, tmp_path):
+    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
+    with pytest.raises(AudioFailed):
+        await tools.pack([song], tmp_path / "gone", codec=PackCodec.FLAC, frames=3 * SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""How the environment, `.env`, certificates and proxy lead outside."""
+"""Outbound connections as configured by environment, `.env`, certificates and proxy."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is attached, what is linked, and what is said of it, by mode, size and what is set up."""
+"""What is attached, linked and noted, depending on mode, sizes and configuration."""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ RATES = (256_000, 192_000, 128_000, 64_000)
 
 @dataclass
 class SizedAudio(FakeAudio):
-    """Encodes by the arithmetic of real formats: lossy by rate, WAV by length, FLAC half of it."""
+    """Computes realistic sizes: lossy formats by bit rate, WAV by length, FLAC as half of WAV."""
 
     async def encode(self, stem: Path, into: Path, **asked: Any) -> Encoded:
         audio_format, most = asked["format"], asked["max_bytes"]
@@ -53,7 +53,7 @@ class SizedAudio(FakeAudio):
 
 
 class GatedAudio(FakeAudio):
-    """Encodes nothing until the picture is drawn."""
+    """Blocks encoding until the picture is drawn."""
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         assert self.gate is not None
@@ -71,7 +71,7 @@ async def delivered(
     settings: dict[str, Any] | None = None,
     **asked: Any,
 ) -> tuple[Harness, Job, Delivery]:
-    """Have a song split; return its house, job and the last parcel that was shown."""
+    """Split a song, and return the harness, the job and the last delivery shown."""
     audio: Any = SizedAudio(duration_s=minutes * 60)
     harness = await Harness.build(
         root, provider or FakeProvider(), audio=audio, clock=FakeClock(), **(settings or {})
@@ -263,7 +263,7 @@ async def test_a_message_that_is_too_large_all_the_same_is_made_smaller(tmp_path
 
 
 class Vendor(FakeProvider):
-    """Holds its results at signed addresses."""
+    """Returns results at signed addresses."""
 
     def __init__(self, *urls: str, **declared: Any) -> None:
         super().__init__("vendor", **declared)

@@ -1,4 +1,4 @@
-"""Names made from what strangers typed."""
+"""File names and titles made from untrusted input."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from tests.unit.engine import nets
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
-    """A models directory with a small network in Spleeter's place."""
+    """A models directory with a small network in place of Spleeter."""
     directory = tmp_path_factory.mktemp("models")
     weights = Weights(SPLEETER, directory)
     with weights.workspace() as place:

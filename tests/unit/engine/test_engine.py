@@ -22,12 +22,12 @@ from tests.unit.engine import nets
 KARAOKE = (Stem.VOCALS, Stem.INSTRUMENTAL)
 SHORT = 20_000
 LONG = 44_100 * 600
-"""Long enough that a test can always interfere; it is never separated to its end."""
+"""Long enough for a test to interfere. It is never separated to the end."""
 
 
 @dataclass
 class Call:
-    """A separation under way."""
+    """A separation in progress."""
 
     engine: Engine
     song: Path
@@ -59,7 +59,7 @@ class Call:
 
 @pytest.fixture
 def start(engine, tmp_path):
-    """Start to separate a song of so many frames; a long one is silence."""
+    """Start to separate a song with this many frames. A long song is silent."""
 
     def call(frames, *, by=engine, name="out"):
         song = tmp_path / f"{frames}.f32"
@@ -74,13 +74,13 @@ def start(engine, tmp_path):
 
 
 def running(engine):
-    """Return the id of the worker that must be running."""
+    """Return the process id of the running worker."""
     assert engine.pid is not None
     return engine.pid
 
 
 async def works(start, **options):
-    """Tell whether a short song comes out whole."""
+    """Return whether a short song is separated completely."""
     call = start(SHORT, name="after", **options)
     stems = await call.task
     total = sum(nets.read_spool(path) for path in stems.values())
@@ -268,7 +268,7 @@ async def test_a_stem_that_the_model_lacks_is_refused_at_once(engine, tmp_path):
 async def test_the_worker_knows_no_secret_and_steps_back_for_others(engine, start, monkeypatch):
     monkeypatch.setenv("DISCORD_TOKEN", "secret-token")
     await start(SHORT).task
-    with suppress(PermissionError):  # its memory is hidden from all but root
+    with suppress(PermissionError):  # only root can see its memory
         assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
     assert os.getpriority(os.PRIO_PROCESS, engine.pid) > os.getpriority(os.PRIO_PROCESS, 0)
 

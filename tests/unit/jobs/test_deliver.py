@@ -1,4 +1,4 @@
-"""What a delivery costs while its reply is unavailable."""
+"""The work done for deliveries while the reply is unavailable."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ from tests.support.harness import Harness
 
 
 class CountingAudio(FakeAudio):
-    """Counts what it encodes and draws."""
+    """Counts encoded stems and drawn pictures."""
 
     def __init__(self) -> None:
         super().__init__()

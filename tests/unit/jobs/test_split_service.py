@@ -1,4 +1,4 @@
-"""A request's whole way through the services, and every way it can end."""
+"""Requests from start to end through the services, with every possible outcome."""
 
 import asyncio
 import sqlite3
@@ -389,7 +389,9 @@ async def test_a_locked_store_refuses_new_requests_as_busy(harness: Harness) -> 
     assert (await harness.receive()).state is State.RECEIVED
 
 
-async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harness: Harness) -> None:
+async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     is_free = asyncio.Event()
 
     async def dawdle(conn: Connection) -> None:
@@ -399,6 +401,8 @@ async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harnes
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable):
         await harness.receive()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["requests are refused as busy: the store takes over 1.5 s"]
     is_free.set()
     await writing
     async with asyncio.timeout(30):

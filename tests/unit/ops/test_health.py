@@ -1,4 +1,4 @@
-"""Health: what the bot will have to do is tried, and what fails is repeated ever more seldom."""
+"""Health checks try what the bot needs, and report persistent failures ever less often."""
 
 import logging
 import shutil
@@ -23,7 +23,7 @@ class Watched:
         )
 
     async def looks(self, seconds: float) -> None:
-        """Look as often as the bot would in that time."""
+        """Run the checks that the bot would make in that time."""
         for _ in range(int(seconds / LOOK_EVERY_S)):
             self.clock.move(seconds=LOOK_EVERY_S)
             await self.health.look()

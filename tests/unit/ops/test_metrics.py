@@ -1,4 +1,4 @@
-"""What the operator's monitoring is told, counted from the store."""
+"""The metrics for the operator's monitoring, counted from the store."""
 
 import asyncio
 from pathlib import Path

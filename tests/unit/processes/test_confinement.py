@@ -46,7 +46,7 @@ REFUSED_BY = {
     "outlive_its_parent": (CALLS,),
     "limit_its_parent": (CALLS,),
 }
-"""Every attempt, and what in the kernel refuses it: one of these is enough."""
+"""Every attempt, and the kernel features that refuse it; one of them is enough."""
 
 MAY_BE_REFUSED_ANYWAY = {
     "read_its_parents_memory",
@@ -54,7 +54,7 @@ MAY_BE_REFUSED_ANYWAY = {
     "trace_its_parent",
     "use_a_ring",
 }
-"""Attempts that a machine's own policy may refuse (yama, a container's filter)."""
+"""Attempts that a machine's own policy, such as Yama or a container's filter, may refuse."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines children")
 

@@ -1,4 +1,4 @@
-"""The embedded engine as a provider, over an engine that does as it is told."""
+"""The embedded engine as a provider, on top of a scripted engine."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ KARAOKE = MODELS["spleeter"][0]
 
 
 class StandIn:
-    """An engine without a network: fails as told, then gives empty spools."""
+    """An engine without a network. It first raises scripted errors, then writes empty spools."""
 
     model = SPLEETER
 

@@ -1,4 +1,4 @@
-"""When a provider rests, and for how long."""
+"""When a provider's cooldown starts, and how long it lasts."""
 
 import logging
 

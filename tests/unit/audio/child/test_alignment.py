@@ -1,4 +1,4 @@
-"""Fitting a stem to its song, and mixing it where it belongs."""
+"""Aligning a stem with its song, and mixing it at the right position."""
 
 import numpy as np
 import pytest

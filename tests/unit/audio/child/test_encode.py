@@ -15,7 +15,7 @@ LOSSLESS = [AudioFormat.WAV, AudioFormat.FLAC]
 
 @pytest.fixture
 def stem(tmp_path):
-    """A master of 3.3 s of a tone over noise."""
+    """A master with 3.3 s of a tone over noise."""
     noise = np.random.default_rng(1).normal(0, 0.02, (2, round(SAMPLE_RATE * 3.3)))
     path = tmp_path / "master.flac"
     with master.written(path) as write:
@@ -58,7 +58,8 @@ def test_an_encoded_stem_has_the_length_and_the_sound_of_its_master(
     gain = np.vdot(samples[middle], original[middle]) / np.vdot(original[middle], original[middle])
     assert gain == pytest.approx(1.0, abs=0.06)
     residual = audio_files.rms(samples[middle] - gain * original[middle])
-    assert residual < 0.05 * audio_files.rms(original[middle])  # one sample late would be 0.06
+    # A delay of one sample would give 0.06.
+    assert residual < 0.05 * audio_files.rms(original[middle])
 
 
 @pytest.mark.parametrize("audio_format", LOSSLESS)
@@ -96,7 +97,7 @@ def test_mp3_shares_bits_between_channels_only_where_they_are_scarce(encoded):
 
 
 def is_joint_stereo(mp3):
-    """Read the channel mode of a frame: the upper two bits of its header's last byte."""
+    """Read a frame's channel mode, the upper two bits of its header's last byte."""
     with av.open(str(mp3)) as container:
         header = bytes(next(container.demux(audio=0)))[:4]
     return header[3] >> 6 == 1
@@ -114,7 +115,7 @@ def test_a_lower_rate_is_taken_when_the_best_does_not_fit(
 
 
 def test_the_written_file_decides_and_not_the_prediction(encoded):
-    exactly_the_audio = int(192_000 / 8 * 3.3)  # leaves nothing for tags and headers
+    exactly_the_audio = int(192_000 / 8 * 3.3)  # leaves no room for tags and headers
     told = encoded(AudioFormat.MP3, max_bytes=exactly_the_audio)
     assert told.bit_rate == 160_000
     assert told.size_bytes <= exactly_the_audio

@@ -1,4 +1,4 @@
-"""The database's commands as an operator meets them: a line, a file, an exit status."""
+"""The database commands' output, files and exit statuses."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.support.unprivileged import open_folder, run_unprivileged
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
-    """A data directory with one job, which is what the settings name."""
+    """A data directory with one job, named in the settings."""
     for name in list(os.environ):
         if name.startswith(("STEMCORD_", "DISCORD_")):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""`doctor`: what it tries, and what it says of it."""
+"""The checks of `doctor` and their output."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.unprivileged import open_folder, run_unprivileged
 
 
 class Doctor:
-    """Runs the command and keeps what it printed."""
+    """Runs the command and keeps its output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -71,7 +71,7 @@ def test_absent_model_is_told_from_a_damaged_one(visit: Doctor, tmp_path: Path):
     weights = with_model(tmp_path / "data" / "models")
     whole = weights.path.read_bytes()
     weights.path.write_bytes(whole[:300])
-    assert f"FAIL  {weights.path} is not whole" in visit.line("python -m bot models")
+    assert f"FAIL  {weights.path} is incomplete" in visit.line("python -m bot models")
     weights.path.write_bytes(whole[::-1])
     assert f"FAIL  {weights.path} is damaged" in visit.line("python -m bot models")
 

@@ -1,4 +1,4 @@
-"""What a vendor takes from its customer's account, and when."""
+"""What a vendor charges to its customer's account, and when."""
 
 import pytest
 

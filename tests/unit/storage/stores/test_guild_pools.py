@@ -209,7 +209,7 @@ Purse = tuple[UserId, int | None, str]
 
 @dataclass
 class PlainBooks:
-    """What the ledger should amount to, counted with dictionaries."""
+    """The expected state of the ledger, kept in dictionaries."""
 
     pools: dict[int, int] = field(default_factory=dict)
     given: dict[Purse, int] = field(default_factory=dict)
@@ -275,7 +275,7 @@ class PlainBooks:
 
 
 class Books:
-    """The same steps, on the real ledger."""
+    """Runs the same steps on the real ledger."""
 
     def __init__(self, db: Database) -> None:
         self.db = db

@@ -86,7 +86,7 @@ async def test_a_refund_gives_back_once_what_was_posted(db: Database, ledger: Le
     await enter(db, Post(JobId("job1")))
     for _ in range(2):
         await enter(db, Refund(JobId("job1")))
-        await enter(db, Refund(JobId("job2")))  # nothing was taken for it yet
+        await enter(db, Refund(JobId("job2")))  # nothing has been used for it yet
         await enter(db, Refund(JobId("job3")))
         assert await account(ledger) == (0, 7, 53)
 
@@ -226,7 +226,7 @@ ACTIONS = st.one_of(
 
 
 class PlainAccount:
-    """What the ledger should amount to, counted with two dictionaries."""
+    """The expected state of the ledger, kept in two dictionaries."""
 
     def __init__(self) -> None:
         self.granted = 0

@@ -1,4 +1,4 @@
-"""Scrubs: one for all who asked, at most every few minutes, and none forgotten."""
+"""Scrubs serve all requests, run at most every few minutes, and are never forgotten."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.fakes import FakeClock
 
 
 class CountingDatabase(Database):
-    """Counts its scrubs, and fails as often as it has errors."""
+    """Counts its scrubs, which raise each of `errors` first."""
 
     scrubs: ClassVar[int] = 0
     errors: ClassVar[list[StoreUnavailable]] = []

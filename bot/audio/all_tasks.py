@@ -1,0 +1,37 @@
+"""Every task that an audio child does, and every answer that it gives when it has done one."""
+
+from bot.audio.analysis_task import AnalyseTask
+from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
+from bot.audio.tasks import (
+    Combined,
+    CombineTask,
+    Decoded,
+    DecodeTask,
+    Drawn,
+    Encoded,
+    EncodeTask,
+    FitTask,
+    Fitted,
+    Measured,
+    MeasureTask,
+    Passage,
+    PassageTask,
+    PictureTask,
+)
+from bot.domain.analysis import Analysis
+
+Task = (
+    DecodeTask
+    | CombineTask
+    | MeasureTask
+    | PassageTask
+    | FitTask
+    | EncodeTask
+    | PictureTask
+    | PackTask
+    | PeaksTask
+    | AnalyseTask
+)
+Answer = (
+    Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Packed | Peaks | Analysis
+)

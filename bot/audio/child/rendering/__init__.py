@@ -1,0 +1,1 @@
+"""Renders masters in another key, at another speed, or as a mix."""

@@ -1,0 +1,152 @@
+"""Changes the speed of sound and keeps its pitch, in segments: memory does not grow with it.
+
+Two segments that are stretched by themselves have unrelated phases. Each is therefore cut where
+the sound is quietest, stretched with some of its surroundings, and cross-faded with the next; the
+gain of a cross-fade follows from how much its two sides have in common. A segment's place is
+computed from the song's beginning, so no errors add up.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from bot.audio.child.master import Samples
+from bot.audio.child.rendering.sample_source import Source
+from bot.audio.spool import CHANNELS, SAMPLE_RATE
+from bot.domain.errors import Reason, Rejected
+
+_SEGMENT_FRAMES = 20 * SAMPLE_RATE
+_CONTEXT_FRAMES = SAMPLE_RATE // 2
+_QUIET_STEP = SAMPLE_RATE // 100
+_QUIET_STEPS = 5
+_FADE_FRAMES = 60 * SAMPLE_RATE // 1000
+_LEAST_CORRELATION = -0.5
+"""Sides that cancel each other out are raised by no more than 6 dB."""
+_SEED = 1
+
+
+class Blocks(Enum):
+    """Over how many frames sound is analysed, and at which interval."""
+
+    TONES = (round(0.12 * SAMPLE_RATE), round(0.03 * SAMPLE_RATE))
+    """Resolves the pitch of a bass."""
+    ATTACKS = (2048, 512)
+    """Keeps the attacks of drums."""
+
+
+def stretched(source: Source, frames: int, *, factor: float, by: Blocks) -> Iterator[Samples]:
+    """Return `frames` frames of a source at `factor` times their speed.
+
+    Raises Rejected if this machine lacks the library for it.
+    """
+    stretch = _Stretch(factor=factor, process=_processor(factor, by))
+    return _joined(_Reader(source), frames, stretch)
+
+
+def require_library() -> None:
+    """Raise Rejected if this machine lacks the library."""
+    _stretcher_type()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stretch:
+    """One speed, and what stretches a segment to it."""
+
+    factor: float
+    process: Callable[[Samples], Samples]
+
+    def place_of(self, frame: int) -> int:
+        """Return where a frame of the source is heard."""
+        return round(frame / self.factor)
+
+    @property
+    def segment_frames(self) -> int:
+        """The longest segment: what is made of it is bounded too."""
+        return round(_SEGMENT_FRAMES * min(1.0, 2 * self.factor))
+
+
+class _Reader:
+    """Holds the part of a source that the current segment needs."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._start = -_CONTEXT_FRAMES
+        self._held: Samples = np.zeros((_CONTEXT_FRAMES, CHANNELS), np.float32)
+
+    def between(self, start: int, end: int) -> Samples:
+        """Return frames that have not been let go."""
+        missing = end - self._start - len(self._held)
+        if missing > 0:
+            self._held = np.concatenate([self._held, self._source.read(missing)])
+        return self._held[start - self._start : end - self._start]
+
+    def let_go(self, before: int) -> None:
+        """Forget the frames before one."""
+        self._held = self._held[before - self._start :].copy()
+        self._start = before
+
+
+def _joined(reader: _Reader, frames: int, stretch: _Stretch) -> Iterator[Samples]:
+    """Yield the stretched segments, each cross-faded with the one before."""
+    half, begin, tail = _FADE_FRAMES // 2, 0, None
+    while begin < frames:
+        end = _next_cut(reader, begin, frames, stretch.segment_frames)
+        reader.let_go(begin - _CONTEXT_FRAMES)
+        made = stretch.process(reader.between(begin - _CONTEXT_FRAMES, end + _CONTEXT_FRAMES))
+        offset = stretch.place_of(begin - _CONTEXT_FRAMES)
+        first = stretch.place_of(begin) - (half if tail is not None else 0)
+        last = stretch.place_of(end) + (half if end < frames else 0)
+        piece = made[first - offset : last - offset]
+        if tail is not None:
+            piece = np.concatenate([_crossfaded(tail, piece[: len(tail)]), piece[len(tail) :]])
+        if end < frames:
+            piece, tail = piece[: -2 * half], piece[-2 * half :]
+        yield piece
+        begin = end
+
+
+def _next_cut(reader: _Reader, begin: int, frames: int, most: int) -> int:
+    """Return the end of the segment from `begin` on: the quietest moment of its last quarter."""
+    if frames - begin <= most:
+        return frames
+    earliest = begin + most * 3 // 4
+    sound = reader.between(earliest, begin + most)
+    steps = len(sound) // _QUIET_STEP
+    power = np.square(sound[: steps * _QUIET_STEP], dtype=np.float64)
+    by_step = power.reshape(steps, -1).sum(axis=1)
+    quietest = int(np.convolve(by_step, np.ones(_QUIET_STEPS), "valid").argmin())
+    return earliest + quietest * _QUIET_STEP + _QUIET_STEPS * _QUIET_STEP // 2
+
+
+def _crossfaded(out: Samples, into: Samples) -> Samples:
+    """Fade from one sound into another of the same length, at an even loudness."""
+    powers = float(np.vdot(out, out)) * float(np.vdot(into, into))
+    alike = float(np.vdot(out, into)) / powers**0.5 if powers > 0 else 1.0
+    alike = min(1.0, max(_LEAST_CORRELATION, alike))
+    weight = ((np.arange(len(out)) + 0.5) / len(out))[:, np.newaxis]
+    gain = 1 / np.sqrt(weight**2 + (1 - weight) ** 2 + 2 * alike * weight * (1 - weight))
+    faded: Samples = (((1 - weight) * out + weight * into) * gain).astype(np.float32)
+    return faded
+
+
+def _processor(factor: float, blocks: Blocks) -> Callable[[Samples], Samples]:
+    stretcher = _stretcher_type()(_SEED)
+    stretcher.configure(CHANNELS, *blocks.value)
+    stretcher.timeFactor = factor
+
+    def process(segment: Samples) -> Samples:
+        made: Samples = stretcher.process(np.ascontiguousarray(segment.T)).T
+        return made
+
+    return process
+
+
+def _stretcher_type() -> Any:
+    try:
+        from python_stretch import Signalsmith
+    except ImportError as exc:
+        raise Rejected(Reason.NO_TIME_STRETCH) from exc
+    return Signalsmith.Stretch

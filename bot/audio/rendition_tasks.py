@@ -1,0 +1,104 @@
+"""The task that renders masters in another key, at another speed or as a mix, and its answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.audio.click_track import ClickTrack
+from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
+from bot.audio.tasks import Level
+from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED_PERCENT
+from bot.processes.limits import MIB, Budget
+
+SEMITONES_AN_OCTAVE = 12
+_CPU_BASE_S = 60
+_CPU_PER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterPart:
+    """One master's share of an output."""
+
+    master: Path
+    level_percent: int = UNCHANGED_PERCENT
+    is_drums: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedOutput:
+    """One FLAC file to write: a mix of masters, or one by itself."""
+
+    path: Path
+    parts: tuple[MasterPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTask:
+    """Render outputs from masters of at most `frames` frames.
+
+    With `drums_apart` drums keep their pitch, and their attacks at another speed; without it they
+    are treated like the rest. Clicks are mixed into every output.
+    """
+
+    files: tuple[RenderedOutput, ...]
+    frames: int
+    cents: int = 0
+    speed_percent: int = UNCHANGED_PERCENT
+    drums_apart: bool = True
+    click: ClickTrack | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple({part.master for file in self.files for part in file.parts})
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        """Return the files to write, and the spools that are only ever written as parts."""
+        return tuple(path for file in self.files for path in (file.path, self.spool_of(file.path)))
+
+    @property
+    def budget(self) -> Budget:
+        duration_s = max(self.frames, self.rendered_frames) / SAMPLE_RATE
+        return Budget(
+            cpu_s=_CPU_BASE_S + round(_CPU_PER_S * duration_s * len(self.files)),
+            file_bytes=self.rendered_frames * FRAME_BYTES + MIB,  # a spool's; FLAC is smaller
+            thread_pools=len(self.inputs) + 2,
+        )
+
+    @property
+    def speed(self) -> float:
+        """How many times as fast the outputs are."""
+        return self.speed_percent / UNCHANGED_PERCENT
+
+    @property
+    def changes_sound(self) -> bool:
+        """Whether a time stretch is needed."""
+        return bool(self.cents) or self.speed_percent != UNCHANGED_PERCENT
+
+    @property
+    def sample_rate(self) -> int:
+        """The rate at which a stretched song has the new pitch, in whole Hz."""
+        return round(SAMPLE_RATE * 2 ** (self.cents / (CENTS_A_SEMITONE * SEMITONES_AN_OCTAVE)))
+
+    @property
+    def rendered_frames(self) -> int:
+        """The length of every output, with the silence that a count-in needs."""
+        return self.padding_frames + round(self.frames * UNCHANGED_PERCENT / self.speed_percent)
+
+    @property
+    def padding_frames(self) -> int:
+        """The length of that silence."""
+        return self.click.padding_frames if self.click else 0
+
+    @staticmethod
+    def spool_of(path: Path) -> Path:
+        """Return the spool that holds an output until the one factor of all is known."""
+        return path.with_suffix(".f32")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What was written: every output was scaled by `factor`, which is 1.0 if all had headroom."""
+
+    factor: float
+    frames: int
+    levels: tuple[Level, ...]
