@@ -1,5 +1,6 @@
 """Every task that an audio child does, and every answer that it gives when it has done one."""
 
+from bot.audio.analysis_task import AnalyseTask
 from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
 from bot.audio.tasks import (
     Combined,
@@ -17,6 +18,7 @@ from bot.audio.tasks import (
     PassageTask,
     PictureTask,
 )
+from bot.domain.analysis import Analysis
 
 Task = (
     DecodeTask
@@ -28,5 +30,8 @@ Task = (
     | PictureTask
     | PackTask
     | PeaksTask
+    | AnalyseTask
 )
-Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Packed | Peaks
+Answer = (
+    Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Packed | Peaks | Analysis
+)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from bot.domain.analysis import Analysis
 from bot.domain.recipes import Stem
 from bot.processes.limits import MIB, Budget
 
@@ -24,8 +25,8 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One master, and what it holds."""
+class Listened:
+    """One master to listen to, and what it holds."""
 
     master: Path
     role: Role
@@ -38,7 +39,7 @@ class AnalyseTask:
     The answer is the domain's `Analysis`.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Listened, ...]
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -71,3 +72,24 @@ _ROLES = {
 def role_of(stem: Stem) -> Role:
     """Return what a stem's master holds; what is the song without something is `EVERYTHING`."""
     return _ROLES.get(stem, Role.EVERYTHING)
+
+
+_PLAUSIBLE_BPM = (20.0, 500.0)
+_MOST_CENTS = 50
+
+
+def is_plausible(analysis: Analysis) -> bool:
+    """Return whether an analysis that a child reports is one that could have been measured."""
+    slowest, fastest = _PLAUSIBLE_BPM
+    tempo, grid = analysis.tempo, analysis.grid
+    if tempo and not all(
+        slowest < bpm < fastest for bpm in (tempo.bpm, tempo.octave_bpm or tempo.bpm)
+    ):
+        return False
+    if abs(analysis.tuning_cents or 0) > _MOST_CENTS:
+        return False
+    return grid is None or (
+        60 / fastest < grid.period_s < 60 / slowest
+        and grid.beats_per_bar > 1
+        and 0 <= grid.downbeat < grid.beats
+    )

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bot.audio.all_tasks import Answer, Task
+from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
@@ -47,6 +48,7 @@ from bot.audio.tasks import (
     TooLarge,
     part_of,
 )
+from bot.domain.analysis import Analysis
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.processes import ipc, spawn
@@ -74,7 +76,7 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Runs audio tasks in children with hard limits.
 
-    Up to `decoding_at_once` children decode, one writes packs, one renders, and up to `at_once`
+    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to `at_once`
     others run the remaining tasks.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
@@ -90,6 +92,7 @@ class AudioTools:
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
         self._packing = asyncio.Semaphore(1)
+        self._analysing = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -222,6 +225,18 @@ class AudioTools:
         )
         await self._run(task, Packed)
 
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        """Measure key, tempo, tuning and beats of the song to which these masters add up.
+
+        Whatever is too uncertain is None. Songs are analysed one at a time, apart from all other
+        work, which therefore never waits for an analysis.
+        """
+        parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
+        analysis = await self._run(AnalyseTask(parts=parts), Analysis)
+        if not is_plausible(analysis):
+            raise AudioFailed("the child reported an analysis that no song can have")
+        return analysis
+
     async def _run(self, task: Task, kind: type[_A]) -> _A:
         # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
         async with self._place(task):
@@ -241,6 +256,8 @@ class AudioTools:
                 return self._decoding
             case PackTask():
                 return self._packing
+            case AnalyseTask():
+                return self._analysing
             case _:
                 return self._other_work
 

@@ -8,6 +8,7 @@ on the file.
 from typing import assert_never
 
 from bot.audio.all_tasks import Answer, Task
+from bot.audio.analysis_task import AnalyseTask
 from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.tasks import (
     CombineTask,
@@ -47,6 +48,7 @@ def _load() -> None:
     from bot.audio.child import (
         picture,  # noqa: F401
     )
+    from bot.audio.child.analysis import analyse  # noqa: F401
     from bot.audio.child.packing import packs  # noqa: F401
 
     Image.preinit()  # the first picture would otherwise load the formats
@@ -112,6 +114,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.packing.packs import measure_peaks
 
             return measure_peaks(task)
+        case AnalyseTask():
+            from bot.audio.child.analysis.analyse import analyse
+
+            return analyse(task)
         case _:
             assert_never(task)
 

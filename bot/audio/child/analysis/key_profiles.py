@@ -4,7 +4,7 @@
   organization in a spatial representation of musical keys", Psychological Review 89(4), 1982.
 - Temperley 1999: D. Temperley, "What's key for key? The Krumhansl-Schmuckler key-finding algorithm
   reconsidered", Music Perception 17(1), 1999.
-- Temperley 2005: D. Temperley, "Music and Probability", MIT Press 2007, from the Kostka-Payne corpus.
+- Temperley 2005: D. Temperley, "Music and Probability", MIT Press 2007 (Kostka-Payne corpus).
 - Sha'ath: I. Sha'ath, "Estimation of key in digital music recordings", Birkbeck College 2011.
 - EDMA, BGATE: Á. Faraldo, E. Gómez, S. Jordà and P. Herrera, "Key estimation in electronic dance
   music", ECIR 2016, and Á. Faraldo, S. Jordà and P. Herrera, "A multi-profile method for key

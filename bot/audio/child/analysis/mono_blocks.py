@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from bot.audio.analysis_task import Part, Role
+from bot.audio.analysis_task import Listened, Role
 from bot.audio.child import master
 from bot.audio.spool import SAMPLE_RATE
 
@@ -23,7 +23,7 @@ _TAPS = signal.firwin(31, 0.46).astype(np.float32)
 _DELAY = len(_TAPS) // 2
 
 
-def blocks(parts: Sequence[Part]) -> Iterator[Mapping[Role, Mono]]:
+def blocks(parts: Sequence[Listened]) -> Iterator[Mapping[Role, Mono]]:
     """Yield the sum of the parts of each role, block by block, until the longest part ends.
 
     Raises FFmpegError for a master that cannot be read.
@@ -50,10 +50,10 @@ def _halved(stereo: Iterator[master.Samples]) -> Iterator[Mono]:
     held = np.zeros(_DELAY, np.float32)
     for block in stereo:
         held = np.concatenate([held, block.mean(axis=1)])
-        outputs = max(0, (len(held) - len(_TAPS) + 2) // 2)
-        if outputs:
-            yield _filtered(held)[:outputs]
-            held = held[2 * outputs :]
+        if len(held) >= len(_TAPS):
+            halved = _filtered(held)
+            yield halved
+            held = held[2 * len(halved) :]
     held = np.concatenate([held, np.zeros(_DELAY, np.float32)])
     if len(held) >= len(_TAPS):
         yield _filtered(held)
@@ -61,7 +61,7 @@ def _halved(stereo: Iterator[master.Samples]) -> Iterator[Mono]:
 
 def _filtered(samples: Mono) -> Mono:
     """Return every second sample of the valid part of the filtered signal."""
-    halved: Mono = signal.upfirdn(_TAPS, samples, 1, 2)[_DELAY : (len(samples) - _DELAY + 1) // 2]
+    halved: Mono = signal.upfirdn(_TAPS, samples, 1, 2)[_DELAY : (len(samples) + 1) // 2]
     return halved
 
 
