@@ -78,6 +78,7 @@ class DeliveryBuilder:
             mode=rules.delivery or self._mode,
             messages=messages,
             elsewhere=await self._provider_links.of(job),
+            cover=where.cover if await asyncio.to_thread(where.cover.exists) else None,
         )
         packed, picture = await both(
             self._encoder.encode(job, masters, into, where.linked, terms),

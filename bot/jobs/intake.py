@@ -212,7 +212,10 @@ class IntakeStep:
         minutes = self._limits.max_duration_minutes
         try:
             return await self._audio.decode(
-                where.input, where.mixture, max_duration_s=most_frames / SAMPLE_RATE
+                where.input,
+                where.mixture,
+                max_duration_s=most_frames / SAMPLE_RATE,
+                cover=where.cover,
             )
         except Rejected as exc:
             if exc.problem.reason is Reason.TOO_LONG and most_frames < self._limits.max_frames:

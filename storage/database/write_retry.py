@@ -21,7 +21,8 @@ MAX_WRITE_PAUSE_S = 5.0
 async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
     """Repeat a write until the store accepts it, with growing pauses; return its result.
 
-    `what` names the waiting write in the log, which has it once a minute at most. Errors other than StoreUnavailable are raised.
+    `what` names the waiting write in the log, once a minute at most. Errors other than
+    StoreUnavailable are raised.
     """
     tries, waited_s, reminders = 0, 0.0, Reminders()
     while True:

@@ -142,6 +142,10 @@ class FakeAudio:
     """What the file's tags say."""
     artist: str | None = None
     album: str | None = None
+    cover: bytes | None = None
+    """The picture in the file's tags."""
+    covers: list[Path | None] = field(default_factory=list)
+    """What was written into the tags of each encoded stem."""
     tags: list[Mapping[str, str]] = field(default_factory=list)
     """What was written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
@@ -154,10 +158,14 @@ class FakeAudio:
     gate: asyncio.Event | None = None
     """When set, encoding waits for it."""
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         if self.decode_error is not None:
             raise self.decode_error
         into.write_bytes(b"spool")
+        if cover is not None and self.cover is not None:
+            cover.write_bytes(self.cover)
         return Decoded(
             frames=int(self.duration_s * SAMPLE_RATE),
             container="mp3",
@@ -197,8 +205,10 @@ class FakeAudio:
         format: AudioFormat,
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Path | None = None,
     ) -> Encoded:
         self.tags.append(tags or {})
+        self.covers.append(cover)
         if self.gate is not None:
             await self.gate.wait()
         size = self.bytes_at.get(format, 4)

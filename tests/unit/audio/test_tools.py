@@ -12,6 +12,7 @@ from bot.audio import wire
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
+    MOST_COVER_BYTES,
     Answer,
     Combined,
     CombineTask,
@@ -63,6 +64,30 @@ NORMALLY = (
     " print(child.answer(wire.read_task(task)).decode())"
 )
 """What a child does otherwise."""
+
+
+async def test_a_cover_goes_from_a_confined_decoder_to_a_confined_encoder(tools, tmp_path):
+    picture = audio_files.a_picture("PNG")
+    song = audio_files.write_with_picture(tmp_path / "song", "mp3", "libmp3lame", picture)
+    cover = tmp_path / "job" / "cover.jpg"
+    cover.parent.mkdir()
+    await tools.decode(song, cover.with_name("a.f32"), max_duration_s=60, cover=cover)
+    stem, into = tmp_path / "stems" / "vocals.flac", tmp_path / "out" / "vocals.mp3"
+    for path in (stem, into):
+        path.parent.mkdir()
+    await tools.combine([Mix(path=stem, parts=(Part(spool=cover.with_name("a.f32")),))])
+    await tools.encode(stem, into, format=AudioFormat.MP3, cover=cover)
+    assert cover.read_bytes() in into.read_bytes()
+
+
+@pytest.mark.parametrize("size_bytes", [0, MOST_COVER_BYTES + 1])
+async def test_what_cannot_be_a_cover_is_deleted(program, tmp_path, size_bytes):
+    write = "cover = json.loads(task)['fields']['cover']"
+    tools = program(f"{forged()}\n{write}\nopen(cover, 'wb').write(bytes({size_bytes}))")
+    cover = tmp_path / "cover.jpg"
+    (tmp_path / "song").write_bytes(b"x")
+    await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9, cover=cover)
+    assert not cover.exists()
 
 
 async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
