@@ -36,13 +36,16 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load now what every child would load."""
+    """Load now what children would load, each for itself, and compile: they cannot write."""
+    import concurrent.futures.thread  # noqa: F401
+
     import av.subtitles.stream  # noqa: F401
+    import numpy.fft
+    import numpy.ma  # noqa: F401
     from PIL import Image
 
-    from bot.audio.child import (
-        picture,  # noqa: F401
-    )
+    from bot.audio.child import alignment, combine, encode, passage, picture  # noqa: F401
+    from bot.audio.child.decoding import decode  # noqa: F401
 
     Image.preinit()  # otherwise the first picture would load the formats
 

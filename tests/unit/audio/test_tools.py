@@ -22,8 +22,11 @@ from bot.audio.tasks import (
     Drawn,
     Encoded,
     EncodeTask,
+    FitTask,
+    MeasureTask,
     Mix,
     Part,
+    PassageTask,
     PictureTask,
     Row,
     Task,
@@ -401,3 +404,44 @@ def test_the_bot_itself_loads_none_of_the_heavy_libraries():
         env=spawn.environment(), capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "set()"
+
+
+def test_children_find_everything_loaded(tmp_path):
+    picture = audio_files.a_picture("JPEG")
+    song = audio_files.write_with_picture(tmp_path / "song", "mp3", "libmp3lame", picture)
+    spool, stem, cover = tmp_path / "a.f32", tmp_path / "v.flac", tmp_path / "cover.jpg"
+    parts = (Part(spool=spool),)
+    tags: dict[str, None] = {"title": None, "artist": None, "album": None}
+    tasks: list[Task] = [
+        DecodeTask(source=song, into=spool, max_frames=60 * SAMPLE_RATE, cover=cover),
+        FitTask(song=spool, stem=spool, max_lag_frames=8192),
+        MeasureTask(sums=(parts,), frames=SAMPLE_RATE),
+        PassageTask(spools=(spool,), frames=SAMPLE_RATE),
+        CombineTask(mixes=(Mix(path=stem, parts=parts),), frames=None),
+        *(
+            EncodeTask(
+                stem=stem,
+                into=tmp_path / f"v.{each}",
+                format=each,
+                max_bytes=None,
+                cover=cover,
+                **tags,
+            )
+            for each in AudioFormat
+        ),
+        PictureTask(rows=(Row(label="Vocals", stem=stem),), into=tmp_path / "v.png"),
+    ]
+    code = (
+        "import sys\n"
+        "from bot.audio import wire\n"
+        "from bot.audio.child import __main__ as child\n"
+        "child._load()\n"
+        "before = set(sys.modules)\n"
+        "for line in sys.stdin: child.answer(wire.read_task(line))\n"
+        "print(sorted(set(sys.modules) - before))\n"
+    )
+    lines = b"".join(wire.task_line(each) for each in tasks)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], input=lines, check=True, stdout=subprocess.PIPE
+    )
+    assert ended.stdout.decode().strip() == "[]"
