@@ -13,6 +13,8 @@ from bot.processes.limits import MIB, Budget
 
 _LARGEST_OUTPUT_BYTES = 4096 * MIB
 _OWN_FILES_CPU_S = 900
+MOST_COVER_BYTES = 128 * 1024
+"""A song's picture as it is kept; a larger one is left out."""
 
 
 def part_of(path: Path) -> Path:
@@ -55,6 +57,8 @@ class DecodeTask:
     source: Path
     into: Path
     max_frames: int
+    cover: Path | None = None
+    """Where the picture in the file's tags goes, if there is one that can be read."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -62,7 +66,7 @@ class DecodeTask:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return (self.into,)
+        return (self.into,) if self.cover is None else (self.into, self.cover)
 
     @property
     def budget(self) -> Budget:
@@ -241,12 +245,14 @@ class EncodeTask(OwnFilesTask):
     title: str | None
     artist: str | None
     album: str | None
+    cover: Path | None = None
+    """The song's picture, for formats and limits with room for it."""
 
     thread_pools = 3
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        return (self.stem,)
+        return (self.stem,) if self.cover is None else (self.stem, self.cover)
 
     @property
     def outputs(self) -> tuple[Path, ...]:

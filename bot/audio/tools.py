@@ -23,6 +23,7 @@ from bot.audio.pack_tasks import (
 )
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
+    MOST_COVER_BYTES,
     Combined,
     CombineTask,
     Decoded,
@@ -123,21 +124,28 @@ class AudioTools:
             if not is_well:
                 raise AudioFailed(f"decoding a known good sound ended with status {ended.status}")
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
-        """Decode an untrusted file into the spool `into`, up to `max_duration_s`.
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
+        """Decode a stranger's file into the spool `into`, reading no further than the limit.
 
-        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG, among
-        others. The returned length is checked against the spool, since minutes are billed by it.
+        The picture in its tags becomes a small JPEG at `cover`, if there is one.
+
+        Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG. The
+        returned length is the spool's own: the child's claim is not enough to bill by.
         """
         task = DecodeTask(
             source=_absolute(source),
             into=_absolute(into),
             max_frames=int(max_duration_s * SAMPLE_RATE),
+            cover=None if cover is None else _absolute(cover),
         )
         decoded = await self._run(task, Decoded)
         if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
             _discard([into])
-            raise AudioFailed(f"the child reported {decoded.frames} frames that it did not write")
+            raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+        if cover is not None and not 0 < _size_of(cover) <= MOST_COVER_BYTES:
+            _discard([cover])
         return decoded
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
@@ -177,11 +185,12 @@ class AudioTools:
         format: AudioFormat,  # noqa: A002 - the domain's word for it
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Path | None = None,
     ) -> Encoded:
         """Encode a FLAC master at the best rate that fits `max_bytes`.
 
-        `tags` may have a title, an artist and an album. Raises `DoesNotFit` if the file is too
-        large, even at the lowest rate for formats that have several.
+        The cover is left out where it would cost sound, and of WAV.
+        Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
         tags = tags or {}
         task = EncodeTask(
@@ -192,6 +201,7 @@ class AudioTools:
             title=tags.get("title"),
             artist=tags.get("artist"),
             album=tags.get("album"),
+            cover=None if cover is None else _absolute(cover),
         )
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)

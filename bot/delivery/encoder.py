@@ -43,7 +43,9 @@ class DeliveryLimits:
     messages: int = 1
     """The number of messages that the files may be spread over."""
     elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
-    """Links to stems that the provider holds unchanged."""
+    """Stems that their provider holds just as they are."""
+    cover: Path | None = None
+    """The song's picture, which goes into the tags where there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,10 @@ class DeliveryEncoder:
 
         Raises DoesNotFit when even the smallest MP3 is too large and nothing can be linked.
         """
+        if not await asyncio.to_thread(has_room_for_cover, job, masters, terms):
+            terms = replace(terms, cover=None)
         if self._links is not None and terms.mode is DeliveryMode.LINKS:
-            return await self._linked(self._links, job, masters, into, linked)
+            return await self._linked(self._links, job, masters, into, linked, terms)
         if self._links is not None and terms.mode is DeliveryMode.AUTO:
             return await self._whole(self._links, job, masters, into, linked, terms)
         if terms.mode is DeliveryMode.LINKS and terms.elsewhere:
@@ -88,16 +92,24 @@ class DeliveryEncoder:
             return await self._fitted(job, masters, into, terms)
         except DoesNotFit:
             if self._links is not None:
-                return await self._linked(self._links, job, masters, into, linked)
+                return await self._linked(self._links, job, masters, into, linked, terms)
             if not terms.elsewhere:
                 raise
             return await self._elsewhere(job, masters, into, terms)
 
     async def _linked(
-        self, links: SignedLinks, job: Job, masters: Masters, into: Path, linked: Path
+        self,
+        links: SignedLinks,
+        job: Job,
+        masters: Masters,
+        into: Path,
+        linked: Path,
+        terms: DeliveryLimits,
     ) -> EncodedDelivery:
-        """Link to every stem, at full quality."""
-        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in masters)
+        """Link to every stem at full quality."""
+        made = await gather_or_raise(
+            self._link(links, job, each, into, linked, terms) for each in masters
+        )
         return EncodedDelivery(audio_format=job.request.audio_format, links=tuple(made))
 
     async def _whole(
@@ -116,13 +128,16 @@ class DeliveryEncoder:
         small = [each for each, place in zip(masters, places, strict=True) if place is not None]
         fullest = max(Counter(place for place in places if place is not None).values(), default=1)
         try:
-            encoded = await self._encode(job, small, into, wanted, _most(wanted, fullest, terms))
+            most = _most(wanted, fullest, terms)
+            encoded = await self._encode(job, small, into, wanted, most, terms.cover)
         except DoesNotFit:  # larger than estimated, so it is linked too
-            return await self._linked(links, job, masters, into, linked)
+            return await self._linked(links, job, masters, into, linked, terms)
         files, more = _spread(small, encoded, terms)
         attached = {file.stem for file in (*files, *more)}
         rest = [each for each in masters if each[0] not in attached]
-        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in rest)
+        made = await gather_or_raise(
+            self._link(links, job, each, into, linked, terms) for each in rest
+        )
         return EncodedDelivery(
             audio_format=wanted,
             files=files,
@@ -141,7 +156,7 @@ class DeliveryEncoder:
         for audio_format in _formats(wanted):
             most = _most(audio_format, fullest, terms)
             try:
-                encoded = await self._encode(job, masters, into, audio_format, most)
+                encoded = await self._encode(job, masters, into, audio_format, most, terms.cover)
             except DoesNotFit as exc:
                 why_not = exc
                 continue
@@ -162,12 +177,19 @@ class DeliveryEncoder:
         return replace(await self._fitted(job, rest, into, terms), links=links)
 
     async def _link(
-        self, links: SignedLinks, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
+        self,
+        links: SignedLinks,
+        job: Job,
+        master: tuple[Stem, Path],
+        into: Path,
+        linked: Path,
+        terms: DeliveryLimits,
     ) -> DeliveryLink:
         stem, _ = master
-        name = linked_name(stem, job.request.audio_format, job.request.rendition)
+        wanted = job.request.audio_format
+        name = linked_name(stem, wanted, job.request.rendition)
         if not await asyncio.to_thread((linked / name).exists):
-            [encoded] = await self._encode(job, [master], into, job.request.audio_format, None)
+            [encoded] = await self._encode(job, [master], into, wanted, None, terms.cover)
             await asyncio.to_thread(_move, encoded.path, linked / name)
         link = await links.to_result(job, name)
         return DeliveryLink(
@@ -184,6 +206,7 @@ class DeliveryEncoder:
         into: Path,
         audio_format: AudioFormat,
         max_bytes: int | None,
+        cover: Path | None,
     ) -> list[Encoded]:
         return await gather_or_raise(
             self._audio.encode(
@@ -192,6 +215,7 @@ class DeliveryEncoder:
                 format=audio_format,
                 max_bytes=max_bytes,
                 tags=_tags(job, stem),
+                cover=cover,
             )
             for stem, master in masters
         )
@@ -219,8 +243,17 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
     return [size_bytes + TAG_BYTES] * len(masters)
 
 
+def has_room_for_cover(job: Job, masters: Masters, terms: DeliveryLimits) -> bool:
+    """Whether lossless files keep their places with a cover in each; lossy ones make room."""
+    if terms.cover is None or job.request.audio_format is not AudioFormat.FLAC:
+        return True
+    sizes = full_sizes(job, masters, AudioFormat.FLAC)
+    with_cover = [size + terms.cover.stat().st_size for size in sizes]
+    return placed(with_cover, terms) == placed(sizes, terms)
+
+
 def _rendered_frames(job: Job) -> int:
-    """Return the length of what is delivered, but for the silence before a count-in."""
+    """Return the length of what is delivered, without the silence before a count-in."""
     return (job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent
 
 

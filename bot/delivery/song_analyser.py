@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
+from bot.audio.analysis_task import Role, role_of
 from bot.audio.tools import AudioTools
 from bot.delivery.port import Masters
 from bot.domain.analysis import Analysis
@@ -50,7 +52,7 @@ class SongAnalyser:
 
     async def _analyse(self, job: Job, masters: Masters) -> Analysis | None:
         try:
-            heard = await self._earlier(job) or await self._audio.analyse(masters)
+            heard = await self._earlier(job) or await self._audio.analyse(_with_roles(masters))
             await self._jobs.note_analysis(job.id, heard)
         except (SplitError, OSError) as exc:
             # The stems matter more than what is said of them.
@@ -62,3 +64,7 @@ class SongAnalyser:
         """Return what was heard in the job whose stems this one repeats."""
         earlier = None if job.repeat_of is None else await self._jobs.get(job.repeat_of)
         return earlier.analysis if earlier else None
+
+
+def _with_roles(masters: Masters) -> list[tuple[Path, Role]]:
+    return [(path, role_of(stem)) for stem, path in masters]

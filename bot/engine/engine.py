@@ -108,6 +108,21 @@ class Engine:
                 if not self._is_closed:
                     self._retirement = asyncio.create_task(self._retire())
 
+    async def warm_up(self) -> None:
+        """Start the worker, which then loads the model; does nothing while there is one.
+
+        Raises ModelUnavailable, NoRoom or EngineFailed when it cannot be started.
+        """
+        if self._is_closed or self._turn.locked() or self.pid is not None:
+            return
+        async with self._turn:
+            await self._stay()
+            child = await self._living_child()
+            if self._is_closed:
+                await child.end(grace_s=self._grace_s)
+            else:
+                self._retirement = asyncio.create_task(self._retire())
+
     async def close(self) -> None:
         """End the worker and refuse further calls; a separation under way fails."""
         self._is_closed = True

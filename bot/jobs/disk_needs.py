@@ -13,8 +13,8 @@ PCM_FRAME_BYTES = 4
 """A frame of 16-bit stereo: FLAC masters and what is encoded from them are no larger."""
 LOSSY_FRAME_BYTES = 1
 """A frame at the highest bit rate, 256 kbit/s, is 0.73 bytes."""
-SLACK_BYTES = 1024**2
-"""For headers, tags and the picture."""
+SLACK_BYTES = 2 * 1024**2
+"""For headers, tags with a cover each, and the picture."""
 LOSSLESS = frozenset({AudioFormat.FLAC, AudioFormat.WAV})
 
 

@@ -24,6 +24,8 @@ from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.providers.interface import WarmsUp
+from bot.scheduling.plans import plan
 from bot.scheduling.progress import Progress, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources
 
@@ -221,9 +223,13 @@ class IntakeStep:
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
+        await self._warm_up(job)
         try:
             return await self._audio.decode(
-                where.input, where.mixture, max_duration_s=most_frames / SAMPLE_RATE
+                where.input,
+                where.mixture,
+                max_duration_s=most_frames / SAMPLE_RATE,
+                cover=where.cover,
             )
         except Rejected as exc:
             if exc.problem.reason is Reason.TOO_LONG and most_frames < self._limits.max_frames:
@@ -231,6 +237,16 @@ class IntakeStep:
             if exc.problem.reason is Reason.TOO_LONG and minutes >= 1:
                 raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
             raise
+
+    async def _warm_up(self, job: Job) -> None:
+        """Let the provider prepare that is most likely to get the song, while it is decoded."""
+        request = job.request
+        for name, provider in self._core.providers.items():
+            is_asked = request.provider in (None, name)
+            if is_asked and plan(request.recipe, provider.capabilities) is not None:
+                if isinstance(provider, WarmsUp):
+                    await provider.warm_up()
+                return
 
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ This module contains no provider.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -183,6 +183,15 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Release connections and processes."""
+        ...
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A provider that can prepare for a song before it is submitted."""
+
+    async def warm_up(self) -> None:
+        """Prepare, without waiting for the end of it; safe to repeat, and never fails."""
         ...
 
 

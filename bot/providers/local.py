@@ -115,6 +115,16 @@ class Local:
         self._start(separation)
         return Accepted(ref)
 
+    async def warm_up(self) -> None:
+        """Have the model loaded; a submit tells why it cannot be."""
+        is_resting = time.monotonic() < self._rests_until
+        if self._broken_model is not None or is_resting or not self._engine.is_ready:
+            return
+        try:
+            await self._engine.warm_up()
+        except (ModelUnavailable, NoRoom, EngineFailed) as exc:
+            log.info("the engine's worker cannot be started ahead: %s", exc)
+
     def _start(self, separation: _Separation) -> None:
         call, source = separation.call, separation.source
         separation.fraction = 0.0

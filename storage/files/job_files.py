@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,11 @@ class JobDir:
     def mixture(self) -> Path:
         """Return the path of the decoded song: interleaved stereo float32 at 44.1 kHz."""
         return self.path / "mixture.f32"
+
+    @property
+    def cover(self) -> Path:
+        """Return the path of the song's picture, which is kept with the masters."""
+        return self.path / "cover.jpg"
 
     @property
     def work(self) -> Path:
@@ -116,13 +121,15 @@ class JobFiles:
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
     async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Link or copy an earlier job's masters, and its files encoded for links, to another job.
+        """Link or copy an earlier job's masters, its song's picture, and what it has encoded for
+        links, to another.
 
         Raises FileNotFoundError when a master is missing.
         """
         theirs, own = self.of(earlier), self.of(job_id)
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
+        await asyncio.to_thread(_share_cover, theirs.cover, own.cover)
         await asyncio.to_thread(_share_linked, theirs.linked, own.linked)
 
     async def settle(self, job_id: JobId) -> None:
@@ -218,6 +225,11 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
                 shutil.copyfile(path, draft)
 
 
+def _share_cover(theirs: Path, own: Path) -> None:
+    with suppress(FileNotFoundError):
+        _share([(theirs, own)])
+
+
 def _share_linked(theirs: Path, own: Path) -> None:
     """Share the existing encoded files. Missing ones can be encoded again."""
     try:
@@ -239,17 +251,17 @@ def _are_there(files: Iterable[Path]) -> bool:
 def _remove_work(where: JobDir) -> None:
     _remove(where.work)
     # Besides the song and its spool, a crash may have left drafts of them.
-    _remove_files(where.path)
+    _remove_files(where.path, but=where.cover)
 
 
-def _remove_files(folder: Path) -> None:
-    """Remove the files of a folder, if it exists, and leave its subfolders."""
+def _remove_files(folder: Path, *, but: Path | None = None) -> None:
+    """Remove the files of a folder, if it exists, but one; leave its subfolders."""
     try:
         found = list(folder.iterdir())
     except FileNotFoundError:
         return
     for file in found:
-        if not file.is_dir():
+        if file != but and not file.is_dir():
             file.unlink(missing_ok=True)
 
 

@@ -22,13 +22,15 @@ class ScriptedAudio(FakeAudio):
     hollow: set[Path] = field(default_factory=set)
     """The folders of jobs that lose their stems."""
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         content = source.read_bytes()
         if content.startswith(Script.BROKEN.encode()):
             raise Rejected(Reason.BROKEN_FILE)
         if content.startswith(Script.HOLLOW.encode()):
             self.hollow.add(into.parent)
-        return await super().decode(source, into, max_duration_s=max_duration_s)
+        return await super().decode(source, into, max_duration_s=max_duration_s, cover=cover)
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         combined = await super().combine(mixes, frames=frames)
@@ -50,7 +52,9 @@ class DecodingAudio(ScriptedAudio):
     tools: AudioTools = field(default_factory=AudioTools)
     master_bytes: int = 4
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         is_song = source.parent == into.parent and source.suffix == ""
         decode = self.tools.decode if is_song else super().decode
         return await decode(source, into, max_duration_s=max_duration_s)

@@ -1,12 +1,18 @@
 """Synthesised audio files of every kind, for tests to decode and compare."""
 
+import base64
+import io
+import struct
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.stream import Disposition
+from PIL import Image
 
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
@@ -89,6 +95,52 @@ def write(
         if pictures:
             for picture in (*(av.VideoFrame(64, 64, "yuv420p") for _ in range(25)), None):
                 file.mux(pictures.encode(picture))
+    return path
+
+
+def a_picture(kind: str, *, side: int = 300, noise: bool = False) -> bytes:
+    """Return a picture as a JPEG or PNG file."""
+    shape = (side, side, 3)
+    pixels = (
+        np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+        if noise
+        else np.zeros(shape, np.uint8)
+    )
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, kind)
+    return content.getvalue()
+
+
+def write_with_picture(path: Path, container: str, codec: Any, picture: bytes) -> Path:
+    """Write a second of tone with a picture in its tags, in MP3, FLAC, M4A or Opus."""
+    with av.open(str(path), "w", format=container) as file:
+        stream: AudioStream = file.add_stream(codec, rate=48_000, layout="stereo")
+        if container == "opus":
+            block = (
+                struct.pack(">II", 3, 9)
+                + b"image/png"
+                + struct.pack(">6I", 0, 0, 0, 0, 0, len(picture))
+            )
+            file.metadata["METADATA_BLOCK_PICTURE"] = base64.b64encode(block + picture).decode()
+        else:
+            pictures = file.add_stream("png" if picture.startswith(b"\x89PNG") else "mjpeg")
+            pictures.width = pictures.height = 300
+            pictures.pix_fmt = "rgb24" if picture.startswith(b"\x89PNG") else "yuvj420p"
+            pictures.time_base = Fraction(1, 1)
+            pictures.disposition = Disposition.attached_pic
+            packet = av.Packet(picture)
+            packet.stream, packet.pts, packet.dts = pictures, 0, 0
+            file.mux(packet)
+        frame = av.AudioFrame.from_ndarray(tone(sample_rate=48_000), format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        packing = av.AudioResampler(
+            format=stream.codec_context.format.name,
+            layout="stereo",
+            rate=48_000,
+            frame_size=stream.codec_context.frame_size or 1024,
+        )
+        for packed in (*packing.resample(frame), *packing.resample(None), None):
+            file.mux(stream.encode(packed))
     return path
 
 

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bot.audio.analysis_task import Role
 from bot.audio.rendition_tasks import Rendered, RenderedOutput
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
@@ -145,6 +146,10 @@ class FakeAudio:
     """The file's tags."""
     artist: str | None = None
     album: str | None = None
+    cover: bytes | None = None
+    """The picture in the file's tags."""
+    covers: list[Path | None] = field(default_factory=list)
+    """What was written into the tags of each encoded stem."""
     tags: list[Mapping[str, str]] = field(default_factory=list)
     """The tags written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
@@ -162,7 +167,7 @@ class FakeAudio:
     renders: list[Mapping[str, Any]] = field(default_factory=list)
     """The options of each `render`."""
 
-    async def analyse(self, stems: Sequence[tuple[Stem, Path]]) -> Analysis:
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
         return self.heard
 
     async def render(self, outputs: Sequence[RenderedOutput], **options: Any) -> Rendered:
@@ -174,10 +179,14 @@ class FakeAudio:
         level = Level(peak=0.5, rms=self.level_rms)
         return Rendered(factor=1.0, frames=0, levels=(level,) * len(outputs))
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         if self.decode_error is not None:
             raise self.decode_error
         into.write_bytes(b"spool")
+        if cover is not None and self.cover is not None:
+            cover.write_bytes(self.cover)
         return Decoded(
             frames=int(self.duration_s * SAMPLE_RATE),
             container="mp3",
@@ -217,8 +226,10 @@ class FakeAudio:
         format: AudioFormat,
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Path | None = None,
     ) -> Encoded:
         self.tags.append(tags or {})
+        self.covers.append(cover)
         if self.gate is not None:
             await self.gate.wait()
         size = self.bytes_at.get(format, 4)

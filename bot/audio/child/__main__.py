@@ -41,14 +41,20 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Import and initialise what every child would otherwise load itself."""
+    """Import, initialise and compile what every child would otherwise load itself.
+
+    Children cannot write compiled modules.
+    """
+    import concurrent.futures.thread  # noqa: F401
+
     import av.subtitles.stream  # noqa: F401
+    import numpy.fft
+    import numpy.ma  # noqa: F401
     from PIL import Image
 
-    from bot.audio.child import (
-        picture,  # noqa: F401
-    )
+    from bot.audio.child import alignment, combine, encode, passage, picture  # noqa: F401
     from bot.audio.child.analysis import analyse  # noqa: F401
+    from bot.audio.child.decoding import decode  # noqa: F401
     from bot.audio.child.packing import packs  # noqa: F401
 
     Image.preinit()  # the first picture would otherwise load the formats

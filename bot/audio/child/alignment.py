@@ -1,17 +1,19 @@
 """Measures a stem's lag behind its song, its gain in the song, and their similarity.
 
-The lag is the peak of the cross-correlation over the stem's loudest passage. A phase-transformed
-(sharpened) correlation is used where its peak is distinct. The gain is the least-squares one at
-that lag, <song, stem> / <stem, stem>. Both channels are used, because averaging them would cancel a
-stem whose channels are opposite. Lossy results lag by their encoder's delay (1,105 samples for
-LAME's MP3, 2,112 for AAC), which must be undone before a stem is subtracted from the song.
+The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened where that
+points to one place; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
+Both channels count: their mean would lose a stem whose channels are opposite. Lossy results are
+late by their encoder's delay (1,105 samples for LAME's MP3, 2,112 for AAC), which must be undone
+before a stem is subtracted from the song.
+
+Transforms are numpy's: to load scipy's takes a child longer than to fit a short song.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from bot.audio import spool
 from bot.audio.spool import CHANNELS, FRAME_BYTES
@@ -119,20 +121,29 @@ def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
     Sharpening weights all frequencies equally (the phase transform). The plain sum of a quiet stem
     may peak at a repetition instead, since music plays the same chords again.
     """
-    size = fft.next_fast_len(len(song) + len(stem), real=True)
+    size = _fast_length(len(song) + len(stem))
     spectrum = _cross_spectrum(song[:, 0], stem[:, 0], size)
     for channel in range(1, CHANNELS):
         spectrum += _cross_spectrum(song[:, channel], stem[:, channel], size)
     strength = np.abs(spectrum)
     least = max(1e-9 * float(strength.max()), float(np.finfo(np.float32).tiny))
     phases = spectrum / np.maximum(strength, least)
-    plain, sharpened = (fft.irfft(each, size) for each in (spectrum, phases))
+    plain, sharpened = (np.fft.irfft(each, size) for each in (spectrum, phases))
     places = len(song) - len(stem) + 1
     return np.asarray(plain[:places], np.float32), np.asarray(sharpened[:places], np.float32)
 
 
+def _fast_length(least: int) -> int:
+    """Return the next length without a prime factor above 5, which transforms fastest."""
+    lengths = [
+        odd << max(0, math.ceil(math.log2(least / odd)))
+        for odd in (3**threes * 5**fives for threes in range(14) for fives in range(10))
+    ]
+    return min(length for length in lengths if length >= least)
+
+
 def _cross_spectrum(song: Series, stem: Series, size: int) -> npt.NDArray[np.complex64]:
-    return np.asarray(fft.rfft(song, size) * np.conj(fft.rfft(stem, size)))
+    return np.asarray(np.fft.rfft(song, size) * np.conj(np.fft.rfft(stem, size)))
 
 
 def _sharpness(sharpened: Series) -> float:

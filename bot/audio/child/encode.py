@@ -5,8 +5,9 @@ from pathlib import Path
 
 import av
 
-from bot.audio.child import master
+from bot.audio.child import covers, master
 from bot.audio.child.audio_writer import Encoding, writer
+from bot.audio.child.covers import Cover
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, Encoded, EncodeTask, part_of
 from bot.domain.recipes import AudioFormat
@@ -47,6 +48,7 @@ _LOSSY: Mapping[AudioFormat, Mapping[int, Encoding]] = {
 
 _WAV = Encoding(container="wav", codec="pcm_s16le")
 _WAV_FRAME_BYTES = CHANNELS * 2
+_TAG_BYTES = 16 * 1024
 
 
 def encode(task: EncodeTask) -> Encoded:
@@ -67,8 +69,8 @@ def _encode_lossy(task: EncodeTask) -> Encoded:
     for bit_rate, encoding in _LOSSY[task.format].items():
         needed_bytes = int(bit_rate / 8 * duration_s)
         if _fits(task, needed_bytes=needed_bytes):
-            _transcode(task, encoding, bit_rate)
-            # The actual rate differs from the one asked for, so check the file's size.
+            _transcode(task, encoding, bit_rate, cover=_cover(task, beside_bytes=needed_bytes))
+            # The rate asked of an encoder is not what it writes: the file's size decides.
             needed_bytes = part_of(task.into).stat().st_size
             if _fits(task, needed_bytes=needed_bytes):
                 return _finished(task, bit_rate=bit_rate)
@@ -83,18 +85,21 @@ def _encode_wav(task: EncodeTask) -> Encoded:
     return _finished(task, bit_rate=None)
 
 
-def _transcode(task: EncodeTask, encoding: Encoding, bit_rate: int | None) -> None:
+def _transcode(
+    task: EncodeTask, encoding: Encoding, bit_rate: int | None, *, cover: Cover | None = None
+) -> None:
     path = part_of(task.into)
     with (
         master.opened(task.stem) as stem,
-        writer(path, encoding, tags=_tags(task), bit_rate=bit_rate) as write,
+        writer(path, encoding, tags=_tags(task), bit_rate=bit_rate, cover=cover) as write,
     ):
         for frame in stem.decode(stem.streams.audio[0]):
             write(frame)
 
 
 def _copy(task: EncodeTask) -> None:
-    """Add the tags without re-encoding, since a master already is FLAC."""
+    """Give the master its tags without encoding it again: it is FLAC already."""
+    cover = _cover(task, beside_bytes=task.stem.stat().st_size)
     with (
         master.opened(task.stem) as stem,
         part_of(task.into).open("wb") as file,
@@ -103,6 +108,8 @@ def _copy(task: EncodeTask) -> None:
         copy.metadata.update(_tags(task))
         template = stem.streams.audio[0]
         stream = copy.add_stream_from_template(template)
+        if cover is not None:
+            covers.attach(copy, cover)
         for packet in stem.demux(template):
             if packet.size:  # the last packet is empty and only marks the end
                 packet.stream = stream
@@ -117,6 +124,15 @@ def _finished(task: EncodeTask, *, bit_rate: int | None) -> Encoded:
         raise DoesNotFit(needed_bytes=size_bytes, max_bytes=task.max_bytes)
     part.replace(task.into)
     return Encoded(path=task.into, size_bytes=size_bytes, format=task.format, bit_rate=bit_rate)
+
+
+def _cover(task: EncodeTask, *, beside_bytes: int) -> Cover | None:
+    """Return the cover if there is room for it beside the sound."""
+    cover = covers.read(task.cover)
+    if cover is None:
+        return None
+    needed_bytes = beside_bytes + len(cover.content) * 4 // 3 + _TAG_BYTES  # Base64 at most
+    return cover if _fits(task, needed_bytes=needed_bytes) else None
 
 
 def _fits(task: EncodeTask, *, needed_bytes: int) -> bool:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -111,7 +112,12 @@ class Worker:
         self._next_progress_at = 0.0
 
     def run(self) -> None:
-        """Serve requests until the engine closes its end."""
+        """Work until the engine closes its end.
+
+        The model is loaded before a song comes: the engine may start a worker while it is decoded.
+        """
+        with suppress(DamagedModel, MemoryError, OSError):  # the first song is told
+            self._loaded()
         while (order := self._inbox.next()) is not None:
             with order.files as files:
                 reply = self._serve(order.request, files)

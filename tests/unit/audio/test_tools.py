@@ -10,17 +10,20 @@ import pytest_asyncio
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
-from bot.audio.pack_tasks import PackCodec
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import (
+    MOST_COVER_BYTES,
     Combined,
     CombineTask,
     DecodeTask,
     DiskFull,
     DoesNotFit,
     EncodeTask,
+    FitTask,
+    MeasureTask,
     Mix,
     Part,
+    PassageTask,
     PictureTask,
     Refusal,
     Row,
@@ -92,6 +95,30 @@ NORMALLY = (
     " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )
 """The code that the child runs instead."""
+
+
+async def test_a_cover_goes_from_a_confined_decoder_to_a_confined_encoder(tools, tmp_path):
+    picture = audio_files.a_picture("PNG")
+    song = audio_files.write_with_picture(tmp_path / "song", "mp3", "libmp3lame", picture)
+    cover = tmp_path / "job" / "cover.jpg"
+    cover.parent.mkdir()
+    await tools.decode(song, cover.with_name("a.f32"), max_duration_s=60, cover=cover)
+    stem, into = tmp_path / "stems" / "vocals.flac", tmp_path / "out" / "vocals.mp3"
+    for path in (stem, into):
+        path.parent.mkdir()
+    await tools.combine([Mix(path=stem, parts=(Part(spool=cover.with_name("a.f32")),))])
+    await tools.encode(stem, into, format=AudioFormat.MP3, cover=cover)
+    assert cover.read_bytes() in into.read_bytes()
+
+
+@pytest.mark.parametrize("size_bytes", [0, MOST_COVER_BYTES + 1])
+async def test_what_cannot_be_a_cover_is_deleted(program, tmp_path, size_bytes):
+    write = "cover = json.loads(task)['fields']['cover']"
+    tools = program(f"{forged()}\n{write}\nopen(cover, 'wb').write(bytes({size_bytes}))")
+    cover = tmp_path / "cover.jpg"
+    (tmp_path / "song").write_bytes(b"x")
+    await tools.decode(tmp_path / "song", tmp_path / "a.f32", max_duration_s=9, cover=cover)
+    assert not cover.exists()
 
 
 async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
@@ -429,16 +456,42 @@ async def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     assert await bot.communicate() == (b"set()\n", None)
 
 
-async def test_packs_are_written_by_a_child(tools, tmp_path):
-    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
-    folder = tmp_path / "packs"
-    folder.mkdir()
-    await tools.pack([song, song], folder, codec=PackCodec.OPUS, frames=3 * SAMPLE_RATE)
-    assert sorted(path.name for path in folder.iterdir()) == ["0.opus", "1.opus"]
-    assert await tools.peaks([song], slices=3) == ("////",)
-
-
-async def test_packs_of_a_job_that_was_deleted_meanwhile_fail(tools, tmp_path):
-    song = audio_files.write(tmp_path / "song.flac", "flac", "flac", sound=audio_files.tone(3.0))
-    with pytest.raises(AudioFailed):
-        await tools.pack([song], tmp_path / "gone", codec=PackCodec.FLAC, frames=3 * SAMPLE_RATE)
+async def test_children_find_everything_loaded(tmp_path):
+    picture = audio_files.a_picture("JPEG")
+    song = audio_files.write_with_picture(tmp_path / "song", "mp3", "libmp3lame", picture)
+    spool, stem, cover = tmp_path / "a.f32", tmp_path / "v.flac", tmp_path / "cover.jpg"
+    parts = (Part(spool=spool),)
+    tags: dict[str, None] = {"title": None, "artist": None, "album": None}
+    tasks: list[Task] = [
+        DecodeTask(source=song, into=spool, max_frames=60 * SAMPLE_RATE, cover=cover),
+        FitTask(song=spool, stem=spool, max_lag_frames=8192),
+        MeasureTask(sums=(parts,), frames=SAMPLE_RATE),
+        PassageTask(spools=(spool,), frames=SAMPLE_RATE),
+        CombineTask(mixes=(Mix(path=stem, parts=parts),), frames=None),
+        *(
+            EncodeTask(
+                stem=stem,
+                into=tmp_path / f"v.{each}",
+                format=each,
+                max_bytes=None,
+                cover=cover,
+                **tags,
+            )
+            for each in AudioFormat
+        ),
+        PictureTask(rows=(Row(label="Vocals", stem=stem),), into=tmp_path / "v.png"),
+    ]
+    code = (
+        "import sys\n"
+        "from bot.audio.all_tasks import Task\n"
+        "from bot.processes import ipc\n"
+        "from bot.audio.child import __main__ as child\n"
+        "child._load()\n"
+        "before = set(sys.modules)\n"
+        "for line in sys.stdin: child.answer(ipc.decode(line.encode(), Task))\n"
+        "print(sorted(set(sys.modules) - before))\n"
+    )
+    bot = await asyncio.create_subprocess_exec(
+        *python(code), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert await bot.communicate(b"".join(map(ipc.encode, tasks))) == (b"[]\n", None)

@@ -108,6 +108,38 @@ async def test_separates_one_song_after_another_in_one_worker(engine, start):
     assert engine.pid == pid
 
 
+async def test_a_worker_that_was_started_ahead_separates_the_song(engine, start):
+    await engine.warm_up()
+    pid = running(engine)
+    await engine.warm_up()
+    assert await works(start)
+    assert engine.pid == pid
+
+
+async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(engine):
+    await engine.warm_up()
+    libraries = Path(f"/proc/{running(engine)}/maps")
+    async with asyncio.timeout(30):
+        while "onnxruntime" not in libraries.read_text():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_worker_that_was_started_for_nothing_ends(small_model, is_running):
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, idle_s=0.05)
+    await engine.warm_up()
+    pid = running(engine)
+    async with asyncio.timeout(20):
+        while is_running(pid):
+            await asyncio.sleep(0.01)
+    await engine.close()
+
+
+async def test_a_closed_engine_starts_no_worker_ahead(engine):
+    await engine.close()
+    await engine.warm_up()
+    assert engine.pid is None
+
+
 async def test_two_songs_at_once_wait_for_each_other(engine, start):
     first, second = start(SHORT, name="one"), start(SHORT, name="two")
     one, two = await asyncio.gather(first.task, second.task)

@@ -7,6 +7,7 @@ is decoded up to its end.
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import av
@@ -17,6 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 
+from bot.audio.child import covers
 from bot.audio.child.decoding import cuts, formats, spikes
 from bot.audio.child.decoding.mixdown import Mixdown, Samples
 from bot.audio.child.decoding.pieces import Input, Piece, pieces_of, whole
@@ -41,6 +43,8 @@ def decode(task: DecodeTask) -> Decoded:
         with task.source.open("rb") as file:
             song = _Song(file, _demuxer(file))
             frames = _write(task, song)
+            if task.cover is not None:
+                _write_cover(task.cover, file, song.demuxer)
             is_cut = song.is_short or cuts.is_cut(file, song.demuxer)
     except (FFmpegError, MemoryError) as exc:
         raise Rejected(Reason.BROKEN_FILE) from exc
@@ -182,6 +186,13 @@ def _mixed(source: _Source, stamps: Stamps) -> Iterator[Samples]:
             yield from mixdown.silence(hole_s)
         yield from mixdown.take(frame)
     yield from mixdown.rest()
+
+
+def _write_cover(into: Path, file: BinaryIO, demuxer: str) -> None:
+    into.unlink(missing_ok=True)  # an earlier try's
+    with suppress(FFmpegError), _opened(file, demuxer, whole(file)) as container:
+        if (picture := covers.find(container)) is not None:
+            covers.write_small(picture, into)
 
 
 def _demuxer(file: BinaryIO) -> str:

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from bot.audio.child import master
+from bot.audio.child import covers, master
 from bot.audio.child.encode import encode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, EncodeTask, part_of
@@ -28,7 +28,13 @@ def encoded(stem):
     """Encode the master."""
 
     def run(
-        audio_format, *, max_bytes=None, title="Neon Rain (Vocals)", artist="Zoë", album="Ünder"
+        audio_format,
+        *,
+        max_bytes=None,
+        title="Neon Rain (Vocals)",
+        artist="Zoë",
+        album="Ünder",
+        cover=None,
     ):
         return encode(
             EncodeTask(
@@ -39,6 +45,7 @@ def encoded(stem):
                 title=title,
                 artist=artist,
                 album=album,
+                cover=cover,
             )
         )
 
@@ -79,6 +86,54 @@ def test_title_and_artist_are_written_as_tags(encoded, decoded, audio_format):
 def test_tags_may_be_missing(encoded, decoded, audio_format):
     told, _ = decoded(encoded(audio_format, title=None, artist=None, album=None).path)
     assert (told.title, told.artist, told.album) == (None, None, None)
+
+
+@pytest.fixture
+def cover(tmp_path):
+    path = tmp_path / "cover.jpg"
+    path.write_bytes(audio_files.a_picture("JPEG", noise=True))
+    return path
+
+
+def cover_in(path):
+    """Return the picture in a file's tags."""
+    with av.open(str(path)) as container:
+        return covers.find(container)
+
+
+@pytest.mark.parametrize("audio_format", [*LOSSY, AudioFormat.FLAC])
+def test_the_cover_is_in_the_tags_and_the_sound_as_without_it(
+    encoded, decoded, cover, audio_format
+):
+    _, without = decoded(encoded(audio_format).path)
+    told = encoded(audio_format, cover=cover)
+    assert cover_in(told.path) == cover.read_bytes()
+    assert told.size_bytes == told.path.stat().st_size
+    tags, samples = decoded(told.path)
+    assert (tags.title, tags.artist, tags.album) == ("Neon Rain (Vocals)", "Zoë", "Ünder")
+    assert np.array_equal(samples, without)
+
+
+def test_wav_has_no_room_for_a_cover(encoded, cover):
+    told = encoded(AudioFormat.WAV, cover=cover)
+    assert cover_in(told.path) is None
+    assert cover.read_bytes() not in told.path.read_bytes()
+
+
+@pytest.mark.parametrize("audio_format", [AudioFormat.MP3, AudioFormat.FLAC])
+def test_the_cover_is_left_out_before_sound_is(encoded, cover, audio_format):
+    full = encoded(audio_format)
+    told = encoded(audio_format, cover=cover, max_bytes=full.size_bytes + 1_000)
+    assert (told.bit_rate, told.size_bytes) == (full.bit_rate, full.size_bytes)
+    assert cover_in(told.path) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\xff\xd8\xff\xe0 cut off"])
+def test_a_cover_that_is_none_is_left_out(encoded, tmp_path, content):
+    path = tmp_path / "cover.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    assert cover_in(encoded(AudioFormat.MP3, cover=path).path) is None
 
 
 def test_mp3_and_opus_are_what_players_expect(encoded):
