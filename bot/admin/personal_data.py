@@ -55,7 +55,7 @@ class Privacy:
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:
-        """Cancel the user's jobs, delete all their data, and return how many songs that was.
+        """Cancel the user's jobs, delete all their data and return the number of deleted jobs.
 
         Two things are kept under pseudonyms: this period's minutes until it ends, so that a user
         cannot spend them twice, and others' decisions about the user while those stand. Safe to

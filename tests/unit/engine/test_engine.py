@@ -194,7 +194,7 @@ async def test_a_hung_worker_is_killed(small_model, start, is_running):
     call = await start(LONG, by=engine).begun()
     pid = running(engine)
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(EngineFailed, match="said nothing"):
+    with pytest.raises(EngineFailed, match="sent nothing"):
         await call.task
     assert not is_running(pid)
     await engine.close()

@@ -107,7 +107,7 @@ def test_restore_is_refused_while_a_bot_holds_the_directory(
 def test_links_are_renewed_while_no_bot_runs(data: DataDir, capsys: pytest.CaptureFixture[str]):
     before = asyncio.run(link_key(data))
     assert main(["renew-links"]) == 0
-    assert "has ended" in capsys.readouterr().err
+    assert "have ended" in capsys.readouterr().err
     assert asyncio.run(link_key(data)) != before
     with data.lock():
         assert main(["renew-links"]) == 1
