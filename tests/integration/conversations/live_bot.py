@@ -38,6 +38,7 @@ from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
@@ -177,7 +178,7 @@ async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
-    db = await Database.open(root / "stemcord.db", durable=False)
+    db = await open_database(root / "stemcord.db", Database)
     try:
         async with Sandbox() as sandbox:
             sandbox.interactions.answer_within_s = PATIENCE_S
