@@ -23,6 +23,7 @@ from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
 
 ADA = UserId(1)
@@ -75,7 +76,7 @@ class Harness:
         If `audio` is real, `downloads.song` should be a decodable file.
         """
         (root / "jobs").mkdir(exist_ok=True)
-        db = await database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+        db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery

@@ -43,6 +43,7 @@ from storage.stores.last_renditions import LastRenditions
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
 from storage.stores.open_replies import OpenReplies
+from tests.support.databases import open_database
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
@@ -195,7 +196,7 @@ async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build a bot on them without logging in."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
-    db = await Database.open(root / "stemcord.db", durable=False)
+    db = await open_database(root / "stemcord.db", Database)
     try:
         async with Sandbox() as sandbox:
             sandbox.interactions.answer_within_s = PATIENCE_S

@@ -338,7 +338,7 @@ async def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path):
     assert bot.stdout
     pid = int(await bot.stdout.readline())
     bot.kill()
-    await bot.wait()
+    await bot.communicate()
     await until(lambda: not is_alive(pid))
 
 

@@ -13,6 +13,7 @@ from storage.files.data_dir import DataDir
 from storage.stores.job_store import JobStore
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.snapshots import back_up
+from tests.support.databases import open_database
 from tests.support.domain_factories import a_job
 from tests.support.unprivileged import open_folder, run_unprivileged
 
@@ -32,7 +33,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
 
 
 async def add_a_job(data: DataDir) -> None:
-    db = await Database.open(data.database, durable=False)
+    db = await open_database(data.database, Database)
     await JobStore(db=db).add(a_job(), max_active=9)
     await db.close()
 
@@ -115,7 +116,7 @@ def test_links_are_renewed_while_no_bot_runs(data: DataDir, capsys: pytest.Captu
 
 
 async def link_key(data: DataDir) -> bytes:
-    db = await Database.open(data.database, durable=False)
+    db = await open_database(data.database, Database)
     try:
         return await Meta(db=db).secret(LINK_KEY, 32)
     finally:

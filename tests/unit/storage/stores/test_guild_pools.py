@@ -17,6 +17,7 @@ from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply
 from storage.stores.standing import Standings
+from tests.support.databases import open_database
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8
@@ -340,7 +341,7 @@ WHERE kind = 'hold' AND allowance < (
 @given(st.lists(STEPS, max_size=40))
 def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(history):
     async def live(path: Path) -> None:
-        db = await Database.open(path, durable=False)
+        db = await open_database(path, Database)
         books, plain = Books(db), PlainBooks()
         try:
             for step in history:

@@ -16,6 +16,7 @@ from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import Accounts, apply
 from storage.stores.pseudonyms import Pseudonyms
+from tests.support.databases import open_database
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -299,7 +300,7 @@ SELECT account, sum(minutes) AS balance FROM (
 @given(st.lists(ACTIONS, max_size=25))
 def test_any_history_agrees_with_a_plain_account_and_sums_to_zero(history):
     async def live(path: Path) -> None:
-        db = await Database.open(path, durable=False)
+        db = await open_database(path, Database)
         ledger, plain = Ledger(db=db, clock=StillClock()), PlainAccount()
         try:
             for action, job, minutes in history:

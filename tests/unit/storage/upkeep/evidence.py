@@ -18,6 +18,7 @@ from storage.stores.ledger import Ledger
 from storage.upkeep.finding import Finding
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.invariants import Terms, audit
+from tests.support.databases import open_database
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -77,7 +78,7 @@ class Evidence:
 async def collect(root: Path) -> Evidence:
     """Create the directory with one job per state, named after it, and some special cases."""
     evidence = Evidence(root)
-    db = await Database.open(evidence.database, durable=False)
+    db = await open_database(evidence.database, Database)
     try:
         jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
         for state in State:
