@@ -174,7 +174,7 @@ class ReplyWriter:
             if self._reminders.is_due(str(exc), self._clock.monotonic()):
                 log.warning("can't read the outbox: %s", exc)
         except Exception as exc:
-            if self._reminders.is_due(type(exc), self._clock.monotonic()):
+            if self._reminders.is_due(type(exc).__name__, self._clock.monotonic()):
                 log.exception("can't read the outbox")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
