@@ -74,6 +74,7 @@ def role_of(stem: Stem) -> Role:
     return _ROLES.get(stem, Role.EVERYTHING)
 
 
+DEVIATION_EVERY_BEATS = 8
 _PLAUSIBLE_BPM = (20.0, 500.0)
 _MOST_CENTS = 50
 
@@ -92,4 +93,5 @@ def is_plausible(analysis: Analysis) -> bool:
         60 / fastest < grid.period_s < 60 / slowest
         and grid.beats_per_bar > 1
         and 0 <= grid.downbeat < grid.beats
+        and len(grid.deviations_ms) <= grid.beats // DEVIATION_EVERY_BEATS + 1
     )

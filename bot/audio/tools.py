@@ -77,8 +77,8 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Runs audio tasks in children with hard limits.
 
-    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to `at_once`
-    others run the remaining tasks.
+    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to
+    `at_once` others run the remaining tasks.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
     machine has no room for the child or its output. If they fail or are cancelled, no output and no

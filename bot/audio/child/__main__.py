@@ -112,6 +112,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask() | PeaksTask() | AnalyseTask():
+            return _perform_on_masters(task)
+        case _:
+            assert_never(task)
+
+
+def _perform_on_masters(task: PackTask | PeaksTask | AnalyseTask) -> Answer:
+    match task:
         case PackTask():
             from bot.audio.child.packing.packs import pack
 

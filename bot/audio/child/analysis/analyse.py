@@ -24,13 +24,13 @@ def analyse(task: AnalyseTask) -> Analysis:
 
 
 def _heard(blocks: Iterable[Mapping[Role, Mono]], roles: frozenset[Role]) -> Analysis:
-    listener = _Listener(roles)
+    listener = Listener(roles)
     for block in blocks:
         listener.add(block)
     return listener.analysis()
 
 
-class _Listener:
+class Listener:
     """Measures what each role is good for; vocals tell of the key, and hardly of the beat."""
 
     def __init__(self, roles: frozenset[Role]) -> None:

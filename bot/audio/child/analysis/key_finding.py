@@ -45,7 +45,7 @@ class Tuning:
 
 def tuning(histogram: Histogram) -> Tuning:
     """Return the deviation from A = 440 Hz that most notes share, from -50 to 50 cents."""
-    by_cent = np.bincount(_CENTS.astype(int) % 100, histogram, 100)
+    by_cent = np.bincount(np.floor(_CENTS).astype(int) % 100, histogram, 100)
     distance = (np.arange(100) + 50) % 100 - 50
     kernel = np.exp(-0.5 * np.square(distance / _KERNEL_CENTS))
     smooth = np.fft.irfft(np.fft.rfft(by_cent) * np.fft.rfft(kernel), 100)
