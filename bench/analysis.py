@@ -128,7 +128,11 @@ def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -
             limit=0.94,
             librosa=beside.get("beats"),
         ),
-        Row(name="bar line right, where the tempo is", measured=float(np.mean(bars or [False])), limit=0.9),
+        Row(
+            name="bar line right, where the tempo is",
+            measured=float(np.mean(bars or [False])),
+            limit=0.9,
+        ),
         Row(name="CPU s, 4 minutes", measured=cpu_s, limit=5, is_most=True),
         Row(name="peak MiB, 4 minutes", measured=peak_mib, limit=256, is_most=True),
     ]

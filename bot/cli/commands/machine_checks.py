@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import importlib.util
 import shutil
 import sqlite3
 import stat
@@ -50,6 +51,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield from _disk(settings)
     yield from _links(settings)
     yield _confinement()
+    yield check_time_stretch()
     has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
     advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
     yield CheckResult(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
@@ -63,6 +65,18 @@ async def check_decoding(audio: AudioTools) -> CheckResult:
         except (AudioFailed, NoRoom) as exc:
             return CheckResult(False, f"Audio cannot be decoded on this machine: {exc}")
     return CheckResult(True, "Audio decodes in a child process")
+
+
+def check_time_stretch() -> CheckResult:
+    """Check for the one library that some systems have no wheel of."""
+    if importlib.util.find_spec("python_stretch"):
+        return CheckResult(True, "Renditions can have another key and speed")
+    return CheckResult(
+        False,
+        "Renditions cannot have another key or speed: python-stretch is missing. Where PyPI has no "
+        "wheel of it, g++ builds it: pip install --no-binary :all: python-stretch",
+        is_fatal=False,
+    )
 
 
 def _model(settings: Settings) -> CheckResult:

@@ -144,6 +144,12 @@ REASONS: dict[Reason, Templates] = {
     Reason.OUT_OF_RANGE: (
         Message("That key, speed or level is out of range. Choose another one."),
     ),
+    Reason.NO_TIME_STRETCH: (
+        Message(
+            "I can't change the key or the speed: a library is missing on my machine. Only the "
+            "people who run me can fix that."
+        ),
+    ),
     Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
     Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
     Reason.STOPPED_BY_MANAGER: (Message("A manager of this server cancelled this song."),),

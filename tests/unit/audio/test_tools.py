@@ -90,7 +90,7 @@ def _running(code_file):
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NORMALLY = (
-    "from bot.audio.tasks import Task; from bot.audio.child import __main__ as child;"
+    "from bot.audio.all_tasks import Task; from bot.audio.child import __main__ as child;"
     " from bot.processes import ipc;"
     " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )
