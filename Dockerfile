@@ -1,4 +1,4 @@
-# One exact version of Python, twice: a floating tag would bring another without being asked.
+# The Python version is pinned in both stages, because a floating tag would change it unasked.
 FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /opt/stemcord
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
@@ -16,7 +16,7 @@ RUN python -c 'import python_stretch' 2>/dev/null || { \
 COPY bot/ bot/
 COPY cogs/ cogs/
 COPY storage/ storage/
-# Outside the data volume, so that a new image brings its own model.
+# Outside the data volume, so that a new image uses its own model.
 RUN STEMCORD_MODELS_DIR=/opt/stemcord/models STEMCORD_DATA_DIR=/tmp/stemcord python -m bot models \
  && chmod -R a+rX,go-w /opt/stemcord /opt/venv
 
@@ -40,7 +40,7 @@ USER 10001:10001
 VOLUME /data
 STOPSIGNAL SIGTERM
 
-# Off with an empty STEMCORD_OPS_ADDRESS; the container then counts as healthy while it runs.
+# With an empty STEMCORD_OPS_ADDRESS there is no check, and a running container counts as healthy.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
   CMD ["python", "-c", "import http.client, os, sys; at = os.environ.get('STEMCORD_OPS_ADDRESS', '127.0.0.1:9464'); ops = http.client.HTTPConnection(at or 'off', timeout=4); at and ops.request('GET', '/healthz'); sys.exit(bool(at) and ops.getresponse().status != 200)"]
 

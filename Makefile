@@ -1,4 +1,4 @@
-# demo, run and test each work on a fresh machine with Python 3.11 or newer, git and make.
+# demo, run and test work on a fresh machine with Python 3.11 or newer, git and make.
 
 python := .venv/bin/python
 export PYTHON SONG VENDORS
@@ -13,17 +13,17 @@ help: ## list the targets
 demo: .venv/run.stamp model ## split one song without Discord (SONG=my.mp3 for yours)
 	@$(python) -m sandbox.demo $${SONG:+"$$SONG"}
 
-# As the bot itself reads it: the environment wins over .env, and empty means unset.
+# Read as the bot does: the environment overrides .env, and empty means unset.
 has_token := import sys; from bot.config import read_variables; \
   sys.exit(not read_variables().get("DISCORD_TOKEN"))
 
-run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, against a stand-in Discord in the browser (VENDORS=1: and stand-in vendors)
+run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, in a Discord simulator in the browser (VENDORS=1 adds vendors)
 	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi
 
-test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to choose)
+test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to select some)
 	@$(python) -m pytest -n 3 --dist loadfile $(ARGS)
 
-check: .venv/dev.stamp ## lint, format, types, import floors, lock files
+check: .venv/dev.stamp ## check style, formatting, types, import contracts and lock files
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
 	$(python) -m mypy
@@ -32,29 +32,29 @@ check: .venv/dev.stamp ## lint, format, types, import floors, lock files
 	  || { echo 'A lock names a download address: make lock'; exit 1; }
 
 # ARGS may begin with a topic, which is a module in bench/.
-topics := rendition
+topics := analysis rendition
 topic := $(or $(filter $(topics),$(firstword $(ARGS))),separation)
 
-bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (ARGS=rendition for keys and speeds; more in bench/)
+bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (ARGS=rendition or ARGS=analysis for those; bench/ has more)
 	@$(python) -m bench.$(topic) $(filter-out $(topics),$(ARGS))
 
-chaos: .venv/dev.stamp model ## kill, lock, fill, flood and refuse, then audit (ARGS="--seeds 2 crash kills" for fewer)
+chaos: .venv/dev.stamp model ## test crashes, faults and load (ARGS="--seeds 2 crash kills" for a part)
 	@$(python) -m tests.chaos $(ARGS)
 
-planted: .venv/dev.stamp ## plant known bugs in a copy and check that the tests notice each (ARGS="token" to choose)
+planted: .venv/dev.stamp ## plant known bugs in a copy and check that tests notice each (ARGS="token" to select some)
 	@$(python) -m tests.planted $(ARGS)
 
-fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 corrupted ones (ARGS="--table" for the odd ones alone)
+fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 corrupted ones (ARGS="--table" for the odd ones only)
 	@$(python) -m tests.fuzz $(ARGS)
 
-live: .venv/dev.stamp ## split a song at the real services (your keys; STEMCORD_LIVE_SONG=its address)
+live: .venv/dev.stamp ## split a song with the real services (needs keys, and STEMCORD_LIVE_SONG=address)
 	@$(python) -m pytest -m live tests/live $(ARGS)
 
 compile := $(python) -m uv pip compile --quiet --no-config --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header --annotation-style line --fork-strategy fewest
 
-# --no-config and the default registry: a lock must not carry one machine's mirror or wheels.
-lock: .venv/dev.stamp ## renew requirements/*.lock (ARGS="--upgrade" for newer versions)
+# --no-config and the default registry, because a lock must not depend on one machine's mirror or wheels.
+lock: .venv/dev.stamp ## update requirements/*.lock (ARGS="--upgrade" for newer versions)
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
 
@@ -64,7 +64,7 @@ messages: .venv/run.stamp ## update the catalogues in bot/i18n/locales from the 
 container-proof: .venv/run.stamp ## run the Dockerfile's steps in a bare Debian root (needs root and debootstrap)
 	@$(python) tests/container/prove.py
 
-clean: ## remove .venv, caches and builds; data/ and .env stay
+clean: ## remove .venv, caches and builds, but not data/ or .env
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find bot cogs storage sandbox tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -1,1 +1,1 @@
-"""Benchmarks behind the README's figures; run by hand."""
+"""Benchmarks for the README's figures, run by hand."""

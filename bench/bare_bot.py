@@ -1,6 +1,6 @@
-"""A bare discord.py bot that only defers: what bench.burst compares Stemcord with.
+"""A bare discord.py bot that only defers, the baseline for bench.burst.
 
-Run as `python -m bench.bare_bot`, with the environment that the sandbox gives to a bot.
+Run it as `python -m bench.bare_bot` in the environment of a sandbox bot.
 """
 
 import os
@@ -12,7 +12,7 @@ from discord.http import Route
 
 
 class BareBot(commands.AutoShardedBot):
-    """Registers the commands that the burst uses; shares no code with Stemcord."""
+    """Registers the commands that the burst uses. It shares no code with Stemcord."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,10 +1,10 @@
-"""Measures how soon commands are acknowledged, beside a bare bot that only defers.
+"""Measures how soon commands are acknowledged, compared with a bare bot that only defers.
 
     python -m bench.burst [--rounds 3] [--commands 100] [--open-jobs 200] [--seconds 30]
 
-Both bots are processes of their own, one after the other at the same sandbox, on two cores. The
-burst sends every `/split` at once; the steady load sends 20 commands a second, to Stemcord beside
-open jobs with real small songs. Times run from the command to the first answer.
+The bots run as separate processes, one after the other in the same sandbox, on two cores. The burst
+sends every `/split` at once. The steady load sends 20 commands a second, to Stemcord while it
+processes small real songs. Times are from the command to the first answer.
 """
 
 import argparse
@@ -33,7 +33,7 @@ COMMANDS_A_SECOND = 20
 MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 SONG_S = 2.0
 PATIENCE_S = 60.0
-"""How long the sandbox waits for an answer: longer than Discord, to see how late it is."""
+"""How long the sandbox waits for an answer: longer than Discord, to measure late answers."""
 MOST_OVER_BARE_S = 0.050
 MOST_STEADY_P99_S = 0.100
 BARE, STEMCORD = "bench.bare_bot", "bot"
@@ -46,7 +46,7 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much is sent."""
+    """The number and rate of commands."""
 
     commands: int
     open_jobs: int
@@ -64,7 +64,7 @@ class Samples:
 
 @dataclass(slots=True)
 class Bench:
-    """One sandbox with its users and one song for each command to come."""
+    """A sandbox with its users, and one song for each command."""
 
     scratch: Path
     sandbox: Sandbox
@@ -73,7 +73,7 @@ class Bench:
 
     @asynccontextmanager
     async def running(self, module: str, home: Path) -> AsyncIterator[None]:
-        """Run a bot until the end of the block, which begins once its commands are registered."""
+        """Run a bot for the duration of the block, entered once its commands are registered."""
         world = self.sandbox.world
         world.commands[None] = []
         bot = BotProcess(
@@ -96,11 +96,11 @@ class Bench:
                 await asyncio.sleep(0.01)
 
     async def upload(self, count: int) -> list[str]:
-        """Upload songs, each of them new; return their ids."""
+        """Upload songs, each with new content, and return their ids."""
         return [await self.users.upload("song.mp3", self.songs[n]) for n in range(count)]
 
     async def burst(self, commands: int) -> list[float]:
-        """Have every user send a song at once; return the times to their answers."""
+        """Let every user send a song at once, and return the answer times."""
         uploads = await self.upload(commands)
         before = len(self.users.answers)
         people = self.users.people[:commands]
@@ -113,7 +113,7 @@ class Bench:
         return self._took_s(before)
 
     async def steady(self, seconds: float, random: Random) -> list[float]:
-        """Have users send commands at a steady rate; return the times to their answers."""
+        """Let users send commands at a steady rate, and return the answer times."""
         count = int(seconds * COMMANDS_A_SECOND)
         uploads = await self.upload(count)
         before = len(self.users.answers)
@@ -133,7 +133,7 @@ class Bench:
 
 
 async def measure(load: Load, rounds: int, scratch: Path) -> Samples:
-    """Alternate the two bots at one sandbox."""
+    """Alternate the two bots in one sandbox."""
     samples, count = Samples(), max(load.commands, load.open_jobs)
     uploads = max(count, int(load.seconds * COMMANDS_A_SECOND))
     songs = await asyncio.to_thread(write_songs, scratch, uploads)
@@ -165,7 +165,7 @@ async def _measure_round(
 
 
 def write_songs(scratch: Path, count: int) -> list[bytes]:
-    """Return short MP3 files of different bytes, so that no job repeats another."""
+    """Return short MP3 files with different content, so that no job repeats another."""
     wav = write_song(scratch / "song.wav", seconds=SONG_S)
     return [_mp3(wav, scratch / "song.mp3", f"Song {number}") for number in range(count)]
 
@@ -183,13 +183,13 @@ def _mp3(wav: Path, path: Path, title: str) -> bytes:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which this share of all lies."""
+    """Return the value below which this share of the values lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def table(samples: Samples, load: Load) -> Table:
-    """Draw the times in milliseconds."""
+    """Return a table of the times in milliseconds."""
     drawn = Table("", "bot", "answers", "p50, ms", "p99, ms", "max, ms", "limit for p99")
     bare_p99_s = percentile(samples.burst[BARE], 0.99)
     limits = {

@@ -1,7 +1,7 @@
-"""Measures what audio tasks on a short song cost beyond their own work.
+"""Measures the CPU overhead of audio tasks on a short song.
 
-Run as `python -m bench.children`. CPU time is that of this process and all below it; own work is
-what the same task takes in a process that has everything loaded.
+Run it as `python -m bench.children`. CPU time includes this process and its descendants. Own work
+is the time of the same task in a process with all libraries loaded.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of task, by way of a child and here."""
+    """A kind of task, run in a child and in this process."""
 
     through_child: Callable[[], Awaitable[object]]
     here: Task
@@ -103,7 +103,7 @@ def _write(song: Path, seconds: float) -> None:
 
 
 def _cpu_s() -> float:
-    """Return the CPU time of this process, its children, and what those waited for."""
+    """Return the CPU time of this process and its descendants."""
     total = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         used = resource.getrusage(who)

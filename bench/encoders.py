@@ -1,12 +1,12 @@
-"""Measures what encoder settings cost and what they do to the sound: one row a setting.
+"""Measures the cost and sound quality of encoder settings, one row per setting.
 
     python -m bench.encoders [--seconds 60]
 
-The sound is judged by its noise-to-mask ratio, the core of PEAQ (ITU-R BS.1387): the coding noise
-over the noise that the ear would just not hear beside the stem, in quarter-Bark bands, averaged
-over bands and over frames that are not silent. Below 0 dB it is masked. "heard" is the worst of
-the left channel, the right one and both as one, in the worst of five stems; "difference" is that of
-left minus right, which nobody hears by itself. The clip is fetched once, by pip.
+Quality is measured as the noise-to-mask ratio, the core of PEAQ (ITU-R BS.1387): coding noise
+relative to the largest noise that the stem would mask, in quarter-Bark bands, averaged over bands
+and non-silent frames. Noise below 0 dB is masked. "heard" is the worst ratio of the left channel,
+the right channel and their sum, in the worst of five stems. "difference" is the ratio of left minus
+right, which is never heard alone. The clip is fetched once, by pip.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Signal = NDArray[np.floating]
 
 _FRAMES = 4608
 _DELAY = 4096
-"""Frames by which a decoded file may lie behind, at most."""
+"""The largest delay of a decoded file, in frames."""
 
 _COLUMN = 2048
 _FULL_SCALE_DB = 92.0
@@ -41,7 +41,7 @@ _AUDIBLE_DB = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """How LAME is called."""
+    """A setting of LAME."""
 
     bit_rate: int
     level: int
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The setting's name in the table."""
         mode = "joint stereo" if self.is_joint else "left and right"
         return f"{self.bit_rate // 1000} kbit/s, level {self.level}, {mode}"
 
@@ -70,7 +70,7 @@ SETTINGS = tuple(
 
 
 class Ear:
-    """A masking threshold after PEAQ's basic version: bands, internal noise, spreading, offset."""
+    """The masking model of PEAQ's basic version: bands, internal noise, spreading and offset."""
 
     def __init__(self) -> None:
         frequency = np.fft.rfftfreq(_COLUMN, 1 / SAMPLE_RATE)
@@ -91,7 +91,7 @@ class Ear:
         self._scale = 10 ** (_FULL_SCALE_DB / 10) / (self._window.sum() / 2) ** 2
 
     def noise_to_mask_db(self, signal: Signal, coded: Signal) -> float:
-        """Return the ratio; minus infinity for a signal that is silent throughout."""
+        """Return the noise-to-mask ratio in dB, minus infinity for a silent signal."""
         power, noise = self._excitation(signal), self._excitation(signal - coded)
         mask = ((power + self._internal) @ self._spread) * self._offset
         heard = power.sum(axis=1) > 10 ** (_AUDIBLE_DB / 10)
@@ -110,7 +110,7 @@ def _bark(hertz: Signal) -> Signal:
 
 
 def encode(pcm: Pcm, setting: Setting) -> bytes:
-    """Encode as the bot does, into memory."""
+    """Encode to memory as the bot does."""
     options = {"compression_level": str(setting.level), "joint_stereo": str(int(setting.is_joint))}
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as out:
@@ -126,7 +126,7 @@ def encode(pcm: Pcm, setting: Setting) -> bytes:
 
 
 def decode(mp3: bytes, like: Signal) -> Signal:
-    """Decode, and take off what the encoder has put before the first frame."""
+    """Decode, and remove the encoder delay."""
     resampler = av.AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
     with av.open(io.BytesIO(mp3), "r") as container:
         parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
@@ -138,7 +138,7 @@ def decode(mp3: bytes, like: Signal) -> Signal:
 
 
 def ratios_db(ear: Ear, pcm: Pcm, mp3: bytes) -> tuple[float, float]:
-    """Return the noise-to-mask ratio of what is heard, and that of left minus right."""
+    """Return the noise-to-mask ratios of the audible signal and of left minus right."""
     signal = pcm / 32_768
     coded = decode(mp3, signal)
     (left, right), (left_coded, right_coded) = signal[: len(coded)].T, coded.T

@@ -1,9 +1,10 @@
-"""Measures whole jobs: one `/split` in the sandbox from the command to the stems in the reply.
+"""Measures whole jobs in the sandbox, from `/split` to the stems in the reply.
 
-    python -m bench.job [--minutes 4 20] [--song my.mp3] [--runs 3]
+    python -m bench.job [--minutes 4 20] [--song my.mp3] [--runs 3] [--hosted]
 
 Times include the download, decoding, separation, both encodings and the upload. CPU time and peak
-memory are the kernel's own figures for the bot and its child processes (bench/meter.py). CPU time
+memory are the kernel's own figures for the bot and its child processes (bench/meter.py). With
+`--hosted` a vendor's stand-in outside the bot separates, so its CPU time is not counted. CPU time
 hardly depends on what else the machine does; wall time does, and is best divided by CPU time.
 """
 
@@ -32,7 +33,7 @@ WITHIN_S = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One job's measure, or the median of several."""
+    """The measurements of one job, or the medians of several."""
 
     minutes: float
     wall_s: float
@@ -43,17 +44,17 @@ class Run:
 
     @property
     def share(self) -> float:
-        """Wall time over the song's length."""
+        """Wall time divided by the song's length."""
         return self.wall_s / (self.minutes * 60)
 
     @property
     def spread(self) -> float:
-        """Wall time over what it would be if every core had worked all the time."""
+        """Wall time divided by what it would be if all cores were always busy."""
         return self.wall_s * (os.cpu_count() or 1) / self.cpu_s
 
 
 def middle(runs: Sequence[Run]) -> Run:
-    """Return the medians of several runs with one song."""
+    """Return the medians of several runs of one song."""
     parts = [part for part in Part if any(part in run.costs for run in runs)]
     none = Cost(0.0, 0.0)
     return Run(
@@ -72,14 +73,18 @@ def middle(runs: Sequence[Run]) -> Run:
     )
 
 
-async def measure(minutes: float, song: Path | None, scratch: Path) -> Run:
+async def measure(minutes: float, song: Path | None, scratch: Path, *, hosted: bool) -> Run:
     """Run a bot of its own for one job."""
     settings = {"STEMCORD_MAX_DURATION_MINUTES": str(minutes + 1)}
     source = mp3_of(song or write_song(scratch / "short.wav"), scratch / "song.mp3", minutes)
     async with (
         Sandbox() as sandbox,
         BotProcess(
-            sandbox, data_dir=scratch / "data", log=scratch / "bot.log", settings=settings
+            sandbox,
+            data_dir=scratch / "data",
+            log=scratch / "bot.log",
+            settings=settings,
+            vendors=hosted,
         ) as bot,
         SandboxClient(sandbox.base_url) as ada,
     ):
@@ -121,7 +126,7 @@ def mp3_of(song: Path, into: Path, minutes: float) -> Path:
 
 
 def table_of_jobs(runs: Sequence[Run]) -> Table:
-    """Show a row a length."""
+    """Return a table with one row per length."""
     table = Table(
         *("song, min", "job, s", "share of length", "CPU, s", "wall x cores / CPU"),
         *("bot, MiB", "worker, MiB"),
@@ -140,7 +145,7 @@ def table_of_jobs(runs: Sequence[Run]) -> Table:
 
 
 def table_of_steps(run: Run) -> Table:
-    """Show a row a step."""
+    """Return a table with one row per step."""
     table = Table("step", "CPU, s", "wall, s", title=f"{run.minutes:g} min, step by step")
     for part, cost in run.costs.items():
         table.add_row(part, f"{cost.cpu_s:.2f}", f"{cost.wall_s:.1f}")
@@ -153,6 +158,7 @@ async def main() -> None:
     parser.add_argument("--minutes", nargs="*", type=float, default=[4.0, 20.0])
     parser.add_argument("--song", type=Path, help="repeated to the length; one is made if left out")
     parser.add_argument("--runs", type=int, default=1, help="of each length; medians are shown")
+    parser.add_argument("--hosted", action="store_true", help="have a vendor's stand-in separate")
     arguments = parser.parse_args()
     console = Console()
     medians = []
@@ -160,7 +166,9 @@ async def main() -> None:
         runs = []
         for _ in range(arguments.runs):
             with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
-                runs.append(await measure(minutes, arguments.song, Path(folder)))
+                runs.append(
+                    await measure(minutes, arguments.song, Path(folder), hosted=arguments.hosted)
+                )
         medians.append(middle(runs))
         console.print(table_of_steps(medians[-1]))
     console.print(table_of_jobs(medians))

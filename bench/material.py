@@ -1,8 +1,8 @@
-"""The reference for separation quality: a song with its true stems, and the SDR metric.
+"""The reference for separation quality: a song with its true stems and the SDR metric.
 
-Both come from pinned wheels that are fetched into a cache directory and not installed: the song is
-CC BY-NC-SA and must not be in the repository, and importing either package requires programs that
-the parts used here do not need.
+Both come from pinned wheels that are downloaded into a cache directory but not installed. The song
+is licensed under CC BY-NC-SA, so it must not be in the repository. Importing either package would
+require programs that are not needed here.
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ MUSEVAL = Source(
 )
 _SONG = "stempeg/data/The Easton Ellises - Falcon 69.stem.mp4"
 _TRACKS = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)
-"""The streams after the first, which is the mixture."""
+"""The streams after the first one, the mixture."""
 
 Audio = NDArray[np.float32]
 """(2 channels, frames) at 44.1 kHz."""
@@ -52,7 +52,7 @@ def clip(cache: Path) -> dict[Stem, Audio]:
 
 
 def median_sdr(truth: list[Audio], estimate: list[Audio], cache: Path) -> list[float]:
-    """Return museval's SDR in dB for each stem: the median over windows of one second."""
+    """Return museval's SDR in dB for each stem, the median over windows of one second."""
     references, estimates = (np.stack([each.T for each in audio]) for audio in (truth, estimate))
     sdr = _judge(cache).bss_eval(references, estimates, window=44_100, hop=44_100)[0]
     return [float(value) for value in np.nanmedian(sdr, axis=1)]
@@ -69,7 +69,7 @@ def _judge(cache: Path) -> ModuleType:
 
 
 def _member(source: Source, name: str, cache: Path) -> Path:
-    """Return one file of a wheel, fetched on first use."""
+    """Return one file of a wheel, downloaded on first use."""
     place = cache / source.package
     found = place / name
     if not found.exists():

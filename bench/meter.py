@@ -1,8 +1,8 @@
-"""The CPU seconds of a job by step, for the bot and its child processes, as Linux counts them.
+"""Measures a job's CPU time by step, for the bot and its child processes, on Linux.
 
-A process is told by what it does: the bot by its id, the engine's worker by its command line, an
-audio child by the files that it has open. Nothing is measured inside the bot, so the figures hold
-for the bot as it is run. To see another user's files takes root.
+The bot is recognized by its process id, the engine's worker by its command line, and an audio child
+by its open files. Nothing is measured inside the bot, so the figures hold for normal operation.
+Seeing another user's open files requires root.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ class Part(StrEnum):
     UPLOAD = "upload"
     BOT = "the bot between these"
     OTHER = "other children"
-    """What children used that showed no task, and all others after the last look at them."""
+    """CPU time of children with no recognized task, and of others after the last sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one step took; parts of a job overlap, so their wall times add up to more than its."""
+    """The cost of one step. Steps overlap, so their wall times add up to more than the job's."""
 
     cpu_s: float
     wall_s: float
@@ -47,7 +47,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class _Stat:
-    """The kernel's account of a process: its own CPU time, and that of children it waited for."""
+    """A process's CPU time, and that of the children it has waited for."""
 
     parent: int
     own_s: float
@@ -56,7 +56,7 @@ class _Stat:
 
 @dataclass(slots=True)
 class _Watched:
-    """A process of the bot's, as far as it has been seen."""
+    """The latest observation of one of the bot's processes."""
 
     began_with_s: float
     since: float
@@ -67,12 +67,12 @@ class _Watched:
 
     @property
     def part(self) -> Part | None:
-        """The step it works for; None for the bot, and until it can be told."""
+        """The step that the process works for; None for the bot, or if not yet known."""
         return _CLUES[self.clue][1] if self.clue < _NONE else None
 
 
 class Meter:
-    """Follows a bot and its descendants while its block lasts; `costs` has the figures after it."""
+    """Samples a bot and its descendants during a block. `costs` returns the figures afterwards."""
 
     def __init__(self, bot_pid: int) -> None:
         self._bot_pid = bot_pid
@@ -99,27 +99,27 @@ class Meter:
 
     @property
     def wall_s(self) -> float:
-        """How long the block lasted."""
+        """Seconds for which the block lasted."""
         return self._ended_at - self._begun_at
 
     @property
     def cpu_s(self) -> float:
-        """All CPU time in the block, children that were gone before they were seen included."""
+        """All CPU time in the block, including that of children too short-lived to be seen."""
         return self._total_s
 
     @property
     def bot_mib(self) -> float:
-        """The bot's peak memory."""
+        """The bot's peak memory in MiB."""
         return self._watched[self._bot_pid].peak_mib
 
     @property
     def worker_mib(self) -> float:
-        """The engine worker's peak memory."""
+        """The engine worker's peak memory in MiB."""
         workers = (each for each in self._watched.values() if each.part is Part.SEPARATE)
         return max((each.peak_mib for each in workers), default=0.0)
 
     def costs(self) -> Mapping[Part, Cost]:
-        """Return what each step took."""
+        """Return the cost of each step."""
         by_part: dict[Part, list[_Watched]] = defaultdict(list)
         for pid, process in self._watched.items():
             if pid != self._bot_pid:
@@ -131,7 +131,7 @@ class Meter:
         return {part: costs[part] for part in Part if part in costs}
 
     def _bot_costs(self, children: Iterable[_Watched]) -> dict[Part, Cost]:
-        """Divide the bot's own time at the first child's beginning and at the last one's end."""
+        """Split the bot's own time at the first child's start and the last child's end."""
         first = min((each.since for each in children), default=self._ended_at)
         last = max((each.until for each in children), default=self._ended_at)
         down_s = max(cpu_s for at, cpu_s in self._bot_cpu_s if at <= first)
@@ -149,7 +149,7 @@ class Meter:
             await asyncio.sleep(_EVERY_S)
 
     def _look(self) -> float:
-        """Take all figures; return the CPU time of the whole tree so far, the dead included."""
+        """Take a sample, and return the CPU time of all processes so far, ended ones included."""
         self._find()
         now, total_s = time.monotonic(), 0.0
         for pid, process in self._watched.items():
@@ -167,7 +167,7 @@ class Meter:
         return total_s
 
     def _find(self) -> None:
-        """Add the processes that are new in the tree; ids rise, so parents come first."""
+        """Add new processes in the tree. Ids increase, so parents come first."""
         now = time.monotonic()
         ids = {int(each.name) for each in _PROC.iterdir() if each.name.isdecimal()}
         for pid in sorted(ids - self._watched.keys() - self._strangers):
@@ -179,7 +179,7 @@ class Meter:
 
 
 def _peak_mib(pid: int) -> float:
-    """Return a process's peak resident memory, 0 when it is gone."""
+    """Return a process's peak resident memory in MiB, or 0 if it has ended."""
     try:
         status = (_PROC / str(pid) / "status").read_text()
     except OSError:
@@ -194,7 +194,7 @@ def _cost(processes: Iterable[_Watched]) -> Cost:
 
 
 def _stat(pid: int) -> _Stat | None:
-    """Read proc_pid_stat(5); the command's name, the second field, may hold anything."""
+    """Parse proc_pid_stat(5). The second field, the command's name, may contain anything."""
     with contextlib.suppress(OSError):
         fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
         user, system, reaped_user, reaped_system = (int(each) * _TICK_S for each in fields[11:15])
@@ -203,7 +203,7 @@ def _stat(pid: int) -> _Stat | None:
 
 
 def _clue(pid: int) -> int:
-    """Return the first of the clues that a process gives now; their number when it gives none."""
+    """Return the index of the first clue that a process currently gives, or the number of clues."""
     with contextlib.suppress(OSError):
         command = (_PROC / str(pid) / "cmdline").read_text().replace("\0", " ")
         files = [str(link.readlink()) for link in (_PROC / str(pid) / "fd").iterdir()]
@@ -226,8 +226,8 @@ _CLUES = (
     (re.compile(r"\.f32$"), Part.COMBINE),
     (re.compile(r"/masters/[^/]+$"), Part.PICTURE),
 )
-"""By its command or its open files, the surest first: what is written tells more than what is read.
+"""Clues in a process's command or open files, most reliable first: files written before files read.
 
-An encoder, too, reads a master, but has something to write but for a moment.
+An encoder also reads a master, but nearly always has an output file open.
 """
 _NONE = len(_CLUES)

@@ -1,10 +1,10 @@
-"""Measures how soon a bot that starts with many stored jobs resumes them.
+"""Measures how soon a bot with many stored jobs resumes them after its start.
 
     python -m bench.recovery [--jobs 10000]
 
-The jobs are spread evenly over all states, about half of them unfinished, which is worse than any
-crash. The bot is a process in the sandbox with stand-ins for the hosted services; its first action
-is the first change of a job that it stores.
+The jobs are spread evenly over all states, so about half of them are unfinished, far more than
+after a real crash. The bot is a process in the sandbox, with simulated vendors. Its first action is
+the first change of a job that it stores.
 """
 
 import argparse
@@ -45,18 +45,18 @@ Step = tuple[Callable[[Job], Job], LedgerEntry | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One measurement, from the start of the process."""
+    """A measurement, from the start of the process."""
 
     jobs: int
     unfinished: int
     resumed: "Mark"
-    """When the bot had resumed them all."""
+    """The time at which the bot had resumed all jobs."""
     first_action: "Mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A moment: seconds since the start, and the bot's CPU time in them."""
+    """A point in time: seconds since the start, and the CPU time used by then."""
 
     wall_s: float
     cpu_s: float
@@ -67,7 +67,7 @@ class Mark:
 
 
 async def fill(data: DataDir, jobs: int) -> int:
-    """Store jobs in every state and return how many of them are unfinished."""
+    """Store jobs in every state, and return how many of them are unfinished."""
     db = await Database.open(data.database, durable=False)
     store = JobStore(db=db)
     states = list(islice(cycle(State), jobs))
@@ -78,7 +78,7 @@ async def fill(data: DataDir, jobs: int) -> int:
 
 
 async def measure(jobs: int, scratch: Path) -> Run:
-    """Fill a data directory and start a bot on it."""
+    """Fill a data directory, and start a bot on it."""
     data, log = DataDir(scratch / "data"), scratch / "bot.log"
     data.create()
     unfinished = await fill(data, jobs)
@@ -129,7 +129,7 @@ def _job(number: int) -> Job:
 
 
 async def _lead(store: JobStore, job: Job, state: State) -> None:
-    """Bring a new job to its state by the same saves as the services."""
+    """Bring a new job to its state with the saves that the services make."""
     job = await store.add(job, max_active=1)
     for step, entry in _way(job, state):
         before, job = job.state, step(job)

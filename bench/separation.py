@@ -30,7 +30,7 @@ FOUR = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """One engine's surroundings; every run gets a worker of its own."""
+    """The setup of an engine. Each run uses a new worker."""
 
     model: LocalModel
     models_dir: Path
@@ -39,7 +39,7 @@ class Bench:
     scratch: Path
 
     async def run(self, song: Path, stems: Iterable[Stem]) -> "Run":
-        """Separate a spool and take the worker's measure."""
+        """Separate a spool, and measure the worker."""
         engine = Engine(models_dir=self.models_dir, model=self.model, threads=self.threads)
         frames = frames_in(song)
         begun = time.perf_counter()
@@ -69,7 +69,7 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one separation gave and took, the start of the worker included."""
+    """The result and cost of a separation, including the worker's start."""
 
     files: dict[Stem, Path]
     duration_s: float
@@ -78,7 +78,7 @@ class Run:
 
 
 def quality(bench: Bench) -> Table:
-    """Score the clip, as two stems and as four."""
+    """Measure the quality on the clip, with two and with four stems."""
     truth = clip(bench.cache)
     mixture = truth[Stem.VOCALS] + truth[Stem.INSTRUMENTAL]
     song = bench.write(mixture)
@@ -95,7 +95,7 @@ def quality(bench: Bench) -> Table:
 
 
 def cost(bench: Bench, minutes: Sequence[float]) -> Table:
-    """Time songs of several lengths; RTF is wall time over the song's length."""
+    """Time songs of several lengths. RTF is wall time divided by the song's length."""
     truth = clip(bench.cache)
     table = Table("song", "stems", "wall", "RTF", "worker's peak", title="Cost")
     for length in minutes:

@@ -2,8 +2,8 @@
 
     python -m bench.startup [--starts 5]
 
-The first start makes the data directory and is not counted. A bot is ready once it is online in
-the sandbox, its commands are registered and its log says so.
+The first start creates the data directory and is not counted. A bot is ready once it is online in
+the sandbox, has registered its commands and has logged both.
 """
 
 import argparse
@@ -28,14 +28,14 @@ READY = "ready; "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """One start: seconds until it was ready, and the CPU time in it."""
+    """A start: the seconds until the bot was ready, and the CPU time used."""
 
     wall_s: float
     cpu_s: float
 
 
 async def measure(starts: int, scratch: Path) -> list[Start]:
-    """Start a bot on one data directory again and again; leave the first start out."""
+    """Start a bot repeatedly on one data directory, and ignore the first start."""
     async with Sandbox() as sandbox:
         found = [await _start(sandbox, scratch, number) for number in range(starts + 1)]
     return found[1:]

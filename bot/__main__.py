@@ -1,4 +1,4 @@
-"""`python -m bot`: the command line, on the systems that the bot runs on."""
+"""`python -m bot`: the command line; runs on Linux and macOS."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    # Imported here because its dependencies need one of those systems.
+    # Imported here because the command line's dependencies need Linux or macOS.
     from bot.cli.command_line import run_command
 
     return run_command(arguments)
 
 
 if __name__ == "__main__":
-    os.umask(0o077)  # from here on, files are created readable by this user only
+    os.umask(0o077)  # files created from here on are readable by this user only
     status = main()
     if sys.platform == "win32":
         sys.exit(status)

@@ -1,4 +1,4 @@
-"""Run several things at once, and keep background tasks alive."""
+"""Helpers for asyncio: run awaitables together, and restart background tasks."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 WELL_AFTER_S = 60.0
-"""A task that ran this long counts as healthy again: the pauses start over."""
+"""A task that ran this long counts as healthy, so the pauses start over."""
 
 
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all at once and return their results in order.
+    """Run awaitables concurrently and return their results in order.
 
-    When one fails, the others are cancelled and awaited, and its own error is raised: a TaskGroup's
-    ExceptionGroup would hide from `except` the types that services decide by.
+    If one fails, cancel the others, wait for them and raise the error itself. A TaskGroup would
+    wrap it in an ExceptionGroup, which `except` clauses for specific types do not match.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -33,16 +33,16 @@ async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """Run two awaitables of different types as `gather_or_raise` does."""
+    """Run two awaitables of different types, as `gather_or_raise` does."""
     work: list[Coroutine[Any, Any, Any]] = [one, other]
     first, second = await gather_or_raise(work)
     return first, second
 
 
 async def supervised(work: Callable[[], Awaitable[None]], *, name: str) -> NoReturn:
-    """Keep a background task running until cancelled: restart it whenever it fails or ends.
+    """Run a background task until cancelled, restarting it whenever it fails or ends.
 
-    Each failure is logged with its traceback; the pauses between restarts grow.
+    Each failure is logged with its traceback, and the pauses between restarts grow.
     """
     failures = 0
     while True:

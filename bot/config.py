@@ -1,7 +1,7 @@
-"""The settings, read once from the environment and `.env`; for `__main__` alone.
+"""The settings, read once from the environment and `.env`; only the command line imports this.
 
-Each field's description says what is expected of it. An error message quotes that, and never the
-value found.
+Each field's description says which values are valid. Error messages quote it, never the value
+found.
 """
 
 import os
@@ -43,12 +43,12 @@ from bot.setting_types import (
 ENV_FILE: Final = Path(".env")
 _OURS: Final = "STEMCORD_"
 _ELSEWHERE: Final = frozenset({"STEMCORD_LIVE_SONG"})
-"""Variables with our prefix that something else reads."""
+"""Variables with our prefix that are not settings of the bot."""
 _LIKENESS: Final = 0.85
 
 
 class SettingsError(Exception):
-    """Wrong or missing settings: one line each, without any value."""
+    """Settings are wrong or missing; the text has one line for each, without its value."""
 
 
 def _variable(field: str) -> str:
@@ -56,7 +56,7 @@ def _variable(field: str) -> str:
 
 
 def _provider_fields() -> dict[str, Any]:
-    """Return the fields for each built-in provider's key and address, as it declares them."""
+    """Return fields for the key and the address of each built-in provider."""
     fields: dict[str, Any] = {}
     for adapter in BUILT_IN.values():
         declared = adapter.declared
@@ -75,9 +75,10 @@ else:
 
 
 class Settings(_ProviderSettings):
-    """Every setting; its environment variable is the field's name in capitals, after `STEMCORD_`.
+    """All settings; a field's variable is its name in capitals, usually with the prefix
+    `STEMCORD_`.
 
-    Those of the built-in providers come from their declarations.
+    Fields for built-in providers are created from their declarations.
     """
 
     model_config = SettingsConfigDict(
@@ -143,6 +144,7 @@ class Settings(_ProviderSettings):
     public_address: ListenAddress = Field(
         None, description="host:port, or nothing to serve links on STEMCORD_OPS_ADDRESS"
     )
+    render_minutes: Count = 60
     keep_results_hours: Amount = 24
     keep_jobs_days: Amount = 90
 
@@ -195,18 +197,18 @@ class Settings(_ProviderSettings):
         return self
 
     def required_token(self) -> SecretStr:
-        """Return the token; only running the bot needs it."""
+        """Return the Discord token; raises SettingsError if it is missing."""
         if self.discord_token is None:
             raise SettingsError(f"{_expectation('discord_token')} {_places(self._looked_in)}")
         return self.discord_token
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """One line for each variable that looks like a setting but is not, without its value."""
+        """A line for each variable that resembles a setting but is not one, without its value."""
         return self._unknown
 
     def secrets(self) -> tuple[str, ...]:
-        """Return all secret values, for the log to redact."""
+        """Return the values of all secret settings, for the log to redact."""
         values = [getattr(self, name) for name in type(self).model_fields]
         return tuple(each.get_secret_value() for each in values if isinstance(each, SecretStr))
 
@@ -220,10 +222,11 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     try:
         settings = Settings.model_validate(variables)
     except ValidationError as exc:
-        # Its default waits for data_dir, so models_dir is reported with whatever else is wrong.
+        # The default of models_dir is not computed while another setting is invalid; ignore that
+        # error.
         own = (e for e in exc.errors() if e["type"] != "default_factory_not_called")
         lines = [_line(error["loc"], error["msg"]) for error in own]
-        # Without its cause, since a validation error may quote the value.
+        # The cause is dropped because a validation error may quote the value.
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None
     settings._looked_in = env_file
     settings._unknown = tuple(_unknown(variables))
@@ -231,11 +234,11 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
 
 
 def read_variables(env_file: Path | None = ENV_FILE) -> dict[str, str]:
-    """Return the environment and what `env_file` adds to it, as settings are read.
+    """Return the variables of `env_file`, overridden by the environment.
 
-    Service managers pass on quotes that a shell would strip, so one pair is removed. An empty
-    variable counts as unset, so the file's value applies; only STEMCORD_OPS_ADDRESS may be turned
-    off by one. Raises SettingsError for a file that cannot be read.
+    One pair of quotes is removed, since service managers pass on quotes that a shell would strip.
+    An empty variable counts as unset, so the file's value applies, except STEMCORD_OPS_ADDRESS: an
+    empty value turns the server off. Raises SettingsError for a file that cannot be read.
     """
     try:
         written = dotenv_values(env_file, encoding="utf-8-sig") if env_file else {}
@@ -257,7 +260,7 @@ def _unquoted(value: str) -> str:
 
 
 def _unknown(names: Iterable[str]) -> Iterator[str]:
-    """Suggest the setting that each unknown name may be meant for."""
+    """Yield a line for each unknown name, with the setting that was probably meant."""
     known = [str(field.alias) for field in Settings.model_fields.values()]
     foreign = (
         "DISCORD_",

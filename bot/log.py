@@ -14,18 +14,18 @@ from typing import Final, Literal
 
 REDACTED: Final = "[redacted]"
 MAX_TEXT: Final = 8_000
-"""Characters of one text; other libraries log long text from strangers."""
+"""Longer texts are cut to this many characters: other libraries log long text from users."""
 MAX_TRACEBACK: Final = 64_000
 _CUT: Final = " … ({:,} characters more)"
 
 _PATTERNS: Final = (
-    # Interaction tokens are good for 15 minutes of writing as the bot.
+    # An interaction token allows anyone to write as the bot for 15 minutes.
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/?\s\"']+"), rf"\1{REDACTED}"),
     (re.compile(r"\baW50ZXJhY3Rpb24[\w+/=-]+"), REDACTED),
-    # Our own links: their middle part is enough to get the file.
+    # The middle part of one of our own links is enough to fetch the file.
     (re.compile(r"(/[rs]/[a-z0-9]{1,32}\.)[\w-]{16,}"), rf"\1{REDACTED}"),
-    # Attachment and result addresses are signed in their query. The path is possessive, and no
-    # address begins within one, or many beginnings in a row would each be read to the end.
+    # Attachment and result addresses carry a signature in their query. The path matches
+    # possessively and cannot contain another address, so that matching takes linear time.
     (
         re.compile(r"((?:https?|wss?)://(?:(?!(?:https?|wss?)://)[^\s?#\"'<>])++\?)[^\s\"'<>]+"),
         rf"\1{REDACTED}",
@@ -43,8 +43,9 @@ _PATTERNS: Final = (
     (re.compile(r"\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"), REDACTED),
 )
 
-# Below these: addresses (httpx), whole frames (discord), SQL with its values (aiosqlite), and what
-# strangers send to a server (aiohttp), whose own failures the servers here log themselves.
+# Below these levels, libraries log secrets or private data: addresses (httpx), whole frames
+# (discord), SQL with its values (aiosqlite), and what clients send (aiohttp). Our own aiohttp
+# servers log their failures themselves.
 _FLOORS: Final = {
     "aiohttp.access": logging.WARNING,
     "aiohttp.server": logging.CRITICAL,
@@ -59,7 +60,7 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "
 
 
 class Redaction:
-    """Removes secrets from a text: known ones by value, others by their shape."""
+    """Removes secrets from a text: known ones by value, others by their form."""
 
     def __init__(self, *, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
@@ -67,13 +68,13 @@ class Redaction:
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
-        """Redact these values too."""
+        """Redact these values as well."""
         self._secrets.update(filter(None, secrets))
         known = sorted(self._secrets, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
     def __call__(self, text: str, *, limit: int = MAX_TEXT) -> str:
-        """Return the text without its secrets, cut to `limit` characters first.
+        """Return the text, cut to `limit` characters, without its secrets.
 
         Takes time linear in the text's length.
         """
@@ -86,14 +87,14 @@ class Redaction:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Formats a record as one line, with its traceback below."""
+    """Formats a record as one line, followed by any traceback."""
 
     def __init__(self, *, redact: Redaction) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
         self.redact = redact
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's
-        """Return the record's line; control characters, line breaks too, are escaped."""
+        """Return the record's line, with control characters and line breaks escaped."""
         return _one_line(_cut(super().formatMessage(record), MAX_TEXT))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -109,7 +110,7 @@ class JsonFormatter(logging.Formatter):
         self.redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line of JSON, each text in it redacted."""
+        """Return the record as one line of JSON in which every text is redacted."""
         fields: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -156,7 +157,9 @@ def configure(
 
 
 def add_secret(value: str) -> None:
-    """Redact a secret that became known after `configure`, like the key of an installed package."""
+    """Redact a secret that became known after `configure`, such as the key of an installed
+    package.
+    """
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, ConsoleFormatter | JsonFormatter):
             handler.formatter.redact.add(value)
@@ -172,7 +175,7 @@ def _log_uncaught(
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return no more than the limit, up to the end of a word if one is near."""
+    """Return the text up to the limit, and on to the end of a word if one is near."""
     if len(text) <= limit:
         return text
     kept = text[:limit]

@@ -1,4 +1,4 @@
-"""Parses the text of settings; config.py words the errors."""
+"""Types that parse the text of settings; config.py makes the error messages."""
 
 import re
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ _SECRET: Final = re.compile(r"[!-~]+")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens; port 0 takes any free one."""
+    """The address of a server; port 0 means any free port."""
 
     host: str
     port: int
 
     def clashes_with(self, other: "Address | None") -> bool:
-        """Whether both cannot be bound at once; any free port can."""
+        """Whether the two addresses cannot be bound at the same time; port 0 never clashes."""
         return self == other and self.port != 0
 
 

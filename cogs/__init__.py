@@ -1,8 +1,9 @@
-"""The commands, one module for each family; thin, because services do the work."""
+"""The slash commands, one module per group. They only call services."""
 
 from bot.ui.client import Stemcord
 from bot.ui.handlers.job_actions import JobActions
 from bot.ui.handlers.privacy_actions import PrivacyActions
+from bot.ui.handlers.rendition_actions import RenditionActions
 from bot.ui.handlers.song_actions import SongActions
 from bot.ui.services import Services
 from cogs.admin import AdminCog
@@ -10,19 +11,21 @@ from cogs.help import HelpCog
 from cogs.jobs import JobsCog
 from cogs.privacy import PrivacyCog
 from cogs.quota import QuotaCog
+from cogs.remix import RemixCog
 from cogs.songs import SongsCog, message_menu
 from cogs.split import SplitCog
 
-ACTIONS = (JobActions, SongActions, PrivacyActions)
+ACTIONS = (JobActions, RenditionActions, SongActions, PrivacyActions)
 
 
 async def add_cogs(client: Stemcord, services: Services) -> None:
-    """Add every command, and every handler of buttons and menus, to a client not yet logged in."""
+    """Add every command and every button and menu handler to a client before it logs in."""
     songs = SongsCog(services)
     for cog in (
         SplitCog(services),
         songs,
         JobsCog(services),
+        RemixCog(services),
         QuotaCog(services),
         AdminCog(services),
         PrivacyCog(services),

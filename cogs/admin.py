@@ -1,6 +1,6 @@
-"""`/admin`: decisions of the owner and of server managers, and what the owner sees.
+"""`/admin`: decisions by the owner and server managers, and the owner's statistics.
 
-Discord shows it to those who manage a server, but permissions are checked again on every use.
+Discord shows the command to server managers, but permissions are checked again on every use.
 """
 
 import re
@@ -35,7 +35,7 @@ SomeMinutes = app_commands.Range[int, 1, 1_000_000]
 
 
 class AdminCog(OfferingCog):
-    """Passes decisions on to the services, along with who makes them."""
+    """Passes each decision to the services, together with the user who made it."""
 
     admin = app_commands.Group(
         name="admin",
@@ -58,7 +58,7 @@ class AdminCog(OfferingCog):
         self._splits = use_cases.splits
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer what this installation can make."""
+        """Limit the choices to what this installation supports."""
         return {
             "stems": recipe_choices(self._splits.offers()),
             "format": format_choices(self._splits.formats),
@@ -83,7 +83,7 @@ class AdminCog(OfferingCog):
         user: discord.User | None = None,
         role: discord.Role | None = None,
     ) -> None:
-        """Set an allowance; a manager can only lower it."""
+        """Set an allowance. A manager can only lower it."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is not None and role is None:
@@ -115,7 +115,7 @@ class AdminCog(OfferingCog):
         user: discord.User | None = None,
         server: app_commands.Range[str, 1, 100] | None = None,
     ) -> None:
-        """Give minutes: the owner to anyone or to a pool, a manager from the server's pool."""
+        """Give minutes: the owner to any user or pool, a manager from the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -136,7 +136,7 @@ class AdminCog(OfferingCog):
 
     @grant.autocomplete("server")
     async def suggest_servers(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        """Suggest servers to the owner; no one else learns which ones there are."""
+        """Suggest servers to the owner. Other users get no suggestions."""
         if not actor_of(interaction).is_owner:
             return []
         wanted = typed.strip().casefold()
@@ -151,7 +151,7 @@ class AdminCog(OfferingCog):
         user=locale_str("Who gets them back; leave empty to take back this server's pool")
     )
     async def reset(self, interaction: Interaction, user: discord.User | None = None) -> None:
-        """Give a person's used minutes back, or take back the server's pool."""
+        """Give a user's used minutes back, or empty the server's pool."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         if user is None:
@@ -167,7 +167,7 @@ class AdminCog(OfferingCog):
         user=locale_str("Who; everywhere if you run this bot, otherwise in this server")
     )
     async def block(self, interaction: Interaction, user: discord.User) -> None:
-        """Block a person: as the owner everywhere, as a manager in their server."""
+        """Block a user: everywhere if the owner asks, in the server if a manager does."""
         await interaction.response.defer(ephemeral=True)
         actor = actor_of(interaction)
         await self._administration.block(actor, UserId(user.id))
@@ -243,10 +243,10 @@ class AdminCog(OfferingCog):
 
 
 def named_guild(interaction: Interaction, wanted: str | None) -> discord.Guild | None:
-    """Return the server of that id, or the only one of that name; None asks for the current one.
+    """Return the server with that id or unique name, or the current one for None.
 
-    Anyone can name a server after another's id, so what looks like an id is never taken as a name.
-    Raises Rejected if there is no such server, or more than one.
+    Anyone can name a server after another's id, so text that looks like an id is never treated as a
+    name. Raises Rejected if no server or more than one matches.
     """
     if wanted is None:
         here: discord.Guild | None = interaction.guild

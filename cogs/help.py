@@ -1,4 +1,4 @@
-"""`/help`: what this bot does here."""
+"""`/help`: explains the bot."""
 
 from typing import Any
 

@@ -8,9 +8,9 @@ from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 from discord.utils import MISSING
 
-from bot.domain.job import JobId, UserId
+from bot.domain.job import UserId
 from bot.ui.cards.job_cards import is_cancellable, jobs_card
-from bot.ui.commands.choices import MAX_CHOICES, job_choices
+from bot.ui.commands.choices import MAX_CHOICES, job_choices, job_id_of
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import say_privately
 from bot.ui.services import Services
@@ -38,14 +38,14 @@ class JobsCog(commands.Cog):
         self, interaction: discord.Interaction[Any], job: app_commands.Range[str, 1, 100]
     ) -> None:
         """Show one of the caller's jobs again, in a fresh reply."""
-        found = await self._splits.get(_job_id(job), user_id=UserId(interaction.user.id))
+        found = await self._splits.get(job_id_of(job), user_id=UserId(interaction.user.id))
         await self._presenter.show(interaction, found)
 
     @result.autocomplete("job")
     async def suggest_results(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
-        """Suggest the caller's jobs whose stems are kept."""
+        """Suggest the caller's jobs whose stems still exist."""
         return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))
 
     @app_commands.command(name="cancel", description=locale_str("Stop splitting a song"))
@@ -54,9 +54,9 @@ class JobsCog(commands.Cog):
         self, interaction: discord.Interaction[Any], job: app_commands.Range[str, 1, 100]
     ) -> None:
         """Cancel one of the caller's jobs."""
-        # First, because a job's step may take longer to stop than Discord waits.
+        # Deferred first because stopping a job's step may take longer than Discord waits.
         await interaction.response.defer(ephemeral=True)
-        found = await self._splits.cancel(_job_id(job), user_id=UserId(interaction.user.id))
+        found = await self._splits.cancel(job_id_of(job), user_id=UserId(interaction.user.id))
         await say_privately(interaction, messages.cancelled(found))
 
     @cancel.autocomplete("job")
@@ -66,7 +66,3 @@ class JobsCog(commands.Cog):
         """Suggest the caller's jobs that can still be cancelled."""
         jobs = await self._splits.jobs_of(UserId(interaction.user.id), limit=MAX_CHOICES)
         return job_choices(typed, filter(is_cancellable, jobs))
-
-
-def _job_id(typed: str) -> JobId:
-    return JobId(typed.strip().strip("`").lower())

@@ -1,4 +1,4 @@
-"""`/privacy`: what is kept about the caller, and how to delete all of it."""
+"""`/privacy`: shows what is stored about the caller and offers to delete it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from bot.ui.services import Services
 
 
 class PrivacyCog(commands.Cog):
-    """Says what is kept, and offers to delete it."""
+    """Shows the caller's stored data and offers to delete it."""
 
     def __init__(self, services: Services) -> None:
         self._privacy = services.use_cases.privacy
@@ -23,7 +23,7 @@ class PrivacyCog(commands.Cog):
         name="privacy", description=locale_str("What I keep about you, and how to delete it")
     )
     async def privacy(self, interaction: discord.Interaction[Any]) -> None:
-        """Show it to the caller only."""
+        """Show the caller's stored data, privately."""
         card = privacy_card(keep=self._privacy.keep, recipients=self._privacy.recipients)
         await interaction.response.send_message(
             embed=embed_of(card), view=view_of(card.buttons) or MISSING, ephemeral=True

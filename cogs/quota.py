@@ -15,7 +15,7 @@ from bot.ui.services import Services
 
 
 class QuotaCog(commands.Cog):
-    """Shows how many minutes are left."""
+    """Shows how many minutes the caller has left."""
 
     def __init__(self, services: Services) -> None:
         self._quotas = services.use_cases.quotas

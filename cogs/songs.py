@@ -1,4 +1,4 @@
-"""Songs in messages: the message menu `Split this audio`, and DMs with audio attached."""
+"""Songs in existing messages: the `Split this audio` message command, and DMs with audio."""
 
 import logging
 from typing import Any
@@ -36,7 +36,7 @@ class SongsCog(commands.Cog):
     async def split_message(
         self, interaction: discord.Interaction[Any], message: discord.Message
     ) -> None:
-        """Split the message's song; ask which, if there are several. Raises Rejected."""
+        """Split the message's song, asking which one if there are several. Raises Rejected."""
         songs = songs_in(message)
         if not songs:
             raise Rejected(Reason.NO_AUDIO_HERE)
@@ -52,7 +52,7 @@ class SongsCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a DM: offer recipes for its songs, or say how to send one."""
+        """Answer a DM with recipes for its songs, or with an explanation of how to send one."""
         if message.guild is not None or message.author.bot or message.is_system():
             return
         try:
@@ -77,7 +77,7 @@ class SongsCog(commands.Cog):
                 await message.reply(gettext(messages.CHOOSE_SONG), view=view)
 
     async def _activate_language_of(self, author: discord.abc.User) -> None:
-        """Use the language of their latest job, because a message does not carry a locale."""
+        """Use the language of the user's latest job, because messages have no locale."""
         try:
             latest = await self._splits.jobs_of(UserId(author.id), limit=1)
         except StoreUnavailable as exc:
@@ -87,7 +87,7 @@ class SongsCog(commands.Cog):
 
 
 def message_menu(cog: SongsCog) -> app_commands.ContextMenu:
-    """Return the cog's message menu; discord.py has no decorator for one in a cog."""
+    """Return the message command. discord.py has no decorator for one in a cog."""
     return app_commands.ContextMenu(
         name=locale_str(labels.SPLIT_MENU.english), callback=cog.split_message
     )

@@ -11,6 +11,7 @@ from bot.domain.job import Entry
 from bot.domain.recipes import AudioFormat, Recipe
 from bot.ui.commands.choices import format_choices, provider_choices, provider_name, recipe_choices
 from bot.ui.commands.command_options import AUDIO_FILES, Fields, OfferingCog, offered_command
+from bot.ui.commands.rendition_options import Semitones, SpeedPercent, rendition_of
 from bot.ui.services import Services
 from bot.ui.song_attachments import source_of
 from bot.ui.split_requests import SplitOptions
@@ -25,11 +26,11 @@ class SplitCog(OfferingCog):
         self._requests = services.requests
 
     def option_fields(self) -> Mapping[str, Fields]:
-        """Accept songs, not pictures."""
+        """Accept files that are songs, not pictures."""
         return {"file": AUDIO_FILES}
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer what this installation can make."""
+        """Limit the choices to what this installation supports."""
         return {
             "stems": recipe_choices(self._splits.offers()),
             "format": format_choices(self._splits.formats),
@@ -43,6 +44,8 @@ class SplitCog(OfferingCog):
         audio_format=locale_str("The stems' file format; MP3, or what this server prefers"),
         provider=locale_str("Which service splits it; best left empty"),
         private=locale_str("Show the answer to you alone"),
+        key=locale_str("Semitones up or down, from -12 to 12"),
+        speed=locale_str("Percent of the original speed, from 50 to 150"),
     )
     async def split(
         self,
@@ -52,8 +55,10 @@ class SplitCog(OfferingCog):
         audio_format: AudioFormat | None = None,
         provider: app_commands.Range[str, 1, 50] | None = None,
         private: bool | None = None,
+        key: Semitones | None = None,
+        speed: SpeedPercent | None = None,
     ) -> None:
-        """Store the request and acknowledge it; the services do the rest."""
+        """Store the request and acknowledge it. The services do the rest."""
         options = SplitOptions(
             source=source_of(file),
             entry=Entry.COMMAND,
@@ -61,6 +66,7 @@ class SplitCog(OfferingCog):
             audio_format=audio_format,
             provider=provider_name(provider, self._splits.provider_titles()),
             is_private=private,
+            rendition=rendition_of(key, speed),
         )
         await self._requests.start(interaction, options)
 
@@ -68,7 +74,7 @@ class SplitCog(OfferingCog):
     async def suggest_providers(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
-        """Suggest providers that make the stems chosen so far."""
+        """Suggest providers that can make the chosen stems."""
         rules = await self._servers.rules(interaction.guild_id)
         return provider_choices(
             typed,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Bring .venv up to one lock, creating it where it is missing: install.sh run|dev
+# Install the packages of a lock into .venv, creating it if needed: install.sh run|dev
 set -eu
 
 fail() {
@@ -7,7 +7,7 @@ fail() {
   exit 1
 }
 
-# Before pip, which would only say that there is no matching distribution.
+# Checked before pip, which would only say that there is no matching distribution.
 require_supported_system() {
   case $(uname -s) in
     Linux | Darwin) ;;
@@ -28,7 +28,7 @@ is_new_enough() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-# Prints the first interpreter that can make a virtual environment.
+# Prints the first interpreter that can create a virtual environment.
 find_python() {
   incomplete=
   for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
@@ -61,6 +61,6 @@ echo 'Installing packages (about a minute, once) …'
 .venv/bin/python -m pip install -qq --no-input --disable-pip-version-check \
   --require-hashes -r "requirements/$1.lock" || fail 'the packages could not be installed (see above)'
 
-# The development lock holds the whole of the other one.
+# The development lock contains the whole run-time lock.
 [ "$1" = run ] || touch .venv/dev.stamp
 touch .venv/run.stamp

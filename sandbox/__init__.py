@@ -1,1 +1,1 @@
-"""A stand-in for Discord on loopback: REST, gateway and CDN, with a clock and faults to control."""
+"""A local Discord simulator on loopback, with a controllable clock and injected faults."""

@@ -1,4 +1,4 @@
-"""Run the sandbox alone: `python -m sandbox [--port N]` prints its address and serves."""
+"""Run the sandbox on its own: `python -m sandbox [--port N]` prints its address and serves."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""JSON answers as Discord sends them."""
+"""JSON responses in Discord's form."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,6 @@ from aiohttp import web
 def json_answer(
     data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Answer with JSON and a bare `application/json`: discord.py parses nothing else."""
+    """Return a JSON response without a charset, because discord.py parses JSON only without one."""
     body = json.dumps(data).encode()
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")

@@ -1,4 +1,4 @@
-"""Reads request bodies: JSON, or a form with `payload_json` and `files[n]`."""
+"""Reads request bodies, either JSON or a form with `payload_json` and `files[n]`."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _FILE_FIELD = re.compile(r"files\[(\d{1,4})\]")
 
 @dataclass(slots=True, kw_only=True)
 class Received:
-    """A file that came with a request."""
+    """A file uploaded with a request."""
 
     name: str
     path: Path
@@ -29,7 +29,7 @@ class Received:
 
 @dataclass(slots=True, kw_only=True)
 class Body:
-    """The contents of a request; files by the number in their field's name."""
+    """The contents of a request, with files keyed by the number in their field's name."""
 
     payload: Json = field(default_factory=dict)
     files: dict[int, Received] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Body:
 
 
 def parse_object(raw: bytes) -> Json:
-    """Parse a JSON object; raise `50109` for anything else."""
+    """Parse a JSON object. Raises error `50109` for anything else."""
     try:
         parsed = json.loads(raw or b"{}")
     except ValueError as exc:
@@ -52,10 +52,10 @@ def parse_object(raw: bytes) -> Json:
 
 
 class BodyReader:
-    """Reads bodies within Discord's limits on files and on the whole request.
+    """Reads bodies, enforcing Discord's limits on files and on the whole request.
 
-    A body that is too large is read to its end before it is refused: a client that is still
-    sending would otherwise see a broken connection instead of the 413.
+    A body that is too large is read to its end before it is refused. Otherwise a client that is
+    still sending would see a broken connection instead of the 413.
     """
 
     def __init__(self, *, media: MediaStore) -> None:
@@ -63,9 +63,9 @@ class BodyReader:
 
     @asynccontextmanager
     async def read(self, request: web.Request, *, file_limit_bytes: int) -> AsyncIterator[Body]:
-        """Read a body; raise the `DiscordError` for its form or size.
+        """Read a body. Raises DiscordError if it is malformed or too large.
 
-        Files that were not stored by the end of the block are deleted.
+        Files that are not stored by the end of the block are deleted.
         """
         body = Body()
         try:
@@ -107,7 +107,7 @@ class BodyReader:
             errors.raise_if_any()
 
     async def save(self, part: BodyPartReader, path: Path, limit_bytes: int) -> int:
-        """Write a part to a file, up to the limit; return the part's full size."""
+        """Write a part to a file, up to the limit, and return the part's full size."""
         size_bytes = 0
         with path.open("wb") as file:
             while chunk := await part.read_chunk(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""The bot as a separate process, pointed at the sandbox as it would be at Discord."""
+"""Runs the bot as a separate process that uses the sandbox in place of Discord."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ STOP_WITHIN_S = 12.0
 
 
 class BotProcess:
-    """`python -m bot` with settings for the sandbox; can be killed and restarted."""
+    """`python -m bot` with settings for the sandbox. It can be killed and restarted."""
 
     def __init__(
         self,
@@ -27,10 +27,10 @@ class BotProcess:
         vendors: bool = False,
         module: str = "bot",
     ) -> None:
-        """`log` receives the bot's standard error; without it the bot shares ours.
+        """`log` receives the bot's standard error, which is inherited by default.
 
-        With `vendors` the bot prefers the vendor stand-ins to its own engine. `module` replaces
-        `bot`, for a bot composed of other parts.
+        With `vendors` the bot prefers the simulated vendors to its own engine. `module` replaces
+        `bot`, to run a bot composed of other parts.
         """
         self._module = module
         self._settings = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
@@ -57,7 +57,7 @@ class BotProcess:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start the bot; it is not ready yet when this returns."""
+        """Start the bot without waiting until it is ready."""
         stderr = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -68,7 +68,7 @@ class BotProcess:
                 stderr.close()
 
     async def stop(self) -> int:
-        """Stop the bot as a service manager does; return its exit status."""
+        """Stop the bot as a service manager does, and return its exit status."""
         if self._running.returncode is None:
             self._running.send_signal(signal.SIGTERM)
             try:
@@ -85,7 +85,7 @@ class BotProcess:
         await self._running.wait()
 
     async def wait(self) -> int:
-        """Wait until the bot ends; return its exit status."""
+        """Wait until the bot exits, and return its exit status."""
         return await self._running.wait()
 
     @property
@@ -96,7 +96,7 @@ class BotProcess:
 
 
 def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> dict[str, str]:
-    """Return this process's environment with the settings for a bot in the sandbox."""
+    """Return this process's environment, with settings for a bot in the sandbox."""
     names = [vendor.name for vendor in sandbox.vendors.all]
     keys = {f"{name.upper()}_API_KEY": KEY for name in names}
     places = {f"{name.upper()}_BASE_URL": f"{sandbox.base_url}/vendors/{name}" for name in names}

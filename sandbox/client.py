@@ -1,4 +1,4 @@
-"""A client for the control API that acts as one user, for the demo and for tests."""
+"""A client of the control API that acts as one user, for the demo and tests."""
 
 import asyncio
 import io
@@ -20,7 +20,7 @@ class SandboxRefused(Exception):
 
 
 class SandboxClient:
-    """Acts as one user in one channel; `as_person` and `in_channel` change these."""
+    """Acts as one user in one channel, which `as_person` and `in_channel` change."""
 
     def __init__(self, base_url: str, *, person: str = "Ada", channel: str = "karaoke") -> None:
         self._base_url = f"{base_url}/sandbox"
@@ -51,52 +51,70 @@ class SandboxClient:
         self._channel = name
 
     async def state(self) -> Json:
-        """Return the users, channels, commands and everything else the page shows."""
+        """Return the users, channels, commands and other state that the page shows."""
         state: Json = await self._call("GET", "/state")
         return state
 
     async def upload(self, path: Path) -> str:
-        """Upload a file for later use; return its id."""
+        """Upload a file for later use, and return its id."""
         form = aiohttp.FormData(quote_fields=False)
         content = io.BytesIO(await asyncio.to_thread(path.read_bytes))
         form.add_field("file", content, filename=path.name)
         return str((await self._call("POST", "/uploads", data=form))["id"])
 
     async def command(self, name: str, **options: Any) -> Json:
-        """Use a slash command such as `split` or `admin quota set`; a `Path` is uploaded."""
+        """Use a slash command such as `split` or `admin quota set`, uploading `Path` options."""
         values = {key: await self._value(value) for key, value in options.items()}
         return await self._act("/commands", name=name, options=values, in_channel=True)
 
     async def menu(self, name: str, message_id: str) -> Json:
-        """Use a command of a message's menu."""
+        """Use a message command."""
         return await self._act(
             "/commands", name=name, type=3, target_message=message_id, in_channel=True
         )
 
     async def autocomplete(self, name: str, option: str, value: str, **options: Any) -> list[Json]:
-        """Return what the bot suggests for an option."""
+        """Return the bot's suggestions for an option."""
         asked = {"name": name, "option": option, "value": value, "options": options}
         answer = await self._act("/autocomplete", in_channel=True, **asked)
         return list(answer["choices"])
 
     async def press(self, message: Json, label: str, *, values: list[str] | None = None) -> Json:
-        """Press a button by its label or custom id, or choose from a menu by its custom id."""
+        """Press a button (by label or custom id), or choose from a menu (by custom id)."""
         custom_id = find_custom_id(message, label)
         asked = {"message_id": message["id"], "custom_id": custom_id, "values": values or []}
         return await self._act("/components", **asked)
 
+    async def form(self, modal_id: str) -> Json:
+        """Return a form that the bot has shown: its title and components."""
+        query = {"as": await self._user_id()}
+        form: Json = await self._call("GET", f"/modals/{modal_id}", params=query)
+        return form
+
     async def send_form(self, modal_id: str, **fields: Any) -> Json:
-        """Send in a form that the bot has shown."""
-        return await self._act("/modals", modal_id=modal_id, fields=fields)
+        """Submit a form by the custom ids of its fields; a `Path`, or a list of them, is uploaded.
+
+        What is not named is submitted as the form showed it.
+        """
+        values = {key: await self._value(value) for key, value in fields.items()}
+        return await self._act("/modals", modal_id=modal_id, fields=values)
 
     async def say(self, content: str = "", *files: Path) -> Json:
-        """Write a message, with files."""
+        """Send a message with files."""
         uploads = [await self.upload(file) for file in files]
         return await self._act("/messages", content=content, uploads=uploads, in_channel=True)
 
     async def speak(self, locale: str) -> None:
-        """Set the language of the user's Discord."""
+        """Set the language of the user's Discord client."""
         await self._act("/locale", locale=locale)
+
+    async def permit(self, **permissions: bool) -> None:
+        """Grant the user permissions such as `create_guild_expressions=True`, or refuse them."""
+        await self._act("/permissions", permissions=permissions)
+
+    async def permit_bot(self, **permissions: bool) -> None:
+        """Grant the bot permissions, or refuse them."""
+        await self._call("POST", "/permissions", json={"permissions": permissions})
 
     async def delete(self, message_id: str) -> None:
         """Delete a message."""
@@ -117,7 +135,7 @@ class SandboxClient:
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Json]]:
-        """Stream the events that the user can see, from the start of the block."""
+        """Stream the events that the user can see, starting when the block is entered."""
         query = {"as": await self._user_id()}
         async with self._http.ws_connect(f"{self._base_url}/events", params=query) as socket:
             yield (message.json() async for message in socket)
@@ -125,7 +143,7 @@ class SandboxClient:
     async def wait_for(
         self, accepts: Callable[[Json], bool], *, timeout_s: float = _WAIT_S
     ) -> Json:
-        """Return the latest message in the channel that is accepted, or wait for one."""
+        """Return the channel's latest message that `accepts` accepts, waiting for one if needed."""
         async with asyncio.timeout(timeout_s), self.events() as events:
             channel_id = self._channel_in(await self.state())
             for message in reversed(await self.messages()):
@@ -138,7 +156,7 @@ class SandboxClient:
         raise SandboxRefused("The sandbox has stopped.")
 
     async def follow(self, message_id: str) -> AsyncIterator[Json]:
-        """Yield a message now and after each change, until it is deleted."""
+        """Yield a message immediately and after each change, until it is deleted."""
         async with self.events() as events:
             for message in await self.messages():
                 if message["id"] == message_id:
@@ -155,7 +173,7 @@ class SandboxClient:
         await self._call("POST", "/clock", json={"advance_s": seconds})
 
     async def fault(self, route: str, **details: Any) -> None:
-        """Add a fault for requests such as `PATCH /webhooks/*`."""
+        """Add a fault for matching requests, such as `PATCH /webhooks/*`."""
         await self._call("POST", "/faults", json={"route": route, **details})
 
     async def clear_faults(self) -> None:
@@ -163,7 +181,7 @@ class SandboxClient:
         await self._call("DELETE", "/faults")
 
     async def disturb_gateway(self, action: str) -> None:
-        """`drop`, `reconnect` or `invalidate` the bot's connection."""
+        """Apply `drop`, `reconnect` or `invalidate` to the bot's connection."""
         await self._call("POST", "/gateway", json={"action": action})
 
     async def log(self) -> list[Json]:
@@ -176,7 +194,7 @@ class SandboxClient:
         return books
 
     async def set_vendor(self, name: str, **settings: Any) -> Json:
-        """Set a vendor's mode, such as `mode="down", times=1`; return its state."""
+        """Change a vendor's settings, such as `mode="down", times=1`, and return its state."""
         books: Json = await self._call("POST", f"/vendors/{name}", json=settings)
         return books
 
@@ -187,6 +205,8 @@ class SandboxClient:
         return self._session
 
     async def _value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [await self._value(each) for each in value]
         return {"upload": await self.upload(value)} if isinstance(value, Path) else value
 
     async def _act(self, path: str, *, in_channel: bool = False, **asked: Any) -> Json:

@@ -1,4 +1,4 @@
-"""Checks commands by Discord's rules for an application's commands."""
+"""Validates commands by Discord's rules for application commands."""
 
 import re
 from collections import Counter
@@ -10,12 +10,14 @@ CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 MOST = {CHAT_INPUT: 100, USER_MENU: 15, MESSAGE_MENU: 15}
 LARGEST_COMMAND = 8000
 SUBCOMMAND, SUBCOMMAND_GROUP, STRING, INTEGER, NUMBER = 1, 2, 3, 4, 10
+LARGEST_NUMBER = 2**53
+LONGEST_VALUE = 6000
 _NAME = re.compile(r"[-_'\w]{1,32}")
 _WITH_CHOICES = (STRING, INTEGER, NUMBER)
 
 
 def check_commands(commands: list[Json]) -> None:
-    """Raise `50035` or `30032` for a list of commands that Discord would refuse."""
+    """Raise error `50035` or `30032` for a list of commands that Discord would refuse."""
     errors = FormErrors()
     counts: Counter[tuple[object, object]] = Counter()
     for index, command in enumerate(commands):
@@ -122,6 +124,43 @@ def _check_value_option(errors: FormErrors, path: str, option: Json) -> None:
         message = "Only texts and numbers have choices or autocomplete"
         errors.add(path, "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", message)
     check_choices(errors, f"{path}.choices", choices)
+    _check_choice_types(errors, f"{path}.choices", choices, option.get("type"))
+    _check_bounds(errors, path, option)
+
+
+def _check_choice_types(errors: FormErrors, path: str, choices: list[Json], kind: object) -> None:
+    for index, choice in enumerate(choices):
+        value = choice.get("value")
+        if kind == STRING and not isinstance(value, str):
+            errors.add(f"{path}.{index}.value", "BASE_TYPE_STRING", "Must be a string.")
+        elif kind == INTEGER and not _is_whole(value):
+            errors.add(f"{path}.{index}.value", "NUMBER_TYPE_COERCE", "Value is not an int.")
+
+
+def _check_bounds(errors: FormErrors, path: str, option: Json) -> None:
+    """Check `min_value` and `max_value` of a number, or the lengths of a text."""
+    is_text = option.get("type") == STRING
+    names = ("min_length", "max_length") if is_text else ("min_value", "max_value")
+    for name in ("min_length", "max_length", "min_value", "max_value"):
+        value = option.get(name)
+        if value is None:
+            continue
+        if name not in names or option.get("type") not in _WITH_CHOICES:
+            message = f"{name} does not belong to an option of this type"
+            errors.add(f"{path}.{name}", "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", message)
+        elif is_text:
+            least = 1 if name == "max_length" else 0
+            errors.whole(f"{path}.{name}", value, least=least, most=LONGEST_VALUE)
+        elif option["type"] == INTEGER and not _is_whole(value):
+            errors.add(f"{path}.{name}", "NUMBER_TYPE_COERCE", "Value is not an int.")
+    lowest, highest = (option.get(name) for name in names)
+    if isinstance(lowest, int | float) and isinstance(highest, int | float) and lowest > highest:
+        message = f"Value should be less than or equal to {highest}."
+        errors.add(f"{path}.{names[0]}", "NUMBER_TYPE_MAX", message)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
@@ -137,7 +176,7 @@ def check_choices(errors: FormErrors, path: str, choices: list[Json]) -> None:
 
 
 def _letters(item: Json) -> int:
-    """Return a command's size as Discord counts it: each text in its longest language."""
+    """Return a command's size as Discord counts it, with each text in its longest language."""
     own = longest(item, "name") + longest(item, "description")
     choices = sum(
         longest(choice, "name") + len(str(choice.get("value", "")))

@@ -12,22 +12,20 @@ from sandbox import control_requests as asked
 from sandbox.bodies import BodyReader
 from sandbox.clock import SandboxClock, iso
 from sandbox.command_rules import MESSAGE_MENU
-from sandbox.entities import Attachment, Channel, ChannelKind
+from sandbox.entities import Attachment, Permission
 from sandbox.errors import DiscordError, Json
 from sandbox.faults import Fault, Faults
 from sandbox.gateway import Gateway
 from sandbox.interactions import AnswerKind, Interaction
 from sandbox.invocations import NotAllowed
-from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
 from sandbox.page_feed import PageFeed
+from sandbox.page_state import PageState
 from sandbox.people import People, answered
 from sandbox.request_log import RequestLog
-from sandbox.vendors.vendor_set import Vendors
 from sandbox.world import MIB, World
 
 LARGEST_UPLOAD = 500 * MIB
-_KINDS = {ChannelKind.TEXT: "text", ChannelKind.DM: "dm", ChannelKind.GROUP: "group"}
 _Asked = TypeVar("_Asked", bound=asked.ControlRequest)
 
 
@@ -65,7 +63,7 @@ class Control:
         gateway: Gateway,
         faults: Faults,
         log: RequestLog,
-        vendors: Vendors,
+        state: PageState,
     ) -> None:
         self._world = world
         self._clock = clock
@@ -76,7 +74,7 @@ class Control:
         self._gateway = gateway
         self._faults = faults
         self._log = log
-        self._vendors = vendors
+        self._state = state
 
     def application(self) -> web.Application:
         """Return the aiohttp application."""
@@ -91,8 +89,10 @@ class Control:
                 web.post("/commands", self.use_command),
                 web.post("/autocomplete", self.complete),
                 web.post("/components", self.press),
+                web.get("/modals/{modal}", self.get_form),
                 web.post("/modals", self.send_form),
                 web.post("/locale", self.speak),
+                web.post("/permissions", self.permit),
                 web.post("/messages", self.write),
                 web.delete("/messages/{message:\\d+}", self.delete_message),
                 web.post("/clock", self.advance),
@@ -105,32 +105,7 @@ class Control:
 
     async def get_state(self, request: web.Request) -> web.Response:
         """Answer with the users, channels, commands and everything else the page shows."""
-        world = self._world
-        guild = next(iter(world.guilds.values()))
-        bot = world.bot
-        people = [
-            {
-                "id": str(user.id),
-                "name": user.name,
-                "avatar_color": user.avatar_color,
-                "is_owner": user.is_owner,
-                "locale": user.locale,
-            }
-            for user in world.people
-        ]
-        state = {
-            "now": iso(self._clock.now()),
-            "clock_offset_s": self._clock.offset_s,
-            "users": people,
-            "locales": LOCALES,
-            "guild": {"id": str(guild.id), "name": guild.name},
-            "channels": [self._written(channel) for channel in world.channels.values()],
-            "bot": {"id": str(bot.id), "name": bot.name, "online": world.bot_is_online},
-            "commands": [*world.commands[None], *world.commands[guild.id]],
-            "attachment_size_limit": world.attachment_size_limit,
-            "vendors": self._vendors.listed(),
-        }
-        return web.json_response(state)
+        return web.json_response(self._state.written())
 
     async def get_messages(self, request: web.Request) -> web.Response:
         """Answer with a channel's messages that a user can see."""
@@ -217,6 +192,11 @@ class Control:
         message = self._people.message(form.message_id, user)
         return _acknowledged(await self._people.press(user, message, form.custom_id, form.values))
 
+    async def get_form(self, request: web.Request) -> web.Response:
+        """Answer with a form that is open on a user's screen."""
+        user = self._people.user(int(request.query.get("as", "0")))
+        return web.json_response(self._people.form(user, request.match_info["modal"]).written())
+
     async def send_form(self, request: web.Request) -> web.Response:
         """Submit a form; answer once the bot has answered."""
         form = await _parse(request, asked.SendForm)
@@ -229,6 +209,15 @@ class Control:
         user = self._people.user(form.user)
         self._people.speak(user, form.locale)
         self._feed.tell(user.id, {"type": "locale", "locale": form.locale})
+        return web.json_response({"ok": True})
+
+    async def permit(self, request: web.Request) -> web.Response:
+        """Grant permissions to a user, or refuse them; without a user, to the bot."""
+        form = await _parse(request, asked.Permit)
+        bot = self._world.bot
+        holder = bot if form.user is None else self._people.user(form.user)
+        for name, is_allowed in form.permissions.items():
+            self._world.permit(holder.id, Permission[name.upper()], is_allowed=is_allowed)
         return web.json_response({"ok": True})
 
     async def write(self, request: web.Request) -> web.Response:
@@ -276,11 +265,6 @@ class Control:
             case _:
                 await self._gateway.invalidate()
         return web.json_response({"ok": True})
-
-    def _written(self, channel: Channel) -> Json:
-        written = {"id": str(channel.id), "name": channel.name, "kind": _KINDS[channel.kind]}
-        others = [user_id for user_id in channel.member_ids if user_id != self._world.bot.id]
-        return written | ({"user_id": str(others[0])} if others else {})
 
 
 async def _push(queue: asyncio.Queue[Json | None], socket: web.WebSocketResponse) -> None:

@@ -1,14 +1,19 @@
-"""The control API's requests; anything else is a 400 that says what is wrong."""
+"""Models of the control API's requests. An invalid request gets a 400 with the reason."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.entities import Permission
+
+PermissionName = Annotated[
+    str, Field(pattern=f"^({'|'.join(each.name.lower() for each in Permission if each.name)})$")
+]
 Id = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class ControlRequest(BaseModel):
-    """Ids may be strings; unknown fields are errors."""
+    """The base class of requests. Ids may be strings, and unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -28,7 +33,7 @@ class UseCommand(PersonRequest):
     target_message: Id | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     locale: str | None = None
-    """Overrides the user's own."""
+    """Overrides the user's own language."""
 
 
 class Complete(PersonRequest):
@@ -60,6 +65,14 @@ class Speak(PersonRequest):
     """Set the user's language."""
 
     locale: str
+
+
+class Permit(ControlRequest):
+    """Grant permissions such as `create_guild_expressions`, or refuse them."""
+
+    user: Id | None = Field(default=None, alias="as")
+    """None for the bot."""
+    permissions: dict[PermissionName, bool] = Field(min_length=1)
 
 
 class Write(PersonRequest):

@@ -1,8 +1,9 @@
-"""Sends, edits and deletes messages, and tells the bot and the users."""
+"""Sends, edits and deletes messages, and notifies the bot and the users."""
 
 from dataclasses import dataclass, replace
 
 from sandbox.bodies import Body
+from sandbox.components import numbered
 from sandbox.entities import Attachment, Cause, Channel, Message, MessageFlag
 from sandbox.errors import DiscordError, FormErrors, Json
 from sandbox.gateway import Gateway
@@ -19,7 +20,7 @@ DEFAULT, REPLY = 0, 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """A message's author, the interaction it answers, and its only reader if ephemeral."""
+    """A message's author, the interaction that it answers, and the reader if it is ephemeral."""
 
     user_id: int
     cause: Cause | None = None
@@ -39,7 +40,7 @@ class Conversation:
         self._feed = feed
 
     async def send(self, channel: Channel, body: Body, *, sender: Sender) -> Message:
-        """Send a message; raise the `DiscordError` for its body."""
+        """Send a message. Raises DiscordError if its body is invalid."""
         check_message(body.payload)
         reply_to = self._reply_target(channel, body.payload)
         message = self._draft(channel, sender)
@@ -61,9 +62,9 @@ class Conversation:
         return await self._publish(replace(message, flags=message.flags | MessageFlag.LOADING))
 
     async def edit(self, message: Message, body: Body) -> Message:
-        """Edit a message; fields missing from the body stay.
+        """Edit a message. Fields missing from the body are unchanged.
 
-        The first edit of a deferred answer completes it and does not count as an edit.
+        The first edit of a deferred answer completes it, and does not count as an edit.
         """
         check_message(body.payload)
         kept, dropped = self._kept(message, body)
@@ -110,36 +111,22 @@ class Conversation:
         return message
 
     def _filled(self, message: Message, payload: Json) -> Message:
-        """Apply the body's fields, except files."""
+        """Apply the body's fields other than files."""
         if "content" in payload:
             message = replace(message, content=(payload["content"] or "").strip())
         if "embeds" in payload:
             message = replace(message, embeds=tuple(payload["embeds"] or ()))
         if "components" in payload:
-            message = replace(message, components=self._numbered(payload["components"] or []))
+            message = replace(message, components=numbered(payload["components"] or []))
         if payload.get("flags") is not None:
             flags = (message.flags & ~_SETTABLE) | (payload["flags"] & _SETTABLE)
             message = replace(message, flags=flags)
         return message
 
-    def _numbered(self, components: list[Json]) -> tuple[Json, ...]:
-        """Give a number to each component without an id, as Discord does."""
-        count = 0
-
-        def number(component: Json) -> Json:
-            nonlocal count
-            count += 1
-            numbered = {"id": count, **component}
-            if isinstance(component.get("components"), list):
-                numbered["components"] = [number(child) for child in component["components"]]
-            return numbered
-
-        return tuple(number(component) for component in components)
-
     def _kept(
         self, message: Message, body: Body
     ) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
-        """Split a message's files into those an edit keeps and those it drops."""
+        """Split a message's files into those that an edit keeps and those that it drops."""
         listed = body.payload.get("attachments", ...)
         if listed is ...:
             return message.attachments, ()
@@ -151,7 +138,7 @@ class Conversation:
         return kept, tuple(a for a in message.attachments if str(a.id) not in wanted)
 
     def _received(self, message: Message, body: Body) -> tuple[Attachment, ...]:
-        """Store the body's files under the names and descriptions listed for them."""
+        """Store the body's files under the names and descriptions that it lists."""
         listed = {str(item.get("id")): item for item in body.payload.get("attachments") or ()}
         stored = []
         for number, received in sorted(body.files.items()):

@@ -1,4 +1,4 @@
-"""`make demo`: one real `/split` in the sandbox, shown as text; saves the stems in `stems/`."""
+"""`make demo`: run one real `/split` in the sandbox, print its progress and save the stems."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ _MARKUP = re.compile(r"\\(.)|[*_`~|]|<(?:t|@|#)[^>]*>")
 
 
 async def demo(song: Path | None, recipe: str) -> int:
-    """Split a song; return 0 when its stems were saved."""
+    """Split a song, and return 0 if its stems were saved."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
         home = Path(folder)

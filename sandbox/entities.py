@@ -1,6 +1,6 @@
-"""The entities of the sandbox's world; payloads.py writes them as Discord's JSON."""
+"""The entities of the sandbox's world. payloads.py converts them to Discord's JSON."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sandbox.locales import ENGLISH
 
 
 class Permission(IntFlag):
-    """The permissions that matter to a bot that only sends messages."""
+    """The permissions that matter to a bot that sends messages and adds sounds."""
 
     ADMINISTRATOR = 1 << 3
     MANAGE_CHANNELS = 1 << 4
@@ -21,7 +21,9 @@ class Permission(IntFlag):
     ATTACH_FILES = 1 << 15
     READ_MESSAGE_HISTORY = 1 << 16
     MANAGE_ROLES = 1 << 28
+    MANAGE_GUILD_EXPRESSIONS = 1 << 30
     USE_APPLICATION_COMMANDS = 1 << 31
+    CREATE_GUILD_EXPRESSIONS = 1 << 43
 
 
 EVERYONE = (
@@ -46,7 +48,7 @@ class MessageFlag(IntFlag):
 
 
 class ChannelKind(IntEnum):
-    """The channel types that exist here."""
+    """The channel types that the sandbox supports."""
 
     TEXT = 0
     DM = 1
@@ -54,7 +56,7 @@ class ChannelKind(IntEnum):
 
 
 class Context(IntEnum):
-    """Where an interaction happened."""
+    """The context in which an interaction happened."""
 
     GUILD = 0
     BOT_DM = 1
@@ -73,7 +75,7 @@ class User:
     accepts_dms: bool = True
     installed_app: bool = False
     locale: str = ENGLISH
-    """The language of their Discord."""
+    """The language of the user's Discord client."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guild:
-    """A server; `members` maps a user to their roles."""
+    """A server; `members` maps a user to their roles.
+
+    `granted` and `refused` are permissions that a member has besides or in spite of their roles.
+    """
 
     id: int
     name: str
@@ -96,22 +101,25 @@ class Guild:
     roles: tuple[Role, ...]
     members: dict[int, tuple[int, ...]]
     has_bot: bool = True
+    granted: dict[int, int] = field(default_factory=dict)
+    refused: dict[int, int] = field(default_factory=dict)
 
     def permissions_of(self, user_id: int) -> int:
         """Return what a member may do in this server."""
         if user_id == self.owner_id:
             return ALL_PERMISSIONS
-        held = {self.id, *self.members[user_id]}
-        granted = 0
+        held = {self.id, *self.members.get(user_id, ())}
+        granted = self.granted.get(user_id, 0)
         for role in self.roles:
             if role.id in held:
                 granted |= role.permissions
+        granted &= ~self.refused.get(user_id, 0)
         return ALL_PERMISSIONS if granted & Permission.ADMINISTRATOR else granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel; `member_ids` is for DMs and groups only."""
+    """A channel. `member_ids` is set for DMs and groups only."""
 
     id: int
     name: str
@@ -124,7 +132,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A stored file; `title` keeps the original name where `filename` was sanitized."""
+    """A stored file. `title` keeps the original name if `filename` was sanitized."""
 
     id: int
     channel_id: int
@@ -145,6 +153,21 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """A sound of a server's soundboard; its volume is from 0 to 1."""
+
+    id: int
+    guild_id: int
+    name: str
+    volume: float
+    emoji_id: str | None
+    emoji_name: str | None
+    creator_id: int
+    content_type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """The interaction that a message answers."""
 
@@ -157,7 +180,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message; `embeds` still name their files as `attachment://name`."""
+    """A message. Its `embeds` still refer to files as `attachment://name`."""
 
     id: int
     channel_id: int
@@ -174,7 +197,7 @@ class Message:
     visible_to: int | None = None
     reply_to: int | None = None
     snapshot: "Message | None" = None
-    """What a forwarded message was when it was forwarded."""
+    """A copy of the original message at the time of forwarding."""
 
     @property
     def is_ephemeral(self) -> bool:
@@ -183,16 +206,16 @@ class Message:
 
     @property
     def is_loading(self) -> bool:
-        """Whether it still shows "thinking…"."""
+        """Whether the message still shows "thinking…"."""
         return bool(self.flags & MessageFlag.LOADING)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to show."""
+        """Whether the message has no content."""
         return not (
             self.content or self.embeds or self.attachments or self.components or self.snapshot
         )
 
     def settled(self) -> "Message":
-        """Return it without "thinking…"."""
+        """Return the message without "thinking…"."""
         return replace(self, flags=self.flags & ~MessageFlag.LOADING)

@@ -1,4 +1,4 @@
-"""Discord's errors: status and code of each, and the error tree of an invalid form body."""
+"""Discord's errors: their statuses, their codes, and the error tree of an invalid form body."""
 
 from typing import Any, TypeAlias
 
@@ -17,7 +17,9 @@ REFUSALS: dict[int, tuple[int, str]] = {
     10015: (404, "Unknown Webhook"),
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
+    10097: (404, "Unknown sound"),
     30032: (400, "Maximum number of application commands reached (100)"),
+    30045: (400, "Maximum number of soundboard sounds reached"),
     30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later."),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
@@ -40,7 +42,7 @@ REFUSALS: dict[int, tuple[int, str]] = {
 
 
 class DiscordError(Exception):
-    """An error with Discord's code and message; the status follows from the code."""
+    """An error with Discord's code and message. The code determines the status."""
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class FormErrors:
         raise DiscordError(INVALID_FORM, details={"errors": tree})
 
     def text(self, path: str, value: object, *, longest: int, shortest: int = 0) -> str:
-        """Check a text's type and length; return it, or an empty one if it is wrong."""
+        """Check a text's type and length, and return it, or an empty string if it is invalid."""
         if value is None and shortest == 0:
             return ""
         if not isinstance(value, str):
@@ -97,10 +99,47 @@ class FormErrors:
             self.add(path, "BASE_TYPE_MAX_LENGTH", message)
         elif shortest and not text:
             self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
+        elif len(text) < shortest:
+            message = f"Must be between {shortest} and {longest} in length."
+            self.add(path, "BASE_TYPE_BAD_LENGTH", message)
         return text
 
+    def whole(self, path: str, value: object, *, least: int, most: int) -> int | None:
+        """Check a whole number's type and range; return it, or None if it is missing or wrong."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.add(path, "NUMBER_TYPE_COERCE", "Value is not an int.")
+            return None
+        if value < least:
+            message = f"Value should be greater than or equal to {least}."
+            self.add(path, "NUMBER_TYPE_MIN", message)
+            return None
+        if value > most:
+            message = f"Value should be less than or equal to {most}."
+            self.add(path, "NUMBER_TYPE_MAX", message)
+            return None
+        return value
+
+    def fraction(self, path: str, value: object) -> float | None:
+        """Check a number from 0 to 1; return it, or None if it is missing or wrong."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.add(path, "NUMBER_TYPE_COERCE", "Value is not a float.")
+        elif not 0 <= value <= 1:
+            self.add(path, "NUMBER_TYPE_RANGE", "Value should be between 0 and 1.")
+        else:
+            return float(value)
+        return None
+
+    def truth(self, path: str, value: object) -> None:
+        """Check that a value is a boolean or missing."""
+        if value is not None and not isinstance(value, bool):
+            self.add(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
+
     def objects(self, path: str, value: object, *, most: int, least: int = 0) -> list[Json]:
-        """Check a list of objects and its length; return those that are objects."""
+        """Check a list's length and that its items are objects, and return those that are."""
         if value is None and least == 0:
             return []
         if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Faults for chosen requests: error statuses, delays, broken connections."""
+"""Injected faults: error statuses, delays and broken connections for chosen requests."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,9 +9,9 @@ from sandbox.limits import RateLimited
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A fault for requests like `PATCH /webhooks/*`, `times` times or until cleared.
+    """A fault for requests such as `PATCH /webhooks/*`, applied `times` times or until cleared.
 
-    With `after`, the request takes effect and only its response is lost or replaced; with
+    With `after`, the request takes effect, and only its response is lost or replaced. With
     `with_files`, only requests with files match.
     """
 
@@ -25,14 +25,14 @@ class Fault:
     times: int | None = None
 
     def matches(self, method: str, path: str, *, has_files: bool) -> bool:
-        """Whether a request matches; a route without a method matches all methods."""
+        """Return whether a request matches. A route without a method matches all methods."""
         if self.with_files and not has_files:
             return False
         wanted = self.route if " " in self.route else f"* {self.route}"
         return fnmatchcase(f"{method} {path}", wanted)
 
     def error(self) -> DiscordError | None:
-        """Return the error to respond with, if any."""
+        """Return the error for the response, if any."""
         if self.status == 429 and self.code is None:
             return RateLimited(1.0)
         if self.code is not None:
@@ -57,7 +57,7 @@ class Faults:
         self._faults.clear()
 
     def next_for(self, method: str, path: str, *, has_files: bool = False) -> Fault | None:
-        """Return the first fault that matches a request, and count it down."""
+        """Return the first fault that matches a request, and decrement its count."""
         for fault in self._faults:
             if not fault.matches(method, path, has_files=has_files):
                 continue

@@ -1,6 +1,6 @@
-"""How Discord stores a file's name and type.
+"""File names and types as Discord stores them.
 
-Names are cleansed to letters, digits, `_`, `-` and `.`; the original then lives on in `title`
+Names are sanitized to letters, digits, `_`, `-` and `.`, and `title` keeps the original
 (discord-api-docs issue 7754 and pull request 6945).
 """
 
@@ -40,14 +40,14 @@ def title_of(name: str) -> str | None:
 
 
 def content_type(name: str) -> str:
-    """Return the type by the name's extension; Discord ignores the declared one."""
+    """Return the content type for the name's extension. Discord ignores the declared one."""
     suffix = PurePosixPath(name).suffix.lower()
     known = _TYPES.get(suffix) or mimetypes.guess_type(name)[0]
     return known or "application/octet-stream"
 
 
 def png_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height of a PNG; None for other files."""
+    """Return a PNG's width and height, or None for other files."""
     with path.open("rb") as file:
         head = file.read(_PNG_HEADER.size)
     if len(head) < _PNG_HEADER.size:

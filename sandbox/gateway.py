@@ -1,4 +1,4 @@
-"""The gateway: identifies the bot, keeps its sessions and sends it events."""
+"""The gateway, which identifies the bot, keeps its sessions and sends it events."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ _GOODBYE = (1000, 1001)
 
 
 class Gateway:
-    """The bot's sessions, one for each shard."""
+    """Keeps the bot's sessions, one per shard."""
 
     def __init__(
         self,
@@ -43,19 +43,19 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve; REST returns their address."""
+        """Return the routes to serve. REST tells clients their address."""
         return [web.get("/gateway", self.connect), web.get("/gateway/", self.connect)]
 
     async def dispatch(
         self, event: str, data: Json, *, guild_id: int | None, intent: Intent | None = None
     ) -> None:
-        """Send an event to its shard, if that asked for such events."""
+        """Send an event to its shard, if the shard's intents include it."""
         for session in list(self._sessions.values()):
             if session.serves(guild_id) and (intent is None or intent in session.intents):
                 await session.dispatch(event, data)
 
     async def dispatch_message(self, event: str, message: Message, channel: Channel) -> None:
-        """Send a new or changed message; those of others in servers have no content."""
+        """Send a new or changed message, without content if it is another user's in a server."""
         if message.is_ephemeral or not self._world.bot_sees(channel):
             return
         data = self._payloads.message(message)
@@ -79,7 +79,7 @@ class Gateway:
         )
 
     async def drop(self, *, code: int = 4000) -> None:
-        """Close every connection; sessions can be resumed."""
+        """Close every connection. Sessions can be resumed."""
         for socket in list(self._sockets):
             await socket.close(code=code)
 
@@ -90,7 +90,7 @@ class Gateway:
                 await session.connection.send({"op": Op.RECONNECT, "d": None})
 
     async def invalidate(self) -> None:
-        """Invalidate every session; the bot has to identify again."""
+        """Invalidate every session. The bot has to identify again."""
         sessions = list(self._sessions.values())
         self._sessions.clear()
         self._announce()
@@ -99,7 +99,7 @@ class Gateway:
                 await session.connection.send({"op": Op.INVALID_SESSION, "d": False})
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve one connection from hello to its end."""
+        """Serve one connection, from the hello until it closes."""
         socket = web.WebSocketResponse(max_msg_size=4096 * 4, compress=False)
         await socket.prepare(request)
         is_compressed = request.query.get("compress") == "zlib-stream"
@@ -116,7 +116,7 @@ class Gateway:
         return socket
 
     async def _converse(self, connection: Connection) -> int | None:
-        """Handle messages until the connection ends; return the bot's close code, if any."""
+        """Handle messages until the connection ends, and return the bot's close code, if any."""
         socket = connection.socket
         while not socket.closed:
             try:
@@ -147,8 +147,8 @@ class Gateway:
             case Op.RESUME if isinstance(data, dict):
                 await self._resume(connection, data)
             case Op.PRESENCE | Op.VOICE_STATE | Op.REQUEST_MEMBERS if session is not None:
-                # No effect: the sandbox has neither presences nor voice, and member lists need
-                # an intent that no session gets.
+                # These have no effect: the sandbox has neither presences nor voice, and member
+                # lists need an intent that no session gets.
                 return
             case _:
                 code = NOT_AUTHENTICATED if session is None else UNKNOWN_OP

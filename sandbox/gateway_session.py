@@ -1,4 +1,4 @@
-"""One gateway session: the events sent in it, and its current connection."""
+"""A gateway session: its events and its current connection."""
 
 import asyncio
 import contextlib
@@ -38,6 +38,7 @@ class Intent(IntFlag):
 
     GUILDS = 1 << 0
     GUILD_MEMBERS = 1 << 1
+    GUILD_EXPRESSIONS = 1 << 3
     GUILD_PRESENCES = 1 << 8
     GUILD_MESSAGES = 1 << 9
     DIRECT_MESSAGES = 1 << 12
@@ -48,7 +49,7 @@ PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONT
 
 
 class Connection:
-    """A WebSocket with plain text frames, or with one zlib stream."""
+    """A WebSocket with plain text frames or one zlib stream."""
 
     def __init__(self, socket: web.WebSocketResponse, *, is_compressed: bool) -> None:
         self.socket = socket
@@ -58,8 +59,8 @@ class Connection:
     def acknowledge_soon(self) -> None:
         """Acknowledge a heartbeat after a delay like a network's.
 
-        discord.py notes when it sent one only after the send has returned; an earlier answer would
-        be measured from the heartbeat before, and reported as 41 s of latency.
+        discord.py records the time of a heartbeat only after its send has returned. A faster answer
+        would be measured from the previous heartbeat, and reported as 41 s of latency.
         """
         task = asyncio.create_task(self._acknowledge())
         self._acknowledging.add(task)
@@ -67,11 +68,11 @@ class Connection:
 
     async def _acknowledge(self) -> None:
         await asyncio.sleep(ACKNOWLEDGE_AFTER_S)
-        with contextlib.suppress(ConnectionError):  # the bot has left meanwhile
+        with contextlib.suppress(ConnectionError):  # the bot has disconnected in the meantime
             await self.send({"op": Op.HEARTBEAT_ACK})
 
     async def send(self, message: Json) -> None:
-        """Send a message; a closing connection loses it until a resume replays it."""
+        """Send a message. While the connection closes, it is lost until a resume replays it."""
         text = json.dumps(message)
         try:
             if self._deflate is None:
@@ -85,7 +86,7 @@ class Connection:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """Numbers and keeps events, so that a resumed connection gets what it missed."""
+    """Numbers and keeps events, so that a resumed connection gets those that it missed."""
 
     token: str
     intents: Intent
@@ -97,11 +98,11 @@ class Session:
     _events: deque[Json] = field(default_factory=lambda: deque(maxlen=_KEPT_EVENTS))
 
     def serves(self, guild_id: int | None) -> bool:
-        """Whether events of a server, or of DMs, belong to this shard."""
+        """Return whether events of a server, or of DMs, belong to this shard."""
         return self.shard_id == (0 if guild_id is None else (guild_id >> 22) % self.shard_count)
 
     async def dispatch(self, event: str, data: Json) -> None:
-        """Assign an event its number, keep it, and send it if the session is connected."""
+        """Assign a number to an event, keep it, and send it if the session is connected."""
         self.sequence += 1
         message: Json = {"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": data}
         self._events.append(message)
@@ -109,12 +110,12 @@ class Session:
             await self.connection.send(message)
 
     def can_resume_from(self, sequence: int) -> bool:
-        """Whether every event after a number is still kept."""
+        """Return whether every event after `sequence` is still kept."""
         oldest = self._events[0]["s"] if self._events else self.sequence + 1
         return oldest <= sequence + 1
 
     async def replay(self, sequence: int) -> None:
-        """Resend the events after a number."""
+        """Resend the events after `sequence`."""
         if self.connection is None:
             return
         for message in list(self._events):

@@ -1,4 +1,4 @@
-"""Interactions: opened by users, sent to the bot, answered in time or not at all."""
+"""Interactions, from a user's action to the bot's answer or its timeout."""
 
 import asyncio
 import secrets
@@ -38,7 +38,7 @@ class AnswerKind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The bot's first answer; `message_id` is what `@original` means from then on."""
+    """The bot's first answer. From then on, `@original` refers to `message_id`."""
 
     kind: AnswerKind
     message_id: int | None = None
@@ -69,7 +69,7 @@ class Interaction:
 
     @property
     def cause(self) -> Cause:
-        """The reference to it in a message that answers it."""
+        """The reference to this interaction in the message that answers it."""
         return Cause(
             interaction_id=self.id,
             kind=self.kind,
@@ -79,21 +79,21 @@ class Interaction:
         )
 
     def release(self) -> None:
-        """Give the claim back: the answer was refused, and another may come in time."""
+        """Release the claim after a refused answer, so that another can still be accepted."""
         self.is_taken = False
         if self.is_late:
             self.answered.set()
 
     def settle(self, answer: Answer) -> None:
-        """Record the first answer and wake the waiting request."""
+        """Record the first answer and wake up the waiting request."""
         self.answer = answer
         self.answered.set()
 
 
 class Interactions:
-    """Opens interactions and knows which of them can still be answered.
+    """Opens interactions and tracks which of them can still be answered.
 
-    `deliveries` is how many times the bot gets each new one.
+    `deliveries` is how often each new interaction is sent to the bot.
     """
 
     def __init__(self, *, world: World, payloads: Payloads, gateway: Gateway) -> None:
@@ -106,7 +106,7 @@ class Interactions:
 
     @property
     def tokens(self) -> frozenset[str]:
-        """Every token so far, to search logs for."""
+        """Every token issued so far, for finding leaks in logs."""
         return frozenset(self._by_token)
 
     async def ask(
@@ -120,9 +120,9 @@ class Interactions:
         source: Message | None = None,
         locale: str | None = None,
     ) -> Interaction:
-        """Open an interaction, tell the bot, and wait for its first answer.
+        """Open an interaction, send it to the bot and wait for the first answer.
 
-        The answer is missing if none came in time. Without a locale it is the person's own.
+        The interaction has no answer if none came in time. The locale defaults to the person's own.
         """
         interaction = Interaction(
             id=self._world.snowflakes.next(),
@@ -146,7 +146,7 @@ class Interactions:
             async with asyncio.timeout(self.answer_within_s):
                 await interaction.answered.wait()
         except TimeoutError:
-            # An answer whose body is still being read came in time.
+            # An answer is in time even if its body is still being read.
             interaction.is_late = True
             if interaction.is_taken:
                 await interaction.answered.wait()
@@ -161,7 +161,7 @@ class Interactions:
         raise LookupError(interaction_id)
 
     def take(self, interaction_id: int, token: str) -> Interaction:
-        """Claim the one first answer; raise `10062` when too late, `40060` when taken."""
+        """Claim the first answer. Raises `10062` if it is too late, `40060` if already claimed."""
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != interaction_id:
             raise DiscordError(10062)
@@ -174,7 +174,7 @@ class Interactions:
         return interaction
 
     def by_token(self, token: str) -> Interaction:
-        """Return an answered interaction with a valid token; raise `50027` or `10015`."""
+        """Return the answered interaction with this token. Raises `50027` or `10015`."""
         interaction = self._by_token.get(token)
         if interaction is None or self._has_expired(interaction):
             raise DiscordError(50027)
@@ -183,7 +183,7 @@ class Interactions:
         return interaction
 
     def count_follow_up(self, interaction: Interaction) -> None:
-        """Count a follow-up; raise `40094` after five for an app that only the user installed."""
+        """Count a follow-up. Raises `40094` after five of an app that only the user installed."""
         interaction.follow_ups += 1
         if "0" not in interaction.owners and interaction.follow_ups > MOST_FOLLOW_UPS:
             raise DiscordError(40094)

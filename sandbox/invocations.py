@@ -1,10 +1,10 @@
-"""Builds a command's interaction data from a user's input, with the checks of Discord's apps."""
+"""Builds and validates a command's interaction data from user input, as Discord's clients do."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from sandbox.command_rules import CHAT_INPUT, SUBCOMMAND, SUBCOMMAND_GROUP
+from sandbox.command_rules import CHAT_INPUT, LARGEST_NUMBER, SUBCOMMAND, SUBCOMMAND_GROUP
 from sandbox.entities import Attachment, Channel, Guild, Permission, User
 from sandbox.errors import Json
 from sandbox.payloads import Payloads
@@ -16,12 +16,12 @@ _SERVER_INSTALL = 0
 
 
 class NotAllowed(Exception):
-    """The user's Discord app would not allow it; the text is shown to them."""
+    """A Discord client would not allow this action. The message is shown to the user."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
-    """A registered command that was found, with the path to the subcommand in it."""
+    """A registered command with the path to one of its subcommands."""
 
     command: Json
     path: tuple[Json, ...] = ()
@@ -48,7 +48,7 @@ class Invocation:
 
 
 class Invocations:
-    """Finds commands and fills in their options."""
+    """Finds commands and assigns their options."""
 
     def __init__(self, *, world: World, payloads: Payloads) -> None:
         self._world = world
@@ -61,7 +61,7 @@ class Invocations:
         return globals_ if channel.guild_id is None else [*globals_, *guild_commands]
 
     def find(self, name: str, kind: int, *, user: User, channel: Channel) -> Invocation:
-        """Find a command such as `split` or `admin quota set` that the user may use there."""
+        """Find a command, such as `split` or `admin quota set`, that the user may use there."""
         command = self._command(name, kind, channel)
         steps = name.removeprefix(command["name"]).split()
         path: list[Json] = []
@@ -81,7 +81,7 @@ class Invocations:
     def fill(
         self, invocation: Invocation, values: Json, uploads: dict[str, Attachment], channel: Channel
     ) -> list[Json]:
-        """Return the options with their values; uploads are keyed by option."""
+        """Return the options with their values. `uploads` is keyed by option."""
         known = {option["name"]: option for option in invocation.options}
         if unknown := values.keys() - known.keys():
             raise NotAllowed(f"There is no option {min(unknown)}.")
@@ -132,7 +132,7 @@ class Invocations:
         if guild is None or needed is None:
             return
         held = guild.permissions_of(user.id)
-        # With an empty mask only administrators may use the command.
+        # With an empty mask, only administrators may use the command.
         mask = int(needed) or Permission.ADMINISTRATOR
         if held & mask != mask:
             raise NotAllowed("You do not have permission to use this command.")
@@ -195,7 +195,7 @@ def _plain_value(option: Json, value: Any) -> Any:
     try:
         match kind:
             case 4:
-                value = int(value)
+                value = _whole(value)
             case 10:
                 value = float(value)
             case 5:
@@ -205,12 +205,23 @@ def _plain_value(option: Json, value: Any) -> Any:
             case _:
                 value = str(value)
     except (TypeError, ValueError) as exc:
-        raise NotAllowed(f"{name} takes a number.") from exc
+        what = "whole number" if kind == _INTEGER else "number"
+        raise NotAllowed(f"{name} takes a {what}.") from exc
     choices = option.get("choices")
     if choices and value not in [choice["value"] for choice in choices]:
         raise NotAllowed(f"{name} takes one of its choices only.")
     _check_range(option, value)
     return value
+
+
+def _whole(value: Any) -> int:
+    """Return a whole number, also one that was typed; raise `ValueError` for a fraction."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    whole = int(value)
+    if abs(whole) > LARGEST_NUMBER:
+        raise ValueError(value)
+    return whole
 
 
 def _check_range(option: Json, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Rate limits by bucket, as Discord counts them and reports them in headers."""
+"""Rate limits by bucket, counted and reported in headers as Discord does."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ OLD_MESSAGE_S = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """At most `most` requests in `window_s` for each value of the pattern's groups."""
+    """Allows `most` requests per `window_s` for each value of the pattern's groups."""
 
     name: str
     pattern: re.Pattern[str]
@@ -27,7 +27,7 @@ def _rule(name: str, pattern: str, most: int, window_s: float) -> Rule:
     return Rule(name=name, pattern=re.compile(pattern), most=most, window_s=window_s)
 
 
-# Discord documents no figures; these are the ones that its headers are commonly seen to name.
+# Discord does not document these limits. The figures are those that its headers commonly report.
 RULES = (
     _rule("messages", r"POST /channels/(\d+)/messages", 5, 5.0),
     _rule("edits", r"PATCH /channels/(\d+)/messages/\d+", 5, 5.0),
@@ -44,7 +44,7 @@ class _Window:
 
 
 class RateLimited(DiscordError):
-    """429 with the time to wait; the `Via` header marks it as Discord's own."""
+    """A 429 with the time to wait. The `Via` header marks it as Discord's own."""
 
     def __init__(self, retry_after_s: float, *, is_global: bool = False) -> None:
         details: Json = {"retry_after": round(retry_after_s, 3), "global": is_global}
@@ -61,21 +61,21 @@ class RateLimited(DiscordError):
 
 @dataclass(slots=True, kw_only=True)
 class RateLimits:
-    """Counts requests by the machine's clock, as clients do, and old edits by the sandbox's."""
+    """Counts requests by the machine's clock, and edits of old messages by the sandbox's."""
 
     clock: SandboxClock
     is_enabled: bool = True
     requests_a_second: int = 50
-    # Discord's real limit is undocumented, but low.
+    # Discord's actual limit is undocumented, but low.
     old_edits_an_hour: int = 20
     refusals: Counter[str] = field(default_factory=Counter)
-    """How often each limit was hit, by its rule's name or `global`."""
+    """How often each limit was hit, by rule name or `global`."""
     _windows: dict[tuple[str, str], _Window] = field(default_factory=dict)
     _recent: deque[float] = field(default_factory=deque)
     _old_edits: dict[int, deque[float]] = field(default_factory=dict)
 
     def count(self, method: str, path: str) -> Mapping[str, str]:
-        """Count a request; return the headers of its answer or raise `RateLimited`."""
+        """Count a request, and return the headers for its response. Raises RateLimited."""
         if not self.is_enabled:
             return {}
         request = f"{method} {path}"
@@ -87,7 +87,7 @@ class RateLimits:
         return {}
 
     def count_old_edit(self, channel_id: int, created_at: float) -> None:
-        """Count an edit by channel; raise `30046` for too many edits of old messages."""
+        """Count an edit of an old message by channel. Raises `30046` for too many."""
         now = self.clock.now()
         if not self.is_enabled or now - created_at < OLD_MESSAGE_S:
             return

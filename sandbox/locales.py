@@ -1,4 +1,4 @@
-"""The locales of Discord, and texts localized in several of them."""
+"""Discord's locales, and texts with translations."""
 
 from sandbox.errors import Json
 

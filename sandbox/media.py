@@ -17,7 +17,7 @@ CAPACITY_BYTES = 4096 * MIB
 
 
 class MediaStore:
-    """Keeps files in one folder, up to a total, and signs addresses for them."""
+    """Keeps files in one folder, up to a total size, and signs addresses for them."""
 
     def __init__(
         self, *, folder: Path, clock: SandboxClock, capacity_bytes: int = CAPACITY_BYTES
@@ -44,7 +44,7 @@ class MediaStore:
         description: str | None = None,
         is_ephemeral: bool = False,
     ) -> Attachment:
-        """Take over a received file; raise `40005` when the folder is full."""
+        """Take over a received file. Raises `40005` if the folder is full."""
         size_bytes = source.stat().st_size
         if sum(a.size_bytes for a in self._stored.values()) + size_bytes > self.capacity_bytes:
             source.unlink()
@@ -68,26 +68,26 @@ class MediaStore:
         return attachment
 
     def forget(self, attachment: Attachment) -> None:
-        """Forget a file without deleting it: its addresses answer 404 from now on."""
+        """Forget a file without deleting it. Its addresses answer 404 from now on."""
         self._stored.pop(attachment.id, None)
 
     def discard(self, attachment: Attachment) -> None:
-        """Delete a file; its addresses answer 404 from now on."""
+        """Delete a file. Its addresses answer 404 from now on."""
         self.forget(attachment)
         attachment.path.unlink(missing_ok=True)
 
     def url(self, attachment: Attachment) -> str:
-        """Return an address that works for a day."""
+        """Return an address that is valid for a day."""
         return self._signed(self._address_path(attachment))
 
     def refreshed(self, address: str) -> str | None:
-        """Return the address with a fresh signature; None for a foreign one."""
+        """Return the address with a fresh signature, or None for one of another site."""
         path = urlsplit(address).path
         known = {self._address_path(attachment) for attachment in self._stored.values()}
         return self._signed(path) if path in known else None
 
     def find(self, path: str, query: str) -> Attachment | None:
-        """Return the file at a signed address; None if forged, expired or deleted."""
+        """Return the file at a signed address, or None if it is forged, expired or deleted."""
         values = {name: found[-1] for name, found in parse_qs(query).items()}
         expires, issued = values.get("ex", ""), values.get("is", "")
         signature = self._signature(path, expires, issued)

@@ -1,5 +1,15 @@
-"""Checks messages by Discord's rules for texts, embeds and components."""
+"""Validates messages by Discord's rules for texts, embeds and components."""
 
+from urllib.parse import urlsplit
+
+from sandbox.components import (
+    MOST_OPTIONS,
+    SELECTS,
+    Kind,
+    check_custom_id,
+    check_options,
+    check_range,
+)
 from sandbox.entities import MessageFlag
 from sandbox.errors import FormErrors, Json
 
@@ -8,13 +18,13 @@ MOST_EMBEDS = 10
 LARGEST_EMBEDS = 6000
 MOST_ROWS = 5
 MOST_COMPONENTS_V2 = 40
-_ROW, _BUTTON, _LINK, _PREMIUM = 1, 2, 5, 6
-_STRING_SELECT = 3
-_SELECTS = (3, 5, 6, 7, 8)
+LONGEST_FILE_DESCRIPTION = 1024
+_LINK, _PREMIUM = 5, 6
+_LINK_SCHEMES = ("http", "https", "discord")
 
 
 def check_message(payload: Json) -> None:
-    """Raise `50035` with all errors of a message or an edit."""
+    """Raise error `50035` with all errors of a message or an edit, if there are any."""
     errors = FormErrors()
     errors.text("content", payload.get("content"), longest=LONGEST_CONTENT)
     _check_embeds(errors, payload.get("embeds"))
@@ -23,7 +33,11 @@ def check_message(payload: Json) -> None:
         errors.add("flags", "NUMBER_TYPE_COERCE", "Value is not an int.")
         flags = 0
     _check_components(errors, payload, is_v2=bool(flags & MessageFlag.COMPONENTS_V2))
-    errors.objects("attachments", payload.get("attachments"), most=20)
+    for index, item in enumerate(
+        errors.objects("attachments", payload.get("attachments"), most=20)
+    ):
+        at = f"attachments.{index}.description"
+        errors.text(at, item.get("description"), longest=LONGEST_FILE_DESCRIPTION)
     errors.raise_if_any()
 
 
@@ -37,7 +51,7 @@ def _check_embeds(errors: FormErrors, value: object) -> None:
 
 
 def _check_embed(errors: FormErrors, path: str, embed: Json) -> int:
-    """Check one embed; return how many characters it adds to the total."""
+    """Check one embed, and return how many characters it adds to the total."""
     total = len(errors.text(f"{path}.title", embed.get("title"), longest=256))
     total += len(errors.text(f"{path}.description", embed.get("description"), longest=4096))
     footer, author = _inner(embed, "footer"), _inner(embed, "author")
@@ -77,7 +91,7 @@ def _check_components(errors: FormErrors, payload: Json, *, is_v2: bool) -> None
     seen: set[str] = set()
     for index, row in enumerate(rows):
         path = f"components.{index}"
-        if row.get("type") == _ROW:
+        if row.get("type") == Kind.ROW:
             _check_row(errors, path, row, seen)
         elif not is_v2:
             message = 'Value of field "type" must be one of (1,).'
@@ -86,14 +100,14 @@ def _check_components(errors: FormErrors, payload: Json, *, is_v2: bool) -> None
 
 def _check_row(errors: FormErrors, path: str, row: Json, seen: set[str]) -> None:
     items = errors.objects(f"{path}.components", row.get("components"), least=1, most=5)
-    if len(items) > 1 and any(item.get("type") in _SELECTS for item in items):
+    if len(items) > 1 and any(item.get("type") in SELECTS for item in items):
         message = "A row holds five buttons or one select menu."
         errors.add(f"{path}.components", "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
     for index, item in enumerate(items):
         at = f"{path}.components.{index}"
-        if item.get("type") == _BUTTON:
+        if item.get("type") == Kind.BUTTON:
             _check_button(errors, at, item, seen)
-        elif item.get("type") in _SELECTS:
+        elif item.get("type") in SELECTS:
             _check_select(errors, at, item, seen)
         else:
             errors.add(f"{at}.type", "UNION_TYPE_CHOICES", "Must be a button or a select menu.")
@@ -104,33 +118,38 @@ def _check_button(errors: FormErrors, path: str, button: Json, seen: set[str]) -
     if style not in range(1, 7):
         errors.add(f"{path}.style", "BASE_TYPE_CHOICES", "Value must be one of {1, 2, 3, 4, 5, 6}.")
     label = errors.text(f"{path}.label", button.get("label"), longest=80)
+    if button.get("custom_id") and button.get("url"):
+        message = "A custom id and url cannot both be specified"
+        errors.add(path, "BUTTON_COMPONENT_CUSTOM_ID_AND_URL_MUTUALLY_EXCLUSIVE", message)
     if style == _LINK:
-        errors.text(f"{path}.url", button.get("url"), longest=512, shortest=1)
-        if button.get("custom_id"):
-            message = "A custom id and url cannot both be specified"
-            errors.add(path, "BUTTON_COMPONENT_CUSTOM_ID_AND_URL_MUTUALLY_EXCLUSIVE", message)
+        _check_link(errors, f"{path}.url", button.get("url"))
     elif style != _PREMIUM:
-        _check_custom_id(errors, path, button, seen)
-        if not label and not button.get("emoji"):
-            errors.add(path, "BUTTON_COMPONENT_INVALID_LABEL", "A label or an emoji is required")
+        check_custom_id(errors, path, button, seen)
+    if style != _PREMIUM and not label and not button.get("emoji"):
+        errors.add(path, "BUTTON_COMPONENT_INVALID_LABEL", "A label or an emoji is required")
+
+
+def _check_link(errors: FormErrors, path: str, value: object) -> None:
+    url = errors.text(path, value, longest=512, shortest=1)
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        errors.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+        return
+    if parts.scheme not in _LINK_SCHEMES:
+        message = f"Scheme {parts.scheme!r} is not supported: it must be one of {_LINK_SCHEMES}."
+        errors.add(path, "URL_TYPE_INVALID_SCHEME", message)
+    elif not parts.netloc:
+        errors.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
 
 
 def _check_select(errors: FormErrors, path: str, select: Json, seen: set[str]) -> None:
-    _check_custom_id(errors, path, select, seen)
+    check_custom_id(errors, path, select, seen)
     errors.text(f"{path}.placeholder", select.get("placeholder"), longest=150)
-    if select.get("type") != _STRING_SELECT:
-        return
-    at = f"{path}.options"
-    for index, option in enumerate(errors.objects(at, select.get("options"), least=1, most=25)):
-        errors.text(f"{at}.{index}.label", option.get("label"), longest=100, shortest=1)
-        errors.text(f"{at}.{index}.value", option.get("value"), longest=100, shortest=1)
-        errors.text(f"{at}.{index}.description", option.get("description"), longest=100)
-
-
-def _check_custom_id(errors: FormErrors, path: str, item: Json, seen: set[str]) -> None:
-    at = f"{path}.custom_id"
-    custom_id = errors.text(at, item.get("custom_id"), longest=100, shortest=1)
-    if custom_id and custom_id in seen:
-        message = "Component custom id cannot be duplicated"
-        errors.add(at, "COMPONENT_CUSTOM_ID_DUPLICATED", message)
-    seen.add(custom_id)
+    most = check_range(errors, path, select, least=0, most=MOST_OPTIONS)
+    if select.get("type") == Kind.STRING_SELECT:
+        at = f"{path}.options"
+        options = select.get("options")
+        check_options(errors, at, options, least=most, most=MOST_OPTIONS, most_chosen=most)

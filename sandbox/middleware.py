@@ -1,4 +1,4 @@
-"""Middleware for every request: access, the log, faults, rate limits, and errors as JSON."""
+"""Middleware for access control, logging, faults, rate limits and JSON errors."""
 
 import asyncio
 import ipaddress
@@ -20,7 +20,7 @@ _CODE = web.ResponseKey("discord_code", int)
 
 
 def api_path(path: str) -> str | None:
-    """Return the path within the API; None outside it."""
+    """Return the path within the API, or None outside it."""
     for prefix in API_PREFIXES:
         if path.startswith(f"{prefix}/"):
             return path.removeprefix(prefix)
@@ -28,7 +28,7 @@ def api_path(path: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine; any other name may be a rebound DNS name."""
+    """Return whether a Host header names this machine. Any other name may be a rebound DNS name."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
@@ -38,7 +38,7 @@ def is_loopback(host: str) -> bool:
 
 @web.middleware
 async def only_from_this_machine(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse the pages of other sites: DNS rebinding and cross-origin requests."""
+    """Refuse requests from other sites' pages, by DNS rebinding or across origins."""
     origin = request.headers.get("Origin")
     if not is_loopback(request.host):
         raise web.HTTPForbidden(text="The sandbox serves loopback only.")
@@ -48,7 +48,7 @@ async def only_from_this_machine(request: web.Request, handler: Handler) -> web.
 
 
 class ApiMiddleware:
-    """Makes the API behave like Discord's, including its faults."""
+    """Makes the API behave like Discord's, including injected faults."""
 
     def __init__(self, *, log: RequestLog, faults: Faults, limits: RateLimits) -> None:
         self._log = log
@@ -61,7 +61,7 @@ class ApiMiddleware:
 
     @web.middleware
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Log a request to Discord's API and apply faults to it; pass others through."""
+        """Log API requests and apply faults to them. Other requests pass through unchanged."""
         if request.path.startswith(_NOT_DISCORD) or request.path == "/":
             return await handler(request)
         path = api_path(request.path) or request.path

@@ -1,28 +1,40 @@
-"""Modals that the bot has shown and that wait to be submitted."""
+"""Modals that the bot has shown and that have not been submitted yet."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sandbox.components import numbered
 from sandbox.entities import Attachment, Channel, User
-from sandbox.errors import FormErrors, Json
+from sandbox.errors import Json
 from sandbox.interactions import Interaction
+from sandbox.modal_answers import filled
+from sandbox.modal_rules import check_modal
 from sandbox.page_feed import PageFeed
 from sandbox.payloads import Payloads
-
-_ROW, _TEXT_INPUT, _TEXT, _LABEL, _FILE_UPLOAD, _RADIO, _CHECKBOX = 1, 4, 10, 18, 19, 21, 23
-_MANY_VALUES = (3, 5, 6, 7, 8, 19, 22)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modal:
     """A modal on a user's screen."""
 
+    id: str
     user: User
     channel: Channel
     custom_id: str
     title: str
     components: tuple[Json, ...]
     source_id: int | None
+
+    def written(self) -> Json:
+        """Return it as the page and tests see it."""
+        return {
+            "modal_id": self.id,
+            "channel_id": str(self.channel.id),
+            "custom_id": self.custom_id,
+            "title": self.title,
+            "components": list(self.components),
+        }
 
 
 class Modals:
@@ -35,24 +47,19 @@ class Modals:
 
     def show(self, interaction: Interaction, data: Json) -> str:
         """Show a modal to the interaction's user; return its id in the sandbox."""
-        errors = FormErrors()
-        custom_id = errors.text("data.custom_id", data.get("custom_id"), longest=100, shortest=1)
-        title = errors.text("data.title", data.get("title"), longest=45, shortest=1)
-        components = errors.objects("data.components", data.get("components"), least=1, most=5)
-        errors.raise_if_any()
-        modal_id = secrets.token_hex(8)
-        self._shown[modal_id] = Modal(
+        check_modal(data)
+        modal = Modal(
+            id=secrets.token_hex(8),
             user=interaction.user,
             channel=interaction.channel,
-            custom_id=custom_id,
-            title=title,
-            components=tuple(components),
+            custom_id=data["custom_id"],
+            title=data["title"],
+            components=numbered(data["components"]),
             source_id=interaction.source_id,
         )
-        event = {"modal_id": modal_id, "channel_id": str(interaction.channel.id), "title": title}
-        details = {"custom_id": custom_id, "components": components}
-        self._feed.tell(interaction.user.id, {"type": "modal", **event, **details})
-        return modal_id
+        self._shown[modal.id] = modal
+        self._feed.tell(interaction.user.id, {"type": "modal", **modal.written()})
+        return modal.id
 
     def find(self, modal_id: str, user_id: int) -> Modal | None:
         """Return a modal that is shown to a user."""
@@ -63,34 +70,16 @@ class Modals:
         """Forget a modal that was submitted."""
         self._shown.pop(modal_id, None)
 
-    def submission(self, modal: Modal, fields: Json, uploads: dict[str, Attachment]) -> Json:
-        """Return the interaction's data; `fields` are values by custom id."""
+    def submission(
+        self, modal: Modal, fields: Json, uploads: Mapping[str, list[Attachment]]
+    ) -> Json:
+        """Return the interaction's data; `fields` and `uploads` are keyed by custom id."""
         data: Json = {
             "custom_id": modal.custom_id,
-            "components": [_filled(component, fields) for component in modal.components],
+            "components": filled(modal.components, fields, uploads),
         }
-        if uploads:
-            written = {key: self._payloads.attachment(file) for key, file in uploads.items()}
+        files = [file for chosen in uploads.values() for file in chosen]
+        if files:
+            written = {str(file.id): self._payloads.attachment(file) for file in files}
             data["resolved"] = {"attachments": written}
         return data
-
-
-def _filled(component: Json, fields: Json) -> Json:
-    kind = component.get("type")
-    if kind == _ROW:
-        children = [_filled(child, fields) for child in component.get("components", [])]
-        return {"type": kind, "id": component.get("id", 0), "components": children}
-    if kind == _LABEL:
-        child = _filled(component.get("component", {}), fields)
-        return {"type": kind, "id": component.get("id", 0), "component": child}
-    filled = {"type": kind, "id": component.get("id", 0)}
-    if kind == _TEXT:
-        return filled
-    custom_id = component.get("custom_id", "")
-    value = fields.get(custom_id)
-    filled["custom_id"] = custom_id
-    if kind in _MANY_VALUES:
-        filled["values"] = value if isinstance(value, list) else [] if value is None else [value]
-    else:
-        filled["value"] = ("" if kind == _TEXT_INPUT else None) if value is None else value
-    return filled

@@ -14,7 +14,7 @@ _MOST_WAITING = 1000
 
 
 class PageFeed:
-    """Sends every event to those who can see it; cuts off a reader that falls far behind."""
+    """Sends each event to the users who can see it, and drops readers that fall far behind."""
 
     def __init__(self, *, world: World, payloads: Payloads) -> None:
         self._world = world
@@ -23,7 +23,7 @@ class PageFeed:
 
     @contextmanager
     def reader(self, user_id: int) -> Iterator[asyncio.Queue[Json | None]]:
-        """Subscribe as a user; `None` in the queue means that the feed has ended."""
+        """Subscribe as a user. `None` in the queue marks the end of the feed."""
         queue: asyncio.Queue[Json | None] = asyncio.Queue(_MOST_WAITING)
         self._readers[queue] = user_id
         try:
@@ -32,7 +32,7 @@ class PageFeed:
             self._readers.pop(queue, None)
 
     def close(self) -> None:
-        """End the feed of every reader."""
+        """End the feed for every reader."""
         for queue in list(self._readers):
             self._cut_off(queue)
 
@@ -48,20 +48,20 @@ class PageFeed:
                 self._push(queue, event)
 
     def tell_seers(self, message: Message, event: Json) -> None:
-        """Push an event to those who see a message."""
+        """Push an event to the users who can see a message."""
         for queue, reader_id in list(self._readers.items()):
             if self._world.may_see(reader_id, message):
                 self._push(queue, event)
 
     def tell_channel(self, channel_id: int, event: Json) -> None:
-        """Push an event to those who are in a channel."""
+        """Push an event to the users in a channel."""
         channel = self._world.channels[channel_id]
         for queue, reader_id in list(self._readers.items()):
             if self._world.may_see_channel(reader_id, channel):
                 self._push(queue, event)
 
     def shown(self, message: Message) -> Json:
-        """Return a message as a user sees it, with the original file names."""
+        """Return a message as users see it, with the original file names."""
         embeds, files = self._payloads.embeds_and_files(message)
         author = self._world.users[message.author_id]
         cause = message.cause

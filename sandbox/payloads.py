@@ -1,7 +1,17 @@
-"""The world's entities as Discord's JSON, for REST responses and gateway events."""
+"""Converts the world's entities to Discord's JSON, for REST responses and gateway events."""
 
 from sandbox.clock import iso
-from sandbox.entities import Attachment, Cause, Channel, ChannelKind, Guild, Message, Role, User
+from sandbox.entities import (
+    Attachment,
+    Cause,
+    Channel,
+    ChannelKind,
+    Guild,
+    Message,
+    Role,
+    Sound,
+    User,
+)
 from sandbox.errors import Json
 from sandbox.filenames import cleansed
 from sandbox.media import MediaStore
@@ -11,7 +21,7 @@ _REFERENCE = "attachment://"
 
 
 class Payloads:
-    """Builds JSON objects; file addresses get a fresh signature each time."""
+    """Builds JSON objects. File addresses get a fresh signature each time."""
 
     def __init__(self, *, world: World, media: MediaStore) -> None:
         self._world = world
@@ -47,7 +57,7 @@ class Payloads:
         }
 
     def member(self, guild: Guild, user_id: int, *, with_permissions: bool = False) -> Json:
-        """Return a server's member; permissions belong to interactions only."""
+        """Return a server's member. Only interactions include permissions."""
         member: Json = {
             "user": self.user(self._world.users[user_id]),
             "nick": None,
@@ -90,6 +100,7 @@ class Payloads:
             "features": [],
             "emojis": [],
             "stickers": [],
+            "soundboard_sounds": [self.sound(sound) for sound in self._world.sounds_of(guild.id)],
             "verification_level": 0,
             "default_message_notifications": 1,
             "explicit_content_filter": 0,
@@ -110,7 +121,7 @@ class Payloads:
         }
 
     def channel(self, channel: Channel) -> Json:
-        """Return a channel; outside servers there is no `guild_id`, not even null."""
+        """Return a channel. Outside servers `guild_id` is absent, not null."""
         if channel.guild_id is not None:
             return {
                 "id": str(channel.id),
@@ -137,6 +148,21 @@ class Payloads:
             payload |= {"name": channel.name, "icon": None, "owner_id": str(members[0].id)}
         return payload
 
+    def sound(self, sound: Sound, *, with_user: bool = False) -> Json:
+        """Return a sound of a soundboard."""
+        payload: Json = {
+            "sound_id": str(sound.id),
+            "guild_id": str(sound.guild_id),
+            "name": sound.name,
+            "volume": sound.volume,
+            "emoji_id": sound.emoji_id,
+            "emoji_name": sound.emoji_name,
+            "available": True,
+        }
+        if with_user:
+            payload["user"] = self.user(self._world.users[sound.creator_id])
+        return payload
+
     def attachment(self, attachment: Attachment) -> Json:
         """Return a file."""
         url = self._media.url(attachment)
@@ -159,7 +185,7 @@ class Payloads:
         return payload | {name: value for name, value in optional.items() if value is not None}
 
     def message(self, message: Message) -> Json:
-        """Return a message, without the `guild_id` that only gateway events have."""
+        """Return a message without `guild_id`, which only gateway events have."""
         embeds, shown = self.embeds_and_files(message)
         payload: Json = {
             "id": str(message.id),
@@ -188,10 +214,10 @@ class Payloads:
         return payload
 
     def embeds_and_files(self, message: Message) -> tuple[list[Json], list[Attachment]]:
-        """Resolve `attachment://` in embeds; files used there are not listed as attachments.
+        """Resolve `attachment://` in embeds, and list only the other files as attachments.
 
-        A file that an edit no longer refers to is listed again (discord-api-docs issue 1340), and
-        a reference to a file that does not exist loses its picture.
+        A file that an edit no longer refers to is listed again (discord-api-docs issue 1340), and a
+        reference to a missing file leaves the embed without a picture.
         """
         files = {attachment.filename: attachment for attachment in message.attachments}
         used: set[int] = set()

@@ -1,4 +1,4 @@
-"""What users do: use commands, press buttons, submit forms, write and delete messages."""
+"""User actions: commands, buttons, forms, and sending and deleting messages."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sandbox.bodies import Body, Received
 from sandbox.command_rules import CHAT_INPUT, MESSAGE_MENU
+from sandbox.components import SELECTS, Kind, find
 from sandbox.conversation import Conversation, Sender
 from sandbox.entities import Attachment, Channel, Message, Permission, User
 from sandbox.errors import Json
@@ -13,17 +14,15 @@ from sandbox.interactions import Answer, Interaction, InteractionKind, Interacti
 from sandbox.invocations import Invocations, NotAllowed
 from sandbox.locales import LOCALES
 from sandbox.media import MediaStore
-from sandbox.modals import Modals
+from sandbox.modals import Modal, Modals
 from sandbox.payloads import Payloads
 from sandbox.world import World
 
 NO_ANSWER = "The application did not respond"
-_BUTTON = 2
-_MENU_KINDS = (3, 5, 6, 7, 8)
 
 
 class People:
-    """Acts as a user; raises `NotAllowed` for what their Discord app would not allow."""
+    """Acts as a user. Raises NotAllowed for actions that a Discord client would not allow."""
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class People:
     async def use_command(
         self, user: User, channel: Channel, name: str, options: Json, locale: str | None
     ) -> Interaction:
-        """Use a slash command; a value of `{upload: id}` fills an option with a file."""
+        """Use a slash command. The value `{upload: id}` sets an option to an uploaded file."""
         invocation = self._invocations.find(name, CHAT_INPUT, user=user, channel=channel)
         uploads = self._uploads_in(options)
         data = invocation.data(self._invocations.fill(invocation, options, uploads, channel))
@@ -137,11 +136,11 @@ class People:
         self, user: User, message: Message, custom_id: str, values: list[str]
     ) -> Interaction:
         """Press a button, or choose from a select menu."""
-        component = _find_component(message.components, custom_id)
+        component = find(message.components, custom_id)
         if component is None or component.get("disabled") or "type" not in component:
             raise NotAllowed("There is no such button, or it is disabled.")
         data: Json = {"custom_id": custom_id, "component_type": component["type"]}
-        if component["type"] != _BUTTON:
+        if component["type"] != Kind.BUTTON:
             _check_selection(component, values)
             data["values"] = values
         return await self._interactions.ask(
@@ -153,16 +152,25 @@ class People:
             source=message,
         )
 
-    async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
-        """Submit a form; it closes once the bot has answered."""
+    def form(self, user: User, modal_id: str) -> Modal:
+        """Return a form that is open on a user's screen."""
         modal = self._modals.find(modal_id, user.id)
         if modal is None:
             raise NotAllowed("This form is no longer open.")
-        uploads = {str(a.id): a for a in self._uploads_in(fields).values()}
-        values = {
-            name: [str(value["upload"])] if isinstance(value, dict) else value
+        return modal
+
+    async def send_form(self, user: User, modal_id: str, fields: Json) -> Interaction:
+        """Submit a form; it closes once the bot has answered.
+
+        A field's value is a text, a list of values, true or false, or files as `{upload: id}`.
+        """
+        modal = self.form(user, modal_id)
+        uploads = {
+            name: [self.uploaded(_upload_id(each)) for each in _files_in(value)]
             for name, value in fields.items()
+            if _files_in(value)
         }
+        values = {name: value for name, value in fields.items() if name not in uploads}
         interaction = await self._interactions.ask(
             InteractionKind.MODAL,
             user=user,
@@ -191,7 +199,7 @@ class People:
             body.discard()
 
     async def delete(self, user: User, message: Message) -> None:
-        """Delete the user's own message, dismiss an ephemeral one, or delete as a manager."""
+        """Delete a message as its author or a manager, or dismiss an ephemeral message."""
         guild = self._world.guild_of(self._world.channels[message.channel_id])
         is_manager = guild is not None and bool(
             guild.permissions_of(user.id) & Permission.MANAGE_MESSAGES
@@ -209,7 +217,7 @@ class People:
 
 
 def answered(interaction: Interaction) -> Answer:
-    """Return the bot's answer; raise `NotAllowed` if none came in time."""
+    """Return the bot's answer. Raises NotAllowed if none came in time."""
     if interaction.answer is None:
         raise NotAllowed(NO_ANSWER)
     return interaction.answer
@@ -220,20 +228,16 @@ def _upload_id(value: Json) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _find_component(components: Iterable[Json], custom_id: str) -> Json | None:
-    for component in components:
-        if component.get("custom_id") == custom_id:
-            return component
-        inner = [*(component.get("components") or ()), component.get("accessory")]
-        found = _find_component([child for child in inner if isinstance(child, dict)], custom_id)
-        if found is not None:
-            return found
-    return None
+def _files_in(value: object) -> list[Json]:
+    """Return the `{upload: id}` objects that a modal's field holds, one or a list of them."""
+    given = value if isinstance(value, list) else [value]
+    return [each for each in given if isinstance(each, dict)]
 
 
 def _check_selection(component: Json, values: list[str]) -> None:
-    least, most = component.get("min_values", 1), component.get("max_values", 1)
-    if component["type"] not in _MENU_KINDS or not least <= len(values) <= most:
+    least, most = component.get("min_values"), component.get("max_values")
+    least, most = 1 if least is None else least, 1 if most is None else most
+    if component["type"] not in SELECTS or not least <= len(values) <= most:
         raise NotAllowed("That is not a selection that this menu takes.")
     offered = [option["value"] for option in component.get("options") or ()]
     if offered and not set(values) <= set(offered):

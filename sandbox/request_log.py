@@ -1,4 +1,4 @@
-"""The bot's requests, for tests to inspect; without tokens."""
+"""A log of the bot's requests, without tokens, for tests to inspect."""
 
 import re
 from collections import deque
@@ -11,7 +11,7 @@ _TOKENS = re.compile(r"^/(webhooks|interactions)/(\d+)/[^/]+")
 
 
 class RequestLog:
-    """The latest requests, oldest first; `total` counts those that were dropped too."""
+    """The latest requests, oldest first. `total` includes those that were dropped."""
 
     def __init__(self, *, clock: SandboxClock) -> None:
         self._clock = clock
@@ -19,7 +19,7 @@ class RequestLog:
         self.total = 0
 
     def add(self, *, method: str, path: str, status: int | None, code: int | None) -> None:
-        """Add a request; a status of None means that the connection was broken."""
+        """Add a request. A status of None means that the connection was broken."""
         self.total += 1
         self._entries.append(
             {
@@ -32,5 +32,5 @@ class RequestLog:
         )
 
     def entries(self) -> list[Json]:
-        """Return what is kept."""
+        """Return the requests that are kept."""
         return list(self._entries)

@@ -1,4 +1,4 @@
-"""REST for the application itself: its user, gateway, commands, DM channels and servers."""
+"""REST endpoints of the application: its user, gateway, commands, DM channels and servers."""
 
 import json
 from collections.abc import Collection
@@ -19,12 +19,12 @@ MOST_REFRESHED = 50
 
 
 def number(request: web.Request, name: str) -> int:
-    """Return an id from the path; the routes match digits only."""
+    """Return an id from the path. Routes match digits only."""
     return int(request.match_info[name])
 
 
 class Authorizer:
-    """Knows the bot's tokens."""
+    """Checks the bot's tokens."""
 
     def __init__(self, *, tokens: Collection[str]) -> None:
         self._tokens = tokens
@@ -37,7 +37,7 @@ class Authorizer:
 
 
 class ApplicationRest:
-    """Handlers for everything but messages and interactions."""
+    """Handlers of all endpoints except messages and interactions."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class ApplicationRest:
         return json_answer(self._payloads.user(self._world.bot))
 
     async def get_guilds(self, request: web.Request) -> web.Response:
-        """Answer with the servers that the bot is in, those behind `after`."""
+        """Answer with the bot's servers whose ids are greater than `after`."""
         self._authorizer.check(request)
         after = int(request.query.get("after", "0"))
         guilds = [each for each in self._world.guilds.values() if each.has_bot and each.id > after]
@@ -130,7 +130,7 @@ class ApplicationRest:
         return json_answer(self._world.commands[self._scope(request)])
 
     async def put_commands(self, request: web.Request) -> web.Response:
-        """Replace all commands; those that were registered before keep their ids."""
+        """Replace all commands. Commands that were already registered keep their ids."""
         self._authorizer.check(request)
         scope = self._scope(request)
         wanted = _command_list(await request.read())
@@ -164,7 +164,7 @@ class ApplicationRest:
         return json_answer(self._payloads.member(guild, user_id))
 
     async def refresh_urls(self, request: web.Request) -> web.Response:
-        """Answer with fresh signatures for addresses of files."""
+        """Answer with freshly signed addresses of files."""
         payload = await self._read(request)
         addresses = payload.get("attachment_urls")
         if not isinstance(addresses, list) or not 1 <= len(addresses) <= MOST_REFRESHED:

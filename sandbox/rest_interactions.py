@@ -1,4 +1,4 @@
-"""REST for interactions: the first answer, follow-ups and edits by token."""
+"""REST endpoints of interactions: the first answer, follow-ups and edits by token."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -18,12 +18,12 @@ from sandbox.world import World
 
 _CHAT_COMMAND_MESSAGE = 20
 MOST_AUTOCOMPLETE = 25
-_UPDATES = {AnswerKind.DEFERRED_UPDATE, AnswerKind.UPDATE}
-_MESSAGES = {AnswerKind.MESSAGE, AnswerKind.DEFERRED_MESSAGE}
-_ALLOWED = {
+_UPDATES = frozenset({AnswerKind.DEFERRED_UPDATE, AnswerKind.UPDATE})
+_MESSAGES = frozenset({AnswerKind.MESSAGE, AnswerKind.DEFERRED_MESSAGE})
+_ALLOWED: dict[InteractionKind, frozenset[AnswerKind]] = {
     InteractionKind.COMMAND: _MESSAGES | {AnswerKind.MODAL},
     InteractionKind.COMPONENT: _MESSAGES | _UPDATES | {AnswerKind.MODAL},
-    InteractionKind.AUTOCOMPLETE: {AnswerKind.CHOICES},
+    InteractionKind.AUTOCOMPLETE: frozenset({AnswerKind.CHOICES}),
     InteractionKind.MODAL: _MESSAGES | _UPDATES,
 }
 
@@ -61,7 +61,7 @@ class InteractionRest:
         ]
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Accept the first answer; a refused one may be retried in time."""
+        """Accept the first answer. A refused answer can be retried while there is time."""
         interaction = self._interactions.take(
             number(request, "interaction"), request.match_info["token"]
         )
@@ -77,7 +77,7 @@ class InteractionRest:
         return json_answer(self._callback_response(interaction))
 
     async def follow_up(self, request: web.Request) -> web.Response:
-        """Send a follow-up; the first one after a deferred answer completes that instead."""
+        """Send a follow-up. The first one after a deferred answer completes that answer instead."""
         interaction = self._interaction(request)
         async with self._read(request) as body:
             original = self._original(interaction)
@@ -106,7 +106,7 @@ class InteractionRest:
         return web.Response(status=204)
 
     async def _first_answer(self, interaction: Interaction, body: Body) -> Answer:
-        kind = _answer_kind(body.payload, interaction.kind)
+        kind = _answer_kind(body.payload, interaction)
         data = body.payload.get("data")
         data = data if isinstance(data, dict) else {}
         inner = Body(payload=data, files=body.files)
@@ -194,8 +194,10 @@ class InteractionRest:
         return self._bodies.read(request, file_limit_bytes=limit)
 
 
-def _answer_kind(payload: Json, asked: InteractionKind) -> AnswerKind:
-    allowed = _ALLOWED[asked]
+def _answer_kind(payload: Json, interaction: Interaction) -> AnswerKind:
+    allowed = _ALLOWED[interaction.kind]
+    if interaction.source_id is None:
+        allowed = allowed - _UPDATES
     if payload.get("type") not in {kind.value for kind in allowed}:
         errors = FormErrors()
         message = f"Value must be one of {{{', '.join(str(k.value) for k in sorted(allowed))}}}."

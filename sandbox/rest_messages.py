@@ -1,4 +1,4 @@
-"""REST for channels and their messages, with the bot's token."""
+"""REST endpoints of channels and their messages, authorized by the bot's token."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -20,7 +20,7 @@ _DEFAULT_LISTED = 50
 
 
 class MessageRest:
-    """Handlers for channels and messages; each checks the bot's access first."""
+    """Handlers for channels and messages. Each checks the bot's access first."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class MessageRest:
         return json_answer(self._payloads.message(edited))
 
     async def delete_message(self, request: web.Request) -> web.Response:
-        """Delete one of the bot's messages; it has no right to delete those of others."""
+        """Delete one of the bot's messages. It has no permission to delete those of others."""
         message = self._message(request)
         if message.author_id != self._world.bot.id:
             channel = self._world.channels[message.channel_id]

@@ -1,4 +1,4 @@
-"""`make run` without a token: the sandbox with its page, and the bot beside it."""
+"""`make run` without a token: serve the sandbox with its page, and run the bot in it."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ PORT = 8420
 
 
 async def run(*, vendors: bool) -> int:
-    """Serve until SIGINT, SIGTERM or the bot's own end; return an exit status."""
+    """Serve until SIGINT, SIGTERM or the bot's exit, and return an exit status."""
     done = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""The world that the sandbox starts with: one server, three users and Stemcord."""
+"""The sandbox's initial world: one server, three users and Stemcord."""
 
 from sandbox.clock import SandboxClock
 from sandbox.entities import EVERYONE, Guild, Permission, Role
@@ -6,7 +6,7 @@ from sandbox.world import World
 
 
 def sample_world(clock: SandboxClock) -> World:
-    """Return the world: Ada owns the application and the server, Ben and Cleo are members."""
+    """Return a world of Ada, who owns the application and the server, Ben and Cleo."""
     world = World(clock=clock, application_name="Stemcord")
     ada = world.add_user("Ada", avatar_color="#eb459e", is_owner=True)
     ben = world.add_user("Ben", avatar_color="#3ba55d")
@@ -16,8 +16,17 @@ def sample_world(clock: SandboxClock) -> World:
     host = Role(
         id=world.snowflakes.next(),
         name="Host",
-        permissions=EVERYONE | Permission.MANAGE_GUILD | Permission.MANAGE_MESSAGES,
+        permissions=EVERYONE
+        | Permission.MANAGE_GUILD
+        | Permission.MANAGE_MESSAGES
+        | Permission.CREATE_GUILD_EXPRESSIONS,
         position=2,
+    )
+    managed = Role(
+        id=world.snowflakes.next(),
+        name=world.bot.name,
+        permissions=EVERYONE | Permission.CREATE_GUILD_EXPRESSIONS,
+        position=3,
     )
     singer = Role(id=world.snowflakes.next(), name="Singer", permissions=EVERYONE)
     world.add_guild(
@@ -25,8 +34,13 @@ def sample_world(clock: SandboxClock) -> World:
             id=guild_id,
             name="Karaoke Night",
             owner_id=ada.id,
-            roles=(everyone, singer, host),
-            members={ada.id: (host.id,), ben.id: (singer.id,), cleo.id: (), world.bot.id: ()},
+            roles=(everyone, singer, host, managed),
+            members={
+                ada.id: (host.id,),
+                ben.id: (singer.id,),
+                cleo.id: (),
+                world.bot.id: (managed.id,),
+            },
         )
     )
     world.add_text_channel(guild_id, "karaoke")

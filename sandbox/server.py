@@ -1,4 +1,4 @@
-"""The sandbox as a whole: builds its parts and serves them on one loopback port."""
+"""Builds the sandbox's parts and serves them on one loopback port."""
 
 import shutil
 import tempfile
@@ -21,13 +21,16 @@ from sandbox.media import MediaStore
 from sandbox.middleware import API_PREFIXES, ApiMiddleware
 from sandbox.modals import Modals
 from sandbox.page_feed import PageFeed
+from sandbox.page_state import PageState
 from sandbox.payloads import Payloads
 from sandbox.people import People
 from sandbox.request_log import RequestLog
 from sandbox.rest import ApplicationRest, Authorizer
 from sandbox.rest_interactions import InteractionRest
 from sandbox.rest_messages import MessageRest
+from sandbox.rest_soundboard import SoundboardRest
 from sandbox.sample_world import sample_world
+from sandbox.soundboard import Soundboard
 from sandbox.vendors.vendor_set import VendorControl, Vendors
 
 DEFAULT_TOKEN = "sandbox-token"  # noqa: S105 - valid in the sandbox only
@@ -37,10 +40,10 @@ _ALL_ADDRESSES = "0.0.0.0"
 
 
 class Sandbox:
-    """A private Discord: `async with Sandbox() as sandbox`, then point a bot at `api_base`.
+    """A private Discord. Use `async with Sandbox() as sandbox` and point a bot at `api_base`.
 
     Tests in the same process may also use `world`, `clock`, `faults`, `limits`, `gateway` and
-    `vendors`. Everything users do goes through the control API and its client, `SandboxClient`.
+    `vendors`. All user actions go through the control API and its client, `SandboxClient`.
     """
 
     def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:
@@ -111,7 +114,7 @@ class Sandbox:
             for base in API_PREFIXES:
                 application.add_routes(part.routes(base))
         application.add_routes(self.gateway.routes())
-        application.add_routes(Cdn(media=self.media).routes())
+        application.add_routes(Cdn(media=self.media, world=self.world).routes())
         control = self._control(bodies, conversation, modals).application()
         control.add_routes(VendorControl(vendors=self.vendors, feed=self.feed).routes())
         application.add_subapp("/sandbox", control)
@@ -123,7 +126,7 @@ class Sandbox:
 
     def _rest(
         self, bodies: BodyReader, conversation: Conversation, modals: Modals
-    ) -> tuple[ApplicationRest, MessageRest, InteractionRest]:
+    ) -> tuple[ApplicationRest, MessageRest, InteractionRest, SoundboardRest]:
         application_rest = ApplicationRest(
             world=self.world,
             payloads=self._payloads,
@@ -150,7 +153,19 @@ class Sandbox:
             modals=modals,
             bodies=bodies,
         )
-        return application_rest, message_rest, interaction_rest
+        return application_rest, message_rest, interaction_rest, self._soundboard_rest(bodies)
+
+    def _soundboard_rest(self, bodies: BodyReader) -> SoundboardRest:
+        soundboard = Soundboard(
+            world=self.world,
+            media=self.media,
+            payloads=self._payloads,
+            gateway=self.gateway,
+            feed=self.feed,
+        )
+        return SoundboardRest(
+            world=self.world, soundboard=soundboard, bodies=bodies, authorizer=self._authorizer
+        )
 
     def _control(self, bodies: BodyReader, conversation: Conversation, modals: Modals) -> Control:
         invocations = Invocations(world=self.world, payloads=self._payloads)
@@ -173,7 +188,9 @@ class Sandbox:
             gateway=self.gateway,
             faults=self.faults,
             log=self.log,
-            vendors=self.vendors,
+            state=PageState(
+                world=self.world, clock=self.clock, media=self.media, vendors=self.vendors
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""Many users at once, who use commands at any rate and record each answer."""
+"""Simulates many users who send commands at any rate, and records each answer."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ CHANNEL = "karaoke"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The outcome of one command; without ids the bot did not answer."""
+    """The outcome of one command. Its ids are missing if the bot did not answer."""
 
     name: str
     took_s: float
@@ -36,7 +36,7 @@ class _Song:
 
 @dataclass(slots=True)
 class SimulatedUsers:
-    """Users of the sandbox; `answers` holds every answer so far."""
+    """Users of the sandbox. `answers` holds every answer so far."""
 
     sandbox: Sandbox
     people: list[int] = field(default_factory=list)
@@ -67,20 +67,20 @@ class SimulatedUsers:
         world.add_guild(replace(guild, members=members))
 
     def add_song(self, song: Path, *, is_always_new: bool = True) -> None:
-        """Register a song to be split by its name; `is_always_new` makes each upload unique."""
+        """Register a song under its file name. `is_always_new` makes each of its uploads unique."""
         self._songs[song.stem] = _Song(song.name, song.read_bytes(), is_always_new)
 
     async def split(
         self, name: str, person: int, *, channel: str = CHANNEL, **options: Any
     ) -> Answer:
-        """Upload the song, use `/split` and record the answer."""
+        """Upload the song, use `/split`, and record the answer."""
         song = self._songs[name]
         tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
         file = {"upload": await self.upload(song.filename, song.content + tail)}
         return await self.command("split", person, channel=channel, file=file, **options)
 
     async def upload(self, filename: str, content: bytes) -> str:
-        """Upload a file for later use; return its id."""
+        """Upload a file for later use, and return its id."""
         form = aiohttp.FormData()
         form.add_field("file", content, filename=filename)
         return str((await self._post("/uploads", data=form))["id"])
@@ -111,7 +111,7 @@ class SimulatedUsers:
         self._in_background(self.command(name, person, **options))
 
     async def settle(self) -> None:
-        """Wait until every command has been answered or given up."""
+        """Wait until every command has been answered or has timed out."""
         await asyncio.gather(*self._calls)
 
     def _in_background(self, call: Coroutine[Any, Any, Answer]) -> None:

@@ -1,4 +1,4 @@
-"""Discord's ids: unique, ordered, and with the time of their creation."""
+"""Discord's ids, which are unique, ordered and contain their creation time."""
 
 from sandbox.clock import SandboxClock
 
@@ -7,14 +7,14 @@ _TIME_SHIFT = 22
 
 
 class Snowflakes:
-    """Makes ids in ascending order, also within one millisecond."""
+    """Generates ids in ascending order, even within one millisecond."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
         self._last = 0
 
     def next(self) -> int:
-        """Return an id greater than all before it."""
+        """Return an id that is greater than all previous ones."""
         elapsed_ms = int(self._clock.now() * 1000) - DISCORD_EPOCH_MS
         self._last = max(self._last + 1, elapsed_ms << _TIME_SHIFT)
         return self._last

@@ -12,14 +12,14 @@ Audio = npt.NDArray[np.float64]
 RATE: Final = 44_100
 BEAT_S: Final = 0.5
 _CHORDS: Final = ((57, 60, 64), (53, 57, 60), (48, 52, 55), (55, 59, 62))
-"""A minor, F, C, G: four beats each."""
+"""Chords: A minor, F, C and G, four beats each."""
 _MELODY: Final = (69, 72, 71, 69, 65, 69, 67, 65, 64, 67, 72, 71, 67, 71, 74, 71)
 _FORMANTS: Final = ((800, 1.0), (1150, 0.6), (2900, 0.25), (3900, 0.1))
-"""The vowel a: frequencies in Hz and their weights."""
+"""Formants of the vowel "a": frequencies in Hz and weights."""
 
 
 def write_song(path: Path, *, seconds: float = 24.0, seed: int = 7) -> Path:
-    """Write the song as 16-bit stereo WAV; the same seed gives the same song."""
+    """Write the song as a 16-bit stereo WAV file. The same seed gives the same song."""
     random = np.random.default_rng(seed)
     beats = int(seconds / BEAT_S)
     song = np.zeros((2, int(seconds * RATE) + RATE))

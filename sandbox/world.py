@@ -1,4 +1,4 @@
-"""The sandbox's state: what exists and who can see it. Sends no events."""
+"""The sandbox's state: which entities exist and who can see them. It sends no events."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +13,7 @@ from sandbox.entities import (
     Guild,
     Message,
     Permission,
+    Sound,
     User,
 )
 from sandbox.errors import DiscordError, Json
@@ -22,9 +23,9 @@ MIB = 1024 * 1024
 
 
 class World:
-    """Users, servers, channels, messages and registered commands.
+    """Holds users, servers, channels, messages and registered commands.
 
-    Lookups for the bot raise the `DiscordError` of Discord's response.
+    Lookups for the bot raise the DiscordError with which Discord would respond.
     """
 
     def __init__(self, *, clock: SandboxClock, application_name: str) -> None:
@@ -37,9 +38,12 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.uploads: dict[int, Attachment] = {}
+        self.sounds: dict[int, Sound] = {}
         self.commands: dict[int | None, list[Json]] = {None: []}
         self.attachment_size_limit = 10 * MIB
         self.bot_is_online = False
+        # Discord's number for a server without boosts.
+        self.soundboard_slots = 8
 
     @property
     def owner(self) -> User:
@@ -61,7 +65,7 @@ class World:
         return user
 
     def add_guild(self, guild: Guild) -> Guild:
-        """Add a server, or change one."""
+        """Add or replace a server."""
         self.guilds[guild.id] = guild
         self.commands.setdefault(guild.id, [])
         return guild
@@ -75,7 +79,7 @@ class World:
         return channel
 
     def add_private_channel(self, name: str, *, members: Iterable[int]) -> Channel:
-        """Add a channel outside servers: a DM for two, a group for more."""
+        """Add a DM, or a group for more than two users."""
         member_ids = tuple(members)
         channel = Channel(
             id=self.snowflakes.next(),
@@ -96,6 +100,17 @@ class World:
         """Set whether a user accepts the bot's DMs and has installed the application."""
         user = self.users[user_id]
         self.users[user_id] = replace(user, accepts_dms=accepts_dms, installed_app=installed_app)
+
+    def permit(self, user_id: int, permissions: int, *, is_allowed: bool) -> None:
+        """Grant permissions to a user or the bot in every server, or refuse them.
+
+        A server's owner holds all of them, whatever is refused.
+        """
+        for guild in list(self.guilds.values()):
+            granted = {**guild.granted, user_id: guild.granted.get(user_id, 0) | permissions}
+            refused = {**guild.refused, user_id: guild.refused.get(user_id, 0) | permissions}
+            (refused if is_allowed else granted)[user_id] &= ~permissions
+            self.guilds[guild.id] = replace(guild, granted=granted, refused=refused)
 
     def guild_of(self, channel: Channel) -> Guild | None:
         """Return the server of a channel, if it is in one."""
@@ -118,7 +133,7 @@ class World:
         return Context.BOT_DM if self.bot.id in channel.member_ids else Context.PRIVATE
 
     def integration_owners(self, user: User, channel: Channel) -> Json:
-        """Return who installed the application: key 0 for the server, 1 for the user."""
+        """Return the installers of the application: the server under key 0, the user under 1."""
         owners: Json = {}
         guild = self.guild_of(channel)
         if guild is not None and guild.has_bot:
@@ -130,18 +145,18 @@ class World:
         return owners
 
     def may_see_channel(self, user_id: int, channel: Channel) -> bool:
-        """Whether a user is in a channel."""
+        """Return whether a user is in a channel."""
         guild = self.guild_of(channel)
         return user_id in (channel.member_ids if guild is None else guild.members)
 
     def may_see(self, user_id: int, message: Message) -> bool:
-        """Whether a user can see a message."""
+        """Return whether a user can see a message."""
         if message.visible_to is not None:
             return user_id == message.visible_to
         return self.may_see_channel(user_id, self.channels[message.channel_id])
 
     def bot_sees(self, channel: Channel) -> bool:
-        """Whether the bot is in a channel."""
+        """Return whether the bot is in a channel."""
         guild = self.guild_of(channel)
         return channel.bot_can_view and (guild is None or guild.has_bot)
 
@@ -149,8 +164,12 @@ class World:
         """Return a channel's messages, oldest first."""
         return [m for m in self.messages.values() if m.channel_id == channel_id]
 
+    def sounds_of(self, guild_id: int) -> list[Sound]:
+        """Return a server's sounds, oldest first."""
+        return [sound for sound in self.sounds.values() if sound.guild_id == guild_id]
+
     def channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot can see; raise `10003` or `50001`."""
+        """Return a channel that the bot can see. Raises `10003` or `50001`."""
         channel = self.channels.get(channel_id)
         if channel is None:
             raise DiscordError(10003)
@@ -159,7 +178,7 @@ class World:
         return channel
 
     def writable_channel(self, channel_id: int) -> Channel:
-        """Return a channel that the bot may write to; raise also `50007` or `50013`."""
+        """Return a channel that the bot may write to. Also raises `50007` or `50013`."""
         channel = self.channel(channel_id)
         if not channel.bot_can_send:
             raise DiscordError(50013)
@@ -169,7 +188,7 @@ class World:
         return channel
 
     def message(self, channel_id: int, message_id: int) -> Message:
-        """Return a message that the bot's token can access; ephemeral ones raise `10008`."""
+        """Return a message that the bot's token can access. Raises `10008` for ephemeral ones."""
         self.channel(channel_id)
         message = self.messages.get(message_id)
         if message is None or message.channel_id != channel_id or message.is_ephemeral:
@@ -178,6 +197,6 @@ class World:
 
     def bot_permissions(self, channel: Channel) -> int:
         """Return what the bot may do in a channel."""
-        if channel.bot_can_send:
-            return EVERYONE
-        return EVERYONE & ~Permission.SEND_MESSAGES
+        guild = self.guild_of(channel)
+        held = EVERYONE if guild is None else guild.permissions_of(self.bot.id)
+        return held if channel.bot_can_send else held & ~Permission.SEND_MESSAGES

@@ -1,1 +1,1 @@
-"""Everything Stemcord remembers: the SQLite database, the ledger and the files of jobs."""
+"""Persistent storage: the SQLite database, the ledger and the job files."""

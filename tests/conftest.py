@@ -8,7 +8,7 @@ from tests.support.harness import Harness
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
-    """The real services over a real database, with fakes where they reach outside."""
+    """The real services on a real database, with fakes for the outside world."""
     built = await Harness.build(tmp_path)
     yield built
     await built.close()

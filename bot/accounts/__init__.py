@@ -1,1 +1,1 @@
-"""What users, servers and the owner may use: minutes, spend, server rules, disk space."""
+"""Limits on use: server rules, users' minutes, the owner's spend and disk space."""

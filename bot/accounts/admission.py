@@ -10,7 +10,7 @@ from storage.stores.standing import Standing
 
 
 class GuildAdmission:
-    """Applies the decisions of managers and the owner."""
+    """Applies the server rules and blocks that managers and the owner have set."""
 
     def __init__(
         self,
@@ -19,17 +19,17 @@ class GuildAdmission:
         allowed_guilds: Collection[int] = frozenset(),
         allow_dms: bool = True,
     ) -> None:
-        """`allowed_guilds` limits servers unless empty; `allow_dms` also covers user installs."""
+        """Allow all servers if `allowed_guilds` is empty; `allow_dms` also covers user installs."""
         self._store = store
         self._allowed_guilds = frozenset(allowed_guilds)
         self._allow_dms = allow_dms
 
     async def rules(self, guild_id: int | None) -> GuildRules:
-        """Return the server's rules; outside servers there are none."""
+        """Return the server's rules, or the defaults outside servers."""
         return GuildRules() if guild_id is None else await self._store.rules(guild_id)
 
     def check(self, standing: Standing, reply: Reply) -> None:
-        """Raise Rejected when the user is blocked, or may not split songs in that place."""
+        """Raise Rejected if the user is blocked or may not split songs where the reply is."""
         if not self._is_offered(reply):
             raise Rejected(Reason.NOT_OFFERED_HERE)
         if standing.block is not None:

@@ -1,13 +1,14 @@
-"""An account of the disk: bytes are promised to jobs before they are written.
+"""Promises disk space to jobs before they write.
 
-What a job may still write counts from the moment it is promised, so the cap holds no matter what is
-decoded at the same time. Promises lie with what memory holds of a job and go with it. Nothing here
-knows how much a job needs.
+A promise counts towards the cap as soon as it is made, so songs that are decoded at the same time
+cannot exceed it together. Promises are kept with a job's in-memory state and dropped with it. This
+module does not know how much space a job needs; `bot/jobs/disk_needs.py` does.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from bot.domain.clock import Clock
@@ -19,29 +20,29 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 10.0
 LOOK_AGAIN_AFTER_S: Final = 0.5
-"""The least pause between two looks at the job files, when something does not fit."""
+"""The shortest pause between two measurements of the job files when something does not fit."""
 RESERVE_BYTES: Final = 256 * 1024**2
 """Free bytes below which no new request is accepted."""
 FLOOR_BYTES: Final = 64 * 1024**2
-"""Free bytes that only the database may use: below this no audio is written."""
+"""Free bytes reserved for the database: below this, no audio is written."""
 PATIENCE_S: Final = 1800.0
-"""How long no waiting job gets room before the youngest one fails."""
+"""The time without room for any waiting job after which the youngest one fails."""
 GIVE_UP_EVERY_S: Final = 60.0
-"""The pause before the next youngest fails while nothing comes free."""
+"""The pause before the next youngest job fails, if there is still no room."""
 
 
 class HasPromise(Protocol):
-    """What memory holds of one job."""
+    """The part of a job's in-memory state that the guard uses."""
 
     promised_bytes: int
-    """Of all its files together, those on the disk included."""
+    """The bytes promised for all of the job's files, including those already on the disk."""
     written_bytes: int
-    """What they came to at the last look."""
+    """The size of the job's files at the last measurement."""
     waits_for_room_since: float | None
 
 
 class DiskGuard:
-    """Promises bytes of the disk to jobs, in the order in which they began to wait."""
+    """Promises disk space to jobs in the order in which they started to wait."""
 
     def __init__(
         self,
@@ -54,7 +55,9 @@ class DiskGuard:
         reserve_bytes: int = RESERVE_BYTES,
         floor_bytes: int = FLOOR_BYTES,
     ) -> None:
-        """`jobs` are those under way; `on_turn` is told which job waits first after a promise."""
+        """`jobs` are the jobs under way. After a promise, `on_turn` is called with the job whose
+        turn is next.
+        """
         self._files = files
         self._clock = clock
         self._jobs = jobs
@@ -63,22 +66,24 @@ class DiskGuard:
         self._reserve_bytes = reserve_bytes
         self._floor_bytes = floor_bytes
         self._kept_bytes = 0
-        """What the files of other jobs came to at the last look."""
+        """The size of all other jobs' files at the last measurement."""
         self._ended_bytes = 0
-        """What jobs that have ended since then may have left."""
+        """What jobs and loans that have ended since then may have left."""
+        self._lent_bytes = 0
+        """What is promised for now beside the jobs under way."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
         self._looking = asyncio.Lock()
 
     async def check(self, size_bytes: int = 0) -> None:
-        """Raise Rejected with DISK_FULL when no new request of this size may be accepted."""
+        """Raise Rejected with DISK_FULL if there is no room for a new request of this size."""
         if not await self._has_room(None, size_bytes, self._reserve_bytes):
             log.error("no room for a request: %s", self._figures())
             raise Rejected(Reason.DISK_FULL)
 
     async def promise(self, job_id: JobId, size_bytes: int) -> bool:
-        """Let a job's files grow, or shrink, to this size in all; False where there is no room."""
+        """Set the total size that a job's files may reach; return False if there is no room."""
         job = self._jobs[job_id]
         if size_bytes > job.promised_bytes and not await self._has_room(
             job_id, size_bytes, self._floor_bytes
@@ -88,10 +93,11 @@ class DiskGuard:
         return True
 
     async def promise_in_turn(self, job_id: JobId, size_bytes: int) -> int:
-        """Return to which size the job's files may grow; 0 while it has to wait.
+        """Promise space to a job when its turn comes; return the promised bytes, or 0 while it
+        waits.
 
-        A job that has everything to itself gets what there is, if that is less. Raises Rejected
-        with DISK_FULL for the youngest waiting job when nothing has come free for a while.
+        A job that asks for more than can ever be free gets as much as there is. Raises Rejected
+        with DISK_FULL for the youngest waiting job if no job has got room for a while.
         """
         job, now = self._jobs[job_id], self._clock.monotonic()
         if size_bytes <= job.promised_bytes:
@@ -112,18 +118,34 @@ class DiskGuard:
         self._give_up_youngest(job_id, now)
         return 0
 
+    @asynccontextmanager
+    async def lend(self, size_bytes: int) -> AsyncIterator[None]:
+        """Promise bytes beside the jobs under way for as long as the context is open.
+
+        What is written of them counts twice once it is seen, which errs on the safe side. Raises
+        NoRoom where there is no room.
+        """
+        if not await self._has_room(None, size_bytes, self._floor_bytes):
+            raise NoRoom(f"no room for {size_bytes} bytes: {self._figures()}")
+        self._lent_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._lent_bytes -= size_bytes
+            self._ended_bytes += size_bytes
+
     def ahead(self, job_id: JobId) -> int:
-        """Return how many jobs wait for room before this one."""
+        """Return how many jobs have waited for room longer than this one."""
         return self._waiting().index(job_id)
 
     def release(self, job: HasPromise) -> None:
-        """End a job's promise. What it may have left counts until the files are looked at again."""
+        """End a job's promise. Its files still count until the next measurement."""
         self._ended_bytes += max(job.written_bytes, job.promised_bytes)
 
     async def require_floor(self, waiting: JobId | None = None) -> None:
-        """Raise NoRoom while so little is free that only the database may use it.
+        """Raise NoRoom if the free space is reserved for the database.
 
-        A job that is named as waiting may be the one that is given up: then Rejected is raised.
+        Raises Rejected instead if `waiting` is the youngest job and has to be given up.
         """
         free_bytes = await self._files.free_bytes()
         job = None if waiting is None else self._jobs[waiting]
@@ -137,7 +159,7 @@ class DiskGuard:
             job.waits_for_room_since = None
 
     def _waiting(self) -> list[JobId]:
-        """Return the jobs that wait for room, the longest waiting first."""
+        """Return the jobs that wait for room, longest wait first."""
         found = [
             (each.waits_for_room_since, job_id)
             for job_id, each in self._jobs.items()
@@ -159,7 +181,10 @@ class DiskGuard:
             raise Rejected(Reason.DISK_FULL)
 
     async def _has_room(self, job_id: JobId | None, size_bytes: int, floor_bytes: int) -> bool:
-        """Whether a job's files may have this size; nothing is awaited after the last look."""
+        """Whether a job's files may reach this size.
+
+        No other task runs between the last measurement and the answer.
+        """
         await self._look_if_due()
         self._free_bytes = await self._files.free_bytes()
         if self._fits(job_id, size_bytes, floor_bytes):
@@ -175,9 +200,9 @@ class DiskGuard:
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
         """Return what all files may come to, and what of it is not written yet, in bytes."""
-        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        used, unwritten = self._kept_bytes + self._ended_bytes + self._lent_bytes, self._lent_bytes
         if asking is None:
-            used, unwritten = used + size_bytes, size_bytes
+            used, unwritten = used + size_bytes, unwritten + size_bytes
         for job_id, job in self._jobs.items():
             promised = job.promised_bytes
             if job_id == asking:
@@ -187,7 +212,7 @@ class DiskGuard:
         return used, unwritten
 
     def _most(self, asking: JobId) -> int:
-        """Return what a job could get once no other has more than it waits with."""
+        """Return the bytes that a job could get once every job that is not waiting has ended."""
         used, free_bytes = self._kept_bytes, self._free_bytes
         for job_id, job in self._jobs.items():
             if job_id == asking or job.waits_for_room_since is None:
@@ -207,7 +232,7 @@ class DiskGuard:
             await self._look()
 
     async def _look(self) -> None:
-        """Measure the job files; what is promised meanwhile counts beside what is found."""
+        """Measure the job files; promises made meanwhile are counted on top."""
         async with self._looking:
             self._looked_at = self._clock.monotonic()
             self._ended_bytes = 0
@@ -218,7 +243,7 @@ class DiskGuard:
 
     def _figures(self) -> str:
         used, _ = self._totals(None, 0)
-        promised = sum(each.promised_bytes for each in self._jobs.values())
+        promised = self._lent_bytes + sum(each.promised_bytes for each in self._jobs.values())
         return (
             f"job files may come to {used} of {self._max_bytes} bytes, "
             f"{promised} of them promised; {self._free_bytes} are free"

@@ -1,4 +1,4 @@
-"""A user's minutes: their allowance in the place they ask from, and what is left of it."""
+"""A user's minutes: the allowance that applies to a request, and the minutes that are left."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,11 @@ from storage.stores.standing import PeriodMinutes, Standing, Standings
 
 
 class Quotas:
-    """Answers what a user may still split in the current period.
+    """Answers how many minutes a user has in the current period.
 
-    A user's own minutes are one account everywhere; how much of it they may spend depends on the
-    server they ask from and their roles there. Outside servers, neither limits nor roles apply.
+    A user has one account for their own minutes. How much of it they may spend depends on the
+    server they ask from and their roles there; outside servers, neither server limits nor roles
+    apply.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Quotas:
         kind: PeriodKind,
         running: Iterable[Period] = (),
     ) -> None:
-        """Periods in `running` keep the key they began with."""
+        """Periods in `running` keep the keys that they started with."""
         self._ledger = ledger
         self._allowances = allowances
         self._standings = standings
@@ -49,14 +50,14 @@ class Quotas:
         return await self._ledger.usage(user_id, self.period, allowance)
 
     async def shared(self, user_id: UserId, membership: Membership | None) -> Usage | None:
-        """Return the account of what this server gave the user; None when it gave nothing."""
+        """Return the user's account of minutes from this server, or None if it gave them none."""
         if membership is None:
             return None
         usage = await self._ledger.usage(user_id, self.period, 0, guild_id=membership.guild_id)
         return usage if usage.granted else None
 
     async def paying_for(self, job: Job) -> Usage | None:
-        """Return the account that a job's minutes come from; None once its period is over."""
+        """Return the account that paid for the job, or None once its period is over."""
         user_id, period = job.request.user_id, self.period
         paid_from = await self._ledger.paid_from(job.id)
         if paid_from is not None and paid_from.period_key != period.key:
@@ -66,27 +67,29 @@ class Quotas:
         return await self._ledger.usage(user_id, period, 0, guild_id=paid_from.guild_id)
 
     async def standing(self, user_id: UserId, membership: Membership | None) -> Standing:
-        """Return everything that decides whether the user may ask now."""
+        """Return everything that decides whether the user may start a job now."""
         return await self._standings.standing(
             user_id, membership, self.period, plain=self._allowance
         )
 
     async def minutes(self, user_id: UserId, membership: Membership | None) -> PeriodMinutes:
-        """Return the minutes that the user got in this period, across all servers."""
+        """Return the user's minutes in this period, across all servers."""
         return await self._standings.minutes(
             user_id, membership, self.period, plain=self._allowance
         )
 
     async def ceiling(self, user_id: UserId | None, membership: Membership | None) -> int:
-        """Return what the owner allows in a period, regardless of server limits.
+        """Return what the owner allows per period, regardless of server limits.
 
-        Without a user, return what the membership's roles give anyone.
+        If `user_id` is None, return what the membership's roles give anyone.
         """
         terms = await self._allowances.terms_of(user_id, membership)
         return terms.ceiling(self._allowance)
 
     async def hold(self, job: Job, minutes: int) -> Hold:
-        """Return the ledger entry that reserves `minutes`; admitted only when it is saved."""
+        """Return the ledger entry that reserves `minutes`. Saving it fails if too few minutes are
+        left.
+        """
         return Hold(
             job_id=job.id,
             user_id=job.request.user_id,

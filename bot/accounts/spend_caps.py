@@ -1,4 +1,4 @@
-"""The owner's side: minutes submitted to hosted providers, and the two caps on them."""
+"""Caps on the minutes submitted to hosted providers, per user and per day."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from bot.domain.minutes import SpendCap
 from storage.stores.vendor_spending import Spending
 
 ALLOWANCES_A_USER_MAY_SUBMIT = 2
-"""Voided jobs cost the owner too, so this multiple of the allowance caps submitted minutes."""
+"""A user may submit this multiple of their allowance: voided jobs cost the owner money too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendRoom:
-    """The caps on submitting a job, as of when they were read."""
+    """The caps that apply to a job, and whether it fits, as of one moment."""
 
     caps: tuple[SpendCap, ...]
     is_affordable: bool
-    """Whether the job fits under all of them; other jobs may use them up meanwhile."""
+    """Whether the job fits under all caps; other jobs may use them up in the meantime."""
 
 
 class SpendCaps:
-    """Tells which caps apply to a job at a hosted provider, and whether it fits now."""
+    """Finds the caps on a job at a hosted provider, and whether the job fits under them."""
 
     def __init__(
         self, *, spending: Spending, quotas: Quotas, clock: Clock, daily_cap: int | None
@@ -33,7 +33,7 @@ class SpendCaps:
         self._daily_cap = daily_cap
 
     async def room(self, job: Job) -> SpendRoom:
-        """Return the caps on this job's submit: its user's, and the day's where one is set."""
+        """Return the user's cap and, if one is set, the daily cap."""
         caps = await self._caps(job)
         submitted = await self._spending.submitted(caps)
         needed = job.minutes or 0

@@ -1,10 +1,12 @@
-"""What one user may cost without being charged: files that no decoder reads, and repeats.
+"""What one user may cost without being charged: unreadable files, repeats and renditions.
 
-In memory only: a restart forgets it.
+Kept in memory only, so a restart clears the counts.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +16,7 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 
 FREE_REFUSALS: Final = 3
-"""Files in a row that may be refused before their user has to pause."""
+"""Refused files in a row before the user has to pause."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(hours=1)
 REPEATS_AN_HOUR: Final = 20
@@ -33,7 +35,7 @@ UNREADABLE: Final = frozenset(
         Reason.TOO_LONG,
     }
 )
-"""Why a decoder refuses a file, after work that nobody pays for."""
+"""Refusals by the decoder, whose work is not charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class _Refusals:
 
     @property
     def ends_at(self) -> datetime:
-        """When the next file may be sent."""
+        """The time from which the user may send a file again."""
         beyond = self.in_a_row - FREE_REFUSALS
         if beyond < 0:
             return self.latest_at
@@ -51,20 +53,22 @@ class _Refusals:
 
 
 class RefusedFiles:
-    """Pauses users whose files are refused again and again, longer each time."""
+    """Makes users pause after repeated refusals, longer each time."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._refusals: dict[UserId, _Refusals] = {}
 
     def check(self, user_id: UserId) -> None:
-        """Raise Rejected with UNREADABLE_FILES, and when it ends, while the user has to pause."""
+        """Raise Rejected with UNREADABLE_FILES and the end of the pause, if the user has to
+        pause.
+        """
         found = self._refusals.get(user_id)
         if found is not None and found.ends_at > self._clock.now():
             raise Rejected(Reason.UNREADABLE_FILES, again_at=_seconds(found.ends_at))
 
     def note_refused(self, user_id: UserId, reason: Reason) -> None:
-        """Count a refused file, if decoding it is what it cost."""
+        """Count a refused file if the decoder refused it."""
         if reason not in UNREADABLE:
             return
         now = self._clock.now()
@@ -73,12 +77,12 @@ class RefusedFiles:
         self._refusals[user_id] = _Refusals(1 + (former.in_a_row if former else 0), now)
 
     def note_read(self, user_id: UserId) -> None:
-        """Start from zero: the user has sent a song."""
+        """Reset the user's count after a readable file."""
         self._refusals.pop(user_id, None)
 
 
 class RepeatLimit:
-    """Limits how often an hour a user gets stems that were made before, uncharged."""
+    """Limits how many uncharged repeats a user gets per hour."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
@@ -98,8 +102,57 @@ class RepeatLimit:
         times.append(now)
 
 
+class RenderLimit:
+    """Limits the minutes of song that a user has rendered within an hour."""
+
+    def __init__(self, *, clock: Clock, minutes: int) -> None:
+        self._clock = clock
+        self._minutes = minutes
+        self._taken: dict[UserId, deque[tuple[datetime, int]]] = {}
+
+    @contextmanager
+    def taking(self, user_id: UserId, minutes: int) -> Iterator[None]:
+        """Count a song of this length once, unless the block raises.
+
+        Raises Rejected with RENDER_LIMIT if it does not fit.
+        """
+        taken = self._within_the_hour(user_id)
+        if self._minutes < minutes:
+            raise Rejected(Reason.RENDER_LIMIT)
+        if sum(each for _, each in taken) + minutes > self._minutes:
+            raise Rejected(
+                Reason.RENDER_LIMIT,
+                minutes=self._minutes,
+                again_at=_seconds(_room_at(taken, minutes, self._minutes)),
+            )
+        entry = (self._clock.now(), minutes)
+        taken.append(entry)
+        try:
+            yield
+        except BaseException:
+            taken.remove(entry)
+            raise
+
+    def _within_the_hour(self, user_id: UserId) -> deque[tuple[datetime, int]]:
+        """Return what the user has taken, and forget everyone's older entries."""
+        since = self._clock.now() - HOUR
+        for known, taken in list(self._taken.items()):
+            while taken and taken[0][0] <= since:
+                taken.popleft()
+            if not taken:
+                del self._taken[known]
+        return self._taken.setdefault(user_id, deque())
+
+
+def _room_at(taken: Collection[tuple[datetime, int]], minutes: int, limit: int) -> datetime:
+    """Return when enough of what was taken is an hour old."""
+    excess = sum(each for _, each in taken) + minutes - limit
+    sums = itertools.accumulate(each for _, each in taken)
+    return next(at + HOUR for (at, _), freed in zip(taken, sums, strict=True) if freed >= excess)
+
+
 def _recent(refusals: Mapping[UserId, _Refusals], now: datetime) -> dict[UserId, _Refusals]:
-    """Return those that still matter: the longest pause after its end, all is forgotten."""
+    """Return the refusals, without those whose pause ended over `LONGEST_PAUSE` ago."""
     return {
         user_id: each for user_id, each in refusals.items() if each.ends_at + LONGEST_PAUSE > now
     }

@@ -1,1 +1,1 @@
-"""What the owner, managers and users decide about the data: rights, overview, deletion."""
+"""Administration by the owner and managers, the owner's overview, personal data and retention."""

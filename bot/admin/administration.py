@@ -1,7 +1,7 @@
-"""Decisions of the owner and of server managers; each first checks the actor's rank.
+"""Decisions of the owner and of server managers; each method checks the actor's rank first.
 
-The owner alone gives: allowances, minutes, pools. A server's managers lower allowances in their
-server, hand out its pool, block in it and set its rules.
+The owner grants minutes, sets allowances and fills servers' pools. Managers can lower allowances in
+their server, hand out its pool, block users there and set its rules.
 """
 
 import logging
@@ -30,7 +30,7 @@ class AccountStores:
 
 
 class Administration:
-    """Makes decisions; raises Rejected if the actor may not."""
+    """Carries out decisions; every method raises Rejected if the actor may not make them."""
 
     def __init__(self, *, stores: AccountStores, quotas: Quotas) -> None:
         self._stores = stores
@@ -43,10 +43,11 @@ class Administration:
         minutes: int | None,
         membership: Membership | None = None,
     ) -> None:
-        """Set what a user is allowed in a period, or remove that with None.
+        """Set a user's allowance per period; None removes it.
 
-        An allowance set by the owner applies everywhere; one set by a manager applies in their
-        server and can only lower it. `membership` is the user's there.
+        An allowance set by the owner applies everywhere. One set by a manager applies in their
+        server only and cannot raise the user's allowance. `membership` is the user's, in that
+        server.
         """
         actor.must_be(Rank.MANAGER)
         guild_id = actor.guild_id if actor.is_owner else actor.server()
@@ -54,7 +55,7 @@ class Administration:
         await self._decide(actor, subject, minutes, user_id, membership)
 
     async def set_role(self, actor: Actor, role_id: int, minutes: int | None) -> None:
-        """Set what everyone with the role is allowed in a period, or remove that with None."""
+        """Set the allowance per period of everyone with the role; None removes it."""
         actor.must_be(Rank.MANAGER)
         guild_id = actor.server()
         holder = Membership(guild_id=guild_id, role_ids=(role_id,))
@@ -63,8 +64,9 @@ class Administration:
     async def grant(self, actor: Actor, user_id: UserId, minutes: int) -> int | None:
         """Give a user minutes until the period ends.
 
-        The owner's minutes are created, and can be spent anywhere. A manager's minutes come from
-        the server's pool and can be spent only there; return what the pool has left.
+        The owner creates minutes, which can be spent anywhere; None is returned. A manager takes
+        minutes from the server's pool, which can be spent in that server only; the minutes left in
+        the pool are returned.
         """
         actor.must_be(Rank.MANAGER)
         period = self._quotas.period
@@ -79,9 +81,10 @@ class Administration:
         return left
 
     async def fill_pool(self, actor: Actor, guild_id: int | None, minutes: int) -> int:
-        """Give a server minutes for its managers to hand out; return the pool's new size.
+        """Add minutes to a server's pool, from which its managers can grant; return the pool's new
+        size.
 
-        The server defaults to the actor's.
+        If `guild_id` is None, the pool of the actor's own server is filled.
         """
         actor.must_be(Rank.OWNER)
         guild_id = actor.server() if guild_id is None else guild_id
@@ -92,20 +95,22 @@ class Administration:
         return left
 
     async def pool_seen_by(self, actor: Actor) -> int | None:
-        """Return what the actor can hand out in their server; None if that is nothing."""
+        """Return the minutes that the actor can hand out in their server, or None if there are
+        none.
+        """
         if actor.rank < Rank.MANAGER or actor.guild_id is None:
             return None
         return await self._stores.pools.left(actor.guild_id) or None
 
     async def reset(self, actor: Actor, user_id: UserId) -> int:
-        """Give a user's own used minutes back and return how many; open holds stay."""
+        """Give back the minutes that a user has used and return how many; open holds stay."""
         actor.must_be(Rank.OWNER)
         back = await self._stores.ledger.reset(user_id, self._quotas.period, by=actor.user_id)
         _note(actor, "reset", user=user_id, minutes=back)
         return back
 
     async def empty_pool(self, actor: Actor) -> int:
-        """Take back what the server has not handed out; return how many minutes that was."""
+        """Remove the minutes left in the server's pool; return how many there were."""
         actor.must_be(Rank.OWNER)
         guild_id = actor.server()
         back = await self._stores.pools.take_back(guild_id, self._quotas.period, by=actor.user_id)
@@ -113,16 +118,19 @@ class Administration:
         return back
 
     async def block(self, actor: Actor, user_id: UserId) -> bool:
-        """Block a user, everywhere if the owner asks; return whether that is new."""
+        """Block a user in the actor's server, or everywhere if the owner asks; return whether that
+        is new.
+        """
         is_new = await self._stores.servers.block(user_id, _reach(actor), by=actor.user_id)
         _note(actor, "block", user=user_id)
         return is_new
 
     async def unblock(self, actor: Actor, user_id: UserId) -> bool:
-        """Unblock a user, everywhere if the owner asks; return whether they were blocked.
+        """Unblock a user; return whether they were blocked.
 
-        The owner also lifts the block of the server they ask from. Raises Rejected if a manager
-        tries to lift the owner's block.
+        A manager lifts the block of their server. The owner lifts both the block everywhere and the
+        block of the server they ask from. Raises Rejected if a manager tries to lift the owner's
+        block.
         """
         lifted = await self._stores.servers.unblock(user_id, _reach(actor))
         if actor.is_owner and actor.guild_id is not None:

@@ -1,7 +1,4 @@
-"""The owner's view: the state of providers, what they may bill, and how jobs ended.
-
-For the owner only.
-"""
+"""The owner's overview: the state of each provider, the minutes it may bill, and job outcomes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,33 +22,33 @@ MOST_ERRORS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderState:
-    """One provider's current state."""
+    """A provider's current state."""
 
     title: str
     book: ProviderUsage
-    """What was sent to it today."""
+    """Minutes submitted to it today."""
     is_hosted: bool = True
     left_out: str | None = None
-    """Why it is not in use, as half a sentence."""
+    """The reason why the provider is not used, as a phrase without a full stop."""
     rests_until: datetime | None = None
     cause: AttemptError | None = None
-    """Why it is in cooldown."""
+    """The cause of the provider's cooldown."""
     inside: int = 0
     waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What happened since a time."""
+    """Totals since a point in time."""
 
     jobs: Mapping[State, int]
     submitted: int
-    """Minutes that hosted providers may bill."""
+    """Minutes that hosted providers may bill for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Today and the current period, which may coincide."""
+    """Totals of today and of the current period, which may be the same."""
 
     period: Period
     today: Figures
@@ -59,13 +56,13 @@ class Stats:
     turnover: Turnover
     daily_cap: int | None
     reasons: Sequence[tuple[Reason, int]]
-    """Why jobs of this period failed, most frequent first."""
+    """The reasons why jobs failed in this period, most frequent first."""
     errors: Sequence[tuple[str, AttemptError, int]]
-    """Why attempts of this period ended: the provider's title, the reason, how often."""
+    """The reasons why attempts failed in this period: provider's title, reason and count."""
 
 
 class Overview:
-    """Gathers the figures."""
+    """Collects the figures that the owner sees."""
 
     def __init__(
         self,
@@ -91,7 +88,7 @@ class Overview:
         self._daily_cap = daily_cap
 
     async def providers(self, actor: Actor) -> tuple[ProviderState, ...]:
-        """Return every provider that the settings name, those in use first."""
+        """Return the state of every provider named in the settings, those in use first."""
         actor.must_be(Rank.OWNER)
         usage = await self._spending.provider_usage(self._midnight())
         used = (
@@ -104,7 +101,7 @@ class Overview:
         return (*used, *left_out)
 
     async def stats(self, actor: Actor) -> Stats:
-        """Return what happened today and in this period."""
+        """Return the totals of today and of the current period."""
         actor.must_be(Rank.OWNER)
         period = self._quotas.period
         since = period.starts_at

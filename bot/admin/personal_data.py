@@ -1,4 +1,4 @@
-"""What is stored about users, who else gets it, and how all data of one user is deleted."""
+"""Personal data: lists who receives songs and how long audio is kept, and deletes a user's data."""
 
 import asyncio
 import logging
@@ -16,12 +16,12 @@ log = logging.getLogger(__name__)
 
 ALL = 1_000_000
 LAST_EDITS_S = 5.0
-"""How long replies have to show that their jobs were stopped; after that they are out of reach."""
+"""The time that deletion gives replies to show that their jobs were cancelled."""
 LOOKS = 100
 
 
 class Privacy:
-    """Deletes a user's data."""
+    """Reports how a user's data is handled, and deletes it."""
 
     def __init__(
         self,
@@ -45,21 +45,21 @@ class Privacy:
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """The titles of the providers that get songs to separate."""
+        """The titles of the providers that receive songs."""
         declared = (each.capabilities for each in self._core.providers.values())
         return tuple(each.title for each in declared if each.is_hosted)
 
     @property
     def keep(self) -> timedelta:
-        """How long audio is kept."""
+        """The time for which audio is kept."""
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:
-        """Stop the user's jobs, delete all their data, and return how many songs that was.
+        """Cancel the user's jobs, delete all their data and return the number of deleted jobs.
 
-        Two things are kept under pseudonyms: this period's minutes until it ends, so that none are
-        spent twice, and others' decisions about the user while they stand. Safe to repeat. Raises
-        StoreUnavailable.
+        Two things are kept under pseudonyms: this period's minutes until it ends, so that a user
+        cannot spend them twice, and others' decisions about the user while those stand. Safe to
+        repeat. Raises StoreUnavailable.
         """
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
@@ -76,7 +76,8 @@ class Privacy:
     async def _stop(self, job: Job) -> None:
         while not job.state.is_final:
             if job.state is State.READY:
-                # It is paid for, so it cannot be cancelled; its result is no longer wanted.
+                # A ready job is paid for and cannot be cancelled, but its result is no longer
+                # wanted.
                 await self._core.runtimes.interrupt(job.id)
                 await self._keep_ready(job.id)
             else:

@@ -1,4 +1,4 @@
-"""Retention: audio, account keys and stored job data are deleted on time.
+"""Retention: deletes audio, account keys and stored job data when their time is over.
 
 Audio that belongs to no job is deleted at once.
 """
@@ -14,6 +14,8 @@ from bot.domain.job import JobId
 from bot.domain.periods import Period
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.pseudonyms import Pseudonyms
 from storage.upkeep.forgetting import EMPTIED_AT_A_TIME, Forgetting
 from storage.upkeep.scrubbing import Scrubber
@@ -26,7 +28,7 @@ NAMED_AT_MOST = 10
 
 
 class Retention:
-    """Deletes stored data on time."""
+    """Deletes stored data that has expired."""
 
     def __init__(
         self,
@@ -34,6 +36,8 @@ class Retention:
         jobs: JobStore,
         files: JobFiles,
         pseudonyms: Pseudonyms,
+        open_replies: OpenReplies,
+        last_renditions: LastRenditions,
         clock: Clock,
         keep: timedelta,
         forgetting: Forgetting,
@@ -42,15 +46,16 @@ class Retention:
         period: Callable[[], Period],
         database_made_at: datetime | None = None,
     ) -> None:
-        """`keep` is how long audio is kept, `keep_jobs` how long job data is.
+        """`keep` is how long audio is kept, and `keep_jobs` how long job data is.
 
-        Jobs of the current `period` are kept in any case, since they count towards their users'
-        caps. Audio older than the database is kept for as long as other audio, though no job owns
-        it.
+        Jobs of the current `period` are always kept, since they count towards their users' caps.
+        Audio older than the database is kept as long as other audio, although no job owns it.
         """
         self._jobs = jobs
         self._files = files
         self._pseudonyms = pseudonyms
+        self._open_replies = open_replies
+        self._last_renditions = last_renditions
         self._clock = clock
         self._keep = keep
         self._forgetting = forgetting
@@ -62,7 +67,7 @@ class Retention:
         self._ownerless: set[JobId] = set()
 
     async def run(self) -> None:
-        """Sweep periodically until cancelled."""
+        """Delete expired data periodically until cancelled."""
         while True:
             try:
                 await self.sweep()
@@ -71,8 +76,10 @@ class Retention:
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
-        """Delete what has expired; return how many jobs lost their files."""
-        await self._pseudonyms.drop_keys(self._clock.now())
+        """Delete expired data; return how many jobs lost their files."""
+        now = self._clock.now()
+        await self._pseudonyms.drop_keys(now)
+        await self._open_replies.drop_expired(now)
         await self._sweep_ownerless()
         await self._empty_old_jobs()
         await self._scrubber.scrub_if_due()
@@ -83,9 +90,10 @@ class Retention:
         return len(expired)
 
     async def sweep_orphans(self) -> None:
-        """Delete directories that belong to no job, as a crash may leave them; at start only.
+        """Delete directories that belong to no job, such as those left by a crash; at start only.
 
-        Directories older than the database belong to a lost one, and are kept until they expire.
+        Directories older than the database belonged to an earlier one and are kept until they
+        expire.
         """
         for orphan in await self._files.orphans(await self._jobs.known_ids()):
             changed_at = await self._files.changed_at(orphan)
@@ -95,19 +103,21 @@ class Retention:
                 await self._removed(orphan)
         if self._ownerless:
             log.warning(
-                "%d folders of jobs are older than the database, which knows nothing of them; they "
-                "are kept for their time: %s",
+                "%d job folders are older than the database, which has no record of them; they "
+                "are kept until they expire: %s",
                 len(self._ownerless),
                 ", ".join(sorted(self._ownerless)[:NAMED_AT_MOST]),
             )
         await self._sweep_ownerless()
 
     async def _empty_old_jobs(self) -> None:
-        """Empty expired rows in small steps, once an hour."""
+        """Empty expired rows in small batches, at most once an hour."""
         now = self._clock.monotonic()
         if self._emptied_at is not None and now - self._emptied_at < EMPTY_EVERY_S:
             return
-        before = min(self._clock.now() - self._keep_jobs, self._period().starts_at)
+        kept_since = self._clock.now() - self._keep_jobs
+        await self._last_renditions.drop_old(kept_since)
+        before = min(kept_since, self._period().starts_at)
         emptied = await self._forgetting.empty_old(before)
         if emptied:
             log.info("%d expired jobs are emptied", emptied)
@@ -122,7 +132,9 @@ class Retention:
                 self._ownerless.discard(job_id)
 
     async def _removed(self, job_id: JobId) -> bool:
-        """Delete a job's files; a directory that cannot be deleted does not stop the others."""
+        """Delete a job's files; return whether it worked. A failure is logged, so that others are
+        still deleted.
+        """
         try:
             await self._files.remove(job_id)
         except OSError as exc:

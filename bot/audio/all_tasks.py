@@ -1,5 +1,7 @@
 """Every task that an audio child does, and every answer that it gives when it has done one."""
 
+from bot.audio.analysis_task import AnalyseTask
+from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
 from bot.audio.rendition_tasks import Rendered, RenderTask
 from bot.audio.tasks import (
     Combined,
@@ -17,6 +19,7 @@ from bot.audio.tasks import (
     PassageTask,
     PictureTask,
 )
+from bot.domain.analysis import Analysis
 
 Task = (
     DecodeTask
@@ -26,6 +29,21 @@ Task = (
     | FitTask
     | EncodeTask
     | PictureTask
+    | PackTask
+    | PeaksTask
+    | AnalyseTask
     | RenderTask
 )
-Answer = Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Rendered
+Answer = (
+    Decoded
+    | Combined
+    | Measured
+    | Passage
+    | Fitted
+    | Encoded
+    | Drawn
+    | Packed
+    | Peaks
+    | Analysis
+    | Rendered
+)

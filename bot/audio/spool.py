@@ -1,7 +1,7 @@
-"""The layout of a spool: raw audio between two steps of a job, without any header.
+"""The format of a spool: raw audio between two steps of a job, without a header.
 
-A spool (`.f32`) holds interleaved stereo frames of little-endian float32 at 44.1 kHz; full scale is
-1.0 and may be exceeded. Its length follows from its size, so no header can be wrong.
+A spool (`.f32`) holds interleaved stereo frames of little-endian float32 at 44.1 kHz. Full scale is
+1.0, and samples may exceed it. The length follows from the file size, so no header can be wrong.
 """
 
 import sys
@@ -16,7 +16,7 @@ CHANNELS = 2
 FRAME_BYTES = CHANNELS * 4
 
 SILENCE = 1e-3
-"""Samples below this are inaudible: -60 dBFS."""
+"""Samples below this are inaudible (-60 dBFS)."""
 
 _BLOCK_FRAMES = 1 << 13
 
@@ -27,10 +27,10 @@ def frames_in(spool: Path) -> int:
 
 
 def is_silent(spool: Path, start: int) -> bool:
-    """Return whether everything from a frame on is silent.
+    """Whether everything from a frame on is silent.
 
-    Uses no numpy, which the bot itself does not load, and reads in small steps, since it may run in
-    one of the bot's threads.
+    It does not use numpy, which the bot does not load, and it reads in small steps, since it may
+    run in one of the bot's threads.
     """
     with spool.open("rb") as file:
         file.seek(start * FRAME_BYTES)

@@ -1,6 +1,6 @@
-"""What an audio child can be asked, and what it answers; shared by both sides, without libraries.
+"""The tasks of an audio child and their answers. Both sides import this, so it needs no libraries.
 
-A child writes each output to `part_of(path)`, and moves it to `path` when it is complete.
+A child writes each output to `part_of(path)`, and moves it to `path` once it is complete.
 """
 
 from dataclasses import dataclass
@@ -13,22 +13,24 @@ from bot.processes.limits import MIB, Budget
 
 _LARGEST_OUTPUT_BYTES = 4096 * MIB
 _OWN_FILES_CPU_S = 900
+MOST_COVER_BYTES = 128 * 1024
+"""A song's picture as it is kept; a larger one is left out."""
 
 
 def part_of(path: Path) -> Path:
-    """Return where an output is written until it is complete."""
+    """Return the path to which an output is written until it is complete."""
     return path.with_name(path.name + ".part")
 
 
 def own_files_budget(*, thread_pools: int) -> Budget:
-    """Return a generous budget: our own files are not hostile."""
+    """Return a generous budget for files of our own, which are not hostile."""
     return Budget(
         cpu_s=_OWN_FILES_CPU_S, file_bytes=_LARGEST_OUTPUT_BYTES, thread_pools=thread_pools
     )
 
 
 def _size_of(path: Path) -> int:
-    # The child will report a missing file.
+    # the child will report the missing file
     return path.stat().st_size if path.exists() else 0
 
 
@@ -50,11 +52,13 @@ class OwnFilesTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeTask:
-    """Decode a stranger's file into a spool of at most `max_frames` frames."""
+    """Decode an untrusted file into a spool of at most `max_frames` frames."""
 
     source: Path
     into: Path
     max_frames: int
+    cover: Path | None = None
+    """Where the picture in the file's tags goes, if there is one that can be read."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -62,26 +66,27 @@ class DecodeTask:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return (self.into,)
+        return (self.into,) if self.cover is None else (self.into, self.cover)
 
     @property
     def budget(self) -> Budget:
-        """Return a budget that follows the file's size: a small one cannot burn a core for long."""
+        """A budget proportional to the file's size, so that a small file cannot use a core for
+        long.
+        """
         for_its_size_s = 30 + 3 * _size_of(self.source) // MIB
         for_its_length_s = 60 + self.max_frames // SAMPLE_RATE // 5
         return Budget(
             cpu_s=min(for_its_size_s, for_its_length_s),
             file_bytes=self.max_frames * FRAME_BYTES + MIB,
-            thread_pools=3,  # the decoder, the resampler, and its successor at a change of rate
+            thread_pools=3,  # the decoder, a resampler, and the next one after a change of rate
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """What a file turned out to hold; the length is counted in samples, not read from a header.
+    """Facts about a decoded file, whose length is counted in samples, not read from a header.
 
-    `ends_early` means that the file breaks off mid-sound, although its structure or header promises
-    more.
+    `ends_early` means that the sound breaks off before the length that the file states.
     """
 
     frames: int
@@ -101,7 +106,7 @@ class Decoded:
 class Part:
     """One spool's share of a mix; a gain of -1 subtracts it.
 
-    `lag_frames` is the spool's delay, which the mix undoes.
+    `lag_frames` is the spool's delay, which mixing undoes.
     """
 
     spool: Path
@@ -111,7 +116,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """One FLAC master to write: a weighted sum of spools."""
+    """A FLAC master to write: a weighted sum of spools."""
 
     path: Path
     parts: tuple[Part, ...]
@@ -119,7 +124,9 @@ class Mix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CombineTask(OwnFilesTask):
-    """Write every mix of one job; `frames` is the length, or None for the longest spool's."""
+    """Write every mix of a job, in `frames` frames or, if that is None, as long as the longest
+    spool.
+    """
 
     mixes: tuple[Mix, ...]
     frames: int | None
@@ -139,7 +146,7 @@ class CombineTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """How loud a master is as written; full scale is 1.0."""
+    """The level of a master as written, where full scale is 1.0."""
 
     peak: float
     rms: float
@@ -147,7 +154,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """What was written: every mix was scaled by `factor`, which is 1.0 if none would clip."""
+    """The length and levels of the masters.
+
+    Every mix was scaled by `factor`, which is 1.0 if none would clip.
+    """
 
     factor: float
     frames: int
@@ -168,14 +178,14 @@ class MeasureTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """How loud each sum is, in their order."""
+    """The level of each sum, in order."""
 
     levels: tuple[Level, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageTask(OwnFilesTask):
-    """Find a passage of `frames` in which all of these spools are as loud as possible."""
+    """Find a passage of `frames` frames in which all of these spools are as loud as possible."""
 
     spools: tuple[Path, ...]
     frames: int
@@ -187,14 +197,14 @@ class PassageTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """Where a passage begins, in frames from the start."""
+    """The first frame of a passage."""
 
     start: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitTask(OwnFilesTask):
-    """Find a stem's lag behind its song, up to `max_lag_frames`, and its gain in it."""
+    """Measure a stem's lag behind its song, up to `max_lag_frames`, and its gain in the song."""
 
     song: Path
     stem: Path
@@ -211,9 +221,9 @@ class FitTask(OwnFilesTask):
 class Fitted:
     """A stem's fit to its song: the song contains `gain` times the stem, `lag_frames` earlier.
 
-    `likeness` is their correlation there, from -1 to 1; a negative one is that of an inverted stem.
-    `sharpness` says how far one place stands out from all others: unrelated sounds reach 5, what is
-    in the song 50 and more, but a bass only 15. Levels are of the whole spools.
+    `likeness` is their correlation there, from -1 to 1; it is negative for an inverted stem.
+    `sharpness` says how distinct the peak is: 5 for unrelated sounds, 50 or more for a stem of the
+    song, but only 15 for a bass. `song_rms` and `stem_rms` are the levels of the whole spools.
     """
 
     lag_frames: int
@@ -226,7 +236,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeTask(OwnFilesTask):
-    """Encode a FLAC master for delivery, in at most `max_bytes` if given."""
+    """Encode a FLAC master for delivery, in at most `max_bytes` bytes unless that is None."""
 
     stem: Path
     into: Path
@@ -235,6 +245,8 @@ class EncodeTask(OwnFilesTask):
     title: str | None
     artist: str | None
     album: str | None
+    cover: Path | None = None
+    """The song's picture, for formats and limits with room for it."""
     key: str | None = None
     bpm: str | None = None
 
@@ -242,7 +254,7 @@ class EncodeTask(OwnFilesTask):
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        return (self.stem,)
+        return (self.stem,) if self.cover is None else (self.stem, self.cover)
 
     @property
     def outputs(self) -> tuple[Path, ...]:
@@ -251,7 +263,9 @@ class EncodeTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """A file to deliver; `bit_rate` in bit/s is what was asked of a lossy encoder."""
+    """An encoded file. `bit_rate` is the rate asked of a lossy encoder, in bit/s; None
+    otherwise.
+    """
 
     path: Path
     size_bytes: int
@@ -261,7 +275,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One stem in a picture: its name for people, and its master."""
+    """One stem in a picture: its display name and its master."""
 
     label: str
     stem: Path
@@ -269,7 +283,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureTask(OwnFilesTask):
-    """Draw the waveforms of a job's stems, one row a stem, as PNG."""
+    """Draw the waveforms of a job's stems as PNG, one row per stem."""
 
     rows: tuple[Row, ...]
     into: Path
@@ -287,13 +301,13 @@ class PictureTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A picture's size in bytes."""
+    """The size of a finished picture, in bytes."""
 
     size_bytes: int
 
 
 class DoesNotFit(SplitError):
-    """A stem does not fit the allowed bytes, even at the lowest rate."""
+    """The stem exceeds the allowed bytes even at the lowest rate."""
 
     def __init__(self, *, needed_bytes: int, max_bytes: int) -> None:
         super().__init__(f"needs {needed_bytes} bytes of {max_bytes}")

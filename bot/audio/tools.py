@@ -1,4 +1,4 @@
-"""The bot's way to everything that opens or writes audio: each call is one forked child."""
+"""The bot's interface to all audio work: each call runs in one forked child."""
 
 import asyncio
 import logging
@@ -13,10 +13,19 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from bot.audio.all_tasks import Answer, Task
+from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
 from bot.audio.click_track import ClickTrack
+from bot.audio.pack_tasks import (
+    PackCodec,
+    Packed,
+    PackTask,
+    Peaks,
+    PeaksTask,
+)
 from bot.audio.rendition_tasks import Rendered, RenderedOutput, RenderTask, frames_of
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
+    MOST_COVER_BYTES,
     Combined,
     CombineTask,
     Decoded,
@@ -42,6 +51,7 @@ from bot.audio.tasks import (
     TooLarge,
     part_of,
 )
+from bot.domain.analysis import Analysis
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import UNCHANGED_PERCENT
@@ -64,27 +74,29 @@ _DIED_OF_THE_FILE = frozenset(
         signal.SIGILL,
     )
 )
-"""Exit statuses that a hostile file can cause, by exceeding the CPU limit or crashing a decoder."""
+"""Exit statuses that a hostile file can cause by exceeding the CPU limit or crashing a decoder."""
 
 
 class AudioTools:
-    """Decode, combine, encode and draw, each in a child with hard limits.
+    """Runs audio tasks in children with hard limits.
 
-    `decoding_at_once` children decode at a time, one renders, and `at_once` do everything else.
+    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to
+    `at_once` others run the remaining tasks.
 
-    All methods raise `AudioFailed` when the child dies or runs out of time, and `NoRoom` when the
-    machine has no room for it or its output. They leave no output and no child behind if they fail
-    or are cancelled. What the children are forked from starts with the first call and ends with
-    `aclose`.
+    All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
+    machine has no room for the child or its output. If they fail or are cancelled, no output and no
+    child is left behind. The fork server starts with the first call and ends with `aclose`.
     """
 
     def __init__(
         self, *, decoding_at_once: int = 2, at_once: int = 3, server: Sequence[str] = _SERVER
     ) -> None:
-        """By default a song's two stems are encoded while its picture is drawn."""
+        """By default, a song's two stems can be encoded while its picture is drawn."""
         self._server = ForkServer(server, environment=spawn.environment())
         self._decoding = asyncio.Semaphore(decoding_at_once)
         self._other_work = asyncio.Semaphore(at_once)
+        self._packing = asyncio.Semaphore(1)
+        self._analysing = asyncio.Semaphore(1)
         self._rendering = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
@@ -99,11 +111,11 @@ class AudioTools:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End all children; calls under way fail, and no more can start."""
+        """End all children and refuse further calls; calls under way fail."""
         await self._server.close()
 
     async def check(self) -> None:
-        """Decode a sound of our own in a child; raises AudioFailed when not even that works."""
+        """Decode a known good sound in a child. Raises AudioFailed if it cannot be decoded."""
         with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
             song, into = Path(folder) / "song.wav", Path(folder) / "song.f32"
             frames = _write_own_sound(song)
@@ -114,10 +126,14 @@ class AudioTools:
             except (Rejected, ipc.MalformedMessage) as exc:
                 raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
             if not is_well:
-                raise AudioFailed(f"a sound of our own ends its decoder with status {ended.status}")
+                raise AudioFailed(f"decoding a known good sound ended with status {ended.status}")
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         """Decode a stranger's file into the spool `into`, reading no further than the limit.
+
+        The picture in its tags becomes a small JPEG at `cover`, if there is one.
 
         Raises `Rejected`: NOT_AUDIO, EMPTY_FILE, NO_AUDIO_TRACK, BROKEN_FILE or TOO_LONG. The
         returned length is the spool's own: the child's claim is not enough to bill by.
@@ -126,36 +142,42 @@ class AudioTools:
             source=_absolute(source),
             into=_absolute(into),
             max_frames=int(max_duration_s * SAMPLE_RATE),
+            cover=None if cover is None else _absolute(cover),
         )
         decoded = await self._run(task, Decoded)
         if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:
             _discard([into])
             raise AudioFailed(f"the child tells of {decoded.frames} frames that are not there")
+        if cover is not None and not 0 < _size_of(cover) <= MOST_COVER_BYTES:
+            _discard([cover])
         return decoded
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         """Write every mix as a 16-bit FLAC master, all scaled by one factor if any would clip.
 
-        Shorter spools end in silence; the masters are as long as the longest spool, or `frames`.
+        Masters have `frames` frames, or as many as the longest spool; shorter spools end in
+        silence.
         """
         task = CombineTask(mixes=tuple(map(_absolute_mix, mixes)), frames=frames)
         return await self._run(task, Combined)
 
     async def measure(self, sums: Sequence[Sequence[Part]], *, frames: int) -> tuple[Level, ...]:
-        """Measure how loud each of these sums of spools is, over so many frames."""
+        """Measure the level of each of these sums of spools over `frames` frames."""
         task = MeasureTask(sums=tuple(map(_absolute_parts, sums)), frames=frames)
         measured = await self._run(task, Measured)
         if len(measured.levels) != len(sums):
-            raise AudioFailed("the child measured something else than was asked for")
+            raise AudioFailed("the child did not measure what it was asked for")
         return measured.levels
 
     async def passage(self, spools: Sequence[Path], *, frames: int) -> int:
-        """Return the start, in frames, of a passage in which all of these spools are loud."""
+        """Return the first frame of a passage of `frames` frames in which all these spools are
+        loud.
+        """
         task = PassageTask(spools=tuple(map(_absolute, spools)), frames=frames)
         return (await self._run(task, Passage)).start
 
     async def fit(self, song: Path, stem: Path, *, max_lag_frames: int = 8192) -> Fitted:
-        """Find by how much a stem's spool lags behind its song's, and its gain in it."""
+        """Measure the lag of a stem's spool behind its song's, and its gain in the song."""
         task = FitTask(song=_absolute(song), stem=_absolute(stem), max_lag_frames=max_lag_frames)
         return await self._run(task, Fitted)
 
@@ -167,11 +189,13 @@ class AudioTools:
         format: AudioFormat,  # noqa: A002 - the domain's word for it
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Path | None = None,
     ) -> Encoded:
-        """Encode a FLAC master, at the best rate that fits `max_bytes`.
+        """Encode a FLAC master at the best rate that fits `max_bytes`.
 
         Tags may be title, artist, album, key (as TKEY has it) and bpm.
 
+        The cover is left out where it would cost sound, and of WAV.
         Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
         tags = tags or {}
@@ -183,13 +207,14 @@ class AudioTools:
             title=tags.get("title"),
             artist=tags.get("artist"),
             album=tags.get("album"),
+            cover=None if cover is None else _absolute(cover),
             key=tags.get("key"),
             bpm=tags.get("bpm"),
         )
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
         if told != (task.into, format, _size_of(into)):
-            raise AudioFailed("the child tells of another file than was asked for")
+            raise AudioFailed("the child did not write the file that it was asked for")
         return replace(encoded, path=into)
 
     async def render(
@@ -221,13 +246,46 @@ class AudioTools:
         return rendered
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
-        """Draw the masters' waveforms into a PNG, one row each, under its label."""
+        """Draw the masters' waveforms as PNG, one labelled row each."""
         rows = tuple(Row(label=label, stem=_absolute(stem)) for label, stem in stems)
         await self._run(PictureTask(rows=rows, into=_absolute(into)), Drawn)
         return into
 
+    async def peaks(self, stems: Sequence[Path], *, slices: int) -> tuple[str, ...]:
+        """Return each master's peaks as `Peaks` describes them."""
+        task = PeaksTask(stems=tuple(map(_absolute, stems)), slices=slices)
+        told = (await self._run(task, Peaks)).stems
+        if len(told) != len(stems):
+            raise AudioFailed("the child measured something else than was asked for")
+        return told
+
+    async def pack(
+        self, stems: Sequence[Path], into: Path, *, codec: PackCodec, frames: int
+    ) -> None:
+        """Write the masters' packs into a folder, in playing order, each whole when it appears.
+
+        Packs that are there already stay; after a failure those that are whole stay too.
+        """
+        task = PackTask(
+            stems=tuple(map(_absolute, stems)), into=_absolute(into), codec=codec, frames=frames
+        )
+        await self._run(task, Packed)
+
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        """Measure key, tempo, tuning and beats of the song to which these masters add up.
+
+        Whatever is too uncertain is None. Songs are analysed one at a time, apart from all other
+        work, which therefore never waits for an analysis.
+        """
+        parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
+        analysis = await self._run(AnalyseTask(parts=parts), Analysis)
+        if not is_plausible(analysis):
+            raise AudioFailed("the child reported an analysis that no song can have")
+        return analysis
+
     async def _run(self, task: Task, kind: type[_A]) -> _A:
-        async with self._place_for(task):
+        # An untrusted file may keep a decoder busy for minutes, so decoding has its own limit.
+        async with self._place(task):
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
@@ -235,14 +293,17 @@ class AudioTools:
             except ipc.MalformedMessage as exc:
                 raise AudioFailed(f"a message of {_name(task)} is malformed: {exc}") from exc
             finally:
-                # A child moves complete outputs into place; anything else is left over.
+                # Only incomplete outputs are left, since a child moves complete ones into place.
                 _discard(map(part_of, task.outputs))
 
-    def _place_for(self, task: Task) -> asyncio.Semaphore:
+    def _place(self, task: Task) -> asyncio.Semaphore:
         match task:
             case DecodeTask():
-                # A stranger's file may keep a decoder for minutes; made stems do not wait for it.
                 return self._decoding
+            case PackTask():
+                return self._packing
+            case AnalyseTask():
+                return self._analysing
             case RenderTask():
                 # Renditions are free: however many are wanted, new songs do not wait for them.
                 return self._rendering
@@ -250,14 +311,17 @@ class AudioTools:
                 return self._other_work
 
     async def _ended(self, task: Task) -> Outcome:
-        """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
+        """Run the task in a child and return how it ended.
+
+        Raises AudioFailed or NoRoom if it could not be run to its end.
+        """
         name, wall_s = _name(task), task.budget.wall_s
         try:
             ended = await self._server.run(ipc.encode(task).decode(), wall_s=wall_s)
         except TimeoutError as exc:
             raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
         except ServerDied as exc:
-            raise AudioFailed(f"{name} has no child: {exc}") from exc
+            raise AudioFailed(f"{name} got no child: {exc}") from exc
         except OSError as exc:
             kind_of_failure = NoRoom if exc.errno in CANNOT_START else AudioFailed
             raise kind_of_failure(f"{name} could not be started: {exc}") from exc
@@ -266,10 +330,10 @@ class AudioTools:
         return ended
 
     async def _require_success(self, task: Task, status: int) -> None:
-        """Raise what a child's exit status means, unless it is success.
+        """Raise the error that a child's exit status stands for, unless it is success.
 
-        A crash is blamed on the file only if a known good file causes none: on a machine that lacks
-        an instruction or a library, every child crashes.
+        A crash is blamed on the file only if a known good file does not crash: on a machine that
+        lacks a CPU instruction or a library, every child crashes.
         """
         if isinstance(task, DecodeTask) and status in _DIED_OF_THE_FILE:
             if status != -signal.SIGXCPU:
@@ -298,7 +362,7 @@ def _name(task: Task) -> str:
 
 
 def _absolute(path: Path) -> Path:
-    """Return the path as it is from here: children may have been started elsewhere."""
+    """Resolve a relative path here, because children may have another working directory."""
     return path.absolute()
 
 
@@ -332,12 +396,12 @@ def _discard(paths: Iterable[Path]) -> None:
 
 
 def _frames_in(spool: Path) -> float:
-    """Return a spool's length; not a whole number when it ends in the middle of a frame."""
+    """Return a spool's length in frames; not a whole number if the last frame is incomplete."""
     return _size_of(spool) / FRAME_BYTES
 
 
 def _size_of(path: Path) -> int:
-    """Return the size of a plain file; 0 if there is none, or a link to somewhere else."""
+    """Return the size of a regular file, or 0 if there is none or it is a link."""
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""The composition root: settings become objects here, and each command starts here."""
+"""The command line: one module per command, and the code that builds the bot's objects."""

@@ -1,4 +1,4 @@
-"""How the services of a bot are put together, from the ground up."""
+"""Composes the bot's services from settings and dependencies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ from bot.delivery.encoder import DeliveryEncoder
 from bot.delivery.port import DeliveryPort
 from bot.delivery.provider_links import ProviderLinks
 from bot.delivery.redelivery import Redelivery
+from bot.delivery.song_analyser import SongAnalyser
+from bot.delivery.stem_renderer import StemRenderer
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
@@ -52,6 +54,8 @@ from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.standing import Standings
 from storage.stores.statistics import Statistics
@@ -62,7 +66,7 @@ from storage.upkeep.scrubbing import Scrubber
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services(UseCases):
-    """The use cases, and what the process's lifecycle needs."""
+    """The use cases, and what the process needs to start and stop them."""
 
     runner: Runner
     runtimes: Runtimes
@@ -73,13 +77,14 @@ class Services(UseCases):
     queue: ProviderQueue
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
+    analyser: SongAnalyser
     links: SignedLinks | None
-    """Our own links; None if the settings name no public address."""
+    """Signs our own links; None if the settings name no public address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What reaches outside this process; each part can be replaced."""
+    """Everything that reaches outside this process; tests and the demo replace parts of it."""
 
     providers: Mapping[str, Provider]
     downloads: Downloads
@@ -94,7 +99,7 @@ class Dependencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accounts:
-    """What limits users: server rules, minutes and spend."""
+    """The services that limit users: server rules, minutes and spend."""
 
     stores: AccountStores
     admission: GuildAdmission
@@ -104,7 +109,7 @@ class _Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ground:
-    """What everything else is built on."""
+    """The objects that all services are built on."""
 
     settings: Settings
     store: Store
@@ -117,20 +122,21 @@ class _Ground:
     limits: Limits
     needs: DiskNeeds
     refused_files: RefusedFiles
+    analyser: SongAnalyser
     keep: timedelta
 
 
 def compose(
     settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies
 ) -> Services:
-    """Put the services together; `runtimes` is empty, and shared with the reply writer."""
+    """Build the services. `runtimes` starts empty and is shared with the reply writer."""
     ground = _ground(settings, store, runtimes, outside)
     core, accounts = ground.core, ground.accounts
     reconciler = AttemptReconciler(core=core)
     termination = Termination(core=core, reconciler=reconciler)
     builder = _builder(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
-    runner = Runner(steps=steps, runtimes=runtimes)
+    runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
@@ -148,6 +154,8 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             pseudonyms=Pseudonyms(db=store.db),
+            open_replies=OpenReplies(db=store.db),
+            last_renditions=LastRenditions(db=store.db),
             clock=core.clock,
             keep=ground.keep,
             forgetting=forgetting,
@@ -157,11 +165,16 @@ def compose(
             database_made_at=store.made_at,
         ),
         redelivery=Redelivery(
-            jobs=store.jobs, files=store.files, builder=builder, disk_guard=core.disk_guard
+            jobs=store.jobs,
+            files=store.files,
+            builder=builder,
+            disk_guard=core.disk_guard,
+            need=ground.needs.to_show,
         ),
         queue=core.queue,
         breaker=core.breaker,
         throughput=core.throughput,
+        analyser=ground.analyser,
         links=ground.links,
         privacy=Privacy(
             core=core,
@@ -226,6 +239,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         ),
         needs=DiskNeeds(each.capabilities for each in providers.values()),
         refused_files=RefusedFiles(clock=clock),
+        analyser=SongAnalyser(audio=outside.audio, jobs=store.jobs),
         keep=keep,
     )
 
@@ -265,6 +279,8 @@ def _builder(ground: _Ground) -> DeliveryBuilder:
     return DeliveryBuilder(
         audio=audio,
         encoder=DeliveryEncoder(audio=audio, links=ground.links),
+        renderer=StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers),
+        files=core.files,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
         admission=ground.accounts.admission,
         mode=DeliveryMode(ground.settings.delivery),
@@ -326,6 +342,7 @@ def _steps(
         deliver=DeliverStep(
             core=core,
             builder=builder,
+            analyser=ground.analyser,
             port=outside.delivery,
             termination=termination,
             quotas=quotas,

@@ -1,4 +1,4 @@
-"""The commands by name: `run` (the default), and what an operator runs beside a bot."""
+"""The commands by name: `run`, which is the default, and the operator's tools."""
 
 import argparse
 import asyncio
@@ -30,18 +30,18 @@ OPERATOR_ERRORS = (
     StoreUnavailable,
     UnknownDatabase,
 )
-"""Their text is a complete sentence for the operator; a traceback would hide it."""
+"""Errors whose text is a complete sentence for the operator, so no traceback is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command of the command line; `work` gets settings, console and its options by name."""
+    """A command; `work` is called with the settings, the console and its options as keywords."""
 
     summary: str
     work: Callable[..., int]
     options: Callable[[ArgumentParser], None] | None = None
     is_answer: bool = False
-    """What it prints is its result, so it goes to standard output."""
+    """Whether its output is its result and goes to standard output."""
 
 
 COMMANDS: dict[str, Command] = {
@@ -64,12 +64,12 @@ COMMANDS: dict[str, Command] = {
         database_commands.backup_options,
     ),
     "restore": Command(
-        "put a copy back, while no bot runs",
+        "restore a copy; the bot must not be running",
         database_commands.restore,
         database_commands.restore_options,
     ),
     "renew-links": Command(
-        "end every link to stems that was shown so far, while no bot runs",
+        "end all links to stems shown so far; the bot must not be running",
         database_commands.renew_links,
     ),
     "clear-commands": Command(
@@ -80,7 +80,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return the process's exit status."""
+    """Run a command; return the process's exit status."""
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="")
     for name, command in COMMANDS.items():

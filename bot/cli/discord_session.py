@@ -1,4 +1,4 @@
-"""Logging in to Discord and staying connected, even when something else answers in its place."""
+"""Logs in to Discord and stays connected, even while something else answers in its place."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ TOLD_EVERY_S = 3600.0
 AUTHENTICATION_FAILED: Final = 4004
 
 _NOT_DISCORD: Final = (TypeError, ValueError, KeyError, AttributeError)
-"""What discord.py raises on a 200 response whose body is not Discord's."""
+"""Errors that discord.py raises for a response with status 200 whose body is not Discord's."""
 OUTAGES: Final = (
     discord.HTTPException,
     discord.LoginFailure,
@@ -32,7 +32,7 @@ OUTAGES: Final = (
     OSError,
     *_NOT_DISCORD,
 )
-"""Errors from the network between the bot and Discord; anything else is a bug of ours."""
+"""Errors caused by the network between the bot and Discord; any other is a bug of ours."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -43,7 +43,7 @@ class DiscordRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why Discord cannot be reached, and how long it asks us to wait."""
+    """The reason why Discord cannot be reached, and the wait that it asked for, in seconds."""
 
     reason: str
     retry_after_s: float = 0.0
@@ -55,14 +55,16 @@ class DiscordSession:
     def __init__(
         self, *, client: Stemcord, host: str, clock: Clock, sleep: Sleep = asyncio.sleep
     ) -> None:
-        """`host` is that of Discord's REST API, for the log."""
+        """`host` is the host of Discord's REST API, for the log."""
         self._client = client
         self._host = host
         self._clock = clock
         self._sleep = sleep
 
     async def log_in(self, token: str) -> None:
-        """Log in as soon as Discord can be reached. Raises SettingsError for a refused token."""
+        """Log in, retrying until Discord can be reached. Raises SettingsError for a refused
+        token.
+        """
 
         async def log_in() -> None:
             try:
@@ -126,14 +128,14 @@ class DiscordSession:
 
 
 def outage_of(error: BaseException) -> Outage:
-    """Describe what prevented a connection. Raises SettingsError if it was the token."""
+    """Describe why a connection failed. Raises SettingsError if Discord refused the token."""
     match error:
         case discord.LoginFailure(__cause__=discord.HTTPException() as refusal):
             if _is_json(refusal):
                 raise SettingsError("DISCORD_TOKEN: Discord does not accept it") from error
             return _of_status(refusal)
         case discord.RateLimited(retry_after=retry_after_s):
-            return Outage("it asks to be left alone (status 429)", retry_after_s)
+            return Outage("it asks the bot to wait (status 429)", retry_after_s)
         case discord.HTTPException():
             return _of_status(error)
         case discord.GatewayNotFound(__cause__=discord.HTTPException() as refusal):
@@ -169,7 +171,7 @@ def _retry_after_s(refusal: discord.HTTPException) -> float:
 def _ended(closed: discord.ConnectionClosed) -> Exception:
     if closed.code == AUTHENTICATION_FAILED:
         return SettingsError("DISCORD_TOKEN: Discord does not accept it any more")
-    return DiscordRefused(f"Discord ended the connection for good, with code {closed.code}.")
+    return DiscordRefused(f"Discord ended the connection permanently, with code {closed.code}.")
 
 
 def _duration(seconds: float) -> str:

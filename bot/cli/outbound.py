@@ -1,28 +1,28 @@
-"""How this process reaches the outside: its environment, certificates, proxy and trusted hosts."""
+"""Outgoing connections of this process: certificates, proxy and trusted hosts."""
 
 import logging
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from bot.config import Settings, SettingsError, read_variables
 from bot.net.ip_rules import TrustedHosts
 from bot.net.proxies import ProxyRules, ProxyUnusable
-from bot.net.tls import CertificatesUnreadable, tls_context
+from bot.net.tls import CertificatesUnreadable, own_tls_context, tls_context
 from bot.net.transport import GuardedTransport
 
 log = logging.getLogger(__name__)
 
 
 def build_transport(settings: Settings) -> GuardedTransport:
-    """Return the one transport for requests to addresses that others chose.
+    """Return the one transport for requests to addresses that users or vendors supply.
 
     Raises SettingsError when the operator's certificates cannot be read.
     """
     found = read_variables()
-    try:
+    with _certificates_as_settings():
         tls = tls_context(found)
-    except CertificatesUnreadable as exc:
-        raise SettingsError(str(exc)) from exc
     rules = _proxy_rules(found)
     if rules.proxy is not None:
         log.info("Discord, vendors and results are reached through the proxy %s", rules.proxy.host)
@@ -32,17 +32,35 @@ def build_transport(settings: Settings) -> GuardedTransport:
 
 
 def discord_proxy(settings: Settings) -> str | None:
-    """Return the address of the proxy through which Discord is reached, if there is one."""
+    """Return the URL of the proxy for Discord, or None if Discord is reached directly."""
     parts = urlsplit(settings.discord_api_base)
-    if parts.scheme != "https":  # a stand-in on this machine
+    if parts.scheme != "https":  # Discord's stand-in on this machine
         return None
     proxy = _proxy_rules(read_variables()).of(parts.hostname or "", parts.port or 443)
     return None if proxy is None else proxy.url
+
+
+def discord_tls() -> ssl.SSLContext | None:
+    """Return the context that trusts the operator's own certificates, for discord.py.
+
+    Without any, discord.py trusts what the system does. Raises SettingsError when they cannot be
+    read.
+    """
+    with _certificates_as_settings():
+        return own_tls_context(read_variables())
+
+
+@contextmanager
+def _certificates_as_settings() -> Iterator[None]:
+    try:
+        yield
+    except CertificatesUnreadable as exc:
+        raise SettingsError(str(exc)) from exc
 
 
 def _proxy_rules(found: Mapping[str, str]) -> ProxyRules:
     try:
         return ProxyRules.read(found)
     except ProxyUnusable as exc:
-        log.warning("%s; nothing is reached through a proxy", exc)
+        log.warning("%s; no proxy is used", exc)
         return ProxyRules()

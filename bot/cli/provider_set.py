@@ -1,4 +1,4 @@
-"""The providers that the settings name, built and in order of preference."""
+"""Builds the providers that the settings name, in order of preference."""
 
 import logging
 import os
@@ -19,10 +19,10 @@ from bot.providers.local import Local
 from bot.providers.registry import ProviderSet, UnknownProvider, build
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
-"""One stem as uncompressed 48 kHz stereo in 32 bits: more than any vendor sends."""
+"""The rate of one stem as uncompressed 48 kHz stereo with 32-bit samples; no vendor sends more."""
 ENGINE_THREADS = 2
 ROOMY_MIB = 640
-"""Each thread of the engine holds a block of its own: a smaller machine gets one thread."""
+"""With less memory than this the engine gets one thread, since each thread holds its own block."""
 
 
 def build_provider_set(
@@ -33,14 +33,14 @@ def build_provider_set(
     downloads: Downloads,
     clock: Clock,
 ) -> ProviderSet:
-    """Build the providers; hosted ones without a key are left out, and listed as such.
+    """Build the providers; those that cannot be built are left out, with the reason.
 
-    Raises SettingsError when a name is unknown, or when no provider is left.
+    Raises SettingsError if a name is unknown or no provider is left.
     """
     context = ProviderContext(
-        settings=read_variables(),  # providers may bring settings of their own
+        settings=read_variables(),  # providers may have settings of their own
         transport=transport,
-        downloads=downloads.apart(),  # or slow results would keep songs from being fetched
+        downloads=downloads.apart(),  # so that slow results do not delay songs
         clock=clock,
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
         on_secret=add_secret,
@@ -65,7 +65,7 @@ def build_embedded(settings: Settings) -> Local:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep left-out providers out of the log: the command itself reports them."""
+    """Do not log left-out providers, because the command itself reports them."""
     logger = logging.getLogger("bot.providers")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,9 +1,9 @@
-"""`run`: the life of a bot process, from locking the data directory to releasing it."""
+"""`run`: runs a bot process, from locking the data directory to releasing it."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,11 +15,12 @@ from aiohttp import web
 from rich.console import Console
 
 from bot import log as logging_setup
+from bot.accounts.user_limits import RenderLimit
 from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
-from bot.cli.outbound import build_transport, discord_proxy
+from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, open_store
@@ -44,6 +45,7 @@ from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
+from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
@@ -52,6 +54,8 @@ from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies
 from storage.stores.statistics import Statistics
 from storage.stores.vendor_spending import Spending
 
@@ -60,12 +64,12 @@ log = logging.getLogger(__name__)
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""A terminal that closes is a stop like any other: a submit in flight must be recorded."""
+"""Signals that stop the bot. SIGHUP, from a closed terminal, must not lose a submit in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenResources:
-    """The parts of a bot besides Discord, opened but not yet wired together."""
+    """The opened parts of a bot, besides Discord, before they are wired together."""
 
     store: Store
     providers: Mapping[str, Provider]
@@ -82,16 +86,16 @@ OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, An
 
 
 def run(settings: Settings, console: Console) -> int:
-    """Run the bot in the foreground until it is told to stop.
+    """Run the bot in the foreground until a signal stops it.
 
-    Raises SettingsError, and the errors in `command_line.OPERATOR_ERRORS`, if it cannot start.
+    Raises SettingsError, or an error in `command_line.OPERATOR_ERRORS`, if it cannot start.
     """
     del console  # a running bot reports to its log
     return run_with(open_resources, settings)
 
 
 def run_with(open_them: OpenEverything, settings: Settings) -> int:
-    """Run a bot from the parts that `open_them` opens."""
+    """Run a bot with the parts that `open_them` opens."""
     hide_memory()
     settings.required_token()
     logging_setup.configure(
@@ -106,7 +110,7 @@ def run_with(open_them: OpenEverything, settings: Settings) -> int:
 
 
 async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open the parts that the settings name; waits for a locked store or a full disk.
+    """Open the parts that the settings name, waiting while the store is locked or the disk full.
 
     Raises SettingsError, ModelUnavailable if only `local` is configured and its model is missing,
     and what `open_store` raises.
@@ -175,12 +179,12 @@ async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -
         bot = await _put_together(settings, data, opening.result(), stack)
         living = asyncio.create_task(bot.live(settings), name="bot")
         await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-        budget.begin()  # for a bot that ended by itself
+        budget.begin()  # the bot may have ended without a signal
         stop.cancel()
         log.info("stopping")
         await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")
         if living.done():
-            living.result()  # re-raises what ended it
+            living.result()  # re-raises the bot's own error
         living.cancel()
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
 
@@ -189,13 +193,16 @@ async def _put_together(
     settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
 ) -> "_Bot":
     ui.point_at(settings.discord_api_base)
-    # The bot does not use voice, so a warning about it is noise.
+    # The bot does not use voice, so discord.py's warning about it is noise.
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
     store, clock, runtimes = parts.store, parts.clock, Runtimes()
     languages = Languages.in_folder()
     registration = Registration(memory=store.meta, languages=languages)
     client = ui.Stemcord(
-        registration=registration, languages=languages, proxy=discord_proxy(settings)
+        registration=registration,
+        languages=languages,
+        proxy=discord_proxy(settings),
+        tls=discord_tls(),
     )
     stack.push_async_callback(client.close)
     routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
@@ -210,6 +217,7 @@ async def _put_together(
         clock=clock,
     )
     attachment_urls = AttachmentUrls(client=client)
+    open_replies = OpenReplies(db=store.db)
     services = compose(
         settings,
         store,
@@ -227,6 +235,9 @@ async def _put_together(
     )
     presenter = ResultPresenter(
         redelivery=services.redelivery,
+        render_limit=RenderLimit(clock=clock, minutes=settings.render_minutes),
+        open_replies=open_replies,
+        last_renditions=LastRenditions(db=store.db),
         routes=routes,
         direct_messages=direct_messages,
         board=runtimes.board,
@@ -254,6 +265,13 @@ async def _put_together(
         client=client,
         replies=replies,
         presenter=presenter,
+        interrupted=InterruptedReplies(
+            open_replies=open_replies,
+            jobs=store.jobs,
+            client=client,
+            languages=languages,
+            clock=clock,
+        ),
         session=DiscordSession(
             client=client, host=urlsplit(settings.discord_api_base).hostname or "", clock=clock
         ),
@@ -264,13 +282,14 @@ async def _put_together(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bot:
-    """A fully wired bot: how it runs and stops."""
+    """A fully wired bot: runs until cancelled, then stops in order."""
 
     store: Store
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
     presenter: ResultPresenter
+    interrupted: InterruptedReplies
     session: DiscordSession
     health: Health
     clock: Clock
@@ -285,18 +304,24 @@ class _Bot:
             await self.session.log_in(settings.required_token().get_secret_value())
             self._in_background(stack, self.replies.run, name="replies")
             await retry_write(self._resume, what="the start")
+            self._in_background(
+                stack, self._complete_interrupted, name="interrupted replies", once=True
+            )
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
             await self.session.stay_connected()
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let steps under way finish within the grace; all else resumes at the next start."""
-        # A submit in flight gets less: it may take minutes, and its answer must be written in time.
+        """Let steps under way finish within the grace; everything else resumes at the next
+        start.
+        """
+        # A submit in flight gets less time: it may take minutes, and its answer must be recorded.
         await asyncio.gather(
             self.services.submit.aclose(grace_s=min(SUBMIT_GRACE_S, grace_s / 2)),
             self.services.runner.stop(grace_s=grace_s),
             self.presenter.stop(grace_s=grace_s),
+            self.services.analyser.stop(),
         )
 
     async def _listen(self, settings: Settings, stack: AsyncExitStack) -> None:
@@ -323,9 +348,14 @@ class _Bot:
             stack.push_async_callback(ops.stop)
 
     def _in_background(
-        self, stack: AsyncExitStack, work: Callable[[], Awaitable[None]], *, name: str
+        self,
+        stack: AsyncExitStack,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        name: str,
+        once: bool = False,
     ) -> None:
-        task = asyncio.create_task(supervised(work, name=name), name=name)
+        task = asyncio.create_task(work() if once else supervised(work, name=name), name=name)
 
         async def end() -> None:
             task.cancel()
@@ -337,6 +367,12 @@ class _Bot:
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)
+
+    async def _complete_interrupted(self) -> None:
+        try:
+            await retry_write(self.interrupted.complete, what="interrupted replies")
+        except Exception:
+            log.exception("interrupted replies could not be completed")
 
     def _file_routes(self) -> list[web.RouteDef]:
         links = self.services.links

@@ -1,4 +1,4 @@
-"""Stopping in time: one budget from the signal on, shared by everything that has to end."""
+"""Stops the bot in time: everything that has to end shares one budget, counted from the signal."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from typing import NoReturn, ParamSpec, TypeVar
 log = logging.getLogger(__name__)
 
 CLOSING_S = 2.0
-"""Reserved for what is closed after the steps: a worker, connections, the database."""
+"""Seconds reserved for closing a worker, connections and the database after the steps."""
 LEAST_S = 0.5
-"""What each step of the stop gets once the budget is spent."""
+"""The seconds that each part of the stop gets even if the budget is spent."""
 
 LOOKUP_THREADS = 16
 
@@ -25,31 +25,31 @@ T = TypeVar("T")
 
 
 class StopBudget:
-    """Seconds shared by everything that has to end, counted from `begin`."""
+    """A budget of seconds that is shared by everything that has to end."""
 
     def __init__(self, *, total_s: float) -> None:
         self._total_s = total_s
         self._ends_at: float | None = None
 
     def begin(self) -> None:
-        """Start the count. Does nothing if it has started."""
+        """Start the countdown; does nothing if it has started."""
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self._total_s
 
     @property
     def left_s(self) -> float:
-        """What is left; the whole budget before `begin`."""
+        """The seconds left; the whole budget before `begin`."""
         if self._ends_at is None:
             return self._total_s
         return max(0.0, self._ends_at - time.monotonic())
 
     @property
     def for_steps_s(self) -> float:
-        """What work under way may use, so that closing gets its share."""
+        """The seconds for work under way; the rest is reserved for closing."""
         return max(self.left_s / 2, self.left_s - CLOSING_S)
 
     async def spend(self, ending: Awaitable[object], *, what: str) -> None:
-        """Wait for `ending`, or cancel it when the budget is spent."""
+        """Wait for `ending`, but cancel it and log its name when the budget is spent."""
         try:
             async with asyncio.timeout(max(LEAST_S, self.left_s)):
                 await ending
@@ -58,7 +58,7 @@ class StopBudget:
 
 
 class ShutdownStack(AsyncExitStack):
-    """Closes things in reverse order, each within what is left of the budget."""
+    """Calls callbacks in reverse order, each within what is left of the budget."""
 
     def __init__(self, budget: StopBudget) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class ShutdownStack(AsyncExitStack):
     def push_async_callback(
         self, callback: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[P, Awaitable[T]]:
-        """Call `callback` at the end, within what is left of the budget."""
+        """Register a callback for the end of the block."""
 
         async def close() -> None:
             self._budget.begin()
@@ -78,9 +78,9 @@ class ShutdownStack(AsyncExitStack):
 
 
 class DaemonExecutor(ThreadPoolExecutor):
-    """Threads that a stop does not wait for: one may be stuck in a name lookup.
+    """Runs functions on daemon threads, for which a stop does not wait.
 
-    Lookups have their own threads; a dead name server would otherwise hold up work on files.
+    Name lookups have separate threads, so a hanging lookup does not delay work on files.
     """
 
     def __init__(self, *, lookup: Callable[..., object] = socket.getaddrinfo) -> None:
@@ -89,20 +89,20 @@ class DaemonExecutor(ThreadPoolExecutor):
         self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="lookup")
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run `fn` on a thread; the event loop's lookups come here too."""
+        """Run `fn` on a thread; the event loop calls this for name lookups."""
         if fn is self._lookup:
             return self._lookups.submit(fn, *args, **kwargs)
         return super().submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Cancel what has not started, without waiting."""
+        """Cancel what has not started; never waits."""
         super().shutdown(wait=False, cancel_futures=True)
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
 
 def exit_now(status: int) -> NoReturn:
-    """End the process now; Python would first wait for every thread."""
+    """End the process at once; a normal exit would wait for every thread."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # the reader may be gone
+        with suppress(OSError):  # standard output may be closed
             stream.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""The store of a bot: everything that outlives its process, opened together."""
+"""Opens the bot's persistent store."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ MADE_AT = "made at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Everything that outlives the process."""
+    """The bot's persistent state: data directory, database and what is read from it at start."""
 
     db: Database
     jobs: JobStore
@@ -38,16 +38,17 @@ class Store:
     meta: Meta
     files: JobFiles
     running_periods: tuple[Period, ...] = ()
-    """Periods that began when keys did not name their kind yet."""
+    """Unfinished periods whose keys are in the old form, without the kind."""
     made_at: datetime | None = None
-    """When the database was created; None if it predates that record."""
+    """The time when the database was created; None if it is older than that record."""
 
 
 async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a locked data directory, creating it if needed, and write to it once.
+    """Open the database in a locked data directory, and write to it once.
 
-    A database whose schema will change is copied first. Raises UnknownDatabase, SnapshotFailed and
-    DataUnusable with a sentence for the operator, and StoreUnavailable while it is locked.
+    Creates a missing database, and copies one whose schema will change. Raises UnknownDatabase,
+    SnapshotFailed and DataUnusable with a sentence for the operator, and StoreUnavailable while the
+    database is locked.
     """
     now = clock.now()
     is_new = not data.database.exists()
@@ -91,7 +92,7 @@ async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) ->
 
 
 def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:
-    """Name the copy that the newer version made before it changed the schema."""
+    """Return the error with a hint at the copy that the newer version made before its migration."""
     copy = copy_for_this_version(data.backups)
     if copy is None:
         return error

@@ -1,1 +1,1 @@
-"""From finished masters to a delivery: encoded to fit, linked where it does not."""
+"""Turns masters into a delivery: encodes stems to fit Discord's limits, and links to the rest."""

@@ -1,7 +1,8 @@
-"""Builds a delivery from finished masters: encoded files or links, and their picture."""
+"""Builds a delivery from masters: encoded files or links, and their picture."""
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,28 +13,30 @@ from bot.delivery.encoder import (
     ALL_FILES_BYTES,
     DeliveryEncoder,
     DeliveryLimits,
-    Masters,
     full_sizes,
     placed,
 )
-from bot.delivery.port import Delivery
+from bot.delivery.port import Delivery, DeliveryLink, Masters
 from bot.delivery.provider_links import ProviderLinks
+from bot.delivery.stem_renderer import StemRenderer
 from bot.domain.errors import AudioFailed
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
-from bot.domain.recipes import AudioFormat
+from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_label
-from storage.files.job_files import JobDir
+from storage.files.job_files import JobDir, JobFiles
 
 log = logging.getLogger(__name__)
 
 PICTURE = "waveforms.png"
 SHRINK = 0.6
-"""Factor on the size limits each time Discord calls a message too large."""
+"""Factor on the size limits after each message that Discord refuses as too large."""
 MAX_SHRINKS = 3
+LINKED_RENDITIONS = 4
+"""Of each job, so that renditions do not fill the disk; the links of older ones expire early."""
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
-"""Formats that a card offers besides its own."""
+"""The formats in which a card can offer the stems again."""
 
 
 class DeliveryBuilder:
@@ -44,13 +47,17 @@ class DeliveryBuilder:
         *,
         audio: AudioTools,
         encoder: DeliveryEncoder,
+        renderer: StemRenderer,
+        files: JobFiles,
         provider_links: ProviderLinks,
         admission: GuildAdmission,
         mode: DeliveryMode,
     ) -> None:
-        """`mode` is the installation's; a server may have its own."""
+        """`mode` is the installation's default; a server's rules may override it."""
         self._audio = audio
         self._encoder = encoder
+        self._renderer = renderer
+        self._files = files
         self._provider_links = provider_links
         self._admission = admission
         self._mode = mode
@@ -65,11 +72,15 @@ class DeliveryBuilder:
         shrinks: int = 0,
         messages: int = 1,
     ) -> Delivery:
-        """Encode the job's masters into a folder, with size limits lowered `shrinks` times.
+        """Encode the job's masters into `into`, within size limits that are lowered `shrinks`
+        times.
 
-        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough.
+        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough,
+        and what StemRenderer raises.
         """
-        masters = [(stem, where.master(stem)) for stem in job.stems]
+        masters = await self._renderer.render(
+            job, [(stem, where.master(stem)) for stem in job.stems], into
+        )
         rules = await self._admission.rules(job.reply.guild_id)
         left = SHRINK**shrinks
         terms = DeliveryLimits(
@@ -78,11 +89,14 @@ class DeliveryBuilder:
             mode=rules.delivery or self._mode,
             messages=messages,
             elsewhere=await self._provider_links.of(job),
+            cover=where.cover if await asyncio.to_thread(where.cover.exists) else None,
         )
         packed, picture = await both(
             self._encoder.encode(job, masters, into, where.linked, terms),
             self._draw(masters, into / PICTURE),
         )
+        if packed.links and not job.request.rendition.is_plain:
+            await self._files.drop_old_renditions(job.id, keep=LINKED_RENDITIONS)
         return Delivery(
             files=packed.files,
             more=packed.more,
@@ -92,6 +106,10 @@ class DeliveryBuilder:
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
             sent=packed.sent,
         )
+
+    async def _elsewhere(self, job: Job) -> Mapping[Stem, DeliveryLink]:
+        """Return the stems that their provider holds just as they are to be delivered."""
+        return await self._provider_links.of(job) if job.request.rendition.is_plain else {}
 
     async def _draw(self, masters: Masters, into: Path) -> Path | None:
         rows = [(stem_label(stem), path) for stem, path in masters]
@@ -104,11 +122,14 @@ class DeliveryBuilder:
     async def _alternatives(
         self, job: Job, masters: Masters, made: AudioFormat, terms: DeliveryLimits
     ) -> tuple[AudioFormat, ...]:
-        """Return the other formats that fit unchanged; one that would become MP3 is not offered."""
+        """Return the other formats in which all stems can be delivered.
+
+        WAV and FLAC are left out where the stems would have to be sent as MP3 instead.
+        """
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
-        fit, alone = [], replace(terms, messages=1)  # a result shown again gets one message
+        fit, alone = [], replace(terms, messages=1)  # a result that is shown again gets one message
         for audio_format in others:
             sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
             if audio_format is AudioFormat.MP3 or None not in placed(sizes, alone):

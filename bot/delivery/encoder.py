@@ -10,51 +10,52 @@ from pathlib import Path
 from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
-from bot.delivery.port import DeliveryFile, DeliveryLink
+from bot.delivery.port import DeliveryFile, DeliveryLink, Masters
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import UNCHANGED_PERCENT
 from bot.domain.titles import linked_name, plain, stem_filename, stem_label
 from bot.net.public_links import SignedLinks
 from storage.files.atomic import move_into_place
 
 MESSAGE_BYTES = 25 * 1024 * 1024
-"""A whole message request; all its files share it. Of the ten files it may hold, six are used."""
+"""The limit for a message request with all its files. Discord allows ten files; six are used."""
 OVERHEAD_BYTES = 512 * 1024
-"""Kept free for the picture and the multipart envelope."""
+"""Reserved for the picture and the multipart envelope."""
 ALL_FILES_BYTES = MESSAGE_BYTES - OVERHEAD_BYTES
 TAG_BYTES = 16 * 1024
 FULL_BIT_RATE = {AudioFormat.MP3: 192_000, AudioFormat.OPUS: 128_000}
-"""Below this the user is told that the rate had to be lowered."""
+"""Below these rates, in bit/s, the user is told that the rate was lowered."""
 WAV_BYTES_A_FRAME = 4
-
-Masters = Sequence[tuple[Stem, Path]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLimits:
-    """The limits of a delivery."""
+    """The size limits and options of a delivery."""
 
     limit_bytes: int
-    """For one file."""
+    """The limit for one file."""
     message_bytes: int = ALL_FILES_BYTES
-    """For all files of a message."""
+    """The limit for all files of a message."""
     mode: DeliveryMode = DeliveryMode.AUTO
     messages: int = 1
-    """Into how many messages files may be spread."""
+    """The number of messages that the files may be spread over."""
     elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
     """Stems that their provider holds just as they are."""
+    cover: Path | None = None
+    """The song's picture, which goes into the tags where there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedDelivery:
-    """Encoded stems, and how they differ from the request."""
+    """Encoded stems, and how they differ from what was requested."""
 
     audio_format: AudioFormat
     files: tuple[DeliveryFile, ...] = ()
     more: tuple[DeliveryFile, ...] = ()
-    """For a second message."""
+    """Files for a second message."""
     links: tuple[DeliveryLink, ...] = ()
     sent: DeliveryDifference | None = None
 
@@ -63,24 +64,26 @@ class DeliveryEncoder:
     """Encodes masters for a reply."""
 
     def __init__(self, *, audio: AudioTools, links: SignedLinks | None = None) -> None:
-        """Without `links` we serve no addresses of our own."""
+        """`links` signs our own links; None if there is no public address."""
         self._audio = audio
         self._links = links
 
     @property
     def makes_links(self) -> bool:
-        """Whether a stem of any size can be delivered as it was asked for."""
+        """Whether stems that are too large for Discord can be delivered by link."""
         return self._links is not None
 
     async def encode(
         self, job: Job, masters: Masters, into: Path, linked: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Encode all masters into files in `into`, and into what links lead to in `linked`.
+        """Encode all masters: attachments into `into`, and files for our links into `linked`.
 
         Raises DoesNotFit when even the smallest MP3 is too large and nothing can be linked.
         """
+        if not await asyncio.to_thread(has_room_for_cover, job, masters, terms):
+            terms = replace(terms, cover=None)
         if self._links is not None and terms.mode is DeliveryMode.LINKS:
-            return await self._linked(self._links, job, masters, into, linked)
+            return await self._linked(self._links, job, masters, into, linked, terms)
         if self._links is not None and terms.mode is DeliveryMode.AUTO:
             return await self._whole(self._links, job, masters, into, linked, terms)
         if terms.mode is DeliveryMode.LINKS and terms.elsewhere:
@@ -89,16 +92,24 @@ class DeliveryEncoder:
             return await self._fitted(job, masters, into, terms)
         except DoesNotFit:
             if self._links is not None:
-                return await self._linked(self._links, job, masters, into, linked)
+                return await self._linked(self._links, job, masters, into, linked, terms)
             if not terms.elsewhere:
                 raise
             return await self._elsewhere(job, masters, into, terms)
 
     async def _linked(
-        self, links: SignedLinks, job: Job, masters: Masters, into: Path, linked: Path
+        self,
+        links: SignedLinks,
+        job: Job,
+        masters: Masters,
+        into: Path,
+        linked: Path,
+        terms: DeliveryLimits,
     ) -> EncodedDelivery:
         """Link to every stem at full quality."""
-        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in masters)
+        made = await gather_or_raise(
+            self._link(links, job, each, into, linked, terms) for each in masters
+        )
         return EncodedDelivery(audio_format=job.request.audio_format, links=tuple(made))
 
     async def _whole(
@@ -117,13 +128,16 @@ class DeliveryEncoder:
         small = [each for each, place in zip(masters, places, strict=True) if place is not None]
         fullest = max(Counter(place for place in places if place is not None).values(), default=1)
         try:
-            encoded = await self._encode(job, small, into, wanted, _most(wanted, fullest, terms))
+            most = _most(wanted, fullest, terms)
+            encoded = await self._encode(job, small, into, wanted, most, terms.cover)
         except DoesNotFit:  # larger than estimated, so it is linked too
-            return await self._linked(links, job, masters, into, linked)
+            return await self._linked(links, job, masters, into, linked, terms)
         files, more = _spread(small, encoded, terms)
         attached = {file.stem for file in (*files, *more)}
         rest = [each for each in masters if each[0] not in attached]
-        made = await gather_or_raise(self._link(links, job, each, into, linked) for each in rest)
+        made = await gather_or_raise(
+            self._link(links, job, each, into, linked, terms) for each in rest
+        )
         return EncodedDelivery(
             audio_format=wanted,
             files=files,
@@ -135,14 +149,14 @@ class DeliveryEncoder:
     async def _fitted(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Attach all of it: as asked for, else at a lower rate, else as FLAC or MP3."""
+        """Attach every stem: as requested, else at a lower rate, else as FLAC or MP3."""
         wanted = job.request.audio_format
         fullest = math.ceil(len(masters) / terms.messages)
         why_not = DoesNotFit(needed_bytes=0, max_bytes=terms.limit_bytes)
         for audio_format in _formats(wanted):
             most = _most(audio_format, fullest, terms)
             try:
-                encoded = await self._encode(job, masters, into, audio_format, most)
+                encoded = await self._encode(job, masters, into, audio_format, most, terms.cover)
             except DoesNotFit as exc:
                 why_not = exc
                 continue
@@ -155,7 +169,7 @@ class DeliveryEncoder:
     async def _elsewhere(
         self, job: Job, masters: Masters, into: Path, terms: DeliveryLimits
     ) -> EncodedDelivery:
-        """Link to the stems that the provider holds, and attach the rest."""
+        """Link to the stems that the provider holds, and attach the others."""
         links = tuple(terms.elsewhere[stem] for stem, _ in masters if stem in terms.elsewhere)
         rest = [each for each in masters if each[0] not in terms.elsewhere]
         if not rest:
@@ -163,12 +177,19 @@ class DeliveryEncoder:
         return replace(await self._fitted(job, rest, into, terms), links=links)
 
     async def _link(
-        self, links: SignedLinks, job: Job, master: tuple[Stem, Path], into: Path, linked: Path
+        self,
+        links: SignedLinks,
+        job: Job,
+        master: tuple[Stem, Path],
+        into: Path,
+        linked: Path,
+        terms: DeliveryLimits,
     ) -> DeliveryLink:
         stem, _ = master
-        name = linked_name(stem, job.request.audio_format)
+        wanted = job.request.audio_format
+        name = linked_name(stem, wanted, job.request.rendition)
         if not await asyncio.to_thread((linked / name).exists):
-            [encoded] = await self._encode(job, [master], into, job.request.audio_format, None)
+            [encoded] = await self._encode(job, [master], into, wanted, None, terms.cover)
             await asyncio.to_thread(_move, encoded.path, linked / name)
         link = await links.to_result(job, name)
         return DeliveryLink(
@@ -185,21 +206,23 @@ class DeliveryEncoder:
         into: Path,
         audio_format: AudioFormat,
         max_bytes: int | None,
+        cover: Path | None,
     ) -> list[Encoded]:
         return await gather_or_raise(
             self._audio.encode(
                 master,
-                into / stem_filename(job.title, stem, audio_format),
+                into / stem_filename(job.title, stem, audio_format, job.request.rendition),
                 format=audio_format,
                 max_bytes=max_bytes,
                 tags=_tags(job, stem),
+                cover=cover,
             )
             for stem, master in masters
         )
 
 
 def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
-    """Return what to try, in this order; FLAC holds all that WAV does."""
+    """Return the formats to try, in order; FLAC is as good as WAV."""
     match wanted:
         case AudioFormat.WAV:
             return (AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.MP3)
@@ -209,7 +232,7 @@ def _formats(wanted: AudioFormat) -> tuple[AudioFormat, ...]:
 
 def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[int]:
     """Return about how large each stem is in a format, at full quality."""
-    frames = job.frames or 0
+    frames = _rendered_frames(job)
     match audio_format:
         case AudioFormat.FLAC:
             return [path.stat().st_size + TAG_BYTES for _, path in masters]
@@ -220,8 +243,22 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
     return [size_bytes + TAG_BYTES] * len(masters)
 
 
+def has_room_for_cover(job: Job, masters: Masters, terms: DeliveryLimits) -> bool:
+    """Whether lossless files keep their places with a cover in each; lossy ones make room."""
+    if terms.cover is None or job.request.audio_format is not AudioFormat.FLAC:
+        return True
+    sizes = full_sizes(job, masters, AudioFormat.FLAC)
+    with_cover = [size + terms.cover.stat().st_size for size in sizes]
+    return placed(with_cover, terms) == placed(sizes, terms)
+
+
+def _rendered_frames(job: Job) -> int:
+    """Return the length of what is delivered, without the silence before a count-in."""
+    return (job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent
+
+
 def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
-    """Return the index of each file's message; None if it fits in none."""
+    """Return the index of each file's message, or None for a file that fits into none."""
     rooms = [terms.message_bytes] * terms.messages
     places: list[int | None] = []
     for size in sizes:
@@ -234,9 +271,9 @@ def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
 
 
 def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int:
-    """Return how large a file may become, given the number of files in the fullest message.
+    """Return the largest size of a file when the fullest message holds `fullest` files.
 
-    Lossy files share a message evenly; the sizes of others are fixed.
+    Lossy files share a message evenly; files of other formats have fixed sizes.
     """
     if audio_format not in FULL_BIT_RATE:
         return terms.limit_bytes
@@ -246,7 +283,7 @@ def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int
 def _spread(
     masters: Masters, encoded: Sequence[Encoded], terms: DeliveryLimits
 ) -> tuple[tuple[DeliveryFile, ...], tuple[DeliveryFile, ...]]:
-    """Return the files of the first message and of the second."""
+    """Return the files of the first message and those of the second."""
     places = placed([each.size_bytes for each in encoded], terms)
     files = [_delivery_file(stem, each) for (stem, _), each in zip(masters, encoded, strict=True)]
     by_place = list(zip(places, files, strict=True))
@@ -275,7 +312,7 @@ def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDiff
 
 
 def _tags(job: Job, stem: Stem) -> dict[str, str]:
-    """Return the song's tags; its title names the artist only where no other tag does."""
+    """Return the song's tags; the artist is removed from the title if there is a tag for it."""
     by = f"{plain(job.artist)} - " if job.artist else ""
     tags = {
         "title": f"{job.title.removeprefix(by)} ({stem_label(stem)})",
@@ -287,5 +324,5 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
 
 def _move(file: Path, into: Path) -> None:
     into.parent.mkdir(mode=0o700, exist_ok=True)
-    # Not synced: after a power loss it is encoded again from the masters.
+    # Not synced: after a power loss the file is encoded again from its master.
     move_into_place(file, into, durable=False)

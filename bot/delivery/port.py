@@ -1,5 +1,6 @@
-"""The port through which stems reach their reply; bot/ui implements it for Discord."""
+"""The port that puts stems into a job's reply; `bot/ui` implements it for Discord."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,14 +11,17 @@ from bot.domain.job import DeliveryDifference, Job, JobId
 from bot.domain.minutes import Usage
 from bot.domain.recipes import AudioFormat, Stem
 
+Masters = Sequence[tuple[Stem, Path]]
+"""Finished stems in display order, as lossless files."""
+
 
 class ReplyUnavailable(SplitError):
-    """The reply cannot be written just now; the same delivery may be tried again later."""
+    """The reply cannot be written at the moment; the same delivery may be tried again later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFile:
-    """One encoded stem, named as the user will see it."""
+    """An encoded stem, with the file name that the user will see."""
 
     path: Path
     filename: str
@@ -27,34 +31,36 @@ class DeliveryFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLink:
-    """One stem that is fetched from an address."""
+    """A stem that users fetch from an address."""
 
     stem: Stem
     url: str
     audio_format: AudioFormat | None
-    """None if a third party holds it and does not say."""
+    """The size in bytes; None if another party holds the file and does not say."""
     expires_at: datetime | None
-    """None if unknown."""
+    """The time when the address expires; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Everything that the final reply shows."""
+    """The stems of the final reply, as files and links."""
 
     files: tuple[DeliveryFile, ...]
     more: tuple[DeliveryFile, ...] = ()
-    """What follows in a second message."""
+    """Files for a second message."""
     links: tuple[DeliveryLink, ...] = ()
     picture: Path | None
     audio_format: AudioFormat
-    """What was encoded, which is not always what was requested."""
+    """The format that was encoded, which may differ from the one requested."""
     alternatives: tuple[AudioFormat, ...] = ()
-    """Other formats in which the same stems could be delivered just as well."""
+    """Other formats in which the same stems could be delivered as well."""
     usage: Usage | None = None
+    mixer_url: str | None = None
+    """Where all stems can be listened to together."""
     sent: DeliveryDifference | None = None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether one of the links has expired."""
+        """Whether any of the links has expired."""
         return any(each.expires_at is not None and each.expires_at <= now for each in self.links)
 
 
@@ -67,12 +73,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """No route to the reply is open; `too_large` if smaller files might be accepted."""
+    """No route to the reply is open, or Discord refuses the files; `too_large` if they were too
+    large.
+    """
 
     detail: str
     too_large: bool = False
     one_only: bool = False
-    """A second message is impossible; a single one might be accepted."""
+    """Whether the files might be accepted in a single message, since only the second was
+    refused."""
 
 
 class DeliveryPort(Protocol):
@@ -83,5 +92,5 @@ class DeliveryPort(Protocol):
         ...
 
     def forget(self, job_id: JobId) -> None:
-        """Forget a job whose reply is complete."""
+        """Drop what is kept about a job whose reply is complete."""
         ...

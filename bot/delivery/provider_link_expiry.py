@@ -1,4 +1,4 @@
-"""When a signed address expires, if it says; malformed values count as absent."""
+"""Reads the expiry time of a signed address."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from bot.net.addresses import InvalidAddress, parse_address
 
 
 def ends_at(url: str) -> datetime | None:
-    """Return when the address expires, by the common signing schemes; None if it does not say."""
+    """Return when the address expires, or None if it has no valid expiry time."""
     try:
         fields = {name.lower(): value for name, value in parse_address(url).params.items()}
         return _cloud(fields) or _epoch(fields)
@@ -16,7 +16,7 @@ def ends_at(url: str) -> datetime | None:
 
 
 def _cloud(fields: Mapping[str, str]) -> datetime | None:
-    """Read a date and the seconds from then on, as Amazon's and Google's stores sign."""
+    """Read a start time and a duration in seconds, which Amazon S3 and Google Cloud Storage use."""
     for vendor in ("amz", "goog"):
         begins, seconds = fields.get(f"x-{vendor}-date"), fields.get(f"x-{vendor}-expires")
         if begins and seconds:
@@ -27,5 +27,5 @@ def _cloud(fields: Mapping[str, str]) -> datetime | None:
 
 
 def _epoch(fields: Mapping[str, str]) -> datetime | None:
-    """Read `Expires`, in seconds, as used by older signatures and CDNs."""
+    """Read `Expires`, a Unix time in seconds, which older signatures and CDNs use."""
     return datetime.fromtimestamp(int(fields["expires"]), UTC) if "expires" in fields else None

@@ -1,4 +1,4 @@
-"""Links to stems at the job's provider, for those that fit nowhere else."""
+"""Links to a job's stems at its provider, used for stems that are too large to attach."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,13 +15,13 @@ from bot.scheduling.plans import Sum, derivations
 from storage.stores.job_store import JobStore
 
 MARGIN = timedelta(hours=1)
-"""An address that expires sooner is not shown: users may come back late."""
+"""Links that expire sooner than this are not shown, because users may come back late."""
 LONGEST_URL = 512
-"""Six of these, with their labels, stay below the limit of a card."""
+"""Longer links are not shown. Six links of this length, with their labels, fit a card."""
 
 
 class ProviderLinks:
-    """Finds the addresses of unchanged stems among a provider's results."""
+    """Finds the addresses of stems that a provider holds unchanged."""
 
     def __init__(self, *, jobs: JobStore, providers: Mapping[str, Provider], clock: Clock) -> None:
         self._jobs = jobs
@@ -29,7 +29,7 @@ class ProviderLinks:
         self._clock = clock
 
     async def of(self, job: Job) -> dict[Stem, DeliveryLink]:
-        """Return the outputs that equal one of the provider's stems, with their addresses."""
+        """Return links to the outputs that are identical to one of the provider's stems."""
         for attempt in reversed(await self._jobs.attempts(job.id)):
             provider = self._providers.get(attempt.provider)
             if attempt.state is AttemptState.DONE and provider is not None:

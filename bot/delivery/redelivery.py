@@ -1,10 +1,10 @@
-"""Finished stems shown again, each time in a message of its own; the job stays as it is.
+"""Shows finished stems again in separate messages, without changing the job.
 
-A redelivery is kept in memory only. It costs no minutes, and its user sees a failure at once and
-can ask again, so a restart has nothing to resume.
+A redelivery exists in memory only. A restart need not resume it: it costs no minutes, and its user
+sees a failure at once and can ask again.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from bot.accounts.disk_guard import DiskGuard
@@ -26,26 +26,31 @@ class Redelivery:
         files: JobFiles,
         builder: DeliveryBuilder,
         disk_guard: DiskGuard,
+        need: Callable[[Job], int],
     ) -> None:
+        """`need` is how many bytes showing a job may write."""
         self._jobs = jobs
         self._files = files
         self._builder = builder
         self._disk_guard = disk_guard
+        self._need = need
 
     @asynccontextmanager
     async def packed(
         self, job: Job, *, name: str, limit_bytes: int, shrinks: int = 0
     ) -> AsyncIterator[Delivery]:
-        """Provide a job's delivery for as long as the context is open; `name` tells redeliveries
-        apart.
+        """Encode a job's masters into a delivery that exists until the context exits.
 
-        Raises Rejected when the masters are gone or the disk is full, and DoesNotFit.
+        `name` must differ between concurrent redeliveries. Raises Rejected if the masters are gone
+        or the disk is full, and DoesNotFit.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
         try:
-            await self._disk_guard.require_floor()
-            async with self._files.scratch(job.id, name) as folder:
+            async with (
+                self._disk_guard.lend(self._need(job)),
+                self._files.scratch(job.id, name) as folder,
+            ):
                 yield await self._builder.build(
                     job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
                 )
@@ -60,7 +65,7 @@ class Redelivery:
     async def discard(self, job: Job) -> None:
         """Delete a job's stems before they expire; safe to repeat.
 
-        Raises Rejected while the job still uses them.
+        Raises Rejected while the job is unfinished.
         """
         if not job.state.is_final:
             raise Rejected(Reason.BUSY)

@@ -1,1 +1,1 @@
-"""The words and rules of Stemcord: frozen types and pure functions, standard library only."""
+"""Frozen types and pure rules of Stemcord; uses the standard library only."""

@@ -1,4 +1,4 @@
-"""An attempt: one job at one provider, and what became of it."""
+"""An attempt: one submit of a job to one provider, and how it ended."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,11 +24,13 @@ from bot.domain.recipes import Stem
 RemoteRef = NewType("RemoteRef", str)
 
 MAX_LOCAL_STARTS = 3
-"""Starts of one job on an in-process provider; a song that kills it three times is given up."""
+"""The most times that a job may start on an in-process provider before it is given up."""
 
 
 class AttemptState(StrEnum):
-    """How far an attempt got; a submit's answer is recorded even if the job ends meanwhile."""
+    """The state of an attempt; the answer to a submit is recorded even if the job ends
+    meanwhile.
+    """
 
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -41,12 +43,12 @@ class AttemptState(StrEnum):
 
     @property
     def may_have_cost(self) -> bool:
-        """Whether the provider may bill the operator for it."""
+        """Whether the provider may bill the operator for an attempt in this state."""
         return self not in (AttemptState.REFUSED, AttemptState.NOT_SENT)
 
 
 class AttemptError(StrEnum):
-    """Why an attempt ended without results; stored with it, for the operator.
+    """The reason why an attempt ended without results; stored with it, for the operator.
 
     A value from another version reads as UNKNOWN.
     """
@@ -59,16 +61,16 @@ class AttemptError(StrEnum):
     REFUSED = "refused"
     UNCERTAIN = "uncertain"
     STARVED = "starved"
-    """The engine was killed for want of memory."""
+    """The engine was killed because memory ran out."""
     FAILED = "failed"
     LOST = "lost"
     TIMED_OUT = "timed_out"
     RESULTS_NOT_FETCHED = "results_not_fetched"
     PROVIDER_REMOVED = "provider_removed"
     INTERRUPTED = "interrupted"
-    """The process died while it was sending."""
+    """The process died during the submit."""
     STOPPED = "stopped"
-    """The bot was stopped while it was sending."""
+    """The bot was stopped during the submit."""
     UNKNOWN = "unknown"
 
     @classmethod
@@ -83,7 +85,7 @@ class AttemptError(StrEnum):
 
     @property
     def needs_operator(self) -> bool:
-        """Whether it lasts until the operator fixes it: a refused key, or no credit."""
+        """Whether the error lasts until the operator fixes it: a refused key or spent credit."""
         return self in (AttemptError.AUTH, AttemptError.QUOTA_SPENT)
 
 
@@ -102,7 +104,7 @@ _WORDS: Final[Mapping[type[ProviderError], AttemptError]] = {
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One result at a provider: an address to fetch and, where the provider labels it, its stem."""
+    """A result at a provider: its address and, if the provider labels it, its stem."""
 
     address: str
     stem: Stem | None = None
@@ -110,7 +112,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One job at one provider; `number` counts the tries at this provider from 1."""
+    """One submit of a job to one provider; `number` counts the tries at this provider from 1."""
 
     job_id: JobId
     provider: str
@@ -118,7 +120,7 @@ class Attempt:
     model: str
     state: AttemptState = AttemptState.SENDING
     cost_minutes: int
-    """What the provider may bill; 0 for `local`."""
+    """The minutes that the provider may bill; 0 for `local`."""
     submitted_at: datetime
     updated_at: datetime
     ref: RemoteRef | None = None
@@ -126,13 +128,13 @@ class Attempt:
     error: AttemptError | None = None
 
     def accepted(self, now: datetime, ref: RemoteRef) -> Self:
-        """Note that the provider accepted the work, under this reference."""
+        """Record that the provider accepted the work under this reference."""
         return replace(self, state=AttemptState.ACCEPTED, ref=ref, updated_at=now)
 
     def done(self, now: datetime, files: tuple[RemoteFile, ...]) -> Self:
-        """Record that the results exist; their addresses are stored before anything is fetched."""
+        """Record that the results exist. Their addresses are stored before anything is fetched."""
         return replace(self, state=AttemptState.DONE, files=files, updated_at=now)
 
     def ended(self, now: datetime, state: AttemptState, error: AttemptError | None = None) -> Self:
-        """End the attempt without a result."""
+        """Record that the attempt ended without a result."""
         return replace(self, state=state, error=error, updated_at=now)

@@ -1,4 +1,4 @@
-"""The clock that is injected everywhere, so that tests can set the time."""
+"""An injectable clock, so that tests can set the time."""
 
 import time
 from datetime import UTC, datetime
@@ -9,21 +9,21 @@ class Clock(Protocol):
     """Tells wall-clock and monotonic time."""
 
     def now(self) -> datetime:
-        """Return the wall-clock time, aware, in UTC."""
+        """Return the wall-clock time as an aware datetime in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start that never go back; for waits and pacing."""
+        """Return seconds since an arbitrary start, which never decrease; for waits and pacing."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system's clock."""
 
     def now(self) -> datetime:
-        """Return the wall-clock time, aware, in UTC."""
+        """Return the wall-clock time as an aware datetime in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never go backwards."""
+        """Return seconds since an arbitrary start, which never decrease."""
         return time.monotonic()

@@ -1,22 +1,22 @@
 """Every error that Stemcord raises on purpose, in one tree; sentences for users are elsewhere.
 
 SplitError
-├── Rejected                the user can mend it; carries a Problem
+├── Rejected                the user can fix it; carries a Problem
 │   └── QuotaExceeded       not enough minutes left
 ├── NotFound                no such job, or not the caller's (the two are not told apart)
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         other jobs took the last minutes under a cap: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
-│   └── StoreBroken         it will not write before the operator has mended it
+│   └── StoreBroken         it cannot be written until the operator fixes it
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
-│   └── EngineStarved       it was killed for want of memory (engine/engine.py)
+│   └── EngineStarved       it was killed as memory ran out (engine/engine.py)
 ├── ModelUnavailable        the embedded model is not on this machine and cannot be fetched
 ├── InvalidAddress          not a web address with a host (net/addresses.py)
 ├── DownloadError           a file could not be fetched (net/downloads.py)
-│   ├── DownloadRefused     never from this address
+│   ├── DownloadRefused     this address will never give the file
 │   ├── DownloadTooBig      larger than allowed
 │   └── DownloadFailed      the network or the server failed: try again
 ├── RenewalUnavailable      Discord cannot renew an address just now (scheduling/sources.py)
@@ -27,12 +27,12 @@ SplitError
     ├── ProviderQuotaSpent  the operator's credit is used up
     ├── ProviderAuth        the key is refused or suspended
     ├── ProviderDown        unreachable or 5xx, and nothing was started
-    ├── ProviderProtocol    an answer that its documents do not allow
+    ├── ProviderProtocol    an answer that contradicts its documentation
     ├── ProviderRefused     this provider cannot do this file; another may
     │   └── ProviderStarved     this machine has too little memory for it
     ├── SubmitUncertain     the submit may have arrived; never send it again
     └── ResultsNotFetched   results exist but did not arrive; fetch them again
-        └── ResultsUnreachable  because the server that holds them is unreachable
+        └── ResultsUnreachable  the server that holds them is unreachable
 """
 
 import errno
@@ -41,15 +41,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Error numbers of a full disk."""
+"""Error numbers that mean a full disk."""
 MAX_RETRY_AFTER_S = 900.0
-"""Longer waits are not believed: a busy provider is asked again after this."""
+"""The longest wait that is accepted from a provider; longer ones are cut to this."""
 CANNOT_START = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-"""Error numbers for a system out of processes, memory or descriptors."""
+"""Error numbers that mean a lack of processes, memory or descriptors."""
 
 
 class Reason(StrEnum):
-    """Why a request was refused or a job ended without a result; stored with the job."""
+    """The reason why a request was refused or a job ended without a result; stored with the job."""
 
     NOT_AUDIO = "not_audio"
     EMPTY_FILE = "empty_file"
@@ -95,11 +95,14 @@ class Reason(StrEnum):
     TOO_MANY_REPEATS = "too_many_repeats"
     MACHINE_TOO_SMALL = "machine_too_small"
     NO_TIME_STRETCH = "no_time_stretch"
+    NO_SUCH_MIX = "no_such_mix"
+    RENDER_LIMIT = "render_limit"
+    OUT_OF_RANGE = "out_of_range"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A reason, with the figures that its sentence needs, such as a limit in minutes."""
+    """A reason with the figures for its sentence, such as a limit in minutes."""
 
     reason: Reason
     facts: Mapping[str, int | str] = field(default_factory=dict)
@@ -120,8 +123,8 @@ class Rejected(SplitError):
 class QuotaExceeded(Rejected):
     """The song needs more minutes than are left in the period.
 
-    `shared` are the minutes left in the server; a song is paid from one account, so they do not add
-    up with the user's own.
+    `shared` is the number of minutes left in the server. They cannot be combined with the user's
+    own, because a song is paid from a single account.
     """
 
     def __init__(
@@ -132,19 +135,19 @@ class QuotaExceeded(Rejected):
 
 
 class NotFound(SplitError):
-    """No such job, or not one that the caller may access."""
+    """The job does not exist, or the caller may not access it."""
 
 
 class StateMoved(SplitError):
-    """A guarded write found the job in another state than expected; nothing was written."""
+    """The job was not in the expected state, so nothing was written."""
 
 
 class SpendCapReached(SplitError):
-    """An attempt would exceed a cap on submitted minutes; nothing was written."""
+    """The attempt would exceed a cap on submitted minutes, so nothing was written."""
 
 
 class StoreUnavailable(SplitError):
-    """The store is locked, full or missing at the moment; nothing was written."""
+    """The store is locked, full or missing at the moment, so nothing was written."""
 
 
 class StoreBroken(StoreUnavailable):
@@ -172,9 +175,9 @@ class ProviderError(SplitError):
 
 
 class ProviderBusy(ProviderError):
-    """The rate or concurrency limit was reached; nothing was started.
+    """The provider's rate or concurrency limit was reached; nothing was started.
 
-    `retry_after_s` is what the provider asked for, at most `MAX_RETRY_AFTER_S`.
+    `retry_after_s` is the wait that the provider asked for, at most `MAX_RETRY_AFTER_S`.
     """
 
     def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
@@ -193,28 +196,30 @@ class ProviderAuth(ProviderError):
 
 
 class ProviderDown(ProviderError):
-    """Unreachable or answering 5xx, and provably nothing was started by this call."""
+    """The provider was unreachable or answered 5xx, and the call provably started nothing."""
 
 
 class ProviderProtocol(ProviderError):
-    """An answer that the provider's documentation does not allow."""
+    """The provider's answer contradicts its documentation."""
 
 
 class ProviderRefused(ProviderError):
-    """The provider refuses this file; others may accept it, so there is no cooldown."""
+    """The provider refuses this file. Others may accept it, so this causes no cooldown."""
 
 
 class ProviderStarved(ProviderRefused):
-    """The machine has too little memory for this provider, which only its operator can mend."""
+    """The machine has too little memory for this provider, which only the operator can fix."""
 
 
 class SubmitUncertain(ProviderError):
-    """The submit may have arrived, though no answer came: it must never be sent again."""
+    """The submit may have arrived although no answer came, so it must never be sent again."""
 
 
 class ResultsNotFetched(ProviderError):
-    """Results exist but did not arrive; they may yet, perhaps with other links."""
+    """The results exist but could not be fetched; a later try, perhaps with new links, may
+    succeed.
+    """
 
 
 class ResultsUnreachable(ResultsNotFetched):
-    """The server that holds the results is unreachable, which says nothing about them."""
+    """The server that holds the results is unreachable; the results themselves may be intact."""

@@ -1,4 +1,4 @@
-"""Server rules, blocks, and the rights of the user who makes a decision."""
+"""Server rules, blocks, and the rank of a user who makes a decision."""
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
@@ -10,7 +10,7 @@ from bot.domain.recipes import AudioFormat, Recipe
 
 
 class DeliveryMode(StrEnum):
-    """How stems reach their reply."""
+    """The form in which stems reach the reply."""
 
     AUTO = "auto"
     FILES = "files"
@@ -19,17 +19,17 @@ class DeliveryMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuildRules:
-    """A server's own choices; None leaves one to this installation."""
+    """A server's rules; None stands for the installation's default."""
 
     channel_ids: frozenset[int] = frozenset()
-    """Where songs may be split; empty for everywhere."""
+    """The channels in which songs may be split; empty allows all."""
     recipe: Recipe | None = None
     audio_format: AudioFormat | None = None
     delivery: DeliveryMode | None = None
     is_private: bool | None = None
 
     def allows(self, *channel_ids: int | None) -> bool:
-        """Whether songs may be split in a channel; pass the id of a thread's parent too."""
+        """Whether songs may be split in a channel; for a thread, pass its parent's id as well."""
         return not self.channel_ids or not self.channel_ids.isdisjoint(channel_ids)
 
     def recipe_for(self, asked: Recipe | None) -> Recipe:
@@ -45,7 +45,7 @@ class GuildRules:
         return bool(self.is_private) if asked is None else asked
 
     def with_channel_switched(self, channel_id: int) -> Self:
-        """Allow a channel, or remove it from the list if it is there."""
+        """Return the rules with the channel added to the list, or removed if it was on it."""
         return replace(self, channel_ids=self.channel_ids ^ {channel_id})
 
 
@@ -56,7 +56,7 @@ class RulesChange:
     is_reset: bool = False
     """Whether to start from the defaults instead of the current rules."""
     switched_channel_id: int | None = None
-    """A channel to put on the list, or to take off it."""
+    """A channel to add to the list, or to remove if it is on it."""
     recipe: Recipe | None = None
     audio_format: AudioFormat | None = None
     delivery: DeliveryMode | None = None
@@ -78,7 +78,7 @@ class RulesChange:
 
 
 class Block(StrEnum):
-    """How far a block reaches."""
+    """The scope of a block."""
 
     EVERYWHERE = "everywhere"
     HERE = "here"
@@ -86,20 +86,20 @@ class Block(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The user or role that a decision about minutes is for."""
+    """The user or role whose minutes a decision is about."""
 
     kind: Literal["user", "role"]
     id: int
     guild_id: int | None
-    """The server of the role, or the one in which a user is limited."""
+    """The server of the role, or the server in which a user is limited."""
 
 
 class Rank(IntEnum):
-    """A user's rights in the place where they ask."""
+    """A user's rights in the place where they act."""
 
     MEMBER = 0
     MANAGER = 1
-    """May manage the server that they ask from."""
+    """May manage the server in which they act."""
     OWNER = 2
     """Owns the application, alone or as a member of its team."""
 
@@ -111,7 +111,7 @@ class Actor:
     user_id: UserId
     rank: Rank
     guild_id: int | None = None
-    """The server they ask from."""
+    """The server in which they act; None outside servers."""
 
     @property
     def is_owner(self) -> bool:
@@ -124,7 +124,7 @@ class Actor:
             raise Rejected(Reason.OWNER_ONLY if rank is Rank.OWNER else Reason.MANAGERS_ONLY)
 
     def server(self) -> int:
-        """Return the server they ask from. Raises Rejected outside of one."""
+        """Return the server in which they act. Raises Rejected outside servers."""
         if self.guild_id is None:
             raise Rejected(Reason.SERVER_ONLY)
         return self.guild_id

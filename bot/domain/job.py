@@ -5,15 +5,17 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import NewType, Self
 
+from bot.domain.analysis import Analysis
 from bot.domain.errors import Problem
 from bot.domain.recipes import OUTPUTS, UNNAMED, AudioFormat, Recipe, Stem
+from bot.domain.renditions import UNCHANGED, Rendition
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
 
 
 class State(StrEnum):
-    """A job's state; ARCHITECTURE.md draws the transitions."""
+    """A job's state; ARCHITECTURE.md shows the transitions."""
 
     RECEIVED = "received"
     HELD = "held"
@@ -27,7 +29,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more happens to a job in this state."""
+        """Whether a job in this state never changes again."""
         return not TRANSITIONS[self]
 
 
@@ -44,15 +46,16 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
 }
-"""Every allowed step. A `ready` job is paid for, so it is delivered or kept; it fails only when
-its stems were lost before that, and then the minutes go back.
+"""The allowed transitions.
 
-From `received` it leads straight to `ready` when the user has the same stems already.
+A `ready` job is paid for, so it is delivered or kept. It fails only if its stems are lost before
+that, and then its minutes are refunded. A `received` job goes straight to `ready` if the user
+already has the same stems.
 """
 
 
 class DeliveryDifference(StrEnum):
-    """How delivered files differ from the request; stored with the job.
+    """A difference between the delivered files and the request; stored with the job.
 
     A value from another version reads as OTHER.
     """
@@ -60,6 +63,7 @@ class DeliveryDifference(StrEnum):
     LOWER_BIT_RATE = "lower_bit_rate"
     FLAC_INSTEAD = "flac_instead"
     MP3_INSTEAD = "mp3_instead"
+    NOT_RENDERED = "not_rendered"
     OTHER = "other"
 
     @classmethod
@@ -68,7 +72,7 @@ class DeliveryDifference(StrEnum):
 
 
 class Context(StrEnum):
-    """The six places in which a reply can be; they differ in who may edit it and for how long."""
+    """The kind of place a reply is in, which decides who may edit it and for how long."""
 
     GUILD = "guild"
     GUILD_EPHEMERAL = "guild_ephemeral"
@@ -79,7 +83,7 @@ class Context(StrEnum):
 
 
 class Entry(IntEnum):
-    """How a request came in."""
+    """The way in which a request was made."""
 
     COMMAND = 1
     MENU = 2
@@ -89,33 +93,36 @@ class Entry(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The user's file as Discord describes it; none of it is verified."""
+    """The user's file as Discord describes it; nothing is verified."""
 
     filename: str
     url: str
     size_bytes: int
     message_id: int | None = None
-    """The message that carries the attachment, when it is a message's (its URL can be renewed)."""
+    """The message that the file is attached to, if any; Discord can renew the URL of such a
+    file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the user asked for."""
+    """The request: the song, and the user's choices."""
 
     user_id: UserId
     source: Source
     recipe: Recipe
     audio_format: AudioFormat
     provider: str | None = None
-    """The provider the user insists on; None leaves the choice to routing."""
+    """The provider that the user chose; None leaves the choice to routing."""
     entry: Entry = Entry.COMMAND
     role_ids: tuple[int, ...] = ()
-    """The user's roles in the server of the request; an allowance may depend on them."""
+    """The user's roles in the request's server, which their allowance may depend on."""
+    rendition: Rendition = UNCHANGED
+    """The key, speed and mix in which the stems are delivered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """A user's membership in the server that they ask from."""
+    """A user's membership in a server."""
 
     guild_id: int
     role_ids: tuple[int, ...] = ()
@@ -123,20 +130,20 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The one message that shows the job, and every way to reach it."""
+    """The message that shows the job, and every way to reach it."""
 
     channel_id: int
     context: Context
     application_id: int
     parent_channel_id: int | None = None
-    """The channel that `channel_id` is a thread of."""
+    """The parent channel, if `channel_id` is a thread."""
     guild_id: int | None = None
     message_id: int | None = None
     token: str | None = None
-    """The interaction's token; a secret, dropped as soon as the job is final."""
+    """The interaction's token, which is secret and deleted as soon as the job is final."""
     token_expires_at: datetime | None = None
     size_limit_bytes: int = 10 * 1024 * 1024
-    """Discord's `attachment_size_limit` of the interaction: for one file."""
+    """Discord's `attachment_size_limit` of the interaction: the limit for one file, in bytes."""
     locale: str = "en-US"
 
     @property
@@ -149,7 +156,7 @@ class Reply:
 class Job:
     """One request and its progress.
 
-    The methods that change a job return changed copies, to be saved.
+    Methods that change a job return a changed copy, to be saved.
     """
 
     id: JobId
@@ -161,46 +168,48 @@ class Job:
     updated_at: datetime
     acknowledged_at: datetime | None = None
     title: str
-    """The song's name as shown: from the file's tags, else from the file name."""
+    """The displayed name of the song: from the file's tags, else from the file name."""
     frames: int | None = None
-    """Decoded length at 44.1 kHz, known from `held` on."""
+    """The decoded length in frames at 44.1 kHz; known from `held` on."""
     minutes: int | None = None
-    """The charge, known from `held` on."""
+    """The charge in minutes; known from `held` on."""
     provider: str | None = None
     """The provider of the latest attempt."""
     problem: Problem | None = None
     sent: DeliveryDifference | None = None
-    """How the delivered files differ from the request; None when they do not."""
+    """The difference between the delivered files and the request; None if there is none."""
     files_expired: bool = False
     digest: str | None = None
-    """Identifies the user's file until the job's files expire."""
+    """A digest of the user's file; deleted with the job's files."""
     repeat_of: JobId | None = None
-    """The user's own earlier job whose stems are shown again, uncharged."""
+    """The user's earlier job whose stems this one reuses, uncharged."""
     ends_early: bool = False
-    """Whether the file breaks off mid-sound; the stems end where it does."""
+    """Whether the file breaks off mid-sound; if so, the stems end there too."""
     is_voiceless: bool = False
-    """Whether no voice was found in the song, known from `ready` on."""
+    """Whether no voice was found in the song; known from `ready` on."""
     is_unnamed: bool = False
-    """Whether the stems are two parts that could not be told apart, known from `ready` on."""
+    """Whether the stems are two parts that could not be told apart; known from `ready` on."""
     artist: str | None = None
-    """From the file's tags, as `album`, known from `held` on."""
+    """The artist from the file's tags; known from `held` on, as is `album`."""
     album: str | None = None
+    analysis: Analysis | None = None
+    """What was heard in the stems; None until they have been analysed."""
 
     @property
     def stems(self) -> tuple[Stem, ...]:
-        """The stems that are made, in the order in which they are shown."""
+        """The stems that the job makes, in display order."""
         if self.is_unnamed:
             return UNNAMED
         return tuple(output.stem for output in OUTPUTS[self.request.recipe])
 
     @property
     def has_stems(self) -> bool:
-        """Whether there is a result that can still be shown."""
+        """Whether the job has a result that can still be shown."""
         return self.state in (State.DELIVERED, State.KEPT) and not self.files_expired
 
     @property
     def membership(self) -> Membership | None:
-        """The user's place in the server of the request; None outside servers."""
+        """The user's membership in the request's server; None outside servers."""
         guild_id = self.reply.guild_id
         if guild_id is None:
             return None
@@ -208,11 +217,11 @@ class Job:
 
     def _to(self, state: State, now: datetime, **changes: object) -> Self:
         if state not in TRANSITIONS[self.state]:
-            raise ValueError(f"no way from {self.state} to {state}")
+            raise ValueError(f"no transition from {self.state} to {state}")
         return replace(self, state=state, updated_at=now, **changes)  # type: ignore[arg-type] # replace() checks the names at run time
 
     def acknowledged(self, now: datetime, *, message_id: int | None) -> Self:
-        """Note that Discord has shown the user an answer; only now may work begin."""
+        """Record that Discord has shown the user an answer; work may begin only now."""
         reply = replace(self.reply, message_id=message_id or self.reply.message_id)
         return replace(self, acknowledged_at=now, updated_at=now, reply=reply)
 
@@ -228,7 +237,7 @@ class Job:
         artist: str | None = None,
         album: str | None = None,
     ) -> Self:
-        """Note the decoded length and the minutes reserved for it."""
+        """Record the decoded length and the minutes held for it."""
         return self._to(
             State.HELD,
             now,
@@ -242,7 +251,7 @@ class Job:
         )
 
     def repeated(self, now: datetime, earlier: Self, *, title: str) -> Self:
-        """Note that an earlier job already has the result for the same file."""
+        """Record that an earlier job already has the result for the same file."""
         return self._to(
             State.READY,
             now,
@@ -259,28 +268,28 @@ class Job:
         )
 
     def submitting(self, now: datetime, *, provider: str) -> Self:
-        """Note that an attempt at `provider` is about to be sent."""
+        """Record that an attempt at `provider` is about to be sent."""
         return self._to(State.SUBMITTING, now, provider=provider)
 
     def processing(self, now: datetime) -> Self:
-        """Note that the provider accepted the attempt."""
+        """Record that the provider accepted the attempt."""
         return self._to(State.PROCESSING, now)
 
     def ready(self, now: datetime, *, is_voiceless: bool = False, is_unnamed: bool = False) -> Self:
-        """Note that all stems are on disk."""
+        """Record that all stems are on disk."""
         return self._to(State.READY, now, is_voiceless=is_voiceless, is_unnamed=is_unnamed)
 
     def delivered(
         self, now: datetime, *, message_id: int | None, sent: DeliveryDifference | None
     ) -> Self:
-        """Note that the reply shows the stems; `sent` is as documented on the field."""
+        """Record that the reply shows the stems, with the differences in `sent`."""
         reply = replace(self.reply, token=None, message_id=message_id or self.reply.message_id)
         return self._to(State.DELIVERED, now, sent=sent, reply=reply)
 
     def kept(self, now: datetime, *, problem: Problem | None = None) -> Self:
-        """Note that every way to the reply was refused; the stems wait for /result.
+        """Record that no route to the reply was open; /result still shows the stems.
 
-        With a `problem` they must not be shown again, and it says why.
+        If there is a `problem`, it says why the stems must not be shown again.
         """
         return self._to(State.KEPT, now, problem=problem).without_token()
 
@@ -289,13 +298,20 @@ class Job:
         return self._to(State.FAILED, now, problem=problem)
 
     def cancelled(self, now: datetime, problem: Problem) -> Self:
-        """End the job because it is no longer wanted."""
+        """End the job because its result is no longer wanted."""
         return self._to(State.CANCELLED, now, problem=problem)
 
-    def asked_as(self, audio_format: AudioFormat) -> Self:
-        """Return the job as if another format had been requested."""
-        return replace(self, request=replace(self.request, audio_format=audio_format))
+    def asked_as(
+        self, *, audio_format: AudioFormat | None = None, rendition: Rendition | None = None
+    ) -> Self:
+        """Return the job as if another format or rendition had been requested."""
+        request = replace(
+            self.request,
+            audio_format=audio_format or self.request.audio_format,
+            rendition=self.request.rendition if rendition is None else rendition,
+        )
+        return replace(self, request=request)
 
     def without_token(self) -> Self:
-        """Drop the interaction's token once nothing more will be sent with it."""
+        """Drop the interaction's token, once nothing more will be sent with it."""
         return replace(self, reply=replace(self.reply, token=None))

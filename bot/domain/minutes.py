@@ -1,4 +1,4 @@
-"""Minutes: what a song costs, what a user may use, and the entries of the ledger."""
+"""Minutes: a song's charge, a user's account, and the entries of the ledger."""
 
 import math
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ SAMPLE_RATE = 44_100
 
 
 def minutes_of(frames: int) -> int:
-    """Return the charge for decoded audio: minutes, rounded up, at least one."""
+    """Return the charge for decoded audio in whole minutes: rounded up, at least 1."""
     return max(1, math.ceil(frames / (SAMPLE_RATE * 60)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The allowance and limit set for a user; None where there is none."""
+    """A user's allowance and limit per period; None where none is set."""
 
     given: int | None = None
-    """Set by the owner: the user's own, else the highest of their roles."""
+    """The allowance set by the owner: the user's own, else the highest of their roles."""
     limit: int | None = None
-    """Set by the managers of the server that the user asks from."""
+    """The limit set by the managers of the server in which the user acts."""
 
     def ceiling(self, plain: int) -> int:
-        """Return what the owner allows; `plain` is what the settings allow everyone."""
+        """Return what the owner allows; `plain` is the default from the settings."""
         return plain if self.given is None else self.given
 
     def allowance(self, plain: int) -> int:
-        """Return the final allowance: a server may lower it, never raise it."""
+        """Return the resulting allowance: the server's limit can lower it, never raise it."""
         ceiling = self.ceiling(plain)
         return ceiling if self.limit is None else min(ceiling, self.limit)
 
@@ -39,13 +39,13 @@ class Usage:
     """One account of a user in one period, in minutes."""
 
     allowance: int
-    """What the settings or an admin allow, before grants."""
+    """The allowance set by the settings, the owner or managers, without grants."""
     granted: int
     used: int
     held: int
     period: Period
     guild_id: int | None = None
-    """The server whose minutes these are, to be spent only there; None for the user's own."""
+    """The server in which these minutes have to be spent; None for the user's own."""
 
     @property
     def total(self) -> int:
@@ -60,9 +60,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Reserve minutes, all from one account.
+    """Reserve minutes from one account.
 
-    The server's account pays if they fit there, else the user's own if they fit under `allowance`
+    The server's account pays if it has enough minutes, else the user's own if it has: `allowance`
     plus grants.
     """
 
@@ -77,18 +77,18 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendCap:
-    """The most minutes that may be submitted to hosted providers since then, by one user or all."""
+    """The maximum of minutes submitted to hosted providers since a time, by one user or by all."""
 
     minutes: int
     since: datetime
     user_id: UserId | None = None
     former_id: int | None = None
-    """The user's pseudonym in jobs that were forgotten since."""
+    """The user's pseudonym in jobs that were forgotten since then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Take the minutes that a job holds."""
+    """Charge the minutes that a job holds."""
 
     job_id: JobId
 
@@ -102,7 +102,9 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back the minutes that a job took; does nothing if it took none or they are back."""
+    """Give back the minutes that a job was charged; does nothing if there are none left to give
+    back.
+    """
 
     job_id: JobId
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class PeriodKind(StrEnum):
-    """How long an allowance lasts; always in UTC."""
+    """The length of a period, which starts and ends in UTC."""
 
     DAY = "day"
     WEEK = "week"
@@ -16,19 +16,19 @@ class PeriodKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One stretch of time with its own allowance."""
+    """A stretch of time with its own allowance."""
 
     key: str
-    """Its kind and first day, like `day:2026-11-20`; for an old one, the day alone."""
+    """The kind and the first day, like `day:2026-11-20`; keys of old periods are the day alone."""
     starts_at: datetime
     ends_at: datetime
 
 
 def period_at(now: datetime, kind: PeriodKind, *, running: Iterable[Period] = ()) -> Period:
-    """Return the period that holds `now`: a day, a week from Monday, or a calendar month.
+    """Return the period that includes `now`: a day, a week from Monday, or a calendar month.
 
-    A period in `running` with the same start and end is returned instead: it began when keys did
-    not name the kind yet, and its minutes are booked under that key.
+    If `running` has a period with the same start and end, that one is returned instead, because
+    minutes are already booked under its old key.
     """
     day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match kind:

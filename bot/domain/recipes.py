@@ -1,11 +1,11 @@
-"""Stems, audio formats and recipes: what a user may ask for and which outputs that means."""
+"""Stems, audio formats and recipes: what users can ask for, and the outputs that they get."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class AudioFormat(StrEnum):
-    """How delivered stems are encoded."""
+    """The format of delivered stems."""
 
     MP3 = "mp3"
     FLAC = "flac"
@@ -14,7 +14,7 @@ class AudioFormat(StrEnum):
 
 
 class Stem(StrEnum):
-    """One output: 44.1 kHz stereo audio of one part of a song."""
+    """One part of a song, as 44.1 kHz stereo audio."""
 
     VOCALS = "vocals"
     LEAD_VOCALS = "lead_vocals"
@@ -35,14 +35,16 @@ class Stem(StrEnum):
     NO_PIANO = "no_piano"
     PART_1 = "part_1"
     PART_2 = "part_2"
+    MIX = "mix"
+    """All stems of a job in one file; only a rendition has it."""
 
 
 UNNAMED = (Stem.PART_1, Stem.PART_2)
-"""The two halves of a song of which it is not known which one is the vocals."""
+"""The stems of a result whose two parts could not be told apart."""
 
 
 class Recipe(StrEnum):
-    """The outputs wanted, named by intent; the values are what users and tools type."""
+    """A named set of outputs; users and tools type the values."""
 
     KARAOKE = "karaoke"
     INSTRUMENTAL = "instrumental"
@@ -66,11 +68,11 @@ class Recipe(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a recipe, defined by what it holds of the song.
+    """One output of a recipe, defined by the parts of the song that it contains.
 
-    With `without` empty the output is the stem itself; otherwise it is everything in the song
-    but the stems in `without`, and `stem` only names it. That is all a plan needs to find out
-    whether a provider's stems can be mixed, or subtracted from the song, to give it.
+    If `without` is empty, the output is the stem itself. Otherwise it is the song without those
+    stems, and `stem` is only its name. Plans use this to work out whether a provider's stems can be
+    mixed, or subtracted from the song, to make the output.
     """
 
     stem: Stem
@@ -111,4 +113,4 @@ OUTPUTS: dict[Recipe, tuple[Output, ...]] = {
     Recipe.SYNTH: (_only(Stem.SYNTH),),
     Recipe.DEREVERB: (_only(Stem.DRY),),
 }
-"""What each recipe delivers, in the order in which the stems are shown."""
+"""The outputs of each recipe, in display order."""

@@ -88,7 +88,7 @@ class Rendition:
     @property
     def is_plain(self) -> bool:
         """Whether the stems stay as they are."""
-        return self == Rendition()
+        return self == UNCHANGED
 
     @property
     def changes_sound(self) -> bool:
@@ -231,7 +231,7 @@ def mixes_of(recipe: Recipe, stems: Sequence[Stem]) -> tuple[NamedMix, ...]:
     found = []
     for mix in NamedMix:
         try:
-            mixed(Rendition(), mix, recipe, stems)
+            mixed(UNCHANGED, mix, recipe, stems)
         except ValueError:
             continue
         found.append(mix)
@@ -299,3 +299,7 @@ def _parts_of(token: str) -> dict[str, Any]:
             raise ValueError("a part stands twice")
         found[name] = value
     return found
+
+
+UNCHANGED = Rendition()
+"""The stems as they are."""

@@ -1,11 +1,11 @@
-"""Song titles and file names, made from strangers' text."""
+"""Song titles and file names, made from untrusted text."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
 from bot.domain.recipes import AudioFormat, Stem
-from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED_PERCENT, Rendition
+from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED, UNCHANGED_PERCENT, Rendition
 
 _SUFFIXES = """
 3g2 3gp aac ac3 aif aifc aiff alac amr ape asf au avi bwf caf dff dsf dts eac3 f4v flac flv m2ts
@@ -16,14 +16,14 @@ SONG_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """Extensions of audio and video files, in lower case."""
 MAX_TITLE = 80
 MAX_FILENAME_BYTES = 250
-"""File systems allow 255; a file being written has a few more bytes in its name."""
+"""File systems allow 255 bytes, but the temporary name of a file being written is longer."""
 UNTITLED = "Untitled"
 
 _MOST_NAMED_LEVELS = 6
 """No separation has more stems, but a client may name any."""
 
 _SPOILER = "SPOILER_"
-"""Discord's mark of a file that is hidden until it is clicked."""
+"""Discord's prefix for files that are hidden until clicked."""
 _JUNK = re.compile(
     r"""[\[(]\s*(?:official\b[^\])]*|lyrics?(?:\s+video)?|audio|video|m/?v|hd|hq|4k|
         \d{3,4}p|visuali[sz]er|explicit|\d{2,3}\s*kbps|www\.[^\])]*)\s*[\])]""",
@@ -35,10 +35,11 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
 def plain(text: str) -> str:
-    """Return `text` without control, format (bidi) and unassigned characters, spaces folded.
+    """Return `text` without control, format (bidi) and unassigned characters, with runs of spaces
+    merged.
 
-    A joiner is kept where it has a meaning: inside a word of a script that needs it, as in Persian,
-    and inside an emoji.
+    Joiners are kept where they have a meaning: inside emoji, and inside words of scripts that use
+    them, such as Persian.
     """
     text = unicodedata.normalize("NFC", text)
     kept = "".join(
@@ -65,36 +66,30 @@ def has_song_suffix(filename: str) -> bool:
     return _without_suffix(filename) != filename
 
 
-def stem_filename(title: str, stem: Stem, audio_format: AudioFormat) -> str:
-    """Return the name of a delivered file, like `Neon Rain (No Drums).mp3`, for any file system."""
-    return _filename(title, stem_label(stem), audio_format)
-
-
-def rendition_filename(
-    title: str, stem: Stem | None, rendition: Rendition, audio_format: AudioFormat
+def stem_filename(
+    title: str, stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED
 ) -> str:
-    """Return the name of a rendition, like `Neon Rain (Instrumental, -2, 90 %).mp3`.
+    """Return the name of a delivered file for any file system.
 
-    Without a stem it is a mix, like `Neon Rain (Mix, vocals 25 %, +3).mp3`.
+    It says what the file holds, like `Neon Rain (No Drums).mp3`, `Neon Rain (Vocals, -2, 90 %).mp3`
+    or `Neon Rain (Mix, vocals 25 %, +3).mp3`.
     """
-    label = stem_label(stem) if stem else "Mix"
-    return _filename(title, ", ".join((label, *_changes(rendition))), audio_format)
+    what = ", ".join((stem_label(stem), *_changes(rendition)))
+    ending = f" ({what}).{audio_format.value}"
+    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
+    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
-def linked_name(stem: Stem, audio_format: AudioFormat) -> str:
+def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
     """Return a stem's name for an address, without any of the user's words."""
-    return f"{stem}.{audio_format}"
+    if rendition.is_plain:
+        return f"{stem}.{audio_format}"
+    return f"{stem}.{rendition.token}.{audio_format}"
 
 
 def stem_label(stem: Stem) -> str:
     """Return a stem's name in file names, like `No Drums`; never translated."""
     return stem.value.replace("_", " ").title()
-
-
-def _filename(title: str, label: str, audio_format: AudioFormat) -> str:
-    ending = f" ({label}).{audio_format.value}"
-    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
-    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
 def _changes(rendition: Rendition) -> Iterator[str]:
@@ -117,7 +112,7 @@ def _changes(rendition: Rendition) -> Iterator[str]:
 
 
 def cut(text: str, max_length: int) -> str:
-    """Return `text` cut to `max_length` characters, between letters, and marked with `…`."""
+    """Return `text` shortened to `max_length` characters, at a letter boundary, ending in `…`."""
     if len(text) <= max_length:
         return text
     kept = ""
@@ -125,7 +120,7 @@ def cut(text: str, max_length: int) -> str:
         if len(kept) + len(letter) >= max_length:
             break
         kept += letter
-    # One letter may have more marks than fit.
+    # A single letter with many marks may not fit.
     return (kept or text[: max_length - 1]).rstrip() + "…"
 
 
@@ -147,7 +142,7 @@ def _without_suffix(filename: str) -> str:
 
 
 def _letters(text: str) -> Iterator[str]:
-    """Yield the letters that people see: each with its marks, and each emoji in one piece."""
+    """Yield letters as readers see them: a base with its marks, or a whole emoji."""
     letter = ""
     for char in text:
         if letter and not _continues(letter, char):
@@ -171,7 +166,7 @@ def _joins(text: str, index: int) -> bool:
     if text[index] not in (_ZWNJ, _ZWJ) or not 0 < index < len(text) - 1:
         return False
     before, after = text[index - 1], text[index + 1]
-    # Latin words need none: there a joiner would only make equal names differ.
+    # Latin words need no joiners, which would only make equal names differ.
     is_in_word = all(
         ord(char) > 0x24F and unicodedata.category(char)[0] in "LM" for char in (before, after)
     )

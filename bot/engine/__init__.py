@@ -1,1 +1,1 @@
-"""The embedded separation engine: model files, the separators and the worker they run in."""
+"""The embedded separation engine: model files, separators and the worker process."""

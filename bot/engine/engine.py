@@ -1,7 +1,7 @@
-"""Separation as the bot sees it: one call per song, one song at a time, in its own worker.
+"""The bot's interface to separation: one call per song, one song at a time, in a worker process.
 
-Imports neither numpy nor onnxruntime: the network and its memory live in the worker, which is
-started for the first song, ended when idle, and replaced when it dies.
+Imports neither numpy nor onnxruntime. The network and its memory are in the worker, which starts
+with the first song, ends when idle, and is replaced if it dies.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ Last: TypeAlias = Done | Failed | Cancelled
 
 
 class EngineStarved(EngineFailed):
-    """The worker was killed from outside, most likely because the machine is out of memory."""
+    """The worker was killed from outside, most likely because the machine ran out of memory."""
 
 
 class Engine:
@@ -65,12 +65,12 @@ class Engine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id, None while there is none."""
+        """The worker's process id, or None if none is running."""
         return self._child.pid if self._child and self._child.is_alive else None
 
     @property
     def is_ready(self) -> bool:
-        """Whether the model's files are there, so that a separation can start."""
+        """Whether the model's files are present, so that a separation can start."""
         return self._weights.is_present()
 
     async def separate(
@@ -84,15 +84,13 @@ class Engine:
     ) -> dict[Stem, Path]:
         """Separate a spool into spools in the directory `into`; waits while another song runs.
 
-        Raises ModelUnavailable, NoRoom when the disk is full or no worker can be started, or
-        EngineFailed when the worker died, hung or could not do it. Cancelling this call ends the
-        work too; only success leaves files behind.
+        Raises ModelUnavailable, NoRoom if the disk is full or no worker can be started, and
+        EngineFailed if the worker died, hung or could not separate the song. Cancelling the call
+        stops the work. Files remain only if the call succeeds.
         """
         wanted = frozenset(stems)
         if not wanted <= self.model.stems:
-            raise ValueError(
-                f"{self.model.title} does not give {sorted(wanted - self.model.stems)}"
-            )
+            raise ValueError(f"{self.model.title} has no stems {sorted(wanted - self.model.stems)}")
         async with self._turn:
             if self._is_closed:
                 raise EngineFailed("the engine is closed")
@@ -110,12 +108,29 @@ class Engine:
                 if not self._is_closed:
                     self._retirement = asyncio.create_task(self._retire())
 
+    async def warm_up(self) -> None:
+        """Start the worker, which then loads the model; does nothing while there is one.
+
+        Raises ModelUnavailable, NoRoom or EngineFailed when it cannot be started.
+        """
+        if not (self._is_closed or self._turn.locked() or self.pid is not None):
+            await self._start_ahead()
+
     async def close(self) -> None:
-        """End the worker; a separation under way fails, and no more can start."""
+        """End the worker and refuse further calls; a separation under way fails."""
         self._is_closed = True
         await self._stay()
         if self._child is not None:
             await self._child.end(grace_s=self._grace_s)
+
+    async def _start_ahead(self) -> None:
+        async with self._turn:
+            await self._stay()
+            child = await self._living_child()
+            if self._is_closed:  # meanwhile
+                await child.end(grace_s=self._grace_s)
+            else:
+                self._retirement = asyncio.create_task(self._retire())
 
     async def _separate(
         self, request: Separate, files: Sequence[int], progress: Callable[[float], None]
@@ -128,7 +143,7 @@ class Engine:
             raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
-            raise EngineFailed(f"the worker said nothing for {self._stall_s:.0f} s") from exc
+            raise EngineFailed(f"the worker sent nothing for {self._stall_s:.0f} s") from exc
         except BaseException:
             await self._call_off(child, request)
             raise
@@ -138,7 +153,7 @@ class Engine:
         weights = self._weights.require()
         if self._child is None or not self._child.is_alive:
             if self._child is not None:
-                await self._child.kill()  # releases what a dead one leaves open
+                await self._child.kill()  # releases the pipes of the dead worker
             arguments = [self.model.name, str(weights.absolute()), f"--threads={self._threads}"]
             try:
                 self._child = await WorkerProcess.start(arguments)
@@ -158,7 +173,7 @@ class Engine:
             progress(reply.fraction)
 
     async def _call_off(self, child: WorkerProcess, request: Separate) -> None:
-        """Have the worker stop at its next block, or kill it if that takes too long."""
+        """Ask the worker to stop at its next block; kill it if that takes too long."""
         try:
             async with asyncio.timeout(self._grace_s):
                 await child.say(Cancel(id=request.id))
@@ -203,14 +218,16 @@ def _opened(mixture: Path, spools: Iterable[Path]) -> Iterator[Sequence[int]]:
                 stack.callback(os.close, files[-1])
         except OSError as exc:
             is_no_room = exc.errno in CANNOT_START | DISK_FULL
-            raise (NoRoom if is_no_room else EngineFailed)(f"no files to work on: {exc}") from exc
+            raise (NoRoom if is_no_room else EngineFailed)(
+                f"the files cannot be opened: {exc}"
+            ) from exc
         yield files
 
 
 def _made(spools: Mapping[Stem, Path], wanted: frozenset[Stem], *, frames: int) -> dict[Stem, Path]:
-    """Return the wanted stems and remove the others; raises EngineFailed if one is incomplete.
+    """Return the wanted stems and delete the others; raises EngineFailed if one is incomplete.
 
-    The worker is not trusted: it has read a stranger's song.
+    The worker is not trusted, because it has read an untrusted song.
     """
     made = {stem: spools[stem] for stem in wanted}
     for stem, path in made.items():
@@ -226,7 +243,7 @@ def _discard(spools: Iterable[Path]) -> None:
 
 
 def _require_done(last: Last) -> None:
-    """Raise the error in the worker's final message, unless it succeeded."""
+    """Raise the error that the worker's final message stands for, unless it succeeded."""
     match last:
         case Done():
             return

@@ -1,9 +1,9 @@
-"""How much memory a separation needs, and how much this process may have."""
+"""The memory that a separation needs, and the memory that this process may use."""
 
 from pathlib import Path
 
 NEEDED_MIB = 512
-"""For one worker with Spleeter-2, whatever the song's length (measured by bench/separation.py)."""
+"""The memory for one worker with Spleeter-2 and a song of any length (see bench/separation.py)."""
 
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
@@ -14,14 +14,16 @@ _MIB = 2**20
 
 
 def memory_limit_mib(*, root: Path = Path("/")) -> int | None:
-    """Return the memory of the container or the machine, whichever is less; None if unknown."""
+    """Return the memory limit of the container or the machine, whichever is lower; None if
+    unknown.
+    """
     limits = [*_container_bytes(root), *_machine_bytes(root)]
     return min(limits) // _MIB if limits else None
 
 
 def _container_bytes(root: Path) -> list[int]:
     texts = (_read(root / path.relative_to("/")) for path in _CGROUP_LIMITS)
-    return [int(text) for text in texts if text.isdecimal()]  # without a limit it says `max`
+    return [int(text) for text in texts if text.isdecimal()]  # `max` means no limit
 
 
 def _machine_bytes(root: Path) -> list[int]:

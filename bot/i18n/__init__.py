@@ -1,1 +1,1 @@
-"""Translatable messages, their catalogues, and which language is active."""
+"""Translatable messages, their catalogues and the active language."""

@@ -1,4 +1,4 @@
-"""`make messages`: brings the catalogues in `bot/i18n/locales` up to date with the sources."""
+"""`make messages`: updates the catalogues in `bot/i18n/locales` from the sources."""
 
 from pathlib import Path
 
@@ -32,12 +32,14 @@ def texts_in(root: Path = ROOT) -> Catalog:
 
 
 def update(path: Path, texts: Catalog) -> None:
-    """Add missing messages to a catalogue, empty or guessed as fuzzy, and drop unused ones."""
+    """Add missing messages to a catalogue, either empty or guessed as fuzzy, and drop unused
+    ones.
+    """
     catalogue = read_catalogue(path)
     catalogue.update(texts)
     with path.open("wb") as file:
         file.write(_header(catalogue).encode())
-        # Without line numbers and dates, so that catalogues change only with their messages.
+        # Line numbers and dates are omitted, so that a catalogue changes only with its messages.
         write_po(
             file,
             catalogue,
@@ -49,7 +51,7 @@ def update(path: Path, texts: Catalog) -> None:
 
 
 def read_catalogue(path: Path) -> Catalog:
-    """Read a catalogue, which may be an empty file; the file is named after its language."""
+    """Read a catalogue, named after its language; the file may be empty."""
     with path.open("rb") as file:
         return read_po(file, locale=path.stem.replace("-", "_"))
 

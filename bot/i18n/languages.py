@@ -1,4 +1,4 @@
-"""The available languages: one file each in `bot/i18n/locales`, and English."""
+"""The available languages: English, and one for each file in `bot/i18n/locales`."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -19,16 +19,16 @@ FOLDER = Path(__file__).parent / "locales"
 
 
 class Languages:
-    """Finds the language for one of Discord's locales; English if there is no catalogue."""
+    """Finds the language for a Discord locale, which is English if there is no catalogue."""
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)
 
     @classmethod
     def in_folder(cls, folder: Path = FOLDER) -> Self:
-        """Read every catalogue of a folder.
+        """Read every catalogue in a folder.
 
-        Each file is named after one of Discord's locales, or after a language of several of them.
+        Each file is named after a Discord locale, or after a language that several locales share.
         """
         return cls({path.stem: read_language(path) for path in sorted(folder.glob("*.po"))})
 
@@ -37,20 +37,20 @@ class Languages:
         return iter(self._languages.values())
 
     def of(self, locale: str) -> Language:
-        """Return the language for one of Discord's locales."""
+        """Return the language for a Discord locale."""
         return self.other_than_english(locale) or ENGLISH
 
     def other_than_english(self, locale: str) -> Language | None:
-        """Return the language of a locale, like `es` for `es-419`; None if that is English."""
+        """Return the language for a locale, like `es` for `es-419`; None if that is English."""
         return self._languages.get(locale) or self._languages.get(locale.partition("-")[0])
 
     def activate(self, locale: str) -> None:
-        """Use a locale's language for the rest of this task."""
+        """Activate a locale's language for the rest of this task."""
         activate(self.of(locale))
 
 
 def read_language(path: Path) -> Language:
-    """Read a catalogue; messages that are empty, fuzzy or can't be formatted stay English."""
+    """Read a catalogue; messages that are empty, fuzzy or can't be formatted stay in English."""
     with path.open("rb") as file:
         catalogue = read_po(file, locale=path.stem.replace("-", "_"))
     for entry in [*catalogue]:
@@ -64,7 +64,7 @@ def read_language(path: Path) -> Language:
 
 
 def _is_usable(entry: Message) -> bool:
-    """Whether all plural forms are there and take the English message's fields."""
+    """Whether the translation has all plural forms and uses only the fields of the message."""
     english = entry.id if isinstance(entry.id, str) else entry.id[-1]
     forms = [entry.string or ""] if isinstance(entry.string, str | None) else [*entry.string]
     facts = dict.fromkeys(fields_of(english), "…")

@@ -1,4 +1,4 @@
-"""Translation of messages into the active language, which each task sets with `activate`."""
+"""Translates messages into the active language, which each task sets with `activate`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,31 +13,31 @@ from babel.numbers import format_decimal
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A translatable message in English; `bot/i18n/locales` has the translations.
+    """A translatable message in English; translations are in `bot/i18n/locales`.
 
-    It is not a string, so a type checker finds messages that were not translated.
+    It is not a string, so that a type checker finds messages that were not translated.
     """
 
     english: str
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that the message needs."""
+        """The names of the fields that the message needs."""
         return fields_of(self.english)
 
 
 @dataclass(frozen=True, slots=True)
 class PluralMessage:
-    """A translatable message that depends on a number; each language has its own forms."""
+    """A translatable message that depends on a number; languages have different plural forms."""
 
     one: str
     many: str
     by: str
-    """The field that is counted."""
+    """The field that decides the plural form."""
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that the message needs."""
+        """The names of the fields that the message needs."""
         return fields_of(self.many)
 
 
@@ -49,9 +49,9 @@ class Language:
     catalogue: NullTranslations
 
     def template(self, message: Message | PluralMessage, facts: dict[str, object]) -> str:
-        """Return the message's translation before formatting, or the English if there is none.
+        """Return the unformatted translation, or the English text if there is none.
 
-        Raises TypeError if a plural's number is not an integer.
+        Raises TypeError if the number that decides the plural form is not an integer.
         """
         match message:
             case Message(english):
@@ -73,13 +73,13 @@ _active: ContextVar[Language] = ContextVar("active_language", default=ENGLISH)
 
 
 def activate(language: Language) -> None:
-    """Use a language for the rest of this task and the tasks that it starts."""
+    """Activate a language for the rest of this task and for tasks that it starts."""
     _active.set(language)
 
 
 @contextmanager
 def active_language(language: Language) -> Iterator[None]:
-    """Use a language within the `with` block."""
+    """Activate a language within the `with` block."""
     token = _active.set(language)
     try:
         yield
@@ -88,7 +88,7 @@ def active_language(language: Language) -> Iterator[None]:
 
 
 def gettext(message: Message | PluralMessage, /, **facts: object) -> str:
-    """Return the message in the active language, formatted with the facts."""
+    """Return the message in the active language, formatted with `facts`."""
     return _active.get().template(message, facts).format(**facts)
 
 

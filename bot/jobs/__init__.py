@@ -1,1 +1,1 @@
-"""A job's life: one module per state, and the runner that takes the steps."""
+"""The states of a job, one module each, and the runner that takes a job through them."""

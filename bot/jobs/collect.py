@@ -1,4 +1,4 @@
-"""From a provider's results to `ready`: fetches, decodes, derives outputs, writes masters."""
+"""The step from a provider's results to `ready`: fetches, decodes and mixes them into masters."""
 
 import logging
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 
 
 class CollectStep:
-    """Turns what a provider returned into the masters of a recipe's outputs."""
+    """Turns a provider's results into the masters of a recipe's outputs."""
 
     def __init__(
         self,
@@ -48,10 +48,10 @@ class CollectStep:
         self._placer = placer
 
     async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
-        """Make the job ready and take its minutes. Safe to repeat until it is saved.
+        """Make the masters, then set the job to `ready` and charge its minutes.
 
-        Raises ResultsNotFetched if the results did not arrive, and another ProviderError if they
-        are not what was declared.
+        Safe to repeat until the job is saved. Raises ResultsNotFetched if the results did not
+        arrive, and another ProviderError if they are not what the provider declared.
         """
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)
@@ -107,9 +107,10 @@ def _derivations(job: Job, model: Model, spools: Spools) -> Mapping[Stem, Deriva
 def _parts(
     made: Mapping[Stem, Derivation], spools: Spools, song: Path, placement: Placement
 ) -> dict[Stem, tuple[Part, ...]]:
-    """Say what each output is mixed from.
+    """Return what each output is mixed from.
 
-    A stem that is subtracted is delivered as loud as it was there, so that both add up to the song.
+    A stem that is subtracted from the song is delivered at the same level, so that both outputs add
+    up to the song.
     """
     subtracted = _subtracted(made)
     mixed: dict[Stem, tuple[Part, ...]] = {}
@@ -144,7 +145,7 @@ def _require_quieter_rests(
 
 
 def _is_voiceless(made: Mapping[Stem, Derivation], written: Combined, placement: Placement) -> bool:
-    """Whether the provider found no voice: the rest is then the song itself."""
+    """Whether the provider found no voice, so that the rest equals the song."""
     levels = dict(zip(made, written.levels, strict=True))
     return any(
         placement.is_silent(stem)

@@ -1,6 +1,7 @@
-"""From `received` to `held`: downloads the file, decodes it and reserves its minutes.
+"""The step from `received` to `held`: downloads and decodes the file and reserves its minutes.
 
-If the user already has the same stems of this file, the job goes straight to `ready`, uncharged.
+If the user already has the same stems of the same file, the job goes straight to `ready`,
+uncharged.
 """
 
 import asyncio
@@ -23,41 +24,43 @@ from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.net.downloads import DownloadFailed, DownloadRefused, Downloads, DownloadTooBig
+from bot.providers.interface import WarmsUp
+from bot.scheduling.plans import plan
 from bot.scheduling.progress import Progress, Stage
 from bot.scheduling.sources import RenewalUnavailable, Sources
 
 log = logging.getLogger(__name__)
 
 MAX_DOWNLOADS = 10
-"""Tries of one file. The pauses between them add up to more than two minutes, which outlasts
-most outages of Discord's file store."""
+"""The maximum number of tries for one file. The pauses between them add up to more than two
+minutes, which is longer than most outages of Discord's file store."""
 DOWNLOAD_DEADLINE_S = 300.0
 ROOM_PAUSE_S = 1.0
-"""How often the job that waits first for room looks again; the others are woken."""
+"""The pause between checks for room by the first job in line; the other jobs are woken."""
 _ENDED = frozenset({403, 404, 410})
-"""What a server answers once an address's signature has expired."""
+"""Statuses with which a server answers once an address's signature has expired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a user may send."""
+    """The limits on a user's file."""
 
     max_file_mib: float
     max_duration_minutes: float
 
     @property
     def max_bytes(self) -> int:
-        """The size limit in bytes."""
+        """The largest file, in bytes."""
         return int(self.max_file_mib * 1024 * 1024)
 
     @property
     def max_frames(self) -> int:
-        """The longest song in frames."""
+        """The longest song, in frames."""
         return int(self.max_duration_minutes * 60 * SAMPLE_RATE)
 
 
 class IntakeStep:
-    """Brings in a request's file; one file per user at a time."""
+    """Takes in a request's file, one file per user at a time."""
 
     def __init__(
         self,
@@ -86,7 +89,10 @@ class IntakeStep:
         self._users: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
     async def take_in(self, job: Job, runtime: JobRuntime) -> StepResult:
-        """Hold the job's minutes. Raises Rejected when the file or the quota does not allow it."""
+        """Download and decode the file, and hold the minutes.
+
+        Raises Rejected if the file or the quota does not allow it.
+        """
         if job.acknowledged_at is None:
             return AwaitWake()
         async with self._turn_of(job.request.user_id):
@@ -109,7 +115,11 @@ class IntakeStep:
         return await self._hold(job, decoded, runtime.digest)
 
     async def _has_room_for_file(self, job: Job) -> bool:
-        """Whether the file may be downloaded. It needs no turn: it is small beside its spool."""
+        """Whether there is room for the file itself.
+
+        The file does not wait its turn while there is room, because it is small compared to its
+        spool.
+        """
         guard, size_bytes = self._core.disk_guard, self._needs.to_wait(job)
         if await guard.promise(job.id, size_bytes):
             return True
@@ -119,14 +129,16 @@ class IntakeStep:
         return granted > 0
 
     async def _room(self, job: Job) -> int:
-        """Return how many frames there is room for, up to the limit; 0 while the job waits."""
+        """Return how many frames there is room for, up to the limit; 0 while the job has to
+        wait.
+        """
         most_frames = self._limits.max_frames
         wanted = self._needs.to_separate(job, most_frames)
         granted = await self._core.disk_guard.promise_in_turn(job.id, wanted)
         return min(most_frames, self._needs.frames_within(job, granted))
 
     def _wait_for_room(self, job: Job) -> StepResult:
-        """Wait with the file as it was sent: it is decoded when there is room for all of it."""
+        """Wait with the undecoded file until there is room for the whole job."""
         ahead = self._core.disk_guard.ahead(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.WAITING, ahead=ahead))
         return AwaitWake() if ahead else RetryAfter(after_s=ROOM_PAUSE_S)
@@ -150,7 +162,7 @@ class IntakeStep:
         return RetryAfter()
 
     async def _is_repeat(self, job: Job, digest: str) -> bool:
-        """Reuse the stems of an earlier job, if there is one."""
+        """Reuse the stems of an earlier job if there is one; return whether there was."""
         earlier = await self._jobs.made_before(job.request, digest)
         if earlier is None:
             return False
@@ -158,7 +170,7 @@ class IntakeStep:
         try:
             await self._files.take_over(earlier.id, job.id, earlier.stems)
         except FileNotFoundError:
-            return False  # it expired meanwhile, or a file is lost
+            return False  # the earlier job expired meanwhile, or a file is missing
         await self._files.settle(job.id)
         repeated = job.repeated(self._core.clock.now(), earlier, title=_title_again(job, earlier))
         await self._jobs.save(repeated, expected=State.RECEIVED, note=earlier.id)
@@ -189,14 +201,15 @@ class IntakeStep:
         )
 
     async def _fresh_address(self, job: Job) -> str:
-        # Its own expired while the bot was down, or was cut when an earlier job's files expired.
+        # The stored address expired while the bot was down, or lost its signature with an earlier
+        # job's files.
         try:
             return await self._sources.renew(job)
         except RenewalUnavailable as exc:
             raise DownloadFailed("its address cannot be renewed now") from exc
 
     async def _decode_or_note(self, job: Job, most_frames: int) -> Decoded:
-        """Decode the song, and remember of its user whether there was one."""
+        """Decode the song, and count a refused file against its user."""
         user_id = job.request.user_id
         try:
             decoded = await self._decode(job, most_frames)
@@ -210,9 +223,13 @@ class IntakeStep:
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
+        await self._warm_up(job)
         try:
             return await self._audio.decode(
-                where.input, where.mixture, max_duration_s=most_frames / SAMPLE_RATE
+                where.input,
+                where.mixture,
+                max_duration_s=most_frames / SAMPLE_RATE,
+                cover=where.cover,
             )
         except Rejected as exc:
             if exc.problem.reason is Reason.TOO_LONG and most_frames < self._limits.max_frames:
@@ -221,16 +238,28 @@ class IntakeStep:
                 raise Rejected(Reason.TOO_LONG, limit_minutes=round(minutes)) from exc
             raise
 
+    async def _warm_up(self, job: Job) -> None:
+        """Let the provider prepare that is most likely to get the song, while it is decoded."""
+        request = job.request
+        for name, provider in self._core.providers.items():
+            is_asked = request.provider in (None, name)
+            if is_asked and plan(request.recipe, provider.capabilities) is not None:
+                if isinstance(provider, WarmsUp):
+                    await provider.warm_up()
+                return
+
     @asynccontextmanager
     async def _turn_of(self, user_id: UserId) -> AsyncIterator[None]:
-        # Kept alive by its waiters, and dropped with the last of them.
+        # The dictionary is weak: a lock lasts as long as someone holds it or waits for it.
         lock = self._users.setdefault(user_id, asyncio.Lock())
         async with lock:
             yield
 
 
 def _title_again(job: Job, earlier: Job) -> str:
-    """Return the new file's name as the title, unless the same tags give the same one."""
+    """Return the title for a repeat: the earlier title if it came from tags, else the new file's
+    name.
+    """
     if earlier.title == title_of(earlier.request.source.filename):
         return title_of(job.request.source.filename)
     return earlier.title

@@ -1,4 +1,4 @@
-"""In-memory state of jobs under way, and what their steps share; nothing here is stored."""
+"""The in-memory state of jobs under way, and the objects that their steps share."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
+from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
 from bot.domain.job import JobId
 from bot.providers.interface import Provider
@@ -21,19 +22,19 @@ from storage.stores.job_store import JobStore
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Take the next step after `after_s` seconds, or earlier when the job is woken."""
+    """Take the next step after `after_s` seconds, or earlier if the job is woken."""
 
     after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitWake:
-    """Take the next step when the job is woken."""
+    """Take the next step once the job is woken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The job is in a final state."""
+    """The job is in a final state, so there is no next step."""
 
 
 StepResult = RetryAfter | AwaitWake | Done
@@ -41,27 +42,27 @@ StepResult = RetryAfter | AwaitWake | Done
 
 @dataclass(slots=True)
 class Polling:
-    """The provider's answers about the current attempt."""
+    """The state of polling the current attempt."""
 
     interval_s: float | None = None
-    """Until the next poll; None before the first."""
+    """Seconds until the next poll; None before the first."""
     asked_since: datetime | None = None
-    """When this process first polled the attempt."""
+    """The time of this process's first poll of the attempt."""
     failed_polls: int = 0
-    """Consecutive refused or unintelligible polls."""
+    """Consecutive polls that were refused or could not be understood."""
     failed_fetches: int = 0
-    """Rounds of fetching the results."""
+    """Rounds in which the results could not be fetched."""
 
 
 @dataclass(slots=True)
 class Delivering:
-    """The progress of a ready job's delivery."""
+    """A ready job's encoded files and failed deliveries."""
 
     encoded: Delivery | None = None
-    """Kept until it is delivered or refused for its size, so that a retry encodes nothing."""
+    """The encoded stems, kept for retries until delivered or refused as too large."""
     shrinks: int = 0
     failures: int = 0
-    """How often the reply was unavailable."""
+    """The number of times that the reply was unavailable."""
     is_single_message: bool = False
 
 
@@ -71,19 +72,21 @@ class JobRuntime:
 
     job_id: JobId
     task: asyncio.Task[None] | None = None
-    """Takes the job's steps."""
+    """The task that takes the job's steps."""
     submit: asyncio.Task[StepResult] | None = None
     """The submit in flight, which may outlive `task`."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     progress: Progress | None = None
     failed_steps: int = 0
-    """Unexpected errors in a row."""
+    """Consecutive unexpected errors."""
     full_disk_waits: int = 0
+    reminders: Reminders = field(default_factory=Reminders)
+    """Of what its steps wait for."""
     failed_downloads: int = 0
     digest: str | None = None
-    """Of the user's file, once it is here."""
+    """The digest of the user's file, once downloaded."""
     promised_bytes: int = 0
-    """What the disk guard has promised to all of its files together."""
+    """The bytes that the disk guard has promised for all files of the job."""
     written_bytes: int = 0
     waits_for_room_since: float | None = None
     polling: Polling = field(default_factory=Polling)
@@ -91,7 +94,7 @@ class JobRuntime:
 
 
 class Runtimes:
-    """The runtime of every job under way; a job has at most one."""
+    """The runtimes of all jobs under way, at most one per job."""
 
     def __init__(self) -> None:
         self._by_id: dict[JobId, JobRuntime] = {}
@@ -100,7 +103,7 @@ class Runtimes:
         self.by_id: Mapping[JobId, JobRuntime] = MappingProxyType(self._by_id)
 
     def __iter__(self) -> Iterator[JobRuntime]:
-        """Iterate over a snapshot."""
+        """Iterate over a snapshot of the runtimes."""
         return iter(tuple(self._by_id.values()))
 
     def __len__(self) -> int:
@@ -111,23 +114,23 @@ class Runtimes:
         return self._by_id.setdefault(job_id, JobRuntime(job_id))
 
     def get(self, job_id: JobId) -> JobRuntime | None:
-        """Return the job's runtime; None for a job that is not under way."""
+        """Return the job's runtime, or None if the job is not under way."""
         return self._by_id.get(job_id)
 
     def release(self, runtime: JobRuntime) -> None:
-        """Drop a runtime that neither a task nor a submit in flight needs any more."""
+        """Drop the runtime unless its task or a submit in flight still needs it."""
         if runtime.task is not None or runtime.submit is not None:
             return
         if self._by_id.pop(runtime.job_id, None) is not None:
             self.on_release(runtime)
 
     def wake(self, job_id: JobId) -> None:
-        """Let a job take its next step now; does nothing for a job that is not under way."""
+        """Let a job take its next step now; does nothing if the job is not under way."""
         if (runtime := self.get(job_id)) is not None:
             runtime.woken.set()
 
     async def interrupt(self, job_id: JobId) -> None:
-        """Stop running a job and wait for its step to end; a submit in flight goes on."""
+        """Cancel a job's task and wait for it to end; a submit in flight continues."""
         runtime = self.get(job_id)
         if runtime is not None and runtime.task is not None:
             runtime.task.cancel()
@@ -141,7 +144,7 @@ class Runtimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What the steps of every job share."""
+    """The objects that the steps of all jobs share."""
 
     jobs: JobStore
     files: JobFiles
@@ -153,9 +156,9 @@ class Core:
     throughput: ThroughputEstimator
     clock: Clock
     timeout: timedelta
-    """How long an attempt may take, from its submit."""
+    """The time limit for an attempt, counted from its submit."""
 
     @property
     def board(self) -> ProgressBoard:
-        """Where steps report their progress."""
+        """The progress of all jobs under way, which their steps report."""
         return self.runtimes.board

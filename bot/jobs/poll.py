@@ -1,4 +1,6 @@
-"""From `processing` to results: ask the provider, show progress, keep the deadline."""
+"""The step from `processing` to results: polls the provider, shows progress, enforces the
+deadline.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -29,21 +31,22 @@ from bot.scheduling.routing import Go
 log = logging.getLogger(__name__)
 
 SILENCE = timedelta(minutes=10)
-"""How long this process polls without an answer before it gives up an overdue attempt."""
+"""The time after which this process gives up an overdue attempt that does not answer."""
 MAX_FETCHES = 3
-"""Rounds of fetching one answer, each with fresh links if the provider gives them.
+"""Rounds of fetching the results, each with fresh links if the provider gives them.
 
-After that, broken results are given up, and unreachable ones if another provider is ready.
+After these, the attempt is given up if the results are broken, or if they are unreachable and
+another provider is ready.
 """
 MAX_FAILED_POLLS = 10
-"""Polls in a row, refused or unintelligible, before a job looks for another provider."""
+"""Consecutive refused or invalid polls before the job looks for another provider."""
 SLOWDOWN = 1.3
-"""Growth factor of the pause between two polls of a hosted provider, up to the longest."""
+"""The factor by which the pause between polls of a hosted provider grows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollIntervals:
-    """Bounds on the pause between two polls of a hosted provider."""
+    """Limits of the pause between two polls of a hosted provider."""
 
     min_s: float
     max_s: float
@@ -51,7 +54,7 @@ class PollIntervals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Followed:
-    """A job at a provider, as seen by one step."""
+    """A job with its attempts and provider, during one step."""
 
     job: Job
     runtime: JobRuntime
@@ -71,7 +74,7 @@ class _Followed:
 
 
 class PollStep:
-    """Follows accepted attempts to their end."""
+    """Polls accepted attempts until they end."""
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class PollStep:
         self._intervals = intervals
 
     async def poll(self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime) -> StepResult:
-        """Poll the job's latest attempt once; collect its results when they exist."""
+        """Poll the job's latest attempt once, or collect its results if they exist."""
         attempt = attempts[-1]
         provider = self._core.providers.get(attempt.provider)
         if provider is None:
@@ -123,7 +126,7 @@ class PollStep:
                 return await self._task_failed(followed, AttemptError.LOST)
 
     async def _unanswered(self, followed: _Followed, error: ProviderError) -> StepResult:
-        """Poll again later; only a limited number of times if the operator must fix the error."""
+        """Poll again later, or give up after too many errors other than busy or unreachable."""
         attempt, polling, word = followed.attempt, followed.polling, AttemptError.of(error)
         self._core.breaker.record_failure(attempt.provider, Operation.POLL, error)
         log.warning("%s: poll failed: %s: %s", followed.job.id, word, error)
@@ -143,7 +146,7 @@ class PollStep:
         elapsed = now - attempt.submitted_at
         if polling.asked_since is None:
             polling.asked_since = now
-        # After a long stop the result may exist although one poll got no answer.
+        # After a long downtime the results may exist, although a single poll got no answer.
         is_silent = now - polling.asked_since > SILENCE
         if elapsed > self._core.timeout and (is_answered or is_silent):
             await self._reconciler.cancel_remote(attempt)
@@ -203,10 +206,10 @@ class PollStep:
     async def _task_failed(
         self, followed: _Followed, error: AttemptError, state: AttemptState = AttemptState.FAILED
     ) -> StepResult:
-        """Give up an attempt because its provider failed, not the song.
+        """Give up an attempt that failed because of its provider, not the song.
 
-        A provider that may redo a song counts one failure per song, and a restart that makes it
-        lose songs counts as none.
+        Only a song's first attempt at a provider counts as a failure. Attempts of the embedded
+        engine that were lost in a restart do not count.
         """
         attempt, is_here = followed.attempt, followed.provider.capabilities.is_resubmittable
         if attempt.number == 1 and not (is_here and error == AttemptError.LOST):
@@ -214,15 +217,15 @@ class PollStep:
         return await self._give_up(followed.job, followed.runtime, attempt, error, state)
 
     async def _fetch_later(self, followed: _Followed, error: ResultsNotFetched) -> StepResult:
-        """Fetch paid results again after a pause, with fresh links or else the same ones.
+        """Fetch the results again after a pause, with fresh links if there are any.
 
         Rounds are counted in memory only, so a restart starts over.
         """
         job, runtime, attempt = followed.job, followed.runtime, followed.attempt
-        self._core.queue.release(job.id)  # the provider has nothing left to do for it
+        self._core.queue.release(job.id)  # the provider has finished, so its place is free
         runtime.polling.failed_fetches += 1
         rounds = runtime.polling.failed_fetches
-        if rounds == 1:  # a single song must not put its provider in cooldown
+        if rounds == 1:  # a single song must not put its provider into cooldown
             self._core.breaker.record_failure(attempt.provider, Operation.FETCH, error)
         if await self._is_hopeless(followed, error):
             return await self._give_up(job, runtime, attempt, AttemptError.of(error))
@@ -231,9 +234,9 @@ class PollStep:
         return RetryAfter(after_s=0.0 if is_worth_trying_now else backoff_s(rounds, key=job.id))
 
     async def _is_hopeless(self, followed: _Followed, error: ResultsNotFetched) -> bool:
-        """Whether to stop fetching: soon when another provider is ready, else at the deadline."""
+        """Whether to stop fetching: early if another provider is ready, else at the deadline."""
         if followed.polling.failed_fetches < MAX_FETCHES:
-            return False  # also past the deadline, as after a long stop
+            return False  # even after the deadline, which may have passed during a long downtime
         if not isinstance(error, ResultsUnreachable):
             return True
         if self._core.clock.now() - followed.attempt.submitted_at > self._core.timeout:
@@ -243,7 +246,7 @@ class PollStep:
         return isinstance(await self._candidates.route(job, followed.attempts, room), Go)
 
     async def _ask_for_fresh_links(self, attempt: Attempt, provider: Provider) -> bool:
-        """Ask the provider again where its results are; return whether the links changed."""
+        """Poll again for new links to the results; return whether they changed."""
         if attempt.ref is None:
             return False
         try:

@@ -1,6 +1,6 @@
-"""Settle attempts that outlive their job, so that no provider works, or bills, for nothing.
+"""Settles attempts that outlive their jobs, so that no provider works, or bills, for nothing.
 
-A cancel, a failure or a kill can end a job while an attempt of it is open.
+A cancel, a failure or a kill can end a job while one of its attempts is open.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 FREE_PLACES_EVERY_S = 15.0
 ROUNDS_BETWEEN = 40
-"""Rounds of freeing places between two reconciliations."""
+"""The number of times that places are freed between two reconciliations."""
 
 
 class AttemptReconciler:
-    """Ends attempts: tells their providers, and records what they may have cost.
+    """Ends open attempts: tells their providers, and records what they may have cost.
 
-    An attempt that its provider cannot stop keeps its place there until it ends, or until its
-    deadline: a submit in its stead would only meet the provider's limit.
+    An attempt that its provider cannot stop keeps its place in the queue until it ends or its
+    deadline passes, because a further submit would exceed the provider's limit.
     """
 
     def __init__(self, *, core: Core) -> None:
@@ -34,7 +34,7 @@ class AttemptReconciler:
         self._outlived: list[Attempt] = []
 
     async def run(self) -> None:
-        """Reconcile at start and every ten minutes, and free places in between; until cancelled."""
+        """Reconcile at start and every ten minutes, and free places in between, until cancelled."""
         await self._whenever_possible(self.restore_places)
         while True:
             await self._whenever_possible(self.reconcile)
@@ -43,14 +43,14 @@ class AttemptReconciler:
                 await self.free_places()
 
     async def reconcile(self) -> None:
-        """Settle every open attempt of a job that ended without a result. Safe to repeat."""
+        """Settle every open attempt of jobs that ended without a result. Safe to repeat."""
         for attempt in await self._jobs.left_open():
-            # A broken adapter must not keep the bot from starting.
+            # An error in an adapter must not keep the bot from starting.
             settling = asyncio.gather(self._abandon_found(attempt), return_exceptions=True)
             _log_settled(attempt, *(await settling))
 
     async def restore_places(self) -> None:
-        """Count the attempts that may still be running, as found after a restart."""
+        """After a restart, restore the places of attempts that may still be running."""
         since = self._core.clock.now() - self._core.timeout
         for attempt in await self._jobs.abandoned_since(since):
             provider = self._core.providers.get(attempt.provider)
@@ -59,7 +59,7 @@ class AttemptReconciler:
                 self.keep_place(job, attempt)
 
     async def free_places(self) -> None:
-        """Free the places of attempts that outlived their jobs and have ended since."""
+        """Free the places of attempts that outlived their jobs and have since ended."""
         outlived = list(self._outlived)
         ends = await asyncio.gather(*map(self._has_ended, outlived), return_exceptions=True)
         for attempt, has_ended in zip(outlived, ends, strict=True):
@@ -70,11 +70,11 @@ class AttemptReconciler:
                 self._core.queue.free(attempt.provider, attempt.job_id)
 
     async def abandon(self, job: Job, attempt: Attempt) -> None:
-        """End an attempt whose job ended; what it may have cost stays on record.
+        """End an attempt whose job has ended, keeping a record of what it may have cost.
 
-        The provider is told before that is recorded, so after a kill in between it is told once
-        more. An attempt whose submit is in flight just keeps its place; it is abandoned once it is
-        answered.
+        The provider is told before that is recorded, so a kill in between leads to a second cancel.
+        An attempt whose submit is in flight keeps its place and is abandoned when the answer
+        arrives.
         """
         if attempt.state is AttemptState.SENDING:
             if self._core.runtimes.is_sending(attempt.job_id):
@@ -91,15 +91,16 @@ class AttemptReconciler:
             await self.record(ended)
 
     def keep_place(self, job: Job, attempt: Attempt) -> None:
-        """Let an attempt that its provider still works on keep its place without its job."""
+        """Keep an attempt's place after its job has ended, while its provider still works on it."""
         if attempt.ref is not None:
             self._core.queue.outlive(attempt.provider, job)
             self._outlived.append(attempt)
 
     async def settle(self, attempt: Attempt) -> Attempt:
-        """Return the attempt, ended if a process died while sending it.
+        """End an attempt whose process died during the submit; return the attempt.
 
-        The provider may have got it, so only one that costs nothing counts as failed.
+        The provider may have received the submit, so the attempt is uncertain unless the provider
+        costs nothing.
         """
         if attempt.state is not AttemptState.SENDING:
             return attempt
@@ -111,9 +112,9 @@ class AttemptReconciler:
         return settled
 
     async def cancel_remote(self, attempt: Attempt) -> bool:
-        """Ask the provider once to stop, if it supports that; return whether it did.
+        """Ask the provider once to stop, if it supports that; return whether it stopped.
 
-        A refusal is only logged.
+        A refusal is logged, not raised.
         """
         provider = self._core.providers.get(attempt.provider)
         if provider is None or not provider.capabilities.can_cancel or attempt.ref is None:

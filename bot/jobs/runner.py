@@ -1,6 +1,6 @@
-"""When each job takes its next step: one task per job, woken by time or by an event.
+"""Runs jobs: one task per job, which takes a step when it is due or the job is woken.
 
-It has no rules of its own.
+All rules about jobs are in the steps.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import logging
 from typing import Protocol
 
 from bot.domain.backoff import backoff_s
+from bot.domain.clock import Clock
 from bot.domain.errors import DISK_FULL, NoRoom, StoreUnavailable
 from bot.domain.job import JobId
 from bot.jobs.job_runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtimes, StepResult
@@ -15,13 +16,13 @@ from bot.jobs.job_runtime import AwaitWake, Done, JobRuntime, RetryAfter, Runtim
 log = logging.getLogger(__name__)
 
 MAX_FAILED_STEPS = 6
-"""Unexpected errors in a row, with growing pauses between them, before a job is given up."""
+"""Consecutive unexpected errors, with growing pauses, before a job is given up."""
 FIRST_STEP_PAUSE_S = 1.0
 MAX_STEP_PAUSE_S = 30.0
 STORE_PAUSE_S = 1.0
-"""Constant, because asking whether a database is free again costs nothing."""
+"""Constant, because checking whether a database is free again costs nothing."""
 FALLBACK_WAKE_S = 60.0
-"""Upper bound on the sleep of a waiting job, in case its wake-up was missed."""
+"""The longest sleep of a waiting job, in case its wake-up was missed."""
 
 
 class StepTaker(Protocol):
@@ -39,9 +40,10 @@ class StepTaker(Protocol):
 class Runner:
     """Runs every unfinished job until it is over."""
 
-    def __init__(self, *, steps: StepTaker, runtimes: Runtimes) -> None:
+    def __init__(self, *, steps: StepTaker, runtimes: Runtimes, clock: Clock) -> None:
         self._steps = steps
         self._runtimes = runtimes
+        self._clock = clock
         self._is_stopping = False
 
     @property
@@ -50,7 +52,7 @@ class Runner:
         return len(self._runtimes)
 
     def run(self, job_id: JobId) -> None:
-        """Run a job, or wake it if it is running; does nothing after `stop`."""
+        """Run a job, or wake it if it is already running; does nothing after `stop`."""
         if self._is_stopping:
             return
         runtime = self._runtimes.open(job_id)
@@ -61,11 +63,11 @@ class Runner:
         runtime.task.add_done_callback(lambda _: self._ended(runtime))
 
     def wake(self, job_id: JobId) -> None:
-        """Let a running job take its next step now; does nothing for a job that is not running."""
+        """Let a running job take its next step now; does nothing if the job is not running."""
         self._runtimes.wake(job_id)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Take no more steps. Let those under way end within the grace, then cancel them."""
+        """Take no more steps; let those under way end within the grace, then cancel them."""
         self._is_stopping = True
         tasks = [each.task for each in self._runtimes if each.task is not None]
         for runtime in self._runtimes:
@@ -98,13 +100,15 @@ class Runner:
         return result
 
     def _pause_for_machine(self, runtime: JobRuntime, error: Exception) -> RetryAfter | None:
-        """Return the pause while the store or the disk is unavailable; None for any other error."""
+        """Return the pause if the store or the disk is unavailable; None for any other error."""
         if isinstance(error, StoreUnavailable):
-            log.warning("%s waits for the store: %s", runtime.job_id, error)
+            if self._is_news(runtime, str(error)):
+                log.warning("%s waits for the store: %s", runtime.job_id, error)
             return RetryAfter(after_s=STORE_PAUSE_S)
         if _is_out_of_room(error):
             runtime.full_disk_waits += 1
-            log.warning("%s waits for room: %s", runtime.job_id, error)
+            if self._is_news(runtime, type(error).__name__):  # its text names bytes, which change
+                log.warning("%s waits for room: %s", runtime.job_id, error)
             return RetryAfter(after_s=backoff_s(runtime.full_disk_waits, key=runtime.job_id))
         return None
 
@@ -118,9 +122,13 @@ class Runner:
             return RetryAfter(after_s=pause_s)
         try:
             return await self._steps.give_up(runtime)
-        except Exception:
-            log.exception("%s could not be given up", job_id, extra=_job(runtime))
+        except Exception as exc:
+            if self._is_news(runtime, ("given up", type(exc).__name__)):
+                log.exception("%s could not be given up", job_id, extra=_job(runtime))
             return RetryAfter(after_s=pause_s)
+
+    def _is_news(self, runtime: JobRuntime, cause: object) -> bool:
+        return runtime.reminders.is_due(cause, self._clock.monotonic())
 
     async def _is_over(self, result: StepResult, runtime: JobRuntime) -> bool:
         match result:
@@ -134,12 +142,12 @@ class Runner:
             async with asyncio.timeout(timeout_s):
                 await runtime.woken.wait()
         except TimeoutError:
-            pass  # now it is due
+            pass  # the next step is due
         return False
 
 
 def _is_out_of_room(error: Exception) -> bool:
-    """Whether the operator has to fix the machine first; the job waits for that."""
+    """Whether the operator has to free disk space or memory before the job can continue."""
     is_disk_full = isinstance(error, OSError) and error.errno in DISK_FULL
     return is_disk_full or isinstance(error, NoRoom)
 

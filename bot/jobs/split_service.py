@@ -1,6 +1,6 @@
-"""What a user can do: request, view and cancel a split.
+"""Users' actions: request, view and cancel a split.
 
-Everything else happens in the background.
+The rest of a job's work happens in the background.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.user_limits import RefusedFiles
+from bot.domain.backoff import Reminders
 from bot.domain.errors import (
     NotFound,
     Problem,
@@ -20,7 +21,7 @@ from bot.domain.errors import (
     SplitError,
     StoreUnavailable,
 )
-from bot.domain.job import Job, JobId, Reply, Request, State, UserId
+from bot.domain.job import Context, Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
@@ -37,12 +38,12 @@ from storage.stores.standing import Standing
 log = logging.getLogger(__name__)
 
 STORE_WITHIN_S = 1.5
-"""Discord wants its answer within 3 s; a store that takes longer than this is busy."""
+"""Discord allows 3 s for an answer, so a store that takes longer than this counts as busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
-    """What this installation offers."""
+    """The providers, formats and limits of this installation."""
 
     providers: tuple[Capabilities, ...]
     formats: tuple[AudioFormat, ...]
@@ -51,7 +52,7 @@ class Offering:
 
 
 class SplitService:
-    """Requests and jobs as users see them."""
+    """Handles users' requests to split songs, and their jobs."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class SplitService:
         self._runtimes = core.runtimes
         self._offering = offering
         self._late: set[asyncio.Task[None]] = set()
+        self._reminders = Reminders()
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
@@ -85,11 +87,11 @@ class SplitService:
 
     @property
     def limits(self) -> Limits:
-        """What a user may send."""
+        """The limits on a user's file."""
         return self._offering.limits
 
     def offers(self) -> tuple[Offer, ...]:
-        """Return the recipes that a configured provider reaches."""
+        """Return the recipes that a configured provider can serve."""
         return offers(self._offering.providers)
 
     def provider_titles(self) -> Mapping[str, str]:
@@ -97,10 +99,10 @@ class SplitService:
         return {each.name: each.title for each in self._offering.providers}
 
     async def receive(self, *, interaction_id: int, request: Request, reply: Reply) -> Job:
-        """Store a request, so that it may be acknowledged; the same interaction is stored once.
+        """Store a request; a repeated interaction returns the job stored first.
 
-        Raises Rejected with the reason, and StoreUnavailable when it could not be stored in time;
-        a job of this call that is stored after that is cancelled.
+        Raises Rejected, or StoreUnavailable if the request was not stored in time. If it is stored
+        after that, it is cancelled in the background.
         """
         self._check(request)
         now = self._clock.now()
@@ -120,33 +122,35 @@ class SplitService:
         withdrawing = asyncio.create_task(self._withdraw_late(storing, job.id))
         self._late.add(withdrawing)
         withdrawing.add_done_callback(self._late.discard)
+        if self._reminders.is_due("late", self._clock.monotonic()):
+            log.warning("requests are refused as busy: the store takes over %.1f s", STORE_WITHIN_S)
         raise StoreUnavailable("a request was not stored in time")
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
-        """Note that the user saw an answer, and start the work.
+        """Record that the user saw an answer, and start the job.
 
-        The user relies on it from now on, so this retries while the store is unavailable. Raises
-        Rejected for a job that was stopped meanwhile, because no card will say so.
+        The user relies on the answer, so the record is retried while the store is unavailable.
+        Raises Rejected if the job was cancelled meanwhile, because no card will say so.
         """
         await retry_write(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
         self._runner.run(job_id)
 
     async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:
-        """Cancel a request whose acknowledgement Discord refused: its user sees no reply.
+        """Cancel a request whose acknowledgement Discord refused, so that its user sees no reply.
 
-        If `in_doubt`, the reply says so.
+        If `in_doubt`, the user may see a reply, which then says what happened.
         """
         await retry_write(lambda: self._withdraw(job_id, in_doubt=in_doubt), what=job_id)
 
     async def cancel(self, job_id: JobId, *, user_id: UserId) -> Job:
-        """Cancel the caller's job; one that is ready or over is returned as it is."""
+        """Cancel the caller's job; a job that is ready or has ended is returned unchanged."""
         job = await self.get(job_id, user_id=user_id)
         return await self._termination.cancel(job, Problem(Reason.STOPPED_BY_USER))
 
     async def cancel_in(self, job_id: JobId, *, guild_id: int) -> Job:
-        """Cancel any user's job whose reply is in this server, for one of its managers.
+        """Cancel any user's job in this server, on behalf of one of its managers.
 
-        Raises NotFound for a job whose reply is elsewhere.
+        Raises NotFound if the job's reply is elsewhere.
         """
         job = await self._need(job_id)
         if job.reply.guild_id != guild_id:
@@ -160,6 +164,18 @@ class SplitService:
             raise NotFound(job_id)
         return job
 
+    async def get_visible(self, job_id: JobId, *, user_id: UserId, channel_id: int | None) -> Job:
+        """Return a job that the caller sees in this channel: their own, or one with a public card.
+
+        Raises NotFound for all others.
+        """
+        job = await self._need(job_id)
+        is_public = not job.reply.is_ephemeral and job.reply.context is not Context.BOT_DM
+        is_here = channel_id is not None and channel_id == job.reply.channel_id
+        if job.request.user_id != user_id and not (is_public and is_here):
+            raise NotFound(job_id)
+        return job
+
     async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
         """Return the user's jobs, newest first."""
         return await self._jobs.of_user(user_id, limit)
@@ -169,11 +185,14 @@ class SplitService:
         return await self._jobs.with_stems(user_id, limit)
 
     async def resume(self) -> int:
-        """Run every unfinished job again, as at start; cancel those never acknowledged."""
+        """Run every unfinished job at start, cancelling those never acknowledged; return their
+        number.
+        """
         jobs: Sequence[Job] = await self._jobs.unfinished()
         for job in jobs:
             if job.acknowledged_at is not None:
-                # All of them before any takes a step: room that one has is not for another.
+                # Promise space to all jobs first, so that no step takes space that another job
+                # already uses.
                 self._runtimes.open(job.id).promised_bytes = self._needs.of(job)
         for job in jobs:
             if job.state is State.RECEIVED and job.acknowledged_at is None:
@@ -211,8 +230,9 @@ class SplitService:
         try:
             await self._admit(job)
         except Rejected:
-            # An interaction that arrives twice must not be refused because of what it took the
-            # first time. Looked up only now, so that one stored during these checks is found.
+            # An interaction that arrives twice must not be refused because of what its first
+            # arrival used. The lookup comes after the checks, so that it finds a job stored
+            # meanwhile.
             if (known := await self._jobs.of_interaction(job.interaction_id)) is None:
                 raise
             return known
@@ -226,9 +246,10 @@ class SplitService:
         await self._disk_guard.check(self._needs.to_wait(job))
 
     async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
-        """Withdraw what was stored after its user was refused; never another call's job.
+        """Cancel a request that was stored after its user was refused.
 
-        A twin of the same interaction may have stored, acknowledged and started the job first.
+        The task may return a job that another call stored for the same interaction; that job is
+        left alone.
         """
         try:
             job = await storing

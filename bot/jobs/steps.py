@@ -1,4 +1,4 @@
-"""One job, one step further. No loop, no sleep and no timing: those are the runner's."""
+"""Maps each state of a job to its step; the runner decides when steps are taken."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from bot.jobs.termination import Termination
 
 
 class Steps:
-    """Knows which step belongs to which state, and what a step's error means for the job."""
+    """Takes the step for a job's state, and decides what a step's error means for the job."""
 
     def __init__(
         self,
@@ -38,14 +38,17 @@ class Steps:
         self._termination = termination
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
-        """Take the job one step further. May run twice; raises unexpected errors."""
+        """Take the job one step further.
+
+        A step may run twice. Raises unexpected errors.
+        """
         found = await self._jobs.with_attempts(runtime.job_id)
         if found is None:
             return Done()
         try:
             return await self._step_or_fail(*found, runtime)
         except StateMoved:
-            return RetryAfter()  # cancelled meanwhile: look again
+            return RetryAfter()  # cancelled meanwhile, so look again
 
     async def give_up(self, runtime: JobRuntime) -> StepResult:
         """End a job whose steps keep failing with an unexpected error."""

@@ -1,8 +1,8 @@
-"""From `held` to `processing`: choose a provider, wait for a place, submit once, record the answer.
+"""The step from `held` to `processing`: chooses a provider, waits for a place and submits once.
 
-The submit is the one step that may not run twice. Its attempt row is committed before the call; the
-answer is written to that row even if the job ends meanwhile. A row found `sending` after a crash is
-never sent again, because the provider may have got it.
+The submit is the only step that must not run twice. Its attempt row is committed before the call,
+and the answer is written to that row even if the job ends meanwhile. A row that is still `sending`
+after a crash is never sent again, because the provider may have received it.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ from storage.database.write_retry import retry_write
 log = logging.getLogger(__name__)
 
 MAX_RETRY_DELAY_S = 15.0
-"""Upper bound on the retry delay: providers may recover early."""
+"""The longest pause before routing again: providers may recover early."""
 
 
 class SubmitStep:
-    """Sends jobs to providers, each at most once where a repetition could cost."""
+    """Submits jobs to providers; a submit that could be billed twice is never repeated."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class SubmitStep:
     async def submit(
         self, job: Job, attempts: Sequence[Attempt], runtime: JobRuntime
     ) -> StepResult:
-        """Send the job to a provider, or put it into a queue."""
+        """Send the job to a provider, or put it into a provider's queue."""
         if runtime.submit is not None or self._is_closed:
             return AwaitWake()
         attempts = [await self._reconciler.settle(each) for each in attempts]
@@ -84,9 +84,10 @@ class SubmitStep:
                 return await self._enter(job, runtime, plan, attempts, room)
 
     async def aclose(self, *, grace_s: float) -> None:
-        """Send nothing more, and wait within the grace for the answers of submits in flight.
+        """Send nothing more, and wait within the grace for the answers to submits in flight.
 
-        A submit cut off by the end of the grace is recorded uncertain if its provider may bill it.
+        A submit that is cut off when the grace ends is recorded as uncertain if its provider may
+        bill for it.
         """
         self._is_closed = True
         if tasks := self._in_flight():
@@ -102,7 +103,7 @@ class SubmitStep:
     def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
         """Show what the job waits for.
 
-        A job that pauses by itself does not hold up others in a queue.
+        A job that pauses after a failed try leaves the queue, so that it does not hold up others.
         """
         provider, ahead = wait.plan.provider, None
         match wait:
@@ -134,7 +135,7 @@ class SubmitStep:
             self._positions.publish(plan.provider, job, queue.ahead(job.id))
             return AwaitWake()
         number = 1 + sum(each.provider == plan.provider for each in attempts)
-        # An error before the attempt exists must not close the provider for this job.
+        # An error before the attempt exists must not rule out the provider for this job.
         call, source = await self._prepared(job, plan, number)
         attempt = self._attempt(job, plan, number)
         submitting = job.submitting(attempt.submitted_at, provider=plan.provider)
@@ -176,7 +177,7 @@ class SubmitStep:
     async def _in_background(
         self, submit: Coroutine[Any, Any, StepResult], runtime: JobRuntime
     ) -> StepResult:
-        """Run a submit in its own task, so that a cancelled step does not lose its answer."""
+        """Run a submit in a separate task, so that cancelling the step does not lose the answer."""
 
         def ended(_: asyncio.Task[StepResult]) -> None:
             runtime.submit = None
@@ -206,7 +207,7 @@ class SubmitStep:
         self, provider: Provider, call: Call, source: Source
     ) -> Accepted | Finished:
         try:
-            # Some services separate before they answer the submit.
+            # Some services separate the song before they answer the submit.
             async with asyncio.timeout(self._core.timeout.total_seconds()):
                 return await provider.submit(call, source)
         except TimeoutError as exc:
@@ -239,7 +240,7 @@ class SubmitStep:
         return RetryAfter()
 
     def _show_accepted(self, job: Job, attempt: Attempt) -> None:
-        """Say at once who has the song: the first poll may be slow."""
+        """Show at once which provider has the song, because the first poll may take long."""
         sending = self._core.board.get(job.id)
         if sending is not None:
             eta_s = self._core.throughput.estimate_s(attempt.provider, [job])
@@ -252,7 +253,7 @@ class SubmitStep:
         ended = attempt.ended(self._core.clock.now(), _state_after(error), word)
         await self._reconciler.record(ended)
         self._core.queue.release(job.id)
-        self._core.queue.free(attempt.provider, job.id)  # of a job that ended meanwhile
+        self._core.queue.free(attempt.provider, job.id)  # in case the job ended meanwhile
         log.warning(
             "%s: %s did not accept it: %s: %s",
             job.id,

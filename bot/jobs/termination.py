@@ -1,4 +1,4 @@
-"""How a job ends without a result: its state, its minutes, its place, its files, its attempts."""
+"""Ends jobs without a result, settling their minutes, attempts, files and places in queues."""
 
 import logging
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Termination:
-    """Ends jobs: from inside their steps by `fail`, from outside by `cancel`."""
+    """Ends jobs: steps call `fail`, and requests from outside call `cancel`."""
 
     def __init__(self, *, core: Core, reconciler: AttemptReconciler) -> None:
         self._core = core
@@ -20,7 +20,7 @@ class Termination:
         self._reconciler = reconciler
 
     async def fail(self, job: Job, problem: Problem) -> Done:
-        """End a job for a reason that its reply explains, uncharged.
+        """End a job, uncharged, for a reason that its reply explains.
 
         Raises StateMoved if the job has left its state meanwhile.
         """
@@ -31,10 +31,10 @@ class Termination:
         return Done()
 
     async def cancel(self, job: Job, problem: Problem) -> Job:
-        """Cancel a job and give its minutes back.
+        """Cancel a job and give its minutes back; return the job.
 
-        Returns a job that is ready or over as it is: it is paid for. A submit in flight goes on,
-        and its answer is recorded as abandoned.
+        A job that is ready or has ended is returned unchanged. A submit in flight continues, and
+        its answer is recorded as abandoned.
         """
         while not (job.state.is_final or job.state is State.READY):
             try:
@@ -46,7 +46,7 @@ class Termination:
     async def withdraw(self, job: Job, *, in_doubt: bool = False) -> None:
         """Cancel a request whose user saw no answer, unless it was acknowledged meanwhile.
 
-        With `in_doubt` the user may have seen one, so the reply says what happened.
+        With `in_doubt`, the user may have seen an answer, so the reply says what happened.
         """
         if job.state is not State.RECEIVED or job.acknowledged_at is not None:
             return
@@ -77,11 +77,11 @@ class Termination:
             for attempt in await self._jobs.attempts(job.id):
                 await self._reconciler.abandon(job, attempt)
         finally:
-            # Even then: other jobs wait for its place in the queue.
+            # This must happen even after an error, since other jobs wait for this one's place.
             await self._clear(job)
 
     async def _clear(self, job: Job) -> None:
-        """Free the job's place and files, and have its reply say how it ended."""
+        """Free the job's place, delete its files and have its reply updated."""
         reason = job.problem.reason if job.problem else None
         log.info(
             "%s is %s: %s", job.id, job.state, reason, extra={"job": job.id, "action": job.state}

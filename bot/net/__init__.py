@@ -1,1 +1,3 @@
-"""The guarded way out: checked addresses, bounded calls and downloads, and our own links."""
+"""Outgoing HTTP with checked addresses and bounded calls and downloads, and our own signed
+links.
+"""

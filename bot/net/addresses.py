@@ -1,4 +1,4 @@
-"""Parsing web addresses that others chose; everything that can be wrong with one is one error."""
+"""Parses web addresses from users and vendors; an invalid one always raises InvalidAddress."""
 
 import re
 from ipaddress import ip_address
@@ -11,7 +11,7 @@ from bot.domain.errors import SplitError
 
 _NAME: Final = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
 _IPV6: Final = re.compile(r"(?=.*:)[0-9a-f:.]+", re.ASCII)
-# RFC 3986, without what starts or ends a Markdown link or a user before the host.
+# RFC 3986, without user names and without characters that would end a Markdown link.
 _SHOWN: Final = re.compile(r"https://[\w.-]+(:\d+)?(/[\w.~:/?#@!$&'*+,;=%-]*)?", re.ASCII)
 
 
@@ -20,11 +20,13 @@ class InvalidAddress(SplitError):
 
 
 def parse_address(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
-    """Return an absolute address; a relative one counts from `base`. Raises InvalidAddress."""
+    """Return an absolute address, resolving a relative one against `base`. Raises
+    InvalidAddress.
+    """
     try:
-        _ = urlsplit(text).port  # stricter about brackets and ports
+        _ = urlsplit(text).port  # stricter than httpx about brackets and ports
         url = httpx.URL(text) if base is None else base.join(text)
-        name = url.host  # decodes an internationalised name
+        name = url.host  # raises for a malformed internationalised name
     except (httpx.InvalidURL, ValueError):
         raise InvalidAddress("not an address") from None
     if not name or not is_host(url.raw_host.decode("ascii")):
@@ -33,12 +35,12 @@ def parse_address(text: str, *, base: httpx.URL | None = None) -> httpx.URL:
 
 
 def is_host(name: str) -> bool:
-    """Whether a name can be looked up and named in a TLS handshake; addresses are names too."""
+    """Whether the text is a valid host name or IP address."""
     return _NAME.fullmatch(name.lower()) is not None or _IPV6.fullmatch(name.lower()) is not None
 
 
 def is_literal(host: str) -> bool:
-    """Whether a host is an IP address in its usual spelling, not a name."""
+    """Whether a host is an IP address in its usual form, not a name."""
     try:
         ip_address(host)
     except ValueError:
@@ -47,5 +49,5 @@ def is_literal(host: str) -> bool:
 
 
 def is_showable(url: str) -> bool:
-    """Whether an address can stand in a Markdown link: https, no user, no character to escape."""
+    """Whether an address is safe in a Markdown link: https, no user, nothing to escape."""
     return _SHOWN.fullmatch(url) is not None

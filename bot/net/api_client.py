@@ -1,7 +1,7 @@
-"""JSON calls to a vendor's API, bounded in time, size and number.
+"""A client for JSON APIs of vendors, with limits on time, size and concurrency.
 
-An adapter must know whether the vendor may have received a failed call. Without a connection
-nothing was sent; once there was one, it may have been.
+An adapter has to know whether the vendor may have received a failed call. If no connection was
+made, nothing was sent; otherwise the vendor may have received the call.
 """
 
 import asyncio
@@ -40,21 +40,21 @@ _SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long each part of a call may take, in seconds."""
+    """Time limits for the parts of a call, in seconds."""
 
     slot_s: float = 30.0
-    """Waiting for a free slot."""
+    """The limit on waiting for a free slot."""
     connect_s: float = 10.0
     write_s: float = 30.0
     read_s: float = 30.0
-    """Silence; a synchronous service is silent while it works."""
+    """The limit on silence; a synchronous service sends nothing while it works."""
     total_s: float = 90.0
-    """A whole submit."""
+    """The limit on a whole submit."""
     ask_s: float = 20.0
-    """A whole call that may be repeated, waiting for its slot included."""
+    """The limit on a whole repeatable call, including the wait for a slot."""
 
     def extension(self) -> dict[str, float | None]:
-        """Return them as an httpx request carries them."""
+        """Return the timeouts in the form that an httpx request takes."""
         return httpx.Timeout(
             connect=self.connect_s, read=self.read_s, write=self.write_s, pool=self.slot_s
         ).as_dict()
@@ -62,13 +62,13 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back, not yet trusted."""
+    """A response whose body is not yet validated."""
 
     status: int
     headers: httpx.Headers
     text: str
     retry_after_s: float | None
-    """How long the server asks us to wait, at most `MAX_RETRY_AFTER_S`."""
+    """The wait that the server asks for, in seconds, at most `MAX_RETRY_AFTER_S`."""
 
 
 class _Unreadable(Exception):
@@ -76,7 +76,7 @@ class _Unreadable(Exception):
 
 
 class ApiClient:
-    """Calls one vendor's API; follows no redirects, repeats nothing, logs nothing."""
+    """Calls one vendor's API; does not follow redirects, retry or log."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class ApiClient:
         headers: Mapping[str, str],
         json: Json | None = None,
     ) -> Answer:
-        """Make a call that may be repeated. Raises ProviderDown and ProviderProtocol."""
+        """Make a call that is safe to repeat. Raises ProviderDown and ProviderProtocol."""
         try:
             async with asyncio.timeout(self._timeouts.ask_s):
                 return await self._call(method, path, headers, json)
@@ -113,7 +113,8 @@ class ApiClient:
     async def submit(self, path: str, *, headers: Mapping[str, str], json: Json) -> Answer:
         """Post a request that must not arrive twice.
 
-        Raises ProviderDown when nothing was sent, and SubmitUncertain when it may have been.
+        Raises ProviderDown if nothing was sent, and SubmitUncertain if the request may have
+        arrived.
         """
         try:
             return await self._call("POST", path, headers, json)

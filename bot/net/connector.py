@@ -1,4 +1,4 @@
-"""Opening one connection: to an address that was looked up and checked, or through a proxy."""
+"""Opens a connection to a checked address, or through a proxy."""
 
 import asyncio
 import contextlib
@@ -14,22 +14,22 @@ from bot.net.ip_rules import is_public
 from bot.net.proxies import Proxy
 
 LOOKUP_BESIDE_PROXY_S: Final = 2.0
-"""A machine behind a proxy may have no name server that knows the internet."""
+"""A limit on lookups, because a machine behind a proxy may have no working name server."""
 
 _MAX_HEAD_BYTES: Final = 4096
 _INSIDE: Final = frozenset({"localhost", "local", "localdomain", "internal", "intranet", "lan"})
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII)
-"""The last part of an IPv4 address in an unusual spelling."""
+"""Matches the last part of an IPv4 address in an unusual form."""
 
 
 class AddressRefused(httpx.ConnectError):
-    """No connection was made: the address is not public, or its scheme not https."""
+    """No connection was made: the address is not public, or its scheme is not https."""
 
 
 class CheckedConnector(httpcore.AsyncNetworkBackend):
-    """Connects once, to an address that was looked up once and checked.
+    """Looks a host up once, checks all its addresses, and connects to one of them.
 
-    A proxy is given the host name instead; the certificate is still checked against that name.
+    A proxy gets the host name instead; the certificate is still checked against that name.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         return self._stream
 
     async def aclose(self) -> None:
-        """Close what was opened, even if no connection resulted."""
+        """Close the stream, even if no connection was completed."""
         if self._stream is not None:
             await self._stream.aclose()
 
@@ -89,7 +89,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         timeout: float | None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
     ) -> httpcore.AsyncNetworkStream:
-        # A dead address must leave time for the next one.
+        # Limit each try, so that an unreachable address leaves time for the next one.
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses[:-1]:
             with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
@@ -101,7 +101,7 @@ class CheckedConnector(httpcore.AsyncNetworkBackend):
         )
 
     async def _check_beside_proxy(self, host: str, port: int) -> None:
-        """Refuse a host that is internal by its name or by any address known here."""
+        """Refuse a host that is internal by its name, or by an address found on this machine."""
         if self._any_address:
             return
         try:
@@ -144,7 +144,7 @@ def _as_connect_error(proxy: Proxy) -> Iterator[None]:
 
 
 def _is_name_outside(host: str) -> bool:
-    """Whether a name that is not known here may belong to the public internet."""
+    """Whether a name that could not be looked up may belong to the public internet."""
     labels = host.lower().rstrip(".").split(".")
     is_number = _NUMBER.fullmatch(labels[-1]) is not None
     is_inside = labels[-1] in _INSIDE or labels[-2:] == ["home", "arpa"]
@@ -152,14 +152,14 @@ def _is_name_outside(host: str) -> bool:
 
 
 async def _status(stream: httpcore.AsyncNetworkStream) -> int:
-    """Read only the head of a proxy's answer; return its status."""
+    """Read the head of a proxy's response and nothing more; return its status."""
     head = bytearray()
     while not head.endswith(b"\r\n\r\n"):
         byte = await stream.read(1)
         head += byte
         if not byte or len(head) > _MAX_HEAD_BYTES:
-            raise httpcore.ConnectError("the proxy did not answer as one")
+            raise httpcore.ConnectError("the proxy gave an invalid answer")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1][:3].isdigit():
-        raise httpcore.ConnectError("the proxy did not answer as one")
+        raise httpcore.ConnectError("the proxy gave an invalid answer")
     return int(words[1][:3])

@@ -1,4 +1,4 @@
-"""Name lookups on their own threads, so that a dead name server stops nothing else."""
+"""Name lookups on separate threads, so that a hanging name server blocks nothing else."""
 
 import asyncio
 import socket
@@ -9,19 +9,21 @@ from typing import Any, Final
 from bot.net.addresses import is_literal
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""From host and port to IP addresses, best first. Raises OSError or UnicodeError."""
+"""Maps a host and a port to IP addresses, best first. Raises OSError or UnicodeError."""
 
 Lookup = Callable[..., Sequence[tuple[Any, Any, Any, Any, Any]]]
-"""`socket.getaddrinfo`, or what stands in for it."""
+"""`socket.getaddrinfo`, or a replacement for it."""
 
 THREADS: Final = 16
 
 
 class Resolver:
-    """Asks the system's resolver, which also accepts addresses in all their spellings."""
+    """Looks names up with the system's resolver, which also accepts unusual forms of IP
+    addresses.
+    """
 
     def __init__(self, *, lookup: Lookup = socket.getaddrinfo, threads: int = THREADS) -> None:
-        """Threads start as they are needed; a hanging lookup occupies one."""
+        """Start threads on demand; a hanging lookup occupies one."""
         self._lookup = lookup
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lookup")
 

@@ -1,4 +1,4 @@
-"""Fetching a stranger's file: guarded, capped in size and time, whole or not at all."""
+"""Downloads untrusted files, with limits on size and time; a file is stored whole or not at all."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ PARALLEL: Final = 8
 _TIMEOUT: Final = httpx.Timeout(connect=10.0, read=30.0, write=10.0, pool=10.0)
 _HEADERS: Final = {
     "Accept": "*/*",
-    # A small gzip can unfold to gigabytes in one chunk.
+    # Compression is refused: a small gzip can expand to gigabytes in one chunk.
     "Accept-Encoding": "identity",
     "Connection": "close",
     "User-Agent": "Stemcord",
@@ -31,11 +31,13 @@ _WRITE_BYTES: Final = 1 << 20
 
 
 class DownloadError(SplitError):
-    """A file could not be fetched; nothing of it was kept."""
+    """A file could not be downloaded, and no part of it was kept."""
 
 
 class DownloadRefused(DownloadError):
-    """This address does not give the file, now or later; `status` if the server said so."""
+    """The address does not lead to the file, and retrying will not help; `status` is the server's,
+    if any.
+    """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -52,14 +54,14 @@ class DownloadFailed(DownloadError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeastRate:
-    """The minimum that a server must send in every window, so that a slow one frees its slot."""
+    """The minimum that a server must send per time window; a slower one loses its slot."""
 
     bytes_per_s: float = 16 * 1024
     window_s: float = 30.0
 
 
 class Downloads:
-    """Fetches files, a few at a time."""
+    """Downloads files, a limited number at a time."""
 
     def __init__(
         self,
@@ -74,13 +76,13 @@ class Downloads:
         self._least_rate = least_rate or LeastRate()
 
     def apart(self) -> Self:
-        """Return a sibling with as many slots of its own, so that neither waits for the other."""
+        """Return a copy with separate slots, so that neither waits for the other."""
         return type(self)(
             transport=self._transport, parallel=self._parallel, least_rate=self._least_rate
         )
 
     def over(self, transport: httpx.AsyncBaseTransport) -> Self:
-        """Return a sibling that shares these slots and uses another transport."""
+        """Return a copy that shares these slots but uses another transport."""
         other = type(self)(
             transport=transport, parallel=self._parallel, least_rate=self._least_rate
         )
@@ -96,10 +98,10 @@ class Downloads:
         deadline_s: float,
         headers: Mapping[str, str] | None = None,
     ) -> int:
-        """Write the file at `url` to `into`, which appears only when whole; return its size.
+        """Download `url` to `into`, which appears only once complete; return its size.
 
-        `headers` are sent to the first server only, not to one it redirects to. The deadline counts
-        from the first connection. Raises DownloadError, and OSError if the disk refuses the write.
+        `headers` are sent to the first server only, not to redirects. The deadline counts from the
+        first connection. Raises DownloadError, and OSError if the disk refuses the write.
         """
         async with self._slots:
             try:
@@ -141,7 +143,7 @@ class Downloads:
 
 
 class _Meter:
-    """Measures what arrives in each window."""
+    """Measures the bytes that arrive in each time window."""
 
     def __init__(self, least: LeastRate) -> None:
         self._least = least
@@ -150,7 +152,7 @@ class _Meter:
         self._received = 0
 
     def note(self, size: int) -> None:
-        """Count bytes that arrived. Raises DownloadFailed if too few arrived in a window."""
+        """Count arrived bytes. Raises DownloadFailed if a window had too few."""
         self._received += size
         took_s = self._now() - self._began
         if took_s < self._least.window_s:
@@ -183,7 +185,9 @@ async def _save(response: httpx.Response, into: Path, max_bytes: int, meter: _Me
 
 
 def _accepted_length(response: httpx.Response) -> int | None:
-    """Return the declared size, if any; raise when the answer is not a plain file."""
+    """Return the declared size, if any; raises DownloadError if the response is not a plain
+    file.
+    """
     status = response.status_code
     if status >= 500 or status in _LATER:
         raise DownloadFailed(f"status {status}")
@@ -197,8 +201,8 @@ def _accepted_length(response: httpx.Response) -> int | None:
 
 @contextlib.contextmanager
 def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the name `into` if the block succeeds, and is removed otherwise."""
-    # Not synced: after a power loss it is downloaded again.
+    """Open a file that is moved to `into` if the block succeeds, and deleted otherwise."""
+    # Not synced: after a power loss the file is downloaded again.
     with write_aside(into, durable=False) as part, part.open("wb") as out:
         yield out
 
@@ -206,5 +210,5 @@ def _whole_or_nothing(into: Path) -> Iterator[BinaryIO]:
 def _target(url: httpx.URL, response: httpx.Response) -> httpx.URL:
     location = response.headers.get("location")
     if not location:
-        raise DownloadRefused("a redirect to nowhere", status=response.status_code)
+        raise DownloadRefused("a redirect without a valid address", status=response.status_code)
     return parse_address(location, base=url)

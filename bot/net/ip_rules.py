@@ -1,4 +1,4 @@
-"""Which addresses may be connected to: public ones, and the hosts that the operator trusts."""
+"""Decides which addresses may be connected to: public ones, and hosts that the operator trusts."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ _ENTRY: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(?::(\d{1,5}))?", re
 
 _USUAL_PORTS: Final = (80, 443)
 
-# `is_global` is true for most of these, or was in some Python 3.11.
+# `is_global` is true for most of these, or was in some Python 3.11 release.
 _CLOSED_V4: Final = tuple(
     map(
         ip_network,
@@ -25,7 +25,7 @@ _CLOSED_V4: Final = tuple(
         ),
     )
 )
-_OPEN_V6: Final = ip_network("2000::/3")  # all that is allocated
+_OPEN_V6: Final = ip_network("2000::/3")  # all addresses that have been allocated
 _CLOSED_V6: Final = tuple(
     map(
         ip_network,
@@ -40,10 +40,10 @@ _CLOSED_V6: Final = tuple(
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to a machine on the open internet.
+    """Whether an IP address belongs to the public internet.
 
-    A mapped IPv4 address is judged as IPv4; other IPv6 forms that carry an IPv4 address, or are
-    translated to one, lie outside 2000::/3 or are closed by name.
+    A mapped IPv4 address is judged as IPv4. Other IPv6 addresses that contain an IPv4 address, or
+    are translated to one, are outside 2000::/3 or in `_CLOSED_V6`.
     """
     ip = ip_address(address)
     if isinstance(ip, IPv4Address):
@@ -59,17 +59,16 @@ def _is_public_v4(ip: IPv4Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TrustedHosts:
-    """Hosts for which plain http and private addresses are allowed, each at its port only."""
+    """Hosts for which plain http and private addresses are allowed, but only at their own ports."""
 
     entries: frozenset[tuple[str, int]] = frozenset()
-    """Name or address, and port."""
+    """Pairs of name or address, and port."""
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Self:
-        """Read entries like `localhost`, `127.0.0.1:8080` or `[::1]:8080`.
+        """Parse entries like `localhost`, `127.0.0.1:8080` or `[::1]:8080`.
 
-        An entry without a port covers the usual ones, 80 and 443. Raises ValueError, which names
-        the entry.
+        An entry without a port allows ports 80 and 443. Raises ValueError with the invalid entry.
         """
         return cls(frozenset(entry for text in texts for entry in _entries(text)))
 
@@ -78,7 +77,7 @@ class TrustedHosts:
         return type(self)(self.entries | {(_plain(host), port)})
 
     def allow(self, host: str, port: int) -> bool:
-        """Whether the operator vouches for this host at this port."""
+        """Whether the operator trusts this host at this port."""
         return (_plain(host), port) in self.entries
 
 

@@ -1,4 +1,4 @@
-"""The operator's proxy: `HTTPS_PROXY` (or `ALL_PROXY`), with `NO_PROXY` for exceptions."""
+"""The operator's proxy: `HTTPS_PROXY` (or `ALL_PROXY`), with exceptions in `NO_PROXY`."""
 
 import re
 from base64 import b64encode
@@ -14,7 +14,7 @@ _ENTRY: Final = re.compile(r"\*?\.?\[?(?P<host>[^\[\]]+?)\]?(:(?P<port>\d{1,5}))
 
 
 class ProxyUnusable(ValueError):
-    """A setting names a proxy that is not an http one; the text is a sentence for the operator."""
+    """A setting names a proxy that is not an HTTP one; the text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class Proxy:
     host: str
     port: int
     authorization: str | None = field(default=None, repr=False)
-    """The value of `Proxy-Authorization`."""
+    """The value of the `Proxy-Authorization` header."""
     url: str = field(repr=False)
-    """Its full URL, including the password."""
+    """The full URL, including the password."""
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read `http://[user:password@]host[:port]`, or `host:port`. Raises ValueError."""
+        """Parse `http://[user:password@]host[:port]` or `host:port`. Raises ValueError."""
         url = url if "://" in url else f"http://{url}"
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
@@ -45,7 +45,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRules:
-    """Decides which hosts are reached through a proxy: https only, through tunnels."""
+    """Decides which hosts are reached through a proxy; only https connections are."""
 
     proxy: Proxy | None = None
     direct: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class ProxyRules:
 
     @classmethod
     def read(cls, settings: Mapping[str, str]) -> Self:
-        """Read the proxies from environment variables, in upper or lower case.
+        """Read the proxies from environment variables in upper or lower case.
 
         Raises ProxyUnusable.
         """

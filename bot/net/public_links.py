@@ -1,7 +1,7 @@
-"""Our own addresses for a job's files: unguessable, and valid while the files are kept.
+"""Our own links to a job's files: unguessable, and valid while the files are kept.
 
-They are signed, not stored: the same file always has the same address, so a repeated delivery shows
-the same card, and nothing has to be stored or deleted. An address expires with the job's files.
+Links are signed, not stored. A file always has the same link, so a repeated delivery shows the same
+card. A link expires with the job's files.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from storage.stores.meta import LINK_KEY, Meta
 
 KEY_BYTES = 32
 MAC_BYTES = 18
-"""144 bits cannot be guessed, and as base64 they need no padding."""
+"""144 bits cannot be guessed, and their base64 form has no padding."""
 
 _TICKET = re.compile(r"([a-z0-9]{1,32})\.([\w-]{24})", re.ASCII)
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}", re.ASCII)
 
 
 class LinkKind(StrEnum):
-    """What an address leads to; the value is the first part of its path."""
+    """The kind of file that a link leads to; the value is the first part of the link's path."""
 
     RESULT = "r"
     SOURCE = "s"
@@ -34,17 +34,17 @@ class LinkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """An address, and when it expires."""
+    """A link and its expiry time."""
 
     url: str
     expires_at: datetime
 
 
 class SignedLinks:
-    """Makes signed addresses, and verifies that an address is one of its own."""
+    """Signs links, and verifies links that clients request."""
 
     def __init__(self, *, meta: Meta, clock: Clock, base_url: str, keep: timedelta) -> None:
-        """`base_url` is where the operations server is reachable from outside."""
+        """`base_url` is the public address of the operations server."""
         self._meta = meta
         self._clock = clock
         self._base_url = base_url.rstrip("/")
@@ -52,15 +52,15 @@ class SignedLinks:
         self._key: bytes | None = None
 
     async def to_result(self, job: Job, filename: str) -> SignedLink:
-        """Return where an encoded stem can be fetched, by its name among the linked files."""
+        """Return a link to an encoded stem, by its name among the linked files."""
         return await self._link(job, LinkKind.RESULT, filename)
 
     async def to_source(self, job: Job) -> SignedLink:
-        """Return where a provider can fetch the user's file."""
+        """Return a link with which a provider can fetch the user's file."""
         return await self._link(job, LinkKind.SOURCE, source_name(job))
 
     async def job_of(self, kind: LinkKind, ticket: str, filename: str) -> JobId | None:
-        """Return the job of an address's parts; None unless we made the address."""
+        """Return the job that a link's parts belong to, or None if the signature is wrong."""
         parts = _TICKET.fullmatch(ticket)
         if parts is None:
             return None
@@ -69,7 +69,7 @@ class SignedLinks:
         return job_id if hmac.compare_digest(mac.encode(), expected.encode()) else None
 
     def is_over(self, job: Job) -> bool:
-        """Whether the job's addresses have stopped working."""
+        """Whether the job's links have expired."""
         if job.files_expired:
             return True
         has_end = job.state.is_final or job.state is State.READY
@@ -81,7 +81,7 @@ class SignedLinks:
         return SignedLink(f"{self._base_url}/{path}", self._end(job))
 
     def _end(self, job: Job) -> datetime:
-        # Files are kept from the job's last change, which may come after this.
+        # Files are kept for this long after the job's last change, which may be yet to come.
         return job.updated_at + self._keep
 
     async def _mac(self, kind: LinkKind, job_id: JobId, filename: str) -> str:
@@ -93,7 +93,7 @@ class SignedLinks:
 
 
 def source_name(job: Job) -> str:
-    """Return the name under which the user's file is served, without any of the user's words."""
+    """Return the name under which the user's file is served, without any text from the user."""
     _, dot, ending = job.request.source.filename.lower().rpartition(".")
     suffix = dot + ending
     return f"song{suffix}" if _SUFFIX.fullmatch(suffix) else "song"

@@ -1,4 +1,4 @@
-"""Which certificates are trusted: those that come with certifi, or the operator's own."""
+"""Trusted certificates: certifi's, or those that the operator configured."""
 
 import ssl
 from collections.abc import Mapping
@@ -15,12 +15,22 @@ class CertificatesUnreadable(Exception):
 
 
 def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
-    """Return a context that trusts what `SSL_CERT_FILE` or `SSL_CERT_DIR` name, as OpenSSL reads
-    them, else the usual authorities. Raises CertificatesUnreadable.
+    """Return a context that trusts the certificates in `SSL_CERT_FILE` or `SSL_CERT_DIR`, or else
+    certifi's.
+
+    Raises CertificatesUnreadable.
+    """
+    return own_tls_context(settings) or httpx.create_ssl_context(trust_env=False)
+
+
+def own_tls_context(settings: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Return a context that trusts the operator's own certificates; None without a setting.
+
+    Raises CertificatesUnreadable.
     """
     file, folder = settings.get(CA_FILE) or None, settings.get(CA_DIR) or None
     if file is None and folder is None:
-        return httpx.create_ssl_context(trust_env=False)
+        return None
     try:
         return ssl.create_default_context(cafile=file, capath=folder)
     except (OSError, ssl.SSLError) as exc:
@@ -31,7 +41,7 @@ def tls_context(settings: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def explain(error: ssl.SSLCertVerificationError) -> str:
-    """Explain why a certificate was refused, and what an operator can do about it."""
+    """Explain why a certificate was refused, and what the operator can do about it."""
     return (
         f"its certificate is not accepted ({error.verify_message}); a company's own authority "
         f"goes into {CA_FILE}, and today is {datetime.now(UTC):%Y-%m-%d} on this machine"

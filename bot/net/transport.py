@@ -1,8 +1,8 @@
-"""The one way out over HTTP: checks an address, then connects to the very address it checked.
+"""The only transport for outgoing HTTP: checks an address, then connects to exactly that one.
 
-Each request has its own connection. httpcore's pool loses a slot for good when a request is
-cancelled at the wrong moment, and a kept connection that the server has just closed would leave a
-submit uncertain needlessly.
+Each request has a connection of its own. With httpcore's pool, a request that is cancelled at the
+wrong moment loses a slot for good, and reusing a connection that the server has just closed would
+leave a submit uncertain.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from bot.net.tls import explain, tls_context
 
 _PORTS: Final = {"http": 80, "https": 443}
 
-# A submit may be silent for minutes, longer than a router remembers a silent connection.
+# Keep-alive probes: a submit may be silent for minutes, longer than routers keep idle connections.
 _KEEP_ALIVE: Final = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 if hasattr(socket, "TCP_KEEPIDLE"):
     _KEEP_ALIVE.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30))
@@ -41,10 +41,10 @@ _SAME_IN_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends requests over https to public addresses, and without these limits to trusted hosts.
+    """Sends requests, over https to public addresses only, except to trusted hosts.
 
-    It neither follows redirects nor decodes bodies. Error texts name the host and the reason, and
-    never an address's path or query.
+    It neither follows redirects nor decodes bodies. Error texts contain the host and the reason,
+    never the path or query.
     """
 
     def __init__(
@@ -63,16 +63,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._proxies = proxies or ProxyRules()
 
     def trusting(self, base_url: str) -> Self:
-        """Return a sibling that also trusts the host of an address which the operator set."""
+        """Return a copy that also trusts the host of an address from the operator's settings."""
         url = httpx.URL(base_url)
         return self._with(self._trusted.also(_host(url), _port(url)))
 
     def for_addresses_of(self, base_url: str | None) -> Self:
-        """Return a sibling for addresses that a service chooses, itself at `base_url`.
+        """Return a copy for addresses that a service at `base_url` names.
 
-        It trusts what the operator trusts only if the operator set `base_url` and trusts it too, as
-        with a stand-in; else it trusts only that host and port. None means a service at its own
-        public address.
+        If `base_url` is at a trusted host, such as a stand-in, all trusted hosts remain trusted;
+        otherwise only its own host and port are. If `base_url` is None, no host is trusted.
         """
         if base_url is None:
             return self._with(TrustedHosts())
@@ -91,7 +90,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request over its own connection."""
+        """Send one request over a connection of its own."""
         host, port = _host(request.url), _port(request.url)
         is_trusted = self._trusted.allow(host, port)
         if not is_host(host):
@@ -126,7 +125,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """A response's body; closing it closes its connection."""
+    """A response's body; closing it closes the connection."""
 
     def __init__(self, host: str, response: httpcore.Response, connector: CheckedConnector) -> None:
         self._host = host
@@ -149,7 +148,7 @@ def _as_httpx(host: str) -> Iterator[None]:
     except tuple(_SAME_IN_HTTPX) as exc:
         raise _SAME_IN_HTTPX[type(exc)](f"{host}: {_reason(exc)}") from None
     except OSError as exc:
-        # TLS raises this on a damaged record, and httpcore passes it on.
+        # TLS raises this for a damaged record, and httpcore does not wrap it.
         raise httpx.ReadError(f"{host}: {type(exc).__name__}") from None
 
 
@@ -157,7 +156,7 @@ def _reason(error: Exception) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return explain(cause)
-    # h11 quotes the offending line, which may be a `Location` with a signed address.
+    # h11 quotes the invalid line, which may be a `Location` with a signed address.
     return str(error).partition(": bytearray")[0] or type(error).__name__
 
 
@@ -177,7 +176,7 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
 
 
 def _host(url: httpx.URL) -> str:
-    """Return the host as dialled, not as displayed."""
+    """Return the host in its ASCII form, which is used to connect."""
     return url.raw_host.decode("ascii")
 
 

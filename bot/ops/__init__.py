@@ -1,1 +1,1 @@
-"""What the operator needs beside Discord: health and metrics over HTTP."""
+"""HTTP for the operator: health, metrics and public links."""

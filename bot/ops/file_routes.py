@@ -1,6 +1,6 @@
-"""Jobs' files over HTTP at the addresses of `SignedLinks`: whole or in ranges, never listed.
+"""Serves jobs' files at the addresses of `SignedLinks`: whole or in ranges, never listed.
 
-A file that existed once is 410; anything else that is not there is 404.
+A file that used to exist gives status 410; any other missing file gives 404.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from aiohttp.abc import AbstractStreamWriter
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import UNCHANGED, Rendition
 from bot.domain.titles import linked_name, stem_filename
 from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
@@ -29,24 +30,24 @@ CONTENT_TYPES = {
 ANYTHING = "application/octet-stream"
 
 _HEADERS = {
-    # The address alone grants access, so no cache, index or linked page may learn it.
+    # The address alone grants access, so caches, search engines and linked pages must not see it.
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
-    # An uploaded file must not run as a page of this host.
+    # Prevents an uploaded file from running as a page of this host.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
 
 
 TRANSFERS_A_LINK = 8
-"""At a time: as many as a download manager splits a file into."""
+"""The limit of transfers per link: as many as download managers use for one file."""
 TRANSFER_WITHIN_S = 1800.0
-"""The longest that one may take; otherwise a stalled reader would hold its slot for ever."""
+"""The time limit for a transfer, so that a stalled client cannot hold its slot forever."""
 
 
 class _Transfer(web.FileResponse):
-    """A file being sent: counted meanwhile, and cut off when it takes too long."""
+    """Sends a file, counting it as open meanwhile; aborts if it takes too long."""
 
     def __init__(
         self, path: Path, *, link: str, open_transfers: Counter[str], within_s: float
@@ -72,7 +73,7 @@ class _Transfer(web.FileResponse):
 
 
 class FileRoutes:
-    """Serves encoded stems and, to providers, the user's songs, to anyone with the address."""
+    """Serves stems to users and songs to providers; the address alone grants access."""
 
     def __init__(
         self,
@@ -90,20 +91,20 @@ class FileRoutes:
 
     @property
     def open_transfers(self) -> int:
-        """How many files are being sent."""
+        """The number of files being sent."""
         return self._open_transfers.total()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve."""
+        """Return the routes for both kinds of files."""
         return [
             web.get(f"/{LinkKind.RESULT}/{{ticket}}/{{name}}", self.result),
             web.get(f"/{LinkKind.SOURCE}/{{ticket}}/{{name}}", self.source),
         ]
 
     async def result(self, request: web.Request) -> web.StreamResponse:
-        """Send an encoded stem, to be saved under the song's name."""
+        """Send an encoded stem, named after the song."""
         job, name = await self._asked(request, LinkKind.RESULT)
-        named = _stem_and_format(name)
+        named = _parts_of(name)
         if named is None:
             raise web.HTTPNotFound
         saved_as = stem_filename(job.title, *named)
@@ -146,7 +147,7 @@ class FileRoutes:
 
 
 def _check_dates(request: web.Request) -> None:
-    """Refuse a date that aiohttp would fail on when it sends the file."""
+    """Refuse a conditional request with a date that aiohttp fails to parse."""
     try:
         _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)
     except (ValueError, OverflowError) as exc:
@@ -157,11 +158,13 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
 
 
-def _stem_and_format(name: str) -> tuple[Stem, AudioFormat] | None:
+def _parts_of(name: str) -> tuple[Stem, AudioFormat, Rendition] | None:
     """Return what a name stands for, so that no path is built from the request."""
-    stem, _, audio_format = name.partition(".")
+    rest, _, audio_format = name.rpartition(".")
+    stem, _, token = rest.partition(".")
     try:
-        return Stem(stem), AudioFormat(audio_format)
+        rendition = Rendition.from_token(token) if token else UNCHANGED
+        return Stem(stem), AudioFormat(audio_format), rendition
     except ValueError:
         return None
 
@@ -171,12 +174,12 @@ def _gone() -> web.HTTPGone:
 
 
 def content_type_of(name: str) -> str:
-    """Return the type to send a file as: an audio or video type, else octet-stream."""
+    """Return the content type for a file: an audio or video type, or else octet-stream."""
     suffix = Path(name).suffix.lower()
     guessed = CONTENT_TYPES.get(suffix) or mimetypes.types_map.get(suffix, ANYTHING)
     return guessed if guessed.startswith(("audio/", "video/")) else ANYTHING
 
 
 def _plain(name: str) -> str:
-    """Return an ASCII name for clients that ignore RFC 6266's `filename*`."""
+    """Return an ASCII name, for clients that ignore RFC 6266's `filename*`."""
     return "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)

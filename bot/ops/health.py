@@ -1,6 +1,6 @@
-"""Whether the bot can do its work, checked by trying it.
+"""Checks whether the bot can do its work, by trying it.
 
-Problems that only the operator can fix are logged again at growing intervals until fixed.
+Problems that only the operator can fix are logged again at growing intervals until they are fixed.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from storage.files.ownership import DataUnusable
 log = logging.getLogger(__name__)
 
 KEPT_S = 5.0
-"""The maximum age of a check: checks write, and anyone on the network can request one."""
+"""Checks younger than this are reused: they write to the disk, and anyone on the network can
+request one."""
 LOOK_EVERY_S = 30.0
 LONGEST_SILENCE_S = 3600.0
 
@@ -41,19 +42,19 @@ class Health:
         self._told: dict[str, tuple[float, float]] = {}
 
     async def check(self) -> dict[str, bool]:
-        """Return what works, by name: `store`, `files` and `discord`."""
+        """Return by name whether each of `store`, `files` and `discord` works."""
         problems = await self._problems()
         found = {name: problem is None for name, problem in problems.items()}
         return {**found, "discord": self._is_online()}
 
     async def watch(self) -> None:
-        """Check periodically until cancelled, and log what does not work."""
+        """Check periodically until cancelled, logging what does not work."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             await self.look()
 
     async def look(self) -> None:
-        """Log what does not work, unless just logged, and what works again."""
+        """Log what does not work, unless it was just logged, and what works again."""
         now = self._clock.monotonic()
         for name, problem in (await self._problems()).items():
             told_at, silence_s = self._told.get(name, (now, 0.0))

@@ -1,7 +1,7 @@
-"""Metrics in Prometheus' text format, counted from the store.
+"""Metrics in Prometheus's text format, counted from the store.
 
-What is counted there survives a restart, so nothing is counted twice or lost in memory. Counting
-reads every row, so one count is shared by all scrapes within a few seconds.
+Counts from the store survive a restart. Since counting reads every row, scrapes within a few
+seconds share one result.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ Counts = Mapping[tuple[str, ...], int]
 
 
 KEPT_S = 15.0
-"""The maximum age of a scrape; Prometheus asks once a minute by default."""
+"""Scrapes younger than this are reused; Prometheus asks once a minute by default."""
 
 
 class SharedScrape:
-    """Makes a scrape when the last one is too old, once for all concurrent requests."""
+    """Caches a scrape, and renews an old one once for all concurrent requests."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ def render(
     queue: Counts,
     unreadable: int = 0,
 ) -> bytes:
-    """Return one scrape: jobs by state, attempts by provider and state, and the queues."""
+    """Return a scrape: jobs by state, attempts by provider and state, and the queues."""
     attempts: Counts = {
         (provider, state): count
         for provider, provider_usage in usage.items()

@@ -1,6 +1,7 @@
-"""HTTP for operators and users: /healthz, /metrics and public links, on one address or two.
+"""The HTTP servers: /healthz, /metrics and public links, on one address or on two.
 
-Strangers are limited in how long a request's head may take and how many connections they hold.
+Clients are limited in how long they may take for a request's head, and in the number of their
+connections.
 """
 
 import asyncio
@@ -16,17 +17,18 @@ Scrape = Callable[[], Awaitable[bytes]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SHUTDOWN_S = 1.0
-"""How long a stop waits for downloads under way; they can be requested again."""
+"""The time that a stop gives downloads under way, which clients can request again."""
 HEAD_WITHIN_S = 10.0
-"""From a connection, or the answer before, to the end of the next request's head."""
+"""The time from a connection, or from the previous response, to the end of the next request's
+head."""
 MAX_CONNECTIONS = 100
 ESSENTIAL = ("store", "files")
-"""Without these the bot can do nothing; if Discord is away, it simply waits."""
+"""The checks that must pass for a healthy status; without Discord, the bot simply waits."""
 _FORWARDED = ("forwarded", "x-forwarded-")
 
 
 class AddressUnavailable(Exception):
-    """An address cannot be listened on; the text is a sentence for the operator."""
+    """The server cannot listen on an address; the text is a sentence for the operator."""
 
 
 class HttpServer:
@@ -49,7 +51,7 @@ class HttpServer:
         self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int, *, setting: str) -> int:
-        """Start listening and return the port.
+        """Start listening; return the port.
 
         Raises AddressUnavailable, which names the setting.
         """
@@ -81,7 +83,7 @@ class HttpServer:
 
 
 class _Refusal(asyncio.Protocol):
-    """Closes a connection over the limit."""
+    """Closes a connection that exceeds the limit."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
@@ -91,9 +93,9 @@ class _Refusal(asyncio.Protocol):
 def ops_application(
     *, check: Check, scrape: Scrape, public: Sequence[web.RouteDef] = ()
 ) -> web.Application:
-    """Return the monitoring routes, and `public` ones if they have no address of their own.
+    """Return the monitoring routes, and the `public` ones if they have no separate address.
 
-    A request that a proxy passed on may be a stranger's, so it sees only the public routes.
+    A request that a proxy forwarded may come from anyone, so it sees the public routes only.
     """
 
     async def health(_: web.Request) -> web.Response:
@@ -128,7 +130,7 @@ def _private(handler: Handler) -> Handler:
 
 @web.middleware
 async def _log_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Log unexpected errors; aiohttp's own line would hold what strangers send."""
+    """Log unexpected errors here, since aiohttp's own log line would contain what clients send."""
     try:
         return await handler(request)
     except (web.HTTPException, ConnectionError):

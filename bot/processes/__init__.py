@@ -1,1 +1,1 @@
-"""Child processes: how they are started, forked, confined and spoken to."""
+"""Child processes: starting, forking, confining and talking to them."""

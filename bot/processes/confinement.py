@@ -1,9 +1,9 @@
-"""Limits what a process that reads strangers' audio can do if that audio takes it over.
+"""Confines processes that read untrusted audio, in case such a file takes them over.
 
-It can use only the files that its work needs, and cannot open sockets, start programs or processes,
-signal others, or outlive its parent. Landlock keeps it from files and a filter of system calls from
-most of the rest; what the kernel lacks is left out, and `missing_protections` names it. Limits on
-memory and time are elsewhere.
+A confined process can use only the files of its task. It cannot open sockets, start programs or
+processes, signal others, or outlive its parent. Landlock limits files, and a system call filter
+most of the rest. Protections that the kernel lacks are skipped and listed by `missing_protections`.
+Limits on memory and time are in limits.py.
 """
 
 import functools
@@ -27,23 +27,24 @@ _ABOUT_THE_MACHINE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """The files and folders that a confined process may use, beside its code and libraries."""
+    """The files and folders that a confined process may use, besides its code and libraries."""
 
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
 
 
 def hide_memory() -> None:
-    """Keep this process's memory and environment from other processes of the same user."""
+    """Keep other processes of the same user from reading this one's memory and environment."""
     if sys.platform == "linux":
         kernel.hide_memory()
 
 
 def confine(reach: Reach) -> None:
-    """Confine the calling process to these files and to itself, permanently.
+    """Confine the calling process to the files in `reach`, permanently.
 
-    Call it before a second thread runs, a library's own included: Landlock binds one thread and
-    those that it starts. Raises OSError if the kernel refuses what it claims to support.
+    Call it before any second thread runs, including those of libraries, because Landlock applies to
+    one thread and those that it starts. Raises OSError if the kernel refuses what it claims to
+    support.
     """
     if sys.platform != "linux":
         return
@@ -58,21 +59,21 @@ def confine(reach: Reach) -> None:
 
 
 def confine_parent() -> None:
-    """Confine a process that only forks others: no sockets, programs or other users' processes.
+    """Confine a process that only forks others: no sockets, and no programs.
 
-    Its files are not limited, since those of its children would be too.
+    Its files are not limited, because its children would inherit the limit.
     """
     if sys.platform != "linux":
         return
     kernel.hide_memory()
     kernel.gain_no_privileges()
-    _code_and_libraries()  # cached now, so that each child inherits it
+    _code_and_libraries()  # cached now, for all children
     if seccomp.is_available():
         seccomp.install(may_fork=True)
 
 
 def missing_protections() -> list[str]:
-    """Return which protections this system lacks."""
+    """Return descriptions of the protections that this system lacks."""
     if sys.platform != "linux":
         return [f"anything that the bot may do itself ({sys.platform} has neither kind of limit)"]
     abi = landlock.version()
@@ -98,8 +99,8 @@ def _rules(reach: Reach) -> Iterator[tuple[Path, Access]]:
 def _code_and_libraries() -> tuple[Path, ...]:
     """Return the paths that an interpreter reads at run time, without duplicates.
 
-    Folders of modules count, except one that holds this code base: its settings and data may be
-    there too.
+    Includes folders with modules, but none that contains this code base, because its settings and
+    data may be there.
     """
     named = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
     loader = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)

@@ -1,6 +1,6 @@
 """Messages with open files attached, from the bot to a child, over a pair of sockets.
 
-A child that receives its files open needs access to no others.
+A child that receives open files needs no access to any others.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from typing import Self
 
 _CHUNK_BYTES = 64 * 1024
 _MOST_FILES = 16
-"""More than any message has."""
+"""The limit of files in one message, which no message reaches."""
 
 
 class Sender:
-    """The bot's end; hand `child_end` to the child as its standard input, then drop it."""
+    """The bot's end. The child gets `child_end` as its standard input; close it here afterwards."""
 
     def __init__(self) -> None:
         self._socket, self.child_end = socket.socketpair()
@@ -27,7 +27,7 @@ class Sender:
     async def send(self, message: bytes, files: Sequence[int] = ()) -> None:
         """Send a message and its files, which stay open here.
 
-        Raises BrokenPipeError or ConnectionResetError when the child is gone. A call that is
+        Raises BrokenPipeError or ConnectionResetError if the child is gone. A call that is
         cancelled may leave half a message behind.
         """
         async with self._turn:
@@ -57,7 +57,7 @@ class Sender:
 
 
 class Receiver:
-    """The child's end; iterate over it for lines, each without its line break."""
+    """The child's end; iterating over it yields lines without their line breaks."""
 
     def __init__(self, descriptor: int = 0) -> None:
         self._socket = socket.socket(fileno=descriptor)
@@ -69,7 +69,7 @@ class Receiver:
             yield from self.lines()
 
     def fileno(self) -> int:
-        """Return the descriptor to wait on."""
+        """Return the descriptor to poll."""
         return self._socket.fileno()
 
     def hear(self) -> bool:
@@ -85,7 +85,7 @@ class Receiver:
         yield from lines
 
     def take_files(self, count: int) -> "Files":
-        """Take the files that came with the message just read."""
+        """Return the files that came with the message just read."""
         return Files([self._files.popleft() for _ in range(count)])
 
 

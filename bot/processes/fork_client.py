@@ -1,4 +1,4 @@
-"""The bot's side of a fork server: starts it when first needed, and asks for one child per task."""
+"""The bot's side of a fork server: starts it on demand, and runs one child per task."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ _LAST_WORDS_S = 1.0
 
 
 class ServerDied(Exception):
-    """The fork server is gone or misbehaves, and its children are gone with it."""
+    """The fork server is gone or misbehaves; its children are gone with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a child ended: exit status (negative for a signal) and what it printed, capped."""
+    """How a child ended: its exit status (negative for a signal) and its output, up to a limit."""
 
     status: int
     output: bytes
@@ -45,7 +45,7 @@ class Outcome:
 
 
 class ForkServer:
-    """Runs tasks in children of a warm process, which is replaced when it dies."""
+    """Runs tasks in children of a process with preloaded libraries, replacing it if it dies."""
 
     def __init__(self, command: Sequence[str], *, environment: Mapping[str, str]) -> None:
         self._command = command
@@ -80,7 +80,7 @@ class ForkServer:
             )
 
     async def close(self) -> None:
-        """End the server and its children; tasks under way fail, and no more can start."""
+        """End the server and its children, and refuse further tasks; tasks under way fail."""
         self._is_closed = True
         async with self._turn:
             if self._server is not None:
@@ -98,7 +98,7 @@ class ForkServer:
 
 
 class _Server:
-    """One server process. Make it with `begin`."""
+    """A server process; create one with `begin`."""
 
     def __init__(self, process: Process, sender: Sender) -> None:
         self._process = process
@@ -145,7 +145,7 @@ class _Server:
             await self._send(line, pipes)
         except BaseException:
             del self._children[child.id]
-            self.kill()  # it may have received half of it
+            self.kill()  # the server may have received half of the request
             raise
         return child
 
@@ -160,13 +160,13 @@ class _Server:
             raise ServerDied("the fork server does not listen") from exc
 
     def kill(self) -> None:
-        """Kill it, and thereby its children."""
+        """Kill the server, and its children with it."""
         self.is_alive = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Close its input, and kill it if that does not end it."""
+        """Close the server's input; kill the server if that does not end it."""
         self.is_alive = False
         self._sender.close()
         try:
@@ -205,9 +205,11 @@ class _Server:
                         if (child := self._children.pop(end.id, None)) is not None:
                             child.set_result(end)
                     case Ready():
-                        log.warning("fork server %s is ready twice", self._process.pid)
+                        log.warning(
+                            "fork server %s reported twice that it is ready", self._process.pid
+                        )
         except ServerDied as exc:
-            log.error("fork server %s: %s", self._process.pid, exc)  # noqa: TRY400 - it says it all
+            log.error("fork server %s: %s", self._process.pid, exc)  # noqa: TRY400 - the message is complete without a traceback
         finally:
             self.kill()
             for child in self._children.values():
@@ -221,7 +223,7 @@ class _Server:
 
 
 class _Child:
-    """One task's child."""
+    """The child of one task."""
 
     def __init__(self, server: _Server, number: int) -> None:
         self.id = number
@@ -230,7 +232,9 @@ class _Child:
         self._server = server
 
     async def ended(self) -> int:
-        """Wait for its end and return its status; raises OSError if there never was a child."""
+        """Wait for the child's end and return its status; raises OSError if it could not be
+        forked.
+        """
         match await asyncio.shield(self.end):
             case Ended(status=status):
                 return status
@@ -240,7 +244,7 @@ class _Child:
                 raise ServerDied("the fork server died")
 
     async def stop(self) -> None:
-        """Kill it unless it has ended, and wait until it is gone."""
+        """Kill the child unless it has ended, and wait until it is gone."""
         if self.end.done():
             return
         try:
@@ -257,7 +261,7 @@ class _Pipe(Closing):
 
     def __init__(self) -> None:
         self.heard = bytearray()
-        """What it printed, up to the cap."""
+        """The output received so far, up to the limit."""
         self._own_end, self.child_end = os.pipe()
         self._transport: asyncio.BaseTransport | None = None
         self._hearing: asyncio.Task[None] | None = None
@@ -272,7 +276,7 @@ class _Pipe(Closing):
             os.close(self._own_end)
 
     async def open(self) -> None:
-        """Start reading, now that the child holds its end."""
+        """Start reading, now that the child has its end."""
         self._close_child_end()
         reader = asyncio.StreamReader()
         self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -284,13 +288,14 @@ class _Pipe(Closing):
     async def whole(self) -> None:
         """Wait briefly for the rest of the output.
 
-        A process that left the group of a child may hold the pipe open for as long as it lives.
+        The pipe may stay open longer than the child, if a process that left the child's group holds
+        it.
         """
         if self._hearing is not None:
             await asyncio.wait([self._hearing], timeout=_LAST_WORDS_S)
 
     async def _hear(self, reader: asyncio.StreamReader) -> None:
-        """Read to the end, so that the child never blocks, but keep no more than the cap."""
+        """Read up to the end, so that the child never blocks, but keep only the first bytes."""
         while chunk := await reader.read(_CHUNK_BYTES):
             self.heard += chunk[: _MOST_OUTPUT_BYTES - len(self.heard)]
 

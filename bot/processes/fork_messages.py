@@ -1,4 +1,4 @@
-"""What the bot and its fork server say to each other."""
+"""The messages between the bot and its fork server."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Bot to server: fork a child for this task. Two open pipes come with it: output, errors."""
+    """Bot to server: fork a child for this task. Two pipes come with it, for output and errors."""
 
     id: int
     task: str
@@ -14,19 +14,19 @@ class Start:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """Bot to server: kill this task's child, if it still runs."""
+    """Bot to server: kill this task's child if it is still running."""
 
     id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Server to bot, once: everything is loaded."""
+    """Server to bot, once: all libraries are loaded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """Server to bot: a child has ended, with a status that is negative for a signal."""
+    """Server to bot: a child has ended; its status is negative for a signal."""
 
     id: int
     status: int
@@ -34,7 +34,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """Server to bot: the system could not create a child, and why (an errno)."""
+    """Server to bot: the system could not fork a child; `error` is the error number."""
 
     id: int
     error: int

@@ -1,7 +1,7 @@
-"""The inside of a fork server: a process that loads everything once and forks a child per task.
+"""The fork server process: loads every library once, then forks a child for each task.
 
-It has one thread, reads no stranger's file, and does nothing but fork, kill and reap children, so a
-fork of it is always consistent. Its counterpart in the bot is `bot.processes.fork_client`.
+It has one thread, reads no untrusted file, and only forks, kills and reaps children, so a fork is
+always in a consistent state. `bot.processes.fork_client` is the bot's side.
 """
 
 import contextlib
@@ -22,22 +22,24 @@ from bot.processes.kernel import die_with_parent
 
 _PIPES = 2
 _MOST_DESCRIPTORS = 256
-"""Above every descriptor that a server uses."""
+"""Higher than any descriptor that a server uses."""
 
 Perform = Callable[[str], bytes]
-"""Does one task, in the child: limits and confines itself, and returns what to print."""
+"""Runs a task in the child: limits and confines the child, and returns what to print."""
 
 
 def serve(perform: Perform) -> None:
     """Fork a child for each task that arrives on standard input, a socket; return when it closes.
 
-    A child's standard output gets what `perform` returns. What `perform` raises becomes a traceback
-    on its standard error, and status 1.
+    The child prints what `perform` returns. If `perform` raises, the child prints the traceback to
+    standard error and exits with status 1.
     """
     replies = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps libraries' output out of the replies
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # keeps output of libraries out of the replies
     gc.collect()
-    gc.freeze()  # no child needs to scan what exists now
+    gc.freeze()  # the child's garbage collector need not scan the objects that exist now
     _Server(perform, Receiver(), replies).run()
 
 
@@ -87,7 +89,7 @@ class _Server:
                 return
             if pid == 0:
                 _be_child(self._pid, partial(self._perform, start.task), *pipes.descriptors)
-        # Both here and in the child, for whichever runs first.
+        # Called here and in the child, whichever runs first.
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)
         self._children[pid] = start.id
@@ -97,7 +99,7 @@ class _Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            # A process left in the child's group keeps that number from being reused.
+            # The group's number cannot be reused while a process is left in it.
             _kill_group(pid)
             task = self._children.pop(pid)
             self._say(Ended(id=task, status=os.waitstatus_to_exitcode(status)))
@@ -116,7 +118,8 @@ def _deaths() -> int:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: only zombies are left
+    # macOS raises PermissionError if only zombies are left in the group.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
@@ -133,7 +136,7 @@ def _be_child(parent: int, perform: Callable[[], bytes], output: int, errors: in
         os.closerange(3, _MOST_DESCRIPTORS)
         _print(perform())
         status = 0
-    except BaseException:  # noqa: BLE001 - nothing of a child may run on into the server's loop
+    except BaseException:  # noqa: BLE001 - a child must never continue into the server's loop
         traceback.print_exc()
     finally:
         sys.stderr.flush()

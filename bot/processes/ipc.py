@@ -94,7 +94,11 @@ def _build_fields(kind: Any, raw: Any) -> Any:
     hints = _field_types(kind)
     if _checked(dict, raw).keys() != hints.keys():
         raise MalformedMessage(f"the fields are not those of {kind.__name__}")
-    return kind(**{name: _build(hint, raw[name]) for name, hint in hints.items()})
+    values = {name: _build(hint, raw[name]) for name, hint in hints.items()}
+    try:
+        return kind(**values)
+    except ValueError as exc:
+        raise MalformedMessage(f"no such {kind.__name__}: {exc}") from exc
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Calls to the kernel that Python has no functions for, through ctypes (Linux)."""
+"""Linux system calls that Python does not wrap, made through ctypes."""
 
 import ctypes
 import os
@@ -24,9 +24,9 @@ def syscall(number: int, *arguments: object) -> int:
 
 
 def die_with_parent(parent: int | None = None) -> None:
-    """Have the kernel kill this process when its parent ends, for whatever reason.
+    """Have the kernel kill this process when its parent ends for any reason.
 
-    If the parent's id is given and that process is already gone, this one ends at once.
+    If `parent` is given and that process is already gone, this one exits at once.
     """
     if sys.platform == "linux":
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -35,15 +35,15 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def hide_memory() -> None:
-    """Keep other processes of this user out of this one's memory and environment.
+    """Keep other processes of this user from reading this one's memory and environment.
 
-    This also disables core dumps. Children have to request it themselves.
+    This also disables core dumps. Children do not inherit it.
     """
     prctl(_PR_SET_DUMPABLE, 0)
 
 
 def gain_no_privileges() -> None:
-    """Keep programs that this process starts from gaining privileges."""
+    """Keep this process and programs that it starts from gaining privileges."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

@@ -1,6 +1,6 @@
-"""Landlock: which files a process may use, and that it may use no TCP.
+"""Landlock: limits the files that a process may use, and denies it TCP.
 
-Its numbers are those of https://docs.kernel.org/userspace-api/landlock.html, the same on every
+The numbers are from https://docs.kernel.org/userspace-api/landlock.html and are the same on every
 architecture.
 """
 
@@ -21,7 +21,7 @@ _O_PATH = getattr(os, "O_PATH", 0)
 
 
 class Access(IntFlag):
-    """What can be done with a file or below a folder."""
+    """Access rights to a file or to everything below a folder."""
 
     EXECUTE = 1 << 0
     WRITE_FILE = 1 << 1
@@ -43,7 +43,8 @@ class Access(IntFlag):
 
 READ = Access.READ_FILE | Access.READ_DIR
 WRITE = READ | Access.WRITE_FILE | Access.TRUNCATE | Access.MAKE_REG | Access.REMOVE_FILE
-"""Reading, and plain files; no folders, links or devices, and no moves between folders."""
+"""Read, and create, write and delete plain files. Folders, links, devices and moves between folders
+remain denied."""
 
 _OF_FILES = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE
 _ALL_TCP = 0b11
@@ -52,7 +53,7 @@ _TCP_SINCE, _SCOPES_SINCE = 4, 6
 
 
 def version() -> int:
-    """Return the version of Landlock's interface that this kernel offers, 0 for none."""
+    """Return the version of the kernel's Landlock interface; 0 if it has none."""
     try:
         return syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
     except OSError:
@@ -60,19 +61,19 @@ def version() -> int:
 
 
 def limits_tcp(abi: int) -> bool:
-    """Return whether this version can keep a process from using TCP."""
+    """Whether this version can deny a process TCP."""
     return abi >= _TCP_SINCE
 
 
 def limits_signals(abi: int) -> bool:
-    """Return whether this version can keep a process from signalling others."""
+    """Whether this version can keep a process from signalling others."""
     return abi >= _SCOPES_SINCE
 
 
 def restrict(abi: int, rules: Iterable[tuple[Path, Access]]) -> None:
-    """Restrict the calling thread, and those it starts, to the files of the rules, permanently.
+    """Limit the calling thread, and those it starts, to the files of the rules, permanently.
 
-    Paths that do not exist are skipped, so they stay denied if created later.
+    Paths that do not exist are skipped and stay denied if they are created later.
     """
     with _closed(syscall(_CREATE_RULESET, *_handled(abi), 0)) as ruleset:
         for path, access in rules:
@@ -90,7 +91,7 @@ def _known(abi: int) -> Access:
 
 
 def _handled(abi: int) -> tuple[bytes, int]:
-    """Return the ruleset's attributes and their size; a kernel refuses fields it is too old for."""
+    """Return the ruleset's attributes and their size; older kernels refuse newer fields."""
     fields = [int(_known(abi))]
     if limits_tcp(abi):
         fields.append(_ALL_TCP)

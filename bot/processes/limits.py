@@ -1,4 +1,4 @@
-"""Limits of one audio child, which it applies to itself (POSIX; the rest is Linux)."""
+"""Limits that an audio child applies to itself (POSIX, and partly Linux only)."""
 
 import os
 import resource
@@ -7,39 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NICENESS = 15
-"""A weight of 36 in the scheduler, against the bot's 1,024."""
+"""Gives a weight of 36 in the scheduler, against the bot's 1,024."""
 _DESCRIPTORS = 64
 _CPU_GRACE_S = 5
 
 MIB = 1024 * 1024
 _USUAL_STACK_BYTES = 8 * MIB
-_LARGEST_POOL = 17  # libavutil/slicethread.c and libavcodec/pthread.c: 16 when left to choose
+_LARGEST_POOL = 17  # 16 by default in libavutil/slicethread.c, libavcodec/pthread.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """The most that one child may use."""
+    """The resources that one child may use at most."""
 
     cpu_s: int
     file_bytes: int
     thread_pools: int
     memory_bytes: int = 208 * MIB
-    """Beyond what the process holds when it applies its limits."""
+    """The memory beyond what the process already holds when it applies its limits."""
     niceness: int = 0
-    """Beyond that of the process; 19 in all is the lowest priority."""
+    """Added to the process's own; 19 in all is the lowest priority."""
 
     @property
     def wall_s(self) -> float:
-        """Wall time: children have low priority, and a separation may hold every core."""
+        """The limit on wall time; generous, because a separation may occupy every core."""
         return 30.0 + 4.0 * self.cpu_s
 
     def apply(self) -> None:
         """Apply this budget to the calling process, permanently.
 
-        Memory is limited by RLIMIT_DATA, not RLIMIT_AS: libraries map hundreds of megabytes of
-        address space that they never touch, while private writable memory is what a hostile file
-        can make grow. Thread stacks count in full there, though hardly touched. What a forked child
-        inherits from its parent counts too, so it is added to its budget.
+        Memory is limited with RLIMIT_DATA instead of RLIMIT_AS. Libraries map hundreds of megabytes
+        of address space that they never touch, whereas a hostile file can only make private
+        writable memory grow. Thread stacks count in full although they are hardly used. Memory
+        inherited from the parent counts too, so it is added to the budget.
         """
         os.nice(self.niceness)
         most = _held_bytes() + self.memory_bytes + self.thread_pools * _pool_bytes()
@@ -59,7 +59,7 @@ def _pool_bytes() -> int:
 
 
 def _held_bytes() -> int:
-    """Return the private writable memory of this process, as RLIMIT_DATA counts it."""
+    """Return this process's private writable memory in bytes, as RLIMIT_DATA counts it."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -68,11 +68,11 @@ def _held_bytes() -> int:
 
 
 def come_last() -> None:
-    """Leave the CPU to the bot, which has three seconds to answer Discord.
+    """Lower the priority of this process, because the bot has to answer Discord within 3 s.
 
-    A separation and the decoders get the same share, so neither starves the other. Callers stay in
-    the bot's session: where the kernel groups processes by session (sched(7), autogroup),
-    priorities count only within one.
+    Separation and decoders have the same priority, so neither starves the other. They stay in the
+    bot's session: where the kernel groups processes by session (sched(7), autogroup), priorities
+    count only within a session.
     """
     os.nice(_NICENESS)
     if sys.platform == "linux":
@@ -80,7 +80,7 @@ def come_last() -> None:
 
 
 def _cap(limit: int, soft: int, *, hard: int | None = None) -> None:
-    """Set a limit, but never above this process's own."""
+    """Set a limit, but never above the process's current one."""
     ceiling = resource.getrlimit(limit)[1]
     wanted = soft if hard is None else hard
     if ceiling != resource.RLIM_INFINITY:

@@ -1,8 +1,8 @@
-"""A filter of system calls: no sockets, programs, processes or signals to others (Linux).
+"""A system call filter: no sockets, programs, processes or signals to others (Linux).
 
-Listed calls fail with EPERM; all others pass, since libraries differ in what they need. The numbers
-are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None means that the machine has no
-such call.
+Listed calls fail with EPERM. All others pass, since libraries differ in what they need. The numbers
+are those of x86-64 and, from asm-generic/unistd.h, of AArch64; None means that the machine lacks
+the call.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ _MACHINES = {"x86_64": 0, "aarch64": 1}
 _ARCHITECTURES = (0xC000_003E, 0xC000_00B7)
 
 Call = tuple[int | None, int | None]
-"""A call's number by machine, in the order of `_MACHINES`."""
+"""A call's numbers, one per machine in the order of `_MACHINES`."""
 
 _SECCOMP: Call = (317, 277)
 _KILL: Call = (62, 129)
@@ -48,11 +48,11 @@ _CLONE: Call = (56, 220)
 _CLONE3: Call = (435, 435)
 
 _REFUSED: Mapping[str, Call] = {
-    # sockets, and the way around them
+    # sockets, and io_uring, which could bypass the filter
     "socket": (41, 198), "socketpair": (53, 199), "connect": (42, 203), "bind": (49, 200),
     "listen": (50, 201), "accept": (43, 202), "accept4": (288, 242),
     "io_uring_setup": (425, 425), "io_uring_enter": (426, 426), "io_uring_register": (427, 427),
-    # programs, and what lets them observe the machine
+    # running programs, and entering other namespaces
     "execve": (59, 221), "execveat": (322, 281), "unshare": (272, 97), "setns": (308, 268),
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
@@ -61,7 +61,7 @@ _REFUSED: Mapping[str, Call] = {
     "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186), "semget": (64, 190),
     "mq_open": (240, 180),
-    # what Landlock leaves out: the attributes of files, and truncation before its version 3
+    # what Landlock does not cover: attributes of files, and truncation before version 3
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53), "fchmodat2": (452, 452),
     "chown": (92, None), "fchown": (93, 55), "lchown": (94, None), "fchownat": (260, 54),
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
@@ -72,7 +72,7 @@ _REFUSED: Mapping[str, Call] = {
     "link": (86, None), "linkat": (265, 37), "symlink": (88, None), "symlinkat": (266, 36),
     "mknod": (133, None), "mknodat": (259, 33),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
-    # the machine
+    # calls that change the machine as a whole
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
     "open_tree": (428, 428), "open_tree_attr": (467, 467), "move_mount": (429, 429),
     "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
@@ -94,11 +94,11 @@ _REFUSED_TO_LEAVES: Mapping[str, Call] = {
     "setpgid": (109, 154),
     "tkill": (200, 130),
 }
-"""Also refused where a process may start no other."""
+"""Refused in addition for processes that may not fork."""
 
 
 def is_available() -> bool:
-    """Return whether this kernel supports filters and this module knows the machine's numbers."""
+    """Whether the kernel supports filters and this module has numbers for the machine."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
     try:
@@ -109,9 +109,9 @@ def is_available() -> bool:
 
 
 def install(*, may_fork: bool) -> None:
-    """Filter the calls of this process, all its threads and its forks, permanently.
+    """Filter the calls of this process, all its threads and its children, permanently.
 
-    Needs NO_NEW_PRIVS. Filters add up: no later one allows what an earlier one refuses.
+    Requires NO_NEW_PRIVS. Filters add up, so a later one cannot allow what an earlier one refuses.
     """
     program = b"".join(_program(may_fork=may_fork))
     filters = ctypes.create_string_buffer(program, len(program))
@@ -126,7 +126,7 @@ class _Program(ctypes.Structure):
 def _here(call: Call) -> int:
     number = call[_MACHINES[platform.machine()]]
     if number is None:
-        raise ValueError("this machine has no such call")
+        raise ValueError("this machine lacks the system call")
     return number
 
 
@@ -150,9 +150,12 @@ def _program(*, may_fork: bool) -> Iterator[bytes]:
 
 
 def _leaf_steps() -> Iterator[bytes]:
-    """Allow threads but no processes, signals to itself alone, and no way to outlive its parent."""
+    """Yield rules for a process that may not fork.
+
+    It may start threads and signal itself, but may not outlive its parent.
+    """
     me = os.getpid()
-    # clone3's arguments lie in memory, which a filter cannot read; libraries fall back to clone.
+    # clone3's arguments are in memory, which a filter cannot read; libraries fall back to clone.
     yield _step(_EQUAL, _here(_CLONE3), 0, 1)
     yield _step(_RETURN, _UNKNOWN)
     yield from _judge(_CLONE, 0, [_CLONE_THREAD], hit=_ALLOW, miss=_REFUSE, test=_ANY_BIT)
@@ -161,17 +164,18 @@ def _leaf_steps() -> Iterator[bytes]:
     yield from _judge(_PRLIMIT64, 0, [0, me], hit=_ALLOW, miss=_REFUSE)
     kept = [_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE]
     yield from _judge(_PRCTL, 0, kept, hit=_REFUSE, miss=_ALLOW)
-    # A file's owner gets signals: https://man7.org/linux/man-pages/man2/F_SETOWN.2const.html
+    # The owner of a file receives signals:
+    # https://man7.org/linux/man-pages/man2/F_SETOWN.2const.html
     owners = [_F_SETOWN, _F_SETSIG, _F_SETOWN_EX]
     yield from _judge(_FCNTL, 1, owners, hit=_REFUSE, miss=_ALLOW)
-    # These type into the terminal that the bot was started from.
+    # These would type into the terminal from which the bot was started.
     yield from _judge(_IOCTL, 1, [_TIOCSTI, _TIOCLINUX], hit=_REFUSE, miss=_ALLOW)
 
 
 def _judge(
     call: Call, argument: int, values: Collection[int], *, hit: int, miss: int, test: int = _EQUAL
 ) -> Iterator[bytes]:
-    """Decide on a call by the lower half of one argument, which is all that the kernel reads."""
+    """Decide by the lower half of an argument; the kernel ignores the upper half in these calls."""
     yield _step(_EQUAL, _here(call), 0, len(values) + 3)
     yield _step(_LOAD, _ARGUMENTS_AT + 8 * argument)
     for index, value in enumerate(values):
@@ -181,5 +185,5 @@ def _judge(
 
 
 def _step(code: int, operand: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    """Return one instruction (linux/filter.h); jumps count the instructions that they skip."""
+    """Return one instruction (linux/filter.h); a jump is the number of instructions to skip."""
     return struct.pack("=HBBI", code, if_true, if_false, operand)

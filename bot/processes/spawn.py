@@ -1,4 +1,4 @@
-"""How children of the bot are started: which command, in which environment."""
+"""The command and the environment with which the bot starts its child processes."""
 
 import asyncio
 import os
@@ -13,19 +13,19 @@ _PASSED_ON = ("PATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "L
 
 
 def module_command(module: str) -> tuple[str, ...]:
-    """Return the command that runs a module of this code base, wherever the bot was started."""
+    """Return the command that runs a module of this code base; it works from any directory."""
     return (sys.executable, "-P", "-m", module)
 
 
 def require_pipe(pipe: _Pipe | None) -> _Pipe:
-    """Return a pipe that the child was started with."""
+    """Return a pipe of a child; raises ValueError if the child was started without it."""
     if pipe is None:
         raise ValueError("the child was started without this pipe")
     return pipe
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a child: no settings, no secrets, one thread per library."""
+    """Return a child's environment: no settings, no secrets, and one thread per library."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     paths = [_ROOT] + [str(Path(path).resolve()) for path in inherited if path]

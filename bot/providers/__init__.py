@@ -1,6 +1,6 @@
 """The provider layer: one module per separation service, all behind `Provider`.
 
-What is exported here is the public API for packages that add a provider; CONTRIBUTING.md shows one.
+Packages that add a provider may import the names exported here; CONTRIBUTING.md has an example.
 """
 
 from bot.domain.attempt import RemoteFile, RemoteRef

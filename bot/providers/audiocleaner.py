@@ -1,8 +1,8 @@
-"""AudioCleaner: https://audiocleaner.ai, its "AudioSeparation" API.
+"""The adapter for AudioCleaner: https://audiocleaner.ai, its "AudioSeparation" API.
 
-A task is created with a public address of the song and polled until it ends. Both calls are
-answered with HTTP 200 and a `code`; refusals carry an empty `data`. Billed by started minute. The
-documentation spells the key's header `api-key` in every example and `api_key` in one table.
+A task is created with a public address of the song, then polled until it ends. Both calls are
+answered with HTTP 200 and a `code`; a refusal has an empty `data`. Every started minute is billed.
+The documentation spells the key's header `api-key` in every example and `api_key` in one table.
 """
 
 from enum import Enum, auto
@@ -76,7 +76,7 @@ class _State(Enum):
     FAILED = auto()
 
 
-# The documentation says only "waiting / success / failed, etc.".
+# The documentation lists the statuses only as "waiting / success / failed, etc.".
 _STATES: Final = {
     "waiting": _State.RUNNING,
     "processing": _State.RUNNING,
@@ -174,7 +174,7 @@ def _code(answer: Answer) -> int | None:
 
 
 def _check(answer: Answer, *, is_submit: bool) -> None:
-    """Raise the error of a refusal; its code is read before its data, which is empty."""
+    """Raise the error that the answer's code stands for; a refusal has no data to read."""
     envelope = read(_Envelope, answer)
     if envelope is None:
         raise status_error(answer, is_submit=is_submit)
@@ -192,7 +192,7 @@ def _check(answer: Answer, *, is_submit: bool) -> None:
 
 
 def _files(task: _Task, answer: Answer) -> tuple[RemoteFile, ...]:
-    """Return the results whose key is a stem, which may be more than the model declares."""
+    """Return the results whose key is a stem, including any that the model does not declare."""
     output = task.output or {}
     files = tuple(
         RemoteFile(url, _STEMS[key]) for key, url in output.items() if url and key in _STEMS

@@ -1,4 +1,4 @@
-"""Identifies stems by their file names, for services that do not label them."""
+"""Identifies stems by file names, for services that do not label their results."""
 
 import re
 from collections import Counter
@@ -28,10 +28,10 @@ _WORDS: Final = {
 
 
 def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
-    """Return the stem named by each address's file name; None where it names none.
+    """Return the stem that each address's file name names, or None.
 
-    Words that all names share are ignored: a song may be called "Bass". A name with two stems
-    counts as naming none, and so does each of two names with the same stem.
+    Words that all names share are ignored, since a song may be called "Bass". A name that contains
+    two stems counts as naming none, and so do two names that contain the same stem.
     """
     names = [Counter(_words(url)) for url in urls]
     shared = names[0] if names else Counter()
@@ -45,7 +45,7 @@ def stems_by_name(urls: Sequence[str]) -> tuple[Stem | None, ...]:
 def _words(url: str) -> list[str]:
     try:
         path = parse_address(url).path
-    except InvalidAddress:  # ignored here: fetching it will fail
+    except InvalidAddress:  # ignored here, because fetching it will fail
         return []
     name = unquote(path).rpartition("/")[2].lower()
     plain = _WITHOUT_REVERB.sub(" dry ", _WITHOUT_VOCALS.sub(" instrumental ", name))

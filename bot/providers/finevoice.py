@@ -1,9 +1,10 @@
-"""FineVoice: https://api.finevoice.ai, "Audio Separation".
+"""The adapter for FineVoice: https://api.finevoice.ai, "Audio Separation".
 
-A submit is answered with the results at once or with a `taskId` to poll, even when `useAsync` is
-true. `status` in the body is "HTTP-style": 200 done, 202 running, anything else a failure with its
-`error`. An older version of the API has `task_id`, words for `status` and a plain string for
-`error`; both are read. `urls` are not labelled: see file_names.
+A submit is answered either with the results or with a `taskId` to poll, even if `useAsync` is true.
+`status` in the body is "HTTP-style": 200 is done, 202 is running, and anything else is a failure,
+described by `error`. An older version of the API has `task_id`, words for `status` and a plain
+string for `error`; both versions are read. `urls` are not labelled, so file_names.py identifies
+them.
 """
 
 from dataclasses import replace
@@ -54,13 +55,13 @@ class _Task(Wire):
 
     @property
     def results(self) -> tuple[str, ...]:
-        """The addresses: `urls` where there are any, else `url`."""
+        """The addresses of the results: `urls` if there are any, else `url`."""
         several = tuple(filter(None, self.urls or ()))
         return several or tuple(filter(None, (self.url,)))
 
     @property
     def error_text(self) -> str:
-        """What the service says went wrong, safe to log."""
+        """The service's error message, safe to log."""
         match self.error:
             case _Error(code=code, message=message):
                 return scrub(f"{code or ''} {message or ''}")
@@ -84,7 +85,7 @@ _STATES: Final[dict[int | str, _State]] = {
 }
 
 _OPERATOR_STATUSES: Final = frozenset({401, 402, 403, 429})
-"""Errors about the key, the credit or the rate, not about the file."""
+"""Statuses of errors about the key, the credit or the rate, not about the file."""
 
 _PAIR: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
@@ -128,7 +129,8 @@ class FineVoice(Hosted):
             return Finished(_files(call.model.name, task.results, answer))
         if not task.task_id:
             raise protocol_error(answer, "a task without an id")
-        # A poll's answer does not name the model, which naming its files depends on.
+        # The model is part of the reference, because answers to polls do not name it and `_files`
+        # needs it.
         return Accepted(RemoteRef(f"{call.model.name}:{task.task_id}"))
 
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
@@ -163,14 +165,14 @@ def _task(answer: Answer, *, is_submit: bool) -> _Task:
 
 
 def _number(task: _Task) -> int | None:
-    """Return the "HTTP-style" status; None when it is a word."""
+    """Return the "HTTP-style" status, or None if it is a word."""
     if isinstance(task.status, int):
         return task.status
     return int(task.status) if len(task.status) == 3 and task.status.isdecimal() else None
 
 
 def _state(task: _Task) -> _State | None:
-    """Return what `status` says; None for an undocumented word."""
+    """Return the state for `status`, or None for an undocumented word."""
     number = _number(task)
     if number is not None:
         return _STATES.get(number, _State.FAILED)
@@ -183,7 +185,7 @@ def _submit_error(task: _Task, answer: Answer) -> ProviderError:
         return ProviderRefused(task.error_text)
     if number in _OPERATOR_STATUSES:
         return status_error(replace(answer, status=number), is_submit=True)
-    # The task began and failed; its cost is unknown.
+    # The task was started and failed, so its cost is unknown.
     return SubmitUncertain(f"status {task.status}: {task.error_text}")
 
 
@@ -197,10 +199,10 @@ def _poll_failure(task: _Task, answer: Answer) -> Failed | Lost:
 
 
 def _files(name: str, urls: tuple[str, ...], answer: Answer) -> tuple[RemoteFile, ...]:
-    """Name the results by their files' names; a single one left over gets the missing stem.
+    """Identify the results by file names; a single unidentified one gets the missing stem.
 
-    Raises ProviderProtocol for more results than the model declares, or for a model of an older
-    version.
+    Raises ProviderProtocol if there are more results than the model declares, or if this version
+    does not declare the model.
     """
     model = _MODELS.get(name)
     if model is None:

@@ -1,4 +1,4 @@
-"""What adapters of hosted services share: set-up, the song's address, fetching, unknown words."""
+"""The shared base of adapters for hosted services: set-up, addresses and fetching."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -32,7 +32,7 @@ _MAX_WORDS: Final = 20
 
 
 class Hosted(ABC):
-    """Base of adapters whose service has a key, accepts an address and returns addresses."""
+    """Base of adapters for services that have a key, take an address and return addresses."""
 
     declared: ClassVar[Capabilities]
     timeouts: ClassVar[Timeouts] = Timeouts()
@@ -48,7 +48,7 @@ class Hosted(ABC):
 
     @classmethod
     def create(cls, context: ProviderContext) -> Self | None:
-        """Build it from the settings that its capabilities name; None without a key."""
+        """Build the adapter from the settings that its capabilities name; None without a key."""
         declared = cls.declared
         api_key = context.secret(declared.key_setting)
         if api_key is None:
@@ -63,7 +63,7 @@ class Hosted(ABC):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Its declared capabilities."""
+        """The adapter's declared capabilities."""
         return self.declared
 
     @staticmethod
@@ -79,7 +79,7 @@ class Hosted(ABC):
         """See `Provider.poll`."""
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Write one result to the file `into`, without sending the key: its address is signed."""
+        """Write one result to the file `into`; the key is not sent, since the address is signed."""
         try:
             await self._downloads.fetch(
                 file.address,
@@ -93,15 +93,17 @@ class Hosted(ABC):
             raise ProviderProtocol(f"result: {exc}") from exc
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Not supported by these services, nor declared."""
+        """Raise NotImplementedError: these services cannot cancel, and none declares that it
+        can.
+        """
         raise NotImplementedError
 
     async def aclose(self) -> None:
-        """Release connections; the downloads belong to the caller."""
+        """Release connections; whoever passed the downloads closes them."""
         await self._http.aclose()
 
     def _running(self, word: str) -> Running:
-        """Count an undocumented status word as running, until the attempt's deadline."""
+        """Treat an undocumented status as running; the attempt's deadline still applies."""
         if word not in self._unknown_words and len(self._unknown_words) < _MAX_WORDS:
             self._unknown_words.add(word)
             log.warning("%s: unknown status %s", type(self).__name__, scrub(word))
@@ -109,7 +111,7 @@ class Hosted(ABC):
 
 
 def song_url(source: Source) -> str:
-    """Return where the service can fetch the song. Raises ProviderRefused if it has no address."""
+    """Return the address for the service to fetch the song. Raises ProviderRefused without one."""
     if source.url is None:
         raise ProviderRefused("accepts an address only, and the file has none")
     return source.url

@@ -1,12 +1,12 @@
-"""What a provider is: the models it declares and the calls it answers.
+"""The interface of providers: the models that they declare and the calls that they answer.
 
-No provider is implemented here.
+This module contains no provider.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
@@ -22,66 +22,67 @@ from bot.net.transport import GuardedTransport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One thing a provider can be asked to do, and the stems that come back.
+    """A task that a provider offers, and the stems that it returns.
 
-    Plans are derived from these declarations alone (scheduling/plans.py). Order matters: the
-    first declared model that reaches a recipe serves it.
+    Plans are derived from these declarations alone (scheduling/plans.py). Order matters: a recipe
+    is served by the first declared model that can make it.
     """
 
     name: str
     stems: frozenset[Stem]
     sums_to_song: bool = False
-    """The stems add up to the song, so any output can be mixed from them."""
+    """Whether the stems add up to the song, so that any output can be mixed from them."""
     sums_to_instrumental: bool = False
-    """The stems add up to the song without its vocals."""
+    """Whether the stems add up to the song without its vocals."""
     may_add: frozenset[Stem] = frozenset()
-    """Stems that sometimes come as well; when they all do, the stems add up to the song."""
+    """Stems that are returned only sometimes; if all of them are, the stems add up to the song."""
     subtractable: bool = False
-    """A stem is clean enough to be subtracted from the song, after delay and gain are fitted."""
+    """Whether a stem can be subtracted from the song, once its delay and gain are fitted."""
     is_basic: bool = False
-    """Quality below what users expect of the recipe; users are told where it is offered."""
+    """Whether the quality is below what users expect; offers of such recipes say so."""
 
     @property
     def results(self) -> frozenset[Stem]:
-        """Every stem that an answer may hold."""
+        """All stems that an answer may contain."""
         return self.stems | self.may_add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a provider declares about itself; routing reads nothing else.
+    """A provider's declaration of itself; routing reads nothing else.
 
-    Its settings are named after it: `AUDIOCLEANER_API_KEY` and `AUDIOCLEANER_BASE_URL`.
+    The names of its settings follow from its own, such as `AUDIOCLEANER_API_KEY` and
+    `AUDIOCLEANER_BASE_URL`.
     """
 
     name: str
-    """What users type and the database stores, like `audiocleaner`."""
+    """The name that users type and the database stores, like `audiocleaner`."""
     title: str
-    """What users read, like `AudioCleaner`."""
+    """The name that users read, like `AudioCleaner`."""
     models: tuple[Model, ...]
     is_hosted: bool = True
-    """Work leaves this machine and may cost the operator money."""
+    """Whether the work leaves this machine and may cost the operator money."""
     base_url: str = ""
-    """Where a hosted service answers, unless its setting names another address."""
+    """The address of a hosted service, unless its setting names another."""
     is_resubmittable: bool = False
-    """A submit may be repeated without cost or harm; only true of providers in this process."""
+    """Whether a submit can be repeated without cost or harm; only true of in-process providers."""
     can_cancel: bool = False
     is_synchronous: bool = False
-    """The submit's answer is the result, so it may take minutes."""
+    """Whether the answer to a submit is the result itself, so that it may take minutes."""
     concurrency: int = 4
-    """Attempts at a time; further jobs wait in its queue."""
+    """The number of simultaneous attempts; further jobs wait in the provider's queue."""
     poll_interval_s: float = 4.0
     gives_spools: bool = False
-    """What `fetch` writes is decoded already, in the format of `Source.mixture`."""
+    """Whether `fetch` writes decoded audio, in the format of `Source.mixture`."""
 
     @property
     def key_setting(self) -> str:
-        """The setting that holds a hosted provider's key."""
+        """The name of the setting with a hosted provider's key."""
         return f"{self._prefix}_API_KEY"
 
     @property
     def base_url_setting(self) -> str:
-        """The setting that replaces `base_url`."""
+        """The name of the setting that replaces `base_url`."""
         return f"{self._prefix}_BASE_URL"
 
     @property
@@ -91,23 +92,23 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The song, in the forms a provider may take."""
+    """The song, in the forms that providers take."""
 
     mixture: Path
-    """Decoded: interleaved float32 little-endian stereo at 44.1 kHz."""
+    """The decoded song: interleaved stereo in little-endian float32 at 44.1 kHz."""
     frames: int
     url: str | None
-    """Where a hosted provider can fetch the user's file; None when no address works."""
+    """An address at which a hosted provider can fetch the user's file; None if there is none."""
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """The length in seconds."""
         return self.frames / SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One submit: which model, for which job, and where a local provider may write."""
+    """A submit: the model, the job and, for a local provider, a folder to write to."""
 
     job_id: JobId
     attempt: int
@@ -117,7 +118,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider is working on it; poll `ref`."""
+    """The provider is working on the song; poll `ref`."""
 
     ref: RemoteRef
 
@@ -131,19 +132,19 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished; `fraction` from 0 to 1 where the provider reports it."""
+    """The work is not finished; `fraction` is from 0 to 1 if the provider reports it."""
 
     fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The provider gave up; `refused` when this very file is the reason."""
+    """The provider gave up; `refused` if the file itself is the reason."""
 
     detail: str
     refused: bool = False
     is_starved: bool = False
-    """The machine had too little memory for it."""
+    """Whether the machine had too little memory for the song."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +153,19 @@ class Lost:
 
 
 class Provider(Protocol):
-    """A separation service. Adapters match structurally; they neither sleep, retry nor choose."""
+    """A separation service. Adapters match by structure, and never sleep, retry or choose."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """Its declared capabilities; constant for the object's lifetime."""
+        """The declared capabilities, which are constant for the object's lifetime."""
         ...
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
-        """Send the song, once. Raises SubmitUncertain when the bytes may have arrived.
+        """Send the song, once.
 
-        An answer that cannot be understood is ProviderProtocol, and counts as uncertain too. Any
-        other ProviderError means that nothing was started.
+        Raises SubmitUncertain if the request may have arrived, and ProviderProtocol if the answer
+        cannot be understood, which counts as uncertain too. Any other ProviderError means that
+        nothing was started.
         """
         ...
 
@@ -176,7 +178,7 @@ class Provider(Protocol):
         ...
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop an accepted attempt; called only where `can_cancel` is declared."""
+        """Stop an accepted attempt; called only if `can_cancel` is declared."""
         ...
 
     async def aclose(self) -> None:
@@ -184,32 +186,43 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A provider that can prepare for a song before it is submitted."""
+
+    async def warm_up(self) -> None:
+        """Prepare, without waiting for the end of it; safe to repeat, and never fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderContext:
-    """What a provider is built from: its settings, and the only network access it should use.
+    """The settings and the network access with which a provider is built.
 
-    A package adds a provider by an entry point in the group `stemcord.providers`: its name is the
-    provider's, its object a `Factory`. Once installed and named in `STEMCORD_PROVIDERS`, it is
-    built at start, after the settings were checked and before any job runs.
+    A package adds a provider by an entry point in the group `stemcord.providers`, named after the
+    provider and pointing to a `Factory`. A provider that is named in `STEMCORD_PROVIDERS` is built
+    at start, after the settings were checked and before any job runs. It should use no other
+    network access.
     """
 
     settings: Mapping[str, str] = field(repr=False)
-    """Values by setting: the environment's, else those of `.env`."""
+    """Values by setting, from the environment or else from `.env`."""
     transport: GuardedTransport
     downloads: Downloads
-    """The slots for fetching results, shared by all; see `results`."""
+    """Downloads with slots that all providers share; see `results`."""
     clock: Clock
     max_result_bytes: int
-    """More than the longest allowed song needs as one uncompressed stem."""
+    """The most bytes that a result may have: more than the longest allowed song as one uncompressed
+    stem."""
     on_secret: Callable[[str], None] = field(default=lambda _: None, repr=False)
-    """Called with every secret handed out, so that the log can redact it."""
+    """Called with every secret that is handed out, so that the log can redact it."""
 
     def setting(self, name: str) -> str | None:
-        """Return a setting; None when it is missing or blank."""
+        """Return a setting, or None if it is missing or blank."""
         return self.settings.get(name, "").strip() or None
 
     def secret(self, name: str) -> SecretStr | None:
-        """Return a setting that must not be logged; None when it is missing or blank."""
+        """Return a secret setting and have the log redact it; None if it is missing or blank."""
         value = self.setting(name)
         if value is None:
             return None
@@ -219,7 +232,9 @@ class ProviderContext:
     def api(
         self, base_url: str, *, timeouts: Timeouts | None = None, parallel: int = 8
     ) -> ApiClient:
-        """Return a client for the API at `base_url`, which the operator set or accepts."""
+        """Return a client for the API at `base_url`, which the operator set or left at its
+        default.
+        """
         return ApiClient(
             base_url=base_url,
             transport=self.transport.trusting(base_url),
@@ -229,16 +244,17 @@ class ProviderContext:
         )
 
     def results(self, base_url: str | None = None) -> Downloads:
-        """Return downloads for the addresses that a service names; a provider does not close them.
+        """Return downloads for addresses that a service names; the provider must not close them.
 
-        `base_url` is the service's address in the operator's settings, if set there. Only a service
-        at a trusted host may name trusted hosts.
+        `base_url` is the service's address, if the operator's settings have one. Only a service at
+        a trusted host may name trusted hosts.
         """
         return self.downloads.over(self.transport.for_addresses_of(base_url))
 
 
 Factory = Callable[[ProviderContext], Provider | None]
-"""Builds a provider; None when its settings are missing. One that raises is left out."""
+"""Builds a provider, or returns None if its settings are missing. If it raises, the provider is
+left out."""
 
 
 def names(providers: Sequence[Provider]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The embedded engine as a provider: no key, no network, one song at a time.
 
-Its references live in this process only: after a restart it answers `Lost`, and the job is
-submitted again, which costs only time.
+References are valid in this process only. After a restart they are answered with `Lost` and the job
+is submitted again, which costs nothing but time.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ NAME = "local"
 KILLED_BEFORE_REST = 2
 REST_S = 900.0
 REMEMBERED = 32
-"""Finished separations that can still be polled."""
+"""The number of finished separations that can still be polled."""
 
 _FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
 
@@ -71,7 +71,7 @@ class _Separation:
 
 
 class Local:
-    """Separates on this machine."""
+    """Separates songs on this machine."""
 
     def __init__(self, *, engine: Engine, model: str) -> None:
         self._engine = engine
@@ -88,32 +88,42 @@ class Local:
         )
         self._separations: dict[RemoteRef, _Separation] = {}
         self._broken_model: str | None = None
-        """Why the model cannot be loaded; it is not tried again by this process."""
+        """The reason why the model cannot be loaded; this process does not try again."""
         self._killed_in_a_row = 0
         self._rests_until = 0.0
 
     @property
     def capabilities(self) -> Capabilities:
-        """Its declared capabilities."""
+        """The provider's declared capabilities."""
         return self._capabilities
 
     async def submit(self, call: Call, source: Source) -> Accepted:
-        """Start separating.
+        """Start a separation.
 
-        Raises ProviderRefused while the model is not on this machine: the operator has to install
-        it, so waiting would not help the job.
+        Raises ProviderRefused if the model is not installed: only the operator can install it, so
+        there is no point in waiting.
         """
         self._forget_old()
         if self._broken_model is not None:
             raise ProviderRefused(self._broken_model)
         if time.monotonic() < self._rests_until:
-            raise ProviderStarved("the engine rests, since this machine has too little memory")
+            raise ProviderStarved("the engine is paused, since this machine has too little memory")
         if not self._engine.is_ready:
             raise ProviderRefused(f"the model {self._engine.model.title} is not on this machine")
         ref = RemoteRef(f"{call.job_id}-{call.attempt}")
         separation = self._separations[ref] = _Separation(call, source)
         self._start(separation)
         return Accepted(ref)
+
+    async def warm_up(self) -> None:
+        """Have the model loaded; a submit tells why it cannot be."""
+        is_resting = time.monotonic() < self._rests_until
+        if self._broken_model is not None or is_resting or not self._engine.is_ready:
+            return
+        try:
+            await self._engine.warm_up()
+        except (ModelUnavailable, NoRoom, EngineFailed) as exc:
+            log.info("the engine's worker cannot be started ahead: %s", exc)
 
     def _start(self, separation: _Separation) -> None:
         call, source = separation.call, separation.source
@@ -132,7 +142,7 @@ class Local:
     async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
         """Return a separation's progress.
 
-        Raises NoRoom for one that ran out of room; it has already been started again.
+        Raises NoRoom if it ran out of disk space; it has then already been restarted.
         """
         separation = self._separations.get(ref)
         if separation is None or separation.task is None or separation.task.cancelled():
@@ -147,7 +157,7 @@ class Local:
         except ModelUnavailable as exc:
             if self._broken_model is None:
                 self._broken_model = str(exc)
-                log.error(  # noqa: TRY400 - the line says it all
+                log.error(  # noqa: TRY400 - the message is complete without a traceback
                     "%s cannot be loaded, so nothing is separated here: %s; delete it, let "
                     "`python -m bot models` fetch it again, and restart the bot",
                     self._engine.model.title,
@@ -164,7 +174,7 @@ class Local:
         return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
 
     def _note_killed(self) -> None:
-        """Rest after two failures in a row: the next songs would fail too."""
+        """Pause after two such failures in a row, because the next songs would fail too."""
         self._killed_in_a_row += 1
         limit_mib = memory_limit_mib()
         log.error(
@@ -178,19 +188,19 @@ class Local:
             log.error("local separation is paused for %.0f min", REST_S / 60)
 
     async def fetch(self, file: RemoteFile, into: Path) -> None:
-        """Move a spool to `into`; safe to repeat once it is there."""
+        """Move a separated spool to `into`; safe to repeat once it is there."""
         if not await asyncio.to_thread(_move, Path(file.address), into):
             raise ProviderProtocol("a separated stem is gone")
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop a separation, whatever its progress."""
+        """Stop a separation at any point."""
         separation = self._separations.pop(ref, None)
         if separation is not None and separation.task is not None:
             separation.task.cancel()
             await asyncio.gather(separation.task, return_exceptions=True)
 
     async def vocals(self, mixture: Path, into: Path) -> Path:
-        """Separate a short spool's vocals. Raises ModelUnavailable or EngineFailed."""
+        """Separate the vocals of a short spool. Raises ModelUnavailable or EngineFailed."""
         stems = await self._engine.separate(
             mixture,
             frames=frames_in(mixture),
@@ -201,7 +211,7 @@ class Local:
         return stems[Stem.VOCALS]
 
     async def aclose(self) -> None:
-        """Stop all separations and the worker."""
+        """Stop all separations, and end the worker."""
         for ref in list(self._separations):
             await self.cancel(ref)
         await self._engine.close()

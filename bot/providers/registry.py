@@ -1,7 +1,7 @@
-"""Which providers there are, and building those that the operator's settings name.
+"""Finds and builds the providers that the operator's settings name.
 
-Built-in hosted ones are listed here and describe themselves; others come from installed packages,
-through the entry-point group `stemcord.providers` (see `ProviderContext`).
+Built-in hosted ones are listed here. Others come from installed packages, through the entry-point
+group `stemcord.providers` (see `ProviderContext`).
 """
 
 import logging
@@ -23,21 +23,21 @@ GROUP: Final = "stemcord.providers"
 BUILT_IN: Final[Mapping[str, type[Hosted]]] = {
     adapter.declared.name: adapter for adapter in (AudioCleaner, FineVoice, Soundverse)
 }
-"""The hosted providers that come with Stemcord, by name."""
+"""The built-in hosted providers by name."""
 
 
 class UnknownProvider(ValueError):
-    """A name that no provider has; its text is a sentence for the operator."""
+    """No provider has this name; the text is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSet:
-    """The result of building the operator's list."""
+    """The providers that could be built, and those that could not."""
 
     providers: tuple[Provider, ...]
-    """In order of preference."""
+    """The usable providers, in order of preference."""
     left_out: Mapping[str, str]
-    """By name, with the reason as half a sentence for the operator."""
+    """The reasons by provider's name, each a phrase for the operator."""
 
 
 def build(
@@ -47,7 +47,7 @@ def build(
     ready: Mapping[str, Provider],
     installed: Iterable[EntryPoint] | None = None,
 ) -> ProviderSet:
-    """Build the named providers; `ready` holds those that the caller has built, like `local`.
+    """Build the named providers; those that the caller has already built are passed as `ready`.
 
     A provider that cannot be built is left out and logged. Raises UnknownProvider.
     """
@@ -88,7 +88,7 @@ def _check_names(order: Sequence[str], known: set[str]) -> None:
 def _make(
     name: str, context: ProviderContext, points: Mapping[str, tuple[EntryPoint, ...]]
 ) -> Provider | str:
-    """Return the provider, or why there is none."""
+    """Return the provider, or the reason why it cannot be built."""
     if name in BUILT_IN:
         adapter = BUILT_IN[name]
         return adapter.create(context) or f"{adapter.declared.key_setting} is not set"
@@ -103,7 +103,7 @@ def _from_package(point: EntryPoint, context: ProviderContext) -> Provider | str
         provider = factory(context)
         declared = None if provider is None else provider.capabilities.name
     except Exception:
-        # A third-party package may raise anything, and must not keep the bot from starting.
+        # A third-party package may raise anything, and that must not keep the bot from starting.
         log.exception("the package behind %s (%s) is broken", point.name, point.value)
         return "its package is broken"
     if provider is None:

@@ -1,4 +1,4 @@
-"""Reading a vendor's answer: wire models, what a bare status means, and texts safe to log."""
+"""Reads vendors' answers: wire models, errors by HTTP status, and texts that are safe to log."""
 
 import logging
 import re
@@ -30,13 +30,13 @@ _MAX_LOGGED: Final = 160
 
 
 class Wire(BaseModel):
-    """Base of wire models; unknown fields are ignored."""
+    """The base of wire models; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 def read(shape: type[T] | TypeAdapter[T], answer: Answer) -> T | None:
-    """Return the body parsed as `shape`, or None when it does not match."""
+    """Return the body parsed as `shape`, or None if it does not match."""
     adapter = shape if isinstance(shape, TypeAdapter) else TypeAdapter(shape)
     try:
         return adapter.validate_json(answer.text)
@@ -45,7 +45,7 @@ def read(shape: type[T] | TypeAdapter[T], answer: Answer) -> T | None:
 
 
 def status_error(answer: Answer, *, is_submit: bool) -> ProviderError:
-    """Return the error that the HTTP status alone stands for, when the body adds nothing."""
+    """Return the error that the HTTP status stands for, if the body adds nothing."""
     text = f"status {answer.status}"
     match answer.status:
         case 401 | 403:
@@ -57,30 +57,32 @@ def status_error(answer: Answer, *, is_submit: bool) -> ProviderError:
         case 503 if answer.retry_after_s is not None:
             return ProviderBusy(text, retry_after_s=answer.retry_after_s)
         case status if status == 408 or status >= 500:
-            # A gateway also answers this when it lost the service behind it midway.
+            # A gateway also gives this status if it lost the service during the request.
             return SubmitUncertain(text) if is_submit else ProviderDown(text)
         case _:
             return protocol_error(answer, text)
 
 
 def protocol_error(answer: Answer, what: str) -> ProviderProtocol:
-    """Log the outline of an answer that the vendor's documents do not allow; return the error."""
+    """Log the outline of an answer that contradicts the vendor's documentation; return the
+    error.
+    """
     log.warning("not understood: %s: %s", what, outline(answer.text))
     return ProviderProtocol(what)
 
 
 def check_results(files: Sequence[RemoteFile], model: Model, answer: Answer) -> None:
-    """Raise ProviderProtocol for more results than the model declares."""
+    """Raise ProviderProtocol if there are more results than the model declares."""
     if len(files) > len(model.results):
         what = f"{len(files)} results where {model.name} declares {len(model.results)}"
         raise protocol_error(answer, what)
 
 
 def outline(body: str) -> str:
-    """Return a body's punctuation with every word replaced, safe to log."""
+    """Return a body with every word replaced, so that it is safe to log."""
     return _WORD.sub("…", body[:2000])[:_MAX_LOGGED]
 
 
 def scrub(message: str) -> str:
-    """Return a vendor's message on one short line, without anything like an address or a key."""
+    """Return a vendor's message as one short line, without anything like an address or a key."""
     return " ".join(_ADDRESS_OR_KEY.sub("…", message).split())[:_MAX_LOGGED]

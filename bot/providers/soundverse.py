@@ -1,8 +1,8 @@
-"""Soundverse: https://help.soundverse.ai, "Stem Separation API - v1".
+"""The adapter for Soundverse: https://help.soundverse.ai, "Stem Separation API - v1".
 
-One synchronous call: its answer is the list of results and may take minutes, so the submit is the
-work, and a broken connection leaves it uncertain. The documents give no HTTP status for errors:
-the body is read first. They give no prices either: where two calls reach a recipe, the one with
+The API has one synchronous call, whose answer is the list of results and may take minutes. If the
+connection breaks, the submit is uncertain. The documentation gives no HTTP status for errors, so
+the body is read first. It gives no prices either. Where two calls can serve a recipe, the one with
 fewer results is declared first, so a single instrument comes from `instruments`.
 """
 
@@ -32,7 +32,9 @@ class _Audio(Wire):
 
 
 class _Refusal(Wire):
-    """Moderation texts of its text-to-music tools; here they refuse this file."""
+    """An error with the texts of the vendor's content moderation; here it means that the file is
+    refused.
+    """
 
     success: Literal[False]
     message: str = ""
@@ -48,9 +50,9 @@ _BAND: Final = frozenset({Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.O
 _STEMS: Final = {stem.value: stem for stem in _BAND | {Stem.VOCALS}}
 
 _OPERATOR_STATUSES: Final = frozenset({401, 402, 429})
-"""Errors about the key, the credit or the rate, whatever the body says."""
+"""Statuses of errors about the key, the credit or the rate, regardless of the body."""
 _PLAIN_STATUSES: Final = frozenset({403, 404, 405, 503})
-"""Statuses to which a `detail` adds nothing."""
+"""Statuses to which a `detail` in the body adds nothing."""
 
 CAPABILITIES: Final = Capabilities(
     name="soundverse",
@@ -73,7 +75,7 @@ class Soundverse(Hosted):
     timeouts = Timeouts(read_s=900.0, total_s=960.0)
 
     async def submit(self, call: Call, source: Source) -> Finished:
-        """Separate, which may take minutes."""
+        """Separate a song, which may take minutes."""
         answer = await self._http.submit(
             f"/v1/generate/stem-separation/{call.model.name}",
             headers=self._headers,
@@ -93,7 +95,7 @@ class Soundverse(Hosted):
         return Finished(files)
 
     async def poll(self, ref: RemoteRef) -> Lost:
-        """Return Lost: the service has no references."""
+        """Return Lost, because the service has no references."""
         return Lost()
 
 
@@ -107,5 +109,5 @@ def _error(answer: Answer) -> ProviderError:
         return status_error(answer, is_submit=True)
     if answer.status == 422:
         return ProviderRefused("the address of the file was not accepted")
-    # The generation began and failed; its cost is unknown.
+    # The generation was started and failed, so its cost is unknown.
     return SubmitUncertain(f"reported a failure with status {answer.status}")

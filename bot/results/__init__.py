@@ -1,1 +1,1 @@
-"""From a provider's files to stems as spools: fetched, decoded, identified."""
+"""Turns a provider's files into stems: fetches, decodes, identifies and aligns them."""

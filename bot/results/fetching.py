@@ -1,4 +1,4 @@
-"""Turns a provider's results into spools: fetched, decoded, and as long as the song."""
+"""Fetches and decodes a provider's results, and checks that they are as long as the song."""
 
 import asyncio
 import logging
@@ -26,15 +26,15 @@ log = logging.getLogger(__name__)
 Fetched = Mapping[RemoteFile, Path]
 
 TRIES = 2
-"""A file that arrives broken is fetched once more."""
+"""The maximum number of fetches per file: a broken file is fetched once more."""
 SLACK_S = 1.0
-"""How much shorter than its song a result may be, whatever the song has there."""
+"""The number of seconds by which a result may be shorter than the song."""
 
 
 def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[RemoteFile, ...]:
     """Return the results that the model declares, and those without a name.
 
-    Raises ProviderProtocol if there are more than it declares: each one would be fetched.
+    Raises ProviderProtocol if these are more than it declares, since each would be fetched.
     """
     expected = tuple(file for file in files if file.stem is None or file.stem in model.results)
     if len(expected) > len(model.results):
@@ -43,7 +43,7 @@ def expected_results(files: tuple[RemoteFile, ...], model: Model) -> tuple[Remot
 
 
 class ResultFetcher:
-    """Fetches results, whatever a provider sends."""
+    """Fetches results in any format and decodes them."""
 
     def __init__(self, *, audio: AudioTools) -> None:
         self._audio = audio
@@ -73,12 +73,12 @@ class ResultFetcher:
             if is_spool or await self._decode(job, spool, song):
                 return spool
             log.warning("%s: a result is broken, try %d of %d", job.id, number, TRIES)
-        raise ResultsNotFetched("a result stays broken")
+        raise ResultsNotFetched("a result is broken each time")
 
     async def _decode(self, job: Job, spool: Path, song: Path) -> bool:
-        """Decode the download beside a spool; return whether it is as long as the song's sound.
+        """Decode a download; return whether it can be decoded and is long enough.
 
-        A trimmed silent end is restored when the masters are written.
+        It is long enough if the song is silent after its end. The masters are padded later.
         """
         download = spool.with_suffix(".download")
         song_s = (job.frames or 0) / SAMPLE_RATE

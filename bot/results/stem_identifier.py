@@ -1,8 +1,8 @@
-"""Tells unnamed stems apart by listening.
+"""Identifies unlabelled stems by comparing them with vocals from the embedded engine.
 
-FineVoice's `urls[]` carries no labels. If a file's name says nothing either, both results of a
-vocal remover are compared with the vocals that the embedded engine finds in an excerpt. They are
-paid for, so where nothing tells them apart, both are delivered as part 1 and part 2.
+FineVoice's `urls[]` are not labelled. If their file names say nothing either, both results of a
+vocal remover are compared with the vocals that the embedded engine finds in an excerpt. If that
+does not tell them apart, both are delivered, as part 1 and part 2, since they are paid for.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 EXCERPT_FRAMES = 20 * SAMPLE_RATE
 LEAST_LIKENESS = 0.4
 LEAST_MARGIN = 0.15
-"""The least difference that is no guess: a wrong guess gives a singer the wrong file."""
+"""The least difference between the two similarities; below it, choosing would be a guess."""
 SAME_SOUND = 0.95
-"""Two results this like each other are one file twice, and no two parts of a song."""
+"""Above this similarity, two results are the same file, not two parts of a song."""
 LEAST_VOICE = 0.3
-"""Beside a part that is all voice, the heard vocals are at least this loud."""
+"""The least level of the engine's vocals, relative to a part that is all voice."""
 
 PAIR = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
 
 class Listener(Protocol):
-    """Can separate a song's vocals; the embedded engine."""
+    """Separates a song's vocals, as the embedded engine can."""
 
     async def vocals(self, mixture: Path, into: Path) -> Path:
         """Separate a spool's vocals. Raises ModelUnavailable or EngineFailed."""
@@ -43,17 +43,17 @@ class Listener(Protocol):
 
 
 class StemIdentifier:
-    """Names fetched results."""
+    """Assigns stems to fetched results."""
 
     def __init__(self, *, audio: AudioTools, listener: Listener | None) -> None:
-        """Without a listener, only named results can be used."""
+        """Without a listener, two unnamed results become part 1 and part 2."""
         self._audio = audio
         self._listener = listener
 
     async def name(self, fetched: Fetched, model: Model, where: JobDir) -> dict[Stem, Path]:
-        """Return the spools by stem: as PART_1 and PART_2 if they cannot be told apart.
+        """Return the spools by stem, or as PART_1 and PART_2 if they cannot be told apart.
 
-        Raises ProviderProtocol when they are not the two parts of a song.
+        Raises ProviderProtocol if they are not the two parts of a song.
         """
         named = {file.stem: spool for file, spool in fetched.items() if file.stem is not None}
         nameless = [spool for file, spool in fetched.items() if file.stem is None]
@@ -74,7 +74,7 @@ class StemIdentifier:
             raise ProviderProtocol("two results that sound alike")
         parts = dict(zip(UNNAMED, pair, strict=True))
         if self._listener is None:
-            log.warning("two results without a name, and nothing to listen with")
+            log.warning("two unnamed results, and no engine to compare them with")
             return parts
         start = await self._audio.passage(pair, frames=EXCERPT_FRAMES)
         excerpts = where.work / "excerpts"
@@ -84,7 +84,7 @@ class StemIdentifier:
         try:
             vocals = await self._listener.vocals(song, excerpts)
         except (ModelUnavailable, EngineFailed) as exc:
-            log.warning("two results without a name, and no way to listen: %s", exc)
+            log.warning("two unnamed results, and the engine cannot be used: %s", exc)
             return parts
         fits = [await self._audio.fit(each, vocals) for each in candidates]
         log.info("likeness to the vocals: %.2f and %.2f", *(fit.likeness for fit in fits))
@@ -100,7 +100,7 @@ class StemIdentifier:
 
 
 def _voice_of(fits: list[Fitted]) -> int | None:
-    """Return which of two parts the heard vocals fit to; None if that is not sure."""
+    """Return the index of the part that matches the vocals; None if that is not certain."""
     silent = [number for number, fit in enumerate(fits) if fit.song_rms < SILENCE]
     if len(silent) == 1:
         [other] = {0, 1}.difference(silent)
@@ -117,7 +117,7 @@ def _voice_of(fits: list[Fitted]) -> int | None:
 
 
 def _excerpts(spools: list[Path], into: Path, start: int) -> list[Path]:
-    """Cut the same passage out of each."""
+    """Cut the same passage out of each spool."""
     into.mkdir(exist_ok=True)
     cut = []
     for spool in spools:

@@ -1,4 +1,4 @@
-"""Where the stems of an answer lie in their song, and whether they are of this song at all."""
+"""Aligns stems with their song, and detects stems of another song."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -15,45 +15,48 @@ from bot.domain.recipes import Stem
 log = logging.getLogger(__name__)
 
 LEAST_LIKENESS = 0.1
-"""Below this no file of a result can be aligned with the song, and none is shifted."""
+"""Below this similarity a stem cannot be aligned with the song, and no stem is shifted."""
 FAINT = 0.05
-"""A stem this quiet beside its song (-26 dB) may hold nothing but noise, and is not judged."""
+"""Below this level relative to the song (-26 dB) a stem may be just noise, so it is not judged."""
 LEAST_SHARE = 0.25
-"""A stem is about as like its song as it is loud in it; a stranger is like none."""
+"""The least similarity of a stem to its song, relative to the stem's level; below it, the stem
+belongs to another song."""
 SHARP, LEAST_SHARP_LIKENESS = 24.0, 0.03
-"""A stem that was made louder is less like its song than it is loud, but has one sharp place."""
+"""The least similarity that is accepted for a stem with a distinct peak, such as one that was
+amplified."""
 BETTER = 0.95
-"""To move or turn stems must leave less of the song than this share of what is left as they are."""
+"""Stems are shifted or inverted only if the residual's level falls below this share of the present
+one."""
 
 Spools = Mapping[Stem, Path]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """How an answer's stems are read: all at one lag, some turned back."""
+    """The lag at which an answer's stems are mixed, and which of them are inverted."""
 
     lag_frames: int = 0
     inverted: frozenset[Stem] = frozenset()
     fits: Mapping[Stem, Fitted] = field(default_factory=dict)
 
     def part(self, stem: Stem, spool: Path) -> Part:
-        """Return a stem as it adds up with the others."""
+        """Return a stem's part in a sum with the others."""
         gain = -1.0 if stem in self.inverted else 1.0
         return Part(spool=spool, gain=gain, lag_frames=self.lag_frames)
 
     def fitted(self, stem: Stem, spool: Path) -> Part:
-        """Return a stem as loud as it is in the song; one that is not heard, not at all."""
+        """Return a stem at its level in the song; the gain is 0 if it is inaudible there."""
         fit = self.fits[stem]
         gain = 0.0 if is_unheard(fit) else fit.gain
         return Part(spool=spool, gain=gain, lag_frames=fit.lag_frames)
 
     def is_silent(self, stem: Stem) -> bool:
-        """Whether a fitted stem holds nothing of the song that is heard."""
+        """Whether a fitted stem contains nothing audible of the song."""
         return stem in self.fits and is_unheard(self.fits[stem])
 
 
 class StemPlacer:
-    """Places the stems of an answer."""
+    """Aligns the stems of an answer with their song."""
 
     def __init__(self, *, audio: AudioTools) -> None:
         self._audio = audio
@@ -61,8 +64,8 @@ class StemPlacer:
     async def place(self, spools: Spools, song: Path) -> Placement:
         """Fit every stem to the song.
 
-        Raises ProviderProtocol for a stem that is not of this song, as when a vendor mixes up two
-        songs or writes a wrong sample rate into a header.
+        Raises ProviderProtocol for a stem that is not of this song, for instance if a vendor mixes
+        up two songs or writes a wrong sample rate into a header.
         """
         stems = tuple(spools)
         found = await gather_or_raise(self._audio.fit(song, spools[stem]) for stem in stems)
@@ -76,13 +79,13 @@ class StemPlacer:
         return await self._verified(whole, spools, song)
 
     async def fits_of(self, stems: Iterable[Stem], spools: Spools, song: Path) -> Placement:
-        """Fit some stems of an answer that is exact and needs no moving."""
+        """Fit some stems of an answer that needs no shifting or inverting."""
         return Placement(
             fits={stem: await self._audio.fit(song, spools[stem]) for stem in stems},
         )
 
     async def _verified(self, proposed: Placement, spools: Spools, song: Path) -> Placement:
-        """Move and turn stems only where their sum comes closer to the song that way."""
+        """Shift and invert stems only if that brings their sum closer to the song."""
         lags = dict.fromkeys((0, proposed.lag_frames))
         turned = dict.fromkeys((frozenset[Stem](), proposed.inverted))
         candidates = [
@@ -99,7 +102,9 @@ class StemPlacer:
         best = min(range(len(others)), key=lambda number: moved[number].rms)
         if moved[best].rms < BETTER * unmoved.rms:
             return others[best]
-        log.info("a lag of %d frames would not help", proposed.lag_frames)
+        log.info(
+            "stems are left as they are: a lag of %d frames would not help", proposed.lag_frames
+        )
         return as_it_is
 
 
@@ -124,7 +129,7 @@ def _is_like(fit: Fitted) -> bool:
 
 
 def _lag(fits: Iterable[Fitted]) -> int:
-    """Return the lag of all files of a result, measured on the loudest.
+    """Return the lag of all stems, measured on the one that is easiest to align.
 
     All files of a result went through the same encoder, and a quiet one cannot be aligned.
     """

@@ -1,1 +1,1 @@
-"""Which provider gets a job, when, and what waiting jobs are told."""
+"""Chooses a provider for each job, queues jobs and estimates their waiting times."""

@@ -1,4 +1,4 @@
-"""Finds a provider for a job: gathers the facts for routing and calls it."""
+"""Collects the facts that routing needs, and routes jobs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ from bot.scheduling.sources import Sources
 
 
 class Candidates:
-    """The configured providers as one job sees them."""
+    """Routes jobs among the configured providers."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class Candidates:
         clock: Clock,
         patience: timedelta,
     ) -> None:
-        """`patience` is how long a job waits for providers, from its first failed try."""
+        """`patience` is how long a job waits for providers, counted from its first failed try."""
         self._providers = providers
         self._breaker = breaker
         self._sources = sources
@@ -33,7 +33,7 @@ class Candidates:
         self._patience = patience
 
     async def route(self, job: Job, attempts: Sequence[Attempt], room: SpendRoom) -> Route:
-        """Return where the job goes next, given its attempts so far."""
+        """Return the route for the job, given its attempts so far."""
         url = await self._sources.address_of(job)
         vain = [each.submitted_at for each in attempts if each.state is AttemptState.NOT_SENT]
         return route(

@@ -1,6 +1,7 @@
-"""Cooldown: which providers rest, and until when. In memory only: a restart clears it.
+"""Puts providers that keep failing into cooldown.
 
-Kept apart from retry (same call again) and fallback (next provider), as LiteLLM's router does.
+State is kept in memory only, so a restart clears it. Cooldowns are separate from retries (the same
+call again) and fallbacks (the next provider), as in LiteLLM's router.
 """
 
 import logging
@@ -24,13 +25,13 @@ log = logging.getLogger(__name__)
 
 COOLDOWN_BUSY_S = 15.0
 COOLDOWN_OPERATOR_S = 600.0
-"""For what only the operator can fix: a wrong key, a suspended account, no credit."""
+"""For problems that only the operator can fix: a wrong key, a suspended account, no credit."""
 
 
 class Operation(StrEnum):
-    """A provider's operations for a job, each with its own successes and failures.
+    """The kinds of calls to a provider, whose successes and failures are counted separately.
 
-    Counted together, the many answered polls would hide that no task succeeds.
+    Counted together, the many successful polls would hide that no task succeeds.
     """
 
     SUBMIT = "submit"
@@ -41,7 +42,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Limit:
-    """The failure rate at which an operation puts its provider in cooldown."""
+    """The failure rate at which an operation puts its provider into cooldown."""
 
     window_s: float = 60.0
     min_calls: int = 5
@@ -50,7 +51,7 @@ class _Limit:
 
 _LIMITS = defaultdict(
     _Limit,
-    # Tasks take minutes each, and a failed one may be billed.
+    # Tasks take minutes, and a failed one may be billed.
     {Operation.TASK: _Limit(window_s=3600.0, min_calls=3, cooldown_s=300.0)},
 )
 
@@ -66,10 +67,10 @@ class _Record:
 
 
 class CircuitBreaker:
-    """What the latest operations say about each provider."""
+    """Tracks the outcomes of recent operations, and puts failing providers into cooldown."""
 
     def __init__(self, *, clock: Clock, key_settings: Mapping[str, str] | None = None) -> None:
-        """`key_settings` name the setting that holds each provider's key, for the log."""
+        """`key_settings` are the names of the settings with providers' keys, for the log."""
         self._clock = clock
         self._key_settings = key_settings or {}
         self._records: dict[str, _Record] = {}
@@ -79,11 +80,11 @@ class CircuitBreaker:
         return max(0.0, self._of(provider).rests_until - self._clock.monotonic())
 
     def cause(self, provider: str) -> AttemptError | None:
-        """Return the cause of its cooldown, or None if it has none."""
+        """Return the cause of the provider's cooldown, or None if there is no cooldown."""
         return self._of(provider).cause if self.cooldown_s(provider) else None
 
     def needs_operator(self, provider: str) -> bool:
-        """Whether its cooldown has a cause that waiting does not fix."""
+        """Whether only the operator can fix the cause of the cooldown."""
         cause = self.cause(provider)
         return cause is not None and cause.needs_operator
 
@@ -105,17 +106,19 @@ class CircuitBreaker:
             case ProviderBusy(retry_after_s=wait_s):
                 rest_s = COOLDOWN_BUSY_S if wait_s is None else wait_s
                 self._rest(provider, rest_s, AttemptError.of(error))
-            case SubmitUncertain():  # it may be billed, as a failed task may
+            case SubmitUncertain():  # may be billed, like a failed task
                 self._fail(provider, Operation.TASK, AttemptError.of(error))
             case _:
                 self._fail(provider, operation, AttemptError.of(error))
 
     def record_failed_task(self, provider: str, error: AttemptError) -> None:
-        """Record a task that the provider accepted but did not complete, and its error."""
+        """Record a task that the provider accepted but did not complete, with its error."""
         self._fail(provider, Operation.TASK, error)
 
     def _log_refused_key(self, provider: str, error: ProviderAuth) -> None:
-        """Log it once until the key is accepted: each song and each poll meets it again."""
+        """Log a refused key once until the provider accepts it, since every call meets the error
+        again.
+        """
         record = self._of(provider)
         if record.is_key_refused:
             return
@@ -142,7 +145,7 @@ class CircuitBreaker:
             outcomes.popleft()
 
     def _rest(self, provider: str, seconds: float, cause: AttemptError) -> None:
-        """Rest until the later of the two ends, and keep that one's cause."""
+        """Start a cooldown, unless one that ends later is running."""
         record, until = self._of(provider), self._clock.monotonic() + seconds
         if until > record.rests_until:
             record.rests_until, record.cause = until, cause

@@ -1,7 +1,7 @@
-"""Plans: which model serves a recipe, and how each output is derived from what comes back.
+"""Plans: which model serves a recipe, and how its stems become the recipe's outputs.
 
-Pure functions over the providers' declarations (providers/interface.py) and the recipe table
-(domain/recipes.py); nothing here is specific to one provider.
+Plans are pure functions of the providers' declarations (providers/interface.py) and the recipe
+table (domain/recipes.py); nothing is specific to one provider.
 """
 
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from bot.providers.interface import Capabilities, Model
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Add these stems up; a single one is taken as it is."""
+    """The sum of these stems; a single stem is taken as it is."""
 
     stems: frozenset[Stem]
 
 
 @dataclass(frozen=True, slots=True)
 class Subtract:
-    """The song minus this stem, after its delay and gain are fitted to the song."""
+    """The song minus this stem, after the stem's delay and gain are fitted to the song."""
 
     stem: Stem
 
@@ -30,7 +30,7 @@ Derivation = Sum | Subtract
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One way to serve a recipe."""
+    """A provider's model that serves a recipe, and how each output is derived."""
 
     capabilities: Capabilities
     model: Model
@@ -43,18 +43,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A recipe that some configured provider reaches."""
+    """A recipe that at least one configured provider can serve."""
 
     recipe: Recipe
     providers: tuple[str, ...]
     is_basic: bool
-    """No model made for this recipe reaches it."""
+    """Whether only models of basic quality serve it."""
 
 
 def derive(output: Output, model: Model, stems: frozenset[Stem]) -> Derivation | None:
-    """Say how `output` is made from the `stems` of one answer of `model`; None when it cannot be.
+    """Return how to make `output` from the `stems` of an answer; None if that is impossible.
 
-    `stems` are those that came back, which may be more than the model declares.
+    `stems` are those that were returned, which may be more than the model declares.
     """
     if not output.without:
         return Sum(frozenset({output.stem})) if output.stem in stems else None
@@ -72,7 +72,7 @@ def derive(output: Output, model: Model, stems: frozenset[Stem]) -> Derivation |
 def derivations(
     recipe: Recipe, model: Model, stems: frozenset[Stem]
 ) -> dict[Stem, Derivation] | None:
-    """Say how every output of `recipe` is made from `stems`, in order; None when one cannot be."""
+    """Return how to make each output of `recipe`, in order; None if one is impossible."""
     made: dict[Stem, Derivation] = {}
     for output in OUTPUTS[recipe]:
         derivation = derive(output, model, stems)
@@ -83,7 +83,7 @@ def derivations(
 
 
 def plan(recipe: Recipe, capabilities: Capabilities) -> Plan | None:
-    """Return how this provider serves `recipe`: the first declared model that reaches it."""
+    """Return this provider's plan for `recipe`, by the first declared model that can serve it."""
     for model in capabilities.models:
         if derivations(recipe, model, model.stems) is not None:
             return Plan(capabilities, model)
@@ -91,7 +91,7 @@ def plan(recipe: Recipe, capabilities: Capabilities) -> Plan | None:
 
 
 def offers(providers: Iterable[Capabilities]) -> tuple[Offer, ...]:
-    """Return the recipes that any of these providers reaches, in the order of the table."""
+    """Return the recipes that any of these providers can serve, in the order of `OUTPUTS`."""
     known = tuple(providers)
     found: list[Offer] = []
     for recipe in Recipe:

@@ -1,4 +1,4 @@
-"""What waiting jobs are shown: how many are ahead, and how long those will take."""
+"""Tells waiting jobs how many jobs are ahead of them, and how long those will take."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from bot.scheduling.throughput import ThroughputEstimator
 
 
 class QueuePositions:
-    """Publishes every move in a queue as progress; reads and stores nothing."""
+    """Publishes positions in queues as jobs' progress; stores nothing."""
 
     def __init__(
         self,
@@ -28,18 +28,18 @@ class QueuePositions:
     def publish_positions(
         self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]
     ) -> None:
-        """Show every queued job its position."""
+        """Publish the position of every queued job."""
         work_s = self._throughput.estimate_s(provider, inside)
         for ahead, job in enumerate(waiting, start=len(inside)):
             self._put(provider, job, ahead, work_s)
             work_s += self._throughput.estimate_s(provider, [job])
 
     def publish(self, provider: str, job: Job, ahead: Sequence[Job]) -> None:
-        """Show one job its position."""
+        """Publish the position of one job."""
         self._put(provider, job, len(ahead), self._throughput.estimate_s(provider, ahead))
 
     def _put(self, provider: str, job: Job, ahead: int, work_s: float) -> None:
-        """Record the work ahead of a job, or the provider's cooldown if that is longer."""
+        """Record the time until a job's turn, or the provider's cooldown if that is longer."""
         capabilities = self._providers[provider].capabilities
         wait_s = max(work_s / capabilities.concurrency, self._breaker.cooldown_s(provider))
         progress = Progress(

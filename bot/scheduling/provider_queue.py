@@ -1,7 +1,7 @@
-"""The queue of each provider: fair, in memory, one place per job.
+"""Fair in-memory queues for the providers; each job has at most one place.
 
-Everyone's first song comes before anyone's second. A turn taken counts while its user has songs
-here; a new user starts at the turn being served.
+Every user's first song comes before any user's second. A turn counts as long as its user has songs
+at the provider; a new user starts at the turn that is being served.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +12,17 @@ from bot.domain.job import Job, JobId, UserId
 
 
 class PositionListener(Protocol):
-    """Called when waiting jobs have moved."""
+    """Receives the jobs at a provider when waiting jobs have moved."""
 
     def __call__(self, provider: str, inside: Sequence[Job], waiting: Sequence[Job]) -> None:
-        """Restore every job at a provider, and the waiting ones in their order."""
+        """Handle the jobs that occupy a place and those that wait, both in order."""
 
 
 class ProviderQueue:
-    """Which jobs are at a provider and which wait for it.
+    """Tracks which jobs are at a provider and which wait for it.
 
-    A place belongs to the attempt: it outlives a cancelled job whose provider still works.
+    A place belongs to an attempt, so it remains taken while a provider still works on a cancelled
+    job.
     """
 
     def __init__(
@@ -31,10 +32,10 @@ class ProviderQueue:
         on_turn: Callable[[JobId], None],
         on_shift: PositionListener,
     ) -> None:
-        """Take each provider's number of places.
+        """`places` is the number of simultaneous jobs of each provider.
 
-        `on_turn` is called for the few jobs that may enter, `on_shift` for all that have moved: in
-        a long queue, a step of every waiting job for each free place would be too much.
+        `on_turn` is called for each of the few jobs that may enter, and `on_shift` once with all
+        that have moved: taking a step of every waiting job would be too expensive in a long queue.
         """
         self._places = dict(places)
         self._on_turn = on_turn
@@ -46,9 +47,9 @@ class ProviderQueue:
         self._served: dict[str, int] = dict.fromkeys(places, 0)
 
     def acquire(self, provider: str, job: Job) -> int | None:
-        """Take a place at `provider`, or wait in its queue: return how many jobs come first.
+        """Take a place at `provider`, or wait for one; return how many jobs are ahead.
 
-        None means that the place is taken. Waiting for one provider leaves all other queues.
+        Returns None if the job has the place. The job leaves all other queues.
         """
         if job.id in self._inside[provider]:
             return None
@@ -66,9 +67,9 @@ class ProviderQueue:
         return index + len(self._occupants(provider))
 
     def enqueue(self, provider: str, job: Job) -> int:
-        """Wait without taking a place, as while the provider rests: return how many come first.
+        """Wait without taking a place, as during a cooldown; return how many jobs are ahead.
 
-        Waiting for one provider leaves all other queues.
+        The job leaves all other queues.
         """
         self._leave_others(provider, job.id)
         if self._inside[provider].pop(job.id, None) is not None:
@@ -82,29 +83,31 @@ class ProviderQueue:
         return index + len(self._occupants(provider))
 
     def restore(self, provider: str, job: Job) -> None:
-        """Count a job that the provider already works on, as after a restart."""
+        """Record a job that the provider already works on, as after a restart."""
         if provider in self._inside and job.id not in self._inside[provider]:
             self._leave_others(provider, job.id)
             self._take(provider, job)
 
     def release(self, job_id: JobId) -> None:
-        """Give up a job's place, inside or waiting, and tell the jobs that this moves."""
+        """Remove a job from every queue and notify the jobs that move up."""
         self._leave_others(None, job_id)
 
     def outlive(self, provider: str, job: Job) -> None:
-        """Keep the place of a job's attempt that goes on after the job has ended."""
+        """Keep the place of an attempt that continues after its job has ended."""
         if provider in self._outlived:
             self._inside[provider].pop(job.id, None)
             self._outlived[provider][job.id] = job
 
     def free(self, provider: str, job_id: JobId) -> None:
-        """Give up the place of an attempt that outlived its job; safe to repeat."""
+        """Free the place of an attempt that outlived its job; safe to repeat."""
         job = self._outlived.get(provider, {}).pop(job_id, None)
         if job is not None:
             self._left(provider, job)
 
     def ahead(self, job_id: JobId) -> list[Job]:
-        """Return the jobs ahead of a waiting one: those inside, then those in front."""
+        """Return the jobs ahead of a waiting one: those at the provider, then those in the
+        queue.
+        """
         for provider, waiting in self._waiting.items():
             if job_id in waiting:
                 order = self._order(provider)
@@ -113,7 +116,7 @@ class ProviderQueue:
         return []
 
     def counts(self) -> dict[tuple[str, ...], int]:
-        """Return how many jobs are `inside` each provider and how many are `waiting` for it."""
+        """Return the number of jobs for each pair of provider and `inside` or `waiting`."""
         counts: dict[tuple[str, ...], int] = {}
         for provider in self._places:
             counts[provider, "inside"] = len(self._occupants(provider))
@@ -127,7 +130,7 @@ class ProviderQueue:
         return max(0, self._places[provider] - len(self._occupants(provider)))
 
     def _order(self, provider: str) -> list[JobId]:
-        """Return the waiting jobs by turn, and equal turns by age."""
+        """Return the waiting jobs by turn and, within a turn, by age."""
         turns: dict[JobId, int] = {}
         following: dict[UserId, int] = {}
         by_age = sorted(self._waiting[provider].values(), key=_age)
@@ -158,7 +161,7 @@ class ProviderQueue:
                 self._left(other, job)
 
     def _left(self, provider: str, job: Job) -> None:
-        """Forget the turns of a user who has no songs here any more, and let the next jobs in."""
+        """Drop the turns of a user without songs at this provider, and let the next jobs in."""
         user_id = job.request.user_id
         here = (*self._occupants(provider), *self._waiting[provider].values())
         if all(other.request.user_id != user_id for other in here):
@@ -175,5 +178,5 @@ class ProviderQueue:
 
 
 def _age(job: Job) -> tuple[datetime, int]:
-    """Order jobs by their requests: stored times are whole seconds, interaction ids are not."""
+    """Return a sort key by age; interaction ids break ties, as stored times are whole seconds."""
     return job.created_at, job.interaction_id

@@ -1,4 +1,4 @@
-"""Routing: which provider gets a job next. A pure function; it calls and stores nothing."""
+"""Routing: a pure function that chooses the next provider for a job."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Plan, plan
 
 MAX_NOT_SENT = 3
-"""Tries at one provider that provably sent nothing before all others are preferred to it."""
+"""After this many tries that provably sent nothing, any other ready provider is preferred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A configured provider's current state."""
+    """The current state of a configured provider."""
 
     capabilities: Capabilities
     cooldown_s: float = 0.0
     needs_operator: bool = False
-    """It is in cooldown for a wrong key or spent credit, so waiting does not help."""
+    """Whether it is in cooldown for a wrong key or spent credit, so that waiting does not help."""
     can_reach_file: bool = True
-    """It could fetch the user's file: there is an address, or it needs none."""
+    """Whether it could fetch the user's file: there is an address, or it needs none."""
     is_affordable: bool = True
-    """Neither of the owner's spend caps blocks this job."""
+    """Whether the job fits under the caps on spend."""
 
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """Submit by this plan, once there is a place in the queue."""
+    """Submit by this plan as soon as the queue has a place."""
 
     plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The provider was unreachable for the job, which tries it again in this many seconds."""
+    """Wait for a provider that this job could not reach, and try again after `after_s` seconds."""
 
     plan: Plan
     after_s: float
@@ -46,7 +46,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Cooldown:
-    """Every possible provider is resting; this one wakes first, in this many seconds."""
+    """Wait, because all possible providers are in cooldown.
+
+    This plan's provider is ready first, in `after_s` seconds.
+    """
 
     plan: Plan
     after_s: float
@@ -64,15 +67,15 @@ Route = Go | Retry | Cooldown | Exhausted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Option:
-    """A candidate for the job, and what delays it now."""
+    """A possible provider for the job, and its current delays."""
 
     plan: Plan
     cooldown_s: float
-    """Its cooldown, which applies to every job."""
+    """Seconds left of the provider's cooldown, which applies to all jobs."""
     backoff_s: float
-    """What is left of this job's own pause after failed tries."""
+    """Seconds left of this job's pause after failed tries."""
     is_last_resort: bool
-    """It has been unreachable so often that any other ready provider gets the job."""
+    """Whether the job prefers any other ready provider, after too many failed tries."""
     is_worth_waiting: bool
 
     @property
@@ -99,10 +102,10 @@ def route(
 ) -> Route:
     """Choose the next provider for a job, in order of preference.
 
-    A provider's own earlier attempts close it for this job, except those that provably sent
-    nothing: those make it wait, and after a few of them any other one that is ready comes first.
-    The user's choice leaves one candidate; everything else applies to it as well. Past the deadline
-    the job waits for no provider.
+    An earlier attempt rules its provider out for this job, unless it provably sent nothing. After
+    such an attempt the job pauses, and after a few it prefers any other ready provider. If the user
+    chose a provider, it is the only candidate, under the same rules. Past the deadline the job no
+    longer waits for providers.
     """
     choice = request.provider
     reachable = [
@@ -133,7 +136,7 @@ def _options(
         own = [attempt for attempt in attempts if attempt.provider == made.provider]
         if not (each.can_reach_file and each.is_affordable and _is_open(each.capabilities, own)):
             continue
-        # Having been busy does not make a provider likelier to be busy: its cooldown is enough.
+        # A busy provider is not more likely to be busy again, so its cooldown is enough.
         not_sent = [each for each in own if each.state is AttemptState.NOT_SENT]
         vain = [each for each in not_sent if each.error is not AttemptError.BUSY]
         yield _Option(
@@ -181,7 +184,9 @@ def _why_nobody(
 
 
 def _gave_up(candidates: Sequence[Candidate], choice: str | None) -> Problem:
-    """Return the problem of a job that no provider made; name the provider its user chose."""
+    """Return the problem of a job that all providers failed, naming the provider if the user chose
+    one.
+    """
     titles = {each.capabilities.name: each.capabilities.title for each in candidates}
     facts = {} if choice is None else {"provider": titles[choice]}
     return Problem(Reason.PROVIDERS_FAILED, facts)

@@ -1,5 +1,5 @@
-"""Where a provider can fetch the user's file: from Discord while its address is valid, else from
-here.
+"""Finds an address of the user's file for a provider: Discord's while valid, else one of our
+own.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from storage.stores.job_store import JobStore
 log = logging.getLogger(__name__)
 
 MARGIN = timedelta(minutes=5)
-"""An address that expires sooner is not handed out: the provider may fetch late."""
+"""Addresses that expire sooner than this are not used, because a provider may fetch late."""
 ASK_AGAIN_AFTER_S = (1.0, 4.0)
 
 
 def expires_at(url: str) -> datetime | None:
-    """Return when a signed Discord address expires (`ex`, hex seconds); None if unsaid."""
+    """Return when a signed Discord address expires, or None if it does not say (`ex`, in hex)."""
     try:
         values = parse_qs(urlsplit(url).query).get("ex", [])
         return datetime.fromtimestamp(int(values[0], 16), UTC) if values else None
@@ -33,17 +33,17 @@ def expires_at(url: str) -> datetime | None:
 
 
 def address_of(source: Source, now: datetime) -> str | None:
-    """Return an address that works long enough for a provider, or None."""
+    """Return the source's address if it stays valid long enough for a provider, else None."""
     ends = expires_at(source.url)
     return source.url if ends is None or ends - now > MARGIN else None
 
 
 class RenewalUnavailable(SplitError):
-    """Discord cannot renew the address just now; the file may still exist."""
+    """Discord cannot renew the address at the moment; the file may still exist."""
 
 
 class Renewal(Protocol):
-    """Has Discord sign an address again."""
+    """Renews the addresses of Discord's files."""
 
     async def renewed(self, source: Source) -> Source:
         """Return the source with a new address.
@@ -54,7 +54,7 @@ class Renewal(Protocol):
 
 
 class Sources:
-    """Finds an address for a job's file, preferring the one that costs others least."""
+    """Finds an address for a job's file. It prefers Discord's, then our own, then a renewed one."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Sources:
         renewal: Renewal | None = None,
         ask_again_after_s: Sequence[float] = ASK_AGAIN_AFTER_S,
     ) -> None:
-        """Without `links` we serve no addresses of our own."""
+        """`links` signs our own addresses; None if there is no public address."""
         self._jobs = jobs
         self._files = files
         self._clock = clock
@@ -75,7 +75,7 @@ class Sources:
         self._ask_again_after_s = tuple(ask_again_after_s)
 
     async def address_of(self, job: Job) -> str | None:
-        """Return an address that works long enough for a provider, or None."""
+        """Return an address that stays valid long enough for a provider, or None."""
         now = self._clock.now()
         if (url := address_of(job.request.source, now)) is not None:
             return url
@@ -84,9 +84,9 @@ class Sources:
         return await self._renewed(job, now)
 
     async def renew(self, job: Job) -> str:
-        """Have Discord renew the address of the job's file, and store it.
+        """Have Discord renew the address of the job's file, and store the new one.
 
-        Raises Rejected if there is none, and RenewalUnavailable.
+        Raises Rejected if Discord has no such file, and RenewalUnavailable.
         """
         if self._renewal is None:
             raise Rejected(Reason.DOWNLOAD_FAILED)
@@ -95,7 +95,7 @@ class Sources:
         return fresh.url
 
     async def _renewed(self, job: Job, now: datetime) -> str | None:
-        # It may have been since this copy of the job was read.
+        # The address may have been renewed since this copy of the job was read.
         job = await self._jobs.get(job.id) or job
         if (url := address_of(job.request.source, now)) is not None:
             return url

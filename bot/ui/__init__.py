@@ -1,1 +1,1 @@
-"""Everything about Discord but the commands: client, replies, cards, buttons, sentences."""
+"""The Discord side of the bot except the commands: client, replies, cards, buttons, sentences."""

@@ -1,4 +1,4 @@
-"""From an interaction to a job: store it, then acknowledge it, and only then start work."""
+"""Turns an interaction into a job: stores it, acknowledges it, and only then starts work."""
 
 import asyncio
 import logging
@@ -19,19 +19,22 @@ log = logging.getLogger(__name__)
 ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
 REPEATED_AFTER_S = 1.0
-"""discord.py repeats a request that Discord answered with 5xx, but not sooner than this."""
+"""The least time after which discord.py repeats a request that Discord answered with 5xx."""
 ANSWER_WITHIN_S = 5.0
-"""Limits a hanging connection; after 3 s Discord itself refuses the answer."""
+"""The time limit for an answer on a hanging connection; Discord refuses answers after 3 s."""
 LOOK_AFTER_S = (0.0, 0.5, 2.0)
-"""Pauses before each look for a reply; Discord sometimes denies a valid token for a moment."""
+"""Pauses before each lookup of a reply; Discord sometimes briefly rejects a valid token."""
 
 
 _being_answered: set[int] = set()
-"""Interactions that this process is answering; one may come twice after a gateway resumes."""
+"""Interactions that are being answered; one may arrive twice when the gateway resumes."""
 
 
 class NotAcknowledged(SplitError):
-    """Discord did not accept the answer, so the user sees none; if `in_doubt`, it may have."""
+    """Discord did not accept the answer, so the user sees none.
+
+    If `in_doubt`, Discord may have accepted it.
+    """
 
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)
@@ -81,11 +84,11 @@ async def _acknowledge(
             return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)
     except discord.HTTPException as exc:
         if exc.code == ALREADY_ACKNOWLEDGED:
-            log.error(  # noqa: TRY400 - the line says it all
+            log.error(  # noqa: TRY400 - the message is complete without a traceback
                 "another process answers for this application, with the same token: stop it, or "
                 "give one of the two an application of its own"
             )
-            raise NotAcknowledged("somebody else has answered") from exc
+            raise NotAcknowledged("another process has answered") from exc
         if exc.status < 500:
             raise NotAcknowledged(f"status {exc.status}, code {exc.code}") from exc
         log.info("Discord may have accepted an answer: status %s", exc.status)
@@ -98,7 +101,7 @@ async def _find_reply(
     interaction: discord.Interaction[Any], *, within_s: float, look_after_s: Sequence[float]
 ) -> int:
     """Return the reply's message id if Discord accepted the answer. Raises NotAcknowledged."""
-    error = NotAcknowledged("not looked for", in_doubt=True)
+    error = NotAcknowledged("the reply was not looked up", in_doubt=True)
     for pause_s in look_after_s:
         await asyncio.sleep(pause_s)
         try:
@@ -115,18 +118,19 @@ async def _find_reply(
 async def _defer(
     interaction: discord.Interaction[Any], *, ephemeral: bool, tries: int
 ) -> int | None:
-    """Answer, and once more after a broken connection; return the message's id if it is known."""
+    """Defer the answer, retrying after a broken connection; return the message's id if known."""
     began = time.monotonic()
     try:
         answer = await interaction.response.defer(ephemeral=ephemeral, thinking=True)
     except (aiohttp.ClientError, OSError):
-        # It may have arrived: then Discord answers the retry with ALREADY_ACKNOWLEDGED.
+        # The answer may have arrived, in which case Discord answers the retry with
+        # ALREADY_ACKNOWLEDGED.
         if tries > 1:
             return await _defer(interaction, ephemeral=ephemeral, tries=tries - 1)
         raise
     except discord.HTTPException as exc:
         is_repeated = tries < TRIES or time.monotonic() - began >= REPEATED_AFTER_S
         if exc.code == ALREADY_ACKNOWLEDGED and is_repeated:
-            return None  # by the previous try
+            return None  # acknowledged by the previous try
         raise
     return answer.message_id if answer else None

@@ -1,4 +1,4 @@
-"""Who the caller is in the place they act from; services decide what that allows."""
+"""Determines the caller's rank where they act; services decide what it allows."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ _TEAM_ROLES = frozenset({discord.TeamMemberRole.admin, discord.TeamMemberRole.de
 def actor_of(interaction: discord.Interaction[Any]) -> Actor:
     """Return the caller with their rank.
 
-    Server managers can change who sees a command, so the permissions that come with the
-    interaction count instead. The application's team is as it was at login.
+    The rank follows from the permissions that come with the interaction, since managers can change
+    who sees a command. The application's team is as it was at login.
     """
     return Actor(
         user_id=UserId(interaction.user.id),
@@ -24,9 +24,9 @@ def actor_of(interaction: discord.Interaction[Any]) -> Actor:
 
 
 def manages_guild(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the caller manages the server that they act in.
+    """Whether the caller manages the server in which they act.
 
-    That is the server's owner, its administrators, and anyone with `Manage Server` there.
+    This includes the server's owner, its administrators, and everyone with `Manage Server`.
     """
     if interaction.guild_id is None:
         return False
@@ -36,7 +36,7 @@ def manages_guild(interaction: discord.Interaction[Any]) -> bool:
 
 
 def owner_ids(application: discord.AppInfo) -> frozenset[int]:
-    """Return the owner of the application, or the members of its team who may change it."""
+    """Return the owner of the application, or the members of its team who may manage it."""
     team = application.team
     if team is None:
         return frozenset({application.owner.id})

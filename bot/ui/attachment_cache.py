@@ -1,4 +1,4 @@
-"""The songs of messages that a user chooses from: cached, or fetched again."""
+"""The songs of messages from which users choose: cached, or fetched again."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ MAX_MESSAGES = 500
 
 
 class AttachmentCache:
-    """The songs of the latest messages that users chose from.
+    """Caches the songs of the latest messages that were offered to users.
 
-    The bot can't read messages where it is not a member, so it keeps what it was shown.
+    The bot can't read messages in places where it is not a member, so it keeps what Discord sent.
     """
 
     def __init__(self) -> None:
         self._songs: OrderedDict[int, Sequence[Source]] = OrderedDict()
 
     def remember(self, message_id: int, songs: Sequence[Source]) -> None:
-        """Keep a message's songs; the oldest message is dropped if there are too many."""
+        """Keep a message's songs, dropping the oldest message if there are too many."""
         self._songs[message_id] = songs
         self._songs.move_to_end(message_id)
         while len(self._songs) > MAX_MESSAGES:
@@ -32,7 +32,10 @@ class AttachmentCache:
     async def find(
         self, interaction: discord.Interaction[Any], message_id: int, number: int
     ) -> Source:
-        """Return one song of a message in the interaction's channel. Raises Rejected."""
+        """Return a song of a message in the interaction's channel, by its number from 0.
+
+        Raises Rejected if the song or the message is gone.
+        """
         songs = self._songs.get(message_id) or await _fetch(interaction, message_id)
         if number >= len(songs):
             raise Rejected(Reason.SOURCE_GONE)

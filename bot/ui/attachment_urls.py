@@ -1,4 +1,4 @@
-"""Addresses of Discord's files: they are signed and expire, but Discord can renew them."""
+"""Renews the signed addresses of Discord's files, which expire."""
 
 import asyncio
 import logging
@@ -21,25 +21,26 @@ log = logging.getLogger(__name__)
 
 RENEW_WITHIN_S = 10.0
 QUICK_S = 1.0
-"""The interaction that needs an address must be stored and then answered within 3 s."""
+"""The time limit for a renewal before the job is stored: the interaction must be answered within 3
+s."""
 
 _ATTACHMENT = re.compile(r"/(?:ephemeral-)?attachments/(?P<channel>\d+)/(?P<attachment>\d+)/")
 
 
 class AttachmentUrls:
-    """Renews the addresses of sources."""
+    """Renews the addresses of songs at Discord."""
 
     def __init__(self, *, client: discord.Client, quick_s: float = QUICK_S) -> None:
         self._client = client
         self._quick_s = quick_s
 
     async def with_live_url(self, source: Source, *, now: datetime) -> Source:
-        """Return the source with an address that works for a while.
+        """Return the source with an address that stays valid for a while.
 
-        If Discord does not answer in time, the address stays as it is, and the download renews
+        If Discord does not answer in time, the address is left as it is, and the download renews
         it. Raises Rejected if Discord no longer has the file.
         """
-        # The signature of an address is cut off when the job's files expire.
+        # The signature of an address is removed when the job's files expire.
         if expires_at(source.url) is not None and address_of(source, now) is not None:
             return source
         try:
@@ -61,7 +62,8 @@ class AttachmentUrls:
         return replace(source, url=url)
 
     async def _signed(self, source: Source) -> str | None:
-        # Undocumented, and discord.py has no helper for it, but Discord's own apps use it.
+        # This endpoint is undocumented, and discord.py has no method for it, but Discord's own apps
+        # use it.
         route = Route("POST", "/attachments/refresh-urls")
         try:
             answer = await self._client.http.request(route, json={"attachment_urls": [source.url]})
@@ -75,7 +77,7 @@ class AttachmentUrls:
         return renewed if isinstance(renewed, str) else None
 
     async def _found(self, source: Source) -> str | None:
-        """Fetch the message that has the file: Discord signs its addresses again each time."""
+        """Return the file's new address: Discord signs a message's attachments on each fetch."""
         try:
             match = _ATTACHMENT.search(parse_address(source.url).path)
         except InvalidAddress:

@@ -1,8 +1,10 @@
-"""The Discord client: which intents and caches it uses, and how it connects and disconnects."""
+"""The Discord client: its intents, caches, connection and disconnection."""
 
 import asyncio
 import logging
+import ssl
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -12,6 +14,7 @@ from yarl import URL
 from bot.domain.errors import StoreUnavailable
 from bot.i18n.languages import Languages
 from bot.ui.commands.registration import Registration, leftover_commands
+from bot.ui.components.form_modal import submitted_form
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from bot.ui.error_answers import UNREACHABLE, StemcordTree
@@ -20,24 +23,37 @@ log = logging.getLogger(__name__)
 
 MAX_RATE_LIMIT_S = 60.0
 FEW_SESSIONS = 50
-"""Of 1,000 a day; if a bot starts a session with none left, Discord revokes its token."""
+"""Warn below this number of the 1,000 sessions a day; Discord revokes the token of a bot that
+exceeds them."""
 LEAST_WAIT_S = 1.0
 GUILDS_LOOKED_AT = 100
-"""One request each, at every start."""
+"""The number of servers checked for leftover commands, with one request each, at start."""
 
 
 def point_at(api_base: str) -> None:
-    """Send all of discord.py's requests to `api_base`, which also names the gateway."""
+    """Send all of discord.py's requests to `api_base`, which also returns the gateway's address."""
     discord.http.Route.BASE = api_base.rstrip("/")
 
 
+def connector_over(tls: ssl.SSLContext) -> aiohttp.TCPConnector:
+    """Return discord.py's connector with these certificates; needs a running loop."""
+    return aiohttp.TCPConnector(limit=0, ssl=tls)  # discord.py limits requests itself
+
+
 class Stemcord(commands.AutoShardedBot):
-    """The bot's connection to Discord. Its cogs are added before it logs in."""
+    """The bot's connection to Discord; cogs are added before it logs in."""
 
     def __init__(
-        self, *, registration: Registration, languages: Languages, proxy: str | None = None
+        self,
+        *,
+        registration: Registration,
+        languages: Languages,
+        proxy: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway."""
+        """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls`
+        has the certificates that both are checked with, if not the system's.
+        """
         # Otherwise discord.py warns at every start that voice, which is not used here, is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
@@ -60,30 +76,33 @@ class Stemcord(commands.AutoShardedBot):
         self.handlers = HandlerRegistry(languages=languages)
         self.add_dynamic_items(ActionButton, ActionMenu)
         self._registration = registration
+        self._tls = tls
         self._was_started = False
         self._has_looked_for_leftovers = False
 
     async def login(self, token: str) -> None:
         """Log in and prepare the connection."""
         self._was_started = True
+        if self._tls is not None and self.http.connector is discord.utils.MISSING:
+            self.http.connector = connector_over(self._tls)
         await super().login(token)
 
     async def release_connections(self) -> None:
-        """Release what a failed login left open, so that another can be tried."""
+        """Release what a failed login left open, so that login can be tried again."""
         await self.http.close()
         self.http.connector = discord.utils.MISSING
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Start no session while Discord allows none: one more would cost the token."""
+        """Wait while Discord allows no new session, because exceeding the limit costs the token."""
         await super().before_identify_hook(shard_id, initial=initial)
         try:
             await self.wait_for_session_start()
         except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
-            # discord.py reconnects after this one, but would stop for good after those.
-            raise ConnectionError("Discord does not say whether a session may begin") from exc
+            # discord.py reconnects after a ConnectionError, but would stop for good after these.
+            raise ConnectionError("Discord did not say whether a session may start") from exc
 
     async def wait_for_session_start(self) -> None:
-        """Wait until Discord allows another session, and warn when few are left for the day."""
+        """Wait until Discord allows another session; warn if few are left for the day."""
         while True:
             _, _, limit = await self.http.get_bot_gateway()
             remaining, after_s = limit["remaining"], limit["reset_after"] / 1000
@@ -111,25 +130,27 @@ class Stemcord(commands.AutoShardedBot):
             raise
 
     async def close(self) -> None:
-        """Disconnect; discord.py can't close a client that was never started."""
+        """Disconnect; does nothing for a client that was never started, which discord.py can't
+        close.
+        """
         if self._was_started:
             await super().close()
 
     async def setup_hook(self) -> None:
         """Find the gateway and register the commands; discord.py calls this at login."""
-        # discord.py reconnects to this address after an invalid session, whatever its REST base.
+        # discord.py reconnects to this address after an invalid session, ignoring the REST base.
         _, gateway, _ = await self.http.get_bot_gateway()
         DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:
-            # The commands that Discord knows go on working, and so must the jobs.
-            log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - its answer says it all
+            # The commands that Discord already has still work, so the jobs must go on.
+            log.error("Discord refused the commands: %s", exc)  # noqa: TRY400 - Discord's answer is enough
         except StoreUnavailable as exc:
             log.warning("the commands at Discord cannot be checked now: %s", exc)
 
     async def on_ready(self) -> None:
-        """Look once for commands that an earlier bot left in servers, and log their names."""
+        """Check once for commands that an earlier bot left in servers, and log their names."""
         if self._has_looked_for_leftovers or self.application_id is None:
             return
         self._has_looked_for_leftovers = True
@@ -139,7 +160,7 @@ class Stemcord(commands.AutoShardedBot):
         except UNREACHABLE as exc:
             log.info("commands of single servers could not be checked: %s", exc)
             return
-        except RuntimeError:  # what aiohttp raises when the session closes beneath a request
+        except RuntimeError:  # aiohttp raises this if the session closes during a request
             if not self.is_closed():
                 raise
             return
@@ -151,5 +172,11 @@ class Stemcord(commands.AutoShardedBot):
                 ", ".join(names),
             )
 
+    async def on_interaction(self, interaction: discord.Interaction, /) -> None:
+        """Run the handler of a submitted form; commands, buttons and menus have their own way."""
+        form = submitted_form(interaction)
+        if form is not None:
+            await self.handlers.submit(interaction, form)
+
     async def on_message(self, message: discord.Message, /) -> None:
-        """Ignore prefix commands; cogs have their own listeners."""
+        """Ignore prefix commands; cogs have listeners of their own."""

@@ -1,4 +1,4 @@
-"""Where an interaction happened, and so where its reply is and who can edit it."""
+"""Determines where an interaction happened, and so where its reply is and who can edit it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
         application_id=interaction.application_id,
         guild_id=interaction.guild_id,
         token=interaction.token,
-        # By our own clock, which may differ from Discord's.
+        # Measured by our own clock, which may differ from Discord's.
         token_expires_at=now + TOKEN_LIFETIME,
         size_limit_bytes=interaction.filesize_limit,
         locale=interaction.locale.value,
@@ -29,8 +29,8 @@ def reply_of(interaction: discord.Interaction[Any], *, private: bool, now: datet
 def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Context:
     """Return which of the six contexts the reply is in.
 
-    The bot's token can't reach a private reply anywhere, so it counts as ephemeral everywhere
-    but in the bot's own DM, which is private anyway.
+    A private reply counts as ephemeral, because the bot's token cannot reach it. The bot's own DM
+    is an exception, since everything there is private.
     """
     if interaction.guild_id is not None:
         if private:
@@ -47,14 +47,14 @@ def context_of(interaction: discord.Interaction[Any], *, private: bool) -> Conte
 
 
 def membership_of(interaction: discord.Interaction[Any]) -> Membership | None:
-    """Return the caller's membership of the server; None outside servers."""
+    """Return the caller's membership in the server; None outside servers."""
     if interaction.guild_id is None:
         return None
     return membership_in(interaction.guild_id, interaction.user)
 
 
 def membership_in(guild_id: int, user: discord.User | discord.Member) -> Membership:
-    """Return a user's membership of a server, with no roles if they are not in it."""
+    """Return a user's membership in a server, without roles if they are not a member."""
     roles = [role.id for role in user.roles] if isinstance(user, discord.Member) else []
     # The `@everyone` role has the server's own id, and Discord does not list it.
     return Membership(guild_id=guild_id, role_ids=tuple(sorted({guild_id, *roles})))

@@ -1,4 +1,4 @@
-"""What a refused edit means; the only place that reads Discord's codes for that."""
+"""Interprets Discord's error codes for refused edits; no other module does."""
 
 from enum import Enum
 
@@ -13,17 +13,17 @@ _NO_DMS = frozenset({50007, 50278})
 
 
 class FailureKind(Enum):
-    """What to do after a refusal."""
+    """The kinds of refusals, by what can be done about them."""
 
     LATER = "later"
     CLOSED = "closed"
     TOO_LARGE = "too_large"
     UNWANTED = "unwanted"
-    """Refused for its words; plainer ones may pass."""
+    """Refused because of its words; simpler words may be accepted."""
 
 
 def failure_kind(error: discord.HTTPException) -> FailureKind:
-    """Return what a refused edit means for the route it took."""
+    """Return how to continue after a refused edit, on the route that it took."""
     if error.code == TOO_LARGE or error.status == 413:
         return FailureKind.TOO_LARGE
     if error.status == 429 or error.status >= 500 or error.code == _OLD_MESSAGE_LIMIT:
@@ -32,5 +32,5 @@ def failure_kind(error: discord.HTTPException) -> FailureKind:
         return FailureKind.UNWANTED
     if error.status in (401, 403, 404) or error.code in {_ARCHIVED_THREAD, *_NO_DMS}:
         return FailureKind.CLOSED
-    # Any other 4xx is about the content, so plainer words may pass.
+    # Any other 4xx concerns the content, so simpler words may be accepted.
     return FailureKind.UNWANTED

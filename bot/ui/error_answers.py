@@ -1,4 +1,4 @@
-"""Private answers to one person: a sentence, or what an error means to them."""
+"""Private answers to a user: a sentence, or an explanation of an error."""
 
 import logging
 import secrets
@@ -16,11 +16,11 @@ from bot.ui.texts import messages
 log = logging.getLogger(__name__)
 
 UNREACHABLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
-"""What a request to Discord may raise without a bug of ours."""
+"""Errors that requests to Discord may raise in normal operation."""
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """Return what an error means to the user; None for an unexpected one."""
+    """Return the sentence for an error, or None for an unexpected one."""
     match error:
         case Rejected():
             return messages.problem(error.problem)
@@ -39,7 +39,7 @@ def sentence_for(error: BaseException) -> str | None:
 
 
 async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the user what an error means; if Discord refuses the answer, only log that."""
+    """Tell the user about an error; if Discord refuses the answer, only log that."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     sentence = gettext(messages.LEFTOVER_COMMAND) if _is_leftover(interaction, error) else None
@@ -55,15 +55,16 @@ async def answer_error(interaction: discord.Interaction[Any], error: BaseExcepti
 
 
 def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:
-    """Whether a command was used that Discord keeps for one server, as this bot has none."""
+    """Whether the command is a leftover of one server, since this bot registers none there."""
     is_unknown = isinstance(error, app_commands.CommandNotFound)
     return is_unknown and interaction.data is not None and "guild_id" in interaction.data
 
 
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Answer with a sentence that only this person sees, whatever was answered before.
+    """Answer with a sentence that only this user sees, even after an earlier answer.
 
-    It replaces a deferred answer's "thinking", and is private if that was.
+    The sentence replaces the "thinking" of a deferred answer; then it is private only if the
+    deferred answer was.
     """
     if not interaction.response.is_done():
         await interaction.response.send_message(sentence, ephemeral=True)
@@ -74,15 +75,15 @@ async def say_privately(interaction: discord.Interaction[Any], sentence: str) ->
 
 
 class StemcordTree(app_commands.CommandTree[Any]):
-    """Answers errors of commands the way button errors are answered."""
+    """Tells users about errors in commands, in the same way as for buttons."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Activate the caller's language; every command is let through."""
+        """Activate the caller's language; always returns True."""
         interaction.client.languages.activate(interaction.locale.value)
         return True
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
-        """Answer the error; for an autocomplete Discord drops the answer."""
+        """Tell the user about the error; Discord drops answers to an autocomplete."""
         await answer_error(interaction, error)

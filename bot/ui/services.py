@@ -17,7 +17,7 @@ from bot.ui.split_requests import SplitRequests
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseCases:
-    """What the application offers; it knows nothing of Discord."""
+    """The application's use cases, which do not depend on Discord."""
 
     splits: SplitService
     quotas: Quotas
@@ -30,7 +30,7 @@ class UseCases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The use cases, and what reaches them from Discord and answers there."""
+    """The use cases, and the services that connect them to Discord."""
 
     use_cases: UseCases
     requests: SplitRequests

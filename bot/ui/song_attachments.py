@@ -1,4 +1,4 @@
-"""The songs of a message: its attachments that look like audio or video."""
+"""Finds the songs of a message: attachments that look like audio or video."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,11 @@ _MEDIA_TYPES = ("audio/", "video/")
 
 
 def source_of(file: discord.Attachment, *, message_id: int | None = None) -> Source:
-    """Describe an attachment as Discord declares it; `message_id` is the message that has it."""
+    """Describe an attachment as Discord declares it; `message_id` is the message that it belongs
+    to.
+    """
     return Source(
-        # Discord strips letters from file names; the title is the original name.
+        # Discord strips letters from file names but keeps the original name as the title.
         filename=file.title or file.filename,
         url=file.url,
         size_bytes=file.size,
@@ -22,7 +24,7 @@ def source_of(file: discord.Attachment, *, message_id: int | None = None) -> Sou
 
 
 def songs_in(message: discord.Message) -> list[Source]:
-    """Return a message's files that look like audio or video, in their order.
+    """Return a message's files that look like audio or video, in order.
 
     A forwarded message has its files in snapshots of the original.
     """
@@ -34,7 +36,7 @@ def songs_in(message: discord.Message) -> list[Source]:
 
 
 def attachments_of(message: discord.Message) -> Iterator[discord.Attachment]:
-    """Yield every file that a message shows: its own, and those of what it forwards."""
+    """Yield all files that a message shows: its own, and those of forwarded messages."""
     yield from message.attachments
     for snapshot in message.message_snapshots:
         yield from snapshot.attachments

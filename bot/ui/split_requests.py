@@ -1,4 +1,4 @@
-"""Every split starts here: from `/split`, a message menu, a DM, or a button of an earlier card."""
+"""Starts every split: from `/split`, a message menu, a DM, or a button of an earlier card."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from bot.accounts.admission import GuildAdmission
 from bot.domain.clock import Clock
 from bot.domain.job import Entry, Job, Reply, Request, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.domain.renditions import UNCHANGED, Rendition
 from bot.jobs.split_service import SplitService
 from bot.ui.acknowledgement import start_split
 from bot.ui.attachment_urls import AttachmentUrls
@@ -17,7 +18,7 @@ from bot.ui.context import membership_of, reply_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitOptions:
-    """What the user asks for; None leaves a choice to the server's rules."""
+    """The user's choices; None leaves one to the server's rules."""
 
     source: Source
     entry: Entry
@@ -25,10 +26,11 @@ class SplitOptions:
     audio_format: AudioFormat | None = None
     provider: str | None = None
     is_private: bool | None = None
+    rendition: Rendition = UNCHANGED
 
 
 class SplitRequests:
-    """Builds the request and the reply of a split, and starts it."""
+    """Builds a split's request and reply, and starts it."""
 
     def __init__(
         self,
@@ -44,9 +46,9 @@ class SplitRequests:
         self._clock = clock
 
     async def start(self, interaction: discord.Interaction[Any], options: SplitOptions) -> None:
-        """Store the split and acknowledge it in the interaction.
+        """Store the split and acknowledge the interaction.
 
-        Raises Rejected, also if Discord no longer has the file, and StoreUnavailable.
+        Raises StoreUnavailable, and Rejected, including when Discord no longer has the file.
         """
         request, reply = await self._build(interaction, options)
         await start_split(interaction, self._splits, request=request, reply=reply)
@@ -54,9 +56,9 @@ class SplitRequests:
     async def start_again(
         self, interaction: discord.Interaction[Any], job: Job, *, recipe: Recipe | None = None
     ) -> None:
-        """Split the job's song once more, as privately as before, perhaps by another recipe.
+        """Split the job's song again, with the same privacy, by another recipe if one is given.
 
-        Raises as `start` does.
+        Raises the same errors as `start`.
         """
         recipe = recipe or job.request.recipe
         options = SplitOptions(
@@ -66,6 +68,7 @@ class SplitRequests:
             audio_format=job.request.audio_format,
             provider=self._provider_for(recipe, job.request.provider),
             is_private=job.reply.is_ephemeral,
+            rendition=job.request.rendition,
         )
         await self.start(interaction, options)
 
@@ -75,7 +78,7 @@ class SplitRequests:
         now = self._clock.now()
         rules = await self._servers.rules(interaction.guild_id)
         source = options.source
-        if options.entry is not Entry.COMMAND:  # a command's own file has a fresh address
+        if options.entry is not Entry.COMMAND:  # a command's own file has a new address
             source = await self._attachment_urls.with_live_url(source, now=now)
         membership = membership_of(interaction)
         request = Request(
@@ -86,12 +89,13 @@ class SplitRequests:
             provider=options.provider,
             entry=options.entry,
             role_ids=membership.role_ids if membership else (),
+            rendition=options.rendition,
         )
         is_private = rules.is_private_for(options.is_private)
         return request, reply_of(interaction, private=is_private, now=now)
 
     def _provider_for(self, recipe: Recipe, provider: str | None) -> str | None:
-        """Keep a provider that the user insisted on only if it also serves this recipe."""
+        """Return the user's provider, or None if it cannot make this recipe."""
         offers = self._splits.offers()
         makers = next((offer.providers for offer in offers if offer.recipe is recipe), ())
         return provider if provider in makers else None

@@ -1,4 +1,4 @@
-/** Actions on a message: press, dismiss, open its menu and images. */
+/** Message actions: press, dismiss, and open its menu and images. */
 
 import { api } from "./api.js";
 import { messageCommands } from "./commands.js";
@@ -27,7 +27,7 @@ function ownItems(message, state) {
   return [message.content && copy, message.author.id === state.viewer.id && remove].filter(Boolean);
 }
 
-/** `nodeOf(id)` finds the message's current node: the press may have changed it. */
+/** `nodeOf(id)` returns the message's current node, which the press may have replaced. */
 export function messageActions({ state, nodeOf }) {
   return {
     async onPress(message, customId, values, node) {

@@ -1,9 +1,9 @@
 /** The sandbox's control API over HTTP and its live events over a WebSocket. */
 
-/** A refusal by the sandbox or the bot; its message can be shown. */
+/** A refusal by the sandbox or the bot, with a message for the user. */
 export class Refused extends Error {}
 
-/** The message of a refusal; rethrows anything else, which is a bug of the page. */
+/** Return the message of a refusal. Rethrow anything else, which is a bug in the page. */
 export function refusal(error) {
   if (error instanceof Refused) return error.message;
   throw error;
@@ -50,7 +50,7 @@ export const api = {
 };
 
 /**
- * A CDN address as this page may load it: files of the sandbox become same-origin, because the
+ * Return a CDN address that this page may load. Files of the sandbox become same-origin because the
  * page may be open on `localhost` while the bot was told `127.0.0.1`.
  */
 export function mediaUrl(address) {
@@ -63,7 +63,7 @@ export function mediaUrl(address) {
 const FIRST_RETRY_MS = 300;
 const LAST_RETRY_MS = 5_000;
 
-/** The events that one user can see; reconnects until closed. */
+/** Receive the events that a user can see, reconnecting until closed. */
 export class EventStream {
   #socket = null;
   #retry = 0;

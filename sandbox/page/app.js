@@ -1,4 +1,4 @@
-/** Composes the page: the current place, incoming events, and what pressing things does. */
+/** Composes the page and handles navigation, incoming events and user actions. */
 
 import { messageActions } from "./actions.js";
 import { EventStream, Refused, api, refusal } from "./api.js";
@@ -36,7 +36,7 @@ class App {
     await this.#follow();
   }
 
-  /** The address names the user and the channel (`#/Ada/karaoke`), so two tabs can be two users. */
+  /** The address names user and channel (`#/Ada/karaoke`), so two tabs can act as two users. */
   async #follow() {
     const { world } = this.#state;
     // Unlike decodeURIComponent, this accepts a mistyped address without throwing.
@@ -83,7 +83,7 @@ class App {
     });
   }
 
-  /** A restarted sandbox has other users: start over. */
+  /** Start over, because a restarted sandbox has different users. */
   async #checkWorld() {
     const { viewer } = this.#state;
     const world = await api.state().catch((error) => (refusal(error), null));
@@ -145,7 +145,7 @@ class App {
   }
 }
 
-/** An error that no part of the page shows itself. */
+/** Report an error that no other part of the page shows. */
 function notice({ reason }) {
   if (!(reason instanceof Refused)) return;
   const toast = el("div", { class: "notice", role: "alert" }, reason.message);

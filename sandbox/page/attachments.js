@@ -1,4 +1,4 @@
-/** A message's files: audio players, images, and downloads. */
+/** Renders a message's files: audio players, images and downloads. */
 
 import { mediaUrl } from "./api.js";
 import { el, icon } from "./dom.js";
@@ -54,6 +54,9 @@ export function picture(url, { alt = "", className, onOpen }) {
   );
 }
 
+const descriptionNode = ({ id, description }) =>
+  el("p", { class: "file-description", id: `description-${id}` }, description);
+
 function attachmentNode(attachment, { onOpen }) {
   const url = mediaUrl(attachment.url);
   const name = attachment.filename;
@@ -65,19 +68,21 @@ function attachmentNode(attachment, { onOpen }) {
     { class: `file ${kind}`, data: { attachment: attachment.id } },
     head(attachment, url),
   );
-  if (kind === "audio") node.append(player({ url, name }));
+  const description = attachment.description && descriptionNode(attachment);
+  if (kind === "audio") node.append(player({ url, name, describedBy: description?.id }));
+  if (description) node.append(description);
   return node;
 }
 
-/** Addresses get a new signature each time: keep the player and update its links. */
+/** Keep the player and update its links, because addresses get a new signature each time. */
 function renewed(node, { url }) {
   for (const link of node.querySelectorAll("a[download]")) link.href = mediaUrl(url);
   return node;
 }
 
 /**
- * Nodes for the attachments that no embed shows.
- * `kept` holds what the message showed before: a song goes on playing while its card changes.
+ * Return nodes for the attachments that no embed shows.
+ * `kept` holds the message's previous nodes, so that a song plays on while its card changes.
  */
 export function attachmentNodes(attachments, { shownElsewhere, kept, onOpen }) {
   return attachments

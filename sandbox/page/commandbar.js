@@ -1,4 +1,4 @@
-/** A chosen command with its option fields: validates and sends it. */
+/** Shows a chosen command with its option fields, validates it and sends it. */
 
 import { OPTION } from "./commands.js";
 import { avatar, el, icon, iconButton } from "./dom.js";
@@ -60,7 +60,7 @@ export class CommandBar {
     this.#onClose();
   }
 
-  /** A dropped or pasted file goes to the first attachment option that has none. */
+  /** Assign a dropped or pasted file to the first empty attachment option. */
   takeFiles([file]) {
     const slots = this.#fields.filter((field) => field.take);
     const empty = slots.find((field) => field.isEmpty) ?? slots[0];

@@ -27,7 +27,7 @@ function isOffered(command, { channel, viewer }) {
   return isDm || command.default_member_permissions == null || viewer.is_owner;
 }
 
-/** `name` is sent, `label` is shown; they are the same unless the bot localized the name. */
+/** `name` is sent and `label` is shown. They differ only if the bot localized the name. */
 function inLanguage(item, locale) {
   const { name, description, name_localizations: names, description_localizations: descriptions } = item;
   const inside = (items) => items?.map((each) => inLanguage(each, locale));
@@ -40,7 +40,7 @@ function inLanguage(item, locale) {
   };
 }
 
-/** A group cannot be used itself; each of its subcommands is an entry. */
+/** A group cannot be used itself. Each of its subcommands is an entry. */
 function entries({ name, label, description, options = [], type = CHAT }) {
   const nested = options.filter((option) => NESTED.has(option.type));
   if (!nested.length) return [{ name, label, description, options, type }];
@@ -54,13 +54,13 @@ const offered = (state, type) =>
     .filter((command) => (command.type ?? CHAT) === type && isOffered(command, state))
     .map((command) => inLanguage(command, state.viewer.locale));
 
-/** The name of a used command in the viewer's language; undefined for anything else. */
+/** Return a command's name in the viewer's language, or undefined for other interactions. */
 export function usedName(name, { world, viewer }) {
   const used = world.commands.find((each) => name === each.name || name.startsWith(`${each.name} `));
   return used && inLanguage(used, viewer.locale).label + name.slice(used.name.length);
 }
 
-/** In the bot's order, restricted commands last. */
+/** Sort commands in the bot's order, with restricted commands last. */
 export function chatCommands(state) {
   const isRestricted = ({ default_member_permissions: permissions }) => Number(permissions != null);
   const commands = offered(state, CHAT).sort((one, other) => isRestricted(one) - isRestricted(other));
@@ -77,7 +77,7 @@ export function search(commands, typed) {
   return [...found.filter(isBegun), ...found.filter((command) => !isBegun(command))];
 }
 
-/** The list shows required options by name beside a command and counts the rest. */
+/** The list names a command's required options and counts the rest. */
 export function signature({ options }) {
   const required = options.filter((option) => option.required);
   const more = options.length - required.length;

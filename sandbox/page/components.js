@@ -1,4 +1,4 @@
-/** A message's buttons and selects; the caller handles their use. */
+/** Renders a message's buttons and selects. The caller handles their use. */
 
 import { el, icon } from "./dom.js";
 import { Listbox } from "./picker.js";
@@ -8,6 +8,7 @@ const BUTTON = 2;
 const SELECTS = { 3: "options", 5: "users", 6: "roles", 7: "users", 8: "channels" };
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 const LINK = 5;
+const LIST_PX = 300;
 
 const emojiNode = (emoji) =>
   emoji && el("span", { class: "emoji" }, emoji.id ? `:${emoji.name}:` : emoji.name);
@@ -48,7 +49,32 @@ function chosenLabel(items, picked, placeholder) {
   return labels.length ? labels.join(", ") : placeholder;
 }
 
-export function selectNode(component, { onPress, world }) {
+const ignore = () => {};
+const GAP_PX = 4;
+const EDGE_PX = 8;
+
+/** Place a dialog's list over it, on the side with more room: inside, it would be cut off. */
+function float(popover, anchor) {
+  const { left, top, bottom, width } = anchor.getBoundingClientRect();
+  const below = innerHeight - bottom - GAP_PX - EDGE_PX;
+  const above = top - GAP_PX - EDGE_PX;
+  const isBelow = below >= Math.min(popover.scrollHeight, LIST_PX) || below >= above;
+  Object.assign(popover.style, {
+    position: "fixed",
+    left: `${left}px`,
+    right: "auto",
+    width: `${width}px`,
+    maxHeight: `${Math.min(isBelow ? below : above, LIST_PX)}px`,
+    top: isBelow ? `${bottom + GAP_PX}px` : "auto",
+    bottom: isBelow ? "auto" : `${innerHeight - top + GAP_PX}px`,
+  });
+}
+
+/**
+ * `onPress` gets a finished choice, `onChange` every step towards it; `naming` holds ARIA
+ * attributes, if something else than the placeholder names the select.
+ */
+export function selectNode(component, { onPress = ignore, onChange = ignore, world, naming }) {
   const items = choices(component, world);
   const picked = new Set(items.filter((item) => item.default).map(({ value }) => value));
   const most = component.max_values ?? 1;
@@ -60,7 +86,15 @@ export function selectNode(component, { onPress, world }) {
   );
   const button = el(
     "button",
-    { type: "button", class: "select", disabled: component.disabled },
+    {
+      type: "button",
+      class: "select",
+      role: "combobox",
+      disabled: component.disabled,
+      "aria-haspopup": "listbox",
+      "aria-expanded": "false",
+      ...(naming ?? { "aria-label": placeholder }),
+    },
     text,
     icon("down", 18),
   );
@@ -74,20 +108,32 @@ export function selectNode(component, { onPress, world }) {
       onPress(component.custom_id, [...picked], button);
   };
   const pick = ({ value }) => {
+    const isDropped = picked.has(value) && (most > 1 || (naming && component.required === false));
     if (most === 1) picked.clear();
-    if (!picked.delete(value) && picked.size < most) picked.add(value);
+    if (isDropped) picked.delete(value);
+    else if (picked.size < most) picked.add(value);
     text.textContent = chosenLabel(items, picked, placeholder);
+    text.classList.toggle("placeholder", !picked.size);
+    onChange([...picked]);
     if (most > 1) return show();
     listbox.hide();
-    onPress(component.custom_id, [value], button);
+    onPress(component.custom_id, [...picked], button);
   };
+  const follow = () => listbox.isOpen && float(popover, button);
   const show = () => {
     popover.classList.remove("above");
+    popover.removeAttribute("style");
     listbox.show({
       items: items.map((item) => ({ ...item, checked: picked.has(item.value) })),
       anchor: button,
       onPick: pick,
     });
+    const dialog = button.closest("dialog");
+    if (dialog) {
+      // Adding the same listener again has no effect.
+      dialog.addEventListener("scroll", follow, true);
+      return follow();
+    }
     const room = button.closest(".timeline")?.getBoundingClientRect().bottom ?? innerHeight;
     popover.classList.toggle("above", popover.getBoundingClientRect().bottom > room);
   };

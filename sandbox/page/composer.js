@@ -1,4 +1,4 @@
-/** The composer: plain messages with files, and the entry to commands. */
+/** The composer for messages with files, which also opens commands. */
 
 import { api, refusal } from "./api.js";
 import { CommandBar } from "./commandbar.js";

@@ -17,7 +17,7 @@ function setProp(node, key, value) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Paths on a 24 by 24 grid; those under `lines` are stroked, the rest filled. */
+/** Icon paths on a 24 by 24 grid. Those under `lines` are stroked, the others filled. */
 const FILLED = {
   play: "M7 4.5v15a1 1 0 0 0 1.5.9l12-7.5a1 1 0 0 0 0-1.8l-12-7.5A1 1 0 0 0 7 4.5Z",
   pause: "M6 4h4v16H6zM14 4h4v16h-4z",
@@ -75,7 +75,7 @@ export function iconButton({ label, inside, onclick, className = "", ...props })
   return el("button", { ...named, ...props, onclick }, inside);
 }
 
-/** A user's avatar: the initial on their colour, or the bot's picture. */
+/** Render an avatar: a user's initial on their colour, or the bot's picture. */
 export function avatar(person, size) {
   if (person.bot) return el("img", { class: `avatar size-${size}`, src: "/page/stemcord.svg", alt: "" });
   const node = el(

@@ -1,4 +1,4 @@
-/** One embed: colour bar, author, title, text, fields, pictures, footer. */
+/** Renders an embed: colour bar, author, title, text, fields, pictures and footer. */
 
 import { mediaUrl } from "./api.js";
 import { picture } from "./attachments.js";
@@ -9,7 +9,7 @@ import { inline, markdown } from "./markdown.js";
 const ATTACHED = "attachment://";
 const INLINE_A_ROW = 3;
 
-/** Names of attachments shown in embeds; Discord does not list these again. */
+/** The names of attachments shown in embeds, which Discord does not list again. */
 export function namesShown(embeds, attachments) {
   const named = embeds.flatMap(({ image, thumbnail }) => [image?.url, thumbnail?.url]).filter(Boolean);
   const shown = attachments.filter(
@@ -33,7 +33,7 @@ function linked(text, url, context, className) {
   return el(isLink ? "a" : "div", { class: className, ...props }, inline(text, context));
 }
 
-/** Up to three inline fields share a row; a single or wide one fills it. */
+/** Up to three inline fields share a row. A single or wide field fills it. */
 function fieldNodes(fields, context) {
   const nodes = [];
   let row = [];

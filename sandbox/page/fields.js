@@ -12,20 +12,27 @@ const TRUTH = [
   { name: "False", value: false },
 ];
 
+function rangeOf({ type, min_value: min, max_value: max }) {
+  return NUMERIC.has(type) && min != null && max != null ? `${min} to ${max}` : null;
+}
+
 const inputFor = (option) =>
   el("input", {
     type: "text",
     class: "option-input",
     autocomplete: "off",
     spellcheck: "false",
-    inputmode: NUMERIC.has(option.type) ? "decimal" : null,
+    // A phone's number keys have no minus.
+    inputmode: NUMERIC.has(option.type) && option.min_value >= 0 ? "decimal" : null,
+    placeholder: rangeOf(option),
     "aria-label": `${option.label}: ${option.description}`,
     "aria-required": String(Boolean(option.required)),
   });
 
 /** A field that grows with its text, as Discord's do. */
 function fit(input) {
-  input.style.width = `${Math.min(Math.max(input.value.length + 1, 5), 40)}ch`;
+  const { length } = input.value || input.placeholder;
+  input.style.width = `${Math.min(Math.max(length + 1, 5), 40)}ch`;
 }
 
 class TextField {
@@ -141,7 +148,7 @@ class ListField extends TextField {
   }
 }
 
-/** Choices known to the page; null if the bot has to be asked or free text is allowed. */
+/** Return the page's own choices, or null if the bot provides them or free text is allowed. */
 function fixedChoices({ type, choices }, world) {
   const users = () => world.users.map(({ id, name }) => ({ name, value: id }));
   if (choices?.length) return choices;

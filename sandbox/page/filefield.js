@@ -1,4 +1,4 @@
-/** The field of an attachment option, and the frame that all fields share. */
+/** The field of an attachment option, and the frame shared by all fields. */
 
 import { el } from "./dom.js";
 import { Upload, fileChooser } from "./uploads.js";
@@ -19,7 +19,7 @@ export function frame(option, inside) {
   return el("div", { class: "option-field", data: { option: option.name } }, name, inside);
 }
 
-/** Shown twice: as a pill in the bar, and as a card above it that accepts files. */
+/** Rendered twice: as a pill in the bar, and above it as a card that accepts files. */
 export class FileField {
   #upload = null;
 

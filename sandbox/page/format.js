@@ -1,4 +1,4 @@
-/** Human-readable times and sizes; the caller passes the sandbox's time. */
+/** Formats times and sizes for display. The caller passes the sandbox's time. */
 
 const LOCALE = "en";
 const DAY_MS = 86_400_000;
@@ -31,7 +31,7 @@ export function relative(date, nowMs, locale = LOCALE) {
   );
 }
 
-/** Discord's `<t:...:style>` in the reader's language; an unknown style reads like `f`. */
+/** Format Discord's `<t:...:style>` in the reader's language, treating an unknown style as `f`. */
 export function timestamp(date, style, nowMs, locale) {
   if (Number.isNaN(date.getTime())) return "Invalid date";
   return style === "R" ? relative(date, nowMs, locale) : show(date, style in STYLES ? style : "f", locale);
@@ -41,7 +41,7 @@ export const clockTime = (date) => show(date, "t");
 export const longDate = (date) => show(date, "D");
 export const sameDay = (one, other) => one.toDateString() === other.toDateString();
 
-/** The time beside a message's author, with the day unless it is today. */
+/** Format the time beside a message's author, with the date unless it is today. */
 export function messageTime(date, nowMs) {
   const now = new Date(nowMs);
   if (sameDay(date, now)) return clockTime(date);

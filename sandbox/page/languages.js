@@ -1,4 +1,4 @@
-/** The user's locale: commands and times are shown in it, and the bot receives it. */
+/** The user's locale, used for commands and times and sent to the bot. */
 
 import { api } from "./api.js";
 import { el } from "./dom.js";

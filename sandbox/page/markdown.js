@@ -1,4 +1,4 @@
-/** Discord's Markdown to nodes. Everything else stays text, so hostile names do nothing. */
+/** Converts Discord's Markdown to nodes. Everything else stays text, so hostile names do nothing. */
 
 import { el } from "./dom.js";
 import { relative, timestamp } from "./format.js";
@@ -35,7 +35,7 @@ function spoiler(match, context) {
   return node;
 }
 
-/** Tried in this order at every position: longer marks before their prefixes. */
+/** Rules tried in this order at every position, with longer marks before their prefixes. */
 const RULES = [
   [/\\([^\w\s])/y, (match) => match[1]],
   [/(`+)([\s\S]*?[^`])\1(?!`)/y, (match) => el("code", {}, match[2].trim() || match[2])],
@@ -96,7 +96,7 @@ const BLOCKS = [
   [/^-# +(.+)$/, (match, context) => el("small", { class: "subtext" }, inline(match[1], context))],
 ];
 
-/** A run of lines that all begin with the same mark becomes one quote or one list. */
+/** Consecutive lines with the same mark become one quote or list. */
 const RUNS = [
   [/^> ?(.*)$/, (lines, context) => el("blockquote", {}, inline(lines.join("\n"), context))],
   [

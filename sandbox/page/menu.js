@@ -1,4 +1,4 @@
-/** The menu of a message: the bot's message commands under Apps, and the page's own actions. */
+/** A message's menu: the bot's message commands under Apps, and the page's own actions. */
 
 import { el } from "./dom.js";
 

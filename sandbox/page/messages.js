@@ -1,4 +1,4 @@
-/** One message as Discord draws it. */
+/** Renders a message as Discord does. */
 
 import { attachmentNodes, keptAudio } from "./attachments.js";
 import { usedName } from "./commands.js";
@@ -11,7 +11,7 @@ import { markdown } from "./markdown.js";
 const GROUP_MS = 7 * 60_000;
 const EXCERPT_CHARACTERS = 120;
 
-/** Consecutive messages of one author share a header; a command's answer always has its own. */
+/** Consecutive messages of one author share a header, except a command's answer. */
 export function isGrouped(message, previous) {
   if (!previous || message.interaction || message.reply_to || message.author.id !== previous.author.id)
     return false;
@@ -27,7 +27,7 @@ export function dayDivider(date) {
   );
 }
 
-/** Only commands are named; the names of buttons and forms are internal. */
+/** Only commands have names to show. Those of buttons and forms are internal. */
 function interactionLine({ interaction }, state) {
   const name = interaction && usedName(interaction.name, state);
   if (!name) return null;
@@ -42,7 +42,7 @@ function interactionLine({ interaction }, state) {
   );
 }
 
-/** The message that this one answers, in one line. */
+/** Render the referenced message in one line. */
 function replyLine({ reply_to: id }, state) {
   if (!id) return null;
   const target = state.messages.find((message) => message.id === id);
@@ -121,7 +121,7 @@ function accessories(message, { state, context, kept, onOpen, onPress }) {
   ];
 }
 
-/** `old` is the message's previous node; its audio keeps playing in the new one. */
+/** `old` is the message's previous node, whose audio keeps playing in the new one. */
 export function messageNode(message, { state, grouped, old, ...use }) {
   const context = {
     nowMs: state.nowMs,
@@ -160,7 +160,7 @@ export function messageNode(message, { state, grouped, old, ...use }) {
   return node;
 }
 
-/** Discord's notice for an unanswered press, under the message. */
+/** Discord's notice below a message for an unanswered press. */
 export function pressFailed(node, reason) {
   node.querySelector(".press-failed")?.remove();
   node

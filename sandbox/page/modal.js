@@ -1,18 +1,21 @@
 /** Dialogs: the bot's forms, and an enlarged image. */
 
-import { Refused, api, refusal } from "./api.js";
-import { selectNode } from "./components.js";
+import { api, refusal } from "./api.js";
 import { el, icon } from "./dom.js";
+import { KIND, formField, isRequired } from "./formfields.js";
 import { markdown } from "./markdown.js";
-import { Upload, fileChooser } from "./uploads.js";
 
-const KIND = { ROW: 1, SELECT: 3, TEXT_INPUT: 4, TEXT_DISPLAY: 10, LABEL: 18, FILE_UPLOAD: 19 };
-const PARAGRAPH = 2;
+const TEXT_DISPLAY = 10;
+const LABEL = 18;
+let lastQuestionId = 0;
 
 function dialog(className, label, ...children) {
   const node = el("dialog", { class: className, "aria-label": label }, children);
+  let isPressedOutside = false;
   node.addEventListener("close", () => node.remove());
-  node.addEventListener("click", (event) => event.target === node && node.close());
+  // A press that starts inside and ends outside selects text; it must not close the form.
+  node.addEventListener("pointerdown", ({ target }) => (isPressedOutside = target === node));
+  node.addEventListener("click", ({ target }) => target === node && isPressedOutside && node.close());
   document.body.append(node);
   node.showModal();
   return node;
@@ -23,102 +26,82 @@ export function showPicture(url, alt) {
   node.addEventListener("click", () => node.close());
 }
 
-function textInput(component) {
-  const isLong = component.style === PARAGRAPH;
-  const input = el(isLong ? "textarea" : "input", {
-    type: isLong ? null : "text",
-    rows: isLong ? 4 : null,
-    placeholder: component.placeholder,
-    minlength: component.min_length,
-    maxlength: component.max_length ?? 4000,
-    required: component.required ?? true,
-  });
-  input.value = component.value ?? "";
-  return { node: input, value: () => input.value };
-}
-
-function fileUpload({ custom_id: id, required = true }) {
-  let upload = null;
-  const tray = el("div", { class: "tray" });
-  const put = (next) => {
-    upload = next;
-    tray.replaceChildren(...(next ? [next.node] : []));
-  };
-  const chooser = fileChooser({
-    label: id,
-    onFiles: ([file]) => put(new Upload({ file, onRemove: () => put(null) })),
-  });
-  const pick = el(
-    "button",
-    { type: "button", class: "button secondary", onclick: chooser.pick },
-    icon("upload", 18),
-    "Choose a file",
-  );
-  return {
-    node: el("div", { class: "modal-files" }, chooser.input, pick, tray),
-    async value() {
-      await upload?.finished;
-      if (upload?.error) throw new Refused(upload.error);
-      if (required && !upload) throw new Refused("A file is required.");
-      return upload ? { upload: upload.id } : undefined;
-    },
-  };
-}
-
-function selectInput(component, world) {
-  let chosen = (component.options ?? []).filter((option) => option.default).map(({ value }) => value);
-  const onPress = (_, values) => (chosen = values);
-  return {
-    node: selectNode(component, { world, onPress }),
-    async value() {
-      if ((component.required ?? true) && !chosen.length) throw new Refused("Make a selection.");
-      return chosen;
-    },
-  };
-}
-
-function inputFor(component, world) {
-  if (component.type === KIND.TEXT_INPUT) return textInput(component);
-  return component.type === KIND.FILE_UPLOAD ? fileUpload(component) : selectInput(component, world);
-}
-
 /** Rows and labels alike become `{ label, description, component }`. */
 function questions(components) {
   return components.flatMap((outer) => {
-    if (outer.type === KIND.TEXT_DISPLAY) return [{ text: outer.content }];
-    if (outer.type === KIND.LABEL)
+    if (outer.type === TEXT_DISPLAY) return [{ text: outer.content }];
+    if (outer.type === LABEL)
       return [{ label: outer.label, description: outer.description, component: outer.component }];
     return (outer.components ?? []).map((component) => ({ label: component.label, component }));
   });
 }
 
-function questionNode({ text, label, description, component }, fields, world) {
-  if (text) return el("div", { class: "content" }, markdown(text));
-  const field = inputFor(component, world);
-  fields.set(component.custom_id, field);
-  const isRequired = component.required ?? true;
-  return el(
-    component.type === KIND.TEXT_INPUT ? "label" : "div",
-    { class: "question" },
-    el(
-      "span",
-      { class: "question-label" },
+/** One question of a form: its label, its field and what is wrong with the answer. */
+class Question {
+  #problem;
+
+  constructor({ label, description, component }, world) {
+    const id = `question-${++lastQuestionId}`;
+    this.customId = component.custom_id;
+    const required = isRequired(component);
+    const detail = description && el("span", { class: "question-detail", id: `${id}-detail` }, description);
+    this.#problem = el("span", { class: "question-problem", id: `${id}-problem`, role: "alert", hidden: true });
+    const naming = {
+      id,
+      "aria-labelledby": `${id}-label`,
+      "aria-describedby": `${id}-detail ${id}-problem`,
+      "aria-required": String(required),
+    };
+    this.field = formField(component, { naming, world, label });
+    const name = el(
+      this.field.isGroup ? "span" : "label",
+      { class: "question-label", id: `${id}-label`, for: this.field.isGroup ? null : id },
       label,
-      isRequired && el("span", { class: "required", "aria-hidden": "true" }, "*"),
-    ),
-    description && el("span", { class: "question-detail" }, description),
-    field.node,
-  );
+      required && el("span", { class: "required", "aria-hidden": "true" }, "*"),
+    );
+    // A single checkbox carries its label itself, beside the box.
+    name.classList.toggle("visually-hidden", component.type === KIND.CHECKBOX);
+    this.node = el("div", { class: "question" }, name, detail, this.field.node, this.#problem);
+    this.node.addEventListener("input", () => this.#show(null));
+    this.node.addEventListener("click", () => this.#show(null));
+  }
+
+  /** Whether the answer can be sent; shows what is wrong with it otherwise. */
+  check() {
+    const problem = this.field.problem();
+    this.#show(problem);
+    return problem === null;
+  }
+
+  /** Bring the question into view for another answer. */
+  ask() {
+    this.field.control.focus();
+    this.node.scrollIntoView({ block: "nearest" });
+  }
+
+  #show(problem) {
+    this.#problem.textContent = problem ?? "";
+    this.#problem.hidden = problem === null;
+    this.node.classList.toggle("wrong", problem !== null);
+    if (problem === null) this.field.control.removeAttribute("aria-invalid");
+    else this.field.control.setAttribute("aria-invalid", "true");
+  }
 }
 
-async function answers(fields) {
-  const pairs = [...fields].map(async ([id, field]) => [id, await field.value()]);
+async function answers(asked) {
+  const pairs = asked.map(async ({ customId, field }) => [customId, await field.value()]);
   return Object.fromEntries(await Promise.all(pairs));
 }
 
 /** Show the bot's form until it is submitted or closed. */
 export function showModal({ modal_id: id, title, components }, state) {
-  const fields = new Map();
+  const { bot } = state.world;
+  const asked = [];
+  const part = (question) => {
+    if (question.text) return el("div", { class: "content" }, markdown(question.text));
+    asked.push(new Question(question, state.world));
+    return asked.at(-1).node;
+  };
   const problem = el("div", { class: "problem", role: "alert", hidden: true });
   const submit = el("button", { type: "submit", class: "button primary" }, "Submit");
   const close = el(
@@ -128,23 +111,34 @@ export function showModal({ modal_id: id, title, components }, state) {
   );
   const form = el(
     "form",
-    { method: "dialog" },
-    el("h2", {}, title),
-    questions(components).map((question) => questionNode(question, fields, state.world)),
-    problem,
-    el("div", { class: "modal-actions" }, close, submit),
+    { method: "dialog", novalidate: true },
+    el(
+      "header",
+      { class: "modal-head" },
+      el("h2", {}, title),
+      el("p", { class: "question-detail" }, `This form goes to ${bot.name}.`),
+    ),
+    el("div", { class: "modal-body" }, questions(components).map(part), problem),
+    el("footer", { class: "modal-actions" }, close, submit),
   );
   const node = dialog("modal", title, form);
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
+  asked[0]?.field.control.focus();
+  const send = async () => {
+    const wrong = asked.filter((question) => !question.check());
+    problem.hidden = true;
+    if (wrong.length) return wrong[0].ask();
     try {
-      await api.answerModal({ as: state.viewer.id, modal_id: id, fields: await answers(fields) });
+      await api.answerModal({ as: state.viewer.id, modal_id: id, fields: await answers(asked) });
       node.close();
     } catch (error) {
       problem.replaceChildren(icon("alert", 16), refusal(error));
       problem.hidden = false;
+      problem.scrollIntoView({ block: "nearest" });
     }
-    submit.disabled = false;
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    await send().finally(() => (submit.disabled = false));
   });
 }

@@ -31,11 +31,13 @@ export class Listbox {
   }
 
   /**
-   * Show `items` (`{label, detail?, lead?, side?, checked?}`); the first is active.
+   * Show `items` (`{label, detail?, lead?, side?, checked?}`); the first or the
+   * checked one is active.
    * `anchor` keeps the focus and is told which item is active.
    */
   show({ items, anchor, onPick, title, empty = "No results match your search" }) {
-    const active = this.#anchor === anchor && this.isOpen ? this.#active : 0;
+    const checked = items.findIndex((item) => item.checked);
+    const active = this.#anchor === anchor && this.isOpen ? this.#active : Math.max(checked, 0);
     this.#items = items;
     this.#onPick = onPick;
     this.#anchor = anchor;

@@ -1,4 +1,4 @@
-/** Discord's audio player: one button, a bar to seek with, and the volume. */
+/** An audio player like Discord's, with a play button, a seek bar and a volume control. */
 
 import { el, icon } from "./dom.js";
 import { duration } from "./format.js";
@@ -11,11 +11,11 @@ function fill(range) {
   range.style.setProperty("--filled", `${Math.min(share, 1) * 100}%`);
 }
 
-function stopOthers(audio) {
+export function stopOthers(audio) {
   for (const other of document.querySelectorAll("audio")) if (other !== audio) other.pause();
 }
 
-export function player({ url, name }) {
+export function player({ url, name, describedBy }) {
   const audio = el("audio", { src: url, preload: "metadata" });
   const button = el(
     "button",
@@ -58,5 +58,6 @@ export function player({ url, name }) {
     fill(volume);
   });
 
-  return el("div", { class: "player" }, audio, button, clock, seek, icon("volume", 18), volume);
+  const about = { role: "group", "aria-label": name, "aria-describedby": describedBy };
+  return el("div", { class: "player", ...about }, audio, button, clock, seek, icon("volume", 18), volume);
 }

@@ -2,6 +2,7 @@
 
 import { avatar, el, icon, iconButton } from "./dom.js";
 import { showMenu } from "./menu.js";
+import { soundList } from "./soundboard.js";
 
 const initials = (name) =>
   name
@@ -143,6 +144,7 @@ export function drawSidebar(root, { state, onOpen, onViewer }) {
         links("text"),
         el("h2", {}, "Direct messages"),
         links("dm"),
+        state.world.sounds.length > 0 && [el("h2", {}, "Soundboard"), soundList(state.world.sounds)],
       ),
     ),
     userPanel(state, onViewer),

@@ -38,7 +38,7 @@ export class State extends EventTarget {
     this.tell("clock");
   }
 
-  /** The channels a user sees: the server's, and their own DM. */
+  /** The channels that the user sees: the server's, and their own DM. */
   channelsOf({ id }) {
     return this.world.channels.filter(
       ({ kind, user_id: owner }) => kind === "text" || (kind === "dm" && owner === id),
@@ -69,7 +69,7 @@ export class State extends EventTarget {
     await this.reload();
   }
 
-  /** Reload the messages, twice if one changed meanwhile: the response may be older. */
+  /** Reload the messages, and again if one changed meanwhile, because the response may be stale. */
   async reload() {
     const { viewer, channel } = this;
     let seen;
@@ -117,7 +117,7 @@ export class State extends EventTarget {
     this.removed(id);
   }
 
-  /** A note of the page in the bot's name, visible to this viewer only. */
+  /** Add a note in the bot's name, visible to this viewer only. */
   addLocal({ command, pending = false, error = null }) {
     const message = {
       id: `local-${++lastLocalId}`,
@@ -134,7 +134,7 @@ export class State extends EventTarget {
     return message;
   }
 
-  /** The bot's answer replaces the note that it is thinking. */
+  /** Replace the bot's "thinking" note with its answer. */
   #dropPending({ interaction }) {
     if (interaction?.user.id !== this.viewer.id) return;
     const note = this.messages.find(({ pending }) => pending);

@@ -30,7 +30,7 @@ export class Timeline {
     );
     scroller.after(this.#jump);
     scroller.addEventListener("scroll", () => this.#scrolled());
-    // Images load and cards grow after they were drawn.
+    // Images and cards can grow after they are drawn.
     new ResizeObserver(() => this.#isPinned && this.#toBottom()).observe(list);
     new ResizeObserver(() => this.#isPinned && this.#toBottom()).observe(scroller);
     state.on("opened", () => (this.#isPinned = true));

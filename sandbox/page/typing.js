@@ -1,4 +1,4 @@
-/** Who is typing, below the composer. */
+/** The list of typing users below the composer. */
 
 import { el } from "./dom.js";
 

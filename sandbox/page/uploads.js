@@ -1,4 +1,4 @@
-/** Uploads: each file is sent at once and shown as a card until it is used. */
+/** Uploads each file immediately, and shows it as a card until it is used. */
 
 import { Refused, api, refusal } from "./api.js";
 import { el, icon, iconButton } from "./dom.js";
@@ -53,17 +53,25 @@ export class Upload {
   }
 }
 
-/** The files of the message being written. */
+/** The chosen files of a message being written, or of a form's field. */
 export class Tray {
   uploads = [];
   node = el("div", { class: "tray" });
+  #most;
 
+  constructor({ most = MOST_FILES } = {}) {
+    this.#most = most;
+  }
+
+  /** Add as many files as there is room for; return how many that were. */
   add(files) {
-    for (const file of files.slice(0, MOST_FILES - this.uploads.length)) {
+    const taken = files.slice(0, this.#most - this.uploads.length);
+    for (const file of taken) {
       const upload = new Upload({ file, onRemove: () => this.#keep((other) => other !== upload) });
       this.uploads.push(upload);
     }
     this.#keep(() => true);
+    return taken.length;
   }
 
   clear() {
@@ -85,12 +93,11 @@ export class Tray {
   }
 }
 
-/** A hidden file input; `pick()` opens it. Clearing its value lets the same file be chosen twice. */
+/** A hidden file input, opened by `pick()`. It is cleared so a file can be chosen twice. */
 export function fileChooser({ label, accept, multiple = false, onFiles }) {
   const input = el("input", {
     type: "file",
-    class: "visually-hidden",
-    tabindex: "-1",
+    hidden: true,
     "aria-label": label,
     accept,
     multiple,
@@ -103,7 +110,7 @@ export function fileChooser({ label, accept, multiple = false, onFiles }) {
   return { input, pick: () => input.click() };
 }
 
-/** Files dropped on or pasted into `target`. */
+/** Handle files dropped on or pasted into `target`. */
 export function takeFiles(target, onFiles) {
   const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
   const mark = (isOver) => target.classList.toggle("drag-over", isOver);

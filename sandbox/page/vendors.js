@@ -1,4 +1,4 @@
-/** The stand-ins of the hosted services: break one, and watch the bot move on to the next. */
+/** The simulated vendors. Break one and watch the bot switch to the next. */
 
 import { api, refusal } from "./api.js";
 import { el } from "./dom.js";
@@ -25,7 +25,7 @@ function row({ name, title, mode, modes }) {
   const meaning = el("p", { class: "vendor-meaning" });
   const books = el("p", { class: "vendor-books" });
   const behave = (now) => {
-    // Only on a change: setting it would close a list that is open.
+    // Set only on a change, because setting it would close an open list.
     if (choice.value !== now) choice.value = now;
     meaning.textContent = `It ${modes[now]}.`;
   };

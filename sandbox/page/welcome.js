@@ -1,4 +1,4 @@
-/** The top of a channel: its name, and the first step for a newcomer. */
+/** The top of a channel, with its name and a first step for new users. */
 
 import { avatar, el, icon } from "./dom.js";
 

@@ -1,1 +1,1 @@
-"""Stand-ins for the three hosted services, written from their documents: they really separate."""
+"""Simulations of the three hosted vendors, which really separate songs."""

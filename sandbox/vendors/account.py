@@ -1,4 +1,4 @@
-"""The customer's account at a vendor: its credit, and what was billed."""
+"""A customer's account at a vendor: credit and billed minutes."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """Minutes left and taken; a song costs its started minutes, once it is done."""
+    """Remaining and billed minutes. A finished song is billed by the started minute."""
 
     credit_minutes: int = 600
     minutes_billed: int = 0
 
     def charge(self, duration_s: float) -> bool:
-        """Take a song's minutes; False, and nothing taken, where the credit is too small."""
+        """Charge a song's minutes. Return False, charging nothing, if the credit is too low."""
         minutes = max(1, math.ceil(duration_s / 60))
         if minutes > self.credit_minutes:
             return False

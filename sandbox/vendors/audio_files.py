@@ -1,4 +1,4 @@
-"""Reading songs and writing stems with PyAV, piece by piece."""
+"""Streaming reader and writer of audio files, based on PyAV."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ Codec: TypeAlias = Literal["libmp3lame", "pcm_s16le"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coding:
-    """How a format is written."""
+    """The encoder settings of a format."""
 
     codec: Codec
     sample_format: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     def arranged(self, samples: Samples) -> npt.NDArray[Any]:
-        """Return samples as the encoder takes them."""
+        """Return samples in the layout that the encoder expects."""
         if self.sample_format == "s16":
             return np.round(samples.T * 32767).astype(np.int16).reshape(1, -1)
         return np.ascontiguousarray(samples)
@@ -35,7 +35,7 @@ CODINGS: Final = {
     "mp3": Coding(
         codec="libmp3lame",
         sample_format="fltp",
-        # The quickest search that lame has: three times the speed, for ears that only compare.
+        # LAME's fastest setting, at three times the default speed. Quality hardly matters here.
         options={"b": "256k", "compression_level": "7"},
     ),
     "wav": Coding(codec="pcm_s16le", sample_format="s16"),
@@ -44,11 +44,11 @@ CONTENT_TYPES: Final = {"mp3": "audio/mpeg", "wav": "audio/wav", "zip": "applica
 
 
 class UnreadableSong(Exception):
-    """The file is no audio or video that can be decoded."""
+    """The file is not decodable audio or video."""
 
 
 def read_song(path: Path) -> Iterator[Samples]:
-    """Yield the first audio stream in stereo. Raises UnreadableSong, at the latest at the end."""
+    """Yield the first audio stream in stereo. Raises UnreadableSong, possibly only at the end."""
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=RATE)
     held: list[Samples] = []
     try:
@@ -73,7 +73,7 @@ def _samples(frame: AudioFrame) -> Samples:
 
 
 class StemWriter:
-    """Writes one file; `with StemWriter(path) as writer` completes it."""
+    """Writes one file, completed when the `with` block ends."""
 
     def __init__(self, path: Path) -> None:
         self._coding = CODINGS[path.suffix.removeprefix(".")]
@@ -85,7 +85,7 @@ class StemWriter:
         self._position = 0
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Open the file."""
         return self
 
     def __exit__(
@@ -94,13 +94,13 @@ class StemWriter:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what the encoder still holds, unless something went wrong, and close."""
+        """Flush the encoder, unless the block raised, and close the file."""
         if kind is None:
             self._container.mux(self._stream.encode(None))
         self._container.close()
 
     def write(self, samples: Samples) -> None:
-        """Append samples; what is beyond full scale is clipped."""
+        """Append samples, clipped to full scale."""
         frame = AudioFrame.from_ndarray(
             self._coding.arranged(np.clip(samples, -1.0, 1.0)),
             format=self._coding.sample_format,

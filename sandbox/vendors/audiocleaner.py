@@ -1,6 +1,6 @@
-"""AudioCleaner: a task is created, then asked after; every answer is HTTP 200 with a code.
+"""AudioCleaner: tasks are created and polled. Every response is HTTP 200 with a code in its body.
 
-No document says how a wrong parameter is answered, so `_WRONG_PARAMETER` is assumed.
+The response to a wrong parameter is undocumented, so `_WRONG_PARAMETER` is an assumption.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def _model(*stems: str) -> Model:
 
 
 class AudioCleanerSettings(VendorSettings):
-    """Model 350 returns `other` too, as in the sample, unless `extra_stems` is off."""
+    """Model 350 also returns `other`, as in the documented sample, unless `extra_stems` is off."""
 
     extra_stems: bool | None = None
 
@@ -59,7 +59,7 @@ class _Get(Form):
 
 
 class AudioCleaner(Vendor):
-    """Bills by the started minute once a task has succeeded."""
+    """Simulates AudioCleaner, which bills successful tasks by the started minute."""
 
     name = "audiocleaner"
     title = "AudioCleaner"
@@ -89,7 +89,7 @@ class AudioCleaner(Vendor):
     extra_stems = True
 
     def calls(self) -> tuple[Call, ...]:
-        """Return its two requests."""
+        """Return the two documented requests."""
         base = "/audio/api/v1/api-keys/separation/task"
         return (
             Call(method="POST", path=f"{base}/create", handle=self._create, is_submit=True),
@@ -97,22 +97,22 @@ class AudioCleaner(Vendor):
         )
 
     def has_key(self, request: web.Request) -> bool:
-        """Look at `api-key`, as all examples spell it; one table has `api_key`."""
+        """Check `api-key`, the spelling in all documented examples. One table has `api_key`."""
         return is_key(request.headers.get("api-key"))
 
     def refusal(self, mode: Mode) -> Answer:
-        """Return a code with its sample's message."""
+        """Return the code for a mode, with the message of its documented sample."""
         code, message = _REFUSALS[mode]
         return Answer(
             data=_said(code, message), headers=self.retry_after(mode), outcome=f"refused: {code}"
         )
 
     def file_name(self, task: Task, stem: str) -> str:
-        """Return a name as in the sample: `before_vocals.wav`."""
+        """Return a name like the documented `before_vocals.wav`."""
         return f"{task.title}_{stem}.{task.suffix}"
 
     def archive_name(self, task: Task) -> str:
-        """Return a name as in the sample: `before.zip`."""
+        """Return a name like the documented `before.zip`."""
         return f"{task.title}.zip"
 
     async def _create(self, request: web.Request) -> Answer:

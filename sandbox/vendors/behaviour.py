@@ -1,4 +1,4 @@
-"""How a vendor behaves just now; tests and the page change it while it runs."""
+"""A vendor's current behaviour, which tests and the page can change while it runs."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from sandbox.vendors.modes import POINT, Mode, Point
 
 @dataclass(slots=True, kw_only=True)
 class Behaviour:
-    """The mode in force and its delays; `times` None keeps the mode until it is changed."""
+    """The current mode and its delays. If `times` is None, the mode stays until it is changed."""
 
     latency_s: float
     mode: Mode = Mode.OK
@@ -18,14 +18,14 @@ class Behaviour:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def change(self, mode: Mode, times: int | None = None) -> None:
-        """Put a mode in force; requests that hang in the one before are released."""
+        """Switch to a mode, and release the requests that hang in the previous one."""
         self.mode = mode
         self.times = times
         self._changed.set()
         self._changed = asyncio.Event()
 
     def take(self, point: Point) -> Mode:
-        """Return the mode if it takes effect here, and use it up by one; else `ok`."""
+        """Return `ok`, or the mode if it takes effect at this point, decrementing `times`."""
         if POINT[self.mode] is not point:
             return Mode.OK
         mode = self.mode
@@ -36,5 +36,5 @@ class Behaviour:
         return mode
 
     async def wait_for_change(self) -> None:
-        """Hang until the mode changes."""
+        """Wait until the mode changes."""
         await self._changed.wait()

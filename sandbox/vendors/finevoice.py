@@ -1,8 +1,8 @@
-"""FineVoice: one request that answers with results or with a task to ask after.
+"""FineVoice: one request that returns either results or a task to poll.
 
-Documented are 401 and 422 by status, and `status`, `url`, `urls`, `taskId`, `error` in the body;
-the error's codes, 402 for no credit, 404 for an unknown task and 429 are assumed from the sentence
-that `status` is "HTTP-style".
+The statuses 401 and 422 are documented, as are `status`, `url`, `urls`, `taskId` and `error` in the
+body. The error codes 402 for no credit, 404 for an unknown task and 429 are inferred from the
+statement that `status` is "HTTP-style".
 """
 
 import uuid
@@ -31,7 +31,7 @@ _REFUSALS: Final = {
 
 
 class FineVoiceSettings(VendorSettings):
-    """`at_once` answers with results whatever was asked; `named_files` name their stems."""
+    """`at_once`: every request returns results. `named_files`: file names contain the stem."""
 
     at_once: bool | None = None
     named_files: bool | None = None
@@ -44,7 +44,7 @@ class _Separation(Form):
 
 
 class FineVoice(Vendor):
-    """Returns addresses without labels; only the files' names tell the stems, if they do."""
+    """Simulates FineVoice, which returns addresses without naming the stems."""
 
     name = "finevoice"
     title = "FineVoice"
@@ -64,27 +64,27 @@ class FineVoice(Vendor):
     named_files = True
 
     def calls(self) -> tuple[Call, ...]:
-        """Return its two requests."""
+        """Return the two documented requests."""
         return (
             Call(method="POST", path="/v1/audio/separation", handle=self._separate, is_submit=True),
             Call(method="GET", path="/v1/task/{task_id}", handle=self._get),
         )
 
     def has_key(self, request: web.Request) -> bool:
-        """Look for a bearer's key."""
+        """Check the bearer token."""
         return has_bearer(request)
 
     def refusal(self, mode: Mode) -> Answer:
-        """Return a status and, in the body, an error."""
+        """Return the status for a mode, with an error in the body."""
         status, code, message = _REFUSALS[mode]
         return self._failure(status, code, message, headers=self.retry_after(mode))
 
     def new_id(self) -> str:
-        """Return an id of the sample's form."""
+        """Return an id in the form of the documented sample."""
         return str(uuid.uuid4())
 
     def file_name(self, task: Task, stem: str) -> str:
-        """Return a name that tells the stem, or one that does not."""
+        """Return a name with or without the stem, according to `named_files`."""
         if self.named_files:
             return f"{task.title}_{stem}.{task.suffix}"
         return f"{list(task.model.stems).index(stem)}.{task.suffix}"

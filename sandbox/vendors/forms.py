@@ -1,4 +1,4 @@
-"""Reading what a customer sends: the key, and JSON of the documented shape."""
+"""Reads the API key and the JSON body of a customer's request."""
 
 import secrets
 from typing import Annotated, Final, TypeAlias, TypeVar
@@ -21,7 +21,7 @@ WebAddress: TypeAlias = Annotated[str, AfterValidator(_checked)]
 
 
 class Form(BaseModel):
-    """A request's JSON; types are not converted."""
+    """The base class of request bodies. Types are not converted."""
 
     model_config = ConfigDict(strict=True)
 
@@ -30,11 +30,11 @@ _Form = TypeVar("_Form", bound=Form)
 
 
 class WrongForm(Exception):
-    """The JSON is not as documented; the text says where."""
+    """The JSON does not match the documentation. The message says where."""
 
 
 async def read_form(request: web.Request, form: type[_Form]) -> _Form:
-    """Read a request's JSON. Raises WrongForm."""
+    """Parse a request's JSON. Raises WrongForm."""
     if request.content_type != "application/json":
         raise WrongForm("the Content-Type is not application/json")
     try:
@@ -45,11 +45,11 @@ async def read_form(request: web.Request, form: type[_Form]) -> _Form:
 
 
 def is_key(value: str | None) -> bool:
-    """Whether this is the key that works."""
+    """Return whether this is the valid key."""
     return secrets.compare_digest((value or "").encode(), KEY.encode())
 
 
 def has_bearer(request: web.Request) -> bool:
-    """Whether the key that works comes as a bearer's."""
+    """Return whether the request carries the valid key as a bearer token."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return scheme.lower() == "bearer" and is_key(value)

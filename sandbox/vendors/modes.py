@@ -1,4 +1,4 @@
-"""What can be wrong with a vendor, and where in a request's way it shows."""
+"""A vendor's failure modes, and the point of a request at which each takes effect."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Mode(StrEnum):
-    """How a vendor behaves; each vendor has those that its documents allow."""
+    """A kind of behaviour. Each vendor supports the modes that its documentation allows."""
 
     OK = "ok"
     DOWN = "down"
@@ -39,7 +39,7 @@ class Mode(StrEnum):
 
 
 class Point(StrEnum):
-    """Where a mode takes effect, and so what its `times` counts."""
+    """The point at which a mode takes effect, which its `times` counts."""
 
     NOWHERE = "nowhere"
     REQUEST = "request"
@@ -104,4 +104,4 @@ ANY_VENDOR: Final = frozenset(Mode) - {
     Mode.UNKNOWN_CODE,
     Mode.NEVER_FINISHES,
 }
-"""What no document needs to say for it to happen."""
+"""Modes that are possible at every vendor, documented or not."""

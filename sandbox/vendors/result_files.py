@@ -1,4 +1,4 @@
-"""A vendor's storage: results at signed addresses that expire, sent as its mode says."""
+"""A vendor's storage, which serves results at signed, expiring addresses."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ _BOMB_MIB: Final = 1024
 
 
 class ResultFiles:
-    """Files below one folder, `<task>/<name>` each."""
+    """Stores results as `<task>/<name>` in one folder, and signs their addresses."""
 
     def __init__(self, *, folder: Path, clock: SandboxClock) -> None:
         self.lifetime_s = LIFETIME_S
@@ -38,17 +38,17 @@ class ResultFiles:
         return folder
 
     def remove(self, task_id: str) -> None:
-        """Delete a task's files; their addresses answer 404 from now on."""
+        """Delete a task's files. Their addresses answer 404 from now on."""
         shutil.rmtree(self._folder / task_id, ignore_errors=True)
 
     def query(self, task_id: str, name: str, *, is_expired: bool = False) -> dict[str, str]:
-        """Return what makes a file's address valid, for a while or not any more."""
+        """Return the signed query of a file's address, valid or already expired."""
         now = int(self._clock.now())
         expires = str(now - 1 if is_expired else now + self.lifetime_s)
         return {"Expires": expires, "Signature": self._signature(task_id, name, expires)}
 
     def find(self, request: web.Request) -> Path | None:
-        """Return the file behind an address; nothing if it is expired or forged."""
+        """Return the file at an address, or None if the address is expired or forged."""
         task_id, name = request.match_info["task"], request.match_info["name"]
         expires = request.query.get("Expires", "")
         signature = self._signature(task_id, name, expires)
@@ -62,7 +62,7 @@ class ResultFiles:
 
 
 async def send(request: web.Request, path: Path, mode: Mode) -> web.StreamResponse:
-    """Send a result, or what the mode makes of it."""
+    """Send a result, altered according to the mode."""
     content_type = CONTENT_TYPES[path.suffix.removeprefix(".")]
     match mode:
         case Mode.TRUNCATED_RESULT:
@@ -86,7 +86,7 @@ async def _send_half(request: web.Request, path: Path, content_type: str) -> web
     await response.prepare(request)
     await response.write(content[: len(content) // 2])
     if request.transport is not None:
-        request.transport.close()  # What was written still arrives.
+        request.transport.close()  # Data already written still arrives.
     return response
 
 
@@ -99,7 +99,7 @@ async def _stream(
         async for piece in content:
             await response.write(piece)
     except ConnectionError:
-        return response  # The receiver hung up, as it should.
+        return response  # The receiver hung up, as expected.
     await response.write_eof()
     return response
 

@@ -1,7 +1,7 @@
-"""Simple filters that take a song apart: by panning, pitch and onset, not by learning.
+"""Separates songs with simple filters based on panning, pitch and onsets.
 
-Every stem is a share of the song's spectrum. The shares of the six stems add up to the whole, and
-what a model calls its rest is the song minus its other stems, so a complete set adds up exactly.
+Every stem is a share of the song's spectrum. The shares of the six stems add up to 1. A model's
+rest is the song minus its other stems, so a complete set of stems adds up to the song exactly.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
 Samples: TypeAlias = npt.NDArray[np.float32]
-"""Stereo: two rows."""
+"""(2 channels, samples)."""
 Spectrum: TypeAlias = npt.NDArray[np.complex64]
 
 RATE: Final = 44_100
@@ -22,29 +22,30 @@ REST: Final = "rest"
 _HOP: Final = 2048
 _FRAME: Final = 2 * _HOP
 _CONTEXT: Final = 8
-"""Frames on each side that an onset is judged by."""
+"""Frames on each side used to detect an onset."""
 _PAD: Final = (_CONTEXT + 1) * _HOP
 STEP: Final = 256 * _HOP
-"""Samples that are separated at a time."""
+"""Samples separated at a time."""
 
 _WINDOW: Final = np.sin(np.pi * (np.arange(_FRAME) + 0.5) / _FRAME).astype(np.float32)
 _HZ: Final = np.fft.rfftfreq(_FRAME, 1 / RATE)[None, :].astype(np.float32)
 _TAIL: Final = 0.7
-"""What a reverb leaves of a sound from one frame to the next."""
+"""The fraction of a reverberated sound that remains from one frame to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What a vendor's model returns: its names, each with the share it is, or the rest.
+    """The outputs of a vendor's model: stem names, each mapped to a share or the rest.
 
-    `kept_back` are shares that the rest is without although the model does not return them.
+    `kept_back` names shares that are excluded from the rest although the model does not return
+    them.
     """
 
     stems: Mapping[str, str]
     kept_back: tuple[str, ...] = ()
 
     def separate(self, song: Samples, shares: Mapping[str, Samples]) -> dict[str, Samples]:
-        """Return the stems of a piece of song by the model's names."""
+        """Return the stems of a piece of song, by the model's names."""
         named = {name: shares[share] for name, share in self.stems.items() if share != REST}
         taken: Samples = sum(
             [*named.values(), *(shares[share] for share in self.kept_back)], np.zeros_like(song)
@@ -53,12 +54,12 @@ class Model:
 
     @property
     def shares(self) -> frozenset[str]:
-        """The shares it needs."""
+        """The shares that the model needs."""
         return frozenset({*self.stems.values(), *self.kept_back}) - {REST}
 
 
 def separated(blocks: Iterable[Samples], model: Model) -> Iterator[dict[str, Samples]]:
-    """Yield a model's stems piece by piece, as long together as the song."""
+    """Yield a model's stems piece by piece, in total as long as the song."""
     for window, length in _windows(blocks):
         song = window[:, _PAD:-_PAD]
         stems = model.separate(song, _shares(window, model.shares))
@@ -66,7 +67,7 @@ def separated(blocks: Iterable[Samples], model: Model) -> Iterator[dict[str, Sam
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[tuple[Samples, int]]:
-    """Yield pieces of song with `_PAD` samples on each side, and how much of each is song."""
+    """Yield pieces of the song with `_PAD` extra samples on each side, and their own lengths."""
     held: Samples = np.zeros((2, _PAD), np.float32)
     total = 0
     for block in blocks:
@@ -97,7 +98,7 @@ def _sound(spectrum: Spectrum) -> Samples:
 
 
 def _masks(spectrum: Spectrum) -> dict[str, npt.NDArray[Any]]:
-    """Return how much of each frequency at each time belongs to which share."""
+    """Return each share's fraction of every frequency at every time."""
     left, right = spectrum
     powers = np.abs(left) ** 2, np.abs(right) ** 2
     power = powers[0] + powers[1] + 1e-12
@@ -134,7 +135,7 @@ def _tail(level: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _band(low_hz: float, high_hz: float) -> npt.NDArray[Any]:
-    """Return a band with soft edges, a third of an octave wide."""
+    """Return a band-pass response whose soft edges are a third of an octave wide."""
     octaves = np.log2(np.maximum(_HZ, 1.0))
     rise = np.clip((octaves - np.log2(max(low_hz, 0.5))) * 3 + 0.5, 0, 1)
     fall = np.clip((np.log2(high_hz) - octaves) * 3 + 0.5, 0, 1)

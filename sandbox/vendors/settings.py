@@ -1,4 +1,4 @@
-"""What can be changed at a vendor while it runs."""
+"""Vendor settings that can be changed at run time."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -6,7 +6,7 @@ from sandbox.vendors.modes import Mode
 
 
 class VendorSettings(BaseModel):
-    """What is left out stays as it is; each vendor adds its own."""
+    """A change of settings. Omitted fields stay unchanged, and each vendor adds its own fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,10 +19,10 @@ class VendorSettings(BaseModel):
     links_live_s: int | None = Field(default=None, ge=1, le=10 * 365 * 86_400)
 
     def own(self) -> dict[str, object]:
-        """Return the values of those that a vendor has added."""
+        """Return the values of the fields that a vendor has added."""
         added = self.model_fields_set - VendorSettings.model_fields.keys()
         return {name: value for name in added if (value := getattr(self, name)) is not None}
 
 
 class UnsupportedBehaviour(ValueError):
-    """The vendor's documents do not allow this; the text says why."""
+    """The vendor's documentation does not allow this. The message says why."""

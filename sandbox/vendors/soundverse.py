@@ -1,6 +1,6 @@
-"""Soundverse: one request that is silent while it works and then answers with the stems.
+"""Soundverse: one request that blocks until the stems are done and returns them.
 
-Documented are the bodies alone; every status but 200 is assumed.
+Only the bodies are documented; every status except 200 is an assumption.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _INSTRUMENTS: Final = {
 
 
 class SoundverseSettings(VendorSettings):
-    """No document says in which format the results come."""
+    """The format of the results is configurable, because it is undocumented."""
 
     audio_format: Literal["mp3", "wav"] | None = None
 
@@ -46,7 +46,7 @@ class _Order(Form):
 
 
 class Soundverse(Vendor):
-    """The request is the work: losing the connection loses the result."""
+    """Simulates Soundverse, where a lost connection also loses the result."""
 
     name = "soundverse"
     title = "Soundverse"
@@ -60,13 +60,13 @@ class Soundverse(Vendor):
     }
 
     def calls(self) -> tuple[Call, ...]:
-        """Return its one request."""
+        """Return the only documented request."""
         models = "|".join(self.models)
         path = f"/v1/generate/stem-separation/{{model:{models}}}"
         return (Call(method="POST", path=path, handle=self._separate, is_submit=True),)
 
     def has_key(self, request: web.Request) -> bool:
-        """Look for a bearer's key."""
+        """Check the bearer token."""
         return has_bearer(request)
 
     def refusal(self, mode: Mode) -> Answer:
@@ -83,7 +83,7 @@ class Soundverse(Vendor):
         )
 
     def file_name(self, task: Task, stem: str) -> str:
-        """Return a name of no meaning: the answer carries the stem's."""
+        """Return a meaningless name. The response names the stem."""
         return f"{task.id[:8]}-{stem.lower()}.{task.suffix}"
 
     async def _separate(self, request: web.Request) -> Answer:

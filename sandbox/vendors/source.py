@@ -1,4 +1,4 @@
-"""Fetching the song that a request names, as a vendor does: by its address alone."""
+"""Fetches a request's song by its address, as a vendor does."""
 
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,11 @@ _PATIENCE: Final = aiohttp.ClientTimeout(total=120, sock_connect=5, sock_read=20
 
 
 class SongOutOfReach(Exception):
-    """There is no song at the address, or not for us."""
+    """The address leads to no accessible song."""
 
 
 async def fetch_song(address: str, into: Path) -> None:
-    """Save what is at an address of this machine; a stand-in calls no other."""
+    """Download a file from this machine. Simulated vendors contact no other host."""
     if not is_web_address(address):
         raise SongOutOfReach("this is no web address")
     if not is_loopback(URL(address).authority):
@@ -35,7 +35,7 @@ async def fetch_song(address: str, into: Path) -> None:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether this is an address that could be fetched at all."""
+    """Return whether this is a fetchable web address."""
     try:
         url = URL(text)
     except ValueError:

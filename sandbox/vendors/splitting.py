@@ -1,4 +1,4 @@
-"""Splits one file into one file per stem, in a thread of its own."""
+"""Splits a song into one file per stem, in a separate thread."""
 
 import threading
 from contextlib import ExitStack
@@ -10,12 +10,12 @@ from sandbox.vendors.separate import RATE, Model, separated
 
 
 class Abandoned(Exception):
-    """The stems are no longer wanted."""
+    """The caller no longer wants the stems."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """The stems' files by the model's names."""
+    """The stem files, by the model's stem names."""
 
     duration_s: float
     files: dict[str, Path]

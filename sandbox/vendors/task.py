@@ -1,4 +1,4 @@
-"""One order at a vendor: a song, a model, and what became of them."""
+"""A task at a vendor: a song, a model and the outcome."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from sandbox.vendors.separate import Model
 
 
 class TaskState(StrEnum):
-    """What a task can be."""
+    """A task's state."""
 
     RUNNING = "running"
     DONE = "done"
@@ -22,7 +22,7 @@ class TaskState(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """Known by the id that the vendor gave it; `mode` is the vendor's when it was taken."""
+    """A task with its vendor's id. `mode` is the vendor's mode when it accepted the task."""
 
     id: str
     song: str
@@ -32,7 +32,7 @@ class Task:
     state: TaskState = TaskState.RUNNING
     reason: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
-    """File names by the model's stems."""
+    """File names, by the model's stem names."""
     had_links: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,12 +42,12 @@ class Task:
         return PurePosixPath(URL(self.song).path).stem or "song"
 
     def done(self, files: Mapping[str, str]) -> None:
-        """End well."""
+        """Mark the task as done."""
         self.files = files
         self._end(TaskState.DONE)
 
     def failed(self, reason: str) -> None:
-        """End badly."""
+        """Mark the task as failed."""
         self.reason = reason
         self._end(TaskState.FAILED)
 

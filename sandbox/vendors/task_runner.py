@@ -1,4 +1,4 @@
-"""Runs a vendor's tasks: fetch, separate, name the results, bill."""
+"""Runs a vendor's tasks: fetches the song, separates it, names the results and bills them."""
 
 import asyncio
 import threading
@@ -21,9 +21,9 @@ _UNFINISHED: Final = "the work failed"
 
 
 class TaskRunner:
-    """Keeps the latest tasks; `file_name` says how a vendor calls a stem's file.
+    """Runs tasks and keeps the latest. `file_name` returns the vendor's name for a stem's file.
 
-    Where there is an `archive_name`, all stems are packed into one file as well.
+    If `archive_name` returns a name, all stems are also packed into an archive.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class TaskRunner:
 
     @property
     def running(self) -> int:
-        """How many tasks have not ended."""
+        """The number of unfinished tasks."""
         return sum(task.state is TaskState.RUNNING for task in self._tasks.values())
 
     def find(self, task_id: str) -> Task | None:
-        """Return a task, if it is known and not too old."""
+        """Return a task if it is known and not too old."""
         return self._tasks.get(task_id)
 
     def begin(self, task: Task) -> None:
-        """Start working on a task, whether or not a request waits for it."""
+        """Start a task, whether or not a request waits for it."""
         self._tasks[task.id] = task
         working = asyncio.create_task(self._work(task))
         self._running.add(working)
@@ -66,7 +66,7 @@ class TaskRunner:
             self._results.remove(old.id)
 
     async def close(self) -> None:
-        """Drop everything; threads end at their next piece."""
+        """Abandon all tasks. Their threads stop at the next piece."""
         self._abandoned.set()
         for working in self._running:
             working.cancel()
@@ -117,7 +117,7 @@ class TaskRunner:
 
 
 def _settle(task: Task, working: asyncio.Task[None]) -> None:
-    """Fail a task whose work ended by a fault of the stand-in; asyncio reports the fault."""
+    """Fail a task that ended with a bug in the simulation. asyncio reports the bug."""
     fault = None if working.cancelled() else working.exception()
     if fault is not None:
         task.failed("the stand-in has a fault")

@@ -1,4 +1,4 @@
-"""What the stand-ins share: the door with its key, the account, the log, tasks and results."""
+"""The common base of simulated vendors: authentication, account, log, tasks and results."""
 
 import asyncio
 import secrets
@@ -51,7 +51,7 @@ class Call:
 
 
 class Vendor(ABC):
-    """A hosted service; what is its own are the requests, refusals, models and file names."""
+    """A simulated vendor. Subclasses define its requests, refusals, models and file names."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -83,22 +83,22 @@ class Vendor(ABC):
 
     @abstractmethod
     def has_key(self, request: web.Request) -> bool:
-        """Whether a request carries the key that works."""
+        """Return whether a request carries the valid key."""
 
     @abstractmethod
     def refusal(self, mode: Mode) -> Answer:
-        """Return the documented refusal that a mode stands for."""
+        """Return the documented refusal for a mode."""
 
     @abstractmethod
     def file_name(self, task: Task, stem: str) -> str:
-        """Return what a result is called."""
+        """Return a result's file name."""
 
     def archive_name(self, task: Task) -> str | None:
-        """Return what the archive of all results is called, where there is one."""
+        """Return the name of the archive of all results, if there is one."""
         return None
 
     def change(self, wanted: VendorSettings) -> None:
-        """Change its behaviour. Raises UnsupportedBehaviour, and then nothing has changed."""
+        """Change the vendor's behaviour. Raises UnsupportedBehaviour without changing anything."""
         if wanted.mode is not None and wanted.mode not in self.modes:
             raise UnsupportedBehaviour(
                 f"By its documents {self.title} never {SENTENCE[wanted.mode]}."
@@ -121,7 +121,7 @@ class Vendor(ABC):
             setattr(self, name, value)
 
     def shown(self) -> Json:
-        """Return its records: what it was asked, what it billed, and how it behaves."""
+        """Return the vendor's request log, billing and behaviour."""
         return {
             "title": self.title,
             "mode": self.behaviour.mode,
@@ -136,7 +136,7 @@ class Vendor(ABC):
         }
 
     def application(self) -> web.Application:
-        """Return it as an application to be served below an address of its own."""
+        """Return the vendor's web application."""
         application = web.Application()
         for call in self.calls():
             application.router.add_route(call.method, call.path, self._handler_of(call))
@@ -145,7 +145,7 @@ class Vendor(ABC):
         return application
 
     async def close(self) -> None:
-        """Release hanging requests and drop all work."""
+        """Release hanging requests and abandon all tasks."""
         self.behaviour.change(Mode.OK)
         await self.tasks.close()
 
@@ -163,7 +163,7 @@ class Vendor(ABC):
         return task
 
     def retry_after(self, mode: Mode) -> dict[str, str]:
-        """Return the header that some answers to too many requests have."""
+        """Return the Retry-After header for refused requests, if one is set."""
         after_s = self.behaviour.retry_after_s
         has_header = mode is Mode.RATE_LIMIT and after_s is not None
         return {"Retry-After": str(after_s)} if has_header else {}
@@ -173,7 +173,7 @@ class Vendor(ABC):
         return secrets.token_hex(16)
 
     def links(self, request: web.Request, task: Task) -> dict[str, str]:
-        """Return the addresses of a task's results by the model's stems."""
+        """Return the addresses of a task's results, by the model's stem names."""
         is_expired = not task.had_links and self.behaviour.take(Point.LINKS) is not Mode.OK
         task.had_links = True
         return {
@@ -234,9 +234,9 @@ class Vendor(ABC):
         return await send(request, path, mode)
 
     def _private_address(self, request: web.Request) -> URL:
-        """Return an address of this very server by a name that no bot is told to trust.
+        """Return an address of this server under a host name that no bot trusts.
 
-        Following it stays on this machine, and the log shows that it was followed.
+        A bot that follows it stays on this machine, and the request appears in the log.
         """
         other = "127.0.0.1" if request.url.host == "localhost" else "localhost"
         return request.url.origin().with_host(other) / "vendors" / self.name / "private"

@@ -1,4 +1,4 @@
-"""All vendors, and the part of the control API that changes them."""
+"""The simulated vendors, and the part of the control API that changes them."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from sandbox.vendors.vendor import Vendor
 
 
 class Vendors:
-    """The three stand-ins; tests in the same process may change them directly."""
+    """The three simulated vendors. Tests in the same process may change them directly."""
 
     def __init__(self, *, folder: Path, clock: SandboxClock) -> None:
         self.audiocleaner = AudioCleaner(folder=folder, clock=clock)
@@ -24,7 +24,7 @@ class Vendors:
 
     @property
     def all(self) -> tuple[Vendor, ...]:
-        """Each of them."""
+        """Every vendor."""
         return (self.audiocleaner, self.finevoice, self.soundverse)
 
     def find(self, name: str) -> Vendor | None:
@@ -32,7 +32,7 @@ class Vendors:
         return next((vendor for vendor in self.all if vendor.name == name), None)
 
     def listed(self) -> list[Json]:
-        """Return what the page offers: each with its modes and what they mean."""
+        """Return the vendors with their modes and the modes' descriptions, for the page."""
         return [
             {
                 "name": vendor.name,
@@ -44,7 +44,7 @@ class Vendors:
         ]
 
     async def close(self) -> None:
-        """Release hanging requests and drop all work."""
+        """Release hanging requests and abandon all tasks."""
         for vendor in self.all:
             await vendor.close()
 
@@ -61,11 +61,11 @@ class VendorControl:
         return [web.get("/vendors", self.show), web.post("/vendors/{name}", self.change)]
 
     async def show(self, request: web.Request) -> web.Response:
-        """Answer with every vendor's records, by name."""
+        """Answer with every vendor's state, by name."""
         return web.json_response({vendor.name: vendor.shown() for vendor in self._vendors.all})
 
     async def change(self, request: web.Request) -> web.Response:
-        """Change how a vendor behaves, and answer with its records."""
+        """Change a vendor's behaviour, and answer with its state."""
         vendor = self._vendors.find(request.match_info["name"])
         if vendor is None:
             raise ValueError("There is no such vendor.")

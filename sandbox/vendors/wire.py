@@ -1,4 +1,4 @@
-"""What a vendor answers, and the ways in which an answer can fail to arrive."""
+"""A vendor's responses, and the ways in which delivering them can fail."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from sandbox.vendors.modes import Mode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer as the vendor means it; `reference` and `outcome` are for its log."""
+    """A vendor's intended response. `reference` and `outcome` are for its log."""
 
     data: Any
     status: int = 200
@@ -28,7 +28,7 @@ class Answer:
 async def deliver(
     request: web.Request, answer: Answer, mode: Mode, *, drip_s: float
 ) -> web.StreamResponse:
-    """Send an answer, or what the mode makes of it."""
+    """Send a response, altered according to the mode."""
     match mode:
         case Mode.DOWN | Mode.HANG_BEFORE_ANSWER | Mode.RESET_AFTER_SUBMIT:
             return reset(request)
@@ -48,7 +48,7 @@ async def deliver(
 
 
 def reset(request: web.Request) -> web.Response:
-    """Break the connection at once, so that the other side sees a reset and not an end."""
+    """Abort the connection with a TCP reset instead of a regular close."""
     transport = request.transport
     if transport is not None:
         linger = struct.pack("ii", 1, 0)
@@ -58,7 +58,7 @@ def reset(request: web.Request) -> web.Response:
 
 
 def mistyped(data: Any) -> Any:
-    """Put every value into a list, where a list is not expected."""
+    """Wrap every value in a list, so that all types are wrong."""
     match data:
         case dict():
             return {name: mistyped(value) for name, value in data.items()}
@@ -79,6 +79,6 @@ async def _drip(request: web.Request, answer: Answer, drip_s: float) -> web.Stre
             await response.write(bytes([byte]))
             await asyncio.sleep(drip_s)
     except ConnectionError:
-        return response  # The receiver's patience has ended.
+        return response  # The receiver has given up.
     await response.write_eof()
     return response

@@ -1,1 +1,1 @@
-"""The SQLite database: connections, whole transactions, migrations."""
+"""The SQLite database: connections, transactions and migrations."""

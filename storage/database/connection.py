@@ -1,4 +1,4 @@
-"""The database: one connection that writes, one that reads, and whole transactions only."""
+"""The SQLite connections: one for write transactions and one for reads."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Parameters = Iterable[Any]
-"""What sqlite3 binds: a sequence for `?`, a mapping for `:name`."""
+"""Parameters of a statement: a sequence for `?`, a mapping for `:name`."""
 
 _PASSING = frozenset(
     {
@@ -29,7 +29,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_IOERR,
     }
 )
-"""Errors that another process or the disk causes, and that may pass."""
+"""Temporary errors caused by another process or the disk."""
 _LASTING = frozenset(
     {
         sqlite3.SQLITE_CANTOPEN,
@@ -37,7 +37,7 @@ _LASTING = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""Errors from the file's owner or the mount, which only the operator can fix; all else is a bug."""
+"""Permission and mount errors, which only the operator can fix. Any other error is a bug."""
 _PROBE = """
 INSERT INTO meta (key, value) VALUES ('probe', '1')
 ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
@@ -45,7 +45,7 @@ ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
 
 
 class Database:
-    """An open database. Use `open` to make one."""
+    """An open database, created with `open`."""
 
     def __init__(self, *, path: Path, writer: Connection, reader: Connection) -> None:
         self._path = path
@@ -66,11 +66,11 @@ class Database:
     ) -> Self:
         """Open the file, creating it if needed, and bring its schema up to date.
 
-        `durable` waits for the disk at every commit, as money needs. Raises UnknownDatabase,
-        StoreBroken for a file that this user cannot write, with a sentence for the operator, and
-        StoreUnavailable for one that is locked.
+        With `durable`, every commit is synced to disk before it returns. Raises UnknownDatabase,
+        StoreBroken with a sentence for the operator if this user cannot write the file, and
+        StoreUnavailable if it is locked.
         """
-        # Checked first, because aiosqlite leaves a thread behind if it cannot connect.
+        # Checked first because aiosqlite leaves a thread behind if it cannot connect.
         if not is_writable(path):
             raise StoreBroken(why_unusable(path))
         writer = await _connect(path, busy_timeout_s)
@@ -87,11 +87,11 @@ class Database:
         return cls(path=path, writer=writer, reader=reader)
 
     def is_in_place(self) -> bool:
-        """Whether the file at the database's path is still the one that was opened."""
+        """Return whether the file at the database's path is still the one that was opened."""
         return _identity(self._path) == self._file
 
     async def probe(self) -> None:
-        """Write something that changes nothing. Raises StoreUnavailable, and StoreBroken."""
+        """Check that the database accepts writes. Raises StoreUnavailable or StoreBroken."""
         await self.write(lambda conn: conn.execute(_PROBE))
 
     async def close(self) -> None:
@@ -102,22 +102,21 @@ class Database:
         await self._writer.close()  # last, because the last connection checkpoints
 
     async def read(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
-        """Return all rows of one query; each query sees one committed state."""
+        """Return all rows of one query, which sees a single committed state."""
         with _translated():
             return list(await self._reader.execute_fetchall(sql, parameters))
 
     async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work` as one transaction: committed when it returns, undone when it raises.
+        """Run `work` in a transaction, committed when it returns and rolled back when it raises.
 
-        If the caller is cancelled the transaction still ends, whole either way. `work` may await
-        nothing but statements on the connection.
-        Raises StoreUnavailable or StoreBroken, with nothing written.
+        If the caller is cancelled, the transaction still runs to its end. `work` may only await
+        statements on the connection. Raises StoreUnavailable or StoreBroken, with nothing written.
         """
         transaction = asyncio.create_task(self._transaction(work))
         self._transactions.add(transaction)
         transaction.add_done_callback(self._transactions.discard)
         try:
-            # Unlike an await of the task itself, wait() does not hand a cancellation on to it.
+            # Awaiting the task itself would cancel it along with the caller; wait() does not.
             await asyncio.wait({transaction})
         except asyncio.CancelledError:
             transaction.add_done_callback(_log_failure)
@@ -125,10 +124,10 @@ class Database:
         return transaction.result()
 
     async def scrub(self) -> None:
-        """Rewrite the files so that they hold nothing that was deleted. Raises StoreUnavailable.
+        """Rewrite the files without any trace of deleted data. Raises StoreUnavailable.
 
-        Pages that were rearranged may hold copies that `secure_delete` does not reach, and the
-        write-ahead log holds older pages.
+        `secure_delete` alone is not enough: it misses copies left behind when SQLite rearranges
+        pages, and the write-ahead log holds older pages.
         """
         with _translated():
             async with self._writing:
@@ -141,14 +140,14 @@ class Database:
         with _translated():
             async with self._writing:
                 if not self.is_in_place():
-                    # Anything written would be lost with the process.
+                    # The opened file is unlinked: writes to it would be lost when the process ends.
                     raise StoreBroken(f"{self._path} is no longer the file that was opened")
                 try:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     result = await work(self._writer)
                     await self._writer.commit()
                 except BaseException:
-                    await self._writer.rollback()  # does nothing if none is open
+                    await self._writer.rollback()  # a no-op without an open transaction
                     raise
                 return result
 
@@ -164,13 +163,14 @@ async def _connect(path: Path, busy_timeout_s: float) -> Connection:
 async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[Migration]) -> None:
     try:
         with _translated():
-            # VACUUM needs as much space again, which a container's /tmp may not have.
+            # VACUUM needs as much free space as the database fills, which a container's /tmp may
+            # lack.
             await conn.execute_fetchall(f"PRAGMA temp_store_directory = {_quoted(path.parent)}")
             await conn.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-            # Overwrites deleted data, so that personal data does not stay on free pages.
+            # Overwrite deleted data, so that no personal data stays on free pages.
             await conn.execute_fetchall("PRAGMA secure_delete = ON")
-            await migrate(conn, steps)  # refuses a file before anything changes it
-            # Fetched, because a row left unread would keep the file locked.
+            await migrate(conn, steps)  # raises before changing an unknown file
+            # The row is fetched because an unread row would keep the file locked.
             await conn.execute_fetchall("PRAGMA journal_mode = WAL")
     except sqlite3.DatabaseError as exc:
         if getattr(exc, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:

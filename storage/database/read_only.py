@@ -34,7 +34,7 @@ def read_only(path: Path, *, oldest: int = OLDEST) -> Iterator[sqlite3.Connectio
 
 
 def faults(conn: sqlite3.Connection) -> list[str]:
-    """Return what SQLite's integrity check finds wrong with the file."""
+    """Return the problems that SQLite's integrity check finds in the file."""
     try:
         found = [str(row[0]) for row in conn.execute("PRAGMA integrity_check")]
     except sqlite3.DatabaseError as exc:

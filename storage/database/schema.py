@@ -1,4 +1,4 @@
-"""The schema's versions: numbered migrations, forward only."""
+"""Schema migrations, numbered and forward-only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _FOLDER = Path(__file__).with_name("migrations")
 
 
 class UnknownDatabase(Exception):
-    """This version cannot use the file; the text is a sentence for the operator."""
+    """This version cannot use the file. The message is a sentence for the operator."""
 
 
 class NewerDatabase(UnknownDatabase):
@@ -35,7 +35,7 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(conn: Connection, steps: Sequence[Migration]) -> None:
-    """Apply those of `steps` that the database lacks.
+    """Apply the steps that the database does not have yet.
 
     Raises UnknownDatabase for another program's file, and NewerDatabase for a newer version's.
     """
@@ -64,8 +64,8 @@ async def _number(conn: Connection, sql: str) -> int:
 
 
 async def _apply(conn: Connection, step: Migration) -> None:
-    # executescript() commits whatever is open before it starts, so the transaction that holds
-    # the change and its record together has to be part of the script.
+    # executescript() first commits any open transaction, so BEGIN and COMMIT around the change and
+    # its record have to be part of the script.
     script = f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.number};\nCOMMIT;"
     try:
         await conn.executescript(script)

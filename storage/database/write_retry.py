@@ -1,11 +1,11 @@
-"""Retries writes that must not be lost while the store is locked, full or missing."""
+"""Retry writes that must not be lost while the store is locked, full or missing."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bot.domain.backoff import backoff_s
+from bot.domain.backoff import Reminders, backoff_s
 from bot.domain.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -14,22 +14,25 @@ T = TypeVar("T")
 
 FIRST_WRITE_PAUSE_S = 0.5
 MAX_WRITE_PAUSE_S = 5.0
-"""Short, because the result of a paid submit may be waiting to be recorded."""
+"""Short because the result of a paid submit may be waiting to be recorded."""
 
 
 async def retry_write(write: Callable[[], Awaitable[T]], *, what: str) -> T:
-    """Repeat a write until the store accepts it, with growing pauses; return its result.
+    """Repeat a write with growing pauses until the store accepts it, and return its result.
 
-    `what` names the waiting write in the log. Errors other than StoreUnavailable are raised.
+    `what` names the waiting write in the log, once a minute at most. Errors other than
+    StoreUnavailable are raised.
     """
-    tries = 0
+    tries, waited_s, reminders = 0, 0.0, Reminders()
     while True:
         tries += 1
         try:
             return await write()
         except StoreUnavailable as exc:
-            log.warning("%s waits for the store: %s", what, exc)
+            if reminders.is_due(str(exc), waited_s):
+                log.warning("%s waits for the store: %s", what, exc)
             pause_s = backoff_s(
                 tries, key=what, first_s=FIRST_WRITE_PAUSE_S, max_s=MAX_WRITE_PAUSE_S
             )
             await asyncio.sleep(pause_s)
+            waited_s += pause_s

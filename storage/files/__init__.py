@@ -1,1 +1,1 @@
-"""The data directory and the audio files of jobs."""
+"""The data directory and the jobs' audio files."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and are still there after a power loss."""
+"""Atomic, durable file writes."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def fsync(path: Path) -> None:
-    """Sync a file, or the names in a folder, to disk."""
+    """Sync a file, or a folder's entries, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -17,7 +17,7 @@ def fsync(path: Path) -> None:
 
 
 def move_into_place(source: Path, target: Path, *, durable: bool = True) -> None:
-    """Give a finished file on the same disk the name `target`, replacing any file of that name.
+    """Rename a finished file to `target` on the same disk, replacing any existing file.
 
     With `durable`, the file and its new name are synced to disk before this returns.
     """
@@ -30,9 +30,9 @@ def move_into_place(source: Path, target: Path, *, durable: bool = True) -> None
 
 @contextmanager
 def write_aside(target: Path, *, durable: bool = True) -> Iterator[Path]:
-    """Lend an empty file beside `target`, readable by this user only.
+    """Yield an empty file beside `target`, readable by this user only.
 
-    It takes the name `target` if the block succeeds, and is removed if it raises.
+    The file is renamed to `target` if the block succeeds, and removed if it raises.
     """
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name[:64]}.")
     os.close(descriptor)
@@ -45,6 +45,6 @@ def write_aside(target: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Replace the file's content; a crash leaves the old text or the new one."""
+    """Replace the file's content. After a crash the file has either the old text or the new one."""
     with write_aside(target) as draft:
         draft.write_text(text, encoding="utf-8")

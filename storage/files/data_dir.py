@@ -1,4 +1,4 @@
-"""The data directory: its paths, and the lock that gives it to one process."""
+"""The data directory: its paths, and the lock that reserves it for one process."""
 
 import fcntl
 import os
@@ -12,11 +12,11 @@ from storage.files.ownership import DataUnusable, why_unusable
 
 
 class DataDirBusy(DataUnusable):
-    """Another process is using the data directory; the text is a sentence for the operator."""
+    """Another process is using the data directory. The message is a sentence for the operator."""
 
 
 class DataDir:
-    """The paths under the directory of STEMCORD_DATA_DIR."""
+    """The paths under STEMCORD_DATA_DIR."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -28,23 +28,23 @@ class DataDir:
 
     @property
     def models(self) -> Path:
-        """Where the separation models are."""
+        """The directory of the separation models."""
         return self.root / "models"
 
     @property
     def jobs(self) -> Path:
-        """Where each job has its directory."""
+        """The directory that holds one subdirectory per job."""
         return self.root / "jobs"
 
     @property
     def backups(self) -> Path:
-        """Where copies of the database go by default."""
+        """The default directory for copies of the database."""
         return self.root / "backups"
 
     def create(self) -> None:
         """Create the directory and its subdirectories, closed to other users.
 
-        Raises DataUnusable, with the path and what the operator can do.
+        Raises DataUnusable with the path and a fix for the operator.
         """
         for folder in (self.root, self.models, self.jobs):
             try:
@@ -68,8 +68,8 @@ class DataDir:
     def lock(self) -> Iterator[None]:
         """Lock the directory, creating it if needed.
 
-        Raises DataDirBusy if another process holds it, and DataUnusable as `create` does. The
-        system releases the lock when the process ends, however it ends.
+        Raises DataDirBusy if another process holds the lock, and DataUnusable as `create` does. The
+        system releases the lock even if the process crashes.
         """
         self.create()
         path = self.root / "stemcord.lock"

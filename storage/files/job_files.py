@@ -1,13 +1,14 @@
-"""Jobs' audio on disk: one directory per job, under one root. No audio is decoded here."""
+"""The jobs' audio files, in one directory per job. Nothing is decoded here."""
 
 import asyncio
 import errno
 import hashlib
+import itertools
 import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from storage.files.atomic import fsync, write_aside
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
-"""Errors of file systems on which a file cannot have a second name."""
+"""Errors of file systems without hard links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class JobDir:
 
     @property
     def input(self) -> Path:
-        """Return the path of the user's file as it was downloaded."""
+        """Return the path of the user's downloaded file."""
         return self.path / "input"
 
     @property
@@ -39,23 +40,28 @@ class JobDir:
         return self.path / "mixture.f32"
 
     @property
+    def cover(self) -> Path:
+        """Return the path of the song's picture, which is kept with the masters."""
+        return self.path / "cover.jpg"
+
+    @property
     def work(self) -> Path:
-        """Return the directory of everything between the mixture and the masters."""
+        """Return the directory of the intermediate files between mixture and masters."""
         return self.path / "work"
 
     @property
     def masters(self) -> Path:
-        """Return the directory of the finished stems, which are kept until retention."""
+        """Return the directory of the finished stems, kept until retention."""
         return self.path / "masters"
 
     @property
     def parcel(self) -> Path:
-        """Return the directory of what is encoded for delivery."""
+        """Return the directory of the files encoded for delivery."""
         return self.path / "parcel"
 
     @property
     def linked(self) -> Path:
-        """Return the directory of what is encoded for links, which is kept until retention."""
+        """Return the directory of the files encoded for links, kept until retention."""
         return self.path / "linked"
 
     def master(self, stem: Stem) -> Path:
@@ -70,28 +76,35 @@ class JobFiles:
         self._root = root
 
     def of(self, job_id: JobId) -> JobDir:
-        """Return the job's paths; ValueError for an id that could lead out of the root."""
+        """Return the job's paths. Raises ValueError for an id that could escape the root."""
         if not _JOB_ID.fullmatch(job_id):
             raise ValueError(f"not a job id: {job_id!r}")
         return JobDir(self._root / job_id)
 
     async def prepare(self, job_id: JobId) -> JobDir:
-        """Create those of the job's directories that do not exist."""
+        """Create the job's missing directories."""
         where = self.of(job_id)
         await asyncio.to_thread(_make, where)
         return where
 
     async def drop_work(self, job_id: JobId) -> None:
-        """Remove the song and all intermediate files. Masters and encoded files stay."""
+        """Remove the song and all intermediate files, but no masters or encoded files."""
         await asyncio.to_thread(_remove_work, self.of(job_id))
 
     async def drop_parcel(self, job_id: JobId) -> None:
-        """Remove what was encoded for delivery; it can be made again from the masters."""
-        await asyncio.to_thread(_remove, self.of(job_id).parcel)
+        """Remove what was encoded for delivery; it can be made again from the masters.
+
+        Scratch folders stay: a redelivery may already be using one.
+        """
+        await asyncio.to_thread(_remove_files, self.of(job_id).parcel)
+
+    async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> None:
+        """Remove what was encoded for links of all but the newest `keep` renditions."""
+        await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
 
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
-        """Lend a folder for another set of encoded files, and remove it afterwards.
+        """Yield a folder for another set of encoded files, and remove it afterwards.
 
         Raises FileNotFoundError when the job's files are gone.
         """
@@ -108,13 +121,15 @@ class JobFiles:
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
     async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Link or copy an earlier job's masters, and what it has encoded for links, to another.
+        """Link or copy an earlier job's masters, its song's picture, and what it has encoded for
+        links, to another.
 
         Raises FileNotFoundError when a master is missing.
         """
         theirs, own = self.of(earlier), self.of(job_id)
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
+        await asyncio.to_thread(_share_cover, theirs.cover, own.cover)
         await asyncio.to_thread(_share_linked, theirs.linked, own.linked)
 
     async def settle(self, job_id: JobId) -> None:
@@ -122,23 +137,23 @@ class JobFiles:
         await asyncio.to_thread(_sync_all, self.of(job_id).masters)
 
     async def holds(self, job_id: JobId, stems: Iterable[Stem]) -> bool:
-        """Whether the job has all of these masters."""
+        """Return whether the job has all of these masters."""
         masters = [self.of(job_id).master(stem) for stem in stems]
         return await asyncio.to_thread(_are_there, masters)
 
     async def remove(self, job_id: JobId) -> None:
-        """Remove all of the job's files. Does nothing if there are none."""
+        """Remove all of the job's files, if there are any."""
         await asyncio.to_thread(_remove, self.of(job_id).path)
 
     async def used_bytes(self) -> int:
-        """Return what all files of all jobs fill; one with several names counts once."""
+        """Return the bytes used by all jobs' files, counting each hard-linked file once."""
         return sum((await self.sizes()).values())
 
     async def sizes(self, *, owned_last: Collection[JobId] = ()) -> dict[JobId, int]:
-        """Return what each job's files fill, in bytes.
+        """Return the bytes used by each job's files.
 
-        A file with several hard links counts for one job only, and for a job in `owned_last` only
-        if no other job has it.
+        A hard-linked file counts for one job only, and for a job in `owned_last` only if no other
+        job has it.
         """
         return await asyncio.to_thread(_sizes, self._root, frozenset(owned_last))
 
@@ -147,16 +162,36 @@ class JobFiles:
         return (await asyncio.to_thread(shutil.disk_usage, self._root)).free
 
     async def changed_at(self, job_id: JobId) -> datetime | None:
-        """Return when a file was last added to the job's directory; None if there is none."""
+        """Return when the job's directory last gained a file, or None if there is no directory."""
         return await asyncio.to_thread(_changed_at, self.of(job_id).path)
 
     async def orphans(self, known_ids: Collection[JobId]) -> list[JobId]:
-        """Return ids that have a directory here and are not in `known_ids`.
+        """Return the ids of directories whose jobs are not in `known_ids`.
 
-        Use it at start only: later, a job stored after `known_ids` was read looks like an orphan.
+        Only call this at start: a job stored after `known_ids` was read would look like an orphan.
         """
         there = await asyncio.to_thread(_job_ids, self._root)
         return [job_id for job_id in there if job_id not in known_ids]
+
+
+def _drop_old_renditions(linked: Path, keep: int) -> None:
+    by_token: dict[str, list[Path]] = {}
+    for path in linked.iterdir():
+        _, _, token = path.name.removesuffix(path.suffix).partition(".")
+        if token:
+            by_token.setdefault(token, []).append(path)
+    newest_first = sorted(
+        by_token.values(), key=lambda files: max(_changed(each) for each in files), reverse=True
+    )
+    for path in itertools.chain.from_iterable(newest_first[keep:]):
+        path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _make(where: JobDir) -> None:
@@ -169,7 +204,7 @@ def _make_in(*folders: Path) -> None:
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
         except FileExistsError as exc:
-            # It vanished between two looks: the job is being removed.
+            # The directory vanished after it was listed: the job is being removed.
             raise FileNotFoundError(folder) from exc
 
 
@@ -186,12 +221,17 @@ def _share(files: Iterable[tuple[Path, Path]]) -> None:
         except OSError as exc:
             if exc.errno not in _NO_LINKS:
                 raise
-            with write_aside(target, durable=False) as draft:  # `settle` waits for the disk
+            with write_aside(target, durable=False) as draft:  # `settle` syncs it
                 shutil.copyfile(path, draft)
 
 
+def _share_cover(theirs: Path, own: Path) -> None:
+    with suppress(FileNotFoundError):
+        _share([(theirs, own)])
+
+
 def _share_linked(theirs: Path, own: Path) -> None:
-    """Share what can be encoded again, as far as it is there."""
+    """Share the existing encoded files. Missing ones can be encoded again."""
     try:
         _share([(path, own / path.name) for path in theirs.iterdir()])
     except FileNotFoundError:
@@ -199,7 +239,7 @@ def _share_linked(theirs: Path, own: Path) -> None:
 
 
 def _sync_all(folder: Path) -> None:
-    """Sync a folder and its files to disk; a new name belongs to the folder."""
+    """Sync a folder and its files to disk. New names are part of the folder."""
     for path in (*folder.iterdir(), folder):
         fsync(path)
 
@@ -211,10 +251,18 @@ def _are_there(files: Iterable[Path]) -> bool:
 def _remove_work(where: JobDir) -> None:
     _remove(where.work)
     # Besides the song and its spool, a crash may have left drafts of them.
-    if where.path.exists():
-        for file in where.path.iterdir():
-            if not file.is_dir():
-                file.unlink(missing_ok=True)
+    _remove_files(where.path, but=where.cover)
+
+
+def _remove_files(folder: Path, *, but: Path | None = None) -> None:
+    """Remove the files of a folder, if it exists, but one; leave its subfolders."""
+    try:
+        found = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for file in found:
+        if file != but and not file.is_dir():
+            file.unlink(missing_ok=True)
 
 
 def _remove(directory: Path) -> None:
@@ -225,7 +273,7 @@ def _remove(directory: Path) -> None:
             if not directory.exists():
                 return
         except OSError as exc:
-            # Meanwhile a redelivery added a file; it ends once its folder is gone.
+            # A redelivery added a file in the meantime. It stops once its folder is gone.
             if exc.errno != errno.ENOTEMPTY or not tries_left:
                 raise
 
@@ -252,7 +300,7 @@ def _size_bytes(folder: Path, seen: set[tuple[int, int]]) -> int:
 
 
 def _file_bytes(path: Path, seen: set[tuple[int, int]]) -> int:
-    """Return a file's size; 0 for one that is among `seen`, to which it is added."""
+    """Return a file's size, or 0 for a hard link that is already in `seen`, adding new ones."""
     try:
         status = path.lstat()
     except FileNotFoundError:  # removed since it was listed

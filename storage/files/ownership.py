@@ -1,4 +1,4 @@
-"""Why a file or folder cannot be used, and what the operator can do about it, in one line."""
+"""Explain in one line why a file or folder is unusable and how the operator can fix it."""
 
 import errno
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 from bot.domain.errors import DISK_FULL
 
 _BESIDE = ("", "-wal", "-shm")
-"""SQLite writes into files of these endings; any of them may have another owner."""
+"""Suffixes of the files that SQLite writes. Each file may have a different owner."""
 _ELSEWHERE = "or set STEMCORD_DATA_DIR to another folder"
 
 
 class DataUnusable(Exception):
-    """A file or folder of the bot cannot be used; the text is a sentence for the operator."""
+    """A file or folder of the bot is unusable. The message is a sentence for the operator."""
 
 
 def why_unusable(path: Path, error: OSError | None = None) -> str:
@@ -40,12 +40,12 @@ def why_unusable(path: Path, error: OSError | None = None) -> str:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether file modes let this user write or create a database at `path`."""
+    """Return whether file modes let this user write or create a database at `path`."""
     return path.parent.is_dir() and _unwritable(path) is None
 
 
 def _nearest(path: Path) -> Path:
-    """Return the path, or else the nearest thing on the way to it that exists."""
+    """Return the path if it exists, or else its nearest existing parent."""
     while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path

@@ -1,4 +1,4 @@
-"""Allowances that the owner gave users and roles, and limits that servers' managers set."""
+"""Allowances, which the owner gives users and roles, and limits, which server managers set."""
 
 import json
 
@@ -61,7 +61,7 @@ class Allowances:
         self._clock = clock
 
     async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
-        """Return what applies to the user in that server; their own comes before their roles'."""
+        """Return the user's allowance and limit in that server. Their own override their roles'."""
         values: Values = {
             "user_id": None if user_id is None else await lasting_pseudonym(self._db, user_id),
             "guild_id": membership.guild_id if membership else None,

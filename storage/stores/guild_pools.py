@@ -1,7 +1,7 @@
-"""Servers' pools: minutes that the owner gave a server and its managers hand out to its users.
+"""Server pools: minutes that the owner gives a server, for its managers to hand out.
 
-A pool lasts until it is handed out. What a user gets from it is theirs until the period ends, in
-that server only; ledger_entries.py spends it before the user's own minutes.
+A pool never expires. Minutes handed out from it last until the period ends and count in that server
+only; ledger_entries.py spends them before the user's own.
 """
 
 from aiosqlite import Connection
@@ -25,7 +25,7 @@ WHERE debit = :pool OR credit = :pool
 
 
 class GuildPools:
-    """Reads and moves pools' minutes. It does not check who may do so."""
+    """Reads and moves pool minutes. It does not check who may do so."""
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
         self._db = db
@@ -37,7 +37,7 @@ class GuildPools:
         return int(row["minutes"])
 
     async def give(self, guild_id: int, minutes: int, period: Period, by: UserId) -> int:
-        """Add minutes to the server's pool; return how many it then has."""
+        """Add minutes to the server's pool, and return its new total."""
 
         async def work(conn: Connection) -> int:
             await self._move(conn, HOUSE, _account(guild_id), minutes, period, by)
@@ -46,7 +46,7 @@ class GuildPools:
         return await self._db.write(work)
 
     async def take_back(self, guild_id: int, period: Period, by: UserId) -> int:
-        """Empty the server's pool; return how many minutes it had. What users got stays theirs."""
+        """Empty the server's pool and return how many minutes it had. Users keep what they got."""
 
         async def work(conn: Connection) -> int:
             left = await _left(conn, guild_id)
@@ -59,7 +59,7 @@ class GuildPools:
     async def hand_out(
         self, guild_id: int, user_id: UserId, minutes: int, period: Period, by: UserId
     ) -> int:
-        """Give a user minutes of the pool until the period ends; return how many it has left.
+        """Give a user minutes from the pool for this period, and return how many remain in it.
 
         Raises Rejected with POOL_TOO_SMALL.
         """

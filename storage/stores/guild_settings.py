@@ -1,4 +1,4 @@
-"""Servers' own rules, and blocks of users: in one server, or everywhere."""
+"""Server rules, and blocks of users in one server or everywhere."""
 
 import json
 import logging
@@ -59,16 +59,16 @@ class GuildStore:
         self._clock = clock
 
     async def rules(self, guild_id: int) -> GuildRules:
-        """Return the server's rules; by default they leave every choice open."""
+        """Return the server's rules. The default rules restrict nothing."""
         rows = await self._db.read(RULES, {"guild_id": guild_id})
         return rules_of(rows[0]) if rows else GuildRules()
 
     async def change_rules(
         self, guild_id: int, change: Callable[[GuildRules], GuildRules], by: UserId
     ) -> GuildRules:
-        """Replace the server's rules with what `change` makes of them, and return those.
+        """Replace the server's rules with `change(rules)`, and return the new rules.
 
-        Reads and writes in one transaction, so no change made meanwhile is lost.
+        Reading and writing share one transaction, so no concurrent change is lost.
         """
         alias = await lasting_pseudonym(self._db, by)
 
@@ -93,7 +93,7 @@ class GuildStore:
         return await self._db.write(work)
 
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
-        """Block the user in the server, or everywhere; return False if that block exists."""
+        """Block the user in the server or everywhere. Return False if that block already exists."""
         values: Values = {
             "user_id": await lasting_pseudonym(self._db, user_id),
             "guild_id": _scope(guild_id),
@@ -104,25 +104,25 @@ class GuildStore:
         return cursor.rowcount == 1
 
     async def unblock(self, user_id: UserId, guild_id: int | None) -> bool:
-        """Lift that block; return whether there was one."""
+        """Lift that block, and return whether there was one."""
         values = (await lasting_pseudonym(self._db, user_id), _scope(guild_id))
         cursor = await self._db.write(lambda conn: conn.execute(_UNBLOCK, values))
         return cursor.rowcount == 1
 
     async def block_of(self, user_id: UserId, guild_id: int | None) -> Block | None:
-        """Return the user's widest block that applies in the server, or in DMs."""
+        """Return the widest block of the user that applies in the server or in DMs."""
         pseudonym = await lasting_pseudonym(self._db, user_id)
         [row] = await self._db.read(BLOCKS, {"user_id": pseudonym, **block_scopes(guild_id)})
         return block_in(row["guild_id"])
 
 
 def block_scopes(guild_id: int | None) -> Values:
-    """Return the parameters of the BLOCKS query, besides the user."""
+    """Return the parameters of the BLOCKS query other than the user."""
     return {"everywhere": _EVERYWHERE, "scope": _scope(guild_id)}
 
 
 def block_in(scope: int | None) -> Block | None:
-    """Return the block that the BLOCKS query found, if any."""
+    """Return the block found by the BLOCKS query, if any."""
     if scope is None:
         return None
     return Block.EVERYWHERE if scope == _EVERYWHERE else Block.HERE
@@ -133,7 +133,7 @@ def _scope(guild_id: int | None) -> int:
 
 
 def _known(words: type[Word], stored: str | None) -> Word | None:
-    """Return the value; one that this version does not know leaves the choice to the bot."""
+    """Return the stored value as an enum member, or None if this version does not know it."""
     if stored is None or stored in set(words):
         return None if stored is None else words(stored)
     log.error("a server's rules name an unknown %s: %s", words.__name__, stored)

@@ -1,4 +1,4 @@
-"""Conversion between rows and domain objects, both ways, for jobs and attempts."""
+"""Conversion of jobs and attempts between rows and domain objects."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlite3 import Row
 from typing import Any, overload
 
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import (
@@ -22,6 +23,7 @@ from bot.domain.job import (
     UserId,
 )
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.renditions import Rendition
 
 Values = dict[str, int | str | None]
 
@@ -31,7 +33,7 @@ _NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, OverflowError, OSError)
 
 
 class UnreadableRow(Exception):
-    """A row has a word or value that this version does not know; the text says which."""
+    """A row has a value that this version does not know. The message names it."""
 
 
 def job_of(row: Row) -> Job:
@@ -66,6 +68,7 @@ def _job_of(row: Row) -> Job:
         is_unnamed=bool(row["is_unnamed"]),
         artist=row["artist"],
         album=row["album"],
+        analysis=Analysis.from_json(row["analysis"]) if row["analysis"] != "{}" else None,
     )
 
 
@@ -83,6 +86,7 @@ def _request_of(row: Row) -> Request:
         provider=row["wanted_provider"],
         entry=Entry(row["entry"]),
         role_ids=tuple(json.loads(row["role_ids"])),
+        rendition=Rendition.from_json(row["rendition"]),
     )
 
 
@@ -108,7 +112,7 @@ def _problem_of(row: Row) -> Problem | None:
 
 
 def job_values(job: Job) -> Values:
-    """Return every column that a job fills, for a first insert."""
+    """Return every column of a job, for its first insert."""
     return {
         "id": job.id,
         "interaction_id": job.interaction_id,
@@ -131,11 +135,12 @@ def _request_values(request: Request) -> Values:
         "wanted_provider": request.provider,
         "entry": int(request.entry),
         "role_ids": json.dumps(request.role_ids),
+        "rendition": request.rendition.to_json(),
     }
 
 
 def reply_values(reply: Reply) -> Values:
-    """Return the columns that say where the reply is."""
+    """Return the columns that locate the reply."""
     return {
         "channel_id": reply.channel_id,
         "parent_channel_id": reply.parent_channel_id,
@@ -151,7 +156,7 @@ def reply_values(reply: Reply) -> Values:
 
 
 def work_values(job: Job) -> Values:
-    """Return the columns that change as the job goes on."""
+    """Return the columns that change as the job progresses."""
     return {
         "state": job.state,
         "updated_at": seconds(job.updated_at),
@@ -176,8 +181,8 @@ def work_values(job: Job) -> Values:
 def attempt_of(row: Row | Mapping[str, Any]) -> Attempt:
     """Build the attempt from a row of `attempts`. Raises UnreadableRow.
 
-    A file whose stem this version does not know is left out: that the attempt was made matters
-    most.
+    A file whose stem this version does not know is left out, because recording that the attempt was
+    made matters more.
     """
     try:
         return _attempt_of(row)
@@ -231,7 +236,7 @@ def seconds(time: datetime) -> int: ...
 @overload
 def seconds(time: datetime | None) -> int | None: ...
 def seconds(time: datetime | None) -> int | None:
-    """Return whole epoch seconds, which is how every time is stored."""
+    """Return whole epoch seconds, the stored form of every time."""
     return None if time is None else int(time.timestamp())
 
 

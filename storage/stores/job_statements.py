@@ -1,4 +1,4 @@
-"""The statements of JobStore, on jobs with their attempts and events."""
+"""The SQL statements of JobStore."""
 
 _COLUMNS = """
     id, interaction_id,
@@ -8,7 +8,7 @@ _COLUMNS = """
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
-    ends_early, is_voiceless, is_unnamed, artist, album
+    ends_early, is_voiceless, is_unnamed, artist, album, rendition, analysis
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
@@ -53,7 +53,7 @@ EXPIRED = (
     "ORDER BY updated_at, rowid"
 )
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
-# The ledger outlives jobs, so ids that it names are not reused either.
+# Ledger rows outlive jobs, so the ids in them are not reused either.
 ID_TAKEN = """
 SELECT 1 FROM jobs WHERE id = :id
 UNION ALL
@@ -73,7 +73,7 @@ INSERT INTO jobs (
     channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale,
     state, created_at, updated_at, acknowledged_at,
-    title, frames, minutes, provider, reason, facts, sent
+    title, frames, minutes, provider, reason, facts, sent, rendition
 ) VALUES (
     :id, :interaction_id,
     :user_id, :filename, :url, :size_bytes, :source_message_id,
@@ -81,12 +81,12 @@ INSERT INTO jobs (
     :channel_id, :parent_channel_id, :context, :application_id, :guild_id, :message_id,
     :token, :token_expires_at, :size_limit_bytes, :locale,
     :state, :created_at, :updated_at, :acknowledged_at,
-    :title, :frames, :minutes, :provider, :reason, :facts, :sent
+    :title, :frames, :minutes, :provider, :reason, :facts, :sent, :rendition
 )
 """
 INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
-# After the acknowledgement the reply's message is the reply writer's to set: a step that holds an
-# older copy of the job must not undo it.
+# After the acknowledgement only the reply writer sets the reply's message. A step with an older
+# copy of the job must not overwrite it.
 SAVE = """
 UPDATE jobs SET
     state = :state, updated_at = :updated_at,
@@ -155,8 +155,9 @@ DROP_SECRETS = """
 UPDATE jobs SET token = NULL, token_expires_at = NULL
 WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
 """
+NOTE_ANALYSIS = "UPDATE jobs SET analysis = ? WHERE id = ? AND NOT is_forgotten"
 READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
-# Signed queries of addresses are secrets, and useless once the files are gone.
+# Signed query strings are secrets, and useless once the files are gone.
 MARK_EXPIRED = """
 UPDATE jobs SET
     files_expired = 1, token = NULL, token_expires_at = NULL, digest = NULL,

@@ -1,4 +1,4 @@
-"""Jobs with their attempts and events, and the outbox of their replies."""
+"""Stores jobs with their attempts, events and outstanding replies."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from aiosqlite import Connection
 
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, Request, State, UserId
@@ -30,7 +31,7 @@ from storage.stores.job_rows import (
 
 log = logging.getLogger(__name__)
 
-# No 0, 1, i, l or o: people read ids off one screen and type them into another.
+# Without the ambiguous 0, 1, i, l and o, because people retype ids by hand.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _ID_LENGTH = 5
 
@@ -41,7 +42,7 @@ def new_job_id() -> JobId:
 
 
 class StaleReply(NamedTuple):
-    """A job whose reply is stale, and the version that an edit made from it shows."""
+    """A job with a stale reply, and the version of the reply that this job produces."""
 
     job: Job
     version: int
@@ -63,14 +64,14 @@ class JobStore:
 
     @property
     def unreadable(self) -> int:
-        """How many jobs this version could not read; they are left unchanged."""
+        """The number of jobs that this version could not read. They are left unchanged."""
         return len(self._unreadable)
 
     async def add(self, job: Job, *, max_active: int) -> Job:
-        """Store a new job and return it as stored; the id is changed if it was taken.
+        """Store a new job and return it as stored, with another id if its own was taken.
 
-        If the interaction is already stored, return its first job, unchanged. Raises Rejected when
-        the user has `max_active` unfinished jobs.
+        If the interaction already has a job, return that job unchanged. Raises Rejected when the
+        user has `max_active` unfinished jobs.
         """
 
         async def work(conn: Connection) -> Job:
@@ -90,11 +91,11 @@ class JobStore:
         return await self._db.write(work)
 
     async def get(self, job_id: JobId) -> Job | None:
-        """Return the job, whoever owns it."""
+        """Return the job, regardless of its owner."""
         return next(self._readable(await self._db.read(sql.BY_ID, (job_id,))), None)
 
     async def with_attempts(self, job_id: JobId) -> JobWithAttempts | None:
-        """Return the job and its attempts in the order of their submits, as of one moment."""
+        """Return the job and its attempts in order of submission, from one snapshot."""
         rows = await self._db.read(sql.WITH_ATTEMPTS, (job_id,))
         if not rows:
             return None
@@ -111,7 +112,7 @@ class JobStore:
         return list(self._readable(await self._db.read(sql.OF_USER, (user_id, limit))))
 
     async def with_stems(self, user_id: UserId, limit: int) -> list[Job]:
-        """Return the user's jobs that can be shown again, newest first."""
+        """Return the user's jobs with results that can be shown again, newest first."""
         return list(self._readable(await self._db.read(sql.WITH_STEMS, (user_id, limit))))
 
     async def made_before(self, request: Request, digest: str) -> Job | None:
@@ -139,13 +140,12 @@ class JobStore:
         reply_is_current: bool = False,
         only_unacknowledged: bool = False,
     ) -> None:
-        """Write a change of a job that is still in state `expected`, and all that goes with it.
+        """Save a job that is in state `expected`, with all related changes, in one transaction.
 
-        The reply becomes stale, unless `reply_is_current` says that it shows the change already.
-        Raises StateMoved when the job left `expected`, or was acknowledged where the change is
-        `only_unacknowledged`, SpendCapReached when a new attempt does
-        not fit under all of `caps`, and QuotaExceeded when a hold does not fit; then nothing is
-        written.
+        The reply becomes stale, unless `reply_is_current` says that it already shows the change.
+        Raises StateMoved if the job has left `expected`, or has been acknowledged and
+        `only_unacknowledged` is set; SpendCapReached if a new attempt exceeds one of `caps`; and
+        QuotaExceeded if a hold does not fit. Nothing is written in these cases.
         """
 
         async def work(conn: Connection) -> None:
@@ -170,9 +170,9 @@ class JobStore:
         await self._db.write(work)
 
     async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
-        """Note that Discord has shown the user an answer; return whether this is the first note.
+        """Record that Discord has shown the user an answer, and return whether it is the first.
 
-        Does nothing for a job that is acknowledged or over.
+        Does nothing if the job is already acknowledged or finished.
         """
 
         async def work(conn: Connection) -> bool:
@@ -188,32 +188,33 @@ class JobStore:
         return await self._db.write(work)
 
     async def record(self, attempt: Attempt) -> None:
-        """Store an attempt, whatever its job's state."""
+        """Store an attempt, regardless of its job's state."""
         values = attempt_values(attempt)
         await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
 
     async def attempts(self, job_id: JobId) -> list[Attempt]:
-        """Return the job's attempts in the order of their submits.
+        """Return the job's attempts in order of submission.
 
-        Raises UnreadableRow rather than leave one out: an unknown submit would be repeated.
+        Raises UnreadableRow instead of leaving one out, because an unknown submit would be
+        repeated.
         """
         return [attempt_of(row) for row in await self._db.read(sql.ATTEMPTS, (job_id,))]
 
     async def left_open(self) -> list[Attempt]:
-        """Return the open attempts of jobs that have ended without a result."""
+        """Return the open attempts of jobs that ended without a result."""
         return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
-        """Return the abandoned attempts submitted since then that their provider accepted."""
+        """Return abandoned attempts submitted since then that their provider had accepted."""
         rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
         return list(_readable_attempts(rows))
 
     async def owed(self) -> dict[JobId, int]:
-        """Return every stale reply's job, with the version that the reply should show."""
+        """Return the jobs with stale replies, and the version that each reply should show."""
         return {JobId(row["id"]): row["wanted_version"] for row in await self._db.read(sql.OWED)}
 
     async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
-        """Return the stale replies among these jobs, the longest waiting first."""
+        """Return these jobs' stale replies, longest-waiting first."""
         rows = await self._db.read(sql.STALE, (json.dumps(list(among)),))
         versions = {row["id"]: row["wanted_version"] for row in rows}
         return [StaleReply(job, versions[job.id]) for job in self._readable(rows)]
@@ -221,7 +222,7 @@ class JobStore:
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
     ) -> None:
-        """Note that the reply shows `version`; a finished job then no longer needs its token."""
+        """Record that the reply shows `version`. A finished job then no longer needs its token."""
 
         async def work(conn: Connection) -> None:
             values = {"id": job_id, "version": version, "message_id": message_id}
@@ -229,6 +230,11 @@ class JobStore:
             await conn.execute(sql.DROP_SECRETS, (job_id,))
 
         await self._db.write(work)
+
+    async def note_analysis(self, job_id: JobId, analysis: Analysis) -> None:
+        """Store what was heard in the job's stems."""
+        values = (analysis.to_json(), job_id)
+        await self._db.write(lambda conn: conn.execute(sql.NOTE_ANALYSIS, values))
 
     async def readdress(self, job_id: JobId, url: str) -> None:
         """Store the new address of the user's file, unless the job's files have expired."""
@@ -239,7 +245,7 @@ class JobStore:
         return [JobId(row["id"]) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
 
     async def mark_expired(self, job_id: JobId) -> None:
-        """Mark the job's files as deleted, and delete the secrets that led to them."""
+        """Mark the job's files as deleted, and delete the secrets that gave access to them."""
 
         async def work(conn: Connection) -> None:
             await conn.execute(sql.MARK_EXPIRED, (job_id,))
@@ -248,7 +254,7 @@ class JobStore:
         await self._db.write(work)
 
     def _readable(self, rows: Iterable[Row]) -> Iterator[Job]:
-        """Build the jobs of those rows that can be read; one that cannot is logged once."""
+        """Build the jobs from readable rows, and log each unreadable row once."""
         for row in rows:
             try:
                 yield job_of(row)

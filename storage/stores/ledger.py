@@ -1,6 +1,6 @@
-"""Users' minutes: what they may use and have used. The owner's costs are in vendor_spending.py.
+"""Users' accounts of minutes. The owner's costs are in vendor_spending.py.
 
-JobStore.save makes holds, posts and voids, in one transaction with the state they belong to.
+JobStore.save writes holds, posts and voids in one transaction with the job's new state.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _PAID_FROM = "SELECT debit, period FROM ledger WHERE job_id = ? AND kind = 'hold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaidFrom:
-    """The account that a job's minutes come from, in the period in which they were held."""
+    """The account that a job's minutes come from, in the period of the hold."""
 
     guild_id: int | None
     """The server that gave them; None for the user's own."""
@@ -29,10 +29,10 @@ class PaidFrom:
 
 
 class Ledger:
-    """Users' accounts by period.
+    """Users' accounts, one set per period.
 
-    A user has their own accounts, and more in each server that gave them minutes to spend there.
-    `guild_id` selects the latter.
+    A user has their own account, and another in each server that gave them minutes. `guild_id`
+    selects a server's.
     """
 
     def __init__(self, *, db: Database, clock: Clock) -> None:
@@ -49,7 +49,7 @@ class Ledger:
         return usage_of(row, period, allowance, guild_id)
 
     async def paid_from(self, job_id: JobId) -> PaidFrom | None:
-        """Return the account that pays for the job; None if nothing was held for it."""
+        """Return the account that pays for the job, or None if nothing was held for it."""
         rows = await self._db.read(_PAID_FROM, (job_id,))
         if not rows:
             return None
@@ -74,7 +74,7 @@ class Ledger:
         await self._db.write(give)
 
     async def reset(self, user_id: UserId, period: Period, by: UserId) -> int:
-        """Give the used minutes back and return how many; open holds stay as they are."""
+        """Give the used minutes back and return how many. Open holds are not affected."""
         now = seconds(self._clock.now())
 
         async def give_back(conn: Connection) -> int:

@@ -1,4 +1,4 @@
-"""The rows of the ledger: each moves minutes between two accounts and is never changed."""
+"""Ledger rows. Each moves minutes between two accounts and is never changed."""
 
 import sqlite3
 from dataclasses import asdict, dataclass
@@ -28,7 +28,7 @@ WHERE period = :period AND (debit = :available OR credit = :available OR credit 
 """
 OWN_USAGE = USAGE.replace(":", ":own_")
 SERVER_USAGE = USAGE.replace(":", ":server_")
-"""For statements that ask for both of a user's accounts at once."""
+"""For statements that read both of a user's accounts at once."""
 _BOTH_USAGES = f"""
 SELECT
     own.granted AS own_granted, own.used AS own_used, own.held AS own_held,
@@ -47,7 +47,7 @@ FROM ledger AS hold
 LEFT JOIN ledger AS ending ON ending.hold_id = hold.id AND ending.kind IN ('post', 'void')
 WHERE hold.job_id = ? AND hold.kind = 'hold'
 """
-# The owner's reset of an account has given back all that was taken from it before.
+# A reset by the owner has already given back everything posted before it.
 _POST_OF = """
 SELECT
     post.period, post.credit AS used, hold.debit AS available, post.minutes, post.hold_id,
@@ -64,30 +64,30 @@ WHERE post.kind = 'post' AND hold.job_id = ? AND hold.kind = 'hold'
 
 
 def pool_of(guild_id: int) -> str:
-    """Return the owner of a server's accounts; the names of its users' shares begin with it."""
+    """Return the owner name of a server's pool, also the prefix of its users' shares."""
     return f"pool:{guild_id}"
 
 
 def shares_of(pseudonym: Pseudonym) -> str:
-    """Return the GLOB pattern of the accounts for what servers gave the user."""
+    """Return the GLOB pattern of the accounts in which servers gave the user minutes."""
     return f"pool:*:{Accounts.of_user(pseudonym).available}"
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """A user's three accounts; in each period they start at zero, before the allowance."""
+    """An owner's three accounts. All start at zero in each period, and exclude the allowance."""
 
     owner: str
 
     @classmethod
     def of_user(cls, pseudonym: Pseudonym, guild_id: int | None = None) -> "Accounts":
-        """Return a user's own accounts, or those for what a server gave them to spend there."""
+        """Return a user's own accounts, or those for the minutes that a server gave them."""
         own = f"user:{pseudonym:x}"
         return cls(own if guild_id is None else f"{pool_of(guild_id)}:{own}")
 
     @classmethod
     def with_available(cls, account: str) -> "Accounts":
-        """Return the accounts that `account`, which a hold debits, belongs to."""
+        """Return the accounts whose `available` account, debited by a hold, is `account`."""
         return cls(account.removesuffix(":available"))
 
     @property
@@ -98,17 +98,17 @@ class Accounts:
 
     @property
     def available(self) -> str:
-        """Grants come in here and holds go out; below zero by what the allowance covers."""
+        """The account credited by grants and debited by holds. The allowance covers a deficit."""
         return f"{self.owner}:available"
 
     @property
     def held(self) -> str:
-        """What unfinished jobs have reserved."""
+        """Minutes reserved by unfinished jobs."""
         return f"{self.owner}:held"
 
     @property
     def used(self) -> str:
-        """What finished jobs have taken."""
+        """Minutes used by finished jobs."""
         return f"{self.owner}:used"
 
     def in_period(self, period: Period) -> Values:
@@ -122,9 +122,7 @@ class Accounts:
 
     @classmethod
     def both(cls, alias: Pseudonym, guild_id: int | None, period: Period) -> Values:
-        """Return the parameters of OWN_USAGE and SERVER_USAGE; outside servers, those of the latter
-        are NULL.
-        """
+        """Return parameters for both usage queries; outside servers, SERVER_USAGE gets NULLs."""
         own = cls.of_user(alias).in_period(period)
         server = dict.fromkeys(own) if guild_id is None else {}
         if guild_id is not None:
@@ -137,7 +135,7 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One row: `minutes` go from `debit` to `credit`."""
+    """One row, which moves `minutes` from `debit` to `credit`."""
 
     kind: Literal["hold", "post", "void", "refund", "grant", "reset"]
     debit: str
@@ -163,7 +161,7 @@ def usage_of(
     *,
     prefix: str = "",
 ) -> Usage:
-    """Build the usage from the row that the USAGE query gives, under names with the prefix."""
+    """Build the usage from a row of the USAGE query whose column names start with `prefix`."""
     return Usage(
         allowance=allowance,
         granted=row[f"{prefix}granted"],
@@ -177,10 +175,10 @@ def usage_of(
 async def apply(conn: Connection, entry: LedgerEntry, *, at: int) -> None:
     """Write the entry inside the caller's transaction.
 
-    Writing any entry but a hold twice does nothing.
+    Writing the same post, void or refund again has no effect.
 
-    Raises QuotaExceeded for a hold that does not fit, and StateMoved when the job's minutes are no
-    longer where the entry takes them from.
+    Raises QuotaExceeded if a hold does not fit, and StateMoved if the job's minutes are no longer
+    in the account that the entry debits.
     """
     match entry:
         case Hold():
@@ -201,7 +199,7 @@ async def _hold(conn: Connection, hold: Hold, at: int) -> None:
     [row] = await conn.execute_fetchall(_BOTH_USAGES, values)
     own = usage_of(row, hold.period, hold.allowance, prefix="own_")
     shared = usage_of(row, hold.period, 0, hold.guild_id, prefix="server_")
-    # The server's first, because they can be spent nowhere else.
+    # The server's minutes come first because they can be spent nowhere else.
     for usage in (shared, own):
         if hold.minutes <= usage.left:
             return await _reserve(conn, hold, pseudonym, usage, at)
@@ -248,7 +246,7 @@ async def _end_hold(
         debit=accounts.held,
         credit=accounts.used if kind == "post" else accounts.available,
         minutes=hold["minutes"],
-        period=hold["period"],  # the hold's own period, even if a new one has begun
+        period=hold["period"],  # the hold's period, even if a new one has begun
         at=at,
         job_id=job_id,
         hold_id=hold["id"],

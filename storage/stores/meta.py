@@ -1,11 +1,11 @@
-"""Small values that outlive a restart, by key."""
+"""A key-value store for small persistent values."""
 
 import secrets
 
 from storage.database.connection import Database
 
 LINK_KEY = "link key"
-"""Signs our own links."""
+"""The key of the secret that signs the bot's own links."""
 
 _GET = "SELECT value FROM meta WHERE key = ?"
 _PUT = """
@@ -16,7 +16,7 @@ _PUT_ONCE = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NO
 
 
 class Meta:
-    """A key-value store for texts."""
+    """Stores texts by key."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -31,11 +31,11 @@ class Meta:
         await self._db.write(lambda conn: conn.execute(_PUT, (key, value)))
 
     async def renew_secret(self, key: str, size_bytes: int) -> None:
-        """Replace the key's random bytes."""
+        """Replace the secret with new random bytes."""
         await self.put(key, secrets.token_hex(size_bytes))
 
     async def secret(self, key: str, size_bytes: int) -> bytes:
-        """Return the key's random bytes, drawn on first use."""
+        """Return the secret's random bytes, generated on first use."""
         if (known := await self.get(key)) is None:
             drawn = secrets.token_hex(size_bytes)
             await self._db.write(lambda conn: conn.execute(_PUT_ONCE, (key, drawn)))

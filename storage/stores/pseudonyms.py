@@ -1,8 +1,8 @@
-"""Keyed hashes in place of user ids, for what outlives the deletion of a user's data.
+"""Keyed hashes that replace user ids in rows that outlive the deletion of a user's data.
 
-Accounts have a pseudonym per period. The period's key is deleted a week after its end, and with it
-the last way to tell whose they were. Decisions about a user, such as a block, stand until they are
-lifted, so they have a lasting pseudonym.
+Each period has its own key, which is deleted a week after the period ends. From then on accounts
+cannot be traced to users. Decisions about a user, such as a block, stand until they are lifted, so
+they use a lasting pseudonym.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
 Pseudonym = NewType("Pseudonym", int)
-"""63 bits, so that it fits where an id does; never zero, and never a Discord id."""
+"""63 bits, to fit into id columns; never zero, and never a Discord id."""
 
 NOBODY = Pseudonym(0)
 KEY_BYTES = 32
 LASTING = "alias key"
 KEYS_OUTLAST = timedelta(days=7)
-"""Keys are kept this long after their period: a clock that is off by days must not lose one."""
+"""How long keys are kept after their period. The margin allows for a clock that is days off."""
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
@@ -48,7 +48,7 @@ _DROP = "DELETE FROM account_keys WHERE ends_at < ?"
 async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -> Pseudonym:
     """Return the user's pseudonym in a period, inside the caller's transaction.
 
-    The period's key is made if this is its first use.
+    The period's key is generated on first use.
     """
     drawn = secrets.token_bytes(KEY_BYTES)
     row = (period.key, drawn, seconds(period.ends_at))
@@ -56,12 +56,12 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
 
 
 async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:
-    """Return the user's pseudonym in decisions about them, or by them."""
+    """Return the user's pseudonym in decisions about or by them."""
     return _pseudonym(await Meta(db=db).secret(LASTING, KEY_BYTES), user_id)
 
 
 class UserNames(NamedTuple):
-    """A user's names: in decisions about them, and in a period's accounts."""
+    """A user's pseudonyms, in decisions about them and in a period's accounts."""
 
     lasting: Pseudonym
     account: Pseudonym
@@ -80,7 +80,7 @@ class Pseudonyms:
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
 
     async def names(self, user_id: UserId, period: Period) -> UserNames:
-        """Return both of the user's names, each NOBODY if its key does not exist yet."""
+        """Return both of the user's pseudonyms, each NOBODY if its key does not exist yet."""
         values = {"lasting": LASTING, "period": period.key}
         [row] = await self._db.read(_BOTH_KEYS, values)
         lasting, account = row["lasting"], row["account"]
@@ -90,7 +90,7 @@ class Pseudonyms:
         )
 
     async def periods_without_kind(self) -> tuple[Period, ...]:
-        """Return the periods whose key names are only their first day, the old form."""
+        """Return the periods whose keys are in the old form, the first day alone."""
         return tuple(
             Period(
                 row["period"],

@@ -1,6 +1,6 @@
-"""A user's standing: what blocks them, and what they may use, in one read.
+"""A user's standing: blocks, server rules and minutes, read in one statement.
 
-Nothing read here is cached: the next decision or song may change it.
+Nothing is cached, because the next decision or song may change it.
 """
 
 import json
@@ -37,7 +37,7 @@ CROSS JOIN ({OWN_USAGE}) AS own
 CROSS JOIN ({SERVER_USAGE}) AS server
 LEFT JOIN ({RULES}) AS rules ON true
 """  # noqa: S608 - made of constants
-# The range leads to the pools' rows, and the pattern to the user's among them.
+# The range finds pool rows by index, and the pattern selects the user's.
 _SHARED = """
 SELECT coalesce(sum(minutes), 0) AS minutes
 FROM ledger
@@ -52,27 +52,27 @@ FROM ({TERMS}) AS terms CROSS JOIN ({USAGE}) AS own CROSS JOIN ({_SHARED}) AS sh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A user's standing, in a server or outside of them."""
+    """A user's standing in a server or outside servers."""
 
     block: Block | None
     rules: GuildRules
     own: Usage
     """Their own account."""
     shared: Usage | None
-    """The account of what the server gave them; None when it gave nothing."""
+    """The account of the minutes that the server gave them; None if it gave none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodMinutes:
-    """All minutes that a user got in a period, across all servers."""
+    """All minutes that a user received in a period, in every server."""
 
     total: int
     former_id: int
-    """The user's pseudonym in jobs that were forgotten in this period."""
+    """The number that replaces the user's id in jobs forgotten in this period."""
 
 
 class Standings:
-    """Reads what several stores keep of one user, in one statement."""
+    """Reads one user's rows from several stores in one statement."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -81,7 +81,7 @@ class Standings:
     async def standing(
         self, user_id: UserId, membership: Membership | None, period: Period, *, plain: int
     ) -> Standing:
-        """Return the user's standing; `plain` is the default allowance."""
+        """Return the user's standing, with `plain` as the default allowance."""
         names = await self._pseudonyms.names(user_id, period)
         guild_id = membership.guild_id if membership else None
         values = {
@@ -102,7 +102,7 @@ class Standings:
     async def minutes(
         self, user_id: UserId, membership: Membership | None, period: Period, *, plain: int
     ) -> PeriodMinutes:
-        """Return the minutes that the user got in `period`, spent or not."""
+        """Return the minutes that the user received in `period`, spent or unspent."""
         names = await self._pseudonyms.names(user_id, period)
         values = {
             **_decisions(names, membership),

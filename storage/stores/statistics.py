@@ -1,4 +1,4 @@
-"""Figures about jobs and minutes, for the owner; what they may cost is in vendor_spending.py."""
+"""Statistics on jobs and minutes for the owner. Costs are in vendor_spending.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,25 +42,25 @@ class Turnover:
 
 
 class Statistics:
-    """Reads figures."""
+    """Reads statistics on jobs, minutes and failures."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
 
     async def jobs(self, since: datetime) -> dict[State, int]:
-        """Return how many jobs requested since then are in each state."""
+        """Count the jobs requested since then by state."""
         rows = await self._db.read(_JOBS, (seconds(since),))
         return {State(row["state"]): row["jobs"] for row in rows}
 
     async def turnover(self, period: Period) -> Turnover:
-        """Return the totals of the period's holds."""
+        """Return the total minutes held, used and given back in the period."""
         rows = await self._db.read(_MINUTES, (period.key,))
         sums = {row["kind"]: int(row["minutes"]) for row in rows}
         held, post, void, refund = (sums.get(kind, 0) for kind in _KINDS)
         return Turnover(held=held - post - void, used=post - refund, given_back=void + refund)
 
     async def reasons(self, since: datetime, limit: int) -> list[tuple[Reason, int]]:
-        """Return why jobs requested since then failed, most frequent first.
+        """Count failure reasons of jobs requested since then, most frequent first.
 
         Reasons that this version does not know are left out.
         """
@@ -68,6 +68,6 @@ class Statistics:
         return [(Reason(row["reason"]), row["jobs"]) for row in rows if row["reason"] in _WORDS]
 
     async def errors(self, since: datetime, limit: int) -> list[tuple[str, AttemptError, int]]:
-        """Return provider and error of attempts since then, the most frequent first."""
+        """Count attempt errors since then by provider, most frequent first."""
         rows = await self._db.read(_ERRORS, (seconds(since), limit))
         return [(row["provider"], AttemptError(row["error"]), row["attempts"]) for row in rows]

@@ -1,4 +1,4 @@
-"""Minutes submitted to hosted providers, and the caps on them: the owner's side."""
+"""Minutes submitted to hosted providers, and the owner's caps on them."""
 
 import json
 import sqlite3
@@ -14,7 +14,7 @@ from bot.domain.minutes import SpendCap
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds, time_of
 
-# Each cap is counted on its own, in one statement for all of them.
+# One statement computes the sum for every cap.
 _SUBMITTED = """
 SELECT (
     SELECT coalesce(sum(attempts.cost_minutes), 0)
@@ -48,27 +48,27 @@ ORDER BY updated_at, rowid
 
 @dataclass(slots=True)
 class ProviderUsage:
-    """What one provider was sent since a time: attempts and minutes, by state."""
+    """Attempts and minutes sent to one provider since some time, by state."""
 
     attempts: dict[AttemptState, int] = field(default_factory=dict)
     minutes: dict[AttemptState, int] = field(default_factory=dict)
 
     @property
     def submitted(self) -> int:
-        """Minutes that the provider may bill, with a result or without."""
+        """Minutes that the provider may bill, with or without a result."""
         return sum(count for state, count in self.minutes.items() if state.may_have_cost)
 
 
 @dataclass(frozen=True, slots=True)
 class LatestAttempt:
-    """How a provider's latest attempt ended; without an error, or not yet, with None."""
+    """A provider's latest attempt. `error` is None if it succeeded or is still running."""
 
     error: AttemptError | None
     at: datetime
 
 
 class Spending:
-    """Reads what providers may bill for, whether or not a result came of it."""
+    """Reads the minutes that providers may bill, with or without a result."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -88,7 +88,7 @@ def provider_usage(conn: sqlite3.Connection, since: datetime) -> Mapping[str, Pr
 
 
 def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, LatestAttempt]:
-    """Return the last answer of each provider that answered since then."""
+    """Return the most recently updated attempt of each provider since then."""
     rows = conn.execute(_LATEST, (seconds(since),))
     return {
         row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))
@@ -101,7 +101,7 @@ def _error_of(row: sqlite3.Row) -> AttemptError | None:
 
 
 async def admit(conn: Connection, minutes: int, caps: Sequence[SpendCap]) -> None:
-    """Let a new attempt pass, or raise SpendCapReached, inside the caller's transaction."""
+    """Raise SpendCapReached if a new attempt exceeds a cap. Runs in the caller's transaction."""
     if not caps:
         return
     rows = await conn.execute_fetchall(_SUBMITTED, _counted(caps))

@@ -1,1 +1,1 @@
-"""Maintenance: audit, copies of the database, deletion of personal data."""
+"""Maintenance: the audit, database copies and deletion of personal data."""

@@ -7,13 +7,13 @@ NAMED_AT_MOST = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One claim, how many things were checked, and those that break it."""
+    """A claim, the number of things checked, and the ones that violate it."""
 
     invariant: int
     claim: str
     looked_at: int
     of: str
-    """What was checked, such as `jobs`."""
+    """The kind of thing checked, such as `jobs`."""
     offenders: tuple[str, ...] = ()
 
     @property

@@ -1,4 +1,4 @@
-"""Deleting personal data, and what is stored of old jobs, while anonymous totals stay."""
+"""Deletion of personal data and old jobs' details, keeping anonymous totals."""
 
 from datetime import datetime
 
@@ -8,13 +8,14 @@ from bot.domain.job import UserId
 from bot.domain.periods import Period
 from storage.database.connection import Database
 from storage.stores.job_rows import Values, seconds
-from storage.stores.pseudonyms import account_pseudonym, former_id
+from storage.stores.last_renditions import FORGET as FORGET_LAST_RENDITIONS
+from storage.stores.pseudonyms import account_pseudonym, former_id, lasting_pseudonym
 from storage.upkeep.scrubbing import Scrubber, ask_for_scrub
 
 EMPTIED_AT_A_TIME = 500
 
-# Attempts count towards the caps on spend, and the ledger names jobs, so rows are emptied and not
-# deleted. Another number in place of the interaction's: it is unique.
+# Rows are emptied, not deleted, because attempts count towards spend caps and the ledger refers to
+# jobs. The interaction's id is replaced by a random number because the column is unique.
 _EMPTY = """
 UPDATE jobs SET
     is_forgotten = 1, files_expired = 1, shown_version = wanted_version,
@@ -23,7 +24,7 @@ UPDATE jobs SET
     role_ids = '[]',
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
     token = NULL, token_expires_at = NULL, locale = '',
-    title = '', artist = NULL, album = NULL, facts = '{}'
+    title = '', artist = NULL, album = NULL, facts = '{}', rendition = '{}', analysis = '{}'
 """
 _THEIRS = """
 WHERE user_id = :user_id AND is_final
@@ -38,6 +39,10 @@ WHERE id IN (
 RETURNING id
 """
 _NOBODY = -1
+_FORGET_OPEN_REPLIES = """
+DELETE FROM open_replies
+WHERE user_id = :user_id OR job_id IN (SELECT id FROM jobs WHERE user_id = :former_id)
+"""
 _EMPTY_ATTEMPTS = "UPDATE attempts SET ref = NULL, files = '[]' WHERE job_id = ?"
 _EMPTY_EVENTS = "UPDATE events SET note = '' WHERE job_id = ?"
 _OWED = """
@@ -48,28 +53,31 @@ WHERE user_id = ? AND acknowledged_at IS NOT NULL AND shown_version < wanted_ver
 
 
 class Forgetting:
-    """Empties the rows of users who ask for it, and of old jobs."""
+    """Empties the rows of old jobs and of users who ask for it."""
 
     def __init__(self, *, db: Database, scrubber: Scrubber | None = None) -> None:
         self._db = db
         self._scrubber = scrubber or Scrubber(db=db)
 
     async def owed_replies(self, user_id: UserId) -> int:
-        """Return how many of the user's replies do not yet show how their job ended."""
+        """Count the user's replies that do not yet show their job's latest state."""
         [row] = await self._db.read(_OWED, (user_id,))
         return int(row["replies"])
 
     async def forget(self, user_id: UserId, period: Period) -> int:
-        """Empty the user's finished jobs and return how many.
+        """Empty the user's finished jobs and return their number.
 
-        What was submitted still counts in `period`, under the user's pseudonym. The database's
-        files are scrubbed now, or a little later if that was just done.
+        Submitted minutes still count in `period`, under the user's pseudonym. The database's files
+        are scrubbed now, or a little later if they have just been scrubbed.
         """
+        lasting = await lasting_pseudonym(self._db, user_id)
 
         async def work(conn: Connection) -> int:
             pseudonym = await account_pseudonym(conn, user_id, period)
             values: Values = {"user_id": user_id, "former_id": former_id(pseudonym)}
             emptied = await _empty(conn, _EMPTY + _THEIRS, values)
+            await conn.execute(FORGET_LAST_RENDITIONS, (lasting,))
+            await conn.execute(_FORGET_OPEN_REPLIES, values)
             await ask_for_scrub(conn)
             return emptied
 
@@ -78,9 +86,9 @@ class Forgetting:
         return emptied
 
     async def empty_old(self, before: datetime, *, limit: int = EMPTIED_AT_A_TIME) -> int:
-        """Empty finished jobs from before then whose files are gone; return how many.
+        """Empty finished jobs from before then whose files are gone, and return their number.
 
-        Whose they were is not kept, so they no longer count towards anyone's cap.
+        Their owners are not recorded, so these jobs no longer count towards any user's cap.
         """
         values: Values = {"before": seconds(before), "limit": limit, "former_id": _NOBODY}
         return await self._db.write(lambda conn: _empty(conn, _EMPTY + _OLD, values))

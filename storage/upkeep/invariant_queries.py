@@ -1,7 +1,7 @@
-"""The invariants as SQL: each statement gives one row per thing checked.
+"""The invariants as SQL statements that return one row per thing checked.
 
-A row has a `subject`, the id to name when it is wrong, and `holds`: whether the claim is true of
-it. NULL is not true, so a claim that cannot be decided counts as broken.
+Each row has a `subject`, the id to report, and `holds`, whether the claim is true for it. NULL is
+not true, so an undecidable claim counts as violated.
 """
 
 NO_WORK_UNACKNOWLEDGED = """
@@ -45,7 +45,7 @@ LEFT JOIN steps ON steps.job_id = jobs.id
 GROUP BY jobs.id
 """
 
-# An account is its owner's name, a colon and what it is for; only gifts pass between owners.
+# An account's name is its owner, a colon and its purpose. Only grants move minutes between owners.
 SUMS_TO_ZERO = """
 SELECT
     id AS subject,
@@ -104,7 +104,7 @@ LEFT JOIN ledger AS hold ON hold.id = ending.hold_id AND hold.kind = 'hold'
 WHERE ending.kind IN ('post', 'void')
 """
 
-# A reset after the post has given its minutes back already.
+# A reset after the post has already given its minutes back.
 GIVEN_BACK = """
 SELECT
     hold.job_id AS subject,
@@ -130,7 +130,7 @@ LEFT JOIN ledger AS refund ON refund.hold_id = hold.id AND refund.kind = 'refund
 WHERE hold.kind = 'hold'
 """
 
-# What an account had paid out by then, in the order written.
+# `taken` is the account's running total of minutes paid out, in the order of the rows.
 ADMITTED_WITHIN = """
 WITH moves AS (
     SELECT
@@ -146,7 +146,7 @@ SELECT job_id AS subject, taken <= allowance AS holds
 FROM moves
 WHERE kind = 'hold'
 """
-# What was in a server's pool by then; the server's name begins its users' accounts there.
+# The running balance of each server's pool, without its users' accounts, which share its prefix.
 POOLS_LAST = """
 WITH moves AS (
     SELECT id, credit AS pool, minutes AS change FROM ledger
@@ -173,7 +173,7 @@ SELECT
 FROM jobs
 """
 
-# An attempt that costs nothing is one of a provider in this process.
+# Attempts without cost ran on a provider in this process.
 SENT_ONCE = """
 SELECT
     job_id || ' at ' || provider AS subject,
@@ -206,6 +206,10 @@ SELECT
 FROM jobs
 WHERE is_final OR files_expired
 """
+OPEN_REPLIES_DROPPED = """
+SELECT interaction_id AS subject, token_expires_at >= :tokens_valid_since AS holds
+FROM open_replies
+"""
 ADDRESSES_DROPPED = """
 SELECT
     jobs.id AS subject,
@@ -222,6 +226,7 @@ SELECT
     user_id < 0 AND interaction_id <= 0 AND files_expired
         AND filename || url || title || locale = ''
         AND size_bytes = 0 AND channel_id = 0 AND role_ids = '[]' AND facts = '{}'
+        AND rendition = '{}' AND analysis = '{}'
         AND coalesce(
             source_message_id, parent_channel_id, guild_id, message_id,
             token, token_expires_at, digest, artist, album
@@ -247,7 +252,7 @@ WHERE state IN ('ready', 'delivered', 'kept') AND NOT files_expired AND updated_
 MAY_HAVE_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
 
 COUNT_PAGES = "PRAGMA page_count"
-# Each row is one reference that leads nowhere.
+# Each row is a broken reference.
 LOST_REFERENCES = "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check"
 COUNT_REFERENCES = """
 SELECT

@@ -1,6 +1,6 @@
 """The audit: checks a database and its job files against ARCHITECTURE.md's invariants.
 
-It reads one state of the database, whether or not a bot is running, and changes nothing.
+It reads a single snapshot of the database, whether or not a bot is running, and changes nothing.
 """
 
 import json
@@ -30,7 +30,7 @@ END_OF_TIME = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one statement of `invariant_queries` checks, and the invariant it belongs to."""
+    """The claim that a statement of `invariant_queries` checks, and the invariant it belongs to."""
 
     invariant: int
     text: str
@@ -55,6 +55,7 @@ CLAIMS = (
     Claim(4, "no song is started over and over here", "jobs at one", sql.STARTED_THREE_TIMES),
     Claim(5, "finished replies show how it ended", "replies", sql.REPLY_SHOWN),
     Claim(6, "no token is kept without need", "jobs", sql.TOKENS_DROPPED),
+    Claim(6, "no waiting reply outlives its token", "replies", sql.OPEN_REPLIES_DROPPED),
     Claim(6, "no signed address outlives the files", "jobs", sql.ADDRESSES_DROPPED),
     Claim(6, "nothing of whom they were is left in forgotten jobs", "jobs", sql.FORGOTTEN_EMPTY),
     Claim(7, "no files past their time", "jobs", sql.WITHIN_THEIR_TIME),
@@ -70,15 +71,15 @@ class Terms:
     keep: timedelta
     """How long files are kept, as in the settings."""
     drained: bool = False
-    """Whether every job and reply must be finished."""
+    """Whether every job must be final and every reply current."""
 
 
 def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
     """Check every claim, in the order of the invariants. Raises UnknownDatabase.
 
-    If SQLite finds the file damaged, only that is reported: nothing else in it can be trusted.
+    If SQLite finds the file damaged, only that is reported, because its content cannot be trusted.
     """
-    # Listed first: a job is stored before its folder is made.
+    # Folders are listed first because a job is stored before its folder is created.
     folders = JobFolders.listed(jobs)
     with read_only(database, oldest=len(migrations())) as conn:
         conn.execute("BEGIN")  # every claim is checked on the same state
@@ -113,6 +114,7 @@ def _values(terms: Terms) -> dict[str, int | str]:
         "frames_a_minute": 60 * SAMPLE_RATE,
         "local_starts": MAX_LOCAL_STARTS,
         "settled_before": settled_before,
+        "tokens_valid_since": seconds(terms.now - SWEEP_GRACE),
         "kept_since": seconds(kept_since - SWEEP_GRACE),
         "not_due_since": seconds(kept_since + SWEEP_GRACE),
     }
@@ -152,7 +154,7 @@ def _readable(conn: sqlite3.Connection) -> Finding:
 
 
 def _unreadable(row: sqlite3.Row, read: Callable[[sqlite3.Row], object]) -> str | None:
-    """Return whose row it is and what this version cannot read; None if it reads all."""
+    """Return the row's job and the unreadable value, or None if this version can read the row."""
     try:
         read(row)
     except UnreadableRow as exc:

@@ -1,6 +1,6 @@
-"""The audit's check of jobs' folders: none without a job, and no result without its files.
+"""The audit's check that every folder has a job and every result has its files.
 
-The bot may be working meanwhile, so what looks wrong is checked a second time.
+A bot may be running meanwhile, so apparent violations are checked a second time.
 """
 
 import sqlite3
@@ -18,19 +18,19 @@ from storage.upkeep.finding import Finding
 
 @dataclass(frozen=True, slots=True)
 class JobFolders:
-    """What was in the jobs' directory before the database was read."""
+    """The content of the jobs' directory, listed before the database was read."""
 
     root: Path
     names: tuple[str, ...]
 
     @classmethod
     def listed(cls, root: Path) -> Self:
-        """List the directory; an absent one is empty."""
+        """List the directory. A missing directory counts as empty."""
         names = sorted(path.name for path in root.iterdir()) if root.exists() else []
         return cls(root, tuple(names))
 
     def check(self, conn: sqlite3.Connection, values: Mapping[str, int | str]) -> list[Finding]:
-        """Compare the directory with the jobs; each read on `conn` sees what is stored by then."""
+        """Compare the directory with the jobs. Each read on `conn` sees the latest commit."""
         known = {row["id"] for row in conn.execute(sql.MAY_HAVE_FILES)}
         owed = conn.execute(sql.WITH_MASTERS, values).fetchall()
         missing = [row["id"] for row in owed if not self._has_masters(row)]

@@ -1,7 +1,7 @@
-"""Rewrites the database's files so that nothing deleted is left in them, once for all requests.
+"""Rewrites the database's files to remove all traces of deleted data.
 
-A scrub rewrites the whole database, so there is at most one every few minutes, which serves all
-requests made meanwhile. Due scrubs are stored, so they survive a restart.
+A scrub is expensive, so it runs at most once every few minutes and serves all requests made since
+the last one. Due scrubs are stored, so they survive a restart.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ _DONE = "DELETE FROM meta WHERE key = :key AND value = :asked"
 
 
 async def ask_for_scrub(conn: Connection) -> None:
-    """Note inside the caller's transaction that a scrub is due."""
+    """Record in the caller's transaction that a scrub is due."""
     await conn.execute(_ASK, {"key": _DUE})
 
 
 class Scrubber:
-    """Makes the scrubs that are due."""
+    """Runs due scrubs."""
 
     def __init__(
         self,
@@ -48,9 +48,9 @@ class Scrubber:
         self._last_at: float | None = None
 
     async def scrub_if_due(self) -> bool:
-        """Scrub if that is due and the last one is long enough ago; return whether it did.
+        """Run a due scrub unless the last one was too recent, and return whether it succeeded.
 
-        A scrub stays due while the store has no room or no lock for it.
+        If the store is full or locked, the scrub stays due.
         """
         async with self._scrubbing:
             now = self._clock.monotonic()

@@ -1,7 +1,7 @@
-"""Copies of the database: made while a bot may be writing, and restored while none runs.
+"""Copies of the database, made even while a bot is writing and restored while none is running.
 
-A copy has neither audio, which is deleted after hours anyway, nor the key that signs links to it.
-It does have the keys that identify the owners of accounts.
+A copy contains neither audio, which is deleted within hours anyway, nor the key that signs links to
+audio. It does contain the keys that identify account owners.
 """
 
 import os
@@ -21,11 +21,11 @@ from storage.files.atomic import write_aside
 from storage.stores.meta import LINK_KEY
 
 COPIES_KEPT = 2
-"""How many automatic copies of each kind are kept: from before a migration, and from before a
-restore.
+"""How many automatic copies of each kind (before a migration, before a restore) are kept.
 """
 REPLACED_KEPT_FOR = timedelta(days=30)
-"""Automatic copies must not keep what has since been deleted for good."""
+"""How long automatic copies are kept. They may contain data that has since been deleted.
+"""
 
 _BEFORE_MIGRATION = "before-migration-from-"
 _BEFORE_RESTORE = ".before-restore-"
@@ -34,16 +34,16 @@ _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 WAL, INDEX = "-wal", "-shm"
-"""The endings of the two files that SQLite keeps beside a database in use."""
+"""Suffixes of the two files that SQLite keeps beside a database in use."""
 
 
 class SnapshotFailed(Exception):
-    """A copy could not be made or put back; the text is a sentence for the operator."""
+    """A copy could not be made or restored. The message is a sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy that was made, whole and checked."""
+    """A complete and verified copy."""
 
     path: Path
     size_bytes: int
@@ -51,14 +51,14 @@ class Snapshot:
 
 
 def snapshot_name(now: datetime) -> str:
-    """Return a copy's file name, which encodes when it was made."""
+    """Return the file name of a copy made at that time."""
     return f"stemcord-{_stamp(now)}.db"
 
 
 def back_up(database: Path, into: Path) -> Snapshot:
-    """Copy the database as it is at one moment; the new file appears whole or not at all.
+    """Write a consistent copy of the database. The new file appears complete or not at all.
 
-    Raises UnknownDatabase, and SnapshotFailed where `into` exists or cannot be written.
+    Raises UnknownDatabase, and SnapshotFailed if `into` exists or cannot be written.
     """
     with _operator_errors():
         if into.exists():
@@ -72,7 +72,7 @@ def back_up(database: Path, into: Path) -> Snapshot:
 def copy_before_migration(database: Path, folder: Path, now: datetime) -> Snapshot | None:
     """Copy a database before this version changes its schema, and keep the last two copies.
 
-    Return None if nothing will change. Raises UnknownDatabase (NewerDatabase included) and
+    Returns None if there is nothing to migrate. Raises UnknownDatabase (NewerDatabase included) and
     SnapshotFailed.
     """
     if not database.exists() or not database.stat().st_size:
@@ -99,7 +99,7 @@ def copy_for_this_version(folder: Path) -> Path | None:
 
 
 def drop_old_copies(database: Path, now: datetime) -> list[Path]:
-    """Delete databases that a restore replaced, once they are old; return what was deleted."""
+    """Delete old databases that a restore replaced, and return their paths."""
     end = _stamp(now - REPLACED_KEPT_FOR)
     old = [path for path in _replaced(database) if _made_at(path) < end]
     for path in old:
@@ -110,8 +110,8 @@ def drop_old_copies(database: Path, now: datetime) -> list[Path]:
 def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path | None]:
     """Replace the database with a copy, in a data directory whose lock is held.
 
-    Return it, and the path of the replaced database; at most two of those are kept. A copy with an
-    older schema is brought up to date when a bot opens it. Raises UnknownDatabase and
+    Returns the copy and the path of the replaced database, of which at most two are kept.
+    A copy with an older schema is migrated when a bot opens it. Raises UnknownDatabase or
     SnapshotFailed, with nothing changed.
     """
     with _operator_errors():
@@ -122,7 +122,7 @@ def restore(copy: Path, database: Path, now: datetime) -> tuple[Snapshot, Path |
             jobs = _copy(copy, draft)
             _match_owner(draft, database)
             kept = _keep(database, name)
-            # A log left beside the new database would be taken for its own.
+            # SQLite would apply a leftover write-ahead log to the new database.
             for ending in (WAL, INDEX):
                 _beside(database, ending).unlink(missing_ok=True)
         _keep_newest(path for path in _replaced(database) if path.name.endswith("Z"))
@@ -133,7 +133,7 @@ def _copy(source: Path, draft: Path) -> int:
     """Copy a database into an empty file and return its number of jobs."""
     with read_only(source) as reader, closing(sqlite3.connect(draft, isolation_level=None)) as made:
         reader.backup(made)
-        made.execute("PRAGMA journal_mode = DELETE")  # all of it in this one file
+        made.execute("PRAGMA journal_mode = DELETE")  # a single file, without a write-ahead log
         if found := faults(made):
             raise UnknownDatabase(f"{source} is damaged: {found[0]}")
         [jobs] = made.execute("SELECT count(*) FROM jobs").fetchone()
@@ -147,7 +147,7 @@ def _drop_link_key(draft: Path) -> None:
 
 
 def _match_owner(draft: Path, database: Path) -> None:
-    """Give the new file the owner and mode of the old one, or else of the folder."""
+    """Give the new file the owner and mode of the old one, or those of the folder."""
     like = database.stat() if database.exists() else database.parent.stat()
     if os.geteuid() == 0:
         os.chown(draft, like.st_uid, like.st_gid)
@@ -166,13 +166,13 @@ def _keep_newest(copies: Iterable[Path]) -> None:
 
 
 def _made_at(copy: Path) -> str:
-    """Return the stamp in the name of a copy; stamps sort by age."""
+    """Return the timestamp in a copy's name. Timestamps sort by age."""
     found = _STAMP.search(copy.name)
     return found[0] if found else ""
 
 
 def _keep(database: Path, name: Path) -> Path | None:
-    """Give the database, and its log, a second name."""
+    """Hard-link the database and its log under a second name."""
     if not database.exists():
         return None
     for ending in ("", WAL):

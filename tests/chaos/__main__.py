@@ -40,7 +40,7 @@ from tests.chaos.scenes.vendors import vendors
 
 Scene = Callable[[Path], Awaitable[list[Figure]]]
 SCENE_TIMEOUT_S = 2400.0
-"""No scene needs half as long; one that hangs must not block the rest."""
+"""No scene needs half as long. A scene that hangs must not block the others."""
 
 
 def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
@@ -83,7 +83,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
 
 
 async def run_scenes(chosen: Mapping[str, Scene], console: Console) -> list[Figure]:
-    """Run each scene and print its figures at once."""
+    """Run each scene, and print its figures as soon as it ends."""
     figures: list[Figure] = []
     for name, scene in chosen.items():
         began, load = time.monotonic(), os.getloadavg()[0]
@@ -96,7 +96,7 @@ async def run_scenes(chosen: Mapping[str, Scene], console: Console) -> list[Figu
 
 
 async def _run(name: str, scene: Scene, console: Console) -> list[Figure]:
-    """Run a scene in its own directory; a scene that raises becomes a missed figure."""
+    """Run a scene in its own directory. A scene that raises counts as a missed figure."""
     with tempfile.TemporaryDirectory(prefix=f"chaos-{name}-") as folder:
         try:
             async with asyncio.timeout(SCENE_TIMEOUT_S):
@@ -131,7 +131,7 @@ def main() -> int:
     if unknown := set(arguments.scenes) - every.keys():
         parser.error(f"no such scene: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     chosen = {name: every[name] for name in arguments.scenes or every}
-    # The scenes kill bots in the middle of requests; aiohttp would log each broken connection.
+    # The scenes kill bots in the middle of requests, and aiohttp would log each broken connection.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     console = Console(width=None if sys.stdout.isatty() else 160)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Audio tools for the scenes: nearly everything is made up, so that a job costs no CPU time."""
+"""Fake audio tools for the scenes, which save the CPU time of real ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,21 +14,23 @@ from tests.support.fakes import FakeAudio
 
 @dataclass
 class ScriptedAudio(FakeAudio):
-    """Treats every file as a song of 100 s, unless its content says broken or hollow."""
+    """Treats every file as a song of 100 s, unless its content begins with "broken" or "hollow"."""
 
     duration_s: float = 100.0
     encodings: Path = Path("/dev/null")
-    """Gets a line for each file that is encoded."""
+    """The file that gains a line for each encoded file."""
     hollow: set[Path] = field(default_factory=set)
-    """The folders of jobs whose stems get lost."""
+    """The folders of jobs that lose their stems."""
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         content = source.read_bytes()
         if content.startswith(Script.BROKEN.encode()):
             raise Rejected(Reason.BROKEN_FILE)
         if content.startswith(Script.HOLLOW.encode()):
             self.hollow.add(into.parent)
-        return await super().decode(source, into, max_duration_s=max_duration_s)
+        return await super().decode(source, into, max_duration_s=max_duration_s, cover=cover)
 
     async def combine(self, mixes: Sequence[Mix], *, frames: int | None = None) -> Combined:
         combined = await super().combine(mixes, frames=frames)
@@ -45,12 +47,14 @@ class ScriptedAudio(FakeAudio):
 
 @dataclass
 class DecodingAudio(ScriptedAudio):
-    """Decodes what users send as the real tools do; the stems are made up."""
+    """Really decodes uploaded files, but fakes the stems."""
 
     tools: AudioTools = field(default_factory=AudioTools)
     master_bytes: int = 4
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         is_song = source.parent == into.parent and source.suffix == ""
         decode = self.tools.decode if is_song else super().decode
         return await decode(source, into, max_duration_s=max_duration_s)

@@ -1,4 +1,4 @@
-"""A name server that does not answer: lookups of one host hang while a file exists."""
+"""Simulates an unresponsive name server: lookups of one host hang while a file exists."""
 
 import socket
 import time
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 GIVES_UP_AFTER_S = 20.0
-"""The system's resolver asks two or three servers, several times each, for 5 s at a time."""
+"""The system's resolver tries two or three servers several times, for 5 s each."""
 
 
 def block_lookups(host: str, file: Path) -> None:
-    """Let every lookup of the host in this process hang while the file exists, then fail."""
+    """Make this process's lookups of the host hang while the file exists, and then fail."""
     look_up = socket.getaddrinfo
 
     def getaddrinfo(name: Any, *arguments: Any, **more: Any) -> Any:

@@ -1,6 +1,6 @@
 """The real bot with fake audio, scripted providers and an optional kill point.
 
-Run as `python -m tests.chaos.bot`; scenes configure it through the environment.
+Run it as `python -m tests.chaos.bot`. Scenes configure it through environment variables.
 """
 
 import asyncio
@@ -33,26 +33,26 @@ from tests.chaos.virtual_time import VirtualTime, VirtualTimeLoop, run_by
 
 KILL_POINT = "CHAOS_KILL_POINT"
 FOLDER = "CHAOS_FOLDER"
-"""Holds the providers' journals and whatever else outlives a bot without belonging to it."""
+"""The folder of the providers' journals and other files that outlive a bot."""
 CONCURRENCY = "CHAOS_CONCURRENCY"
 """How many songs a hosted provider accepts at a time."""
 GIVE_UP_EARLY = "CHAOS_GIVE_UP_EARLY"
-"""When set, a step that keeps failing is given up within a second instead of half a minute."""
+"""If set, the bot gives up a failing step after a second instead of half a minute."""
 FAST = "CHAOS_FAST"
-"""When set, the event loop runs by virtual time."""
+"""When set, the event loop runs on virtual time."""
 DECODES = "CHAOS_DECODES"
-"""When set, songs are really decoded, and each master has this many bytes."""
+"""When set, songs are really decoded, and each master has this size in bytes."""
 DEAD_HOST = "CHAOS_DEAD_HOST"
 """A host whose lookups hang while the file `LOOKUPS_HANG` exists."""
 CLOCK_OFFSET, LAG, RESOURCES = "clock-offset", "lag", "resources"
 CLOCK_SPEED, CLOCK_AHEAD = "clock-speed", "clock-ahead"
 LOOKUPS_HANG, ENCODINGS, STORE_DELAY = "lookups-hang", "encodings", "store-delay"
 RESUMING = "resuming"
-"""Holds the pid of the latest bot that has begun to resume its jobs."""
+"""The file with the pid of the latest bot that has begun to resume its jobs."""
 
 
 class OffsetClock:
-    """The system clock, shifted by the number of seconds in a file, and by the virtual time."""
+    """The system clock, shifted by a number of seconds in a file and by the virtual time."""
 
     def __init__(self, offset: FileValue, virtual: VirtualTime) -> None:
         self._offset = offset
@@ -66,7 +66,7 @@ class OffsetClock:
 
 
 async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -> OpenResources:
-    """Open the parts that scenes replace."""
+    """Open the bot's parts, some of which scenes replace."""
     folder = Path(os.environ[FOLDER])
     point = os.environ.get(KILL_POINT)
     if os.environ.get(GIVE_UP_EARLY):
@@ -118,7 +118,7 @@ def _providers(folder: Path, concurrency: int) -> Mapping[str, Provider]:
 
 
 if __name__ == "__main__":
-    die_with_parent()  # otherwise it would keep looking for a sandbox that is gone
+    die_with_parent()  # otherwise it would keep looking for a closed sandbox
     if os.environ.get(FAST):
         speed = FileValue(Path(os.environ[FOLDER]) / CLOCK_SPEED, default=1.0)
         run_by(VirtualTime(speed))

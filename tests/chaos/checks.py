@@ -1,4 +1,4 @@
-"""What must hold after a scene, checked against the database, the providers and Discord."""
+"""Checks after a scene, across the database, the providers and Discord."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ _ATTEMPTS = "SELECT job_id, count(*) AS attempts FROM attempts WHERE provider = 
 
 
 def broken_promises(harness: ChaosHarness, *, keep: timedelta = KEEP) -> list[str]:
-    """Describe each promise that does not hold; the bot must have no work left."""
+    """Describe each broken promise. The bot must have no work left."""
     jobs = {row["interaction_id"]: _job(harness, row["id"]) for row in harness.rows(_ALL)}
     return [
         *_audited(harness, keep),
@@ -50,7 +50,7 @@ def _sent_too_often(harness: ChaosHarness) -> Iterator[str]:
 
 
 def _answered_without_a_job(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[str]:
-    """Every answered command has a job, or a sentence that says why not."""
+    """Find answered commands with neither a job nor an explanation."""
     for answer in harness.users.answers:
         if answer.name != "split" or answer.message_id is None or answer.interaction_id in jobs:
             continue
@@ -70,7 +70,7 @@ def _refused_edits(harness: ChaosHarness) -> list[str]:
 
 
 def _shown_otherwise(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[str]:
-    """Every reply shows how its job ended; a reply with plain content refused the song."""
+    """Find replies that do not show how their job ended. Plain content means a refused song."""
     refused = _refused_edits(harness)
     closed = {int(path.rpartition("/")[2]) for path in refused if path.startswith("/channels/")}
     has_dead_tokens = any(path.startswith("/webhooks/") for path in refused)
@@ -80,7 +80,7 @@ def _shown_otherwise(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[st
         if job is None or message is None or message.id in closed or job.state is State.KEPT:
             continue
         if has_dead_tokens and job.reply.message_id is None:
-            continue  # the response with its id was lost, and its token was refused
+            continue  # its id was lost with the response, and its token was refused
         if job.state is State.DELIVERED:
             stems = _stems(message) or _sent_directly(harness, job)
             if stems != len(job.stems):
@@ -94,7 +94,7 @@ def _stems(message: Message) -> int:
 
 
 def _sent_directly(harness: ChaosHarness, job: Job) -> int:
-    """Count the stems in the direct message that replaced the reply."""
+    """Count the stems in the direct message sent instead of the reply."""
     dm = harness.sandbox.world.bot_dm(job.request.user_id)
     own = [each for each in harness.sandbox.world.messages_in(dm.id) if job.id in _footers(each)]
     return _stems(own[-1]) if own else 0

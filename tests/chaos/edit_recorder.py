@@ -1,4 +1,4 @@
-"""Records every edit in every channel: when it came and how far it showed the job to be."""
+"""Records the time and the job progress of every edit in every channel."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ _WORDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEdit:
-    """One edit; `rank` says how far it showed the job to be."""
+    """An edit. `rank` is the job progress that it showed."""
 
     at: float
     channel_id: int
@@ -42,7 +42,7 @@ class RecordedEdit:
 
 @dataclass(slots=True)
 class EditRecorder:
-    """All edits seen, in order of arrival."""
+    """Records all edits, in order of arrival."""
 
     sandbox: Sandbox
     edits: list[RecordedEdit] = field(default_factory=list)
@@ -50,7 +50,7 @@ class EditRecorder:
     @classmethod
     @asynccontextmanager
     async def at(cls, sandbox: Sandbox) -> AsyncIterator[Self]:
-        """Watch as the owner, who is in every channel of the server."""
+        """Record edits as seen by the owner, who is in every channel of the server."""
         recorder = cls(sandbox)
         with sandbox.feed.reader(sandbox.world.owner.id) as events:
             watching = asyncio.create_task(recorder._watch(events))
@@ -58,7 +58,7 @@ class EditRecorder:
                 yield recorder
             finally:
                 watching.cancel()
-                # The feed cuts off a reader that falls behind; missed edits must not go unnoticed.
+                # The feed cuts off a reader that falls behind. Missed edits must not go unnoticed.
                 [outcome] = await asyncio.gather(watching, return_exceptions=True)
                 if not isinstance(outcome, asyncio.CancelledError):
                     raise AssertionError(f"the recorder stopped early: {outcome!r}")

@@ -1,4 +1,4 @@
-"""A number in a file, by which a scene steers a bot while it runs."""
+"""A number in a file, with which a scene controls a running bot."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ RELOAD_EVERY_S = 0.05
 
 
 class FileValue:
-    """Reads the number now and then only: the bot asks thousands of times a second."""
+    """Caches the number for a short time, because the bot asks thousands of times a second."""
 
     def __init__(self, file: Path, *, default: float = 0.0) -> None:
         self._file = file
@@ -15,7 +15,7 @@ class FileValue:
         self._reload_at = 0.0
 
     def read(self) -> float:
-        """Return the number in the file, or the default while there is none."""
+        """Return the number in the file, or the default if there is no file."""
         if time.monotonic() >= self._reload_at:
             self._reload_at = time.monotonic() + RELOAD_EVERY_S
             self._value = float(self._file.read_text()) if self._file.exists() else self._default
@@ -23,7 +23,7 @@ class FileValue:
 
 
 def put(file: Path, value: float) -> None:
-    """Set the number, in one piece."""
+    """Set the number atomically."""
     fresh = file.with_suffix(".new")
     fresh.write_text(str(value))
     fresh.replace(file)

@@ -1,4 +1,4 @@
-"""Runs one bot after another on one sandbox and one data directory."""
+"""Runs successive bots on one sandbox and one data directory."""
 
 import asyncio
 import sqlite3
@@ -36,16 +36,16 @@ _OWED = (
 
 
 class Start(NamedTuple):
-    """How long a bot took from its start until it was online with its jobs resumed."""
+    """The time a bot took to be online with its jobs resumed."""
 
     wall_s: float
     cpu_s: float
-    """The CPU time in it; the rest is waiting for a processor or the disk."""
+    """The CPU time used. The rest was spent waiting for a processor or the disk."""
 
 
 @dataclass(slots=True)
 class ChaosHarness:
-    """The sandbox, its users, and the files that outlive each bot."""
+    """The sandbox, its users and the files that outlive each bot."""
 
     home: Path
     sandbox: Sandbox
@@ -75,7 +75,7 @@ class ChaosHarness:
     async def start(
         self, point: Point | None = None, *, settings: Mapping[str, str] | None = None
     ) -> BotProcess:
-        """Start a bot, which dies at the point if one is given."""
+        """Start a bot. If a kill point is given, the bot dies there."""
         own = {chaos_bot.FOLDER: str(self.home), "TMPDIR": str(self.temporary)}
         own |= {chaos_bot.KILL_POINT: str(point)} if point else {}
         bot = BotProcess(
@@ -86,7 +86,8 @@ class ChaosHarness:
             vendors=self.has_vendors,
             module=self.module,
         )
-        while self.sandbox.world.bot_is_online:  # until the sandbox notices that the last one died
+        # The sandbox has to notice that the previous bot died.
+        while self.sandbox.world.bot_is_online:
             await asyncio.sleep(0.01)
         await bot.start()
         self.bots.append(bot)
@@ -100,7 +101,7 @@ class ChaosHarness:
                 await asyncio.sleep(0.005)
 
     async def online(self, bot: BotProcess) -> bool:
-        """Wait until the bot is online with its jobs resumed; False if it died first."""
+        """Wait until the bot is online with its jobs resumed. Return False if it died first."""
         began = time.monotonic()
         ended = asyncio.create_task(bot.wait())
         try:
@@ -116,7 +117,7 @@ class ChaosHarness:
 
     @asynccontextmanager
     async def running_bot(self) -> AsyncIterator[BotProcess]:
-        """Run a bot until the end of the block, which begins once it is online."""
+        """Run a bot for the duration of the block, which is entered once the bot is online."""
         bot = await self.start()
         try:
             if not await self.online(bot):
@@ -126,7 +127,7 @@ class ChaosHarness:
             await bot.stop()
 
     async def drained(self, within_s: float = DRAINED_WITHIN_S) -> bool:
-        """Wait until every job is final and every reply shows it; False after `within_s`."""
+        """Wait until every job is final and every reply shows it. Return False after `within_s`."""
         ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
             if not await asyncio.to_thread(self.open_jobs) + await asyncio.to_thread(self.owed):
@@ -135,7 +136,7 @@ class ChaosHarness:
         return False
 
     def shift_clock(self, seconds: float) -> None:
-        """Set how far the bots' clock is ahead of the machine's."""
+        """Set the number of seconds by which the bots' clock is ahead of the machine's."""
         put(self.home / chaos_bot.CLOCK_OFFSET, seconds)
 
     def speed_clock_up(self, speed: float) -> None:
@@ -143,12 +144,12 @@ class ChaosHarness:
         put(self.home / chaos_bot.CLOCK_SPEED, speed)
 
     def clock_ahead_s(self) -> float:
-        """Return how far the time of such a bot is ahead of the machine's."""
+        """Return the number of seconds by which such a bot's time is ahead of the machine's."""
         file = self.home / chaos_bot.CLOCK_AHEAD
         return float(file.read_text()) if file.exists() else 0.0
 
     def slow_store_down(self, seconds: float) -> None:
-        """Set how long each write of a job takes in addition."""
+        """Set an extra delay for each write of a job."""
         put(self.home / chaos_bot.STORE_DELAY, seconds)
 
     def encodings(self) -> int:
@@ -165,7 +166,7 @@ class ChaosHarness:
         return int(self.rows(_OWED)[0][0])
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Query the bot's database while the bot may be using it."""
+        """Query the bot's database, even while the bot is using it."""
         with closing(sqlite3.connect(f"file:{self.data}/stemcord.db?mode=ro", uri=True)) as conn:
             conn.row_factory = sqlite3.Row
             return conn.execute(sql, values).fetchall()
@@ -180,7 +181,7 @@ class ChaosHarness:
         return lag_ms(self.home / chaos_bot.LAG)
 
     def resource_count(self) -> ResourceCount:
-        """Return what the bot has open."""
+        """Return the number of resources that the bot has open."""
         return ResourceCount.read(self.home / chaos_bot.RESOURCES)
 
 
@@ -211,5 +212,5 @@ async def open_harness(
         try:
             yield harness
         finally:
-            for bot in harness.bots:  # a scene that raised may have left some running
+            for bot in harness.bots:  # a scene that raised may have left bots running
                 await bot.kill()

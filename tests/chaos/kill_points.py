@@ -1,7 +1,7 @@
-"""Points at which a bot can be told to die: before, within and after each of its commits.
+"""Points at which a bot can be made to die: before, within and after each commit.
 
-Everything else lies between two commits: "after the submit arrived" is before the commit of
-`submitting>processing`, and "after the upload" is before the commit of `ready>delivered`.
+Any other moment lies between two commits. For example, "after the submit arrived" is before the
+commit of `submitting>processing`, and "after the upload" is before that of `ready>delivered`.
 """
 
 import asyncio
@@ -30,17 +30,17 @@ _step: ContextVar[str] = ContextVar("step", default="")
 
 
 class Moment(StrEnum):
-    """Where in a commit the bot dies."""
+    """The moment in a commit at which the bot dies."""
 
     BEFORE = "before"
     WITHIN = "within"
-    """After every statement, before COMMIT."""
+    """After all statements, before COMMIT."""
     AFTER = "after"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The bot dies the `nth` time that it gets there."""
+    """A point at which the bot dies when it is reached for the `nth` time."""
 
     step: str
     moment: Moment
@@ -73,7 +73,7 @@ class KillSwitch:
 
 
 class KillableDatabase:
-    """A database whose writes pass a kill switch, and are as slow as a file says."""
+    """A database whose writes pass a kill switch and are delayed by the seconds in a file."""
 
     def __init__(self, db: Database, switch: KillSwitch, delay: FileValue) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""What leads a bot to each of its commits, so that it can be told to die there."""
+"""Triggers that lead a bot to each of its commits, so that it can be killed there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from tests.chaos.services import FIRST, Script
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """The song that leads to a commit, and what else is needed."""
+    """A song that leads to a commit, and further conditions."""
 
     song: Script
     provider: str | None = None
     songs: int | None = None
-    """How many copies of it; None for one for each pass of the kill point."""
+    """The number of copies; None for one per pass of the kill point."""
     cancelled_in: State | None = None
-    """The state in which its user cancels it."""
+    """The state in which the user cancels the job."""
     faults: Sequence[Fault] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,4 +67,5 @@ TRIGGERS: Mapping[str, Trigger] = {
     "ready>kept": Trigger(song=Script.PLAIN, faults=_REPLY_UNREACHABLE),
     "shown": Trigger(song=Script.SLOW),
 }
-"""Triggers for every transition and other write, by the names that `KillableJobStore` uses."""
+"""A trigger for every transition and other write, by its name in `KillableJobStore`.
+"""

@@ -1,6 +1,6 @@
-"""How late an event loop runs; `python -m tests.chaos.lag FILE` records that of an idle loop.
+"""Records event loop lag; `python -m tests.chaos.lag FILE` records that of an idle loop.
 
-The idle loop shows how busy the machine is with everything else.
+The idle loop shows how busy the machine is with other work.
 """
 
 import asyncio

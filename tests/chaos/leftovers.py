@@ -1,4 +1,4 @@
-"""What a bot must not leave behind: secrets in its log, files outside its data directory."""
+"""Finds leftovers of a bot: secrets in its log, and files outside its data directory."""
 
 import re
 from collections.abc import Iterable, Iterator

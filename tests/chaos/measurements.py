@@ -1,4 +1,4 @@
-"""What a scene measured, and whether it is within its limit."""
+"""A scene's measurements and their limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ class Figure:
     limit: str
     is_met: bool
     is_speed: bool = False
-    """Whether it depends on the machine and on what else runs there."""
+    """Whether the figure depends on the machine and its load."""
 
 
 def at_most(
@@ -54,7 +54,7 @@ def exactly(scene: str, what: str, measured: int, wanted: int) -> Figure:
 
 
 def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
-    """Report what must not happen at all, with the first two cases."""
+    """Report things that must never happen, naming the first two cases."""
     shown = "; ".join(found[:2])
     return Figure(
         scene=scene,
@@ -66,18 +66,18 @@ def none_of(scene: str, what: str, found: Sequence[str]) -> Figure:
 
 
 def some(scene: str, what: str, measured: int) -> Figure:
-    """Report what must have happened at least once, or the scene proved nothing."""
+    """Report a count that must not be zero, because the scene would prove nothing."""
     return Figure(
         scene=scene, what=what, measured=f"{measured:,}", limit="> 0", is_met=measured > 0
     )
 
 
 def note(scene: str, what: str, measured: str) -> Figure:
-    """Report something that has no limit."""
+    """Report a figure without a limit."""
     return Figure(scene=scene, what=what, measured=measured, limit="", is_met=True)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which this share of all lies; 0 of nothing."""
+    """Return the value below which this share of the values lies, or 0 if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

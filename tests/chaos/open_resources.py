@@ -1,4 +1,4 @@
-"""The tasks, threads and descriptors that a bot has open, as it counts them itself."""
+"""Counts of the tasks, threads and descriptors that a bot has open, made by the bot itself."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceCount:
-    """The counts at one moment."""
+    """The counts at one point in time."""
 
     tasks: int
     threads: int
@@ -19,7 +19,7 @@ class ResourceCount:
 
     @classmethod
     def of_this_process(cls) -> "ResourceCount":
-        """Count those of this process."""
+        """Count this process's resources."""
         return cls(
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
@@ -32,7 +32,7 @@ class ResourceCount:
         return cls(**json.loads(file.read_text()))
 
     def fits_into(self, other: "ResourceCount") -> bool:
-        """Whether no count exceeds the other's."""
+        """Return whether no count exceeds the other's."""
         return (
             self.tasks <= other.tasks
             and self.threads <= other.threads
@@ -40,7 +40,7 @@ class ResourceCount:
         )
 
     def with_margin(self, *, tasks: int, threads: int, descriptors: int) -> "ResourceCount":
-        """Return it with each count raised by a margin."""
+        """Return the counts, each raised by a margin."""
         return ResourceCount(
             tasks=self.tasks + tasks,
             threads=self.threads + threads,
@@ -53,7 +53,7 @@ class ResourceCount:
 
 
 async def keep_counting(file: Path) -> None:
-    """Write the counts to the file again and again, each time as a whole."""
+    """Keep writing the counts to the file, atomically each time."""
     fresh = file.with_suffix(".new")
     while True:
         fresh.write_text(json.dumps(asdict(ResourceCount.of_this_process())))

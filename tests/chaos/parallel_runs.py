@@ -8,7 +8,7 @@ CONCURRENT_RUNS = 2
 
 
 async def run_in_parallel(runs: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all of them, two at a time; an error in one cancels the rest."""
+    """Run all parts, two at a time. An error in one cancels the others."""
     slots = asyncio.Semaphore(CONCURRENT_RUNS)
 
     async def run_one(run: Coroutine[Any, Any, None]) -> None:

@@ -1,4 +1,4 @@
-"""The processes below a bot, read from /proc."""
+"""Information on a bot's child processes, read from /proc."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ def children(pid: int) -> list[int]:
 
 
 def command(pid: int) -> str:
-    """Return a process's command line; empty for one that has ended."""
+    """Return a process's command line, empty if it has ended."""
     try:
         return _of(pid, "cmdline").replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError):
@@ -21,13 +21,13 @@ def command(pid: int) -> str:
 
 
 def peak_mib(pid: int) -> float:
-    """Return a process's peak resident memory, without its children's."""
+    """Return a process's peak resident memory in MiB, without its children."""
     [peak] = [line.split()[1] for line in _of(pid, "status").splitlines() if "VmHWM" in line]
     return int(peak) / 1024
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time a process has used; 0 for one that has ended."""
+    """Return the CPU time that a process has used, 0 if it has ended."""
     try:
         ticks = _of(pid, "stat").rpartition(")")[2].split()[11:13]
     except (FileNotFoundError, ProcessLookupError):

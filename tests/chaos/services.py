@@ -1,6 +1,6 @@
-"""Providers that outlive the bot and do what a song's name tells them to.
+"""Providers that outlive the bot and behave as each song's name says.
 
-Each submit is a line in a journal on disk, written before the submit is answered.
+Each submit is recorded in a journal on disk before it is answered.
 """
 
 import asyncio
@@ -39,13 +39,13 @@ POLL_S = 0.05
 
 
 class Script(StrEnum):
-    """What happens to a song of this name at the first provider."""
+    """The first provider's behaviour for a song with this name."""
 
     PLAIN = "plain"
     SLOW = "slow"
     ENDLESS = "endless"
     UNTIL_TOLD = "until-told"
-    """Done as soon as a file named `GO` exists."""
+    """Finishes as soon as the file `GO` exists."""
     AT_ONCE = "at-once"
     BUSY = "busy"
     DOWN = "down"
@@ -59,27 +59,27 @@ class Script(StrEnum):
     FAILS = "fails"
     LOST = "lost"
     LATE = "late"
-    """Its submit is answered after a delay."""
+    """The submit is answered after a delay."""
     BUG = "bug"
-    """Its polls raise an error that no adapter declares."""
+    """Polls raise an error that no adapter declares."""
     AGAIN = "again"
-    """The same bytes each time, so that its user already has the stems."""
+    """Always the same bytes, so that the user already has the stems."""
     HOLLOW = "hollow"
-    """Its stems are lost as soon as they are made; the audio tools see to that."""
+    """The audio tools delete the stems as soon as they are made."""
     BROKEN = "broken"
-    """Cannot be decoded; the audio tools see to that."""
+    """The audio tools refuse to decode the file."""
 
 
 GO = "go"
 _LASTING = (Script.ENDLESS, Script.UNTIL_TOLD, Script.OUT, Script.BUG)
 ENDING = tuple(each for each in Script if each not in _LASTING)
-"""Those that end soon and start no provider's cooldown."""
+"""Scripts that end soon and cause no provider's cooldown."""
 LATE_S = 1.0
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
 
 
 def script_of(url: str | None) -> Script:
-    """Return the script that a file's name asks for."""
+    """Return the script named by an address's file name."""
     stem = PurePosixPath(urlsplit(url or "").path).stem
     return Script(stem) if stem in set(Script) else Script.PLAIN
 
@@ -170,7 +170,7 @@ class HostedService:
 
 
 class EmbeddedService:
-    """A provider in the bot's own process; its work is lost when the bot dies."""
+    """A provider in the bot's own process, whose work is lost when the bot dies."""
 
     def __init__(self, folder: Path) -> None:
         self.capabilities = Capabilities(

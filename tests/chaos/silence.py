@@ -1,4 +1,4 @@
-"""Small files that decode large: minutes of silence in a few kilobytes."""
+"""Small files that decode to large ones: minutes of silence in a few kilobytes."""
 
 import io
 from fractions import Fraction
@@ -14,7 +14,7 @@ _FRAMES = 4096
 
 
 def write_silence(path: Path, *, seconds: float) -> Path:
-    """Write silence as FLAC or Ogg Opus, by the file's ending."""
+    """Write silence as FLAC or Ogg Opus, depending on the file's suffix."""
     kind = path.suffix.removeprefix(".")
     rate = _RATES[kind]
     with av.open(str(path), "w", format=kind) as out:
@@ -30,7 +30,7 @@ def write_silence(path: Path, *, seconds: float) -> Path:
 
 
 def titled(song: Path, title: str) -> bytes:
-    """Return the song under a title of its own, so that no file is like another."""
+    """Return the song with the given title, so that all files differ."""
     made = io.BytesIO()
     kind = song.suffix.removeprefix(".")
     with av.open(str(song)) as source, av.open(made, "w", format=kind) as out:

@@ -1,4 +1,4 @@
-"""A small file system for a data directory, what fills it from outside, and how full it gets."""
+"""A small file system for a data directory, with tools to fill and measure it."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.03
 
 @contextmanager
 def small_disk(folder: Path, size_mib: int) -> Iterator[bool]:
-    """Mount a small file system at the folder; False where this user may not."""
+    """Mount a small file system at the folder. Return False if this user may not."""
     size = f"size={size_mib}m,mode=0700"
     mounting = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", size, "stemcord", folder], capture_output=True, check=False
@@ -28,7 +28,7 @@ def small_disk(folder: Path, size_mib: int) -> Iterator[bool]:
 
 
 def fill_up(ballast: Path) -> None:
-    """Fill all the space that is left."""
+    """Fill all remaining space."""
     with ballast.open("ab", buffering=0) as file:
         for size in (1 << 16, 1 << 12, 1 << 8, 1):
             try:
@@ -42,7 +42,7 @@ def fill_up(ballast: Path) -> None:
 async def keep_free(
     ballast: Path, free_mib: float, *, step_mib: int = 4, pause_s: float = 0.25
 ) -> None:
-    """Take whatever is free beyond this, step by step, as a growing log or backup would."""
+    """Gradually take all free space beyond this, as a growing log or backup would."""
     with ballast.open("ab", buffering=0) as file:
         while True:
             if free_bytes(ballast.parent) > (free_mib + step_mib) * MIB:
@@ -51,18 +51,18 @@ async def keep_free(
 
 
 def free_bytes(folder: Path) -> int:
-    """Return what is free on the folder's file system."""
+    """Return the free bytes on the folder's file system."""
     return shutil.disk_usage(folder).free
 
 
 def used_bytes(folder: Path) -> int:
-    """Return what a folder's files take of the disk; a file with several names counts once."""
+    """Return the disk space used by a folder's files, counting hard-linked files once."""
     files = {}
     for place, _, names in os.walk(folder):
         for name in names:
             try:
                 found = Path(place, name).lstat()
-            except FileNotFoundError:  # deleted since it was listed
+            except FileNotFoundError:  # deleted after it was listed
                 continue
             files[found.st_ino] = found.st_blocks * 512
     return sum(files.values())
@@ -78,7 +78,7 @@ class Extreme:
 
 @asynccontextmanager
 async def watched(measure: Callable[[Path], int], folder: Path) -> AsyncIterator[Extreme]:
-    """Measure a folder again and again until the end of the block."""
+    """Measure a folder repeatedly until the end of the block."""
     seen = Extreme()
 
     async def look() -> None:

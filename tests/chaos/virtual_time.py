@@ -1,6 +1,6 @@
-"""An event loop whose time runs faster than the machine's, at a speed that a file sets.
+"""An event loop whose time runs faster than the machine's, at a speed set in a file.
 
-Hours of retries pass in minutes. Threads, other processes and the machine's clock keep their pace.
+Hours of retries pass in minutes. Threads, other processes and the machine's clock are unaffected.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ REPORT_EVERY_S = 0.1
 
 
 class VirtualTime:
-    """The loop's time: it runs at the speed in the file, from when that was set."""
+    """The loop's time, which runs at the speed in the file."""
 
     def __init__(self, speed: FileValue) -> None:
         self._file = speed
@@ -32,23 +32,23 @@ class VirtualTime:
 
     @property
     def speed(self) -> float:
-        """How many virtual seconds pass in one of the machine's."""
+        """Virtual seconds per second of the machine's clock."""
         return self._speed
 
     @property
     def ahead_s(self) -> float:
-        """How far the virtual time is ahead of the machine's."""
+        """Seconds by which the virtual time is ahead of the machine's."""
         return self.now() - time.monotonic()
 
     async def report(self, file: Path) -> None:
-        """Keep writing to the file how far ahead the time is."""
+        """Keep writing to the file by how much the virtual time is ahead."""
         while True:
             put(file, self.ahead_s)
             await asyncio.sleep(REPORT_EVERY_S * self.speed)
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for as long as a virtual timeout really lasts."""
+    """Converts virtual timeouts to real ones."""
 
     def __init__(self, virtual: VirtualTime) -> None:
         super().__init__()
@@ -62,18 +62,18 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop by virtual time."""
+    """An event loop that runs on virtual time."""
 
     def __init__(self, virtual: VirtualTime) -> None:
         super().__init__(_Selector(virtual))
         self.virtual = virtual
 
     def time(self) -> float:
-        """Return the virtual time, which every timer of the loop goes by."""
+        """Return the virtual time, which all timers of the loop use."""
         return self.virtual.now()
 
 
 def run_by(virtual: VirtualTime) -> None:
-    """Let `asyncio.run` make loops by virtual time from now on, in this process."""
-    # Policies, which are meant for this, are deprecated from Python 3.14 on.
+    """Make `asyncio.run` in this process use loops on virtual time from now on."""
+    # Event loop policies, the intended way, are deprecated since Python 3.14.
     asyncio.events.new_event_loop = partial(VirtualTimeLoop, virtual)

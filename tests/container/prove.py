@@ -1,7 +1,7 @@
-"""Proves the Dockerfile where there is no container engine; needs root and debootstrap.
+"""Verifies the Dockerfile without a container engine. Needs root and debootstrap.
 
-Its steps are carried out in Debian roots, one a stage, with Debian's python3 standing in for the
-base image's. The result is then run as its user, on a read-only root, without a network.
+The steps are run in Debian root file systems, one per stage, with Debian's python3 in place of the
+base image's. The result is then run as the image's user, read-only and without a network.
 """
 
 import json
@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
-# The host's way to the package registry.
+# Variables that configure the host's access to the package registry.
 REGISTRY = ("PIP_CERT", "PIP_INDEX_URL", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
-# What `docker run --read-only --tmpfs /tmp --cap-drop ALL --network none` would do; in a mount
-# namespace of its own, so that nothing stays mounted.
+# Does what `docker run --read-only --tmpfs /tmp --cap-drop ALL --network none` would do, in a
+# separate mount namespace that leaves nothing mounted.
 CONFINE = """
 root=$1 uid=${2%:*} gid=${2#*:} step=$3
 ip link set lo up
@@ -37,7 +37,7 @@ exec chroot "$root" /usr/bin/setpriv --reuid "$uid" --regid "$gid" --clear-group
 """
 CONFINED = ("unshare", "--mount", "--net", "bash", "-euc", CONFINE, "-")
 
-# One answer at /healthz, with the status given.
+# Serves one request; /healthz responds with the given status.
 ANSWER = """
 import http.server, sys
 class Answer(http.server.BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ http.server.HTTPServer(("127.0.0.1", 9464), Answer).handle_request()
 
 @dataclass(slots=True)
 class Stage:
-    """One stage of the Dockerfile, as far as its steps have come."""
+    """The state of a Dockerfile stage after the steps so far."""
 
     root: Path
     workdir: str = "/"
@@ -60,13 +60,13 @@ class Stage:
     healthcheck: Sequence[str] = ()
 
     def set_environment(self, pairs: str) -> None:
-        """Carry out an ENV step, in which $PATH is the only variable known."""
+        """Run an ENV step, in which $PATH is the only variable expanded."""
         for pair in shlex.split(pairs):
             name, _, value = pair.partition("=")
             self.environment[name] = value.replace("$PATH", self.environment["PATH"])
 
     def run(self, script: str) -> None:
-        """Carry out a RUN step, as root and with the host's network."""
+        """Run a RUN step as root on the host's network."""
         passed = {name: os.environ[name] for name in REGISTRY if name in os.environ}
         subprocess.run(
             ["chroot", self.root, "/bin/sh", "-ec", f"cd {self.workdir}\n{script}"],
@@ -76,7 +76,7 @@ class Stage:
         )
 
     def copy(self, sources: Sequence[str], target: str, *, of: Path) -> None:
-        """Carry out a COPY step: files as they are, directories by what is in them."""
+        """Run a COPY step, which copies files, and the contents of directories."""
         place = self.inside(target)
         place.mkdir(parents=True, exist_ok=True)
         for source in sources:
@@ -88,11 +88,11 @@ class Stage:
                 shutil.copy2(origin, place)
 
     def inside(self, path: str) -> Path:
-        """Return where a path of the image is on this machine."""
+        """Return the path on this machine of a path in the image."""
         return self.root / str(Path(self.workdir) / path).lstrip("/")
 
     def confined(self, step: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a shell command as a container of the finished image would."""
+        """Run a shell command as in a container of the finished image."""
         place = f"cd {self.workdir}\n{step}"
         return subprocess.run(
             [*CONFINED, str(self.root), self.user, place],
@@ -106,7 +106,7 @@ class Stage:
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Return each instruction with its argument: comments out, continued lines joined."""
+    """Return each instruction with its argument, skipping comments and joining continued lines."""
     bare = re.sub(r"^\s*#.*\n", "", dockerfile, flags=re.MULTILINE)
     for line in re.sub(r"\\\n\s*", "", bare).splitlines():
         if line.strip():
@@ -115,7 +115,7 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 
 
 def build(dockerfile: str, *, base: Path, scratch: Path) -> Stage:
-    """Carry out all steps and return the last stage."""
+    """Run all steps and return the last stage."""
     stages: dict[str, Stage] = {}
     stage = Stage(base)
     for name, argument in instructions(dockerfile):
@@ -130,7 +130,7 @@ def build(dockerfile: str, *, base: Path, scratch: Path) -> Stage:
 
 
 def follow(stage: Stage, name: str, argument: str, *, stages: Mapping[str, Stage]) -> None:
-    """Carry out one step; a kind that this does not know ends the proof."""
+    """Run one step. An unknown instruction ends the proof."""
     match name:
         case "WORKDIR":
             stage.workdir = argument
@@ -159,7 +159,7 @@ def follow(stage: Stage, name: str, argument: str, *, stages: Mapping[str, Stage
 
 
 def debian(root: Path) -> None:
-    """Make the root that stands in for the base image."""
+    """Create the Debian root that replaces the base image."""
     print("Making a Debian root …", flush=True)
     packages = "ca-certificates,python3,python3-venv"
     subprocess.run(
@@ -173,7 +173,7 @@ def debian(root: Path) -> None:
 
 
 def prove(image: Stage) -> None:
-    """Run the image and hold it to what compose.yaml and the operator rely on."""
+    """Run the image and check what compose.yaml and operators rely on."""
     bot, health = shlex.join(image.entrypoint), shlex.join(image.healthcheck)
     model = image.confined(f"{bot} models")
     claim("the model is in the image", model.returncode == 0, model)
@@ -200,14 +200,14 @@ def prove(image: Stage) -> None:
 
 
 def claim(sentence: str, is_true: bool, done: subprocess.CompletedProcess[str]) -> None:
-    """Print what holds; end the proof at the first claim that does not."""
+    """Print a claim if it holds; otherwise end the proof."""
     if not is_true:
         sys.exit(f"FAILED  {sentence}: status {done.returncode}\n{done.stdout}{done.stderr}")
     print(f"ok      {sentence}", flush=True)
 
 
 def main() -> None:
-    """Build the image's roots in a scratch directory, prove the claims, clean up."""
+    """Build the image in a scratch directory, check the claims and clean up."""
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         sys.exit("container-proof: needs root and debootstrap (apt install debootstrap)")
     with tempfile.TemporaryDirectory(prefix="stemcord-proof-") as directory:

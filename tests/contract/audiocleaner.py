@@ -1,4 +1,4 @@
-"""AudioCleaner's answers, as its documents print them."""
+"""AudioCleaner's responses, as documented."""
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderAuth, ProviderBusy, ProviderProtocol, ProviderQuotaSpent

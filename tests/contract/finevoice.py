@@ -1,4 +1,4 @@
-"""FineVoice's answers, in both shapes that its documents have had."""
+"""FineVoice's responses, in both forms that have been documented."""
 
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import (

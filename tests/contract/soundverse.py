@@ -1,4 +1,4 @@
-"""Soundverse's answers, as its documents print them."""
+"""Soundverse's responses, as documented."""
 
 from bot.domain.attempt import RemoteFile
 from bot.domain.errors import (

@@ -1,4 +1,4 @@
-"""The one contract that every hosted adapter keeps, over each vendor's own answers."""
+"""The contract of all hosted adapters, tested with each vendor's documented responses."""
 
 import asyncio
 import json

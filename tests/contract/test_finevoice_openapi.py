@@ -1,7 +1,7 @@
-"""A mock made from the OpenAPI part of FineVoice's own document takes what the adapter sends.
+"""The adapter against a mock built from FineVoice's OpenAPI document.
 
-The document is `finevoice_openapi.yaml`, as published; openapi-core reads it, checks every request
-and makes sure that the mock's own answers are what the document says, too.
+`finevoice_openapi.yaml` is the document as published. openapi-core validates every request and
+every response of the mock against it.
 """
 
 from pathlib import Path
@@ -32,10 +32,10 @@ DONE = {
 
 
 class Mock:
-    """Answers as the document says, or 401 and 422 where it says so."""
+    """Responds as documented, including with 401 and 422."""
 
     def __init__(self, answer: dict[str, Any]) -> None:
-        # By the letter: a field that the document does not have is refused.
+        # Strict: undocumented fields are refused.
         config = Config(additional_properties_default_policy="forbid")
         self._api = OpenAPI.from_file_path(str(DOCUMENT), config=config)
         self._answer = answer
@@ -82,7 +82,7 @@ def test_the_document_names_every_model_that_is_declared(model: str) -> None:
 
 
 def spoiled(transport: httpx.MockTransport, **changes: Any) -> httpx.MockTransport:
-    """Change each request on its way, so that the mock has something to refuse."""
+    """Alter each request so that the mock refuses it."""
 
     async def serve(request: httpx.Request) -> httpx.Response:
         headers = dict(request.headers) | changes.get("headers", {})

@@ -1,4 +1,4 @@
-"""What the contract suite needs to know of a vendor, and a song to send it."""
+"""The contract suite's description of a vendor, and a song to send."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class StoppedClock:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """An answer of the vendor, and what the adapter makes of it: a value, or an error's type."""
+    """A response of the vendor, and the adapter's expected result: a value or an error type."""
 
     expected: Any
     body: Any = None
@@ -52,7 +52,7 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """One adapter with the vendor's documented answers."""
+    """An adapter and the vendor's documented responses."""
 
     adapter: type[Adapter]
     base_url: str
@@ -61,7 +61,7 @@ class Vendor:
     ref: str = "none"
     is_polled: bool = True
     echo: Callable[[str], Any]
-    """A refusal whose message is the given text."""
+    """Builds a refusal with the given text as its message."""
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class Vendor:
 
 
 class Post:
-    """A transport that gives one answer and keeps the requests."""
+    """A transport that always gives the same response and records requests."""
 
     def __init__(self, response: Callable[[], httpx.Response]) -> None:
         self._response = response

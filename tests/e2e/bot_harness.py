@@ -1,4 +1,4 @@
-"""A bot process in its own sandbox, with as many users as a test needs."""
+"""Runs a bot process in its own sandbox, with as many users as a test needs."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from tests.e2e.records import Records
 from tests.support.worker_processes import worker_of
 
 PATIENCE_S = 60.0
-"""Enough for a busy machine; `make chaos` measures Discord's three seconds on a quiet one."""
+"""Long enough for a busy machine. `make chaos` checks Discord's limit of three seconds."""
 LOOK_EVERY_S = 0.03
 
 
 @dataclass(slots=True, kw_only=True)
 class BotHarness:
-    """The sandbox, the bot in it, its data directory and its log."""
+    """The sandbox and its bot, with the bot's data directory and log."""
 
     sandbox: Sandbox
     bot: BotProcess
@@ -44,7 +44,7 @@ class BotHarness:
         return await self.stack.enter_async_context(guest)
 
     async def until(self, is_so: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
-        """Wait for a condition that no message shows."""
+        """Wait for a condition that is not visible in messages."""
         try:
             async with asyncio.timeout(within_s):
                 while not is_so():
@@ -63,9 +63,9 @@ class BotHarness:
 
     @asynccontextmanager
     async def idle_engine(self, warming: Path) -> AsyncIterator[None]:
-        """Stop the engine's worker, so that songs stay in separation on any machine.
+        """Suspend the engine's worker, so that songs stay in separation on any machine.
 
-        The worker starts with the first song: `warming` is split if there has been none.
+        The worker starts with the first song. If there has been none, `warming` is split first.
         """
         if worker_of(self.bot.pid) is None:
             await (await self.guest()).result(warming, stems="vocals")
@@ -75,7 +75,7 @@ class BotHarness:
         try:
             yield
         finally:
-            # A cancelled song may have made the bot kill the worker, which did not answer.
+            # After a cancelled song, the bot may have killed the suspended worker.
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGCONT)
 
@@ -85,7 +85,7 @@ class BotHarness:
         await self.until(lambda: not self.sandbox.world.bot_is_online)
 
     async def stop(self) -> int:
-        """Stop the bot as a service manager does; return its exit status."""
+        """Stop the bot as a service manager does, and return its exit status."""
         status = await self.bot.stop()
         await self.until(lambda: not self.sandbox.world.bot_is_online)
         return status
@@ -96,7 +96,7 @@ class BotHarness:
         await self.until_ready()
 
     def edits_of(self, answer: Json) -> list[Json]:
-        """Return the bot's edits of a reply by any route."""
+        """Return the bot's edits of a reply, by any route."""
         entries = self.sandbox.log.entries()
         return [
             entry
@@ -117,11 +117,11 @@ class ConnectedUser(SandboxClient):
         self._harness = harness
 
     async def split(self, song: Path, **options: str | bool) -> Json:
-        """Use `/split`; return Discord's answer, which names the reply and the interaction."""
+        """Use `/split`; return Discord's response, with the reply's and the interaction's ids."""
         return await self.command("split", file=song, **options)
 
     async def sees(self, answer: Json, accepts: Callable[[Json], bool] = reading.is_over) -> Json:
-        """Return the reply once it is accepted, by default once it is final."""
+        """Wait until `accepts` accepts the reply, by default when it is final, and return it."""
         try:
             return await self.wait_for(
                 lambda message: message["id"] == answer["message_id"] and accepts(message),
@@ -132,24 +132,24 @@ class ConnectedUser(SandboxClient):
             raise AssertionError(f"the reply never came; the bot's log:\n{log}") from None
 
     async def result(self, song: Path, **options: str | bool) -> tuple[Json, Json]:
-        """Split a song and wait for the end; return Discord's answer and the final reply."""
+        """Split a song, wait for the end, and return Discord's response and the final reply."""
         answer = await self.split(song, **options)
         return answer, await self.sees(answer)
 
     async def cancel(self, answer: Json) -> Json:
-        """Use `/cancel` for the user's own song; return the bot's answer."""
+        """Use `/cancel` for the user's song, and return the bot's answer."""
         job_id = str(self._harness.records.job_id(answer))
         said = await self.command("cancel", job=job_id)
         return await self.sees(said, lambda message: bool(message["content"]))
 
     async def quota(self) -> str:
-        """Use `/quota`; return its text."""
+        """Use `/quota`, and return its text."""
         return reading.text(await self.sees(await self.command("quota"), lambda _: True))
 
 
 @asynccontextmanager
 async def open_bot_harness(home: Path, settings: Mapping[str, str]) -> AsyncIterator[BotHarness]:
-    """Start a sandbox and a bot in it; stop both at the end."""
+    """Run a sandbox and a bot in it for the duration of the block."""
     data_dir, log = home / "data", home / "bot.log"
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox())

@@ -1,4 +1,4 @@
-"""Real bot processes in real sandboxes; tests that disturb no other share one bot."""
+"""Fixtures with real bot processes in sandboxes. Tests that do not interfere share one bot."""
 
 import os
 from collections.abc import AsyncIterator
@@ -29,14 +29,14 @@ def _model() -> Path:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    # A bot whose one provider is the engine does not start without its model.
+    # A bot whose only provider is the engine does not start without its model.
     if item.get_closest_marker("e2e") and not _model().exists():
         pytest.skip(f"there is no model at {_model()}; `python -m bot models` fetches it")
 
 
 @pytest.fixture(scope="session")
 def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short song, as WAV."""
+    """A short song as WAV."""
     return write_song(tmp_path_factory.mktemp("songs") / "Neon Rain.wav", seconds=SONG_S)
 
 
@@ -48,7 +48,7 @@ def long_song(song: Path) -> Path:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def harness(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHarness]:
-    """A shared harness: tests add their own users and leave the bot running."""
+    """A shared harness. Tests add their own users and leave the bot running."""
     async with open_bot_harness(tmp_path_factory.mktemp("shared"), SETTINGS) as opened:
         yield opened
         assert await opened.bot.stop() == 0

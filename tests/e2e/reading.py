@@ -23,19 +23,19 @@ def names(message: Json) -> list[str]:
 
 
 def picture(message: Json) -> Json | None:
-    """Return the card's picture; Discord lists it in the embed, not among the attachments."""
+    """Return the card's picture, which Discord lists in the embed and not as an attachment."""
     found = [embed["image"] for embed in message["embeds"] if "image" in embed]
     return found[0] if found else None
 
 
 def is_over(message: Json) -> bool:
-    """Whether the reply is final: stems, a card without stems, or a plain refusal."""
+    """Return whether the reply is final: stems, a card without stems, or a plain refusal."""
     is_plain = bool(message["content"]) and not message["embeds"]
     return bool(stems(message)) or NOTHING_CHARGED in text(message) or is_plain
 
 
 def sentences(message: Json) -> list[str]:
-    """Return the sentences of a card without stems or of a plain refusal, without title and id."""
+    """Return the sentences of a card without stems or a plain refusal, without title and id."""
     if message["content"]:
         return [str(message["content"])]
     return [line for embed in message["embeds"] for line in embed["description"].splitlines()]

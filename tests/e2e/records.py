@@ -33,7 +33,7 @@ class Records:
         )
 
     def attempts(self, answer: Json) -> list[str]:
-        """Return the states of a job's attempts, the first one first."""
+        """Return the states of a job's attempts, oldest first."""
         return self._column(
             "SELECT state FROM attempts WHERE job_id ="
             " (SELECT id FROM jobs WHERE interaction_id = ?) ORDER BY number",

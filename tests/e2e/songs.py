@@ -14,7 +14,7 @@ Sound = NDArray[np.float64]
 
 
 def read(path: Path) -> tuple[int, Sound]:
-    """Decode a file; return its rate and its samples, channels by samples."""
+    """Decode a file, and return its rate and a (channels, samples) array."""
     with av.open(str(path)) as file:
         stream = file.streams.audio[0]
         plain = av.AudioResampler(format="fltp")
@@ -27,7 +27,7 @@ def read(path: Path) -> tuple[int, Sound]:
 
 
 def write_mp3(path: Path, wav: Path, *, title: str = "") -> Path:
-    """Encode a WAV file of 16-bit stereo as MP3, with its title as a tag."""
+    """Encode a 16-bit stereo WAV file as MP3, with a title tag."""
     with av.open(str(wav)) as source, av.open(str(path), "w", format="mp3") as file:
         file.metadata.update({"title": title} if title else {})
         stream: AudioStream = file.add_stream("libmp3lame", rate=44_100, layout="stereo")

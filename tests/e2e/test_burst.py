@@ -24,7 +24,7 @@ DRAINED_WITHIN_S = 300.0
 
 
 async def ask(guest: ConnectedUser, file: str, *, after_s: float) -> tuple[Json, float]:
-    """Use `/split` after a delay; return Discord's answer and how long it took."""
+    """Use `/split` after a delay, and return Discord's response and how long it took."""
     await asyncio.sleep(after_s)
     started = time.monotonic()
     answer = await guest.command("split", file={"upload": file}, stems="vocals")

@@ -1,4 +1,4 @@
-"""Cancelling a song in progress, and who may do it."""
+"""Cancelling a song in progress, by its owner and by others."""
 
 from pathlib import Path
 

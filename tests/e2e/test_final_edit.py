@@ -1,4 +1,4 @@
-"""Errors to the edit that delivers the stems: they still arrive, and once."""
+"""Errors in the edit that delivers the stems, which still arrive exactly once."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tests.e2e.bot_harness import BotHarness
 pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope="package")]
 
 FAULTS: Mapping[str, list[dict[str, Any]]] = {
-    # In this order: an error, a rate limit, and an edit that is made but never answered.
+    # An error, a rate limit, and an edit that takes effect but is never answered.
     "passing errors": [
         {"status": 500, "times": 1},
         {"status": 429, "times": 1},
@@ -29,7 +29,7 @@ FAULTS: Mapping[str, list[dict[str, Any]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def uploads(harness: BotHarness, song: Path) -> Mapping[str, tuple[Json, Json]]:
-    """One song for each case: Discord's answer and the final reply."""
+    """Discord's response and the final reply, for one song per case."""
     guests = {name: await harness.guest() for name in FAULTS}
     answers = {}
     for name, faults in FAULTS.items():

@@ -28,11 +28,11 @@ TITLE = (
     f"@everyone <@1> {RIGHT_TO_LEFT}**Ne\non** https://evil.example/../../etc/passwd"
     ' C:\\CON [a](b) "q" a|b? *' + "N" * 300
 )
-"""A tag, unlike a name, may hold anything."""
+"""Unlike a file name, a tag may contain anything."""
 
 
 def upload_as(harness: BotHarness, content: Path, name: str) -> Json:
-    """Upload a file under a name that no file system accepts; return it as an option's value."""
+    """Upload a file under a name that no file system accepts, and return it as an option value."""
     world, media = harness.sandbox.world, harness.sandbox.media
     copy = media.new_path()
     copy.write_bytes(content.read_bytes())
@@ -48,7 +48,7 @@ def upload_as(harness: BotHarness, content: Path, name: str) -> Json:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text has no control, direction or other invisible characters."""
+    """Return whether a text has no control, direction or other invisible characters."""
     unseen = {char for char in text if unicodedata.category(char)[0] == "C"}
     return unseen <= {"\n", ZERO_WIDTH_SPACE}
 

@@ -1,4 +1,4 @@
-"""Users whose Discord is in other languages, also when the bot is killed."""
+"""Users whose Discord is in other languages, with restarts of the bot."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tongue:
-    """What a user with this locale reads."""
+    """The texts that a user with this locale reads."""
 
     locale: str
     separating: str
@@ -73,7 +73,7 @@ async def test_cards_keep_to_the_askers_language_when_the_bot_is_killed(
     async with home.idle_engine(song):
         answers = [await guests[0].split(song, stems="karaoke")]
         await guests[0].sees(answers[0], says(TONGUES[0].separating))
-        # The second one is queued until after the restart.
+        # The second song is queued until after the restart.
         answers.append(await guests[1].split(song, stems="karaoke"))
         await guests[1].sees(answers[1], says("En cola"))
         await home.kill()

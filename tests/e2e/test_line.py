@@ -1,4 +1,4 @@
-"""The queue: every user's first song comes before anyone's second."""
+"""The queue, where every user's first song comes before anyone's second."""
 
 import asyncio
 from pathlib import Path

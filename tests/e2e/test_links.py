@@ -1,4 +1,4 @@
-"""The bot's own links: they work, end with `/privacy`, and never appear in the log."""
+"""The bot's own links, which end with `/privacy` and never appear in the log."""
 
 import asyncio
 import socket

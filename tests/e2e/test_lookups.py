@@ -1,4 +1,4 @@
-"""A stop during a DNS lookup that hangs, which the system cannot cancel."""
+"""Stopping during a hanging DNS lookup, which cannot be cancelled."""
 
 import asyncio
 import sys
@@ -42,7 +42,7 @@ async def test_stop_does_not_wait_for_a_hanging_lookup(tmp_path: Path) -> None:
         assert bot.stdout is not None
         assert await bot.stdout.readline() == b"asked\n"
         bot.terminate()
-        async with asyncio.timeout(60):  # it never ended
+        async with asyncio.timeout(60):  # the lookup never ended
             assert await bot.wait() == 0
     finally:
         if bot.returncode is None:

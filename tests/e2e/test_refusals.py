@@ -1,4 +1,4 @@
-"""Files that cannot be split: one sentence, nothing charged, and the bot keeps working."""
+"""Files that cannot be split get one sentence and no charge, and the bot keeps working."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def assert_refused(harness: BotHarness, file: Path, sentence: str) -> None:
-    """Send a file; expect one sentence, no charge, and a bot that still answers."""
+    """Send a file, and expect one sentence, no charge and a bot that still answers."""
     guest = await harness.guest()
     answer, reply = await guest.result(file)
     said = reading.sentences(reply)

@@ -1,4 +1,4 @@
-"""Bots killed or stopped with jobs in progress, and their successors, which finish them."""
+"""Jobs in progress when a bot is killed or stopped are finished by the next one."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ A_DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survivor:
-    """A song in progress when its bot was killed."""
+    """A song that was in progress when its bot was killed."""
 
     guest: ConnectedUser
     answer: Json
@@ -38,7 +38,7 @@ async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotHar
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def survivors(home: BotHarness, song: Path) -> Mapping[str, Survivor]:
-    """Songs in four stages when the bot was killed; it has been restarted."""
+    """Songs in four stages, after the bot was killed and restarted."""
     in_hand = {
         "ready": await _held_up_in_delivery(home, song, Fault(route="", reset=True)),
         "unnoted": await _held_up_in_delivery(home, song, Fault(route="", reset=True, after=True)),

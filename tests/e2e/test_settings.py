@@ -1,7 +1,8 @@
-"""Starts that cannot work, or not at once: one line each, an exit status, and nothing else."""
+"""Failing or delayed starts: each prints one line, exits with a status and does nothing else."""
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -19,6 +20,7 @@ from storage.database.schema import migrations
 from storage.files.data_dir import DataDir
 from storage.upkeep.snapshots import copy_before_migration
 from tests.e2e.bot_harness import PATIENCE_S, BotHarness
+from tests.support.tls_servers import make_certificate, tls_front
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
@@ -28,7 +30,7 @@ BARE = {name: value for name, value in os.environ.items() if not name.startswith
 
 
 async def run_bot(folder: Path, settings: dict[str, str]) -> tuple[int | None, list[str]]:
-    """Run a bot where there is no `.env`; return its exit status and what it said."""
+    """Run a bot in a folder without `.env`, and return its exit status and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot"),
         cwd=folder,
@@ -113,6 +115,22 @@ async def test_data_and_what_is_written_there_are_for_this_user_alone(tmp_path: 
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "stemcord.db").stat().st_mode) == 0o600
     assert any(f"a new and empty one is made at {data}/stemcord.db" in line for line in said)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+async def test_certificates_named_in_the_file_count_for_discord_itself(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+    (tmp_path / ".env").write_text(f"SSL_CERT_FILE={certificate.cert}\n")
+    async with Sandbox() as sandbox, tls_front(sandbox.base_url, certificate) as url:
+        sandbox.gateway.base_url = url
+        settings = environment(sandbox, tmp_path / "data") | {
+            "DISCORD_API_BASE": f"{url}/api/v10",
+            **dict.fromkeys(("SSL_CERT_FILE", "SSL_CERT_DIR"), ""),
+        }
+        process = await start_bot(tmp_path, settings)
+        await read_until(process, "has connected to Gateway")
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
 
 
 async def test_closed_terminal_is_a_stop_like_any_other(tmp_path: Path) -> None:

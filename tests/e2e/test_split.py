@@ -1,4 +1,4 @@
-"""`/split` with a song: what arrives, where, and for whom."""
+"""`/split` with a song, and who gets which files where."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def assert_plays(path: Path, *, rate: int = 44_100) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The outcome of one user's command."""
+    """The outcome of a user's command."""
 
     guest: ConnectedUser
     answer: Json
@@ -46,12 +46,12 @@ ASKED: Mapping[str, tuple[str, Mapping[str, str | bool]]] = {
     "dm": ("dm", {"stems": "4-stems", "format": "opus"}),
     "private": ("karaoke", {"stems": "vocals", "format": "flac", "private": True}),
 }
-"""Where, and with which options."""
+"""Channels and options."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
-    """All commands of these tests, sent at once by different users."""
+    """The results of all commands, sent at once by different users."""
 
     async def ask(channel: str, options: Mapping[str, str | bool]) -> Result:
         guest = await harness.guest(channel=channel)
@@ -63,7 +63,7 @@ async def results(harness: BotHarness, song: Path) -> Mapping[str, Result]:
 
 
 async def saved(result: Result, folder: Path) -> dict[str, Path]:
-    """Download the stems of a reply; return them by file name."""
+    """Download the stems of a reply, and return them by file name."""
     paths = {}
     for attachment in reading.stems(result.reply):
         path = folder / attachment["filename"]

@@ -1,4 +1,4 @@
-"""A stop that steps ignore: one time budget for everything; the rest is done after a restart."""
+"""A stop that job steps ignore: it has one time budget, and the next start does the rest."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.model, pytest.mark.asyncio(loop_scope
 
 FOREVER_S = 600.0
 GRACE_S = 6.0
-"""The promised time, and some more for a busy machine."""
+"""The promised time plus a margin for a busy machine."""
 STOPPED_WITHIN_S = 10.0
 
 

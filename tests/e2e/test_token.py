@@ -1,4 +1,4 @@
-"""Replies whose token Discord refuses although it is valid by the bot's clock."""
+"""Replies whose token Discord refuses although the bot considers it valid."""
 
 import asyncio
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ STEM = "Neon Rain (Vocals).mp3"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Late:
-    """A finished song whose token was refused right after Discord's answer."""
+    """A finished song whose token was refused right after Discord's response."""
 
     guest: ConnectedUser
     answer: Json
@@ -29,7 +29,7 @@ class Late:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def songs(harness: BotHarness, song: Path) -> Mapping[str, Late]:
-    """One in the server, one in the DM, and two private ones."""
+    """One song in the server, one in a DM, and two private ones."""
     guests = {
         "server": await harness.guest(),
         "dm": await harness.guest(channel="dm"),

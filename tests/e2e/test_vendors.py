@@ -1,4 +1,4 @@
-"""`/split` with each hosted provider's stand-in, for every recipe."""
+"""`/split` with each simulated vendor, for every recipe."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -37,14 +37,14 @@ TABLE = [
     if plan(recipe, capabilities) is not None
 ]
 ADDS_UP = {Recipe.KARAOKE, Recipe.KARAOKE_BACKING, Recipe.FOUR_STEMS, Recipe.SIX_STEMS}
-"""The parts that each of these returns sum to the whole song."""
+"""Recipes whose stems sum to the whole song."""
 OUR_NAMES = {
     "no_vocals": Stem.INSTRUMENTAL,
     "no_reverb": Stem.DRY,
     "synthesizer": Stem.SYNTH,
 }
 RESIDUAL_DB = {"audiocleaner": -70.0, "finevoice": -20.0, "soundverse": -20.0}
-"""For the sum and for each stem: one vendor sends WAV, the others MP3."""
+"""Tolerances for the sum and each stem. One vendor sends WAV, the others MP3."""
 FAST = {
     "STEMCORD_PROVIDERS": "audiocleaner,finevoice,soundverse",
     "STEMCORD_POLL_MIN_S": "0.1",
@@ -54,7 +54,7 @@ FAST = {
 
 @dataclass(frozen=True, slots=True)
 class VendorHarness:
-    """The harness of these tests and the song they send."""
+    """The harness of these tests and the song that they send."""
 
     harness: BotHarness
     song_file: Path
@@ -66,7 +66,7 @@ class VendorHarness:
         return found
 
     async def split(self, name: str, recipe: Recipe) -> dict[str, Sound]:
-        """Have a new user split the song; return the stems by file name."""
+        """Let a new user split the song, and return the stems by file name."""
         guest = await self.harness.guest()
         _, reply = await guest.result(
             self.song_file, stems=recipe.value, provider=name, format="wav"
@@ -82,7 +82,7 @@ class VendorHarness:
         return sounds
 
     def expected(self, name: str, recipe: Recipe) -> dict[str, Sound]:
-        """Compute the same stems with the stand-in's filters, by the plan and without files."""
+        """Compute the same stems in memory with the simulated vendor's filters."""
         made = plan(recipe, DECLARED[name])
         assert made is not None
         vendor = self.vendor(name)

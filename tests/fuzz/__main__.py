@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz`: decode odd files and spoiled ones, and end with 1 on a bug.
+"""`python -m tests.fuzz`: decode odd and corrupted files, and exit with 1 if a bug is found.
 
-First come a hundred files as people send them, in a table; then files spoiled by chance, by the
-thousand.
+It first prints a table of a hundred files as people send them, then decodes thousands of randomly
+corrupted files.
 """
 
 import argparse
@@ -24,19 +24,19 @@ LONGEST_S = 60.0
 HANGS_AFTER_S = 60.0
 LANES = 2
 FILES_A_LIFE = 100
-"""The limits on a child's time are for one file; these are small."""
+"""A child's time limit is meant for one file, but these files are small."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What came of all files; a finding names the file that was kept for it."""
+    """The outcomes of all files. A finding names the file that was saved for it."""
 
     ends: Counter[str] = field(default_factory=Counter)
     found: list[str] = field(default_factory=list)
 
 
 class Lane:
-    """One decoder after another, each until a file kills it or it has had its share."""
+    """Runs one decoder after another, each until a file kills it or it has done its share."""
 
     def __init__(self, folder: Path, findings: Findings, keep: Path) -> None:
         self._folder = folder
@@ -46,7 +46,7 @@ class Lane:
         self._tried = 0
 
     async def try_out(self, name: str, content: bytes) -> None:
-        """Decode one file, and note what came of it."""
+        """Decode one file and record the outcome."""
         if self._tried % FILES_A_LIFE == 0:
             await self.close()
         self._tried += 1
@@ -60,7 +60,7 @@ class Lane:
         (self._folder / name).unlink()
 
     async def close(self) -> None:
-        """End the decoder."""
+        """Kill the decoder."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
@@ -81,7 +81,7 @@ class Lane:
             told: dict[str, Any] = json.loads(line)
             return told
         status = await self._process.wait()
-        # A child that a file kills is no bug: the user is told that the file is broken.
+        # A file that kills a child is not a bug, because the user is told that the file is broken.
         return {"reason" if status < 0 else "bug": f"ended with status {status}"}
 
     async def _start(self) -> asyncio.subprocess.Process:
@@ -107,7 +107,7 @@ def _is_finding(told: dict[str, Any]) -> bool:
 
 
 async def fuzz(folder: Path, *, seed: int, files: int, keep: Path) -> Findings:
-    """Spoil files of every kind, and decode what came of that."""
+    """Corrupt files of every kind, and decode the results."""
     songs = folder / "songs"
     songs.mkdir()
     whole = [
@@ -145,7 +145,7 @@ async def _run(
 
 
 def print_table() -> int:
-    """Print what odd files came to, and return how many came to something wrong."""
+    """Print the outcomes of odd files, and return the number of wrong ones."""
     faults = 0
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for number, row in enumerate(rows(Path(folder)), start=1):
@@ -158,7 +158,7 @@ def print_table() -> int:
 
 
 def main() -> int:
-    """Read the arguments, print the table and spoil files."""
+    """Parse the arguments, print the table and decode corrupted files."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
     parser.add_argument("--table", action="store_true", help="the table of odd files alone")
     parser.add_argument("--seed", type=int, default=1)

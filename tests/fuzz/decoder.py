@@ -1,7 +1,7 @@
-"""Decodes files as an audio child does and within its limits, but one after another.
+"""Decodes files like an audio child and within its limits, but one after another.
 
-Run as `python -m tests.fuzz.decoder FOLDER SECONDS`: a file's name in, what came of it out, as
-JSON lines. What Python opens meanwhile beside the file and its spool is an offence.
+Run it as `python -m tests.fuzz.decoder FOLDER SECONDS`. It reads file names and writes outcomes as
+JSON lines. Opening anything except the file and its spool counts as an offence.
 """
 
 import json
@@ -21,7 +21,7 @@ _WATCHED = ("open", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", 
 
 
 class Watch:
-    """Notes what is opened, where the folder is not meant."""
+    """Records everything opened outside the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
@@ -29,7 +29,7 @@ class Watch:
         sys.addaudithook(self._note)
 
     def offences(self) -> list[str]:
-        """Return what was noted since the last time."""
+        """Return the offences since the last call."""
         noted, self._offences = self._offences, []
         return noted
 
@@ -39,7 +39,7 @@ class Watch:
 
 
 def told_of(source: Path, spool: Path, max_frames: int) -> dict[str, Any]:
-    """Decode a file, and say what came of it."""
+    """Decode a file and return the outcome."""
     try:
         decoded = decode(DecodeTask(source=source, into=spool, max_frames=max_frames))
     except Rejected as exc:
@@ -51,13 +51,13 @@ def told_of(source: Path, spool: Path, max_frames: int) -> dict[str, Any]:
 
 
 def main(folder: Path, seconds: float) -> None:
-    """Decode what standard input names."""
+    """Decode the files named on standard input."""
     die_with_parent()
     spool, max_frames = folder / "spool.f32", int(seconds * SAMPLE_RATE)
     task = DecodeTask(source=folder / "none", into=spool, max_frames=max_frames)
     task.budget.apply()
     told_of(audio_files.write(folder / "whole.wav", "wav", "pcm_s16le"), spool, max_frames)
-    watch = Watch(folder)  # from now on, when every library is loaded
+    watch = Watch(folder)  # starts after every library is loaded
     for name in _lines():
         told = told_of(folder / name, spool, max_frames)
         offences = watch.offences()

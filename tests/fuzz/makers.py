@@ -1,4 +1,4 @@
-"""Writers of odd audio files: sound in a container, and then some of its bytes changed."""
+"""Makers of odd audio files: functions that write a file and change some of its bytes."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -16,9 +16,9 @@ from av.stream import Disposition
 from tests.support.audio_files import tone, write
 
 Sound = npt.NDArray[np.float32]
-"""Channels by samples."""
+"""(channels, samples)."""
 Make = Callable[[Path], Path]
-"""Writes a file at this path and returns it."""
+"""A function that writes a file at this path and returns the path."""
 
 RATE = 44_100
 LOW, HIGH = 330.0, 550.0
@@ -26,7 +26,7 @@ LOW, HIGH = 330.0, 550.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One audio track of a file; packets from `hole_at_s` on are `hole_s` later."""
+    """An audio track. Packets from `hole_at_s` on are delayed by `hole_s`."""
 
     codec: str
     sound: Sound = field(default_factory=lambda: tone(2.0, hz=LOW))
@@ -45,7 +45,7 @@ def muxed(
     video_s: float = 0.0,
     options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a file of several tracks, each packet at the time that is asked for."""
+    """Write a file of several tracks with the requested packet times."""
     with av.open(str(path), "w", format=container, options=dict(options or {})) as file:
         streams = [_add(file, track) for track in tracks]
         pictures = _add_pictures(file) if video_s else None
@@ -113,14 +113,14 @@ def _pictures(number: int) -> list[Any]:
 
 
 def plain(container: str, codec: str, **how: Any) -> Make:
-    """Have two seconds of a tone written without anything odd."""
+    """Make a normal file with a tone of two seconds."""
     rate = how.get("sample_rate", RATE)
     sound = tone(2.0, hz=LOW, sample_rate=rate, channels=1 if "layout" in how else 2)
     return lambda path: write(path, container, codec, **{"sound": sound, **how})
 
 
 def changed(make: Make, change: Callable[[bytes], bytes]) -> Make:
-    """Have a file's bytes changed."""
+    """Make a file with its bytes changed."""
 
     def written(path: Path) -> Path:
         make(path)
@@ -131,7 +131,7 @@ def changed(make: Make, change: Callable[[bytes], bytes]) -> Make:
 
 
 def joined(*makes: Make, between: bytes = b"") -> Make:
-    """Have files written one behind the other."""
+    """Make a file by concatenating several files."""
 
     def written(path: Path) -> Path:
         path.write_bytes(between.join(make(path).read_bytes() for make in makes))
@@ -141,7 +141,7 @@ def joined(*makes: Make, between: bytes = b"") -> Make:
 
 
 def of_bytes(content: bytes) -> Make:
-    """Have just these bytes written."""
+    """Make a file of exactly these bytes."""
 
     def written(path: Path) -> Path:
         path.write_bytes(content)
@@ -151,7 +151,7 @@ def of_bytes(content: bytes) -> Make:
 
 
 def patched(name: bytes, offset: int, value: bytes) -> Callable[[bytes], bytes]:
-    """Write a value at an offset from where a name stands first."""
+    """Write a value at an offset from the first occurrence of a name."""
 
     def change(content: bytes) -> bytes:
         at = content.index(name) + offset
@@ -161,7 +161,7 @@ def patched(name: bytes, offset: int, value: bytes) -> Callable[[bytes], bytes]:
 
 
 def resized(by: int) -> Callable[[bytes], bytes]:
-    """Make the size of a WAV file's sound wrong by some bytes."""
+    """Make a WAV file's data size wrong by some bytes."""
 
     def change(content: bytes) -> bytes:
         at = content.index(b"data") + 4
@@ -172,17 +172,17 @@ def resized(by: int) -> Callable[[bytes], bytes]:
 
 
 def behind(more: bytes) -> Callable[[bytes], bytes]:
-    """Put more bytes behind a file's own."""
+    """Append bytes to a file."""
     return lambda content: content + more
 
 
 def cut_to(share: float) -> Callable[[bytes], bytes]:
-    """Leave only the first part of a file."""
+    """Truncate a file to the given share."""
     return lambda content: content[: int(len(content) * share)]
 
 
 def id3v2(frame_bytes: bytes) -> bytes:
-    """Return a tag with a picture of these bytes."""
+    """Return an ID3v2 tag with a picture of these bytes."""
     picture = b"\x00image/jpeg\x00\x03\x00" + frame_bytes
     frame = b"APIC" + struct.pack(">IH", len(picture), 0) + picture
     size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
@@ -202,23 +202,23 @@ def ape_tag(cover: bytes) -> bytes:
 ID3V1 = b"TAG" + b"Neon Rain".ljust(125, b"\0")
 LYRICS3 = b"LYRICSBEGIN" + b"IND0000210LYR00020[00:01]La la la la la" + b"000059LYRICS200"
 COVER = b"\xff\xd8\xff\xe0" + b"\xff\xfb\x90\x64" * 3000 + b"\xff\xd9"
-"""As bad as a picture can be: nothing but what looks like the start of an MPEG frame."""
+"""A worst-case picture that consists of apparent MPEG frame headers."""
 
 
 def high(container: str, codec: str, *, rate: int = RATE, mono: bool = False) -> Make:
-    """Have two seconds of the higher tone written."""
+    """Make a file with two seconds of the higher tone."""
     sound = tone(2.0, hz=HIGH, sample_rate=rate, channels=1 if mono else 2)
     layout = "mono" if mono else "stereo"
     return lambda path: write(path, container, codec, sound=sound, sample_rate=rate, layout=layout)
 
 
 def of_tracks(container: str, *tracks: Track, **how: Any) -> Make:
-    """Have several tracks written, or one with a hole, or a video."""
+    """Make a file of several tracks, of one with a hole, or with video."""
     return lambda path: muxed(path, container, *tracks, **how)
 
 
 def chord(channels: int, *, mask: int | None = None) -> Make:
-    """Have a WAV file written with another pitch in every channel."""
+    """Make a WAV file with a different pitch in every channel."""
 
     def written(path: Path) -> Path:
         sound = np.concatenate([tone(2.0, hz=hz, channels=1) for hz in pitches(channels)])
@@ -234,7 +234,7 @@ def chord(channels: int, *, mask: int | None = None) -> Make:
 
 
 def pitches(channels: int) -> tuple[float, ...]:
-    """Return a pitch for every channel, none of them another's harmonic."""
+    """Return a pitch for each channel, none a harmonic of another."""
     return tuple(300.0 + 50 * number for number in range(channels))
 
 
@@ -246,7 +246,7 @@ def riff(kind: bytes, data: bytes) -> bytes:
 
 
 def float_wav(spoil: Callable[[Sound], None]) -> Make:
-    """Have a WAV file of floats written, with some samples spoiled."""
+    """Make a float WAV file with some samples altered."""
 
     def written(path: Path) -> Path:
         sound = np.ascontiguousarray(tone(2.0, hz=LOW).T)
@@ -260,18 +260,18 @@ def float_wav(spoil: Callable[[Sound], None]) -> Make:
 
 
 def spiked(sound: Sound) -> None:
-    """Put one absurd sample in."""
+    """Insert one absurdly loud sample."""
     sound[30_000] = 17_000.0
 
 
 def without_numbers(sound: Sound) -> None:
-    """Put samples in that are none."""
+    """Insert NaN and infinite samples."""
     sound[30_000:30_004] = np.nan
     sound[31_000] = np.inf
 
 
 def trimmed(*, start_s: float = 0.0, end_s: float = 0.0) -> Callable[[bytes], bytes]:
-    """Change the one edit of an MP4 file, so that its start or its end is left out."""
+    """Change an MP4 file's only edit, so that it skips the start or the end."""
 
     def change(content: bytes) -> bytes:
         at = content.index(b"elst") + 12
@@ -284,13 +284,13 @@ def trimmed(*, start_s: float = 0.0, end_s: float = 0.0) -> Callable[[bytes], by
 
 
 def long_silence(path: Path) -> Path:
-    """Write a minute and a half in a few kilobytes."""
+    """Write a minute and a half of silence in a few kilobytes."""
     silence = np.zeros((1, 8_000 * 90), np.float32)
     return write(path, "flac", "flac", sound=silence, sample_rate=8_000, layout="mono")
 
 
 def silent_ape(path: Path) -> Path:
-    """Write two frames of Monkey's Audio that say "silence"; nothing here can encode more."""
+    """Write two silent Monkey's Audio frames. No encoder is available for more."""
     blocks, last = 73_728, 14_472
     frames = [struct.pack("<II8x", 0x80000000, 3)] * 2
     header = struct.pack("<HHIIIHHI", 1000, 32, blocks, last, len(frames), 16, 2, RATE)
@@ -304,13 +304,13 @@ def silent_ape(path: Path) -> Path:
 
 
 def short(frames: int, container: str, codec: str, *, rate: int = 48_000) -> Make:
-    """Have so few samples written."""
+    """Make a file with very few samples."""
     sound = tone(frames / rate, sample_rate=rate)
     return lambda path: write(path, container, codec, sound=sound, sample_rate=rate)
 
 
 def video_only(container: str) -> Make:
-    """Have a video without sound written."""
+    """Make a video without sound."""
 
     def written(path: Path) -> Path:
         with av.open(str(path), "w", format=container) as file:

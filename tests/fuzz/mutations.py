@@ -1,4 +1,4 @@
-"""Ways to spoil a file: by chance, and by what people who mean harm have tried."""
+"""Mutations that corrupt a file, at random or as attackers do."""
 
 import struct
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _PLAYLISTS = (
 
 
 def flip_bits(content: bytes, random: Random) -> bytes:
-    """Change single bits here and there."""
+    """Flip random bits."""
     spoiled = bytearray(content)
     for _ in range(random.randint(1, 64)):
         spoiled[random.randrange(len(spoiled))] ^= 1 << random.randrange(8)
@@ -26,30 +26,30 @@ def flip_bits(content: bytes, random: Random) -> bytes:
 
 
 def overwrite(content: bytes, random: Random) -> bytes:
-    """Put noise in a stretch's place."""
+    """Overwrite a random stretch with noise."""
     start, end = _stretch(content, random)
     return content[:start] + random.randbytes(end - start) + content[end:]
 
 
 def cut_out(content: bytes, random: Random) -> bytes:
-    """Leave a stretch out."""
+    """Remove a random stretch."""
     start, end = _stretch(content, random)
     return content[:start] + content[end:]
 
 
 def repeat(content: bytes, random: Random) -> bytes:
-    """Have a stretch many times."""
+    """Repeat a random stretch many times."""
     start, end = _stretch(content, random)
     return content[:end] + content[start:end] * random.randint(1, 50) + content[end:]
 
 
 def cut_off(content: bytes, random: Random) -> bytes:
-    """End early."""
+    """Truncate the content at random."""
     return content[: random.randrange(1, len(content))]
 
 
 def lie_in_the_header(content: bytes, random: Random) -> bytes:
-    """Write extreme numbers where lengths, rates and counts stand."""
+    """Overwrite random header fields with extreme numbers."""
     spoiled = bytearray(content)
     for _ in range(random.randint(1, 4)):
         at = random.randrange(min(len(spoiled), 1024) - 4)
@@ -59,7 +59,7 @@ def lie_in_the_header(content: bytes, random: Random) -> bytes:
 
 
 def name_another_file(content: bytes, random: Random) -> bytes:
-    """Begin with, or consist of, a list of other files and addresses."""
+    """Prepend or substitute a playlist of other files and addresses."""
     playlist = random.choice(_PLAYLISTS)
     return playlist if random.random() < 0.5 else playlist + content
 
@@ -76,7 +76,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def spoiled(whole: Sequence[bytes], random: Random) -> bytes:
-    """Spoil one of these files in one way, or in some."""
+    """Corrupt one of these files in up to three ways."""
     content = random.choice(whole)
     for _ in range(random.choice((1, 1, 2, 3))):
         if len(content) < SHORTEST:

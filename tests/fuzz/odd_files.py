@@ -1,4 +1,4 @@
-"""Files as people really send them: fifty that are odd but good, and fifty that are refused."""
+"""A hundred files as people really send them: fifty that are odd but valid, and fifty to refuse."""
 
 import gzip
 import json
@@ -43,7 +43,7 @@ LONGEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What is to be heard for a while: these pitches, or nothing."""
+    """A passage of the expected sound: these pitches, or silence."""
 
     seconds: float
     pitches_hz: tuple[float, ...] = ()
@@ -51,7 +51,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A file that is to be decoded whole, or as far as it goes."""
+    """A file to be decoded completely, or up to where it breaks off."""
 
     name: str
     make: Make
@@ -61,7 +61,7 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A file that is to be refused, and why."""
+    """A file to be refused, and the reason."""
 
     name: str
     make: Make

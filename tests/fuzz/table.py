@@ -1,4 +1,4 @@
-"""The table of odd files: what each came to, and whether that is right."""
+"""The table of odd files, with each file's outcome and whether it is right."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from tests.fuzz.odd_files import BAD, GOOD, LONGEST_S, Bad, Good, Passage
 from tests.support import audio_files
 
 _SLACK_S = 0.11
-"""Encoders add up to two frames, and a seam of two files as many."""
+"""Encoders add up to two frames, as does the seam between two files."""
 _EDGE_S = 0.15
 _SLACK_HZ = 4.0
 _FAINTEST = 0.05
-"""A pitch is heard when it is no weaker against the strongest one."""
+"""The least level, relative to the strongest pitch, at which a pitch counts as heard."""
 _SILENT = 2e-3
 _MOST_NAMED = 3
 
@@ -29,7 +29,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One file, what came of it, and what is wrong with that; nothing if it is right."""
+    """A file, its outcome, and what is wrong with it (empty if nothing)."""
 
     name: str
     outcome: str
@@ -45,7 +45,7 @@ def rows(folder: Path) -> Iterator[Row]:
 
 
 def good_row(good: Good, folder: Path) -> Row:
-    """Decode a file that is to be decoded; compare length and pitches."""
+    """Decode a file that should be decoded, and compare length and pitches."""
     try:
         decoded, samples = _decoded(good.make(folder / "odd"), folder)
     except Rejected as exc:
@@ -58,7 +58,7 @@ def good_row(good: Good, folder: Path) -> Row:
 
 
 def bad_row(bad: Bad, folder: Path) -> Row:
-    """Decode a file that is to be refused; compare the reason."""
+    """Decode a file that should be refused, and compare the reason."""
     try:
         decoded, _ = _decoded(bad.make(folder / "odd"), folder)
     except Rejected as exc:
@@ -111,7 +111,7 @@ def _is_near(one_hz: float, other_hz: float) -> bool:
 
 
 def _pitches(samples: Samples) -> list[float]:
-    """Return the peaks of a sound's spectrum, left and right together."""
+    """Return the peaks in the spectrum of both channels."""
     window = np.hanning(len(samples))
     spectrum = np.abs(np.fft.rfft(samples.sum(axis=1) * window))
     peaks = (spectrum[1:-1] > spectrum[:-2]) & (spectrum[1:-1] >= spectrum[2:])

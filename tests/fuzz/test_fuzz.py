@@ -1,4 +1,4 @@
-"""The table of `make fuzz`, and a slice of its spoiled files with a fixed seed."""
+"""The table of `make fuzz`, and a slice of its corrupted files with a fixed seed."""
 
 from pathlib import Path
 

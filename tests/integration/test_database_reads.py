@@ -1,7 +1,7 @@
-"""How often a `/split` reads the database, until its acknowledgement and from there to its submit.
+"""The number of database reads of a `/split`, up to its acknowledgement and up to its submit.
 
-Each read waits for its turn at one connection, so in a burst they decide how soon a user hears
-something: Discord wants its answer within three seconds.
+All reads share one connection, so in a burst their number determines how soon users are answered.
+Discord expires commands after three seconds.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Attachment:
 
 
 class CountedResponse(FakeResponse):
-    """Notes how many reads came before the answer."""
+    """Records the reads made before the answer."""
 
     def __init__(self, db: CountingDatabase) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class CountedResponse(FakeResponse):
 
 
 class SubmitCounter(FakeProvider):
-    """Notes how many reads came before each submit."""
+    """Records the reads made before the submit."""
 
     def __init__(self, **declared: Any) -> None:
         super().__init__("vendor", **declared)
@@ -75,7 +75,7 @@ async def harness(tmp_path: Path, vendor: SubmitCounter) -> AsyncIterator[Harnes
 
 
 async def split(harness: Harness, vendor: SubmitCounter, **where: Any) -> tuple[int, int]:
-    """Return how many reads came before the acknowledgement, and from there to the submit."""
+    """Return the numbers of reads up to the acknowledgement, and from there to the submit."""
     assert isinstance(harness.db, CountingDatabase)
     vendor.db, vendor.reads_before = harness.db, []
     harness.db.reads.clear()
@@ -87,7 +87,7 @@ async def split(harness: Harness, vendor: SubmitCounter, **where: Any) -> tuple[
     await callback(cog, interaction, Attachment())
     async with asyncio.timeout(30):
         while not vendor.reads_before or harness.services.runner.running:
-            await asyncio.sleep(0.005)  # until the job is over, so that it is not counted next
+            await asyncio.sleep(0.005)  # the next count must exclude this job's reads
     until_acknowledged = len(response.reads_before)
     return until_acknowledged, len(vendor.reads_before) - until_acknowledged
 
@@ -98,7 +98,7 @@ async def test_a_split_reads_no_more_than_it_needs(
 ) -> None:
     if "guild_id" in where:
         where["context"] = discord.app_commands.AppCommandContext(dm_channel=True)
-    await split(harness, vendor, **where)  # the first one draws the keys of pseudonyms
+    await split(harness, vendor, **where)  # the first song generates the keys of pseudonyms
     until_acknowledged, until_submitted = await split(harness, vendor, **where)
     assert until_acknowledged <= MAX_UNTIL_ACKNOWLEDGED
     assert until_submitted <= MAX_UNTIL_SUBMITTED

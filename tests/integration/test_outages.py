@@ -1,4 +1,4 @@
-"""Providers that are away for a while: it costs no job that can wait, and none waits in vain."""
+"""Provider outages: jobs survive if they can wait, and fail early if waiting is pointless."""
 
 import math
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.support.harness import ADA, BEN, Harness
 
 
 class Absent(FakeProvider):
-    """Out of reach until a moment: for songs, or for the results of those that it took."""
+    """A provider that is down for a time, for songs or for results."""
 
     def __init__(self, name: str, clock: FakeClock, **declared: Any) -> None:
         super().__init__(name, **declared)
@@ -47,15 +47,15 @@ class Absent(FakeProvider):
 
 
 class Days(Harness):
-    """A house in which time passes by the pauses that its jobs ask for, and in no other way."""
+    """A harness whose clock moves only by the pauses that jobs ask for."""
 
     async def begin(self, *, user_id: UserId = ADA) -> JobId:
-        """Send a request that nobody runs yet."""
+        """Send a request with the runner stopped."""
         await self.services.runner.stop(grace_s=0)
         return (await self.split(user_id=user_id)).id
 
     async def pass_by(self, job_id: JobId, *, seconds: float = 86400) -> Job:
-        """Take the job's steps until it is over, or for so long."""
+        """Advance the job until it is final or the given time has passed."""
         end = self.clock.now() + timedelta(seconds=seconds)
         while self.clock.now() < end:
             match await self.advance(job_id):
@@ -98,7 +98,7 @@ async def test_a_vendor_that_is_away_for_a_while_costs_no_job(
     harness = await opened(vendor)
     began = clock.now()
     assert (await harness.pass_by(await harness.begin())).state is State.DELIVERED
-    assert (clock.now() - began).total_seconds() < away_s + 60 + 30  # a rest, and a pause
+    assert (clock.now() - began).total_seconds() < away_s + 60 + 30  # a cooldown and a pause
     assert len(vendor.submits) < 10 + away_s / 10
     assert (await harness.usage()).used == 4
 
@@ -245,7 +245,7 @@ async def test_a_vendor_is_not_given_up_for_what_goes_wrong_before_the_song_is_s
     await harness.advance(job_id)
     work = harness.files.of(job_id).work
     work.rmdir()
-    work.touch()  # in the way of the directory
+    work.touch()  # a file in place of the directory
     with pytest.raises(FileExistsError):
         await harness.advance(job_id)
     assert await harness.jobs.attempts(job_id) == []

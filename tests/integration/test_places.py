@@ -1,4 +1,4 @@
-"""A place at a vendor is its attempt's: it ends when the vendor has, not when the job does."""
+"""A slot at a vendor is freed when the vendor is done, not when the job ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from tests.support.harness import ADA, BEN, Harness
 
 
 class OneAtATime(FakeProvider):
-    """Works on one song at a time, until told that it is done."""
+    """Works on one song at a time, until the test ends the work."""
 
     def __init__(self, **declared: Any) -> None:
         super().__init__("vendor", concurrency=1, **declared)
@@ -75,7 +75,7 @@ def at_vendor(harness: Harness) -> tuple[int, int]:
 
 
 async def waits_behind_a_cancelled_song(harness: Harness) -> Job:
-    """Cancel Ada's song at the vendor, which goes on with it; return Ben's, which waits."""
+    """Cancel Ada's song, on which the vendor goes on working, and return Ben's waiting job."""
     first = await harness.until((await harness.split()).id, State.PROCESSING)
     second = await harness.split(user_id=BEN)
     await happened(lambda: at_vendor(harness) == (1, 1))

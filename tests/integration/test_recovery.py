@@ -1,4 +1,4 @@
-"""What a restart, a crash or a faulty provider may do to a job: nothing that costs twice."""
+"""Restarts, crashes and faulty providers, none of which may make a job cost twice."""
 
 import asyncio
 import errno
@@ -31,7 +31,7 @@ from tests.support.harness import Harness
 
 
 async def again(harness: Harness, *providers: FakeProvider) -> Harness:
-    """Start anew on the same files, and resume."""
+    """Restart on the same files, and resume."""
     restarted = await Harness.build(
         harness.root, *(providers or (FakeProvider(),)), clock=harness.clock
     )
@@ -89,7 +89,7 @@ async def test_a_submit_cut_off_by_a_crash_is_never_sent_again(harness: Harness)
     job = await harness.split()
     while not harness.provider.submits:
         await asyncio.sleep(0.005)
-    await harness.close()  # the stop finds the submit in flight
+    await harness.close()  # stops while the submit is in flight
     first, other = FakeProvider("fake"), FakeProvider("other")
     second = await again(harness, first, other)
     assert (await second.until(job.id)).state is State.DELIVERED
@@ -108,7 +108,7 @@ async def test_a_sending_attempt_found_at_start_counts_as_uncertain(harness: Har
     assert attempt.state is AttemptState.SENDING  # committed before the call
     await harness.close()
     db_copy = await Harness.build(harness.root)
-    await db_copy.jobs.record(attempt)  # as if the process had died before it could say so
+    await db_copy.jobs.record(attempt)  # as if the process had died before recording the outcome
     await db_copy.close()
     second = await again(harness)
     failed = await second.until(job.id)
@@ -149,7 +149,7 @@ async def test_an_uncertain_submit_moves_on_to_the_next_provider(tmp_path: Path)
 
 async def test_a_submit_without_an_answer_by_the_deadline_is_uncertain(tmp_path: Path) -> None:
     first, second = FakeProvider("first"), FakeProvider("second")
-    first.gate = asyncio.Event()  # as a service that works while its caller waits
+    first.gate = asyncio.Event()  # like a service that works while its caller waits
     harness = await Harness.build(tmp_path, first, second, job_timeout_minutes=0.001)
     done = await harness.until((await harness.split()).id)
     assert (done.state, done.provider) == (State.DELIVERED, "second")

@@ -1,7 +1,8 @@
-"""The services against a plain model, in made-up evenings: requests, faults, crashes, midnights.
+"""Property-based tests that compare the services with a reference model.
 
-After everything that happens, jobs move on for some rounds, with good or bad luck; then house and
-paper must agree. `make test ARGS="-m chaos"` makes up many more evenings than the default run.
+Rules make requests, inject faults, crash the services and pass midnights. After each rule, jobs
+advance for some rounds, with or without faults; then the services must agree with the model. `make
+test ARGS="-m chaos"` runs many more examples than the default.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ REQUESTS = st.lists(
 
 
 def happening(**drawn: Any) -> Callable[[Happening], Any]:
-    """Let something happen, then jobs move on, then both sides be compared."""
+    """Make a rule that runs an action, advances the jobs and compares both sides."""
 
     def as_rule(happens: Happening) -> Any:
         def whole(live_bot: "Evenings", fates: list[int], **values: Any) -> None:
@@ -59,7 +60,7 @@ def while_a_job_is(*states: State) -> Callable[[Any], Any]:
 
 
 class Evenings(RuleBasedStateMachine):
-    """What may happen."""
+    """The rules and invariants of the state machine."""
 
     def __init__(self) -> None:
         super().__init__()

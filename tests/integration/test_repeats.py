@@ -1,14 +1,16 @@
-"""The same user's same file again: no second charge, and nothing shared between users."""
+"""Repeats of a user's own file are free, and nothing is shared between users."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.accounts.disk_guard import LOOK_EVERY_S
 from bot.domain.errors import ProviderRefused, Reason, Rejected
-from bot.domain.job import Job, Source, State
+from bot.domain.job import Job, JobId, Source, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from storage.upkeep.invariants import Terms, audit
 from tests.support.fakes import FakeProvider
@@ -19,7 +21,7 @@ RENAMED = Source(filename="Blue Hour.mp3", url="https://cdn.invalid/b.mp3", size
 
 @pytest.fixture
 def same(harness: Harness) -> Harness:
-    """A house to which everybody sends the very same file."""
+    """A harness to which all users send the same file."""
     harness.downloads.song = b"the very same"
     return harness
 
@@ -43,7 +45,7 @@ async def test_a_repeat_is_delivered_uncharged_and_keeps_the_books(
     terms = Terms(now=same.clock.now(), keep=timedelta(hours=24), drained=True)
     findings = audit(tmp_path / "stemcord.db", tmp_path / "jobs", terms)
     broken = {each.claim: each.offenders for each in findings if each.offenders}
-    # A fake delivers here, so nobody writes the replies.
+    # Delivery is faked here, so replies are never written.
     assert set(broken) <= {"finished replies show how it ended", "no token is kept without need"}
 
 
@@ -122,7 +124,7 @@ async def test_one_stem_lost_on_the_disk_has_all_made_anew(same: Harness) -> Non
 
 async def test_stems_that_are_being_deleted_are_said_to_be_gone(same: Harness) -> None:
     job = await split(same)
-    await same.files.remove(job.id)  # as `discard` does, before it is noted
+    await same.files.remove(job.id)  # as `discard` does before it is recorded
     with pytest.raises(Rejected) as refusal:
         async with same.services.redelivery.packed(job, name="x", limit_bytes=10**7):
             pytest.fail("there is nothing to show")
@@ -136,11 +138,51 @@ async def test_a_job_at_work_cannot_be_thrown_away(same: Harness) -> None:
 
 async def test_a_showing_leaves_nothing_behind(harness: Harness) -> None:
     job = await split(harness)
+    await harness.until_idle()
     folder = harness.files.of(job.id).parcel
     async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
         assert all(file.path.is_relative_to(folder / "1") for file in parcel.files)
         assert all(file.path.exists() for file in parcel.files)
     assert not any(folder.iterdir())
+
+
+async def test_a_showing_may_begin_while_the_first_delivery_is_cleared_away(
+    harness: Harness,
+) -> None:
+    job = await split(harness)
+    async with harness.services.redelivery.packed(job, name="1", limit_bytes=10**7) as parcel:
+        await harness.until_idle()
+        await harness.files.drop_parcel(job.id)  # as its delivery does once it is stored
+        assert all(file.path.exists() for file in parcel.files)
+
+
+async def test_a_showing_without_room_is_refused_and_leaves_the_room_to_others(
+    tmp_path: Path,
+) -> None:
+    harness = await Harness.build(tmp_path, max_disk_gib=0.2, max_duration_minutes=1)
+    harness.audio.duration_s = 45.0
+    try:
+        job = await split(harness)
+        await harness.until_idle()
+        packed, lossless = (
+            harness.services.redelivery.packed,
+            job.asked_as(audio_format=AudioFormat.WAV),
+        )
+        harness.clock.move(seconds=LOOK_EVERY_S)
+        harness.runtimes.open(JobId("other")).promised_bytes = 190 * 1024**2
+        with pytest.raises(Rejected) as refusal:
+            async with packed(lossless, name="1", limit_bytes=10**7):
+                pytest.fail("there is no room")
+        assert refusal.value.problem.reason is Reason.DISK_FULL
+        large = replace(RENAMED, size_bytes=10**7)
+        async with packed(job, name="2", limit_bytes=10**7):
+            with pytest.raises(Rejected) as refusal:
+                await harness.receive(source=large)
+        assert refusal.value.problem.reason is Reason.DISK_FULL
+        harness.clock.move(seconds=LOOK_EVERY_S)
+        await harness.receive(source=large)
+    finally:
+        await harness.close()
 
 
 async def test_whoever_takes_over_is_known_to_take_over(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Songs wait for room on the disk with their compressed file alone; nothing of it is charged."""
+"""Songs wait for disk space as compressed files, and waiting is not charged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from tests.support.harness import ADA, BEN, Harness
 
 ROOM_FOR_ONE_GIB = 0.25
 SONG_S = 150.0
-"""A song of this length may need 0.2 GiB until it is separated."""
+"""A song of this length may need 0.2 GiB of disk until it is separated."""
 
 
 async def with_little_room(root: Path) -> Harness:
@@ -40,7 +40,7 @@ async def waiting(harness: Harness, job_id: JobId) -> None:
 
 
 async def crowded(harness: Harness) -> tuple[Job, Job]:
-    """Have one song take the room while it is submitted, and another one wait."""
+    """Let one song fill the disk during its submit, and another one wait."""
     harness.audio.duration_s = SONG_S
     harness.provider.gate = asyncio.Event()
     first = await harness.split()

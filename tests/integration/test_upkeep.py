@@ -1,4 +1,4 @@
-"""What an operator does to a living house: audits and copies beside it, and a way back."""
+"""An operator's maintenance of a running bot: audits, copies and restores."""
 
 import asyncio
 from datetime import timedelta
@@ -39,7 +39,7 @@ async def test_every_moment_of_a_busy_house_is_clean(harness: Harness) -> None:
 
 
 def look_again(findings: list[Finding]) -> bool:
-    """Whether the audit saw work that was not over."""
+    """Return whether the audit saw unfinished work."""
     seen = {each.claim: each.looked_at for each in findings}
     return seen["a hold ends with its job, once"] < 16
 

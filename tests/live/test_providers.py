@@ -1,7 +1,7 @@
-"""A song through a vendor's real service, with the operator's own key; costs a minute of credit.
+"""A song at a vendor's real service, with the operator's own key. It costs a minute of credit.
 
-Run with `pytest -m live tests/live`, the vendor's key, and `STEMCORD_LIVE_SONG`: the public
-address of a short song.
+Run it with `pytest -m live tests/live`. Set the vendor's key, and `STEMCORD_LIVE_SONG` to the
+public address of a short song.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The sandbox with a small bot in it, and a browser that looks at its page."""
+"""Fixtures: a sandbox with a small bot, and a browser that shows its page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,7 +28,7 @@ expect.set_options(timeout=20_000)
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """One person's browser tab, with what a test does in it."""
+    """A user's browser tab, with helpers for actions in it."""
 
     page: Page
     complaints: list[str] = field(default_factory=list)
@@ -96,7 +96,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def visit(browser: Browser, sandbox: Sandbox) -> AsyncIterator[Opener]:
-    """Open the page as somebody; whatever went wrong inside it fails the test."""
+    """Open the page as a user. Any error inside the page fails the test."""
     visits: list[Visit] = []
 
     async def open_page(

@@ -1,4 +1,4 @@
-"""A small bot for the page to talk to: it shows one of everything that Discord can."""
+"""A small bot for tests of the page, which uses one of each Discord feature."""
 
 import asyncio
 import io
@@ -11,6 +11,8 @@ import discord
 import numpy as np
 from discord import app_commands
 from discord.ext import commands
+
+from tests.page.forms import KeyButton, batch, listen, remix
 
 RATE = 8000
 SONG_S = 3
@@ -30,7 +32,7 @@ def tone(frequency: float = 220.0) -> bytes:
 
 
 class AgainButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template="again"):
-    """Answers whoever presses it, and them alone."""
+    """Privately answers the user who presses it."""
 
     def __init__(self) -> None:
         super().__init__(discord.ui.Button(label="Again", custom_id="again"))
@@ -122,7 +124,7 @@ class AdminGroup(app_commands.Group, name="admin", description="For the owner"):
 
 
 class Spanish(app_commands.Translator):
-    """Knows a few words for those who set Spanish."""
+    """Translates a few words into Spanish."""
 
     words: ClassVar = {
         "split": "separar",
@@ -142,19 +144,22 @@ class Spanish(app_commands.Translator):
 
 
 class Singer(commands.AutoShardedBot):
-    """The bot with its commands; it registers them as it starts."""
+    """A bot that registers its commands at start."""
 
     def __init__(self) -> None:
         intents = discord.Intents(guilds=True, dm_messages=True)
         super().__init__(commands.when_mentioned, intents=intents, guild_ready_timeout=0.05)
 
     async def setup_hook(self) -> None:
-        self.add_dynamic_items(AgainButton)
+        self.add_dynamic_items(AgainButton, KeyButton)
         self.tree.add_command(split)
         self.tree.add_command(rename)
         self.tree.add_command(silent)
         self.tree.add_command(split_this)
         self.tree.add_command(AdminGroup())
+        self.tree.add_command(batch)
+        self.tree.add_command(remix)
+        self.tree.add_command(listen)
         await self.tree.set_translator(Spanish())
         await self.tree.sync()
 
@@ -165,7 +170,7 @@ class Singer(commands.AutoShardedBot):
 
 @contextmanager
 def discord_at(base_url: str) -> Iterator[None]:
-    """Let discord.py take the address for Discord's."""
+    """Make discord.py use this address for Discord."""
     real = discord.http.Route.BASE
     discord.http.Route.BASE = f"{base_url}/api/v10"
     try:

@@ -1,4 +1,4 @@
-"""Every command, used in the page by somebody who does not speak English."""
+"""Every command, used in the page by users who do not speak English."""
 
 import re
 from collections.abc import AsyncIterator
@@ -27,19 +27,19 @@ COMMANDS = {
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
-    """A sandbox with the whole bot in it, whose services obey the names of songs."""
+    """A sandbox with the whole bot, whose providers follow the scripts that songs name."""
     async with open_harness(tmp_path / "harness", people=0) as harness, harness.running_bot():
         yield harness.sandbox
 
 
 @dataclass(kw_only=True)
 class Walk:
-    """One reader's way through the commands, and all that was in English on it."""
+    """One reader's tour of the commands, which collects all English text."""
 
     reader: Reader
     visit: Visit
     names: set[str] = field(default_factory=lambda: {*Script})
-    """What has no language: songs and ids of jobs."""
+    """Names without a language, such as songs and job ids."""
     english: list[str] = field(default_factory=list)
 
     async def set_language(self) -> None:
@@ -47,11 +47,11 @@ class Walk:
         await self.visit.page.get_by_role("menuitem", name=self.reader.name).click()
 
     async def use(self, command: str, *, song: Script | None = None, **options: str) -> Locator:
-        """Use a command; an option is a beginning of what is in its list, or a number."""
+        """Use a command. An option's value is a number, or the start of an entry in its list."""
         page, before = self.visit.page, await self.visit.messages.count()
         await self.visit.choose_command(command)
         if song is not None:
-            # Whoever sends the same again has its stems already.
+            # A user who sends the same file again already has its stems.
             await self.visit.attach(name=f"{song}.mp3", content=f"{song} {self.reader}".encode())
         for name, value in options.items():
             await self._fill(name, value)
@@ -59,20 +59,20 @@ class Walk:
         return await self.next_message(before)
 
     async def next_message(self, before: int) -> Locator:
-        """Return the message that comes next, once there is something in it."""
+        """Wait until the next message has content, and return it."""
         await expect(self.visit.messages).to_have_count(before + 1)
         await expect(self.visit.last.locator(".thinking")).to_have_count(0)
         await self.look(self.visit.last)
         return self.visit.last
 
     async def look(self, message: Locator) -> None:
-        """Read a message as it is now."""
+        """Record a message's current text."""
         for footer in await message.locator(".embed-footer").all_inner_texts():
             self.names.add(footer)
         self.note(await words_of(message))
 
     async def look_at_list(self) -> None:
-        """Read the list that is open."""
+        """Record the open list's text."""
         options = self.visit.page.locator("[role=option]:visible")
         await expect(options.first).to_be_visible()
         self.note(await options.all_inner_texts())

@@ -1,4 +1,4 @@
-"""Discord's Markdown as the page draws it, run in the browser that will show it."""
+"""The page's rendering of Discord's Markdown, run in a browser."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, over the sandbox, with a small bot behind it."""
+"""The page in a real browser, with the sandbox and a small bot behind it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The panel in which the hosted services' stand-ins are broken."""
+"""The page's panel of simulated vendors."""
 
 import pytest
 from playwright.async_api import expect

@@ -1,4 +1,4 @@
-"""What a reader sees of the bot's words, and which of them are not in the reader's language."""
+"""Finds text in messages that is not in the reader's language."""
 
 import re
 from collections.abc import Iterator
@@ -20,20 +20,20 @@ _NAMES = re.compile(
 
 
 async def words_of(message: Locator) -> list[str]:
-    """Return what the bot says in a message, on buttons and menus too; not the names of files."""
+    """Return the bot's texts in a message, including buttons and menus but not file names."""
     return [text for text in await message.locator(SEEN).all_inner_texts() if text.strip()]
 
 
 @dataclass(frozen=True, eq=False)
 class Reader:
-    """Somebody who has set one of Discord's locales."""
+    """A user with one of Discord's locales."""
 
     locale: str
     name: str
-    """The language's, as the page's menu has it."""
+    """The language's name in the page's menu."""
 
     def english_in(self, texts: list[str], *, known: set[str]) -> list[str]:
-        """Return those texts that have English in them; `known` are names that have no language."""
+        """Return the texts that contain English. `known` contains names without a language."""
         return [text for text in texts if self._has_english(text, known)]
 
     def _has_english(self, text: str, known: set[str]) -> bool:
@@ -46,7 +46,7 @@ class Reader:
 
     @cached_property
     def _english(self) -> frozenset[str]:
-        """The pieces of English sentences that no sentence of the language has."""
+        """Pieces of English sentences that occur in no sentence of the language."""
         spoken = "\n".join(form for entry in self._entries() for form in _forms(entry[1]))
         return frozenset(
             piece

@@ -1,4 +1,4 @@
-"""`python -m tests.planted`: plant known bugs in a copy of the tree; tests must fail for each."""
+"""`python -m tests.planted`: plant known bugs in a copy of the tree; each must fail a test."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Plant all bugs, or those whose names contain a wanted word; 1 when one goes unnoticed."""
+    """Plant all bugs, or those whose names contain a given word. Return 1 if one goes unnoticed."""
     plants = [each for each in PLANTS if not wanted or any(word in each.name for word in wanted)]
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         missed = unnoticed(Path(folder), plants)
@@ -37,7 +37,7 @@ def main(wanted: Sequence[str]) -> int:
 
 
 def unnoticed(tree: Path, plants: Sequence[Plant]) -> list[str]:
-    """Plant each bug in a copy of the tree in this folder; return those that no test notices."""
+    """Plant each bug in a copy of the tree in this folder, and return the unnoticed ones."""
     _copy(tree)
     everything = sorted({path for plant in plants for path in plant.tests})
     if (verdict := run(tree, everything)) is not Verdict.GREEN:
@@ -62,7 +62,7 @@ def _is_noticed(tree: Path, plant: Plant) -> bool:
 
 
 def run(tree: Path, tests: Sequence[str]) -> Verdict:
-    """Run a tree's tests until the first failure."""
+    """Run a tree's tests, stopping at the first failure."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     said = tree / "said"
     with said.open("w") as file:
@@ -70,7 +70,7 @@ def run(tree: Path, tests: Sequence[str]) -> Verdict:
     ends_at = time.monotonic() + ENDS_WITHIN_S
     try:
         while process.poll() is None and time.monotonic() < ends_at:
-            # A failed test may leave a thread behind for which the process would wait.
+            # A failed test may leave a thread running, for which the process would wait.
             if _SUMMARY.search(said.read_text()):
                 return Verdict.RED
             time.sleep(0.2)

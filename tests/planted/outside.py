@@ -1,4 +1,4 @@
-"""Breakages of what stands between the bot and the world outside: calls, addresses, its log."""
+"""Planted bugs in the bot's contact with the outside: calls, addresses and the log."""
 
 from tests.planted.plant import Plant
 

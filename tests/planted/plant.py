@@ -1,4 +1,4 @@
-"""A planted bug: one piece of text that is replaced in one file."""
+"""A planted bug, which replaces a piece of text in one file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """One bug."""
+    """A planted bug."""
 
     name: str
     file: str
@@ -15,7 +15,7 @@ class Plant:
     tests: tuple[str, ...]
 
     def applies_to(self, root: Path) -> bool:
-        """Whether the file contains the text exactly once."""
+        """Return whether the file contains the text exactly once."""
         return (root / self.file).read_text().count(self.old) == 1
 
     def put_into(self, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Deliberate breakages, one for each thing that keeps jobs and minutes whole."""
+"""Planted bugs, one for each safeguard of jobs and minutes."""
 
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
@@ -85,7 +85,7 @@ PLANTS = (
     Plant(
         name="a failed transaction is not undone",
         file="storage/database/connection.py",
-        old="await self._writer.rollback()  # does nothing if none is open",
+        old="await self._writer.rollback()  # a no-op without an open transaction",
         new="await self._writer.commit()",
         tests=_DATABASE,
     ),

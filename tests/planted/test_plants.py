@@ -1,4 +1,4 @@
-"""The planted bugs fit the tree; `make planted` shows whether the tests notice them."""
+"""Checks that the planted bugs fit the tree. `make planted` checks that the tests notice them."""
 
 from pathlib import Path
 

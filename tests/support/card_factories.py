@@ -1,4 +1,4 @@
-"""Jobs, deliveries and figures for the tests of the user interface."""
+"""Factories of jobs, deliveries and statistics for user interface tests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ REPLY = Reply(
 
 
 def a_job(state: State = State.RECEIVED, **changes: Any) -> Job:
-    """Return a job of Ada's; `changes` are fields of Job."""
+    """Return one of Ada's jobs, with `changes` to fields of Job."""
     job = Job(
         id=JobId("k7f2q"),
         interaction_id=next(_interactions),
@@ -75,7 +75,7 @@ def a_usage(**changes: Any) -> Usage:
 
 
 def a_delivery(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Delivery:
-    """Write two stems and a picture, and return them as a delivery."""
+    """Write two stems and a picture to disk, and return them as a delivery."""
     files = []
     for stem in (Stem.INSTRUMENTAL, Stem.VOCALS):
         path = folder / stem_filename(title, stem, AudioFormat.MP3)
@@ -93,12 +93,12 @@ def a_delivery(folder: Path, *, title: str = "Neon Rain", **changes: Any) -> Del
 
 
 def a_provider(**changes: Any) -> ProviderState:
-    """Return how a provider is doing."""
+    """Return a provider's status."""
     return replace(ProviderState(title="FineVoice", book=ProviderUsage()), **changes)
 
 
 def stats(kind: PeriodKind = PeriodKind.DAY, **changes: Any) -> Stats:
-    """Return what the owner sees of a day with ten songs."""
+    """Return the owner's statistics of a day with ten songs."""
     today = Figures(jobs={State.DELIVERED: 8, State.FAILED: 2}, submitted=60)
     fields: dict[str, Any] = {
         "period": period_at(NOW, kind),

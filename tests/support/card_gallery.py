@@ -6,13 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.delivery.port import DeliveryLink
+from bot.delivery.port import Delivery, DeliveryLink
+from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import DeliveryDifference, JobId, State
 from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.renditions import UNCHANGED, Click, ClickGrid, Rendition
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
@@ -28,7 +30,11 @@ from bot.ui.cards.info_cards import (
 from bot.ui.cards.job_cards import card_of, jobs_card
 from bot.ui.cards.result_cards import (
     continued_card,
+    dm_copy_card,
     forwarded_card,
+    interrupted_card,
+    render_button,
+    rendition_card,
     result_card,
     shown_again_card,
 )
@@ -53,7 +59,7 @@ _FORMATS = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
 def every_card(
     folder: Path, *, title: str = "♪", provider: str = "♫", job_id: str = "k7f2q", url: str = "♪"
 ) -> Iterator[Card]:
-    """Yield one of each card; the song, its job and its provider are called as given."""
+    """Yield one of each card, with the given names of song, job and provider."""
     names: dict[str, Any] = {"title": title, "id": JobId(job_id)}
     for state in State:
         yield card_of(a_job(state, **names), is_closing=True)
@@ -80,7 +86,7 @@ def every_card(
 
 
 def every_menu(*, title: str = "♪", job_id: str = "k7f2q") -> Iterator[Menu]:
-    """Yield each menu that comes without a card, as full as can be."""
+    """Yield each menu that comes without a card, as full as possible."""
     songs = [replace(REQUEST.source, filename=f"{title}.mp3")] * 40
     for action in (MenuAction.OFFER_RECIPES, MenuAction.SPLIT_SONG):
         yield song_menu(action, songs, LARGEST_ID)
@@ -107,6 +113,7 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
     for recipe in Recipe:
         job = a_job(State.READY, **names, request=replace(REQUEST, recipe=recipe))
         yield result_card(job, delivery)
+    yield from _renditions(replace(delivery, mixer_url=f"https://{url}"), names)
     job = a_job(State.READY, **names)
     yield from (
         result_card(job, replace(delivery, sent=DeliveryDifference.MP3_INSTEAD, usage=None)),
@@ -118,8 +125,37 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
         forwarded_card(job, delivery),
         shown_again_card(job, delivery, is_dm=False),
         shown_again_card(job, delivery, is_dm=True),
+        interrupted_card(job, render_button(job, UNCHANGED, "♪")),
+        dm_copy_card(job, delivery),
         continued_card(job),
     )
+
+
+def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
+    """Yield cards with the longest descriptions of what was heard and what is changed."""
+    key = KeyEstimate(
+        key=Key(tonic=6, is_minor=True),
+        certainty=Certainty.LIKELY,
+        relative=Key(tonic=9, is_minor=False),
+    )
+    tempo = TempoEstimate(bpm=119.6, octave_bpm=59.8)
+    for recipe in (Recipe.KARAOKE, Recipe.SIX_STEMS, Recipe.DRUMS):
+        job = a_job(
+            State.DELIVERED,
+            **names,
+            request=replace(REQUEST, recipe=recipe),
+            analysis=Analysis(key=key, tempo=tempo, tuning_cents=-49),
+        )
+        yield result_card(job, delivery)
+        loudest = Rendition(
+            cents=-1199,
+            speed_percent=149,
+            levels=tuple((stem, 199) for stem in job.stems),
+            click=Click(count_in_bars=2, is_throughout=True, grid=ClickGrid.DOUBLE),
+        )
+        for rendition in (Rendition(cents=-1200, speed_percent=50), loudest):
+            for is_dm in (False, True):
+                yield rendition_card(job.asked_as(rendition=rendition), delivery, is_dm=is_dm)
 
 
 def _admin_cards(provider: str) -> Iterator[Card]:

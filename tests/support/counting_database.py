@@ -1,4 +1,4 @@
-"""A database that counts the reads asked of it."""
+"""A database that records its reads."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class CountingDatabase(Database):
-    """Notes each query, and each SELECT inside a write transaction."""
+    """Records each query, and each SELECT inside a write transaction."""
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
@@ -31,7 +31,7 @@ class CountingDatabase(Database):
 
 
 class _WatchedConnection:
-    """Passes statements on, and notes the SELECTs among them."""
+    """Passes statements on and records SELECTs."""
 
     def __init__(self, conn: Connection, reads: list[str]) -> None:
         self._conn = conn

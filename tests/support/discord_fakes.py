@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for what discord.py hands to commands, and for what they call."""
+"""Hand-written fakes of the discord.py objects and services that commands use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from tests.support.fakes import FakeClock
 
 
 class FakeHttpAnswer:
-    """What discord.py's exceptions want of an HTTP answer."""
+    """The attributes of an HTTP response that discord.py's exceptions need."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -38,14 +38,14 @@ def refusal(status: int, code: int = 0) -> discord.HTTPException:
 
 @dataclass
 class FakeCallback:
-    """What Discord answers to a deferred answer."""
+    """Discord's response to a deferred answer."""
 
     message_id: int | None = 70
 
 
 @dataclass
 class FakeResponse:
-    """The first answer to an interaction; `errors` are raised before it succeeds."""
+    """The first answer to an interaction, which raises `errors` before it succeeds."""
 
     errors: list[BaseException] = field(default_factory=list)
     deferred: list[bool] = field(default_factory=list)
@@ -71,14 +71,14 @@ class FakeResponse:
 
 @dataclass
 class FakeMessage:
-    """A message that is there."""
+    """An existing message."""
 
     id: int = 70
 
 
 @dataclass
 class FakeFollowup:
-    """Looks for the reply: `answers` in turn, the last one for ever."""
+    """Looks up the reply, returning each of `answers` in turn and repeating the last."""
 
     answers: list[FakeMessage | Exception] = field(
         default_factory=lambda: [discord.NotFound(FakeHttpAnswer(404), {"code": 10015})]
@@ -96,14 +96,14 @@ class FakeFollowup:
 
 @dataclass
 class FakeUser:
-    """Somebody."""
+    """A user."""
 
     id: int = 1
 
 
 @dataclass
 class FakeInteraction:
-    """An interaction in a server, unless the test says otherwise."""
+    """An interaction, by default in a server."""
 
     response: FakeResponse = field(default_factory=FakeResponse)
     followup: FakeFollowup = field(default_factory=FakeFollowup)
@@ -132,7 +132,7 @@ class FakeInteraction:
 
 @dataclass
 class FakeSplits:
-    """Remembers what became of one job."""
+    """Records the actions on one job."""
 
     error: Exception | None = None
     job: Job = field(default_factory=lambda: a_job(acknowledged_at=None))
@@ -163,7 +163,7 @@ class FakeSplits:
 
 
 class OfferingSplits(FakeSplits):
-    """Offers every recipe, as basic as can be."""
+    """Offers every recipe, in basic quality only."""
 
     formats = tuple(AudioFormat)
     limits = Limits(max_file_mib=100, max_duration_minutes=20)
@@ -174,7 +174,7 @@ class OfferingSplits(FakeSplits):
 
 @dataclass
 class FakeServers:
-    """A server that has these rules."""
+    """A server with these rules."""
 
     own: GuildRules = field(default_factory=GuildRules)
 
@@ -183,7 +183,7 @@ class FakeServers:
 
 
 class FakeAttachmentUrls:
-    """Marks the addresses that it was asked to renew."""
+    """Marks the addresses that it is asked to refresh."""
 
     async def with_live_url(self, source: Source, *, now: object) -> Source:
         return replace(source, url=source.url + "?renewed")
@@ -197,7 +197,7 @@ def services_of(
     presenter: Any = None,
     **use_cases: Any,
 ) -> Services:
-    """Return services made of these fakes; what is not named is missing."""
+    """Return services made of these fakes. All others are missing."""
     splits, servers = splits or OfferingSplits(), servers or FakeServers()
     names = ("quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()

@@ -1,4 +1,4 @@
-"""Domain objects for storage tests, valid unless a test says otherwise."""
+"""Factories of domain objects for storage tests, valid by default."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +38,7 @@ _numbers = count(1)
 
 
 class StillClock:
-    """A clock that stands at `NOW`."""
+    """A clock that always returns `NOW`."""
 
     def now(self) -> datetime:
         return NOW
@@ -112,7 +112,7 @@ async def lead(
     minutes: int = 4,
     title: str = "Neon Rain",
 ) -> Job:
-    """Store a job and take it to `state` by the saves that services make; return it as saved."""
+    """Store a job, bring it to `state` with the saves that services make, and return it."""
     job = await jobs.add(job or a_job(), max_active=1000)
     if state is State.RECEIVED:
         return job
@@ -133,7 +133,7 @@ async def lead(
 
 
 async def make_stale(db: Database, job_id: JobId) -> None:
-    """Have the job's reply written again although the job did not change."""
+    """Mark the job's reply as stale without changing the job."""
     statement = "UPDATE jobs SET wanted_version = wanted_version + 1 WHERE id = ?"
     await db.write(lambda conn: conn.execute(statement, (job_id,)))
 

@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for our own protocols, shared by the tests."""
+"""Hand-written fakes of the bot's protocols, shared by tests."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+from bot.audio.analysis_task import Role
+from bot.audio.rendition_tasks import Rendered, RenderedOutput
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
+from bot.domain.analysis import Analysis
 from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderError
 from bot.domain.job import Job, JobId
@@ -28,7 +32,7 @@ from bot.providers.interface import (
 
 
 class FakeClock:
-    """A clock that moves when told."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -50,7 +54,7 @@ PollAnswer = Running | Finished | Failed | Lost | ProviderError
 
 
 class FakeProvider:
-    """Answers what it is told to, and remembers what it was asked."""
+    """A provider with scripted answers that records its calls."""
 
     def __init__(self, name: str = "fake", **declared: object) -> None:
         values: dict[str, object] = {
@@ -104,7 +108,7 @@ class FakeProvider:
 
 
 class FakeDownloads:
-    """Brings a few bytes, other ones each time, or raises what it is told to."""
+    """Writes a few bytes, different each time, or raises scripted errors."""
 
     def __init__(self) -> None:
         self.song: bytes | None = None
@@ -133,31 +137,56 @@ class FakeDownloads:
 
 @dataclass
 class FakeAudio:
-    """Pretends that every file is a song of `duration_s`."""
+    """Treats every file as a song of `duration_s`."""
 
     duration_s: float = 200.0
     decode_error: Exception | None = None
     ends_early: bool = False
     title: str | None = None
-    """What the file's tags say."""
+    """The file's tags."""
     artist: str | None = None
     album: str | None = None
+    cover: bytes | None = None
+    """The picture in the file's tags."""
+    covers: list[Path | None] = field(default_factory=list)
+    """What was written into the tags of each encoded stem."""
     tags: list[Mapping[str, str]] = field(default_factory=list)
-    """What was written with each encoded stem."""
+    """The tags written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)
-    """How large a file comes out; a limit below that raises DoesNotFit."""
+    """Encoded sizes. A limit below the size raises DoesNotFit."""
     mixes: list[Mix] = field(default_factory=list)
     fits: dict[str, Fitted] = field(default_factory=dict)
-    """What `fit` says of a stem, by its file's name."""
+    """The results of `fit`, by the stem's file name."""
     level_rms: float = 0.05
-    """How loud every combined master is."""
+    """The level of every combined master."""
     gate: asyncio.Event | None = None
-    """When set, encoding waits for it."""
+    """If set, encoding waits for this event."""
+    heard: Analysis = field(default_factory=Analysis)
+    """The result of `analyse`."""
+    render_error: Exception | None = None
+    renders: list[Mapping[str, Any]] = field(default_factory=list)
+    """The options of each `render`."""
 
-    async def decode(self, source: Path, into: Path, *, max_duration_s: float) -> Decoded:
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        return self.heard
+
+    async def render(self, outputs: Sequence[RenderedOutput], **options: Any) -> Rendered:
+        if self.render_error is not None:
+            raise self.render_error
+        self.renders.append({"outputs": tuple(outputs), **options})
+        for output in outputs:
+            output.path.write_bytes(b"flac")
+        level = Level(peak=0.5, rms=self.level_rms)
+        return Rendered(factor=1.0, frames=0, levels=(level,) * len(outputs))
+
+    async def decode(
+        self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
+    ) -> Decoded:
         if self.decode_error is not None:
             raise self.decode_error
         into.write_bytes(b"spool")
+        if cover is not None and self.cover is not None:
+            cover.write_bytes(self.cover)
         return Decoded(
             frames=int(self.duration_s * SAMPLE_RATE),
             container="mp3",
@@ -197,8 +226,10 @@ class FakeAudio:
         format: AudioFormat,
         max_bytes: int | None = None,
         tags: Mapping[str, str] | None = None,
+        cover: Path | None = None,
     ) -> Encoded:
         self.tags.append(tags or {})
+        self.covers.append(cover)
         if self.gate is not None:
             await self.gate.wait()
         size = self.bytes_at.get(format, 4)
@@ -213,7 +244,7 @@ class FakeAudio:
 
 
 class FakeDelivery:
-    """Shows parcels to nobody and remembers them."""
+    """Records deliveries instead of showing them."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[Job, Delivery]] = []

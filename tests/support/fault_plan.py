@@ -1,4 +1,4 @@
-"""What the world may do to one step of a job, and the states that such a step may lead to."""
+"""Faults that may affect one step of a job, and the states to which it may then lead."""
 
 import asyncio
 from collections import Counter
@@ -30,7 +30,7 @@ from tests.support.harness import Harness
 
 
 class Pause(asyncio.Event):
-    """Holds up a step where it reaches out into the world, until set."""
+    """Pauses a step at its external call until set."""
 
     is_reached = False
 
@@ -40,7 +40,7 @@ class Pause(asyncio.Event):
 
 
 class Vendor(FakeProvider):
-    """A provider that remembers across restarts how often each song really reached it."""
+    """A provider that counts, across restarts, how often each song really reached it."""
 
     def __init__(self, name: str, **declared: object) -> None:
         super().__init__(name, concurrency=2, **declared)
@@ -67,7 +67,7 @@ Befall = Callable[[Harness, Vendors], None]
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """One thing that may happen during a step."""
+    """A fault, or the lack of one, during a step."""
 
     name: str
     leads_to: frozenset[State]
@@ -79,7 +79,7 @@ class FaultPlan:
 
 
 def heal(harness: Harness, vendors: Vendors) -> None:
-    """Let everything go well again."""
+    """Remove all faults."""
     harness.downloads.gate, harness.downloads.errors = None, []
     harness.audio.decode_error = None
     harness.delivery.answers, harness.audio.bytes_at = [], {}
@@ -149,7 +149,7 @@ def _fits_nowhere(harness: Harness, _: Vendors) -> None:
     harness.audio.bytes_at = dict.fromkeys(AudioFormat, 2**40)
 
 
-# Results that a provider announced before are fetched whatever it says now.
+# Results already announced by a provider are fetched regardless of its current answers.
 _BACK_OR_ON = (State.PROCESSING, State.SUBMITTING, State.READY)
 _SENDING = (
     _good(State.PROCESSING, *_WAITING),
@@ -190,4 +190,4 @@ LUCK: dict[State, tuple[FaultPlan, ...]] = {
         _luck("no form", _fits_nowhere, State.KEPT),
     ),
 }
-"""For each state that a job can be stepped from; the good comes first."""
+"""The fault plans for each state from which a job can be stepped, the fault-free one first."""

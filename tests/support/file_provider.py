@@ -1,4 +1,4 @@
-"""A provider whose results are local files, whole or broken, named or not."""
+"""A provider whose results are local files, intact or broken, named or unnamed."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ Versions = Version | Sequence[Version]
 
 
 class FileProvider(FakeProvider):
-    """Finishes at its first poll; each file may be another one from fetch to fetch."""
+    """Finishes at its first poll. The content of each file may differ between fetches."""
 
     def __init__(
         self,
@@ -26,9 +26,9 @@ class FileProvider(FakeProvider):
         is_named: bool = True,
         **declared: object,
     ) -> None:
-        """`results` are by the stem's name: what each fetch brings, the last one again and again.
+        """`results` maps stems to the files returned by successive fetches.
 
-        Not named, they arrive in this order without their stems.
+        The last file is repeated. Without `is_named`, results arrive in this order without stems.
         """
         super().__init__(name, models=(model,), **declared)
         self.answers = 0
@@ -40,7 +40,7 @@ class FileProvider(FakeProvider):
         }
 
     def finishes(self) -> Finished:
-        """Give each answer other addresses, as signed ones are."""
+        """Use new addresses in each answer, as services with signed addresses do."""
         self.answers += 1
         return Finished(
             tuple(

@@ -1,4 +1,4 @@
-"""The whole of services, composed as in production, over SQLite in a temporary directory."""
+"""All services, composed as in production, over SQLite in a temporary directory."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
 
 ADA = UserId(1)
@@ -40,7 +41,7 @@ REPLY = Reply(channel_id=5, context=Context.GUILD, application_id=6, guild_id=7,
 
 
 class Harness:
-    """Services with everything a test wants to set or see."""
+    """The services, with access to their fakes and state."""
 
     def __init__(self, root: Path, db: Database, providers: Sequence[Any]) -> None:
         self.root = root
@@ -70,12 +71,12 @@ class Harness:
         database: type[Database] = Database,
         **settings: Any,
     ) -> Self:
-        """Open the store in `root` and compose; settings are Settings' fields.
+        """Open the store in `root` and compose the services. `settings` are fields of Settings.
 
-        With `audio` the sound is real, and `downloads.song` should be a file that decodes.
+        If `audio` is real, `downloads.song` should be a decodable file.
         """
         (root / "jobs").mkdir(exist_ok=True)
-        db = await database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+        db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery
@@ -115,7 +116,7 @@ class Harness:
         await self.db.close()
 
     def next_interaction(self) -> int:
-        """Return the id of another interaction."""
+        """Return a new interaction id."""
         return next(_interactions)
 
     async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
@@ -127,13 +128,13 @@ class Harness:
         )
 
     async def split(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
-        """Send a request and acknowledge it, so that it runs."""
+        """Store and acknowledge a request, so that it runs."""
         job = await self.receive(user_id=user_id, **changes)
         await self.services.splits.acknowledged(job.id, message_id=70)
         return job
 
     async def advance(self, job_id: JobId) -> StepResult:
-        """Take one step of a job by hand."""
+        """Run one step of a job."""
         return await self.services.steps.advance(self.runtimes.open(job_id))
 
     async def job(self, job_id: JobId) -> Job:
@@ -145,9 +146,9 @@ class Harness:
     async def until(
         self, job_id: JobId, *states: State, within_s: float = 5.0, is_awake: bool = False
     ) -> Job:
-        """Wait until the job is in one of these states, by default in any final one.
+        """Wait until the job is in one of these states, by default in any final state.
 
-        One that is kept awake takes no pauses.
+        A job that is kept awake skips its pauses.
         """
         async with asyncio.timeout(within_s):
             while True:
@@ -156,6 +157,12 @@ class Harness:
                     return job
                 if is_awake:
                     self.services.runner.wake(job_id)
+                await asyncio.sleep(0.005)
+
+    async def until_idle(self, *, within_s: float = 5.0) -> None:
+        """Wait until no job is under way; a job in a final state may still clear its files away."""
+        async with asyncio.timeout(within_s):
+            while self.services.runner.running:
                 await asyncio.sleep(0.005)
 
     async def usage(self, user_id: UserId = ADA) -> Usage:

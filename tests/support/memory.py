@@ -1,4 +1,4 @@
-"""Where the bot's own objects still mention something, however deep."""
+"""Searches the bot's object graph for strings."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ _CONTAINERS = (list, tuple, set, frozenset, deque)
 def mentions(root: object, word: str) -> list[str]:
     """Return the paths from `root` to strings equal to `word`, through objects of the bot.
 
-    Fakes, the store's connections and running tasks are not looked into.
+    Fakes, the store's connections and running tasks are not searched.
     """
     found: list[str] = []
     seen: set[int] = set()

@@ -1,7 +1,7 @@
-"""A house that is kept on paper as well: what people, time and crashes do to it, step by step.
+"""Drives the services and a reference model through requests, time and crashes.
 
-Jobs move when told, one step at a time, with the luck that they are given. What may come of a
-step is said by its luck, what it does to minutes by the paper.
+Jobs advance one step at a time, each under a given fault plan. The fault plan determines the states
+to which a step may lead. The reference model predicts its effect on minutes.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ SOURCE = replace(REQUEST.source, url=f"{REQUEST.source.url}?hm=signed")
 MAX_ACTIVE = 3
 KEEP = timedelta(hours=24)
 ROUNDS = 60
-"""A minute apart: long enough for everything to come to an end once all goes well."""
+"""Rounds of one minute, enough for every job to end once there are no faults."""
 
 
 class OneStep:
-    """Takes one step of a job for a runner, and calls that the last."""
+    """Runs a single step of a job, then reports the job as done."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -52,7 +52,7 @@ class OneStep:
 
 
 class ModelledHarness:
-    """A small house, its world, and the paper."""
+    """The services, their fake environment and the reference model."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
@@ -73,7 +73,7 @@ class ModelledHarness:
         now = period_at(self._clock.at, PeriodKind.DAY)
         return self._periods.setdefault(now.key, now)
 
-    # The house opens, goes down and comes back.
+    # Starts and crashes.
 
     async def open(self) -> None:
         self._house = await Harness.build(
@@ -84,7 +84,7 @@ class ModelledHarness:
             max_active_jobs=MAX_ACTIVE,
         )
         heal(self._house, self._vendors)
-        await self._house.services.runner.stop(grace_s=0)  # jobs move only when told
+        await self._house.services.runner.stop(grace_s=0)  # jobs advance only when stepped
         await self._house.services.retention.sweep_orphans()
         await self._house.services.splits.resume()
         for job in self.reference.in_state(State.RECEIVED):
@@ -92,12 +92,12 @@ class ModelledHarness:
                 self._move(job, State.CANCELLED)
 
     async def crash(self, new_allowance: int) -> None:
-        await self._house.db.close()  # what is on disk is all that is left
+        await self._house.db.close()  # only the state on disk survives
         self.reference.allowance = new_allowance
         await self.open()
 
     async def crash_while_sending(self, job: ReferenceJob, *, is_stopped: bool) -> None:
-        """Go down with a submit on its way: killed, or stopped with time to write it down."""
+        """Crash or stop during a submit. A stop leaves time to record it."""
         job.is_lucky = False
         pause = self._pause()
         step = asyncio.create_task(self._house.advance(job.id))
@@ -105,7 +105,7 @@ class ModelledHarness:
             await asyncio.sleep(0.001)
         await self._note(job, State.HELD, State.SUBMITTING, State.FAILED)
         if not is_stopped:
-            await self._house.db.close()  # nothing that is said from here on is written
+            await self._house.db.close()  # nothing is written from here on
         await self._house.services.submit.aclose(grace_s=0)
         await asyncio.gather(step, return_exceptions=True)
         await self.crash(self.reference.allowance)
@@ -118,10 +118,10 @@ class ModelledHarness:
         for stale in await self._house.jobs.stale_replies(await self._house.jobs.owed()):
             await self._house.jobs.reply_shown(stale.job.id, stale.version)
 
-    # What people do.
+    # Actions of users.
 
     async def ask(self, user: UserId, minutes: int, *, hears: bool | None) -> None:
-        """Send a request; whether its acknowledgement `hears` back is None while nobody knows."""
+        """Send a request. `hears` is whether it is acknowledged, or None if still unknown."""
         interaction = next(self._interactions)
         if self.reference.left(user, self.period.key) == 0:
             with pytest.raises(QuotaExceeded):
@@ -164,9 +164,11 @@ class ModelledHarness:
             await self._house.services.splits.cancel(job.id, user_id=STRANGER)
 
     async def cancel_in_mid_step(self, job: ReferenceJob) -> None:
-        """Cancel while the job's step waits for a download or a provider, which then answers."""
+        """Cancel while the job's step waits for a download or provider, which then answers."""
         services, pause = self._house.services, self._pause()
-        runner = Runner(steps=OneStep(services.steps), runtimes=services.runtimes)
+        runner = Runner(
+            steps=OneStep(services.steps), runtimes=services.runtimes, clock=self._clock
+        )
         self._prepare(job)
         runner.run(job.id)
         runtime = services.runtimes.open(job.id)
@@ -190,10 +192,10 @@ class ModelledHarness:
         assert await self._ledger.reset(user, self.period, OWNER) == account.used
         account.used = 0
 
-    # What jobs do.
+    # Steps of jobs.
 
     async def rounds(self, fates: Sequence[int]) -> None:
-        """Move every job one step for each of the fates; 0 is a good one."""
+        """Advance every job by one step per fate, where 0 means no fault."""
         for fate in fates:
             for number, job in enumerate(self.reference.in_state(*LUCK)):
                 good, *bad = LUCK[job.state]
@@ -205,7 +207,7 @@ class ModelledHarness:
         leads_to = await self._leads_to(job, luck)
         self._prepare(job)
         luck.befall(self._house, self._vendors)
-        with contextlib.suppress(RuntimeError):  # the bug among the luck is for the runner
+        with contextlib.suppress(RuntimeError):  # a simulated bug, which the runner would handle
             await self._house.advance(job.id)
         heal(self._house, self._vendors)
         job.is_lucky &= luck.is_good
@@ -225,10 +227,10 @@ class ModelledHarness:
             return {State.KEPT}
         return luck.leads_to
 
-    # What always holds.
+    # Invariants.
 
     async def agree(self, periods: Collection[Period]) -> None:
-        """Compare the store with the paper, and what vendors got with what they may get."""
+        """Compare the store with the model, and check how often vendors got each song."""
         rows = await self._house.db.read("SELECT id, state FROM jobs")
         there = {row["id"]: row["state"] for row in rows}
         assert there == {job.id: job.state for job in self.reference.jobs.values()}
@@ -242,7 +244,7 @@ class ModelledHarness:
         assert max(local, default=0) <= 3
 
     async def see_it_through(self) -> None:
-        """Let all go well from now on: every job ends, and the audit is content."""
+        """Run all jobs to their end without faults, and audit the result."""
         await self.crash(self.reference.allowance)
         for _ in range(ROUNDS):
             for job in self.reference.in_state(*LUCK):
@@ -253,7 +255,7 @@ class ModelledHarness:
         assert lucky <= {State.DELIVERED, State.CANCELLED}
         await self.write_replies()
         await self._house.services.retention.sweep()
-        # With the key of a period that is over, the way to its accounts is gone.
+        # Accounts of past periods can no longer be found, because the keys are deleted.
         await self.agree([each for each in self._periods.values() if each.ends_at > self._clock.at])
         terms = Terms(now=self._clock.at, keep=KEEP, drained=True)
         findings = audit(self._root / "stemcord.db", self._root / "jobs", terms)
@@ -263,27 +265,27 @@ class ModelledHarness:
         await self._house.db.close()
         self._folder.cleanup()
 
-    # Small things.
+    # Helpers.
 
     @property
     def _ledger(self) -> Ledger:
         return Ledger(db=self._house.db, clock=self._clock)
 
     def _pause(self) -> Pause:
-        """Hold up steps where they reach out into the world."""
+        """Pause steps at their external calls."""
         pause = self._house.downloads.gate = Pause()
         for vendor in self._vendors:
             vendor.gate = pause
         return pause
 
     def _prepare(self, job: ReferenceJob) -> None:
-        """Let the next file that is downloaded be this job's song, short of a minute or over."""
+        """Make the next download this job's song, half a second above or below a full minute."""
         self._house.downloads.song = job.id.encode()
         short_s = 0.5 if job.interaction_id % 2 else 59.5
         self._house.audio.duration_s = job.minutes * 60 - short_s
 
     async def _note(self, job: ReferenceJob, *expected: State) -> None:
-        """Write down where the job is now, which has to be one of the expected states."""
+        """Check that the job is in one of the expected states, and update the model."""
         state = (await self._house.job(job.id)).state
         assert state in expected, f"{job.state} went to {state}, not to any of {expected}"
         self._move(job, state)

@@ -1,4 +1,4 @@
-"""What tests of child processes look at: who is alive, and what is open (Linux)."""
+"""Helpers for tests of child processes on Linux."""
 
 import asyncio
 import contextlib
@@ -38,13 +38,13 @@ def is_alive(pid):
 
 
 def is_confined(pid):
-    """Whether a process filters its calls and gains no privileges, where the kernel can that."""
+    """Return whether a process filters its system calls, if the kernel can."""
     status = Path(f"/proc/{pid}/status").read_text()
     return not seccomp.is_available() or ("NoNewPrivs:\t1" in status and "Seccomp:\t2" in status)
 
 
 def children(of="self"):
-    """Return the ids of a process's children, from all its threads."""
+    """Return the ids of a process's children, started by any of its threads."""
     found = set()
     for task in Path(f"/proc/{of}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
@@ -60,7 +60,7 @@ async def first_child(of="self"):
 
 
 async def written(path):
-    """Wait for a child to write its process id, and return that."""
+    """Wait for a child to write its process id, and return the id."""
     await until(lambda: path.exists() and path.read_text(), within_s=30)
     return int(path.read_text())
 
@@ -70,7 +70,7 @@ def descriptors():
 
 
 def cpu_s(pid):
-    """Return the CPU time of a process and of those that it waited for."""
+    """Return the CPU time of a process and of the children that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""A plain model of jobs and minutes: what a clerk would keep on paper, in a few dictionaries."""
+"""A simple in-memory model of jobs and minutes."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ PAID = frozenset({State.READY, State.DELIVERED, State.KEPT})
 
 @dataclass(slots=True)
 class Account:
-    """One user in one period."""
+    """A user's account in a period."""
 
     granted: int = 0
     used: int = 0
@@ -24,24 +24,24 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class ReferenceJob:
-    """One job, and where its minutes lie."""
+    """A job and its minutes."""
 
     id: JobId
     user_id: UserId
     interaction_id: int
     minutes: int
-    """What its song will be charged, though nobody knows before it is decoded."""
+    """The minutes to be charged, unknown to the bot until the song is decoded."""
     state: State = State.RECEIVED
     is_acknowledged: bool = False
     is_lucky: bool = True
-    """Nothing has gone wrong with it yet."""
+    """Whether the job has met no fault so far."""
     period: str | None = None
-    """In which its minutes were held."""
+    """The period in which its minutes were held."""
 
 
 @dataclass(slots=True)
 class ReferenceModel:
-    """Everything that was written down."""
+    """The expected state of all accounts and jobs."""
 
     allowance: int
     accounts: defaultdict[tuple[UserId, str], Account] = field(
@@ -61,7 +61,7 @@ class ReferenceModel:
         return [job for job in self.jobs.values() if job.state in states]
 
     def move(self, job: ReferenceJob, to: State, period: str) -> None:
-        """Note the job's new state, and move its minutes accordingly."""
+        """Set the job's new state and move its minutes accordingly."""
         was_holding, is_holding = job.state in HOLDING, to in HOLDING
         if is_holding and not was_holding:
             job.period = period

@@ -1,4 +1,4 @@
-"""A loopback server that answers with the bytes, and the delays, that a test scripts."""
+"""A loopback server with scripted responses and delays."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ Script = Callable[["Connection"], Awaitable[None]]
 
 @dataclass(slots=True)
 class Connection:
-    """One connection, with the request that came over it."""
+    """A connection and its request."""
 
     request: bytes
     reader: asyncio.StreamReader
@@ -23,13 +23,13 @@ class Connection:
         await self.writer.drain()
 
     def reset(self) -> None:
-        """Close so that the other side sees a reset, not an end."""
+        """Close with a TCP reset instead of a regular close."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
     async def until_closed(self) -> None:
-        """Say nothing more until the other side goes away."""
+        """Stay silent until the other side closes the connection."""
         while await self.reader.read(65536):
             pass
 
@@ -50,7 +50,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(script: Script) -> AsyncIterator[Server]:
-    """Run `script` for each connection, once its request is read."""
+    """Run `script` for each connection after reading its request."""
     open_connections: set[asyncio.Task[None]] = set()
     failures: list[Exception] = []
 
@@ -61,7 +61,7 @@ async def serving(script: Script) -> AsyncIterator[Server]:
         try:
             request = await _request(reader)
             server.requests.append(request)
-            # The client giving up is what some tests are about.
+            # Some tests expect the client to give up.
             with contextlib.suppress(ConnectionError):
                 await script(Connection(request, reader, writer))
         except Exception as exc:  # noqa: BLE001 - raised again below, in the test's own task
@@ -83,7 +83,7 @@ async def serving(script: Script) -> AsyncIterator[Server]:
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.read(1)
-    if head == b"\x16":  # a TLS handshake: its first flight
+    if head == b"\x16":  # the first flight of a TLS handshake
         return head + await reader.read(65536)
     while not head.endswith(b"\r\n\r\n"):
         more = await reader.read(1)
@@ -107,6 +107,6 @@ def answering(data: bytes) -> Script:
 
 
 def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """Return a whole answer with its length."""
+    """Return a complete response with a content length."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body

@@ -1,9 +1,9 @@
-"""Songs of known parts, files of them as vendors send them, and the real audio code in-process."""
+"""Songs with known parts, encoded as vendors do, and the audio code run in-process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -13,21 +13,30 @@ from scipy import signal
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tasks import Encoded
 from bot.audio.tools import AudioTools
 from bot.domain.recipes import Stem
 from tests.support import audio_files
+from tests.support.fakes import FakeAudio
 
 Sound = npt.NDArray[np.float64]
-"""Channels by samples."""
+"""(channels, samples)."""
 
 _A = TypeVar("_A", bound=Answer)
 
 
 class AudioHere(AudioTools):
-    """Does in this process what children do: tests/unit/audio covers the way to the children.
+    """Runs audio tasks in this process. tests/unit/audio covers the child processes.
 
-    A cancelled task is waited for, since a thread cannot be killed as a child is.
+    A cancelled task is waited for, since a thread cannot be killed as a child is. What is delivered
+    is neither encoded nor drawn, since nothing here listens to it or looks at it.
     """
+
+    async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:
+        return await FakeAudio().encode(stem, into, **options)
+
+    async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
+        return await FakeAudio().picture(stems, into)
 
     async def _run(self, task: Task, kind: type[_A]) -> _A:
         work = asyncio.create_task(asyncio.to_thread(child._perform, task))
@@ -41,7 +50,7 @@ class AudioHere(AudioTools):
 
 
 def tones(*notes_hz: float, level: float = 0.1, pan: float = 0.5, seconds: float = 2.5) -> Sound:
-    """Notes one after the other, each with harmonics and a decay."""
+    """Return successive notes, each with harmonics and a decay."""
     time = np.arange(int(seconds * SAMPLE_RATE / len(notes_hz))) / SAMPLE_RATE
     notes = [
         sum(np.sin(2 * np.pi * hz * k * time + k) / k for k in range(1, 9)) * np.exp(-2 * time)
@@ -53,14 +62,14 @@ def tones(*notes_hz: float, level: float = 0.1, pan: float = 0.5, seconds: float
 
 
 def noise(seed: int, *, level: float = 0.05, seconds: float = 2.5) -> Sound:
-    """Noise below 6 kHz, which MP3 keeps, and another one in each channel: as wide as can be."""
+    """Return noise below 6 kHz, which MP3 preserves, independent in each channel."""
     white = np.random.default_rng(seed).normal(0, 1, (2, int(seconds * SAMPLE_RATE)))
     dull = np.asarray(signal.sosfilt(signal.butter(6, 6_000, fs=SAMPLE_RATE, output="sos"), white))
     return np.asarray(level * dull / audio_files.rms(dull))
 
 
 def parts(seconds: float = 2.5) -> dict[Stem, Sound]:
-    """Four stems that are told apart easily and add up to a song."""
+    """Return four easily distinguishable stems that add up to a song."""
     return {
         Stem.VOCALS: tones(440, 523, 659, 587, 494, level=0.2, seconds=seconds),
         Stem.DRUMS: noise(1, level=0.04, seconds=seconds),
@@ -70,13 +79,13 @@ def parts(seconds: float = 2.5) -> dict[Stem, Sound]:
 
 
 def mixed(sounds_: Mapping[Stem, Sound], *without: Stem) -> Sound:
-    """Add up all but some."""
+    """Add up the parts except some."""
     kept = [each for stem, each in sounds_.items() if stem not in without]
     return np.asarray(np.sum(kept, axis=0))
 
 
 def mp3(path: Path, sound: Sound, *, gain: float = 1.0) -> Path:
-    """Write an MP3 that arrives late: without the header that says by how much it was delayed."""
+    """Write an MP3 without the header that states its encoder delay."""
     return audio_files.write(
         path,
         "mp3",
@@ -99,7 +108,7 @@ def cut(path: Path, share: float = 0.5) -> Path:
 
 
 def heard(path: Path) -> Sound:
-    """Decode any file to channels by samples."""
+    """Decode any file to a (channels, samples) array."""
     with av.open(str(path)) as file:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
         frames = [out for frame in file.decode(audio=0) for out in resampler.resample(frame)]
@@ -108,5 +117,5 @@ def heard(path: Path) -> Sound:
 
 
 def decibels(sound: Sound, reference: Sound) -> float:
-    """How loud one sound is against another."""
+    """Return the level of one sound relative to another, in dB."""
     return float(20 * np.log10(audio_files.rms(sound) / audio_files.rms(reference) + 1e-9))

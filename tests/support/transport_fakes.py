@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for what lies below the transport."""
+"""Hand-written fakes of the layers below the transport."""
 
 import functools
 import ssl
@@ -9,12 +9,12 @@ import httpcore
 
 @functools.cache
 def no_tls() -> ssl.SSLContext:
-    """Return a context that trusts nobody; reading the real list for every test takes seconds."""
+    """Return a context without trusted roots, because loading the real ones takes seconds."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class ScriptedResolver:
-    """A resolver with scripted answers, the last of which is repeated."""
+    """A resolver with scripted answers, which repeats the last one."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self._answers = list(answers)
@@ -26,7 +26,7 @@ class ScriptedResolver:
 
 
 class LoopbackNetwork(httpcore.AsyncNetworkBackend):
-    """Leads every connection to one loopback port, and remembers what was dialled."""
+    """Redirects every connection to one loopback port, and records the dialled addresses."""
 
     def __init__(self, port: int, *, dead: Sequence[str] = ()) -> None:
         self._port = port

@@ -1,4 +1,4 @@
-"""Code run as a user who owns nothing, also where the tests run as root."""
+"""Runs code without privileges, even if the tests run as root."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ if os.geteuid() == 0:
 
 
 def run_unprivileged(imports: str, code: str, *arguments: str | Path) -> str:
-    """Run the imports, then the code without privileges; return all that is printed."""
+    """Run the imports, then the code without privileges, and return the output."""
     program = textwrap.dedent(imports) + _DROP + textwrap.dedent(code)
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, arguments)],
@@ -35,7 +35,7 @@ def run_unprivileged(imports: str, code: str, *arguments: str | Path) -> str:
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Lend a folder that every user may enter, as pytest's own are not."""
+    """Yield a folder that every user may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="stemcord-") as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The separation worker of a bot that runs as a process of its own, found from outside."""
+"""Finds the separation worker of a bot that runs in its own process."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _MODULE = b"bot.engine.worker"
 
 
 def worker_of(bot: int) -> int | None:
-    """Return the process id of a bot's separation worker, None while it has none."""
+    """Return the process id of a bot's separation worker, or None if there is none."""
     for task in Path(f"/proc/{bot}/task").iterdir():
         for child in _read(task / "children").split():
             if _MODULE in _read(Path(f"/proc/{int(child)}/cmdline")):
@@ -15,7 +15,7 @@ def worker_of(bot: int) -> int | None:
 
 
 def _read(path: Path) -> bytes:
-    """Return what stands there; nothing when thread or process ended since they were listed."""
+    """Return a file's content, empty if its thread or process has ended."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, ProcessLookupError):

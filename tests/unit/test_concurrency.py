@@ -1,4 +1,4 @@
-"""Background tasks that fail: logged, left alone for a while, and started again."""
+"""Background tasks that fail are logged and restarted after a pause."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 class Restarted(BaseException):
-    """Ends what nothing else would."""
+    """Ends a task that would otherwise run forever."""
 
 
 async def run(failures: list[Exception | None]) -> None:

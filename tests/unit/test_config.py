@@ -1,4 +1,4 @@
-"""Settings: what is read, what is refused and in which words, and that `.env.example` is true."""
+"""Settings: parsing, error messages, and the accuracy of `.env.example`."""
 
 import os
 from pathlib import Path

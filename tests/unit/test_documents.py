@@ -15,7 +15,7 @@ LIBRARIES = {"discord.py"}
 
 
 def named_paths(document: str) -> Iterator[tuple[str, Path]]:
-    """Yield each path in backticks, with the folder of the one before it on its line."""
+    """Yield each path in backticks, with the folder of the preceding path on its line."""
     text = re.sub(r"^```.*?^```", "", document, flags=re.DOTALL | re.MULTILINE)
     for line in text.splitlines():
         folder = ROOT
@@ -26,7 +26,7 @@ def named_paths(document: str) -> Iterator[tuple[str, Path]]:
 
 
 def exists(name: str, folder: Path, sources: set[str]) -> bool:
-    """Whether it is a path from the root, a sibling of the one before, or a unique suffix."""
+    """Return whether the path exists from the root, beside the last one, or as a unique suffix."""
     if (ROOT / name).exists() or (folder / name).exists():
         return True
     return sum(source.endswith(f"/{name.rstrip('/')}") for source in sources) == 1

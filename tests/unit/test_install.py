@@ -1,4 +1,4 @@
-"""Setting up on a system that cannot run the bot: one line before pip starts, and no traceback."""
+"""Installing on an unsupported system prints one line before pip starts, and no traceback."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ LINUX = {"uname": "case $1 in -s) echo Linux;; -m) echo x86_64;; esac", "getconf
 
 
 def install_with(folder: Path, programs: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the script where these programs stand before the system's."""
+    """Run the script with these programs first on PATH."""
     for name, script in programs.items():
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)

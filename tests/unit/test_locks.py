@@ -1,4 +1,4 @@
-"""The lock files: pinned, hashed, in step with each other, and free of any address."""
+"""The lock files are pinned, hashed, consistent with each other, and contain no addresses."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The log: what a line looks like, and that no secret gets into it on any way."""
+"""The format of log lines, and the redaction of secrets."""
 
 import json
 import logging

@@ -1,1 +1,1 @@
-"""The audio child process: everything here runs in a child, one task at a time."""
+"""Code that runs in the audio child processes, one task per process."""

@@ -1,14 +1,16 @@
-"""The audio children: one process that has every library loaded, forked for each task.
+"""The audio fork server: loads every library once, then forks a child for each task.
 
-A child gets one task and prints one answer. A refusal is an answer, and so is a full disk. An
-unexpected error is a traceback on standard error and exit status 1, which the bot does not blame on
-the file.
+A child runs one task and prints one answer; a refusal and a full disk are answers too. An
+unexpected error gives a traceback on standard error and exit status 1, which the bot does not blame
+on the file.
 """
 
 from contextlib import suppress
 from typing import assert_never
 
 from bot.audio.all_tasks import Answer, Task
+from bot.audio.analysis_task import AnalyseTask
+from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.rendition_tasks import RenderTask
 from bot.audio.tasks import (
     CombineTask,
@@ -30,7 +32,9 @@ from bot.processes.kernel import die_with_parent
 
 
 def main() -> None:
-    """Fork children for the bot that started this process, until the bot closes its end."""
+    """Fork children for the bot that started this process, until the bot closes its end of the
+    pipe.
+    """
     die_with_parent()
     limits.come_last()
     confine_parent()
@@ -39,33 +43,38 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load now what every child would load, and what may be missing."""
+    """Import, initialise and compile what every child would otherwise load itself.
+
+    Children cannot write compiled modules.
+    """
+    import concurrent.futures.thread  # noqa: F401
+
     import av.subtitles.stream  # noqa: F401
+    import numpy.fft
+    import numpy.ma  # noqa: F401
     from PIL import Image
 
-    from bot.audio.child import (
-        picture,  # noqa: F401
-    )
-    from bot.audio.child.rendering import (
-        render,  # noqa: F401
-        stretching,
-    )
+    from bot.audio.child import alignment, combine, encode, passage, picture  # noqa: F401
+    from bot.audio.child.analysis import analyse  # noqa: F401
+    from bot.audio.child.decoding import decode  # noqa: F401
+    from bot.audio.child.packing import packs  # noqa: F401
+    from bot.audio.child.rendering import render, stretching  # noqa: F401
 
-    with suppress(Rejected):  # a child that needs it says so
+    with suppress(Rejected):  # a child that needs the library reports that it is missing
         stretching.require_library()
 
-    Image.preinit()  # otherwise the first picture would load the formats
+    Image.preinit()  # the first picture would otherwise load the formats
 
 
 def _perform_confined(line: str) -> bytes:
     task: Task = ipc.decode(line.encode(), Task)
     task.budget.apply()
-    confine(Reach(readable=task.inputs, writable=tuple(path.parent for path in task.outputs)))
+    confine(Reach(readable=task.inputs, writable=tuple({path.parent for path in task.outputs})))
     return answer(task)
 
 
 def answer(task: Task) -> bytes:
-    """Do a task and return the line with its result; raises unexpected errors."""
+    """Run a task and return the line with its result; raises unexpected errors."""
     try:
         return ipc.encode(_perform(task))
     except Rejected as refusal:
@@ -79,7 +88,7 @@ def answer(task: Task) -> bytes:
 
 
 def _perform(task: Task) -> Answer:
-    # Not above: modules that only describe tasks need no library.
+    # Imported here because modules that only describe tasks must not need these libraries.
     match task:
         case DecodeTask():
             from bot.audio.child.decoding.decode import decode
@@ -109,6 +118,26 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask() | PeaksTask() | AnalyseTask() | RenderTask():
+            return _perform_on_masters(task)
+        case _:
+            assert_never(task)
+
+
+def _perform_on_masters(task: PackTask | PeaksTask | AnalyseTask | RenderTask) -> Answer:
+    match task:
+        case PackTask():
+            from bot.audio.child.packing.packs import pack
+
+            return pack(task)
+        case PeaksTask():
+            from bot.audio.child.packing.packs import measure_peaks
+
+            return measure_peaks(task)
+        case AnalyseTask():
+            from bot.audio.child.analysis.analyse import analyse
+
+            return analyse(task)
         case RenderTask():
             from bot.audio.child.rendering.render import render
 

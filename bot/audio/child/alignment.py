@@ -1,39 +1,42 @@
-"""Finds a stem's lag behind its song, its gain in it, and their similarity.
+"""Measures a stem's lag behind its song, its gain in the song, and their similarity.
 
 The lag is the peak of the cross-correlation over the stem's loudest passage, sharpened where that
 points to one place; the gain is the least-squares one, <song, stem> / <stem, stem>, at that lag.
 Both channels count: their mean would lose a stem whose channels are opposite. Lossy results are
 late by their encoder's delay (1,105 samples for LAME's MP3, 2,112 for AAC), which must be undone
 before a stem is subtracted from the song.
+
+Transforms are numpy's: to load scipy's takes a child longer than to fit a short song.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 from bot.audio import spool
 from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.audio.tasks import FitTask, Fitted
 
 Series = npt.NDArray[np.float32]
-"""One value for each lag."""
+"""One value per lag."""
 Samples = npt.NDArray[np.float32]
-"""Frames by channels."""
+"""Shaped (frames, channels)."""
 
 _PASSAGE_FRAMES = 1 << 20
-"""24 s: enough for a sharp peak, and bounded memory whatever the song's length."""
+"""24 s give a sharp peak, and bound the memory for songs of any length."""
 _BLOCK_FRAMES = 1 << 16
 _SHARP = 24.0
-"""Unrelated sounds reach 5, narrow bands 15, everything else 50 and more."""
+"""The sharpness above which a peak is distinct. Unrelated sounds reach 5, narrow bands 15 and
+everything else 50 or more."""
 _BETTER = 1.05
-"""By this factor a flat peak must exceed the correlation without a lag: in a bass, which barely
-changes from one sample to the next, other instruments move the peak."""
+"""A peak that is not distinct must exceed the correlation at lag 0 by this factor: in a bass part,
+which hardly changes from one sample to the next, other instruments shift the peak."""
 
 
 def fit(task: FitTask) -> Fitted:
-    """Fit a stem to its song; all zeros when the stem is silent."""
+    """Measure how a stem fits its song; lag, gain and similarity are 0 for a silent stem."""
     song_power, _ = _power(task.song)
     stem_power, loudest = _power(task.stem)
     start = max(0, loudest - _PASSAGE_FRAMES // 2)
@@ -56,7 +59,7 @@ def fit(task: FitTask) -> Fitted:
     there = song[best : best + len(stem)]
     likeness = float(correlation[best]) / max(1e-12, (_energy(there) * energy) ** 0.5)
     return Fitted(
-        # A lagging stem has its sound at a later position than the song.
+        # In a lagging stem, each sound comes later than in the song.
         lag_frames=margin - best,
         gain=float(correlation[best]) / energy,
         likeness=likeness,
@@ -67,7 +70,7 @@ def fit(task: FitTask) -> Fitted:
 
 
 def _best(correlation: Series, sharpened: Series | None, unmoved: int) -> int:
-    """Return the index of the lag; `sharpened` only where it points to one place."""
+    """Return the index of the best lag; `sharpened` is given only if its peak is distinct."""
     if sharpened is not None:
         return int(np.argmax(np.abs(sharpened)))
     best = int(np.argmax(np.abs(correlation)))
@@ -78,7 +81,8 @@ def _best(correlation: Series, sharpened: Series | None, unmoved: int) -> int:
 def _power(path: Path) -> tuple[float, int]:
     """Return a spool's mean square over both channels, and the middle of its loudest passage.
 
-    Over both, as masters are measured: out-of-phase sound would cancel in their mean.
+    The channels are not averaged first, because out-of-phase sound would cancel out. Masters are
+    measured the same way.
     """
     frames = spool.frames_in(path)
     blocks = [
@@ -99,7 +103,7 @@ def _energy(samples: Samples) -> float:
 
 
 def _stereo(path: Path, start: int, frames: int) -> Samples:
-    """Read frames; silence before the start and after the end of a spool."""
+    """Read frames; positions before the start or after the end of the spool are silent."""
     before = max(0, -start)
     with path.open("rb") as file:
         file.seek(max(0, start) * FRAME_BYTES)
@@ -112,28 +116,37 @@ def _stereo(path: Path, start: int, frames: int) -> Samples:
 
 
 def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
-    """Return sum(song[n + k] * stem[n]) for every k from 0, plain and sharpened.
+    """Return sum(song[n + k] * stem[n]) for every k >= 0, plain and sharpened.
 
-    Sharpening weights every frequency equally (the phase transform): music repeats itself, so the
-    plain sum of a quiet stem may peak where the band plays the same chord again.
+    Sharpening weights all frequencies equally (the phase transform). The plain sum of a quiet stem
+    may peak at a repetition instead, since music plays the same chords again.
     """
-    size = fft.next_fast_len(len(song) + len(stem), real=True)
+    size = _fast_length(len(song) + len(stem))
     spectrum = _cross_spectrum(song[:, 0], stem[:, 0], size)
     for channel in range(1, CHANNELS):
         spectrum += _cross_spectrum(song[:, channel], stem[:, channel], size)
     strength = np.abs(spectrum)
     least = max(1e-9 * float(strength.max()), float(np.finfo(np.float32).tiny))
     phases = spectrum / np.maximum(strength, least)
-    plain, sharpened = (fft.irfft(each, size) for each in (spectrum, phases))
+    plain, sharpened = (np.fft.irfft(each, size) for each in (spectrum, phases))
     places = len(song) - len(stem) + 1
     return np.asarray(plain[:places], np.float32), np.asarray(sharpened[:places], np.float32)
 
 
+def _fast_length(least: int) -> int:
+    """Return the next length without a prime factor above 5, which transforms fastest."""
+    lengths: list[int] = [
+        odd << max(0, math.ceil(math.log2(least / odd)))
+        for odd in (3**threes * 5**fives for threes in range(14) for fives in range(10))
+    ]
+    return min(length for length in lengths if length >= least)
+
+
 def _cross_spectrum(song: Series, stem: Series, size: int) -> npt.NDArray[np.complex64]:
-    return np.asarray(fft.rfft(song, size) * np.conj(fft.rfft(stem, size)))
+    return np.asarray(np.fft.rfft(song, size) * np.conj(np.fft.rfft(stem, size)))
 
 
 def _sharpness(sharpened: Series) -> float:
-    """Return how far the peak stands out; that of a narrow band, like a bass, does not."""
+    """Return the ratio of the peak to the RMS; it is low for narrow-band sounds such as a bass."""
     rms = float(np.sqrt(np.mean(np.square(sharpened, dtype=np.float64))))
     return float(np.abs(sharpened).max()) / max(rms, 1e-12)

@@ -9,6 +9,8 @@ from typing import Literal
 import av
 from av.audio.frame import AudioFrame
 
+from bot.audio.child import covers
+from bot.audio.child.covers import Cover
 from bot.audio.spool import SAMPLE_RATE
 
 
@@ -25,9 +27,16 @@ class Encoding:
 
 @contextmanager
 def writer(
-    path: Path, encoding: Encoding, *, tags: Mapping[str, str], bit_rate: int | None = None
+    path: Path,
+    encoding: Encoding,
+    *,
+    tags: Mapping[str, str],
+    bit_rate: int | None = None,
+    cover: Cover | None = None,
 ) -> Iterator[Callable[[AudioFrame], None]]:
-    """Open a file and yield what writes a frame to it; the file is whole after the block."""
+    """Open a file and yield a function that writes a frame; the file is complete after the
+    block.
+    """
     with (
         path.open("wb") as file,
         av.open(
@@ -43,6 +52,8 @@ def writer(
         )
         if bit_rate is not None:
             stream.bit_rate = bit_rate
+        if cover is not None:
+            covers.attach(container, cover)
 
         def write(frame: AudioFrame | None) -> None:
             container.mux(stream.encode(frame))

@@ -1,4 +1,4 @@
-"""Mix spools into masters, block by block: memory does not grow with the song."""
+"""Mixes spools into masters block by block, so memory use does not depend on the song's length."""
 
 import math
 import os
@@ -33,7 +33,7 @@ _BLOCK_FRAMES = 1 << 16
 
 
 def combine(task: CombineTask) -> Combined:
-    """Measure every mix, find the one factor that keeps them all from clipping, and write them."""
+    """Write every mix, scaled by one factor if any of them would clip."""
     sums = [mix.parts for mix in task.mixes]
     frames = task.frames if task.frames is not None else _longest(sums)
     gauges = _gauged(sums, frames)
@@ -48,7 +48,7 @@ def combine(task: CombineTask) -> Combined:
 
 
 def measure(task: MeasureTask) -> Measured:
-    """Measure every sum."""
+    """Measure the level of each sum without writing it."""
     gauges = _gauged(task.sums, task.frames)
     return Measured(levels=tuple(Level(peak=at.peak, rms=at.rms) for at in gauges))
 
@@ -64,7 +64,7 @@ def _gauged(sums: Sums, frames: int) -> list[Gauge]:
 
 
 def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Gauge]) -> None:
-    """Write the masters side by side while the next block is mixed."""
+    """Write all masters in parallel, mixing the next block meanwhile."""
     with ExitStack() as stack:
         writers = [
             stack.enter_context(
@@ -76,18 +76,18 @@ def _write(mixes: Sequence[Mix], frames: int, factor: float, gauges: Sequence[Ga
         written: Iterator[None] = iter(())
         for blocks in _mixed([mix.parts for mix in mixes], frames):
             scaled = [block * np.float32(factor) for block in blocks]
-            deque(written, maxlen=0)  # waits for the block before, and raises a writer's error
+            deque(written, maxlen=0)  # wait for the previous block, and raise a writer's error
             written = threads.map(lambda write, block: write(block), writers, scaled)
         deque(written, maxlen=0)
     for mix in mixes:
-        # A durable charge follows, so what is charged for must be durable too.
+        # Charges are durable, so the masters must be durable before they are charged for.
         with part_of(mix.path).open("rb") as whole:
             os.fsync(whole.fileno())
         part_of(mix.path).replace(mix.path)
 
 
 def _mixed(sums: Sums, frames: int) -> Iterator[list[Samples]]:
-    """Yield the sums of one block of time after the other; each spool is read once."""
+    """Yield one block of every sum at a time; each spool is opened once."""
     with ExitStack() as stack:
         files = {path: stack.enter_context(path.open("rb")) for path in _spools(sums)}
         for start in range(0, frames, _BLOCK_FRAMES):
@@ -119,7 +119,7 @@ def _read(file: BinaryIO, start: int, frames: int) -> Samples:
 
 
 def _places(sums: Sums) -> set[tuple[Path, int]]:
-    """Return every spool with the lag it is read at."""
+    """Return each pair of a spool and the lag at which it is read."""
     return {(part.spool, part.lag_frames) for parts in sums for part in parts}
 
 

@@ -1,22 +1,23 @@
-"""Encode a master for delivery, and fit it into the bytes that a message may carry."""
+"""Encodes a master for delivery, and fits it into a size limit."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import av
 
-from bot.audio.child import master
+from bot.audio.child import covers, master
 from bot.audio.child.audio_writer import Encoding, writer
+from bot.audio.child.covers import Cover
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, Encoded, EncodeTask, part_of
 from bot.domain.recipes import AudioFormat
 
 _OLD_PLAYERS = {"id3v2_version": "3"}
-"""ID3 version 2.3 is what they read too."""
+"""Old players can read ID3 version 2.3, but not 2.4."""
 
 
 def _mp3(*, joint_stereo: bool) -> Encoding:
-    # Levels 7 to 9 are the same here, and take LAME half the time of level 2.
+    # Levels 7 to 9 give the same result here and take LAME half as long as level 2.
     options = {"compression_level": "7", "joint_stereo": str(int(joint_stereo))}
     return Encoding(
         container="mp3",
@@ -27,10 +28,11 @@ def _mp3(*, joint_stereo: bool) -> Encoding:
 
 
 _LOSSY: Mapping[AudioFormat, Mapping[int, Encoding]] = {
-    # A stem has nothing beside it to mask what the encoder loses, so it gets a high rate. There,
-    # joint stereo would cost a fifth more CPU time for nothing that is heard: by bench/encoders.py
-    # noise is 8.9 dB below what the ear notices either way (6.2 dB at 192 kbit/s), and in left
-    # minus right, which is not heard by itself, 3.8 dB below instead of 7.6. Lower rates need it.
+    # A stem alone has nothing to mask the encoder's losses, so it gets a high bit rate. At that
+    # rate joint stereo would need 20 % more CPU time without an audible gain: in bench/encoders.py,
+    # noise is 8.9 dB below the masking threshold either way (6.2 dB at 192 kbit/s). In the
+    # difference of the channels, which is not heard by itself, it is 3.8 dB below instead of 7.6
+    # dB. Lower rates need joint stereo.
     AudioFormat.MP3: {
         256_000: _mp3(joint_stereo=False),
         **dict.fromkeys(
@@ -42,14 +44,15 @@ _LOSSY: Mapping[AudioFormat, Mapping[int, Encoding]] = {
         Encoding(container="opus", codec="libopus", sample_rate=48_000),
     ),
 }
-"""Encoders by bit rate, best first: the first is the default, the last is the floor."""
+"""Encoders by bit rate in bit/s, best first: the first is the default, the last is the minimum."""
 
 _WAV = Encoding(container="wav", codec="pcm_s16le")
 _WAV_FRAME_BYTES = CHANNELS * 2
+_TAG_BYTES = 16 * 1024
 
 
 def encode(task: EncodeTask) -> Encoded:
-    """Encode the stem; among lossy rates, take the best that fits."""
+    """Encode the stem; of the lossy rates, use the best that fits. Raises DoesNotFit."""
     match task.format:
         case AudioFormat.MP3 | AudioFormat.OPUS:
             return _encode_lossy(task)
@@ -66,7 +69,7 @@ def _encode_lossy(task: EncodeTask) -> Encoded:
     for bit_rate, encoding in _LOSSY[task.format].items():
         needed_bytes = int(bit_rate / 8 * duration_s)
         if _fits(task, needed_bytes=needed_bytes):
-            _transcode(task, encoding, bit_rate)
+            _transcode(task, encoding, bit_rate, cover=_cover(task, beside_bytes=needed_bytes))
             # The rate asked of an encoder is not what it writes: the file's size decides.
             needed_bytes = part_of(task.into).stat().st_size
             if _fits(task, needed_bytes=needed_bytes):
@@ -82,11 +85,13 @@ def _encode_wav(task: EncodeTask) -> Encoded:
     return _finished(task, bit_rate=None)
 
 
-def _transcode(task: EncodeTask, encoding: Encoding, bit_rate: int | None) -> None:
+def _transcode(
+    task: EncodeTask, encoding: Encoding, bit_rate: int | None, *, cover: Cover | None = None
+) -> None:
     path = part_of(task.into)
     with (
         master.opened(task.stem) as stem,
-        writer(path, encoding, tags=_tags(task), bit_rate=bit_rate) as write,
+        writer(path, encoding, tags=_tags(task), bit_rate=bit_rate, cover=cover) as write,
     ):
         for frame in stem.decode(stem.streams.audio[0]):
             write(frame)
@@ -94,6 +99,7 @@ def _transcode(task: EncodeTask, encoding: Encoding, bit_rate: int | None) -> No
 
 def _copy(task: EncodeTask) -> None:
     """Give the master its tags without encoding it again: it is FLAC already."""
+    cover = _cover(task, beside_bytes=task.stem.stat().st_size)
     with (
         master.opened(task.stem) as stem,
         part_of(task.into).open("wb") as file,
@@ -102,20 +108,31 @@ def _copy(task: EncodeTask) -> None:
         copy.metadata.update(_tags(task))
         template = stem.streams.audio[0]
         stream = copy.add_stream_from_template(template)
+        if cover is not None:
+            covers.attach(copy, cover)
         for packet in stem.demux(template):
-            if packet.size:  # the last one is empty and only marks the end
+            if packet.size:  # the last packet is empty and only marks the end
                 packet.stream = stream
                 copy.mux(packet)
 
 
 def _finished(task: EncodeTask, *, bit_rate: int | None) -> Encoded:
-    """Move the file into place, if it is small enough."""
+    """Move the file into place. Raises DoesNotFit if it is too large."""
     part = part_of(task.into)
     size_bytes = part.stat().st_size
     if task.max_bytes is not None and size_bytes > task.max_bytes:
         raise DoesNotFit(needed_bytes=size_bytes, max_bytes=task.max_bytes)
     part.replace(task.into)
     return Encoded(path=task.into, size_bytes=size_bytes, format=task.format, bit_rate=bit_rate)
+
+
+def _cover(task: EncodeTask, *, beside_bytes: int) -> Cover | None:
+    """Return the cover if there is room for it beside the sound."""
+    cover = covers.read(task.cover)
+    if cover is None:
+        return None
+    needed_bytes = beside_bytes + len(cover.content) * 4 // 3 + _TAG_BYTES  # Base64 at most
+    return cover if _fits(task, needed_bytes=needed_bytes) else None
 
 
 def _fits(task: EncodeTask, *, needed_bytes: int) -> bool:

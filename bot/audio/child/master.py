@@ -1,7 +1,7 @@
-"""Reads and writes masters: the kept stems, as 16-bit stereo FLAC at 44.1 kHz.
+"""Reads and writes masters: finished stems, kept as 16-bit stereo FLAC at 44.1 kHz.
 
 Samples are rounded to 16 bits without dither: a job's stems must add up to the song, and dither
-would add noise for every stem.
+would add noise to every stem.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ from bot.audio.spool import CHANNELS, SAMPLE_RATE
 Samples = NDArray[np.float32]
 
 LOUDEST = 32_767 / 32_768
-"""The highest sample that 16 bits hold, where full scale is 1.0."""
+"""The largest sample that 16 bits can hold, where full scale is 1.0."""
 
 _STEPS = 32_768
 _FLAC = Encoding(container="flac", codec="flac")
@@ -32,7 +32,7 @@ _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 def written(
     path: Path, *, tags: Mapping[str, str] = _NO_TAGS
 ) -> Iterator[Callable[[Samples], None]]:
-    """Open a master and yield what appends a block of stereo samples to it."""
+    """Open a master and yield a function that appends a block of stereo samples to it."""
     with writer(path, _FLAC, tags=tags) as write_frame:
 
         def write(block: Samples) -> None:
@@ -52,12 +52,12 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 
 def frames_in(container: InputContainer) -> int:
-    """Return the length in stereo frames, as the encoder wrote it when it was done."""
+    """Return the length in stereo frames, from the header that the encoder wrote at the end."""
     return container.streams.audio[0].duration or 0
 
 
 def blocks(container: InputContainer) -> Iterator[Samples]:
-    """Read the samples, several thousand stereo frames at a time."""
+    """Yield the samples in blocks of several thousand stereo frames."""
     for frame in container.decode(container.streams.audio[0]):
         steps = frame.to_ndarray().reshape(-1, CHANNELS)
         yield steps.astype(np.float32) / np.float32(_STEPS)

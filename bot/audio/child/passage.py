@@ -1,4 +1,4 @@
-"""Find a passage in which several spools sound at once."""
+"""Finds a passage in which several spools are audible at once."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ _BLOCK_FRAMES = SAMPLE_RATE // 2
 
 
 def find_passage(task: PassageTask) -> Passage:
-    """Return where the quietest of the spools is loudest.
+    """Return the passage in which the quietest of the spools is loudest.
 
-    If one is silent all along, the others decide.
+    Silent spools are ignored unless all of them are silent.
     """
     powers = [_block_powers(path) for path in task.spools]
     audible = [each for each in powers if each.any()] or powers
@@ -36,6 +36,6 @@ def _block_powers(path: Path) -> npt.NDArray[np.float64]:
 def _passage_powers(
     powers: npt.NDArray[np.float64], length: int, width: int
 ) -> npt.NDArray[np.float64]:
-    """Return the power of every passage of `width` blocks that ends within the song."""
+    """Return the power of every passage of `width` blocks within the song."""
     padded = np.pad(powers, (0, max(length, width) - len(powers)))
     return np.convolve(padded, np.ones(width), mode="valid")

@@ -1,10 +1,13 @@
-"""Draw the picture of a result: one waveform a stem, on a dark card that suits light pages too."""
+"""Draws the picture of a result: one waveform per stem, on a dark card that also suits light
+themes.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bot.audio.child import waveform
@@ -35,8 +38,8 @@ _COLOURS: dict[str, Colour] = {
 }
 _SPARE_COLOURS = ((91, 168, 255), (79, 209, 165), (255, 178, 77), (168, 130, 255))
 
-# The picture is shown at about half its size, which is what makes it crisp on dense screens; it
-# is drawn larger still, and scaled down for smooth edges.
+# Discord shows the picture at about half its size, which keeps it sharp on dense screens. It is
+# drawn larger still and scaled down, which smooths the edges.
 _OVERSAMPLING = 3
 _WIDTH = 1200
 _MARGIN = 36
@@ -44,12 +47,12 @@ _GUTTER = 32
 _ROW_GAP = 20
 _BAR, _PITCH = 5, 8
 _AXIS_HEIGHT = 48
-# On a phone the picture is shown at a quarter of its size, and must still be read.
+# A phone shows the picture at a quarter of its size, and the names must still be legible.
 _NAME_SIZE, _TIME_SIZE = 36, 28
 _PALETTE = 128
 _QUIETEST_TOP = 0.1
 _CURVE = 0.75
-"""The exponent from loudness to height: below 1 it lifts quiet passages."""
+"""The exponent from loudness to height; below 1 it makes quiet passages taller."""
 
 _TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200)
 _MOST_TICKS = 8
@@ -57,7 +60,7 @@ _MOST_TICKS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """The layout, in pixels of the finished picture."""
+    """The picture's dimensions, in pixels after scaling down."""
 
     rows: int
     left: int
@@ -91,7 +94,7 @@ class _Layout:
 
 
 class _Canvas:
-    """Pillow's drawing, in coordinates of the finished picture."""
+    """A Pillow drawing that takes coordinates of the scaled-down picture."""
 
     def __init__(self, layout: _Layout) -> None:
         size = (_WIDTH * _OVERSAMPLING, layout.height * _OVERSAMPLING)
@@ -116,7 +119,7 @@ class _Canvas:
 
 
 def picture(task: PictureTask) -> Drawn:
-    """Draw the rows in their order, to one scale, above a common time axis."""
+    """Draw the rows in order above a common time axis, and save them as PNG."""
     layout = _Layout(rows=len(task.rows), left=_MARGIN + _names_width(task.rows) + _GUTTER)
     waves = [waveform.measure(row.stem, layout.bars) for row in task.rows]
     duration_s = max(wave.duration_s for wave in waves)
@@ -145,13 +148,19 @@ def _draw_wave(
             canvas.bar((left, middle - half, left + _BAR, middle + half), shown)
 
 
+def heights(waves: Sequence[Waveform]) -> list[NDArray[np.float64]]:
+    """Return how high each stem's peaks are drawn, from 0 to 1, to one scale."""
+    loudest = max(_loudness(wave) for wave in waves)
+    return [np.minimum(1.0, wave.peaks / _top(wave, loudest)) ** _CURVE for wave in waves]
+
+
 def _top(wave: Waveform, loudest: float) -> float:
-    """Return the level that fills the row: half its own, half that of the loudest stem."""
+    """Return the level that fills the row: the geometric mean of its own and the loudest stem's."""
     return max(_QUIETEST_TOP, math.sqrt(_loudness(wave) * loudest))
 
 
 def _loudness(wave: Waveform) -> float:
-    """Return the level of the loud slices, so that a single click does not flatten the rest."""
+    """Return a high percentile of the peaks, so that a single click does not flatten the rest."""
     return float(np.percentile(wave.peaks, 96))
 
 

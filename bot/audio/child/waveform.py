@@ -1,7 +1,7 @@
-"""The shape of a master in a few numbers: its loudness in each of many equal slices.
+"""A master's waveform: its loudness in each of many equal slices.
 
-Whoever writes a master has measured it and keeps its waveform in a tag of it, so that drawing it
-later takes no decoding.
+A master is measured while it is written, and its waveform is stored in one of its tags, so drawing
+it later needs no decoding.
 """
 
 import binascii
@@ -25,20 +25,20 @@ _KEPT = np.dtype("<u2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waveform:
-    """Peak and RMS of each slice; full scale is 1.0."""
+    """Peak and RMS of each slice, where full scale is 1.0."""
 
     duration_s: float
     peaks: NDArray[np.float64]
     rms: NDArray[np.float64]
 
     def tag(self, *, factor: float) -> str:
-        """Return it as the text of a master's tag, scaled as the master is."""
+        """Return the waveform as the text of a tag, scaled by the master's factor."""
         levels = np.stack([self.peaks, self.rms]) * (factor * _STEPS)
         return b64encode(np.rint(levels).clip(0, _STEPS).astype(_KEPT).tobytes()).decode()
 
     @classmethod
     def from_tag(cls, text: str, *, duration_s: float) -> Self | None:
-        """Read a tag; None unless it is one that `tag` has written."""
+        """Read a tag; return None unless `tag` wrote it."""
         try:
             levels = np.frombuffer(b64decode(text, validate=True), _KEPT) / _STEPS
             peaks, rms = levels.reshape(2, KEPT_SLICES)
@@ -47,7 +47,7 @@ class Waveform:
         return cls(duration_s=duration_s, peaks=peaks, rms=rms)
 
     def coarser(self, slices: int) -> "Waveform":
-        """Return fewer slices than there are; their borders are moved to the nearest there was."""
+        """Return the waveform in fewer slices, whose borders are rounded to existing ones."""
         starts = np.arange(slices) * len(self.peaks) // slices
         counts = np.diff(starts, append=len(self.peaks))
         return Waveform(
@@ -58,7 +58,7 @@ class Waveform:
 
 
 class Gauge:
-    """Measures the blocks of one stem, in order; it is never held whole."""
+    """Measures a stem block by block, without holding all of it."""
 
     def __init__(self, *, frames: int, slices: int = KEPT_SLICES) -> None:
         self._frames = max(1, frames)
@@ -67,7 +67,7 @@ class Gauge:
         self._at = 0
 
     def add(self, block: Samples) -> None:
-        """Measure the next frames."""
+        """Measure the next block."""
         last_frame = self._at + len(block) - 1
         first, last = np.searchsorted(self._starts, (self._at, last_frame), side="right") - 1
         here = slice(first, last + 1)
@@ -80,17 +80,17 @@ class Gauge:
 
     @property
     def peak(self) -> float:
-        """The loudest sample so far; not a number when there was one."""
+        """The largest absolute sample so far, or NaN if any sample was NaN."""
         return float(self._peaks.max())
 
     @property
     def rms(self) -> float:
-        """The level of the whole stem; not a number when a sample was none."""
+        """The RMS level of the whole stem, or NaN if any sample was NaN."""
         return float(np.sqrt(self._powers.sum() / (self._frames * CHANNELS)))
 
     @property
     def waveform(self) -> Waveform:
-        """What was measured, slice by slice."""
+        """The peak and RMS of each slice measured so far."""
         lengths = np.diff(self._starts, append=self._frames) * CHANNELS
         return Waveform(
             duration_s=self._frames / SAMPLE_RATE,
@@ -100,7 +100,7 @@ class Gauge:
 
 
 def measure(stem: Path, slices: int) -> Waveform:
-    """Return a master's waveform, by its tag if it has one."""
+    """Return a master's waveform, from its tag if it has one."""
     with master.opened(stem) as container:
         frames = master.frames_in(container)
         tag = container.metadata.get(TAG, "")

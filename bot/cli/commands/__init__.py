@@ -1,1 +1,1 @@
-"""What an operator types: one module per command or group of commands."""
+"""The operator's commands: one module per command or group of commands."""

@@ -1,4 +1,4 @@
-"""`audit`, `backup`, `restore` and `renew-links`: manual operations on the database."""
+"""`audit`, `backup`, `restore` and `renew-links`: the operator's commands on the database."""
 
 import asyncio
 from argparse import ArgumentParser
@@ -25,12 +25,12 @@ def audit_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--drained",
         action="store_true",
-        help="also demand that every job is over and every reply shows it",
+        help="also require that every job has ended and its reply shows it",
     )
 
 
 def audit(settings: Settings, console: Console, *, drained: bool = False) -> int:
-    """Print each finding, with the bot running or not; 1 when an invariant is broken.
+    """Print each finding; return 1 if an invariant is broken. The bot may be running.
 
     Raises UnknownDatabase and DataUnusable.
     """
@@ -56,12 +56,12 @@ def backup_options(parser: ArgumentParser) -> None:
         nargs="?",
         type=Path,
         metavar="FILE",
-        help="where to, a new file or a folder; by default a new file in backups/ of the data",
+        help="a new file, or a folder; by default a new file in backups/ of the data folder",
     )
 
 
 def backup(settings: Settings, console: Console, *, file: Path | None = None) -> int:
-    """Copy the database, with the bot running or not.
+    """Copy the database; the bot may be running.
 
     Raises UnknownDatabase, SnapshotFailed and DataUnusable.
     """
@@ -83,7 +83,7 @@ def restore_options(parser: ArgumentParser) -> None:
 
 
 def restore(settings: Settings, console: Console, *, file: Path) -> int:
-    """Restore a copy while no bot runs.
+    """Restore a copy; the bot must not be running.
 
     Raises DataUnusable (DataDirBusy included), UnknownDatabase and SnapshotFailed.
     """
@@ -97,14 +97,14 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
 
 
 def renew_links(settings: Settings, console: Console) -> int:
-    """Invalidate all our links while no bot runs; the bot makes new ones from then on.
+    """Invalidate all our links; the bot must not be running. It makes new links from then on.
 
     Raises DataUnusable (DataDirBusy included) and UnknownDatabase.
     """
     data = DataDir(settings.data_dir)
     with data.lock():
         asyncio.run(_renew_link_key(data.database))
-    _say(console, "Every link that was shown so far has ended.")
+    _say(console, "All links shown so far have ended.")
     return 0
 
 

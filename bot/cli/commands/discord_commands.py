@@ -1,4 +1,4 @@
-"""`clear-commands`, and what `doctor` asks Discord: one login over HTTP, no gateway."""
+"""`clear-commands`, and `doctor`'s checks at Discord: one login over HTTP, without a gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,8 +10,9 @@ import discord
 from rich.console import Console
 
 from bot.cli.discord_session import OUTAGES, DiscordRefused, outage_of
+from bot.cli.outbound import discord_proxy, discord_tls
 from bot.config import Settings
-from bot.ui.client import FEW_SESSIONS, point_at
+from bot.ui.client import FEW_SESSIONS, connector_over, point_at
 from bot.ui.commands.registration import leftover_commands
 
 PAGE: Final = 200
@@ -19,7 +20,7 @@ LOGIN_WITHIN_S = 20.0
 
 
 def clear_commands(settings: Settings, console: Console) -> int:
-    """Remove what earlier bots with this application registered for single servers.
+    """Remove the commands that earlier bots of this application registered in single servers.
 
     Raises SettingsError for a token that is missing or refused, and DiscordRefused.
     """
@@ -73,7 +74,12 @@ async def _logged_in(settings: Settings) -> AsyncIterator[discord.Client]:
     point_at(settings.discord_api_base)
     token = settings.required_token().get_secret_value()
     host = urlsplit(settings.discord_api_base).hostname
-    async with discord.Client(intents=discord.Intents.none()) as client:
+    tls = discord_tls()
+    async with discord.Client(
+        intents=discord.Intents.none(),
+        proxy=discord_proxy(settings),
+        connector=connector_over(tls) if tls is not None else None,
+    ) as client:
         try:
             async with asyncio.timeout(LOGIN_WITHIN_S):
                 await client.login(token)

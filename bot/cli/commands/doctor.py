@@ -1,4 +1,4 @@
-"""`doctor`: tries what a bot will have to do, and reports what would stop it."""
+"""`doctor`: checks everything that a bot will need, and reports what would stop it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,5 +21,8 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 
 
 def examine(settings: Settings) -> Sequence[CheckResult]:
-    """Check everything but decoding; calls each service that the settings name."""
+    """Return the results of all checks except decoding.
+
+    Calls each service that the settings name.
+    """
     return (*check_machine(settings), *check_network(settings))

@@ -1,4 +1,4 @@
-"""What `doctor` checks on this machine: model, memory, folders, disk, children, SQLite."""
+"""`doctor`'s checks of this machine: model, memory, folders, disk, child processes, SQLite."""
 
 import asyncio
 import importlib.metadata
@@ -36,7 +36,7 @@ class CheckResult:
 
 
 def check_machine(settings: Settings) -> Iterator[CheckResult]:
-    """Run every check that needs no connection."""
+    """Run all checks that need no connection."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield CheckResult(
         True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}"
@@ -57,7 +57,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
 
 
 async def check_decoding(audio: AudioTools) -> CheckResult:
-    """Decode in a real child: a processor may lack what a library was built for."""
+    """Decode a sound in a child: a processor may lack instructions that a library was built for."""
     async with audio:
         try:
             await audio.check()
@@ -97,7 +97,7 @@ def _memory() -> Iterator[CheckResult]:
 
 
 def _data(data: DataDir) -> Iterator[CheckResult]:
-    """Write where the bot will write, creating a missing directory."""
+    """Create the data directory if it is missing, and check that it can be written."""
     if not data.root.exists():
         home = next(parent for parent in data.root.parents if parent.exists())
         is_good = is_writable(home / data.root.name)
@@ -119,7 +119,7 @@ def _data(data: DataDir) -> Iterator[CheckResult]:
 
 
 def _privacy_of_files(settings: Settings) -> Iterator[CheckResult]:
-    """Check who else on this machine may read tokens and keys."""
+    """Check whether other users of this machine can read tokens and keys."""
     data = DataDir(settings.data_dir)
     mode = _mode(data.root)
     if mode is not None and mode & 0o077:
@@ -163,7 +163,7 @@ def _links(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult(
             False,
             "STEMCORD_PUBLIC_ADDRESS is not set: links share STEMCORD_OPS_ADDRESS with /metrics, "
-            "which only a proxy that sets X-Forwarded-For keeps from strangers",
+            "which strangers can read unless a proxy sets X-Forwarded-For",
             is_fatal=False,
         )
 

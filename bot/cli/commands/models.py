@@ -1,4 +1,4 @@
-"""`models`: fetch the embedded engine's model, or say whether it is installed."""
+"""`models`: fetches the embedded engine's model, or says that it is installed."""
 
 from rich.console import Console
 
@@ -10,7 +10,7 @@ from bot.engine.weights import Weights
 
 
 def models(settings: Settings, console: Console) -> int:
-    """Fetch the configured model unless it is there; does nothing if `local` is not configured.
+    """Fetch the configured model if it is missing; does nothing if `local` is not configured.
 
     Raises ModelUnavailable.
     """
@@ -26,9 +26,9 @@ def models(settings: Settings, console: Console) -> int:
 
 
 def model_problem(settings: Settings, *, thoroughly: bool = False) -> ModelUnavailable | None:
-    """Return why the configured model cannot be used, or None; the text is for the operator.
+    """Return why the configured model cannot be used, as text for the operator, or None if it can.
 
-    The default check is cheap; `thoroughly` reads and hashes the whole file.
+    The default check is cheap; with `thoroughly` the whole file is read and hashed.
     """
     weights = Weights(model_catalogue.MODELS[settings.local_model], settings.models_dir)
     try:

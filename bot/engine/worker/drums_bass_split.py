@@ -1,8 +1,8 @@
-"""Splits an instrumental into drums, bass and the rest without a network, by two simple rules.
+"""Splits an instrumental into drums, bass and the rest by two rules, without a network.
 
-Drums are short and broad in a spectrogram where notes are long and narrow, so medians along time
-and along frequency tell them apart (Fitzgerald, Harmonic/percussive separation using median
-filtering, 2010). Bass is the remaining low sound in the middle of the stereo image.
+In a spectrogram, drums are short and broad while notes are long and narrow, so medians along time
+and along frequency separate them (Fitzgerald, Harmonic/percussive separation using median
+filtering, 2010). Bass is the remaining low-frequency sound in the centre of the stereo image.
 """
 
 from collections.abc import Iterator
@@ -25,28 +25,30 @@ from bot.engine.worker.stft import (
 )
 
 Magnitude = NDArray[np.float32]
-"""Real numbers, shaped (columns, bins)."""
+"""Real values, shaped (columns, bins)."""
 
 BLOCK = 512
 _LONG = 17
-"""Columns (0.4 s) of the median that keeps notes."""
+"""The length, in columns (0.4 s), of the median along time, which keeps notes."""
 _BROAD = 17
-"""Bins (180 Hz) of the median that keeps strokes."""
+"""The length, in bins (180 Hz), of the median along frequency, which keeps drums."""
 _SMOOTH = (5, 3)
 _CONTEXT = max(_LONG, _SMOOTH[0]) // 2
 _BASS_HZ = (200.0, 600.0)
-"""Below the first, everything but drums is bass; above the second, nothing is."""
+"""Below the first frequency, everything but drums is bass; above the second, nothing is."""
 _FLOOR = np.float32(1e-12)
 
 
 class BandSplit:
-    """The "basic" second stage after Spleeter."""
+    """The "basic" stage that follows Spleeter."""
 
     def __init__(self, *, threads: int) -> None:
         self._threads = threads
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
-        """Yield drums, bass and the rest in successive pieces that add up to the instrumental."""
+        """Yield drums, bass and the rest in consecutive pieces, which add up to the
+        instrumental.
+        """
         resynthesis = Resynthesis(frames=song.frames)
         columns = column_count(song.frames)
         for first in range(0, columns, BLOCK):
@@ -57,10 +59,11 @@ class BandSplit:
             yield {Stem.DRUMS: drums, Stem.BASS: bass, Stem.OTHER: mixture - drums - bass}
 
     def _block(self, song: Spool, first: int, last: int, columns: int) -> Spectra:
-        """Return drums and bass of the columns from first to last, as (2 stems, 2 channels, ...).
+        """Return drums and bass of the columns from `first` to `last`, as (2 stems, 2 channels,
+        ...).
 
-        The filters look at a few columns more on either side, where the song has them, so that
-        the blocks' borders leave no trace.
+        The filters also see a few columns on either side, where the song has them, so that no seams
+        are audible.
         """
         begin, end = max(first - _CONTEXT, 0), min(last + _CONTEXT, columns)
         spectra = analyse(song.read(*span(begin, end)), threads=self._threads)
@@ -79,8 +82,8 @@ def _percussive_share(magnitude: Magnitude) -> Magnitude:
 def _row_median(rows: Magnitude, size: int) -> Magnitude:
     """Return the running median along each row.
 
-    One long row, with the edges repeated between its parts, takes scipy's one-dimensional path,
-    which is ten times as fast as its general one.
+    The rows are joined into one, with repeated edges between them, because scipy's one-dimensional
+    filter is ten times as fast as its general one.
     """
     reach = size // 2
     padded = np.pad(rows, ((0, 0), (reach, reach)), mode="edge")
@@ -95,7 +98,7 @@ def _low_share(bins: int) -> Magnitude:
 
 
 def _middle_share(spectra: Spectra) -> Magnitude:
-    """Return 1 where both channels agree, 0 where they have nothing in common or oppose."""
+    """Return 1 where both channels agree, and 0 where they are unrelated or opposite."""
     left, right = spectra
     power = ndimage.uniform_filter(np.square(np.abs(spectra)).sum(axis=0), _SMOOTH, mode="nearest")
     common = ndimage.uniform_filter((left * right.conj()).real, _SMOOTH, mode="nearest")

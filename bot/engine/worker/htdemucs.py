@@ -1,8 +1,8 @@
-"""HTDemucs v4, block by block: four stems, and the instrumental as the song without the voice.
+"""Runs HTDemucs v4 block by block: four stems, and the instrumental as the song minus the voice.
 
-The network takes segments of 7.8 s, as samples and as a spectrogram, and answers in both; their
-sum is the result (Rouard, Massa, Défossez, Hybrid transformers for music source separation,
-2023). Segments overlap by a quarter and are blended with triangular weights.
+The network takes segments of 7.8 s, as samples and as a spectrogram, and returns both; their sum is
+the result (Rouard, Massa, Défossez, Hybrid transformers for music source separation, 2023).
+Segments overlap by a quarter and are blended with triangular weights.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ SEGMENT = 343_980
 _SHARED = SEGMENT // 4
 STRIDE = SEGMENT - _SHARED
 SOURCES = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)
-"""The network's outputs, in its order."""
+"""The network's outputs, in order."""
 
 _COLUMN = 4096
 _HOP = 1024
@@ -40,15 +40,15 @@ class HTDemucs:
         self._samples_name, self._spectrum_name = network.input_names
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
-        """Yield all stems in successive pieces; drums, bass, other and voice add up to the song.
+        """Yield all stems in consecutive pieces; drums, bass, other and voice add up to the song.
 
-        The network's residue goes into `other`.
+        `other` includes what the network assigned to no stem.
         """
         mean, deviation = _level(song)
         blend = _Blend()
         for first in range(0, max(song.frames - _SHARED, min(song.frames, 1)), STRIDE):
             length = min(SEGMENT, song.frames - first)
-            # A last, shorter segment is centred, so that the network sees what comes before it.
+            # Centre a short last segment, so that the network also sees what comes before it.
             lead = (SEGMENT - length) // 2
             samples = (song.read(first - lead, first - lead + SEGMENT) - mean) / deviation
             _silence_outside(samples, first - lead, song.frames)
@@ -72,7 +72,7 @@ class HTDemucs:
 
 
 class _Blend:
-    """Adds up overlapping weighted segments, and carries over what the next one completes."""
+    """Blends overlapping segments, carrying over the frames that the next segment completes."""
 
     def __init__(self) -> None:
         rise = np.arange(1, SEGMENT // 2 + 1, dtype=np.float32)
@@ -81,7 +81,7 @@ class _Blend:
         self._weight: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def add(self, segment: Samples, *, stride: int) -> Samples:
-        """Add a segment; return the first `stride` frames, which are complete."""
+        """Add a segment; return its first `stride` frames, which are complete."""
         weights = self._weights[: segment.shape[-1]]
         summed, weight = segment * weights, weights.copy()
         carried = self._weight.shape[0]
@@ -100,7 +100,7 @@ def _stems(sources: Samples, mixture: Samples) -> dict[Stem, Samples]:
 
 
 def _level(song: Spool) -> tuple[np.float32, np.float32]:
-    """Return the mean and the deviation of the song in mono, by which the network normalises."""
+    """Return the mean and the standard deviation of the mono song, to normalise it by."""
     total = squares = 0.0
     for start in range(0, song.frames, _STATISTICS_BLOCK):
         stop = min(start + _STATISTICS_BLOCK, song.frames)
@@ -114,13 +114,13 @@ def _level(song: Spool) -> tuple[np.float32, np.float32]:
 
 
 def _silence_outside(samples: Samples, start: int, frames: int) -> None:
-    """Put exact zeros before and after the song, where normalising has moved the silence."""
+    """Set samples outside the song to exact zeros, as normalising shifted the silence there."""
     samples[:, : max(-start, 0)] = 0
     samples[:, max(frames - start, 0) :] = 0
 
 
 def _spectrum(samples: Samples, *, threads: int) -> NDArray[np.complex64]:
-    """Return (2, bins, columns) as in training: reflected edges, no Nyquist bin."""
+    """Return (2, bins, columns) as in training: with reflected edges and no Nyquist bin."""
     columns = -(-SEGMENT // _HOP)
     right = _EDGE + columns * _HOP - SEGMENT
     padded = np.pad(samples, ((0, 0), (_EDGE, right)), mode="reflect")
@@ -130,7 +130,7 @@ def _spectrum(samples: Samples, *, threads: int) -> NDArray[np.complex64]:
 
 
 def _samples(spectrum: NDArray[np.complex64], *, threads: int) -> Samples:
-    """Turn (..., bins, columns) back into SEGMENT samples; missing columns are silent."""
+    """Convert (..., bins, columns) back into SEGMENT samples; missing columns are silent."""
     columns = spectrum.shape[-1]
     bins = np.zeros((*spectrum.shape[:-2], columns, _COLUMN // 2 + 1), np.complex64)
     bins[..., :-1] = np.swapaxes(spectrum, -1, -2) * _SCALE
@@ -145,7 +145,7 @@ def _samples(spectrum: NDArray[np.complex64], *, threads: int) -> Samples:
 
 
 def _to_planes(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
-    """Lay (channels, ...) out as real, imaginary, real, imaginary."""
+    """Arrange (channels, ...) as alternating real and imaginary planes."""
     return np.stack([spectrum.real, spectrum.imag], axis=1).reshape(-1, *spectrum.shape[1:])
 
 

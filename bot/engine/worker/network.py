@@ -1,4 +1,4 @@
-"""Runs an ONNX graph on the CPU, tuned for CPU time and memory rather than wall time."""
+"""Runs an ONNX graph on the CPU, tuned for CPU time and memory instead of latency."""
 
 import os
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from bot.engine.model_catalogue import DamagedModel
 
-# The official builds report their use to their maker unless told not to before they load.
+# The official builds send telemetry unless this is set before they are loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 
 @cache
 def _share_thrifty_arena() -> None:
-    """Have the process's sessions share an arena that grows by what is asked for.
+    """Make the sessions of this process share an arena that grows only as needed.
 
-    One of a session's own doubles each time, and for no use keeps 40 MiB more.
+    A session's default arena doubles each time it grows, which wastes 40 MiB.
     """
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu",
@@ -36,10 +36,10 @@ class Network:
     """One loaded graph."""
 
     def __init__(self, path: Path, *, threads: int, keeps_memory: bool = False) -> None:
-        """Load a graph; with `keeps_memory` a run leaves its memory to the next."""
+        """Load a graph; with `keeps_memory`, memory is kept from one run to the next."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Threads that spin while they wait cost a quarter of a run's CPU time and save none.
+        # Spinning while waiting would cost a quarter of a run's CPU time and save no wall time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = keeps_memory
         options.enable_mem_pattern = False
@@ -56,7 +56,7 @@ class Network:
             raise DamagedModel(f"{path.name} cannot be loaded") from exc
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Return the graph's outputs in their order."""
+        """Return the graph's outputs in order."""
         return list(self._session.run(None, dict(inputs)))
 
     @property

@@ -1,4 +1,4 @@
-"""One separation from spool to spools: which stages run, in which order, and what is kept."""
+"""Runs the stages of one separation, in order, and writes the wanted stems as spools."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,10 +16,10 @@ from bot.engine.worker.spool_io import Place, Samples, Spool, SpoolWriter
 
 
 class Stage(Protocol):
-    """Splits a spool into stems that add up to it, in pieces, with bounded memory."""
+    """Splits a spool into stems that add up to it, piece by piece, in bounded memory."""
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
-        """Yield every stem's next frames, from the first to the last."""
+        """Yield the next frames of every stem, until the end of the song."""
         ...
 
 
@@ -30,9 +30,9 @@ class Step:
     stage: Stage
     gives: frozenset[Stem]
     source: Stem | None = None
-    """The earlier stem that it splits; None for the song itself."""
+    """The earlier stem that this stage splits; None for the song itself."""
     effort: float = 1.0
-    """Its running time relative to the model's other steps."""
+    """The running time relative to the model's other steps."""
 
 
 _RHYTHM = frozenset({Stem.DRUMS, Stem.BASS, Stem.OTHER})
@@ -43,7 +43,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
     """Load the model's network and return its steps; raises DamagedModel."""
     match model.name:
         case SPLEETER.name:
-            # Allocating new pages for every block would be a third of its CPU time.
+            # Without this, allocating new pages would take a third of its CPU time.
             duet = Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
             bands = BandSplit(threads=threads)
             return (
@@ -51,7 +51,7 @@ def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step
                 Step(stage=bands, gives=_RHYTHM, source=Stem.INSTRUMENTAL),
             )
         case HTDEMUCS.name:
-            # Keeping it would double the peak memory.
+            # Keeping the memory would double the peak.
             network = Network(weights, threads=threads)
             return (Step(stage=HTDemucs(network, threads=threads), gives=HTDEMUCS.stems),)
         case unknown:
@@ -73,11 +73,11 @@ class Separator:
         into: Mapping[Stem, Place],
         report: Callable[[float], None],
     ) -> None:
-        """Write the wanted stems as spools, each to its place in `into`.
+        """Write each wanted stem as a spool to its place in `into`.
 
-        Stems that another step splits further are written too, so they need a place as well. Calls
-        `report` with the fraction done after every piece; an error from it ends the separation. The
-        caller removes the files written so far.
+        A stem that another step splits further is written too, so it needs a place as well. After
+        every piece, `report` gets the fraction done; an error that it raises ends the separation.
+        The caller deletes the files written so far.
         """
         wanted = frozenset(stems)
         steps = self._needed(wanted)
@@ -92,7 +92,7 @@ class Separator:
             done += share
 
     def _needed(self, wanted: frozenset[Stem]) -> Sequence[Step]:
-        """Return the steps that the wanted stems depend on."""
+        """Return the steps that the wanted stems depend on, in order."""
         needed: list[Step] = []
         lacking = set(wanted)
         for step in reversed(self._steps):
@@ -109,7 +109,7 @@ class Separator:
 
 
 def _write(stage: Stage, source: Spool, places: Mapping[Stem, Place]) -> Iterator[float]:
-    """Run one stage, keeping the stems that have a path; yield the fraction done."""
+    """Run one stage, writing the stems that have a place; yield the fraction done."""
     written = 0
     with ExitStack() as files:
         writers = {stem: files.enter_context(SpoolWriter(place)) for stem, place in places.items()}

@@ -1,9 +1,9 @@
-"""Spleeter's two stems, block by block: a mask for the voice, and the rest as the residue.
+"""Runs Spleeter's two stems block by block: a mask for the voice, and the rest as the residue.
 
-The network sees 512 columns (12 s) at a time, as it was trained. Blocks overlap, and the 32
-columns at either side of a seam serve as context only: on a looped clip that is worth 0.05 dB.
-Every thread has a block of its own, which keeps all cores busy; a network spread over threads would
-wait for the slowest of them in each of its layers.
+The network sees 512 columns (12 s) at a time, as in training. Blocks overlap, and the 32 columns on
+either side of a seam are only context, which gains 0.05 dB on a looped clip. Every thread works on
+a separate block, which keeps all cores busy; a single network that is spread over threads would
+wait for the slowest of them in each layer.
 """
 
 from collections import deque
@@ -24,23 +24,23 @@ from bot.engine.worker.stft import Resynthesis, analyse, column_count, span, syn
 BLOCK = 512
 CONTEXT = 32
 _SEEN_BINS = 1024
-"""The network sees nothing above 11 kHz; there the mask is the column's mean below."""
+"""The network's input ends at 11 kHz; above that, the mean of the column's mask applies."""
 _FLOOR = np.float32(1e-10)
 
 Mask = NDArray[np.float32]
-"""The voice's share of the power as (2 channels, columns, _SEEN_BINS)."""
+"""The voice's share of the power, shaped (2 channels, columns, _SEEN_BINS)."""
 
 
 class Spleeter:
     """The two networks of Spleeter-2, loaded once."""
 
     def __init__(self, network: Network, *, threads: int) -> None:
-        """Take a network that runs on one thread."""
+        """`network` must run on one thread, because `threads` blocks are processed in parallel."""
         self._network = network
         self._threads = threads
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
-        """Yield the voice and the rest in successive pieces that add up to the song."""
+        """Yield the voice and the rest in consecutive pieces, which add up to the song."""
         resynthesis = Resynthesis(frames=song.frames)
         with closing(self._voice(song)) as blocks:
             for block in blocks:
@@ -49,7 +49,7 @@ class Spleeter:
                 yield {Stem.VOCALS: vocals, Stem.INSTRUMENTAL: mixture - vocals}
 
     def _voice(self, song: Spool) -> Generator[Samples, None, None]:
-        """Yield the voice in successive columns, while threads are at the next ones."""
+        """Yield the voice in order, while threads process the next blocks."""
         ahead: deque[Future[Samples]] = deque()
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="spleeter")
         try:
@@ -63,7 +63,7 @@ class Spleeter:
             pool.shutdown(cancel_futures=True)
 
     def _voice_in(self, song: Spool, first: int, kept: slice) -> Samples:
-        """Return the voice in the columns that are kept of one block."""
+        """Return the voice in the columns of one block that are kept."""
         spectra = analyse(song.read(*span(first, first + BLOCK)), threads=1)
         mask = self._mask(np.abs(spectra[..., :_SEEN_BINS]))[:, kept]
         voice = spectra[:, kept]
@@ -72,7 +72,7 @@ class Spleeter:
         return synthesise(voice, threads=1)
 
     def _mask(self, magnitude: NDArray[np.float32]) -> Mask:
-        """Return the voice's share of the power in each bin that the network sees."""
+        """Return the voice's share of the power in each bin of the network's input."""
         outputs = self._network.run({"magnitude": magnitude[np.newaxis]})
         mask: Mask
         mask, rest = (np.square(output[0], out=output[0]) for output in outputs)
@@ -84,7 +84,7 @@ class Spleeter:
 
 
 def _blocks(columns: int) -> Iterator[tuple[int, slice]]:
-    """Yield each block's first column and which of the block's columns are kept."""
+    """Yield each block's first column and the slice of its columns that is kept."""
     step = BLOCK - 2 * CONTEXT
     for first in range(0, max(columns - 2 * CONTEXT, 1) if columns else 0, step):
         is_last = first + BLOCK >= columns
@@ -92,7 +92,7 @@ def _blocks(columns: int) -> Iterator[tuple[int, slice]]:
 
 
 def prove(path: Path) -> None:
-    """Load a graph and run a block of noise; raises DamagedModel unless it returns masks."""
+    """Run a block of noise through a graph; raises DamagedModel unless the results are valid."""
     shape = (1, 2, BLOCK, _SEEN_BINS)
     noise = np.random.default_rng(0).random(shape, np.float32)
     for output in Network(path, threads=1).run({"magnitude": noise}):

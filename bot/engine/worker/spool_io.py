@@ -1,6 +1,6 @@
-"""Spools (their layout is in bot.audio.spool) read and written piece by piece.
+"""Reads and writes spools piece by piece; bot.audio.spool describes their format.
 
-Plain reads and not a memory map: mapped pages count as the process's own, and would grow with
+Spools are not memory-mapped, because mapped pages count as the process's memory and would grow with
 the song.
 """
 
@@ -15,10 +15,10 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 from bot.processes.descriptors import Closing
 
 Samples = NDArray[np.float32]
-"""Audio as (..., 2 channels, frames)."""
+"""Shaped (..., 2 channels, frames)."""
 
 Place = Path | int
-"""A file, by its path or by an open descriptor, which stays open."""
+"""A file, as a path or as an open descriptor, which stays open."""
 
 _FORMAT = np.dtype("<f4")
 

@@ -1,8 +1,8 @@
-"""The short-time Fourier transform over a stream: columns in, finished samples out.
+"""The short-time Fourier transform of a stream.
 
-A song of n frames has `column_count(n)` columns; column k sees the COLUMN samples from
-k * HOP - LEAD on, so that every sample of the song lies in exactly OVERLAP columns and the
-windows add up to the same constant everywhere, ends included.
+A song of n frames has `column_count(n)` columns. Column k covers the COLUMN samples that start at k
+* HOP - LEAD, so every sample of the song is in exactly OVERLAP columns, and the windows add up to
+the same constant everywhere, including both ends.
 """
 
 import numpy as np
@@ -17,23 +17,23 @@ OVERLAP = COLUMN // HOP
 LEAD = COLUMN - HOP
 BINS = COLUMN // 2 + 1
 _AT_ONCE = 64
-"""Columns that are transformed together: as many as stay in the processor's cache."""
+"""Columns that are transformed together: as many as fit the processor's cache."""
 
 Spectra = NDArray[np.complex64]
-"""Transformed audio as (..., columns, BINS)."""
+"""Transformed audio, shaped (..., columns, BINS)."""
 
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(COLUMN) / COLUMN)).astype(np.float32)
 _SYNTHESIS_WINDOW = _WINDOW * (HOP / np.sum(_WINDOW**2))
-"""Undoes what the two windows of OVERLAP columns add up to."""
+"""The window after the inverse transform, scaled so that overlapping columns add up to the song."""
 
 
 def column_count(frames: int) -> int:
-    """Return how many columns see a song of this many frames."""
+    """Return the number of columns of a song with this many frames."""
     return -(-frames // HOP) + OVERLAP - 1 if frames else 0
 
 
 def span(first: int, last: int) -> tuple[int, int]:
-    """Return the samples, as start and stop, that the columns from first to last (excl.) see."""
+    """Return the range of samples that the columns from `first` to before `last` cover."""
     return first * HOP - LEAD, last * HOP
 
 
@@ -48,7 +48,7 @@ def analyse(samples: Samples, *, threads: int) -> Spectra:
 
 
 def synthesise(spectra: Spectra, *, threads: int) -> Samples:
-    """Transform columns back and add them up; the first and last LEAD samples await neighbours."""
+    """Transform columns back and add them up; the first and last LEAD samples are incomplete."""
     lead, count = spectra.shape[:-2], spectra.shape[-2]
     summed = np.zeros((*lead, count + OVERLAP - 1, HOP), np.float32)
     for first in range(0, count, _AT_ONCE):
@@ -62,9 +62,9 @@ def synthesise(spectra: Spectra, *, threads: int) -> Samples:
 
 
 class Resynthesis:
-    """Joins the synthesised columns of one song, exactly as long as the song.
+    """Joins the synthesised columns of one song and cuts them to its length.
 
-    Carries the part of the sum that columns yet to come will complete.
+    Keeps the samples that later columns will complete.
     """
 
     def __init__(self, *, frames: int) -> None:
@@ -73,13 +73,13 @@ class Resynthesis:
         self._carry: Samples = np.zeros(LEAD, np.float32)
 
     def add(self, samples: Samples) -> tuple[int, Samples]:
-        """Add what is next; return the samples that it completes and where those start."""
+        """Add the next samples; return the position of the completed ones, and those samples."""
         samples[..., :LEAD] += self._carry
         self._carry = samples[..., -LEAD:].copy()
         return self._cut(samples[..., :-LEAD])
 
     def _cut(self, finished: Samples) -> tuple[int, Samples]:
-        """Take off what lies before the song's first frame or after its last."""
+        """Remove samples before the song's first frame or after its last."""
         start = max(self._position, 0)
         stop = max(start, min(self._position + finished.shape[-1], self._frames))
         cut = finished[..., start - self._position : stop - self._position]

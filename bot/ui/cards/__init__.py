@@ -1,1 +1,1 @@
-"""What messages show, as pure functions of the domain. Does not use discord.py."""
+"""The contents of messages, as pure functions of the domain. Does not use discord.py."""

@@ -1,13 +1,13 @@
-"""A card: what one message shows. Does not use discord.py."""
+"""The content of a message, as data. Does not use discord.py."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from bot.ui.cards.controls import Button, Menu
+from bot.ui.cards.controls import Button, LinkButton, Menu
 
 
 class Tone(Enum):
-    """The mood of a card; rendering gives each a colour."""
+    """The mood of a card, which rendering turns into a colour."""
 
     WAITING = "waiting"
     WORKING = "working"
@@ -18,7 +18,7 @@ class Tone(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a message shows; equal cards look the same."""
+    """The content of a message; equal cards look the same."""
 
     title: str
     lines: tuple[str, ...]
@@ -26,7 +26,7 @@ class Card:
     footer: str | None = None
     picture: str | None = None
     """The name of an attachment of the same message."""
-    buttons: tuple[Button, ...] = ()
+    buttons: tuple[Button | LinkButton, ...] = ()
     menu: Menu | None = None
     plain: str = ""
-    """The card in fixed words, for servers whose AutoMod refuses the user's."""
+    """The card in fixed words, for servers whose AutoMod refuses the user's words."""

@@ -1,7 +1,7 @@
 """The buttons and menus of a card, as data. Does not use discord.py.
 
-A custom id is an action and its subject, such as `cancel:k7f2q`. Cards that are already posted keep
-theirs for good, so an action's value never changes and never gets a second meaning.
+A custom id is an action and its subject, such as `cancel:k7f2q`. Posted cards keep their custom ids
+forever, so an action's value must never change or be reused.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bot.ui.texts import labels
 
 
 class Action(StrEnum):
-    """What a button does."""
+    """The actions of buttons."""
 
     CANCEL = "cancel"
     TRY_AGAIN = "again"
@@ -23,36 +23,57 @@ class Action(StrEnum):
     AS_WAV = "as-wav"
     TO_DM = "dm"
     DELETE = "delete"
+    KEY_AND_SPEED = "key"
+    """Opens a form; the subject is a job id and the token of the rendition shown, as of all those
+    below that render."""
+    MIX = "mix"
+    RENDER = "r"
+    """Renders the subject's job as its token says, in the format that follows."""
     MAKE = "make"
-    """Splits a message's song; the subject is recipe, message id and number of the song."""
+    """Splits a message's song; the subject is the recipe, the message id and the song's number."""
     FORGET = "forget"
-    """Deletes the presser's data; the subject is a `ForgetStep`."""
+    """Deletes the data of the user who presses it; the subject is a `ForgetStep`."""
 
 
 class MenuAction(StrEnum):
-    """What choosing from a menu does."""
+    """The actions of menus."""
 
     SHOW_JOB = "show-one"
     """Shows the chosen job again; has no subject."""
     SPLIT_AGAIN = "recipe"
-    """Splits the subject's song by the chosen recipe; the subject is a job id."""
+    """Splits a job's song by the chosen recipe; the subject is the job id."""
     MAKE = "more"
-    """Splits a message's song by the chosen recipe; the subject is message id and number."""
+    """Splits a message's song by the chosen recipe; the subject is the message id and the song's
+    number."""
     OFFER_RECIPES = "song"
     """Asks how to split the chosen song of a message; the subject is the message id."""
     SPLIT_SONG = "pick"
-    """Splits the chosen song of a message by the server's defaults; the subject likewise."""
+    """Splits the chosen song of a message by the server's defaults; the subject is the message
+    id."""
+
+    MORE = "extra"
+    """Does one of `More` with the job and rendition of the subject."""
+
+
+class More(StrEnum):
+    """What the menu below a result offers; the values are those of its options."""
+
+    MP3 = "mp3"
+    FLAC = "flac"
+    WAV = "wav"
+    OTHER_RECIPE = "recipe"
+    TO_DM = "dm"
 
 
 class ForgetStep(StrEnum):
-    """How far a user has confirmed that their data be deleted."""
+    """The steps of confirming that all data is to be deleted."""
 
     ASK = "ask"
     CONFIRMED = "confirmed"
 
 
 class Emphasis(Enum):
-    """How a button stands out."""
+    """The prominence of a button."""
 
     NORMAL = "normal"
     PRIMARY = "primary"
@@ -69,8 +90,10 @@ LABELS: dict[Action, Message] = {
     Action.AS_WAV: labels.AS_WAV,
     Action.TO_DM: labels.TO_DM,
     Action.DELETE: labels.DELETE,
+    Action.KEY_AND_SPEED: labels.KEY_AND_SPEED,
+    Action.MIX: labels.MIX,
 }
-"""The labels that never vary."""
+"""The labels of actions whose label is always the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +102,22 @@ class Button:
 
     action: Action
     subject: str
-    """What it acts on, such as a job id; `:` separates parts."""
+    """The object of the action, such as a job id; `:` separates parts."""
     label: str
     emphasis: Emphasis = Emphasis.NORMAL
 
     @property
     def custom_id(self) -> str:
-        """The id that Discord sends back when the button is pressed."""
+        """The id that Discord sends when the button is pressed."""
         return f"{self.action}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkButton:
+    """A button that opens an address."""
+
+    url: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +131,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
-    """A list to choose one option from."""
+    """A menu from which to choose one option."""
 
     action: MenuAction
     subject: str = ""
@@ -109,5 +140,5 @@ class Menu:
 
     @property
     def custom_id(self) -> str:
-        """The id that Discord sends back with a choice."""
+        """The id that Discord sends with a choice."""
         return f"{self.action}:{self.subject}" if self.subject else str(self.action)

@@ -20,7 +20,7 @@ _FORGET_LABELS = {
 
 
 def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = None) -> Card:
-    """Show a user's minutes, their minutes from the server, and the server's pool in minutes."""
+    """Show a user's minutes, those from the server, and the minutes in the server's pool."""
     lines = [*usage_texts.usage_lines(usage)]
     if shared is not None:
         lines += ["", *usage_texts.shared_lines(shared)]
@@ -30,7 +30,7 @@ def quota_card(usage: Usage, shared: Usage | None = None, pool: int | None = Non
 
 
 def help_card(offers: Sequence[Offer], limits: Limits) -> Card:
-    """Explain the commands and this installation's limits."""
+    """Explain the commands and the limits of this installation."""
     lines = help_lines(
         recipes=[gettext(RECIPES[offer.recipe]) for offer in offers],
         max_file_mib=limits.max_file_mib,
@@ -40,7 +40,7 @@ def help_card(offers: Sequence[Offer], limits: Limits) -> Card:
 
 
 def privacy_card(*, keep: timedelta, recipients: Sequence[str]) -> Card:
-    """Say what is kept and who else gets songs, and offer to delete it all."""
+    """Say what is kept and who else gets songs, and offer to delete everything."""
     return Card(
         title=gettext(privacy_texts.TITLE),
         lines=privacy_texts.privacy_lines(keep=keep, recipients=recipients),
@@ -60,7 +60,7 @@ def forget_card() -> Card:
 
 
 def forgotten_card(songs: int) -> Card:
-    """Say that everything is deleted."""
+    """Say that everything has been deleted."""
     return Card(
         title=gettext(privacy_texts.DONE_TITLE),
         lines=(privacy_texts.done_line(songs),),

@@ -1,4 +1,4 @@
-"""Cards about a user's jobs, as pure functions of them: one job on its way, and the list."""
+"""Cards for a job in progress and for the list of a user's jobs, as pure functions."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,15 @@ from bot.ui.texts.names import RECIPES
 from bot.ui.texts.safe_text import capitalised, safe, shortened
 
 MAX_LISTED = 15
-"""Jobs in one list; the longest titles of more would not fit an embed."""
+"""The most jobs in one list; more of the longest titles would not fit an embed."""
 MAX_CANCEL_BUTTONS = 5
 MAX_CHOICES = 25
-"""Options of one menu, by Discord's limit."""
+"""Discord's limit for the options of a menu."""
 
 _FILE_STAGES = frozenset({Stage.DOWNLOADING, Stage.CHECKING})
-"""Over once the job is held, even if the board has no later stage yet."""
+"""The stages that are over once the job is held, even if the board has no later one yet."""
 
-# Trying again helps where the song itself is not to blame.
+# For these reasons, trying again may help, since the song itself is not the cause.
 _TRANSIENT = frozenset(
     {
         Reason.DOWNLOAD_FAILED,
@@ -42,7 +42,7 @@ _TRANSIENT = frozenset(
 def card_of(job: Job, progress: Progress | None = None, *, is_closing: bool = False) -> Card:
     """Return the card of a job that has no result in this message.
 
-    With `is_closing` it says how the user gets the result once this message can't be edited.
+    With `is_closing`, the card says how the user gets the result once this message can't be edited.
     """
     lines = _lines(job, progress)
     if is_closing and not job.state.is_final:
@@ -58,7 +58,7 @@ def card_of(job: Job, progress: Progress | None = None, *, is_closing: bool = Fa
 
 
 def jobs_card(jobs: Sequence[Job]) -> Card:
-    """List a user's jobs, with a button to cancel each and a menu to show stems again."""
+    """List a user's jobs, with buttons to cancel them and a menu to show their stems again."""
     active = [job for job in jobs if is_cancellable(job)][:MAX_CANCEL_BUTTONS]
     with_stems = [job for job in jobs if job.has_stems][:MAX_CHOICES]
     return Card(
@@ -84,7 +84,7 @@ def title_of(job: Job) -> str:
 
 
 def job_button(action: Action, job: Job) -> Button:
-    """Return a button about the job, with the action's own label."""
+    """Return a button for the job, with the action's usual label."""
     is_retry = action is Action.TRY_AGAIN
     emphasis = Emphasis.PRIMARY if is_retry else Emphasis.NORMAL
     return Button(action, job.id, gettext(LABELS[action]), emphasis)

@@ -1,4 +1,4 @@
-"""The lines of a card that link to stems. Does not use discord.py."""
+"""The lines of a card with links to stems. Does not use discord.py."""
 
 from bot.delivery.port import Delivery, DeliveryLink
 from bot.i18n.translation import gettext
@@ -11,12 +11,12 @@ MAX_PLAIN = 2000
 
 
 def link_lines(delivery: Delivery) -> tuple[str, ...]:
-    """Return a line for each link."""
+    """Return one line per link."""
     return tuple(map(_line, delivery.links))
 
 
 def plain_result(delivery: Delivery) -> str:
-    """Say in fixed words that the stems are here, with their links if there is room."""
+    """Say in fixed words that the stems are here, and add their links if they fit."""
     plain = gettext(messages.PLAIN_RESULT)
     whole = "\n".join((plain, *link_lines(delivery)))
     return whole if len(whole) <= MAX_PLAIN else plain

@@ -1,4 +1,4 @@
-"""What one edit puts into a message: a card or plain words, and perhaps files."""
+"""The content of one edit of a message: a card or fixed words, and optionally files."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ class AttachmentFile:
     path: Path
     filename: str
     plain_filename: str
-    """A name with no text from a user in it."""
+    """The file name in a message with fixed words, without any text from the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +24,12 @@ class MessageContent:
 
     card: Card
     files: tuple[AttachmentFile, ...] | None = None
-    """Replaces the attachments; None leaves them alone."""
+    """Files that replace the attachments; None keeps the current ones."""
     is_plain: bool = False
-    """Whether to show fixed words in place of the card."""
+    """Whether to show the card's fixed words instead of the card."""
 
     def in_plain_words(self) -> Self:
-        """Return the same without any words of a user's."""
+        """Return the content without any words from the user."""
         files = self.files and tuple(
             replace(file, filename=file.plain_filename) for file in self.files
         )
@@ -37,7 +37,7 @@ class MessageContent:
 
 
 def attachment_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
-    """Return the delivery's stems, followed by their picture."""
+    """Return the delivery's files, followed by their picture."""
     stems = [*map(_attachment_file, delivery.files)]
     if delivery.picture is not None:
         name = delivery.picture.name
@@ -47,7 +47,7 @@ def attachment_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
 
 
 def second_message_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
-    """Return the stems that follow in a second message."""
+    """Return the files for a second message."""
     return tuple(map(_attachment_file, delivery.more))
 
 

@@ -1,45 +1,96 @@
 """Cards that come with a job's stems, as pure functions of the job and its delivery."""
 
+from dataclasses import replace
+
 from bot.delivery.port import Delivery
 from bot.domain.job import Context, Job
-from bot.domain.recipes import AudioFormat
+from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import (
+    CENTS_A_SEMITONE,
+    COVERING,
+    MAX_CENTS,
+    MIN_SPEED_PERCENT,
+    UNCHANGED_PERCENT,
+    Rendition,
+    RenditionOutput,
+)
 from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import Action, Button
+from bot.ui.cards.controls import (
+    LABELS,
+    Action,
+    Button,
+    Choice,
+    LinkButton,
+    Menu,
+    MenuAction,
+    More,
+)
 from bot.ui.cards.job_cards import job_button, title_of
 from bot.ui.cards.link_lines import link_lines, plain_result
-from bot.ui.texts import messages, usage_texts
+from bot.ui.cards.rendition_forms import subject_of
+from bot.ui.texts import labels, messages, rendition_texts, usage_texts
+from bot.ui.texts.analysis_texts import analysis_line
 from bot.ui.texts.figures import length, row
-from bot.ui.texts.names import FORMATS, stems_line
+from bot.ui.texts.names import FORMATS, stem_name, stems_line
+from bot.ui.texts.rendition_texts import rendition_line
 
-MAX_FORMAT_BUTTONS = 2
+_STEPS_OF_SPEED = 10
 
-_FORMAT_ACTIONS = {
-    AudioFormat.MP3: Action.AS_MP3,
-    AudioFormat.FLAC: Action.AS_FLAC,
-    AudioFormat.WAV: Action.AS_WAV,
+_MORE_FORMATS = {
+    AudioFormat.MP3: More.MP3,
+    AudioFormat.FLAC: More.FLAC,
+    AudioFormat.WAV: More.WAV,
+}
+_FORMAT_LABELS = {
+    AudioFormat.MP3: labels.AS_MP3,
+    AudioFormat.FLAC: labels.AS_FLAC,
+    AudioFormat.WAV: labels.AS_WAV,
 }
 
 
 def result_card(job: Job, delivery: Delivery) -> Card:
-    """Return the card for the message that gets the delivery's files."""
+    """Return the card for the message with the delivery's files."""
     is_dm = job.reply.context is Context.BOT_DM
     return _result(job, delivery, _cost(job, delivery), is_dm=is_dm)
 
 
 def forwarded_card(job: Job, delivery: Delivery) -> Card:
-    """Return the card for the user's DM, for a job whose reply is out of reach."""
+    """Return the card for a DM to the user, if the job's reply is out of reach."""
     notes = (_cost(job, delivery), gettext(messages.CAME_BY_DM))
     return _result(job, delivery, *notes, is_dm=True)
 
 
 def shown_again_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
-    """Return the card for stems that were delivered before, without their cost."""
+    """Return the card for stems that are shown again, without their cost."""
     return _result(job, delivery, is_dm=is_dm)
 
 
+def rendition_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+    """Return the card for what one person asked to be made from a job's stems."""
+    card = _result(job, delivery, is_dm=is_dm)
+    return replace(card, buttons=_next_steps(job), menu=_more_menu(job, delivery, is_dm=is_dm))
+
+
+def dm_copy_card(job: Job, delivery: Delivery) -> Card:
+    """Return the card for a copy of another user's stems in the asker's DM."""
+    return replace(_result(job, delivery, is_dm=True), buttons=(), menu=None)
+
+
+def interrupted_card(job: Job, again: Button) -> Card:
+    """Return the card for a reply whose process ended before it was complete."""
+    return Card(
+        title=title_of(job),
+        lines=(gettext(rendition_texts.INTERRUPTED),),
+        tone=Tone.QUIET,
+        footer=job.id,
+        buttons=(again,),
+        plain=gettext(rendition_texts.INTERRUPTED),
+    )
+
+
 def continued_card(job: Job) -> Card:
-    """Return the card of the second message, for stems that the reply has no room for."""
+    """Return the card of the second message, for stems that did not fit into the reply."""
     return Card(
         title=title_of(job),
         lines=(gettext(messages.CONTINUED),),
@@ -56,6 +107,8 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
     end = _early_end(job)
     lines = (
         _summary(job, delivery),
+        rendition_line(job.request.rendition, job.analysis),
+        _heard(job),
         *_remarks(job),
         end,
         difference,
@@ -68,19 +121,73 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
         tone=Tone.DONE,
         footer=job.id,
         picture=delivery.picture.name if delivery.picture else None,
-        buttons=_buttons(job, delivery, is_dm=is_dm),
+        buttons=_buttons(job, delivery),
+        menu=_more_menu(job, delivery, is_dm=is_dm),
         plain=plain_result(delivery),
     )
 
 
-def _buttons(job: Job, delivery: Delivery, *, is_dm: bool) -> tuple[Button, ...]:
-    formats = [job_button(_FORMAT_ACTIONS[each], job) for each in delivery.alternatives]
+def _buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, ...]:
+    listen = delivery.mixer_url and LinkButton(delivery.mixer_url, gettext(labels.LISTEN))
     return (
-        job_button(Action.OTHER_RECIPE, job),
-        *formats[:MAX_FORMAT_BUTTONS],
-        *(() if is_dm else (job_button(Action.TO_DM, job),)),
+        _rendition_button(Action.KEY_AND_SPEED, job),
+        *((_rendition_button(Action.MIX, job),) if job.request.recipe in COVERING else ()),
+        *((listen,) if listen else ()),
         job_button(Action.DELETE, job),
     )
+
+
+def _rendition_button(action: Action, job: Job) -> Button:
+    return Button(action, subject_of(job), gettext(LABELS[action]))
+
+
+def _next_steps(job: Job) -> tuple[Button, ...]:
+    """Return buttons for what singers ask next: a semitone down or up, slower, another mix."""
+    current = job.request.rendition
+    steps = (
+        (labels.SEMITONE_DOWN, current.cents - CENTS_A_SEMITONE, current.speed_percent),
+        (labels.SEMITONE_UP, current.cents + CENTS_A_SEMITONE, current.speed_percent),
+        (labels.SLOWER, current.cents, current.speed_percent - _STEPS_OF_SPEED),
+    )
+    return (
+        *(
+            render_button(job, replace(current, cents=cents, speed_percent=speed), gettext(label))
+            for label, cents, speed in steps
+            if abs(cents) <= MAX_CENTS and speed >= MIN_SPEED_PERCENT
+        ),
+        _rendition_button(Action.KEY_AND_SPEED, job),
+        *((_rendition_button(Action.MIX, job),) if job.request.recipe in COVERING else ()),
+    )
+
+
+def render_button(job: Job, rendition: Rendition, label: str) -> Button:
+    """Return a button that makes a rendition in the job's format; it outlives a restart."""
+    return Button(Action.RENDER, f"{job.id}:{rendition.token}:{job.request.audio_format}", label)
+
+
+def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
+    formats = [
+        Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
+    ]
+    return Menu(
+        action=MenuAction.MORE,
+        subject=subject_of(job),
+        placeholder=gettext(labels.MORE),
+        choices=(
+            *formats,
+            *(() if is_dm else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
+            Choice(More.OTHER_RECIPE, gettext(labels.OTHER_RECIPE)),
+        ),
+    )
+
+
+def _heard(job: Job) -> str | None:
+    """Say the key, tempo and tuning of what is delivered."""
+    if job.analysis is None:
+        return None
+    rendition = job.request.rendition
+    heard = job.analysis.rendered(cents=rendition.cents, speed_percent=rendition.speed_percent)
+    return analysis_line(heard) or None
 
 
 def _cost(job: Job, delivery: Delivery) -> str | None:
@@ -90,10 +197,16 @@ def _cost(job: Job, delivery: Delivery) -> str | None:
 
 
 def _summary(job: Job, delivery: Delivery) -> str:
-    parts = [stems_line(job.stems), FORMATS[delivery.audio_format]]
+    parts = [_made(job), FORMATS[delivery.audio_format]]
     if job.frames is not None:
-        parts.insert(1, length(job.frames))
+        speed = job.request.rendition.speed_percent
+        parts.insert(1, length(job.frames * UNCHANGED_PERCENT // speed))
     return row(parts)
+
+
+def _made(job: Job) -> str:
+    is_mix = job.request.rendition.output is RenditionOutput.MIX
+    return stem_name(Stem.MIX) if is_mix else stems_line(job.stems)
 
 
 def _remarks(job: Job) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Questions before a song is split: which of several, and by which recipe.
+"""Questions before a song is split: which song, and which recipe.
 
-Custom ids name a message's song by message id and number, so they work after a restart.
+Custom ids identify a song by its message id and its number, so they work after a restart.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,12 +21,12 @@ from bot.ui.texts.safe_text import safe, shortened
 POPULAR_RECIPES = frozenset(
     {Recipe.KARAOKE, Recipe.INSTRUMENTAL, Recipe.VOCALS, Recipe.FOUR_STEMS, Recipe.NO_DRUMS}
 )
-"""Recipes with their own button; a menu has the rest."""
+"""The recipes that have buttons; a menu offers the others."""
 MAX_LABEL = 100
 
 
 def recipe_card(song: Source, offers: Iterable[Offer], *, message_id: int, number: int) -> Card:
-    """Ask by which recipe to split the message's song of that number, counted from 0."""
+    """Ask by which recipe to split a song of a message; `number` counts from 0."""
     offers = list(offers)
     subject = f"{message_id}:{number}"
     popular = [offer.recipe for offer in offers if offer.recipe in POPULAR_RECIPES]
@@ -47,7 +47,7 @@ def recipe_card(song: Source, offers: Iterable[Offer], *, message_id: int, numbe
 
 
 def song_menu(action: MenuAction, songs: Sequence[Source], message_id: int) -> Menu:
-    """Return a menu of a message's songs; the values are their numbers, counted from 0."""
+    """Return a menu of a message's songs; the values are their numbers from 0."""
     choices = tuple(
         Choice(str(number), shortened(title_of(song.filename), MAX_LABEL))
         for number, song in enumerate(songs[:MAX_CHOICES])
@@ -61,7 +61,10 @@ def song_menu(action: MenuAction, songs: Sequence[Source], message_id: int) -> M
 
 
 def other_recipe_menu(job: Job, offers: Iterable[Offer]) -> Menu:
-    """Return a menu of the other recipes that can be made. Raises Rejected if there are none."""
+    """Return a menu of all offered recipes but the job's own.
+
+    Raises Rejected if there are none.
+    """
     others = [offer for offer in offers if offer.recipe is not job.request.recipe]
     if not others:
         raise Rejected(Reason.NO_PROVIDER)

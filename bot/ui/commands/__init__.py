@@ -1,1 +1,1 @@
-"""How commands are described to Discord: registration, options, choices, translations."""
+"""Command descriptions for Discord: registration, options, choices, translations."""

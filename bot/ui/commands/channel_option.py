@@ -5,7 +5,7 @@ from discord import app_commands
 
 
 class ChannelOption(app_commands.Transformer):
-    """A channel that people write in, as its id: the bot need not be able to see it."""
+    """Accepts a text channel, even one that the bot cannot see, and returns its id."""
 
     @property
     def type(self) -> discord.AppCommandOptionType:
@@ -14,7 +14,7 @@ class ChannelOption(app_commands.Transformer):
 
     @property
     def channel_types(self) -> list[discord.ChannelType]:
-        """Offer only kinds of channels that people write in."""
+        """Offer only kinds of channels in which people write."""
         return [
             discord.ChannelType.text,
             discord.ChannelType.news,

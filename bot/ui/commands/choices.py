@@ -1,11 +1,11 @@
-"""What commands offer to choose from: stems, formats, providers, the user's jobs."""
+"""The choices that commands offer: stems, formats, providers and the user's jobs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from discord.app_commands import Choice
 
-from bot.domain.job import Job
+from bot.domain.job import Job, JobId
 from bot.domain.recipes import AudioFormat
 from bot.scheduling.plans import Offer
 from bot.ui.commands.command_translator import composed
@@ -18,7 +18,7 @@ MAX_NAME = 100
 
 
 def recipe_choices(offers: Iterable[Offer]) -> list[Choice[str]]:
-    """Return the recipes on offer, with labels in every language."""
+    """Return the offered recipes, with labels in every language."""
     return [
         Choice(
             name=composed(partial(recipe_label, offer.recipe, is_basic=offer.is_basic)),
@@ -36,7 +36,7 @@ def format_choices(formats: Iterable[AudioFormat]) -> list[Choice[str]]:
 def provider_choices(
     typed: str, *, titles: Mapping[str, str], offers: Sequence[Offer], recipe: str
 ) -> list[Choice[str]]:
-    """Suggest providers that make the chosen recipe and match what is typed."""
+    """Suggest providers that can make the chosen recipe and whose name matches the typed text."""
     makers = next((offer.providers for offer in offers if offer.recipe == recipe), tuple(titles))
     wanted = typed.strip().casefold()
     return [
@@ -47,7 +47,9 @@ def provider_choices(
 
 
 def provider_name(typed: str | None, titles: Mapping[str, str]) -> str | None:
-    """Return the name of the provider that was typed, as a name or a title; None if empty."""
+    """Return the name of a provider that was typed as a name or a title; None if nothing was
+    typed.
+    """
     wanted = (typed or "").strip().casefold()
     if not wanted:
         return None
@@ -55,13 +57,18 @@ def provider_name(typed: str | None, titles: Mapping[str, str]) -> str | None:
 
 
 def job_choices(typed: str, jobs: Iterable[Job]) -> list[Choice[str]]:
-    """Suggest jobs whose id or title matches what is typed."""
+    """Suggest the user's jobs whose id or title matches the typed text."""
     wanted = typed.strip().casefold()
     return [
         Choice(name=_job_label(job), value=job.id)
         for job in jobs
         if wanted in job.id or wanted in job.title.casefold()
     ][:MAX_CHOICES]
+
+
+def job_id_of(typed: str) -> JobId:
+    """Return the job id that was chosen, or typed as people type it."""
+    return JobId(typed.strip().strip("`").lower())
 
 
 def _job_label(job: Job) -> str:

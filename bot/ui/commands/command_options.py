@@ -1,4 +1,4 @@
-"""Command options that depend on this installation, or that discord.py can't describe."""
+"""Command options that depend on this installation, or that discord.py can't express."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -12,14 +12,14 @@ T = TypeVar("T")
 Fields = Mapping[str, object]
 
 AUDIO_FILES: Fields = {
-    # `audio` and `video` are what Discord itself plays. It checks extensions only, so every file
-    # is inspected anyway.
+    # `audio` and `video` are what Discord itself can play. Discord checks extensions only, so every
+    # file is inspected anyway.
     "file_types": ["audio", "video", ".flac", ".opus", ".m4a", ".aac", ".aiff", ".wma"]
 }
 
 
 class OfferingCog(commands.Cog):
-    """A cog that describes its commands' options beyond their signatures."""
+    """A cog that extends the description of its commands' options."""
 
     def option_fields(self) -> Mapping[str, Fields]:
         """Return extra fields of Discord's option objects by option name."""
@@ -34,7 +34,7 @@ CogT = TypeVar("CogT", bound=OfferingCog)
 
 
 class OfferedCommand(app_commands.Command[CogT, P, T]):
-    """A command that is registered with its cog's option fields and choices."""
+    """A command that is registered with its cog's extra option fields and choices."""
 
     async def get_translated_payload(
         self, tree: app_commands.CommandTree[Any], translator: app_commands.Translator
@@ -56,7 +56,7 @@ class OfferedCommand(app_commands.Command[CogT, P, T]):
 def offered_command(
     *, name: str, description: app_commands.locale_str, parent: app_commands.Group | None = None
 ) -> Callable[..., OfferedCommand[Any, ..., Any]]:
-    """Turn a cog's method into an OfferedCommand, as `app_commands.command` does for a Command."""
+    """Turn a cog's method into an OfferedCommand; a counterpart to `app_commands.command`."""
 
     def decorate(callback: Any) -> OfferedCommand[Any, ..., Any]:
         command: OfferedCommand[Any, ..., Any] = OfferedCommand(

@@ -1,4 +1,4 @@
-"""Translates commands for Discord, which shows each user their own language."""
+"""Translates commands; Discord shows them to each user in the user's language."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from bot.i18n.translation import Message, active_language, gettext
 
 COMPOSE = "compose"
 
-# People type these and tell each other, so they are the same in every language.
+# Users type these names and mention them to others, so they are the same in every language.
 _TYPED = frozenset(
     {
         TranslationContextLocation.command_name,
@@ -27,7 +27,7 @@ _TYPED = frozenset(
 
 
 class CommandTranslator(Translator):
-    """Translates descriptions, and the names of menu commands."""
+    """Translates descriptions, and the names of context-menu commands."""
 
     def __init__(self, *, languages: Languages) -> None:
         self._languages = languages
@@ -35,7 +35,7 @@ class CommandTranslator(Translator):
     async def translate(
         self, string: locale_str, locale: Locale, context: TranslationContextTypes
     ) -> str | None:
-        """Return the words in the locale's language; None if they would stay English."""
+        """Return the text in the locale's language, or None if it stays in English."""
         if context.location in _TYPED and not isinstance(context.data, ContextMenu):
             return None
         language = self._languages.other_than_english(locale.value)
@@ -48,5 +48,5 @@ class CommandTranslator(Translator):
 
 
 def composed(compose: Callable[[], str]) -> locale_str:
-    """Return a string that is composed again in each language."""
+    """Return a string that is composed separately for each language."""
     return locale_str(compose(), **{COMPOSE: compose})

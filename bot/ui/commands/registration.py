@@ -1,4 +1,4 @@
-"""Registers the commands at Discord whenever what it has differs from what it should have."""
+"""Registers the commands with Discord whenever the registered ones differ."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ class Memory(Protocol):
     """Persistent key-value storage."""
 
     async def get(self, key: str) -> str | None:
-        """Return the key's value, if any."""
+        """Return the key's value, or None."""
         ...
 
     async def put(self, key: str, value: str) -> None:
@@ -38,10 +38,12 @@ class Registration:
         self._languages = languages
 
     async def register(self, client: commands.AutoShardedBot) -> bool:
-        """Send the client's commands unless Discord has them, and return whether they were sent.
+        """Register the client's commands unless Discord already has them; return whether they were
+        sent.
 
-        Another program with the same application, or its owner in the portal, may have changed
-        what Discord has, so it is asked. Raises discord.HTTPException if Discord refuses them.
+        Another program with the same application, or its owner in the portal, may have changed the
+        registered commands, so Discord is asked. Raises discord.HTTPException if Discord refuses
+        them.
         """
         application_id = client.application_id
         if application_id is None:
@@ -60,10 +62,9 @@ class Registration:
 async def leftover_commands(
     http: HTTPClient, application_id: int, guild_ids: Iterable[int]
 ) -> Mapping[int, tuple[str, ...]]:
-    """Return the guild-specific commands registered with Discord, by server; this bot registers
-    none.
+    """Return the commands registered for single servers, by server; this bot registers none.
 
-    Servers that the bot may not ask about are skipped. Raises discord.HTTPException.
+    Servers whose commands the bot may not see are skipped. Raises discord.HTTPException.
     """
     leftovers: dict[int, tuple[str, ...]] = {}
     for guild_id in guild_ids:
@@ -86,9 +87,9 @@ async def commands_payload(client: commands.AutoShardedBot, languages: Languages
 
 
 def _known(wanted: str, registered: Iterable[Any]) -> str:
-    """Return a fingerprint of the commands as sent and as Discord has them.
+    """Return a fingerprint of the commands as sent and as registered.
 
-    Discord gives a command another version with each change.
+    Discord changes a command's version with each change of the command.
     """
     versions = sorted(f"{command['id']}.{command.get('version', '')}" for command in registered)
     return f"{wanted}:{_digest(versions)}"

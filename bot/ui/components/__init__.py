@@ -1,1 +1,1 @@
-"""Buttons and menus in Discord's terms: drawing them, and dispatching what is pressed."""
+"""Discord's buttons and menus: rendering them, and dispatching their use."""

@@ -1,6 +1,6 @@
-"""The one button and the one menu that all cards use; both survive a restart.
+"""The only button class and the only menu class; both keep working after a restart.
 
-They know no handler: what a press or a choice does is registered with the client.
+They import no handlers; the client's registry maps actions to handlers.
 """
 
 import re
@@ -16,13 +16,13 @@ STYLES: dict[Emphasis, discord.ButtonStyle] = {
     Emphasis.DANGER: discord.ButtonStyle.danger,
 }
 
-_SUBJECT = r"(?P<subject>[a-z0-9:-]+)"
+_SUBJECT = r"(?P<subject>[a-z0-9:._-]+)"
 _BUTTON = rf"(?P<action>{'|'.join(Action)}):{_SUBJECT}"
 _MENU = rf"(?P<action>{'|'.join(MenuAction)})(?::{_SUBJECT})?"
 
 
 class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUTTON):
-    """A button that hands its action and subject to the client's handlers."""
+    """A button that passes its action and subject to the client's handlers."""
 
     def __init__(self, button: Button) -> None:
         super().__init__(
@@ -51,7 +51,7 @@ class ActionButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_BUT
 
 
 class ActionMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_MENU):
-    """A menu that hands its action, subject and the chosen value to the client's handlers."""
+    """A menu that passes its action, its subject and the chosen value to the client's handlers."""
 
     def __init__(self, menu: Menu) -> None:
         options = [
@@ -73,7 +73,7 @@ class ActionMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_MENU)
         match: re.Match[str],
         /,
     ) -> Self:
-        """Rebuild the menu from its custom id and the message that shows it."""
+        """Rebuild the menu from its custom id and its message."""
         shown: Any = item
         return cls(
             Menu(
@@ -87,7 +87,7 @@ class ActionMenu(discord.ui.DynamicItem[discord.ui.Select[Any]], template=_MENU)
         )
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Run the action's handler with what was chosen."""
+        """Run the action's handler with the chosen value."""
         handlers = interaction.client.handlers
         [value] = self.item.values
         await handlers.choose(interaction, self._menu.action, self._menu.subject, value)

@@ -1,11 +1,11 @@
-"""Renders a card as Discord's embed and view."""
+"""Renders a card as an embed and a view."""
 
 from collections.abc import Sequence
 
 import discord
 
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import Button, Menu
+from bot.ui.cards.controls import Button, LinkButton, Menu
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 
 COLOURS: dict[Tone, int] = {
@@ -29,13 +29,18 @@ def embed_of(card: Card) -> discord.Embed:
     return embed
 
 
-def view_of(buttons: Sequence[Button] = (), menu: Menu | None = None) -> discord.ui.View | None:
+def view_of(
+    buttons: Sequence[Button | LinkButton] = (), menu: Menu | None = None
+) -> discord.ui.View | None:
     """Return buttons and a menu as a view that never times out; None if there are none."""
     if not buttons and menu is None:
         return None
     view = discord.ui.View(timeout=None)
     for button in buttons:
-        view.add_item(ActionButton(button))
+        if isinstance(button, LinkButton):
+            view.add_item(discord.ui.Button(label=button.label, url=button.url))
+        else:
+            view.add_item(ActionButton(button))
     if menu is not None:
         view.add_item(ActionMenu(menu))
     return view

@@ -1,1 +1,1 @@
-"""What happens when a button is pressed or a menu is used."""
+"""The handlers of buttons and menus."""

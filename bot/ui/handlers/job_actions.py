@@ -1,4 +1,4 @@
-"""What the buttons and menus about one job do. Only its user may use most of them."""
+"""Handlers of buttons and menus for one job; most are for the job's user only."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ from bot.ui.texts import messages
 
 
 class JobActions:
-    """Handlers whose subject is a job id. All raise NotFound for a job that is not the user's."""
+    """Handlers whose subject is a job id. Most raise NotFound for another user's job."""
 
     def __init__(self, services: Services) -> None:
         self._splits = services.use_cases.splits
@@ -28,7 +28,7 @@ class JobActions:
         self._presenter = services.presenter
 
     def register(self, handlers: HandlerRegistry) -> None:
-        """Register all of them."""
+        """Add these handlers to the registry."""
         handlers.add(
             buttons={
                 Action.CANCEL: self.cancel,
@@ -48,20 +48,20 @@ class JobActions:
         )
 
     async def cancel(self, interaction: Interaction, subject: str) -> None:
-        """Cancel the job, which a manager of its server may do too."""
-        # First, because a job's step may take longer to stop than Discord waits.
+        """Cancel the job; a manager of its server may do so, too."""
+        # Defer first, because stopping a job's step may take longer than Discord waits.
         await interaction.response.defer()
         job = await self._cancel(interaction, JobId(subject))
-        # The job's own card shows it; elsewhere a sentence has to.
+        # The job's own card shows the cancellation; elsewhere a sentence is needed.
         if interaction.message is None or interaction.message.id != job.reply.message_id:
             await say_privately(interaction, messages.cancelled(job))
 
     async def try_again(self, interaction: Interaction, subject: str) -> None:
-        """Start a failed job once more, as another job."""
+        """Start a failed job again, as a new job."""
         await self._requests.start_again(interaction, await self._own_job(interaction, subject))
 
     async def ask_for_recipe(self, interaction: Interaction, subject: str) -> None:
-        """Offer the recipes that the song has not been split by."""
+        """Offer the other recipes for the job's song."""
         job = await self._own_job(interaction, subject)
         menu = other_recipe_menu(job, self._splits.offers())
         await interaction.response.send_message(
@@ -71,28 +71,28 @@ class JobActions:
         )
 
     async def split_again(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Split the song by the chosen recipe, as another job."""
+        """Split the song by the chosen recipe, as a new job."""
         job = await self._own_job(interaction, subject)
         await self._requests.start_again(interaction, job, recipe=recipe_of(value))
 
     async def show(
         self, interaction: Interaction, subject: str, *, audio_format: AudioFormat | None = None
     ) -> None:
-        """Show the job again in a fresh reply, perhaps in another format."""
+        """Show the job again in a new reply, in another format if one is given."""
         job = await self._own_job(interaction, subject)
         await self._presenter.show(interaction, job, audio_format=audio_format)
 
     async def show_chosen(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Show the chosen job again in a fresh reply."""
+        """Show the chosen job again in a new reply."""
         await self.show(interaction, value)
 
     async def send_to_dm(self, interaction: Interaction, subject: str) -> None:
-        """Send the stems to the user's DM."""
+        """Send the stems to the user by DM."""
         job = await self._own_job(interaction, subject)
         await self._presenter.send_directly(interaction, job)
 
     async def delete(self, interaction: Interaction, subject: str) -> None:
-        """Delete the user's stems and the message; for a manager, the message alone."""
+        """Delete the user's stems and the message; a manager deletes the message only."""
         await interaction.response.defer()
         try:
             job = await self._own_job(interaction, subject)
@@ -102,7 +102,7 @@ class JobActions:
         else:
             await self._redelivery.discard(job)
         try:
-            # The interaction reaches the message wherever it is.
+            # The interaction can delete the message wherever it is.
             await interaction.delete_original_response()
         except discord.HTTPException:
             await say_privately(interaction, gettext(messages.DELETE_REFUSED))
@@ -120,7 +120,7 @@ class JobActions:
 
 
 def recipe_of(value: str) -> Recipe:
-    """Return the recipe of that value. Raises Rejected if this version has no such recipe."""
+    """Return the recipe with that value. Raises Rejected if this version has none."""
     try:
         return Recipe(value)
     except ValueError as exc:

@@ -1,4 +1,4 @@
-"""What the buttons of `/privacy` do. They act on the presser's data, so they hold no id."""
+"""Handlers of the buttons of `/privacy`. They act on the data of the user who presses them."""
 
 from bot.domain.job import UserId
 from bot.ui.cards.controls import Action, ForgetStep
@@ -9,17 +9,17 @@ from bot.ui.services import Services
 
 
 class PrivacyActions:
-    """Asks for confirmation, then deletes."""
+    """Asks for confirmation, then deletes the user's data."""
 
     def __init__(self, services: Services) -> None:
         self._privacy = services.use_cases.privacy
 
     def register(self, handlers: HandlerRegistry) -> None:
-        """Register the one handler."""
+        """Add the handler to the registry."""
         handlers.add(buttons={Action.FORGET: self.forget})
 
     async def forget(self, interaction: Interaction, subject: str) -> None:
-        """Ask whether to delete everything, or delete it."""
+        """Ask whether to delete everything or, once confirmed, delete it."""
         match ForgetStep(subject):
             case ForgetStep.ASK:
                 card = forget_card()
@@ -27,7 +27,7 @@ class PrivacyActions:
                     embed=embed_of(card), view=view_of(card.buttons)
                 )
             case ForgetStep.CONFIRMED:
-                # First, because running jobs may take longer to stop than Discord waits.
+                # Defer first, because stopping jobs may take longer than Discord waits.
                 await interaction.response.defer()
                 songs = await self._privacy.forget(UserId(interaction.user.id))
                 await interaction.edit_original_response(

@@ -1,4 +1,4 @@
-"""What the buttons and menus about a message's songs do."""
+"""Handlers of buttons and menus for the songs of a message."""
 
 import discord
 
@@ -14,7 +14,7 @@ from bot.ui.split_requests import SplitOptions
 
 
 class SongActions:
-    """Handlers whose subject names a message, and perhaps one of its songs by number.
+    """Handlers whose subject is a message and, for some, the number of a song in it.
 
     All raise Rejected if the message or the song is gone.
     """
@@ -25,7 +25,7 @@ class SongActions:
         self._attachments = services.attachments
 
     def register(self, handlers: HandlerRegistry) -> None:
-        """Register all of them."""
+        """Add these handlers to the registry."""
         handlers.add(
             buttons={Action.MAKE: self.make},
             menus={
@@ -50,7 +50,7 @@ class SongActions:
         )
 
     async def offer_recipes(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Offer recipes for the chosen song in a new message, so the menu serves every song."""
+        """Offer recipes for the chosen song in a new message; the menu can then be used again."""
         message_id, number = int(subject), int(value)
         song = await self._attachments.find(interaction, message_id, number)
         card = recipe_card(song, self._splits.offers(), message_id=message_id, number=number)

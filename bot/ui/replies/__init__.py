@@ -1,1 +1,1 @@
-"""Writing messages: the reply writer with its routes and pacing, follow-ups, direct messages."""
+"""Writes messages: the reply writer with its routes and pacing, follow-ups, direct messages."""

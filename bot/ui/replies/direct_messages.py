@@ -1,4 +1,4 @@
-"""Direct messages to users: for stems whose reply is out of reach, or on request."""
+"""Direct messages to users: on request, or when a reply is out of reach."""
 
 import logging
 
@@ -19,11 +19,11 @@ from bot.ui.replies.message_requests import (
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
-"""The size of one file that a bot may send outside of servers."""
+"""The largest file that a bot may send outside servers, in bytes."""
 
 
 class DirectMessages:
-    """Writes to users who accept the bot's messages."""
+    """Writes to users who accept messages from the bot."""
 
     def __init__(self, *, client: discord.Client) -> None:
         self._client = client
@@ -31,9 +31,10 @@ class DirectMessages:
     async def send(
         self, user_id: UserId, content: MessageContent, *, nonce: int
     ) -> Edited | NotEdited:
-        """Send the content as a new message; repeating a `nonce` within minutes sends nothing.
+        """Send the content as a new message.
 
-        Raises ReplyUnavailable if Discord is out of reach or asks to wait.
+        A `nonce` that is repeated within minutes sends nothing new. Raises ReplyUnavailable if
+        Discord is out of reach or asks to wait.
         """
 
         async def write(content: MessageContent) -> int:

@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 TOKEN_MARGIN = timedelta(minutes=1)
 RETRY_UNKNOWN_TOKEN_S = 0.5
 
-# Elsewhere the bot is not a member, or can't see the message.
+# In other contexts the bot is not a member, or can't see the message.
 _BOT_TOKEN_CONTEXTS = frozenset({Context.GUILD, Context.BOT_DM})
 
 
 class EditRoute(StrEnum):
-    """How a reply is reached."""
+    """A way to edit a reply."""
 
     TOKEN = "token"  # noqa: S105 - the name of a route
     CHANNEL = "channel"
@@ -55,7 +55,7 @@ class EditRoutes:
             routes.append(EditRoute.TOKEN)
         is_visible = reply.context in _BOT_TOKEN_CONTEXTS
         if is_visible and reply.message_id is not None and reply.channel_id:
-            # A token about to expire may do so during the request, so it comes second.
+            # A token that is about to expire may do so during the request, so it is tried second.
             routes.insert(len(routes) if left > TOKEN_MARGIN else 0, EditRoute.CHANNEL)
         return [route for route in routes if route not in closed]
 
@@ -71,7 +71,7 @@ class EditRoutes:
     ) -> Edited | NotEdited:
         """Put the content into the reply; safe to repeat.
 
-        Adds routes that Discord refuses for good to `closed`. Raises ReplyUnavailable if Discord
+        Adds routes that Discord permanently refuses to `closed`. Raises ReplyUnavailable if Discord
         is out of reach or asks to wait.
         """
         detail = "no route is left"
@@ -95,7 +95,7 @@ class EditRoutes:
             return await with_plain_fallback(edit, content)
         except WriteRefused as exc:
             if route is EditRoute.TOKEN and exc.status == 404:
-                # Discord sometimes does not know a valid token for a moment.
+                # Discord sometimes briefly rejects a valid token.
                 await asyncio.sleep(RETRY_UNKNOWN_TOKEN_S)
                 return await with_plain_fallback(edit, content)
             raise

@@ -1,4 +1,4 @@
-"""A second message, for stems that do not fit the reply."""
+"""Sends a second message, for stems that do not fit into the reply."""
 
 import logging
 
@@ -34,8 +34,8 @@ class FollowUp:
     ) -> Edited | NotEdited:
         """Send the content by one of the routes that are open to the reply.
 
-        A channel comes first: there a `nonce` repeated within minutes sends nothing. Raises
-        ReplyUnavailable if Discord is out of reach or asks to wait.
+        The channel is tried first, because there a `nonce` that is repeated within minutes sends
+        nothing new. Raises ReplyUnavailable if Discord is out of reach or asks to wait.
         """
         detail = "no route is open"
         for route in sorted(routes, key=lambda route: route is not EditRoute.CHANNEL):
@@ -67,7 +67,8 @@ class FollowUp:
         webhook = discord.Webhook.partial(
             reply.application_id, reply.token or "", client=self._client
         )
-        # Otherwise discord.py takes it for a channel's webhook, and refuses ephemeral messages.
+        # Otherwise discord.py takes it for a channel's webhook and refuses to send ephemeral
+        # messages.
         webhook.type = discord.WebhookType.application
         message = await webhook.send(
             content=content.card.plain if content.is_plain else MISSING,

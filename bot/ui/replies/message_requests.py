@@ -1,4 +1,4 @@
-"""One request that writes a message: its time limit, its outcome, and Discord's refusals."""
+"""Helpers for one request that writes a message: time limit, result and Discord's refusals."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ UPLOAD_WITHIN_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The message shows the content."""
+    """The message was written."""
 
     message_id: int
 
@@ -36,7 +36,7 @@ class NotEdited:
 
 
 class WriteRefused(Exception):
-    """Discord refused one attempt to write a message, by one route."""
+    """Discord refused to write a message by one route."""
 
     def __init__(self, kind: FailureKind, error: discord.HTTPException) -> None:
         super().__init__(f"status {error.status}, code {error.code}")
@@ -46,7 +46,7 @@ class WriteRefused(Exception):
 
 @asynccontextmanager
 async def translate_errors(content: MessageContent) -> AsyncIterator[None]:
-    """Limit the time of a request that writes the content, and translate its errors.
+    """Limit the time of a request that writes `content`, and translate its errors.
 
     Raises WriteRefused, and ReplyUnavailable if Discord is out of reach or asks to wait.
     """
@@ -67,7 +67,7 @@ async def translate_errors(content: MessageContent) -> AsyncIterator[None]:
 async def with_plain_fallback(
     write: Callable[[MessageContent], Awaitable[int]], content: MessageContent
 ) -> int:
-    """Write the content, or if Discord refuses its words, the same in plain ones."""
+    """Write the content; if Discord refuses its words, write it in fixed words."""
     try:
         return await write(content)
     except WriteRefused as exc:
@@ -78,7 +78,7 @@ async def with_plain_fallback(
 
 
 def open_files(files: Sequence[AttachmentFile]) -> list[discord.File]:
-    """Open files for one request; discord.py streams them, and closes them after it."""
+    """Open files for one request; discord.py streams them, and closes them afterwards."""
     return [discord.File(file.path, filename=file.filename) for file in files]
 
 
@@ -87,7 +87,7 @@ async def post(
 ) -> int:
     """Send a new message and return its id.
 
-    Discord drops a repeated `nonce` for some minutes, so a retry posts nothing twice.
+    For some minutes Discord drops a repeated `nonce`, so a retry posts nothing twice.
     """
     message = await channel.send(
         content=content.card.plain if content.is_plain else None,

@@ -1,6 +1,6 @@
-"""How often replies may be edited: pure rules over a monotonic clock that the caller reads.
+"""Limits how often replies are edited: pure rules over a monotonic clock that the caller reads.
 
-The figures are ours, well within Discord's limits, unless a comment says otherwise.
+The limits are our own, well below Discord's, unless a comment says otherwise.
 """
 
 from collections import deque
@@ -13,20 +13,20 @@ PROGRESS_GAP_S = 3.0
 LATER_PROGRESS_GAP_S = 10.0
 FIRST_MINUTE_S = 60.0
 STATE_GAP_S = 1.0
-"""A card that changes faster can't be read."""
+"""The least time between changes of a card, so that users have time to read it."""
 CHANNEL_GAP_S = 1.0
 MAX_PROGRESS_CARDS = 5
-"""Unfinished cards of one channel up to which their progress is shown."""
+"""The most unfinished cards in a channel for which progress is shown."""
 OLD_MESSAGE_S = 3600.0
-"""Discord's: it limits edits of older messages much harder (error 30046)."""
+"""The age after which Discord limits edits of a message much more strictly (error 30046)."""
 REFUSAL_WINDOW_S = 600.0
 MAX_REFUSALS = 1000
-"""Of the 10,000 refused requests in 10 minutes for which Discord bans an address."""
+"""Discord bans an address after 10,000 refused requests in 10 minutes; this stays far below."""
 MAX_REMEMBERED_CHANNELS = 1000
 
 
 class Urgency(IntEnum):
-    """What an edit shows; the lowest goes first."""
+    """The purpose of an edit; the lowest value goes first."""
 
     FINAL = 0
     STATE = 1
@@ -35,20 +35,20 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditRequest:
-    """An edit that is wanted now."""
+    """An edit that is due now."""
 
     job_id: JobId
     urgency: Urgency
     age_s: float
-    """Since the reply was first shown."""
+    """Seconds since the reply was first shown."""
     channel_id: int | None = None
-    """The channel whose limit the edit counts against; None for an edit by token."""
+    """The channel against whose limit the edit counts; None for an edit by token."""
     active_cards: int = 1
-    """Unfinished cards in that channel."""
+    """The number of unfinished cards in that channel."""
 
 
 class Pacing:
-    """Remembers when each reply and each channel was last edited, and which final edits wait."""
+    """Tracks when replies and channels were last edited, and which final edits wait."""
 
     def __init__(self) -> None:
         self._jobs: dict[JobId, float] = {}
@@ -57,10 +57,11 @@ class Pacing:
         self._refusals: deque[float] = deque()
 
     def wait_s(self, request: EditRequest, now: float) -> float | None:
-        """Return how long the edit must wait: 0 if not at all, None if it should not be made.
+        """Return the seconds until the edit may be made, 0 for now, or None if it should be
+        skipped.
 
-        A final edit that must wait joins its channel's queue: later ones go after it, and edits
-        that are not final go after all of those.
+        A final edit that has to wait joins its channel's queue: later final edits go after it, and
+        other edits go after all of the queue.
         """
         if request.urgency is not Urgency.FINAL and self._is_unwelcome(request, now):
             return None
@@ -79,15 +80,15 @@ class Pacing:
             self._forget_quiet_channels(now)
 
     def edited_at(self, job_id: JobId) -> float:
-        """Return when the reply was last edited; minus infinity if it never was."""
+        """Return when the reply was last edited; minus infinity if never."""
         return self._jobs.get(job_id, float("-inf"))
 
     def refused(self, now: float) -> None:
-        """Record that Discord refused an edit for good."""
+        """Record that Discord permanently refused an edit."""
         self._refusals.append(now)
 
     def forget(self, job_id: JobId) -> None:
-        """Forget a job whose reply is complete."""
+        """Drop what is kept about a job whose reply is complete."""
         self._jobs.pop(job_id, None)
         self._leave_queues(job_id)
 
@@ -119,7 +120,7 @@ class Pacing:
         if request.channel_id is None or request.channel_id not in self._channels:
             return now
         turns = 1 + self._ahead(request.channel_id, request)
-        # Counted from the latest edit, so a job that misses its turn is overtaken after a while.
+        # Counted from the latest edit, so that others can overtake a job that misses its turn.
         return self._channels[request.channel_id] + turns * CHANNEL_GAP_S
 
     def _ahead(self, channel_id: int, request: EditRequest) -> int:

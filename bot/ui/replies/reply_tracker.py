@@ -1,4 +1,4 @@
-"""What the reply writer knows about each reply, in memory only; the outbox has what is owed."""
+"""The reply writer's in-memory state of each reply; the outbox stores which updates are owed."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -17,22 +17,22 @@ MAX_PAUSE_S = 60.0
 
 @dataclass(slots=True, eq=False)
 class ReplyState:
-    """One reply."""
+    """The state of one reply."""
 
     job: Job
     owed_version: int | None = None
-    """The version to show; None if only progress can change the card."""
+    """The version that has to be shown; None if only progress can change the card."""
     owed_since: float = 0.0
     shown: Card | None = None
     progress: Progress | None = None
-    """What the shown card was made from."""
+    """The progress from which the shown card was made."""
     is_closing: bool = False
     """Whether the shown card says that the reply will soon be out of reach."""
     closed: set[EditRoute] = field(default_factory=set)
     delivered: Delivered | None = None
-    """Set once the user has the stems, even if the store does not know yet."""
+    """Set once the user has the stems, even if the store does not know it yet."""
     is_over: bool = False
-    """Nothing more will be owed."""
+    """Whether no further updates will be owed."""
     is_being_edited: bool = False
     failures: int = 0
     not_before: float = 0.0
@@ -40,43 +40,43 @@ class ReplyState:
 
     @property
     def holds_result(self) -> bool:
-        """Whether the stems are in the message, so that no card may replace them."""
+        """Whether the message contains the stems, so that no card may replace them."""
         return self.delivered is not None or self.job.state is State.DELIVERED
 
     @property
     def urgency(self) -> Urgency:
-        """What an edit would show now."""
+        """The urgency of an edit made now."""
         if self.owed_version is None:
             return Urgency.PROGRESS
         return Urgency.FINAL if self.job.state.is_final else Urgency.STATE
 
     def can_be_edited(self, now: float) -> bool:
-        """Whether no edit is under way and no pause after a failure is left."""
+        """Whether no edit is under way and the pause after a failure is over."""
         return not self.is_being_edited and not self.lock.locked() and now >= self.not_before
 
     def owe(self, version: int, now: float) -> None:
-        """Record a version to show; an edit under way covers what was owed before it."""
+        """Record a version to show; an edit under way covers earlier ones."""
         if self.owed_version is None or self.is_being_edited:
             self.owed_since = now
         self.owed_version = version
 
     def set_message_id(self, message_id: int) -> None:
-        """Record which message the reply is, for when its token has expired."""
+        """Record the reply's message id, which is needed once its token has expired."""
         self.job = replace(self.job, reply=replace(self.job.reply, message_id=message_id))
 
     def settle(self, version: int) -> None:
-        """Record that `version` is shown; a newer one may be owed."""
+        """Record that `version` is shown; a newer version may be owed."""
         if self.owed_version == version:
             self.owed_version = None
 
     def back_off(self, now: float) -> None:
-        """Pause after a failure, longer with each consecutive one."""
+        """Pause after a failure, longer after each consecutive one."""
         self.failures += 1
         self.not_before = now + backoff_s(self.failures, key=self.job.id, max_s=MAX_PAUSE_S)
 
 
 class ReplyTracker:
-    """Every reply that may change."""
+    """The states of all replies that may still change."""
 
     def __init__(self) -> None:
         self._states: dict[JobId, ReplyState] = {}
@@ -86,13 +86,13 @@ class ReplyTracker:
         return iter(self._states.values())
 
     def add(self, job: Job) -> ReplyState:
-        """Track the job's reply, from this copy of the job, and return its state."""
+        """Track the reply of the job, as it is in this copy, and return its state."""
         state = self._states.setdefault(job.id, ReplyState(job))
         state.job = job
         return state
 
     def get(self, job_id: JobId) -> ReplyState | None:
-        """Return the state of the job's reply if it is tracked."""
+        """Return the state of the job's reply, or None if it is not tracked."""
         return self._states.get(job_id)
 
     def drop(self, job_id: JobId) -> None:
@@ -100,6 +100,6 @@ class ReplyTracker:
         self._states.pop(job_id, None)
 
     def unknown(self, owed: Mapping[JobId, int]) -> list[JobId]:
-        """Return the jobs whose owed version is not known here yet."""
+        """Return the jobs whose owed version differs from the tracked one."""
         known = {job_id: state.owed_version for job_id, state in self._states.items()}
         return [job_id for job_id, version in owed.items() if known.get(job_id) != version]

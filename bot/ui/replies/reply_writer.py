@@ -1,4 +1,4 @@
-"""The reply writer: keeps every job's reply up to date, and puts the stems into it."""
+"""Keeps every job's reply up to date, and puts the stems into it."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Container, Iterable
 
 from bot.delivery.port import Delivered, Delivery, Refused, ReplyUnavailable
+from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job, JobId
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CONCURRENT_EDITS = 40
 EDITS_PER_ROUND = 10
 ROUND_GAP_S = 0.25
-"""Allows 40 edits a second, however fast Discord is; its limit is 50 requests in all."""
+"""Limits edits to 40 a second; Discord's limit is 50 requests a second in total."""
 SWEEP_S = 1.0
 """The longest time between two reads of the outbox, in case a change was not announced."""
 
@@ -36,7 +37,7 @@ SWEEP_S = 1.0
 class ReplyWriter:
     """Writes replies from two sources: the outbox of changed jobs, and their progress.
 
-    It implements the services' `DeliveryPort`. Each reply has at most one edit under way.
+    It implements `DeliveryPort`. Each reply has at most one edit under way.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class ReplyWriter:
         self._round_gap_s = round_gap_s
         self._sweep_s = sweep_s
         self._tracker = ReplyTracker()
+        self._reminders = Reminders()
         self._edits: set[asyncio.Task[None]] = set()
         self._active_cards: Counter[int | None] = Counter()
         self._knows_unfinished = False
@@ -85,7 +87,7 @@ class ReplyWriter:
     async def deliver(self, job: Job, delivery: Delivery) -> Delivered | Refused:
         """Put the delivery into the job's reply. Raises ReplyUnavailable.
 
-        Safe to repeat: what the user has is not sent again, until the job is forgotten here.
+        Safe to repeat: stems that the user has are not sent again, until `forget` is called.
         """
         self._languages.activate(job.reply.locale)
         state = self._tracker.add(job)
@@ -98,7 +100,7 @@ class ReplyWriter:
             return answer
 
     def forget(self, job_id: JobId) -> None:
-        """Leave the job's reply as it is, and soon stop tracking it."""
+        """Make no further changes to the job's reply; tracking ends soon after."""
         if (state := self._tracker.get(job_id)) is not None:
             state.is_over = True
 
@@ -118,7 +120,7 @@ class ReplyWriter:
     async def _send_rest(
         self, state: ReplyState, delivery: Delivery, message_id: int
     ) -> Delivered | Refused:
-        """Send what the reply has no room for."""
+        """Send the files that do not fit into the reply."""
         if not delivery.more:
             return Delivered(message_id)
         job = state.job
@@ -133,7 +135,9 @@ class ReplyWriter:
 
     async def _send_directly(self, job: Job, delivery: Delivery) -> Delivered | Refused:
         if delivery.more:
-            return Refused("a direct message is one message", one_only=True)
+            return Refused(
+                "stems for two messages do not fit into one direct message", one_only=True
+            )
         content = MessageContent(
             card=forwarded_card(job, delivery), files=attachment_files(delivery)
         )
@@ -154,27 +158,31 @@ class ReplyWriter:
     async def _read_outbox(self) -> None:
         try:
             if not self._knows_unfinished:
-                # Their cards may be current, so the outbox does not list them.
+                # The cards of unfinished jobs may be current, in which case the outbox does not
+                # list them.
                 for job in await self._jobs.unfinished():
                     if job.acknowledged_at is not None:
                         self._tracker.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()
-            # Jobs that wait for their turn are already known, and in a busy hour there are many.
+            # Only jobs with a new version are read, since many others may be waiting for their
+            # turn.
             unknown = self._tracker.unknown(owed)
             self._take(await self._jobs.stale_replies(unknown) if unknown else ())
             self._drop_finished(owed)
         except StoreUnavailable as exc:
-            log.warning("can't read the outbox: %s", exc)
-        except Exception:
-            log.exception("can't read the outbox")
+            if self._reminders.is_due(str(exc), self._clock.monotonic()):
+                log.warning("can't read the outbox: %s", exc)
+        except Exception as exc:
+            if self._reminders.is_due(type(exc).__name__, self._clock.monotonic()):
+                log.exception("can't read the outbox")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:
         for job, version in stale:
             self._tracker.add(job).owe(version, self._clock.monotonic())
 
     def _drop_finished(self, owed: Container[JobId]) -> None:
-        # Only now: what was just read may predate the job's end.
+        # Drop replies only after the read, which may predate a job's end.
         for state in list(self._tracker):
             if state.is_over and state.job.id not in owed:
                 self._drop(state.job.id)
@@ -199,7 +207,7 @@ class ReplyWriter:
         return len(due) <= room
 
     def _precedence(self, state: ReplyState) -> tuple[Urgency, float]:
-        """Rank by urgency, then by who has waited longest."""
+        """Sort by urgency, then by waiting time."""
         if state.owed_version is None:
             return state.urgency, self._pacing.edited_at(state.job.id)
         return state.urgency, state.owed_since
@@ -243,7 +251,7 @@ class ReplyWriter:
                 request = self._request_for(state, state.urgency)
                 wait_s = self._pacing.wait_s(request, self._clock.monotonic())
                 if wait_s:
-                    return  # another edit of the same channel came first
+                    return  # another edit in the same channel came first
                 if wait_s is not None:
                     message_id = await self._show(state, request, card)
             state.progress, state.is_closing = progress, is_closing
@@ -296,4 +304,4 @@ class ReplyWriter:
             async with asyncio.timeout(self._sweep_s):
                 await self._board.changed()
         except TimeoutError:
-            pass  # time to read the outbox anyway
+            pass  # read the outbox anyway

@@ -1,57 +1,76 @@
-"""Shows jobs again in fresh replies: for `/result`, for buttons, and in DMs."""
+"""Shows jobs again in new replies: for `/result`, for buttons, and in DMs."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import discord
 
+from bot.accounts.user_limits import RenderLimit
 from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS
-from bot.delivery.port import ReplyUnavailable
+from bot.delivery.port import Delivery, ReplyUnavailable
 from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
-from bot.domain.errors import Reason, Rejected
-from bot.domain.job import Context, Job, State, UserId
+from bot.domain.errors import Reason, Rejected, StoreUnavailable
+from bot.domain.job import Context, Job, Reply, State, UserId
+from bot.domain.minutes import minutes_of
 from bot.domain.recipes import AudioFormat
+from bot.domain.renditions import Rendition
 from bot.i18n.translation import gettext
 from bot.scheduling.progress import ProgressBoard
+from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
-from bot.ui.cards.result_cards import shown_again_card
+from bot.ui.cards.result_cards import dm_copy_card, rendition_card, shown_again_card
 from bot.ui.components.rendering import embed_of, view_of
-from bot.ui.context import context_of, reply_of
+from bot.ui.context import TOKEN_LIFETIME, context_of, reply_of
 from bot.ui.error_answers import say_privately
 from bot.ui.replies.direct_messages import MAX_FILE_BYTES, DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.message_requests import Edited, NotEdited
 from bot.ui.texts import messages
+from storage.stores.last_renditions import LastRenditions
+from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""How often a result is written while Discord is out of reach."""
+"""The number of times that writing a result is tried while Discord is out of reach."""
 RETRY_AFTER_S = 2.0
+MAX_WAITING = 20
+"""How many replies may wait for their files at a time; renditions are free."""
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 
 
 class ResultPresenter:
-    """Shows finished jobs again, one at a time for each user. Every method answers."""
+    """Shows finished jobs again, one at a time for each user. Every method answers.
+
+    While a reply waits for its files it is stored as open, so that a restart can say what happened.
+    """
 
     def __init__(
         self,
         *,
         redelivery: Redelivery,
+        render_limit: RenderLimit,
+        open_replies: OpenReplies,
+        last_renditions: LastRenditions,
         routes: EditRoutes,
         direct_messages: DirectMessages,
         board: ProgressBoard,
         clock: Clock,
     ) -> None:
         self._redelivery = redelivery
+        self._render_limit = render_limit
+        self._open_replies = open_replies
+        self._last_renditions = last_renditions
         self._routes = routes
         self._direct_messages = direct_messages
         self._board = board
@@ -66,60 +85,79 @@ class ResultPresenter:
         *,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Show the job, with its stems if it has any, perhaps in another format.
+        """Show the job to its user, with its stems if it has any, perhaps in another format.
 
-        Raises Rejected if the stems are gone or the user's last request is not done.
+        Raises Rejected if the stems are gone or the user's previous request is still running.
         """
         if job.state not in (State.DELIVERED, State.KEPT):
             await self._show_card(interaction, job)
             return
-        if not job.has_stems:
-            raise Rejected(Reason.FILES_EXPIRED)
         is_private = _must_be_private(job, interaction)
-        with self._turn_of(job.request.user_id):
-            answer = await interaction.response.defer(ephemeral=is_private, thinking=True)
-            reply = replace(
-                reply_of(interaction, private=is_private, now=self._clock.now()),
-                message_id=answer.message_id if answer else None,
-            )
+        requested = job.asked_as(audio_format=audio_format)
+        await self._answer(interaction, requested, shown_again_card, is_private=is_private)
 
-            async def put(content: MessageContent) -> Edited | NotEdited:
-                return await self._routes.show(reply, content, closed=set())
+    async def render(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        *,
+        rendition: Rendition,
+        audio_format: AudioFormat | None = None,
+    ) -> None:
+        """Show a rendition to the person who asks for it alone, who need not be the job's user.
 
-            requested = job.asked_as(audio_format or job.request.audio_format)
-            is_dm = reply.context is Context.BOT_DM
-            limit = reply.size_limit_bytes
-            shown = await self._supervised(
-                self._present(requested, put, name=str(interaction.id), limit=limit, is_dm=is_dm)
-            )
-        if isinstance(shown, NotEdited):
-            await say_privately(interaction, gettext(messages.UNSHOWN))
-
-    async def send_directly(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Send the job's stems to its user's DM.
-
-        Raises Rejected if the stems are gone or the user's last request is not done.
+        Raises Rejected as `show` does, with RENDER_LIMIT when they have had enough for an hour, and
+        with BUSY when too many wait.
         """
-        if not job.has_stems:
-            raise Rejected(Reason.FILES_EXPIRED)
-        user_id = job.request.user_id
-        with self._turn_of(user_id):
-            await interaction.response.defer(ephemeral=True, thinking=True)
+        user_id = UserId(interaction.user.id)
+        requested = job.asked_as(audio_format=audio_format, rendition=rendition)
+        if len(self._tasks) >= MAX_WAITING:
+            raise Rejected(Reason.BUSY)
+        with self._render_limit.taking(user_id, minutes_of(job.frames or 0)):
+            is_private = not _is_bot_dm(interaction)
+            await self._answer(interaction, requested, rendition_card, is_private=is_private)
+        if job.digest is not None and not rendition.is_plain:
+            await self._last_renditions.put(user_id, job.digest, rendition, self._clock.now())
 
-            async def put(content: MessageContent) -> Edited | NotEdited:
-                return await self._direct_messages.send(user_id, content, nonce=interaction.id)
+    async def last_rendition(self, user_id: UserId, job: Job) -> Rendition | None:
+        """Return what the user last chose for the job's song."""
+        if job.digest is None:
+            return None
+        return await self._last_renditions.get(user_id, job.digest)
 
-            name = str(interaction.id)
-            shown = await self._supervised(
-                self._present(job, put, name=name, limit=MAX_FILE_BYTES, is_dm=True)
-            )
-        is_sent = isinstance(shown, Edited)
-        await say_privately(
-            interaction, gettext(messages.SENT_TO_DM if is_sent else messages.DM_REFUSED)
-        )
+    async def send_directly(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        *,
+        rendition: Rendition | None = None,
+    ) -> None:
+        """Send the job's stems to the DM of the person who asks for them.
+
+        Raises Rejected as `render` does for another user's job.
+        """
+        user_id = UserId(interaction.user.id)
+        is_own = user_id == job.request.user_id
+        requested = job.asked_as(rendition=rendition)
+        minutes = 0 if is_own else minutes_of(job.frames or 0)
+
+        async def put(content: MessageContent) -> Edited | NotEdited:
+            return await self._direct_messages.send(user_id, content, nonce=interaction.id)
+
+        card = partial(shown_again_card, is_dm=True) if is_own else dm_copy_card
+        with self._turn_of(user_id), self._render_limit.taking(user_id, minutes):
+            async with self._open_reply(interaction, requested, ReplyKind.DM, is_private=True):
+                shown = await self._supervised(
+                    self._present(
+                        requested, put, card, name=str(interaction.id), limit=MAX_FILE_BYTES
+                    )
+                )
+                is_sent = isinstance(shown, Edited)
+                sentence = messages.SENT_TO_DM if is_sent else messages.DM_REFUSED
+                await say_privately(interaction, gettext(sentence))
 
     async def stop(self, *, grace_s: float) -> None:
-        """Wait for work under way, and cancel what is not done within the grace."""
+        """Wait for work under way, and cancel what does not end within the grace."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
@@ -131,17 +169,82 @@ class ResultPresenter:
         view = view_of(card.buttons, card.menu) or discord.utils.MISSING
         await interaction.response.send_message(embed=embed_of(card), view=view, ephemeral=True)
 
+    async def _answer(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        card: Callable[..., Card],
+        *,
+        is_private: bool,
+    ) -> None:
+        """Put the stems into the interaction's own reply."""
+        with self._turn_of(UserId(interaction.user.id)):
+            async with self._open_reply(
+                interaction, job, ReplyKind.RESULT, is_private=is_private
+            ) as reply:
+
+                async def put(content: MessageContent) -> Edited | NotEdited:
+                    return await self._routes.show(reply, content, closed=set())
+
+                shown = await self._supervised(
+                    self._present(
+                        job,
+                        put,
+                        partial(card, is_dm=reply.context is Context.BOT_DM),
+                        name=str(interaction.id),
+                        limit=reply.size_limit_bytes,
+                    )
+                )
+                if isinstance(shown, NotEdited):
+                    await say_privately(interaction, gettext(messages.UNSHOWN))
+
+    @asynccontextmanager
+    async def _open_reply(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        kind: ReplyKind,
+        *,
+        is_private: bool,
+    ) -> AsyncIterator[Reply]:
+        """Defer the answer, and keep its reply on record until the block has completed it.
+
+        It stays on record when the block is cancelled, as it is when the bot stops.
+        """
+        if not job.has_stems:
+            raise Rejected(Reason.FILES_EXPIRED)
+        reply = reply_of(interaction, private=is_private, now=self._clock.now())
+        expires_at = self._clock.now() + TOKEN_LIFETIME
+        await self._open_replies.add(_open_reply_of(interaction, job, kind, reply, expires_at))
+        try:
+            answer = await interaction.response.defer(ephemeral=is_private, thinking=True)
+            yield replace(reply, message_id=answer.message_id if answer else None)
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            await self._close(interaction.id)
+            raise
+        await self._close(interaction.id)
+
+    async def _close(self, interaction_id: int) -> None:
+        try:
+            await self._open_replies.close(interaction_id)
+        except StoreUnavailable as exc:
+            # The next start finds the reply complete, and retention drops the record.
+            log.warning("a complete reply stays on record: %s", exc)
+
     async def _present(
-        self, job: Job, put: Put, *, name: str, limit: int, is_dm: bool
+        self, job: Job, put: Put, card: Callable[[Job, Delivery], Card], *, name: str, limit: int
     ) -> Edited | NotEdited:
-        answer: Edited | NotEdited = NotEdited("not tried")
+        answer: Edited | NotEdited = NotEdited("the write was not tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
                 async with self._redelivery.packed(
                     job, name=name, limit_bytes=limit, shrinks=shrinks
                 ) as delivery:
-                    card = shown_again_card(job, delivery, is_dm=is_dm)
-                    content = MessageContent(card=card, files=attachment_files(delivery))
+                    content = MessageContent(
+                        card=card(job, delivery), files=attachment_files(delivery)
+                    )
                     answer = await _with_retries(put, content)
             except DoesNotFit as exc:
                 return NotEdited(str(exc), is_too_large=True)
@@ -181,8 +284,33 @@ async def _with_retries(put: Put, content: MessageContent) -> Edited | NotEdited
     return await put(content)
 
 
+def _open_reply_of(
+    interaction: discord.Interaction[Any],
+    job: Job,
+    kind: ReplyKind,
+    reply: Reply,
+    expires_at: datetime,
+) -> OpenReply:
+    return OpenReply(
+        interaction_id=interaction.id,
+        job_id=job.id,
+        user_id=UserId(interaction.user.id),
+        kind=kind,
+        rendition=job.request.rendition,
+        audio_format=job.request.audio_format,
+        application_id=reply.application_id,
+        token=interaction.token,
+        token_expires_at=expires_at,
+        locale=reply.locale,
+    )
+
+
+def _is_bot_dm(interaction: discord.Interaction[Any]) -> bool:
+    return context_of(interaction, private=True) is Context.BOT_DM
+
+
 def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Whether only the user may see the result, because only they saw the job's reply."""
+    """Whether only the user may see the result, because the job's reply was private."""
     if job.reply.is_ephemeral:
         return True
     here = context_of(interaction, private=False)

@@ -1,1 +1,1 @@
-"""Every sentence and word that users read, as pure functions. Does not use discord.py."""
+"""All sentences and words that users read, as pure functions. Does not use discord.py."""

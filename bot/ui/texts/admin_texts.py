@@ -1,4 +1,4 @@
-"""The sentences that the owner and server managers read; nothing is decided here."""
+"""Sentences for the owner and for server managers, without any decisions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -134,7 +134,7 @@ AS_EVERYWHERE = Message("As set for the whole bot")
 
 
 def provider_lines(providers: tuple[ProviderState, ...]) -> tuple[str, ...]:
-    """Describe the state of each provider."""
+    """Describe the state of each provider, one line each."""
     return tuple(map(_provider_line, providers[:MAX_PROVIDERS]))
 
 
@@ -195,7 +195,7 @@ def _provider_line(provider: ProviderState) -> str:
 
 
 def _work_of(provider: ProviderState) -> Iterator[str]:
-    """Describe its work, on a second line so that the state stands out on the first."""
+    """Describe a provider's work, on a second line so that its state stands out on the first."""
     parts = []
     if provider.left_out is None:
         parts.append(gettext(QUEUE, inside=provider.inside, waiting=provider.waiting))

@@ -1,4 +1,4 @@
-"""Figures for people to read: lists, lengths, waits, a progress bar."""
+"""Formats figures for users: lists, lengths, waits, a progress bar."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ COMMA = Message(", ")
 
 
 def length(frames: int) -> str:
-    """Return the length of a song in samples a channel, like `3:42` or `1:02:03`."""
+    """Return the length of a song, given in frames, like `3:42` or `1:02:03`."""
     minutes, seconds = divmod(round(frames / SAMPLE_RATE), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def about(wait_s: float) -> str:
-    """Return a wait as precisely as it is known: `a few seconds`, `about 40 s`, `about 3 min`."""
+    """Return a rounded wait: `a few seconds`, `about 40 s` or `about 3 min`."""
     if wait_s < 8:
         return gettext(A_FEW_SECONDS)
     if wait_s < 90:
@@ -55,5 +55,5 @@ def row(words: Iterable[str]) -> str:
 
 
 def moment(at: datetime, style: Literal["R", "f"] = "R") -> str:
-    """Return a time that Discord shows in the reader's own time zone and language."""
+    """Return a time in Discord's markup, which shows it in the reader's time zone and language."""
     return f"<t:{int(at.timestamp())}:{style}>"

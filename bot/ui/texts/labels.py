@@ -1,4 +1,4 @@
-"""Short labels of cards, buttons and menus; messages.py has the sentences."""
+"""Short labels for cards, buttons and menus; sentences are in messages.py."""
 
 from bot.i18n.translation import Message
 
@@ -11,6 +11,14 @@ AS_FLAC = Message("As FLAC")
 AS_WAV = Message("As WAV")
 TO_DM = Message("To my DM")
 DELETE = Message("Delete")
+KEY_AND_SPEED = Message("Key & speed")
+MIX = Message("Mix")
+LISTEN = Message("Listen")
+ASK_AGAIN = Message("Ask again")
+SEMITONE_DOWN = Message("−1")
+SEMITONE_UP = Message("+1")
+SLOWER = Message("Slower")
+MORE = Message("More")
 
 CANCEL_ONE = Message("Cancel {job_id}")
 
@@ -26,4 +34,4 @@ BAR_WITH_WAIT = Message("{bar}, {wait} left")
 WAIT = Message("{wait} left")
 
 SPLIT_MENU = Message("Split this audio")
-"""The name of the command in a message's menu."""
+"""The name of the command in a message's context menu."""

@@ -1,7 +1,7 @@
-"""Sentences for users: what happened, and what they can do. Nothing is decided here.
+"""Sentences for users: what happened, and what they can do. This module makes no decisions.
 
-If a sentence needs facts that are not always known, it has several templates, the most precise
-first; the first one whose facts are known is used.
+A sentence whose facts are not always known has several templates, the most precise first. The first
+one whose facts are all known is used.
 """
 
 from collections.abc import Mapping
@@ -128,6 +128,22 @@ REASONS: dict[Reason, Templates] = {
             "who run me can fix that."
         ),
     ),
+    Reason.NO_SUCH_MIX: (
+        Message("These stems can't give that mix. Split the song into more stems first."),
+    ),
+    Reason.RENDER_LIMIT: (
+        PluralMessage(
+            "I render at most {minutes} minute of song an hour for each person. You can ask again "
+            "<t:{again_at}:R>.",
+            "I render at most {minutes} minutes of song an hour for each person. You can ask again "
+            "<t:{again_at}:R>.",
+            by="minutes",
+        ),
+        Message("This bot does not render songs in another key, speed or mix."),
+    ),
+    Reason.OUT_OF_RANGE: (
+        Message("That key, speed or level is out of range. Choose another one."),
+    ),
     Reason.NO_TIME_STRETCH: (
         Message(
             "I can't change the key or the speed: a library is missing on my machine. Only the "
@@ -224,6 +240,9 @@ SENT: dict[DeliveryDifference, Message] = {
     DeliveryDifference.MP3_INSTEAD: Message(
         "As MP3, because {wanted} would exceed Discord's size limit here."
     ),
+    DeliveryDifference.NOT_RENDERED: Message(
+        "As they are, because I can't change key or speed on this machine."
+    ),
 }
 
 LINK: Templates = (
@@ -300,20 +319,20 @@ def stage(progress: Progress) -> str:
 
 
 def standing(job: Job) -> str:
-    """Say what is made from a song and how far it is, like `Karaoke: Done`."""
+    """Say what is made from a song and how far the job is, like `Karaoke: Done`."""
     return gettext(
         STANDING, recipe=gettext(RECIPES[job.request.recipe]), state=gettext(STATES[job.state])
     )
 
 
 def sent(difference: DeliveryDifference, wanted: str) -> str | None:
-    """Say how the delivered files differ from the requested format; None if no words exist."""
+    """Say how the delivered files differ from the requested format; None if no sentence applies."""
     template = SENT.get(difference)
     return gettext(template, wanted=wanted) if template else None
 
 
 def link(label: str, url: str, when: str | None) -> str:
-    """Link to a stem, and say when the link expires if that is known."""
+    """Return a link to a stem, with its expiry time if that is known."""
     facts = {"label": label, "url": url} | ({} if when is None else {"when": when})
     return _first_filled(LINK, facts)
 
@@ -331,7 +350,7 @@ def cancelled(job: Job) -> str:
 
 
 def unknown(error_id: str) -> str:
-    """Say that something unexpected happened, with the id that finds it in the log."""
+    """Say that something unexpected happened, with the id of the error in the log."""
     return gettext(UNKNOWN, error_id=error_id)
 
 

@@ -1,4 +1,4 @@
-"""Display names of recipes, stems and formats; users type the values themselves."""
+"""Displayed names of recipes, stems and formats, which differ from the values that users type."""
 
 from collections.abc import Sequence
 
@@ -55,6 +55,7 @@ STEMS: dict[Stem, Message] = {
     Stem.NO_PIANO: Message("no piano"),
     Stem.PART_1: Message("part 1"),
     Stem.PART_2: Message("part 2"),
+    Stem.MIX: Message("mix"),
 }
 
 _DETAILS = {
@@ -79,7 +80,7 @@ def stem_name(stem: Stem) -> str:
 
 
 def stems_line(stems: Sequence[Stem]) -> str:
-    """Return stems at the start of a sentence, like `Instrumental and vocals`."""
+    """Return stems for the start of a sentence, like `Instrumental and vocals`."""
     return capitalised(_listed(stems))
 
 

@@ -1,4 +1,4 @@
-"""Makes strangers' text safe for a message: one line, no markup, no mentions, a limited length."""
+"""Makes untrusted text safe for a message: one line, no markup, no mentions, a limited length."""
 
 import re
 
@@ -14,7 +14,7 @@ _LINK = re.compile(r"(?<=:)(?=//)")
 
 
 def shortened(text: str, max_length: int = MAX_LENGTH) -> str:
-    """Return `text` as one plain line of at most `max_length` characters; markup stays."""
+    """Return `text` as one line of at most `max_length` characters; markup is kept."""
     return cut(plain(text), max_length)
 
 

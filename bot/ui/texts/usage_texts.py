@@ -27,7 +27,7 @@ THIS_MONTH = Message("this month")
 
 
 def charge(minutes: int, usage: Usage | None) -> str:
-    """Say what a job cost, and what is left."""
+    """Say what a job cost and how many minutes are left."""
     if usage is None:
         return gettext(CHARGED_ALONE, minutes=minutes)
     words = CHARGED if usage.guild_id is None else CHARGED_TO_SERVER
@@ -42,7 +42,7 @@ def usage_lines(usage: Usage) -> tuple[str, ...]:
 
 
 def shared_lines(usage: Usage) -> tuple[str, ...]:
-    """Describe the minutes that a server gave the user to spend there."""
+    """Describe the minutes that a server gave the user to spend in it."""
     return _standing(usage, SHARED_LEFT, SHARED_USED_AND_HELD if usage.held else SHARED_USED)
 
 
@@ -52,7 +52,7 @@ def pool_line(minutes: int) -> str:
 
 
 def period(found: Period) -> str:
-    """Return a period as the end of a sentence, like `this week`."""
+    """Return a period as it appears at the end of a sentence, like `this week`."""
     span = found.ends_at - found.starts_at
     if span <= timedelta(days=1):
         return gettext(TODAY)

@@ -1,7 +1,7 @@
-"""Discord is away for more than a day of a bot's time, which runs fast: stems wait, nothing spins.
+"""Discord is unreachable for more than a day of accelerated time: stems wait, and nothing spins.
 
-It is away for longer than 1,024 pauses of a minute: an exponential backoff that is not capped
-before it is raised to a power overflows there.
+The outage is longer than 1,024 pauses of a minute, at which an exponential backoff overflows if it
+raises to the power before it applies the cap.
 """
 
 import asyncio
@@ -21,21 +21,21 @@ NAME = "absence"
 KEEP_HOURS = 48
 SETTINGS = {FAST: "1", "STEMCORD_KEEP_RESULTS_HOURS": str(KEEP_HOURS)}
 SONGS = {Script.SLOW: 2, Script.NOBODY: 1}
-"""Those that become ready while Discord is away, and those that fail."""
+"""Songs that become ready during the outage, and songs that fail."""
 READY_WITHIN_S = 30.0
 STEMS_EACH, MOST_FORMATS = 2, 2
 LOOKS_FOR_S = 10.0
-"""How long the bot is watched at normal speed, at the end of the absence."""
+"""How long the bot is observed at normal speed at the end of the outage."""
 MOST_REQUESTS_A_REPLY = 15
-"""One try by each of three routes, each repeated by the library up to five times."""
+"""One try for each of three routes, repeated up to five times by the library."""
 BACK_SPEED = 10.0
 DELIVERED_WITHIN_S = 120.0
-"""By the bot's time: the longest pause, and the delivery itself."""
+"""In the bot's time: the longest pause plus the delivery."""
 _STATES = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
 
 
 async def absence(home: Path, *, hours: float, speed: float) -> list[Figure]:
-    """Let Discord vanish with songs on their way, and come back before the stems expire."""
+    """Make Discord unreachable with songs in progress, and restore it before the stems expire."""
     async with open_harness(home / NAME, people=sum(SONGS.values()), settings=SETTINGS) as harness:
         async with harness.running_bot() as bot:
             await _send_unseen(harness)
@@ -71,7 +71,7 @@ async def absence(home: Path, *, hours: float, speed: float) -> list[Figure]:
 
 
 async def _send_unseen(harness: ChaosHarness) -> None:
-    """Send the songs, with every edit and message refused from the start; wait for their ends."""
+    """Send the songs while every edit and message is refused, and wait until they are processed."""
     for route in ("PATCH *", "POST /channels/*", "POST /users/*", "POST /webhooks/*"):
         harness.sandbox.faults.add(Fault(route=route, reset=True))
     songs = [song for song, count in SONGS.items() for _ in range(count)]
@@ -88,7 +88,7 @@ def _are_ready(harness: ChaosHarness) -> bool:
 
 
 async def _pass(harness: ChaosHarness, seconds: float, speed: float) -> float:
-    """Let this much of the bot's time pass, and Discord's clock follow; return how much did."""
+    """Let time pass for the bot and Discord, and return how much has passed."""
     harness.speed_clock_up(speed)
     while harness.clock_ahead_s() < seconds:
         await asyncio.sleep(0.05)
@@ -99,14 +99,14 @@ async def _pass(harness: ChaosHarness, seconds: float, speed: float) -> float:
 
 
 async def _requests(harness: ChaosHarness) -> int:
-    """Return how many requests come from the bot in a while, at normal speed."""
+    """Count the bot's requests during a short time at normal speed."""
     before = harness.sandbox.log.total
     await asyncio.sleep(LOOKS_FOR_S)
     return harness.sandbox.log.total - before
 
 
 async def _return(harness: ChaosHarness) -> tuple[float, bool]:
-    """Bring Discord back; return how much of the bot's time passed until all was shown."""
+    """Restore Discord, and return how much of the bot's time passed until everything was shown."""
     harness.sandbox.faults.clear()
     ahead_s, began = harness.clock_ahead_s(), time.monotonic()
     harness.speed_clock_up(BACK_SPEED)

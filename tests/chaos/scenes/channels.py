@@ -1,8 +1,7 @@
-"""Many jobs in few channels under Discord's real rate limits: how far do the cards lag behind?
+"""Many jobs in few channels under Discord's real rate limits, to measure how late cards are.
 
-The tokens of the first half expire while the jobs wait, so their replies are edited by channel or,
-where they are private, replaced by direct messages. The second half comes later and is edited by
-token.
+The tokens of the first half expire while the jobs wait. Their replies are then edited by channel
+or, if private, replaced by direct messages. The second half is sent later and edited by token.
 """
 
 import asyncio
@@ -28,9 +27,9 @@ CHANNELS = ("karaoke", "lounge", "stage", "bar", "terrace")
 COMMANDS_A_SECOND = 20
 PEOPLE = 50
 PRIVATE_EVERY = 11
-"""One song in this many is private; not a multiple of the channels, so that each gets some."""
+"""One in this many songs is private: not a multiple of the channels, so each channel gets some."""
 LATENCY_S = 0.15
-"""How long Discord needs for an edit."""
+"""How long Discord takes for an edit."""
 TOKEN_LAG_S = 10.0
 CHANNEL_EDIT_S = 1.0
 """Discord allows five edits of a channel in five seconds."""
@@ -57,7 +56,7 @@ class JobHistory:
     edits: Sequence[RecordedEdit]
 
     def lags_s(self) -> Iterator[float]:
-        """Return how long after each change of state the message showed it or a later one."""
+        """Yield, for each change of state, how long the message took to show it or a later one."""
         for state, at in self.events:
             rank = RANKS.get(state, OVER)
             seen = (edit.at for edit in self.edits if edit.rank >= rank)
@@ -65,14 +64,14 @@ class JobHistory:
 
     @property
     def last_edit(self) -> tuple[float, float]:
-        """Return when the job had an end to show and when its message showed it."""
+        """Return when the job ended and when its message showed that."""
         ends = (at for state, at in self.events if RANKS.get(state, OVER) >= RANKS[State.READY])
         shown = (edit.at for edit in self.edits if edit.rank == OVER)
         return next(ends), next(shown, float("inf"))
 
 
 async def channels(home: Path, *, seed: int, jobs: int) -> list[Figure]:
-    """Send songs to all channels; let half of the tokens expire before any job finishes."""
+    """Send songs to all channels, and let half of the tokens expire before any job finishes."""
     random = Random(seed)
     async with open_harness(home / NAME, people=PEOPLE, settings=_SETTINGS) as harness:
         _prepare_channels(harness)
@@ -95,7 +94,7 @@ async def channels(home: Path, *, seed: int, jobs: int) -> list[Figure]:
 
 
 def _prepare_channels(harness: ChaosHarness) -> None:
-    """Add the channels, enforce Discord's rate limits and slow its edits down."""
+    """Add the channels, enforce Discord's rate limits and slow down its edits."""
     world = harness.sandbox.world
     guild_id = next(iter(world.guilds))
     for name in {*CHANNELS} - {channel.name for channel in world.channels.values()}:
@@ -116,7 +115,7 @@ async def _send(harness: ChaosHarness, songs: Sequence[Script]) -> None:
 
 
 def _expire_tokens(harness: ChaosHarness) -> float:
-    """Move both clocks past the lifetime of every token so far; return the new time."""
+    """Move both clocks past the lifetime of every token so far, and return the new time."""
     harness.sandbox.clock.advance(TOKEN_LIFETIME_S)
     harness.shift_clock(TOKEN_LIFETIME_S)
     return harness.sandbox.clock.now() - 1
@@ -153,7 +152,7 @@ def _by_token(histories: Sequence[JobHistory]) -> list[Figure]:
 
 
 def _by_channel(histories: Sequence[JobHistory], expired_at: float) -> list[Figure]:
-    """Judge the edits after the tokens expired, all of which count against a channel's limit."""
+    """Check the edits after the tokens' expiry, all of which count against a channel's limit."""
     by_channel = defaultdict(list)
     for history in histories:
         by_channel[history.channel_id].append(history)
@@ -170,7 +169,7 @@ def _by_channel(histories: Sequence[JobHistory], expired_at: float) -> list[Figu
 
 
 def _before_an_end(histories: Sequence[JobHistory], expired_at: float) -> Iterator[RecordedEdit]:
-    """Return the progress edits in one channel that went ahead of an end waiting to be shown."""
+    """Return a channel's progress edits that were made while a finished job waited to be shown."""
     waits = [history.last_edit for history in histories]
     for edit in (each for history in histories for each in history.edits):
         is_by_channel = edit.at > expired_at + SLACK_S and edit.rank < OVER

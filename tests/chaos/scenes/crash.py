@@ -1,4 +1,4 @@
-"""The bot dies before, within and after each of its commits, and the next one carries on."""
+"""The bot dies before, within and after each of its commits, and the next bot continues."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ EXPIRED = "expired"
 SHORT = timedelta(seconds=1)
 SETTINGS = {GIVE_UP_EARLY: "1"}
 _ALONGSIDE = (Script.PLAIN, Script.AT_ONCE, Script.FAILS, Script.LOST, Script.LATE, Script.BROKEN)
-"""Songs that start no provider's cooldown, so that others go where they are meant to."""
+"""Songs that cause no provider's cooldown, so that other songs go to the intended provider."""
 _MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
 _NOT_EXPIRED = "SELECT id FROM jobs WHERE NOT files_expired"
 _LATEST = "SELECT coalesce(max(rowid), 0) FROM jobs"
@@ -44,7 +44,7 @@ class Tally:
 
 
 def points(random: Random) -> list[Point]:
-    """Return every point once in random order, to die there on the first or second pass."""
+    """Return every point in random order, each for the first or second pass."""
     every = [
         Point(step, moment, random.choice((1, 2)) if trigger.songs is None else 1)
         for step, trigger in TRIGGERS.items()
@@ -55,7 +55,7 @@ def points(random: Random) -> list[Point]:
 
 
 async def crash(home: Path, *, seeds: Sequence[int], most: int | None = None) -> list[Figure]:
-    """Let bots die at every point, or at the first `most` of each seed, and check what is left."""
+    """Let bots die at every point, or the first `most` of each seed, and check the results."""
     tally = Tally()
     await run_in_parallel([_run_seed(home / f"seed-{seed}", seed, most, tally) for seed in seeds])
     return [
@@ -109,7 +109,7 @@ async def _drive(harness: ChaosHarness, bot: BotProcess, point: Point, random: R
 
 
 async def _stop_driving(driving: asyncio.Task[None]) -> None:
-    """Cancel what users were doing with a bot that has died. Raises the error it ended with."""
+    """Cancel the users' actions on a dead bot. Raises the error with which they ended."""
     driving.cancel()
     await asyncio.wait({driving})
     if not driving.cancelled():
@@ -117,7 +117,7 @@ async def _stop_driving(driving: asyncio.Task[None]) -> None:
 
 
 async def _expire(harness: ChaosHarness) -> list[str]:
-    """Let bots die while they delete expired files; return the points not reached."""
+    """Let bots die while they delete expired files, and return the points not reached."""
     settings = {"STEMCORD_KEEP_RESULTS_HOURS": str(SHORT / timedelta(hours=1))}
     await asyncio.sleep(2 * SHORT.total_seconds())
     missed = []
@@ -142,9 +142,9 @@ async def _expire(harness: ChaosHarness) -> list[str]:
 
 
 async def _act(harness: ChaosHarness, point: Point, random: Random) -> None:
-    """Do what leads the bot to the point, and something else at the same time."""
+    """Trigger the point, with other work at the same time."""
     trigger = TRIGGERS[point.step]
-    await _cancel_endless(harness)  # earlier bots left some, which occupy the providers
+    await _cancel_endless(harness)  # jobs left by earlier bots occupy the providers
     latest = int(harness.rows(_LATEST)[0][0])
     for fault in trigger.faults:
         harness.sandbox.faults.add(replace(fault))
@@ -155,7 +155,7 @@ async def _act(harness: ChaosHarness, point: Point, random: Random) -> None:
         harness.users.split_soon(trigger.song, harness.users.people[0], **options)
     harness.users.split_soon(random.choice(_ALONGSIDE), random.choice(harness.users.people))
     if trigger.cancelled_in is not None:
-        if trigger.cancelled_in is State.HELD:  # until one is processed, both may be held
+        if trigger.cancelled_in is State.HELD:  # until one of them is processed, both may be held
             await _are_in(harness, trigger.song, State.PROCESSING, latest)
         await _are_in(harness, trigger.song, trigger.cancelled_in, latest)
         await _cancel(harness, trigger.song, trigger.cancelled_in, latest)

@@ -1,4 +1,4 @@
-"""A name server that does not answer: songs wait, commands are answered, and a stop is quick."""
+"""A name server does not respond: songs wait, commands are answered, and the bot stops quickly."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from tests.chaos.services import Script
 
 NAME = "dead DNS"
 HOST = "localhost"
-"""Has the addresses of songs for this scene; everything else is reached by number."""
+"""The host of the songs' addresses. Everything else is addressed by IP."""
 ANSWERED_WITHIN_S = 2.0
 STOPPED_WITHIN_S = 8.5
-"""The default of STEMCORD_STOP_GRACE_S, and the exit itself."""
+"""The default of STEMCORD_STOP_GRACE_S plus the exit itself."""
 COMMANDS_A_SECOND = 5
 _MIX = ("split", "jobs", "quota")
 
 
 async def dead_dns(home: Path, *, seed: int, songs: int, seconds: float) -> list[Figure]:
-    """Let lookups hang under a bot with songs to fetch, stop it so, and start another."""
+    """Make lookups hang for a bot with songs to fetch, stop the bot and start another."""
     random = Random(seed)
     async with open_harness(home / "dead-dns", people=songs) as harness:
         _name_the_host(harness)
@@ -61,7 +61,7 @@ async def dead_dns(home: Path, *, seed: int, songs: int, seconds: float) -> list
 
 
 def _name_the_host(harness: ChaosHarness) -> None:
-    """Give songs addresses with a name in them, at a host that the bot trusts."""
+    """Give songs addresses with a host name that the bot trusts."""
     address = harness.sandbox.base_url.removeprefix("http://")
     by_name = address.replace("127.0.0.1", HOST)
     harness.sandbox.media.base_url = f"http://{by_name}"

@@ -1,7 +1,7 @@
-"""Discord delivers interactions twice while the store is slow: one job each, charged once.
+"""Discord delivers interactions twice while the store is slow. Each gets one job, charged once.
 
-Half of the songs get their second delivery when they have been acknowledged and are at a
-provider, the rest together with the first.
+Half of the interactions are delivered again once their song is at a provider, the others twice at
+the same time.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from tests.chaos.services import Script
 
 NAME = "duplicates"
 SLOW_S, TOO_SLOW_S = (0.2, 1.0), (1.7, 2.5)
-"""Below and above the time after which the bot answers that it is busy."""
+"""Delays below and above the time after which the bot answers that it is busy."""
 SETTLE_S = 0.2
-"""Until the bot has read the new delay, and has what it was sent."""
+"""Time for the bot to read the new delay and receive the deliveries."""
 _ENDS = "SELECT state, count(*) AS jobs FROM jobs GROUP BY state"
 _STATE = "SELECT state FROM jobs WHERE interaction_id = ?"
 _HELD_TWICE = "SELECT job_id FROM ledger WHERE kind = 'hold' GROUP BY job_id HAVING count(*) > 1"
@@ -53,7 +53,7 @@ async def duplicates(home: Path, *, seed: int, rounds: int, songs: int) -> list[
 
 
 async def _deliver_again(harness: ChaosHarness, songs: int, delay_s: float) -> list[Answer]:
-    """Deliver interactions again whose songs are at a provider; return their answers."""
+    """Redeliver interactions whose songs are at a provider, and return their answers."""
     answers = await asyncio.gather(
         *(harness.users.split(Script.SLOW, person) for person in harness.users.people[:songs])
     )
@@ -68,7 +68,7 @@ async def _deliver_again(harness: ChaosHarness, songs: int, delay_s: float) -> l
 
 
 async def _deliver_twice(harness: ChaosHarness, songs: int, delay_s: float) -> list[Answer]:
-    """Deliver new interactions twice at once; return the answers of those that were accepted."""
+    """Deliver new interactions twice at the same time, and return the answers of those accepted."""
     harness.sandbox.interactions.deliveries = 2
     harness.slow_store_down(delay_s)
     await asyncio.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""The real bot with real audio: its engine worker is killed in a song, then the bot itself."""
+"""The real bot with real audio: first its engine worker is killed during a song, then the bot."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ GONE_WITHIN_S = 5.0
 
 
 async def engine(home: Path, *, kills: int) -> list[Figure]:
-    """Kill the worker `kills` times, then the bot as often, and let one finish the work."""
+    """Kill the worker `kills` times and the bot as often, then let a last bot finish the work."""
     orphans: list[str] = []
     async with open_harness(home / NAME) as harness:
         harness.module = "bot"
@@ -52,7 +52,7 @@ async def engine(home: Path, *, kills: int) -> list[Figure]:
 
 
 async def _kill_a_worker(bot: BotProcess) -> None:
-    """Wait until a worker has been busy for a while, and kill it."""
+    """Wait until a worker has been busy for a while, then kill it."""
     ends_at = time.monotonic() + FOUND_WITHIN_S
     while time.monotonic() < ends_at:
         for child in children(bot.pid):
@@ -62,13 +62,13 @@ async def _kill_a_worker(bot: BotProcess) -> None:
             try:
                 return os.kill(child, signal.SIGKILL)
             except ProcessLookupError:
-                continue  # it ended by itself; another will come
+                continue  # the worker ended by itself; another will start
         await asyncio.sleep(0.05)
     raise AssertionError("the bot has no engine worker")
 
 
 async def _kill(bot: BotProcess) -> list[str]:
-    """Kill a bot; return the commands of its children that outlive it."""
+    """Kill a bot, and return the commands of its children that outlive it."""
     below = {child: command(child) for child in children(bot.pid)}
     await bot.kill()
     ends_at = time.monotonic() + GONE_WITHIN_S

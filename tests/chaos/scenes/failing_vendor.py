@@ -1,4 +1,4 @@
-"""A vendor that accepts every song and fails at each: it rests, and the next one gets the songs."""
+"""A vendor accepts every song and fails: it goes on cooldown, and the next one gets the songs."""
 
 import asyncio
 from pathlib import Path
@@ -13,14 +13,14 @@ from tests.chaos.services import FIRST, SECOND, Journal, Script
 
 NAME = "failing vendor"
 PLACES = 2
-"""How many songs the vendor takes at a time, and so how many may be there when it first fails."""
+"""The vendor's concurrency, and so the most songs that it may have when it first fails."""
 MOST_BILLED = 8
-"""The failures after which it rests, the songs at it by then, and one trial afterwards."""
+"""The failures that start a cooldown, the songs sent by then, and one trial afterwards."""
 MAX_PAUSE_S = 0.4
 
 
 async def failing_vendor(home: Path, *, seed: int, songs: int) -> list[Figure]:
-    """Send songs one after the other, all of which prefer the vendor that fails."""
+    """Send songs one after the other, all with a preference for the failing vendor."""
     random = Random(seed)
     settings = {CONCURRENCY: str(PLACES)}
     async with open_harness(home / "failing-vendor", people=10, settings=settings) as harness:

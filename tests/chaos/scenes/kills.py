@@ -1,4 +1,4 @@
-"""Kills at random times with many jobs in flight, some of them while the bot resumes jobs."""
+"""Kills at random times with many jobs in flight, some while the bot resumes jobs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.chaos.services import ENDING
 NAME = "kills"
 MAX_RUN_S = 2.0
 MAX_RESUME_S = 0.3
-"""About as long as a bot needs from its store to the gateway."""
+"""About the time from opening the store to connecting to the gateway."""
 _JOBS = "SELECT count(*) FROM jobs"
 
 
@@ -27,14 +27,14 @@ class Tally:
 
     kills: int = 0
     early: int = 0
-    """Those that came while the bot was resuming jobs."""
+    """Kills while the bot was resuming jobs."""
     jobs: int = 0
     broken: list[str] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
 
 
 async def kills(home: Path, *, seeds: Sequence[int], rounds: int, in_flight: int) -> list[Figure]:
-    """For each seed, kill one bot after another, then let one finish the work."""
+    """For each seed, kill one bot after another, then let a last bot finish the work."""
     tally = Tally()
     beside = home / "beside"
     async with idle_beside(beside):
@@ -84,7 +84,7 @@ async def _kill(harness: ChaosHarness, bot: BotProcess, tally: Tally) -> None:
 
 
 def fill(harness: ChaosHarness, random: Random, in_flight: int) -> None:
-    """Have users send songs until `in_flight` jobs are open."""
+    """Let users send songs until `in_flight` jobs are open."""
     for person in random.sample(harness.users.people, max(0, in_flight - harness.open_jobs())):
         harness.users.split_soon(random.choice(ENDING), person)
 

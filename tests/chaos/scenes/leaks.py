@@ -1,4 +1,4 @@
-"""A mixed load with faults, and the resources that the bot still holds afterwards."""
+"""A mixed load with faults, and a count of the resources that the bot holds afterwards."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ SONGS_A_SECOND = 5
 SETTLES_WITHIN_S = 45.0
 """Connections to Discord are kept for 15 s after their last request."""
 MARGIN = {"tasks": 2, "threads": 8, "descriptors": 6}
-"""The event loop's thread pool, and connections that last as long as the gateway's."""
+"""The event loop's thread pool, and connections as long-lived as the gateway's."""
 _FAULTS = (
     Fault(route="*", reset=True, times=1),
     Fault(route="PATCH /webhooks/*", status=503, times=1),
@@ -64,7 +64,7 @@ async def _mixed_load(harness: ChaosHarness, random: Random, seconds: float) -> 
 
 
 async def _settled(harness: ChaosHarness, limit: ResourceCount) -> ResourceCount:
-    """Wait until no more is open than the limit, for a bounded time; return what is."""
+    """Wait, for a limited time, until no more is open than the limit, and return the counts."""
     ends_at = time.monotonic() + SETTLES_WITHIN_S
     while not (census := harness.resource_count()).fits_into(limit) and time.monotonic() < ends_at:
         await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""More users than usual: how soon they are answered, and whether quotas hold."""
+"""Heavy load: measures answer times and checks that quotas hold."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ from tests.chaos.services import SECOND, Script
 
 COMMANDS_A_SECOND = 20
 _SETTINGS = {CONCURRENCY: "32", "STEMCORD_POLL_MIN_S": "2", "STEMCORD_POLL_MAX_S": "15"}
-"""The default poll intervals, at providers that accept many songs."""
+"""Default poll intervals, and providers that accept many songs."""
 _MIX = ("split",) * 6 + ("jobs",) * 2 + ("quota",) * 2
 
 
 async def steady_load(home: Path, *, seed: int, open_jobs: int, seconds: float) -> list[Figure]:
-    """Keep jobs open and have users send commands at a steady rate."""
+    """Keep jobs open while users send commands at a steady rate."""
     name, random = "load", Random(seed)
     async with open_harness(home / name, people=open_jobs, settings=_SETTINGS) as harness:
         beside = harness.home / "beside"
@@ -53,7 +53,7 @@ async def steady_load(home: Path, *, seed: int, open_jobs: int, seconds: float) 
 
 
 async def rush(home: Path, *, commands: int) -> list[Figure]:
-    """Have every user send a song within one second."""
+    """Let every user send a song within one second."""
     name = "rush"
     async with open_harness(home / name, people=commands) as harness:
         async with harness.running_bot():
@@ -71,9 +71,9 @@ async def rush(home: Path, *, commands: int) -> list[Figure]:
 
 
 async def greedy(home: Path, *, songs: int, room: int) -> list[Figure]:
-    """Have one user send more songs at once than their minutes allow."""
+    """Let one user send more songs at once than their minutes allow."""
     name = "greedy"
-    settings = {"STEMCORD_QUOTA_MINUTES": str(2 * room)}  # a song here takes two
+    settings = {"STEMCORD_QUOTA_MINUTES": str(2 * room)}  # each song takes two minutes
     async with open_harness(home / name, people=1, settings=settings) as harness:
         async with harness.running_bot():
             for _ in range(songs):

@@ -1,4 +1,4 @@
-"""Discord is away for a while; every provider is down for good."""
+"""Discord is unreachable for a while, or every provider is down for good."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ DEADLINE_S = 6.0
 
 
 async def discord_gone(home: Path, *, seconds: float) -> list[Figure]:
-    """Break every connection to Discord while songs are at their providers."""
+    """Break every connection to Discord while songs are at providers."""
     name = "Discord gone"
     async with open_harness(home / "discord-gone") as harness:
         async with harness.running_bot():
@@ -38,7 +38,7 @@ async def discord_gone(home: Path, *, seconds: float) -> list[Figure]:
 
 
 async def providers_gone(home: Path) -> list[Figure]:
-    """Let every provider refuse every connection until the songs' deadline."""
+    """Make every provider refuse connections until the songs' deadline."""
     name = "providers gone"
     settings = {"STEMCORD_JOB_TIMEOUT_MINUTES": str(DEADLINE_S / 60)}
     async with open_harness(home / "providers-gone", settings=settings) as harness:

@@ -1,4 +1,4 @@
-"""Plants known bugs one by one in a copy of the tree: do the tests notice each?"""
+"""Plants known bugs one by one in a copy of the tree, and checks that the tests notice each."""
 
 import asyncio
 from pathlib import Path

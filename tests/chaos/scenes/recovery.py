@@ -1,4 +1,4 @@
-"""How soon a bot resumes that finds ten thousand jobs, half of them unfinished."""
+"""Measures how fast a bot resumes with ten thousand jobs, half of them unfinished."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ NAME = "recovery"
 
 
 async def recovery(home: Path, *, jobs: int) -> list[Figure]:
-    """Fill a data directory and start a bot on it."""
+    """Fill a data directory, and start a bot on it."""
     run = await measure(jobs, home)
     return [
         note(NAME, "jobs at start, unfinished", f"{run.jobs:,}, {run.unfinished:,}"),

@@ -1,4 +1,4 @@
-"""Every error that Discord may answer an edit with: one by one, then at random."""
+"""Every error with which Discord may answer an edit, first one by one, then at random."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ ENDS_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The faults of one song's requests, and the state the song should end in."""
+    """The faults for one song's requests, and the expected final state."""
 
     name: str
     faults: Sequence[Fault]
     ends: State = State.DELIVERED
     refusals: int
-    """How many requests may be refused before the bot changes its approach."""
+    """The most requests that may be refused before the bot changes its approach."""
 
     @property
     def is_of_edits(self) -> bool:
-        """Whether the faults concern edits, not the first answer."""
+        """Whether the faults affect edits and not the first answer."""
         return all(fault.route != ANSWER for fault in self.faults)
 
     def at_the_end(self) -> "Case":

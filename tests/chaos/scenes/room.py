@@ -1,4 +1,4 @@
-"""Little room for audio: tiny files that decode large, one user's repeats, a disk others fill."""
+"""Low disk space: tiny files that decode large, one user's repeats, and a disk others fill."""
 
 import asyncio
 import time
@@ -27,22 +27,24 @@ from tests.chaos.small_disk import (
 )
 
 FULL = problem(Problem(Reason.DISK_FULL))
+BUSY = problem(Problem(Reason.BUSY))
 PEOPLE = 50
 OPUS_EVERY = 10
-"""One song in this many is Opus, which costs more time to decode than FLAC."""
+"""One song in this many is Opus, which takes longer to decode than FLAC."""
 GIB = 1024 * MIB
 MASTER_BYTES = 64 * 1024
 REPEATED_MASTER_BYTES = 16 * MIB
 PLATEAU_S = 20.0
-"""Longer than a song takes to decode, and than the guard's pauses."""
+"""Longer than decoding a song and longer than the guard's pauses."""
 ENDS_WITHIN_S = 600.0
 DISK_MIB = RESERVE_BYTES // MIB + 256
 LEFT_MIB = 32
-"""What others leave of a disk that they fill: enough for the database, too little for a song."""
+"""The space that others leave on a full disk: enough for the database, too little for a song."""
 LEAST_FREE_MIB = 8
 CANCELLED_WITHIN_S = 10.0
 _SKIPPED = "skipped: this user may not mount"
 _ENDS = "SELECT state, reason, count(*) AS jobs FROM jobs GROUP BY state, reason"
+_WITHDRAWN = "SELECT id, interaction_id FROM jobs WHERE reason = ?"
 _RECEIVED = "SELECT count(*) FROM jobs WHERE state = 'received'"
 _STATES = "SELECT state FROM jobs WHERE user_id = ?"
 
@@ -50,7 +52,7 @@ _STATES = "SELECT state FROM jobs WHERE user_id = ?"
 async def room(
     home: Path, *, seed: int, songs: int, cap_gib: float, minutes: float
 ) -> list[Figure]:
-    """Have more songs wait for one provider than there is room for, decoded."""
+    """Queue more songs for one provider than fit on the disk when decoded."""
     name, random = "room", Random(seed)
     settings = {
         DECODES: str(MASTER_BYTES),
@@ -68,10 +70,16 @@ async def room(
             await _plateau(harness)
             (harness.home / GO).touch()
             is_drained = await harness.drained(ENDS_WITHIN_S)
-        refused = sum(harness.text(each) == FULL for each in harness.users.answers)
+        texts = [harness.text(each) for each in harness.users.answers]
+        full, busy = texts.count(FULL), texts.count(BUSY)
         ends, others = _ends(harness)
         return [
-            note(name, f"songs, refused at once; {ends}", f"{songs}, {refused}"),
+            note(
+                name, f"songs, refused at once as full, as busy; {ends}", f"{songs}, {full}, {busy}"
+            ),
+            none_of(
+                name, "songs withdrawn whose users were not told", _withdrawn_silently(harness)
+            ),
             at_most(
                 name, "audio on the disk, max", used.highest / GIB, cap_gib, " GiB", is_speed=False
             ),
@@ -81,7 +89,7 @@ async def room(
 
 
 async def repeats(home: Path, *, times: int, cap_gib: float) -> list[Figure]:
-    """Have one user send a song again and again; then another user sends one."""
+    """Let one user send a song repeatedly, then let another user send one."""
     name = "repeats"
     settings = {
         DECODES: str(REPEATED_MASTER_BYTES),
@@ -110,7 +118,7 @@ async def repeats(home: Path, *, times: int, cap_gib: float) -> list[Figure]:
 
 
 async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[Figure]:
-    """Have another program fill the disk of a busy bot, but for a little."""
+    """Let another program fill a busy bot's disk almost completely."""
     name, random = "filled", Random(seed)
     settings = {DECODES: str(MASTER_BYTES)}
     kinds = await asyncio.to_thread(_silences, home, 120.0)
@@ -136,7 +144,7 @@ async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[F
                 filling.cancel()
                 ballast.unlink()
                 await harness.users.settle()
-                await _cancel_all(harness, waiting)  # those that could not be cancelled before
+                await _cancel_all(harness, waiting)  # the jobs that could not be cancelled before
                 is_drained = await harness.drained(ENDS_WITHIN_S)
             ends, others = _ends(harness)
             promises = unfinished(is_drained) + broken_promises(harness)
@@ -156,7 +164,7 @@ async def filled(home: Path, *, seed: int, songs: int, seconds: float) -> list[F
 
 
 async def full_start(home: Path, *, seconds: float) -> list[Figure]:
-    """Start a bot on a disk without a free byte, with jobs to resume."""
+    """Start a bot with jobs to resume on a completely full disk."""
     name = "full start"
     async with open_harness(home / "full-start", people=10) as harness:
         harness.data.mkdir()
@@ -206,14 +214,14 @@ async def _send(
     script: Script = Script.UNTIL_TOLD,
     **options: str,
 ) -> None:
-    """Send a song under a title of its own, without waiting for the answer."""
+    """Send a song with a unique title, without waiting for the answer."""
     content = await asyncio.to_thread(titled, song, title)
     upload = await harness.users.upload(f"{script}{song.suffix}", content)
     harness.users.command_soon("split", person, file={"upload": upload}, **options)
 
 
 async def _plateau(harness: ChaosHarness) -> None:
-    """Wait until every song is taken in, or none has been for a while."""
+    """Wait until every song is decoded, or until none has been for a while."""
     left, changed_at = -1, time.monotonic()
     while left and time.monotonic() < changed_at + PLATEAU_S:
         await asyncio.sleep(0.5)
@@ -227,7 +235,7 @@ async def _split(harness: ChaosHarness, content: bytes, filename: str, person: i
 
 
 async def _cancel_all(harness: ChaosHarness, people: Sequence[int]) -> int:
-    """Cancel these people's jobs; return how many are cancelled soon."""
+    """Cancel these users' jobs, and return how many are cancelled promptly."""
     for person in people:
         for row in harness.rows("SELECT id FROM jobs WHERE user_id = ?", person):
             await harness.users.command("cancel", person, job=row["id"])
@@ -242,8 +250,26 @@ def _cancelled(harness: ChaosHarness, people: Sequence[int]) -> int:
     return sum(row["state"] == "cancelled" for row in rows)
 
 
+def _withdrawn_silently(harness: ChaosHarness) -> list[str]:
+    """Return the jobs stored too late for their command whose user was not told to try again.
+
+    On a busy machine the store may take longer than a command may wait. Discord itself tells the
+    user of a command without an answer.
+    """
+    answers = {each.interaction_id: each for each in harness.users.answers}
+    withdrawn = [
+        (row["id"], answers.get(row["interaction_id"]))
+        for row in harness.rows(_WITHDRAWN, Reason.UNACKNOWLEDGED)
+    ]
+    return [
+        f"{job_id}: {harness.text(answer)!r}"
+        for job_id, answer in withdrawn
+        if answer is not None and answer.message_id is not None and harness.text(answer) != BUSY
+    ]
+
+
 def _ends(harness: ChaosHarness) -> tuple[str, list[str]]:
-    """Return how the jobs ended, in words, and the failures that are not for want of room."""
+    """Return a summary of the jobs' ends, and the failures not caused by a lack of space."""
     rows = harness.rows(_ENDS)
     words = [f"{row['jobs']} {row['state']} {row['reason'] or ''}".strip() for row in rows]
     others = [

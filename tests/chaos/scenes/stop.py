@@ -16,7 +16,7 @@ SILENT_WITHIN_S = 20.0
 
 
 async def stop(home: Path, *, seed: int, rounds: int, in_flight: int) -> list[Figure]:
-    """Stop one bot after another, then let one finish the work."""
+    """Stop one bot after another, then let a last bot finish the work."""
     random = Random(seed)
     took_s: list[float] = []
     statuses: list[int] = []

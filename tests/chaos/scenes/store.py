@@ -1,4 +1,4 @@
-"""The database locked by another process, the disk full, the clock wrong."""
+"""Store trouble: a locked database, a full disk and a wrong clock."""
 
 import asyncio
 import sqlite3
@@ -74,7 +74,7 @@ async def _at_work(harness: ChaosHarness) -> None:
 
 
 async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
-    """Have users send songs for a while; return the text each was answered with."""
+    """Let users send songs for a while, and return the text of each answer."""
     before = len(harness.users.answers)
     for number in range(int(2 * seconds)):
         harness.users.split_soon(
@@ -86,7 +86,7 @@ async def _ask_for(harness: ChaosHarness, seconds: float) -> list[str]:
 
 
 def _refused_politely(name: str, said: list[str]) -> list[Figure]:
-    """Report whether the users who came meanwhile were told why."""
+    """Report whether users in the meantime were told the reason."""
     polite = sum(each in SENTENCES for each in said)
     return [exactly(name, "new songs refused with a sentence", polite, len(said))]
 

@@ -1,4 +1,4 @@
-"""Rows with a word that this version does not know: the bot serves everything else, and says so."""
+"""Rows with values unknown to this version: the bot reports them and serves everything else."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ _STATE = "SELECT state FROM jobs WHERE interaction_id = ?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """One column of one job's rows, and the word that stood there."""
+    """A column of one job's rows, and its original value."""
 
     job_id: str
     table: str
@@ -35,7 +35,7 @@ class Damage:
     was: str
 
     def write(self, conn: sqlite3.Connection, word: str) -> None:
-        """Put a word there."""
+        """Write a value into the column."""
         key = "id" if self.table == "jobs" else "job_id"
         conn.execute(
             f"UPDATE {self.table} SET {self.column} = ? WHERE {key} = ?",
@@ -44,7 +44,7 @@ class Damage:
 
 
 async def unreadable(home: Path) -> list[Figure]:
-    """Spoil rows of unfinished jobs between two bots; put them right again for the last one."""
+    """Corrupt rows of unfinished jobs between two bots, and repair them for the last bot."""
     async with open_harness(home / NAME, people=NEW_SONGS + 4) as harness:
         async with harness.running_bot():
             for person in harness.users.people[:4]:
@@ -84,7 +84,7 @@ async def _are_processing(harness: ChaosHarness, count: int) -> None:
 
 
 def _spoil(harness: ChaosHarness) -> list[Damage]:
-    """Spoil one row each in three columns; the fourth job stays as it is."""
+    """Corrupt one row in each of three columns. The fourth job stays intact."""
     ids = [row["id"] for row in harness.rows(_OLDEST)]
     columns = [("jobs", "state"), ("jobs", "recipe"), ("attempts", "state")]
     damages = []
@@ -104,7 +104,7 @@ def _write(harness: ChaosHarness, words: Mapping[Damage, str]) -> None:
 
 
 async def _serve_others(harness: ChaosHarness) -> int:
-    """Have others send songs, and everyone look at their jobs; return how many were delivered."""
+    """Let others send songs and every user list their jobs, and return how many were delivered."""
     people = harness.users.people
     answers = await asyncio.gather(
         *(harness.users.split(Script.PLAIN, person) for person in people[4:]),
@@ -116,7 +116,7 @@ async def _serve_others(harness: ChaosHarness) -> int:
             while _delivered(harness, ids) < NEW_SONGS:
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        pass  # the figure says how many were
+        pass  # the figure reports how many were delivered
     return _delivered(harness, ids)
 
 
@@ -126,7 +126,7 @@ def _delivered(harness: ChaosHarness, interaction_ids: list[int]) -> int:
 
 
 async def _audit(harness: ChaosHarness) -> str:
-    """Return what the `audit` command prints."""
+    """Return the output of the `audit` command."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bot", "audit"),
@@ -139,7 +139,7 @@ async def _audit(harness: ChaosHarness) -> str:
 
 
 def _missing(damages: list[Damage], text: str) -> list[str]:
-    """Return the damages whose job no warning, error or finding in the text names."""
+    """Return the damages whose jobs are named by no warning, error or finding in the text."""
     lines = [line for line in text.splitlines() if not _HARMLESS.search(line)]
     return [
         f"{each.table}.{each.column} of {each.job_id}"

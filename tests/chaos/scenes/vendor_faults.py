@@ -1,4 +1,4 @@
-"""The real bot with real audio: every vendor stand-in in each of its modes, one by one."""
+"""The real bot with real audio, against every simulated vendor in each of its modes."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ SONG_S = 4.0
 DEADLINE_S = 15.0
 HOSTED = 3
 OVER_WITHIN_S = HOSTED * DEADLINE_S + 60.0
-"""Each attempt has its deadline; the rest is for failed fetches and a local separation."""
+"""The attempts' deadlines, plus time for failed fetches and a local separation."""
 SETTINGS = {"STEMCORD_JOB_TIMEOUT_MINUTES": str(DEADLINE_S / 60)}
 
 
@@ -51,7 +51,7 @@ async def conducts(home: Path) -> list[Figure]:
 
 
 async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
-    """Run one mode with its own bot, because vendors that fail start a cooldown."""
+    """Run one mode with its own bot, because failing vendors go on cooldown."""
     async with open_harness(home, settings=SETTINGS) as harness:
         harness.module, harness.has_vendors = "bot", True
         harness.users.add_song(song)
@@ -72,7 +72,7 @@ async def _in(mode: Mode, home: Path, song: Path, tally: Tally) -> None:
 
 
 async def _send(harness: ChaosHarness, song: str, vendors: list[Vendor], mode: Mode) -> None:
-    """Send one song to each of the vendors, and one that may go on to any provider."""
+    """Send one song to each vendor, and one that any provider may take over."""
     people = count()
     for vendor in vendors:
         vendor.behaviour.change(mode)

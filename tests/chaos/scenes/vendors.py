@@ -1,4 +1,4 @@
-"""The real bot with real audio at vendor stand-ins that misbehave at random."""
+"""The real bot with real audio, against simulated vendors that misbehave at random."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ _SENT = "SELECT count(*) FROM attempts WHERE provider = ?"
 
 
 async def vendors(home: Path, *, seed: int, songs: int) -> list[Figure]:
-    """Change a random vendor's mode now and then while songs come in."""
+    """Change a random vendor's mode from time to time while users send songs."""
     random = Random(seed)
     async with open_harness(home / NAME, settings=SETTINGS) as harness:
         harness.module, harness.has_vendors = "bot", True
@@ -57,7 +57,7 @@ async def _misbehave(harness: ChaosHarness, random: Random) -> None:
 
 
 def unknown_submits(harness: ChaosHarness) -> list[str]:
-    """Describe the vendors that received more submits than there are attempts."""
+    """Describe the vendors that received more submits than there were attempts."""
     known = {
         each.name: harness.rows(_SENT, each.name)[0][0] for each in harness.sandbox.vendors.all
     }

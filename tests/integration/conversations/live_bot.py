@@ -1,5 +1,6 @@
-"""The bot as its users meet it: real client, commands, services and reply writer, against the
-sandbox; only what reaches beyond Discord (audio children, provider, downloads) is a stand-in."""
+"""The real client, commands, services and reply writer in the sandbox.
+
+Only audio tools, providers and downloads are fakes."""
 
 import asyncio
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import discord
 
+from bot.accounts.user_limits import RenderLimit
 from bot.cli.app import Dependencies, compose
 from bot.cli.stores import Store
 from bot.config import Settings
@@ -25,6 +27,7 @@ from bot.ui.commands.registration import Registration
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
+from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
@@ -36,16 +39,19 @@ from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
+from storage.stores.last_renditions import LastRenditions
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from storage.stores.open_replies import OpenReplies
+from tests.support.databases import open_database
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
-"""For answers; Discord's own three seconds are no matter of these tests, on whatever machine."""
+"""The time limit for answers. These tests do not check Discord's three seconds."""
 
 
 class SandboxTime:
-    """The bot's time, which moves with the sandbox's, as it does in the world."""
+    """A clock for the bot that follows the sandbox's."""
 
     def __init__(self, sandbox: SandboxClock) -> None:
         self._sandbox = sandbox
@@ -58,7 +64,7 @@ class SandboxTime:
 
 
 class LiveBot:
-    """One bot on one sandbox."""
+    """A bot in its own sandbox."""
 
     def __init__(
         self,
@@ -69,7 +75,7 @@ class LiveBot:
         models: Sequence[Model] = (TWO_STEMS,),
         **settings: Any,
     ) -> None:
-        """`settings` are fields of Settings."""
+        """`settings` overrides fields of Settings."""
         self.sandbox = sandbox
         self.db = db
         self.clock = SandboxTime(sandbox.world.clock)
@@ -81,6 +87,7 @@ class LiveBot:
         self.audio = FakeAudio()
         self.downloads = FakeDownloads()
         self.meta = Meta(db=db)
+        self.open_replies = OpenReplies(db=db)
         self.jobs = JobStore(db=db)
         languages = Languages.in_folder()
         registration = Registration(memory=self.meta, languages=languages)
@@ -120,6 +127,13 @@ class LiveBot:
         self.services = compose(
             Settings(_env_file=None).model_copy(update=fields), store, runtimes, outside
         )
+        self.interrupted = InterruptedReplies(
+            open_replies=self.open_replies,
+            jobs=self.jobs,
+            client=self.client,
+            languages=languages,
+            clock=self.clock,
+        )
         self.attachments = AttachmentCache()
         self.interface = InterfaceServices(
             use_cases=self.services,
@@ -131,6 +145,11 @@ class LiveBot:
             ),
             presenter=ResultPresenter(
                 redelivery=self.services.redelivery,
+                render_limit=RenderLimit(
+                    clock=self.clock, minutes=fields.get("render_minutes", 60)
+                ),
+                open_replies=self.open_replies,
+                last_renditions=LastRenditions(db=store.db),
                 routes=self.routes,
                 direct_messages=direct_messages,
                 board=self.board,
@@ -141,18 +160,18 @@ class LiveBot:
         )
 
     def user_id(self, name: str) -> UserId:
-        """Return the id of somebody by name."""
+        """Return a user's id by name."""
         people = self.sandbox.world.people
         return UserId(next(user.id for user in people if user.name == name))
 
     async def records(self) -> list[Job]:
-        """Return every job of everybody, as stored."""
+        """Return the stored jobs of all users."""
         people = self.sandbox.world.people
         return [job for user in people for job in await self.jobs.of_user(UserId(user.id), 100)]
 
     @asynccontextmanager
     async def on(self) -> AsyncIterator[None]:
-        """Log in and work."""
+        """Run the bot for the duration of the block."""
         await add_cogs(self.client, self.interface)
         await self.client.login(DEFAULT_TOKEN)
         tasks = [
@@ -174,10 +193,10 @@ class LiveBot:
 
 @asynccontextmanager
 async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
-    """Open a sandbox and a store, and build the bot on them; it is not logged in yet."""
+    """Open a sandbox and a store, and build a bot on them without logging in."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
-    db = await Database.open(root / "stemcord.db", durable=False)
+    db = await open_database(root / "stemcord.db", Database)
     try:
         async with Sandbox() as sandbox:
             sandbox.interactions.answer_within_s = PATIENCE_S

@@ -1,4 +1,4 @@
-"""What tests of whole conversations have in common: what messages show, and places to talk in."""
+"""Helpers for tests of whole conversations: message predicates, places and waits."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ Message = dict[str, Any]
 
 
 def shows(words: str) -> Any:
-    """Accept a message whose embed holds these words."""
+    """Return a predicate for messages whose embed contains these words."""
 
     def accepts(message: Message) -> bool:
         return any(words in str(embed) for embed in message["embeds"])
@@ -22,7 +22,7 @@ def shows(words: str) -> Any:
 
 
 def says(words: str) -> Any:
-    """Accept a message whose text holds these words."""
+    """Return a predicate for messages whose text contains these words."""
 
     def accepts(message: Message) -> bool:
         return words in message["content"]
@@ -31,12 +31,12 @@ def says(words: str) -> Any:
 
 
 def has_stems(message: Message) -> bool:
-    """Accept a message with files."""
+    """Return whether a message has files."""
     return bool(message["attachments"])
 
 
 def labels(message: Message) -> list[str]:
-    """Return what the message's buttons say."""
+    """Return the labels of the message's buttons."""
     items = [item for row in message["components"] for item in row["components"]]
     return [item["label"] for item in items if "label" in item]
 
@@ -55,17 +55,17 @@ def filenames(message: Message) -> list[str]:
 
 
 def job_id_of(message: Message) -> str:
-    """Return the id below a card."""
+    """Return the job id in a card's footer."""
     return str(message["embeds"][0]["footer"]["text"])
 
 
 def person(live_bot: LiveBot, name: str) -> User:
-    """Return somebody by name."""
+    """Return a user by name."""
     return next(user for user in live_bot.sandbox.world.people if user.name == name)
 
 
 def settle_outside(live_bot: LiveBot, place: str) -> str:
-    """Make a place where the bot is no member; return the channel's id."""
+    """Create a channel of which the bot is not a member, and return its id."""
     world = live_bot.sandbox.world
     ada, ben = person(live_bot, "Ada"), person(live_bot, "Ben")
     world.change_user(ada.id, accepts_dms=ada.accepts_dms, installed_app=True)
@@ -93,7 +93,7 @@ def settle_outside(live_bot: LiveBot, place: str) -> str:
 
 
 async def forward(live_bot: LiveBot, message: Message, name: str, channel_id: str) -> Message:
-    """Have somebody forward a message to a channel, and return what stands there."""
+    """Let a user forward a message to a channel, and return the new message."""
     world = live_bot.sandbox.world
     forwarded = SentMessage(
         id=world.snowflakes.next(),
@@ -109,21 +109,21 @@ async def forward(live_bot: LiveBot, message: Message, name: str, channel_id: st
 
 
 async def until_sent(live_bot: LiveBot) -> None:
-    """Wait until the provider has the song; its card may not say so yet."""
+    """Wait until the provider has the song. Its card may not show it yet."""
     async with asyncio.timeout(30):
         while not live_bot.provider.submits:
             await asyncio.sleep(0.005)
 
 
 async def until_nothing_is_owed(live_bot: LiveBot) -> None:
-    """Wait until no job is on its way, and no reply behind."""
+    """Wait until no job is unfinished and no reply is stale."""
     async with asyncio.timeout(30):
         while await live_bot.jobs.unfinished() or await live_bot.jobs.owed():
             await asyncio.sleep(0.01)
 
 
 async def until_over(live_bot: LiveBot) -> Job:
-    """Wait until the only job is over, and nothing is owed to its reply."""
+    """Wait until the only job is final and its reply is up to date."""
     [job] = await live_bot.jobs.unfinished()
     await until_nothing_is_owed(live_bot)
     found = await live_bot.jobs.get(job.id)
@@ -132,7 +132,7 @@ async def until_over(live_bot: LiveBot) -> Job:
 
 
 async def made(live_bot: LiveBot, people: SandboxClient, song: Any, **options: Any) -> Message:
-    """Have a song split, and return the message with its stems once the store knows of it."""
+    """Split a song, and return the message with its stems once the delivery is stored."""
     answer = await people.command("split", file=song, **options)
     await until_nothing_is_owed(live_bot)
     [message] = [each for each in await people.messages() if each["id"] == answer["message_id"]]

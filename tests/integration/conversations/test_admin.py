@@ -1,4 +1,4 @@
-"""`/admin` and what follows from it, as a server's people meet it."""
+"""`/admin` and its effects on a server's users."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ MANAGERS_ONLY = "Only server managers can do that, and only in their own server.
 
 
 class People:
-    """Ada owns the bot and the server, Ben manages the server, Cleo does neither."""
+    """Ada owns the bot and the server, Ben manages the server, and Cleo does neither."""
 
     def __init__(self, live_bot: LiveBot) -> None:
         world = live_bot.sandbox.world
@@ -34,7 +34,7 @@ class People:
         self.give(self.guild, "Ben", "Host")
 
     def give(self, guild: Guild, name: str, *roles: str) -> None:
-        """Set somebody's roles."""
+        """Set a user's roles."""
         guild.members[int(self.ids[name])] = tuple(self.roles[role].id for role in roles)
 
     def role(self, name: str) -> str:
@@ -54,7 +54,7 @@ async def cleo(live_bot: LiveBot) -> AsyncIterator[SandboxClient]:
 
 
 async def answer(client: SandboxClient, name: str, **options: Any) -> Json:
-    """Use a command and return the private message that answers it."""
+    """Use a command, and return the private answer."""
     used = await client.command(name, **options)
     message = await client.wait_for(
         lambda found: (
@@ -86,7 +86,7 @@ async def refusal_of(client: SandboxClient, song: Path, **options: Any) -> str:
 
 
 def calls(people: People) -> list[tuple[str, Json]]:
-    """Return a use of every command and option that decides or shows something."""
+    """Return one call of every command and option."""
     cleo, host = people.ids["Cleo"], people.role("Host")
     return [
         ("admin quota set", {"user": cleo, "minutes": 500}),
@@ -112,7 +112,7 @@ def calls(people: People) -> list[tuple[str, Json]]:
 
 
 def show_admin_to_everybody(live_bot: LiveBot) -> None:
-    """Do what a server's managers can do in its settings."""
+    """Show `/admin` to every member, as managers can in the server settings."""
     for command in live_bot.sandbox.world.commands[None]:
         command["default_member_permissions"] = None
 

@@ -1,4 +1,4 @@
-"""Addresses that ended: Discord signs them anew, or shows the file in its message; or is away."""
+"""Refreshing expired attachment addresses at Discord."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ def addresses(live_bot: LiveBot) -> AttachmentUrls:
 
 @pytest.fixture
 async def ended(ada: SandboxClient, song: Path) -> Source:
-    """A song in a message, by an address that works no longer."""
+    """A song in a message, with an expired address."""
     await ada.say("listen to this", song)
     message = (await ada.messages())[-1]
     [file] = message["attachments"]

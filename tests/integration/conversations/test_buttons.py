@@ -1,4 +1,4 @@
-"""What the buttons and menus of cards do, and for whom."""
+"""The buttons and menus of cards, and who can use them."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ REFUSAL = "I can't find that song among yours. See them with `/jobs`."
 
 
 async def until_there_are(people: SandboxClient, count: int) -> list[Message]:
-    """Wait until a channel has so many messages with stems."""
+    """Wait until a channel has the given number of messages with stems."""
     async with asyncio.timeout(30):
         while True:
             found = [each for each in await people.messages() if has_stems(each)]
@@ -175,7 +175,7 @@ async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
     _, again = await until_there_are(ada, 2)
     assert again["ephemeral"]
     async with asyncio.timeout(30):
-        # The first showing may be just about to end, and there is one at a time.
+        # The first redelivery may not have ended, and only one runs at a time.
         while len(found := list(filter(has_stems, await ada.messages()))) < 3:
             await ada.command("result", job=job_id_of(message))
             await asyncio.sleep(0.5)

@@ -1,4 +1,4 @@
-"""Songs that take longer than Discord's token lives, in every place to ask for one."""
+"""Songs that outlast Discord's token, in every context of a command."""
 
 import asyncio
 from pathlib import Path
@@ -24,7 +24,7 @@ OUTSIDE = ["user install", "group", "private"]
 
 
 async def ask(live_bot: LiveBot, ada: SandboxClient, song: Path, **options: object) -> str:
-    """Ask for stems that take as long as the test wants; return the reply's id."""
+    """Request stems that are held back until the test releases them, and return the reply's id."""
     live_bot.provider.gate = asyncio.Event()
     answer = await ada.command("split", file=song, **options)
     await until_sent(live_bot)

@@ -160,7 +160,7 @@ async def test_a_token_that_discord_forgets_for_a_moment_is_not_given_up(
     await ada.wait_for(lambda message: bool(message["attachments"]))
 
 
-@pytest.mark.slow  # the services wait two seconds before they try again
+@pytest.mark.slow  # the services wait two seconds before they retry
 async def test_stems_wait_for_a_discord_that_is_away(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:

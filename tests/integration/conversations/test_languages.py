@@ -1,4 +1,4 @@
-"""Who reads what in which language, where several people look at the same channel."""
+"""The language of each text, where users with different languages share a channel."""
 
 import asyncio
 from pathlib import Path

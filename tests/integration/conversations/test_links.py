@@ -1,4 +1,4 @@
-"""Links of our own and second messages, as people meet them: from the card to the file."""
+"""The bot's own links and follow-up messages, from the card to the downloaded file."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ MIB = 1024 * 1024
 
 
 class Open:
-    """An evening whose files can be fetched from outside."""
+    """A bot whose file server is reachable."""
 
     def __init__(self, live_bot: LiveBot) -> None:
         self.live_bot = live_bot
@@ -44,7 +44,7 @@ class Open:
         self.server = TestServer(app)
 
     async def fetch(self, url: str) -> tuple[int, bytes, CIMultiDictProxy[str]]:
-        """Fetch what is at a public address, where a proxy would pass it on to."""
+        """Fetch a public address from the port to which a proxy would forward it."""
         path = url.removeprefix("https://stems.example.org")
         async with (
             aiohttp.ClientSession() as session,
@@ -139,7 +139,7 @@ async def test_a_showing_again_leads_to_the_same_files(
 @pytest.fixture
 async def six(tmp_path: Path) -> AsyncIterator[LiveBot]:
     async with open_live_bot(tmp_path, models=(SIX,)) as live_bot, live_bot.on():
-        # What is uploaded is small all the same, so the sandbox takes it.
+        # The uploaded files are small anyway, so the sandbox accepts them.
         live_bot.audio.bytes_at = {AudioFormat.MP3: 7 * MIB}
         yield live_bot
 

@@ -1,4 +1,4 @@
-"""Cards that an earlier version posted: their custom ids are stored at Discord, and still work."""
+"""Cards posted by an earlier version, whose custom ids must still work."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Accepts = Callable[[Message], bool]
 
 
 async def post(live_bot: LiveBot, *items: discord.ui.Item[Any]) -> Message:
-    """Post a message with these components, written by hand."""
+    """Post a message with these hand-written components."""
     world = live_bot.sandbox.world
     [channel_id] = [each.id for each in world.channels.values() if each.name == "karaoke"]
     view = discord.ui.View(timeout=None)
@@ -47,7 +47,7 @@ def menu(custom_id: str, value: str) -> Any:
 
 
 def shows_stems(*endings: str) -> Accepts:
-    """Accept another message with stems whose names end like this."""
+    """Return a predicate for other messages with stems whose names have this suffix."""
 
     def accepts(message: Message) -> bool:
         names = [each["filename"] for each in message["attachments"]]

@@ -1,4 +1,4 @@
-"""`/privacy`, as people meet it."""
+"""`/privacy` in conversations."""
 
 import asyncio
 from pathlib import Path
@@ -110,7 +110,7 @@ async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
 
 
 async def forget(person: SandboxClient) -> None:
-    """Press through to the end."""
+    """Press the buttons up to the deletion."""
     await person.command("privacy")
     await person.press(await person.wait_for(shows("What I keep")), "Delete everything")
     asked = await person.wait_for(shows("can't be undone"))

@@ -1,4 +1,4 @@
-"""Songs that are in messages already: the message menu, and DMs."""
+"""Songs in existing messages: the message menu and DMs."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def songs(tmp_path: Path) -> list[Path]:
 
 
 def is_about(title: str) -> Callable[[Message], bool]:
-    """Accept a card with this title."""
+    """Return a predicate for cards with this title."""
     return lambda found: bool(found["embeds"]) and found["embeds"][0]["title"] == title
 
 

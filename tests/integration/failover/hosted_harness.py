@@ -1,4 +1,4 @@
-"""The real services and adapters over HTTP, against the vendors' stand-ins; only sound is faked."""
+"""The real services and adapters over HTTP against the simulated vendors, with fake audio."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -34,7 +34,7 @@ from tests.support.transport_fakes import no_tls
 SONG_S = 0.5
 MAX_RESULT_BYTES = 1 << 20
 PLACES = 25
-"""More than they declare, so that a hundred jobs do not wait long for a vendor."""
+"""More than vendors declare, so that a hundred jobs do not wait long."""
 QUICK = Timeouts(slot_s=30.0, connect_s=2.0, write_s=1.0, read_s=1.0, total_s=1.5)
 WORKING = Timeouts(slot_s=30.0, connect_s=10.0, write_s=10.0, read_s=30.0, total_s=30.0)
 
@@ -70,7 +70,7 @@ BRIEF: dict[str, type[AudioCleaner | FineVoice | Soundverse]] = {
     "soundverse": BriefSoundverse,
 }
 NEXT = {"audiocleaner": "finevoice", "finevoice": "audiocleaner", "soundverse": "audiocleaner"}
-"""The provider that takes over in these tests."""
+"""The provider that takes over from each provider in these tests."""
 PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
     "audiocleaner": PatientAudioCleaner,
     "finevoice": PatientFineVoice,
@@ -79,7 +79,7 @@ PATIENT: dict[str, type[AudioCleaner | FineVoice]] = {
 
 @dataclass
 class HostedHarness:
-    """A composed bot, and the vendors that it sends songs to."""
+    """The composed services, and the vendors that they use."""
 
     harness: Harness
     sandbox: Sandbox
@@ -100,7 +100,7 @@ class HostedHarness:
         ]
 
     async def _ask(self, **request: Any) -> Job:
-        """Retry as a user does when the bot is busy."""
+        """Retry, as a user does, when the bot is busy."""
         while True:
             try:
                 return await self.harness.split(**request)
@@ -108,11 +108,11 @@ class HostedHarness:
                 await asyncio.sleep(0.1)
 
     async def ends(self, jobs: Sequence[Job], *, within_s: float = 60.0) -> list[Job]:
-        """Wait until every job is over; return them as they ended."""
+        """Wait until every job is final, and return the jobs."""
         return [await self.harness.until(job.id, within_s=within_s) for job in jobs]
 
     async def settled(self, name: str) -> None:
-        """Wait until a vendor has ended all its work, abandoned work included."""
+        """Wait until a vendor has ended all its work, including abandoned work."""
         while self.vendor(name).tasks.running:
             await asyncio.sleep(0.01)
 
@@ -126,7 +126,7 @@ class HostedHarness:
         ]
 
     def broken_promises(self) -> list[str]:
-        """Return what an audit finds wrong, replies apart: there are none here."""
+        """Return what an audit finds violated, except stale replies: none are written here."""
         terms = Terms(now=SystemClock().now(), keep=timedelta(hours=24), drained=False)
         findings = audit(self.harness.root / "stemcord.db", self.harness.root / "jobs", terms)
         return [str(each) for each in findings if not each.is_good and each.invariant != 5]
@@ -136,7 +136,7 @@ class HostedHarness:
 async def open_hosted_harness(
     root: Path, song: Path, *providers: type[AudioCleaner | FineVoice | Soundverse], **settings: Any
 ) -> AsyncIterator[HostedHarness]:
-    """Open a sandbox, and a bot that prefers these providers in this order."""
+    """Open a sandbox and a bot that prefers these providers in this order."""
     async with Sandbox() as sandbox:
         for vendor in sandbox.vendors.all:
             vendor.behaviour.latency_s = 0.0

@@ -1,7 +1,7 @@
-"""A vendor fails in each way that its documents or the network allow: every job ends well.
+"""Vendors failing in every way that their documentation or the network allows.
 
-It is delivered by the next provider, or fails with a sentence that says what to do; nothing is
-sent twice that may have arrived, and nothing is charged that was not delivered.
+Each job is delivered by the next provider or fails with a sentence that says what to do. Nothing
+that may have arrived is sent twice, and nothing undelivered is charged.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ CASES = [(vendor.name, mode) for vendor in VENDORS for mode in Mode if mode in v
 FAILING = [(name, mode) for name, mode in CASES if mode is not Mode.OK]
 
 TAKEN_IN_STRIDE = {
-    *((vendor.name, Mode.WRONG_CONTENT_TYPE) for vendor in VENDORS),  # looked at, not believed
-    ("audiocleaner", Mode.UNKNOWN_STATUS),  # a word that is no end counts as running
-    ("audiocleaner", Mode.EXPIRED_LINKS),  # asking again gives links that work
+    *((vendor.name, Mode.WRONG_CONTENT_TYPE) for vendor in VENDORS),  # the type is ignored
+    ("audiocleaner", Mode.UNKNOWN_STATUS),  # unknown words count as running
+    ("audiocleaner", Mode.EXPIRED_LINKS),  # polling again returns valid links
     ("finevoice", Mode.EXPIRED_LINKS),
 }
-"""What keeps a provider from nothing."""
+"""Failures that the bot tolerates without changing provider."""
 JOB_TIMEOUT_MINUTES = 0.1
 
 slice_of_all = [
@@ -59,13 +59,13 @@ async def sent_while_failing(hosted: HostedHarness, name: str, mode: Mode, jobs:
 
 
 async def assert_nothing_twice(hosted: HostedHarness, name: str, jobs: list[Job]) -> None:
-    """Compare what the vendor counted with what is on record."""
+    """Compare the vendor's counts with the recorded attempts."""
     vendor = hosted.vendor(name)
     states = Counter(await hosted.attempts(jobs, name))
     not_sent = states[AttemptState.NOT_SENT]
     may_have_arrived = sum(states.values()) - not_sent
     assert vendor.accepted <= may_have_arrived <= len(jobs)
-    # Fewer, where it did not get to reading before we lost patience.
+    # The vendor may not have read every request before the bot's timeout.
     assert vendor.submits <= sum(states.values())
 
 
@@ -125,7 +125,7 @@ async def test_a_hundred_jobs_end_at_the_next_provider(
 async def test_a_hundred_jobs_without_a_next_provider_fail_with_advice(
     tmp_path: Path, song: Path, name: str, mode: Mode
 ) -> None:
-    # The line for who rests is left when its patience ends, which is the deadline's length.
+    # Jobs wait for a provider on cooldown until their deadline, which is short here.
     async with open_hosted_harness(
         tmp_path, song, BRIEF[name], job_timeout_minutes=JOB_TIMEOUT_MINUTES
     ) as hosted:
@@ -137,7 +137,7 @@ async def test_a_hundred_jobs_without_a_next_provider_fail_with_advice(
 
 
 async def keep_looking(hosted: HostedHarness) -> None:
-    """Have every waiting job look again now, instead of in some seconds."""
+    """Wake every waiting job repeatedly, instead of waiting some seconds."""
     while True:
         for job in await hosted.harness.jobs.unfinished():
             hosted.harness.services.runner.wake(job.id)

@@ -1,4 +1,4 @@
-"""The owner's view of the money, on the command line, against the vendors' own books."""
+"""The costs that `python -m bot providers` reports, compared with the vendors' own books."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.integration.failover.hosted_harness import PATIENT, HostedHarness, op
 
 
 def shown(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """Return the rows of what `python -m bot providers` prints, by their first cell."""
+    """Return the rows printed by `python -m bot providers`, by their first cell."""
     monkeypatch.setenv("AUDIOCLEANER_API_KEY", "k")
     for name in ("FINEVOICE_API_KEY", "SOUNDVERSE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -43,7 +43,7 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
             Mode.OK,
             Mode.ACCEPT_THEN_FAIL,
             Mode.RESET_AFTER_SUBMIT,
-            Mode.NO_CREDIT,  # the last, for then the provider rests
+            Mode.NO_CREDIT,  # last, because it starts the provider's cooldown
         )
         ends = [await one(hosted, mode) for mode in modes]
         assert ends == [State.DELIVERED] * 2 + [State.FAILED] * 3
@@ -58,7 +58,7 @@ async def test_what_the_owner_is_shown_agrees_with_the_vendors_books(
     assert rows[""] == ["Submitted today: 4 min of 90"]
     assert vendor.submits == 5  # one request for each attempt
     assert vendor.accepted == 4  # one minute each
-    # What was done, and the one whose answer was lost; failed work is not billed by its documents.
+    # Two done and one whose response was lost. By the documentation, failed work is not billed.
     assert vendor.account.minutes_billed == 2 + 1
 
 

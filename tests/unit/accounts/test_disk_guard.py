@@ -1,12 +1,19 @@
-"""Bytes of the disk are promised before they are written, and the cap holds at every moment."""
+"""The disk guard reserves bytes before they are written, so the cap always holds."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.accounts.disk_guard import GIVE_UP_EVERY_S, LOOK_EVERY_S, PATIENCE_S, DiskGuard
+from bot.accounts.disk_guard import (
+    GIVE_UP_EVERY_S,
+    LOOK_AGAIN_AFTER_S,
+    LOOK_EVERY_S,
+    PATIENCE_S,
+    DiskGuard,
+)
 from bot.domain.errors import NoRoom, Reason, Rejected
 from bot.domain.job import JobId
 from storage.files.job_files import JobFiles
@@ -25,7 +32,7 @@ class Promise:
 
 
 class Disk:
-    """A guard over a folder, with jobs that need no more than their promises."""
+    """A guard of a folder, with jobs that use no more than they reserved."""
 
     def __init__(self, root: Path, **settings: Any) -> None:
         self.root, self.clock = root, FakeClock()
@@ -160,3 +167,39 @@ async def test_a_file_with_two_names_counts_once(disk: Disk) -> None:
     (disk.root / B).mkdir()
     (disk.root / B / "vocals.flac").hardlink_to(master)
     await disk.guard.check(100)
+
+
+async def test_a_loan_counts_beside_what_jobs_are_promised(disk: Disk) -> None:
+    assert await disk.ask(A, CAP_BYTES // 2) == CAP_BYTES // 2
+    async with disk.guard.lend(CAP_BYTES // 2):
+        assert await disk.ask(B, 1) == 0
+        with pytest.raises(NoRoom):
+            async with disk.guard.lend(1):
+                pytest.fail("there is no room")
+    disk.clock.move(seconds=LOOK_EVERY_S)
+    assert await disk.ask(B, CAP_BYTES // 2) == CAP_BYTES // 2
+
+
+async def test_a_loan_ends_with_its_context_whatever_happens(disk: Disk) -> None:
+    for error in (OSError(28, "full"), asyncio.CancelledError()):
+        with pytest.raises(type(error)):
+            async with disk.guard.lend(CAP_BYTES):
+                raise error
+        disk.clock.move(seconds=LOOK_EVERY_S)
+    assert await disk.ask(A, CAP_BYTES) == CAP_BYTES
+
+
+async def test_what_a_loan_may_have_left_counts_until_the_next_look(disk: Disk) -> None:
+    async with disk.guard.lend(CAP_BYTES):
+        disk.write(A, CAP_BYTES // 2)
+    disk.clock.move(seconds=LOOK_AGAIN_AFTER_S / 2)
+    with pytest.raises(Rejected):
+        await disk.guard.check(CAP_BYTES // 2)
+    disk.clock.move(seconds=LOOK_EVERY_S)
+    await disk.guard.check(CAP_BYTES // 2)
+
+
+async def test_a_disk_with_less_than_the_floor_lends_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NoRoom):
+        async with Disk(tmp_path, floor_bytes=MORE_THAN_ANY_DISK).guard.lend(1):
+            pytest.fail("there is no room")

@@ -1,4 +1,4 @@
-"""The owner's caps: who passes them goes to the embedded engine, or is told why not."""
+"""The owner's spend caps: jobs above them use the embedded engine or fail with the reason."""
 
 import asyncio
 from pathlib import Path
@@ -99,14 +99,14 @@ async def test_who_waits_for_a_busy_provider_is_shown_a_place_in_line(tmp_path: 
 
 
 def places(harness: Harness, jobs: list[Job]) -> list[int]:
-    """Return the places in line as the jobs' cards show them, in order."""
+    """Return the queue positions shown on the jobs' cards, in order."""
     shown = [harness.board.get(job.id) for job in jobs]
     waiting = [each for each in shown if each is not None and each.stage is Stage.WAITING]
     return sorted(each.ahead or 0 for each in waiting)
 
 
 async def waits(harness: Harness, job: Job, *, ahead: int) -> None:
-    """Wait until the job is shown in the line at that place."""
+    """Wait until the job is shown at that queue position."""
     place = Progress(stage=Stage.WAITING, ahead=ahead, eta_s=9.0, provider="Hosted")
     async with asyncio.timeout(30):
         while harness.board.get(job.id) != place:

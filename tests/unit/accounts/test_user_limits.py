@@ -1,4 +1,4 @@
-"""What costs its user no minutes is limited in other ways."""
+"""Limits on actions that cost users no minutes."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Who may decide what, and what comes of it for those who split songs."""
+"""Permissions to make decisions, and the effects of decisions on users."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

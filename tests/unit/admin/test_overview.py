@@ -1,4 +1,4 @@
-"""What the owner sees of providers and of what happened."""
+"""The owner's overview of providers and statistics."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Forgetting a user of a living house, whatever their jobs are doing."""
+"""Deleting a user's data on a running bot, with jobs in any state."""
 
 import asyncio
 from dataclasses import replace
@@ -21,7 +21,7 @@ async def states(harness: Harness) -> dict[JobId, State]:
 
 
 async def shows_all(harness: Harness) -> None:
-    """Stand in for the reply writer: show what every reply owes."""
+    """Act as the reply writer: show every stale reply."""
     while True:
         for stale in await harness.jobs.stale_replies(await harness.jobs.owed()):
             await harness.jobs.reply_shown(stale.job.id, stale.version, message_id=9)
@@ -74,7 +74,7 @@ async def test_jobs_are_stopped_wherever_they_are(tmp_path: Path) -> None:
 
 
 class SlowDelivery(FakeDelivery):
-    """Never has an answer."""
+    """A delivery that never ends."""
 
     async def deliver(self, job: Any, parcel: Any) -> Any:
         await super().deliver(job, parcel)

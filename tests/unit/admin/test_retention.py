@@ -1,4 +1,4 @@
-"""What is deleted when its time is over, and what waits for its time."""
+"""Retention: deletion of expired data, and nothing else."""
 
 import os
 from datetime import timedelta
@@ -31,7 +31,7 @@ async def test_old_jobs_are_emptied_and_their_figures_stay(harness: Harness) -> 
     [before] = await harness.db.read(f"SELECT {', '.join(FIGURES)} FROM jobs")
 
     harness.clock.move(days=92)
-    await harness.services.retention.sweep()  # its files first
+    await harness.services.retention.sweep()  # the files expire first
     harness.clock.move(hours=1)
     await harness.services.retention.sweep()
 
@@ -60,7 +60,7 @@ async def test_younger_jobs_and_those_of_the_period_are_left_alone(tmp_path: Pat
 
 @pytest.fixture
 def lost(tmp_path: Path) -> Path:
-    """A folder of a job whose database was lost."""
+    """The folder of a job whose database was lost."""
     folder = tmp_path / "jobs" / "k7f2q"
     (folder / "masters").mkdir(parents=True)
     (folder / "masters" / "vocals.flac").write_bytes(b"flac")
@@ -82,7 +82,7 @@ async def test_folders_older_than_the_database_wait_for_their_time_and_are_named
     await retention.sweep_orphans()
     await retention.sweep()
     assert lost.exists()
-    assert "1 folders of jobs are older than the database" in caplog.text
+    assert "1 job folders are older than the database" in caplog.text
     assert "k7f2q" in caplog.text
     harness.clock.move(hours=23)
     await retention.sweep()
@@ -100,7 +100,7 @@ async def test_folder_that_a_crash_left_is_deleted_at_once(tmp_path: Path, lost:
 
 
 def replace_made_at(harness: Harness):
-    """Return the retention of a bot whose database was made just now."""
+    """Return the retention of a bot with a new database."""
     retention = harness.services.retention
     retention._database_made_at = harness.clock.now()
     return retention

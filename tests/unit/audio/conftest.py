@@ -3,19 +3,12 @@ import pytest
 from bot.audio.child.decoding.decode import decode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DecodeTask
-from bot.audio.tools import AudioTools
 from tests.support import audio_files
 
 
 @pytest.fixture
-async def tools():
-    async with AudioTools() as tools:
-        yield tools
-
-
-@pytest.fixture
 def decoded(tmp_path):
-    """Decode a file in this process; return what it told and the samples."""
+    """Decode a file in this process, and return its report and the samples."""
 
     def run(source, *, max_duration_s=60.0):
         into = tmp_path / "decoded.f32"

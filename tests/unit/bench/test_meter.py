@@ -1,4 +1,4 @@
-"""What the bench says of CPU time, on processes whose work is known."""
+"""The bench's CPU times, measured on processes with known work."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Something else in Discord's place: told in a line, waited for ever longer, and never an exit."""
+"""Wrong responses from Discord's address: one log line each, growing pauses, and no exit."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,7 +30,7 @@ class Memory:
 
 
 class Impostor:
-    """Answers every request as the test says; pauses are taken by moving a clock."""
+    """A server with scripted responses, in place of Discord. Pauses only move a clock."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
@@ -58,7 +58,7 @@ class Impostor:
         self.clock.move(seconds=seconds)
 
     async def log_in(self, *answers: Answer) -> None:
-        """Log in; the last answer refuses the token, which ends it."""
+        """Log in until a final response refuses the token."""
         self.answers = [*answers, refused]
         with pytest.raises(SettingsError, match="DISCORD_TOKEN: Discord does not accept it"):
             await self.session.log_in("a.token")
@@ -187,7 +187,7 @@ def gateway(remaining: int, *, reset_after_ms: int = 7_200_000) -> dict[str, Any
 async def session_start(
     impostor: Impostor, monkeypatch: pytest.MonkeyPatch, *limits: dict[str, Any]
 ) -> list[float]:
-    """Begin a session with these limits, one after the other; return the pauses before it."""
+    """Start a session under these successive limits, and return the pauses before it."""
     slept: list[float] = []
     answers = list(limits)
 

@@ -1,4 +1,4 @@
-"""How the providers of a running bot are built: what they share, and what they do not."""
+"""Construction of a running bot's providers, and the state that they share."""
 
 import asyncio
 from pathlib import Path

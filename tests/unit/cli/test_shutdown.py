@@ -1,4 +1,4 @@
-"""The budget of a stop: shared, counted once, and no reason to leave anything unclosed."""
+"""The time budget of a stop, which all steps share and which never prevents closing."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Opening the store of a bot: what is told of it, and what is kept."""
+"""Opening a bot's store, with its messages and the copies that it keeps."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Which server the owner means."""
+"""Finding the server that the owner names."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ def test_an_unnamed_server_is_the_one_they_are_in() -> None:
     [
         ("Open Mic", [Guild(5, "Open Mic"), Guild(6, "Open Mic")]),
         ("Elsewhere", [Guild(5, "Open Mic")]),
-        # A server that the bot has left is not replaced by one that took its id for a name.
+        # A server that the bot has left is not confused with one that uses its id as a name.
         (str(KARAOKE), [Guild(5, str(KARAOKE))]),
     ],
 )

@@ -1,4 +1,4 @@
-"""The flow of direct messages as dpytest plays it; buttons are pressed in test_songs.py."""
+"""Direct messages, played with dpytest. The conversation tests in test_songs.py press buttons."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,7 +54,7 @@ async def dm(
 
 
 async def send(channel: discord.DMChannel, content: str, *files: Path) -> discord.Message:
-    """Send a message as the person, and return what the bot answers."""
+    """Send a message as the user, and return the bot's answers."""
     person = dpytest.get_config().members[0]
     await dpytest.message(content, channel=channel, member=person, attachments=list(files))
     return dpytest.get_message()

@@ -1,4 +1,4 @@
-"""What is attached, what is linked, and what is said of it, by mode, size and what is set up."""
+"""Attachments, links and notes, depending on mode, sizes and configuration."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.audio.tasks import DoesNotFit, Encoded
-from bot.delivery.encoder import MESSAGE_BYTES
+from bot.delivery.encoder import MESSAGE_BYTES, TAG_BYTES, DeliveryLimits, has_room_for_cover
 from bot.delivery.port import Delivered, Delivery, Refused
 from bot.domain.attempt import AttemptState
 from bot.domain.guilds import DeliveryMode, GuildRules
@@ -18,6 +18,7 @@ from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.providers.interface import Model
 from storage.stores.guild_settings import GuildStore
+from tests.support.domain_factories import a_job
 from tests.support.fakes import FakeAudio, FakeClock, FakeProvider
 from tests.support.harness import ADA, Harness
 
@@ -33,7 +34,7 @@ RATES = (256_000, 192_000, 128_000, 64_000)
 
 @dataclass
 class SizedAudio(FakeAudio):
-    """Encodes by the arithmetic of real formats: lossy by rate, WAV by length, FLAC half of it."""
+    """Computes realistic sizes: lossy formats by bit rate, WAV by length, FLAC as half of WAV."""
 
     async def encode(self, stem: Path, into: Path, **asked: Any) -> Encoded:
         audio_format, most = asked["format"], asked["max_bytes"]
@@ -53,7 +54,7 @@ class SizedAudio(FakeAudio):
 
 
 class GatedAudio(FakeAudio):
-    """Encodes nothing until the picture is drawn."""
+    """Blocks encoding until the picture is drawn."""
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         assert self.gate is not None
@@ -71,7 +72,7 @@ async def delivered(
     settings: dict[str, Any] | None = None,
     **asked: Any,
 ) -> tuple[Harness, Job, Delivery]:
-    """Have a song split; return its house, job and the last parcel that was shown."""
+    """Split a song, and return the harness, the job and the last delivery shown."""
     audio: Any = SizedAudio(duration_s=minutes * 60)
     harness = await Harness.build(
         root, provider or FakeProvider(), audio=audio, clock=FakeClock(), **(settings or {})
@@ -95,6 +96,36 @@ def attached(parcel: Delivery) -> list[str]:
 
 def linked(parcel: Delivery) -> list[tuple[Stem, AudioFormat | None]]:
     return [(link.stem, link.audio_format) for link in parcel.links]
+
+
+async def test_the_cover_of_the_song_is_kept_in_its_stems_and_in_a_repeat(
+    harness: Harness,
+) -> None:
+    harness.audio.cover, harness.downloads.song = b"jpeg", b"the very same"
+    first = await harness.until((await harness.split()).id)
+    await harness.until_idle()
+    again = await harness.until((await harness.split()).id)
+    await harness.until_idle()
+    for job, used in ((first, harness.audio.covers[:2]), (again, harness.audio.covers[2:])):
+        cover = harness.files.of(job.id).cover
+        assert cover.read_bytes() == b"jpeg"
+        assert used == [cover, cover]
+
+
+async def test_a_song_without_a_cover_has_none_in_its_stems(harness: Harness) -> None:
+    await harness.until((await harness.split()).id)
+    assert harness.audio.covers == [None, None]
+
+
+async def test_a_cover_is_left_out_where_flac_files_would_not_fit_with_it(tmp_path: Path) -> None:
+    stem = (Stem.VOCALS, tmp_path / "vocals.flac")
+    stem[1].write_bytes(bytes(1_000))
+    cover = tmp_path / "cover.jpg"
+    cover.write_bytes(bytes(1_000))
+    job = a_job()
+    for limit, has_room in ((1_500 + TAG_BYTES, False), (2_000 + TAG_BYTES, True)):
+        terms = DeliveryLimits(limit_bytes=limit, cover=cover)
+        assert has_room_for_cover(job, [stem], terms) is has_room
 
 
 async def test_artist_and_album_of_the_song_are_kept_in_its_stems(harness: Harness) -> None:
@@ -263,7 +294,7 @@ async def test_a_message_that_is_too_large_all_the_same_is_made_smaller(tmp_path
 
 
 class Vendor(FakeProvider):
-    """Holds its results at signed addresses."""
+    """Returns results at signed addresses."""
 
     def __init__(self, *urls: str, **declared: Any) -> None:
         super().__init__("vendor", **declared)

@@ -1,4 +1,4 @@
-"""When an address ends is read from it, and whatever it says wrongly counts as unsaid."""
+"""Reading an address's expiry from it, and ignoring invalid values."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""A vendor's own address is shown for what fits nowhere else, if it is one that can be shown."""
+"""A vendor's own address is shown for files that fit nowhere else, if it is presentable."""
 
 import pytest
 
@@ -14,7 +14,7 @@ VOCALS = "https://cdn.example/vocals.wav?sig=a%2Fb"
 
 
 class Attempts:
-    """A store of one job's only attempt."""
+    """A store with one attempt."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -24,7 +24,7 @@ class Attempts:
 
 
 async def shown(instrumental: str) -> dict[Stem, str]:
-    """Return what is shown when a vendor gives this address beside a plain one."""
+    """Return the links shown when a vendor returns this address beside a plain one."""
     job = a_job(State.READY)
     files = (RemoteFile(VOCALS, Stem.VOCALS), RemoteFile(instrumental, Stem.INSTRUMENTAL))
     attempt = an_attempt(job, "fake", state=AttemptState.DONE, model="two", files=files)

@@ -1,4 +1,4 @@
-"""The tree of errors is drawn as it is."""
+"""The error tree in the docstring matches the classes."""
 
 import importlib
 import pkgutil
@@ -40,7 +40,7 @@ def real(parent: type[SplitError]) -> set[tuple[str, str]]:
 
 def test_the_docstring_draws_every_error():
     for module in pkgutil.walk_packages(bot.__path__, "bot."):
-        if not module.name.startswith(WORKERS):  # these run in processes of their own
+        if not module.name.startswith(WORKERS):  # these run in separate processes
             importlib.import_module(module.name)
     assert drawn() == real(SplitError)
 

@@ -1,4 +1,4 @@
-"""A job's states: which way leads where, and what each step notes."""
+"""A job's states: the transitions, and what each step records."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_step_is_taken_where_a_way_leads_and_refused_elsewhere(start: State, end
         after = STEPS[end](job)
         assert (after.state, after.updated_at) == (end, LATER)
     else:
-        with pytest.raises(ValueError, match=f"no way from {start} to {end}"):
+        with pytest.raises(ValueError, match=f"no transition from {start} to {end}"):
             STEPS[end](job)
     assert job == replace(job, state=start), "a step makes a new job"
 
@@ -123,7 +123,7 @@ def test_stems_can_be_shown_while_they_are_kept(state: State, expired: bool):
 def test_asking_for_another_format_changes_nothing_else():
     job = a_job()
 
-    other = job.asked_as(AudioFormat.OPUS)
+    other = job.asked_as(audio_format=AudioFormat.OPUS)
 
     assert other.request.audio_format is AudioFormat.OPUS
-    assert other.asked_as(job.request.audio_format) == job
+    assert other.asked_as(audio_format=job.request.audio_format) == job

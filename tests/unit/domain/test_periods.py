@@ -1,4 +1,4 @@
-"""When periods begin and end, and what their keys say."""
+"""The bounds and keys of periods."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

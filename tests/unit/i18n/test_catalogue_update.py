@@ -1,4 +1,4 @@
-"""The catalogues have everything that can be said, with the same figures and commands."""
+"""The catalogues contain every message, with the same placeholders and commands."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ def texts() -> Catalog:
 
 
 def faults_of(entry: Message, plurals: int) -> list[str]:
-    """Say what is wrong with an entry of a catalogue with so many plural forms."""
+    """Return the faults of an entry in a catalogue with this many plural forms."""
     english = list(entry.id) if isinstance(entry.id, tuple) else [str(entry.id)]
     forms = list(entry.string) if isinstance(entry.string, tuple) else [str(entry.string)]
     faults = []

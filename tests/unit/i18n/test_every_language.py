@@ -1,4 +1,4 @@
-"""In every language: nothing is too long for Discord or its buttons, and nothing stays unsaid."""
+"""In every language, all texts are translated and fit Discord's limits and buttons."""
 
 import re
 import unicodedata
@@ -23,7 +23,7 @@ from tests.unit.ui.test_client import a_client
 
 SPOKEN = [ENGLISH, *Languages.in_folder()]
 WIDEST_BUTTON = 22
-"""In columns, of which a Japanese letter takes two: five of them fit a card on a wide screen."""
+"""In columns, two per Japanese character. Five such buttons fit a card on a wide screen."""
 
 in_each_language = pytest.mark.parametrize("language", SPOKEN, ids=lambda each: each.code)
 
@@ -65,7 +65,7 @@ def told_in(command: dict[str, dict[str, str]]) -> dict[str, str]:
 
 
 class Bracketing(NullTranslations):
-    """Marks what was said, so that what was not can be seen."""
+    """Marks translated text, so that untranslated text stands out."""
 
     def gettext(self, message: str) -> str:
         return f"⟦{message}⟧"
@@ -79,7 +79,7 @@ _FACTS = re.compile(r"<t:\d+:R>|`[a-z0-9]+`|\b(MP3|FLAC|WAV|Stemcord|FineVoice|h
 
 
 def unsaid(text: str) -> str:
-    """Return the letters of a text that are neither said nor a fact."""
+    """Return the letters of a text that are neither translated nor facts."""
     while (rest := _SAID.sub(" ", text)) != text:
         text = rest
     return "".join(filter(str.isalpha, _FACTS.sub("", text)))

@@ -1,4 +1,4 @@
-"""Which language is spoken to whom, and that one more is one more file."""
+"""Choosing a user's language, and adding a language by adding a file."""
 
 import shutil
 from pathlib import Path

@@ -19,7 +19,7 @@ SONGS = PluralMessage("{count} song", "{count} songs", by="count")
 
 
 class Shouting(NullTranslations):
-    """Says everything with emphasis."""
+    """Adds an exclamation mark to every translated text."""
 
     def gettext(self, message: str) -> str:
         return f"{message}!"

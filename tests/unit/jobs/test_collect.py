@@ -1,4 +1,4 @@
-"""What becomes of a provider's files: real sound in, masters out, or the next provider's turn."""
+"""Collecting a provider's files with real audio, ending in masters or another provider."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -49,7 +49,7 @@ FOUR = Model(
 
 
 class Studio:
-    """A house with real sound: split a song, and hear what came of it."""
+    """A harness with real audio, to split a song and inspect the result."""
 
     def __init__(self, harness: Harness, song: Sound, root: Path) -> None:
         self.harness = harness
@@ -67,7 +67,7 @@ class Studio:
         return {Stem(path.stem): heard(path) for path in found}
 
     async def errors(self, job: Job) -> dict[str, str | None]:
-        """Return by provider what became of its attempt."""
+        """Return the outcome of each provider's attempt."""
         attempts = await self.harness.jobs.attempts(job.id)
         return {each.provider: each.error or each.state.value for each in attempts}
 
@@ -298,7 +298,7 @@ async def test_an_answer_that_lacks_a_declared_stem_is_refused(
     )
     whole = FileProvider(FOUR, files)
     studio = await opened(song, lacking, whole)
-    # The two that came would do for the vocals; but what else is wrong with such an answer?
+    # The two files would suffice for the vocals, but the rest of the answer cannot be trusted.
     job = await studio.split(Recipe.VOCALS)
     assert (job.state, job.provider) == (State.DELIVERED, "shelf")
     assert await studio.errors(job) == {"lacking": "protocol", "shelf": "done"}
@@ -439,7 +439,7 @@ async def test_an_expired_link_is_asked_for_again(
 
 
 class Flood(FileProvider):
-    """Names twenty thousand results where two are declared."""
+    """Returns twenty thousand results where two are declared."""
 
     def finishes(self) -> Finished:
         return Finished(tuple(RemoteFile(f"vocals?{number}") for number in range(20_000)))

@@ -1,4 +1,4 @@
-"""Attempts whose job ended without them: settled, told, and on record as what they may cost."""
+"""Open attempts of ended jobs, which are settled with the provider and recorded."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,7 +23,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 
 
 async def cancelled_and_killed(harness: Harness, state: AttemptState) -> Attempt:
-    """Cancel a job whose attempt is in this state, and die right after the commit."""
+    """Cancel a job whose attempt is in this state, and crash right after the commit."""
     job = await harness.split()
     processing = await harness.until(job.id, State.PROCESSING)
     await harness.runtimes.interrupt(job.id)

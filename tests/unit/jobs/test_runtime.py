@@ -1,4 +1,4 @@
-"""What memory holds of a job is one object, and goes with the job."""
+"""A job's in-memory state is one object, dropped with the job."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -123,7 +123,7 @@ async def test_nothing_of_a_cancelled_job_is_left_in_memory(
     if harness.provider.gate is not None:
         harness.provider.gate.set()
     await happened(lambda: harness.runtimes.get(job.id) is None)
-    harness.provider.on_poll = []  # its provider ends the work, too
+    harness.provider.on_poll = []  # the provider ends the work as well
     await harness.services.reconciler.free_places()
     assert mentions(harness.services, job.id) == []
 

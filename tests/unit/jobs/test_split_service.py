@@ -1,4 +1,4 @@
-"""A request's whole way through the services, and every way it can end."""
+"""Requests from start to end through the services, with every possible outcome."""
 
 import asyncio
 import sqlite3
@@ -389,7 +389,9 @@ async def test_a_locked_store_refuses_new_requests_as_busy(harness: Harness) -> 
     assert (await harness.receive()).state is State.RECEIVED
 
 
-async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harness: Harness) -> None:
+async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(
+    harness: Harness, caplog: pytest.LogCaptureFixture
+) -> None:
     is_free = asyncio.Event()
 
     async def dawdle(conn: Connection) -> None:
@@ -399,6 +401,8 @@ async def test_a_request_that_is_stored_after_it_was_refused_is_cancelled(harnes
     await asyncio.sleep(0)
     with pytest.raises(StoreUnavailable):
         await harness.receive()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["requests are refused as busy: the store takes over 1.5 s"]
     is_free.set()
     await writing
     async with asyncio.timeout(30):
@@ -452,3 +456,36 @@ async def test_a_request_acknowledged_just_before_it_is_withdrawn_runs(harness: 
         ended = await harness.until(job.id)
         is_refused = any(isinstance(each, Rejected) for each in told)
         assert ended.state is (State.CANCELLED if is_refused else State.DELIVERED)
+
+
+class WarmProvider(FakeProvider):
+    """Notes when it is told to prepare."""
+
+    def __init__(self, name: str, harness: list[Harness]) -> None:
+        super().__init__(name)
+        self._harness = harness
+        self.spools: list[bool] = []
+
+    async def warm_up(self) -> None:
+        [job] = await self._harness[0].jobs.of_user(ADA, 1)
+        self.spools.append(self._harness[0].files.of(job.id).mixture.exists())
+
+
+async def test_the_first_provider_prepares_before_the_song_is_decoded(tmp_path: Path) -> None:
+    made: list[Harness] = []
+    first, second = WarmProvider("first", made), WarmProvider("second", made)
+    made.append(harness := await Harness.build(tmp_path, first, second))
+    await harness.until((await harness.split()).id)
+    assert (first.spools, second.spools) == ([False], [])
+    await harness.until((await harness.split(provider="second")).id)
+    assert (first.spools, second.spools) == ([False], [False])
+    await harness.close()
+
+
+async def test_a_provider_behind_a_hosted_one_does_not_prepare(tmp_path: Path) -> None:
+    made: list[Harness] = []
+    hosted, second = FakeProvider("hosted"), WarmProvider("second", made)
+    made.append(harness := await Harness.build(tmp_path, hosted, second))
+    await harness.until((await harness.split()).id)
+    assert second.spools == []
+    await harness.close()

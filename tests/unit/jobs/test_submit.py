@@ -1,4 +1,4 @@
-"""What is shown and learnt from the answer to a submit."""
+"""Handling of a provider's answer to a submit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ from tests.support.harness import Harness
 
 
 class SlowToAnswer(FakeProvider):
-    """Takes a song at once, and answers no poll before it is told to."""
+    """Accepts a song at once, and answers polls only when released."""
 
     def __init__(self) -> None:
         super().__init__("slow")
@@ -68,7 +68,7 @@ async def test_the_card_says_who_has_the_song_before_the_first_poll_is_answered(
 
 
 class AnswersWithResults(FakeProvider):
-    """Works while its caller waits."""
+    """Returns results from the submit itself."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__("sync", is_synchronous=True)

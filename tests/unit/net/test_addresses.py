@@ -1,4 +1,4 @@
-"""Whatever a stranger writes as an address is read, or is one known error."""
+"""Parsing untrusted addresses either succeeds or raises one known error."""
 
 import contextlib
 

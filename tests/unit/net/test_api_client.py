@@ -1,4 +1,4 @@
-"""What an API call tells its adapter: the answer, or whether the vendor may have got it."""
+"""API calls return the response, or tell whether the request may have reached the vendor."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Names are looked up beside everything else."""
+"""DNS lookups do not block other work."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from bot.net.dns import Resolver
 
 @pytest.fixture
 def dead() -> Iterator[threading.Event]:
-    """Stand for a name server that answers only when the test is over."""
+    """Simulate a name server that answers only after the test."""
     over = threading.Event()
     yield over
     over.set()

@@ -1,4 +1,4 @@
-"""A download is whole, small and quick enough, from where it may come from, or not there at all."""
+"""Downloads are complete, within limits and from allowed hosts, or leave no file."""
 
 import asyncio
 import contextlib

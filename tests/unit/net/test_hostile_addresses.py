@@ -1,4 +1,4 @@
-"""Two thousand result addresses made to reach this machine, and none of them does."""
+"""Two thousand result addresses that try to reach this machine, all refused."""
 
 import random
 from ipaddress import IPv4Address, IPv6Address
@@ -18,7 +18,7 @@ INSIDE += ["169.254.169.254", "100.64.1.1"]
 
 
 def carried(low: int, rng: random.Random) -> IPv6Address:
-    """Return an IPv6 address that carries, or is translated to, an IPv4 address."""
+    """Return an IPv6 address that embeds an IPv4 address or is translated to it."""
     noise = rng.getrandbits(16)
     return IPv6Address(
         rng.choice(
@@ -39,7 +39,7 @@ def carried(low: int, rng: random.Random) -> IPv6Address:
 
 
 def spelled(address: str, rng: random.Random) -> str:
-    """Return a host that some resolver reads as this address."""
+    """Return a spelling of this address that some resolvers accept."""
     value = int(IPv4Address(address))
     first, *rest = address.split(".")
     return rng.choice(

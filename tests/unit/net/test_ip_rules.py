@@ -1,4 +1,4 @@
-"""Which addresses count as public, and what the owner's list of hosts allows."""
+"""The addresses that count as public, and the exceptions from the owner's list of hosts."""
 
 from ipaddress import IPv4Address, IPv6Address
 

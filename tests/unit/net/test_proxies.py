@@ -1,4 +1,4 @@
-"""The operator's proxy is used for https, with the address checks as without it."""
+"""The operator's proxy is used for https, with the same address checks as without it."""
 
 import contextlib
 import socket
@@ -28,7 +28,7 @@ OPENED = b"HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n"
 
 @dataclass
 class FakeProxy:
-    """Answers every wish for a tunnel the same, and notes each wish and what came through."""
+    """Gives every CONNECT request the same response, and records requests and tunnelled data."""
 
     answer: bytes = OPENED
     port: int = 0
@@ -79,7 +79,8 @@ async def test_a_vendor_is_called_through_the_proxy_where_no_name_is_known():
     async with proxy() as seen:
         url = "https://api.vendor.example"
         api = ApiClient(base_url=url, transport=through(seen.port).trusting(url), clock=FakeClock())
-        with pytest.raises(ProviderDown):  # the handshake fails: this proxy speaks no TLS
+        # The handshake fails because this proxy does not speak TLS.
+        with pytest.raises(ProviderDown):
             await api.submit("/tasks", headers={}, json={})
     assert seen.targets == ["api.vendor.example:443"]
     assert seen.handshakes == 1

@@ -1,9 +1,7 @@
-"""Over TLS the certificate is checked against the name, whatever address was dialled."""
+"""TLS certificates are checked against the host name, regardless of the dialled address."""
 
 import asyncio
 import shutil
-import ssl
-import subprocess
 from datetime import UTC, datetime
 
 import httpx
@@ -13,6 +11,7 @@ from bot.net.ip_rules import TrustedHosts
 from bot.net.tls import CertificatesUnreadable, tls_context
 from bot.net.transport import GuardedTransport
 from tests.support.scripted_server import ok
+from tests.support.tls_servers import make_certificate
 from tests.support.transport_fakes import LoopbackNetwork, ScriptedResolver
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
@@ -20,21 +19,11 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-        f" -subj /CN=results.example -addext subjectAltName=DNS:results.example"
-        f" -keyout {key} -out {cert}".split(),
-        check=True,
-        capture_output=True,
-    )
-    return key, cert
+    return make_certificate(tmp_path_factory.mktemp("tls"), "results.example")
 
 
 async def get(url, certificate, *, is_known=True):
     """Ask a server on loopback, which every name leads to; return its answer and what it read."""
-    key, cert = certificate
     read: list[bytes] = []
 
     async def answer(reader, writer):
@@ -43,15 +32,14 @@ async def get(url, certificate, *, is_known=True):
         await writer.drain()
         writer.close()
 
-    own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    own.load_cert_chain(cert, key)
+    own = certificate.server_context()
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=own)
     async with server:
         guarded = GuardedTransport(
             trusted=TrustedHosts(),
             resolve=ScriptedResolver(["93.184.216.34"]),
             network=LoopbackNetwork(server.sockets[0].getsockname()[1]),
-            tls=tls_context({"SSL_CERT_FILE": str(cert)} if is_known else {}),
+            tls=tls_context({"SSL_CERT_FILE": str(certificate.cert)} if is_known else {}),
         )
         timeouts = {"connect": 2.0, "read": 2.0, "write": 2.0, "pool": 2.0}
         request = httpx.Request("GET", url, extensions={"timeout": timeouts})

@@ -1,4 +1,4 @@
-"""Connections go where they were allowed to go, and are all closed."""
+"""Connections reach only allowed addresses, and all are closed."""
 
 import asyncio
 import contextlib

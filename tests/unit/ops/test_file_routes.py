@@ -1,4 +1,4 @@
-"""Links of our own, over real HTTP: what they bring, to whom, and until when."""
+"""The bot's own links over real HTTP: content, access and expiry."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,6 +25,7 @@ from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.domain_factories import a_job, lead
 from tests.support.fakes import FakeClock
 
@@ -36,7 +37,7 @@ NAME = "vocals.flac"
 
 
 class AwayStore(JobStore):
-    """Cannot be read as often as it has errors."""
+    """Raises each of `errors` before it can be read."""
 
     def __init__(self, *, db: Database) -> None:
         super().__init__(db=db)
@@ -49,7 +50,7 @@ class AwayStore(JobStore):
 
 
 class Shelf:
-    """A server of files, a finished job whose stem it serves, and somebody who asks for it."""
+    """A file server, a finished job whose stem it serves, and a client."""
 
     def __init__(self, db: Database, root: Path, **limits: float) -> None:
         self.db = db
@@ -80,7 +81,7 @@ class Shelf:
             return answer.status, await answer.read(), answer.headers
 
     async def hold(self, path: str) -> asyncio.StreamWriter:
-        """Ask for a file that fills every buffer on its way, and read no more than its head."""
+        """Request a file that fills all buffers, and read only the response's head."""
         (self.files.of(self.job.id).linked / NAME).write_bytes(b"x" * 50_000_000)
         reader, writer = await asyncio.open_connection(self.server.host, self.server.port, limit=1)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -95,7 +96,7 @@ class Shelf:
 
 @asynccontextmanager
 async def open_shelf(root: Path, **limits: float) -> AsyncIterator[Shelf]:
-    db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+    db = await open_database(root / "stemcord.db", Database, busy_timeout_s=0.05)
     built = Shelf(db, root / "jobs", **limits)
     async with built.server, aiohttp.ClientSession() as built.session:
         await built.put()

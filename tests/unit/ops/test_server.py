@@ -1,4 +1,4 @@
-"""The servers: what each address shows to whom, and what a stranger cannot hold."""
+"""The web servers: what each address serves to whom, and limits on stalled connections."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -32,7 +32,7 @@ PUBLIC = [web.get("/r/x", public_page), web.get("/r/broken", broken_page)]
 
 
 class Monitored:
-    """What the operations server asks, as a test wants it."""
+    """The state reported by the operations server, set by tests."""
 
     def __init__(self) -> None:
         self.found = {"store": True, "files": True, "discord": True}
@@ -111,7 +111,7 @@ Sends = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
 async def nothing(_: asyncio.StreamWriter) -> None:
-    """Connect, and no more."""
+    """Connect without sending anything."""
 
 
 async def drop_by_drop(writer: asyncio.StreamWriter) -> None:

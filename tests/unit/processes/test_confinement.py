@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -45,7 +46,7 @@ REFUSED_BY = {
     "outlive_its_parent": (CALLS,),
     "limit_its_parent": (CALLS,),
 }
-"""Every attempt, and what in the kernel refuses it: one of these is enough."""
+"""Every attempt, and the kernel features that refuse it; one of them is enough."""
 
 MAY_BE_REFUSED_ANYWAY = {
     "read_its_parents_memory",
@@ -53,7 +54,7 @@ MAY_BE_REFUSED_ANYWAY = {
     "trace_its_parent",
     "use_a_ring",
 }
-"""Attempts that a machine's own policy may refuse (yama, a container's filter)."""
+"""Attempts that a machine's own policy, such as Yama or a container's filter, may refuse."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines children")
 
@@ -69,19 +70,27 @@ def harness(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def taken_over():
+    """The process whose children make the attempts: one interpreter for all of them."""
+    command = spawn.module_command("tests.unit.processes.taken_over")
+    with subprocess.Popen(
+        command, env=spawn.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
 @pytest.fixture
-def attempt(harness):
+def attempt(harness, taken_over):
     """Have a child that was taken over try something; return what it tells."""
 
     def run(name, *, confined):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            ended = subprocess.run(
-                [*spawn.module_command("tests.unit.processes.taken_over"),
-                 str(int(confined)), name, str(harness), str(port)],
-                env=spawn.environment(), capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
-        return ended.stdout.strip() or f"status {ended.returncode}: {ended.stderr}"
+            taken_over.stdin.write(f"{int(confined)} {name} {port} {harness}\n")
+            taken_over.stdin.flush()
+            status, wrote = json.loads(taken_over.stdout.readline())
+        return wrote if status == 0 and wrote else f"status {status}: {wrote}"
 
     return run
 

@@ -24,7 +24,7 @@ from tests.support.processes import (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 NOTE = "open(task, 'w').write(str(os.getpid()))\n"
-"""Has a child write its process id to the file that its task names."""
+"""Code that writes the child's process id to the file that its task names."""
 HANG = NOTE + "time.sleep(60)"
 ONE_LINE = HANG.replace("\n", "; ")
 
@@ -115,7 +115,7 @@ async def test_what_a_child_leaves_behind_is_killed_when_it_ends_by_itself(tmp_p
     async with server(code) as forks:
         outcome = await forks.run(str(tmp_path / "pid"), wall_s=30)
         assert outcome.output == b"done\n"
-        # It may be gone before it could write its id.
+        # The child may end before it writes its id.
         if (tmp_path / "pid").exists() and (pid := (tmp_path / "pid").read_text()):
             await until(lambda: not is_alive(int(pid)))
 
@@ -228,7 +228,8 @@ async def test_a_child_holds_nothing_of_other_tasks_or_of_the_server(tmp_path):
         outcome = await forks.run("", wall_s=10)
         other.cancel()
         await asyncio.wait([other])
-    assert outcome.output == b"['0', '1', '2', '3']\n"  # the last is the look into /proc
+    # The last descriptor is the listing of /proc itself.
+    assert outcome.output == b"['0', '1', '2', '3']\n"
 
 
 async def test_a_child_is_told_no_secrets(monkeypatch):
@@ -277,7 +278,9 @@ async def test_children_come_after_the_bot(tmp_path):
     forks = ForkServer(command, environment=spawn.environment())
     await forks.run("not a task", wall_s=10)
     parent = await first_child()
-    assert os.getpriority(os.PRIO_PROCESS, parent) == os.getpriority(os.PRIO_PROCESS, 0) + 15
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, parent) == min(own + 15, 19)
     assert os.sched_getscheduler(parent) == os.SCHED_BATCH
-    assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1  # or a fork may be half a process
+    # With more threads, a fork could copy locks that another thread holds.
+    assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
     await forks.close()

@@ -1,7 +1,7 @@
 import asyncio
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace
-from enum import Enum, StrEnum
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, cast, get_args, get_origin, get_type_hints
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.audio import all_tasks, tasks
+from bot.domain.analysis import PITCH_CLASSES, Key
 from bot.engine import protocol
 from bot.processes import fork_messages, ipc
 
@@ -74,11 +75,14 @@ PLAIN = {
     str: texts,
     Path: texts.map(Path),
     NoneType: st.none(),
+    Key: st.builds(Key, tonic=st.integers(0, PITCH_CLASSES - 1), is_minor=st.booleans()),
 }
 
 
 def values(hint: Any) -> st.SearchStrategy[Any]:
     """Return the values of a type that messages are made of."""
+    if hint in PLAIN:
+        return PLAIN[hint]
     if isinstance(hint, UnionType):
         return st.one_of(*map(values, get_args(hint)))
     if get_origin(hint) is tuple:
@@ -86,7 +90,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if is_dataclass(hint):
         hints, kind = get_type_hints(hint), cast("type[Any]", hint)
         return st.builds(kind, **{field.name: values(hints[field.name]) for field in fields(hint)})
-    return st.sampled_from(hint) if issubclass(hint, Enum) else PLAIN[hint]
+    return st.sampled_from(hint)
 
 
 def line_of(**changes):
@@ -105,6 +109,11 @@ def test_every_message_comes_back_as_it_was_sent_in_one_line(name, data):
     line = ipc.encode(message)
     assert line.count(b"\n") == 1
     assert ipc.decode(line, UNIONS[name]) == message
+
+
+def test_a_value_that_its_type_refuses_is_malformed():
+    with pytest.raises(ipc.MalformedMessage, match="no such Key"):
+        ipc.decode(b'{"Key": {"tonic": 12, "is_minor": false}}\n', Key)
 
 
 def test_a_whole_number_is_a_float_where_one_is_declared():

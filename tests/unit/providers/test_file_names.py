@@ -1,4 +1,4 @@
-"""Stems are told by file names, and by nothing that only looks like one."""
+"""Identifying stems by file names, without false matches."""
 
 import pytest
 

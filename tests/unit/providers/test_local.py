@@ -1,4 +1,4 @@
-"""The embedded engine as a provider, over an engine that does as it is told."""
+"""The embedded engine as a provider, on top of a scripted engine."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ KARAOKE = MODELS["spleeter"][0]
 
 
 class StandIn:
-    """An engine without a network: fails as told, then gives empty spools."""
+    """An engine without a network. It first raises scripted errors, then writes empty spools."""
 
     model = SPLEETER
 
@@ -28,6 +28,12 @@ class StandIn:
         self.is_ready = is_ready
         self._errors = list(errors)
         self.separations = 0
+        self.warm_ups = 0
+
+    async def warm_up(self) -> None:
+        self.warm_ups += 1
+        if self._errors:
+            raise self._errors.pop(0)
 
     def fail_next(self, error: Exception) -> None:
         self._errors.append(error)
@@ -76,6 +82,23 @@ async def test_a_separation_that_found_no_room_says_so_and_is_under_way_again(
         await end_of(provider, ref)
     assert isinstance(await end_of(provider, ref), Finished)
     assert engine.separations == 2
+
+
+@pytest.mark.parametrize("error", [NoRoom("full"), EngineFailed("it hung"), ModelUnavailable("?")])
+async def test_a_worker_that_cannot_be_started_ahead_harms_no_song(
+    tmp_path: Path, error: Exception
+) -> None:
+    engine = StandIn(error)
+    provider = local(engine)
+    await provider.warm_up()
+    assert engine.warm_ups == 1
+    assert isinstance(await end_of(provider, await submitted(provider, tmp_path)), Finished)
+
+
+async def test_without_its_model_nothing_is_started_ahead() -> None:
+    engine = StandIn(is_ready=False)
+    await local(engine).warm_up()
+    assert engine.warm_ups == 0
 
 
 async def test_a_separation_that_failed_is_not_begun_again(tmp_path: Path) -> None:

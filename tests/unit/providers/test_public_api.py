@@ -1,4 +1,4 @@
-"""What `bot.providers` exports is enough for a package, and every name of it is there."""
+"""`bot.providers` exports every name that a provider package needs."""
 
 import ast
 import re

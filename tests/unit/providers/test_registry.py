@@ -1,4 +1,4 @@
-"""The owner's list becomes providers, in its order; what cannot be built is left out and said."""
+"""Building providers in the owner's order, leaving out those that fail, with a reason."""
 
 from dataclasses import replace
 from importlib.metadata import EntryPoint

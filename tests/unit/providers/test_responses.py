@@ -1,4 +1,4 @@
-"""What may be logged of a vendor's answer keeps its shape and loses its data."""
+"""Vendors' responses are logged with their structure but without their data."""
 
 from bot.providers.responses import outline, scrub
 

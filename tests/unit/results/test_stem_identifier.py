@@ -1,4 +1,4 @@
-"""Two results without a name: told apart by listening, or not at all."""
+"""Identifying two unnamed results by listening, or not at all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ SIX = Model(name="six", stems=frozenset({Stem.VOCALS, Stem.DRUMS}), sums_to_song
 
 @dataclass
 class Ear:
-    """Hears what it is told to, or nothing."""
+    """Returns scripted stems or none."""
 
     hears: Sound | None = None
     error: Exception | None = None
@@ -72,7 +72,7 @@ async def test_the_one_that_sounds_like_the_heard_vocals_is_the_vocals(
     where: JobDir, stems: Mapping[Stem, Sound], order: tuple[Stem, ...]
 ) -> None:
     true = {Stem.VOCALS: stems[Stem.VOCALS], Stem.INSTRUMENTAL: mixed(stems, Stem.VOCALS)}
-    # The listener is a small network: it hears some of the band as well.
+    # The listener is a small network, whose vocals contain some of the band.
     ear = Ear(stems[Stem.VOCALS] + 0.3 * stems[Stem.OTHER])
     results = fetched(where, *((None, true[stem]) for stem in order))
     named = await labels(ear).name(results, REMOVER, where)

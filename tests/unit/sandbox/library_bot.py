@@ -41,7 +41,7 @@ def sound(name: str, size_bytes: int = 1000) -> discord.File:
 
 
 class LibraryBot(commands.AutoShardedBot):
-    """Has commands that each try one thing, and records errors and messages for the test."""
+    """Has commands that each try one thing, and records errors and messages for tests."""
 
     def __init__(self) -> None:
         super().__init__(

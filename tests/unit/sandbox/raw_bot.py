@@ -1,4 +1,4 @@
-"""A bot without a library, which sends exactly what a test wants, valid or not."""
+"""A bot without a library, which sends exactly what a test asks for, valid or not."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ class RawBot:
     async def ask(
         self, method: str, path: str, json_body: Any = None, **arguments: Any
     ) -> tuple[int, Any]:
-        """Return the status and the parsed answer."""
+        """Send a request, and return the status and the parsed response."""
         headers = {"Authorization": f"Bot {DEFAULT_TOKEN}", **arguments.pop("headers", {})}
         if json_body is not None:
             arguments["data"] = json.dumps(json_body)
@@ -53,7 +53,7 @@ class RawBot:
             return response.status, json.loads(text) if text else None
 
     async def refused(self, method: str, path: str, json_body: Any = None, **more: Any) -> int:
-        """Return the code of an error."""
+        """Send a request that must fail, and return the error code."""
         status, answer = await self.ask(method, path, json_body, **more)
         assert status >= 400
         return int(answer["code"])
@@ -71,7 +71,7 @@ class RawBot:
         return socket
 
     async def identify(self, **changes: Any) -> aiohttp.ClientWebSocketResponse:
-        """Connect and identify; the caller reads the response."""
+        """Connect and identify. The caller reads the response."""
         socket = await self.connect()
         assert (await socket.receive_json())["op"] == 10
         data = {"token": DEFAULT_TOKEN, "intents": GUILDS_AND_DMS, "properties": {}, **changes}
@@ -86,7 +86,7 @@ class RawBot:
         self._reader = asyncio.create_task(self._read(socket))
 
     async def event(self, name: str) -> Json:
-        """Return the next event of a name."""
+        """Return the next event with this name."""
         async with asyncio.timeout(30):
             while (event := await self.events.get())["t"] != name:
                 continue
@@ -94,7 +94,7 @@ class RawBot:
         return data
 
     async def answer(self, interaction: Json, kind: int, data: Json | None = None) -> int:
-        """Answer an interaction; return 0 or the code of the error."""
+        """Answer an interaction, and return 0 or the error code."""
         path = f"/interactions/{interaction['id']}/{interaction['token']}/callback"
         body = {"type": kind} | ({} if data is None else {"data": data})
         status, answer = await self.ask("POST", path, body)

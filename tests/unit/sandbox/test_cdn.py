@@ -1,4 +1,4 @@
-"""Addresses of files: signed, expiring, renewable, and dead once the file is gone."""
+"""File addresses are signed, expiring, renewable, and invalid once the file is deleted."""
 
 from collections.abc import Callable
 

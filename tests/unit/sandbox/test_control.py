@@ -1,4 +1,4 @@
-"""The control API: what users see and do, and invalid requests."""
+"""The control API: users' views and actions, and invalid requests."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The gateway: identifying, events, and the ends of sessions."""
+"""The gateway: identifying, events, and how sessions end."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_frames_are_one_zlib_stream_when_asked_for(raw_bot: RawBot) -> Non
     await socket.send_json({"op": 1, "d": None})
     await socket.send_json({"op": 2, "d": data})
     messages = inflate([await socket.receive_bytes() for _ in range(4)])
-    # The acknowledgement of the heartbeat comes when it comes.
+    # The heartbeat's acknowledgement may arrive at any time.
     assert sorted(message["op"] for message in messages) == [0, 0, 10, 11]
 
 

@@ -1,4 +1,4 @@
-"""Interactions by raw requests: what a bot may answer, when, and with which token."""
+"""Raw interaction requests: which answers, times and tokens are valid."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -26,6 +26,7 @@ SPLIT = {
         {"name": "provider", "description": "p", "type": 3, "autocomplete": True},
         {"name": "minutes", "description": "m", "type": 4, "min_value": 1},
         {"name": "who", "description": "w", "type": 6},
+        {"name": "key", "description": "k", "type": 4, "min_value": -12, "max_value": 12},
     ],
 }
 ADMIN = {
@@ -54,7 +55,7 @@ class UserAndBot:
         return await self.bot.event("INTERACTION_CREATE"), waiting
 
     async def answered(self, kind: int, data: Json | None = None) -> tuple[Json, Json]:
-        """Use `/split` and answer it; return the interaction and the user's response."""
+        """Use `/split` and answer it, and return the interaction and the user's response."""
         interaction, waiting = await self.opens(self.ada.command("split"))
         assert await self.bot.answer(interaction, kind, data) == 0
         return interaction, await waiting
@@ -261,7 +262,12 @@ async def test_chosen_person_is_resolved(pair: UserAndBot, sandbox: Sandbox) -> 
     [
         ({"colour": "red"}, "no option colour"),
         ({"minutes": 0}, "out of range"),
-        ({"minutes": "many"}, "number"),
+        ({"minutes": "many"}, "whole number"),
+        ({"minutes": 1.5}, "whole number"),
+        ({"minutes": True}, "whole number"),
+        ({"minutes": 10**20}, "whole number"),
+        ({"key": 13}, "out of range"),
+        ({"key": "-13"}, "out of range"),
         ({"provider": {"upload": "1"}}, "no such upload"),
     ],
 )
@@ -270,6 +276,16 @@ async def test_option_that_an_app_would_not_send_is_refused(
 ) -> None:
     with pytest.raises(SandboxRefused, match=reason):
         await pair.ada.command("split", **options)
+
+
+@pytest.mark.parametrize("key", [-12, 12, "-3", 4.0])
+async def test_number_arrives_as_a_number(pair: UserAndBot, key: object) -> None:
+    interaction, waiting = await pair.opens(pair.ada.command("split", key=key))
+    value = interaction["data"]["options"][0]["value"]
+    assert isinstance(value, int)
+    assert value == int(str(key).removesuffix(".0"))
+    await pair.bot.answer(interaction, DEFERRED)
+    await waiting
 
 
 async def test_file_of_another_type_is_refused(pair: UserAndBot, tmp_path: Path) -> None:
@@ -317,6 +333,22 @@ def option(**changes: Any) -> Json:
         (
             [command(options=[option(autocomplete=True, choices=[{"name": "n", "value": "v"}])])],
             "0.options.0",
+        ),
+        ([command(options=[option(min_value=1)])], "0.options.0.min_value"),
+        ([command(options=[option(type=4, max_length=5)])], "0.options.0.max_length"),
+        ([command(options=[option(type=4, min_value=1.5)])], "0.options.0.min_value"),
+        (
+            [command(options=[option(type=4, min_value=12, max_value=-12)])],
+            "0.options.0.min_value",
+        ),
+        ([command(options=[option(max_length=6001)])], "0.options.0.max_length"),
+        (
+            [command(options=[option(type=4, choices=[{"name": "n", "value": "90"}])])],
+            "0.options.0.choices.0.value",
+        ),
+        (
+            [command(options=[option(choices=[{"name": "n", "value": 90}])])],
+            "0.options.0.choices.0.value",
         ),
         ([command(contexts=[5])], "0.contexts"),
         ([command(name_localizations={"ja": "Kiru"})], "0.name_localizations.ja"),

@@ -1,4 +1,4 @@
-"""Which messages the sandbox accepts from a bot, and what becomes of them."""
+"""The messages that the sandbox accepts from a bot, and how it stores them."""
 
 from typing import Any
 
@@ -12,8 +12,16 @@ from tests.unit.sandbox.raw_bot import RawBot, form
 BUTTON = {"type": 2, "style": 1, "label": "Cancel", "custom_id": "cancel"}
 
 
+LINK = {"type": 2, "style": 5, "label": "Listen", "url": "https://example.org/m/1"}
+
+
 def row(*items: Json) -> Json:
     return {"type": 1, "components": list(items)}
+
+
+def menu(count: int) -> Json:
+    options = [{"label": f"L{number}", "value": f"v{number}"} for number in range(count)]
+    return {"type": 3, "custom_id": f"menu {count}", "options": options}
 
 
 def buttons(count: int) -> list[Json]:
@@ -63,10 +71,45 @@ async def send(bot: RawBot, channel: str, payload: Json, *files: tuple[str, byte
             {"components": [row(BUTTON | {"style": 5})]},
             "components.0.components.0.url",
         ),
+        ({"components": [row(menu(0))]}, "components.0.components.0.options"),
+        ({"components": [row(menu(26))]}, "components.0.components.0.options"),
+        ({"components": [row(menu(2), menu(2))]}, "components.0.components"),
+        ({"components": [row(menu(2), BUTTON)]}, "components.0.components"),
         (
-            {"components": [row({"type": 3, "custom_id": "s", "options": []})]},
+            {"components": [row(menu(2) | {"max_values": 3})]},
             "components.0.components.0.options",
         ),
+        (
+            {"components": [row(menu(2) | {"min_values": 2})]},
+            "components.0.components.0.min_values",
+        ),
+        (
+            {"components": [row(menu(2) | {"max_values": 26})]},
+            "components.0.components.0.max_values",
+        ),
+        (
+            {"components": [row(menu(2) | {"options": menu(1)["options"] * 2})]},
+            "components.0.components.0.options.1.value",
+        ),
+        (
+            {"components": [row(LINK | {"url": "javascript:alert(1)"})]},
+            "components.0.components.0.url",
+        ),
+        (
+            {"components": [row(LINK | {"url": "https://"})]},
+            "components.0.components.0.url",
+        ),
+        (
+            {"components": [row(LINK | {"url": "https://example.org/" + "x" * 500})]},
+            "components.0.components.0.url",
+        ),
+        ({"components": [row(LINK | {"label": ""})]}, "components.0.components.0"),
+        ({"components": [row(LINK | {"custom_id": "x"})]}, "components.0.components.0"),
+        (
+            {"attachments": [{"id": 0, "description": "x" * 1025}]},
+            "attachments.0.description",
+        ),
+        ({"attachments": [{"id": 0, "description": 5}]}, "attachments.0.description"),
     ],
 )
 async def test_message_beyond_a_limit_is_refused_with_the_path_to_it(
@@ -86,6 +129,27 @@ async def test_message_at_the_limits_is_taken(raw_bot: RawBot, karaoke: str) -> 
     }
     status, _ = await raw_bot.ask("POST", f"{karaoke}/messages", payload)
     assert status == 200
+
+
+async def test_menus_and_links_at_the_limits_are_taken(raw_bot: RawBot, karaoke: str) -> None:
+    rows = [row(menu(25) | {"custom_id": f"{y}", "max_values": 25}) for y in range(4)]
+    payload = {"components": [*rows, row(*[LINK] * 5)]}
+    status, _ = await raw_bot.ask("POST", f"{karaoke}/messages", payload)
+    assert status == 200
+
+
+async def test_description_of_a_file_is_kept_and_returned(raw_bot: RawBot, karaoke: str) -> None:
+    listed = {"attachments": [{"id": 0, "filename": "a.mp3", "description": "x" * 1024}]}
+    message = await send(raw_bot, karaoke, listed, ("a.mp3", b"a"))
+    assert message["attachments"][0]["description"] == "x" * 1024
+    path = f"{karaoke}/messages/{message['id']}"
+    kept = message["attachments"][0]["id"]
+    new = {"id": "0", "filename": "b.mp3", "description": "Vocals alone"}
+    wanted = {"attachments": [{"id": kept}, new]}
+    _, edited = await raw_bot.ask("PATCH", path, data=form(wanted, ("b.mp3", b"b")))
+    described = [file.get("description") for file in edited["attachments"]]
+    assert described == ["x" * 1024, "Vocals alone"]
+    assert (await raw_bot.ask("GET", path))[1]["attachments"][1]["description"] == "Vocals alone"
 
 
 @pytest.mark.parametrize("payload", [{}, {"content": "  "}, {"embeds": [], "components": []}])

@@ -1,4 +1,4 @@
-"""When a provider rests, and for how long."""
+"""The start and length of a provider's cooldown."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Which model serves which recipe, and how outputs are derived."""
+"""The choice of models for recipes, and the derivation of outputs."""
 
 from bot.domain.recipes import OUTPUTS, Recipe, Stem
 from bot.providers.interface import Capabilities, Model

@@ -1,4 +1,4 @@
-"""What is shown to those who wait."""
+"""Queue positions and estimates shown to waiting users."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def a_song(name: str) -> Job:
 
 
 class Slot:
-    """What memory holds of a job."""
+    """A job's in-memory state."""
 
     progress: Progress | None = None
 

@@ -1,4 +1,4 @@
-"""The fair line: everyone's first song before anyone's second."""
+"""The fair queue: every user's first song goes before anyone's second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ def a_job(name: str, user: int, age: int) -> Job:
 
 @dataclass
 class Told:
-    """Whom a line has told of what."""
+    """Records the queue's notifications."""
 
     turns: list[str] = field(default_factory=list)
     shifts: list[tuple[list[str], list[str]]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which model of which provider serves which recipe: the whole table, from the declarations."""
+"""The table of models by recipe and provider, derived from the declarations."""
 
 import pytest
 
@@ -38,7 +38,7 @@ wind            | 492          | -             | -           | -                
 synth           | 493          | -             | -           | -                | -
 dereverb        | -            | reverb        | -           | -                | -
 """
-"""As the owner reads it; a star marks quality below what users expect."""
+"""The table in the owner's form. A star marks quality below users' expectations."""
 
 
 def rows() -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Routing as a pure function of what is known."""
+"""Routing, tested as a pure function."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,7 +58,7 @@ def go(
 
 
 def in_vain(provider: str, tries: int, job: str = "a") -> list[Attempt]:
-    """Return the attempts of a job that was out of luck, the last of them just now."""
+    """Return a job's failed attempts, all of them unsent."""
     numbers = range(1, tries + 1)
     made = [attempt(provider, AttemptState.NOT_SENT, number) for number in numbers]
     return [replace(each, job_id=JobId(job), error=AttemptError.DOWN) for each in made]

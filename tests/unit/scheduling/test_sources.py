@@ -1,4 +1,4 @@
-"""Where a song is to be fetched, by us and by hosted providers, as its address at Discord ends."""
+"""The addresses from which the bot and providers fetch songs when Discord's addresses expire."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -24,12 +24,12 @@ def signed(until: datetime) -> str:
 
 @dataclass
 class FakeRenewal:
-    """Has addresses signed anew, as long as it is told to."""
+    """Refreshes addresses, unless the test makes it fail."""
 
     fresh_url: str | None = None
     asked: list[str] = field(default_factory=list)
     away: int = 0
-    """How often Discord is out of reach first."""
+    """How many calls fail before Discord is reachable."""
 
     async def renewed(self, source: Source) -> Source:
         self.asked.append(source.url)
@@ -44,7 +44,7 @@ class FakeRenewal:
 async def split(
     root: Path, *, ends_in: timedelta, renewal: FakeRenewal | None = None, **settings: Any
 ) -> tuple[Harness, FakeProvider, Job]:
-    """Have a song split whose address ends so soon; return what came of it."""
+    """Split a song whose address expires after this time, and return the outcome."""
     provider, clock = FakeProvider("hosted"), FakeClock()
     harness = await Harness.build(root, provider, clock=clock, renewal=renewal, **settings)
     source = replace(REQUEST.source, url=signed(clock.now() + ends_in))
@@ -112,7 +112,7 @@ async def test_a_discord_that_is_away_is_asked_again(
 
 
 async def bring(root: Path, renewal: FakeRenewal, *errors: Exception) -> tuple[Job, FakeDownloads]:
-    """Split a song whose download meets these errors first."""
+    """Split a song whose download first raises these errors."""
     harness = await Harness.build(root, renewal=renewal)
     harness.downloads.errors = list(errors)
     job = await harness.split()

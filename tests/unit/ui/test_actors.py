@@ -16,7 +16,7 @@ def member(user_id: int, role: str, state: int = 2) -> dict[str, Any]:
 
 
 def an_application(*members: dict[str, Any], team_owner: int = ADA) -> Any:
-    """Return what Discord tells of an application, as discord.py reads it."""
+    """Return an application as discord.py parses it."""
 
     @dataclass
     class Application:
@@ -33,13 +33,13 @@ def an_application(*members: dict[str, Any], team_owner: int = ADA) -> Any:
         "members": list(members),
     }
     state: Any = None
-    # Discord gives a team's application an owner that stands for the team and is no person.
+    # The owner of a team's application represents the team and is not a person.
     return Application(owner=discord.Object(9), team=discord.Team(state, payload))
 
 
 @dataclass
 class Talk:
-    """An interaction, as far as it says who asks."""
+    """The part of an interaction that identifies the user."""
 
     user: discord.Object
     permissions: discord.Permissions

@@ -66,7 +66,7 @@ async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> Non
         "help",
     }
     for command in payload:
-        # What managers decide is about a server that the bot is in.
+        # Managers' decisions require a server that the bot is in.
         assert command["integration_types"] == ([0] if command["name"] == "admin" else [0, 1])
         assert command["contexts"] == ([0, 1] if command["name"] == "admin" else [0, 1, 2])
 

@@ -13,7 +13,7 @@ from tests.support.discord_fakes import FakeInteraction
 
 class Group(discord.GroupChannel):
     def __init__(self) -> None:
-        """A group needs nothing here but its type."""
+        """A group channel, of which only the type matters here."""
 
 
 GUILD = FakeInteraction()

@@ -1,4 +1,4 @@
-"""Which files of a message are songs."""
+"""Finding the songs among a message's files."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ avi flv ts au mp4 mov mkv webm w64 wv tta ape
 
 
 def file(name: str, content_type: str | None = None) -> dict[str, Any]:
-    """Describe an attachment as Discord does."""
+    """Return an attachment in Discord's form."""
     url = f"https://cdn.invalid/attachments/5/{abs(hash(name))}/{name}"
     return {
         "id": "9",
@@ -27,7 +27,7 @@ def file(name: str, content_type: str | None = None) -> dict[str, Any]:
 
 
 def a_message(*files: dict[str, Any], forwarded: tuple[dict[str, Any], ...] = ()) -> Any:
-    """Return a message with these files, as discord.py reads it."""
+    """Return a message with these files, as discord.py parses it."""
     payload: dict[str, Any] = {
         "id": "70",
         "type": 0,

@@ -1,4 +1,4 @@
-"""Every way to a split builds the same request from the same answers."""
+"""Every way to start a split builds the same request from the same answers."""
 
 from dataclasses import replace
 from typing import Any

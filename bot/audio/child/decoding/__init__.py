@@ -1,1 +1,1 @@
-"""Turns a stranger's file into samples, trusting nothing that the file claims about itself."""
+"""Decodes untrusted files into samples without trusting their headers."""

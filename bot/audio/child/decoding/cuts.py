@@ -1,7 +1,7 @@
-"""Files that end before their own structure does, in containers that say how long a piece is.
+"""Detects truncated files, in containers that state the length of each piece.
 
-A file cut between two pieces cannot be told from a recording of a live stream, which ends like that
-too.
+A file cut exactly between two pieces looks the same as a recorded live stream, so it is not
+detected.
 """
 
 import os
@@ -17,7 +17,7 @@ _ELEMENTS_BEFORE_SEGMENT = 8
 
 
 def is_cut(file: BinaryIO, demuxer: str) -> bool:
-    """Whether the file's last piece is incomplete; False if the container does not show it."""
+    """Whether the file's last piece is incomplete; False for containers that do not show it."""
     match demuxer:
         case "ogg":
             return _is_cut_ogg(file)
@@ -30,13 +30,13 @@ def is_cut(file: BinaryIO, demuxer: str) -> bool:
 
 
 def _is_cut_ogg(file: BinaryIO) -> bool:
-    """Check the last page (RFC 3533, section 6): its table gives the length of each segment."""
+    """Check the last page (RFC 3533, section 6), whose table gives the length of each segment."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _LONGEST_OGG_PAGE_BYTES))
     tail = file.read()
     start = tail.rfind(_OGG_PAGE)
     if start < 0:
-        return False  # the last page is followed by something else
+        return False  # something else follows the last page
     page = tail[start:]
     if len(page) < _OGG_PAGE_HEADER_BYTES:
         return True
@@ -46,7 +46,7 @@ def _is_cut_ogg(file: BinaryIO) -> bool:
 
 
 def _is_cut_matroska(file: BinaryIO) -> bool:
-    """Check where the segment ends (RFC 8794, section 6); a live stream's does not say."""
+    """Check the segment's length (RFC 8794, section 6); a live stream does not give one."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     for _ in range(_ELEMENTS_BEFORE_SEGMENT):
@@ -60,7 +60,7 @@ def _is_cut_matroska(file: BinaryIO) -> bool:
 
 
 def _number(file: BinaryIO, *, with_marker: bool = False) -> int | None:
-    """Read a variable-length number; None if it means "unknown" or is malformed."""
+    """Read a variable-length number; None if it is malformed or means "unknown"."""
     first = file.read(1)
     if not first or not first[0]:
         return None

@@ -1,12 +1,13 @@
-"""Decodes a stranger's file into a spool, trusting nothing that the file claims about itself.
+"""Decodes an untrusted file into a spool without trusting its headers.
 
-What decodes is kept: damaged packets and pieces are left out, and a file that ends early is decoded
-as far as it goes.
+Everything that can be decoded is kept: damaged packets and pieces are skipped, and a truncated file
+is decoded up to its end.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 import av
@@ -17,6 +18,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 
+from bot.audio.child import covers
 from bot.audio.child.decoding import cuts, formats, spikes
 from bot.audio.child.decoding.mixdown import Mixdown, Samples
 from bot.audio.child.decoding.pieces import Input, Piece, pieces_of, whole
@@ -32,15 +34,17 @@ _LEAST_FRAMES = SAMPLE_RATE // 10
 _MOST_FAILURES = 1_000
 """Consecutive failures to read or decode a packet, after which decoding stops."""
 _LAST_MOMENT_FRAMES = SAMPLE_RATE // 10
-"""If these are silent, the sound did not break off."""
+"""The sound did not break off if this many frames at the end are silent."""
 
 
 def decode(task: DecodeTask) -> Decoded:
-    """Decode the file's best audio stream until it ends; refuse it as soon as it is too long."""
+    """Decode the file's best audio stream; raises Rejected as soon as it exceeds the limit."""
     try:
         with task.source.open("rb") as file:
             song = _Song(file, _demuxer(file))
             frames = _write(task, song)
+            if task.cover is not None:
+                _write_cover(task.cover, file, song.demuxer)
             is_cut = song.is_short or cuts.is_cut(file, song.demuxer)
     except (FFmpegError, MemoryError) as exc:
         raise Rejected(Reason.BROKEN_FILE) from exc
@@ -59,7 +63,7 @@ def decode(task: DecodeTask) -> Decoded:
 
 
 class _Song:
-    """A file's sound, piece by piece, and what is learnt about the file on the way."""
+    """Decodes a file's pieces in turn, and collects its tags and signs of damage."""
 
     def __init__(self, file: BinaryIO, demuxer: str) -> None:
         self._file = file
@@ -69,12 +73,12 @@ class _Song:
         self.artist: str | None = None
         self.album: str | None = None
         self.is_damaged = False
-        """Whether anything could not be read or decoded."""
+        """Whether any part could not be read or decoded."""
         self.is_short = False
-        """Whether the last piece holds less than it says, or breaks off with an error."""
+        """Whether the last piece is shorter than its header says, or ended with an error."""
 
     def blocks(self) -> Iterator[Samples]:
-        """Decode the pieces in turn. Raises FFmpegError or Rejected if none can be decoded."""
+        """Decode the pieces in order. Raises FFmpegError or Rejected if none can be decoded."""
         refusal: FFmpegError | Rejected | None = None
         for piece in pieces_of(self._file, self.demuxer):
             try:
@@ -106,7 +110,7 @@ class _Song:
         self.codec = stream.codec_context.codec.canonical_name
         self._read_tags(container, stream)
         if self.demuxer == "mp3" and not (self.title and self.artist and self.album):
-            # The piece leaves out the tags after the last frame.
+            # The piece excludes tags after the last frame, so read those from the whole file.
             with (
                 suppress(FFmpegError),
                 _opened(self._file, self.demuxer, whole(self._file)) as with_all,
@@ -119,7 +123,7 @@ class _Song:
         self.album = self.album or self._tag(container, stream, "album")
 
     def _tag(self, container: InputContainer, stream: AudioStream, name: str) -> str | None:
-        """Return a tag as one short line without control or direction characters."""
+        """Return a tag as one short line without control or bidi characters."""
         for tags in (container.metadata, stream.metadata):
             for key, text in tags.items():
                 if key.lower() == name and (told := words_of(text, self.demuxer)):
@@ -137,14 +141,15 @@ class _Song:
 
 
 class _Source:
-    """The frames of one stream, with damaged packets left out."""
+    """The frames of one stream, without damaged packets."""
 
     def __init__(self, container: InputContainer, stream: AudioStream) -> None:
         self._container = container
         self._stream = stream
         self.is_damaged = False
         self.broke_off = False
-        """Whether the end was an error: of the container, or of too many packets in a row."""
+        """Whether reading ended with an error: in the container, or too many bad packets in a
+        row."""
 
     def frames(self) -> Iterator[AudioFrame]:
         failures = 0
@@ -155,10 +160,10 @@ class _Source:
             except FFmpegError:
                 failures += 1
                 self.is_damaged = self.broke_off = True
-                packets = self._container.demux(self._stream)  # more may follow
+                packets = self._container.demux(self._stream)  # more packets may follow
                 continue
             except IndexError:
-                return  # PyAV does this at the end of a file whose streams appeared midway
+                return  # PyAV raises this at the end of a file whose streams appeared midway
             if packet is None:
                 return
             try:
@@ -183,6 +188,13 @@ def _mixed(source: _Source, stamps: Stamps) -> Iterator[Samples]:
     yield from mixdown.rest()
 
 
+def _write_cover(into: Path, file: BinaryIO, demuxer: str) -> None:
+    into.unlink(missing_ok=True)  # an earlier try's
+    with suppress(FFmpegError), _opened(file, demuxer, whole(file)) as container:
+        if (picture := covers.find(container)) is not None:
+            covers.write_small(picture, into)
+
+
 def _demuxer(file: BinaryIO) -> str:
     demuxer = formats.sniff(file)
     if demuxer is not None:
@@ -204,12 +216,12 @@ def _opened(file: BinaryIO, demuxer: str, piece: Piece) -> InputContainer:
 
 
 def _open_nothing(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    """Refuse any other file or address that a container tells FFmpeg to open."""
+    """Refuse to open any other file or address that a container refers to."""
     raise Rejected(Reason.BROKEN_FILE)
 
 
 def _stream(container: InputContainer) -> AudioStream:
-    """Return the default track, else the first, of those that can be decoded."""
+    """Return the default track if it can be decoded, else the first that can."""
     if not container.streams.audio:
         raise Rejected(Reason.NO_AUDIO_TRACK)
     readable = [stream for stream in container.streams.audio if _is_readable(stream)]
@@ -225,7 +237,7 @@ def _is_readable(stream: AudioStream) -> bool:
 
 
 def _write(task: DecodeTask, song: _Song) -> int:
-    """Write the spool as a draft beside its final path; return its length in frames."""
+    """Write the spool as a draft next to its final path; return its length in frames."""
     frames = 0
     loudness = spikes.Loudness()
     with part_of(task.into).open("wb") as spool:

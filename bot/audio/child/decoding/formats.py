@@ -1,7 +1,7 @@
-"""Which containers and codecs are opened, found by content alone: names and headers may lie.
+"""Detects the container by content alone, and lists the codecs that may run.
 
-FFmpeg is told one demuxer, the one for what the first bytes show. If it had to guess, it would open
-everything that playlists, concat scripts and SDP files name.
+FFmpeg is told which demuxer to use. If it had to guess, it would also open the files that
+playlists, concat scripts and SDP files refer to.
 """
 
 import mmap
@@ -56,7 +56,8 @@ _UNREAD: tuple[tuple[int, bytes], ...] = (
     (0, b"\x7f\xfe\x80\x01"),
     (0, b"ADIF"),
 )
-"""Music formats that exist but are not supported: MIDI, RealAudio, DSD, Musepack, DTS ..."""
+"""Formats of music that are recognised but not supported: MIDI, RealAudio, DSD, Musepack, DTS and
+others."""
 _TELL_LENGTH = frozenset({"aiff", "flac", "mov"})
 
 CODECS = frozenset(
@@ -127,24 +128,25 @@ _MPEG_KBIT_RATES: dict[tuple[bool, int], tuple[int, ...]] = {
     (False, 2): _LOW_RATE_KBIT,
     (False, 3): _LOW_RATE_KBIT,
 }
-"""Bit rates by (MPEG-1 or later, layer), from index 1 on."""
+"""Bit rates in kbit/s. The keys are (is MPEG-1, layer); the first rate has index 1 in the
+header."""
 
 
 class Readable(Protocol):
-    """What is read here: a file, or a piece of one."""
+    """The methods of a file, or of a piece of one, that are needed here."""
 
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
 
 
 def sniff(file: Readable) -> str | None:
-    """Return the one demuxer for this file, by FFmpeg's name, or None if it is not audio."""
+    """Return FFmpeg's name of the demuxer for this file, or None if it is not audio."""
     head = _head(file)
     return _by_magic(head) or _by_packets(head) or _by_frames(head)
 
 
 def is_unread(file: Readable) -> bool:
-    """Return whether it is music in a known but unsupported format."""
+    """Whether the file is music in a known but unsupported format."""
     head = _head(file)
     return any(head.startswith(magic, offset) for offset, magic in _UNREAD)
 
@@ -155,9 +157,9 @@ def _head(file: Readable) -> bytes:
 
 
 def tells_length(file: Readable, demuxer: str) -> bool:
-    """Return whether the header holds the length; without it FFmpeg guesses, or has none.
+    """Whether the header states the length; otherwise FFmpeg guesses it or has none.
 
-    An MP3 does if its first frame is LAME's, which holds the number of frames.
+    An MP3 states it if its first frame is LAME's and includes the number of frames.
     """
     if demuxer != "mp3":
         return demuxer in _TELL_LENGTH
@@ -179,7 +181,7 @@ def _is_eac3(head: bytes) -> bool:
 
 
 def after_id3(file: Readable) -> int:
-    """Return where the content starts, after any number of ID3v2 tags."""
+    """Return the offset of the content, after any ID3v2 tags."""
     start = 0
     while True:
         file.seek(start)
@@ -190,7 +192,7 @@ def after_id3(file: Readable) -> int:
 
 
 def id3_bytes(head: bytes) -> int:
-    """Return the length of the ID3v2 tag that starts with these bytes."""
+    """Return the length of the ID3v2 tag with this header."""
     size = 0
     for byte in head[6:10]:
         size = size << 7 | byte & 0x7F
@@ -198,7 +200,7 @@ def id3_bytes(head: bytes) -> int:
 
 
 def _by_packets(head: bytes) -> str | None:
-    """Recognise an MPEG transport stream: packets of equal length that start with the same byte."""
+    """Recognise an MPEG transport stream: packets of equal length with the same first byte."""
     for length in _TRANSPORT_PACKET_BYTES:
         for start in range(length):
             starts = head[start : start + length * _PACKETS_IN_A_ROW : length]
@@ -208,7 +210,7 @@ def _by_packets(head: bytes) -> str | None:
 
 
 def _by_frames(head: bytes) -> str | None:
-    """Recognise a stream of bare frames: their headers are exactly one frame apart."""
+    """Recognise a raw stream of frames: its headers are exactly one frame apart."""
     start = head.find(b"\xff")
     while start >= 0:
         for demuxer, frame_bytes in (("mp3", mpeg_frame_bytes), ("aac", _adts_frame_bytes)):
@@ -219,7 +221,7 @@ def _by_frames(head: bytes) -> str | None:
 
 
 def chains(content: bytes | mmap.mmap, start: int, frame_bytes: Callable[[bytes], int]) -> bool:
-    """Whether the next frames, or all up to the end, are exactly one frame apart."""
+    """Whether the next headers, or all up to the end, are exactly one frame apart."""
     for _ in range(_FRAMES_IN_A_ROW):
         length = frame_bytes(content[start : start + FRAME_HEADER_BYTES])
         if length == 0:
@@ -231,7 +233,7 @@ def chains(content: bytes | mmap.mmap, start: int, frame_bytes: Callable[[bytes]
 
 
 def mpeg_frame_bytes(header: bytes) -> int:
-    """Return the length of the MPEG audio frame with this header; 0 if it is not one."""
+    """Return the length of the MPEG audio frame with this header, or 0 if it is not one."""
     if len(header) < FRAME_HEADER_BYTES or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -248,7 +250,7 @@ def mpeg_frame_bytes(header: bytes) -> int:
 
 
 def _adts_frame_bytes(header: bytes) -> int:
-    """Return the length of the ADTS frame with this header; 0 if it is not one."""
+    """Return the length of the ADTS frame with this header, or 0 if it is not one."""
     if len(header) < FRAME_HEADER_BYTES or header[1] & 0xF6 != 0xF0:
         return 0
     length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5

@@ -1,6 +1,7 @@
-"""From decoded frames of any shape to stereo blocks at the spool's rate, with every channel heard.
+"""Converts decoded frames of any layout and rate to stereo at the spool's rate, keeping every
+channel.
 
-FFmpeg would leave out channels that it cannot place, and lower mono on its way to stereo.
+FFmpeg would drop channels that it cannot place, and would lower the volume of mono.
 """
 
 from collections.abc import Iterator
@@ -16,13 +17,13 @@ from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.domain.errors import Reason, Rejected
 
 Samples = NDArray[np.float32]
-"""Frames by channels."""
+"""Shaped (frames, channels)."""
 
 _SAMPLE_RATES = range(1_000, 768_001)
 _BLOCK_FRAMES = 1 << 16
 _ABSURD = 1e9
 _BESIDE = 0.5**0.5
-"""The weight of a channel other than front left and right (ITU-R BS.775)."""
+"""The weight of every channel except front left and front right (ITU-R BS.775)."""
 
 _USUAL_PLACES = {
     3: "LRC",
@@ -32,18 +33,18 @@ _USUAL_PLACES = {
     7: "LRCCCLR",
     8: "LRCCLRLR",
 }
-"""Where channels belong in a file that does not say, in the order of WAVE."""
+"""The channels' places, in WAVE order, for files that do not state them."""
 
 
 class Mixdown:
-    """Takes frames, whose parameters may change midway, and returns stereo blocks."""
+    """Converts frames to stereo blocks; the format may change from one frame to the next."""
 
     def __init__(self) -> None:
         self._resampler: AudioResampler | None = None
         self._rate = SAMPLE_RATE
 
     def take(self, frame: AudioFrame) -> Iterator[Samples]:
-        """Mix and resample one frame. Raises Rejected if its rate is absurd."""
+        """Mix and resample one frame. Raises Rejected if its sample rate is implausible."""
         if frame.sample_rate not in _SAMPLE_RATES:
             raise Rejected(Reason.BROKEN_FILE)
         if frame.sample_rate != self._rate:
@@ -58,13 +59,13 @@ class Mixdown:
         yield from _resampled(self._resampler, _frame_of(block, self._rate))
 
     def rest(self) -> Iterator[Samples]:
-        """Return what a resampler still holds."""
+        """Yield the samples that the resampler still holds."""
         if self._resampler is not None:
             yield from _resampled(self._resampler, None)
         self._resampler = None
 
     def silence(self, duration_s: float) -> Iterator[Samples]:
-        """Return what is held, then silence."""
+        """Yield the samples that the resampler still holds, then silence."""
         yield from self.rest()
         frames = round(duration_s * SAMPLE_RATE)
         for start in range(0, frames, _BLOCK_FRAMES):
@@ -72,12 +73,12 @@ class Mixdown:
 
 
 def _numbers(frame: AudioFrame) -> Samples:
-    """Return a frame's samples with full scale at 1.0."""
+    """Return a frame's samples as floats, where full scale is 1.0."""
     raw = frame.to_ndarray()
     raw = raw.T if frame.format.is_planar else raw.reshape(-1, frame.layout.nb_channels)
     match raw.dtype.kind, raw.dtype.itemsize:
         case "f", _:
-            # Values beyond a float's range become infinite, and then silence.
+            # Values beyond float32's range become infinite and are silenced later.
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
         case "u", 1:
@@ -87,7 +88,7 @@ def _numbers(frame: AudioFrame) -> Samples:
 
 
 def _plain(samples: Samples) -> Samples:
-    """Silence samples that are NaN, infinite or absurd."""
+    """Replace samples that are NaN, infinite or implausibly large with silence."""
     if not np.abs(samples).max(initial=0.0) < _ABSURD:
         samples[~(np.abs(samples) < _ABSURD)] = 0.0
     return samples
@@ -95,7 +96,7 @@ def _plain(samples: Samples) -> Samples:
 
 @lru_cache(maxsize=16)
 def _matrix_of(places: tuple[str, ...]) -> Samples:
-    """Return each channel's gain on the left and on the right."""
+    """Return each channel's gains to the left and to the right output."""
     if len(places) == 1:
         return np.ones((1, CHANNELS), np.float32)
     matrix = np.zeros((len(places), CHANNELS), np.float32)
@@ -113,7 +114,7 @@ def _matrix(layout: AudioLayout) -> Samples:
 
 @lru_cache(maxsize=16)
 def _places(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return each channel's place: left, right, centre, or low-frequency effects."""
+    """Return each channel's place: left, right, centre or low-frequency effects."""
     if all(name in _UNPLACED for name in names):
         return tuple(_USUAL_PLACES.get(len(names), "LR" * len(names))[: len(names)])
     places = tuple(_place(name) for name in names)
@@ -137,6 +138,6 @@ def _frame_of(block: Samples, rate: int) -> AudioFrame:
 
 
 def _resampled(resampler: AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
-    # A resampler with nothing to do returns even the None that flushes it.
+    # A resampler with nothing to do also returns the None that flushes it.
     for converted in filter(None, resampler.resample(frame)):
         yield converted.to_ndarray().reshape(-1, CHANNELS).astype(np.float32, copy=False)

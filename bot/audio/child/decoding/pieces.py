@@ -1,8 +1,8 @@
-"""What FFmpeg sees of a stranger's file: which pieces, which byte ranges, which sizes.
+"""Selects the byte ranges of an untrusted file that FFmpeg reads, and corrects the sizes in them.
 
-Where files were joined end to end, each is read as a piece of its own, since FFmpeg trims and
-configures only the first. Tags between and after MPEG frames are left out, since they may contain
-bytes that look like frames. Nothing is copied: a piece is a view of the file.
+Files that were joined end to end are read as separate pieces, since FFmpeg configures and trims for
+the first one only. Tags between and after MPEG frames are left out, since they may contain bytes
+that look like frames. Nothing is copied: a piece is a view of the file.
 """
 
 import errno
@@ -22,28 +22,28 @@ _OGG_PAGE_HEADER_BYTES = 27
 _FIRST_OF_A_STREAM = 2
 _FRAME_START = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x10-\xef]")
 _LAME_OFFSETS = (36, 21, 13)
-"""By the length of the side information: MPEG-1 stereo, one of both, neither."""
+"""Offsets of the LAME header, after side information of 32 (MPEG-1 stereo), 17 or 9 bytes."""
 _MOST_PIECES = 500
 _MOST_FALSE_STARTS = 1_000_000
 
 Content = bytes | mmap.mmap
 Stretch = tuple[int, int]
-"""Where it starts in the file, and where it ends."""
+"""Start and end offsets in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Byte ranges of a file that are read as one; `corrections` replace bytes at an offset."""
+    """Byte ranges that are read as one file; `corrections` are (offset in the file, new bytes)."""
 
     stretches: tuple[Stretch, ...]
     corrections: tuple[tuple[int, bytes], ...] = ()
 
 
 class Input:
-    """A piece as PyAV reads it: nameless, and with seeks that may fail.
+    """A piece as a file object for PyAV. It has no name.
 
-    Damaged files seek to impossible places. FFmpeg then expects a negative number; an exception
-    could not be told from a disk error.
+    FFmpeg seeks to impossible positions in damaged files and expects a negative result. An
+    exception could not be told from a disk error.
     """
 
     def __init__(self, file: BinaryIO, piece: Piece) -> None:
@@ -54,7 +54,7 @@ class Input:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """Read up to `size` bytes; fewer at the end of a range."""
+        """Read up to `size` bytes, or fewer at the end of a range."""
         number = bisect_right(self._offsets, self._at) - 1
         if number >= len(self._piece.stretches):
             return b""
@@ -70,7 +70,7 @@ class Input:
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Seek to a position within the piece or after it; a negative result is an error."""
+        """Move to a position in the piece or after its end; return a negative number on error."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._offsets[-1]}.get(whence)
         if base is None or base + offset < 0:
             return -errno.EINVAL
@@ -89,12 +89,12 @@ class Input:
 
 
 def whole(file: BinaryIO) -> Piece:
-    """Return the file as it is."""
+    """Return the whole file as one piece."""
     return Piece(stretches=((0, file.seek(0, os.SEEK_END)),))
 
 
 def pieces_of(file: BinaryIO, demuxer: str) -> list[Piece]:
-    """Divide a file into separate containers; there is at least one."""
+    """Divide a file into its separate containers; returns at least one piece."""
     match demuxer:
         case "ogg":
             with _mapped(file) as content:
@@ -114,7 +114,7 @@ def _mapped(file: BinaryIO) -> mmap.mmap:
 
 
 def _merged(pieces: list[Piece]) -> list[Piece]:
-    """Give the last piece the rest of a file with an unrealistic number of pieces."""
+    """Merge everything after the maximum number of pieces into the last one."""
     rest = [stretch for piece in pieces[_MOST_PIECES:] for stretch in piece.stretches]
     if not rest:
         return pieces
@@ -123,9 +123,9 @@ def _merged(pieces: list[Piece]) -> list[Piece]:
 
 
 def _ogg_links(content: Content) -> list[Stretch]:
-    """Return the links of a chain (RFC 3533, section 4): each begins with its streams' first pages.
+    """Return the links of a chained Ogg file (RFC 3533, section 4).
 
-    Within a link all first pages come before any other.
+    Each link starts with the first pages of its streams, which come before all other pages.
     """
     starts, is_within = [0], False
     for page in _ogg_pages(content):
@@ -147,7 +147,7 @@ def _ogg_pages(content: Content) -> Iterator[int]:
 
 
 def _mpeg_songs(content: Content, start: int) -> list[list[Stretch]]:
-    """Return the ranges of MPEG audio frames by song; a song starts with LAME's own frame."""
+    """Return the ranges of MPEG audio frames by song; each LAME header frame starts a song."""
     songs: list[list[Stretch]] = []
     for at, end in _mpeg_frames(content, start):
         if not songs or _is_lame_frame(content, at):
@@ -161,7 +161,7 @@ def _mpeg_songs(content: Content, start: int) -> list[list[Stretch]]:
 
 
 def _mpeg_frames(content: Content, start: int) -> Iterator[Stretch]:
-    """Find every frame that is directly followed by others; the last may be cut off."""
+    """Find every frame that is directly followed by others; the last one may be cut off."""
     false_starts = 0
     at = start
     while match := _FRAME_START.search(content, _after_tags(content, at)):
@@ -178,14 +178,18 @@ def _mpeg_frames(content: Content, start: int) -> Iterator[Stretch]:
 
 
 def _is_lame_frame(content: Content, at: int) -> bool:
-    """Whether it holds the encoder's figures instead of sound, after its side information."""
+    """Whether the frame holds LAME's header, which follows the side information, instead of
+    sound.
+    """
     return any(
         content[at + offset : at + offset + 4] in (b"Xing", b"Info") for offset in _LAME_OFFSETS
     )
 
 
 def _after_tags(content: Content, at: int) -> int:
-    """Return where the tags that start here end, ignoring frame-like bytes in their pictures."""
+    """Return the offset after the tags that start here, whose pictures may contain frame-like
+    bytes.
+    """
     while True:
         head = content[at : at + 16]
         if head.startswith(b"ID3"):

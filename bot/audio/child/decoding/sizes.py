@@ -1,7 +1,7 @@
-"""Corrects sizes in headers that were never filled in, or filled in wrongly.
+"""Corrects wrong or missing sizes in headers, which FFmpeg would trust.
 
-A recorder that was switched off, a browser and a program that writes to a pipe do not know how much
-sound will follow when they write the header. FFmpeg trusts what the header says.
+Recorders that are switched off, browsers, and programs that write to a pipe leave sizes unset or
+wrong, because they do not know the length when they write the header.
 """
 
 import os
@@ -14,7 +14,7 @@ Correction = tuple[int, bytes]
 
 _MOST_CHUNKS = 1000
 _UNKNOWN_FROM = 0x7FFF_0000
-"""Sizes from here on that exceed the file mean "unknown"."""
+"""A size of at least this that exceeds the file means "unknown"."""
 _ID3V1_BYTES = 128
 _BLOCK_BYTES = 64 * 1024
 _SLACK_BYTES = 4096
@@ -22,7 +22,7 @@ _SLACK_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """How a family of formats names its chunks and encodes their sizes."""
+    """The chunk names and size encoding of a family of formats."""
 
     start: int
     name_bytes: int
@@ -42,7 +42,7 @@ class _Chunk:
     at: int
     name: bytes
     size: int
-    """Of the content alone."""
+    """The size of the content, without the header."""
 
 
 _WAVE = _Layout(
@@ -60,9 +60,9 @@ _LAYOUTS = {"wav": _WAVE, "aiff": _AIFF, "w64": _WAVE64}
 
 
 def corrections(file: BinaryIO, demuxer: str) -> Iterator[Correction]:
-    """Return where the sound's size is wrong, and the right one.
+    """Yield corrections for a wrong size of the sound chunk.
 
-    A size beyond the file's end stays: the file was cut off.
+    A size that exceeds a truncated file is left as it is.
     """
     layout = _LAYOUTS.get(demuxer)
     if layout is None:
@@ -74,7 +74,7 @@ def corrections(file: BinaryIO, demuxer: str) -> Iterator[Correction]:
 
 
 def is_cut(file: BinaryIO, demuxer: str) -> bool:
-    """Whether the sound ends well before its size says, and that size does not mean "unknown"."""
+    """Whether the sound ends well before its stated size, unless that size means "unknown"."""
     layout = _LAYOUTS[demuxer]
     end = file.seek(0, os.SEEK_END)
     sound, long_sizes = _sound(file, layout, end)
@@ -85,7 +85,7 @@ def is_cut(file: BinaryIO, demuxer: str) -> bool:
 
 
 def _sound(file: BinaryIO, layout: _Layout, end: int) -> tuple[_Chunk | None, _Chunk | None]:
-    """Return the sound's chunk, and the chunk of 64-bit sizes if there is one."""
+    """Return the sound chunk, and the chunk of 64-bit sizes if there is one."""
     long_sizes: _Chunk | None = None
     for chunk in _chunks(file, layout, end):
         if chunk.name == b"ds64":
@@ -98,13 +98,13 @@ def _sound(file: BinaryIO, layout: _Layout, end: int) -> tuple[_Chunk | None, _C
 def _corrected(
     file: BinaryIO, layout: _Layout, sound: _Chunk, end: int, long_sizes: _Chunk | None
 ) -> Iterator[Correction]:
-    """Correct one size; in an RF64 file it is in another chunk (EBU Tech 3306)."""
+    """Correct a wrong size; RF64 files keep it in a separate chunk (EBU Tech 3306)."""
     there = end - sound.at - layout.header_bytes
     if long_sizes is not None:
         field = long_sizes.at + 8 + 8
         told = _number(file, field, 8, layout.order)
         if _is_wrong(file, layout, sound, told, end):
-            # The sample count after it is not needed, and refused if negative.
+            # The sample count is set to 0: it is not needed, and FFmpeg refuses a negative one.
             yield field, there.to_bytes(8, layout.order) + bytes(8)
         return
     if _is_wrong(file, layout, sound, sound.size, end):
@@ -121,7 +121,9 @@ def _is_wrong(file: BinaryIO, layout: _Layout, sound: _Chunk, size: int, end: in
 
 
 def _ends_at(file: BinaryIO, layout: _Layout, at: int, end: int) -> bool:
-    """Whether the sound may end here: nothing, padding, a tag or a whole chunk follows."""
+    """Whether the sound may end here: at the end of the file, or before padding, a tag or a whole
+    chunk.
+    """
     file.seek(at)
     is_tag = end - at == _ID3V1_BYTES and file.read(3) == b"TAG"
     if is_tag or _is_blank(file, at, end):

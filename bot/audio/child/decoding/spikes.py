@@ -1,7 +1,7 @@
-"""Single samples far above the rest of a song, such as a damaged float file holds.
+"""Clamps isolated samples far above the rest of a song, such as in damaged float files.
 
-Every master of a job is scaled by one factor so that none clips. A spike would make them all nearly
-silent.
+All masters of a job are scaled by one factor to avoid clipping, so a single spike would make all of
+them nearly silent.
 """
 
 from pathlib import Path
@@ -14,21 +14,21 @@ from bot.audio.spool import CHANNELS, FRAME_BYTES
 _DOUBLINGS = 31
 _FEW = 200
 _SHARE = 5_000
-"""A level that only one in this many samples exceeds is a spike, not the song."""
+"""Samples above a level are spikes if there is at most one in this many samples."""
 _BLOCK_FRAMES = 1 << 16
 
 
 class Loudness:
-    """Counts a song's samples by how far they exceed full scale."""
+    """Counts how many of a song's samples exceed full scale, and by how much."""
 
     def __init__(self) -> None:
         self._samples = 0
         self._peak = 0.0
         self._above = np.zeros(_DOUBLINGS, np.int64)
-        """By number n: how many samples are above 2 ** n."""
+        """Element n is the number of samples above 2 ** n."""
 
     def count(self, block: Samples) -> None:
-        """Count a block's samples."""
+        """Add a block's samples to the counts."""
         self._samples += block.size
         peak = float(np.abs(block).max(initial=0.0))
         self._peak = max(self._peak, peak)
@@ -39,14 +39,14 @@ class Loudness:
 
     @property
     def ceiling(self) -> float | None:
-        """The level that only spikes exceed, by far; None if there are no spikes."""
+        """The level to which samples should be clamped, or None if there are no spikes."""
         few = max(_FEW, self._samples // _SHARE)
         level = 2.0 ** int(np.argmax(self._above <= few))
         return level if self._peak > 2 * level else None
 
 
 def clamp(spool: Path, ceiling: float) -> None:
-    """Bring every sample of a spool within `ceiling`."""
+    """Clamp every sample of a spool to `ceiling`, in place."""
     with spool.open("r+b") as file:
         while raw := file.read(_BLOCK_FRAMES * FRAME_BYTES):
             samples = np.frombuffer(raw, "<f4", len(raw) // FRAME_BYTES * CHANNELS)

@@ -1,24 +1,24 @@
-"""Words of tags whose bytes came without the name of their encoding.
+"""Decodes tags that were stored without their text encoding.
 
-RIFF INFO and ID3 are read as Latin-1, and many programs wrote what their system used instead:
-Russian ones Windows-1251, Japanese ones Shift-JIS. What fits none of them is left out, so that
-the file's own name is shown in its place.
+FFmpeg reads RIFF INFO and ID3 tags as Latin-1, but many programs wrote them in the system's
+encoding, such as Windows-1251 in Russia or Shift-JIS in Japan. A tag that fits no known encoding is
+dropped, and the file's name is shown instead.
 """
 
 import re
 import unicodedata
 
 _GUESSED = frozenset({"mp3", "wav", "w64", "aiff", "avi", "aac", "tta"})
-"""Demuxers of files with such tags; all others have tags in UTF-8 or UTF-16."""
+"""Demuxers of formats with such tags; all others use UTF-8 or UTF-16."""
 _UNDECODABLE = "surrogateescape"
 _CYRILLIC = re.compile("[А-Яа-яЁё]+")
 _JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff01-\uff5e]")
 
 
 def words_of(text: str, demuxer: str) -> str | None:
-    """Return a tag's words as they were meant; None if that cannot be told.
+    """Return the decoded tag, or None if its encoding cannot be determined.
 
-    `text` may hold lone surrogates for bytes that are no UTF-8.
+    `text` may hold lone surrogates for bytes that are not valid UTF-8.
     """
     raw = _raw_bytes(text) if demuxer in _GUESSED else None
     if raw is not None:
@@ -27,7 +27,7 @@ def words_of(text: str, demuxer: str) -> str | None:
 
 
 def _raw_bytes(text: str) -> bytes | None:
-    """Return the bytes that a text was read from; None if it cannot be turned back into bytes."""
+    """Return the bytes that a text was read from, or None if they cannot be recovered."""
     if _has_surrogates(text):
         return text.encode("utf-8", _UNDECODABLE)
     try:
@@ -57,12 +57,12 @@ def _decoded(raw: bytes) -> str | None:
 
 
 def _is_japanese(text: str) -> bool:
-    """Whether all but ASCII is kana, kanji or full-width."""
+    """Whether every non-ASCII character is kana, kanji or full-width."""
     return all(char.isascii() or _JAPANESE.match(char) for char in text)
 
 
 def _is_russian(text: str) -> bool:
-    """Whether words are Russian from end to end, and written as words are."""
+    """Whether every non-ASCII word is Cyrillic, in lower, upper or title case."""
     words = [word for word in _words(text) if not word.isascii()]
     return any(len(word) > 1 for word in words) and all(
         _CYRILLIC.fullmatch(word) and (word.islower() or word.isupper() or word.istitle())
@@ -71,13 +71,13 @@ def _is_russian(text: str) -> bool:
 
 
 def _is_western(text: str) -> bool:
-    """Whether accented letters stand among plain ones, as in words of Western languages."""
+    """Whether accented letters appear next to ASCII ones, as in Western languages."""
     words = [word for word in _words(text) if not word.isascii()]
     return all(len(word) <= 2 or any(map(str.isascii, word)) for word in words)
 
 
 def _words(text: str) -> list[str]:
-    """Split at spaces, punctuation, digits and other ASCII symbols."""
+    """Split text at spaces, punctuation, digits and other symbols."""
     return "".join(char if _is_in_word(char) else " " for char in text).split()
 
 

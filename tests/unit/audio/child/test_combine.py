@@ -10,7 +10,7 @@ from tests.support import audio_files
 
 @pytest.fixture
 def spools(tmp_path):
-    """Write sounds (channels by samples) as spools by name."""
+    """Write (channels, samples) arrays as spools, by name."""
 
     def write(**named):
         return {

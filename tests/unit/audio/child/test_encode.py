@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from bot.audio.child import master
+from bot.audio.child import covers, master
 from bot.audio.child.encode import encode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DoesNotFit, EncodeTask, part_of
@@ -15,7 +15,7 @@ LOSSLESS = [AudioFormat.WAV, AudioFormat.FLAC]
 
 @pytest.fixture
 def stem(tmp_path):
-    """A master of 3.3 s of a tone over noise."""
+    """A master with 3.3 s of a tone over noise."""
     noise = np.random.default_rng(1).normal(0, 0.02, (2, round(SAMPLE_RATE * 3.3)))
     path = tmp_path / "master.flac"
     with master.written(path) as write:
@@ -34,6 +34,7 @@ def encoded(stem):
         title="Neon Rain (Vocals)",
         artist="Zoë",
         album="Ünder",
+        cover=None,
         key=None,
         bpm=None,
     ):
@@ -46,6 +47,7 @@ def encoded(stem):
                 title=title,
                 artist=artist,
                 album=album,
+                cover=cover,
                 key=key,
                 bpm=bpm,
             )
@@ -67,7 +69,8 @@ def test_an_encoded_stem_has_the_length_and_the_sound_of_its_master(
     gain = np.vdot(samples[middle], original[middle]) / np.vdot(original[middle], original[middle])
     assert gain == pytest.approx(1.0, abs=0.06)
     residual = audio_files.rms(samples[middle] - gain * original[middle])
-    assert residual < 0.05 * audio_files.rms(original[middle])  # one sample late would be 0.06
+    # A delay of one sample would give 0.06.
+    assert residual < 0.05 * audio_files.rms(original[middle])
 
 
 @pytest.mark.parametrize("audio_format", LOSSLESS)
@@ -107,6 +110,54 @@ def test_tags_may_be_missing(encoded, decoded, audio_format):
     assert (told.title, told.artist, told.album) == (None, None, None)
 
 
+@pytest.fixture
+def cover(tmp_path):
+    path = tmp_path / "cover.jpg"
+    path.write_bytes(audio_files.a_picture("JPEG", noise=True))
+    return path
+
+
+def cover_in(path):
+    """Return the picture in a file's tags."""
+    with av.open(str(path)) as container:
+        return covers.find(container)
+
+
+@pytest.mark.parametrize("audio_format", [*LOSSY, AudioFormat.FLAC])
+def test_the_cover_is_in_the_tags_and_the_sound_as_without_it(
+    encoded, decoded, cover, audio_format
+):
+    _, without = decoded(encoded(audio_format).path)
+    told = encoded(audio_format, cover=cover)
+    assert cover_in(told.path) == cover.read_bytes()
+    assert told.size_bytes == told.path.stat().st_size
+    tags, samples = decoded(told.path)
+    assert (tags.title, tags.artist, tags.album) == ("Neon Rain (Vocals)", "Zoë", "Ünder")
+    assert np.array_equal(samples, without)
+
+
+def test_wav_has_no_room_for_a_cover(encoded, cover):
+    told = encoded(AudioFormat.WAV, cover=cover)
+    assert cover_in(told.path) is None
+    assert cover.read_bytes() not in told.path.read_bytes()
+
+
+@pytest.mark.parametrize("audio_format", [AudioFormat.MP3, AudioFormat.FLAC])
+def test_the_cover_is_left_out_before_sound_is(encoded, cover, audio_format):
+    full = encoded(audio_format)
+    told = encoded(audio_format, cover=cover, max_bytes=full.size_bytes + 1_000)
+    assert (told.bit_rate, told.size_bytes) == (full.bit_rate, full.size_bytes)
+    assert cover_in(told.path) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\xff\xd8\xff\xe0 cut off"])
+def test_a_cover_that_is_none_is_left_out(encoded, tmp_path, content):
+    path = tmp_path / "cover.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    assert cover_in(encoded(AudioFormat.MP3, cover=path).path) is None
+
+
 def test_mp3_and_opus_are_what_players_expect(encoded):
     with av.open(str(encoded(AudioFormat.MP3).path)) as mp3:
         stream = mp3.streams.audio[0]
@@ -123,7 +174,7 @@ def test_mp3_shares_bits_between_channels_only_where_they_are_scarce(encoded):
 
 
 def is_joint_stereo(mp3):
-    """Read the channel mode of a frame: the upper two bits of its header's last byte."""
+    """Read a frame's channel mode, the upper two bits of its header's last byte."""
     with av.open(str(mp3)) as container:
         header = bytes(next(container.demux(audio=0)))[:4]
     return header[3] >> 6 == 1
@@ -141,7 +192,7 @@ def test_a_lower_rate_is_taken_when_the_best_does_not_fit(
 
 
 def test_the_written_file_decides_and_not_the_prediction(encoded):
-    exactly_the_audio = int(192_000 / 8 * 3.3)  # leaves nothing for tags and headers
+    exactly_the_audio = int(192_000 / 8 * 3.3)  # leaves no room for tags and headers
     told = encoded(AudioFormat.MP3, max_bytes=exactly_the_audio)
     assert told.bit_rate == 160_000
     assert told.size_bytes <= exactly_the_audio

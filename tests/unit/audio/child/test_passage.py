@@ -1,4 +1,4 @@
-"""Finding a passage in which several spools sound."""
+"""Finding a passage in which several spools are not silent."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.support import audio_files
 
 
 def sounding(tmp_path, name, *seconds, length=60):
-    """Write a spool that sounds in these seconds alone."""
+    """Write a spool that is silent except in these seconds."""
     sound = np.zeros((2, length * SAMPLE_RATE))
     for second in seconds:
         sound[:, second * SAMPLE_RATE : (second + 1) * SAMPLE_RATE] = 0.1

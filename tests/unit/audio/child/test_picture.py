@@ -13,7 +13,7 @@ from tests.support import audio_files
 
 @pytest.fixture
 def stem(tmp_path):
-    """Write a sound (channels by samples) as a master."""
+    """Write a (channels, samples) array as a master."""
 
     def write(name, sound):
         with master.written(tmp_path / f"{name}.flac") as append:

@@ -1,7 +1,8 @@
-"""`clear-commands`, and what `doctor` learns of Discord."""
+"""`clear-commands`, and the Discord checks of `doctor`."""
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,17 @@ import pytest
 
 from bot.__main__ import main
 from bot.cli.commands.discord_commands import ask_discord
+from bot.cli.discord_session import DiscordRefused
 from bot.config import load_settings
 from sandbox.server import DEFAULT_TOKEN, Sandbox
+from tests.support.tls_servers import make_certificate, tls_front
 
 OLD = {"id": "9", "version": "9", "name": "karaoke", "type": 1, "description": "x", "options": []}
 
 
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox in a loop of its own, since the commands under test bring theirs."""
+    """A sandbox in its own event loop, because the commands under test start theirs."""
     for name in list(os.environ):
         if name.startswith(("STEMCORD_", "DISCORD_")):
             monkeypatch.delenv(name)
@@ -40,6 +43,25 @@ async def _made() -> Sandbox:
     sandbox = Sandbox()
     await sandbox.__aenter__()
     return sandbox
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate")
+def test_certificates_named_in_the_file_reach_discords_library(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "localhost")
+
+    async def ask() -> str:
+        async with tls_front(sandbox.base_url, certificate) as url:
+            monkeypatch.setenv("DISCORD_API_BASE", f"{url}/api/v10")
+            name, _ = await asyncio.to_thread(ask_discord, load_settings())
+            return name
+
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(DiscordRefused, match="its certificate is not trusted"):
+        asyncio.run(ask())
+    Path(".env").write_text(f"SSL_CERT_FILE={certificate.cert}\n")
+    assert asyncio.run(ask()).startswith("Stemcord")
 
 
 def leave_a_command(sandbox: Sandbox) -> int:

@@ -1,4 +1,4 @@
-"""What `doctor` says of decoding and confinement on this machine."""
+"""The checks of `doctor` for decoding and confinement on this machine."""
 
 import asyncio
 import sys

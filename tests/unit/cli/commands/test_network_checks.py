@@ -1,4 +1,4 @@
-"""What `doctor` says of providers, their cost, the proxy and connections."""
+"""The checks of `doctor` for providers, costs, the proxy and connections."""
 
 import asyncio
 import os

@@ -41,7 +41,7 @@ def test_the_spectral_branch_comes_back_as_the_samples_it_was_made_of(separate):
     time = np.arange(2 * SEGMENT) / 44_100
     samples = np.stack([np.sin(880 * time), 0.5 * np.sin(3000 * time)]).astype(np.float32)
     stems = separate(samples, by_spectrum=(0, 0, 0, 1))
-    # A segment's outermost columns are lacking by design; the blend gives them little weight.
+    # A segment's outermost columns are inaccurate by design. The blend gives them little weight.
     inner = slice(8192, STRIDE - 8192)
     np.testing.assert_allclose(stems[Stem.VOCALS][:, inner], samples[:, inner], atol=1e-3)
 

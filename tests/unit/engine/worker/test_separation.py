@@ -13,7 +13,7 @@ REST = Stem.INSTRUMENTAL
 
 
 class Share:
-    """A stage that gives its first stem three quarters of the song and the second the rest."""
+    """A stage whose first stem is three quarters of the song, and whose second is the rest."""
 
     def __init__(self, first, second):
         self.first, self.second = first, second

@@ -27,7 +27,7 @@ def spleeter(tmp_path):
 
 
 def voice_by_hand(samples, *, reach):
-    """Separate a whole song at once, in double precision, one column after the other."""
+    """Separate a whole song at once, in double precision and column by column."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(COLUMN) / COLUMN)
     frames = samples.shape[1]
     padded = np.pad(samples.astype(float), ((0, 0), (LEAD, COLUMN + HOP)))
@@ -68,7 +68,7 @@ def test_a_network_that_is_sure_of_nothing_leaves_silence_silent(spleeter, tmp_p
 
 
 class Meeting:
-    """A network that begins no pair of blocks before the other one is there, too."""
+    """A network whose calls wait for each other, so that blocks must run in parallel."""
 
     def __init__(self, size):
         self.here = threading.Barrier(size, timeout=10)
@@ -80,7 +80,7 @@ class Meeting:
 
 
 class CountingNetwork:
-    """Gives every block half of what it is shown; says when it has begun a number of them."""
+    """A network that halves its input and counts the blocks that it has begun."""
 
     def __init__(self):
         self.begun = 0

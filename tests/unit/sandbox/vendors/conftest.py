@@ -64,7 +64,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def uploaded(http: httpx.AsyncClient, sandbox: Sandbox, name: str, content: bytes) -> str:
-    """Return the signed address that the CDN gives a file."""
+    """Upload a file, and return its signed CDN address."""
     files = {"file": (name, io.BytesIO(content))}
     answer = await http.post(f"{sandbox.base_url}/sandbox/uploads", files=files)
     return str(answer.json()["url"])

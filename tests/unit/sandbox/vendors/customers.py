@@ -1,4 +1,4 @@
-"""Customers of the vendors: they send what the documents' samples send, by plain HTTP."""
+"""Customers of the vendors, which send the documented sample requests over plain HTTP."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class Customer:
-    """One vendor's; `http` begins at the vendor's base address."""
+    """A customer of one vendor. Paths of `http` are relative to the vendor's base address."""
 
     vendor = ""
 
@@ -23,7 +23,7 @@ class Customer:
         raise NotImplementedError
 
     async def ask(self, submitted: httpx.Response) -> httpx.Response:
-        """Ask after a task; a vendor without tasks has answered already."""
+        """Poll a task. A vendor without tasks has already answered."""
         return submitted
 
     def state(self, answer: httpx.Response) -> object:

@@ -1,4 +1,4 @@
-"""The bot's adapters meet the stand-ins: each was written from the vendors' documents alone."""
+"""The bot's adapters against the simulated vendors."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ def vendor(sandbox: Sandbox, name: str) -> Vendor:
 
 @pytest.fixture
 async def provider(sandbox: Sandbox, name: str, tmp_path: Path) -> AsyncIterator[Provider]:
-    """The adapter, built from the very settings that the bot in the sandbox gets."""
+    """The adapter, built from the settings of a bot in the sandbox."""
     settings = environment(sandbox, tmp_path, vendors=True)
     trusted = TrustedHosts.parse([settings["STEMCORD_TRUSTED_HOSTS"]])
     transport = GuardedTransport(trusted=trusted, tls=no_tls())

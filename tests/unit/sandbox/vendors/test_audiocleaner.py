@@ -1,4 +1,4 @@
-"""AudioCleaner's stand-in, held against its document."""
+"""The simulated AudioCleaner, compared with the documentation."""
 
 import re
 

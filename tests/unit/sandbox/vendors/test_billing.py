@@ -1,4 +1,4 @@
-"""What a vendor takes from its customer's account, and when."""
+"""Charges to a customer's account at a vendor."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The vendors in the control API: their books, and changing how they behave."""
+"""Vendors in the control API: their records, and changes of their behaviour."""
 
 import json
 from typing import Any

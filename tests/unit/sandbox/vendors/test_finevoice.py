@@ -1,4 +1,4 @@
-"""FineVoice's stand-in, held against its document."""
+"""The simulated FineVoice, compared with the documentation."""
 
 import re
 

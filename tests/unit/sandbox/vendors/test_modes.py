@@ -1,4 +1,4 @@
-"""What can go wrong with a vendor's answers, and that it goes wrong just so."""
+"""Vendors' failure modes, each with its exact effect."""
 
 import asyncio
 import time
@@ -94,7 +94,7 @@ async def test_mistyped_answer_has_the_names_but_no_value_of_its_type(
 
 
 def shapes(data: object, at: str = "") -> dict[str, type]:
-    """Return the type of each value by its path."""
+    """Return the type of each value, by path."""
     if isinstance(data, dict):
         return {k: v for name, value in data.items() for k, v in shapes(value, name).items()}
     if isinstance(data, list) and at == "":

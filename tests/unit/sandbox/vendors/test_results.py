@@ -1,4 +1,4 @@
-"""Results at their addresses: signed, expiring, real, and all the ways in which they are not."""
+"""Results at signed, expiring addresses, and all the ways in which they can be wrong."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Separation by filters: what belongs together adds up, and each stem holds its own."""
+"""Separation by filters: stems add up to the song, and each has the right content."""
 
 from collections.abc import Iterator
 from pathlib import Path

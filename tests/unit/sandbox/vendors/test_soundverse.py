@@ -1,4 +1,4 @@
-"""Soundverse's stand-in, held against its document."""
+"""The simulated Soundverse, compared with the documentation."""
 
 import asyncio
 import time

@@ -25,13 +25,13 @@ def putting(*keys: str):
     async def work(conn: Connection) -> None:
         for key in keys:
             await conn.execute(PUT, (key, ""))
-            await asyncio.sleep(0)  # lets others in, as every statement does
+            await asyncio.sleep(0)  # lets other tasks run, as every statement does
 
     return work
 
 
 def left_by_a_kill(path: Path, into: Path) -> Path:
-    """Copy what lies on the disk while the database is open."""
+    """Copy the files on disk while the database is open."""
     into.mkdir()
     for file in path.parent.glob("stemcord.db*"):
         (into / file.name).write_bytes(file.read_bytes())
@@ -90,7 +90,7 @@ async def test_random_cancellations_leave_no_half_transaction_and_no_lock(db: Da
         cancelled += caller.cancelled()
     assert cancelled > 100
     await db.write(putting("last"))
-    assert await rows(db) == 901  # each of them had begun, so each of them is whole
+    assert await rows(db) == 901  # each had begun, so each was committed
 
 
 async def test_a_cancelled_caller_does_not_stop_its_transaction(db: Database):
@@ -150,7 +150,7 @@ async def test_a_locked_database_is_unavailable_and_heals(db: Database, path: Pa
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable):
             await db.write(putting("a"))
-        assert await rows(db) == 0  # reading goes on
+        assert await rows(db) == 0  # reads still work
         other.execute("ROLLBACK")
     await db.write(putting("a"))
     assert await rows(db) == 1

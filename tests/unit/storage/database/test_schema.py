@@ -145,9 +145,8 @@ async def test_names_of_exceptions_become_words_and_every_reader_knows_them(path
         "TimedOut is only a text here",
     ]
     with read_only(path) as conn:
-        assert (
-            vendor_spending.latest_attempts(conn, NOW)["old"].error is None
-        )  # the latest has none
+        # The latest attempt has no error.
+        assert vendor_spending.latest_attempts(conn, NOW)["old"].error is None
 
 
 async def test_a_migration_that_fails_leaves_the_version_before(path: Path):

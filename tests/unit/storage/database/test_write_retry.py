@@ -44,6 +44,16 @@ async def test_write_is_repeated_until_the_store_accepts_it(
     assert "k7f2q waits for the store: database is locked" in caplog.text
 
 
+async def test_a_write_that_waits_is_logged_once_a_minute(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+):
+    await retry_write(failing(40, StoreUnavailable("database is locked")), what="k7f2q")
+
+    minutes = sum(pauses) / 60
+    assert 2 < minutes < 4
+    assert 2 <= len(caplog.records) <= minutes + 1
+
+
 async def test_other_errors_are_raised_at_once(pauses: list[float]):
     with pytest.raises(StateMoved):
         await retry_write(failing(1, StateMoved("gone")), what="k7f2q")

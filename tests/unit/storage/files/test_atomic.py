@@ -1,4 +1,4 @@
-"""Whole files or none: what stands at a name while, after and instead of a write."""
+"""Atomic writes: what a file contains during, after and instead of a write."""
 
 import os
 import stat

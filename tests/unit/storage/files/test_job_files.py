@@ -114,6 +114,14 @@ async def test_a_scratch_folder_is_of_one_user_only_and_goes_with_them(files: Jo
     assert not any(where.parcel.iterdir())
 
 
+async def test_dropping_the_parcel_leaves_a_scratch_folder_in_use(files: JobFiles):
+    where = await filled(files)
+    async with files.scratch(JOB, "one") as one:
+        (one / "a.mp3").touch()
+        await files.drop_parcel(JOB)
+        assert [path.name for path in where.parcel.rglob("*")] == ["one", "a.mp3"]
+
+
 async def test_a_job_without_files_has_no_scratch_folder(files: JobFiles):
     with pytest.raises(FileNotFoundError):
         async with files.scratch(JOB, "one"):

@@ -1,4 +1,4 @@
-"""What the operator reads of a file or folder that cannot be used: which, whose, and what to do."""
+"""The operator's message for an unusable file or folder: its path, its owner and the fix."""
 
 import errno
 from pathlib import Path

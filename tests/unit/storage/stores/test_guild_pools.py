@@ -17,6 +17,7 @@ from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply
 from storage.stores.standing import Standings
+from tests.support.databases import open_database
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8
@@ -209,7 +210,7 @@ Purse = tuple[UserId, int | None, str]
 
 @dataclass
 class PlainBooks:
-    """What the ledger should amount to, counted with dictionaries."""
+    """The expected state of the ledger, kept in dictionaries."""
 
     pools: dict[int, int] = field(default_factory=dict)
     given: dict[Purse, int] = field(default_factory=dict)
@@ -275,7 +276,7 @@ class PlainBooks:
 
 
 class Books:
-    """The same steps, on the real ledger."""
+    """Runs the same steps on the real ledger."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -340,7 +341,7 @@ WHERE kind = 'hold' AND allowance < (
 @given(st.lists(STEPS, max_size=40))
 def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(history):
     async def live(path: Path) -> None:
-        db = await Database.open(path, durable=False)
+        db = await open_database(path, Database)
         books, plain = Books(db), PlainBooks()
         try:
             for step in history:

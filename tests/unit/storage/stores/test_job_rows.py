@@ -1,4 +1,4 @@
-"""Rows that another version wrote: skipped, counted and named, and in nobody's way."""
+"""Rows written by another version are skipped, counted and logged, without affecting others."""
 
 import logging
 from dataclasses import replace

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.analysis import Analysis, TempoEstimate
 from bot.domain.attempt import AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import QuotaExceeded, Reason, Rejected, StateMoved
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Post, Void
 from bot.domain.recipes import Stem
+from bot.domain.renditions import Rendition
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore, new_job_id
 from storage.stores.ledger import Ledger
@@ -279,7 +281,7 @@ async def test_an_edit_of_an_older_version_leaves_the_reply_stale(jobs: JobStore
     [(stale, newer)] = await jobs.stale_replies(await jobs.owed())
     assert stale.state is State.SUBMITTING
     await jobs.reply_shown(job.id, newer)
-    await jobs.reply_shown(job.id, version)  # an edit that ended late
+    await jobs.reply_shown(job.id, version)  # a late edit
     assert not await jobs.owed()
 
 
@@ -333,7 +335,7 @@ async def test_only_jobs_whose_work_is_over_expire(jobs: JobStore):
     for state in set(State):
         if not (state.is_final or state is State.READY):
             await lead(jobs, state)
-    assert await jobs.expired(NOW) == []  # not before their time
+    assert await jobs.expired(NOW) == []  # not yet due
     assert set(await jobs.expired(LATER)) == over
 
 
@@ -354,7 +356,7 @@ async def test_an_expired_job_is_marked_once_and_keeps_no_secret(db: Database, j
 
 async def test_jobs_outlive_a_crash(jobs: JobStore, path: Path):
     job = await lead(jobs, State.PROCESSING)
-    again = await Database.open(path, durable=False)  # as after a kill: nothing was closed
+    again = await Database.open(path, durable=False)  # nothing was closed, as after a kill
     assert await JobStore(db=again).unfinished() == [job]
     await again.close()
 
@@ -386,3 +388,12 @@ async def test_a_job_and_its_attempts_are_read_as_of_one_moment(jobs: JobStore):
         await jobs.record(attempt)
     assert await jobs.with_attempts(job.id) == (await jobs.get(job.id), [first, second])
     assert await jobs.with_attempts(JobId("nope2")) is None
+
+
+async def test_a_rendition_and_what_was_heard_are_stored_with_the_job(jobs: JobStore):
+    job = a_job()
+    request = replace(job.request, rendition=Rendition(cents=-200, speed_percent=90))
+    job = await jobs.add(replace(job, request=request), max_active=1)
+    heard = Analysis(tempo=TempoEstimate(bpm=96.0))
+    await jobs.note_analysis(job.id, heard)
+    assert await jobs.get(job.id) == replace(job, request=request, analysis=heard)

@@ -16,6 +16,7 @@ from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import Accounts, apply
 from storage.stores.pseudonyms import Pseudonyms
+from tests.support.databases import open_database
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -86,7 +87,7 @@ async def test_a_refund_gives_back_once_what_was_posted(db: Database, ledger: Le
     await enter(db, Post(JobId("job1")))
     for _ in range(2):
         await enter(db, Refund(JobId("job1")))
-        await enter(db, Refund(JobId("job2")))  # nothing was taken for it yet
+        await enter(db, Refund(JobId("job2")))  # nothing has been used for it yet
         await enter(db, Refund(JobId("job3")))
         assert await account(ledger) == (0, 7, 53)
 
@@ -226,7 +227,7 @@ ACTIONS = st.one_of(
 
 
 class PlainAccount:
-    """What the ledger should amount to, counted with two dictionaries."""
+    """The expected state of the ledger, kept in two dictionaries."""
 
     def __init__(self) -> None:
         self.granted = 0
@@ -299,7 +300,7 @@ SELECT account, sum(minutes) AS balance FROM (
 @given(st.lists(ACTIONS, max_size=25))
 def test_any_history_agrees_with_a_plain_account_and_sums_to_zero(history):
     async def live(path: Path) -> None:
-        db = await Database.open(path, durable=False)
+        db = await open_database(path, Database)
         ledger, plain = Ledger(db=db, clock=StillClock()), PlainAccount()
         try:
             for action, job, minutes in history:

@@ -1,4 +1,4 @@
-"""The keys that tell whose an account is: one a period, kept until well after its end."""
+"""The keys that link accounts to users: one per period, kept until well after its end."""
 
 from dataclasses import replace
 from datetime import timedelta

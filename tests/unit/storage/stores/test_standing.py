@@ -1,4 +1,4 @@
-"""A standing, read in one statement, says what each store says by itself."""
+"""A standing, read in one statement, agrees with the individual stores."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What hosted providers may bill for, and caps that nobody slips under."""
+"""The minutes that hosted providers may bill, and spend caps that cannot be bypassed."""
 
 import asyncio
 from datetime import timedelta

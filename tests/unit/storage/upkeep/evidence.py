@@ -1,4 +1,4 @@
-"""A data directory with jobs in every state, as the services leave them, and ways to spoil it."""
+"""A data directory with jobs in every state, and helpers to corrupt it."""
 
 import sqlite3
 from contextlib import closing
@@ -18,6 +18,7 @@ from storage.stores.ledger import Ledger
 from storage.upkeep.finding import Finding
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.invariants import Terms, audit
+from tests.support.databases import open_database
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -47,7 +48,7 @@ LONG_AGO = NOW - timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The directory, and what the audit says about it."""
+    """The data directory and its audit."""
 
     root: Path
 
@@ -63,21 +64,21 @@ class Evidence:
         return audit(self.database, self.jobs, Terms(now=NOW, keep=KEEP, drained=drained))
 
     def broken(self, *, drained: bool = False) -> dict[str, tuple[str, ...]]:
-        """Return the offenders by claim, of claims that do not hold."""
+        """Return the violations of each broken claim."""
         findings = self.audit(drained=drained)
         return {each.claim: each.offenders for each in findings if not each.is_good}
 
     def plant(self, *statements: str) -> None:
-        """Write past every guard of the schema."""
+        """Run statements with the schema's guards removed."""
         with closing(sqlite3.connect(self.database, isolation_level=None)) as conn:
             for statement in (*UNGUARD, *statements):
                 assert conn.execute(statement).rowcount, f"changes nothing: {statement}"
 
 
 async def collect(root: Path) -> Evidence:
-    """Make the directory: one job in each state, named by it, and some with another fate."""
+    """Create the directory with one job per state, named after it, and some special cases."""
     evidence = Evidence(root)
-    db = await Database.open(evidence.database, durable=False)
+    db = await open_database(evidence.database, Database)
     try:
         jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
         for state in State:

@@ -1,4 +1,4 @@
-"""Forgetting somebody: nothing in the files shows them, and nothing is to be had twice by it."""
+"""Deleting a user's data: no trace is left in the files, and no limit is reset by it."""
 
 import random
 from dataclasses import replace
@@ -45,7 +45,7 @@ URL = "https://cdn.example/9/quokka.wav?ex=7&hm=signed"
 
 
 def a_song(user_id: UserId, number: int = 0) -> Job:
-    """Return a job whose every personal word can be told from anything else's."""
+    """Return a job whose personal data consists of unique strings and numbers."""
     job = a_job(user_id=user_id)
     source = replace(job.request.source, filename=f"{SONG} {number}.wav", url=URL)
     reply = replace(
@@ -61,7 +61,7 @@ def a_song(user_id: UserId, number: int = 0) -> Job:
 
 
 def traces(path: Path, *secrets: str | int) -> list[str | int]:
-    """Return what of it stands in the database's files, as text or as a stored number."""
+    """Return the secrets found in the database's files, as text or as stored numbers."""
     content = b"".join(each.read_bytes() for each in sorted(path.parent.glob(path.name + "*")))
     return [
         secret
@@ -75,7 +75,7 @@ THEIRS = (USER, SONG, "quokka", "signed", "token-of", GUILD + 1, GUILD + 2, "rem
 
 
 async def a_life(db: Database, user_id: UserId, jobs: int = 3) -> list[Job]:
-    """Store what comes together about a user."""
+    """Store all kinds of data about a user."""
     store = JobStore(db=db)
     made = []
     for number in range(jobs):

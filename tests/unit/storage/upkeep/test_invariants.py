@@ -1,4 +1,4 @@
-"""The audit: clean on what the services leave, and a planted violation is the one it names."""
+"""The audit finds nothing in the services' own data, and exactly each planted violation."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Copies of the database: whole under load, put back without losing what stood there."""
+"""Database copies are consistent under load, and a restore keeps the replaced database."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ from storage.upkeep.snapshots import (
 from tests.support.domain_factories import NOW, a_job, lead
 from tests.support.unprivileged import NOBODY
 
-# A process that dies with its last transaction in the log alone.
+# A process that dies while its last transaction is only in the write-ahead log.
 CRASH = """
 import os, sqlite3, sys
 conn = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -55,7 +55,7 @@ except SnapshotFailed as exc:
 
 
 def in_a_process(code: str, *arguments: Path) -> str:
-    """Run the code in a Python of its own and return what it prints."""
+    """Run the code in a separate Python process and return its output."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.check_output(command, text=True)
 
@@ -93,7 +93,7 @@ async def test_a_copy_made_under_writing_load_is_one_moment_of_it(
         assert look(copy.path, "PRAGMA integrity_check") == [("ok",)]
     stop.set()
     await asyncio.gather(*writers)
-    assert counts == sorted(set(counts))  # each saw more of it
+    assert counts == sorted(set(counts))  # each copy has more jobs than the last
 
 
 async def test_a_copy_is_one_file_for_its_owner_alone(db: Database, path: Path, tmp_path: Path):
@@ -104,7 +104,7 @@ async def test_a_copy_is_one_file_for_its_owner_alone(db: Database, path: Path, 
     assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
     assert (copy.size_bytes, copy.jobs) == (copy.path.stat().st_size, 0)
     with read_only(copy.path):
-        assert len(list(folder.iterdir())) == 1  # reading it needs no files beside it
+        assert len(list(folder.iterdir())) == 1  # reading the copy needs no other files
 
 
 async def test_an_existing_file_is_not_overwritten(db: Database, path: Path, tmp_path: Path):

@@ -1,11 +1,11 @@
-"""Every way to break a claim of the audit: statements, and the id that it then has to name."""
+"""Violations of the audit's claims: SQL statements, and the id that the audit must report."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Statements that break one claim, and the id that the audit has to name."""
+    """Statements that break one claim, and the id that the audit must report."""
 
     claim: str
     offender: str
@@ -38,12 +38,14 @@ FORGOTTEN_JOB = (
     "locale = 'pt-BR'",
     "title = 'Neon Rain'",
     "facts = '{\"left\": 7}'",
+    "rendition = '{\"cents\":100}'",
+    "analysis = '{\"key\":null}'",
 )
 WITHOUT_UNIQUE_REQUESTS = (
     "CREATE TABLE copied AS SELECT * FROM jobs",
     "PRAGMA foreign_keys = OFF",
     "DROP TABLE jobs",
-    "PRAGMA legacy_alter_table = ON",  # triggers elsewhere may name the table meanwhile
+    "PRAGMA legacy_alter_table = ON",  # other triggers may refer to the table in the meantime
     "ALTER TABLE copied RENAME TO jobs",
     "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
 )
@@ -206,6 +208,12 @@ VIOLATIONS = [
             f"UPDATE jobs SET token = 'a token' WHERE id = '{job}'",
         )
         for job in ("kept", "expired")
+    ),
+    breaks(
+        "no waiting reply outlives its token",
+        "7",
+        "INSERT INTO open_replies "
+        "VALUES (7, 'kept', 7, '{}', 'mp3', 'result', 7, 'a token', 7, '')",
     ),
     breaks(
         "no signed address outlives the files",

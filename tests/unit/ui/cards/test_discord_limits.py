@@ -8,7 +8,7 @@ import pytest
 from bot.i18n.languages import Languages
 from bot.i18n.translation import ENGLISH, Language, active_language
 from bot.ui.cards.card import Card
-from bot.ui.cards.controls import Action, Menu, MenuAction
+from bot.ui.cards.controls import Action, Button, Menu, MenuAction
 from bot.ui.components.rendering import embed_of, view_of
 from sandbox.message_rules import check_message
 from tests.support.card_gallery import every_card, every_menu
@@ -74,6 +74,15 @@ async def test_every_card_fits_discord(language: Language, tmp_path: Path) -> No
             check_message({"content": card.plain, "embeds": [embed], "components": rows})
 
 
+OUT_OF_USE = {
+    Action.AS_MP3,
+    Action.AS_FLAC,
+    Action.AS_WAV,
+    Action.OTHER_RECIPE,
+    Action.TO_DM,
+}
+
+
 @in_each_language
 async def test_every_menu_fits_discord(language: Language) -> None:
     with active_language(language):
@@ -90,6 +99,8 @@ def shown(menu: Menu) -> list[dict[str, Any]]:
 
 async def test_the_gallery_has_every_action(tmp_path: Path) -> None:
     cards = list(every_card(tmp_path))
-    assert {button.action for card in cards for button in card.buttons} == set(Action)
+    buttons = [each for card in cards for each in card.buttons if isinstance(each, Button)]
+    # Older versions posted buttons for formats, which the menu below a result has now.
+    assert {button.action for button in buttons} | OUT_OF_USE == set(Action)
     menus = [card.menu for card in cards if card.menu] + list(every_menu())
     assert {menu.action for menu in menus} == set(MenuAction)

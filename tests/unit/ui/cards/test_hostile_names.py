@@ -1,4 +1,4 @@
-"""A thousand names that want to be more than names: none is one, and no card breaks."""
+"""A thousand names with markup or control characters, none of which breaks a card."""
 
 import random
 import re
@@ -76,7 +76,7 @@ FRAGMENTS = (
     ),
 )
 JOINERS = ("\u200c", "\u200d")
-"""They stay inside words and emoji that need them; test_titles.py knows where."""
+"""Joiners stay inside words and emoji that need them, as test_titles.py checks."""
 NAMES = st.text() | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join)
 MENTION = re.compile(r"@everyone|@here|(?<!\\)<[@#/:at]")
 
@@ -127,7 +127,7 @@ async def test_no_name_mentions_anybody_or_breaks_a_card(tmp_path: Path) -> None
             embed = embed_of(card)
             assert_harmless(embed.title)
             assert_harmless(embed.description, lines=11)
-            # A name is in the menu, if anywhere; buttons are the same for all of them.
+            # Among components, only menus contain names.
             view = view_of((), card.menu)
             components = view.to_components() if view else []
             check_message({"embeds": [embed.to_dict()], "components": components})

@@ -1,4 +1,4 @@
-"""What Discord has is what it is asked about, once a start; what others left there is named."""
+"""Commands are compared with Discord's once per start, and unknown ones are logged."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 async def start(sandbox: Sandbox, memory: Memory) -> int:
-    """Log in as a bot does at its start; return how often commands were sent so far."""
+    """Log in as a starting bot does, and return how often commands have been sent so far."""
     registration = Registration(memory=memory, languages=Languages({}))
     client = Stemcord(registration=registration, languages=Languages({}))
 

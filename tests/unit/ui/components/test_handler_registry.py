@@ -13,7 +13,7 @@ from tests.support.discord_fakes import FakeInteraction
 
 
 class Handlers:
-    """Remembers in which language it was called, and raises what it is told to."""
+    """Records the language of each call, and raises a scripted error."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error

@@ -1,4 +1,4 @@
-"""Custom ids of posted cards keep working, and keep their meaning."""
+"""Custom ids of posted cards keep working and keep their meaning."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,12 +37,12 @@ MENUS: dict[str, tuple[MenuAction, str]] = {
     "song:123456789012345678": (MenuAction.OFFER_RECIPES, "123456789012345678"),
     "pick:123456789012345678": (MenuAction.SPLIT_SONG, "123456789012345678"),
 }
-"""Never shorten these tables, and change no line: they are on messages in people's channels."""
+"""Never remove or change a line: messages in users' channels contain these ids."""
 
 
 @dataclass
 class FakeHandlers:
-    """Remembers what was pressed and chosen."""
+    """Records presses and choices."""
 
     used: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class FakePress:
 
 
 async def use(custom_id: str, item: Any, interaction: FakePress) -> None:
-    """Dispatch a component as discord.py does, by the first item that matches in full."""
+    """Dispatch a component as discord.py does, to the first item that fully matches."""
     for kind in (ActionButton, ActionMenu):
         match = kind.__discord_ui_compiled_template__.fullmatch(custom_id)
         if match is not None:

@@ -1,4 +1,4 @@
-"""How stems come into a reply, and that nothing comes after them."""
+"""Delivering stems in a reply, with no edit after them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class SlowStore(JobStore):
-    """Hands over what one kind of read found only when the gate is open."""
+    """Holds back the results of one kind of read until the gate opens."""
 
     def __init__(self, *, db: Database, slow: str) -> None:
         super().__init__(db=db)
@@ -140,7 +140,7 @@ async def test_a_delivery_that_is_repeated_sends_its_second_message_once(
     delivery = replace(delivery, more=delivery.files)
     async with writer_harness.running():
         await writer_harness.until_nothing_is_owed()
-        for _ in range(2):  # as when the store could not note the first
+        for _ in range(2):  # as if the store had failed to record the first
             assert await writer_harness.replies.deliver(ready, delivery) == Delivered(71)
             await writer_harness.rest()
     assert len(writer_harness.follow_up.sent) == 1

@@ -35,7 +35,7 @@ class NoMemory:
 
 
 class Stage:
-    """A client that is logged in, and one message of the bot in #karaoke."""
+    """A logged-in client, and a message of the bot in #karaoke."""
 
     def __init__(self, sandbox: Sandbox, client: Stemcord, people: SandboxClient) -> None:
         self.sandbox = sandbox
@@ -49,7 +49,7 @@ class Stage:
         return next(c for c in self.sandbox.world.channels.values() if c.name == "karaoke")
 
     async def posted(self, **changes: Any) -> Reply:
-        """Post a message and return it as a reply that only the bot's token reaches."""
+        """Post a message, and return it as a reply that only the bot's token can edit."""
         posted = await self.client.get_partial_messageable(self.channel.id).send("posted")
         reply = Reply(
             channel_id=self.channel.id,

@@ -13,7 +13,7 @@ from tests.unit.ui.replies.writer_harness import FakeFollowUp, WriterHarness
 
 @pytest.fixture
 def delivery(tmp_path: Path) -> Delivery:
-    """One stem in the reply and one for which it has no room."""
+    """A delivery with one stem in the reply and one that does not fit."""
     whole = a_delivery(tmp_path)
     return a_delivery(tmp_path, files=whole.files[:1], more=whole.files[1:])
 

@@ -1,4 +1,4 @@
-"""What is remembered of one reply."""
+"""The tracked state of a reply."""
 
 from bot.domain.backoff import JITTER
 from bot.ui.replies.reply_tracker import MAX_PAUSE_S, ReplyState

@@ -19,7 +19,7 @@ from tests.unit.ui.replies.writer_harness import WriterHarness
 
 
 class AwayStore(JobStore):
-    """Cannot be read the first times."""
+    """Fails the first reads."""
 
     def __init__(self, *, db: Database) -> None:
         super().__init__(db=db)
@@ -32,7 +32,7 @@ class AwayStore(JobStore):
 
 
 class ForgetfulStore(JobStore):
-    """Cannot note what is shown."""
+    """Cannot record the shown version."""
 
     async def reply_shown(
         self, job_id: JobId, version: int, *, message_id: int | None = None
@@ -247,6 +247,19 @@ async def test_the_writer_outlives_a_store_that_is_away(writer_harness: WriterHa
     assert writer_harness.routes.first_lines == ["Starting"]
 
 
+async def test_a_store_that_stays_away_is_logged_once(
+    writer_harness: WriterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = AwayStore(db=writer_harness.db)
+    store.errors = [StoreUnavailable("locked"), ValueError("an odd row")] * 20
+    writer_harness = WriterHarness(writer_harness.db, store)
+    await writer_harness.add()
+    async with writer_harness.running():
+        await writer_harness.until_nothing_is_owed()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["can't read the outbox: locked", "can't read the outbox"]
+
+
 async def test_a_busy_channel_does_not_hold_up_the_rest(writer_harness: WriterHarness) -> None:
     writer_harness.routes.routes = [EditRoute.CHANNEL]
     for number in range(15):
@@ -319,7 +332,7 @@ async def test_a_reply_that_is_forgotten_is_not_touched_again(
     other = await writer_harness.add(id=JobId("other"))
     async with writer_harness.running():
         await writer_harness.until_nothing_is_owed()
-        # As when the bot could not look into its outbox meanwhile.
+        # As if the bot had been unable to read its outbox in the meantime.
         await writer_harness.db.write(
             lambda conn: conn.execute(
                 "UPDATE jobs SET state = 'cancelled', shown_version = wanted_version, token = NULL"

@@ -1,4 +1,4 @@
-"""A reply writer over a real store, and the fakes that it writes to."""
+"""A reply writer with a real store and fake routes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ from tests.support.fakes import FakeClock
 
 @dataclass
 class FakeRoutes:
-    """Shows contents to nobody; `answers` come first, then every content is shown."""
+    """Records contents. It returns or raises each of `answers` first, then accepts everything."""
 
     routes: list[EditRoute] = field(default_factory=lambda: [EditRoute.TOKEN])
     answers: list[Edited | NotEdited | Exception] = field(default_factory=list)
@@ -63,7 +63,7 @@ class FakeRoutes:
 
 @dataclass
 class FakeDirectMessages:
-    """Takes no direct message, unless `answers` say otherwise."""
+    """Refuses direct messages after returning each of `answers`."""
 
     answers: list[Edited | NotEdited] = field(default_factory=list)
     sent: list[tuple[UserId, MessageContent, int]] = field(default_factory=list)
@@ -77,7 +77,7 @@ class FakeDirectMessages:
 
 @dataclass
 class FakeFollowUp:
-    """Sends second messages to nobody; `answers` come first."""
+    """Records follow-up messages, returning each of `answers` first."""
 
     answers: list[Edited | NotEdited] = field(default_factory=list)
     sent: list[tuple[MessageContent, list[EditRoute]]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class FakeFollowUp:
 
 
 class WriterHarness:
-    """A reply writer over a real store, with a clock that tests move."""
+    """A reply writer with a real store, and a clock that tests move."""
 
     def __init__(self, db: Database, jobs: JobStore | None = None) -> None:
         self.db = db
@@ -162,5 +162,5 @@ class WriterHarness:
                 await asyncio.sleep(0.001)
 
     async def rest(self) -> None:
-        """Let the writer look around a few times."""
+        """Let the writer run for a few loop iterations."""
         await asyncio.sleep(0.03)

@@ -1,4 +1,4 @@
-"""Ogg and Matroska files: cut anywhere it is noticed, and nothing whole is taken for cut."""
+"""Detection of truncated Ogg and Matroska files, wherever they are cut, without false alarms."""
 
 import io
 import random
@@ -29,7 +29,7 @@ def verdict(content: bytes) -> bool:
 
 
 def pages(content: bytes) -> list[int]:
-    """Return where Ogg's pages begin."""
+    """Return the offsets of the Ogg pages."""
     starts, start = [], content.find(b"OggS")
     while start >= 0:
         starts.append(start)
@@ -57,7 +57,7 @@ def test_a_whole_file_is_not_cut(whole: bytes) -> None:
 def test_a_file_cut_anywhere_is_cut(whole: bytes) -> None:
     between = set(pages(whole)) if whole.startswith(b"OggS") else set()
     ends = [random.Random(7).randrange(500, len(whole)) for _ in range(200)]
-    # Four bytes more, because a page is known by its first five.
+    # Four more bytes, because a page is recognized by its first five.
     missed = [end for end in ends if not verdict(whole[:end])]
     assert all(any(end - 4 <= start <= end for start in between) for end in missed)
     assert verdict(whole[:-1])

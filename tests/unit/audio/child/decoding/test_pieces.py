@@ -1,4 +1,4 @@
-"""What FFmpeg is shown of a file: pieces of it, with some bytes put right."""
+"""The pieces of a file that FFmpeg reads, with some bytes corrected."""
 
 import errno
 import io
@@ -21,7 +21,7 @@ def mp3(tmp_path: Path) -> bytes:
 
 
 def shown(path: Path, content: bytes, demuxer: str) -> list[bytes]:
-    """Return what is read of each piece."""
+    """Return the bytes read from each piece."""
     path.write_bytes(content)
     with path.open("rb") as file:
         return [everything(Input(file, piece)) for piece in pieces_of(file, demuxer)]

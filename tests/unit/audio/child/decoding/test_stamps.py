@@ -9,7 +9,7 @@ FRAME_S = 0.02
 
 
 def holes(*at_s: float, is_believed: bool = True) -> list[float]:
-    """Return the holes before frames of 20 ms at these times."""
+    """Return the gaps before frames of 20 ms at these times."""
     stamps = Stamps(start_s=0.0, is_believed=is_believed)
     return [round(stamps.hole_before(frame(each)), 3) for each in at_s]
 

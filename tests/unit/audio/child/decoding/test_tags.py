@@ -1,4 +1,4 @@
-"""Tags in encodings that their files do not name."""
+"""Tags in encodings that the files do not declare."""
 
 import struct
 
@@ -32,7 +32,7 @@ def wav_with_info(path, raw):
 
 
 def mp3_with_id3(path, raw):
-    """Write an MP3 whose ID3 tag calls this title Latin-1."""
+    """Write an MP3 whose ID3 tag declares this title as Latin-1."""
     audio_files.write(path, "mp3", "libmp3lame", options={"id3v2_version": "0"})
     frame = b"TIT2" + struct.pack(">IH", len(raw) + 1, 0) + b"\0" + raw
     path.write_bytes(b"ID3\x03\0\0" + bytes([0, 0, 0, len(frame)]) + frame + path.read_bytes())

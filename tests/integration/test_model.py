@@ -1,4 +1,4 @@
-"""The real weights, where they are: `python -m bot models` fetches them."""
+"""Tests with the real weights, if installed. `python -m bot models` fetches them."""
 
 import os
 from pathlib import Path
@@ -42,7 +42,7 @@ def power(audio):
 
 
 def band():
-    """Return a beat, a bass and chords, as (2, frames)."""
+    """Return drums, bass and chords, as (2, frames)."""
     rng = np.random.default_rng(0)
     beat = rng.normal(0, 0.3, FRAMES) * np.exp(-30 * (TIME % 0.5))
     bass = 0.2 * np.sin(2 * np.pi * 55 * 2 ** np.floor(TIME % 2) * TIME)
@@ -51,7 +51,7 @@ def band():
 
 
 def voice():
-    """Return a sung vowel with vibrato: a buzz through three formants."""
+    """Return a sung vowel with vibrato, made from a buzz and three formants."""
     pitch = 200 * 2 ** (np.floor(TIME * 2) % 5 / 12) * (1 + 0.02 * np.sin(2 * np.pi * 5.5 * TIME))
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     buzz = np.zeros(FRAMES)

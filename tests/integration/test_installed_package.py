@@ -1,4 +1,4 @@
-"""The provider that CONTRIBUTING shows, installed by pip: it is offered, and it splits songs."""
+"""The example provider in CONTRIBUTING.md, installed by pip: it is offered, and splits songs."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ from tests.support.harness import Harness
 from tests.support.scripted_server import Connection, Server, ok, serving
 from tests.support.transport_fakes import no_tls
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 _FILE = re.compile(r"^`([\w.]+)`\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -38,7 +38,7 @@ def shown_files() -> dict[str, str]:
 
 
 def build_wheel(files: dict[str, str], folder: Path) -> Path:
-    """Zip what a build backend would: none is needed on this machine."""
+    """Zip the files as a build backend would, so that no backend has to be installed."""
     project = tomllib.loads(files["pyproject.toml"])["project"]
     name, version = project["name"].replace("-", "_"), project["version"]
     points = "".join(
@@ -69,7 +69,7 @@ def _digest(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the example into a folder of its own; return the folder."""
+    """Install the example into a separate folder, and return the folder."""
     home = tmp_path_factory.mktemp("package")
     wheel = build_wheel(shown_files(), home)
     command = (sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps")
@@ -103,7 +103,7 @@ def built(**settings: str) -> Provider:
 
 
 async def service(connection: Connection) -> None:
-    """Attic itself: takes a song, and has its stems when asked."""
+    """Attic's service, which accepts a song and returns its stems when polled."""
     line, _, rest = connection.request.partition(b"\r\n")
     if line.startswith(b"POST /tasks "):
         assert b"Authorization: Bearer k\r\n" in rest

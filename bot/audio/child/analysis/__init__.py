@@ -1,0 +1,1 @@
+"""Key, tempo, tuning and beats of a song, measured on its masters."""

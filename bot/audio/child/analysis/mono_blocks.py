@@ -1,0 +1,81 @@
+"""Reads the masters of one song side by side, in blocks, as mono at half their rate."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from bot.audio.analysis_task import Listened, Role
+from bot.audio.child import master
+from bot.audio.spool import SAMPLE_RATE
+
+RATE = SAMPLE_RATE // 2
+BLOCK = 1 << 16
+"""Samples in a block; only the last one of a song may be shorter."""
+
+Mono = NDArray[np.float32]
+"""Samples of one channel at `RATE`, full scale 1.0."""
+
+_TAPS = signal.firwin(31, 0.46).astype(np.float32)
+_DELAY = len(_TAPS) // 2
+
+
+def blocks(parts: Sequence[Listened]) -> Iterator[Mapping[Role, Mono]]:
+    """Yield the sum of the parts of each role, block by block, until the longest part ends.
+
+    Raises FFmpegError for a master that cannot be read.
+    """
+    roles = [part.role for part in parts]
+    with ExitStack() as files:
+        opened = [files.enter_context(master.opened(part.master)) for part in parts]
+        readers = [_even(_halved(master.blocks(container))) for container in opened]
+        for pieces in zip_longest(*readers):
+            yield _summed(roles, pieces)
+
+
+def _summed(roles: Sequence[Role], pieces: Sequence[Mono | None]) -> Mapping[Role, Mono]:
+    there = [(role, piece) for role, piece in zip(roles, pieces, strict=True) if piece is not None]
+    length = max(len(piece) for _, piece in there)
+    sums = {role: np.zeros(length, np.float32) for role in dict.fromkeys(roles)}
+    for role, piece in there:
+        sums[role][: len(piece)] += piece
+    return sums
+
+
+def _halved(stereo: Iterator[master.Samples]) -> Iterator[Mono]:
+    """Mix to mono and halve the rate, without a delay."""
+    held = np.zeros(_DELAY, np.float32)
+    for block in stereo:
+        held = np.concatenate([held, block.mean(axis=1)])
+        if len(held) >= len(_TAPS):
+            halved = _filtered(held)
+            yield halved
+            held = held[2 * len(halved) :]
+    held = np.concatenate([held, np.zeros(_DELAY, np.float32)])
+    if len(held) >= len(_TAPS):
+        yield _filtered(held)
+
+
+def _filtered(samples: Mono) -> Mono:
+    """Return every second sample of the valid part of the filtered signal."""
+    halved: Mono = signal.upfirdn(_TAPS, samples, 1, 2)[_DELAY : (len(samples) + 1) // 2]
+    return halved
+
+
+def _even(pieces: Iterator[Mono]) -> Iterator[Mono]:
+    """Cut a signal into blocks of equal length, but for the last."""
+    held: list[Mono] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += len(piece)
+        if length >= BLOCK:
+            joined = np.concatenate(held)
+            whole = len(joined) - len(joined) % BLOCK
+            yield from np.split(joined[:whole], whole // BLOCK)
+            held, length = [joined[whole:]], len(joined) - whole
+    if length:
+        yield np.concatenate(held)

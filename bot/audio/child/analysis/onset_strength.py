@@ -1,0 +1,79 @@
+"""Onset strength: how much louder a signal's bands become, many times a second.
+
+The log-compressed spectral flux of 48 bands, summed to three registers (J. P. Bello et al., "A
+tutorial on onset detection in music signals", IEEE TSAP 13(5), 2005).
+"""
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from bot.audio.child.analysis.frames import Framer, Windows
+from bot.audio.child.analysis.mono_blocks import RATE, Mono
+
+HOP = 256
+FRAMES_A_SECOND = RATE / HOP
+REGISTERS = 3
+"""Below 125 Hz, above 2 kHz, and between them."""
+
+_SIZE = 1024
+_BANDS = 48
+_LOWEST_HZ, _HIGHEST_HZ = 30.0, 10_000.0
+_REGISTER_EDGES_HZ = (125.0, 2_000.0)
+_GAIN = 30.0
+"""Compresses little, so that a bass drum stands out from a bass."""
+_STEP = 512
+"""Windows that are transformed at once."""
+
+Strength = NDArray[np.float32]
+"""Registers by frames."""
+
+
+class OnsetMeter:
+    """Measures the blocks of one signal, in order."""
+
+    def __init__(self) -> None:
+        self._framer = Framer(size=_SIZE, hop=HOP)
+        self._window = np.hanning(_SIZE + 1)[:-1].astype(np.float32)
+        self._bands = _filter_bank()
+        self._last = np.zeros((1, _BANDS), np.float32)
+        self._flux: list[Strength] = []
+
+    def add(self, block: Mono) -> None:
+        """Measure the next samples."""
+        self._measure(self._framer.add(block))
+
+    def strength(self) -> Strength:
+        """Return the onset strength of the whole signal."""
+        self._measure(self._framer.rest())
+        return np.concatenate([*self._flux, np.zeros((0, REGISTERS), np.float32)]).T
+
+    def _measure(self, windows: Windows) -> None:
+        for start in range(0, len(windows), _STEP):
+            spectra = np.abs(scipy.fft.rfft(windows[start : start + _STEP] * self._window))
+            levels = np.log1p(_GAIN * (spectra @ self._bands))
+            rises = np.diff(np.concatenate([self._last, levels]), axis=0).clip(0)
+            self._last = levels[-1:]
+            self._flux.append((rises @ _REGISTER_OF_BANDS).astype(np.float32))
+
+
+def _edges() -> NDArray[np.float64]:
+    return np.geomspace(_LOWEST_HZ, _HIGHEST_HZ, _BANDS + 1)
+
+
+def _filter_bank() -> NDArray[np.float32]:
+    """Return what turns a spectrum's magnitudes into bands; a narrow band has its nearest bin."""
+    hertz = np.fft.rfftfreq(_SIZE, 1 / RATE)
+    band_of = np.digitize(hertz, _edges()) - 1
+    bank = (band_of[:, np.newaxis] == np.arange(_BANDS)).astype(np.float32)
+    centres = np.sqrt(_edges()[:-1] * _edges()[1:])
+    for band in np.flatnonzero(bank.sum(axis=0) == 0):
+        bank[np.abs(hertz - centres[band]).argmin(), band] = 1
+    scale: NDArray[np.float32] = bank / bank.sum(axis=0) * np.float32(4 / _SIZE)
+    return scale
+
+
+_REGISTER_OF_BANDS = (
+    np.digitize(np.sqrt(_edges()[:-1] * _edges()[1:]), _REGISTER_EDGES_HZ)[:, np.newaxis]
+    == np.arange(REGISTERS)
+).astype(np.float32)

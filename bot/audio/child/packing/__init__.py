@@ -1,0 +1,1 @@
+"""Packs for the mixer page, made in an audio child."""

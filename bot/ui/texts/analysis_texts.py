@@ -1,0 +1,99 @@
+"""What was heard in a song, in words: its key, tempo and tuning; what is not sure is left out."""
+
+from collections.abc import Iterator
+
+from bot.domain.analysis import (
+    AUDIBLY_OFF_CENTS,
+    Analysis,
+    Certainty,
+    Key,
+    KeyEstimate,
+    TempoEstimate,
+)
+from bot.domain.recipes import Stem
+from bot.i18n.translation import Message, gettext
+from bot.ui.texts.figures import row
+from bot.ui.texts.names import stem_name
+
+_MAJOR_KEYS = (
+    Message("C major"),
+    Message("D♭ major"),
+    Message("D major"),
+    Message("E♭ major"),
+    Message("E major"),
+    Message("F major"),
+    Message("F♯ major"),
+    Message("G major"),
+    Message("A♭ major"),
+    Message("A major"),
+    Message("B♭ major"),
+    Message("B major"),
+)
+_MINOR_KEYS = (
+    Message("C minor"),
+    Message("C♯ minor"),
+    Message("D minor"),
+    Message("E♭ minor"),
+    Message("E minor"),
+    Message("F minor"),
+    Message("F♯ minor"),
+    Message("G minor"),
+    Message("G♯ minor"),
+    Message("A minor"),
+    Message("B♭ minor"),
+    Message("B minor"),
+)
+_CERTAINTIES = {
+    Certainty.LIKELY: Message("{key}, likely"),
+    Certainty.PERHAPS: Message("{key}, perhaps"),
+}
+_ONE_OF_TWO_KEYS = Message("{key} or {relative}")
+_TEMPO = Message("{bpm} BPM")
+_TEMPO_OR_ITS_OCTAVE = Message("{bpm} BPM (or {octave_bpm})")
+_FLAT = Message("{cents} cents flat")
+_SHARP = Message("{cents} cents sharp")
+_SEPARATOR = " · "
+
+
+def analysis_line(analysis: Analysis) -> str:
+    """Return a card's line, like `A minor, likely · 96 BPM · 40 cents flat`; empty if unheard."""
+    return _SEPARATOR.join(_words(analysis))
+
+
+def stem_description(stem: Stem, analysis: Analysis) -> str:
+    """Return what describes a stem's file, like `Instrumental, A minor, 96 BPM`."""
+    parts = [stem_name(stem)]
+    if analysis.key:
+        is_likely = analysis.key.certainty is Certainty.LIKELY
+        parts.append(key_name(analysis.key.key) if is_likely else _key_words(analysis.key))
+    if analysis.tempo:
+        parts.append(_tempo_words(analysis.tempo))
+    return row(parts)
+
+
+def key_name(key: Key) -> str:
+    """Return a key's name in the active language, like `F♯ minor`."""
+    return gettext((_MINOR_KEYS if key.is_minor else _MAJOR_KEYS)[key.tonic])
+
+
+def _words(analysis: Analysis) -> Iterator[str]:
+    if analysis.key:
+        yield _key_words(analysis.key)
+    if analysis.tempo:
+        yield _tempo_words(analysis.tempo)
+    cents = analysis.tuning_cents or 0
+    if abs(cents) > AUDIBLY_OFF_CENTS:
+        yield gettext(_FLAT if cents < 0 else _SHARP, cents=abs(cents))
+
+
+def _key_words(estimate: KeyEstimate) -> str:
+    name = key_name(estimate.key)
+    if estimate.relative:
+        return gettext(_ONE_OF_TWO_KEYS, key=name, relative=key_name(estimate.relative))
+    return gettext(_CERTAINTIES[estimate.certainty], key=name)
+
+
+def _tempo_words(tempo: TempoEstimate) -> str:
+    if tempo.octave_bpm is None:
+        return gettext(_TEMPO, bpm=round(tempo.bpm))
+    return gettext(_TEMPO_OR_ITS_OCTAVE, bpm=round(tempo.bpm), octave_bpm=round(tempo.octave_bpm))

@@ -1,0 +1,112 @@
+"""Replies that show that something is being made from a finished job.
+
+What is made lives in memory, so a process that ends leaves such a reply unfinished. The row lets
+the next process tell its user, and offer to start over.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from sqlite3 import Row
+
+from bot.domain.job import JobId, UserId
+from bot.domain.recipes import AudioFormat
+from bot.domain.renditions import Rendition
+from storage.database.connection import Database
+from storage.stores.job_rows import seconds, time_of
+
+_ADD = """
+INSERT INTO open_replies (
+    interaction_id, job_id, user_id, rendition, audio_format, kind,
+    application_id, token, token_expires_at, locale
+) VALUES (
+    :interaction_id, :job_id, :user_id, :rendition, :audio_format, :kind,
+    :application_id, :token, :token_expires_at, :locale
+)
+ON CONFLICT (interaction_id) DO NOTHING
+"""
+_CLOSE = "DELETE FROM open_replies WHERE interaction_id = ?"
+_EVERY = "SELECT * FROM open_replies ORDER BY interaction_id"
+_DROP_EXPIRED = "DELETE FROM open_replies WHERE token_expires_at < ?"
+
+
+class ReplyKind(StrEnum):
+    """What an open reply waits for."""
+
+    RESULT = "result"
+    DM = "dm"
+    ZIP = "zip"
+    CLIP = "clip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenReply:
+    """A reply that waits for something made from a job, and the way to reach it."""
+
+    interaction_id: int
+    job_id: JobId
+    user_id: UserId
+    """Who asked, which need not be the job's user."""
+    kind: ReplyKind
+    rendition: Rendition
+    audio_format: AudioFormat
+    application_id: int
+    token: str
+    """The interaction's token; a secret."""
+    token_expires_at: datetime
+    locale: str
+
+
+class OpenReplies:
+    """Stores open replies; one row for each, deleted when its reply is complete."""
+
+    def __init__(self, *, db: Database) -> None:
+        self._db = db
+
+    async def add(self, reply: OpenReply) -> None:
+        """Store a reply before work on it begins. Safe to repeat."""
+        values = {
+            "interaction_id": reply.interaction_id,
+            "job_id": reply.job_id,
+            "user_id": reply.user_id,
+            "kind": reply.kind,
+            "rendition": reply.rendition.to_json(),
+            "audio_format": reply.audio_format,
+            "application_id": reply.application_id,
+            "token": reply.token,
+            "token_expires_at": seconds(reply.token_expires_at),
+            "locale": reply.locale,
+        }
+        await self._db.write(lambda conn: conn.execute(_ADD, values))
+
+    async def close(self, interaction_id: int) -> None:
+        """Delete a reply that is complete. Safe to repeat."""
+        await self._db.write(lambda conn: conn.execute(_CLOSE, (interaction_id,)))
+
+    async def every(self) -> list[OpenReply]:
+        """Return all open replies, oldest first; rows that this version cannot read are skipped."""
+        return list(_readable(await self._db.read(_EVERY)))
+
+    async def drop_expired(self, now: datetime) -> None:
+        """Delete replies that can no longer be edited."""
+        await self._db.write(lambda conn: conn.execute(_DROP_EXPIRED, (seconds(now),)))
+
+
+def _readable(rows: list[Row]) -> Iterator[OpenReply]:
+    for row in rows:
+        try:
+            yield OpenReply(
+                interaction_id=row["interaction_id"],
+                job_id=JobId(row["job_id"]),
+                user_id=UserId(row["user_id"]),
+                kind=ReplyKind(row["kind"]),
+                rendition=Rendition.from_json(row["rendition"]),
+                audio_format=AudioFormat(row["audio_format"]),
+                application_id=row["application_id"],
+                token=row["token"],
+                token_expires_at=time_of(row["token_expires_at"]),
+                locale=row["locale"],
+            )
+        except ValueError:
+            continue  # a newer version's; it expires with its token
