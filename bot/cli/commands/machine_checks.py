@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.metadata
-import importlib.util
 import shutil
 import sqlite3
 import stat
@@ -69,14 +68,16 @@ async def check_decoding(audio: AudioTools) -> CheckResult:
 
 def check_time_stretch() -> CheckResult:
     """Check for the one library that some systems have no wheel of."""
-    if importlib.util.find_spec("python_stretch"):
-        return CheckResult(True, "Renditions can have another key and speed")
-    return CheckResult(
-        False,
-        "Renditions cannot have another key or speed: python-stretch is missing. Where PyPI has no "
-        "wheel of it, g++ builds it: pip install --no-binary :all: python-stretch",
-        is_fatal=False,
-    )
+    try:
+        import python_stretch  # noqa: F401
+    except ImportError as exc:
+        return CheckResult(
+            False,
+            "Renditions cannot have another key or speed: python-stretch is missing "
+            f"({exc}). Where it has no wheel, pip builds it with g++: pip install python-stretch",
+            is_fatal=False,
+        )
+    return CheckResult(True, "Renditions can have another key and speed")
 
 
 def _model(settings: Settings) -> CheckResult:
