@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
 from bot.delivery.port import DeliveryPort
+from bot.delivery.song_analyser import SongAnalyser
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
 from bot.jobs.job_runtime import Core
@@ -30,6 +31,7 @@ class Privacy:
         forgetting: Forgetting,
         termination: Termination,
         delivery: DeliveryPort,
+        analyser: SongAnalyser,
         quotas: Quotas,
         keep: timedelta,
         last_edits_s: float = LAST_EDITS_S,
@@ -39,6 +41,7 @@ class Privacy:
         self._forgetting = forgetting
         self._termination = termination
         self._delivery = delivery
+        self._analyser = analyser
         self._quotas = quotas
         self._keep = keep
         self._last_edits_s = last_edits_s
@@ -70,6 +73,7 @@ class Privacy:
         emptied = await self._forgetting.forget(user_id, self._quotas.period)
         for job in jobs:
             self._delivery.forget(job.id)
+            self._analyser.forget(job.id)
         log.info("a user is forgotten, with %d jobs", emptied, extra={"action": "forgotten"})
         return emptied
 

@@ -181,6 +181,7 @@ def compose(
             forgetting=forgetting,
             termination=termination,
             delivery=outside.delivery,
+            analyser=ground.analyser,
             quotas=accounts.quotas,
             keep=ground.keep,
         ),

@@ -11,6 +11,7 @@ from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.delivery.port import DeliveryFile, DeliveryLink, Masters
+from bot.domain.analysis import Certainty
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
@@ -318,8 +319,23 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
         "title": f"{job.title.removeprefix(by)} ({stem_label(stem)})",
         "artist": job.artist,
         "album": job.album,
+        **_heard(job),
     }
     return {name: text for name, text in tags.items() if text}
+
+
+def _heard(job: Job) -> dict[str, str]:
+    """Return the key and the tempo of what is delivered, where they are likely."""
+    if job.analysis is None:
+        return {}
+    rendition = job.request.rendition
+    heard = job.analysis.rendered(cents=rendition.cents, speed_percent=rendition.speed_percent)
+    tags = {}
+    if heard.key is not None and heard.key.certainty is Certainty.LIKELY:
+        tags["key"] = heard.key.key.tag
+    if heard.tempo is not None and heard.tempo.octave_bpm is None:
+        tags["bpm"] = str(round(heard.tempo.bpm))
+    return tags
 
 
 def _move(file: Path, into: Path) -> None:
