@@ -2,6 +2,7 @@
 
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
+from tests.planted.renditions import RENDITIONS
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
@@ -356,4 +357,5 @@ PLANTS = (
         tests=("tests/unit/accounts/test_user_limits.py",),
     ),
     *OUTSIDE,
+    *RENDITIONS,
 )

@@ -91,12 +91,12 @@ def test_stems_have_the_same_exact_length(studio, cents, speed):
 def test_attacks_stay_in_time_in_every_stem(studio, cents, speed):
     studio.write(drums=clicks(), other=clicks())
     studio.render(outputs={"d": ["drums"], "o": ["other"]}, cents=cents, speed_percent=speed)
-    for name, within_ms in (("d", 1.0), ("o", 5.0)):
+    for name in "do":
         sound = np.abs(studio.read(name)[:, 0])
         for at in np.round(CLICKS_S * SAMPLE_RATE * 100 / speed).astype(int):
             around = np.square(sound[at - 1500 : at + 1500])
             centre = np.average(np.arange(-1500, 1500), weights=around)
-            assert abs(centre) / SAMPLE_RATE * 1000 <= within_ms
+            assert abs(centre) / SAMPLE_RATE * 1000 <= 1.0
 
 
 def test_drums_pass_another_key_bit_for_bit(studio):
@@ -159,7 +159,7 @@ def test_a_held_note_keeps_its_loudness_and_pitch_over_the_seams(studio):
     studio.render(outputs={"o": ["other"]}, cents=200, speed_percent=80)
     sound = studio.read("o")[SAMPLE_RATE:-SAMPLE_RATE, 0]
     loudness = np.sqrt(np.convolve(np.square(sound), np.ones(882) / 882, "valid"))
-    assert 20 * np.log10(loudness.min() / np.median(loudness)) >= -3
+    assert 20 * np.log10(loudness.min() / np.median(loudness)) >= -0.5
     assert 20 * np.log10(loudness.max() / np.median(loudness)) <= 1
     assert abs(cents_off(studio.read("o"), 440, 200)) <= 1
 
