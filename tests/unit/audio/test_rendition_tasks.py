@@ -39,6 +39,12 @@ def task(**changes):
 
 
 @pytest.fixture
+async def tools():
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest.fixture
 def song(tmp_path):
     return write(tmp_path / "v.flac", audio_files.tone(3.0))
 
