@@ -21,7 +21,7 @@ _IN_TUNE = 1.5
 """How much more often notes are in tune than not, at least, for a sound to have a tuning."""
 _HARMONICS = (1, 2, 3, 4)
 _HARMONIC_DECAY = 0.6
-_BASS_WEIGHT = 0.35
+_BASS_WEIGHT = 0.15
 
 _PERHAPS_MARGIN, _LIKELY_MARGIN = 0.05, 0.12
 _LIKELY_MARGIN_OVER_RELATIVE = 0.22
