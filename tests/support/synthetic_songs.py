@@ -1,4 +1,4 @@
-"""Songs made up from a seed, with the truth about each: key, tempo, tuning, beats and bar lines.
+"""Synthetic songs with known key, tempo, tuning, beats and bar lines, the same for a seed.
 
 They are made of additive tones and shaped noise at 22,050 Hz, by stems as a separation gives them.
 `songs(seed)` has every key, tempos spread evenly from 60 to 180 BPM, five styles, some swing, some
@@ -315,7 +315,7 @@ class _Band:
         for share in shape[1:]:
             before, now = now, twice * now - before
             wave += share * now
-        return wave
+        return np.asarray(wave)
 
     def _kick(self) -> Wave:
         time = np.arange(int(0.2 * RATE)) / RATE

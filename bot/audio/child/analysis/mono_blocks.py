@@ -1,4 +1,4 @@
-"""Reads the masters of one song side by side, in blocks, as mono at half their rate."""
+"""Reads the masters of a song in parallel, in blocks, as mono at half their rate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -61,7 +61,7 @@ def _halved(stereo: Iterator[master.Samples]) -> Iterator[Mono]:
 
 
 def _batches(stereo: Iterator[master.Samples]) -> Iterator[master.Samples]:
-    """Join blocks, so that what each costs beside its samples is little."""
+    """Join blocks to reduce the overhead per block."""
     for first in stereo:
         yield np.concatenate([first, *islice(stereo, _BATCH_BLOCKS - 1)])
 
@@ -69,7 +69,7 @@ def _batches(stereo: Iterator[master.Samples]) -> Iterator[master.Samples]:
 def _filtered(samples: Mono) -> Mono:
     """Return every second sample of the valid part of the filtered signal.
 
-    Of a half-band filter's taps an even distance from the middle, all are zero but the middle.
+    At even distances from its middle, a half-band filter's taps are zero.
     """
     middle = samples[_DELAY : len(samples) - _DELAY : 2] * _TAPS[_DELAY]
     others: Mono = np.convolve(samples[::2], _TAPS[::2], "valid")
