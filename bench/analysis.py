@@ -1,4 +1,4 @@
-"""Measures how well key, tempo, tuning and beats of made-up songs are found, and at what cost.
+"""Measures how well key, tempo, tuning and beats of synthetic songs are found, and at what cost.
 
     python -m bench.analysis [--seed 1] [--songs 60] [--librosa .venv-librosa/bin/python]
 
@@ -33,6 +33,7 @@ from tests.support.synthetic_songs import RATE, Song, Truth, make, songs, write
 SEED = 1
 SONGS = 60
 COST_S = 240.0
+_LIBROSA = Path(".venv-librosa/bin/python")
 _BEAT_TOLERANCE_S = 0.07
 _TEMPO_TOLERANCE = 0.04
 _MIB = 1024
@@ -86,7 +87,6 @@ def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -
     """Measure a set of songs; `librosa` is a Python interpreter that has it."""
     truths = songs(seed, count)
     ours, bars, likely_and_right = [], [], []
-    theirs: list[_Found] = []
     played: list[beats.Times] = []
     for truth in truths:
         song = make(truth)
@@ -97,10 +97,8 @@ def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -
         soiled = heard(song.soiled().stems).key
         if soiled and soiled.certainty is Certainty.LIKELY:
             likely_and_right.append(soiled.key == truth.key)
-        if librosa:
-            theirs.append(_by_librosa(librosa, song))
     figures = _figures(truths, played, ours)
-    beside = _figures(truths, played, theirs) if theirs else {}
+    beside = _figures(truths, played, _by_librosa(librosa, truths)) if librosa else {}
     wrong = 100 * (1 - np.mean(likely_and_right)) if likely_and_right else 0.0
     cpu_s, peak_mib = cost()
     limits = {"tempo or its octave": 59, "tempo exact": 45, "key exact": 54}
@@ -195,13 +193,14 @@ def _bars(song: Song, analysis: Analysis) -> Iterator[bool]:
     yield bool(is_near) and grid.beats_per_bar == every
 
 
-def _by_librosa(python: Path, song: Song) -> _Found:
-    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-        np.save(file, song.mixed().astype(np.float32))
-        file.flush()
-        command = [str(python), "-m", "bench.librosa_reference", file.name, str(RATE)]
+def _by_librosa(python: Path, truths: Sequence[Truth]) -> Sequence[_Found]:
+    with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
+        for number, truth in enumerate(truths):
+            mix = np.rint(make(truth).mixed() * 32_767).astype(np.int16)
+            np.save(Path(folder) / f"{number:04}.npy", mix)
+        command = [str(python), "-m", "bench.librosa_reference", folder, str(RATE)]
         told = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return _Found(**{**told, "beats_s": np.array(told["beats_s"])})
+    return [_Found(**{**each, "beats_s": np.array(each["beats_s"])}) for each in told]
 
 
 def _print_cost(folder: Path) -> None:
@@ -227,13 +226,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.analysis", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--songs", type=int, default=SONGS)
-    parser.add_argument("--librosa", type=Path, help="a Python interpreter that has librosa")
+    parser.add_argument("--librosa", type=Path, default=_LIBROSA, help="a Python that has it")
     parser.add_argument("--cost-of", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.cost_of:
         _print_cost(arguments.cost_of)
         return
-    measured = rows(seed=arguments.seed, count=arguments.songs, librosa=arguments.librosa)
+    librosa = arguments.librosa if arguments.librosa.exists() else None
+    measured = rows(seed=arguments.seed, count=arguments.songs, librosa=librosa)
     title = f"Key, tempo, tuning and beats of {arguments.songs} songs, seed {arguments.seed}"
     table = Table("figure", "measured", "limit", "librosa 0.11", title=title)
     for row in measured:

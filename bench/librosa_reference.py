@@ -1,12 +1,15 @@
-"""What librosa hears in a song: run by bench.analysis in an environment that has it.
+"""What librosa hears in songs: run by bench.analysis in an environment that has it.
 
-    python -m bench.librosa_reference MIX.npy RATE
+    python -m bench.librosa_reference FOLDER RATE
+
+The folder holds mono mixes as 16-bit arrays.
 
 Imports nothing of the bot, so that the environment needs librosa alone.
 """
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -22,19 +25,21 @@ _PROFILES = {
 
 
 def main() -> None:
-    """Print tempo, beats, key and tuning as JSON."""
+    """Print tempo, beats, key and tuning of each song as JSON."""
+    folder, rate = Path(sys.argv[1]), int(sys.argv[2])
+    print(json.dumps([_heard(np.load(mix) / 32_768, rate) for mix in sorted(folder.iterdir())]))
+
+
+def _heard(wave: np.ndarray, rate: int) -> dict[str, object]:
     import librosa
 
-    wave, rate = np.load(sys.argv[1]), int(sys.argv[2])
     tempo, beats_s = librosa.beat.beat_track(y=wave, sr=rate, units="time")
-    chroma = librosa.feature.chroma_cqt(y=wave, sr=rate).mean(axis=1)
-    told = {
+    return {
         "bpm": float(np.atleast_1d(tempo)[0]),
-        "key": _key(chroma),
+        "key": _key(librosa.feature.chroma_cqt(y=wave, sr=rate).mean(axis=1)),
         "cents": 100 * float(librosa.estimate_tuning(y=wave, sr=rate)),
         "beats_s": beats_s.tolist(),
     }
-    print(json.dumps(told))
 
 
 def _key(chroma: np.ndarray) -> str:

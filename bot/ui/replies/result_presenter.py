@@ -114,10 +114,10 @@ class ResultPresenter:
         if len(self._tasks) >= MAX_WAITING:
             raise Rejected(Reason.BUSY)
         with self._render_limit.taking(user_id, minutes_of(job.frames or 0)):
+            if job.digest is not None and not rendition.is_plain:
+                await self._last_renditions.put(user_id, job.digest, rendition, self._clock.now())
             is_private = not _is_bot_dm(interaction)
             await self._answer(interaction, requested, rendition_card, is_private=is_private)
-        if job.digest is not None and not rendition.is_plain:
-            await self._last_renditions.put(user_id, job.digest, rendition, self._clock.now())
 
     async def last_rendition(self, user_id: UserId, job: Job) -> Rendition | None:
         """Return what the user last chose for the job's song."""

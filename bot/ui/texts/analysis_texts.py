@@ -1,4 +1,4 @@
-"""What was heard in a song, in words: its key, tempo and tuning; what is not sure is left out."""
+"""A song's key, tempo and tuning in words; uncertain values are left out."""
 
 from collections.abc import Iterator
 
@@ -56,12 +56,12 @@ _SEPARATOR = " · "
 
 
 def analysis_line(analysis: Analysis) -> str:
-    """Return a card's line, like `A minor, likely · 96 BPM · 40 cents flat`; empty if unheard."""
+    """Return a card's line, like `A minor, likely · 96 BPM · 40 cents flat`; may be empty."""
     return _SEPARATOR.join(_words(analysis))
 
 
 def stem_description(stem: Stem, analysis: Analysis) -> str:
-    """Return what describes a stem's file, like `Instrumental, A minor, 96 BPM`."""
+    """Return the description of a stem's file, like `Instrumental, A minor, 96 BPM`."""
     parts = [stem_name(stem)]
     if analysis.key:
         is_likely = analysis.key.certainty is Certainty.LIKELY

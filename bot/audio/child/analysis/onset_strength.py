@@ -1,7 +1,7 @@
-"""Onset strength: how much louder a signal's bands become, many times a second.
+"""Measures onset strength: how much louder a signal's bands become from frame to frame.
 
-The log-compressed spectral flux of 48 bands, summed to three registers (J. P. Bello et al., "A
-tutorial on onset detection in music signals", IEEE TSAP 13(5), 2005).
+It is the log-compressed spectral flux of 48 bands, summed to three registers (J. P. Bello et al.,
+"A tutorial on onset detection in music signals", IEEE TSAP 13(5), 2005).
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ _BANDS = 48
 _LOWEST_HZ, _HIGHEST_HZ = 30.0, 10_000.0
 _REGISTER_EDGES_HZ = (125.0, 2_000.0)
 _GAIN = 30.0
-"""Compresses little, so that a bass drum stands out from a bass."""
+"""Low, so that compression leaves a bass drum louder than a bass."""
 _STEP = 512
 """Windows that are transformed at once."""
 

@@ -82,7 +82,7 @@ def test_drums_alone_have_a_tempo_and_no_key(heard):
     assert analysis.tempo.bpm == pytest.approx(96, rel=0.01)
 
 
-def test_drums_that_are_taken_for_a_song_have_no_key(heard):
+def test_drums_in_a_mix_role_have_no_key(heard):
     analysis = heard({Stem.INSTRUMENTAL: make(SONGS[0]).stems[Stem.DRUMS]})
     assert (analysis.key, analysis.tuning_cents) == (None, None)
 
@@ -115,7 +115,7 @@ def syllables(seconds, seed=0):
         pytest.param(noise(0.5), id="half a second"),
     ],
 )
-def test_what_is_no_music_is_said_nothing_about(heard, wave):
+def test_nothing_is_claimed_about_sounds_that_are_not_music(heard, wave):
     assert heard({Stem.DRY: wave}) == Analysis()
     assert heard({Stem.DRUMS: wave, Stem.OTHER: wave}) == Analysis()
 

@@ -64,6 +64,19 @@ def test_a_few_seconds_are_too_short():
     assert heard(played(120, seconds=5), seconds=5) is None
 
 
+def test_beats_begin_and_end_with_the_sound():
+    beats = played(100)
+    beats = beats[(beats > 8) & (beats < 30)]
+    found = times(heard(beats).grid)
+    assert (found[0], found[-1]) == pytest.approx((beats[0], beats[-1]), abs=0.02)
+
+
+def test_beats_go_on_through_a_break():
+    beats = played(100)
+    found = times(heard(beats[(beats < 15) | (beats > 20)]).grid)
+    assert len(found) == len(beats)
+
+
 def test_silence_has_no_beat():
     assert heard(()) is None
 
