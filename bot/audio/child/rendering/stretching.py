@@ -18,7 +18,7 @@ from bot.audio.child.rendering.sample_source import Source
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.domain.errors import Reason, Rejected
 
-_SEGMENT_FRAMES = 16 * SAMPLE_RATE
+_SEGMENT_FRAMES = 12 * SAMPLE_RATE
 _CONTEXT_FRAMES = SAMPLE_RATE // 4
 _EXTRA_CONTEXTS = (0, 577, 1361, 2549, 4153, 6047, 8329, 10847)
 """By how much more a segment may begin early, up to a quarter of a second: without a pattern."""
