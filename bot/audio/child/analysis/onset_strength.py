@@ -20,7 +20,7 @@ _SIZE = 1024
 _BANDS = 48
 _LOWEST_HZ, _HIGHEST_HZ = 30.0, 10_000.0
 _REGISTER_EDGES_HZ = (125.0, 2_000.0)
-_GAIN = 30.0
+_GAIN = 8.0
 """Low, so that compression leaves a bass drum louder than a bass."""
 _STEP = 512
 """Windows that are transformed at once."""
