@@ -86,7 +86,9 @@ class _Found:
 def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -> Sequence[Row]:
     """Measure a set of songs; `librosa` is a Python interpreter that has it."""
     truths = songs(seed, count)
-    ours, bars, likely_and_right = [], [], []
+    ours: list[_Found] = []
+    bars: list[bool] = []
+    likely_and_right: list[bool] = []
     played: list[beats.Times] = []
     for truth in truths:
         song = make(truth)
@@ -99,7 +101,7 @@ def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -
             likely_and_right.append(soiled.key == truth.key)
     figures = _figures(truths, played, ours)
     beside = _figures(truths, played, _by_librosa(librosa, truths)) if librosa else {}
-    wrong = 100 * (1 - np.mean(likely_and_right)) if likely_and_right else 0.0
+    wrong = 100 * likely_and_right.count(False) / max(1, len(likely_and_right))
     cpu_s, peak_mib = cost()
     limits = {"tempo or its octave": 59, "tempo exact": 45, "key exact": 54}
     return [

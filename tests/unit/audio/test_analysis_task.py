@@ -58,6 +58,8 @@ async def test_a_confined_child_analyses_a_song(tmp_path):
     ]
     async with AudioTools() as tools:
         analysis = await tools.analyse(stems)
+    assert analysis.key
+    assert analysis.tempo
     assert truth.key in {analysis.key.key, analysis.key.relative}
     assert analysis.tempo.bpm == pytest.approx(96, rel=0.01)
     assert Analysis.from_json(analysis.to_json()) == analysis

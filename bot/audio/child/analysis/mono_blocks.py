@@ -73,7 +73,8 @@ def _filtered(samples: Mono) -> Mono:
     """
     middle = samples[_DELAY : len(samples) - _DELAY : 2] * _TAPS[_DELAY]
     others: Mono = np.convolve(samples[::2], _TAPS[::2], "valid")
-    return middle + others
+    halved: Mono = middle + others
+    return halved
 
 
 def _even(pieces: Iterator[Mono]) -> Iterator[Mono]:

@@ -54,7 +54,7 @@ class PitchMeter:
         for start in range(0, len(windows), _STEP):
             spectra = scipy.fft.rfft(windows[start : start + _STEP] * self._window)
             levels = np.abs(spectra[:, self._first - 1 : self._last + 2]) * (4 / _SIZE)
-            self._count(levels)
+            self._count(levels.astype(np.float32, copy=False))
 
     def _count(self, levels: NDArray[np.float32]) -> None:
         left, middle, right = levels[:, :-2], levels[:, 1:-1], levels[:, 2:]

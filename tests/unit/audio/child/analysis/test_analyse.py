@@ -68,6 +68,15 @@ def test_one_master_of_everything_is_enough(heard):
     assert analysis.tuning_cents == pytest.approx(truth.cents, abs=2)
 
 
+def test_a_bass_between_the_beats_of_a_mix_does_not_move_them(heard):
+    truth = Truth(
+        key=G_MAJOR, bpm=84, style=Style.FOUR_ON_THE_FLOOR, swing=0.2, seconds=SECONDS, seed=16
+    )
+    song = make(truth)
+    grid = heard({Stem.INSTRUMENTAL: song.mixed()}).grid
+    assert octave_tolerant_f(times(grid), song.beats_s) > 0.94
+
+
 def test_a_stem_that_ends_early_is_silent_from_there_on(heard):
     song = make(SONGS[0])
     stems = song.stems | {Stem.VOCALS: song.stems[Stem.VOCALS][: 10 * RATE]}

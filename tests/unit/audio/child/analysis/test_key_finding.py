@@ -29,6 +29,7 @@ def moved(classes, tonic):
 def test_a_scale_with_its_usual_weights_is_its_key(tonic, is_minor):
     histogram = notes(moved(_MINOR if is_minor else _MAJOR, tonic))
     estimate = key_finding.key(histogram, _VOID, 0.0)
+    assert estimate
     assert estimate.key == Key(tonic=tonic, is_minor=is_minor)
 
 
@@ -39,6 +40,7 @@ def test_a_tuning_is_measured_to_a_cent_and_does_not_change_the_key(cents):
     assert tuning.is_clear
     assert tuning.cents == pytest.approx(cents, abs=1)
     estimate = key_finding.key(histogram, _VOID, tuning.cents)
+    assert estimate
     assert estimate.key == Key(tonic=0, is_minor=False)
 
 
@@ -55,6 +57,8 @@ def test_all_notes_alike_have_no_key():
 def test_notes_that_two_relatives_share_are_either():
     shared = {0: 4, 2: 2, 4: 4, 5: 2, 7: 3, 9: 4, 11: 2}
     estimate = key_finding.key(notes(shared), _VOID, 0.0)
+    assert estimate
+    assert estimate.relative
     keys = {estimate.key.tag, estimate.relative.tag}
     assert (keys, estimate.certainty) == ({"C", "Am"}, Certainty.PERHAPS)
 

@@ -86,5 +86,6 @@ def test_bars_begin_at_the_low_drum():
     frames = strength(beats)
     frames[0] = strength(beats[2::4])[0]
     found = rhythm.rhythm([rhythm.Signal(strength=frames, weights=rhythm.DRUMS)], NO_HARMONY)
+    assert found
     bar_s = times(found.grid)[found.grid.downbeat]
     assert np.abs(beats[2::4] - bar_s).min() < 0.03
