@@ -116,9 +116,9 @@ async def test_a_worker_that_was_started_ahead_separates_the_song(engine, start)
     assert engine.pid == pid
 
 
-async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(engine):
-    await engine.warm_up()
-    libraries = Path(f"/proc/{running(engine)}/maps")
+async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(fresh_engine):
+    await fresh_engine.warm_up()
+    libraries = Path(f"/proc/{running(fresh_engine)}/maps")
     async with asyncio.timeout(30):
         while "onnxruntime" not in libraries.read_text():
             await asyncio.sleep(0.02)
@@ -134,10 +134,10 @@ async def test_a_worker_that_was_started_for_nothing_ends(small_model, is_runnin
     await engine.close()
 
 
-async def test_a_closed_engine_starts_no_worker_ahead(engine):
-    await engine.close()
-    await engine.warm_up()
-    assert engine.pid is None
+async def test_a_closed_engine_starts_no_worker_ahead(fresh_engine):
+    await fresh_engine.close()
+    await fresh_engine.warm_up()
+    assert fresh_engine.pid is None
 
 
 async def test_two_songs_at_once_wait_for_each_other(engine, start):
