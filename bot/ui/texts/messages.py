@@ -243,6 +243,9 @@ LINK: Templates = (
     Message("[{label}]({url}), expires {when}"),
     Message("[{label}]({url})"),
 )
+ZIP_TOO_LARGE = Message(
+    "All files in one would be too large for Discord here. Get them one by one, or as MP3."
+)
 CONTINUED = Message("The rest of the stems")
 
 KEPT = Message(
