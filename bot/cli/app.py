@@ -23,6 +23,7 @@ from bot.delivery.provider_links import ProviderLinks
 from bot.delivery.redelivery import Redelivery
 from bot.delivery.song_analyser import SongAnalyser
 from bot.delivery.stem_renderer import StemRenderer
+from bot.delivery.zip_builder import ZipBuilder
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
@@ -134,7 +135,7 @@ def compose(
     core, accounts = ground.core, ground.accounts
     reconciler = AttemptReconciler(core=core)
     termination = Termination(core=core, reconciler=reconciler)
-    builder = _builder(ground)
+    builder, zips = _builders(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
     runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
     scrubber = Scrubber(db=store.db, clock=core.clock)
@@ -168,8 +169,10 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             builder=builder,
+            zips=zips,
             disk_guard=core.disk_guard,
             need=ground.needs.to_show,
+            zip_need=ground.needs.to_zip,
         ),
         queue=core.queue,
         breaker=core.breaker,
@@ -275,17 +278,29 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
     return _Accounts(stores=stores, admission=admission, quotas=quotas, spend=spend)
 
 
-def _builder(ground: _Ground) -> DeliveryBuilder:
+def _builders(ground: _Ground) -> tuple[DeliveryBuilder, ZipBuilder]:
     audio, core = ground.outside.audio, ground.core
-    return DeliveryBuilder(
+    encoder = DeliveryEncoder(audio=audio, links=ground.links)
+    renderer = StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers)
+    mode = DeliveryMode(ground.settings.delivery)
+    builder = DeliveryBuilder(
         audio=audio,
-        encoder=DeliveryEncoder(audio=audio, links=ground.links),
-        renderer=StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers),
+        encoder=encoder,
+        renderer=renderer,
         files=core.files,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
         admission=ground.accounts.admission,
-        mode=DeliveryMode(ground.settings.delivery),
+        mode=mode,
     )
+    zips = ZipBuilder(
+        encoder=encoder,
+        renderer=renderer,
+        files=core.files,
+        links=ground.links,
+        admission=ground.accounts.admission,
+        mode=mode,
+    )
+    return builder, zips
 
 
 def _steps(

@@ -49,6 +49,7 @@ from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
@@ -255,6 +256,7 @@ async def _put_together(
             use_cases=services,
             requests=requests,
             presenter=presenter,
+            zips=ZipPresenter(results=presenter, redelivery=services.redelivery),
             attachments=AttachmentCache(),
             languages=languages,
         ),

@@ -208,6 +208,14 @@ class Job:
         return self.state in (State.DELIVERED, State.KEPT) and not self.files_expired
 
     @property
+    def heard(self) -> Analysis | None:
+        """What was heard in the stems, as the requested rendition sounds."""
+        rendition = self.request.rendition
+        return self.analysis and self.analysis.rendered(
+            cents=rendition.cents, speed_percent=rendition.speed_percent
+        )
+
+    @property
     def membership(self) -> Membership | None:
         """The user's membership in the request's server; None outside servers."""
         guild_id = self.reply.guild_id

@@ -75,9 +75,18 @@ def stem_filename(
     or `Neon Rain (Mix, vocals 25 %, +3).mp3`.
     """
     what = ", ".join((stem_label(stem), *_changes(rendition)))
-    ending = f" ({what}).{audio_format.value}"
-    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
-    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
+    return _filename(title, f" ({what}).{audio_format.value}")
+
+
+def zip_filename(title: str, rendition: Rendition = UNCHANGED) -> str:
+    """Return the name of a file with all of a song's stems, like `Neon Rain (Stems, -2).zip`."""
+    what = ", ".join(("Stems", *_changes(rendition)))
+    return _filename(title, f" ({what}).zip")
+
+
+def zip_folder(title: str, number: int) -> str:
+    """Return the name of a song's folder in a file with several songs, like `02 Neon Rain`."""
+    return f"{number:02} {_filename(title, '')}"
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
@@ -85,6 +94,11 @@ def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UN
     if rendition.is_plain:
         return f"{stem}.{audio_format}"
     return f"{stem}.{rendition.token}.{audio_format}"
+
+
+def linked_zip_name(audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
+    """Return the name for an address of a file with all stems, without any of the user's words."""
+    return f"all-{audio_format}.{rendition.token}.zip"
 
 
 def stem_label(stem: Stem) -> str:
@@ -122,6 +136,11 @@ def cut(text: str, max_length: int) -> str:
         kept += letter
     # A single letter with many marks may not fit.
     return (kept or text[: max_length - 1]).rstrip() + "…"
+
+
+def _filename(title: str, ending: str) -> str:
+    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
+    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
 def _first_bytes(text: str, max_bytes: int) -> str:

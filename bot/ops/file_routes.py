@@ -16,7 +16,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import UNCHANGED, Rendition
-from bot.domain.titles import linked_name, stem_filename
+from bot.domain.titles import linked_name, linked_zip_name, stem_filename, zip_filename
 from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
@@ -104,11 +104,11 @@ class FileRoutes:
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Send an encoded stem, named after the song."""
         job, name = await self._asked(request, LinkKind.RESULT)
-        named = _parts_of(name)
-        if named is None:
+        found = _linked_file(job, name)
+        if found is None:
             raise web.HTTPNotFound
-        saved_as = stem_filename(job.title, *named)
-        return self._sent(request, self._files.of(job.id).linked / linked_name(*named), saved_as)
+        kept_as, saved_as = found
+        return self._sent(request, self._files.of(job.id).linked / kept_as, saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
         """Send the user's file while its job is under way."""
@@ -158,15 +158,23 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
 
 
-def _parts_of(name: str) -> tuple[Stem, AudioFormat, Rendition] | None:
-    """Return what a name stands for, so that no path is built from the request."""
-    rest, _, audio_format = name.rpartition(".")
-    stem, _, token = rest.partition(".")
+def _linked_file(job: Job, name: str) -> tuple[str, str] | None:
+    """Return the name of a linked file on the disk, and the one under which it is saved.
+
+    Both are made from what the requested name stands for, so that no path is built from it.
+    """
+    rest, _, ending = name.rpartition(".")
+    what, _, token = rest.partition(".")
     try:
         rendition = Rendition.from_token(token) if token else UNCHANGED
-        return Stem(stem), AudioFormat(audio_format), rendition
+        if ending == "zip":
+            zipped = AudioFormat(what.removeprefix("all-"))
+            return linked_zip_name(zipped, rendition), zip_filename(job.title, rendition)
+        stem, audio_format = Stem(what), AudioFormat(ending)
     except ValueError:
         return None
+    saved_as = stem_filename(job.title, stem, audio_format, rendition)
+    return linked_name(stem, audio_format, rendition), saved_as
 
 
 def _gone() -> web.HTTPGone:

@@ -12,6 +12,7 @@ from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.split_requests import SplitRequests
 
 
@@ -35,5 +36,6 @@ class Services:
     use_cases: UseCases
     requests: SplitRequests
     presenter: ResultPresenter
+    zips: ZipPresenter
     attachments: AttachmentCache
     languages: Languages

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.delivery.port import Delivery, DeliveryLink
+from bot.delivery.port import Delivery, DeliveryLink, ZipDelivery
 from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
@@ -37,8 +37,10 @@ from bot.ui.cards.result_cards import (
     rendition_card,
     result_card,
     shown_again_card,
+    zip_button,
 )
 from bot.ui.cards.song_cards import other_recipe_menu, recipe_card, song_menu
+from bot.ui.cards.zip_cards import zip_card
 from bot.ui.texts import admin_texts
 from tests.support.card_factories import (
     BOOK,
@@ -73,6 +75,7 @@ def every_card(
     for reason in Reason:
         yield card_of(a_job(State.FAILED, **names, problem=Problem(reason)))
     yield from _results(folder, names, url)
+    yield from _zips(names, url)
     yield from _lists(title, job_id)
     for kind in PeriodKind:
         usage = a_usage(held=3, period=period_at(NOW, kind))
@@ -126,9 +129,18 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
         shown_again_card(job, delivery, is_dm=False),
         shown_again_card(job, delivery, is_dm=True),
         interrupted_card(job, render_button(job, UNCHANGED, "♪")),
+        interrupted_card(job, zip_button(job, "♪")),
         dm_copy_card(job, delivery),
         continued_card(job),
     )
+
+
+def _zips(names: dict[str, Any], url: str) -> Iterator[Card]:
+    made = ZipDelivery(filename="♪", size_bytes=5, audio_format=AudioFormat.MP3)
+    linked = replace(made, url=f"https://{url}", expires_at=NOW + timedelta(hours=1))
+    lowered = replace(made, sent=DeliveryDifference.LOWER_BIT_RATE)
+    for each in (made, linked, lowered):
+        yield zip_card(a_job(State.DELIVERED, **names), each)
 
 
 def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:

@@ -195,6 +195,7 @@ def services_of(
     servers: Any = None,
     languages: Languages | None = None,
     presenter: Any = None,
+    zips: Any = None,
     **use_cases: Any,
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
@@ -210,6 +211,7 @@ def services_of(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
         ),
         presenter=presenter,
+        zips=zips,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),
     )

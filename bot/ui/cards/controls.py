@@ -27,6 +27,8 @@ class Action(StrEnum):
     """Opens a form; the subject is a job id and the token of the rendition shown, as of all those
     below that render."""
     MIX = "mix"
+    ZIP = "zip"
+    """Puts all stems into one file; the subject is that of `RENDER`."""
     RENDER = "r"
     """Renders the subject's job as its token says, in the format that follows."""
     MAKE = "make"
@@ -56,11 +58,15 @@ class MenuAction(StrEnum):
 
 
 class More(StrEnum):
-    """What the menu below a result offers; the values are those of its options."""
+    """What the menu below a result offers; the values are those of its options.
+
+    After `ZIP` and a colon comes the format that is shown.
+    """
 
     MP3 = "mp3"
     FLAC = "flac"
     WAV = "wav"
+    ZIP = "zip"
     OTHER_RECIPE = "recipe"
     TO_DM = "dm"
 

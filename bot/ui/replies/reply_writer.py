@@ -107,7 +107,9 @@ class ReplyWriter:
     async def _deliver(self, state: ReplyState, delivery: Delivery) -> Delivered | Refused:
         job, request = state.job, self._request_for(state, Urgency.FINAL)
         await self._wait_for_turn(request)
-        content = MessageContent(card=result_card(job, delivery), files=attachment_files(delivery))
+        content = MessageContent(
+            card=result_card(job, delivery), files=attachment_files(job, delivery)
+        )
         match await self._edit(state, request, content):
             case Edited(message_id):
                 return await self._send_rest(state, delivery, message_id)
@@ -124,7 +126,9 @@ class ReplyWriter:
         if not delivery.more:
             return Delivered(message_id)
         job = state.job
-        content = MessageContent(card=continued_card(job), files=second_message_files(delivery))
+        content = MessageContent(
+            card=continued_card(job), files=second_message_files(job, delivery)
+        )
         routes = self._routes.open_routes(job.reply, state.closed)
         nonce = f"{job.interaction_id}-2"
         match await self._follow_up.send(job.reply, content, routes=routes, nonce=nonce):
@@ -139,7 +143,7 @@ class ReplyWriter:
                 "stems for two messages do not fit into one direct message", one_only=True
             )
         content = MessageContent(
-            card=forwarded_card(job, delivery), files=attachment_files(delivery)
+            card=forwarded_card(job, delivery), files=attachment_files(job, delivery)
         )
         user_id, nonce = job.request.user_id, job.interaction_id
         match await self._direct_messages.send(user_id, content, nonce=nonce):

@@ -249,6 +249,9 @@ LINK: Templates = (
     Message("[{label}]({url}), expires {when}"),
     Message("[{label}]({url})"),
 )
+ZIP_TOO_LARGE = Message(
+    "All files in one would be too large for Discord here. Get them one by one, or as MP3."
+)
 CONTINUED = Message("The rest of the stems")
 
 KEPT = Message(
@@ -294,6 +297,7 @@ UNKNOWN = Message(
     "Something went wrong on my side. The people who run this bot can find it as `{error_id}`."
 )
 PLAIN_RESULT = Message("Your stems are here.")
+PICTURE = Message("Waveforms of the stems")
 
 
 def problem(found: Problem) -> str:

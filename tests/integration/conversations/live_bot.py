@@ -31,6 +31,7 @@ from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
@@ -135,6 +136,16 @@ class LiveBot:
             clock=self.clock,
         )
         self.attachments = AttachmentCache()
+        presenter = ResultPresenter(
+            redelivery=self.services.redelivery,
+            render_limit=RenderLimit(clock=self.clock, minutes=fields.get("render_minutes", 60)),
+            open_replies=self.open_replies,
+            last_renditions=LastRenditions(db=store.db),
+            routes=self.routes,
+            direct_messages=direct_messages,
+            board=self.board,
+            clock=self.clock,
+        )
         self.interface = InterfaceServices(
             use_cases=self.services,
             requests=SplitRequests(
@@ -143,18 +154,8 @@ class LiveBot:
                 attachment_urls=attachment_urls,
                 clock=self.clock,
             ),
-            presenter=ResultPresenter(
-                redelivery=self.services.redelivery,
-                render_limit=RenderLimit(
-                    clock=self.clock, minutes=fields.get("render_minutes", 60)
-                ),
-                open_replies=self.open_replies,
-                last_renditions=LastRenditions(db=store.db),
-                routes=self.routes,
-                direct_messages=direct_messages,
-                board=self.board,
-                clock=self.clock,
-            ),
+            presenter=presenter,
+            zips=ZipPresenter(results=presenter, redelivery=self.services.redelivery),
             attachments=self.attachments,
             languages=languages,
         )

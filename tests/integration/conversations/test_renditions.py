@@ -319,3 +319,15 @@ async def test_a_reply_that_was_complete_before_a_restart_stays_as_it_is(
     assert await live_bot.open_replies.every() == []
     [still] = await mine(ada)
     assert filenames(still) == filenames(own)
+
+
+async def test_files_are_described_for_people_who_do_not_see_them(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    live_bot.audio.heard = HEARD
+    message = await made(live_bot, ada, song)
+    described = [each.get("description") for each in message["attachments"]]
+    assert described[:2] == ["Instrumental, A minor, 96 BPM", "Vocals, A minor, 96 BPM"]
+    await ada.command("remix", job=job_id_of(message), key=-2)
+    [own] = await mine(ada)
+    assert own["attachments"][0]["description"] == "Instrumental, G minor, 96 BPM"
