@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
+from bot.batches.batch_service import BatchService
 from bot.delivery.port import DeliveryPort
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
@@ -30,6 +31,7 @@ class Privacy:
         forgetting: Forgetting,
         termination: Termination,
         delivery: DeliveryPort,
+        batches: BatchService,
         quotas: Quotas,
         keep: timedelta,
         last_edits_s: float = LAST_EDITS_S,
@@ -39,6 +41,7 @@ class Privacy:
         self._forgetting = forgetting
         self._termination = termination
         self._delivery = delivery
+        self._batches = batches
         self._quotas = quotas
         self._keep = keep
         self._last_edits_s = last_edits_s
@@ -61,6 +64,7 @@ class Privacy:
         cannot spend them twice, and others' decisions about the user while those stand. Safe to
         repeat. Raises StoreUnavailable.
         """
+        await self._batches.cancel_all(user_id)
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
             await self._stop(job)
