@@ -103,16 +103,19 @@ async def test_what_is_zipped_is_what_is_shown(
 
 
 async def test_a_zip_counts_against_the_presser_s_minutes(tmp_path: Path, song: Path) -> None:
-    async with open_live_bot(tmp_path, render_minutes=4) as live_bot, live_bot.on():
-        async with SandboxClient(live_bot.sandbox.base_url) as ada:
-            message = await made(live_bot, ada, song)
-            await ask_for_zip(ada, message)
-            await ada.wait_for(has_zip)
-            async with asyncio.timeout(30):
-                while await live_bot.open_replies.every():
-                    await asyncio.sleep(0.01)
-            await ask_for_zip(ada, message)
-            await ada.wait_for(says("I render at most 4 minutes of song an hour"))
+    async with (
+        open_live_bot(tmp_path, render_minutes=4) as live_bot,
+        live_bot.on(),
+        SandboxClient(live_bot.sandbox.base_url) as ada,
+    ):
+        message = await made(live_bot, ada, song)
+        await ask_for_zip(ada, message)
+        await ada.wait_for(has_zip)
+        async with asyncio.timeout(30):
+            while await live_bot.open_replies.every():
+                await asyncio.sleep(0.01)
+        await ask_for_zip(ada, message)
+        await ada.wait_for(says("I render at most 4 minutes of song an hour"))
 
 
 async def test_a_zip_that_is_too_large_is_refused_in_words(
