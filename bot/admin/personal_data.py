@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
+from bot.batches.batch_service import BatchService
 from bot.delivery.port import DeliveryPort
 from bot.delivery.song_analyser import SongAnalyser
 from bot.domain.errors import Problem, Reason
@@ -32,6 +33,7 @@ class Privacy:
         termination: Termination,
         delivery: DeliveryPort,
         analyser: SongAnalyser,
+        batches: BatchService,
         quotas: Quotas,
         keep: timedelta,
         last_edits_s: float = LAST_EDITS_S,
@@ -42,6 +44,7 @@ class Privacy:
         self._termination = termination
         self._delivery = delivery
         self._analyser = analyser
+        self._batches = batches
         self._quotas = quotas
         self._keep = keep
         self._last_edits_s = last_edits_s
@@ -64,6 +67,7 @@ class Privacy:
         cannot spend them twice, and others' decisions about the user while those stand. Safe to
         repeat. Raises StoreUnavailable.
         """
+        await self._batches.cancel_all(user_id)
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
             await self._stop(job)

@@ -14,6 +14,8 @@ from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.admin.retention import Retention
 from bot.audio.tools import AudioTools
+from bot.batches.batch_runner import BatchRunner
+from bot.batches.batch_service import BatchService
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.delivery.builder import DeliveryBuilder
@@ -31,7 +33,7 @@ from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
-from bot.jobs.job_runtime import Core, Runtimes
+from bot.jobs.job_runtime import Core, JobRuntime, Runtimes
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
@@ -53,6 +55,7 @@ from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
 from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
+from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
 from storage.stores.last_renditions import LastRenditions
@@ -70,6 +73,7 @@ class Services(UseCases):
     """The use cases, and what the process needs to start and stop them."""
 
     runner: Runner
+    batch_runner: BatchRunner
     runtimes: Runtimes
     steps: Steps
     submit: SubmitStep
@@ -138,10 +142,14 @@ def compose(
     builder, zips = _builders(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
     runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
+    splits = _splits(ground, runner, termination)
+    batch_runner, batches = _batches(ground, splits)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
-        splits=_splits(ground, runner, termination),
+        splits=splits,
+        batches=batches,
+        batch_runner=batch_runner,
         quotas=accounts.quotas,
         admission=accounts.admission,
         administration=Administration(stores=accounts.stores, quotas=accounts.quotas),
@@ -185,6 +193,7 @@ def compose(
             termination=termination,
             delivery=outside.delivery,
             analyser=ground.analyser,
+            batches=batches,
             quotas=accounts.quotas,
             keep=ground.keep,
         ),
@@ -386,6 +395,27 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
             max_active_jobs=settings.max_active_jobs,
         ),
     )
+
+
+def _batches(ground: _Ground, splits: SplitService) -> tuple[BatchRunner, BatchService]:
+    core, accounts = ground.core, ground.accounts
+    store = BatchStore(db=ground.store.db)
+    runner = BatchRunner(store=store, splits=splits, clock=core.clock)
+
+    def on_release(runtime: JobRuntime) -> None:
+        core.disk_guard.release(runtime)
+        runner.job_ended()
+
+    core.runtimes.on_release = on_release
+    service = BatchService(
+        store=store,
+        splits=splits,
+        runner=runner,
+        quotas=accounts.quotas,
+        admission=accounts.admission,
+        clock=core.clock,
+    )
+    return runner, service
 
 
 def _overview(ground: _Ground) -> Overview:

@@ -41,7 +41,9 @@ from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.commands.registration import Registration
+from bot.ui.replies.batch_writer import BatchWriter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -55,6 +57,7 @@ from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
+from storage.stores.batches import BatchStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.open_replies import OpenReplies
 from storage.stores.statistics import Statistics
@@ -207,6 +210,7 @@ async def _put_together(
     )
     stack.push_async_callback(client.close)
     routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
+    pacing = Pacing()
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
@@ -214,7 +218,16 @@ async def _put_together(
         routes=routes,
         direct_messages=direct_messages,
         follow_up=FollowUp(client=client),
-        pacing=Pacing(),
+        pacing=pacing,
+        clock=clock,
+    )
+    batch_replies = BatchWriter(
+        batches=BatchStore(db=store.db),
+        languages=languages,
+        board=runtimes.board,
+        routes=routes,
+        direct_messages=direct_messages,
+        pacing=pacing,
         clock=clock,
     )
     attachment_urls = AttachmentUrls(client=client)
@@ -255,6 +268,12 @@ async def _put_together(
         InterfaceServices(
             use_cases=services,
             requests=requests,
+            batch_requests=BatchRequests(
+                batches=services.batches,
+                servers=services.admission,
+                attachment_urls=attachment_urls,
+                clock=clock,
+            ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=services.redelivery),
             attachments=AttachmentCache(),
@@ -266,6 +285,7 @@ async def _put_together(
         services=services,
         client=client,
         replies=replies,
+        batch_replies=batch_replies,
         presenter=presenter,
         interrupted=InterruptedReplies(
             open_replies=open_replies,
@@ -290,6 +310,7 @@ class _Bot:
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
+    batch_replies: BatchWriter
     presenter: ResultPresenter
     interrupted: InterruptedReplies
     session: DiscordSession
@@ -305,10 +326,12 @@ class _Bot:
             await self._listen(settings, stack)
             await self.session.log_in(settings.required_token().get_secret_value())
             self._in_background(stack, self.replies.run, name="replies")
+            self._in_background(stack, self.batch_replies.run, name="replies of batches")
             await retry_write(self._resume, what="the start")
             self._in_background(
                 stack, self._complete_interrupted, name="interrupted replies", once=True
             )
+            self._in_background(stack, self.services.batch_runner.run, name="batches")
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
@@ -368,6 +391,7 @@ class _Bot:
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
         resumed = await self.services.splits.resume()
+        await self.services.batches.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)
 
     async def _complete_interrupted(self) -> None:

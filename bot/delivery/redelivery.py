@@ -77,6 +77,10 @@ class Redelivery:
         if not job.state.is_final:
             raise Rejected(Reason.BUSY)
         if not job.files_expired:
+            if job.batch_id is not None:
+                # A file with all songs of the batch may be kept with another of its jobs.
+                others = await self._jobs.in_batch(job.batch_id)
+                await self._files.drop_linked_songs(each.id for each in others)
             await self._files.remove(job.id)
             await self._jobs.mark_expired(job.id)
 

@@ -32,7 +32,7 @@ class ZipPlan:
     """What goes into one file, and how it is called."""
 
     songs: Sequence[Job]
-    """Finished jobs that ask for the same format; the file is kept with the first one."""
+    """Finished jobs that ask for the same format."""
     folders: Sequence[str]
     """The folder of each song, or an empty name for none."""
     info: str
@@ -40,6 +40,11 @@ class ZipPlan:
     filename: str
     linked_name: str
     """The name in an address, which is the same for the same content."""
+
+    @property
+    def keeper(self) -> Job:
+        """The job with whose files a linked file is kept: the one whose files expire first."""
+        return min(self.songs, key=lambda job: (job.updated_at, job.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class ZipBuilder:
         Raises DoesNotFit when the file is too large and cannot be linked, and what StemRenderer
         raises.
         """
-        keeper = plan.songs[0]
+        keeper = plan.keeper
         rules = await self._admission.rules(keeper.reply.guild_id)
         if self._links is not None and (rules.delivery or self._mode) is DeliveryMode.LINKS:
             return await self._linked(self._links, plan, into)
@@ -106,7 +111,7 @@ class ZipBuilder:
 
     async def _linked(self, links: SignedLinks, plan: ZipPlan, into: Path) -> ZipDelivery:
         """Link to a file at full quality, which is kept with the first song's linked files."""
-        keeper = plan.songs[0]
+        keeper = plan.keeper
         kept = self._files.of(keeper.id).linked / plan.linked_name
         if await asyncio.to_thread(kept.exists):
             size_bytes = (await asyncio.to_thread(kept.stat)).st_size
@@ -164,7 +169,7 @@ class ZipBuilder:
             for song, files in zip(songs, encoded, strict=True)
             for each in files
         ]
-        keeper = plan.songs[0]
+        keeper = plan.keeper
         size_bytes = await asyncio.to_thread(
             write_archive, into / _ARCHIVE, entries, info=plan.info, at=keeper.created_at
         )

@@ -18,6 +18,8 @@ MAX_TITLE = 80
 MAX_FILENAME_BYTES = 250
 """File systems allow 255 bytes, but the temporary name of a file being written is longer."""
 UNTITLED = "Untitled"
+SONGS = "Songs"
+"""The name of a file with several songs."""
 
 _MOST_NAMED_LEVELS = 6
 """No separation has more stems, but a client may name any."""
@@ -99,6 +101,11 @@ def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UN
 def linked_zip_name(audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
     """Return the name for an address of a file with all stems, without any of the user's words."""
     return f"all-{audio_format}.{rendition.token}.zip"
+
+
+def linked_songs_name(audio_format: AudioFormat, content: str) -> str:
+    """Return the name for an address of a file with several songs; `content` is a short digest."""
+    return f"songs-{audio_format}.{content}.zip"
 
 
 def stem_label(stem: Stem) -> str:

@@ -5,6 +5,7 @@ A file that used to exist gives status 410; any other missing file gives 404.
 
 import asyncio
 import mimetypes
+import re
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,14 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import UNCHANGED, Rendition
-from bot.domain.titles import linked_name, linked_zip_name, stem_filename, zip_filename
+from bot.domain.titles import (
+    SONGS,
+    linked_name,
+    linked_songs_name,
+    linked_zip_name,
+    stem_filename,
+    zip_filename,
+)
 from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
@@ -40,6 +48,7 @@ _HEADERS = {
 }
 
 
+_SEVERAL = re.compile(rf"songs-({'|'.join(AudioFormat)})\.([0-9a-f]{{12}})\.zip")
 TRANSFERS_A_LINK = 8
 """The limit of transfers per link: as many as download managers use for one file."""
 TRANSFER_WITHIN_S = 1800.0
@@ -163,6 +172,8 @@ def _linked_file(job: Job, name: str) -> tuple[str, str] | None:
 
     Both are made from what the requested name stands for, so that no path is built from it.
     """
+    if several := _SEVERAL.fullmatch(name):
+        return linked_songs_name(AudioFormat(several[1]), several[2]), zip_filename(SONGS)
     rest, _, ending = name.rpartition(".")
     what, _, token = rest.partition(".")
     try:

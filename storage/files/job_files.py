@@ -19,6 +19,8 @@ from storage.files.atomic import fsync, write_aside
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
+SEVERAL_SONGS = "songs-"
+"""How the names of linked files begin that hold several songs."""
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 """Errors of file systems without hard links."""
 
@@ -101,6 +103,11 @@ class JobFiles:
     async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> None:
         """Remove what was encoded for links of all but the newest `keep` renditions."""
         await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
+
+    async def drop_linked_songs(self, job_ids: Iterable[JobId]) -> None:
+        """Remove the files that hold several songs from these jobs' linked files."""
+        folders = [self.of(job_id).linked for job_id in job_ids]
+        await asyncio.to_thread(_drop_linked_songs, folders)
 
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
@@ -187,6 +194,12 @@ def _drop_old_renditions(linked: Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
+def _drop_linked_songs(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        for path in folder.glob(f"{SEVERAL_SONGS}*"):
+            path.unlink(missing_ok=True)
+
+
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
@@ -233,7 +246,8 @@ def _share_cover(theirs: Path, own: Path) -> None:
 def _share_linked(theirs: Path, own: Path) -> None:
     """Share the existing encoded files. Missing ones can be encoded again."""
     try:
-        _share([(path, own / path.name) for path in theirs.iterdir()])
+        own_alone = [each for each in theirs.iterdir() if not each.name.startswith(SEVERAL_SONGS)]
+        _share([(path, own / path.name) for path in own_alone])
     except FileNotFoundError:
         return
 

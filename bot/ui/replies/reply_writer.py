@@ -165,7 +165,7 @@ class ReplyWriter:
                 # The cards of unfinished jobs may be current, in which case the outbox does not
                 # list them.
                 for job in await self._jobs.unfinished():
-                    if job.acknowledged_at is not None:
+                    if job.acknowledged_at is not None and job.batch_id is None:
                         self._tracker.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()

@@ -81,6 +81,11 @@ class ResultPresenter:
         self._busy: set[UserId] = set()
         self._tasks: set[asyncio.Task[Edited | NotEdited]] = set()
 
+    @property
+    def minutes_an_hour(self) -> int:
+        """The minutes of song that a person may have rendered in an hour."""
+        return self._render_limit.minutes
+
     async def show(
         self,
         interaction: discord.Interaction[Any],

@@ -1,7 +1,9 @@
 """Shows stems in one file to the person who asks for it."""
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import discord
@@ -11,16 +13,23 @@ from bot.delivery.redelivery import Redelivery
 from bot.delivery.zip_builder import ZipPlan
 from bot.domain.job import Job, Reply
 from bot.domain.minutes import minutes_of
-from bot.domain.titles import linked_zip_name, zip_filename
+from bot.domain.titles import (
+    SONGS,
+    linked_songs_name,
+    linked_zip_name,
+    zip_filename,
+    zip_folder,
+)
 from bot.ui.cards.card import Card
 from bot.ui.cards.message_content import AttachmentFile, MessageContent
-from bot.ui.cards.zip_cards import zip_card
+from bot.ui.cards.zip_cards import songs_zip_card, zip_card
 from bot.ui.replies.result_presenter import ResultPresenter
 from bot.ui.texts import messages
 from bot.ui.texts.zip_texts import zip_info
 from storage.stores.open_replies import ReplyKind
 
 PLAIN_NAME = "stems.zip"
+CONTENT_DIGITS = 12
 
 
 class ZipPresenter:
@@ -45,6 +54,23 @@ class ZipPresenter:
         )
         await self._show(interaction, plan, ReplyKind.ZIP, lambda made: zip_card(job, made))
 
+    async def zip_songs(self, interaction: discord.Interaction[Any], songs: Sequence[Job]) -> None:
+        """Show all stems of several finished jobs in one file, in a folder for each song.
+
+        Raises Rejected as `zip` does.
+        """
+        ids = " ".join(job.id for job in songs)
+        content = hashlib.sha256(ids.encode()).hexdigest()[:CONTENT_DIGITS]
+        plan = ZipPlan(
+            songs=songs,
+            folders=[zip_folder(job.title, number) for number, job in enumerate(songs, 1)],
+            info=zip_info(songs),
+            filename=zip_filename(SONGS),
+            linked_name=linked_songs_name(songs[0].request.audio_format, content),
+        )
+        card = partial(songs_zip_card, songs)
+        await self._show(interaction, plan, ReplyKind.BATCH_ZIP, card)
+
     async def _show(
         self,
         interaction: discord.Interaction[Any],
@@ -64,19 +90,20 @@ class ZipPresenter:
 
         await self._results.answer_privately(
             interaction,
-            plan.songs[0],
+            plan.keeper,
             kind,
             pack,
-            minutes=_minutes(plan.songs),
+            minutes=self._minutes(plan.songs),
             too_large=messages.ZIP_TOO_LARGE,
         )
+
+    def _minutes(self, songs: Sequence[Job]) -> int:
+        """Return what the songs count: several may take all that a user has for an hour."""
+        lengths = [minutes_of(job.frames or 0) for job in songs]
+        return max(*lengths, min(sum(lengths), self._results.minutes_an_hour))
 
 
 def _files(made: ZipDelivery) -> tuple[AttachmentFile, ...]:
     if made.file is None:
         return ()
     return (AttachmentFile(path=made.file, filename=made.filename, plain_filename=PLAIN_NAME),)
-
-
-def _minutes(songs: Sequence[Job]) -> int:
-    return sum(minutes_of(job.frames or 0) for job in songs)

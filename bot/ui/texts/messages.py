@@ -141,6 +141,13 @@ REASONS: dict[Reason, Templates] = {
         ),
         Message("This bot does not render songs in another key, speed or mix."),
     ),
+    Reason.ONE_BATCH: (
+        Message("You already have a batch in progress. Wait for it to finish, or cancel it."),
+    ),
+    Reason.TOO_MANY_SONGS: (
+        Message("I take up to {limit} songs at once. Send fewer."),
+        Message("I can't take so many songs at once. Send fewer."),
+    ),
     Reason.OUT_OF_RANGE: (
         Message("That key, speed or level is out of range. Choose another one."),
     ),

@@ -22,8 +22,10 @@ from bot.jobs.job_runtime import Runtimes
 from bot.providers.interface import Model
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
+from bot.ui.replies.batch_writer import BatchWriter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -39,6 +41,7 @@ from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
+from storage.stores.batches import BatchStore
 from storage.stores.job_store import JobStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.ledger import Ledger
@@ -95,6 +98,18 @@ class LiveBot:
         self.client = Stemcord(registration=registration, languages=languages)
         self.routes = EditRoutes(client=self.client, clock=self.clock)
         direct_messages = DirectMessages(client=self.client)
+        pacing = Pacing()
+        self.batches = BatchStore(db=db)
+        self.batch_replies = BatchWriter(
+            batches=self.batches,
+            languages=languages,
+            board=self.board,
+            routes=self.routes,
+            direct_messages=direct_messages,
+            pacing=pacing,
+            clock=self.clock,
+            sweep_s=0.02,
+        )
         self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=languages,
@@ -102,7 +117,7 @@ class LiveBot:
             routes=self.routes,
             direct_messages=direct_messages,
             follow_up=FollowUp(client=self.client),
-            pacing=Pacing(),
+            pacing=pacing,
             clock=self.clock,
             round_gap_s=0.005,
             sweep_s=0.02,
@@ -154,6 +169,12 @@ class LiveBot:
                 attachment_urls=attachment_urls,
                 clock=self.clock,
             ),
+            batch_requests=BatchRequests(
+                batches=self.services.batches,
+                servers=self.services.admission,
+                attachment_urls=attachment_urls,
+                clock=self.clock,
+            ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=self.services.redelivery),
             attachments=self.attachments,
@@ -178,6 +199,8 @@ class LiveBot:
         tasks = [
             asyncio.create_task(self.client.connect()),
             asyncio.create_task(self.replies.run()),
+            asyncio.create_task(self.batch_replies.run()),
+            asyncio.create_task(self.services.batch_runner.run()),
         ]
         try:
             async with asyncio.timeout(30):
@@ -188,7 +211,8 @@ class LiveBot:
             await self.services.runner.stop(grace_s=0.2)
             await self.services.submit.aclose(grace_s=0)
             await self.client.close()
-            tasks[1].cancel()
+            for task in tasks[1:]:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
 

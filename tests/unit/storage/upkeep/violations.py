@@ -40,6 +40,7 @@ FORGOTTEN_JOB = (
     "facts = '{\"left\": 7}'",
     "rendition = '{\"cents\":100}'",
     "analysis = '{\"key\":null}'",
+    "batch_id = 'songs'",
 )
 WITHOUT_UNIQUE_REQUESTS = (
     "CREATE TABLE copied AS SELECT * FROM jobs",
