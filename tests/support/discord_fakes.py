@@ -201,7 +201,7 @@ def services_of(
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
     splits, servers = splits or OfferingSplits(), servers or FakeServers()
-    names = ("quotas", "administration", "overview", "redelivery", "privacy")
+    names = ("batches", "quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()
     missing: Any = None
     return Services(

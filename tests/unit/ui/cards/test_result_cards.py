@@ -32,6 +32,7 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
             subject="k7f2q:plain",
             placeholder="More",
             choices=(
+                Choice("zip:mp3", "Zip: all files in one"),
                 Choice("dm", "To my DM"),
                 Choice("recipe", "Other recipe"),
             ),
@@ -48,12 +49,21 @@ def offered(card: Card) -> list[str]:
 def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
     delivery = a_delivery(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
     card = result_card(a_job(State.READY), delivery)
-    assert offered(card) == ["As FLAC", "As WAV", "To my DM", "Other recipe"]
+    assert offered(card) == [
+        "As FLAC",
+        "As WAV",
+        "Zip: all files in one",
+        "To my DM",
+        "Other recipe",
+    ]
 
 
 def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
     job = a_job(State.READY, reply=replace(REPLY, context=Context.BOT_DM))
-    assert offered(result_card(job, a_delivery(tmp_path))) == ["Other recipe"]
+    assert offered(result_card(job, a_delivery(tmp_path))) == [
+        "Zip: all files in one",
+        "Other recipe",
+    ]
 
 
 def test_stems_that_are_not_the_whole_song_cannot_be_mixed(tmp_path: Path) -> None:
