@@ -60,6 +60,7 @@ async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> Non
         "jobs",
         "result",
         "remix",
+        "batch",
         "cancel",
         "quota",
         "admin",

@@ -34,6 +34,9 @@ BUTTONS: dict[str, tuple[Action, str]] = {
         Action.RENDER,
         "k7f2q:c-1199.s149.bass199.count2.click.double:opus",
     ),
+    "zip:k7f2q:k-2.s90:mp3": (Action.ZIP, "k7f2q:k-2.s90:mp3"),
+    "cancel-all:k7f2q": (Action.CANCEL_BATCH, "k7f2q"),
+    "zip-all:k7f2q": (Action.ZIP_BATCH, "k7f2q"),
     "forget:ask": (Action.FORGET, "ask"),
     "forget:confirmed": (Action.FORGET, "confirmed"),
 }
@@ -42,6 +45,7 @@ MENUS: dict[str, tuple[MenuAction, str]] = {
     "recipe:k7f2q": (MenuAction.SPLIT_AGAIN, "k7f2q"),
     "more:123456789012345678:24": (MenuAction.MAKE, "123456789012345678:24"),
     "song:123456789012345678": (MenuAction.OFFER_RECIPES, "123456789012345678"),
+    "song-of:k7f2q": (MenuAction.SHOW_SONG, "k7f2q"),
     "extra:k7f2q:plain": (MenuAction.MORE, "k7f2q:plain"),
     "pick:123456789012345678": (MenuAction.SPLIT_SONG, "123456789012345678"),
 }
@@ -117,4 +121,4 @@ def test_every_action_has_one_handler() -> None:
     handlers = HandlerRegistry(languages=Languages({}))
     for actions in ACTIONS:
         actions(services_of()).register(handlers)
-    assert handlers.actions == {*Action, *MenuAction, *FormAction} - {FormAction.BATCH}
+    assert handlers.actions == {*Action, *MenuAction, *FormAction}
