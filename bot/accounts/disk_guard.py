@@ -7,7 +7,8 @@ knows how much a job needs.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from bot.domain.clock import Clock
@@ -66,6 +67,8 @@ class DiskGuard:
         """What the files of other jobs came to at the last look."""
         self._ended_bytes = 0
         """What jobs that have ended since then may have left."""
+        self._aside_bytes = 0
+        """What is promised for files of jobs that are not under way."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
@@ -119,6 +122,21 @@ class DiskGuard:
     def release(self, job: HasPromise) -> None:
         """End a job's promise. What it may have left counts until the files are looked at again."""
         self._ended_bytes += max(job.written_bytes, job.promised_bytes)
+
+    @asynccontextmanager
+    async def aside(self, size_bytes: int) -> AsyncIterator[None]:
+        """Promise room for more files of a finished job while the context is open.
+
+        Raises NoRoom. What is written counts until the files are looked at again.
+        """
+        if not await self._has_room(None, size_bytes, self._floor_bytes):
+            raise NoRoom(self._figures())
+        self._aside_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._aside_bytes -= size_bytes
+            self._ended_bytes += size_bytes
 
     async def require_floor(self, waiting: JobId | None = None) -> None:
         """Raise NoRoom while so little is free that only the database may use it.
@@ -175,9 +193,10 @@ class DiskGuard:
 
     def _totals(self, asking: JobId | None, size_bytes: int) -> tuple[int, int]:
         """Return what all files may come to, and what of it is not written yet, in bytes."""
-        used, unwritten = self._kept_bytes + self._ended_bytes, 0
+        used = self._kept_bytes + self._ended_bytes + self._aside_bytes
+        unwritten = self._aside_bytes
         if asking is None:
-            used, unwritten = used + size_bytes, size_bytes
+            used, unwritten = used + size_bytes, unwritten + size_bytes
         for job_id, job in self._jobs.items():
             promised = job.promised_bytes
             if job_id == asking:

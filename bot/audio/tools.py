@@ -54,8 +54,9 @@ from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 log = logging.getLogger(__name__)
 
 _SERVER = spawn.module_command("bot.audio.child")
-_AnyTask = Task | PackingTask
-_A = TypeVar("_A", bound=Answer | PackingAnswer)
+AnyTask = Task | PackingTask
+AnyAnswer = Answer | PackingAnswer
+_A = TypeVar("_A", bound=AnyAnswer)
 
 _DIED_OF_THE_FILE = frozenset(
     -number
@@ -220,7 +221,7 @@ class AudioTools:
         )
         await self._run(task, Packed)
 
-    async def _run(self, task: _AnyTask, kind: type[_A]) -> _A:
+    async def _run(self, task: AnyTask, kind: type[_A]) -> _A:
         # A stranger's file may keep a decoder for minutes; stems that are made do not wait for it.
         async with self._place(task):
             try:
@@ -233,7 +234,7 @@ class AudioTools:
                 # A child moves complete outputs into place; anything else is left over.
                 _discard(map(part_of, task.outputs))
 
-    def _place(self, task: _AnyTask) -> asyncio.Semaphore:
+    def _place(self, task: AnyTask) -> asyncio.Semaphore:
         match task:
             case DecodeTask():
                 return self._decoding
@@ -242,7 +243,7 @@ class AudioTools:
             case _:
                 return self._other_work
 
-    async def _ended(self, task: _AnyTask) -> Outcome:
+    async def _ended(self, task: AnyTask) -> Outcome:
         """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
         name, wall_s = _name(task), task.budget.wall_s
         try:
@@ -258,7 +259,7 @@ class AudioTools:
             log.warning("%s: its child wrote: %s", name, ended.errors.strip())
         return ended
 
-    async def _require_success(self, task: _AnyTask, status: int) -> None:
+    async def _require_success(self, task: AnyTask, status: int) -> None:
         """Raise what a child's exit status means, unless it is success.
 
         A crash is blamed on the file only if a known good file causes none: on a machine that lacks
@@ -272,7 +273,7 @@ class AudioTools:
             raise AudioFailed(f"{_name(task)} ended with status {status}")
 
 
-def _name(task: _AnyTask) -> str:
+def _name(task: AnyTask) -> str:
     return type(task).__name__
 
 

@@ -36,6 +36,7 @@ from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
+from bot.mixer.pack_maker import PackMaker
 from bot.net.downloads import Downloads
 from bot.net.public_links import SignedLinks
 from bot.providers.interface import Provider
@@ -75,6 +76,7 @@ class Services(UseCases):
     throughput: ThroughputEstimator
     links: SignedLinks | None
     """Our own links; None if the settings name no public address."""
+    packs: PackMaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,12 @@ def compose(
         breaker=core.breaker,
         throughput=core.throughput,
         links=ground.links,
+        packs=PackMaker(
+            audio=outside.audio,
+            files=store.files,
+            disk_guard=core.disk_guard,
+            clock=core.clock,
+        ),
         privacy=Privacy(
             core=core,
             forgetting=forgetting,

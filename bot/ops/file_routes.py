@@ -45,7 +45,7 @@ TRANSFER_WITHIN_S = 1800.0
 """The longest that one may take; otherwise a stalled reader would hold its slot for ever."""
 
 
-class _Transfer(web.FileResponse):
+class Transfer(web.FileResponse):
     """A file being sent: counted meanwhile, and cut off when it takes too long."""
 
     def __init__(
@@ -133,7 +133,7 @@ class FileRoutes:
             raise _gone()
         if self._open_transfers[request.path] >= TRANSFERS_A_LINK:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "5"})
-        response = _Transfer(
+        response = Transfer(
             path,
             link=request.path,
             open_transfers=self._open_transfers,

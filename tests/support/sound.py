@@ -12,15 +12,14 @@ from scipy import signal
 
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import Answer, Task
-from bot.audio.tools import AudioTools
+from bot.audio.tools import AnyAnswer, AnyTask, AudioTools
 from bot.domain.recipes import Stem
 from tests.support import audio_files
 
 Sound = npt.NDArray[np.float64]
 """Channels by samples."""
 
-_A = TypeVar("_A", bound=Answer)
+_A = TypeVar("_A", bound=AnyAnswer)
 
 
 class AudioHere(AudioTools):
@@ -29,7 +28,7 @@ class AudioHere(AudioTools):
     A cancelled task is waited for, since a thread cannot be killed as a child is.
     """
 
-    async def _run(self, task: Task, kind: type[_A]) -> _A:
+    async def _run(self, task: AnyTask, kind: type[_A]) -> _A:
         work = asyncio.create_task(asyncio.to_thread(child._perform, task))
         try:
             answer = await asyncio.shield(work)
