@@ -21,7 +21,7 @@ from bot.net.public_links import LinkKind, SignedLinks
 from bot.ops.file_routes import Transfer
 from storage.stores.job_store import JobStore
 
-PACK_WITHIN_S: Final = 2.0
+PACK_WITHIN_S: Final = 5.0
 """How long a request waits for a pack that is being made."""
 TRANSFER_WITHIN_S: Final = 60.0
 PREFIX: Final = f"/{LinkKind.MIXER}"
