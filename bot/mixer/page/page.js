@@ -80,7 +80,8 @@ class Mixer {
     this.note = el("p", { class: "note", id: "note" });
     this.transport = el("fieldset", { class: "transport" },
       this.player.box, this.loops.box, ...this.steppers().map(({ box }) => box), this.note);
-    const lanes = el("fieldset", { class: "lanes" }, this.position.slider, ...this.lanes.map(({ row }) => row));
+    const lanes = el("fieldset", { class: "stems" }, this.position.slider,
+      el("div", { class: "lanes" }, ...this.lanes.map(({ row }) => row)));
     const hint = el("p", { class: "keys" }, words.keys);
     page.replaceChildren(heading(song, [this.reset, downloads(song)].filter(Boolean)), lanes, hint, this.transport);
     page.removeAttribute("aria-busy");
