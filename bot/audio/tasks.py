@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
-from bot.domain.errors import SplitError
+from bot.domain.errors import Reason, SplitError
 from bot.domain.recipes import AudioFormat
 from bot.processes.limits import MIB, Budget
 
@@ -301,3 +301,28 @@ class DoesNotFit(SplitError):
         super().__init__(f"needs {needed_bytes} bytes of {max_bytes}")
         self.needed_bytes = needed_bytes
         self.max_bytes = max_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRejected:
+    """The answer of a child that refuses the user's file."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooLarge:
+    """The answer of a child whose output does not fit."""
+
+    needed_bytes: int
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFull:
+    """The answer of a child that could not write its output."""
+
+    detail: str
+
+
+Refusal = FileRejected | TooLarge | DiskFull

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bot.audio import wire
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
@@ -29,9 +28,12 @@ from bot.audio.tasks import (
     CombineTask,
     Decoded,
     DecodeTask,
+    DiskFull,
+    DoesNotFit,
     Drawn,
     Encoded,
     EncodeTask,
+    FileRejected,
     FitTask,
     Fitted,
     Level,
@@ -42,13 +44,15 @@ from bot.audio.tasks import (
     Passage,
     PassageTask,
     PictureTask,
+    Refusal,
     Row,
     Task,
+    TooLarge,
     part_of,
 )
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
-from bot.processes import spawn
+from bot.processes import ipc, spawn
 from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 
 log = logging.getLogger(__name__)
@@ -115,10 +119,8 @@ class AudioTools:
             task = DecodeTask(source=song, into=into, max_frames=frames)
             ended = await self._ended(task)
             try:
-                is_well = (
-                    ended.status == 0 and wire.read_answer(Decoded, ended.output).frames == frames
-                )
-            except (Rejected, wire.WireError) as exc:
+                is_well = ended.status == 0 and _answer(Decoded, ended.output).frames == frames
+            except (Rejected, ipc.MalformedMessage) as exc:
                 raise AudioFailed(f"a sound of our own does not decode: {exc}") from exc
             if not is_well:
                 raise AudioFailed(f"a sound of our own ends its decoder with status {ended.status}")
@@ -227,9 +229,9 @@ class AudioTools:
             try:
                 ended = await self._ended(task)
                 await self._require_success(task, ended.status)
-                return wire.read_answer(kind, ended.output)
-            except wire.WireError as exc:
-                raise AudioFailed(f"{_name(task)} answered nonsense: {exc}") from exc
+                return _answer(kind, ended.output)
+            except ipc.MalformedMessage as exc:
+                raise AudioFailed(f"a message of {_name(task)} is malformed: {exc}") from exc
             finally:
                 # A child moves complete outputs into place; anything else is left over.
                 _discard(map(part_of, task.outputs))
@@ -247,7 +249,7 @@ class AudioTools:
         """Run the task in a child, well or not; raises AudioFailed or NoRoom if none could."""
         name, wall_s = _name(task), task.budget.wall_s
         try:
-            ended = await self._server.run(wire.task_line(task).decode(), wall_s=wall_s)
+            ended = await self._server.run(ipc.encode(task).decode(), wall_s=wall_s)
         except TimeoutError as exc:
             raise AudioFailed(f"{name} took over {wall_s:.0f} s") from exc
         except ServerDied as exc:
@@ -271,6 +273,20 @@ class AudioTools:
             raise Rejected(Reason.BROKEN_FILE)
         if status != 0:
             raise AudioFailed(f"{_name(task)} ended with status {status}")
+
+
+def _answer(kind: type[_A], line: bytes) -> _A:
+    """Return a child's answer; raises the refusal that it wrote instead, or MalformedMessage."""
+    answer: _A | Refusal = ipc.decode(line, kind | Refusal)
+    match answer:
+        case FileRejected(reason=reason):
+            raise Rejected(reason)
+        case TooLarge(needed_bytes=needed, max_bytes=most):
+            raise DoesNotFit(needed_bytes=needed, max_bytes=most)
+        case DiskFull(detail=detail):
+            raise NoRoom(detail)
+        case _:
+            return answer
 
 
 def _name(task: AnyTask) -> str:

@@ -97,7 +97,7 @@ class Engine:
             if self._is_closed:
                 raise EngineFailed("the engine is closed")
             await self._stay()
-            request = Separate(id=next(self._ids), frames=frames, stems=sorted(wanted))
+            request = Separate(id=next(self._ids), frames=frames, stems=tuple(sorted(wanted)))
             spools = {stem: into / f"{stem}.f32" for stem in sorted(self.model.stems)}
             try:
                 with _opened(mixture, spools.values()) as files:

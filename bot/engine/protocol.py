@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from bot.processes import ipc
+from bot.domain.recipes import Stem
 
 
 class SeparationFault(StrEnum):
@@ -26,7 +26,7 @@ class Separate:
 
     id: int
     frames: int
-    stems: list[str]
+    stems: tuple[Stem, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Failed:
     """Worker to engine: this separation failed; the next may succeed."""
 
     id: int
-    trouble: str
+    trouble: SeparationFault
     detail: str
 
 
@@ -69,21 +69,3 @@ class Cancelled:
 
 Request: TypeAlias = Separate | Cancel
 Reply: TypeAlias = Progress | Done | Failed | Cancelled
-
-_KINDS = ipc.kinds(Separate, Cancel, Progress, Done, Failed, Cancelled)
-
-
-def read_request(line: bytes) -> Request:
-    """Read a line that the engine wrote; raises ValueError if it is malformed."""
-    message: Request | Reply = ipc.read(line, _KINDS)
-    if not isinstance(message, Separate | Cancel):
-        raise ValueError(f"{type(message).__name__} is no request")
-    return message
-
-
-def read_reply(line: bytes) -> Reply:
-    """Read a line that the worker wrote; raises ValueError if it is malformed."""
-    message: Request | Reply = ipc.read(line, _KINDS)
-    if isinstance(message, Separate | Cancel):
-        raise ValueError(f"{type(message).__name__} is no reply")
-    return message

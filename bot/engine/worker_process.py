@@ -8,7 +8,7 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
-from bot.engine.protocol import Reply, Request, read_reply
+from bot.engine.protocol import Reply, Request
 from bot.processes import ipc
 from bot.processes.descriptors import Sender
 from bot.processes.spawn import environment, module_command, require_pipe
@@ -55,6 +55,7 @@ class WorkerProcess:
                 stderr=PIPE,
                 env=environment() | _HEAPS,
                 process_group=0,
+                limit=ipc.MOST_LINE_BYTES,
             )
         except BaseException:
             sender.close()
@@ -75,20 +76,20 @@ class WorkerProcess:
     async def say(self, request: Request, files: Sequence[int] = ()) -> None:
         """Send a request and the open files that go with it; raises WorkerDied."""
         try:
-            await self._input.send(ipc.to_line(request), files)
+            await self._input.send(ipc.encode(request), files)
         except (BrokenPipeError, ConnectionResetError) as exc:
             raise await self._epitaph() from exc
 
     async def hear(self) -> Reply:
         """Wait for the next reply; raises WorkerDied."""
         try:
-            line = await self._output.readline()
-            if line.endswith(b"\n"):
-                return read_reply(line)
-        except ValueError as exc:
+            reply: Reply | None = await ipc.receive(self._output, Reply)
+        except ipc.MalformedMessage as exc:
             await self.kill()
             raise WorkerDied(str(exc)) from exc
-        raise await self._epitaph()
+        if reply is None:
+            raise await self._epitaph()
+        return reply
 
     async def end(self, *, grace_s: float) -> None:
         """Close its input, wait for its end, and kill it if that takes too long."""

@@ -6,9 +6,9 @@ A child that receives its files open needs access to no others.
 import asyncio
 import os
 import socket
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from types import TracebackType
 from typing import Self
 
 _CHUNK_BYTES = 64 * 1024
@@ -89,20 +89,26 @@ class Receiver:
         return Files([self._files.popleft() for _ in range(count)])
 
 
-class Files:
+class Closing(ABC):
+    """Closes itself at the end of a `with` block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is open."""
+
+
+class Files(Closing):
     """Open files by descriptor; use as a context manager, which closes them."""
 
     def __init__(self, descriptors: Sequence[int]) -> None:
         self.descriptors = descriptors
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         for descriptor in self.descriptors:
             os.close(descriptor)

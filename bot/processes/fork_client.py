@@ -10,25 +10,21 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
-from types import TracebackType
-from typing import Self
 
 from bot.processes import ipc
-from bot.processes.descriptors import Sender
+from bot.processes.descriptors import Closing, Sender
 from bot.processes.fork_messages import (
     Ended,
     Kill,
     Ready,
     Refused,
     Reply,
-    Request,
     Start,
-    read_reply,
 )
 
 log = logging.getLogger(__name__)
 
-_MOST_OUTPUT_BYTES = 256 * 1024
+_MOST_OUTPUT_BYTES = ipc.MOST_LINE_BYTES
 _CHUNK_BYTES = 64 * 1024
 _START_S = 60.0
 _GRACE_S = 2.0
@@ -62,8 +58,8 @@ class ForkServer:
         """Run the task in a child and wait for its end.
 
         Raises TimeoutError after `wall_s`, OSError if the system cannot provide a server, pipe or
-        child, and ServerDied. However this call ends, by an error or a cancellation too, the child
-        and its process group are gone when it returns.
+        child, MalformedMessage for a task that is too long, and ServerDied. However this call ends,
+        by an error or a cancellation too, the child and its process group are gone when it returns.
         """
         server = await self._living_server()
         with _Pipe() as output, _Pipe() as errors:
@@ -124,6 +120,7 @@ class _Server:
                 stderr=PIPE,
                 env=environment,
                 process_group=0,
+                limit=ipc.MOST_LINE_BYTES,
             )
         except BaseException:
             sender.close()
@@ -140,21 +137,25 @@ class _Server:
         return server
 
     async def start(self, task: str, pipes: Sequence[int]) -> "_Child":
-        """Fork a child that writes to the pipes; raises ServerDied."""
+        """Fork a child that writes to the pipes; raises ServerDied or MalformedMessage."""
         child = _Child(self, next(self._ids))
+        line = ipc.encode(Start(id=child.id, task=task))
         self._children[child.id] = child.end
         try:
-            await self.say(Start(id=child.id, task=task), pipes)
+            await self._send(line, pipes)
         except BaseException:
             del self._children[child.id]
             self.kill()  # it may have received half of it
             raise
         return child
 
-    async def say(self, request: Request, files: Sequence[int] = ()) -> None:
-        """Send a request; raises ServerDied."""
+    async def send_kill(self, child: "_Child") -> None:
+        """Have a child killed; raises ServerDied."""
+        await self._send(ipc.encode(Kill(id=child.id)))
+
+    async def _send(self, line: bytes, files: Sequence[int] = ()) -> None:
         try:
-            await self._sender.send(ipc.to_line(request), files)
+            await self._sender.send(line, files)
         except (BrokenPipeError, ConnectionResetError) as exc:
             raise ServerDied("the fork server does not listen") from exc
 
@@ -186,20 +187,20 @@ class _Server:
         self._listening.append(asyncio.create_task(self._log(errors)))
         try:
             async with asyncio.timeout(_START_S):
-                line = await replies.readline()
+                reply = await _receive(replies)
         except TimeoutError as exc:
             raise ServerDied(f"the fork server was not ready within {_START_S:.0f} s") from exc
-        if not line:
+        if reply is None:
             status = await self._process.wait()
             raise ServerDied(f"the fork server ended with status {status} before it was ready")
-        if not isinstance(_reply(line), Ready):
+        if not isinstance(reply, Ready):
             raise ServerDied("the fork server was not ready when it spoke")
         self._listening.append(asyncio.create_task(self._listen(replies)))
 
     async def _listen(self, replies: asyncio.StreamReader) -> None:
         try:
-            while line := await replies.readline():
-                match _reply(line):
+            while reply := await _receive(replies):
+                match reply:
                     case Ended() | Refused() as end:
                         if (child := self._children.pop(end.id, None)) is not None:
                             child.set_result(end)
@@ -244,14 +245,14 @@ class _Child:
             return
         try:
             async with asyncio.timeout(_GRACE_S):
-                await self._server.say(Kill(id=self.id))
+                await self._server.send_kill(self)
                 await asyncio.shield(self.end)
         except (TimeoutError, ServerDied):
             self._server.kill()
             await asyncio.shield(self.end)
 
 
-class _Pipe:
+class _Pipe(Closing):
     """What a child prints on one of its outputs; use as a context manager."""
 
     def __init__(self) -> None:
@@ -261,15 +262,7 @@ class _Pipe:
         self._transport: asyncio.BaseTransport | None = None
         self._hearing: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._close_child_end()
         if self._hearing is not None:
             self._hearing.cancel()
@@ -307,8 +300,9 @@ class _Pipe:
             self.child_end = -1
 
 
-def _reply(line: bytes) -> Reply:
+async def _receive(replies: asyncio.StreamReader) -> Reply | None:
     try:
-        return read_reply(line)
-    except ValueError as exc:
+        reply: Reply | None = await ipc.receive(replies, Reply)
+    except ipc.MalformedMessage as exc:
         raise ServerDied(str(exc)) from exc
+    return reply

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.processes import ipc
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
@@ -44,18 +42,3 @@ class Refused:
 
 Request: TypeAlias = Start | Kill
 Reply: TypeAlias = Ready | Ended | Refused
-
-_REQUESTS = ipc.kinds(Start, Kill)
-_REPLIES = ipc.kinds(Ready, Ended, Refused)
-
-
-def read_request(line: bytes) -> Request:
-    """Read a line that the bot wrote; raises ValueError if it is malformed."""
-    request: Request = ipc.read(line, _REQUESTS)
-    return request
-
-
-def read_reply(line: bytes) -> Reply:
-    """Read a line that the server wrote; raises ValueError if it is malformed."""
-    reply: Reply = ipc.read(line, _REPLIES)
-    return reply

@@ -17,7 +17,7 @@ from typing import NoReturn, assert_never
 
 from bot.processes import ipc
 from bot.processes.descriptors import Receiver
-from bot.processes.fork_messages import Ended, Kill, Ready, Refused, Reply, Start, read_request
+from bot.processes.fork_messages import Ended, Kill, Ready, Refused, Reply, Request, Start
 from bot.processes.kernel import die_with_parent
 
 _PIPES = 2
@@ -68,7 +68,8 @@ class _Server:
             _kill_group(pid)
 
     def _heed(self, line: bytes) -> None:
-        match request := read_request(line):
+        request: Request = ipc.decode(line, Request)
+        match request:
             case Start():
                 self._start(request)
             case Kill(id=task):
@@ -102,7 +103,7 @@ class _Server:
             self._say(Ended(id=task, status=os.waitstatus_to_exitcode(status)))
 
     def _say(self, reply: Reply) -> None:
-        os.write(self._replies, ipc.to_line(reply))
+        os.write(self._replies, ipc.encode(reply))
 
 
 def _deaths() -> int:

@@ -1,9 +1,9 @@
 """Songs of known parts, files of them as vendors send them, and the real audio code in-process."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -12,9 +12,11 @@ from scipy import signal
 
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tasks import Encoded
 from bot.audio.tools import AnyAnswer, AnyTask, AudioTools
 from bot.domain.recipes import Stem
 from tests.support import audio_files
+from tests.support.fakes import FakeAudio
 
 Sound = npt.NDArray[np.float64]
 """Channels by samples."""
@@ -25,8 +27,15 @@ _A = TypeVar("_A", bound=AnyAnswer)
 class AudioHere(AudioTools):
     """Does in this process what children do: tests/unit/audio covers the way to the children.
 
-    A cancelled task is waited for, since a thread cannot be killed as a child is.
+    A cancelled task is waited for, since a thread cannot be killed as a child is. What is delivered
+    is neither encoded nor drawn, since nothing here listens to it or looks at it.
     """
+
+    async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:
+        return await FakeAudio().encode(stem, into, **options)
+
+    async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
+        return await FakeAudio().picture(stems, into)
 
     async def _run(self, task: AnyTask, kind: type[_A]) -> _A:
         work = asyncio.create_task(asyncio.to_thread(child._perform, task))

@@ -7,22 +7,24 @@ the file.
 
 from typing import assert_never
 
-from bot.audio import wire
 from bot.audio.pack_tasks import PackingAnswer, PackingTask, PackTask, PeaksTask
 from bot.audio.tasks import (
     Answer,
     CombineTask,
     DecodeTask,
+    DiskFull,
     DoesNotFit,
     EncodeTask,
+    FileRejected,
     FitTask,
     MeasureTask,
     PassageTask,
     PictureTask,
     Task,
+    TooLarge,
 )
 from bot.domain.errors import DISK_FULL, Rejected
-from bot.processes import fork_server, limits
+from bot.processes import fork_server, ipc, limits
 from bot.processes.confinement import Reach, confine, confine_parent
 from bot.processes.kernel import die_with_parent
 
@@ -50,7 +52,7 @@ def _load() -> None:
 
 
 def _perform_confined(line: str) -> bytes:
-    task = wire.read_task(line)
+    task: Task | PackingTask = ipc.decode(line.encode(), Task | PackingTask)
     task.budget.apply()
     confine(Reach(readable=task.inputs, writable=tuple({path.parent for path in task.outputs})))
     return answer(task)
@@ -59,13 +61,15 @@ def _perform_confined(line: str) -> bytes:
 def answer(task: Task | PackingTask) -> bytes:
     """Do a task and return the line with its result; raises unexpected errors."""
     try:
-        return wire.answer_line(_perform(task))
-    except (Rejected, DoesNotFit) as refusal:
-        return wire.refusal_line(refusal)
+        return ipc.encode(_perform(task))
+    except Rejected as refusal:
+        return ipc.encode(FileRejected(reason=refusal.problem.reason))
+    except DoesNotFit as refusal:
+        return ipc.encode(TooLarge(needed_bytes=refusal.needed_bytes, max_bytes=refusal.max_bytes))
     except OSError as exc:
         if exc.errno not in DISK_FULL:
             raise
-        return wire.no_room_line(exc)
+        return ipc.encode(DiskFull(detail=str(exc)))
 
 
 def _perform(task: Task | PackingTask) -> Answer | PackingAnswer:

@@ -21,7 +21,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.errors import DISK_FULL
-from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import MODELS, DamagedModel
 from bot.engine.protocol import (
     Cancel,
@@ -30,9 +29,9 @@ from bot.engine.protocol import (
     Failed,
     Progress,
     Reply,
+    Request,
     Separate,
     SeparationFault,
-    read_request,
 )
 from bot.engine.worker.spool_io import SpoolMismatch
 from bot.processes import ipc
@@ -84,12 +83,12 @@ class Inbox:
     def _listen(self) -> None:
         try:
             for line in self._receiver:
-                self._take(read_request(line))
+                self._take(ipc.decode(line, Request))
         finally:
             self._is_closed = True
             self._orders.put(None)
 
-    def _take(self, request: Separate | Cancel) -> None:
+    def _take(self, request: Request) -> None:
         match request:
             case Separate():
                 self._orders.put(Order(request, self._receiver.take_files(self._files)))
@@ -142,7 +141,7 @@ class Worker:
         self._loaded().separate(
             mixture,
             frames=request.frames,
-            stems=map(Stem, request.stems),
+            stems=request.stems,
             into=dict(zip(sorted(self._model.stems), places, strict=True)),
             report=report,
         )
@@ -167,7 +166,7 @@ class Worker:
             self._say(Progress(id=request.id, fraction=round(fraction, 4)))
 
     def _say(self, reply: Reply) -> None:
-        self._outbox.write(ipc.to_line(reply))
+        self._outbox.write(ipc.encode(reply))
         self._outbox.flush()
 
 

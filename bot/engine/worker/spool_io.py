@@ -7,13 +7,12 @@ the song.
 import os
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bot.audio.spool import CHANNELS, FRAME_BYTES
+from bot.processes.descriptors import Closing
 
 Samples = NDArray[np.float32]
 """Audio as (..., 2 channels, frames)."""
@@ -28,7 +27,7 @@ class SpoolMismatch(ValueError):
     """A spool is missing or has the wrong length."""
 
 
-class Spool:
+class Spool(Closing):
     """A finished spool, readable at any place; use as a context manager."""
 
     def __init__(self, place: Place, *, frames: int) -> None:
@@ -42,15 +41,7 @@ class Spool:
             self._file.close()
             raise SpoolMismatch(f"a spool has {found} bytes for {frames} frames")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def read(self, start: int, stop: int) -> Samples:
@@ -70,21 +61,13 @@ class Spool:
             view, at = view[count:], at + count
 
 
-class SpoolWriter:
+class SpoolWriter(Closing):
     """A spool being written from start to end; use as a context manager."""
 
     def __init__(self, place: Place) -> None:
         self._file = BufferedWriter(FileIO(place, "wb", closefd=isinstance(place, Path)))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
 
     def write(self, samples: Samples) -> None:

@@ -3,14 +3,7 @@ import pytest
 from bot.audio.child.decoding.decode import decode
 from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tasks import DecodeTask
-from bot.audio.tools import AudioTools
 from tests.support import audio_files
-
-
-@pytest.fixture
-async def tools():
-    async with AudioTools() as tools:
-        yield tools
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 import asyncio
 import json
 import resource
-import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
-from bot.audio import wire
 from bot.audio.child import __main__ as child
 from bot.audio.pack_tasks import PackCodec
 from bot.audio.spool import SAMPLE_RATE
@@ -16,15 +15,14 @@ from bot.audio.tasks import (
     Answer,
     Combined,
     CombineTask,
-    Decoded,
     DecodeTask,
+    DiskFull,
     DoesNotFit,
-    Drawn,
-    Encoded,
     EncodeTask,
     Mix,
     Part,
     PictureTask,
+    Refusal,
     Row,
     Task,
     part_of,
@@ -32,9 +30,10 @@ from bot.audio.tasks import (
 from bot.audio.tools import AudioTools
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
-from bot.processes import landlock, spawn
+from bot.processes import ipc, landlock, spawn
 from tests.support import audio_files
 from tests.support.processes import (
+    children,
     cpu_s,
     descriptors,
     first_child,
@@ -42,26 +41,56 @@ from tests.support.processes import (
     is_alive,
     is_confined,
     python,
+    until,
 )
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tools():
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh_tools():
+    """Tools that have started nothing so far."""
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest.fixture(scope="module")
+def code_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("program") / "code.py"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def programmable(code_file):
+    """Tools whose children do what the file says, instead of their task."""
+    async with AudioTools(server=_running(code_file)) as tools:
+        yield tools
+
+
 @pytest.fixture
-async def program():
-    """Make tools whose children do something else than their task."""
-    made = []
+def program(code_file, programmable):
+    """Say what the children do."""
 
-    def make(code, **options):
-        made.append(AudioTools(server=forking(code), **options))
-        return made[-1]
+    def make(code):
+        code_file.write_text(code)
+        return programmable
 
-    yield make
-    for tools in made:
-        await tools.aclose()
+    return make
 
+
+def _running(code_file):
+    return forking(f"exec(open({str(code_file)!r}).read())")
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NORMALLY = (
-    "from bot.audio import wire; from bot.audio.child import __main__ as child;"
-    " print(child.answer(wire.read_task(task)).decode())"
+    "from bot.audio.tasks import Task; from bot.audio.child import __main__ as child;"
+    " from bot.processes import ipc;"
+    " print(child.answer(ipc.decode(task.encode(), Task)).decode())"
 )
 """What a child does otherwise."""
 
@@ -81,6 +110,10 @@ async def test_a_song_goes_all_the_way_through_the_children(tmp_path, tools):
         [Mix(path=stem, parts=(Part(spool=tmp_path / "song.f32"),))], frames=decoded.frames
     )
     assert combined.frames == decoded.frames
+    spool, frames = tmp_path / "song.f32", decoded.frames
+    assert await tools.measure([[Part(spool=spool)]], frames=frames) == combined.levels
+    assert await tools.passage([spool], frames=frames) == 0
+    assert (await tools.fit(spool, spool)).gain == pytest.approx(1.0, rel=1e-3)
     encoded, picture = await asyncio.gather(
         tools.encode(
             stem, tmp_path / "out.mp3", format=AudioFormat.MP3, tags={"title": "Neon Rain"}
@@ -127,11 +160,14 @@ async def test_a_stem_that_does_not_fit_leaves_no_file(tmp_path, tools):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["v.f32", "v.flac"]
 
 
-async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, tools):
+async def test_a_cancelled_decode_leaves_neither_process_nor_file(tmp_path, fresh_tools):
+    others = children()
     samples = np.zeros((2, SAMPLE_RATE * 120), np.float32)
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=samples)
-    call = asyncio.create_task(tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
-    pid = await first_child(await first_child())
+    call = asyncio.create_task(fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=600))
+    await until(lambda: children() - others, within_s=30)
+    [server] = children() - others
+    pid = await first_child(server)
     async with asyncio.timeout(30):
         while not (tmp_path / "a.f32.part").exists():
             await asyncio.sleep(0.001)
@@ -190,13 +226,14 @@ async def test_a_forked_child_is_limited_and_confined(tmp_path, program, act, er
     assert error in caplog.text
 
 
-async def test_a_child_costs_little_beyond_its_work(tmp_path, tools):
+async def test_a_child_costs_little_beyond_its_work(tmp_path, fresh_tools):
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(0.1))
-    await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
-    server = await first_child()
+    others = children()
+    await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+    [server] = children() - others
     before = cpu_s(server)
     for _ in range(10):
-        await tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
+        await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=9)
     # An interpreter with numpy and PyAV takes 0.25 s to start.
     assert (cpu_s(server) - before) / 10 < 0.1
 
@@ -211,7 +248,7 @@ async def test_a_machine_that_decodes_passes_its_check(tools):
         "os.abort()",
         "os._exit(1)",
         "print('nonsense')",
-        """print('{"rejected": "broken_file"}')""",
+        """print('{"FileRejected": {"reason": "broken_file"}}')""",
     ],
 )
 async def test_a_machine_that_does_not_decode_fails_its_check(program, code):
@@ -226,7 +263,7 @@ async def test_a_machine_that_does_not_decode_fails_its_check(program, code):
         "raise OSError('disk full')",
         "print('nonsense')",
         "pass",
-        """print('{"answer": {"frames": "many"}}')""",
+        """print('{"Decoded": {"frames": "many"}}')""",
     ],
 )
 async def test_any_other_end_of_a_child_is_our_own_failure(tmp_path, end, program):
@@ -249,19 +286,19 @@ async def test_a_child_that_cannot_be_started_is_our_failure(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="writes to /dev/full")
 @pytest.mark.parametrize(
-    "kind", [Decoded, Combined, Encoded, Drawn], ids=lambda kind: kind.__name__
+    "kind", [DecodeTask, CombineTask, EncodeTask, PictureTask], ids=lambda kind: kind.__name__
 )
-def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
+async def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
     into, stem = tmp_path / "into", tmp_path / "v.flac"
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le", sound=audio_files.tone(2.0))
     audio_files.write_spool(tmp_path / "v.f32", audio_files.tone())
     mix = Mix(path=stem, parts=(Part(spool=tmp_path / "v.f32"),))
     child.answer(CombineTask(mixes=(mix,), frames=None))
     part_of(into).symlink_to("/dev/full")
-    tasks: dict[type[Answer], Task] = {
-        Decoded: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
-        Combined: CombineTask(mixes=(replace(mix, path=into),), frames=None),
-        Encoded: EncodeTask(
+    tasks: dict[type[Task], Task] = {
+        DecodeTask: DecodeTask(source=song, into=into, max_frames=60 * SAMPLE_RATE),
+        CombineTask: CombineTask(mixes=(replace(mix, path=into),), frames=None),
+        EncodeTask: EncodeTask(
             stem=stem,
             into=into,
             format=AudioFormat.MP3,
@@ -270,19 +307,18 @@ def test_a_full_disk_is_told_from_a_fault_of_the_sound(tmp_path, kind):
             artist=None,
             album=None,
         ),
-        Drawn: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
+        PictureTask: PictureTask(rows=(Row(label="Vocals", stem=stem),), into=into),
     }
-    with pytest.raises(NoRoom):
-        wire.read_answer(kind, child.answer(tasks[kind]))
+    assert isinstance(ipc.decode(child.answer(tasks[kind]), Answer | Refusal), DiskFull)
 
 
 def forged(**changes):
     """Return the program of a child that writes a second of sound and tells something else."""
     told = {"frames": 44_100, "container": "mp3", "codec": "mp3", "title": None, "artist": None,
             "album": None, "ends_early": False} | changes  # fmt: skip
-    into = "import json; into = json.loads(task)['fields']['into']\n"
+    into = "import json; into = json.loads(task)['DecodeTask']['into']\n"
     write = f"{into}open(into, 'wb').write(bytes(352800))"
-    return f"{write}\nprint({json.dumps({'answer': told})!r})"
+    return f"{write}\nprint({json.dumps({'Decoded': told})!r})"
 
 
 async def test_a_child_that_tells_what_it_wrote_is_believed(tmp_path, program):
@@ -313,7 +349,7 @@ async def test_a_child_that_tells_of_another_file_than_its_own_is_not_believed(
 ):
     into = tmp_path / "v.mp3"
     answer = {"path": str(into), "size_bytes": 3, "format": "mp3", "bit_rate": None} | told
-    line = json.dumps({"answer": answer})
+    line = json.dumps({"Encoded": answer})
     tools = program(f"open({str(into)!r}, 'wb').write(b'abc'); print({line!r})")
     with pytest.raises(AudioFailed):
         await tools.encode(tmp_path / "v.flac", into, format=AudioFormat.MP3)
@@ -328,16 +364,33 @@ async def test_a_link_in_place_of_a_spool_is_not_followed(tmp_path, program):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
-async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, tools):
+async def test_a_machine_that_can_start_no_process_has_no_room(tmp_path, fresh_tools):
     song = audio_files.write(tmp_path / "song.wav", "wav", "pcm_s16le")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors(), hard))
     try:
         with pytest.raises(NoRoom):
-            await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
+            await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert (await tools.decode(song, tmp_path / "a.f32", max_duration_s=60)).frames == SAMPLE_RATE
+    decoded = await fresh_tools.decode(song, tmp_path / "a.f32", max_duration_s=60)
+    assert decoded.frames == SAMPLE_RATE
+
+
+async def test_a_full_disk_in_the_child_is_one_in_the_bot(tmp_path, program):
+    tools = program("""print('{"DiskFull": {"detail": "no space left"}}')""")
+    with pytest.raises(NoRoom, match="no space left"):
+        await tools.combine([])
+
+
+async def test_a_task_that_is_too_long_is_our_own_failure(tmp_path, program):
+    with pytest.raises(AudioFailed, match="too long"):
+        await program(NORMALLY).encode(
+            tmp_path / "v.flac",
+            tmp_path / "v.mp3",
+            format=AudioFormat.MP3,
+            tags={"title": '"' * (ipc.MOST_LINE_BYTES // 3)},
+        )
 
 
 async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog, program):
@@ -347,36 +400,34 @@ async def test_what_a_child_writes_to_standard_error_is_logged(tmp_path, caplog,
     assert "so it goes" in caplog.text
 
 
-async def test_only_so_many_children_run_at_once(tmp_path, caplog, program):
+async def test_only_so_many_children_run_at_once(tmp_path, caplog):
     code = (
         f"import pathlib; here = pathlib.Path({str(tmp_path)!r}); me = here / str(os.getpid())\n"
         "me.touch(); time.sleep(0.2); n = len(list(here.iterdir()))\n"
         "print('running:', n, file=sys.stderr)\n"
-        """me.unlink(); print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')"""
+        """me.unlink(); print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')"""
     )
-    tools = program(code, at_once=2)
-    answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
+    async with AudioTools(server=forking(code), at_once=2) as tools:
+        answers = await asyncio.gather(*(tools.combine([]) for _ in range(5)))
     assert answers == [Combined(factor=1.0, frames=1, levels=())] * 5
     running = [int(record.getMessage().split("running: ")[1]) for record in caplog.records]
     assert len(running) == 5
     assert max(running) == 2
 
 
-async def test_decoders_do_not_keep_other_work_waiting(tmp_path, program):
-    tools = program(
-        """print('{"answer": {"factor": 1.0, "frames": 1, "levels": []}}')""", at_once=1
-    )
-    async with tools._decoding, asyncio.timeout(20):
+async def test_decoders_do_not_keep_other_work_waiting():
+    code = """print('{"Combined": {"factor": 1.0, "frames": 1, "levels": []}}')"""
+    tools = AudioTools(server=forking(code), at_once=1)
+    async with tools, tools._decoding, asyncio.timeout(20):
         assert await tools.combine([]) == Combined(factor=1.0, frames=1, levels=())
 
 
-def test_the_bot_itself_loads_none_of_the_heavy_libraries():
+async def test_the_bot_itself_loads_none_of_the_heavy_libraries():
     code = "import sys, bot.audio.tools; print({'av', 'numpy', 'PIL', 'scipy'} & set(sys.modules))"
-    ended = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env=spawn.environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert ended.stdout.strip() == "set()"
+    bot = await asyncio.create_subprocess_exec(
+        *python(code), env=spawn.environment(), stdout=asyncio.subprocess.PIPE
+    )
+    assert (await bot.communicate())[0] == b"set()\n"
 
 
 async def test_packs_are_written_by_a_child(tools, tmp_path):

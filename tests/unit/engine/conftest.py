@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from bot.engine.engine import Engine
 from bot.engine.model_catalogue import SPLEETER
@@ -18,8 +19,17 @@ def small_model(tmp_path_factory):
     return directory
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(small_model):
+    """An engine whose worker, once started, serves one test after the other."""
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=2.0)
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh_engine(small_model):
+    """An engine without a worker so far."""
     engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=2.0)
     yield engine
     await engine.close()

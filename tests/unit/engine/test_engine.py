@@ -2,7 +2,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
 from contextlib import suppress
@@ -11,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine, EngineStarved
 from bot.engine.model_catalogue import SPLEETER
-from tests.support.processes import is_confined
+from tests.support.processes import is_alive, is_confined, until
 from tests.unit.engine import nets
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KARAOKE = (Stem.VOCALS, Stem.INSTRUMENTAL)
 SHORT = 20_000
@@ -57,9 +59,10 @@ class Call:
         return self
 
 
-@pytest.fixture
-def start(engine, tmp_path):
+@pytest_asyncio.fixture(loop_scope="module")
+async def start(engine, tmp_path):
     """Start to separate a song of so many frames; a long one is silence."""
+    tasks = []
 
     def call(frames, *, by=engine, name="out"):
         song = tmp_path / f"{frames}.f32"
@@ -68,9 +71,14 @@ def start(engine, tmp_path):
             os.truncate(song, frames * 8)
         else:
             nets.write_spool(song, nets.song(frames))
-        return Call(by, song, tmp_path / name, frames)
+        call = Call(by, song, tmp_path / name, frames)
+        tasks.append(call.task)
+        return call
 
-    return call
+    yield call
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def running(engine):
@@ -185,15 +193,15 @@ async def test_an_idle_worker_gives_its_memory_back(small_model, start, is_runni
     await engine.close()
 
 
-async def test_closing_ends_the_song_and_the_worker(engine, start, is_running):
-    call = await start(LONG).begun()
-    pid = engine.pid
-    await engine.close()
+async def test_closing_ends_the_song_and_the_worker(fresh_engine, start, is_running):
+    call = await start(LONG, by=fresh_engine).begun()
+    pid = fresh_engine.pid
+    await fresh_engine.close()
     with pytest.raises(EngineFailed):
         await call.task
     assert not is_running(pid)
     with pytest.raises(EngineFailed, match="closed"):
-        await start(SHORT).task
+        await start(SHORT, by=fresh_engine).task
 
 
 async def test_a_spool_of_another_length_fails_without_hurting_the_worker(engine, start, tmp_path):
@@ -265,16 +273,19 @@ async def test_a_stem_that_the_model_lacks_is_refused_at_once(engine, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-async def test_the_worker_knows_no_secret_and_steps_back_for_others(engine, start, monkeypatch):
+async def test_the_worker_knows_no_secret_and_steps_back_for_others(
+    fresh_engine, start, monkeypatch
+):
     monkeypatch.setenv("DISCORD_TOKEN", "secret-token")
-    await start(SHORT).task
+    await start(SHORT, by=fresh_engine).task
     with suppress(PermissionError):  # its memory is hidden from all but root
-        assert b"secret-token" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
-    assert os.getpriority(os.PRIO_PROCESS, engine.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        assert b"secret-token" not in Path(f"/proc/{fresh_engine.pid}/environ").read_bytes()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, fresh_engine.pid) == min(own + 15, 19)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a child to its parent")
-def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_running):
+async def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path):
     (tmp_path / "song.f32").touch()
     os.truncate(tmp_path / "song.f32", LONG * 8)
     program = f"""
@@ -289,27 +300,20 @@ def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path, is_runnin
             progress=lambda _: print(engine.pid, flush=True),
         ))
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE
-    ) as bot:
-        assert bot.stdout
-        pid = int(bot.stdout.readline())
-        bot.kill()
-    for _ in range(500):
-        if not is_running(pid) or _is_zombie(pid):
-            return
-        os.sched_yield()
-        signal.sigtimedwait([], 0.01)
-    pytest.fail(f"worker {pid} outlived its parent")
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", textwrap.dedent(program), stdout=asyncio.subprocess.PIPE
+    )
+    assert bot.stdout
+    pid = int(await bot.stdout.readline())
+    bot.kill()
+    await bot.wait()
+    await until(lambda: not is_alive(pid))
 
 
-def _is_zombie(pid):
-    return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-
-
-def test_the_bots_side_loads_no_network():
+async def test_the_bots_side_loads_no_network():
     program = (
         "import sys, bot.engine.engine, bot.engine.model_catalogue, bot.engine.weights;"
         "sys.exit(bool({'numpy', 'scipy', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    bot = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await bot.wait() == 0

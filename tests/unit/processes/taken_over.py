@@ -1,16 +1,19 @@
 """Plays an audio child that its song has taken over: tries one thing, and tells how that went.
 
-Run as `python -m tests.unit.processes.taken_over CONFINED ATTEMPT HOUSE PORT`. It has the limits
-and the reach of a child that decodes `HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits.
+Run as `python -m tests.unit.processes.taken_over`, it reads lines of `CONFINED ATTEMPT PORT HOUSE`
+and forks a child for each, which has the limits and the reach of one that decodes
+`HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits. It answers with one line for each.
 """
 
 import ctypes
 import errno
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,8 +167,8 @@ def called(result: int, *, passes: int = 0) -> int:
     return result
 
 
-def main(is_confined: bool, attempt: str, harness: Path, port: int) -> None:
-    """Make one attempt and print what came of it."""
+def make(attempt: str, harness: Path, port: int, *, is_confined: bool) -> str:
+    """Make one attempt, and return what came of it."""
     die_with_parent()
     attempts = Attempts(harness, port)
     mine = attempts.mine
@@ -179,10 +182,32 @@ def main(is_confined: bool, attempt: str, harness: Path, port: int) -> None:
     except OSError as exc:
         if exc.errno not in REFUSALS:
             raise
-        sys.stdout.write("refused")
-    else:
-        sys.stdout.write("done")
+        return "refused"
+    return "done"
+
+
+def tell(line: str) -> str:
+    """Have a child make the attempt that a line asks for; return its status and what it wrote."""
+    is_confined, attempt, port, harness = line.rstrip("\n").split(" ", 3)
+    reading, writing = os.pipe()
+    if (pid := os.fork()) == 0:
+        os.dup2(writing, 1)
+        os.dup2(writing, 2)
+        try:
+            told = make(attempt, Path(harness), int(port), is_confined=is_confined == "1")
+            os.write(1, told.encode())
+        except BaseException:  # noqa: BLE001 - nothing of a child may run on into the loop
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        wrote = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return json.dumps([status, wrote])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] == "1", sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+    for line in sys.stdin:
+        sys.stdout.write(tell(line) + "\n")
+        sys.stdout.flush()

@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -69,19 +70,27 @@ def harness(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def taken_over():
+    """The process whose children make the attempts: one interpreter for all of them."""
+    command = spawn.module_command("tests.unit.processes.taken_over")
+    with subprocess.Popen(
+        command, env=spawn.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+
+
 @pytest.fixture
-def attempt(harness):
+def attempt(harness, taken_over):
     """Have a child that was taken over try something; return what it tells."""
 
     def run(name, *, confined):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-            ended = subprocess.run(
-                [*spawn.module_command("tests.unit.processes.taken_over"),
-                 str(int(confined)), name, str(harness), str(port)],
-                env=spawn.environment(), capture_output=True, text=True, timeout=60, check=False,
-            )  # fmt: skip
-        return ended.stdout.strip() or f"status {ended.returncode}: {ended.stderr}"
+            taken_over.stdin.write(f"{int(confined)} {name} {port} {harness}\n")
+            taken_over.stdin.flush()
+            status, wrote = json.loads(taken_over.stdout.readline())
+        return wrote if status == 0 and wrote else f"status {status}: {wrote}"
 
     return run
 

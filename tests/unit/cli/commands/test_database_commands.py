@@ -135,8 +135,12 @@ def test_file_where_the_data_should_be_is_one_line(
     assert str(data.root) in said
 
 
-@pytest.mark.parametrize("command", ["audit", "backup", "renew-links"])
-def test_data_of_another_user_is_one_line_with_a_remedy(command: str):
+REFUSED = ("audit", "backup", "renew-links")
+
+
+@pytest.fixture(scope="module")
+def refusals() -> dict[str, str]:
+    """Return what each command says of data that belongs to another user."""
     with open_folder() as folder:
         place = DataDir(folder / "data")
         place.create()
@@ -150,6 +154,16 @@ def test_data_of_another_user_is_one_line_with_a_remedy(command: str):
         os.environ["STEMCORD_DATA_DIR"] = sys.argv[1]
         os.chdir(sys.argv[2])
         """
-        said = run_unprivileged(imports, f"main([{command!r}])", place.root, folder)
-    assert said.count("\n") == 1
-    assert "chown" in said or "no database to read" in said
+        code = f"""
+        for command in {REFUSED}:
+            main([command])
+            print("end", flush=True)
+        """
+        said = run_unprivileged(imports, code, place.root, folder)
+    return dict(zip(REFUSED, said.split("end\n"), strict=False))
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_data_of_another_user_is_one_line_with_a_remedy(refusals: dict[str, str], command: str):
+    assert refusals[command].count("\n") == 1
+    assert "chown" in refusals[command] or "no database to read" in refusals[command]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import main
-from bot.cli.commands import network_checks
+from bot.cli.commands import doctor, network_checks
+from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.discord_session import DiscordRefused
 from bot.engine.model_catalogue import SPLEETER
 from bot.engine.weights import Weights
@@ -45,6 +46,17 @@ def visit(
     return Doctor(capsys)
 
 
+@pytest.fixture
+def quick_visit(visit: Doctor, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    """A visit that takes it for granted that audio decodes."""
+
+    async def granted(_: object) -> CheckResult:
+        return CheckResult(True, "Audio decodes")
+
+    monkeypatch.setattr(doctor, "check_decoding", granted)
+    return visit
+
+
 def with_model(folder: Path) -> Weights:
     folder.mkdir(parents=True)
     made = folder / "made"
@@ -63,26 +75,29 @@ def test_all_is_well_where_the_bot_can_work(visit: Doctor, tmp_path: Path):
     assert [line for line in lines if line.startswith("FAIL")] == []
     assert "ok    Discord accepts DISCORD_TOKEN, as Stemcord#1234" in lines
     assert f"ok    {tmp_path}/data can be written" in lines
+    assert "ok    Audio decodes in a child process" in lines
 
 
-def test_absent_model_is_told_from_a_damaged_one(visit: Doctor, tmp_path: Path):
-    assert "Spleeter-2 is not in" in visit.line("python -m bot models")
-    assert visit.status == 1
+def test_absent_model_is_told_from_a_damaged_one(quick_visit: Doctor, tmp_path: Path):
+    assert "Spleeter-2 is not in" in quick_visit.line("python -m bot models")
+    assert quick_visit.status == 1
     weights = with_model(tmp_path / "data" / "models")
     whole = weights.path.read_bytes()
     weights.path.write_bytes(whole[:300])
-    assert f"FAIL  {weights.path} is not whole" in visit.line("python -m bot models")
+    assert f"FAIL  {weights.path} is not whole" in quick_visit.line("python -m bot models")
     weights.path.write_bytes(whole[::-1])
-    assert f"FAIL  {weights.path} is damaged" in visit.line("python -m bot models")
+    assert f"FAIL  {weights.path} is damaged" in quick_visit.line("python -m bot models")
 
 
-def test_folder_that_other_users_can_read_is_noted_and_so_is_env(visit: Doctor, tmp_path: Path):
+def test_folder_that_other_users_can_read_is_noted_and_so_is_env(
+    quick_visit: Doctor, tmp_path: Path
+):
     place = DataDir(tmp_path / "data")
     place.create()
     place.root.chmod(0o755)
     (tmp_path / ".env").write_text("STEMCORD_QUOTA_MINUTES=5\n")
     (tmp_path / ".env").chmod(0o644)
-    lines = visit.says()
+    lines = quick_visit.says()
     assert f"note  {place.root} can be read by other users (mode 0755): chmod 700 {place.root}" in (
         lines
     )
@@ -116,13 +131,13 @@ def test_folder_that_this_user_may_not_write_fails():
 
 
 def test_discord_that_cannot_be_asked_fails_in_one_line(
-    visit: Doctor, monkeypatch: pytest.MonkeyPatch
+    quick_visit: Doctor, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(_: object) -> tuple[str, tuple[str, ...]]:
         raise DiscordRefused("Discord cannot be asked: discord.com: no route")
 
     monkeypatch.setattr(network_checks, "ask_discord", refuse)
-    assert visit.line("no route") == "FAIL  Discord cannot be asked: discord.com: no route"
+    assert quick_visit.line("no route") == "FAIL  Discord cannot be asked: discord.com: no route"
 
 
 @pytest.mark.parametrize(
@@ -141,20 +156,20 @@ def test_discord_that_cannot_be_asked_fails_in_one_line(
     ],
 )
 def test_what_may_be_meant_otherwise_is_noted(
-    visit: Doctor, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], word: str
+    quick_visit: Doctor, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], word: str
 ):
-    assert [line for line in visit.says() if word in line] == []
+    assert [line for line in quick_visit.says() if word in line] == []
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert visit.line(word).startswith("note")
+    assert quick_visit.line(word).startswith("note")
 
 
 def test_audio_that_fills_its_share_of_the_disk_fails(
-    visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     place = DataDir(tmp_path / "data")
     place.create()
     (place.jobs / "k7f2q").mkdir()
     (place.jobs / "k7f2q" / "master.flac").write_bytes(bytes(2 * 1024 * 1024))
     monkeypatch.setenv("STEMCORD_MAX_DISK_GIB", "0.001")
-    assert visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")
+    assert quick_visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")

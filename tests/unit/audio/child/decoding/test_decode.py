@@ -450,8 +450,8 @@ def test_a_song_above_full_scale_keeps_its_peaks(tmp_path, decoded):
 @pytest.mark.parametrize("channels", [3, 6, 10, 16])
 def test_each_channel_is_heard_without_a_layout(tmp_path, decoded, channels, sample_rate):
     for channel in range(channels):
-        sound = np.zeros((sample_rate, channels), "<i2")
-        sound[:, channel] = 16_000 * np.sin(np.arange(sample_rate) / 20)
+        sound = np.zeros((sample_rate // 5, channels), "<i2")
+        sound[:, channel] = 16_000 * np.sin(np.arange(len(sound)) / 20)
         source = tmp_path / "many.wav"
         kind = struct.pack(
             "<HHIIHH", 1, channels, sample_rate, sample_rate * 2 * channels, 2 * channels, 16

@@ -28,7 +28,7 @@ from tests.support.harness import Harness
 from tests.support.scripted_server import Connection, Server, ok, serving
 from tests.support.transport_fakes import no_tls
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 _FILE = re.compile(r"^`([\w.]+)`\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
