@@ -47,7 +47,7 @@ class MixerServer:
         root: Path,
         *,
         audio: AudioTools,
-        stretch: Path | None = None,
+        assets: PageAssets | None = None,
         max_gib: float = 1.0,
         requests: int = 10_000,
         pack_within_s: float = 2.0,
@@ -72,7 +72,7 @@ class MixerServer:
             ),
             clock=self.clock,
         )
-        self.assets = PageAssets.read(stretch=stretch)
+        self.assets = assets or PageAssets.read()
         self.mixer = MixerRoutes(
             links=self.links,
             jobs=self.jobs,

@@ -38,9 +38,21 @@ class Head {
     this.risen = FADE; // how far the head's own fade has come
     this.tails = []; // where the head came from, fading out
     this.loop = null;
-    this.gains = buses.map(() => 1);
-    this.targets = buses.map(() => 1);
+    this.gains = buses.map(() => ({ from: 1, to: 1, done: FADE }));
+    this.curves = buses.map(() => null); // each stem's gain by frame, while it changes
     this.running = false;
+  }
+
+  /** Change the stems' gains, without a click. */
+  turn(targets) {
+    this.gains = this.gains.map(({ from, to, done }, stem) => {
+      const now = done < FADE ? from + (to - from) * RISE[done] : to;
+      return now === targets[stem] ? { from: now, to: now, done: FADE } : { from: now, to: targets[stem], done: 0 };
+    });
+  }
+
+  settle() {
+    this.gains = this.gains.map(({ to }) => ({ from: to, to, done: FADE }));
   }
 
   jump(to) {
@@ -70,35 +82,40 @@ class Head {
 
   /** Add the next frames to the buses, and move on. */
   read(into, count) {
-    const step = count / FADE;
-    const ends = this.gains.map((gain, i) => {
-      const way = this.targets[i] - gain;
-      return Math.abs(way) <= step ? this.targets[i] : gain + Math.sign(way) * step;
+    this.gains.forEach((gain, stem) => {
+      this.curves[stem] = gain.done < FADE ? this.curve(gain, count) : null;
     });
-    for (const tail of this.tails) this.trail(tail, into, 0, count, ends);
-    for (let to = 0; this.running && to < count; ) to += this.advance(into, to, count, ends);
+    for (const tail of this.tails) this.trail(tail, into, 0, count);
+    for (let to = 0; this.running && to < count; ) to += this.advance(into, to, count);
     this.tails = this.tails.filter(({ done }) => done < FADE);
-    this.gains = ends;
   }
 
-  trail(tail, into, to, count, ends) {
+  curve(gain, count) {
+    const made = new Float32Array(count);
+    for (let i = 0; i < count; i += 1)
+      made[i] = gain.done + i < FADE ? gain.from + (gain.to - gain.from) * RISE[gain.done + i] : gain.to;
+    gain.done += count;
+    return made;
+  }
+
+  trail(tail, into, to, count) {
     const length = Math.min(count - to, FADE - tail.done);
-    this.mix(into, { at: tail.at, to, length, count, ends, fade: RISE, from: FADE - 1 - tail.done, by: -1 });
+    this.mix(into, { at: tail.at, to, length, fade: RISE, from: FADE - 1 - tail.done, by: -1 });
     tail.at += length;
     tail.done += length;
   }
 
-  advance(into, to, count, ends) {
+  advance(into, to, count) {
     let length = count - to;
     if (this.loop && this.at < this.loop.to) length = Math.min(length, this.loop.to - this.at);
     if (this.risen < FADE) length = Math.min(length, FADE - this.risen);
     const fade = this.risen < FADE ? RISE : null;
-    this.mix(into, { at: this.at, to, length, count, ends, fade, from: this.risen, by: 1 });
+    this.mix(into, { at: this.at, to, length, fade, from: this.risen, by: 1 });
     this.risen = Math.min(FADE, this.risen + length);
     this.at += length;
     if (this.loop && this.at === this.loop.to) {
       this.jump(this.loop.from);
-      this.trail(this.tails.at(-1), into, to + length, count, ends);
+      this.trail(this.tails.at(-1), into, to + length, count);
     }
     return length;
   }
@@ -119,21 +136,21 @@ class Head {
     }
   }
 
-  add(bus, sound, { stem, offset, to, piece, done, count, ends, fade, from, by }) {
-    const start = this.gains[stem];
-    const slope = (ends[stem] - start) / count;
-    if (start === 0 && slope === 0) return;
+  add(bus, sound, { stem, offset, to, piece, done, fade, from, by }) {
+    const curve = this.curves[stem];
+    const gain = this.gains[stem].to;
+    if (!curve && gain === 0) return;
     const length = Math.min(piece, sound[0].length - offset);
     for (let channel = 0; channel < 2; channel += 1) {
       const out = bus[channel];
       const samples = sound[channel];
-      if (!fade && slope === 0 && start === 1) {
-        for (let i = 0; i < length; i += 1) out[to + i] += samples[offset + i];
+      if (!fade && !curve) {
+        for (let i = 0; i < length; i += 1) out[to + i] += samples[offset + i] * gain;
         continue;
       }
       for (let i = 0; i < length; i += 1) {
         const envelope = fade ? fade[from + by * (done + i)] : 1;
-        out[to + i] += samples[offset + i] * (start + slope * (to + i)) * envelope;
+        out[to + i] += samples[offset + i] * (curve ? curve[to + i] : gain) * envelope;
       }
     }
   }
@@ -180,7 +197,7 @@ class Tape extends AudioWorkletProcessor {
   }
 
   gains({ gains }) {
-    this.head.targets = gains;
+    this.head.turn(gains);
   }
 
   play() {
@@ -350,7 +367,7 @@ class Tape extends AudioWorkletProcessor {
     head.running = true;
     head.risen = FADE;
     head.tails = [];
-    head.gains = [...head.targets];
+    head.settle();
     head.at = target + inputLag - history;
     this.feed(history);
     this.stretchers.forEach((each, bus) => each.seek(this.sources[bus], history, pace.rate));
