@@ -85,7 +85,6 @@ class Mixer {
     const hint = el("p", { class: "keys" }, words.keys);
     page.replaceChildren(heading(song, [this.reset, downloads(song)].filter(Boolean)), lanes, hint, this.transport);
     page.removeAttribute("aria-busy");
-    this.stage = page;
     this.controls = [lanes, this.transport];
   }
 
@@ -109,12 +108,14 @@ class Mixer {
 
   async open() {
     const { engine, song } = this;
-    this.show();
+    this.showPosition();
+    this.showLoop();
+    this.showMix();
     if (!isPossible()) {
       this.close(window.isSecureContext ? song.words.unsupported : song.words.insecure);
       return;
     }
-    engine.addEventListener("change", () => this.show());
+    engine.addEventListener("change", () => this.showPosition());
     engine.addEventListener("status", () => this.tell());
     engine.addEventListener("over", () => this.disable());
     engine.addEventListener("damaged", ({ detail }) => this.complain(detail));
@@ -157,14 +158,14 @@ class Mixer {
     this.loop = ends;
     this.engine.setLoop(loopOf(ends, this.song.seconds));
     this.keep();
-    this.show();
+    this.showLoop();
   }
 
   setMix(mix) {
     this.mix = mix;
     this.engine.setGains(gainsOf(mix));
     this.keep();
-    this.show();
+    this.showMix();
   }
 
   async setPace(change) {
@@ -183,23 +184,31 @@ class Mixer {
     this.memory.write({ mix: this.mix, loop: this.loop });
   }
 
-  show() {
-    const { engine, song } = this;
-    const { at, playing } = engine;
-    const share = (time) => `${(100 * time) / song.seconds}%`;
-    this.stage.style.setProperty("--at", share(at));
-    const { from, to } = this.loop;
-    const loop = loopOf(this.loop, song.seconds);
-    this.stage.classList.toggle("looping", Boolean(loop));
-    this.stage.classList.toggle("marked", from !== null || to !== null);
-    this.stage.style.setProperty("--from", share(loop?.from ?? from ?? to ?? 0));
-    this.stage.style.setProperty("--to", share(loop?.to ?? from ?? to ?? 0));
+  #share(seconds) {
+    return `${(100 * seconds) / this.song.seconds}%`;
+  }
+
+  showPosition() {
+    const { at, playing } = this.engine;
+    page.style.setProperty("--at", this.#share(at));
     this.position.show(at);
-    this.loops.show(this.loop);
-    for (const { show } of this.lanes) show(this.mix);
-    this.reset.disabled = isFresh(this.mix);
     this.player.show({ at, playing, waiting: this.isWaiting() });
     this.tell();
+  }
+
+  showLoop() {
+    const { from, to } = this.loop;
+    const loop = loopOf(this.loop, this.song.seconds);
+    page.classList.toggle("looping", Boolean(loop));
+    page.classList.toggle("marked", from !== null || to !== null);
+    page.style.setProperty("--from", this.#share(loop?.from ?? from ?? to ?? 0));
+    page.style.setProperty("--to", this.#share(loop?.to ?? from ?? to ?? 0));
+    this.loops.show(this.loop);
+  }
+
+  showMix() {
+    for (const { show } of this.lanes) show(this.mix);
+    this.reset.disabled = isFresh(this.mix);
   }
 
   isWaiting() {
@@ -230,7 +239,7 @@ class Mixer {
   disable() {
     for (const each of this.controls) each.disabled = true;
     this.reset.disabled = true;
-    this.stage.classList.add("over");
+    page.classList.add("over");
     page.querySelector(".downloads")?.remove();
   }
 

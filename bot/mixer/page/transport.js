@@ -70,7 +70,7 @@ export function loops({ words }, on) {
     button(words.setTo, { class: "letter", onclick: () => on.markLoop("to") }, "B"), to, clear);
   const show = (ends) => {
     for (const [input, time] of [[from, ends.from], [to, ends.to]]) {
-      if (document.activeElement !== input || time === null) input.value = time === null ? "" : exact(time);
+      input.value = time === null ? "" : exact(time);
       input.removeAttribute("aria-invalid");
     }
     clear.disabled = ends.from === null && ends.to === null;
