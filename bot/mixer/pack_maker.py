@@ -71,9 +71,11 @@ class PackMaker:
         stems are gone.
         """
         file = self._files.of(job.id).packs / pack_name(number, codec)
+        # Looked up first: it may end while the file is looked for.
+        making = self._making.get((job.id, codec))
         if await asyncio.to_thread(file.exists):
             return file
-        making = await self._begun(job, codec)
+        making = making or await self._begun(job, codec)
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
         while not making.done() and loop.time() < until:

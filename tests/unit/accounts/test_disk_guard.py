@@ -160,3 +160,26 @@ async def test_a_file_with_two_names_counts_once(disk: Disk) -> None:
     (disk.root / B).mkdir()
     (disk.root / B / "vocals.flac").hardlink_to(master)
     await disk.guard.check(100)
+
+
+async def test_room_beside_a_finished_job_is_promised_and_given_back(disk: Disk) -> None:
+    async with disk.guard.aside(600):
+        with pytest.raises(Rejected):
+            await disk.guard.check(500)
+        with pytest.raises(NoRoom):
+            async with disk.guard.aside(500):
+                pass
+    disk.clock.move(seconds=LOOK_EVERY_S)
+    await disk.guard.check(CAP_BYTES)
+
+
+async def test_what_was_written_beside_a_finished_job_counts_until_it_is_found(disk: Disk) -> None:
+    await disk.guard.check()
+    async with disk.guard.aside(600):
+        disk.write(A, 600)
+    with pytest.raises(Rejected):
+        await disk.guard.check(500)
+    disk.clock.move(seconds=LOOK_EVERY_S)
+    with pytest.raises(Rejected):
+        await disk.guard.check(500)
+    await disk.guard.check(424)
