@@ -14,7 +14,7 @@ from bot.domain.recipes import Recipe, Stem
 from tests.page.mixer_page import FLAC, OPUS, Listener, assets, stretch_file
 from tests.support.mixer_server import MixerServer, open_mixer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
 
 SIX = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER)
 HZ = dict(zip(SIX, (300, 500, 700, 900, 1_100, 1_300), strict=True))
@@ -139,6 +139,7 @@ async def test_keys_play_move_mute_and_loop(visit: Opener, six: tuple[Job, str])
     await expect(start).to_have_value("")
 
 
+@pytest.mark.slow
 async def test_fifty_seeks_play_on_from_where_they_lead(
     visit: Opener, six: tuple[Job, str]
 ) -> None:

@@ -12,7 +12,7 @@ from tests.page.mixer_page import assets
 from tests.support import audio_files
 from tests.support.mixer_server import open_mixer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
 
 CALL = """
 async ({ module, name, given }) => (await import(`${module}.js`))[name](...given) ?? null

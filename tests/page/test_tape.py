@@ -15,7 +15,7 @@ from bot.domain.recipes import Recipe, Stem
 from tests.page.mixer_page import FLAC, OPUS, Heard, assets, rendered, stretch_file
 from tests.support.mixer_server import MixerServer, open_mixer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
 
 FADE = 256
 SIX = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER)
