@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from rich.console import Console
 from rich.table import Table
+from scipy import signal
 
 from bot.domain.recipes import Recipe, Stem
 from tests.page.conftest import ARGUMENTS, CHROMIUM
@@ -70,26 +71,34 @@ def song(minutes: float) -> dict[Stem, Sound]:
     return stems
 
 
-def lateness_ms(heard: Heard) -> list[list[float]]:
-    """Return how late each stem's bursts are, as found in a recording that begins anywhere."""
-    start = _first_burst(heard) - 0.1 * OPUS
-    late: list[list[float]] = [[] for _ in SIX]
-    for second in range(int((len(heard) - start) / OPUS) - 1):
-        for number, _ in enumerate(SIX):
-            expected = start + (second + 0.1 + 0.15 * number) * OPUS
-            late[number].append(1000 * (_middle(heard, expected) - expected) / OPUS)
-    return late
+def skew_ms(heard: Heard) -> tuple[float, int]:
+    """Return by how much stems are apart at most, in ms, and how often the sound broke off."""
+    bursts = _bursts(heard)
+    steps = np.diff(bursts)
+    begins = [at for at in range(1, len(bursts) - 5) if abs(steps[at - 1] / OPUS - 0.25) < 0.02]
+    apart, broken = 0.0, 0
+    for begin in begins:
+        late = bursts[begin : begin + 6] - bursts[begin] - 0.15 * OPUS * np.arange(6)
+        if np.abs(late).max() > 0.02 * OPUS:
+            broken += 1
+        else:
+            apart = max(apart, float(late.max() - late.min()))
+    missing = int(len(heard) / OPUS) - 2 - len(begins)
+    return 1000 * apart / OPUS, broken + max(0, missing)
 
 
-def _first_burst(heard: Heard) -> float:
-    return _middle(heard, float(np.argmax(np.abs(heard[: 2 * OPUS]) > 0.25)) + 150)
-
-
-def _middle(heard: Heard, near: float) -> float:
-    frames = np.arange(round(near) - OPUS // 50, round(near) + OPUS // 50)
-    turned = heard[frames] * np.exp(-2j * np.pi * BURST_HZ * frames / OPUS)
-    envelope = np.abs(np.convolve(turned, np.hanning(65), "same")) ** 2
-    return float((envelope * frames).sum() / envelope.sum())
+def _bursts(heard: Heard) -> Heard:
+    """Return the middle of each burst, in frames."""
+    frames = np.arange(len(heard))
+    turned = heard * np.exp(-2j * np.pi * BURST_HZ * frames / OPUS)
+    envelope = np.abs(signal.oaconvolve(turned, np.hanning(65), "same")) ** 2
+    peaks, _ = signal.find_peaks(envelope, height=0.1 * envelope.max(), distance=OPUS // 20)
+    near = np.arange(-OPUS // 100, OPUS // 100)
+    weights = [
+        envelope[peak + near] for peak in peaks if 0 < peak - OPUS // 100 < len(heard) - OPUS // 50
+    ]
+    kept = [peak for peak in peaks if 0 < peak - OPUS // 100 < len(heard) - OPUS // 50]
+    return np.array([at + (w * near).sum() / w.sum() for at, w in zip(kept, weights, strict=True)])
 
 
 def renderers() -> Iterator[Path]:
@@ -116,12 +125,14 @@ def renderers() -> Iterator[Path]:
 
 def memory_mib() -> float:
     """Return the largest renderer's share of memory (PSS)."""
-    sizes = [0.0]
-    for folder in renderers():
-        for line in (folder / "smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                sizes.append(int(line.split()[1]) / 1024)
-    return max(sizes)
+    lines = (
+        line
+        for folder in renderers()
+        for line in (folder / "smaps_rollup").read_text().splitlines()
+    )
+    return max(
+        (int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), default=0
+    )
 
 
 def audio_cpu_s() -> float:
@@ -147,7 +158,9 @@ async def made(server: MixerServer, url: str, packs: int) -> tuple[float, float]
     began = time.monotonic()
     await server.get(f"{url}0.opus")
     first = time.monotonic() - began
-    while (await server.get(f"{url}{packs - 1}.opus"))[0] != 200:
+    is_made = False
+    while not is_made:
+        is_made = (await server.get(f"{url}{packs - 1}.opus"))[0] == 200
         await asyncio.sleep(0.1)
     return first, time.monotonic() - began
 
@@ -161,25 +174,30 @@ async def measure(
             _, url = await server.put(song(minutes), recipe=Recipe.SIX_STEMS)
             first_pack_s, all_packs_s = await made(server, url, int(minutes * 30))
             page_options = PHONE if phone else {}
-            listener = await Listener.open(browser, server, url, **page_options)
+            how = PHONE if phone else {}
+            listener = await Listener.open(browser, server, url, **how)
             await listener.page.wait_for_selector(".lane")
             await asyncio.sleep(2)
-            peak = [0.0]
-            watching = asyncio.create_task(watch_memory(peak))
             first_ms = await listener.page.evaluate(FIRST_SOUND)
             cpu, wall = audio_cpu_s(), time.monotonic()
             await asyncio.sleep(min(arguments.listen, minutes * 60 - 3))
             share = (audio_cpu_s() - cpu) / (time.monotonic() - wall)
-            late = lateness_ms(await listener.heard())
-            skew_ms = max(map(max, late)) - min(map(min, late))
-            near, far = await seeks(listener, minutes * 60, arguments.seeks)
-            watching.cancel()
+            apart_ms, broken = skew_ms(await listener.heard())
             await listener.page.close()
+            # Without the recorder, which takes memory of its own.
+            page = await browser.new_page(**how)
+            await page.goto(url)
+            peak = [0.0]
+            watching = asyncio.create_task(watch_memory(peak))
+            await page.locator(".play").click()
+            near, far = await seeks(page, minutes * 60, arguments.seeks)
+            watching.cancel()
+            await page.close()
     return [
         f"{minutes:g} min, {'phone' if phone else 'desktop'}",
         f"{first_pack_s:.2f} / {all_packs_s:.1f} s",
         f"{first_ms:.0f} ms",
-        f"{skew_ms:.3f} ms",
+        f"{apart_ms:.3f} ms / {broken}",
         f"{np.percentile(near, 95):.0f} ms",
         f"{np.percentile(far, 95):.0f} ms",
         f"{peak[0]:.0f} MiB",
@@ -187,15 +205,15 @@ async def measure(
     ]
 
 
-async def seeks(listener: Listener, seconds: float, count: int) -> tuple[list[float], list[float]]:
+async def seeks(page: Page, seconds: float, count: int) -> tuple[list[float], list[float]]:
     """Return how long seeks take in ms: inside what is loaded, and elsewhere."""
     rng = np.random.default_rng(3)
     near, far = [], []
     for _ in range(count):
-        far.append(await listener.page.evaluate(SEEK, float(rng.uniform(0, seconds - 30))))
+        far.append(await page.evaluate(SEEK, float(rng.uniform(0, seconds - 30))))
         await asyncio.sleep(2.5)
-        at = await listener.position()
-        near.append(await listener.page.evaluate(SEEK, at + float(rng.uniform(-1.5, 4))))
+        at = float(await page.locator(".position").input_value())
+        near.append(await page.evaluate(SEEK, at + float(rng.uniform(-1.5, 4))))
         await asyncio.sleep(0.3)
     return near, far
 
@@ -211,8 +229,8 @@ async def main() -> None:
     parser.add_argument("--long", type=float, default=20.0, help="minutes, on a phone")
     arguments = parser.parse_args()
     columns = (
-        "song", "packs: first / all", "first sound", "skew", "seek, loaded, p95", "seek, cold, p95",
-        "memory, peak", "audio thread",
+        "song", "packs: first / all", "first sound", "skew / breaks",
+        "seek, loaded, p95", "seek, cold, p95", "memory, peak", "audio thread",
     )  # fmt: skip
     table = Table(*columns)
     async with async_playwright() as playwright:

@@ -41,7 +41,7 @@ export const button = (label, attributes, ...children) =>
 /** Show how far a slider is; browsers differ in what they paint. */
 export function fill(range) {
   const share = (range.value - range.min) / (range.max - range.min || 1);
-  range.style.setProperty("--filled", `${Math.max(0, Math.min(1, share)) * 100}%`);
+  range.style.setProperty("--filled", `${(Math.max(0, Math.min(1, share)) * 100).toFixed(2)}%`);
 }
 
 /** Return a sentence with its fields filled in. */

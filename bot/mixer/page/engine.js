@@ -30,6 +30,17 @@ export async function codecOf(codecs) {
   }
 }
 
+/**
+ * Free memory at once. Browsers count little of what decoded sound holds, so that their collectors
+ * would let hundreds of megabytes pile up; what is moved to a port that nobody holds is gone.
+ */
+const discard = (buffers) => {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(null, buffers);
+  port1.close();
+};
+
 export const isPossible = () => window.isSecureContext && "AudioWorkletNode" in window;
 
 const isPhone = () => (navigator.deviceMemory ?? 8) <= 2 || matchMedia("(pointer: coarse)").matches;
@@ -154,7 +165,11 @@ export class Engine extends EventTarget {
 
   // What the tape tells
 
-  #hear({ at, playing, starved }) {
+  #hear({ at, playing, starved, done }) {
+    if (done) {
+      discard(done);
+      return;
+    }
     this.at = Math.min(at / this.rate, this.#song.seconds);
     this.starved = starved;
     if (this.playing && !playing && at >= this.#frame(this.#song.seconds)) this.playing = false;
@@ -220,9 +235,13 @@ export class Engine extends EventTarget {
       if (!pack) return;
       this.#keep(n, pack);
       const sounds = await this.#decoded(pack);
-      if (fetching.signal.aborted) return;
+      const buffers = sounds.flatMap((sound) => sound?.map(({ buffer }) => buffer) ?? []);
+      if (fetching.signal.aborted) {
+        discard(buffers);
+        return;
+      }
       this.#loaded.add(n);
-      this.#order("put", { n, sounds }, sounds.flatMap((sound) => sound?.map(({ buffer }) => buffer) ?? []));
+      this.#order("put", { n, sounds }, buffers);
     } catch (error) {
       if (error.name !== "AbortError") this.#wait(RETRIES_S[Math.min(this.#failures++, 3)], "offline");
     } finally {
@@ -284,12 +303,8 @@ export class Engine extends EventTarget {
   async #decodedStem(payload, stem) {
     try {
       const sound = await this.#context.decodeAudioData(payload);
-      const channels = [0, Math.min(1, sound.numberOfChannels - 1)];
-      return channels.map((channel) => {
-        const samples = new Float32Array(sound.length);
-        sound.copyFromChannel(samples, channel);
-        return samples;
-      });
+      // Its memory moves to the tape; copies would wait here for a collector that sees no need.
+      return [0, 1].map((channel) => sound.getChannelData(channel));
     } catch {
       this.dispatchEvent(new CustomEvent("damaged", { detail: stem }));
       return null;

@@ -20,12 +20,13 @@ export function lane(stem, index, { song, on }) {
     type: "range", class: "level", min: 0, max: FULL, step: 1, value: FULL, "aria-label": name, title: name,
     oninput: () => on.level(index, Number(level.value)),
   });
+  const waves = wave(stem, on.seek);
   const row = el(
     "section",
     { class: "lane", "aria-label": name, "data-stem": stem.id, tabindex: "-1" },
     el("h2", { class: "name" }, el("i", { class: "dot" }), capitalised(name, lang)),
     el("div", { class: "controls" }, mute, solo, level),
-    wave(stem, on.seek),
+    waves.box,
   );
   row.style.setProperty("--stem", stem.colour);
   const show = (mix) => {
@@ -37,7 +38,7 @@ export function lane(stem, index, { song, on }) {
     level.setAttribute("aria-valuetext", `${set} %`);
     fill(level);
   };
-  return { row, show };
+  return { row, show, showHeard: waves.show };
 }
 
 /** Return a menu of the stems that can be downloaded; null when there are none. */

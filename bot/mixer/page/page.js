@@ -190,7 +190,7 @@ class Mixer {
 
   showPosition() {
     const { at, playing } = this.engine;
-    page.style.setProperty("--at", this.#share(at));
+    for (const { showHeard } of this.lanes) showHeard(at / this.song.seconds);
     this.position.show(at);
     this.player.show({ at, playing, waiting: this.isWaiting() });
     this.tell();

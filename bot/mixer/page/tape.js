@@ -8,7 +8,7 @@
 import { Stretcher, compiled } from "./stretch.js";
 
 const FADE = 256;
-const REPORT = 1024;
+const REPORT = 2048;
 const RISE = Float32Array.from({ length: FADE }, (_, i) => 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / FADE));
 const BUSES = 2;
 
@@ -192,8 +192,11 @@ class Tape extends AudioWorkletProcessor {
     this.packs.sounds.set(n, sounds);
   }
 
+  /** Hand a pack's memory back: no collector runs on a thread that allocates nothing. */
   drop({ n }) {
+    const done = (this.packs.sounds.get(n) ?? []).flatMap((sound) => sound?.map(({ buffer }) => buffer) ?? []);
     this.packs.sounds.delete(n);
+    this.port.postMessage({ done }, done);
   }
 
   gains({ gains }) {

@@ -13,10 +13,13 @@ export function position({ words, seconds }, on) {
     type: "range", class: "position", min: 0, max: seconds, step: 0.01, value: 0, "aria-label": words.position,
     oninput: () => on.seek(Number(slider.value)),
   });
+  let told = "";
   const show = (at) => {
     slider.value = at;
-    slider.setAttribute("aria-valuetext", said(words.at, { at: clock(at), total: clock(seconds) }));
     fill(slider);
+    const text = said(words.at, { at: clock(at), total: clock(seconds) });
+    if (text !== told) slider.setAttribute("aria-valuetext", text);
+    told = text;
   };
   return { slider, show };
 }
