@@ -173,7 +173,6 @@ async def measure(
         async with open_mixer(Path(folder), assets=assets()) as server:
             _, url = await server.put(song(minutes), recipe=Recipe.SIX_STEMS)
             first_pack_s, all_packs_s = await made(server, url, int(minutes * 30))
-            page_options = PHONE if phone else {}
             how = PHONE if phone else {}
             listener = await Listener.open(browser, server, url, **how)
             await listener.page.wait_for_selector(".lane")

@@ -18,7 +18,7 @@ from bot.mixer.pack_maker import PackingFailed, PackMaker
 from bot.mixer.page_assets import PageAssets
 from bot.mixer.request_rate import RequestRate
 from bot.net.public_links import LinkKind, SignedLinks
-from bot.ops.file_routes import Transfer
+from bot.ops.file_routes import Transfer, check_dates
 from storage.stores.job_store import JobStore
 
 PACK_WITHIN_S: Final = 5.0
@@ -134,6 +134,7 @@ class MixerRoutes:
         name = _PACK.fullmatch(request.match_info["pack"])
         if name is None:
             raise web.HTTPNotFound
+        check_dates(request)
         job = await self._asked(request)
         if self._is_over(job):
             return self._gone(job)

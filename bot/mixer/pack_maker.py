@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,9 @@ _OPUS_BYTES: Final = 2 * PACK_S * 96_000 // 8
 """The most of one stem in a pack: twice its average rate."""
 _FLAC_FACTOR: Final = 1.5
 """The most by which chunks may outgrow their master."""
+
+_KEPT_PEAKS: Final = 100
+"""Songs whose peaks are remembered, at 5 kB each, so that a reload takes no child."""
 
 _Key = tuple[JobId, PackCodec]
 
@@ -47,6 +51,7 @@ class PackMaker:
         self._clock = clock
         self._making: dict[_Key, asyncio.Task[None]] = {}
         self._failed_at: dict[_Key, float] = {}
+        self._peaks: OrderedDict[JobId, tuple[str, ...]] = OrderedDict()
 
     @property
     def is_making(self) -> bool:
@@ -60,7 +65,11 @@ class PackMaker:
         """
         masters = self._masters(job)
         await asyncio.to_thread(_require, masters)
-        return await self._audio.peaks(masters, slices=PEAKS)
+        if job.id not in self._peaks:
+            self._peaks[job.id] = await self._audio.peaks(masters, slices=PEAKS)
+            if len(self._peaks) > _KEPT_PEAKS:
+                self._peaks.popitem(last=False)
+        return self._peaks[job.id]
 
     async def pack(
         self, job: Job, number: int, codec: PackCodec, *, within_s: float

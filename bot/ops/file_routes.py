@@ -116,7 +116,7 @@ class FileRoutes:
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
-        _check_dates(request)
+        check_dates(request)
         try:
             job_id = await self._links.job_of(kind, ticket, name)
             job = None if job_id is None else await self._jobs.get(job_id)
@@ -145,7 +145,7 @@ class FileRoutes:
         return response
 
 
-def _check_dates(request: web.Request) -> None:
+def check_dates(request: web.Request) -> None:
     """Refuse a date that aiohttp would fail on when it sends the file."""
     try:
         _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)

@@ -287,7 +287,7 @@ async def test_without_a_secure_address_it_says_why_and_offers_what_it_can(
         "Browsers play stems together only over https."
     )
     await expect(page.get_by_role("button", name="play", exact=True)).to_be_disabled()
-    await page.get_by_text("Downloads").click()
+    await page.locator("summary").click()
     link = page.get_by_role("link", name="download vocals as MP3")
     answer = await server.get(str(await link.evaluate("link => link.href")))
     assert answer[1] == b"sound"

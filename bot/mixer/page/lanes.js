@@ -53,5 +53,6 @@ export function downloads({ stems, save, words, lang }) {
   );
   if (!links.length) return null;
   return el("details", { class: "downloads" },
-    el("summary", {}, icon("save", 18), words.downloads), el("div", { class: "menu" }, ...links));
+    el("summary", { "aria-label": words.downloads, title: words.downloads }, icon("save", 18),
+      el("span", {}, words.downloads)), el("div", { class: "menu" }, ...links));
 }

@@ -256,6 +256,22 @@ async def test_assets_may_be_cached_for_ever_and_are_found_from_the_document(
         assert (await mixer.get(f"{mixer.base_url}/m/{path}"))[0] == 404
 
 
+async def test_a_date_beyond_the_calendar_is_a_bad_request(mixer: MixerServer) -> None:
+    _, url = await mixer.put(STEMS)
+    date = "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"
+    async with mixer.session.get(f"{url}0.opus", headers={"If-Modified-Since": date}) as answer:
+        assert answer.status in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST)
+
+
+async def test_a_manifest_takes_one_child_however_often_it_is_read(
+    mixer: MixerServer,
+) -> None:
+    job, url = await mixer.put(STEMS)
+    first = await mixer.get(f"{url}song.json")
+    mixer.files.of(job.id).master(Stem.VOCALS).write_bytes(b"no sound")
+    assert (await mixer.get(f"{url}song.json"))[:2] == first[:2]
+
+
 async def test_robots_stay_away(mixer: MixerServer) -> None:
     _, body, _ = await mixer.get(f"{mixer.base_url}/robots.txt")
     assert body == b"User-agent: *\nDisallow: /\n"
