@@ -367,7 +367,7 @@ async def test_every_control_has_a_name_and_can_be_hit(
     found = await page.evaluate(
         """
         [...document.querySelectorAll("button, input, summary")].filter((each) =>
-          getComputedStyle(each).visibility !== "hidden").map((each) => {
+          each.getClientRects().length).map((each) => {
           const { width, height, left, right, bottom } = each.getBoundingClientRect();
           return { name: each.getAttribute("aria-label") ?? each.textContent, width, height, left,
             right, bottom };

@@ -50,7 +50,7 @@ class MixerServer:
         assets: PageAssets | None = None,
         max_gib: float = 1.0,
         requests: int = 10_000,
-        pack_within_s: float = 2.0,
+        pack_within_s: float = 60.0,
     ) -> None:
         self.clock = FakeClock()
         self.jobs = JobStore(db=db)
