@@ -152,11 +152,12 @@ def _links(settings: Settings) -> Iterator[CheckResult]:
             "which only a proxy that sets X-Forwarded-For keeps from strangers",
             is_fatal=False,
         )
-    if settings.public_url is not None:
-        yield _mixer(settings)
+    yield _mixer(settings)
 
 
 def _mixer(settings: Settings) -> CheckResult:
+    if settings.public_url is None:
+        return CheckResult(True, "Results get no Listen button: STEMCORD_PUBLIC_URL is not set")
     if not mixer_available(settings.public_url):
         what = (
             "STEMCORD_PUBLIC_URL does not begin with https://, so results get no Listen button: "

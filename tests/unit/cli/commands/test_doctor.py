@@ -152,7 +152,7 @@ def test_discord_that_cannot_be_asked_fails_in_one_line(
             "STEMCORD_DAILY_SPEND_MINUTES is not set",
         ),
         ({"STEMCORD_PUBLIC_URL": "https://a.example"}, "STEMCORD_PUBLIC_ADDRESS is not set"),
-        ({"STEMCORD_PUBLIC_URL": "http://a.example"}, "results get no Listen button"),
+        ({"STEMCORD_PUBLIC_URL": "http://a.example"}, "so results get no Listen button"),
         ({"STEMCORD_PUBLIC_URL": "https://a.example"}, "Signalsmith Stretch is not installed"),
         ({"STEMCORD_QUOTA_MINUTE": "7"}, "STEMCORD_QUOTA_MINUTES is one"),
     ],
@@ -175,6 +175,10 @@ def test_audio_that_fills_its_share_of_the_disk_fails(
     (place.jobs / "k7f2q" / "master.flac").write_bytes(bytes(2 * 1024 * 1024))
     monkeypatch.setenv("STEMCORD_MAX_DISK_GIB", "0.001")
     assert quick_visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")
+
+
+def test_a_bot_without_public_links_has_no_mixer_page(quick_visit: Doctor):
+    assert quick_visit.line("Results get no Listen button").startswith("ok")
 
 
 def test_a_mixer_page_that_can_do_everything_is_good_news(
