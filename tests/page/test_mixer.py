@@ -176,6 +176,30 @@ async def test_a_loop_is_typed_and_keeps_its_time(visit: Opener, six: tuple[Job,
     await expect(wrong).to_have_attribute("aria-invalid", "true")
 
 
+async def test_what_is_set_before_the_sound_is_ready_counts(
+    visit: Opener, six: tuple[Job, str]
+) -> None:
+    listener = await visit("about:blank")
+    await listener.page.add_init_script(
+        """
+        const add = AudioWorklet.prototype.addModule;
+        const ready = new Promise((resolve) => { window.makeReady = resolve; });
+        AudioWorklet.prototype.addModule = async function (url) {
+          await ready;
+          return add.call(this, url);
+        };
+        """
+    )
+    await listener.page.goto(six[1])
+    await listener.page.get_by_role("slider", name="position", exact=True).fill("20")
+    await listener.press("mute vocals")
+    await listener.press("play")
+    assert await listener.page.get_by_role("button", name="pause", exact=True).is_visible()
+    await listener.page.evaluate("window.makeReady()")
+    await until_heard(listener, set(SIX) - {Stem.VOCALS})
+    assert 20 < await listener.position() < 35
+
+
 async def test_play_is_kept_until_the_sound_is_there(visit: Opener, server: MixerServer) -> None:
     _, url = await server.put(
         {Stem.INSTRUMENTAL: _tone(HZ[Stem.BASS], 30.0)}, recipe=Recipe.INSTRUMENTAL

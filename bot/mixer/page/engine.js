@@ -69,6 +69,7 @@ export class Engine extends EventTarget {
     this.starved = false;
     this.status = null; // a word for the page, or null
     this.pace = { rate: 1, semitones: 0 };
+    this.gains = null;
   }
 
   get rate() {
@@ -95,8 +96,20 @@ export class Engine extends EventTarget {
     this.#tape.connect(context.destination);
     context.addEventListener("statechange", () => this.#watchContext());
     addEventListener("online", () => this.#again());
+    this.#catchUp();
+  }
+
+  /** Do what was asked for before there was a tape. */
+  #catchUp() {
+    if (this.gains) this.setGains(this.gains);
+    if (this.#loop) this.setLoop(this.#loop);
+    this.seek(this.at);
+    if (this.#isChanged()) this.setPace(this.pace);
     if (this.playing) this.play();
-    this.#pump();
+  }
+
+  #isChanged() {
+    return this.pace.rate !== 1 || this.pace.semitones !== 0;
   }
 
   #frame(seconds) {
@@ -152,7 +165,8 @@ export class Engine extends EventTarget {
   /** Change speed and key; the time stretcher is fetched when it is needed first. */
   async setPace(pace) {
     this.pace = pace;
-    if (pace.rate !== 1 || pace.semitones !== 0) await (this.#stretcher ??= this.#fetchStretcher());
+    if (!this.#tape) return;
+    if (this.#isChanged()) await (this.#stretcher ??= this.#fetchStretcher());
     if (this.pace === pace) this.#order("tempo", pace);
   }
 

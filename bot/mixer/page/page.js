@@ -115,6 +115,8 @@ class Mixer {
       this.close(window.isSecureContext ? song.words.unsupported : song.words.insecure);
       return;
     }
+    engine.setGains(gainsOf(this.mix));
+    engine.setLoop(loopOf(this.loop, song.seconds));
     engine.addEventListener("change", () => this.showPosition());
     engine.addEventListener("status", () => this.tell());
     engine.addEventListener("over", () => this.disable());
@@ -131,10 +133,7 @@ class Mixer {
       await engine.open();
     } catch {
       this.close(song.words.unsupported);
-      return;
     }
-    engine.setGains(gainsOf(this.mix));
-    engine.setLoop(loopOf(this.loop, song.seconds));
   }
 
   toggle() {
