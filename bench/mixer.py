@@ -146,6 +146,13 @@ def audio_cpu_s() -> float:
     return total
 
 
+async def audio_share(seconds: float) -> float:
+    """Return the share of a core that audio threads take over so many seconds."""
+    cpu, wall = audio_cpu_s(), time.monotonic()
+    await asyncio.sleep(seconds)
+    return (audio_cpu_s() - cpu) / (time.monotonic() - wall)
+
+
 async def watch_memory(peak: list[float]) -> None:
     """Keep the highest memory seen in `peak` until cancelled."""
     while True:
@@ -178,9 +185,7 @@ async def measure(
             await listener.page.wait_for_selector(".lane")
             await asyncio.sleep(2)
             first_ms = await listener.page.evaluate(FIRST_SOUND)
-            cpu, wall = audio_cpu_s(), time.monotonic()
-            await asyncio.sleep(min(arguments.listen, minutes * 60 - 3))
-            share = (audio_cpu_s() - cpu) / (time.monotonic() - wall)
+            plain = await audio_share(min(arguments.listen, minutes * 60 - 3))
             apart_ms, broken = skew_ms(await listener.heard())
             await listener.page.close()
             # Without the recorder, which takes memory of its own.
@@ -190,6 +195,10 @@ async def measure(
             watching = asyncio.create_task(watch_memory(peak))
             await page.locator(".play").click()
             near, far = await seeks(page, minutes * 60, arguments.seeks)
+            for name in ("key: lower", "speed: slower"):
+                await page.get_by_role("button", name=name, exact=True).click()
+            await asyncio.sleep(2)
+            stretched = await audio_share(10)
             watching.cancel()
             await page.close()
     return [
@@ -200,7 +209,7 @@ async def measure(
         f"{np.percentile(near, 95):.0f} ms",
         f"{np.percentile(far, 95):.0f} ms",
         f"{peak[0]:.0f} MiB",
-        f"{100 * share:.1f} %",
+        f"{100 * plain:.1f} / {100 * stretched:.1f} %",
     ]
 
 
@@ -229,7 +238,7 @@ async def main() -> None:
     arguments = parser.parse_args()
     columns = (
         "song", "packs: first / all", "first sound", "skew / breaks",
-        "seek, loaded, p95", "seek, cold, p95", "memory, peak", "audio thread",
+        "seek, loaded, p95", "seek, cold, p95", "memory, peak", "audio thread: plain / key, speed",
     )  # fmt: skip
     table = Table(*columns)
     async with async_playwright() as playwright:
