@@ -83,8 +83,8 @@ def skew_ms(heard: Heard) -> tuple[float, int]:
             broken += 1
         else:
             apart = max(apart, float(late.max() - late.min()))
-    missing = int(len(heard) / OPUS) - 2 - len(begins)
-    return 1000 * apart / OPUS, broken + max(0, missing)
+    seconds = round((bursts[begins[-1]] - bursts[begins[0]]) / OPUS) + 1
+    return 1000 * apart / OPUS, broken + seconds - len(begins)
 
 
 def _bursts(heard: Heard) -> Heard:
