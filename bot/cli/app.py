@@ -41,6 +41,7 @@ from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
+from bot.mixer.pack_maker import PackMaker
 from bot.net.downloads import Downloads
 from bot.net.public_links import SignedLinks
 from bot.providers.interface import Provider
@@ -85,6 +86,7 @@ class Services(UseCases):
     analyser: SongAnalyser
     links: SignedLinks | None
     """Signs our own links; None if the settings name no public address."""
+    packs: PackMaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,12 @@ def compose(
         throughput=core.throughput,
         analyser=ground.analyser,
         links=ground.links,
+        packs=PackMaker(
+            audio=outside.audio,
+            files=store.files,
+            disk_guard=core.disk_guard,
+            clock=core.clock,
+        ),
         privacy=Privacy(
             core=core,
             forgetting=forgetting,
@@ -297,6 +305,7 @@ def _builders(ground: _Ground) -> tuple[DeliveryBuilder, ZipBuilder]:
         encoder=encoder,
         renderer=renderer,
         files=core.files,
+        links=ground.links,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
         admission=ground.accounts.admission,
         mode=mode,

@@ -27,9 +27,16 @@ from bot.cli.stores import Store, open_store
 from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
+from bot.engine.model_catalogue import STRETCH
+from bot.engine.weights import Weights
 from bot.i18n.languages import Languages
 from bot.jobs.job_runtime import Runtimes
+from bot.mixer.manifest import Manifests
+from bot.mixer.mixer_routes import MixerRoutes
+from bot.mixer.page_assets import PageAssets
+from bot.mixer.request_rate import RequestRate
 from bot.net.downloads import Downloads
+from bot.net.public_links import mixer_available
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
@@ -298,6 +305,7 @@ async def _put_together(
             client=client, host=urlsplit(settings.discord_api_base).hostname or "", clock=clock
         ),
         health=Health(db=store.db, data=data, is_online=client.is_ready, clock=clock),
+        languages=languages,
         clock=clock,
     )
 
@@ -315,6 +323,7 @@ class _Bot:
     interrupted: InterruptedReplies
     session: DiscordSession
     health: Health
+    languages: Languages
     clock: Clock
 
     async def live(self, settings: Settings) -> None:
@@ -350,7 +359,8 @@ class _Bot:
         )
 
     async def _listen(self, settings: Settings, stack: AsyncExitStack) -> None:
-        links = self._file_routes()
+        links = [*self._file_routes(), *self._mixer_routes(settings)]
+        stack.push_async_callback(self.services.packs.aclose)
         if settings.public_address is not None:
             public = HttpServer(public_application(links))
             await public.start(
@@ -405,6 +415,21 @@ class _Bot:
         if links is None:
             return []
         return FileRoutes(links=links, jobs=self.store.jobs, files=self.store.files).routes()
+
+    def _mixer_routes(self, settings: Settings) -> list[web.RouteDef]:
+        links = self.services.links
+        if links is None or not mixer_available(settings.public_url):
+            return []
+        stretch = Weights(STRETCH, settings.models_dir)
+        routes = MixerRoutes(
+            links=links,
+            jobs=self.store.jobs,
+            packs=self.services.packs,
+            manifests=Manifests(links=links, files=self.store.files, languages=self.languages),
+            assets=PageAssets.read(stretch=stretch.path if stretch.is_present() else None),
+            rate=RequestRate(clock=self.clock),
+        )
+        return routes.routes()
 
     async def _scrape(self) -> bytes:
         db = self.store.db

@@ -55,7 +55,7 @@ TRANSFER_WITHIN_S = 1800.0
 """The time limit for a transfer, so that a stalled client cannot hold its slot forever."""
 
 
-class _Transfer(web.FileResponse):
+class Transfer(web.FileResponse):
     """Sends a file, counting it as open meanwhile; aborts if it takes too long."""
 
     def __init__(
@@ -126,7 +126,7 @@ class FileRoutes:
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
-        _check_dates(request)
+        check_dates(request)
         try:
             job_id = await self._links.job_of(kind, ticket, name)
             job = None if job_id is None else await self._jobs.get(job_id)
@@ -143,7 +143,7 @@ class FileRoutes:
             raise _gone()
         if self._open_transfers[request.path] >= TRANSFERS_A_LINK:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "5"})
-        response = _Transfer(
+        response = Transfer(
             path,
             link=request.path,
             open_transfers=self._open_transfers,
@@ -155,7 +155,7 @@ class FileRoutes:
         return response
 
 
-def _check_dates(request: web.Request) -> None:
+def check_dates(request: web.Request) -> None:
     """Refuse a conditional request with a date that aiohttp fails to parse."""
     try:
         _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)

@@ -66,6 +66,11 @@ class JobDir:
         """Return the directory of the files encoded for links, kept until retention."""
         return self.path / "linked"
 
+    @property
+    def packs(self) -> Path:
+        """Return the directory of what the mixer page streams, which is kept until retention."""
+        return self.path / "packs"
+
     def master(self, stem: Stem) -> Path:
         """Return the path of a finished stem."""
         return self.masters / f"{stem}.flac"
@@ -122,6 +127,15 @@ class JobFiles:
             yield folder
         finally:
             await asyncio.to_thread(_remove, folder)
+
+    async def packs_folder(self, job_id: JobId) -> Path:
+        """Create the job's directory of packs and return it.
+
+        Raises FileNotFoundError when the job's files are gone.
+        """
+        packs = self.of(job_id).packs
+        await asyncio.to_thread(_make_in, packs)
+        return packs
 
     async def digest(self, job_id: JobId) -> str:
         """Return the SHA-256 of the user's file, in hex."""

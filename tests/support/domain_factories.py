@@ -130,6 +130,7 @@ async def lead(
     job: Job | None = None,
     minutes: int = 4,
     title: str = "Neon Rain",
+    frames: int = 4 * 60 * 44_100,
 ) -> Job:
     """Store a job, bring it to `state` with the saves that services make, and return it."""
     job = await jobs.add(job or a_job(), max_active=1000)
@@ -137,7 +138,7 @@ async def lead(
         return job
     job = job.acknowledged(NOW, message_id=21)
     await jobs.save(job, expected=State.RECEIVED)
-    held = job.held(NOW, frames=4 * 60 * 44_100, minutes=minutes, title=title)
+    held = job.held(NOW, frames=frames, minutes=minutes, title=title)
     await jobs.save(held, expected=State.RECEIVED, ledger=a_hold(held, minutes))
     job = held
     for step, entry in _way_to(state, job):
