@@ -14,6 +14,7 @@ from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests
 from tests.support.card_factories import a_job
@@ -199,7 +200,7 @@ def services_of(
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
     splits, servers = splits or OfferingSplits(), servers or FakeServers()
-    names = ("quotas", "administration", "overview", "redelivery", "privacy")
+    names = ("batches", "quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()
     missing: Any = None
     return Services(
@@ -209,7 +210,14 @@ def services_of(
         requests=SplitRequests(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
         ),
+        batch_requests=BatchRequests(
+            batches=use_cases.get("batches"),
+            servers=servers,
+            attachment_urls=urls,
+            clock=FakeClock(),
+        ),
         presenter=presenter,
+        zips=missing,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),
     )

@@ -27,6 +27,10 @@ BUTTONS: dict[str, tuple[Action, str]] = {
         Action.MAKE,
         "karaoke-backing:123456789012345678:24",
     ),
+    "make:karaoke:123456789012345678:all": (Action.MAKE, "karaoke:123456789012345678:all"),
+    "zip:k7f2q:k-2.s90:flac": (Action.ZIP, "k7f2q:k-2.s90:flac"),
+    "zip-all:k7f2q": (Action.ZIP_BATCH, "k7f2q"),
+    "cancel-all:k7f2q": (Action.CANCEL_BATCH, "k7f2q"),
     "forget:ask": (Action.FORGET, "ask"),
     "forget:confirmed": (Action.FORGET, "confirmed"),
 }
@@ -35,6 +39,8 @@ MENUS: dict[str, tuple[MenuAction, str]] = {
     "recipe:k7f2q": (MenuAction.SPLIT_AGAIN, "k7f2q"),
     "more:123456789012345678:24": (MenuAction.MAKE, "123456789012345678:24"),
     "song:123456789012345678": (MenuAction.OFFER_RECIPES, "123456789012345678"),
+    "more:123456789012345678:all": (MenuAction.MAKE, "123456789012345678:all"),
+    "song-of:k7f2q": (MenuAction.SHOW_SONG, "k7f2q"),
     "pick:123456789012345678": (MenuAction.SPLIT_SONG, "123456789012345678"),
 }
 """Never remove or change a line: messages in users' channels contain these ids."""
