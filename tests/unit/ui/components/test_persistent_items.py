@@ -8,6 +8,7 @@ import pytest
 
 from bot.i18n.languages import Languages
 from bot.ui.cards.controls import Action, MenuAction
+from bot.ui.cards.forms import FormAction
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from cogs import ACTIONS
@@ -115,4 +116,4 @@ def test_every_action_has_one_handler() -> None:
     handlers = HandlerRegistry(languages=Languages({}))
     for actions in ACTIONS:
         actions(services_of()).register(handlers)
-    assert handlers.actions == {*Action, *MenuAction}
+    assert handlers.actions == {*Action, *MenuAction, *FormAction}
