@@ -107,12 +107,18 @@ class BatchService:
         )
 
     async def resume(self) -> int:
-        """Continue every batch at start, but end those never acknowledged; return their number."""
+        """Continue every batch at start; return their number.
+
+        Those never acknowledged end, and what is left of those that were being cancelled does too,
+        so this comes before the jobs are resumed.
+        """
         found = await self._store.open()
         for batch in found:
             if batch.acknowledged_at is None:
                 # Discord may have accepted the answer just before the process ended.
                 await self._store.withdraw(batch.id, self._clock.now(), in_doubt=True)
+            elif batch.reason is not None:
+                await self._runner.advance(batch.id)
         self._runner.wake()
         return len(found)
 

@@ -400,8 +400,8 @@ class _Bot:
 
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
-        resumed = await self.services.splits.resume()
         await self.services.batches.resume()
+        resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)
 
     async def _complete_interrupted(self) -> None:

@@ -14,6 +14,7 @@ from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests
 from tests.support.card_factories import a_job
@@ -210,6 +211,12 @@ def services_of(
         ),
         requests=SplitRequests(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
+        ),
+        batch_requests=BatchRequests(
+            batches=use_cases.get("batches"),
+            servers=servers,
+            attachment_urls=urls,
+            clock=FakeClock(),
         ),
         presenter=presenter,
         zips=zips,

@@ -2,13 +2,15 @@
 
 import asyncio
 import zipfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import ProviderRefused
 from bot.domain.job import State
+from bot.domain.recipes import AudioFormat
 from sandbox.client import SandboxClient, SandboxRefused
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 from tests.integration.conversations.scenes import (
@@ -23,6 +25,7 @@ from tests.integration.conversations.scenes import (
     shows,
     until_nothing_is_owed,
 )
+from tests.integration.conversations.test_links import MIB, Open, links_in
 from tests.integration.conversations.test_privacy import forget
 from tests.integration.conversations.test_zips import has_zip
 
@@ -306,3 +309,47 @@ async def test_one_minute_too_many_ends_that_song_alone(tmp_path: Path, songs: l
         lines = lines_of(await card_of(ada))
         assert sum("done" in each for each in lines) == 2
         assert sum("This song needs 4 min." in each for each in lines) == 1
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+        live_bot = await stack.enter_async_context(
+            open_live_bot(tmp_path, public_url="https://stems.example.org")
+        )
+        await stack.enter_async_context(live_bot.on())
+        found = Open(live_bot)
+        await stack.enter_async_context(found.server)
+        yield found
+
+
+async def test_songs_that_are_too_large_together_come_by_a_link_that_ends_with_any_of_them(
+    opened: Open, songs: list[Path], tmp_path: Path
+) -> None:
+    live_bot = opened.live_bot
+    async with SandboxClient(live_bot.sandbox.base_url) as ada:
+        await batch(ada, songs[:2])
+        await until_over(live_bot)
+        card = await card_of(ada)
+        live_bot.audio.bytes_at = {AudioFormat.MP3: 6 * MIB}
+        await choose(ada, card, "all")
+        [url] = links_in(await ada.wait_for(shows("expires")))
+        status, body, headers = await opened.fetch(url)
+        assert status == 200
+        assert 'filename="Songs (Stems).zip"' in headers["Content-Disposition"]
+        (tmp_path / "got.zip").write_bytes(body)
+        with zipfile.ZipFile(tmp_path / "got.zip") as archive:
+            assert len(archive.namelist()) == 5
+        jobs = sorted(await live_bot.records(), key=lambda job: (job.updated_at, job.id))
+        await live_bot.services.redelivery.discard(jobs[-1])
+        assert (await opened.fetch(url))[0] == 410
+
+
+async def test_too_much_for_one_file_is_said_in_words(
+    live_bot: LiveBot, ada: SandboxClient, songs: list[Path]
+) -> None:
+    await batch(ada, songs[:2])
+    await until_over(live_bot)
+    live_bot.audio.bytes_at = {AudioFormat.MP3: 6 * MIB}
+    await choose(ada, await card_of(ada), "all")
+    await ada.wait_for(says("All files in one would be too large for Discord here."))
