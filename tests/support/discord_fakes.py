@@ -197,7 +197,6 @@ def services_of(
     languages: Languages | None = None,
     presenter: Any = None,
     zips: Any = None,
-    batch_requests: Any = None,
     **use_cases: Any,
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
@@ -220,7 +219,6 @@ def services_of(
         ),
         presenter=presenter,
         zips=zips,
-        batch_requests=batch_requests,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),
     )
