@@ -203,6 +203,7 @@ def services_of(
     splits, servers = splits or OfferingSplits(), servers or FakeServers()
     names = ("batches", "quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()
+    batches: Any = use_cases.get("batches")
     missing: Any = None
     return Services(
         use_cases=UseCases(
@@ -212,7 +213,7 @@ def services_of(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
         ),
         batch_requests=BatchRequests(
-            batches=use_cases.get("batches"),
+            batches=batches,
             servers=servers,
             attachment_urls=urls,
             clock=FakeClock(),
