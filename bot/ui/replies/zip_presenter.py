@@ -25,7 +25,7 @@ from bot.ui.cards.message_content import AttachmentFile, MessageContent
 from bot.ui.cards.zip_cards import songs_zip_card, zip_card
 from bot.ui.replies.result_presenter import ResultPresenter
 from bot.ui.texts import messages
-from bot.ui.texts.zip_texts import zip_info
+from bot.ui.texts.rendition_texts import zip_info
 from storage.stores.open_replies import ReplyKind
 
 PLAIN_NAME = "stems.zip"
