@@ -187,7 +187,7 @@ def a_batch(
 
 def _batches(title: str, job_id: str) -> Iterator[Card]:
     ids = [JobId(f"{job_id[:-2]}{number:02}") for number in range(10)]
-    names = {"title": title, "batch_id": job_id}
+    names: dict[str, Any] = {"title": title, "batch_id": job_id}
     yield batch_card(a_batch(**names), {}, is_closing=True)
     for state in (State.PROCESSING, State.DELIVERED):
         jobs = [a_job(state, id=each, title=title) for each in ids]

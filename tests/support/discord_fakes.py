@@ -211,7 +211,7 @@ def services_of(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
         ),
         batch_requests=BatchRequests(
-            batches=use_cases.get("batches"),
+            batches=use_cases.get("batches", missing),
             servers=servers,
             attachment_urls=urls,
             clock=FakeClock(),
