@@ -79,7 +79,7 @@ def test_the_end_says_what_was_charged() -> None:
     assert card.tone is Tone.DONE
 
 
-def test_a_batch_nobody_saw_an_answer_of_says_so() -> None:
+def test_a_batch_whose_answer_was_refused_says_so() -> None:
     ended = a_batch(is_final=True, reason=Reason.UNACKNOWLEDGED)
     assert batch_card(ended, {}).lines[-1].startswith("Discord didn't accept my answer in time.")
 
