@@ -32,8 +32,8 @@ class Redelivery:
         need: Callable[[Job], int],
         zip_need: Callable[[Job], int],
     ) -> None:
-        """`need` is how many bytes showing a job may write, and `zip_need` how many its stems in one
-        file may.
+        """`need` is how many bytes showing a job may write, and `zip_need` how many its stems in
+        one file may.
         """
         self._jobs = jobs
         self._files = files
