@@ -91,7 +91,7 @@ class DeliveryBuilder:
             message_bytes=int(ALL_FILES_BYTES * left),
             mode=rules.delivery or self._mode,
             messages=messages,
-            elsewhere=await self._provider_links.of(job),
+            elsewhere=await self._elsewhere(job),
             cover=where.cover if await asyncio.to_thread(where.cover.exists) else None,
         )
         packed, picture = await both(

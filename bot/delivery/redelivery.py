@@ -32,8 +32,8 @@ class Redelivery:
         need: Callable[[Job], int],
         zip_need: Callable[[Job], int],
     ) -> None:
-        """`need` is how many bytes showing a job may write, and `zip_need` how many it takes to put
-        its stems into one file.
+        """`need` is how many bytes showing a job may write, and `zip_need` how many its stems in
+        one file may.
         """
         self._jobs = jobs
         self._files = files
@@ -77,11 +77,11 @@ class Redelivery:
         if not job.state.is_final:
             raise Rejected(Reason.BUSY)
         if not job.files_expired:
+            await self._files.remove(job.id)
             if job.batch_id is not None:
                 # A file with all songs of the batch may be kept with another of its jobs.
                 others = await self._jobs.in_batch(job.batch_id)
                 await self._files.drop_linked_songs(each.id for each in others)
-            await self._files.remove(job.id)
             await self._jobs.mark_expired(job.id)
 
     @asynccontextmanager

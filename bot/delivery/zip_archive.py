@@ -9,7 +9,7 @@ from pathlib import Path
 
 INFO = "info.txt"
 ENTRY_BYTES = 1024
-"""The most that an entry takes besides its content: two headers and twice its name."""
+"""An upper bound for an entry besides its content: two headers, and its name twice."""
 _READABLE = 0o644 << 16
 
 
@@ -22,7 +22,7 @@ class ZipEntry:
 
 
 def archive_overhead(entries: int, info: str) -> int:
-    """Return the most bytes that an archive of this many entries takes besides their content."""
+    """Return an upper bound, in bytes, for an archive besides the content of its entries."""
     return (entries + 2) * ENTRY_BYTES + len(info.encode())
 
 

@@ -124,9 +124,17 @@ class ZipBuilder:
             songs = await self._rendered(plan, into)
             made = await self._written(plan, songs, await self._encoded(songs, None), into)
             await asyncio.to_thread(move_to_linked, into / _ARCHIVE, kept)
+            await self._require_masters(plan, kept)
             await self._files.drop_old_renditions(keeper.id, keep=LINKED_RENDITIONS)
         link = await links.to_result(keeper, plan.linked_name)
         return replace(made, sent=None, url=link.url, expires_at=link.expires_at)
+
+    async def _require_masters(self, plan: ZipPlan, kept: Path) -> None:
+        """Remove a linked file, and raise FileNotFoundError, if one of its songs was deleted."""
+        for job in plan.songs:
+            if not await self._files.holds(job.id, job.stems):
+                await asyncio.to_thread(kept.unlink, missing_ok=True)
+                raise FileNotFoundError(kept)
 
     async def _rendered(self, plan: ZipPlan, into: Path) -> list[_Song]:
         songs = []

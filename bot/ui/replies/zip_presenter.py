@@ -98,7 +98,7 @@ class ZipPresenter:
         )
 
     def _minutes(self, songs: Sequence[Job]) -> int:
-        """Return what the songs count: several may take all that a user has for an hour."""
+        """Return the minutes to count: no more than an hour's, unless one song alone is longer."""
         lengths = [minutes_of(job.frames or 0) for job in songs]
         return max(*lengths, min(sum(lengths), self._results.minutes_an_hour))
 

@@ -43,6 +43,13 @@ def has_zip(message: Message) -> bool:
     return any(name.endswith(".zip") for name in filenames(message))
 
 
+async def until_closed(live_bot: LiveBot) -> None:
+    """Wait until no reply is on record as waiting."""
+    async with asyncio.timeout(30):
+        while await live_bot.open_replies.every():
+            await asyncio.sleep(0.01)
+
+
 async def contents(
     people: SandboxClient, message: Message, folder: Path
 ) -> tuple[list[str], list[str]]:
@@ -94,9 +101,7 @@ async def test_what_is_zipped_is_what_is_shown(
     job_id = job_id_of(message)
     await ada.command("remix", job=job_id, key=-2, format="flac")
     shown = await ada.wait_for(lambda found: found["ephemeral"] and has_stems(found))
-    async with asyncio.timeout(30):
-        while await live_bot.open_replies.every():
-            await asyncio.sleep(0.01)
+    await until_closed(live_bot)
     await ask_for_zip(ada, shown)
     got = await ada.wait_for(has_zip)
     names, info = await contents(ada, got, tmp_path)
@@ -113,9 +118,7 @@ async def test_a_zip_counts_against_the_presser_s_minutes(tmp_path: Path, song: 
         message = await made(live_bot, ada, song)
         await ask_for_zip(ada, message)
         await ada.wait_for(has_zip)
-        async with asyncio.timeout(30):
-            while await live_bot.open_replies.every():
-                await asyncio.sleep(0.01)
+        await until_closed(live_bot)
         await ask_for_zip(ada, message)
         await ada.wait_for(says("I render at most 4 minutes of song an hour"))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,19 @@ async def test_forgetting_takes_batches_and_leaves_their_jobs_without_one(
     assert await batches.get(batch_id) is None
     assert await jobs.in_batch(batch_id) == []
     assert await db.read("SELECT * FROM batch_songs") == []
+
+
+async def test_old_batches_that_have_ended_are_deleted(batches: BatchStore, db: Database) -> None:
+    batch_id = await started(batches)
+    forgetting = Forgetting(db=db)
+    await forgetting.empty_old(NOW + timedelta(days=1))
+    assert await batches.get(batch_id) is not None
+    await batches.stop(batch_id, NOW, Reason.STOPPED_BY_USER)
+    await batches.close(batch_id, NOW)
+    await forgetting.empty_old(NOW)
+    assert await batches.get(batch_id) is not None
+    await forgetting.empty_old(NOW + timedelta(days=1))
+    assert await batches.get(batch_id) is None
 
 
 async def test_all_is_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
