@@ -34,13 +34,25 @@ async (to) => {
   const began = performance.now();
   slider.value = to;
   slider.dispatchEvent(new Event("input"));
-  const set = Number(slider.value);
+  const set = Number(slider.value) * 48000;
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve));
-    const at = Number(slider.value);
-    if (at > set && at < set + 3) return performance.now() - began;
+    const { at, starved } = window.told ?? {};
+    if (!starved && at > set && at < set + 3 * 48000) return performance.now() - began;
   }
 }
+"""
+WATCH = """
+(() => {
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (...given) {
+    if (this instanceof AudioWorkletNode)
+      this.port.addEventListener("message", ({ data }) => {
+        if ("at" in data) window.told = data;
+      });
+    return connect.apply(this, given);
+  };
+})();
 """
 FIRST_SOUND = """
 async () => {
@@ -190,6 +202,7 @@ async def measure(
             await listener.page.close()
             # Without the recorder, which takes memory of its own.
             page = await browser.new_page(**how)
+            await page.add_init_script(WATCH)
             await page.goto(url)
             peak = [0.0]
             watching = asyncio.create_task(watch_memory(peak))

@@ -6,10 +6,10 @@
 
 import { payloads, wanted } from "./packs.js";
 
-const BEHIND_S = 5;
+/** Seconds to hold ahead of and behind what is heard, and bytes of packs to remember besides. */
 const PROFILES = {
-  desktop: { ahead: 20, kept: 48e6 },
-  phone: { ahead: 10, kept: 8e6 },
+  desktop: { ahead: 20, behind: 5, kept: 48e6 },
+  phone: { ahead: 10, behind: 2, kept: 4e6 },
 };
 const RETRIES_S = [1, 2, 4, 8];
 const FAILED_AFTER_S = 5; // a server that wants a longer pause is not preparing
@@ -212,8 +212,8 @@ export class Engine extends EventTarget {
 
   #wanted() {
     const { chunk, packs: count } = this.#song;
-    const { ahead } = this.#profile;
-    const found = wanted({ at: this.at, chunk, count, ahead, behind: BEHIND_S, loop: this.#loop });
+    const { ahead, behind } = this.#profile;
+    const found = wanted({ at: this.at, chunk, count, ahead, behind, loop: this.#loop });
     const isIdle = !this.playing && !this.#context?.currentTime;
     return isIdle ? found.slice(0, FIRST) : found;
   }
@@ -303,10 +303,11 @@ export class Engine extends EventTarget {
     this.#kept.delete(n);
     this.#kept.set(n, pack);
     let size = [...this.#kept.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-    for (const [oldest, { byteLength }] of this.#kept) {
+    for (const [oldest, buffer] of this.#kept) {
       if (size <= this.#profile.kept || oldest === n) break;
       this.#kept.delete(oldest);
-      size -= byteLength;
+      size -= buffer.byteLength;
+      discard([buffer]);
     }
   }
 

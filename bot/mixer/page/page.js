@@ -10,6 +10,7 @@ import { loopOf } from "./times.js";
 import { KEYS, SPEEDS, loops, player, position, stepper } from "./transport.js";
 
 const WAITING_MS = 350; // shorter waits are not worth a word
+const SHOW_MS = 100; // every change of what is shown has a browser compute styles
 const page = document.getElementById("page");
 const statusLine = document.getElementById("status");
 
@@ -57,6 +58,7 @@ class Mixer {
     this.pace = { rate: 1, semitones: 0 };
     this.damaged = new Set();
     this.waitingSince = null;
+    this.shown = {};
   }
 
   build() {
@@ -118,7 +120,7 @@ class Mixer {
     }
     engine.setGains(gainsOf(this.mix));
     engine.setLoop(loopOf(this.loop, song.seconds));
-    engine.addEventListener("change", () => this.showPosition());
+    engine.addEventListener("change", () => this.showSometimes());
     engine.addEventListener("status", () => this.tell());
     engine.addEventListener("over", () => this.disable());
     engine.addEventListener("damaged", ({ detail }) => this.complain(detail));
@@ -188,8 +190,17 @@ class Mixer {
     return `${(100 * seconds) / this.song.seconds}%`;
   }
 
+  /** Show the position ten times a second, and a change of state or a jump at once. */
+  showSometimes() {
+    const { at, playing, starved } = this.engine;
+    const { shown } = this;
+    const isSteady = shown.playing === playing && shown.starved === starved && Math.abs(at - shown.at) < 0.5;
+    if (!isSteady || performance.now() - shown.when >= SHOW_MS) this.showPosition();
+  }
+
   showPosition() {
-    const { at, playing } = this.engine;
+    const { at, playing, starved } = this.engine;
+    this.shown = { at, playing, starved, when: performance.now() };
     for (const { showHeard } of this.lanes) showHeard(at / this.song.seconds);
     this.position.show(at);
     this.player.show({ at, playing, waiting: this.isWaiting() });
