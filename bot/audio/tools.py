@@ -279,7 +279,8 @@ class AudioTools:
         """
         parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
         analysis = await self._run(AnalyseTask(parts=parts), Analysis)
-        if not is_plausible(analysis):
+        seconds = max(frames_of(stem) for stem, _ in stems) / SAMPLE_RATE
+        if not is_plausible(analysis, seconds=seconds):
             raise AudioFailed("the child reported an analysis that no song can have")
         return analysis
 

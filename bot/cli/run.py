@@ -257,6 +257,7 @@ async def _put_together(
     presenter = ResultPresenter(
         redelivery=services.redelivery,
         render_limit=RenderLimit(clock=clock, minutes=settings.render_minutes),
+        admission=services.admission,
         open_replies=open_replies,
         last_renditions=LastRenditions(db=store.db),
         routes=routes,
@@ -400,6 +401,7 @@ class _Bot:
 
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
+        await self.interrupted.find()
         await self.services.batches.resume()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)

@@ -98,7 +98,6 @@ class Redelivery:
         except NoRoom as exc:
             raise Rejected(Reason.DISK_FULL) from exc
         except (AudioFailed, OSError) as exc:
-            # Files are deleted before the deletion is recorded.
             if isinstance(exc, FileNotFoundError) or await self._is_any_gone(jobs):
                 raise Rejected(Reason.FILES_EXPIRED) from exc
             raise
@@ -107,5 +106,8 @@ class Redelivery:
         return any([await self._is_gone(job) for job in jobs])
 
     async def _is_gone(self, job: Job) -> bool:
+        # Files are deleted before the deletion is recorded.
+        if not await self._files.holds(job.id, job.stems):
+            return True
         found = await self._jobs.get(job.id)
         return found is None or found.files_expired

@@ -99,7 +99,7 @@ def with_key_and_speed(
 ) -> Rendition:
     """Return the rendition with what was submitted. Raises Rejected with OUT_OF_RANGE."""
     try:
-        cents = int(values[KEY]) * CENTS_A_SEMITONE
+        cents = current.with_key(int(values[KEY])).cents
         if values.get(TUNING) == _STANDARD and analysis and analysis.tuning_cents:
             cents -= analysis.tuning_cents
         cents = max(-MAX_CENTS, min(MAX_CENTS, cents))

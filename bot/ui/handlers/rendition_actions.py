@@ -47,6 +47,7 @@ class RenditionActions:
                 Action.MIX: self.ask_for_mix,
                 Action.RENDER: self.render,
                 Action.ZIP: self.zip,
+                Action.TO_DM: self.send_to_dm,
             },
             menus={MenuAction.MORE: self.do_more},
             forms={
@@ -95,6 +96,16 @@ class RenditionActions:
         await self._zips.zip(
             interaction, job.asked_as(rendition=wanted, audio_format=_format_of(audio_format))
         )
+
+    async def send_to_dm(self, interaction: Interaction, subject: str) -> None:
+        """Send the stems by DM; without a token, they are the user's own, as requested."""
+        job_id, _, token = subject.partition(":")
+        if token:
+            job, shown = await self._asked(interaction, subject)
+        else:
+            job = await self._splits.get(JobId(job_id), user_id=UserId(interaction.user.id))
+            shown = job.request.rendition
+        await self._presenter.send_directly(interaction, job, rendition=shown)
 
     async def do_more(self, interaction: Interaction, subject: str, value: str) -> None:
         """Do what was chosen from the menu below a result."""

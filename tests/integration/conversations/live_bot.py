@@ -154,6 +154,7 @@ class LiveBot:
         presenter = ResultPresenter(
             redelivery=self.services.redelivery,
             render_limit=RenderLimit(clock=self.clock, minutes=fields.get("render_minutes", 60)),
+            admission=self.services.admission,
             open_replies=self.open_replies,
             last_renditions=LastRenditions(db=store.db),
             routes=self.routes,

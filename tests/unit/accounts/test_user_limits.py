@@ -10,6 +10,7 @@ from bot.accounts.user_limits import (
     LONGEST_PAUSE,
     REPEATS_AN_HOUR,
     RefusedFiles,
+    RenderLimit,
     RepeatLimit,
 )
 from bot.domain.errors import Reason, Rejected
@@ -78,3 +79,25 @@ def test_a_user_gets_so_many_repeats_an_hour_and_is_told_when_there_are_more() -
     limit.take(BEN)
     clock.at = first_at + HOUR + timedelta(seconds=1)
     limit.take(ADA)
+
+
+def test_minutes_are_given_back_for_what_fails_and_counted_for_what_does_not() -> None:
+    limit = RenderLimit(clock=FakeClock(), minutes=10)
+    for _ in range(3):
+        with pytest.raises(OSError, match="disk"), limit.taking(ADA, 10):
+            raise OSError("disk")
+    with limit.taking(ADA, 10):
+        pass
+    with pytest.raises(Rejected), limit.taking(ADA, 1):
+        pass
+    with limit.taking(BEN, 10):
+        pass
+
+
+def test_what_fails_after_more_than_an_hour_raises_its_own_error() -> None:
+    clock = FakeClock()
+    limit = RenderLimit(clock=clock, minutes=10)
+    with pytest.raises(OSError, match="disk"), limit.taking(ADA, 10):
+        clock.move(seconds=HOUR.total_seconds() + 1)
+        with limit.taking(BEN, 10):
+            raise OSError("disk")
