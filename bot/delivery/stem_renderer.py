@@ -31,8 +31,8 @@ class StemRenderer:
     async def render(self, job: Job, masters: Masters, into: Path) -> Masters:
         """Return what is to be encoded: rendered files in `into`, or the masters as they are.
 
-        Raises Rejected with NO_SUCH_MIX for levels or clicks that these stems do not allow, and
-        what AudioTools raises.
+        Raises Rejected with NO_SUCH_MIX for levels or clicks that these stems do not allow and for
+        a mix in which every stem is off, and what AudioTools raises.
         """
         rendition = job.request.rendition
         if rendition.is_plain:
@@ -51,7 +51,10 @@ class StemRenderer:
             for stem, path in masters
         ]
         if rendition.output is RenditionOutput.MIX:
-            outputs = [(Stem.MIX, tuple(part for _, part in parts if part.level_percent))]
+            heard = tuple(part for _, part in parts if part.level_percent)
+            if not heard:
+                raise Rejected(Reason.NO_SUCH_MIX)
+            outputs = [(Stem.MIX, heard)]
         else:
             outputs = [(stem, (part,)) for stem, part in parts]
         rendered = [(stem, into / f"{stem}.rendered.flac") for stem, _ in outputs]

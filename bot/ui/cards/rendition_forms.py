@@ -24,7 +24,7 @@ from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Choice
 from bot.ui.cards.forms import MAX_FIELDS, ChoiceField, Field, Form, FormAction, TextField
 from bot.ui.texts import rendition_texts as texts
-from bot.ui.texts.analysis_texts import key_name
+from bot.ui.texts.analysis_texts import key_names
 from bot.ui.texts.names import STEMS, stem_name
 
 SPEEDS = (50, 60, 70, 75, 80, 90, 100, 110, 125, 150)
@@ -148,12 +148,12 @@ def mix_choices(job: Job) -> tuple[Choice, ...]:
 
 def _key_choices(analysis: Analysis | None) -> tuple[Choice, ...]:
     semitones = range(MAX_CENTS // CENTS_A_SEMITONE, -MAX_CENTS // CENTS_A_SEMITONE - 1, -1)
-    known = analysis.key.key if analysis and analysis.key else None
+    known = analysis.key if analysis else None
     return tuple(
         Choice(
             str(each),
             texts.signed(each) if each else gettext(texts.ORIGINAL_KEY),
-            key_name(known.shifted(each)) if known else None,
+            key_names(known, semitones=each) if known else None,
         )
         for each in semitones
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from bot.domain.analysis import Analysis
 from bot.domain.recipes import Stem
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
@@ -13,8 +12,7 @@ from bot.domain.renditions import (
     RenditionOutput,
 )
 from bot.i18n.translation import Message, gettext
-from bot.ui.texts.analysis_texts import key_name
-from bot.ui.texts.figures import PER_CENT, row
+from bot.ui.texts.figures import PER_CENT
 from bot.ui.texts.names import STEMS, stem_name
 
 MIXES: dict[NamedMix, Message] = {
@@ -31,7 +29,7 @@ MIXES: dict[NamedMix, Message] = {
 
 KEY_TITLE = Message("Key & speed")
 KEY_LABEL = Message("Key")
-KEY_DETAIL = Message("In semitones, as the song is now")
+KEY_DETAIL = Message("In semitones from the original key")
 ORIGINAL_KEY = Message("Original key")
 SPEED_LABEL = Message("Speed")
 ORIGINAL_SPEED = Message("Original speed")
@@ -53,18 +51,18 @@ CLICK_DOUBLE = Message("Count-in and click, twice as fast")
 
 INTERRUPTED = Message("I was restarted while I made this. Nothing was charged.")
 RENDERING_KEY = Message("Key {change}")
-RENDERING_KEY_NAMED = Message("Key {change}: {key}")
 RENDERING_CENTS = Message("Tuned by {cents} cents")
 RENDERING_SPEED = Message("Speed {percent}")
 RENDERING_LEVEL = Message("{stem} {percent}")
 RENDERING_SONG = Message("Whole song")
-RENDERING_COUNT_IN = Message("count-in")
-RENDERING_CLICK = Message("click")
+RENDERING_COUNT_IN = Message("Count-in")
+RENDERING_CLICK = Message("Click")
+_SEPARATOR = " · "
 
 
-def rendition_line(rendition: Rendition, analysis: Analysis | None = None) -> str | None:
-    """Say what a rendition changes, like `Key −2: G minor, speed 90 %`; None if nothing."""
-    return row(_changes(rendition, analysis)) or None
+def rendition_line(rendition: Rendition) -> str | None:
+    """Say what a rendition changes, like `Key −2 · Speed 90 %`; None if nothing."""
+    return _SEPARATOR.join(_changes(rendition)) or None
 
 
 def mix_name(mix: NamedMix) -> str:
@@ -95,9 +93,9 @@ def stem_levels(stems: tuple[Stem, ...], rendition: Rendition) -> str:
     return ", ".join(f"{gettext(STEMS[stem])} {rendition.level_of(stem)}" for stem in stems)
 
 
-def _changes(rendition: Rendition, analysis: Analysis | None) -> Iterator[str]:
+def _changes(rendition: Rendition) -> Iterator[str]:
     if rendition.cents:
-        yield _key_change(rendition, analysis)
+        yield _key_change(rendition)
     if rendition.speed_percent != UNCHANGED_PERCENT:
         yield gettext(RENDERING_SPEED, percent=percent(rendition.speed_percent))
     for stem, percents in rendition.levels:
@@ -111,14 +109,11 @@ def _changes(rendition: Rendition, analysis: Analysis | None) -> Iterator[str]:
             yield gettext(RENDERING_CLICK)
 
 
-def _key_change(rendition: Rendition, analysis: Analysis | None) -> str:
+def _key_change(rendition: Rendition) -> str:
     semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
     if rest:
         return gettext(RENDERING_CENTS, cents=f"{rendition.cents:+d}".replace("-", "−"))
-    if analysis is None or analysis.key is None:
-        return gettext(RENDERING_KEY, change=signed(semitones))
-    key = key_name(analysis.key.key.shifted(semitones))
-    return gettext(RENDERING_KEY_NAMED, change=signed(semitones), key=key)
+    return gettext(RENDERING_KEY, change=signed(semitones))
 
 
 GRIDS: dict[ClickGrid, Message] = {

@@ -20,7 +20,7 @@ def zip_info(songs: Sequence[Job]) -> str:
 def _described(job: Job) -> list[str]:
     rendition = job.request.rendition
     lines = [job.title, gettext(RECIPES[job.request.recipe])]
-    if changed := rendition_line(rendition, job.analysis):
+    if changed := rendition_line(rendition):
         lines.append(changed)
     if job.heard is not None:
         lines += info_lines(job.heard)
