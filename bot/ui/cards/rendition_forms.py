@@ -1,6 +1,7 @@
 """The forms that ask for a rendition, and what is read from them. Does not use discord.py."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from bot.domain.recipes import Stem
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
     MAX_CENTS,
+    UNCHANGED,
     UNCHANGED_PERCENT,
     Click,
     ClickGrid,
@@ -124,7 +126,8 @@ def with_mix(job: Job, current: Rendition, values: Mapping[str, str]) -> Renditi
     except ValueError as exc:
         raise Rejected(Reason.OUT_OF_RANGE) from exc
     named = values.get(MIX)
-    if named is None or (levels and levels != current.levels):
+    is_typed = bool(levels) and rendition.levels != current.levels
+    if named is None or is_typed or named == _name_of_mix(job, current):
         return rendition
     return named_mix(job, rendition, named)
 
@@ -195,8 +198,24 @@ def _mix_field(job: Job, current: Rendition) -> ChoiceField:
         name=MIX,
         label=gettext(texts.MIX_TITLE),
         choices=mix_choices(job),
-        chosen=NamedMix.SONG if current.output is RenditionOutput.MIX else None,
+        chosen=_name_of_mix(job, current),
         is_required=False,
+    )
+
+
+def _name_of_mix(job: Job, current: Rendition) -> NamedMix | None:
+    """Return the named mix that the rendition is, whatever its key, speed and click."""
+    if current.output is RenditionOutput.STEMS:
+        return None
+    recipe, stems = job.request.recipe, job.stems
+    return next(
+        (
+            mix
+            for mix in mixes_of(recipe, stems)
+            if mix is not NamedMix.STEMS
+            and mixed(UNCHANGED, mix, recipe, stems).levels == current.levels
+        ),
+        None,
     )
 
 
@@ -249,7 +268,11 @@ def _levels_in(job: Job, values: Mapping[str, str]) -> tuple[tuple[Stem, int], .
 
 
 def _typed_levels(job: Job, typed: str) -> list[tuple[Stem, int]]:
-    """Read `vocals 50, drums 0`, in the user's language or with the stems' own names."""
+    """Read `vocals 50, drums 0`, in the user's language or with the stems' own names.
+
+    Full-width signs and digits, as Japanese keyboards type them, count as the usual ones.
+    """
+    typed = unicodedata.normalize("NFKC", typed)
     names = {gettext(STEMS[stem]).casefold(): stem for stem in job.stems}
     names |= {stem.replace("_", " "): stem for stem in job.stems}
     found = {}
