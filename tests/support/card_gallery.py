@@ -34,12 +34,11 @@ from bot.ui.cards.result_cards import (
     dm_copy_card,
     forwarded_card,
     interrupted_card,
-    render_button,
     rendition_card,
     result_card,
     shown_again_card,
-    zip_button,
 )
+from bot.ui.cards.result_controls import render_button, zip_button
 from bot.ui.cards.song_cards import (
     all_recipes_card,
     other_recipe_menu,

@@ -3,6 +3,8 @@
 On a public card they are open to all who see it. What comes of them is for the presser alone.
 """
 
+from dataclasses import replace
+
 import discord
 
 from bot.domain.errors import Reason, Rejected
@@ -57,11 +59,13 @@ class RenditionActions:
         )
 
     async def ask_for_key(self, interaction: Interaction, subject: str) -> None:
-        """Open the form for key and speed, with the presser's last choice for the song chosen."""
+        """Open the form for key and speed, with the presser's last key and speed chosen."""
         job, current = await self._asked(interaction, subject)
         if current == job.request.rendition:
             last = await self._presenter.last_rendition(UserId(interaction.user.id), job)
-            current = last or current
+            if last is not None:
+                # The form shows neither levels nor clicks, so it does not bring them back.
+                current = replace(current, cents=last.cents, speed_percent=last.speed_percent)
         await interaction.response.send_modal(modal_of(key_form(job, current)))
 
     async def ask_for_mix(self, interaction: Interaction, subject: str) -> None:

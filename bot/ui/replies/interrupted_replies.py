@@ -11,7 +11,8 @@ from bot.domain.job import Job
 from bot.i18n.languages import Languages
 from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Action, Button
-from bot.ui.cards.result_cards import interrupted_card, render_button, zip_button
+from bot.ui.cards.result_cards import interrupted_card
+from bot.ui.cards.result_controls import render_button, zip_button
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import UNREACHABLE
 from bot.ui.texts import labels

@@ -26,9 +26,7 @@ RENDITIONS = (
     Rendition(speed_percent=50),
     Rendition(speed_percent=150),
     Rendition(speed_percent=50, output=RenditionOutput.MIX),
-    Rendition(
-        speed_percent=50, levels=((Stem.VOCALS, 25),), click=Click(count_in_bars=2)
-    ),
+    Rendition(speed_percent=50, levels=((Stem.VOCALS, 25),), click=Click(count_in_bars=2)),
 )
 
 
@@ -45,9 +43,9 @@ def job_asking_for(rendition: Rendition) -> Job:
 
 def rendered_bytes(rendition: Rendition) -> int:
     """Return what rendering writes, and one lossless copy of it for the delivery."""
-    click = rendition.click and click_track(
-        GRID, rendition.click, speed_percent=rendition.speed_percent
-    )
+    click = None
+    if rendition.click is not None:
+        click = click_track(GRID, rendition.click, speed_percent=rendition.speed_percent)
     outputs = 1 if rendition.output is RenditionOutput.MIX else 2
     task = RenderTask(
         files=(RenderedOutput(path=A_FILE, parts=(MasterPart(master=A_FILE),)),) * outputs,
