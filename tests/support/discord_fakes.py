@@ -196,6 +196,7 @@ def services_of(
     languages: Languages | None = None,
     presenter: Any = None,
     zips: Any = None,
+    clips: Any = None,
     batch_requests: Any = None,
     **use_cases: Any,
 ) -> Services:
@@ -213,6 +214,7 @@ def services_of(
         ),
         presenter=presenter,
         zips=zips,
+        clips=clips,
         batch_requests=batch_requests,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),

@@ -1,9 +1,10 @@
 """Cards that come with a job's stems, as pure functions of the job and its delivery."""
 
 from dataclasses import replace
+from enum import Enum
 
-from bot.delivery.port import Delivery
-from bot.domain.job import Context, Job
+from bot.delivery.port import ClipDelivery, Delivery
+from bot.domain.job import Context, Job, Reply
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
@@ -34,6 +35,7 @@ from bot.ui.texts.analysis_texts import analysis_line
 from bot.ui.texts.figures import length, row
 from bot.ui.texts.names import FORMATS, stem_name, stems_line
 from bot.ui.texts.rendition_texts import rendition_line
+from bot.ui.texts.safe_text import safe
 
 _STEPS_OF_SPEED = 10
 
@@ -49,32 +51,47 @@ _FORMAT_LABELS = {
 }
 
 
+class Place(Enum):
+    """Where a card is, which decides what it offers."""
+
+    SERVER = "server"
+    DM = "dm"
+    ELSEWHERE = "elsewhere"
+
+    @classmethod
+    def of(cls, reply: Reply) -> "Place":
+        """Return the place of a reply; a server without the bot is elsewhere."""
+        if reply.context is Context.BOT_DM:
+            return cls.DM
+        is_outside = reply.context is Context.GUILD_USER_INSTALL
+        return cls.ELSEWHERE if reply.guild_id is None or is_outside else cls.SERVER
+
+
 def result_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for the message with the delivery's files."""
-    is_dm = job.reply.context is Context.BOT_DM
-    return _result(job, delivery, _cost(job, delivery), is_dm=is_dm)
+    return _result(job, delivery, _cost(job, delivery), place=Place.of(job.reply))
 
 
 def forwarded_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a DM to the user, if the job's reply is out of reach."""
     notes = (_cost(job, delivery), gettext(messages.CAME_BY_DM))
-    return _result(job, delivery, *notes, is_dm=True)
+    return _result(job, delivery, *notes, place=Place.DM)
 
 
-def shown_again_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def shown_again_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for stems that are shown again, without their cost."""
-    return _result(job, delivery, is_dm=is_dm)
+    return _result(job, delivery, place=place)
 
 
-def rendition_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def rendition_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for what one person asked to be made from a job's stems."""
-    card = _result(job, delivery, is_dm=is_dm)
-    return replace(card, buttons=_next_steps(job), menu=_more_menu(job, delivery, is_dm=is_dm))
+    card = _result(job, delivery, place=place)
+    return replace(card, buttons=_next_steps(job), menu=_more_menu(job, delivery, place))
 
 
 def dm_copy_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a copy of another user's stems in the asker's DM."""
-    return replace(_result(job, delivery, is_dm=True), buttons=(), menu=None)
+    return replace(_result(job, delivery, place=Place.DM), buttons=(), menu=None)
 
 
 def interrupted_card(job: Job, again: Button) -> Card:
@@ -86,6 +103,35 @@ def interrupted_card(job: Job, again: Button) -> Card:
         footer=job.id,
         buttons=(again,),
         plain=gettext(rendition_texts.INTERRUPTED),
+    )
+
+
+def clip_card(job: Job, made: ClipDelivery) -> Card:
+    """Return the card for a clip that only its asker hears, with a button that adds it."""
+    what = gettext(
+        messages.CLIP,
+        stem=stem_name(made.stem),
+        start=length(made.start),
+        end=length(made.start + made.frames),
+    )
+    return Card(
+        title=title_of(job),
+        lines=(what, gettext(messages.CLIP_NEXT)),
+        tone=Tone.DONE,
+        footer=job.id,
+        buttons=(job_button(Action.ADD_SOUND, job),),
+        plain=gettext(messages.CLIP_NEXT),
+    )
+
+
+def clip_added_card(job: Job, name: str) -> Card:
+    """Return the card for a clip that is on the soundboard."""
+    return Card(
+        title=title_of(job),
+        lines=(gettext(messages.CLIP_ADDED, name=safe(name)),),
+        tone=Tone.DONE,
+        footer=job.id,
+        plain=gettext(messages.PLAIN_CLIP_ADDED),
     )
 
 
@@ -101,7 +147,7 @@ def continued_card(job: Job) -> Card:
     )
 
 
-def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Card:
+def _result(job: Job, delivery: Delivery, *notes: str | None, place: Place) -> Card:
     requested = FORMATS[job.request.audio_format]
     difference = messages.sent(delivery.sent, requested) if delivery.sent else None
     end = _early_end(job)
@@ -122,7 +168,7 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
         footer=job.id,
         picture=delivery.picture.name if delivery.picture else None,
         buttons=_buttons(job, delivery),
-        menu=_more_menu(job, delivery, is_dm=is_dm),
+        menu=_more_menu(job, delivery, place),
         plain=plain_result(delivery),
     )
 
@@ -171,7 +217,7 @@ def zip_button(job: Job, label: str) -> Button:
     return Button(Action.ZIP, subject, label)
 
 
-def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
+def _more_menu(job: Job, delivery: Delivery, place: Place) -> Menu:
     formats = [
         Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
     ]
@@ -182,7 +228,8 @@ def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
         choices=(
             *formats,
             Choice(f"{More.ZIP}:{delivery.audio_format}", gettext(labels.ZIP)),
-            *(() if is_dm else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
+            *((Choice(More.CLIP, gettext(labels.CLIP)),) if place is Place.SERVER else ()),
+            *(() if place is Place.DM else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
             Choice(More.OTHER_RECIPE, gettext(labels.OTHER_RECIPE)),
         ),
     )

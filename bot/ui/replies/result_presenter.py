@@ -27,7 +27,7 @@ from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
-from bot.ui.cards.result_cards import dm_copy_card, rendition_card, shown_again_card
+from bot.ui.cards.result_cards import Place, dm_copy_card, rendition_card, shown_again_card
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import TOKEN_LIFETIME, context_of, reply_of
 from bot.ui.error_answers import say_privately
@@ -179,7 +179,7 @@ class ResultPresenter:
         async def put(content: MessageContent) -> Edited | NotEdited:
             return await self._direct_messages.send(user_id, content, nonce=interaction.id)
 
-        card = partial(shown_again_card, is_dm=True) if is_own else dm_copy_card
+        card = partial(shown_again_card, place=Place.DM) if is_own else dm_copy_card
         name = str(interaction.id)
 
         def pack(shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
@@ -233,7 +233,7 @@ class ResultPresenter:
         def pack(reply: Reply, shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
             return self._packed(
                 job,
-                partial(card, is_dm=reply.context is Context.BOT_DM),
+                partial(card, place=Place.of(reply)),
                 name=str(interaction.id),
                 limit=reply.size_limit_bytes,
                 shrinks=shrinks,

@@ -7,7 +7,7 @@ from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import Rendition
 from bot.ui.cards.card import Card, Tone
 from bot.ui.cards.controls import Action, Button, Choice, LinkButton, Menu, MenuAction
-from bot.ui.cards.result_cards import rendition_card, result_card
+from bot.ui.cards.result_cards import Place, rendition_card, result_card
 from tests.support.card_factories import REPLY, REQUEST, a_delivery, a_job
 
 
@@ -33,6 +33,7 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
             placeholder="More",
             choices=(
                 Choice("zip:mp3", "Zip: all files in one"),
+                Choice("clip", "Clip for the soundboard"),
                 Choice("dm", "To my DM"),
                 Choice("recipe", "Other recipe"),
             ),
@@ -53,9 +54,23 @@ def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
         "As FLAC",
         "As WAV",
         "Zip: all files in one",
+        "Clip for the soundboard",
         "To my DM",
         "Other recipe",
     ]
+
+
+def test_a_clip_is_offered_where_there_is_a_soundboard(tmp_path: Path) -> None:
+    clip = "Clip for the soundboard"
+    for context in Context:
+        is_server = context.value.startswith("guild")
+        reply = replace(REPLY, context=context, guild_id=7 if is_server else None)
+        card = result_card(a_job(State.READY, reply=reply), a_delivery(tmp_path))
+        is_offered = context in (Context.GUILD, Context.GUILD_EPHEMERAL)
+        assert (clip in offered(card)) == is_offered
+    outside = replace(REPLY, context=Context.GUILD_EPHEMERAL, guild_id=None)
+    card = result_card(a_job(State.READY, reply=outside), a_delivery(tmp_path))
+    assert clip not in offered(card)
 
 
 def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
@@ -92,7 +107,7 @@ def test_the_result_says_what_was_heard(tmp_path: Path) -> None:
 def test_a_rendition_says_what_is_changed_and_how_it_sounds(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED, analysis=HEARD)
     lower = job.asked_as(rendition=Rendition(cents=-200, speed_percent=90))
-    card = rendition_card(lower, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(lower, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:3] == (
         "Instrumental and vocals, 4:07, MP3",
         "Key −2: G minor, Speed 90 %",
@@ -110,14 +125,14 @@ def test_a_rendition_says_what_is_changed_and_how_it_sounds(tmp_path: Path) -> N
 def test_no_step_leads_beyond_the_limits(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED)
     lowest = job.asked_as(rendition=Rendition(cents=-1200, speed_percent=50))
-    card = rendition_card(lowest, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(lowest, a_delivery(tmp_path), place=Place.SERVER)
     assert [button.label for button in card.buttons] == ["+1", "Key & speed", "Mix"]
 
 
 def test_a_mix_is_described_by_its_levels(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED)
     quieter = job.asked_as(rendition=Rendition(levels=((Stem.VOCALS, 25),)))
-    card = rendition_card(quieter, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(quieter, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:2] == ("Mix, 3:42, MP3", "Vocals 25 %")
 
 

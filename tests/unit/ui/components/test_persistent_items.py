@@ -35,6 +35,8 @@ BUTTONS: dict[str, tuple[Action, str]] = {
         "k7f2q:c-1199.s149.bass199.count2.click.double:opus",
     ),
     "zip:k7f2q:k-2.s90:mp3": (Action.ZIP, "k7f2q:k-2.s90:mp3"),
+    "clip:k7f2q": (Action.CLIP, "k7f2q"),
+    "sound:k7f2q": (Action.ADD_SOUND, "k7f2q"),
     "cancel-all:k7f2q": (Action.CANCEL_BATCH, "k7f2q"),
     "zip-all:k7f2q": (Action.ZIP_BATCH, "k7f2q"),
     "forget:ask": (Action.FORGET, "ask"),
