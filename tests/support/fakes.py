@@ -170,7 +170,7 @@ class FakeAudio:
 
     clips: list[tuple[Path, tuple[Path, ...], tuple[int, ...]]] = field(default_factory=list)
     """The stem, the others and the beats of each `clip`."""
-    clip_content: bytes = b"clip"
+    clip_content: bytes = b"ID3, but no sound"
 
     async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
         return self.heard

@@ -259,3 +259,18 @@ async def test_a_process_that_dies_while_it_cuts_leaves_a_button_that_asks_again
     await ada.press(shown, ADD)
     await ada.wait_for(shows("Added to"))
     assert await sounds(ada) == ["Neon Rain"]
+
+
+async def test_a_clip_is_added_after_a_restart(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    shown = await clip_of(live_bot, ada, message)
+    state: Any = live_bot.client._connection
+    state._view_store._synced_message_views.clear()
+    state._view_store._views.clear()
+    files = live_bot.files.of((await live_bot.records())[0].id)
+    assert not [*files.parcel.rglob("*.mp3")]  # the clip is cut again
+    await ada.press(shown, ADD)
+    await ada.wait_for(shows("Added to"))
+    assert await sounds(ada) == ["Neon Rain"]
