@@ -51,6 +51,7 @@ from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.batch_writer import BatchWriter
+from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -284,6 +285,7 @@ async def _put_together(
             ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=services.redelivery),
+            clips=ClipPresenter(results=presenter, redelivery=services.redelivery),
             attachments=AttachmentCache(),
             languages=languages,
         ),

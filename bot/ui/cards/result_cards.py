@@ -2,20 +2,21 @@
 
 from dataclasses import replace
 
-from bot.delivery.port import Delivery, DeliveryLink
-from bot.domain.job import Context, Job
+from bot.delivery.port import ClipDelivery, Delivery, DeliveryLink
+from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import UNCHANGED_PERCENT, RenditionOutput
 from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
 from bot.ui.cards.controls import Action, Button
 from bot.ui.cards.job_cards import job_button, title_of
-from bot.ui.cards.result_controls import more_menu, next_steps, result_buttons
+from bot.ui.cards.result_controls import Place, more_menu, next_steps, result_buttons
 from bot.ui.texts import messages, rendition_texts, usage_texts
 from bot.ui.texts.analysis_texts import analysis_line
 from bot.ui.texts.figures import length, moment, row
 from bot.ui.texts.names import FORMATS, stem_name, stems_line
 from bot.ui.texts.rendition_texts import rendition_line
+from bot.ui.texts.safe_text import safe
 
 MAX_PLAIN = 2000
 """Discord's limit for the text of a message."""
@@ -23,30 +24,29 @@ MAX_PLAIN = 2000
 
 def result_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for the message with the delivery's files."""
-    is_dm = job.reply.context is Context.BOT_DM
-    return _result(job, delivery, _cost(job, delivery), is_dm=is_dm)
+    return _result(job, delivery, _cost(job, delivery), place=Place.of(job.reply))
 
 
 def forwarded_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a DM to the user, if the job's reply is out of reach."""
     notes = (_cost(job, delivery), gettext(messages.CAME_BY_DM))
-    return _result(job, delivery, *notes, is_dm=True)
+    return _result(job, delivery, *notes, place=Place.DM)
 
 
-def shown_again_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def shown_again_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for stems that are shown again, without their cost."""
-    return _result(job, delivery, is_dm=is_dm)
+    return _result(job, delivery, place=place)
 
 
-def rendition_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def rendition_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for what one person asked to be made from a job's stems."""
-    card = _result(job, delivery, is_dm=is_dm)
+    card = _result(job, delivery, place=place)
     return replace(card, buttons=next_steps(job))
 
 
 def dm_copy_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a copy of another user's stems in the asker's DM."""
-    return replace(_result(job, delivery, is_dm=True), buttons=(), menu=None)
+    return replace(_result(job, delivery, place=Place.DM), buttons=(), menu=None)
 
 
 def interrupted_card(job: Job, again: Button) -> Card:
@@ -58,6 +58,35 @@ def interrupted_card(job: Job, again: Button) -> Card:
         footer=job.id,
         buttons=(again,),
         plain=gettext(rendition_texts.INTERRUPTED),
+    )
+
+
+def clip_card(job: Job, made: ClipDelivery) -> Card:
+    """Return the card for a clip that only its asker hears, with a button that adds it."""
+    what = gettext(
+        messages.CLIP,
+        stem=stem_name(made.stem),
+        start=length(made.start),
+        end=length(made.start + made.frames),
+    )
+    return Card(
+        title=title_of(job),
+        lines=(what, gettext(messages.CLIP_NEXT)),
+        tone=Tone.DONE,
+        footer=job.id,
+        buttons=(job_button(Action.ADD_SOUND, job),),
+        plain=gettext(messages.CLIP_NEXT),
+    )
+
+
+def clip_added_card(job: Job, name: str) -> Card:
+    """Return the card for a clip that is on the soundboard."""
+    return Card(
+        title=title_of(job),
+        lines=(gettext(messages.CLIP_ADDED, name=safe(name)),),
+        tone=Tone.DONE,
+        footer=job.id,
+        plain=gettext(messages.PLAIN_CLIP_ADDED),
     )
 
 
@@ -73,7 +102,7 @@ def continued_card(job: Job) -> Card:
     )
 
 
-def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Card:
+def _result(job: Job, delivery: Delivery, *notes: str | None, place: Place) -> Card:
     requested = FORMATS[job.request.audio_format]
     difference = messages.sent(delivery.sent, requested) if delivery.sent else None
     end = _early_end(job)
@@ -94,7 +123,7 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
         footer=job.id,
         picture=delivery.picture.name if delivery.picture else None,
         buttons=result_buttons(job, delivery),
-        menu=more_menu(job, delivery, is_dm=is_dm),
+        menu=more_menu(job, delivery, place),
         plain=plain_result(delivery),
     )
 

@@ -1,9 +1,10 @@
 """The buttons and the menu below a result, as pure functions of the job and its delivery."""
 
 from dataclasses import replace
+from enum import Enum
 
 from bot.delivery.port import Delivery
-from bot.domain.job import Job
+from bot.domain.job import Context, Job, Reply
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
@@ -40,6 +41,22 @@ _FORMAT_LABELS = {
     AudioFormat.FLAC: labels.AS_FLAC,
     AudioFormat.WAV: labels.AS_WAV,
 }
+
+
+class Place(Enum):
+    """Where a card is, which decides what it offers."""
+
+    SERVER = "server"
+    DM = "dm"
+    ELSEWHERE = "elsewhere"
+
+    @classmethod
+    def of(cls, reply: Reply) -> "Place":
+        """Return the place of a reply; a server without the bot is elsewhere."""
+        if reply.context is Context.BOT_DM:
+            return cls.DM
+        is_outside = reply.context is Context.GUILD_USER_INSTALL
+        return cls.ELSEWHERE if reply.guild_id is None or is_outside else cls.SERVER
 
 
 def result_buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, ...]:
@@ -83,7 +100,7 @@ def zip_button(job: Job, label: str) -> Button:
     return Button(Action.ZIP, subject, label)
 
 
-def more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
+def more_menu(job: Job, delivery: Delivery, place: Place) -> Menu:
     """Return the menu for what is asked less often; a zip is for several files."""
     formats = [
         Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
@@ -96,7 +113,8 @@ def more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
         choices=(
             *formats,
             *((zip_choice,) if _has_several_files(job) else ()),
-            *(() if is_dm else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
+            *((Choice(More.CLIP, gettext(labels.CLIP)),) if place is Place.SERVER else ()),
+            *(() if place is Place.DM else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
             Choice(More.OTHER_RECIPE, gettext(labels.OTHER_RECIPE)),
         ),
     )

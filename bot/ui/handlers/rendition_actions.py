@@ -40,6 +40,7 @@ class RenditionActions:
         self._splits = services.use_cases.splits
         self._presenter = services.presenter
         self._zips = services.zips
+        self._clips = services.clips
 
     def register(self, handlers: HandlerRegistry) -> None:
         """Register all of them."""
@@ -125,6 +126,8 @@ class RenditionActions:
                 await self._zips.zip(
                     interaction, job.asked_as(rendition=shown, audio_format=zipped_as)
                 )
+            case More.CLIP:
+                await self._clips.show(interaction, job)
             case More.TO_DM:
                 await self._presenter.send_directly(interaction, job, rendition=shown)
             case More.OTHER_RECIPE:

@@ -115,6 +115,8 @@ def _again(reply: OpenReply, asked: Job) -> Button:
             return Button(Action.TO_DM, f"{asked.id}:{reply.rendition.token}", label)
         case ReplyKind.ZIP if len(zip_button(asked, label).custom_id) <= MAX_CUSTOM_ID:
             return zip_button(asked, label)
+        case ReplyKind.CLIP:
+            return Button(Action.CLIP, asked.id, label)
         case ReplyKind.BATCH_ZIP if asked.batch_id is not None:
             return Button(Action.ZIP_BATCH, asked.batch_id, label)
         case _:

@@ -29,6 +29,7 @@ from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
 from bot.ui.cards.result_cards import dm_copy_card, rendition_card, shown_again_card
+from bot.ui.cards.result_controls import Place
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import TOKEN_LIFETIME, context_of, reply_of
 from bot.ui.error_answers import UNREACHABLE, Answered, answer_error, say_privately
@@ -185,7 +186,7 @@ class ResultPresenter:
 
         if not is_own:
             await self._admission.check_block(user_id, interaction.guild_id)
-        card = partial(shown_again_card, is_dm=True) if is_own else dm_copy_card
+        card = partial(shown_again_card, place=Place.DM) if is_own else dm_copy_card
         name = str(interaction.id)
 
         def pack(shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
@@ -239,7 +240,7 @@ class ResultPresenter:
         def pack(reply: Reply, shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
             return self._packed(
                 job,
-                partial(card, is_dm=reply.context is Context.BOT_DM),
+                partial(card, place=Place.of(reply)),
                 name=str(interaction.id),
                 limit=reply.size_limit_bytes,
                 shrinks=shrinks,

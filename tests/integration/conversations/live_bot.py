@@ -26,6 +26,7 @@ from bot.ui.batch_requests import BatchRequests
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.batch_writer import BatchWriter
+from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -178,6 +179,7 @@ class LiveBot:
             ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=self.services.redelivery),
+            clips=ClipPresenter(results=presenter, redelivery=self.services.redelivery),
             attachments=self.attachments,
             languages=languages,
         )

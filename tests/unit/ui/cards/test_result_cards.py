@@ -17,6 +17,7 @@ from bot.ui.cards.result_cards import (
     rendition_card,
     result_card,
 )
+from bot.ui.cards.result_controls import Place
 from bot.ui.texts import messages
 from tests.support.card_factories import NOW, REQUEST, a_delivery, a_job
 
@@ -43,6 +44,7 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
             placeholder="More",
             choices=(
                 Choice("zip:mp3", "Zip: all files in one"),
+                Choice("clip", "Clip for the soundboard"),
                 Choice("dm", "To my DM"),
                 Choice("recipe", "Other recipe"),
             ),
@@ -65,7 +67,7 @@ def test_the_result_says_what_was_heard(tmp_path: Path) -> None:
 def test_a_rendition_says_what_is_changed_and_how_it_sounds(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED, analysis=HEARD)
     lower = job.asked_as(rendition=Rendition(cents=-200, speed_percent=90))
-    card = rendition_card(lower, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(lower, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:3] == (
         "Instrumental and vocals, 4:07, MP3",
         "Key −2 · Speed 90 %",
@@ -76,7 +78,7 @@ def test_a_rendition_says_what_is_changed_and_how_it_sounds(tmp_path: Path) -> N
 def test_a_mix_is_described_by_its_levels(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED)
     quieter = job.asked_as(rendition=Rendition(levels=((Stem.VOCALS, 25),)))
-    card = rendition_card(quieter, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(quieter, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:2] == ("Mix, 3:42, MP3", "Vocals 25 %")
 
 

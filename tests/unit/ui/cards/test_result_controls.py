@@ -10,6 +10,7 @@ from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import Rendition, RenditionOutput
 from bot.ui.cards.controls import Action, Button, LinkButton
 from bot.ui.cards.result_controls import (
+    Place,
     more_menu,
     next_steps,
     render_button,
@@ -21,8 +22,10 @@ from tests.support.card_factories import REPLY, REQUEST, a_delivery, a_job
 LOWER = Rendition(cents=-200, speed_percent=90)
 
 
-def offered(job: Job, folder: Path, *formats: AudioFormat, is_dm: bool = False) -> list[str]:
-    menu = more_menu(job, a_delivery(folder, alternatives=formats), is_dm=is_dm)
+def offered(
+    job: Job, folder: Path, *formats: AudioFormat, place: Place = Place.ELSEWHERE
+) -> list[str]:
+    menu = more_menu(job, a_delivery(folder, alternatives=formats), place)
     return [choice.label for choice in menu.choices]
 
 
@@ -38,7 +41,7 @@ def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
 
 def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
     job = a_job(State.READY, reply=replace(REPLY, context=Context.BOT_DM))
-    assert offered(job, tmp_path, is_dm=True) == ["Zip: all files in one", "Other recipe"]
+    assert offered(job, tmp_path, place=Place.DM) == ["Zip: all files in one", "Other recipe"]
 
 
 @pytest.mark.parametrize(
