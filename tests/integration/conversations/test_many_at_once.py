@@ -83,7 +83,7 @@ async def test_a_crowd_waits_in_a_bounded_queue_and_starves_no_song(
         presses = []
         for number, one in enumerate(crowd):
             value = ("zip:mp3", "flac", "dm")[number % 3]
-            presses += [more(one, message, value), more(one, message, "wav")]
+            presses += [more(one, message, value), more(one, message, "flac")]
         await asyncio.gather(*presses)
         assert len(await live_bot.open_replies.every()) == MAX_WAITING
         live_bot.audio.gate.set()
