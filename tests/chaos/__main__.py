@@ -50,9 +50,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
     return {
         "crash": partial(crash, seeds=range(seed, seed + seeds)),
         "batch": partial(batch, seeds=range(seed, seed + max(1, seeds // 4))),
-        "renditions": partial(
-            renditions, seeds=range(seed, seed + max(1, seeds // 4)), rounds=12
-        ),
+        "renditions": partial(renditions, seeds=range(seed, seed + max(1, seeds // 4)), rounds=12),
         "kills": partial(
             kills, seeds=range(seed, seed + max(1, seeds // 2)), rounds=50, in_flight=50
         ),

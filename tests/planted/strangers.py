@@ -24,8 +24,8 @@ STRANGERS = (
     Plant(
         name="a stranger who is blocked renders on",
         file=_PRESENTER,
-        old="        await self._admission.check_block(user_id, interaction.guild_id)\n        with",
-        new="        with",
+        old="check_block(user_id, interaction.guild_id)\n        with self._render_limit.taking(",
+        new="rules(interaction.guild_id)\n        with self._render_limit.taking(",
         tests=_STRANGERS,
     ),
     Plant(
@@ -45,8 +45,8 @@ STRANGERS = (
     Plant(
         name="a crowd's open replies are not on record",
         file=_PRESENTER,
-        old="await self._open_replies.add(_open_reply_of(interaction, job, kind, reply, expires_at))",
-        new="_open_reply_of(interaction, job, kind, reply, expires_at)",
+        old="await self._open_replies.add(_open_reply_of(",
+        new="str(_open_reply_of(",
         tests=_CROWD,
     ),
     Plant(

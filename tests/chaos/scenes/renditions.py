@@ -93,13 +93,19 @@ async def _round(
     mixes = [
         asyncio.create_task(
             harness.users.command(
-                "remix", row["user_id"], job=row["id"], key=KEY, mix=random.choice(("stems", "song"))
+                "remix",
+                row["user_id"],
+                job=row["id"],
+                key=KEY,
+                mix=random.choice(("stems", "song")),
             )
         )
         for row in _first_of_each(harness)
     ]
     splits = asyncio.create_task(
-        harness.users.split(Script.AT_ONCE, random.choice(harness.users.people), key=KEY, speed=SPEED)
+        harness.users.split(
+            Script.AT_ONCE, random.choice(harness.users.people), key=KEY, speed=SPEED
+        )
     )
     if point is None:
         answers = await asyncio.gather(*mixes)

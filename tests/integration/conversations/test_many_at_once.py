@@ -40,9 +40,7 @@ async def crowd_of(live_bot: LiveBot, stack: AsyncExitStack, size: int) -> list[
     members = {**guild.members, **{world.add_user(name).id: () for name in names}}
     world.add_guild(replace(guild, members=members))
     return [
-        await stack.enter_async_context(
-            SandboxClient(live_bot.sandbox.base_url, person=name)
-        )
+        await stack.enter_async_context(SandboxClient(live_bot.sandbox.base_url, person=name))
         for name in names
     ]
 
@@ -168,9 +166,7 @@ async def test_a_zip_of_a_long_mix_can_be_asked_for_again(
     await until_open(live_bot)
     await live_bot.interface.presenter.stop(grace_s=0)
     [left] = await live_bot.open_replies.every()
-    token = (
-        "c-1150.s145.bass125.drums125.guitar125.other125.piano125.vocals125.count1.click.double"
-    )
+    token = "c-1150.s145.bass125.drums125.guitar125.other125.piano125.vocals125.count1.click.double"
     await live_bot.open_replies.close(left.interaction_id)
     await live_bot.open_replies.add(
         replace(left, kind=ReplyKind.ZIP, rendition=Rendition.from_token(token))

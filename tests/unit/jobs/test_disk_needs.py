@@ -26,9 +26,7 @@ RENDITIONS = (
     Rendition(speed_percent=50),
     Rendition(speed_percent=150),
     Rendition(speed_percent=50, output=RenditionOutput.MIX),
-    Rendition(
-        speed_percent=50, levels=((Stem.VOCALS, 25),), click=Click(count_in_bars=2)
-    ),
+    Rendition(speed_percent=50, levels=((Stem.VOCALS, 25),), click=Click(count_in_bars=2)),
 )
 
 
