@@ -1,6 +1,7 @@
 """The bot dies in the middle of renditions; the next delivers jobs, and says what it lost."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,9 +162,9 @@ async def _until_closed(harness: ChaosHarness) -> None:
         return  # the last check tells
 
 
-def _first_of_each(harness: ChaosHarness) -> list[dict[str, str]]:
+def _first_of_each(harness: ChaosHarness) -> list[sqlite3.Row]:
     """Return a finished job of each person, as each may ask for one thing at a time."""
-    found = {row["user_id"]: dict(row) for row in reversed(harness.rows(_FINISHED))}
+    found = {row["user_id"]: row for row in reversed(harness.rows(_FINISHED))}
     return [*found.values()]
 
 

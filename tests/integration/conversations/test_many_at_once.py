@@ -190,7 +190,7 @@ async def test_stems_deleted_while_they_are_rendered_are_said_to_be_gone(
         form = await people.press(message, "Key & speed")
         await people.send_form(form["modal_id"], key="1", speed="100")
         await people.wait_for(says("These stems have been deleted."))
-    assert await live_bot.open_replies.every() == []
+    await until_closed(live_bot)
     assert not live_bot.files.of(job_id).path.exists()
 
 
@@ -241,5 +241,5 @@ async def test_a_singer_is_told_that_the_owner_deleted_everything_meanwhile(
     await ada.wait_for(lambda found: "deleted" in str(found).lower())
     live_bot.audio.gate.set()
     await ben.wait_for(says("These stems have been deleted."))
-    assert await live_bot.open_replies.every() == []
+    await until_closed(live_bot)
     assert not live_bot.files.of(JobId(job_id_of(message))).path.exists()

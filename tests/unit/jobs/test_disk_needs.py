@@ -43,9 +43,8 @@ def job_asking_for(rendition: Rendition) -> Job:
 
 def rendered_bytes(rendition: Rendition) -> int:
     """Return what rendering writes, and one lossless copy of it for the delivery."""
-    click = rendition.click and click_track(
-        GRID, rendition.click, speed_percent=rendition.speed_percent
-    )
+    wanted, speed = rendition.click, rendition.speed_percent
+    click = click_track(GRID, wanted, speed_percent=speed) if wanted else None
     outputs = 1 if rendition.output is RenditionOutput.MIX else 2
     task = RenderTask(
         files=(RenderedOutput(path=A_FILE, parts=(MasterPart(master=A_FILE),)),) * outputs,
