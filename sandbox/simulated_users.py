@@ -121,6 +121,16 @@ class SimulatedUsers:
         }
         return await self._answer("batch", "/modals", submitted)
 
+    async def press(self, message_id: int, custom_id: str, person: int) -> Answer:
+        """Press a button, and record the answer."""
+        pressed = {
+            "as": person,
+            "message_id": str(message_id),
+            "custom_id": custom_id,
+            "values": [],
+        }
+        return await self._answer(custom_id, "/components", pressed)
+
     async def choose(self, message_id: int, custom_id: str, value: str, person: int) -> Answer:
         """Choose from a menu, and record the answer."""
         chosen = {

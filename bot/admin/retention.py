@@ -90,12 +90,15 @@ class Retention:
         return len(expired)
 
     async def sweep_orphans(self) -> None:
-        """Delete directories that belong to no job, such as those left by a crash; at start only.
+        """Delete what a crash left: directories without a job, and half-made files; at start only.
 
         Directories older than the database belonged to an earlier one and are kept until they
         expire.
         """
-        for orphan in await self._files.orphans(await self._jobs.known_ids()):
+        known = await self._jobs.known_ids()
+        unfinished = {job.id for job in await self._jobs.unfinished()}
+        await self._files.drop_interrupted(known, unfinished=unfinished)
+        for orphan in await self._files.orphans(known):
             changed_at = await self._files.changed_at(orphan)
             if changed_at and self._database_made_at and changed_at < self._database_made_at:
                 self._ownerless.add(orphan)

@@ -52,6 +52,7 @@ class PackMaker:
         self._making: dict[_Key, asyncio.Task[None]] = {}
         self._failed_at: dict[_Key, float] = {}
         self._peaks: OrderedDict[JobId, tuple[str, ...]] = OrderedDict()
+        self._measuring = asyncio.Lock()
 
     @property
     def is_making(self) -> bool:
@@ -65,11 +66,16 @@ class PackMaker:
         """
         masters = self._masters(job)
         await asyncio.to_thread(_require, masters)
-        if job.id not in self._peaks:
-            self._peaks[job.id] = await self._audio.peaks(masters, slices=PEAKS)
+        if (known := self._peaks.get(job.id)) is not None:
+            return known
+        # One at a time, however many listeners come: other audio work does not wait for them.
+        async with self._measuring:
+            if (known := self._peaks.get(job.id)) is not None:
+                return known
+            peaks = self._peaks[job.id] = await self._audio.peaks(masters, slices=PEAKS)
             if len(self._peaks) > _KEPT_PEAKS:
                 self._peaks.popitem(last=False)
-        return self._peaks[job.id]
+            return peaks
 
     async def pack(
         self, job: Job, number: int, codec: PackCodec, *, within_s: float

@@ -105,6 +105,16 @@ class JobFiles:
         """
         await asyncio.to_thread(_remove_files, self.of(job_id).parcel)
 
+    async def drop_interrupted(
+        self, job_ids: Iterable[JobId], *, unfinished: Collection[JobId]
+    ) -> None:
+        """Remove what an earlier process was making of these jobs: encoded files and partial packs.
+
+        Only call this at start. What unfinished jobs have encoded for their own delivery stays.
+        """
+        folders = [(self.of(job_id), job_id in unfinished) for job_id in job_ids]
+        await asyncio.to_thread(_drop_interrupted, folders)
+
     async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> None:
         """Remove what was encoded for links of all but the newest `keep` renditions."""
         await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
@@ -280,6 +290,25 @@ def _remove_work(where: JobDir) -> None:
     _remove(where.work)
     # Besides the song and its spool, a crash may have left drafts of them.
     _remove_files(where.path, but=where.cover)
+
+
+def _drop_interrupted(folders: Iterable[tuple[JobDir, bool]]) -> None:
+    for where, is_unfinished in folders:
+        for each in _within(where.parcel):
+            if each.is_dir():
+                _remove(each)
+            elif not is_unfinished:
+                each.unlink(missing_ok=True)
+        for each in _within(where.packs):
+            if each.suffix == ".part":
+                each.unlink(missing_ok=True)
+
+
+def _within(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _remove_files(folder: Path, *, but: Path | None = None) -> None:

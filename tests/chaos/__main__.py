@@ -32,6 +32,7 @@ from tests.chaos.scenes.planted import planted
 from tests.chaos.scenes.proofs import proofs
 from tests.chaos.scenes.recovery import recovery
 from tests.chaos.scenes.refusals import at_random, one_by_one
+from tests.chaos.scenes.renditions import renditions
 from tests.chaos.scenes.room import filled, full_start, repeats, room
 from tests.chaos.scenes.stop import stop
 from tests.chaos.scenes.store import full, jumped, locked
@@ -49,6 +50,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
     return {
         "crash": partial(crash, seeds=range(seed, seed + seeds)),
         "batch": partial(batch, seeds=range(seed, seed + max(1, seeds // 4))),
+        "renditions": partial(renditions, seeds=range(seed, seed + max(1, seeds // 4)), rounds=12),
         "kills": partial(
             kills, seeds=range(seed, seed + max(1, seeds // 2)), rounds=50, in_flight=50
         ),

@@ -13,6 +13,7 @@ from tests.chaos.scenes.duplicates import duplicates
 from tests.chaos.scenes.failing_vendor import failing_vendor
 from tests.chaos.scenes.kills import kills
 from tests.chaos.scenes.load import greedy
+from tests.chaos.scenes.renditions import renditions
 from tests.chaos.scenes.room import repeats, room
 from tests.chaos.scenes.store import locked
 from tests.chaos.scenes.unreadable import unreadable
@@ -37,6 +38,10 @@ async def test_deaths_in_the_middle_of_batches_and_zips_lose_and_repeat_nothing(
     tmp_path: Path,
 ) -> None:
     assert not missed(await batch(tmp_path, seeds=[7], most=3))
+
+
+async def test_deaths_in_the_middle_of_renditions_leave_no_reply_waiting(tmp_path: Path) -> None:
+    assert not missed(await renditions(tmp_path, seeds=[7], rounds=2))
 
 
 async def test_kills_with_jobs_in_flight_break_no_promise(tmp_path: Path) -> None:

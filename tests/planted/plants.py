@@ -3,6 +3,7 @@
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
 from tests.planted.renditions import RENDITIONS
+from tests.planted.strangers import STRANGERS
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
@@ -387,4 +388,5 @@ PLANTS = (
     ),
     *OUTSIDE,
     *RENDITIONS,
+    *STRANGERS,
 )

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import AudioFailed
+from bot.domain.errors import AudioFailed, NoRoom
 from bot.domain.job import JobId
 from bot.domain.renditions import Rendition
 from bot.ui.replies.result_presenter import MAX_WAITING
 from sandbox.client import SandboxClient
 from sandbox.faults import Fault
 from storage.stores.open_replies import ReplyKind
-from tests.integration.conversations.live_bot import LiveBot
+from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 from tests.integration.conversations.scenes import (
     Message,
     has_stems,
@@ -25,10 +25,14 @@ from tests.integration.conversations.scenes import (
     says,
     shows,
 )
+from tests.integration.conversations.test_privacy import forget
 
 BUSY = "I'm too busy right now. Try again in a minute."
 STILL_WORKING = "I'm still working on your last request."
 CROWD = 30
+NO_ROOM = "There is no room for another song right now."
+ROOM_FOR_ONE_GIB = 0.45
+"""Room for one rendition of a song of 200 s."""
 INTERRUPTED = "I was restarted while I made this."
 
 
@@ -81,7 +85,7 @@ async def test_a_crowd_waits_in_a_bounded_queue_and_starves_no_song(
         presses = []
         for number, one in enumerate(crowd):
             value = ("zip:mp3", "flac", "dm")[number % 3]
-            presses += [more(one, message, value), more(one, message, "wav")]
+            presses += [more(one, message, value), more(one, message, "flac")]
         await asyncio.gather(*presses)
         assert len(await live_bot.open_replies.every()) == MAX_WAITING
         live_bot.audio.gate.set()
@@ -186,7 +190,7 @@ async def test_stems_deleted_while_they_are_rendered_are_said_to_be_gone(
         form = await people.press(message, "Key & speed")
         await people.send_form(form["modal_id"], key="1", speed="100")
         await people.wait_for(says("These stems have been deleted."))
-    assert await live_bot.open_replies.every() == []
+    await until_closed(live_bot)
     assert not live_bot.files.of(job_id).path.exists()
 
 
@@ -202,3 +206,40 @@ async def test_an_error_is_told_before_the_record_of_its_reply_goes(
     await until_closed(live_bot)
     [answer] = [each for each in await ada.messages() if each["ephemeral"]]
     assert not is_waiting(answer)
+
+
+async def test_a_disk_that_fills_up_is_told_and_its_room_is_free_again(
+    tmp_path: Path, song: Path
+) -> None:
+    async with (
+        open_live_bot(tmp_path, max_disk_gib=ROOM_FOR_ONE_GIB) as live_bot,
+        live_bot.on(),
+        SandboxClient(live_bot.sandbox.base_url) as ada,
+    ):
+        job_id = job_id_of(await made(live_bot, ada, song))
+        live_bot.audio.render_error = NoRoom("the disk is full")
+        for number in range(1, 4):
+            await ada.command("remix", job=job_id, key=1)
+            await until_closed(live_bot)
+            [answers] = await own_answers([ada])
+            assert [each["content"].startswith(NO_ROOM) for each in answers] == [True] * number
+            assert scratch_of(live_bot, job_id) == []
+            await ada.advance(20)  # until the files are measured again
+        live_bot.audio.render_error = None
+        await ada.command("remix", job=job_id, key=1)
+        await ada.wait_for(lambda found: found["ephemeral"] and has_stems(found))
+
+
+async def test_a_singer_is_told_that_the_owner_deleted_everything_meanwhile(
+    live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    live_bot.audio.gate = asyncio.Event()
+    await more(ben, message, "flac")
+    await until_open(live_bot)
+    await forget(ada)
+    await ada.wait_for(lambda found: "deleted" in str(found).lower())
+    live_bot.audio.gate.set()
+    await ben.wait_for(says("These stems have been deleted."))
+    await until_closed(live_bot)
+    assert not live_bot.files.of(JobId(job_id_of(message))).path.exists()

@@ -288,6 +288,7 @@ async def test_a_failed_rendition_is_not_counted(frugal: LiveBot, song: Path) ->
         for _ in range(3):
             await ada.command("remix", job=job_id_of(message), key=1)
             await ada.wait_for(says("a library is missing"))
+            await nothing_is_open(frugal)
         frugal.audio.render_error = None
         await ada.command("remix", job=job_id_of(message), key=1)
         await mine(ada)

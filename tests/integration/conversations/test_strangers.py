@@ -84,7 +84,12 @@ class Stranger:
             while True:
                 found = await self.client.messages()
                 new = [each for each in found if each["id"] not in before]
-                if new and (new[-1]["content"] or new[-1]["embeds"] or new[-1]["attachments"]):
+                is_open = await self.live_bot.open_replies.every()
+                if (
+                    not is_open
+                    and new
+                    and (new[-1]["content"] or new[-1]["embeds"] or new[-1]["attachments"])
+                ):
                     assert new[-1]["ephemeral"]
                     return str(new[-1]["content"] or new[-1]["attachments"] or new[-1]["embeds"])
                 await asyncio.sleep(0.01)

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.job import State
+from bot.domain.recipes import Stem
 from storage.upkeep.invariants import Terms, audit
+from tests.support.domain_factories import lead
 from tests.support.harness import ADA, Harness
 
 FIGURES = ("frames", "minutes", "recipe", "state")
@@ -104,3 +107,25 @@ def replace_made_at(harness: Harness):
     retention = harness.services.retention
     retention._database_made_at = harness.clock.now()
     return retention
+
+
+async def test_what_a_kill_left_of_replies_is_deleted_at_the_next_start(tmp_path: Path) -> None:
+    harness = await Harness.build(tmp_path)
+    done = await lead(harness.jobs, State.DELIVERED)
+    ready = await lead(harness.jobs, State.READY)
+    for job in (done, ready):
+        where = await harness.files.prepare(job.id)
+        (where.parcel / "17").mkdir()
+        for path in ("17/vocals.rendered.flac", "17/vocals.mp3", "vocals.mp3"):
+            (where.parcel / path).write_bytes(b"encoded")
+        where.master(Stem.VOCALS).write_bytes(b"flac")
+        where.packs.mkdir()
+        for name in ("0.opus", "1.opus.part"):
+            (where.packs / name).write_bytes(b"pack")
+    await harness.services.retention.sweep_orphans()
+    for job, kept in ((done, []), (ready, ["vocals.mp3"])):
+        where = harness.files.of(job.id)
+        assert [path.name for path in where.parcel.iterdir()] == kept
+        assert [path.name for path in where.packs.iterdir()] == ["0.opus"]
+        assert where.master(Stem.VOCALS).exists()
+    await harness.close()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import struct
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from bot.audio.tools import AudioTools
 from bot.domain.job import JobId, State
 from bot.domain.recipes import Recipe, Stem
 from tests.support import audio_files
@@ -270,6 +271,24 @@ async def test_a_manifest_takes_one_child_however_often_it_is_read(
     first = await mixer.get(f"{url}song.json")
     mixer.files.of(job.id).master(Stem.VOCALS).write_bytes(b"no sound")
     assert (await mixer.get(f"{url}song.json"))[:2] == first[:2]
+
+
+class CountingAudio(AudioTools):
+    """Counts the children that measure peaks."""
+
+    measured = 0
+
+    async def peaks(self, stems: Sequence[Path], *, slices: int) -> tuple[str, ...]:
+        self.measured += 1
+        return await super().peaks(stems, slices=slices)
+
+
+async def test_many_listeners_at_once_take_one_child_for_the_manifest(tmp_path: Path) -> None:
+    async with CountingAudio() as audio, open_mixer(tmp_path, audio=audio) as mixer:
+        _, url = await mixer.put(STEMS)
+        answers = await asyncio.gather(*(mixer.get(f"{url}song.json") for _ in range(12)))
+        assert {status for status, _, _ in answers} == {HTTPStatus.OK}
+        assert audio.measured == 1
 
 
 async def test_robots_stay_away(mixer: MixerServer) -> None:

@@ -1,18 +1,21 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.job import DeliveryDifference, State
+from bot.domain.renditions import UNCHANGED
 from storage.database.connection import Database
 from storage.database.read_only import read_only
 from storage.database.schema import Migration, UnknownDatabase, migrations
 from storage.stores import vendor_spending
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
+from storage.upkeep.invariants import Terms, audit
 from tests.support.domain_factories import NOW, a_job, an_attempt, lead
 
 SCHEMA = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -59,6 +62,67 @@ async def test_a_migration_keeps_the_rows_of_the_version_before(path: Path):
     grow = Migration(number=NEXT, sql="ALTER TABLE meta ADD COLUMN note TEXT;")
     await opened(path, [*migrations(), grow])
     assert look(path, "SELECT key, value, note FROM meta") == [("a", "1", None)]
+
+
+def common_rows_to(old: Path, new: Path) -> None:
+    """Fill a database of an earlier version with the rows of a new one."""
+    with closing(sqlite3.connect(old)) as conn, conn:
+        conn.execute("ATTACH ? AS new", (str(new),))
+        tables = conn.execute(
+            "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        for (table,) in tables:
+            columns = ", ".join(
+                name
+                for (name,) in conn.execute(
+                    "SELECT name FROM pragma_table_info(?, 'main')", (table,)
+                )
+            )
+            conn.execute(
+                f"INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}"
+            )
+
+
+@pytest.mark.parametrize("version", range(8, NEXT))
+async def test_jobs_in_every_state_survive_an_upgrade(tmp_path: Path, version: int):
+    db = await Database.open(tmp_path / "new.db", durable=False)
+    stored = [await lead(JobStore(db=db), state) for state in State]
+    await db.close()
+    await opened(tmp_path / "old.db", migrations()[:version])
+    common_rows_to(tmp_path / "old.db", tmp_path / "new.db")
+    db = await Database.open(tmp_path / "old.db", durable=False)
+    jobs = JobStore(db=db)
+    found = [await jobs.get(job.id) for job in stored]
+    assert [job and job.state for job in found] == list(State)
+    assert [job and job.request.rendition for job in found] == [UNCHANGED] * len(State)
+    assert {job.id for job in await jobs.unfinished()} == {
+        job.id for job in stored if not job.state.is_final
+    }
+    await db.close()
+    terms = Terms(now=NOW, keep=timedelta(hours=24), drained=False)
+    (tmp_path / "jobs").mkdir()
+    findings = audit(tmp_path / "old.db", tmp_path / "jobs", terms)
+    about_rows = [
+        "the database file is whole",
+        "no reference leads nowhere",
+        "this version can read every row",
+    ]
+    found_well = [each.claim for each in findings if each.is_good]
+    assert [each for each in about_rows if each not in found_well] == []
+
+
+@pytest.mark.parametrize(
+    "newer", ["rendition = '{\"formants\":1}'", "rendition = '[]'", "analysis = '{\"key\":7}'"]
+)
+async def test_a_job_that_a_newer_version_wrote_is_left_alone(
+    db: Database, jobs: JobStore, path: Path, newer: str
+):
+    other, theirs = [await lead(jobs, State.READY) for _ in range(2)]
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(f"UPDATE jobs SET {newer} WHERE id = ?", (theirs.id,))
+    before = look(path, f"SELECT * FROM jobs WHERE id = '{theirs.id}'")
+    assert [job.id for job in await jobs.unfinished()] == [other.id]
+    assert look(path, f"SELECT * FROM jobs WHERE id = '{theirs.id}'") == before
 
 
 async def test_the_ledger_that_knows_refunds_has_every_row_of_the_one_before(path: Path):
