@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.page, pytest.mark.e2e, pytest.mark.asyncio(loop_scope=
 
 READERS = [Reader("es-ES", "European Spanish"), Reader("ja", "Japanese")]
 COMMANDS = {
-    *("split", "jobs", "result", "cancel", "quota", "help", "privacy"),
+    *("split", "batch", "remix", "jobs", "result", "cancel", "quota", "help", "privacy"),
     *("admin quota set", "admin quota grant", "admin quota reset"),
     *("admin block", "admin unblock", "admin providers", "admin stats", "admin defaults"),
 }
@@ -77,6 +77,15 @@ class Walk:
         await expect(options.first).to_be_visible()
         self.note(await options.all_inner_texts())
 
+    async def look_at_form(self) -> None:
+        """Record the open form's text, and close it."""
+        form = self.visit.page.get_by_role("dialog")
+        await expect(form).to_be_visible()
+        words = form.locator("h2, .question-label, .question .question-detail, .select")
+        self.note(await words.all_inner_texts())
+        await self.visit.page.keyboard.press("Escape")
+        await expect(form).to_have_count(0)
+
     def note(self, texts: list[str]) -> None:
         self.english += self.reader.english_in(texts, known=self.names)
 
@@ -125,14 +134,25 @@ async def _split_and_show_again(walk: Walk) -> None:
     await walk.use("split", song=Script.PLAIN, stems="")
     await expect(walk.visit.last).to_contain_text("plain (Vocals).mp3")
     await walk.look(walk.visit.last)
+    card = walk.visit.messages.last
+    for button in (0, 1):
+        await card.locator(".row button").nth(button).click()
+        await walk.look_at_form()
     before = await walk.visit.messages.count()
-    await walk.visit.last.locator(".row button").first.click()
+    await card.locator(".select").click()
+    await walk.look_at_list()
+    await walk.visit.page.get_by_role("option").last.click()
     choosing = await walk.next_message(before)
     await choosing.locator(".select").click()
     await walk.look_at_list()
     await walk.visit.page.keyboard.press("Escape")
     shown = await walk.use("result", job="plain")
     await expect(shown).to_contain_text("plain (Vocals).mp3")
+    remixed = await walk.use("remix", job="plain", key="2", mix="")
+    await expect(remixed).to_contain_text("plain (Vocals, +2).mp3")
+    await walk.visit.choose_command("batch")
+    await walk.visit.send()
+    await walk.look_at_form()
 
 
 async def _stop_one(walk: Walk) -> None:

@@ -15,7 +15,8 @@ from bot.i18n.languages import FOLDER
 SEEN = ".content, .embed-title, .embed-description, .row button"
 _MARKS = re.compile(r"\{\w*\}|`[^`]*`|\*\*|<[^>]*>|\(\{url\}\)|[\[\]]")
 _NAMES = re.compile(
-    r"/[a-z ]+|Stemcord|First|Second|Embedded|Ada|Ben|Cleo|MP3|FLAC|WAV|Opus|MiB|DM|Discord"
+    r"/[a-z ]+|Stemcord|First|Second|Embedded|Ada|Ben|Cleo|MP3|FLAC|WAV|Opus|[Zz]ip|BPM|MiB|DM"
+    r"|Discord"
 )
 
 

@@ -10,8 +10,14 @@ _LINES: tuple[Message | None, ...] = (
     Message("I split songs into their parts: a karaoke version, the vocals, the drums, and so on."),
     None,
     Message("Attach a song to **`/split`**. Its stems will appear in that same reply."),
-    Message("**`/batch`** takes up to ten songs. Below a result you get all its files in one zip."),
+    Message("**`/batch`** takes up to ten songs at once."),
     Message("Or send it to me in a DM, or choose `{menu}` from a message's menu."),
+    Message(
+        "Below a result, **{key_and_speed}** and **{mix}** change it for free, **{listen}** (where "
+        "you see it) opens it in your browser, and **{more}** has other formats, a zip and your DM."
+    ),
+    Message("**`/remix`** does the same for any of your songs."),
+    None,
     Message(
         "**`/jobs`** lists your songs, **`/result`** shows stems again, **`/cancel`** stops a song."
     ),
@@ -29,6 +35,10 @@ def help_lines(
     """Explain what the bot does and how to use it."""
     facts = {
         "menu": gettext(labels.SPLIT_MENU),
+        "key_and_speed": gettext(labels.KEY_AND_SPEED),
+        "mix": gettext(labels.MIX),
+        "listen": gettext(labels.LISTEN),
+        "more": gettext(labels.MORE),
         "minutes": number(max_minutes),
         "size": number(max_file_mib),
         "recipes": row(recipes),
