@@ -10,14 +10,11 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from sqlite3 import Row
 from typing import NamedTuple, NewType
-
-from aiosqlite import Connection
 
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Row
 from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
@@ -33,7 +30,10 @@ KEYS_OUTLAST = timedelta(days=7)
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
 _DRAW = """
 INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?)
-ON CONFLICT (period) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)
+ON CONFLICT (period) DO UPDATE SET ends_at = CASE
+    WHEN account_keys.ends_at < excluded.ends_at THEN excluded.ends_at
+    ELSE account_keys.ends_at
+END
 RETURNING key
 """
 _BOTH_KEYS = """

@@ -18,7 +18,8 @@ from aiosqlite import Connection
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import Job, JobId, State
-from storage.database.connection import Database, Parameters
+from storage.database.connection import Database
+from storage.database.interface import Parameters
 from storage.stores.job_store import JobStore
 from tests.chaos.file_value import FileValue
 

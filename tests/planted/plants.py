@@ -70,9 +70,9 @@ PLANTS = (
     ),
     Plant(
         name="a cancelled caller tears its transaction",
-        file="storage/database/connection.py",
-        old="            await asyncio.wait({transaction})\n",
-        new="            await transaction\n",
+        file="storage/database/transactions.py",
+        old="            await asyncio.wait({task})\n",
+        new="            await task\n",
         tests=_DATABASE,
     ),
     Plant(

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 from aiosqlite import Connection, Cursor
 
-from storage.database.connection import Database, Parameters
+from storage.database.connection import Database
+from storage.database.interface import Parameters
 
 T = TypeVar("T")
 
@@ -22,12 +23,14 @@ class CountingDatabase(Database):
         self.reads.append(sql)
         return await super().read(sql, parameters)
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], *, locks: Iterable[str] = ()
+    ) -> T:
         async def counted(conn: Connection) -> T:
             watched: Any = _WatchedConnection(conn, self.reads)
             return await work(watched)
 
-        return await super().write(counted)
+        return await super().write(counted, locks=locks)
 
 
 class _WatchedConnection:

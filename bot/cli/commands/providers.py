@@ -22,7 +22,7 @@ from bot.providers import local
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
 from bot.scheduling.plans import Plan, plan
-from storage.database.read_only import read_only
+from storage.database.opening import open_reader
 from storage.files.data_dir import DataDir
 from storage.stores import vendor_spending
 from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
@@ -73,10 +73,10 @@ def _history(data: DataDir, now: datetime) -> History:
     if not data.database.exists():
         return History()
     midnight = period_at(now, PeriodKind.DAY).starts_at
-    with read_only(data.database) as conn:
+    with open_reader(data.database) as reader:
         return History(
-            usage=vendor_spending.provider_usage(conn, midnight),
-            latest=vendor_spending.latest_attempts(conn, midnight),
+            usage=vendor_spending.provider_usage(reader, midnight),
+            latest=vendor_spending.latest_attempts(reader, midnight),
         )
 
 

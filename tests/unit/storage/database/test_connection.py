@@ -129,7 +129,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged(
     with pytest.raises(asyncio.CancelledError), caplog.at_level(logging.ERROR):
         await caller
     await db.write(putting("a"))
-    [record] = [each for each in caplog.records if each.name == "storage.database.connection"]
+    [record] = [each for each in caplog.records if each.name == "storage.database.transactions"]
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "nobody hears me"
 

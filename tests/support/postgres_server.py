@@ -1,0 +1,183 @@
+"""A PostgreSQL server of the tests' own, and an empty Stemcord database for each test."""
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from storage.database.postgres import PostgresDatabase
+
+URL_VARIABLE = "STEMCORD_TEST_DATABASE_URL"
+"""The address of a server to use in place of an own one; databases are made and dropped there."""
+REQUIRED_VARIABLE = "STEMCORD_TEST_POSTGRES"
+"""With 1, tests that find no server fail instead of being skipped."""
+DEBIAN = Path("/usr/lib/postgresql")
+_USER = "stemcord"
+# What is lost with the power need not be kept here.
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class NoServer(Exception):
+    """This machine has no PostgreSQL. The message says what is missing."""
+
+
+class PostgresServer:
+    """A running server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._numbers = itertools.count(1)
+        self._prefix = f"stemcord_test_{os.getpid()}"
+        self._template: str | None = None
+
+    @contextmanager
+    def database(self, *, is_empty: bool = False) -> Iterator[str]:
+        """Yield the address of a new database with the current schema, or without any."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._create(name, None if is_empty else self._migrated())
+        try:
+            yield self.url_of(name)
+        finally:
+            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @contextmanager
+    def copy(self, url: str) -> Iterator[str]:
+        """Yield the address of a copy of a database that is not in use."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._create(name, urlsplit(url).path.lstrip("/"))
+        try:
+            yield self.url_of(name)
+        finally:
+            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def close(self) -> None:
+        """Drop what was kept for all tests."""
+        if self._template is not None:
+            self._run(f"DROP DATABASE IF EXISTS {self._template} WITH (FORCE)")
+
+    def url_of(self, name: str) -> str:
+        """Return the address of a database on this server."""
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+
+    def _migrated(self) -> str:
+        if self._template is None:
+            name = f"{self._prefix}_template"
+            self._create(name, None)
+            asyncio.run(_migrate(self.url_of(name)))
+            self._template = name
+        return self._template
+
+    def _create(self, name: str, template: str | None) -> None:
+        if template is not None:
+            self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+            return
+        # A language's own order of letters, as most servers have it.
+        order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else ""
+        self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {order}")
+
+    def _knows_icu(self) -> bool:
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            return conn.info.server_version >= 150_000
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            conn.execute(statement.encode())
+
+
+async def _migrate(url: str) -> None:
+    db = await PostgresDatabase.open(url)
+    await db.close()
+
+
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Yield the server that the environment names, or one that is started for the tests.
+
+    Raises NoServer.
+    """
+    if url := os.environ.get(URL_VARIABLE):
+        yield from _used(PostgresServer(url))
+        return
+    programs = _programs()
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        home = Path(folder)
+        account = _account()
+        if account is not None:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        with _started(programs, home, account):
+            yield from _used(PostgresServer(f"postgresql://{_USER}@/postgres?host={home}"))
+
+
+def _used(server: PostgresServer) -> Iterator[PostgresServer]:
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def _programs() -> Path:
+    if found := shutil.which("postgres"):
+        return Path(found).parent
+    newest = sorted(DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not newest:
+        raise NoServer("PostgreSQL is not installed")
+    return newest[-1].parent
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return the user that runs the server, which must not be root; None for this one."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        raise NoServer("there is no user named postgres") from None
+
+
+@contextmanager
+def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> Iterator[None]:
+    data = home / "data"
+    owner = {}
+    if account is not None:
+        owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    made = (programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+    subprocess.run([*made, "--locale=C"], check=True, cwd="/", stdout=subprocess.DEVNULL, **owner)
+    settings = (*_FAST, "listen_addresses=", f"unix_socket_directories={home}")
+    options = [option for setting in settings for option in ("-c", setting)]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, *options],
+            cwd="/",
+            stdout=log,
+            stderr=log,
+            **owner,
+        )
+    try:
+        _await_ready(f"postgresql://{_USER}@/postgres?host={home}", server)
+        yield
+    finally:
+        server.send_signal(subprocess.signal.SIGQUIT)  # without a checkpoint
+        server.wait()
+
+
+def _await_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the server did not become ready")
