@@ -101,7 +101,7 @@ def _check(reader: Reader, claim: Claim, values: Mapping[str, int | str]) -> Fin
         claim=claim.text,
         looked_at=len(rows),
         of=claim.of,
-        offenders=tuple(str(row["subject"]) for row in rows if not row["holds"]),
+        offenders=tuple(sorted(str(row["subject"]) for row in rows if not row["holds"])),
     )
 
 

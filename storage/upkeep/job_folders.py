@@ -50,7 +50,7 @@ class JobFolders:
                 claim="finished jobs have their stems",
                 looked_at=len(owed),
                 of="jobs",
-                offenders=tuple(job_id for job_id in missing if job_id in still_owed),
+                offenders=tuple(job_id for job_id in sorted(missing) if job_id in still_owed),
             ),
         ]
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,10 @@ REQUIRED_VARIABLE = "STEMCORD_TEST_POSTGRES"
 """With 1, tests that find no server fail instead of being skipped."""
 DEBIAN = Path("/usr/lib/postgresql")
 _USER = "stemcord"
+_TABLES = """
+SELECT tablename FROM pg_tables
+WHERE schemaname = 'public' AND tablename <> 'schema_version'
+"""
 # What is lost with the power need not be kept here.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -39,31 +44,38 @@ class PostgresServer:
         self._numbers = itertools.count(1)
         self._prefix = f"stemcord_test_{os.getpid()}"
         self._template: str | None = None
+        self._emptied: list[str] = []
 
     @contextmanager
-    def database(self, *, is_empty: bool = False) -> Iterator[str]:
-        """Yield the address of a new database with the current schema, or without any."""
-        name = f"{self._prefix}_{next(self._numbers)}"
-        self._create(name, None if is_empty else self._migrated())
-        try:
-            yield self.url_of(name)
-        finally:
-            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    def database(self) -> Iterator[str]:
+        """Yield the address of a database with the current schema and no rows.
+
+        It is emptied afterwards, for another test, so its schema must not be changed.
+        """
+        name = self._emptied.pop() if self._emptied else self._new(self._migrated())
+        yield self.url_of(name)
+        _empty(self.url_of(name))
+        self._emptied.append(name)
+
+    @contextmanager
+    def blank(self) -> Iterator[str]:
+        """Yield the address of a database without any table."""
+        name = self._new(None)
+        yield self.url_of(name)
+        self._drop(name)
 
     @contextmanager
     def copy(self, url: str) -> Iterator[str]:
         """Yield the address of a copy of a database that is not in use."""
-        name = f"{self._prefix}_{next(self._numbers)}"
-        self._create(name, urlsplit(url).path.lstrip("/"))
-        try:
-            yield self.url_of(name)
-        finally:
-            self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        name = self._new(urlsplit(url).path.lstrip("/"))
+        yield self.url_of(name)
+        self._drop(name)
 
     def close(self) -> None:
         """Drop what was kept for all tests."""
-        if self._template is not None:
-            self._run(f"DROP DATABASE IF EXISTS {self._template} WITH (FORCE)")
+        for name in (*self._emptied, self._template):
+            if name is not None:
+                self._drop(name)
 
     def url_of(self, name: str) -> str:
         """Return the address of a database on this server."""
@@ -71,19 +83,23 @@ class PostgresServer:
 
     def _migrated(self) -> str:
         if self._template is None:
-            name = f"{self._prefix}_template"
-            self._create(name, None)
+            name = self._new(None)
             asyncio.run(_migrate(self.url_of(name)))
             self._template = name
         return self._template
 
-    def _create(self, name: str, template: str | None) -> None:
+    def _new(self, template: str | None) -> str:
+        name = f"{self._prefix}_{next(self._numbers)}"
         if template is not None:
             self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
-            return
+            return name
         # A language's own order of letters, as most servers have it.
         order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else ""
         self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {order}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _knows_icu(self) -> bool:
         with psycopg.connect(self._url, autocommit=True) as conn:
@@ -92,6 +108,17 @@ class PostgresServer:
     def _run(self, statement: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as conn:
             conn.execute(statement.encode())
+
+
+def _empty(url: str) -> None:
+    """Delete all rows, past the triggers, and start all identities over."""
+    with psycopg.connect(url) as conn:
+        conn.execute("SET LOCAL lock_timeout = '5s'")
+        conn.execute("SET LOCAL session_replication_role = replica")
+        tables = conn.execute(_TABLES).fetchall()
+        sequences = conn.execute("SELECT sequencename FROM pg_sequences").fetchall()
+        conn.execute(";".join(f"DELETE FROM {table}" for (table,) in tables).encode())
+        conn.execute(";".join(f"ALTER SEQUENCE {name} RESTART" for (name,) in sequences).encode())
 
 
 async def _migrate(url: str) -> None:
@@ -166,7 +193,7 @@ def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> I
         _await_ready(f"postgresql://{_USER}@/postgres?host={home}", server)
         yield
     finally:
-        server.send_signal(subprocess.signal.SIGQUIT)  # without a checkpoint
+        server.send_signal(signal.SIGQUIT)  # without a checkpoint
         server.wait()
 
 
