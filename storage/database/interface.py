@@ -4,7 +4,7 @@ Statements are written once, in SQL that both understand, with `?` or `:name` fo
 SQLite calls a function and PostgreSQL does not know is defined by the latter's first migration.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -17,11 +17,19 @@ class ConstraintViolated(Exception):
     """A statement breaks a rule of the schema: a constraint, a unique index or a trigger."""
 
 
+class TakenOver(Exception):
+    """Another process is the database's bot now. The message is a sentence for the operator."""
+
+
 class Row(Protocol):
     """A row of a result. Columns are read by name or by position."""
 
     def __getitem__(self, key: str | int, /) -> Any:
         """Return a column's value. Raises IndexError or KeyError for an unknown column."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the values in order."""
         ...
 
 
@@ -73,6 +81,29 @@ class Reader(Protocol):
 
     def lost_references(self) -> list[str]:
         """Return the rows that refer to a row that does not exist."""
+        ...
+
+
+class BotLock(Protocol):
+    """The right to be the bot of a database, which one process has at a time."""
+
+    async def acquire(self) -> None:
+        """Wait until the lock is this process's, through outages of the server too."""
+        ...
+
+    async def try_once(self) -> bool:
+        """Take the lock if it is free, and return whether it was. Raises StoreUnavailable."""
+        ...
+
+    async def watch(self) -> None:
+        """Keep the lock until cancelled, taking it again after outages of the server.
+
+        Raises TakenOver as soon as another process has it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release the lock."""
         ...
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import Database, Reader
+from storage.database.interface import BotLock, Database, Reader
 from storage.database.read_only import OLDEST, SqliteReader, read_only
 from storage.database.schema import migrations
 
@@ -33,6 +33,18 @@ async def open_database(address: Address) -> Database:
     from storage.database.postgres import PostgresDatabase
 
     return await PostgresDatabase.open(address.secret)
+
+
+def lock_of(address: Address) -> BotLock | None:
+    """Return the lock of a PostgreSQL database, not yet taken.
+
+    An SQLite file has none of its own: one process holds its data directory.
+    """
+    if isinstance(address, Path):
+        return None
+    from storage.database.postgres_lock import PostgresBotLock
+
+    return PostgresBotLock(address.secret)
 
 
 @contextmanager

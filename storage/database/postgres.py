@@ -23,7 +23,7 @@ T = TypeVar("T")
 WRITERS, READERS = 8, 4
 """The most connections of one process for transactions, and for reads."""
 WAIT_S = 5.0
-"""How long to wait for a connection."""
+"""How long to wait for a connection, a lock and a statement."""
 RECONNECT_S = 5.0
 """How long the pool's pauses between tries may grow before it starts over."""
 _UNCHECKED_S = 1.0
@@ -41,7 +41,7 @@ SELECT pg_current_xact_id()::text AS xid, (
     ) AS locks
 )
 """
-_STATUS = "SELECT pg_xact_status(%s::xid8) AS status"
+_STATUS = "SELECT pg_xact_status(?::xid8) AS status"
 _PROBE = """
 INSERT INTO meta (key, value) VALUES ('probe', '1')
 ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) % 1000000 + 1
@@ -87,27 +87,32 @@ class _Transaction:
 class PostgresDatabase:
     """An open database, created with `open`."""
 
-    def __init__(self, *, writers: _Pool, readers: _Pool) -> None:
+    def __init__(self, *, writers: _Pool, readers: _Pool, settings: Mapping[str, str]) -> None:
         self._writers = writers
         self._readers = readers
+        self._settings = settings
         self._transactions = Transactions()
 
     @classmethod
-    async def open(cls, url: str, *, steps: Sequence[Migration] | None = None) -> Self:
+    async def open(
+        cls, url: str, *, wait_s: float = WAIT_S, steps: Sequence[Migration] | None = None
+    ) -> Self:
         """Connect, and bring the schema up to date.
 
-        Raises UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while
-        the server cannot be reached.
+        A connection, a lock and a statement are waited for during `wait_s` each. Raises
+        UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
+        server cannot be reached.
         """
         with sessions.translated_errors():
             # Before the pools, because a pool keeps the reason of a failure to itself.
-            async with await _connect(url) as conn:
+            async with await sessions.connect(url, {}) as conn:
                 await migrate(conn, postgres_migrations() if steps is None else steps)
-            writers = _pool(url, WRITERS, sessions.SESSION)
-            readers = _pool(url, READERS, {**sessions.SESSION, **sessions.READ_ONLY})
+            settings = sessions.settings_for(wait_s)
+            writers = _pool(url, WRITERS, wait_s, settings)
+            readers = _pool(url, READERS, wait_s, {**settings, **sessions.READ_ONLY})
             await writers.open()
             await readers.open()
-        return cls(writers=writers, readers=readers)
+        return cls(writers=writers, readers=readers, settings=settings)
 
     async def probe(self) -> None:
         """Check that the database accepts writes. Raises StoreUnavailable or StoreBroken."""
@@ -151,7 +156,7 @@ class PostgresDatabase:
                 try:
                     await conn.execute(f"VACUUM {_SCRUBBED}")
                 finally:
-                    await conn.execute(sessions.settings_statement(sessions.SESSION))
+                    await conn.execute(sessions.settings_statement(self._settings))
 
     async def _repeated(
         self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
@@ -206,15 +211,7 @@ async def _begin(conn: _Session, names: Sequence[str]) -> str:
     return str(row["xid"])
 
 
-async def _connect(url: str) -> _Session:
-    conn = await _Session.connect(
-        sessions.conninfo(url), autocommit=True, row_factory=sessions.rows
-    )
-    sessions.prepare(conn)
-    return conn
-
-
-def _pool(url: str, size: int, settings: Mapping[str, str]) -> _Pool:
+def _pool(url: str, size: int, wait_s: float, settings: Mapping[str, str]) -> _Pool:
     async def configure(conn: _Session) -> None:
         sessions.prepare(conn)
         await conn.execute(sessions.settings_statement(settings))
@@ -229,7 +226,7 @@ def _pool(url: str, size: int, settings: Mapping[str, str]) -> _Pool:
         configure=configure,
         check=_check,
         reset=_note_use,
-        timeout=WAIT_S,
+        timeout=wait_s,
         reconnect_timeout=RECONNECT_S,
     )
 

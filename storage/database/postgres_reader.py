@@ -50,8 +50,10 @@ class PostgresReader:
     def snapshot(self) -> Iterator[None]:
         """Let all queries inside see the same committed state."""
         self._conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        with self._conn.transaction():
+        try:
             yield
+        finally:
+            self._conn.rollback()
 
     def pages(self) -> int:
         """Return the number of pages of tables and indexes."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import AsyncConnection, errors
 from psycopg.abc import AdaptContext
 from psycopg.adapt import Loader
 from psycopg.conninfo import make_conninfo
@@ -29,14 +29,11 @@ _CONNECTION: Mapping[str, int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
-SESSION: Mapping[str, str] = {
+_SESSION: Mapping[str, str] = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "8000",
-    "statement_timeout": "5s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "5s",
 }
 READ_ONLY: Mapping[str, str] = {"default_transaction_read_only": "on"}
 
@@ -46,7 +43,7 @@ _LASTING = (
     errors.InvalidAuthorizationSpecification,
 )
 """Errors of permissions, or of a server that takes no writes: the operator can fix them."""
-_TOKEN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|::|:([a-z_]+)|\?|%")
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|::|:([a-z_]+)|\?|%""")
 _NUL = "\0"
 
 
@@ -88,21 +85,39 @@ def conninfo(url: str) -> str:
     return make_conninfo(url, application_name=APPLICATION_NAME, **_CONNECTION)
 
 
+async def connect(url: str, settings: Mapping[str, str]) -> AsyncConnection[PostgresRow]:
+    """Open a connection of its own, outside the pools, in autocommit mode."""
+    conn = await AsyncConnection[PostgresRow].connect(
+        conninfo(url), autocommit=True, row_factory=rows
+    )
+    prepare(conn)
+    if settings:
+        await conn.execute(settings_statement(settings))
+    return conn
+
+
 def prepare(context: AdaptContext) -> None:
     """Set how this connection reads values."""
     context.adapters.register_loader("numeric", _WholeNumber)
 
 
-def settings_statement(settings: Mapping[str, str]) -> str:
+def settings_for(wait_s: float) -> Mapping[str, str]:
+    """Return the settings of a session whose statements take no longer than that."""
+    limit = f"{round(wait_s * 1000)}ms"
+    timeouts = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    return {**_SESSION, **dict.fromkeys(timeouts, limit)}
+
+
+def settings_statement(settings: Mapping[str, str]) -> bytes:
     """Return a statement that sets these for the session."""
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
-    return f"SELECT {calls}"
+    return f"SELECT {calls}".encode()
 
 
 @lru_cache(maxsize=1024)
-def translated(sql: str) -> str:
+def translated(sql: str) -> bytes:
     """Write the parameters `?` and `:name` as psycopg does, outside literals and comments."""
-    return _TOKEN.sub(_placeholder, sql)
+    return _TOKEN.sub(_placeholder, sql).encode()
 
 
 def _placeholder(match: re.Match[str]) -> str:
@@ -134,7 +149,8 @@ def translated_errors() -> Iterator[None]:
     except _LASTING as exc:
         raise StoreBroken(_line(exc)) from exc
     except (psycopg.IntegrityError, errors.RaiseException) as exc:
-        raise ConstraintViolated(_line(exc)) from exc
+        # Without its cause, whose text has the whole row, and with it what users wrote.
+        raise ConstraintViolated(exc.diag.message_primary or type(exc).__name__) from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise StoreUnavailable(_line(exc)) from exc
 

@@ -7,7 +7,10 @@ _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
 _JOBS = ("tests/unit/storage/stores/test_job_store.py",)
 _LEDGER = ("tests/unit/storage/stores/test_ledger.py",)
-_DATABASE = ("tests/unit/storage/database/test_connection.py",)
+_DATABASE = (
+    "tests/unit/storage/database/test_connection.py",
+    "tests/unit/storage/database/test_interface.py",
+)
 _SPLITS = ("tests/unit/jobs/test_split_service.py",)
 _RECOVERY = ("tests/integration/test_recovery.py",)
 

@@ -58,9 +58,9 @@ class PostgresServer:
         self._emptied.append(name)
 
     @contextmanager
-    def blank(self) -> Iterator[str]:
+    def blank(self, *, encoding: str = "UTF8") -> Iterator[str]:
         """Yield the address of a database without any table."""
-        name = self._new(None)
+        name = self._new(None, encoding)
         yield self.url_of(name)
         self._drop(name)
 
@@ -88,14 +88,14 @@ class PostgresServer:
             self._template = name
         return self._template
 
-    def _new(self, template: str | None) -> str:
+    def _new(self, template: str | None, encoding: str = "UTF8") -> str:
         name = f"{self._prefix}_{next(self._numbers)}"
         if template is not None:
             self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
             return name
         # A language's own order of letters, as most servers have it.
-        order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else ""
-        self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {order}")
+        order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else "LOCALE 'C'"
+        self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' {order}")
         return name
 
     def _drop(self, name: str) -> None:
@@ -174,11 +174,18 @@ def _account() -> pwd.struct_passwd | None:
 @contextmanager
 def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> Iterator[None]:
     data = home / "data"
-    owner = {}
-    if account is not None:
-        owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    user, group = (None, None) if account is None else (account.pw_uid, account.pw_gid)
+    others: list[int] | None = None if account is None else []
     made = (programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
-    subprocess.run([*made, "--locale=C"], check=True, cwd="/", stdout=subprocess.DEVNULL, **owner)
+    subprocess.run(
+        [*made, "--locale=C"],
+        check=True,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        user=user,
+        group=group,
+        extra_groups=others,
+    )
     settings = (*_FAST, "listen_addresses=", f"unix_socket_directories={home}")
     options = [option for setting in settings for option in ("-c", setting)]
     with (home / "log").open("wb") as log:
@@ -187,7 +194,9 @@ def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> I
             cwd="/",
             stdout=log,
             stderr=log,
-            **owner,
+            user=user,
+            group=group,
+            extra_groups=others,
         )
     try:
         _await_ready(f"postgresql://{_USER}@/postgres?host={home}", server)
