@@ -95,9 +95,11 @@ async def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    admitted = await asyncio.gather(*map(is_admitted, range(int(times))))
-    sys.stdout.write(f"{sum(admitted)}\n")
-    await db.close()
+    try:
+        admitted = await asyncio.gather(*map(is_admitted, range(int(times))))
+        sys.stdout.write(f"{sum(admitted)}\n")
+    finally:
+        await db.close()
 
 
 if __name__ == "__main__":
