@@ -7,7 +7,7 @@ test ARGS="-m chaos"` runs many more examples than the default.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,10 +62,13 @@ def while_a_job_is(*states: State) -> Callable[[Any], Any]:
 class Evenings(RuleBasedStateMachine):
     """The rules and invariants of the state machine."""
 
+    server: ClassVar[Any] = None
+    """The PostgreSQL server; None for SQLite."""
+
     def __init__(self) -> None:
         super().__init__()
         self._loop = asyncio.Runner()
-        self.modelled = ModelledHarness()
+        self.modelled = ModelledHarness(self.server)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self._loop.run(work)
@@ -140,11 +143,17 @@ SLICE = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+SHORT = settings(SLICE, max_examples=15)
 WHOLE = settings(SLICE, max_examples=200, stateful_step_count=50, derandomize=False)
 
 
 def test_some_evenings_agree_with_the_paper() -> None:
     run_state_machine_as_test(Evenings, settings=SLICE)
+
+
+def test_some_evenings_on_postgresql_agree_with_the_paper(postgres_server: Any) -> None:
+    machine = type("OnPostgres", (Evenings,), {"server": postgres_server})
+    run_state_machine_as_test(machine, settings=SHORT)
 
 
 @pytest.mark.chaos
