@@ -7,7 +7,7 @@ test ARGS="-m chaos"` runs many more examples than the default.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,13 +62,10 @@ def while_a_job_is(*states: State) -> Callable[[Any], Any]:
 class Evenings(RuleBasedStateMachine):
     """The rules and invariants of the state machine."""
 
-    server: ClassVar[Any] = None
-    """The PostgreSQL server; None for SQLite."""
-
     def __init__(self) -> None:
         super().__init__()
         self._loop = asyncio.Runner()
-        self.modelled = ModelledHarness(self.server)
+        self.modelled = ModelledHarness()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self._loop.run(work)
@@ -151,9 +148,11 @@ def test_some_evenings_agree_with_the_paper() -> None:
     run_state_machine_as_test(Evenings, settings=SLICE)
 
 
-def test_some_evenings_on_postgresql_agree_with_the_paper(postgres_server: Any) -> None:
-    machine = type("OnPostgres", (Evenings,), {"server": postgres_server})
-    run_state_machine_as_test(machine, settings=SHORT)
+def test_some_evenings_on_postgresql_agree_with_the_paper(
+    postgres_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelledHarness, "server", postgres_server)
+    run_state_machine_as_test(Evenings, settings=SHORT)
 
 
 @pytest.mark.chaos
