@@ -135,7 +135,7 @@ def running_server() -> Iterator[PostgresServer]:
     if url := os.environ.get(URL_VARIABLE):
         yield from _used(PostgresServer(url))
         return
-    programs = _programs()
+    programs = programs_folder()
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
         home = Path(folder)
         account = _account()
@@ -152,7 +152,7 @@ def _used(server: PostgresServer) -> Iterator[PostgresServer]:
         server.close()
 
 
-def _programs() -> Path:
+def programs_folder() -> Path:
     if found := shutil.which("postgres"):
         return Path(found).parent
     newest = sorted(DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
