@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -127,8 +127,10 @@ async def _migrate(url: str) -> None:
 
 
 @contextmanager
-def running_server() -> Iterator[PostgresServer]:
+def running_server(*, is_durable: bool = False) -> Iterator[PostgresServer]:
     """Yield the server that the environment names, or one that is started for the tests.
+
+    With `is_durable`, it waits for the disk, as servers do by default.
 
     Raises NoServer.
     """
@@ -141,7 +143,7 @@ def running_server() -> Iterator[PostgresServer]:
         account = _account()
         if account is not None:
             os.chown(home, account.pw_uid, account.pw_gid)
-        with _started(programs, home, account):
+        with _started(programs, home, account, () if is_durable else _FAST):
             yield from _used(PostgresServer(f"postgresql://{_USER}@/postgres?host={home}"))
 
 
@@ -172,7 +174,9 @@ def _account() -> pwd.struct_passwd | None:
 
 
 @contextmanager
-def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> Iterator[None]:
+def _started(
+    programs: Path, home: Path, account: pwd.struct_passwd | None, speed: Sequence[str]
+) -> Iterator[None]:
     data = home / "data"
     user, group = (None, None) if account is None else (account.pw_uid, account.pw_gid)
     others: list[int] | None = None if account is None else []
@@ -186,7 +190,7 @@ def _started(programs: Path, home: Path, account: pwd.struct_passwd | None) -> I
         group=group,
         extra_groups=others,
     )
-    settings = (*_FAST, "listen_addresses=", f"unix_socket_directories={home}")
+    settings = (*speed, "listen_addresses=", f"unix_socket_directories={home}")
     options = [option for setting in settings for option in ("-c", setting)]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(
