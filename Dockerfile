@@ -7,6 +7,12 @@ COPY requirements/run.lock requirements/
 RUN python -m venv /opt/venv \
  && pip install --disable-pip-version-check --require-hashes -r requirements/run.lock
 
+# Has no wheel for ARM, where the lock leaves it out: built of the same pinned sources.
+RUN python -c 'import python_stretch' 2>/dev/null || { \
+    apt-get update && apt-get install -y --no-install-recommends g++ \
+ && sed -n '/^python-stretch/,/# via/p' requirements/run.lock | sed '1s/ ;.*/ \\/' > /tmp/stretch.lock \
+ && pip install --disable-pip-version-check --require-hashes --no-deps -r /tmp/stretch.lock; }
+
 COPY bot/ bot/
 COPY cogs/ cogs/
 COPY storage/ storage/

@@ -33,8 +33,12 @@ check: .venv/dev.stamp ## check style, formatting, types, import contracts and l
 	@! grep -nE '://|^ *-[-a-z]*(url|links|index|host)|file:|^(/|\.\.)' requirements/*.lock \
 	  || { echo 'A lock names a download address: make lock'; exit 1; }
 
-bench: .venv/dev.stamp model ## measure separation quality, speed and memory (bench/ has more benchmarks)
-	@$(python) -m bench.separation $(ARGS)
+# ARGS may begin with a topic, which is a module in bench/.
+topics := analysis rendition
+topic := $(or $(filter $(topics),$(firstword $(ARGS))),separation)
+
+bench: .venv/dev.stamp model ## measure separation: quality, speed, memory (ARGS=rendition or ARGS=analysis for those; bench/ has more)
+	@$(python) -m bench.$(topic) $(filter-out $(topics),$(ARGS))
 
 chaos: .venv/dev.stamp model ## test crashes, faults and load (ARGS="--seeds 2 crash kills" for a part)
 	@$(python) -m tests.chaos $(ARGS)

@@ -18,9 +18,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bot.audio.all_tasks import Task
 from bot.audio.child import __main__ as child
 from bot.audio.spool import SAMPLE_RATE
-from bot.audio.tasks import CombineTask, DecodeTask, EncodeTask, Mix, Part, PictureTask, Row, Task
+from bot.audio.tasks import CombineTask, DecodeTask, EncodeTask, Mix, Part, PictureTask, Row
 from bot.audio.tools import AudioTools
 from bot.domain.recipes import AudioFormat
 

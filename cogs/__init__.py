@@ -1,12 +1,14 @@
 """The slash commands, one module per group. They only call services."""
 
 from bot.ui.client import Stemcord
+from bot.ui.handlers.batch_actions import BatchActions
 from bot.ui.handlers.job_actions import JobActions
 from bot.ui.handlers.privacy_actions import PrivacyActions
 from bot.ui.handlers.rendition_actions import RenditionActions
 from bot.ui.handlers.song_actions import SongActions
 from bot.ui.services import Services
 from cogs.admin import AdminCog
+from cogs.batch import BatchCog
 from cogs.help import HelpCog
 from cogs.jobs import JobsCog
 from cogs.privacy import PrivacyCog
@@ -15,7 +17,7 @@ from cogs.remix import RemixCog
 from cogs.songs import SongsCog, message_menu
 from cogs.split import SplitCog
 
-ACTIONS = (JobActions, RenditionActions, SongActions, PrivacyActions)
+ACTIONS = (JobActions, BatchActions, RenditionActions, SongActions, PrivacyActions)
 
 
 async def add_cogs(client: Stemcord, services: Services) -> None:
@@ -24,6 +26,7 @@ async def add_cogs(client: Stemcord, services: Services) -> None:
     for cog in (
         SplitCog(services),
         songs,
+        BatchCog(services),
         JobsCog(services),
         RemixCog(services),
         QuotaCog(services),

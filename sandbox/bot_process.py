@@ -95,6 +95,14 @@ class BotProcess:
         return self._process
 
 
+def public_links(port: int) -> dict[str, str]:
+    """Return the settings with which the bot serves links, and the mixer page, on loopback."""
+    return {
+        "STEMCORD_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "STEMCORD_PUBLIC_ADDRESS": f"127.0.0.1:{port}",
+    }
+
+
 def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> dict[str, str]:
     """Return this process's environment, with settings for a bot in the sandbox."""
     names = [vendor.name for vendor in sandbox.vendors.all]

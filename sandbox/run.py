@@ -3,13 +3,16 @@
 import argparse
 import asyncio
 import signal
+import socket
 import tempfile
 from pathlib import Path
 
-from sandbox.bot_process import BotProcess
+from sandbox.bot_process import BotProcess, public_links
 from sandbox.server import Sandbox
 
 PORT = 8420
+LINKS_PORT = 8421
+"""Where the bot serves links and the mixer page, if it is free."""
 
 
 async def run(*, vendors: bool) -> int:
@@ -21,7 +24,12 @@ async def run(*, vendors: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
         sandbox = await _open()
         try:
-            async with BotProcess(sandbox, data_dir=Path(folder), vendors=vendors) as bot:
+            async with BotProcess(
+                sandbox,
+                data_dir=Path(folder),
+                vendors=vendors,
+                settings=public_links(free_port(LINKS_PORT)),
+            ) as bot:
                 print("\n  DISCORD_TOKEN is not set, so this is a stand-in for Discord.")
                 print(f"  Open {sandbox.base_url}/ and type /split. Ctrl+C ends it.\n", flush=True)
                 ended = asyncio.create_task(bot.wait())
@@ -31,6 +39,18 @@ async def run(*, vendors: bool) -> int:
                 return await bot.stop() if done.is_set() else 1
         finally:
             await sandbox.stop()
+
+
+def free_port(preferred: int) -> int:
+    """Return the port, or another one if something listens on it."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("no port is free")
 
 
 async def _open() -> Sandbox:

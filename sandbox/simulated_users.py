@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -90,8 +90,11 @@ class SimulatedUsers:
     ) -> Answer:
         """Use a command and record the answer."""
         asked = {"as": person, "channel": self._id(channel), "name": name, "options": options}
+        return await self._answer(name, "/commands", asked)
+
+    async def _answer(self, name: str, path: str, asked: Json) -> Answer:
         began = time.monotonic()
-        said = await self._post("/commands", json=asked)
+        said = await self._post(path, json=asked)
         answer = Answer(
             name=name,
             took_s=time.monotonic() - began,
@@ -101,6 +104,32 @@ class SimulatedUsers:
         )
         self.answers.append(answer)
         return answer
+
+    async def batch(self, names: Sequence[str], person: int, *, channel: str = CHANNEL) -> Answer:
+        """Use `/batch`, upload the songs in its form, and record the answer."""
+        asked = {"as": person, "channel": self._id(channel), "name": "batch", "options": {}}
+        opened = await self._post("/commands", json=asked)
+        files = []
+        for name in names:
+            song = self._songs[name]
+            tail = f" {next(self._numbers)}".encode() if song.is_always_new else b""
+            files.append({"upload": await self.upload(song.filename, song.content + tail)})
+        submitted = {
+            "as": person,
+            "modal_id": opened.get("modal_id", ""),
+            "fields": {"files": files},
+        }
+        return await self._answer("batch", "/modals", submitted)
+
+    async def choose(self, message_id: int, custom_id: str, value: str, person: int) -> Answer:
+        """Choose from a menu, and record the answer."""
+        chosen = {
+            "as": person,
+            "message_id": str(message_id),
+            "custom_id": custom_id,
+            "values": [value],
+        }
+        return await self._answer(custom_id, "/components", chosen)
 
     def split_soon(self, song: str, person: int, **options: Any) -> None:
         """Use `/split` without waiting for the answer."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from storage.database.opening import Address, PostgresUrl
-from tests.support import databases
+from tests.support import both_databases
 from tests.support.harness import Harness
 
 
@@ -20,10 +20,10 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
     """A PostgreSQL server. Without one on this machine, the test is skipped."""
-    yield from databases.serve()
+    yield from both_databases.serve()
 
 
-@pytest.fixture(scope="session", params=databases.KINDS)
+@pytest.fixture(scope="session", params=both_databases.KINDS)
 def server(request: pytest.FixtureRequest) -> Any:
     """A PostgreSQL server, or None for SQLite: a test that takes it runs on both."""
     return request.getfixturevalue("postgres_server") if request.param == "postgres" else None

@@ -110,6 +110,11 @@ class RenderLimit:
         self._minutes = minutes
         self._taken: dict[UserId, deque[tuple[datetime, int]]] = {}
 
+    @property
+    def minutes(self) -> int:
+        """The minutes that a user may have rendered within an hour."""
+        return self._minutes
+
     @contextmanager
     def taking(self, user_id: UserId, minutes: int) -> Iterator[None]:
         """Count a song of this length once, unless the block raises.

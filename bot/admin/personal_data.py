@@ -5,7 +5,9 @@ import logging
 from datetime import timedelta
 
 from bot.accounts.quotas import Quotas
+from bot.batches.batch_service import BatchService
 from bot.delivery.port import DeliveryPort
+from bot.delivery.song_analyser import SongAnalyser
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
 from bot.jobs.job_runtime import Core
@@ -30,6 +32,8 @@ class Privacy:
         forgetting: Forgetting,
         termination: Termination,
         delivery: DeliveryPort,
+        analyser: SongAnalyser,
+        batches: BatchService,
         quotas: Quotas,
         keep: timedelta,
         last_edits_s: float = LAST_EDITS_S,
@@ -39,6 +43,8 @@ class Privacy:
         self._forgetting = forgetting
         self._termination = termination
         self._delivery = delivery
+        self._analyser = analyser
+        self._batches = batches
         self._quotas = quotas
         self._keep = keep
         self._last_edits_s = last_edits_s
@@ -55,12 +61,13 @@ class Privacy:
         return self._keep
 
     async def forget(self, user_id: UserId) -> int:
-        """Cancel the user's jobs, delete all their data, and return how many songs that was.
+        """Cancel the user's jobs, delete all their data and return the number of deleted jobs.
 
         Two things are kept under pseudonyms: this period's minutes until it ends, so that a user
         cannot spend them twice, and others' decisions about the user while those stand. Safe to
         repeat. Raises StoreUnavailable.
         """
+        await self._batches.cancel_all(user_id)
         jobs = await self._jobs.of_user(user_id, ALL)
         for job in jobs:
             await self._stop(job)
@@ -70,6 +77,7 @@ class Privacy:
         emptied = await self._forgetting.forget(user_id, self._quotas.period)
         for job in jobs:
             self._delivery.forget(job.id)
+            self._analyser.forget(job.id)
         log.info("a user is forgotten, with %d jobs", emptied, extra={"action": "forgotten"})
         return emptied
 

@@ -2,6 +2,7 @@
 
 from bot.audio.analysis_task import AnalyseTask
 from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
+from bot.audio.rendition_tasks import Rendered, RenderTask
 from bot.audio.tasks import (
     Combined,
     CombineTask,
@@ -31,7 +32,18 @@ Task = (
     | PackTask
     | PeaksTask
     | AnalyseTask
+    | RenderTask
 )
 Answer = (
-    Decoded | Combined | Measured | Passage | Fitted | Encoded | Drawn | Packed | Peaks | Analysis
+    Decoded
+    | Combined
+    | Measured
+    | Passage
+    | Fitted
+    | Encoded
+    | Drawn
+    | Packed
+    | Peaks
+    | Analysis
+    | Rendered
 )

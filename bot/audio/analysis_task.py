@@ -1,4 +1,4 @@
-"""The task of listening to a song: which masters to listen to, and what each holds of the song."""
+"""The task of analysing a song: its masters, and what part of the song each contains."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ _BYTES_WRITTEN = MIB
 
 
 class Role(StrEnum):
-    """What a master holds of a song, as far as it matters to its analysis."""
+    """What a master contains, as far as it matters for the analysis."""
 
     VOCALS = "vocals"
     DRUMS = "drums"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened:
-    """One master to listen to, and what it holds."""
+    """A master and what it contains."""
 
     master: Path
     role: Role
@@ -70,16 +70,17 @@ _ROLES = {
 
 
 def role_of(stem: Stem) -> Role:
-    """Return what a stem's master holds; what is the song without something is `EVERYTHING`."""
+    """Return the role of a stem; a song without some part is `EVERYTHING`."""
     return _ROLES.get(stem, Role.EVERYTHING)
 
 
+DEVIATION_EVERY_BEATS = 8
 _PLAUSIBLE_BPM = (20.0, 500.0)
 _MOST_CENTS = 50
 
 
 def is_plausible(analysis: Analysis) -> bool:
-    """Return whether an analysis that a child reports is one that could have been measured."""
+    """Return whether the values that a child reports are possible."""
     slowest, fastest = _PLAUSIBLE_BPM
     tempo, grid = analysis.tempo, analysis.grid
     if tempo and not all(
@@ -92,4 +93,5 @@ def is_plausible(analysis: Analysis) -> bool:
         60 / fastest < grid.period_s < 60 / slowest
         and grid.beats_per_bar > 1
         and 0 <= grid.downbeat < grid.beats
+        and len(grid.deviations_ms) <= grid.beats // DEVIATION_EVERY_BEATS + 1
     )

@@ -13,9 +13,10 @@ _BEATS_PER_CLICK = {ClickGrid.NORMAL: 1.0, ClickGrid.HALF: 2.0, ClickGrid.DOUBLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClickTrack:
-    """Where clicks begin in a rendition, in frames, after `padding_frames` of silence.
+    """Where clicks begin in a rendition, in frames.
 
-    `bars` are those that begin a bar, `beats` all others.
+    They count from the beginning of the `padding_frames` of silence before the song. `bars` are
+    those that begin a bar, `beats` all others.
     """
 
     padding_frames: int

@@ -10,8 +10,24 @@ from bot.domain.renditions import CENTS_A_SEMITONE, UNCHANGED_PERCENT
 from bot.processes.limits import MIB, Budget
 
 SEMITONES_AN_OCTAVE = 12
+_LENGTH_BYTES, _LENGTH_MASK = slice(18, 26), (1 << 36) - 1
+"""Where the first block of a FLAC file holds its length: the lowest 36 of these bits (RFC 9639)."""
+_LOWEST_PRIORITY = 4
 _CPU_BASE_S = 60
 _CPU_PER_S = 0.5
+
+
+def frames_of(master: Path) -> int:
+    """Return a master's length by its FLAC header; 0 if it has none, which the child will report.
+
+    The bot itself has no library that reads audio.
+    """
+    try:
+        with master.open("rb") as file:
+            header = file.read(_LENGTH_BYTES.stop)
+    except FileNotFoundError:
+        return 0
+    return int.from_bytes(header[_LENGTH_BYTES]) & _LENGTH_MASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +78,7 @@ class RenderTask:
             cpu_s=_CPU_BASE_S + round(_CPU_PER_S * duration_s * len(self.files)),
             file_bytes=self.rendered_frames * FRAME_BYTES + MIB,  # a spool's; FLAC is smaller
             thread_pools=len(self.inputs) + 2,
+            niceness=_LOWEST_PRIORITY,
         )
 
     @property

@@ -247,6 +247,8 @@ class EncodeTask(OwnFilesTask):
     album: str | None
     cover: Path | None = None
     """The song's picture, for formats and limits with room for it."""
+    key: str | None = None
+    bpm: str | None = None
 
     thread_pools = 3
 

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
+from bot.audio.click_track import ClickTrack
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
@@ -21,6 +22,7 @@ from bot.audio.pack_tasks import (
     Peaks,
     PeaksTask,
 )
+from bot.audio.rendition_tasks import Rendered, RenderedOutput, RenderTask, frames_of
 from bot.audio.spool import CHANNELS, FRAME_BYTES, SAMPLE_RATE
 from bot.audio.tasks import (
     MOST_COVER_BYTES,
@@ -52,6 +54,7 @@ from bot.audio.tasks import (
 from bot.domain.analysis import Analysis
 from bot.domain.errors import CANNOT_START, AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.recipes import AudioFormat
+from bot.domain.renditions import UNCHANGED_PERCENT
 from bot.processes import ipc, spawn
 from bot.processes.fork_client import ForkServer, Outcome, ServerDied
 
@@ -77,8 +80,8 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Runs audio tasks in children with hard limits.
 
-    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to `at_once`
-    others run the remaining tasks.
+    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to
+    `at_once` others run the remaining tasks.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
     machine has no room for the child or its output. If they fail or are cancelled, no output and no
@@ -94,6 +97,7 @@ class AudioTools:
         self._other_work = asyncio.Semaphore(at_once)
         self._packing = asyncio.Semaphore(1)
         self._analysing = asyncio.Semaphore(1)
+        self._rendering = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,6 +193,8 @@ class AudioTools:
     ) -> Encoded:
         """Encode a FLAC master at the best rate that fits `max_bytes`.
 
+        Tags may be title, artist, album, key (as TKEY has it) and bpm.
+
         The cover is left out where it would cost sound, and of WAV.
         Raises `DoesNotFit` if even the lowest rate, or a format without rates, is too big.
         """
@@ -202,12 +208,42 @@ class AudioTools:
             artist=tags.get("artist"),
             album=tags.get("album"),
             cover=None if cover is None else _absolute(cover),
+            key=tags.get("key"),
+            bpm=tags.get("bpm"),
         )
         encoded = await self._run(task, Encoded)
         told = (encoded.path, encoded.format, encoded.size_bytes)
         if told != (task.into, format, _size_of(into)):
             raise AudioFailed("the child did not write the file that it was asked for")
         return replace(encoded, path=into)
+
+    async def render(
+        self,
+        outputs: Sequence[RenderedOutput],
+        *,
+        cents: int = 0,
+        speed_percent: int = UNCHANGED_PERCENT,
+        drums_apart: bool = True,
+        click: ClickTrack | None = None,
+    ) -> Rendered:
+        """Write renditions of FLAC masters as FLAC files, one factor for all; see `RenderTask`.
+
+        One call renders at a time, and the others wait. Raises `Rejected` (NO_TIME_STRETCH) when
+        the key or the speed changes and this machine lacks the library for that.
+        """
+        files = tuple(map(_absolute_output, outputs))
+        task = RenderTask(
+            files=files,
+            frames=max(frames_of(part.master) for file in files for part in file.parts),
+            cents=cents,
+            speed_percent=speed_percent,
+            drums_apart=drums_apart,
+            click=click,
+        )
+        rendered = await self._run(task, Rendered)
+        if (rendered.frames, len(rendered.levels)) != (task.rendered_frames, len(files)):
+            raise AudioFailed("the child rendered something else than was asked for")
+        return rendered
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         """Draw the masters' waveforms as PNG, one labelled row each."""
@@ -268,6 +304,9 @@ class AudioTools:
                 return self._packing
             case AnalyseTask():
                 return self._analysing
+            case RenderTask():
+                # Renditions are free: however many are wanted, new songs do not wait for them.
+                return self._rendering
             case _:
                 return self._other_work
 
@@ -329,6 +368,11 @@ def _absolute(path: Path) -> Path:
 
 def _absolute_mix(mix: Mix) -> Mix:
     return Mix(path=mix.path.absolute(), parts=_absolute_parts(mix.parts))
+
+
+def _absolute_output(output: RenderedOutput) -> RenderedOutput:
+    parts = (replace(part, master=part.master.absolute()) for part in output.parts)
+    return RenderedOutput(path=output.path.absolute(), parts=tuple(parts))
 
 
 def _absolute_parts(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -14,6 +14,8 @@ from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.admin.retention import Retention
 from bot.audio.tools import AudioTools
+from bot.batches.batch_runner import BatchRunner
+from bot.batches.batch_service import BatchService
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.delivery.builder import DeliveryBuilder
@@ -23,6 +25,7 @@ from bot.delivery.provider_links import ProviderLinks
 from bot.delivery.redelivery import Redelivery
 from bot.delivery.song_analyser import SongAnalyser
 from bot.delivery.stem_renderer import StemRenderer
+from bot.delivery.zip_builder import ZipBuilder
 from bot.domain.clock import Clock
 from bot.domain.guilds import DeliveryMode
 from bot.domain.recipes import AudioFormat
@@ -30,7 +33,7 @@ from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
-from bot.jobs.job_runtime import Core, Runtimes
+from bot.jobs.job_runtime import Core, JobRuntime, Runtimes
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
@@ -38,6 +41,7 @@ from bot.jobs.split_service import Offering, SplitService
 from bot.jobs.steps import Steps
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
+from bot.mixer.pack_maker import PackMaker
 from bot.net.downloads import Downloads
 from bot.net.public_links import SignedLinks
 from bot.providers.interface import Provider
@@ -52,6 +56,7 @@ from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
 from bot.ui.services import UseCases
 from storage.stores.allowances import Allowances
+from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
 from storage.stores.last_renditions import LastRenditions
@@ -69,6 +74,7 @@ class Services(UseCases):
     """The use cases, and what the process needs to start and stop them."""
 
     runner: Runner
+    batch_runner: BatchRunner
     runtimes: Runtimes
     steps: Steps
     submit: SubmitStep
@@ -80,6 +86,7 @@ class Services(UseCases):
     analyser: SongAnalyser
     links: SignedLinks | None
     """Signs our own links; None if the settings name no public address."""
+    packs: PackMaker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +141,17 @@ def compose(
     core, accounts = ground.core, ground.accounts
     reconciler = AttemptReconciler(core=core)
     termination = Termination(core=core, reconciler=reconciler)
-    builder = _builder(ground)
+    builder, zips = _builders(ground)
     submit, steps = _steps(ground, builder, reconciler, termination)
     runner = Runner(steps=steps, runtimes=runtimes, clock=core.clock)
+    splits = _splits(ground, runner, termination)
+    batch_runner, batches = _batches(ground, splits)
     scrubber = Scrubber(db=store.db, clock=core.clock)
     forgetting = Forgetting(db=store.db, scrubber=scrubber)
     return Services(
-        splits=_splits(ground, runner, termination),
+        splits=splits,
+        batches=batches,
+        batch_runner=batch_runner,
         quotas=accounts.quotas,
         admission=accounts.admission,
         administration=Administration(stores=accounts.stores, quotas=accounts.quotas),
@@ -168,19 +179,29 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             builder=builder,
+            zips=zips,
             disk_guard=core.disk_guard,
             need=ground.needs.to_show,
+            zip_need=ground.needs.to_zip,
         ),
         queue=core.queue,
         breaker=core.breaker,
         throughput=core.throughput,
         analyser=ground.analyser,
         links=ground.links,
+        packs=PackMaker(
+            audio=outside.audio,
+            files=store.files,
+            disk_guard=core.disk_guard,
+            clock=core.clock,
+        ),
         privacy=Privacy(
             core=core,
             forgetting=forgetting,
             termination=termination,
             delivery=outside.delivery,
+            analyser=ground.analyser,
+            batches=batches,
             quotas=accounts.quotas,
             keep=ground.keep,
         ),
@@ -274,17 +295,30 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
     return _Accounts(stores=stores, admission=admission, quotas=quotas, spend=spend)
 
 
-def _builder(ground: _Ground) -> DeliveryBuilder:
+def _builders(ground: _Ground) -> tuple[DeliveryBuilder, ZipBuilder]:
     audio, core = ground.outside.audio, ground.core
-    return DeliveryBuilder(
+    encoder = DeliveryEncoder(audio=audio, links=ground.links)
+    renderer = StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers)
+    mode = DeliveryMode(ground.settings.delivery)
+    builder = DeliveryBuilder(
         audio=audio,
-        encoder=DeliveryEncoder(audio=audio, links=ground.links),
-        renderer=StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers),
+        encoder=encoder,
+        renderer=renderer,
         files=core.files,
+        links=ground.links,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),
         admission=ground.accounts.admission,
-        mode=DeliveryMode(ground.settings.delivery),
+        mode=mode,
     )
+    zips = ZipBuilder(
+        encoder=encoder,
+        renderer=renderer,
+        files=core.files,
+        links=ground.links,
+        admission=ground.accounts.admission,
+        mode=mode,
+    )
+    return builder, zips
 
 
 def _steps(
@@ -370,6 +404,27 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
             max_active_jobs=settings.max_active_jobs,
         ),
     )
+
+
+def _batches(ground: _Ground, splits: SplitService) -> tuple[BatchRunner, BatchService]:
+    core, accounts = ground.core, ground.accounts
+    store = BatchStore(db=ground.store.db)
+    runner = BatchRunner(store=store, splits=splits, clock=core.clock)
+
+    def on_release(runtime: JobRuntime) -> None:
+        core.disk_guard.release(runtime)
+        runner.job_ended()
+
+    core.runtimes.on_release = on_release
+    service = BatchService(
+        store=store,
+        splits=splits,
+        runner=runner,
+        quotas=accounts.quotas,
+        admission=accounts.admission,
+        clock=core.clock,
+    )
+    return runner, service
 
 
 def _overview(ground: _Ground) -> Overview:

@@ -27,9 +27,16 @@ from bot.cli.stores import Store, database_address, open_store
 from bot.concurrency import gather_or_raise, supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
+from bot.engine.model_catalogue import STRETCH
+from bot.engine.weights import Weights
 from bot.i18n.languages import Languages
 from bot.jobs.job_runtime import Runtimes
+from bot.mixer.manifest import Manifests
+from bot.mixer.mixer_routes import MixerRoutes
+from bot.mixer.page_assets import PageAssets
+from bot.mixer.request_rate import RequestRate
 from bot.net.downloads import Downloads
+from bot.net.public_links import mixer_available
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
@@ -41,7 +48,9 @@ from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.commands.registration import Registration
+from bot.ui.replies.batch_writer import BatchWriter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -49,6 +58,7 @@ from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
@@ -56,6 +66,7 @@ from storage.database.interface import BotLock
 from storage.database.opening import Address, lock_of
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
+from storage.stores.batches import BatchStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.open_replies import OpenReplies
 from storage.stores.statistics import Statistics
@@ -222,6 +233,7 @@ async def _put_together(
     )
     stack.push_async_callback(client.close)
     routes, direct_messages = EditRoutes(client=client, clock=clock), DirectMessages(client=client)
+    pacing = Pacing()
     replies = ReplyWriter(
         jobs=store.jobs,
         languages=languages,
@@ -229,7 +241,16 @@ async def _put_together(
         routes=routes,
         direct_messages=direct_messages,
         follow_up=FollowUp(client=client),
-        pacing=Pacing(),
+        pacing=pacing,
+        clock=clock,
+    )
+    batch_replies = BatchWriter(
+        batches=BatchStore(db=store.db),
+        languages=languages,
+        board=runtimes.board,
+        routes=routes,
+        direct_messages=direct_messages,
+        pacing=pacing,
         clock=clock,
     )
     attachment_urls = AttachmentUrls(client=client)
@@ -270,7 +291,14 @@ async def _put_together(
         InterfaceServices(
             use_cases=services,
             requests=requests,
+            batch_requests=BatchRequests(
+                batches=services.batches,
+                servers=services.admission,
+                attachment_urls=attachment_urls,
+                clock=clock,
+            ),
             presenter=presenter,
+            zips=ZipPresenter(results=presenter, redelivery=services.redelivery),
             attachments=AttachmentCache(),
             languages=languages,
         ),
@@ -280,6 +308,7 @@ async def _put_together(
         services=services,
         client=client,
         replies=replies,
+        batch_replies=batch_replies,
         presenter=presenter,
         interrupted=InterruptedReplies(
             open_replies=open_replies,
@@ -292,6 +321,7 @@ async def _put_together(
             client=client, host=urlsplit(settings.discord_api_base).hostname or "", clock=clock
         ),
         health=Health(db=store.db, data=data, is_online=client.is_ready, clock=clock),
+        languages=languages,
         clock=clock,
         lock=parts.lock,
     )
@@ -305,10 +335,12 @@ class _Bot:
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
+    batch_replies: BatchWriter
     presenter: ResultPresenter
     interrupted: InterruptedReplies
     session: DiscordSession
     health: Health
+    languages: Languages
     clock: Clock
     lock: BotLock | None
 
@@ -322,10 +354,12 @@ class _Bot:
             await self._listen(settings, stack)
             await self.session.log_in(settings.required_token().get_secret_value())
             self._in_background(stack, self.replies.run, name="replies")
+            self._in_background(stack, self.batch_replies.run, name="replies of batches")
             await retry_write(self._resume, what="the start")
             self._in_background(
                 stack, self._complete_interrupted, name="interrupted replies", once=True
             )
+            self._in_background(stack, self.services.batch_runner.run, name="batches")
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
@@ -347,7 +381,8 @@ class _Bot:
         )
 
     async def _listen(self, settings: Settings, stack: AsyncExitStack) -> None:
-        links = self._file_routes()
+        links = [*self._file_routes(), *self._mixer_routes(settings)]
+        stack.push_async_callback(self.services.packs.aclose)
         if settings.public_address is not None:
             public = HttpServer(public_application(links))
             await public.start(
@@ -387,6 +422,7 @@ class _Bot:
 
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
+        await self.services.batches.resume()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)
 
@@ -401,6 +437,21 @@ class _Bot:
         if links is None:
             return []
         return FileRoutes(links=links, jobs=self.store.jobs, files=self.store.files).routes()
+
+    def _mixer_routes(self, settings: Settings) -> list[web.RouteDef]:
+        links = self.services.links
+        if links is None or not mixer_available(settings.public_url):
+            return []
+        stretch = Weights(STRETCH, settings.models_dir)
+        routes = MixerRoutes(
+            links=links,
+            jobs=self.store.jobs,
+            packs=self.services.packs,
+            manifests=Manifests(links=links, files=self.store.files, languages=self.languages),
+            assets=PageAssets.read(stretch=stretch.path if stretch.is_present() else None),
+            rate=RequestRate(clock=self.clock),
+        )
+        return routes.routes()
 
     async def _scrape(self) -> bytes:
         db = self.store.db

@@ -24,6 +24,7 @@ from bot.domain.guilds import DeliveryMode
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_label
+from bot.net.public_links import SignedLinks
 from storage.files.job_files import JobDir, JobFiles
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class DeliveryBuilder:
         encoder: DeliveryEncoder,
         renderer: StemRenderer,
         files: JobFiles,
+        links: SignedLinks | None,
         provider_links: ProviderLinks,
         admission: GuildAdmission,
         mode: DeliveryMode,
@@ -58,6 +60,7 @@ class DeliveryBuilder:
         self._encoder = encoder
         self._renderer = renderer
         self._files = files
+        self._links = links
         self._provider_links = provider_links
         self._admission = admission
         self._mode = mode
@@ -88,7 +91,7 @@ class DeliveryBuilder:
             message_bytes=int(ALL_FILES_BYTES * left),
             mode=rules.delivery or self._mode,
             messages=messages,
-            elsewhere=await self._provider_links.of(job),
+            elsewhere=await self._elsewhere(job),
             cover=where.cover if await asyncio.to_thread(where.cover.exists) else None,
         )
         packed, picture = await both(
@@ -105,7 +108,12 @@ class DeliveryBuilder:
             audio_format=packed.audio_format,
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
             sent=packed.sent,
+            mixer_url=await self._mixer_url(job),
         )
+
+    async def _mixer_url(self, job: Job) -> str | None:
+        link = await self._links.to_mixer(job) if self._links else None
+        return link.url if link else None
 
     async def _elsewhere(self, job: Job) -> Mapping[Stem, DeliveryLink]:
         """Return the stems that their provider holds just as they are to be delivered."""

@@ -11,6 +11,7 @@ from bot.audio.tasks import DoesNotFit, Encoded
 from bot.audio.tools import AudioTools
 from bot.concurrency import gather_or_raise
 from bot.delivery.port import DeliveryFile, DeliveryLink, Masters
+from bot.domain.analysis import Analysis, Certainty
 from bot.domain.guilds import DeliveryMode
 from bot.domain.job import DeliveryDifference, Job
 from bot.domain.minutes import SAMPLE_RATE
@@ -129,7 +130,7 @@ class DeliveryEncoder:
         fullest = max(Counter(place for place in places if place is not None).values(), default=1)
         try:
             most = _most(wanted, fullest, terms)
-            encoded = await self._encode(job, small, into, wanted, most, terms.cover)
+            encoded = await self.encode_each(job, small, into, wanted, most, terms.cover)
         except DoesNotFit:  # larger than estimated, so it is linked too
             return await self._linked(links, job, masters, into, linked, terms)
         files, more = _spread(small, encoded, terms)
@@ -143,7 +144,7 @@ class DeliveryEncoder:
             files=files,
             more=more,
             links=tuple(made),
-            sent=_difference(wanted, encoded),
+            sent=difference(wanted, encoded),
         )
 
     async def _fitted(
@@ -156,13 +157,15 @@ class DeliveryEncoder:
         for audio_format in _formats(wanted):
             most = _most(audio_format, fullest, terms)
             try:
-                encoded = await self._encode(job, masters, into, audio_format, most, terms.cover)
+                encoded = await self.encode_each(
+                    job, masters, into, audio_format, most, terms.cover
+                )
             except DoesNotFit as exc:
                 why_not = exc
                 continue
             files, more = _spread(masters, encoded, terms)
             if len(files) + len(more) == len(masters):
-                sent = _difference(wanted, encoded)
+                sent = difference(wanted, encoded)
                 return EncodedDelivery(audio_format=audio_format, files=files, more=more, sent=sent)
         raise why_not
 
@@ -189,8 +192,8 @@ class DeliveryEncoder:
         wanted = job.request.audio_format
         name = linked_name(stem, wanted, job.request.rendition)
         if not await asyncio.to_thread((linked / name).exists):
-            [encoded] = await self._encode(job, [master], into, wanted, None, terms.cover)
-            await asyncio.to_thread(_move, encoded.path, linked / name)
+            [encoded] = await self.encode_each(job, [master], into, wanted, None, terms.cover)
+            await asyncio.to_thread(move_to_linked, encoded.path, linked / name)
         link = await links.to_result(job, name)
         return DeliveryLink(
             stem=stem,
@@ -199,7 +202,7 @@ class DeliveryEncoder:
             audio_format=job.request.audio_format,
         )
 
-    async def _encode(
+    async def encode_each(
         self,
         job: Job,
         masters: Masters,
@@ -208,6 +211,7 @@ class DeliveryEncoder:
         max_bytes: int | None,
         cover: Path | None,
     ) -> list[Encoded]:
+        """Encode every master into a file of at most `max_bytes`. Raises DoesNotFit."""
         return await gather_or_raise(
             self._audio.encode(
                 master,
@@ -300,7 +304,8 @@ def _delivery_file(stem: Stem, encoded: Encoded) -> DeliveryFile:
     )
 
 
-def _difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDifference | None:
+def difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDifference | None:
+    """Return how what was encoded differs from what was wanted; None if it does not."""
     others = {each.format for each in encoded} - {wanted}
     if others:
         is_flac = others == {AudioFormat.FLAC}
@@ -318,11 +323,24 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
         "title": f"{job.title.removeprefix(by)} ({stem_label(stem)})",
         "artist": job.artist,
         "album": job.album,
+        **_heard(job),
     }
     return {name: text for name, text in tags.items() if text}
 
 
-def _move(file: Path, into: Path) -> None:
+def _heard(job: Job) -> dict[str, str]:
+    """Return the key and the tempo of what is delivered, where they are likely."""
+    heard = job.heard or Analysis()
+    tags = {}
+    if heard.key is not None and heard.key.certainty is Certainty.LIKELY:
+        tags["key"] = heard.key.key.tag
+    if heard.tempo is not None and heard.tempo.octave_bpm is None:
+        tags["bpm"] = str(round(heard.tempo.bpm))
+    return tags
+
+
+def move_to_linked(file: Path, into: Path) -> None:
+    """Put a file for a link into its place."""
     into.parent.mkdir(mode=0o700, exist_ok=True)
     # Not synced: after a power loss the file is encoded again from its master.
     move_into_place(file, into, durable=False)

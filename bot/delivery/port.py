@@ -64,6 +64,19 @@ class Delivery:
         return any(each.expires_at is not None and each.expires_at <= now for each in self.links)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZipDelivery:
+    """All stems in one file, which is attached or has an address."""
+
+    filename: str
+    size_bytes: int
+    audio_format: AudioFormat
+    file: Path | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+    sent: DeliveryDifference | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The reply shows the stems."""

@@ -16,7 +16,7 @@ def ends_at(url: str) -> datetime | None:
 
 
 def _cloud(fields: Mapping[str, str]) -> datetime | None:
-    """Read a start time and a duration in seconds, as Amazon S3 and Google Cloud Storage sign."""
+    """Read a start time and a duration in seconds, which Amazon S3 and Google Cloud Storage use."""
     for vendor in ("amz", "goog"):
         begins, seconds = fields.get(f"x-{vendor}-date"), fields.get(f"x-{vendor}-expires")
         if begins and seconds:
@@ -27,5 +27,5 @@ def _cloud(fields: Mapping[str, str]) -> datetime | None:
 
 
 def _epoch(fields: Mapping[str, str]) -> datetime | None:
-    """Read `Expires`, a Unix time in seconds, as older signatures and CDNs use."""
+    """Read `Expires`, a Unix time in seconds, which older signatures and CDNs use."""
     return datetime.fromtimestamp(int(fields["expires"]), UTC) if "expires" in fields else None

@@ -4,12 +4,14 @@ A redelivery exists in memory only. A restart need not resume it: it costs no mi
 sees a failure at once and can ask again.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.builder import DeliveryBuilder
-from bot.delivery.port import Delivery
+from bot.delivery.port import Delivery, ZipDelivery
+from bot.delivery.zip_builder import ZipBuilder, ZipPlan
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
 from storage.files.job_files import JobFiles
@@ -25,15 +27,21 @@ class Redelivery:
         jobs: JobStore,
         files: JobFiles,
         builder: DeliveryBuilder,
+        zips: ZipBuilder,
         disk_guard: DiskGuard,
         need: Callable[[Job], int],
+        zip_need: Callable[[Job], int],
     ) -> None:
-        """`need` is how many bytes showing a job may write."""
+        """`need` is how many bytes showing a job may write, and `zip_need` how many its stems in
+        one file may.
+        """
         self._jobs = jobs
         self._files = files
         self._builder = builder
         self._disk_guard = disk_guard
+        self._zips = zips
         self._need = need
+        self._zip_need = zip_need
 
     @asynccontextmanager
     async def packed(
@@ -44,23 +52,22 @@ class Redelivery:
         `name` must differ between concurrent redeliveries. Raises Rejected if the masters are gone
         or the disk is full, and DoesNotFit.
         """
-        if not job.has_stems:
-            raise Rejected(Reason.FILES_EXPIRED)
-        try:
-            async with (
-                self._disk_guard.lend(self._need(job)),
-                self._files.scratch(job.id, name) as folder,
-            ):
-                yield await self._builder.build(
-                    job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
-                )
-        except NoRoom as exc:
-            raise Rejected(Reason.DISK_FULL) from exc
-        except (AudioFailed, OSError) as exc:
-            # Files are deleted before the deletion is recorded.
-            if isinstance(exc, FileNotFoundError) or await self._is_gone(job):
-                raise Rejected(Reason.FILES_EXPIRED) from exc
-            raise
+        async with self._scratch([job], name, self._need(job)) as folder:
+            yield await self._builder.build(
+                job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
+            )
+
+    @asynccontextmanager
+    async def zipped(
+        self, plan: ZipPlan, *, name: str, limit_bytes: int, shrinks: int = 0
+    ) -> AsyncIterator[ZipDelivery]:
+        """Put stems into one file, which exists until the context exits unless it is linked.
+
+        The rest is as for `packed`.
+        """
+        need = sum(self._zip_need(job) for job in plan.songs)
+        async with self._scratch(plan.songs, name, need) as folder:
+            yield await self._zips.build(plan, folder, limit_bytes=limit_bytes, shrinks=shrinks)
 
     async def discard(self, job: Job) -> None:
         """Delete a job's stems before they expire; safe to repeat.
@@ -71,7 +78,33 @@ class Redelivery:
             raise Rejected(Reason.BUSY)
         if not job.files_expired:
             await self._files.remove(job.id)
+            if job.batch_id is not None:
+                # A file with all songs of the batch may be kept with another of its jobs.
+                others = await self._jobs.in_batch(job.batch_id)
+                await self._files.drop_linked_songs(each.id for each in others)
             await self._jobs.mark_expired(job.id)
+
+    @asynccontextmanager
+    async def _scratch(self, jobs: Sequence[Job], name: str, need: int) -> AsyncIterator[Path]:
+        """Yield a folder with room for what is made of the jobs' masters."""
+        if not all(job.has_stems for job in jobs):
+            raise Rejected(Reason.FILES_EXPIRED)
+        try:
+            async with (
+                self._disk_guard.lend(need),
+                self._files.scratch(jobs[0].id, name) as folder,
+            ):
+                yield folder
+        except NoRoom as exc:
+            raise Rejected(Reason.DISK_FULL) from exc
+        except (AudioFailed, OSError) as exc:
+            # Files are deleted before the deletion is recorded.
+            if isinstance(exc, FileNotFoundError) or await self._is_any_gone(jobs):
+                raise Rejected(Reason.FILES_EXPIRED) from exc
+            raise
+
+    async def _is_any_gone(self, jobs: Sequence[Job]) -> bool:
+        return any([await self._is_gone(job) for job in jobs])
 
     async def _is_gone(self, job: Job) -> bool:
         found = await self._jobs.get(job.id)

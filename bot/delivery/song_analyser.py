@@ -22,6 +22,7 @@ class SongAnalyser:
         self._audio = audio
         self._jobs = jobs
         self._tasks: dict[JobId, asyncio.Task[Analysis | None]] = {}
+        self._forgotten: set[asyncio.Task[Analysis | None]] = set()
 
     async def analysis_of(self, job: Job, masters: Masters, *, within_s: float) -> Analysis | None:
         """Return what was heard in a job's masters; None if that takes longer or has failed.
@@ -39,13 +40,14 @@ class SongAnalyser:
 
     def forget(self, job_id: JobId) -> None:
         """Forget a job that is delivered; what is still under way is stored when it is done."""
-        task = self._tasks.get(job_id)
-        if task is not None:
-            task.add_done_callback(lambda _: self._tasks.pop(job_id, None))
+        task = self._tasks.pop(job_id, None)
+        if task is not None and not task.done():
+            self._forgotten.add(task)
+            task.add_done_callback(self._forgotten.discard)
 
     async def stop(self) -> None:
         """Cancel what is under way; the songs stay without an analysis."""
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._forgotten]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -97,6 +97,8 @@ class Reason(StrEnum):
     NO_TIME_STRETCH = "no_time_stretch"
     NO_SUCH_MIX = "no_such_mix"
     RENDER_LIMIT = "render_limit"
+    ONE_BATCH = "one_batch"
+    TOO_MANY_SONGS = "too_many_songs"
     OUT_OF_RANGE = "out_of_range"
 
 

@@ -12,6 +12,7 @@ from bot.domain.renditions import UNCHANGED, Rendition
 
 JobId = NewType("JobId", str)
 UserId = NewType("UserId", int)
+BatchId = NewType("BatchId", str)
 
 
 class State(StrEnum):
@@ -194,6 +195,9 @@ class Job:
     album: str | None = None
     analysis: Analysis | None = None
     """What was heard in the stems; None until they have been analysed."""
+    batch_id: BatchId | None = None
+    """The batch that the song was asked for in. Such a job has no reply of its own: `reply` says
+    where the batch's is, and the interaction id is a random negative number."""
 
     @property
     def stems(self) -> tuple[Stem, ...]:
@@ -206,6 +210,14 @@ class Job:
     def has_stems(self) -> bool:
         """Whether the job has a result that can still be shown."""
         return self.state in (State.DELIVERED, State.KEPT) and not self.files_expired
+
+    @property
+    def heard(self) -> Analysis | None:
+        """What was heard in the stems, as the requested rendition sounds."""
+        rendition = self.request.rendition
+        return self.analysis and self.analysis.rendered(
+            cents=rendition.cents, speed_percent=rendition.speed_percent
+        )
 
     @property
     def membership(self) -> Membership | None:

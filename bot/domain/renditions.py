@@ -78,6 +78,8 @@ class Rendition:
         _check("speed", self.speed_percent, MIN_SPEED_PERCENT, MAX_SPEED_PERCENT)
         for stem, percent in self.levels:
             _check(stem, percent, 0, MAX_LEVEL_PERCENT)
+            if stem is Stem.MIX:
+                raise ValueError("a mix is not a stem")
         if len(dict(self.levels)) < len(self.levels):
             raise ValueError("a stem has two levels")
         changed = tuple(sorted(each for each in self.levels if each[1] != UNCHANGED_PERCENT))

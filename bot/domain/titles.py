@@ -18,6 +18,11 @@ MAX_TITLE = 80
 MAX_FILENAME_BYTES = 250
 """File systems allow 255 bytes, but the temporary name of a file being written is longer."""
 UNTITLED = "Untitled"
+SONGS = "Songs"
+"""The name of a file with several songs."""
+
+_MOST_NAMED_LEVELS = 6
+"""No separation has more stems, but a client may name any."""
 
 _SPOILER = "SPOILER_"
 """Discord's prefix for files that are hidden until clicked."""
@@ -68,12 +73,22 @@ def stem_filename(
 ) -> str:
     """Return the name of a delivered file for any file system.
 
-    It says what the file holds, like `Neon Rain (No Drums).mp3` or `Neon Rain (Vocals, -2).mp3`.
+    It says what the file holds, like `Neon Rain (No Drums).mp3`, `Neon Rain (Vocals, -2, 90 %).mp3`
+    or `Neon Rain (Mix, vocals 25 %, +3).mp3`.
     """
-    what = ", ".join((stem_label(stem), *rendition_labels(rendition)))
-    ending = f" ({what}).{audio_format.value}"
-    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
-    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
+    what = ", ".join((stem_label(stem), *_changes(rendition)))
+    return _filename(title, f" ({what}).{audio_format.value}")
+
+
+def zip_filename(title: str, rendition: Rendition = UNCHANGED) -> str:
+    """Return the name of a file with all of a song's stems, like `Neon Rain (Stems, -2).zip`."""
+    what = ", ".join(("Stems", *_changes(rendition)))
+    return _filename(title, f" ({what}).zip")
+
+
+def zip_folder(title: str, number: int) -> str:
+    """Return the name of a song's folder in a file with several songs, like `02 Neon Rain`."""
+    return f"{number:02} {_filename(title, '')}"
 
 
 def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
@@ -83,23 +98,38 @@ def linked_name(stem: Stem, audio_format: AudioFormat, rendition: Rendition = UN
     return f"{stem}.{rendition.token}.{audio_format}"
 
 
-def rendition_labels(rendition: Rendition) -> tuple[str, ...]:
-    """Return what a rendition changes, for file names, like `-2`, `90 %` and `vocals 25 %`."""
-    semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
-    labels = []
-    if rendition.cents:
-        labels.append(f"{rendition.cents:+d} cents" if rest else f"{semitones:+d}")
-    if rendition.speed_percent != UNCHANGED_PERCENT:
-        labels.append(f"{rendition.speed_percent} %")
-    labels += [f"{stem_label(stem).lower()} {level} %" for stem, level in rendition.levels]
-    if rendition.click:
-        labels.append("click")
-    return tuple(labels)
+def linked_zip_name(audio_format: AudioFormat, rendition: Rendition = UNCHANGED) -> str:
+    """Return the name for an address of a file with all stems, without any of the user's words."""
+    return f"all-{audio_format}.{rendition.token}.zip"
+
+
+def linked_songs_name(audio_format: AudioFormat, content: str) -> str:
+    """Return the name for an address of a file with several songs; `content` is a short digest."""
+    return f"songs-{audio_format}.{content}.zip"
 
 
 def stem_label(stem: Stem) -> str:
     """Return a stem's name in file names, like `No Drums`; never translated."""
     return stem.value.replace("_", " ").title()
+
+
+def _changes(rendition: Rendition) -> Iterator[str]:
+    """Yield what differs from the stems as they were made, like `vocals 25 %`, `+3`, `90 %`."""
+    if len(rendition.levels) > _MOST_NAMED_LEVELS:
+        yield "own levels"
+    else:
+        for stem, percent in rendition.levels:
+            name = stem_label(stem).lower()
+            yield f"{name} {percent} %" if percent else f"no {name}"
+    semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
+    if rest:
+        yield f"{rendition.cents:+} cents"
+    elif semitones:
+        yield f"{semitones:+}"
+    if rendition.speed_percent != UNCHANGED_PERCENT:
+        yield f"{rendition.speed_percent} %"
+    if rendition.click:
+        yield "click" if rendition.click.is_throughout else "count-in"
 
 
 def cut(text: str, max_length: int) -> str:
@@ -113,6 +143,11 @@ def cut(text: str, max_length: int) -> str:
         kept += letter
     # A single letter with many marks may not fit.
     return (kept or text[: max_length - 1]).rstrip() + "…"
+
+
+def _filename(title: str, ending: str) -> str:
+    safe = plain(_UNSAFE.sub(" ", title)).strip(". ") or UNTITLED
+    return _first_bytes(safe, MAX_FILENAME_BYTES - len(ending.encode())) + ending
 
 
 def _first_bytes(text: str, max_bytes: int) -> str:

@@ -113,15 +113,8 @@ class Engine:
 
         Raises ModelUnavailable, NoRoom or EngineFailed when it cannot be started.
         """
-        if self._is_closed or self._turn.locked() or self.pid is not None:
-            return
-        async with self._turn:
-            await self._stay()
-            child = await self._living_child()
-            if self._is_closed:
-                await child.end(grace_s=self._grace_s)
-            else:
-                self._retirement = asyncio.create_task(self._retire())
+        if not (self._is_closed or self._turn.locked() or self.pid is not None):
+            await self._start_ahead()
 
     async def close(self) -> None:
         """End the worker and refuse further calls; a separation under way fails."""
@@ -129,6 +122,15 @@ class Engine:
         await self._stay()
         if self._child is not None:
             await self._child.end(grace_s=self._grace_s)
+
+    async def _start_ahead(self) -> None:
+        async with self._turn:
+            await self._stay()
+            child = await self._living_child()
+            if self._is_closed:  # meanwhile
+                await child.end(grace_s=self._grace_s)
+            else:
+                self._retirement = asyncio.create_task(self._retire())
 
     async def _separate(
         self, request: Separate, files: Sequence[int], progress: Callable[[float], None]

@@ -1,4 +1,4 @@
-"""The models that the engine can run: their stems, sources and terms.
+"""What is fetched at set-up: the engine's models, and the mixer page's time stretcher.
 
 The bot imports this module for the engine's stems, so it must not import a network.
 """
@@ -42,16 +42,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalModel:
-    """One model of the embedded engine."""
+class PinnedFile:
+    """A file in the models folder, made from a pinned archive."""
 
     name: str
     title: str
     file_name: str
-    stems: frozenset[Stem]
     source: Source
     notice: str
-    """The origin and terms of the weights; stored next to the file."""
+    """Where it comes from and under which terms; stored beside the file."""
     file_sha256: str | None = None
     """The hash of the finished file, if the archive contains it as is."""
     needs_consent: bool = False
@@ -65,6 +64,13 @@ class LocalModel:
     @property
     def notice_name(self) -> str:
         return f"{self.file_name}.LICENSE.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModel(PinnedFile):
+    """One model of the embedded engine."""
+
+    stems: frozenset[Stem]
 
 
 SPLEETER = LocalModel(
@@ -111,6 +117,28 @@ HTDEMUCS = LocalModel(
     file_sha256="da9e5101ee0804d04933974b59d8aae9c862e80e14f2f24e7c74cae76bdbe748",
     needs_consent=True,
 )
+
+STRETCH = PinnedFile(
+    name="stretch",
+    title="Signalsmith Stretch",
+    file_name="stretch.wasm",
+    source=Source(
+        registry=Registry.NPM,
+        package="signalsmith-stretch",
+        version="1.3.2",
+        archive_hash=(
+            "sha512-tJqRbwPCoWLSHXwO29UQ75u72IwPsHns3RG+TKzuOAp7OduJiJMzEtz32JEFbPFQcTR7aiKCIVc+/Kzw"
+            "8bMZUw=="
+        ),
+        size_mb=1,
+    ),
+    notice=(
+        "Signalsmith Stretch by Geraint Luff (Signalsmith Audio), released under the MIT licence,\n"
+        "as WebAssembly from the npm package signalsmith-stretch 1.3.2.\n"
+    ),
+    file_sha256="83869197b3c5ebf9fc8c517a1586aef1ecf77404842218d62b9c0e82882d8ca3",
+)
+"""What changes key and speed on the mixer page."""
 
 MODELS: Mapping[str, LocalModel] = MappingProxyType(
     {model.name: model for model in (SPLEETER, HTDEMUCS)}

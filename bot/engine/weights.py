@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.model_catalogue import LocalModel
+from bot.engine.model_catalogue import PinnedFile
 from storage.files.atomic import move_into_place, write_text
 
 _TEMPORARY = ".fetch-"
@@ -34,7 +34,7 @@ class Manifest:
 class Weights:
     """The file of one model, with its manifest and its licence notice."""
 
-    def __init__(self, model: LocalModel, models_dir: Path) -> None:
+    def __init__(self, model: PinnedFile, models_dir: Path) -> None:
         self.model = model
         self.path = models_dir / model.file_name
         self._dir = models_dir

@@ -10,7 +10,7 @@ from bot.i18n.languages import FOLDER
 
 KEYWORDS = {"Message": None, "PluralMessage": (1, 2), "locale_str": None}
 ROOT = FOLDER.parents[2]
-SOURCES = ("bot/ui", "cogs")
+SOURCES = ("bot/ui", "bot/mixer", "cogs")
 WIDTH = 100
 HEADER = r"""# {name}. `make messages` keeps this file in step; what it marks as fuzzy is a guess.
 msgid ""

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_DELIVERY_PAUSE_S = 60.0
 ANALYSIS_WITHIN_S = 1.0
 """How long the files wait for the song's key and tempo, which go into their tags."""
+BATCH_ANALYSIS_WITHIN_S = 0.0
+"""A batch's songs are shown later, so they do not wait for it."""
 MAX_MESSAGES = 2
 """The reply, and a second message if the files do not fit into it."""
 
@@ -61,6 +63,10 @@ class DeliverStep:
         where = await self._files.prepare(job.id)
         if not await self._files.holds(job.id, job.stems):
             return await self._termination.fail(job, Problem(Reason.STEMS_LOST))
+        if job.batch_id is not None:
+            # The batch's card shows that the stems are there, and brings them when asked.
+            job = await self._analysed(job, where, within_s=BATCH_ANALYSIS_WITHIN_S)
+            return await self._delivered(job, None, None)
         try:
             job = await self._analysed(job, where, within_s=ANALYSIS_WITHIN_S)
             delivery = await self._encoded(job, runtime.delivering, where)

@@ -57,6 +57,16 @@ class DiskNeeds:
         encoded = SLACK_BYTES + _rendered_frames(job) * frame_bytes * _output_count(job)
         return encoded + _to_render(job)
 
+    def to_zip(self, job: Job) -> int:
+        """Return the need of a job whose stems are put into one file.
+
+        They are encoded to fit, perhaps again for a link, and copied into the file.
+        """
+        is_lossless = job.request.audio_format in LOSSLESS
+        frame_bytes = PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES
+        copies = 3 * _rendered_frames(job) * frame_bytes * _output_count(job)
+        return SLACK_BYTES + copies + _to_render(job)
+
     def of(self, job: Job) -> int:
         """Return the need of a job in its stored state."""
         if job.state is State.READY:

@@ -107,7 +107,7 @@ class Runner:
             return RetryAfter(after_s=STORE_PAUSE_S)
         if _is_out_of_room(error):
             runtime.full_disk_waits += 1
-            if self._is_news(runtime, type(error)):  # its text names bytes, which change
+            if self._is_news(runtime, type(error).__name__):  # its text names bytes, which change
                 log.warning("%s waits for room: %s", runtime.job_id, error)
             return RetryAfter(after_s=backoff_s(runtime.full_disk_waits, key=runtime.job_id))
         return None
@@ -123,7 +123,7 @@ class Runner:
         try:
             return await self._steps.give_up(runtime)
         except Exception as exc:
-            if self._is_news(runtime, ("given up", type(exc))):
+            if self._is_news(runtime, ("given up", type(exc).__name__)):
                 log.exception("%s could not be given up", job_id, extra=_job(runtime))
             return RetryAfter(after_s=pause_s)
 

@@ -5,6 +5,7 @@ The rest of a job's work happens in the background.
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from bot.domain.errors import (
     SplitError,
     StoreUnavailable,
 )
-from bot.domain.job import Context, Job, JobId, Reply, Request, State, UserId
+from bot.domain.job import BatchId, Context, Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.titles import title_of
 from bot.jobs.disk_needs import DiskNeeds
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 STORE_WITHIN_S = 1.5
 """Discord allows 3 s for an answer, so a store that takes longer than this counts as busy."""
+INTERACTION_BITS = 62
+"""Of the random number that a batch's job has in place of an interaction id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,11 @@ class SplitService:
         """The limits on a user's file."""
         return self._offering.limits
 
+    @property
+    def max_active_jobs(self) -> int:
+        """The number of unfinished jobs that a user may have."""
+        return self._offering.max_active_jobs
+
     def offers(self) -> tuple[Offer, ...]:
         """Return the recipes that a configured provider can serve."""
         return offers(self._offering.providers)
@@ -125,6 +133,34 @@ class SplitService:
         if self._reminders.is_due("late", self._clock.monotonic()):
             log.warning("requests are refused as busy: the store takes over %.1f s", STORE_WITHIN_S)
         raise StoreUnavailable("a request was not stored in time")
+
+    async def start_in_batch(
+        self, *, batch_id: BatchId, number: int, request: Request, reply: Reply
+    ) -> Job:
+        """Store a song of an acknowledged batch as a job, and start it.
+
+        `reply` is where the batch is shown, without its token. Raises Rejected, with TOO_MANY_JOBS
+        while the song has to wait, and StateMoved if it waits no longer.
+        """
+        self._check(request)
+        now = self._clock.now()
+        job = Job(
+            id=new_job_id(),
+            interaction_id=-secrets.randbits(INTERACTION_BITS),
+            request=request,
+            reply=reply,
+            created_at=now,
+            updated_at=now,
+            acknowledged_at=now,
+            title=title_of(request.source.filename),
+            batch_id=batch_id,
+        )
+        await self._admit(job)
+        job = await self._jobs.add(
+            job, max_active=self._offering.max_active_jobs, batch_number=number
+        )
+        self._runner.run(job.id)
+        return job
 
     async def acknowledged(self, job_id: JobId, *, message_id: int | None) -> None:
         """Record that the user saw an answer, and start the job.
@@ -175,6 +211,10 @@ class SplitService:
         if job.request.user_id != user_id and not (is_public and is_here):
             raise NotFound(job_id)
         return job
+
+    async def stop(self, job: Job, reason: Reason) -> Job:
+        """Cancel a job for this reason, whoever asks; see `cancel`."""
+        return await self._termination.cancel(job, Problem(reason))
 
     async def jobs_of(self, user_id: UserId, *, limit: int = 10) -> list[Job]:
         """Return the user's jobs, newest first."""

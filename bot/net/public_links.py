@@ -11,7 +11,8 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from urllib.parse import quote
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
 
 from bot.domain.clock import Clock
 from bot.domain.job import Job, JobId, State
@@ -30,6 +31,7 @@ class LinkKind(StrEnum):
 
     RESULT = "r"
     SOURCE = "s"
+    MIXER = "m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class SignedLinks:
         self._clock = clock
         self._base_url = base_url.rstrip("/")
         self._keep = keep
+        self._has_mixer = mixer_available(base_url)
         self._key: bytes | None = None
 
     async def to_result(self, job: Job, filename: str) -> SignedLink:
@@ -58,6 +61,13 @@ class SignedLinks:
     async def to_source(self, job: Job) -> SignedLink:
         """Return a link with which a provider can fetch the user's file."""
         return await self._link(job, LinkKind.SOURCE, source_name(job))
+
+    async def to_mixer(self, job: Job) -> SignedLink | None:
+        """Return where all of a job's stems can be heard together; None where no browser could.
+
+        Everything that the page needs lies below this address, and expires with it.
+        """
+        return await self._link(job, LinkKind.MIXER, "") if self._has_mixer else None
 
     async def job_of(self, kind: LinkKind, ticket: str, filename: str) -> JobId | None:
         """Return the job that a link's parts belong to, or None if the signature is wrong."""
@@ -90,6 +100,26 @@ class SignedLinks:
         text = f"{kind}\n{job_id}\n{filename}".encode()
         mac = hmac.digest(self._key, text, hashlib.sha256)[:MAC_BYTES]
         return urlsafe_b64encode(mac).decode()
+
+
+def mixer_available(public_url: str | None) -> bool:
+    """Whether browsers play the mixer page at an address: over https, or on their own machine.
+
+    An AudioWorklet needs a secure context: w3c.github.io/webappsec-secure-contexts.
+    """
+    address = urlsplit(public_url or "")
+    host = address.hostname or ""
+    if address.scheme == "https":
+        return bool(host)
+    is_named = host == "localhost" or host.endswith(".localhost")
+    return address.scheme == "http" and (is_named or _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def source_name(job: Job) -> str:

@@ -5,6 +5,7 @@ A file that used to exist gives status 410; any other missing file gives 404.
 
 import asyncio
 import mimetypes
+import re
 from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +17,14 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import UNCHANGED, Rendition
-from bot.domain.titles import linked_name, stem_filename
+from bot.domain.titles import (
+    SONGS,
+    linked_name,
+    linked_songs_name,
+    linked_zip_name,
+    stem_filename,
+    zip_filename,
+)
 from bot.net.public_links import LinkKind, SignedLinks
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
@@ -40,13 +48,14 @@ _HEADERS = {
 }
 
 
+_SEVERAL = re.compile(rf"songs-({'|'.join(AudioFormat)})\.([0-9a-f]{{12}})\.zip")
 TRANSFERS_A_LINK = 8
 """The limit of transfers per link: as many as download managers use for one file."""
 TRANSFER_WITHIN_S = 1800.0
 """The time limit for a transfer, so that a stalled client cannot hold its slot forever."""
 
 
-class _Transfer(web.FileResponse):
+class Transfer(web.FileResponse):
     """Sends a file, counting it as open meanwhile; aborts if it takes too long."""
 
     def __init__(
@@ -104,11 +113,11 @@ class FileRoutes:
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Send an encoded stem, named after the song."""
         job, name = await self._asked(request, LinkKind.RESULT)
-        named = _parts_of(name)
-        if named is None:
+        found = _linked_file(job, name)
+        if found is None:
             raise web.HTTPNotFound
-        saved_as = stem_filename(job.title, *named)
-        return self._sent(request, self._files.of(job.id).linked / linked_name(*named), saved_as)
+        kept_as, saved_as = found
+        return self._sent(request, self._files.of(job.id).linked / kept_as, saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
         """Send the user's file while its job is under way."""
@@ -117,7 +126,7 @@ class FileRoutes:
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
-        _check_dates(request)
+        check_dates(request)
         try:
             job_id = await self._links.job_of(kind, ticket, name)
             job = None if job_id is None else await self._jobs.get(job_id)
@@ -134,7 +143,7 @@ class FileRoutes:
             raise _gone()
         if self._open_transfers[request.path] >= TRANSFERS_A_LINK:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "5"})
-        response = _Transfer(
+        response = Transfer(
             path,
             link=request.path,
             open_transfers=self._open_transfers,
@@ -146,7 +155,7 @@ class FileRoutes:
         return response
 
 
-def _check_dates(request: web.Request) -> None:
+def check_dates(request: web.Request) -> None:
     """Refuse a conditional request with a date that aiohttp fails to parse."""
     try:
         _ = (request.if_modified_since, request.if_unmodified_since, request.if_range)
@@ -158,15 +167,25 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, '')}"
 
 
-def _parts_of(name: str) -> tuple[Stem, AudioFormat, Rendition] | None:
-    """Return what a name stands for, so that no path is built from the request."""
-    rest, _, audio_format = name.rpartition(".")
-    stem, _, token = rest.partition(".")
+def _linked_file(job: Job, name: str) -> tuple[str, str] | None:
+    """Return the name of a linked file on the disk, and the one under which it is saved.
+
+    Both are made from what the requested name stands for, so that no path is built from it.
+    """
+    if several := _SEVERAL.fullmatch(name):
+        return linked_songs_name(AudioFormat(several[1]), several[2]), zip_filename(SONGS)
+    rest, _, ending = name.rpartition(".")
+    what, _, token = rest.partition(".")
     try:
         rendition = Rendition.from_token(token) if token else UNCHANGED
-        return Stem(stem), AudioFormat(audio_format), rendition
+        if ending == "zip":
+            zipped = AudioFormat(what.removeprefix("all-"))
+            return linked_zip_name(zipped, rendition), zip_filename(job.title, rendition)
+        stem, audio_format = Stem(what), AudioFormat(ending)
     except ValueError:
         return None
+    saved_as = stem_filename(job.title, stem, audio_format, rendition)
+    return linked_name(stem, audio_format, rendition), saved_as
 
 
 def _gone() -> web.HTTPGone:

@@ -25,6 +25,8 @@ class Budget:
     thread_pools: int
     memory_bytes: int = 208 * MIB
     """The memory beyond what the process already holds when it applies its limits."""
+    niceness: int = 0
+    """Added to the process's own; 19 in all is the lowest priority."""
 
     @property
     def wall_s(self) -> float:
@@ -39,6 +41,7 @@ class Budget:
         writable memory grow. Thread stacks count in full although they are hardly used. Memory
         inherited from the parent counts too, so it is added to the budget.
         """
+        os.nice(self.niceness)
         most = _held_bytes() + self.memory_bytes + self.thread_pools * _pool_bytes()
         _cap(resource.RLIMIT_DATA, most)
         _cap(resource.RLIMIT_CPU, self.cpu_s, hard=self.cpu_s + _CPU_GRACE_S)

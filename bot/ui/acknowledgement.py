@@ -1,4 +1,4 @@
-"""Turns an interaction into a job: stores it, acknowledges it, and only then starts work."""
+"""Turns an interaction into a job or a batch: stores it, acknowledges it, then starts work."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.batches.batch_service import BatchRequest, BatchService
 from bot.domain.errors import SplitError
 from bot.domain.job import Reply, Request
 from bot.jobs.split_service import SplitService
@@ -39,6 +40,37 @@ class NotAcknowledged(SplitError):
     def __init__(self, message: str, *, in_doubt: bool = False) -> None:
         super().__init__(message)
         self.in_doubt = in_doubt
+
+
+async def start_batch(
+    interaction: discord.Interaction[Any],
+    batches: BatchService,
+    *,
+    request: BatchRequest,
+    reply: Reply,
+    within_s: float = ANSWER_WITHIN_S,
+    look_after_s: Sequence[float] = LOOK_AFTER_S,
+) -> None:
+    """Store a batch, acknowledge it, and start it once Discord has accepted the answer.
+
+    Raises what `BatchService.receive` raises, before anything is answered.
+    """
+    batch = await batches.receive(interaction_id=interaction.id, request=request, reply=reply)
+    if batch.acknowledged_at is not None or interaction.id in _being_answered:
+        log.info("batch %s: its interaction arrived twice", batch.id)
+        return
+    _being_answered.add(interaction.id)
+    try:
+        message_id = await _acknowledge(
+            interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
+        )
+    except NotAcknowledged as exc:
+        log.warning("batch %s: not acknowledged: %s", batch.id, exc)
+        await batches.unacknowledged(batch.id, in_doubt=exc.in_doubt)
+        return
+    finally:
+        _being_answered.discard(interaction.id)
+    await batches.acknowledged(batch.id, message_id=message_id)
 
 
 async def start_split(

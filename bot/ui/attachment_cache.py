@@ -36,10 +36,19 @@ class AttachmentCache:
 
         Raises Rejected if the song or the message is gone.
         """
-        songs = self._songs.get(message_id) or await _fetch(interaction, message_id)
+        songs = await self.find_all(interaction, message_id)
         if number >= len(songs):
             raise Rejected(Reason.SOURCE_GONE)
         return songs[number]
+
+    async def find_all(
+        self, interaction: discord.Interaction[Any], message_id: int
+    ) -> Sequence[Source]:
+        """Return all songs of a message in the interaction's channel.
+
+        Raises Rejected if the message is gone.
+        """
+        return self._songs.get(message_id) or await _fetch(interaction, message_id)
 
 
 async def _fetch(interaction: discord.Interaction[Any], message_id: int) -> Sequence[Source]:

@@ -13,7 +13,7 @@ _NO_DMS = frozenset({50007, 50278})
 
 
 class FailureKind(Enum):
-    """The right reaction to a refusal."""
+    """The kinds of refusals, by what can be done about them."""
 
     LATER = "later"
     CLOSED = "closed"

@@ -61,9 +61,10 @@ def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) ->
 
 
 async def say_privately(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """Answer with a sentence that only this user sees, whatever was answered before.
+    """Answer with a sentence that only this user sees, even after an earlier answer.
 
-    It replaces the "thinking" of a deferred answer, and is private only if that was.
+    The sentence replaces the "thinking" of a deferred answer; then it is private only if the
+    deferred answer was.
     """
     if not interaction.response.is_done():
         await interaction.response.send_message(sentence, ephemeral=True)

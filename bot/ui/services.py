@@ -7,11 +7,14 @@ from bot.accounts.quotas import Quotas
 from bot.admin.administration import Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
+from bot.batches.batch_service import BatchService
 from bot.delivery.redelivery import Redelivery
 from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.split_requests import SplitRequests
 
 
@@ -20,6 +23,7 @@ class UseCases:
     """The application's use cases, which do not depend on Discord."""
 
     splits: SplitService
+    batches: BatchService
     quotas: Quotas
     admission: GuildAdmission
     administration: Administration
@@ -34,6 +38,8 @@ class Services:
 
     use_cases: UseCases
     requests: SplitRequests
+    batch_requests: BatchRequests
     presenter: ResultPresenter
+    zips: ZipPresenter
     attachments: AttachmentCache
     languages: Languages

@@ -46,7 +46,10 @@ _PROBE = """
 INSERT INTO meta (key, value) VALUES ('probe', '1')
 ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) % 1000000 + 1
 """
-_SCRUBBED = "jobs, attempts, events, open_replies, last_renditions, account_keys, meta"
+_SCRUBBED = (
+    "jobs, attempts, events, batches, batch_songs, open_replies, last_renditions, "
+    "account_keys, meta"
+)
 
 
 class _Session(AsyncConnection[sessions.PostgresRow]):

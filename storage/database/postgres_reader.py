@@ -31,8 +31,16 @@ _REFERENCES = (
     ("events", "job_id", "jobs", "id"),
     ("open_replies", "job_id", "jobs", "id"),
     ("ledger", "hold_id", "ledger", "id"),
+    ("batch_songs", "batch_id", "batches", "id"),
+    ("batch_songs", "job_id", "jobs", "id"),
 )
-_ROW_ID = {"attempts": "rowid", "events": "id", "open_replies": "interaction_id", "ledger": "id"}
+_ROW_ID = {
+    "attempts": "rowid",
+    "events": "id",
+    "open_replies": "interaction_id",
+    "ledger": "id",
+    "batch_songs": "batch_id",
+}
 
 
 class PostgresReader:

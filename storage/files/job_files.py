@@ -19,6 +19,8 @@ from storage.files.atomic import fsync, write_aside
 
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
+SEVERAL_SONGS = "songs-"
+"""How the names of linked files begin that hold several songs."""
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 """Errors of file systems without hard links."""
 
@@ -64,6 +66,11 @@ class JobDir:
         """Return the directory of the files encoded for links, kept until retention."""
         return self.path / "linked"
 
+    @property
+    def packs(self) -> Path:
+        """Return the directory of what the mixer page streams, which is kept until retention."""
+        return self.path / "packs"
+
     def master(self, stem: Stem) -> Path:
         """Return the path of a finished stem."""
         return self.masters / f"{stem}.flac"
@@ -102,6 +109,11 @@ class JobFiles:
         """Remove what was encoded for links of all but the newest `keep` renditions."""
         await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
 
+    async def drop_linked_songs(self, job_ids: Iterable[JobId]) -> None:
+        """Remove the files that hold several songs from these jobs' linked files."""
+        folders = [self.of(job_id).linked for job_id in job_ids]
+        await asyncio.to_thread(_drop_linked_songs, folders)
+
     @asynccontextmanager
     async def scratch(self, job_id: JobId, name: str) -> AsyncIterator[Path]:
         """Yield a folder for another set of encoded files, and remove it afterwards.
@@ -115,6 +127,15 @@ class JobFiles:
             yield folder
         finally:
             await asyncio.to_thread(_remove, folder)
+
+    async def packs_folder(self, job_id: JobId) -> Path:
+        """Create the job's directory of packs and return it.
+
+        Raises FileNotFoundError when the job's files are gone.
+        """
+        packs = self.of(job_id).packs
+        await asyncio.to_thread(_make_in, packs)
+        return packs
 
     async def digest(self, job_id: JobId) -> str:
         """Return the SHA-256 of the user's file, in hex."""
@@ -187,6 +208,12 @@ def _drop_old_renditions(linked: Path, keep: int) -> None:
         path.unlink(missing_ok=True)
 
 
+def _drop_linked_songs(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        for path in folder.glob(f"{SEVERAL_SONGS}*"):
+            path.unlink(missing_ok=True)
+
+
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
@@ -233,7 +260,8 @@ def _share_cover(theirs: Path, own: Path) -> None:
 def _share_linked(theirs: Path, own: Path) -> None:
     """Share the existing encoded files. Missing ones can be encoded again."""
     try:
-        _share([(path, own / path.name) for path in theirs.iterdir()])
+        own_alone = [each for each in theirs.iterdir() if not each.name.startswith(SEVERAL_SONGS)]
+        _share([(path, own / path.name) for path in own_alone])
     except FileNotFoundError:
         return
 

@@ -10,6 +10,7 @@ from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt, AttemptError, AttemptState, RemoteFile, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import (
+    BatchId,
     Context,
     DeliveryDifference,
     Entry,
@@ -49,7 +50,7 @@ def _job_of(row: Row) -> Job:
         id=JobId(row["id"]),
         interaction_id=row["interaction_id"],
         request=_request_of(row),
-        reply=_reply_of(row),
+        reply=reply_of(row),
         state=State(row["state"]),
         created_at=time_of(row["created_at"]),
         updated_at=time_of(row["updated_at"]),
@@ -69,6 +70,7 @@ def _job_of(row: Row) -> Job:
         artist=row["artist"],
         album=row["album"],
         analysis=Analysis.from_json(row["analysis"]) if row["analysis"] != "{}" else None,
+        batch_id=BatchId(row["batch_id"]) if row["batch_id"] is not None else None,
     )
 
 
@@ -90,7 +92,8 @@ def _request_of(row: Row) -> Request:
     )
 
 
-def _reply_of(row: Row) -> Reply:
+def reply_of(row: Row) -> Reply:
+    """Build a reply from the columns that locate it."""
     return Reply(
         channel_id=row["channel_id"],
         parent_channel_id=row["parent_channel_id"],
@@ -116,6 +119,7 @@ def job_values(job: Job) -> Values:
     return {
         "id": job.id,
         "interaction_id": job.interaction_id,
+        "batch_id": job.batch_id,
         "created_at": seconds(job.created_at),
         **_request_values(job.request),
         **reply_values(job.reply),

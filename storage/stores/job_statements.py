@@ -16,7 +16,7 @@ _COLUMNS = """
     token, token_expires_at, size_limit_bytes, locale, wanted_version,
     state, created_at, updated_at, acknowledged_at,
     title, frames, minutes, provider, reason, facts, sent, files_expired, digest, repeat_of,
-    ends_early, is_voiceless, is_unnamed, artist, album, rendition, analysis
+    ends_early, is_voiceless, is_unnamed, artist, album, rendition, analysis, batch_id
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
@@ -44,6 +44,7 @@ WHERE jobs.id = ?
 ORDER BY attempts.rowid
 """  # noqa: S608 - made of constants
 BY_ID = _SELECT + "WHERE id = ?"
+IN_BATCH = _SELECT + "WHERE batch_id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 OF_USER = _SELECT + "WHERE user_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?"
 WITH_STEMS = _SELECT + (
@@ -57,6 +58,7 @@ MADE_BEFORE = _SELECT + (
     "ORDER BY created_at DESC, rowid DESC LIMIT 1"
 )
 UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
+# A job of a batch has no reply: what it would show is always taken as shown.
 OWED = (
     "SELECT id, wanted_version FROM jobs "
     "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL"
@@ -93,7 +95,7 @@ INSERT INTO jobs (
     channel_id, parent_channel_id, context, application_id, guild_id, message_id,
     token, token_expires_at, size_limit_bytes, locale,
     state, created_at, updated_at, acknowledged_at,
-    title, frames, minutes, provider, reason, facts, sent, rendition
+    title, frames, minutes, provider, reason, facts, sent, rendition, batch_id, shown_version
 ) VALUES (
     :id, :interaction_id,
     :user_id, :filename, :url, :size_bytes, :source_message_id,
@@ -101,7 +103,8 @@ INSERT INTO jobs (
     :channel_id, :parent_channel_id, :context, :application_id, :guild_id, :message_id,
     :token, :token_expires_at, :size_limit_bytes, :locale,
     :state, :created_at, :updated_at, :acknowledged_at,
-    :title, :frames, :minutes, :provider, :reason, :facts, :sent, :rendition
+    :title, :frames, :minutes, :provider, :reason, :facts, :sent, :rendition,
+    :batch_id, CASE WHEN CAST(:batch_id AS text) IS NULL THEN 0 ELSE 1 END
 )
 """
 INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
@@ -120,7 +123,10 @@ UPDATE jobs SET
         ELSE message_id
     END,
     wanted_version = wanted_version + 1,
-    shown_version = CASE WHEN :reply_is_current THEN wanted_version + 1 ELSE shown_version END
+    shown_version = CASE
+        WHEN :reply_is_current OR batch_id IS NOT NULL THEN wanted_version + 1
+        ELSE shown_version
+    END
 WHERE id = :id AND state = :expected
     AND (acknowledged_at IS NULL OR NOT :only_unacknowledged)
 """
@@ -129,6 +135,14 @@ UPDATE jobs SET
     acknowledged_at = :at, updated_at = :at, message_id = coalesce(:message_id, message_id),
     wanted_version = wanted_version + 1
 WHERE id = :job_id AND state = 'received' AND acknowledged_at IS NULL
+"""
+STALE_BATCH = """
+UPDATE batches SET updated_at = :at, wanted_version = wanted_version + 1 WHERE id = :batch_id
+"""
+# Only one transaction can turn a song into a job.
+FILL_SLOT = """
+UPDATE batch_songs SET job_id = :job_id, url = ''
+WHERE batch_id = :batch_id AND number = :number AND job_id IS NULL AND reason IS NULL
 """
 ADD_EVENT = """
 INSERT INTO events (job_id, from_state, to_state, at, note)

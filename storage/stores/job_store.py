@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
-from bot.domain.job import Job, JobId, Request, State, UserId
+from bot.domain.job import BatchId, Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
 from storage.database.interface import Connection, Database, Row
 from storage.stores import job_statements as sql
@@ -65,11 +65,12 @@ class JobStore:
         """The number of jobs that this version could not read. They are left unchanged."""
         return len(self._unreadable)
 
-    async def add(self, job: Job, *, max_active: int) -> Job:
+    async def add(self, job: Job, *, max_active: int, batch_number: int | None = None) -> Job:
         """Store a new job and return it as stored, with another id if its own was taken.
 
-        If the interaction already has a job, return that job unchanged. Raises Rejected when the
-        user has `max_active` unfinished jobs.
+        If the interaction already has a job, return that job unchanged. A job of a batch is stored
+        as the song with that number. Raises Rejected when the user has `max_active` unfinished
+        jobs, and StateMoved if the song is no longer waiting.
         """
 
         async def work(conn: Connection) -> Job:
@@ -84,7 +85,10 @@ class JobStore:
                 return job_of(known)
             if found["active"] >= max_active:
                 raise Rejected(Reason.TOO_MANY_JOBS, limit=max_active)
-            return await _insert(conn, job, is_taken=bool(found["is_taken"]))
+            added = await _insert(conn, job, is_taken=bool(found["is_taken"]))
+            if batch_number is not None:
+                await _fill_slot(conn, added, batch_number)
+            return added
 
         return await self._db.write(work, locks=[jobs_of(job.request.user_id)])
 
@@ -163,6 +167,7 @@ class JobStore:
             if ledger is not None:
                 await ledger_entries.apply(conn, ledger, at=seconds(job.updated_at))
             await conn.execute(sql.DROP_SECRETS, (job.id,))
+            await _make_batch_stale(conn, job)
 
         locks = [] if attempt is None else spending_under(caps)
         if ledger is not None:
@@ -191,6 +196,10 @@ class JobStore:
         """Store an attempt, regardless of its job's state."""
         values = attempt_values(attempt)
         await self._db.write(lambda conn: conn.execute(sql.PUT_ATTEMPT, values))
+
+    async def in_batch(self, batch_id: BatchId) -> list[Job]:
+        """Return the jobs of a batch."""
+        return list(self._readable(await self._db.read(sql.IN_BATCH, (batch_id,))))
 
     async def attempts(self, job_id: JobId) -> list[Attempt]:
         """Return the job's attempts in order of submission.
@@ -296,6 +305,19 @@ async def _insert(conn: Connection, job: Job, *, is_taken: bool) -> Job:
     [row] = await conn.execute_fetchall(sql.INSERT, job_values(job))
     await conn.execute(sql.ADD_EVENT, _event(job, None, ""))
     return job_of(row)
+
+
+async def _fill_slot(conn: Connection, job: Job, number: int) -> None:
+    values = {"job_id": job.id, "batch_id": job.batch_id, "number": number}
+    if (await conn.execute(sql.FILL_SLOT, values)).rowcount != 1:
+        raise StateMoved(f"song {number} of {job.batch_id} no longer waits")
+    await _make_batch_stale(conn, job)
+
+
+async def _make_batch_stale(conn: Connection, job: Job) -> None:
+    if job.batch_id is not None:
+        values = {"batch_id": job.batch_id, "at": seconds(job.updated_at)}
+        await conn.execute(sql.STALE_BATCH, values)
 
 
 def _event(job: Job, from_state: State | None, note: str) -> dict[str, str | int | None]:

@@ -16,6 +16,11 @@ def jobs_of(user_id: UserId) -> str:
     return f"jobs {user_id}"
 
 
+def batches_of(user_id: UserId) -> str:
+    """Return the lock of whether a user has an open batch."""
+    return f"batches {user_id}"
+
+
 def account_of(user_id: UserId) -> str:
     """Return the lock of a user's minutes, their own and those that servers gave them."""
     return f"account {user_id}"

@@ -36,6 +36,7 @@ class ReplyKind(StrEnum):
     RESULT = "result"
     DM = "dm"
     ZIP = "zip"
+    BATCH_ZIP = "batch_zip"
     CLIP = "clip"
 
 

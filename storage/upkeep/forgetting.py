@@ -22,7 +22,8 @@ UPDATE jobs SET
     role_ids = '[]',
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
     token = NULL, token_expires_at = NULL, locale = '',
-    title = '', artist = NULL, album = NULL, facts = '{}', rendition = '{}', analysis = '{}'
+    title = '', artist = NULL, album = NULL, facts = '{}', rendition = '{}', analysis = '{}',
+    batch_id = NULL
 """
 _THEIRS = """
 WHERE user_id = :user_id AND is_final
@@ -41,12 +42,21 @@ _FORGET_OPEN_REPLIES = """
 DELETE FROM open_replies
 WHERE user_id = :user_id OR job_id IN (SELECT id FROM jobs WHERE user_id = :former_id)
 """
+# Their jobs stay as figures, without the batch.
+_FORGET_BATCHES = """
+DELETE FROM batches WHERE user_id = :user_id AND (is_final OR reason IS NOT NULL)
+"""
+_DROP_OLD_BATCHES = "DELETE FROM batches WHERE created_at < :before AND is_final"
 _EMPTY_ATTEMPTS = "UPDATE attempts SET ref = NULL, files = '[]' WHERE job_id = ?"
 _EMPTY_EVENTS = "UPDATE events SET note = '' WHERE job_id = ?"
 _OWED = """
 SELECT count(*) AS replies
-FROM jobs
-WHERE user_id = ? AND acknowledged_at IS NOT NULL AND shown_version < wanted_version
+FROM (
+    SELECT acknowledged_at, shown_version, wanted_version FROM jobs WHERE user_id = :user_id
+    UNION ALL
+    SELECT acknowledged_at, shown_version, wanted_version FROM batches WHERE user_id = :user_id
+) AS replies
+WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version
 """
 
 
@@ -59,7 +69,7 @@ class Forgetting:
 
     async def owed_replies(self, user_id: UserId) -> int:
         """Count the user's replies that do not yet show their job's latest state."""
-        [row] = await self._db.read(_OWED, (user_id,))
+        [row] = await self._db.read(_OWED, {"user_id": user_id})
         return int(row["replies"])
 
     async def forget(self, user_id: UserId, period: Period) -> int:
@@ -74,6 +84,7 @@ class Forgetting:
             pseudonym = await account_pseudonym(conn, user_id, period)
             values: Values = {"user_id": user_id, "former_id": former_id(pseudonym)}
             emptied = await _empty(conn, _EMPTY + _THEIRS, values)
+            await conn.execute(_FORGET_BATCHES, values)
             await conn.execute(FORGET_LAST_RENDITIONS, (lasting,))
             await conn.execute(_FORGET_OPEN_REPLIES, values)
             await ask_for_scrub(conn)
@@ -89,7 +100,12 @@ class Forgetting:
         Their owners are not recorded, so these jobs no longer count towards any user's cap.
         """
         values: Values = {"before": seconds(before), "limit": limit, "former_id": _NOBODY}
-        return await self._db.write(lambda conn: _empty(conn, _EMPTY + _OLD, values))
+
+        async def work(conn: Connection) -> int:
+            await conn.execute(_DROP_OLD_BATCHES, values)
+            return await _empty(conn, _EMPTY + _OLD, values)
+
+        return await self._db.write(work)
 
 
 async def _empty(conn: Connection, statement: str, values: Values) -> int:

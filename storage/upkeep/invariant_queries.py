@@ -192,6 +192,45 @@ WHERE cost_minutes = 0
 GROUP BY job_id, provider
 """
 
+# A batch starts its songs only after its acknowledgement, and ends with the last of them.
+SONGS_ENDED = """
+SELECT
+    batches.id AS subject,
+    CASE
+        WHEN batches.acknowledged_at IS NULL THEN count(batch_songs.job_id) = 0
+        WHEN batches.is_final THEN min(
+            CASE WHEN coalesce(jobs.is_final, batch_songs.reason IS NOT NULL) THEN 1 ELSE 0 END
+        ) = 1
+        ELSE TRUE
+    END
+    AND count(batch_songs.number) > 0
+    AND min(
+        CASE
+            WHEN batch_songs.job_id IS NULL OR jobs.batch_id = batches.id OR jobs.is_forgotten
+                THEN 1
+            ELSE 0
+        END
+    ) = 1 AS holds
+FROM batches
+LEFT JOIN batch_songs ON batch_songs.batch_id = batches.id
+LEFT JOIN jobs ON jobs.id = batch_songs.job_id
+GROUP BY batches.id
+"""
+ALL_BATCHES_FINAL = "SELECT id AS subject, is_final AS holds FROM batches"
+BATCH_SHOWN = """
+SELECT id AS subject, shown_version = wanted_version AS holds
+FROM batches
+WHERE is_final AND acknowledged_at IS NOT NULL AND updated_at < :settled_before
+"""
+BATCH_SECRETS_DROPPED = """
+SELECT
+    id AS subject,
+    (token IS NULL OR (shown_version < wanted_version AND acknowledged_at IS NOT NULL))
+        AND NOT EXISTS (SELECT 1 FROM batch_songs WHERE batch_id = batches.id AND url <> '')
+        AS holds
+FROM batches
+WHERE is_final
+"""
 REPLY_SHOWN = """
 SELECT id AS subject, shown_version = wanted_version AS holds
 FROM jobs
@@ -231,7 +270,7 @@ SELECT
         AND coalesce(
             source_message_id, parent_channel_id, guild_id, message_id, token_expires_at
         ) IS NULL
-        AND coalesce(token, digest, artist, album) IS NULL
+        AND coalesce(token, digest, artist, album, batch_id) IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM attempts WHERE attempts.job_id = jobs.id AND ref IS NOT NULL
         )

@@ -15,6 +15,7 @@ from bot.domain.minutes import SAMPLE_RATE
 from storage.database.interface import Reader, Row
 from storage.database.opening import Address, open_reader
 from storage.stores import job_statements as statements
+from storage.stores.batches import EVERY_BATCH, batch_of
 from storage.stores.job_rows import UnreadableRow, attempt_of, job_of, seconds
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding
@@ -41,6 +42,7 @@ CLAIMS = (
     Claim(1, "no work before its acknowledgement", "jobs", sql.NO_WORK_UNACKNOWLEDGED),
     Claim(1, "one job a request", "requests", sql.ONE_JOB_A_REQUEST),
     Claim(1, "events lead to the state, by allowed steps", "jobs", sql.LEGAL_PATH),
+    Claim(1, "a batch ends with its last song", "batches", sql.SONGS_ENDED),
     Claim(2, "the ledger sums to zero for everyone, gifts apart", "rows", sql.SUMS_TO_ZERO),
     Claim(2, "minutes are held as measured, once", "jobs", sql.HELD_AS_MEASURED),
     Claim(2, "a hold ends with its job, once", "holds", sql.ENDED_ONCE),
@@ -53,13 +55,18 @@ CLAIMS = (
     Claim(4, "nothing is sent twice to a hosted provider", "jobs at one", sql.SENT_ONCE),
     Claim(4, "no song is started over and over here", "jobs at one", sql.STARTED_THREE_TIMES),
     Claim(5, "finished replies show how it ended", "replies", sql.REPLY_SHOWN),
+    Claim(5, "finished batches show how they ended", "batches", sql.BATCH_SHOWN),
+    Claim(6, "no secret of a batch outlives it", "batches", sql.BATCH_SECRETS_DROPPED),
     Claim(6, "no token is kept without need", "jobs", sql.TOKENS_DROPPED),
     Claim(6, "no waiting reply outlives its token", "replies", sql.OPEN_REPLIES_DROPPED),
     Claim(6, "no signed address outlives the files", "jobs", sql.ADDRESSES_DROPPED),
     Claim(6, "nothing of whom they were is left in forgotten jobs", "jobs", sql.FORGOTTEN_EMPTY),
     Claim(7, "no files past their time", "jobs", sql.WITHIN_THEIR_TIME),
 )
-DRAINED = Claim(1, "every job is over", "jobs", sql.ALL_FINAL)
+DRAINED = (
+    Claim(1, "every job is over", "jobs", sql.ALL_FINAL),
+    Claim(1, "every batch is over", "batches", sql.ALL_BATCHES_FINAL),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +93,7 @@ def audit(database: Address, jobs: Path, terms: Terms) -> list[Finding]:
             whole = _whole(reader)
             if not whole.is_good:
                 return [whole]
-            claims = (*CLAIMS, DRAINED) if terms.drained else CLAIMS
+            claims = (*CLAIMS, *DRAINED) if terms.drained else CLAIMS
             values = _values(terms)
             found = [_check(reader, claim, values) for claim in claims]
             found += [whole, _references(reader), _readable(reader)]
@@ -140,6 +147,7 @@ def _readable(reader: Reader) -> Finding:
     readers: tuple[tuple[str, Callable[[Row], object]], ...] = (
         (statements.EVERY, job_of),
         (statements.EVERY_ATTEMPT, attempt_of),
+        (EVERY_BATCH, batch_of),
     )
     rows = [(row, read) for sql_text, read in readers for row in reader.rows(sql_text)]
     return Finding(

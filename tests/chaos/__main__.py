@@ -16,6 +16,7 @@ from rich.table import Table
 
 from tests.chaos.measurements import Figure
 from tests.chaos.scenes.absence import absence
+from tests.chaos.scenes.batch import batch
 from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.dead_dns import dead_dns
@@ -47,6 +48,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
     """Return every scene at full length, by name."""
     return {
         "crash": partial(crash, seeds=range(seed, seed + seeds)),
+        "batch": partial(batch, seeds=range(seed, seed + max(1, seeds // 4))),
         "kills": partial(
             kills, seeds=range(seed, seed + max(1, seeds // 2)), rounds=50, in_flight=50
         ),

@@ -1,5 +1,6 @@
 """Fake audio tools for the scenes, which save the CPU time of real ones."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ class ScriptedAudio(FakeAudio):
     duration_s: float = 100.0
     encodings: Path = Path("/dev/null")
     """The file that gains a line for each encoded file."""
+    waits: Path = Path("/dev/null/none")
+    """While this file exists, encoding waits."""
     hollow: set[Path] = field(default_factory=set)
     """The folders of jobs that lose their stems."""
 
@@ -40,6 +43,8 @@ class ScriptedAudio(FakeAudio):
         return combined
 
     async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:
+        while self.waits.exists():
+            await asyncio.sleep(0.02)
         with self.encodings.open("a") as lines:
             lines.write(f"{into.name}\n")
         return await super().encode(stem, into, **options)

@@ -46,6 +46,8 @@ DEAD_HOST = "CHAOS_DEAD_HOST"
 """A host whose lookups hang while the file `LOOKUPS_HANG` exists."""
 CLOCK_OFFSET, LAG, RESOURCES = "clock-offset", "lag", "resources"
 CLOCK_SPEED, CLOCK_AHEAD = "clock-speed", "clock-ahead"
+ENCODINGS_WAIT = "encodings-wait"
+"""While this file exists, nothing is encoded."""
 LOOKUPS_HANG, ENCODINGS, STORE_DELAY = "lookups-hang", "encodings", "store-delay"
 RESUMING = "resuming"
 """The file with the pid of the latest bot that has begun to resume its jobs."""
@@ -106,7 +108,7 @@ def _virtual_time(folder: Path) -> VirtualTime:
 def _audio(folder: Path) -> ScriptedAudio:
     encodings, master_bytes = folder / ENCODINGS, os.environ.get(DECODES)
     if master_bytes is None:
-        return ScriptedAudio(encodings=encodings)
+        return ScriptedAudio(encodings=encodings, waits=folder / ENCODINGS_WAIT)
     return DecodingAudio(encodings=encodings, master_bytes=int(master_bytes))
 
 

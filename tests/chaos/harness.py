@@ -30,9 +30,13 @@ SETTINGS = {
     "STEMCORD_POLL_MAX_S": "0.2",
 }
 _OPEN = "SELECT count(*) FROM jobs WHERE NOT is_final"
-_OWED = (
-    "SELECT count(*) FROM jobs WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version"
-)
+_OPEN_BATCHES = "SELECT count(*) FROM batches WHERE NOT is_final"
+_OWED = """\
+SELECT
+    (SELECT count(*) FROM jobs
+        WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version)
+    + (SELECT count(*) FROM batches
+        WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version)"""
 
 
 class Start(NamedTuple):
@@ -130,7 +134,7 @@ class ChaosHarness:
         """Wait until every job is final and every reply shows it. Return False after `within_s`."""
         ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
-            if not await asyncio.to_thread(self.open_jobs) + await asyncio.to_thread(self.owed):
+            if not await asyncio.to_thread(self._left):
                 return True
             await asyncio.sleep(0.1)
         return False
@@ -161,8 +165,11 @@ class ChaosHarness:
         """Return how many jobs are not final."""
         return int(self.rows(_OPEN)[0][0])
 
+    def _left(self) -> int:
+        return self.open_jobs() + int(self.rows(_OPEN_BATCHES)[0][0]) + self.owed()
+
     def owed(self) -> int:
-        """Return how many replies do not show their job's latest state."""
+        """Return how many replies do not show the latest state of their job or batch."""
         return int(self.rows(_OWED)[0][0])
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:

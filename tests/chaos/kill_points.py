@@ -105,9 +105,9 @@ class KillableJobStore(JobStore):
     def on(cls, db: Database, switch: KillSwitch, delay: FileValue) -> Self:
         return cls(db=KillableDatabase(db, switch, delay))  # type: ignore[arg-type] # matches by shape
 
-    async def add(self, job: Job, *, max_active: int) -> Job:
+    async def add(self, job: Job, *, max_active: int, batch_number: int | None = None) -> Job:
         with _named("new"):
-            return await super().add(job, max_active=max_active)
+            return await super().add(job, max_active=max_active, batch_number=batch_number)
 
     async def save(self, job: Job, *, expected: State, **rest: Any) -> None:
         with _named(f"{expected}>{job.state}"):

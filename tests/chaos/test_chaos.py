@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.measurements import Figure
+from tests.chaos.scenes.batch import batch
 from tests.chaos.scenes.channels import channels
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.duplicates import duplicates
@@ -30,6 +31,12 @@ def missed(figures: list[Figure]) -> list[Figure]:
 
 async def test_deaths_at_commits_break_no_promise(tmp_path: Path) -> None:
     assert not missed(await crash(tmp_path, seeds=[15], most=3))
+
+
+async def test_deaths_in_the_middle_of_batches_and_zips_lose_and_repeat_nothing(
+    tmp_path: Path,
+) -> None:
+    assert not missed(await batch(tmp_path, seeds=[7], most=3))
 
 
 async def test_kills_with_jobs_in_flight_break_no_promise(tmp_path: Path) -> None:

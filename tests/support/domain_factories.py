@@ -8,6 +8,7 @@ from itertools import count
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import (
+    BatchId,
     Context,
     DeliveryDifference,
     Job,
@@ -22,6 +23,7 @@ from bot.domain.minutes import Hold, LedgerEntry, Post, Void
 from bot.domain.periods import Period
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.interface import Database
+from storage.stores.batches import Batch
 from storage.stores.job_store import JobStore
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -45,6 +47,23 @@ class StillClock:
 
     def monotonic(self) -> float:
         return 0.0
+
+
+def a_batch(*, user_id: UserId = USER, batch_id: str = "", **changes: object) -> Batch:
+    """Return a batch that is not acknowledged."""
+    asked = a_job(user_id=user_id)
+    batch = Batch(
+        id=BatchId(batch_id or f"b{asked.interaction_id:04d}"),
+        interaction_id=asked.interaction_id,
+        user_id=user_id,
+        recipe=asked.request.recipe,
+        audio_format=asked.request.audio_format,
+        entry=asked.request.entry,
+        reply=asked.reply,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(batch, **changes)  # type: ignore[arg-type] # as declared by the test
 
 
 def a_job(*, user_id: UserId = USER, job_id: str = "", **changes: object) -> Job:
@@ -111,6 +130,7 @@ async def lead(
     job: Job | None = None,
     minutes: int = 4,
     title: str = "Neon Rain",
+    frames: int = 4 * 60 * 44_100,
 ) -> Job:
     """Store a job, bring it to `state` with the saves that services make, and return it."""
     job = await jobs.add(job or a_job(), max_active=1000)
@@ -118,7 +138,7 @@ async def lead(
         return job
     job = job.acknowledged(NOW, message_id=21)
     await jobs.save(job, expected=State.RECEIVED)
-    held = job.held(NOW, frames=4 * 60 * 44_100, minutes=minutes, title=title)
+    held = job.held(NOW, frames=frames, minutes=minutes, title=title)
     await jobs.save(held, expected=State.RECEIVED, ledger=a_hold(held, minutes))
     job = held
     for step, entry in _way_to(state, job):

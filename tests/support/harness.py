@@ -20,11 +20,13 @@ from bot.results.stem_identifier import Listener
 from bot.scheduling.sources import Renewal
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.interface import Database
-from storage.database.opening import PostgresUrl, open_database
+from storage.database.opening import PostgresUrl
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from tests.support.both_databases import reopen
+from tests.support.databases import open_database
 from tests.support.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
 
 ADA = UserId(1)
@@ -82,9 +84,9 @@ class Harness:
         (root / "jobs").mkdir(exist_ok=True)
         db: Database
         if address is not None:
-            db = await open_database(address)
+            db = await reopen(address)
         else:
-            db = await database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+            db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery

@@ -1,4 +1,4 @@
-"""Songs made up from a seed, with the truth about each: key, tempo, tuning, beats and bar lines.
+"""Synthetic songs with known key, tempo, tuning, beats and bar lines, the same for a seed.
 
 They are made of additive tones and shaped noise at 22,050 Hz, by stems as a separation gives them.
 `songs(seed)` has every key, tempos spread evenly from 60 to 180 BPM, five styles, some swing, some
@@ -186,17 +186,26 @@ class _Band:
     def play(self) -> Song:
         bars = range(0, len(self._beats_s), self._truth.beats_per_bar)
         for bar, beat in enumerate(bars):
-            degree = self._degrees[bar % len(self._degrees)]
+            degree = self._degree(bar)
             self._drum(beat, is_fill=bar % 8 == 7)
             self._accompany(beat, degree, is_seventh=bool(self._rng.random() < 0.2))
-            if bar % 4 == 3:
+            if bar % 4 == 0:
                 self._rest(beat)
-            elif bar % 8 >= 1:
+            else:
                 self._sing(beat, degree)
         stems = {name: wave[: self._frames] for name, wave in self._stems.items()}
         loudest = np.abs(np.asarray(sum(stems.values()))).max()
         stems = {name: wave * 0.8 / loudest for name, wave in stems.items()}
         return Song(truth=self._truth, stems=stems, beats_s=self._beats_s)
+
+    def _degree(self, bar: int) -> int:
+        """Return a bar's chord; every second round in minor ends on the dominant.
+
+        Otherwise some rounds would have the chords of the relative major alone, and no true key.
+        """
+        if self._truth.key.is_minor and bar % 8 == 7:
+            return 4
+        return self._degrees[bar % len(self._degrees)]
 
     def _at(self, beat: float) -> float:
         """Return the time of a beat or a part of one, swung, and as people play it."""
@@ -306,7 +315,7 @@ class _Band:
         for share in shape[1:]:
             before, now = now, twice * now - before
             wave += share * now
-        return wave
+        return np.asarray(wave)
 
     def _kick(self) -> Wave:
         time = np.arange(int(0.2 * RATE)) / RATE

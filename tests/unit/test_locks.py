@@ -29,7 +29,7 @@ def test_no_address_option_or_outside_path_is_recorded(lock: str):
     lines = (REQUIREMENTS / lock).read_text().splitlines()
 
     allowed = re.compile(
-        r"[\w.-]+==[\w.]+( ; [\w .'<>=!]+)? \\"
+        r"[\w.-]+==[\w.]+( ; [\w .'<>=!()]+)? \\"
         r"|    --hash=sha256:[0-9a-f]{64}( \\)?"
         r"|    # via [\w., -]+"
     )

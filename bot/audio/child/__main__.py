@@ -5,11 +5,13 @@ unexpected error gives a traceback on standard error and exit status 1, which th
 on the file.
 """
 
+from contextlib import suppress
 from typing import assert_never
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.analysis_task import AnalyseTask
 from bot.audio.pack_tasks import PackTask, PeaksTask
+from bot.audio.rendition_tasks import RenderTask
 from bot.audio.tasks import (
     CombineTask,
     DecodeTask,
@@ -56,6 +58,10 @@ def _load() -> None:
     from bot.audio.child.analysis import analyse  # noqa: F401
     from bot.audio.child.decoding import decode  # noqa: F401
     from bot.audio.child.packing import packs  # noqa: F401
+    from bot.audio.child.rendering import render, stretching  # noqa: F401
+
+    with suppress(Rejected):  # a child that needs the library reports that it is missing
+        stretching.require_library()
 
     Image.preinit()  # the first picture would otherwise load the formats
 
@@ -112,6 +118,14 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
+        case PackTask() | PeaksTask() | AnalyseTask() | RenderTask():
+            return _perform_on_masters(task)
+        case _:
+            assert_never(task)
+
+
+def _perform_on_masters(task: PackTask | PeaksTask | AnalyseTask | RenderTask) -> Answer:
+    match task:
         case PackTask():
             from bot.audio.child.packing.packs import pack
 
@@ -124,6 +138,10 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.analysis.analyse import analyse
 
             return analyse(task)
+        case RenderTask():
+            from bot.audio.child.rendering.render import render
+
+            return render(task)
         case _:
             assert_never(task)
 

@@ -135,7 +135,7 @@ def _correlate(song: Samples, stem: Samples) -> tuple[Series, Series]:
 
 def _fast_length(least: int) -> int:
     """Return the next length without a prime factor above 5, which transforms fastest."""
-    lengths = [
+    lengths: list[int] = [
         odd << max(0, math.ceil(math.log2(least / odd)))
         for odd in (3**threes * 5**fives for threes in range(14) for fives in range(10))
     ]

@@ -7,8 +7,6 @@ import base64
 import io
 import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -31,6 +29,16 @@ _PACKETS_LOOKED_AT: Final = 50
 """FFmpeg hands out the pictures of tags before any sound."""
 _FRONT_COVER: Final = 3
 _MIME: Final = b"image/jpeg"
+_UNREADABLE: Final = (
+    Image.DecompressionBombError,
+    OSError,
+    SyntaxError,
+    ValueError,
+    MemoryError,
+    EOFError,
+    struct.error,
+)
+"""What Pillow raises on a picture that it cannot read; the sound matters more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,27 +78,31 @@ def read(path: Path | None) -> Cover | None:
     if path is None or not path.exists():
         return None
     content = path.read_bytes()
-    with (
-        _unreadable_is_left_out(),
-        Image.open(io.BytesIO(content), formats=("JPEG",)) as image,
-    ):
-        return Cover(content=content, width=image.width, height=image.height)
-    return None
+    try:
+        with _opened(content, "JPEG") as image:
+            return Cover(content=content, width=image.width, height=image.height)
+    except _UNREADABLE:
+        return None
 
 
 def _small(picture: bytes) -> bytes | None:
     small = io.BytesIO()
-    with (
-        _unreadable_is_left_out(),
-        Image.open(io.BytesIO(picture), formats=("JPEG", "PNG")) as image,
-    ):
-        if image.width * image.height > _MOST_PIXELS:
-            return None
-        image.draft("RGB", (_SIDE, _SIDE))  # lets a JPEG decoder skip what is not needed
-        image.thumbnail((_SIDE, _SIDE))
-        image.convert("RGB").save(small, "JPEG", quality=_QUALITY)
-        return small.getvalue()
-    return None
+    try:
+        with _opened(picture, "JPEG", "PNG") as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return None
+            image.draft("RGB", (_SIDE, _SIDE))  # lets a JPEG decoder skip what is not needed
+            image.thumbnail((_SIDE, _SIDE))
+            image.convert("RGB").save(small, "JPEG", quality=_QUALITY)
+    except _UNREADABLE:
+        return None
+    return small.getvalue()
+
+
+def _opened(picture: bytes, *formats: str) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(io.BytesIO(picture), formats=formats)
 
 
 def attach(container: OutputContainer, cover: Cover) -> None:
@@ -121,22 +133,3 @@ def _flac_picture(cover: Cover) -> bytes:
             cover.content,
         )
     )
-
-
-@contextmanager
-def _unreadable_is_left_out() -> Iterator[None]:
-    """Go on without a picture that Pillow cannot read: the sound matters more."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except (
-            Image.DecompressionBombError,
-            OSError,
-            SyntaxError,
-            ValueError,
-            MemoryError,
-            EOFError,
-            struct.error,
-        ):
-            return

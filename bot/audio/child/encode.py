@@ -144,6 +144,16 @@ def _frames_in(stem: Path) -> int:
         return master.frames_in(container)
 
 
+_TAGS_OF_MUSIC: Mapping[AudioFormat, tuple[str, str]] = {
+    AudioFormat.MP3: ("TKEY", "TBPM"),
+    AudioFormat.OPUS: ("INITIALKEY", "BPM"),
+    AudioFormat.FLAC: ("INITIALKEY", "BPM"),
+}
+"""What a format calls the key and the tempo; WAV has no names for them."""
+
+
 def _tags(task: EncodeTask) -> dict[str, str]:
     tags = {"title": task.title, "artist": task.artist, "album": task.album}
+    if names := _TAGS_OF_MUSIC.get(task.format):
+        tags |= dict(zip(names, (task.key, task.bpm), strict=True))
     return {name: text for name, text in tags.items() if text}

@@ -12,34 +12,16 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bot.audio.child import waveform
 from bot.audio.child.waveform import Waveform
+from bot.audio.stem_colours import Colour, colour_of
 from bot.audio.tasks import Drawn, PictureTask, Row, part_of
-
-Colour = tuple[int, int, int]
 
 _CARD: Colour = (30, 31, 34)
 _LINE: Colour = (43, 45, 49)
 _NAME: Colour = (219, 222, 225)
 _TIME: Colour = (128, 132, 142)
 
-_COLOURS: dict[str, Colour] = {
-    "vocals": (255, 122, 144),
-    "lead vocals": (255, 122, 144),
-    "backing vocals": (245, 160, 214),
-    "instrumental": (91, 168, 255),
-    "drums": (255, 178, 77),
-    "bass": (168, 130, 255),
-    "guitar": (240, 136, 92),
-    "piano": (120, 214, 255),
-    "strings": (232, 206, 110),
-    "wind": (136, 220, 180),
-    "synth": (214, 120, 245),
-    "other": (79, 209, 165),
-    "dry": (122, 200, 230),
-}
-_SPARE_COLOURS = ((91, 168, 255), (79, 209, 165), (255, 178, 77), (168, 130, 255))
-
-# Discord shows the picture at about half its size, which keeps it sharp on dense screens. It is
-# drawn larger still and scaled down, which smooths the edges.
+# The picture is shown at about half its size, which is what makes it crisp on dense screens; it
+# is drawn larger still, and scaled down for smooth edges.
 _OVERSAMPLING = 3
 _WIDTH = 1200
 _MARGIN = 36
@@ -127,7 +109,7 @@ def picture(task: PictureTask) -> Drawn:
     canvas = _Canvas(layout)
     _draw_axis(canvas, layout, duration_s)
     for number, (row, wave) in enumerate(zip(task.rows, waves, strict=True)):
-        colour = _colour(row, number)
+        colour = colour_of(row.label, number)
         _draw_name(canvas, layout, number, row, colour)
         _draw_wave(canvas, layout, number, wave, _top(wave, loudest), colour)
     part = part_of(task.into)
@@ -189,11 +171,6 @@ def _draw_axis(canvas: _Canvas, layout: _Layout, duration_s: float) -> None:
 def _names_width(rows: Sequence[Row]) -> int:
     font = ImageFont.load_default(_NAME_SIZE)
     return math.ceil(max(font.getlength(row.label) for row in rows))
-
-
-def _colour(row: Row, number: int) -> Colour:
-    spare = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
-    return _COLOURS.get(row.label.lower(), spare)
 
 
 def _blend(colour: Colour, other: Colour, share: float) -> Colour:

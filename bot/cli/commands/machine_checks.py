@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.audio.tools import AudioTools
-from bot.cli.commands.models import model_problem
+from bot.cli.commands.models import has_stretch, model_problem
 from bot.config import ENV_FILE, Settings
 from bot.domain.errors import AudioFailed, NoRoom
 from bot.engine.memory import NEEDED_MIB, memory_limit_mib
 from bot.engine.model_catalogue import MODELS
+from bot.net.public_links import mixer_available
 from bot.processes.confinement import missing_protections
 from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
@@ -47,6 +48,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield from _disk(settings)
     yield from _links(settings)
     yield _confinement()
+    yield check_time_stretch()
 
 
 async def check_decoding(audio: AudioTools) -> CheckResult:
@@ -57,6 +59,20 @@ async def check_decoding(audio: AudioTools) -> CheckResult:
         except (AudioFailed, NoRoom) as exc:
             return CheckResult(False, f"Audio cannot be decoded on this machine: {exc}")
     return CheckResult(True, "Audio decodes in a child process")
+
+
+def check_time_stretch() -> CheckResult:
+    """Check for the one library that some systems have no wheel of."""
+    try:
+        import python_stretch  # noqa: F401
+    except ImportError as exc:
+        return CheckResult(
+            False,
+            "Renditions cannot have another key or speed: python-stretch is missing "
+            f"({exc}). Where it has no wheel, pip builds it with g++: pip install python-stretch",
+            is_fatal=False,
+        )
+    return CheckResult(True, "Renditions can have another key and speed")
 
 
 def _model(settings: Settings) -> CheckResult:
@@ -145,6 +161,25 @@ def _links(settings: Settings) -> Iterator[CheckResult]:
             "which strangers can read unless a proxy sets X-Forwarded-For",
             is_fatal=False,
         )
+    yield _mixer(settings)
+
+
+def _mixer(settings: Settings) -> CheckResult:
+    if settings.public_url is None:
+        return CheckResult(True, "Results get no Listen button: STEMCORD_PUBLIC_URL is not set")
+    if not mixer_available(settings.public_url):
+        what = (
+            "STEMCORD_PUBLIC_URL does not begin with https://, so results get no Listen button: "
+            "elsewhere browsers play no stems together"
+        )
+        return CheckResult(False, what, is_fatal=False)
+    if not has_stretch(settings):
+        what = (
+            "Signalsmith Stretch is not installed, so the mixer page changes neither key nor speed;"
+            " `python -m bot models` fetches it with npm"
+        )
+        return CheckResult(False, what, is_fatal=False)
+    return CheckResult(True, "Stems can be heard together at STEMCORD_PUBLIC_URL")
 
 
 def _confinement() -> CheckResult:

@@ -1,4 +1,4 @@
-"""`models`: fetches the embedded engine's model, or says that it is installed."""
+"""`models`: fetch the embedded engine's model and the mixer page's time stretcher."""
 
 from rich.console import Console
 
@@ -10,19 +10,33 @@ from bot.engine.weights import Weights
 
 
 def models(settings: Settings, console: Console) -> int:
-    """Fetch the configured model if it is missing; does nothing if `local` is not configured.
+    """Fetch what is not there: the model, if `local` is configured, and the time stretcher.
 
-    Raises ModelUnavailable.
+    Raises ModelUnavailable for the model. Without the stretcher the mixer page plays at the
+    original key and speed only.
     """
-    if "local" not in settings.providers:
-        return 0
-    fetch(
-        model_catalogue.MODELS[settings.local_model],
-        settings.models_dir,
-        console,
-        accept_licence=settings.accept_htdemucs_license,
-    )
+    if "local" in settings.providers:
+        fetch(
+            model_catalogue.MODELS[settings.local_model],
+            settings.models_dir,
+            console,
+            accept_licence=settings.accept_htdemucs_license,
+        )
+    try:
+        fetch(model_catalogue.STRETCH, settings.models_dir, console)
+    except ModelUnavailable as exc:
+        console.print(
+            f"The mixer page will not change key or speed: {exc}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     return 0
+
+
+def has_stretch(settings: Settings) -> bool:
+    """Whether the mixer page's time stretcher is installed."""
+    return Weights(model_catalogue.STRETCH, settings.models_dir).is_present()
 
 
 def model_problem(settings: Settings, *, thoroughly: bool = False) -> ModelUnavailable | None:

@@ -27,10 +27,16 @@ class Action(StrEnum):
     """Opens a form; the subject is a job id and the token of the rendition shown, as of all those
     below that render."""
     MIX = "mix"
+    ZIP = "zip"
+    """Puts all stems into one file; the subject is that of `RENDER`."""
     RENDER = "r"
     """Renders the subject's job as its token says, in the format that follows."""
     MAKE = "make"
     """Splits a message's song; the subject is the recipe, the message id and the song's number."""
+    CANCEL_BATCH = "cancel-all"
+    """Cancels what is unfinished of a batch; the subject is the batch's id."""
+    ZIP_BATCH = "zip-all"
+    """Puts all songs of a batch into one file; the subject is the batch's id."""
     FORGET = "forget"
     """Deletes the data of the user who presses it; the subject is a `ForgetStep`."""
 
@@ -44,25 +50,36 @@ class MenuAction(StrEnum):
     """Splits a job's song by the chosen recipe; the subject is the job id."""
     MAKE = "more"
     """Splits a message's song by the chosen recipe; the subject is the message id and the song's
-    number."""
+    number, or `ALL_SONGS`."""
     OFFER_RECIPES = "song"
     """Asks how to split the chosen song of a message; the subject is the message id."""
     SPLIT_SONG = "pick"
     """Splits the chosen song of a message by the server's defaults; the subject is the message
     id."""
 
+    SHOW_SONG = "song-of"
+    """Shows a song of a batch, by its number, or `ALL_SONGS` in one file; the subject is the
+    batch's id."""
     MORE = "extra"
     """Does one of `More` with the job and rendition of the subject."""
 
 
 class More(StrEnum):
-    """What the menu below a result offers; the values are those of its options."""
+    """What the menu below a result offers; the values are those of its options.
+
+    After `ZIP` and a colon comes the format that is shown.
+    """
 
     MP3 = "mp3"
     FLAC = "flac"
     WAV = "wav"
+    ZIP = "zip"
     OTHER_RECIPE = "recipe"
     TO_DM = "dm"
+
+
+ALL_SONGS = "all"
+"""In menus and subjects, stands for all songs of a message or a batch in place of a number."""
 
 
 class ForgetStep(StrEnum):

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Self
 
 from bot.delivery.port import Delivery, DeliveryFile
+from bot.domain.analysis import Analysis
+from bot.domain.job import Job
+from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card
+from bot.ui.texts import messages
+from bot.ui.texts.analysis_texts import stem_description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +21,8 @@ class AttachmentFile:
     filename: str
     plain_filename: str
     """The file name in a message with fixed words, without any text from the user."""
+    description: str | None = None
+    """What the file holds, for people who use a screen reader."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,21 +43,30 @@ class MessageContent:
         return replace(self, is_plain=True, files=files)
 
 
-def attachment_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
+def attachment_files(job: Job, delivery: Delivery) -> tuple[AttachmentFile, ...]:
     """Return the delivery's files, followed by their picture."""
-    stems = [*map(_attachment_file, delivery.files)]
+    stems = [_attachment_file(job, file) for file in delivery.files]
     if delivery.picture is not None:
         name = delivery.picture.name
-        picture = AttachmentFile(path=delivery.picture, filename=name, plain_filename=name)
+        picture = AttachmentFile(
+            path=delivery.picture,
+            filename=name,
+            plain_filename=name,
+            description=gettext(messages.PICTURE),
+        )
         stems.append(picture)
     return tuple(stems)
 
 
-def second_message_files(delivery: Delivery) -> tuple[AttachmentFile, ...]:
+def second_message_files(job: Job, delivery: Delivery) -> tuple[AttachmentFile, ...]:
     """Return the files for a second message."""
-    return tuple(map(_attachment_file, delivery.more))
+    return tuple(_attachment_file(job, file) for file in delivery.more)
 
 
-def _attachment_file(file: DeliveryFile) -> AttachmentFile:
-    plain = f"{file.stem.value}{file.path.suffix}"
-    return AttachmentFile(path=file.path, filename=file.filename, plain_filename=plain)
+def _attachment_file(job: Job, file: DeliveryFile) -> AttachmentFile:
+    return AttachmentFile(
+        path=file.path,
+        filename=file.filename,
+        plain_filename=f"{file.stem.value}{file.path.suffix}",
+        description=stem_description(file.stem, job.heard or Analysis()),
+    )

@@ -106,9 +106,9 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
     difference = messages.sent(delivery.sent, requested) if delivery.sent else None
     end = _early_end(job)
     lines = (
-        _summary(job, delivery),
+        summary(job, delivery.audio_format),
         rendition_line(job.request.rendition, job.analysis),
-        _heard(job),
+        analysis_line(job.heard) if job.heard else None,
         *_remarks(job),
         end,
         difference,
@@ -165,6 +165,12 @@ def render_button(job: Job, rendition: Rendition, label: str) -> Button:
     return Button(Action.RENDER, f"{job.id}:{rendition.token}:{job.request.audio_format}", label)
 
 
+def zip_button(job: Job, label: str) -> Button:
+    """Return a button that puts the job's stems into one file; it outlives a restart."""
+    subject = f"{subject_of(job)}:{job.request.audio_format}"
+    return Button(Action.ZIP, subject, label)
+
+
 def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
     formats = [
         Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
@@ -175,19 +181,11 @@ def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
         placeholder=gettext(labels.MORE),
         choices=(
             *formats,
+            Choice(f"{More.ZIP}:{delivery.audio_format}", gettext(labels.ZIP)),
             *(() if is_dm else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
             Choice(More.OTHER_RECIPE, gettext(labels.OTHER_RECIPE)),
         ),
     )
-
-
-def _heard(job: Job) -> str | None:
-    """Say the key, tempo and tuning of what is delivered."""
-    if job.analysis is None:
-        return None
-    rendition = job.request.rendition
-    heard = job.analysis.rendered(cents=rendition.cents, speed_percent=rendition.speed_percent)
-    return analysis_line(heard) or None
 
 
 def _cost(job: Job, delivery: Delivery) -> str | None:
@@ -196,8 +194,9 @@ def _cost(job: Job, delivery: Delivery) -> str | None:
     return usage_texts.charge(job.minutes, delivery.usage) if job.minutes is not None else None
 
 
-def _summary(job: Job, delivery: Delivery) -> str:
-    parts = [_made(job), FORMATS[delivery.audio_format]]
+def summary(job: Job, audio_format: AudioFormat) -> str:
+    """Say what was made, how long it is and in which format."""
+    parts = [_made(job), FORMATS[audio_format]]
     if job.frames is not None:
         speed = job.request.rendition.speed_percent
         parts.insert(1, length(job.frames * UNCHANGED_PERCENT // speed))

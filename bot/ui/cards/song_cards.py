@@ -12,9 +12,9 @@ from bot.domain.titles import title_of
 from bot.i18n.translation import gettext
 from bot.scheduling.plans import Offer
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import Action, Button, Choice, Emphasis, Menu, MenuAction
+from bot.ui.cards.controls import ALL_SONGS, Action, Button, Choice, Emphasis, Menu, MenuAction
 from bot.ui.cards.job_cards import MAX_CHOICES
-from bot.ui.texts import labels, messages
+from bot.ui.texts import batch_texts, labels, messages
 from bot.ui.texts.names import RECIPES, recipe_label
 from bot.ui.texts.safe_text import safe, shortened
 
@@ -23,40 +23,58 @@ POPULAR_RECIPES = frozenset(
 )
 """The recipes that have buttons; a menu offers the others."""
 MAX_LABEL = 100
+MAX_SONGS = 10
+"""The most songs that are split together."""
+MAX_TITLE = 50
 
 
 def recipe_card(song: Source, offers: Iterable[Offer], *, message_id: int, number: int) -> Card:
     """Ask by which recipe to split a song of a message; `number` counts from 0."""
+    title, asked = safe(title_of(song.filename)), (gettext(messages.CHOOSE_RECIPE),)
+    return _recipe_card(title, asked, offers, f"{message_id}:{number}")
+
+
+def _recipe_card(title: str, asked: tuple[str, ...], offers: Iterable[Offer], subject: str) -> Card:
     offers = list(offers)
-    subject = f"{message_id}:{number}"
     popular = [offer.recipe for offer in offers if offer.recipe in POPULAR_RECIPES]
     rest = [offer for offer in offers if offer.recipe not in POPULAR_RECIPES]
     menu = Menu(
         action=MenuAction.MAKE,
         subject=subject,
         placeholder=gettext(labels.MORE_STEMS),
-        choices=_recipe_choices(rest),
+        choices=recipe_choices(rest),
     )
     return Card(
-        title=safe(title_of(song.filename)),
-        lines=(gettext(messages.CHOOSE_RECIPE),),
+        title=title,
+        lines=asked,
         tone=Tone.WAITING,
         buttons=tuple(_recipe_button(recipe, subject) for recipe in popular),
         menu=menu if rest else None,
     )
 
 
+def all_recipes_card(songs: Sequence[Source], offers: Iterable[Offer], *, message_id: int) -> Card:
+    """Ask by which recipe to split all songs of a message."""
+    titles = tuple(f"**{safe(title_of(song.filename), MAX_TITLE)}**" for song in songs)
+    asked = (*titles, gettext(batch_texts.CHOOSE_RECIPE))
+    return _recipe_card(
+        gettext(batch_texts.ALL_OF_THEM), asked, offers, f"{message_id}:{ALL_SONGS}"
+    )
+
+
 def song_menu(action: MenuAction, songs: Sequence[Source], message_id: int) -> Menu:
-    """Return a menu of a message's songs; the values are their numbers from 0."""
-    choices = tuple(
+    """Return a menu of a message's songs; the values are their numbers from 0, or all of them."""
+    choices = [
         Choice(str(number), shortened(title_of(song.filename), MAX_LABEL))
         for number, song in enumerate(songs[:MAX_CHOICES])
-    )
+    ]
+    if len(songs) <= MAX_SONGS:
+        choices.append(Choice(ALL_SONGS, gettext(batch_texts.ALL_OF_THEM)))
     return Menu(
         action=action,
         subject=str(message_id),
         placeholder=gettext(labels.CHOOSE_SONG),
-        choices=choices,
+        choices=tuple(choices),
     )
 
 
@@ -72,7 +90,7 @@ def other_recipe_menu(job: Job, offers: Iterable[Offer]) -> Menu:
         action=MenuAction.SPLIT_AGAIN,
         subject=job.id,
         placeholder=gettext(labels.CHOOSE_STEMS),
-        choices=_recipe_choices(others),
+        choices=recipe_choices(others),
     )
 
 
@@ -81,7 +99,8 @@ def _recipe_button(recipe: Recipe, subject: str) -> Button:
     return Button(Action.MAKE, f"{recipe}:{subject}", gettext(RECIPES[recipe]), emphasis)
 
 
-def _recipe_choices(offers: Iterable[Offer]) -> tuple[Choice, ...]:
+def recipe_choices(offers: Iterable[Offer]) -> tuple[Choice, ...]:
+    """Return the offered recipes as the choices of a menu or a form."""
     choices = []
     for offer in offers:
         label = recipe_label(offer.recipe, is_basic=offer.is_basic)

@@ -37,6 +37,7 @@ class RenditionActions:
     def __init__(self, services: Services) -> None:
         self._splits = services.use_cases.splits
         self._presenter = services.presenter
+        self._zips = services.zips
 
     def register(self, handlers: HandlerRegistry) -> None:
         """Register all of them."""
@@ -45,6 +46,7 @@ class RenditionActions:
                 Action.KEY_AND_SPEED: self.ask_for_key,
                 Action.MIX: self.ask_for_mix,
                 Action.RENDER: self.render,
+                Action.ZIP: self.zip,
             },
             menus={MenuAction.MORE: self.do_more},
             forms={
@@ -86,13 +88,27 @@ class RenditionActions:
             interaction, job, rendition=wanted, audio_format=_format_of(audio_format)
         )
 
+    async def zip(self, interaction: Interaction, subject: str) -> None:
+        """Put the stems of what the button names into one file, in its format."""
+        shown, _, audio_format = subject.rpartition(":")
+        job, wanted = await self._asked(interaction, shown)
+        await self._zips.zip(
+            interaction, job.asked_as(rendition=wanted, audio_format=_format_of(audio_format))
+        )
+
     async def do_more(self, interaction: Interaction, subject: str, value: str) -> None:
         """Do what was chosen from the menu below a result."""
         job, shown = await self._asked(interaction, subject)
-        match _more(value):
+        more, _, audio_format = value.partition(":")
+        match _more(more):
             case More.MP3 | More.FLAC | More.WAV as audio_format:
                 await self._presenter.render(
                     interaction, job, rendition=shown, audio_format=_FORMATS[audio_format]
+                )
+            case More.ZIP:
+                zipped_as = _format_of(audio_format) if audio_format else None
+                await self._zips.zip(
+                    interaction, job.asked_as(rendition=shown, audio_format=zipped_as)
                 )
             case More.TO_DM:
                 await self._presenter.send_directly(interaction, job, rendition=shown)

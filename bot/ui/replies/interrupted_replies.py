@@ -10,7 +10,7 @@ from bot.domain.job import Job
 from bot.i18n.languages import Languages
 from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Action, Button
-from bot.ui.cards.result_cards import interrupted_card, render_button
+from bot.ui.cards.result_cards import interrupted_card, render_button, zip_button
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import UNREACHABLE
 from bot.ui.texts import labels
@@ -79,5 +79,9 @@ def _again(reply: OpenReply, asked: Job) -> Button:
     match reply.kind:
         case ReplyKind.DM:
             return Button(Action.TO_DM, asked.id, label)
+        case ReplyKind.ZIP:
+            return zip_button(asked, label)
+        case ReplyKind.BATCH_ZIP if asked.batch_id is not None:
+            return Button(Action.ZIP_BATCH, asked.batch_id, label)
         case _:
             return render_button(asked, asked.request.rendition, label)

@@ -79,7 +79,10 @@ async def with_plain_fallback(
 
 def open_files(files: Sequence[AttachmentFile]) -> list[discord.File]:
     """Open files for one request; discord.py streams them, and closes them afterwards."""
-    return [discord.File(file.path, filename=file.filename) for file in files]
+    return [
+        discord.File(file.path, filename=file.filename, description=file.description)
+        for file in files
+    ]
 
 
 async def post(

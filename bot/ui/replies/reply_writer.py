@@ -107,7 +107,9 @@ class ReplyWriter:
     async def _deliver(self, state: ReplyState, delivery: Delivery) -> Delivered | Refused:
         job, request = state.job, self._request_for(state, Urgency.FINAL)
         await self._wait_for_turn(request)
-        content = MessageContent(card=result_card(job, delivery), files=attachment_files(delivery))
+        content = MessageContent(
+            card=result_card(job, delivery), files=attachment_files(job, delivery)
+        )
         match await self._edit(state, request, content):
             case Edited(message_id):
                 return await self._send_rest(state, delivery, message_id)
@@ -124,7 +126,9 @@ class ReplyWriter:
         if not delivery.more:
             return Delivered(message_id)
         job = state.job
-        content = MessageContent(card=continued_card(job), files=second_message_files(delivery))
+        content = MessageContent(
+            card=continued_card(job), files=second_message_files(job, delivery)
+        )
         routes = self._routes.open_routes(job.reply, state.closed)
         nonce = f"{job.interaction_id}-2"
         match await self._follow_up.send(job.reply, content, routes=routes, nonce=nonce):
@@ -139,7 +143,7 @@ class ReplyWriter:
                 "stems for two messages do not fit into one direct message", one_only=True
             )
         content = MessageContent(
-            card=forwarded_card(job, delivery), files=attachment_files(delivery)
+            card=forwarded_card(job, delivery), files=attachment_files(job, delivery)
         )
         user_id, nonce = job.request.user_id, job.interaction_id
         match await self._direct_messages.send(user_id, content, nonce=nonce):
@@ -161,7 +165,7 @@ class ReplyWriter:
                 # The cards of unfinished jobs may be current, in which case the outbox does not
                 # list them.
                 for job in await self._jobs.unfinished():
-                    if job.acknowledged_at is not None:
+                    if job.acknowledged_at is not None and job.batch_id is None:
                         self._tracker.add(job)
                 self._knows_unfinished = True
             owed = await self._jobs.owed()
@@ -174,7 +178,7 @@ class ReplyWriter:
             if self._reminders.is_due(str(exc), self._clock.monotonic()):
                 log.warning("can't read the outbox: %s", exc)
         except Exception as exc:
-            if self._reminders.is_due(type(exc), self._clock.monotonic()):
+            if self._reminders.is_due(type(exc).__name__, self._clock.monotonic()):
                 log.exception("can't read the outbox")
 
     def _take(self, stale: Iterable[StaleReply]) -> None:

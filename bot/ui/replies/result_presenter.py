@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -22,7 +22,7 @@ from bot.domain.job import Context, Job, Reply, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
-from bot.i18n.translation import gettext
+from bot.i18n.translation import Message, gettext
 from bot.scheduling.progress import ProgressBoard
 from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
@@ -47,6 +47,9 @@ MAX_WAITING = 20
 """How many replies may wait for their files at a time; renditions are free."""
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
+Pack = Callable[[Reply, int], AbstractAsyncContextManager[MessageContent]]
+"""Makes the content for a reply, within limits lowered the given number of times; its files exist
+until the context exits. It may raise DoesNotFit."""
 
 
 class ResultPresenter:
@@ -78,6 +81,11 @@ class ResultPresenter:
         self._busy: set[UserId] = set()
         self._tasks: set[asyncio.Task[Edited | NotEdited]] = set()
 
+    @property
+    def minutes_an_hour(self) -> int:
+        """The minutes of song that a person may have rendered in an hour."""
+        return self._render_limit.minutes
+
     async def show(
         self,
         interaction: discord.Interaction[Any],
@@ -94,7 +102,8 @@ class ResultPresenter:
             return
         is_private = _must_be_private(job, interaction)
         requested = job.asked_as(audio_format=audio_format)
-        await self._answer(interaction, requested, shown_again_card, is_private=is_private)
+        pack = self._packer(interaction, requested, shown_again_card)
+        await self._answer(interaction, requested, ReplyKind.RESULT, pack, is_private=is_private)
 
     async def render(
         self,
@@ -111,13 +120,39 @@ class ResultPresenter:
         """
         user_id = UserId(interaction.user.id)
         requested = job.asked_as(audio_format=audio_format, rendition=rendition)
-        if len(self._tasks) >= MAX_WAITING:
-            raise Rejected(Reason.BUSY)
-        with self._render_limit.taking(user_id, minutes_of(job.frames or 0)):
-            is_private = not _is_bot_dm(interaction)
-            await self._answer(interaction, requested, rendition_card, is_private=is_private)
         if job.digest is not None and not rendition.is_plain:
             await self._last_renditions.put(user_id, job.digest, rendition, self._clock.now())
+        pack = self._packer(interaction, requested, rendition_card)
+        await self.answer_privately(
+            interaction, requested, ReplyKind.RESULT, pack, minutes=minutes_of(job.frames or 0)
+        )
+
+    async def answer_privately(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        kind: ReplyKind,
+        pack: Pack,
+        *,
+        minutes: int,
+        too_large: Message = messages.UNSHOWN,
+    ) -> None:
+        """Show what `pack` makes of the job to the person who asks for it alone.
+
+        It counts as `minutes` of song against their limit; `too_large` is said if it does not fit.
+        Raises Rejected as `render` does.
+        """
+        if len(self._tasks) >= MAX_WAITING:
+            raise Rejected(Reason.BUSY)
+        with self._render_limit.taking(UserId(interaction.user.id), minutes):
+            await self._answer(
+                interaction,
+                job,
+                kind,
+                pack,
+                is_private=not _is_bot_dm(interaction),
+                too_large=too_large,
+            )
 
     async def last_rendition(self, user_id: UserId, job: Job) -> Rendition | None:
         """Return what the user last chose for the job's song."""
@@ -145,13 +180,14 @@ class ResultPresenter:
             return await self._direct_messages.send(user_id, content, nonce=interaction.id)
 
         card = partial(shown_again_card, is_dm=True) if is_own else dm_copy_card
+        name = str(interaction.id)
+
+        def pack(shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
+            return self._packed(requested, card, name=name, limit=MAX_FILE_BYTES, shrinks=shrinks)
+
         with self._turn_of(user_id), self._render_limit.taking(user_id, minutes):
             async with self._open_reply(interaction, requested, ReplyKind.DM, is_private=True):
-                shown = await self._supervised(
-                    self._present(
-                        requested, put, card, name=str(interaction.id), limit=MAX_FILE_BYTES
-                    )
-                )
+                shown = await self._supervised(self._present(requested, put, pack))
                 is_sent = isinstance(shown, Edited)
                 sentence = messages.SENT_TO_DM if is_sent else messages.DM_REFUSED
                 await say_privately(interaction, gettext(sentence))
@@ -173,30 +209,52 @@ class ResultPresenter:
         self,
         interaction: discord.Interaction[Any],
         job: Job,
-        card: Callable[..., Card],
+        kind: ReplyKind,
+        pack: Pack,
         *,
         is_private: bool,
+        too_large: Message = messages.UNSHOWN,
     ) -> None:
-        """Put the stems into the interaction's own reply."""
+        """Put what `pack` makes into the interaction's own reply."""
         with self._turn_of(UserId(interaction.user.id)):
-            async with self._open_reply(
-                interaction, job, ReplyKind.RESULT, is_private=is_private
-            ) as reply:
+            async with self._open_reply(interaction, job, kind, is_private=is_private) as reply:
 
                 async def put(content: MessageContent) -> Edited | NotEdited:
                     return await self._routes.show(reply, content, closed=set())
 
-                shown = await self._supervised(
-                    self._present(
-                        job,
-                        put,
-                        partial(card, is_dm=reply.context is Context.BOT_DM),
-                        name=str(interaction.id),
-                        limit=reply.size_limit_bytes,
-                    )
-                )
+                shown = await self._supervised(self._present(job, put, partial(pack, reply)))
                 if isinstance(shown, NotEdited):
-                    await say_privately(interaction, gettext(messages.UNSHOWN))
+                    why = too_large if shown.is_too_large else messages.UNSHOWN
+                    await say_privately(interaction, gettext(why))
+
+    def _packer(
+        self, interaction: discord.Interaction[Any], job: Job, card: Callable[..., Card]
+    ) -> Pack:
+        def pack(reply: Reply, shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
+            return self._packed(
+                job,
+                partial(card, is_dm=reply.context is Context.BOT_DM),
+                name=str(interaction.id),
+                limit=reply.size_limit_bytes,
+                shrinks=shrinks,
+            )
+
+        return pack
+
+    @asynccontextmanager
+    async def _packed(
+        self,
+        job: Job,
+        card: Callable[[Job, Delivery], Card],
+        *,
+        name: str,
+        limit: int,
+        shrinks: int,
+    ) -> AsyncIterator[MessageContent]:
+        async with self._redelivery.packed(
+            job, name=name, limit_bytes=limit, shrinks=shrinks
+        ) as delivery:
+            yield MessageContent(card=card(job, delivery), files=attachment_files(job, delivery))
 
     @asynccontextmanager
     async def _open_reply(
@@ -234,17 +292,15 @@ class ResultPresenter:
             log.warning("a complete reply stays on record: %s", exc)
 
     async def _present(
-        self, job: Job, put: Put, card: Callable[[Job, Delivery], Card], *, name: str, limit: int
+        self,
+        job: Job,
+        put: Put,
+        pack: Callable[[int], AbstractAsyncContextManager[MessageContent]],
     ) -> Edited | NotEdited:
         answer: Edited | NotEdited = NotEdited("the write was not tried")
         for shrinks in range(MAX_SHRINKS + 1):
             try:
-                async with self._redelivery.packed(
-                    job, name=name, limit_bytes=limit, shrinks=shrinks
-                ) as delivery:
-                    content = MessageContent(
-                        card=card(job, delivery), files=attachment_files(delivery)
-                    )
+                async with pack(shrinks) as content:
                     answer = await _with_retries(put, content)
             except DoesNotFit as exc:
                 return NotEdited(str(exc), is_too_large=True)

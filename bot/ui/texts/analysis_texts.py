@@ -1,4 +1,4 @@
-"""What was heard in a song, in words: its key, tempo and tuning; what is not sure is left out."""
+"""A song's key, tempo and tuning in words; uncertain values are left out."""
 
 from collections.abc import Iterator
 
@@ -52,16 +52,31 @@ _TEMPO = Message("{bpm} BPM")
 _TEMPO_OR_ITS_OCTAVE = Message("{bpm} BPM (or {octave_bpm})")
 _FLAT = Message("{cents} cents flat")
 _SHARP = Message("{cents} cents sharp")
+_INFO_KEY = Message("Key: {key}")
+_INFO_TEMPO = Message("Tempo: {tempo}")
+_INFO_TUNING = Message("Tuning: {cents} cents from A = 440 Hz")
 _SEPARATOR = " · "
 
 
 def analysis_line(analysis: Analysis) -> str:
-    """Return a card's line, like `A minor, likely · 96 BPM · 40 cents flat`; empty if unheard."""
+    """Return a card's line, like `A minor, likely · 96 BPM · 40 cents flat`; may be empty."""
     return _SEPARATOR.join(_words(analysis))
 
 
+def info_lines(analysis: Analysis) -> tuple[str, ...]:
+    """Return all that was heard, one thing a line, for a text that comes with stems."""
+    lines = []
+    if analysis.key:
+        lines.append(gettext(_INFO_KEY, key=_key_words(analysis.key)))
+    if analysis.tempo:
+        lines.append(gettext(_INFO_TEMPO, tempo=_tempo_words(analysis.tempo)))
+    if analysis.tuning_cents is not None:
+        lines.append(gettext(_INFO_TUNING, cents=f"{round(analysis.tuning_cents):+d}"))
+    return tuple(lines)
+
+
 def stem_description(stem: Stem, analysis: Analysis) -> str:
-    """Return what describes a stem's file, like `Instrumental, A minor, 96 BPM`."""
+    """Return the description of a stem's file, like `Instrumental, A minor, 96 BPM`."""
     parts = [stem_name(stem)]
     if analysis.key:
         is_likely = analysis.key.certainty is Certainty.LIKELY

@@ -10,6 +10,7 @@ _LINES: tuple[Message | None, ...] = (
     Message("I split songs into their parts: a karaoke version, the vocals, the drums, and so on."),
     None,
     Message("Attach a song to **`/split`**. Its stems will appear in that same reply."),
+    Message("**`/batch`** takes up to ten songs. Below a result you get all its files in one zip."),
     Message("Or send it to me in a DM, or choose `{menu}` from a message's menu."),
     Message(
         "**`/jobs`** lists your songs, **`/result`** shows stems again, **`/cancel`** stops a song."

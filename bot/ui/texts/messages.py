@@ -141,8 +141,21 @@ REASONS: dict[Reason, Templates] = {
         ),
         Message("This bot does not render songs in another key, speed or mix."),
     ),
+    Reason.ONE_BATCH: (
+        Message("You already have a batch in progress. Wait for it to finish, or cancel it."),
+    ),
+    Reason.TOO_MANY_SONGS: (
+        Message("I take up to {limit} songs at once. Send fewer."),
+        Message("I can't take so many songs at once. Send fewer."),
+    ),
     Reason.OUT_OF_RANGE: (
         Message("That key, speed or level is out of range. Choose another one."),
+    ),
+    Reason.NO_TIME_STRETCH: (
+        Message(
+            "I can't change the key or the speed: a library is missing on my machine. Only the "
+            "people who run me can fix that."
+        ),
     ),
     Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
     Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
@@ -243,6 +256,9 @@ LINK: Templates = (
     Message("[{label}]({url}), expires {when}"),
     Message("[{label}]({url})"),
 )
+ZIP_TOO_LARGE = Message(
+    "All files in one would be too large for Discord here. Get them one by one, or as MP3."
+)
 CONTINUED = Message("The rest of the stems")
 
 KEPT = Message(
@@ -288,6 +304,7 @@ UNKNOWN = Message(
     "Something went wrong on my side. The people who run this bot can find it as `{error_id}`."
 )
 PLAIN_RESULT = Message("Your stems are here.")
+PICTURE = Message("Waveforms of the stems")
 
 
 def problem(found: Problem) -> str:

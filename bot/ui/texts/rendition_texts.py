@@ -1,8 +1,9 @@
 """Words for renditions: on cards, in forms, and for named mixes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bot.domain.analysis import Analysis
+from bot.domain.job import Job
 from bot.domain.recipes import Stem
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
@@ -13,9 +14,9 @@ from bot.domain.renditions import (
     RenditionOutput,
 )
 from bot.i18n.translation import Message, gettext
-from bot.ui.texts.analysis_texts import key_name
+from bot.ui.texts.analysis_texts import info_lines, key_name
 from bot.ui.texts.figures import PER_CENT, row
-from bot.ui.texts.names import STEMS, stem_name
+from bot.ui.texts.names import RECIPES, STEMS, stem_name
 
 MIXES: dict[NamedMix, Message] = {
     NamedMix.STEMS: Message("Every stem by itself"),
@@ -50,6 +51,12 @@ CLICK_COUNT_IN = Message("Count-in of one bar")
 CLICK_ALONG = Message("Count-in and click")
 CLICK_HALF = Message("Count-in and click, half as fast")
 CLICK_DOUBLE = Message("Count-in and click, twice as fast")
+
+GRIDS: dict[ClickGrid, Message] = {
+    ClickGrid.NORMAL: CLICK_ALONG,
+    ClickGrid.HALF: CLICK_HALF,
+    ClickGrid.DOUBLE: CLICK_DOUBLE,
+}
 
 INTERRUPTED = Message("I was restarted while I made this. Nothing was charged.")
 RENDERING_KEY = Message("Key {change}")
@@ -95,6 +102,14 @@ def stem_levels(stems: tuple[Stem, ...], rendition: Rendition) -> str:
     return ", ".join(f"{gettext(STEMS[stem])} {rendition.level_of(stem)}" for stem in stems)
 
 
+def zip_info(songs: Sequence[Job]) -> str:
+    """Describe songs as plain text with Windows' line ends, which every system reads.
+
+    Figures are those of the rendition that each job asks for.
+    """
+    return "\r\n\r\n".join("\r\n".join(_described(job)) for job in songs) + "\r\n"
+
+
 def _changes(rendition: Rendition, analysis: Analysis | None) -> Iterator[str]:
     if rendition.cents:
         yield _key_change(rendition, analysis)
@@ -121,8 +136,11 @@ def _key_change(rendition: Rendition, analysis: Analysis | None) -> str:
     return gettext(RENDERING_KEY_NAMED, change=signed(semitones), key=key)
 
 
-GRIDS: dict[ClickGrid, Message] = {
-    ClickGrid.NORMAL: CLICK_ALONG,
-    ClickGrid.HALF: CLICK_HALF,
-    ClickGrid.DOUBLE: CLICK_DOUBLE,
-}
+def _described(job: Job) -> list[str]:
+    rendition = job.request.rendition
+    lines = [job.title, gettext(RECIPES[job.request.recipe])]
+    if changed := rendition_line(rendition, job.analysis):
+        lines.append(changed)
+    if job.heard is not None:
+        lines += info_lines(job.heard)
+    return lines

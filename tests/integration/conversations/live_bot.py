@@ -22,8 +22,10 @@ from bot.jobs.job_runtime import Runtimes
 from bot.providers.interface import Model
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.batch_requests import BatchRequests
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
+from bot.ui.replies.batch_writer import BatchWriter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -31,6 +33,7 @@ from bot.ui.replies.interrupted_replies import InterruptedReplies
 from bot.ui.replies.pacing import Pacing
 from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
+from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
@@ -38,11 +41,13 @@ from sandbox.clock import SandboxClock
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.database.connection import Database
 from storage.files.job_files import JobFiles
+from storage.stores.batches import BatchStore
 from storage.stores.job_store import JobStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
 from storage.stores.open_replies import OpenReplies
+from tests.support.databases import open_database
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
 
 PATIENCE_S = 30.0
@@ -93,6 +98,18 @@ class LiveBot:
         self.client = Stemcord(registration=registration, languages=languages)
         self.routes = EditRoutes(client=self.client, clock=self.clock)
         direct_messages = DirectMessages(client=self.client)
+        pacing = Pacing()
+        self.batches = BatchStore(db=db)
+        self.batch_replies = BatchWriter(
+            batches=self.batches,
+            languages=languages,
+            board=self.board,
+            routes=self.routes,
+            direct_messages=direct_messages,
+            pacing=pacing,
+            clock=self.clock,
+            sweep_s=0.02,
+        )
         self.replies = ReplyWriter(
             jobs=self.jobs,
             languages=languages,
@@ -100,7 +117,7 @@ class LiveBot:
             routes=self.routes,
             direct_messages=direct_messages,
             follow_up=FollowUp(client=self.client),
-            pacing=Pacing(),
+            pacing=pacing,
             clock=self.clock,
             round_gap_s=0.005,
             sweep_s=0.02,
@@ -134,6 +151,16 @@ class LiveBot:
             clock=self.clock,
         )
         self.attachments = AttachmentCache()
+        presenter = ResultPresenter(
+            redelivery=self.services.redelivery,
+            render_limit=RenderLimit(clock=self.clock, minutes=fields.get("render_minutes", 60)),
+            open_replies=self.open_replies,
+            last_renditions=LastRenditions(db=store.db),
+            routes=self.routes,
+            direct_messages=direct_messages,
+            board=self.board,
+            clock=self.clock,
+        )
         self.interface = InterfaceServices(
             use_cases=self.services,
             requests=SplitRequests(
@@ -142,18 +169,14 @@ class LiveBot:
                 attachment_urls=attachment_urls,
                 clock=self.clock,
             ),
-            presenter=ResultPresenter(
-                redelivery=self.services.redelivery,
-                render_limit=RenderLimit(
-                    clock=self.clock, minutes=fields.get("render_minutes", 60)
-                ),
-                open_replies=self.open_replies,
-                last_renditions=LastRenditions(db=store.db),
-                routes=self.routes,
-                direct_messages=direct_messages,
-                board=self.board,
+            batch_requests=BatchRequests(
+                batches=self.services.batches,
+                servers=self.services.admission,
+                attachment_urls=attachment_urls,
                 clock=self.clock,
             ),
+            presenter=presenter,
+            zips=ZipPresenter(results=presenter, redelivery=self.services.redelivery),
             attachments=self.attachments,
             languages=languages,
         )
@@ -176,6 +199,8 @@ class LiveBot:
         tasks = [
             asyncio.create_task(self.client.connect()),
             asyncio.create_task(self.replies.run()),
+            asyncio.create_task(self.batch_replies.run()),
+            asyncio.create_task(self.services.batch_runner.run()),
         ]
         try:
             async with asyncio.timeout(30):
@@ -186,7 +211,8 @@ class LiveBot:
             await self.services.runner.stop(grace_s=0.2)
             await self.services.submit.aclose(grace_s=0)
             await self.client.close()
-            tasks[1].cancel()
+            for task in tasks[1:]:
+                task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -195,7 +221,7 @@ async def open_live_bot(root: Path, **settings: Any) -> AsyncIterator[LiveBot]:
     """Open a sandbox and a store, and build a bot on them without logging in."""
     (root / "jobs").mkdir()
     discords_own = discord.http.Route.BASE
-    db = await Database.open(root / "stemcord.db", durable=False)
+    db = await open_database(root / "stemcord.db", Database)
     try:
         async with Sandbox() as sandbox:
             sandbox.interactions.answer_within_s = PATIENCE_S

@@ -49,6 +49,16 @@ def menu_of(message: Message) -> Message:
     return menu
 
 
+async def more(person: SandboxClient, message: Message, value: str) -> None:
+    """Choose from the menu below a result, such as `flac`, `dm` or `recipe`."""
+    await person.press(message, menu_of(message)["custom_id"], values=[value])
+
+
+def offers(message: Message) -> list[str]:
+    """Return what the message's menu offers."""
+    return [option["value"] for option in menu_of(message)["options"]]
+
+
 def filenames(message: Message) -> list[str]:
     """Return the names of the message's files."""
     return [attachment["filename"] for attachment in message["attachments"]]

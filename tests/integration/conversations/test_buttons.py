@@ -16,6 +16,8 @@ from tests.integration.conversations.scenes import (
     labels,
     made,
     menu_of,
+    more,
+    offers,
     person,
     says,
     shows,
@@ -40,22 +42,23 @@ async def test_stems_come_again_in_another_format(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     message = await made(live_bot, ada, song)
-    await ada.press(message, "As FLAC")
+    await more(ada, message, "flac")
     _, again = await until_there_are(ada, 2)
     assert filenames(again) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
     assert again["embeds"][0]["description"] == "Instrumental and vocals, 3:20, FLAC"
-    assert labels(again) == ["Other recipe", "As MP3", "To my DM", "Delete"]
+    assert again["ephemeral"]
+    assert offers(again) == ["mp3", "zip:flac", "dm", "recipe"]
     assert len(live_bot.provider.submits) == 1
     usage = await live_bot.services.quotas.usage(live_bot.user_id("Ada"))
     assert usage.used == 4, "charged once"
 
 
 async def test_stems_go_to_ones_dm(live_bot: LiveBot, ada: SandboxClient, song: Path) -> None:
-    await ada.press(await made(live_bot, ada, song), "To my DM")
+    await more(ada, await made(live_bot, ada, song), "dm")
     await ada.wait_for(says("The stems are in your direct messages."))
     ada.in_channel("dm")
     [message] = await until_there_are(ada, 1)
-    assert "To my DM" not in labels(message)
+    assert "dm" not in offers(message)
 
 
 async def test_whoever_takes_no_direct_messages_is_told(
@@ -65,7 +68,7 @@ async def test_whoever_takes_no_direct_messages_is_told(
     live_bot.sandbox.world.change_user(
         person(live_bot, "Ada").id, accepts_dms=False, installed_app=False
     )
-    await ada.press(message, "To my DM")
+    await more(ada, message, "dm")
     await ada.wait_for(says("Discord doesn't let me message you."))
 
 
@@ -89,7 +92,7 @@ async def test_another_recipe_is_another_job_of_the_same_song(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
     message = await made(live_bot, ada, song)
-    await ada.press(message, "Other recipe")
+    await more(ada, message, "recipe")
     asked = await ada.wait_for(says("What should I make from it?"))
     assert asked["ephemeral"]
     menu = menu_of(asked)
@@ -105,7 +108,7 @@ async def test_a_song_whose_address_has_ended_is_signed_anew(
 ) -> None:
     message = await made(live_bot, ada, song)
     await ada.advance(2 * 86_400)
-    await ada.press(message, "Other recipe")
+    await more(ada, message, "recipe")
     asked = await ada.wait_for(says("What should I make from it?"))
     await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
     await until_there_are(ada, 2)
@@ -118,7 +121,7 @@ async def test_a_song_that_discord_has_forgotten_is_asked_for_again(
     message = await made(live_bot, ada, song)
     await ada.advance(2 * 86_400)
     await ada.fault("POST /attachments/refresh-urls", status=404)
-    await ada.press(message, "Other recipe")
+    await more(ada, message, "recipe")
     asked = await ada.wait_for(says("What should I make from it?"))
     await ada.press(asked, menu_of(asked)["custom_id"], values=["vocals"])
     await ada.wait_for(says("Please send it again."))
@@ -171,7 +174,7 @@ async def test_a_private_result_is_shown_to_one_person_whatever_they_press(
     live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     message = await made(live_bot, ada, song, private=True)
-    await ada.press(message, "As FLAC")
+    await more(ada, message, "flac")
     _, again = await until_there_are(ada, 2)
     assert again["ephemeral"]
     async with asyncio.timeout(30):
@@ -222,8 +225,8 @@ async def test_a_song_is_shown_again_from_the_list(
 async def test_one_wish_at_a_time(live_bot: LiveBot, ada: SandboxClient, song: Path) -> None:
     message = await made(live_bot, ada, song)
     live_bot.audio.gate = asyncio.Event()
-    await ada.press(message, "As FLAC")
-    await ada.press(message, "To my DM")
+    await more(ada, message, "flac")
+    await more(ada, message, "dm")
     await ada.wait_for(says("I'm still working on your last request."))
     live_bot.audio.gate.set()
     await until_there_are(ada, 2)
@@ -234,7 +237,7 @@ async def test_stems_deleted_while_they_are_shown_are_said_to_be_gone(
 ) -> None:
     message = await made(live_bot, ada, song)
     live_bot.audio.gate = asyncio.Event()
-    await ada.press(message, "As FLAC")
+    await more(ada, message, "flac")
     [job] = await live_bot.jobs.of_user(live_bot.user_id("Ada"), 5)
     await live_bot.services.redelivery.discard(job)
     live_bot.audio.gate.set()
@@ -254,8 +257,6 @@ async def test_a_manager_cancels_in_their_server_and_deletes_cards_but_no_files(
     live_bot: LiveBot, ada: SandboxClient, ben: SandboxClient, song: Path
 ) -> None:
     message = await made(live_bot, ben, song)
-    await ada.press(message, "As FLAC")
-    assert (await ada.wait_for(says(REFUSAL)))["ephemeral"]
     await ada.press(message, "Delete")
     async with asyncio.timeout(30):
         while any(map(has_stems, await ben.messages())):
@@ -278,9 +279,14 @@ async def test_two_hundred_presses_by_the_wrong_person_are_all_refused(
     sorry = await ada.wait_for(lambda found: labels(found) == ["Try again"])
     await until_nothing_is_owed(live_bot)
     before = await live_bot.records()
-    presses = [(message, label) for label in labels(message)] + [(sorry, "Try again")]
     for number in range(200):
-        await ben.press(*presses[number % len(presses)])
+        match number % 3:
+            case 0:
+                await ben.press(message, "Delete")
+            case 1:
+                await ben.press(sorry, "Try again")
+            case _:
+                await more(ben, message, "recipe")
     async with asyncio.timeout(20):
         while len(await ben.messages()) < 202:
             await asyncio.sleep(0.02)
@@ -295,6 +301,6 @@ async def test_a_format_that_would_not_fit_is_not_offered(
 ) -> None:
     live_bot.sandbox.world.attachment_size_limit = 16_000
     message = await made(live_bot, ada, song)
-    assert labels(message) == ["Other recipe", "To my DM", "Delete"]
+    assert offers(message) == ["zip:mp3", "dm", "recipe"]
     with pytest.raises(SandboxRefused):
-        await ada.press(message, f"as-flac:{job_id_of(message)}")
+        await more(ada, message, "flac")

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.errors import Reason, Rejected
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
-from tests.integration.conversations.scenes import labels, made, shows
+from tests.integration.conversations.scenes import labels, made, offers, shows
 
 
 async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, song: Path) -> None:
@@ -24,7 +24,8 @@ async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, s
         "Neon Rain (Vocals).mp3",
     ]
     assert "waveforms.png" in embed["image"]["url"], "the picture stands in the card"
-    assert labels(message) == ["Other recipe", "As FLAC", "To my DM", "Delete"]
+    assert labels(message) == ["Key & speed", "Mix", "Delete"]
+    assert offers(message) == ["flac", "zip:mp3", "dm", "recipe"]
     assert message["content"] == ""
     assert len(await ada.messages()) == 1
 
@@ -182,4 +183,4 @@ async def test_an_acknowledgement_that_only_discord_knows_of_is_found(
     await ada.fault("POST /interactions/*/callback", after=True, reset=True, times=2)
     message = await made(live_bot, ada, song)
     assert len(await ada.messages()) == 1
-    assert labels(message)[0] == "Other recipe"
+    assert labels(message)[0] == "Key & speed"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
-from tests.integration.conversations.scenes import Message, has_stems, says, until_sent
+from tests.integration.conversations.scenes import Message, has_stems, more, says, until_sent
 
 
 async def test_a_public_card_speaks_its_askers_language_and_an_answer_its_readers(
@@ -17,7 +17,7 @@ async def test_a_public_card_speaks_its_askers_language_and_an_answer_its_reader
     [embed] = card["embeds"]
     assert embed["title"] == "Neon Rain · カラオケ"
     assert "インストとボーカル、" in embed["description"]
-    await ada.press(card, "別のステム")
+    await more(ada, card, "recipe")
     refused = await ada.wait_for(says("I can't find that song among yours."))
     assert refused["ephemeral"]
 

@@ -11,6 +11,7 @@ from tests.integration.conversations.scenes import (
     job_id_of,
     labels,
     made,
+    more,
     says,
     shows,
     until_sent,
@@ -105,7 +106,7 @@ async def test_buttons_of_a_forgotten_song_know_nothing_of_it(
     message = await made(live_bot, ada, song)
     await forget(ada)
     await ada.wait_for(shows("All your data is deleted"))
-    await ada.press(message, "To my DM")
+    await more(ada, message, "dm")
     await ada.wait_for(says("I can't find that song among yours."))
 
 

@@ -62,7 +62,11 @@ async def test_one_of_several_songs_is_chosen(
     asked = await ada.wait_for(says("Which of these songs"))
     assert asked["ephemeral"]
     menu = menu_of(asked)
-    assert [each["label"] for each in menu["options"]] == ["Blue Moon", "Red Sun"]
+    assert [each["label"] for each in menu["options"]] == [
+        "Blue Moon",
+        "Red Sun",
+        "All of them",
+    ]
     await ada.press(asked, menu["custom_id"], values=["1"])
     await ada.wait_for(shows("Red Sun · Karaoke"))
 

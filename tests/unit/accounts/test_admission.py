@@ -14,6 +14,7 @@ from bot.domain.minutes import Usage
 from storage.database.connection import Database
 from storage.stores.guild_settings import GuildStore
 from storage.stores.standing import Standing
+from tests.support.databases import open_database
 from tests.support.domain_factories import TODAY, StillClock
 
 HERE, ELSEWHERE = 13, 14
@@ -23,7 +24,7 @@ OUTSIDE = (Context.BOT_DM, Context.GUILD_USER_INSTALL, Context.GROUP_DM, Context
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[GuildStore]:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    db = await open_database(tmp_path / "stemcord.db", Database)
     yield GuildStore(db=db, clock=StillClock())
     await db.close()
 

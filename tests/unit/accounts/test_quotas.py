@@ -12,6 +12,7 @@ from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.pseudonyms import Pseudonyms
 from storage.stores.standing import Standings
+from tests.support.databases import open_database
 from tests.support.domain_factories import ADMIN, NOW, TODAY, USER, StillClock, a_hold, a_job
 
 
@@ -44,7 +45,7 @@ async def use(db: Database, minutes: int, period) -> None:
 
 
 async def test_minutes_of_a_running_period_are_counted_on_by_a_newer_bot(tmp_path) -> None:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    db = await open_database(tmp_path / "stemcord.db", Database)
     await use(db, 7, replace(TODAY, key="2026-11-20"))
 
     quotas = await quotas_of(db, PeriodKind.DAY, StillClock())
@@ -55,7 +56,7 @@ async def test_minutes_of_a_running_period_are_counted_on_by_a_newer_bot(tmp_pat
 
 async def test_kinds_that_begin_on_one_day_share_neither_minutes_nor_end(tmp_path) -> None:
     clock = ClockAt(NOW.replace(month=2, day=1, year=2027))  # a Monday
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    db = await open_database(tmp_path / "stemcord.db", Database)
     day, month = [await quotas_of(db, kind, clock) for kind in (PeriodKind.DAY, PeriodKind.MONTH)]
     await use(db, 7, day.period)
     await Ledger(db=db, clock=clock).grant(USER, 10, month.period, by=ADMIN)
@@ -73,7 +74,7 @@ async def test_kinds_that_begin_on_one_day_share_neither_minutes_nor_end(tmp_pat
 async def test_a_song_that_was_paid_in_a_period_that_is_over_says_nothing_of_the_new_one(
     tmp_path,
 ) -> None:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    db = await open_database(tmp_path / "stemcord.db", Database)
     clock = ClockAt()
     quotas = await quotas_of(db, PeriodKind.DAY, clock)
     await use(db, 7, quotas.period)

@@ -82,7 +82,7 @@ async def test_folders_older_than_the_database_wait_for_their_time_and_are_named
     await retention.sweep_orphans()
     await retention.sweep()
     assert lost.exists()
-    assert "1 folders of jobs are older than the database" in caplog.text
+    assert "1 job folders are older than the database" in caplog.text
     assert "k7f2q" in caplog.text
     harness.clock.move(hours=23)
     await retention.sweep()

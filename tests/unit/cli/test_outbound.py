@@ -41,7 +41,7 @@ def test_a_missing_certificate_file_in_the_file_is_one_line() -> None:
         ("http://me:s3cr3t@proxy.example:3128", "are reached through the proxy proxy.example"),
         (
             "socks5://me:s3cr3t@proxy.example",
-            "HTTPS_PROXY: expected http://host:port; nothing is reached",
+            "HTTPS_PROXY: expected http://host:port; no proxy is used",
         ),
     ],
 )

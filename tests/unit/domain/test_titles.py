@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import Click, Rendition, RenditionOutput
 from bot.domain.titles import (
     MAX_FILENAME_BYTES,
     MAX_TITLE,
@@ -118,3 +119,36 @@ def test_names_of_songs_end_in_many_ways(name: str) -> None:
 @pytest.mark.parametrize("name", ["Vol.2", "notes.txt", "mp3", "a.", "", "mp3.zip"])
 def test_other_names_do_not_end_as_a_song(name: str) -> None:
     assert not has_song_suffix(name)
+
+
+@pytest.mark.parametrize(
+    ("stem", "rendition", "name"),
+    [
+        (Stem.INSTRUMENTAL, Rendition(cents=-200, speed_percent=90), "Instrumental, -2, 90 %"),
+        (Stem.NO_DRUMS, Rendition(cents=300), "No Drums, +3"),
+        (Stem.VOCALS, Rendition(speed_percent=150), "Vocals, 150 %"),
+        (Stem.VOCALS, Rendition(cents=37), "Vocals, +37 cents"),
+        (Stem.VOCALS, Rendition(cents=-1150), "Vocals, -1150 cents"),
+        (Stem.MIX, Rendition(output=RenditionOutput.MIX), "Mix"),
+        (Stem.MIX, Rendition(cents=300, levels=((Stem.VOCALS, 25),)), "Mix, vocals 25 %, +3"),
+        (
+            Stem.MIX,
+            Rendition(levels=((Stem.LEAD_VOCALS, 200), (Stem.DRUMS, 0))),
+            "Mix, no drums, lead vocals 200 %",
+        ),
+        (Stem.MIX, Rendition(click=Click(count_in_bars=1)), "Mix, count-in"),
+        (Stem.MIX, Rendition(click=Click(count_in_bars=1, is_throughout=True)), "Mix, click"),
+    ],
+)
+def test_a_renditions_name_says_what_it_is(stem, rendition, name):
+    told = stem_filename("Neon: Rain?", stem, AudioFormat.MP3, rendition)
+    assert told == f"Neon Rain ({name}).mp3"
+
+
+def test_a_rendition_of_a_song_with_a_long_title_has_a_name_that_fits():
+    for count in (6, len(Stem) - 1):
+        levels = tuple((stem, 33) for stem in tuple(Stem)[:count])
+        rendition = Rendition(cents=-1, levels=levels)
+        told = stem_filename("é" * 200, Stem.MIX, AudioFormat.FLAC, rendition)
+        assert len(told.encode()) <= MAX_FILENAME_BYTES
+        assert told.endswith(", -1 cents).flac")

@@ -116,9 +116,9 @@ async def test_a_worker_that_was_started_ahead_separates_the_song(engine, start)
     assert engine.pid == pid
 
 
-async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(engine):
-    await engine.warm_up()
-    libraries = Path(f"/proc/{running(engine)}/maps")
+async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(fresh_engine):
+    await fresh_engine.warm_up()
+    libraries = Path(f"/proc/{running(fresh_engine)}/maps")
     async with asyncio.timeout(30):
         while "onnxruntime" not in libraries.read_text():
             await asyncio.sleep(0.02)
@@ -134,10 +134,10 @@ async def test_a_worker_that_was_started_for_nothing_ends(small_model, is_runnin
     await engine.close()
 
 
-async def test_a_closed_engine_starts_no_worker_ahead(engine):
-    await engine.close()
-    await engine.warm_up()
-    assert engine.pid is None
+async def test_a_closed_engine_starts_no_worker_ahead(fresh_engine):
+    await fresh_engine.close()
+    await fresh_engine.warm_up()
+    assert fresh_engine.pid is None
 
 
 async def test_two_songs_at_once_wait_for_each_other(engine, start):
@@ -194,7 +194,7 @@ async def test_a_hung_worker_is_killed(small_model, start, is_running):
     call = await start(LONG, by=engine).begun()
     pid = running(engine)
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(EngineFailed, match="said nothing"):
+    with pytest.raises(EngineFailed, match="sent nothing"):
         await call.task
     assert not is_running(pid)
     await engine.close()
@@ -338,7 +338,7 @@ async def test_the_worker_ends_when_the_bot_is_killed(small_model, tmp_path):
     assert bot.stdout
     pid = int(await bot.stdout.readline())
     bot.kill()
-    await bot.wait()
+    await bot.communicate()
     await until(lambda: not is_alive(pid))
 
 

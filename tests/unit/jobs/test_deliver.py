@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,17 +25,9 @@ class CountingAudio(FakeAudio):
         self.encodes: Counter[str] = Counter()
         self.pictures = 0
 
-    async def encode(
-        self,
-        stem: Path,
-        into: Path,
-        *,
-        format: AudioFormat,
-        max_bytes: int | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> Encoded:
+    async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:
         self.encodes[stem.stem] += 1
-        return await super().encode(stem, into, format=format, max_bytes=max_bytes, tags=tags)
+        return await super().encode(stem, into, **options)
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         self.pictures += 1

@@ -25,6 +25,7 @@ from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.domain_factories import a_job, lead
 from tests.support.fakes import FakeClock
 
@@ -95,7 +96,7 @@ class Shelf:
 
 @asynccontextmanager
 async def open_shelf(root: Path, **limits: float) -> AsyncIterator[Shelf]:
-    db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+    db = await open_database(root / "stemcord.db", Database, busy_timeout_s=0.05)
     built = Shelf(db, root / "jobs", **limits)
     async with built.server, aiohttp.ClientSession() as built.session:
         await built.put()

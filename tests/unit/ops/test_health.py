@@ -10,6 +10,7 @@ import pytest
 from bot.ops.health import LONGEST_SILENCE_S, LOOK_EVERY_S, Health
 from storage.database.connection import Database
 from storage.files.data_dir import DataDir
+from tests.support.databases import open_database
 from tests.support.fakes import FakeClock
 
 
@@ -33,7 +34,7 @@ class Watched:
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     data = DataDir(tmp_path)
     data.create()
-    db = await Database.open(data.database, durable=False, busy_timeout_s=0.05)
+    db = await open_database(data.database, Database, busy_timeout_s=0.05)
     yield Watched(tmp_path, db)
     await db.close()
 

@@ -13,12 +13,13 @@ from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
 from storage.stores.vendor_spending import Spending
+from tests.support.databases import open_database
 from tests.support.domain_factories import NOW, an_attempt, lead
 from tests.support.fakes import FakeClock
 
 
 async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> None:
-    db = await Database.open(tmp_path / "stemcord.db", durable=False)
+    db = await open_database(tmp_path / "stemcord.db", Database)
     jobs = JobStore(db=db)
     await lead(jobs, State.HELD)
     await lead(jobs, State.HELD)

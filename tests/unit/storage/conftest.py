@@ -6,6 +6,7 @@ import pytest
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
+from tests.support.databases import open_database
 from tests.support.domain_factories import StillClock
 
 
@@ -16,7 +17,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def db(path: Path) -> AsyncIterator[Database]:
-    database = await Database.open(path, durable=False, busy_timeout_s=0.05)
+    database = await open_database(path, Database, busy_timeout_s=0.05)
     yield database
     await database.close()
 

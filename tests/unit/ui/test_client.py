@@ -59,6 +59,8 @@ async def test_the_commands_are_within_discords_limits(offline: Stemcord) -> Non
         "Split this audio",
         "jobs",
         "result",
+        "remix",
+        "batch",
         "cancel",
         "quota",
         "admin",
@@ -75,7 +77,15 @@ async def test_split_says_all_of_its_options(offline: Stemcord) -> None:
     payload = await commands_payload(offline, Languages({}))
     split = next(each for each in payload if each["name"] == "split")
     options = {option["name"]: option for option in split["options"]}
-    assert list(options) == ["file", "stems", "format", "provider", "private"]
+    assert list(options) == [
+        "file",
+        "stems",
+        "format",
+        "provider",
+        "private",
+        "key",
+        "speed",
+    ]
     assert {"audio", "video", ".flac"} <= set(options["file"]["file_types"])
     assert options["file"]["required"]
     assert [choice["value"] for choice in options["stems"]["choices"]] == list(Recipe)

@@ -1,6 +1,6 @@
-"""Listens to a song's masters once, block by block, and tells what was heard."""
+"""Analyses a song: reads its masters once, block by block, and estimates key, tempo and beats."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,20 +18,15 @@ _BASS_HZ = (35.0, 300.0)
 
 
 def analyse(task: AnalyseTask) -> Analysis:
-    """Measure a song; what is not sure enough is left out."""
-    roles = frozenset(part.role for part in task.parts)
-    return _heard(mono_blocks.blocks(task.parts), roles)
-
-
-def _heard(blocks: Iterable[Mapping[Role, Mono]], roles: frozenset[Role]) -> Analysis:
-    listener = _Listener(roles)
-    for block in blocks:
+    """Analyse a song; whatever is too uncertain is None. Raises FFmpegError for a broken master."""
+    listener = Listener(frozenset(part.role for part in task.parts))
+    for block in mono_blocks.blocks(task.parts):
         listener.add(block)
     return listener.analysis()
 
 
-class _Listener:
-    """Measures what each role is good for; vocals tell of the key, and hardly of the beat."""
+class Listener:
+    """Takes a song in blocks. Beats are not looked for in vocals if there is anything else."""
 
     def __init__(self, roles: frozenset[Role]) -> None:
         self._drums, self._rest = _rhythmic(roles)
@@ -44,7 +39,7 @@ class _Listener:
         self._samples = 0
 
     def add(self, block: Mapping[Role, Mono]) -> None:
-        """Listen to the next block of every role."""
+        """Measure the next block of every role."""
         self._samples += len(next(iter(block.values())))
         if self._drum_onsets:
             self._drum_onsets.add(_sum(block, self._drums))
@@ -55,11 +50,11 @@ class _Listener:
             self._bass_pitches.add(_sum(block, self._bass))
 
     def analysis(self) -> Analysis:
-        """Return what was heard; ends the song."""
+        """Return the estimates; call it once, after the last block."""
         if self._samples < _SHORTEST_S * mono_blocks.RATE:
             return Analysis()
         chroma = self._pitches.chromagram()
-        heard = rhythm.rhythm(self._signals(), chroma)
+        found = rhythm.rhythm(self._signals(), chroma)
         tuning = key_finding.tuning(self._pitches.histogram)
         key = None
         if tuning.is_clear:
@@ -68,9 +63,9 @@ class _Listener:
             key = key_finding.key(*histograms, tuning.cents)
         return Analysis(
             key=key,
-            tempo=heard.tempo if heard else None,
+            tempo=found.tempo if found else None,
             tuning_cents=round(tuning.cents) if tuning.is_clear else None,
-            grid=heard.grid if heard else None,
+            grid=found.grid if found else None,
         )
 
     def _signals(self) -> Sequence[Signal]:

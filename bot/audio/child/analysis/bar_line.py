@@ -1,4 +1,4 @@
-"""Where bars begin: at changes of harmony and low drums, hardly at a backbeat."""
+"""Finds bar lines by changes of harmony, bass drums and the backbeat."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from bot.audio.child.analysis.pitch_content import Chromagram
 USUAL_METER = 4
 _OTHER_METER = 3
 _CLEARLY = 1.5
-"""How much more a waltz has to stand out to be taken for one."""
+"""How many times stronger the evidence for three beats in a bar must be than that for four."""
 _FEWEST_BARS = 4
 _HARMONY, _LOW, _BACKBEAT = 1.0, 0.5, -0.3
 _REACH = 3
@@ -23,14 +23,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """The beats in a bar, and the number of the first beat that begins one."""
+    """The number of beats in a bar, and that of the first beat that begins one."""
 
     beats_per_bar: int
     downbeat: int
 
 
 def find(beats_s: Values, strength: Strength, chroma: Chromagram) -> Bars:
-    """Return the bars of a song, given its beats, the onsets of its drums, and its harmony."""
+    """Return the bars of a song, from its beats, its drums' onsets and its harmony."""
     accents = _HARMONY * _standardised(_changes(beats_s, chroma))
     accents += _LOW * _standardised(_onsets(beats_s, strength[0]))
     accents += _BACKBEAT * _standardised(_onsets(beats_s, strength[1]))
@@ -42,7 +42,7 @@ def find(beats_s: Values, strength: Strength, chroma: Chromagram) -> Bars:
 
 
 def _phase(accents: Values, meter: int) -> tuple[int, float]:
-    """Return the beat with the most accent, and by how much it has more than the others."""
+    """Return the most accented beat of the bar, and the difference from the mean of the others."""
     means = np.array([accents[beat::meter].mean() for beat in range(min(meter, len(accents)))])
     best = int(means.argmax())
     return best, float(means[best] - np.delete(means, best).mean()) if len(means) > 1 else 0.0

@@ -1,8 +1,8 @@
-"""Follows the beats of a song, and fits a line to them.
+"""Tracks the beats of a song and fits a line to them.
 
-The tracker is that of D. P. W. Ellis, "Beat tracking by dynamic programming", Journal of New Music
-Research 36(1), 2007: the chain of frames with the strongest onsets whose distances are near the
-period.
+The tracker follows D. P. W. Ellis, "Beat tracking by dynamic programming", Journal of New Music
+Research 36(1), 2007: it finds the chain of frames with the strongest onsets at distances close to
+the period.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Pulse = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatLine:
-    """Beats on a line, as closely as they follow it.
+    """A line through the beats, and the slow deviations from it.
 
     `deviations_s` has a deviation for every `KNOT_BEATS`th beat; `residual` is how far the tracked
     beats lie from the line with its deviations, as a share of the period.
@@ -60,9 +60,10 @@ def track(pulse: Pulse, period: float) -> NDArray[np.float64]:
     for frame in range(len(pulse)):
         reachable = scores[frame : frame + len(lags)] + penalty
         best = reachable.argmax()
-        scores[frame + longest] = pulse[frame] + reachable[best]
-        before[frame] = frame - lags[best]
-    at = _last_beat(scores[longest:], longest)
+        # A chain with a negative score, as in silence, is dropped.
+        scores[frame + longest] = pulse[frame] + max(0.0, reachable[best])
+        before[frame] = frame - lags[best] if reachable[best] > 0 else -1
+    at = int(scores[longest:].argmax())
     beats = []
     while at >= 0:
         beats.append(at + _offset(pulse, at))
@@ -71,7 +72,7 @@ def track(pulse: Pulse, period: float) -> NDArray[np.float64]:
 
 
 def fit(beats_s: NDArray[np.float64]) -> BeatLine:
-    """Fit a line to beats, such that a few misplaced ones do not move it; takes at least two."""
+    """Fit a line that a few misplaced beats do not move. Needs at least two beats."""
     number = np.arange(len(beats_s))
     weights = np.ones(len(beats_s))
     for _ in range(_ROUNDS):
@@ -99,11 +100,6 @@ def fit(beats_s: NDArray[np.float64]) -> BeatLine:
         deviations_s=line.deviations_s,
         residual=float(residual),
     )
-
-
-def _last_beat(scores: NDArray[np.float64], longest: int) -> int:
-    start = max(0, len(scores) - longest)
-    return start + int(scores[start:].argmax())
 
 
 def _offset(pulse: Pulse, frame: int) -> float:

@@ -10,7 +10,7 @@ Windows = NDArray[np.float32]
 
 
 class Framer:
-    """Holds what later windows still need; the first window's centre is the first sample."""
+    """Keeps the samples that later windows need. The first one is centred on the first sample."""
 
     def __init__(self, *, size: int, hop: int) -> None:
         self._size, self._hop = size, hop

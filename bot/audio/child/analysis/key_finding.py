@@ -1,4 +1,4 @@
-"""The key and the tuning of a song, by how often each pitch is heard."""
+"""Estimates key and tuning from a histogram of pitches."""
 
 from dataclasses import dataclass
 
@@ -16,36 +16,36 @@ _CENTS = np.arange(BINS) + 0.5 - _A_CENTS
 """Each bin's pitch above A = 440 Hz."""
 
 _KERNEL_CENTS = 8.0
-"""Narrow enough to leave out the fifth and the seventh overtone, which are 14 and 31 cents flat."""
+"""Narrow enough to leave out the fifth and the seventh harmonic, 14 and 31 cents flat."""
 _IN_TUNE = 1.5
-"""How much more often notes are in tune than not, at least, for a sound to have a tuning."""
+"""The least ratio of pitches in tune to the average for a sound to have a tuning."""
 _HARMONICS = (1, 2, 3, 4)
 _HARMONIC_DECAY = 0.6
-_BASS_WEIGHT = 0.35
+_BASS_WEIGHT = 0.15
 
 _PERHAPS_MARGIN, _LIKELY_MARGIN = 0.05, 0.12
 _LIKELY_MARGIN_OVER_RELATIVE = 0.22
-"""Songs on a minor key's chords i, VI, III and VII hold the notes of its relative just as often."""
+"""The chords i, VI, III and VII of a minor key are also vi, IV, I and V of its relative."""
 _FEWEST_AGREEING = 4
 _LEAST_CORRELATION = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """Where notes lie; `clarity` compares the best tuning with the average of all."""
+    """A tuning; `clarity` is the ratio of pitches in tune to the average over all tunings."""
 
     cents: float
     clarity: float
 
     @property
     def is_clear(self) -> bool:
-        """Whether there are notes at all."""
+        """Whether the sound has notes."""
         return self.clarity >= _IN_TUNE
 
 
 def tuning(histogram: Histogram) -> Tuning:
     """Return the deviation from A = 440 Hz that most notes share, from -50 to 50 cents."""
-    by_cent = np.bincount(_CENTS.astype(int) % 100, histogram, 100)
+    by_cent = np.bincount(np.floor(_CENTS).astype(int) % 100, histogram, 100)
     distance = (np.arange(100) + 50) % 100 - 50
     kernel = np.exp(-0.5 * np.square(distance / _KERNEL_CENTS))
     smooth = np.fft.irfft(np.fft.rfft(by_cent) * np.fft.rfft(kernel), 100)
@@ -57,7 +57,7 @@ def tuning(histogram: Histogram) -> Tuning:
 
 
 def key(histogram: Histogram, bass: Histogram, tuning_cents: float) -> KeyEstimate | None:
-    """Return the key of a song in this tuning, or None if none stands out."""
+    """Return the key of a song in this tuning, or None if it is too uncertain."""
     classes = _normalised(_pitch_classes(histogram, tuning_cents, _HARMONICS))
     classes += _BASS_WEIGHT * _normalised(_pitch_classes(bass, tuning_cents, _HARMONICS[:1]))
     correlations = key_profiles.correlations(classes)
@@ -80,7 +80,7 @@ def key(histogram: Histogram, bass: Histogram, tuning_cents: float) -> KeyEstima
 def _pitch_classes(
     histogram: Histogram, tuning_cents: float, harmonics: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Return the pitch classes of the tones whose fundamentals or overtones were heard."""
+    """Return pitch classes, counting each pitch as a harmonic of lower tones, too."""
     classes = np.zeros(PITCH_CLASSES)
     for harmonic in harmonics:
         semitones = (_CENTS - tuning_cents) / 100 - PITCH_CLASSES * np.log2(harmonic)

@@ -1,4 +1,4 @@
-"""How often each note is heard in a key: published profiles, from the tonic up.
+"""Published key profiles: how often each note occurs in a key, from the tonic up.
 
 - Krumhansl: C. L. Krumhansl and E. J. Kessler, "Tracing the dynamic changes in perceived tonal
   organization in a spatial representation of musical keys", Psychological Review 89(4), 1982.

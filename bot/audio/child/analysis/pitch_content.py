@@ -1,7 +1,7 @@
-"""Which pitches a signal holds: the peaks of its spectrum, counted in a fine histogram.
+"""Counts the spectral peaks of a signal in a fine histogram of pitches.
 
-Peaks are interpolated (Smith and Serra, "PARSHL", 1987), so that a cent can be told although a bin
-of the spectrum is wider than a semitone in the bass.
+Peaks are interpolated (J. O. Smith and X. Serra, "PARSHL", ICMC 1987), since in the bass a bin of
+the spectrum is wider than a semitone.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ LOWEST_HZ = 32.7
 """The lowest pitch of the histogram, a C; each of its bins is a cent wide."""
 BINS = 7300
 CLASSES = 3 * PITCH_CLASSES
-"""Of a chromagram, fine enough for a song that is out of tune."""
+"""Of a chromagram: three a semitone, for songs that are out of tune."""
 
 _SIZE = 8192
 _HEIGHT = 0.01
@@ -54,7 +54,7 @@ class PitchMeter:
         for start in range(0, len(windows), _STEP):
             spectra = scipy.fft.rfft(windows[start : start + _STEP] * self._window)
             levels = np.abs(spectra[:, self._first - 1 : self._last + 2]) * (4 / _SIZE)
-            self._count(levels)
+            self._count(levels.astype(np.float32, copy=False))
 
     def _count(self, levels: NDArray[np.float32]) -> None:
         left, middle, right = levels[:, :-2], levels[:, 1:-1], levels[:, 2:]

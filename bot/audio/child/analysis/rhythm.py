@@ -1,4 +1,4 @@
-"""Tempo and beat grid of a song from the onset strength of its drums and of the rest."""
+"""Estimates tempo and beat grid from the onset strength of the drums and of the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SLOW_BPM = 90.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A signal's onsets, and how much each of its registers tells of where beats are."""
+    """A signal's onset strength, and the weight of each register when beats are tracked."""
 
     strength: Strength
     weights: tuple[float, float, float]
@@ -32,19 +32,19 @@ class Signal:
 DRUMS = (2.0, 1.5, 0.5)
 REST = (0.5, 0.5, 0.2)
 MIX = (2.0, 1.0, 0.5)
-"""Weights of the low, middle and high register; hats are between the beats, too."""
+"""Weights of the low, middle and high registers. Hats also sound between beats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """What could be told of a song's rhythm."""
+    """A tempo and its beats."""
 
     tempo: TempoEstimate
     grid: BeatGrid
 
 
 def rhythm(signals: Sequence[Signal], chroma: Chromagram) -> Rhythm | None:
-    """Return tempo and beats; None if there is no beat. Bars are told by the first signal."""
+    """Return tempo and beats; None if there is no beat. Bars are found in the first signal."""
     onsets = [tempo.rows(signal.strength) for signal in signals]
     if not onsets or onsets[0].shape[1] < _SHORTEST_S * FRAMES_A_SECOND:
         return None
@@ -78,7 +78,7 @@ def _pulse(onsets: Sequence[tempo.Rows], weights: Sequence[tuple[float, float, f
 def _tracked(
     pulse: Pulse, correlation: Correlation, found: Sequence[Hypothesis]
 ) -> tuple[Hypothesis, BeatLine]:
-    """Return the best tempo and its beats, or its octave's if only those lie on a line."""
+    """Return the best tempo and its beats, or its octave if only that one's lie on a line."""
     best = found[0]
     line = _line(pulse, correlation, best)
     octave = _octave(best, found)

@@ -1,9 +1,8 @@
-"""The tempo of a song, by how its onsets repeat.
+"""Estimates the tempo of a song from the autocorrelation of its onsets.
 
-Each register of each signal is correlated with itself alone, so that a bass drum is compared with
-the bass drum and not with the hats between. A period is judged by the logarithms of the correlation
-at its multiples: where one of them is missing, as with a period of two beats in three, no other can
-make up for it.
+Each register of each signal is correlated only with itself, so a bass drum is never compared with
+the hats between its strokes. The score of a period is a sum of logarithms of the correlation at its
+multiples, so a period of two thirds of a beat, which is weak at one of them, scores low.
 """
 
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ class Hypothesis:
 
 
 def rows(strength: Strength) -> Rows:
-    """Return a signal's onsets as they are correlated."""
+    """Smooth a signal's onset strength and remove its local mean."""
     smoothing = np.hanning(_SMOOTHING + 2)[1:-1]
     smooth = ndimage.convolve1d(strength.astype(np.float64), smoothing / smoothing.sum(), axis=1)
     above = smooth - ndimage.uniform_filter1d(smooth, _SURROUNDINGS, axis=1)
@@ -65,7 +64,7 @@ def rows(strength: Strength) -> Rows:
 
 
 def autocorrelation(onsets: Rows) -> Correlation:
-    """Return the mean autocorrelation of the rows that are not as good as silent."""
+    """Return the mean autocorrelation of the rows, leaving out those that are nearly silent."""
     frames = onsets.shape[1]
     size = scipy.fft.next_fast_len(2 * frames, real=True)
     power = np.square(np.abs(scipy.fft.rfft(onsets, size, axis=1)))
@@ -80,7 +79,7 @@ def autocorrelation(onsets: Rows) -> Correlation:
 
 
 def hypotheses(correlation: Correlation) -> list[Hypothesis]:
-    """Return the tempos that explain the onsets better than those beside them, the best first."""
+    """Return the local maxima of the score, the best first."""
     bpms = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _STEPS)
     scores = _scores(correlation, bpms)
     is_best = (scores[1:-1] >= scores[:-2]) & (scores[1:-1] > scores[2:])
@@ -92,7 +91,7 @@ def hypotheses(correlation: Correlation) -> list[Hypothesis]:
 
 
 def refined_period(correlation: Correlation, period: float) -> float:
-    """Return the period more precisely, in frames, by where its multiples are."""
+    """Refine a period in frames by the peaks of the correlation near its multiples."""
     for multiple in _REFINED_BY:
         centre = period * multiple
         reach = max(2, round(_SLACK * period))

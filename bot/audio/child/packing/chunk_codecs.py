@@ -23,6 +23,8 @@ The 80 ms of RFC 7845 are not enough: noise at the seams is 20 dB louder than el
 _LOOK_AHEAD = 312
 """What libopus delays by, at 48 kHz."""
 _BIT_RATE = 96_000
+_NO_PADDING = {"metadata_header_padding": "0"}
+"""Otherwise 8 KiB of each file are kept free for tags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ def _opus(sound: Samples, length: int) -> bytes:
 def _flac(sound: Samples, length: int) -> bytes:
     steps = np.rint(sound[:length] * 32_768).clip(-32_768, 32_767).astype(np.int16)
     file = io.BytesIO()
-    with av.open(file, "w", format="flac") as container:
+    with av.open(file, "w", format="flac", options=_NO_PADDING) as container:
         stream = container.add_stream("flac", rate=PACK_RATES[PackCodec.FLAC], layout="stereo")
         container.mux(stream.encode(_frame(steps, "s16", PACK_RATES[PackCodec.FLAC])))
         container.mux(stream.encode(None))

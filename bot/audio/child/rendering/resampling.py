@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
+import numpy as np
 from av.audio.frame import AudioFrame
 from av.error import BlockingIOError as NothingYet
 from av.error import EOFError as Ended
@@ -17,7 +18,7 @@ _FILTER = f"{SAMPLE_RATE}:filter_size=64:phase_shift=10"
 def resampled(pieces: Iterable[Samples], *, rate: int) -> Iterator[Samples]:
     """Yield what was sampled at `rate` as it sounds at 44.1 kHz."""
     graph, at = _graph(rate), 0
-    for piece in pieces:
+    for piece in filter(len, pieces):
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), format="flt", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
         at += len(piece)
@@ -47,4 +48,5 @@ def _ready(graph: Graph) -> Iterator[Samples]:
             frame = graph.pull()
         except (NothingYet, Ended):
             return
-        yield frame.to_ndarray().reshape(-1, CHANNELS)
+        samples: Samples = frame.to_ndarray().astype(np.float32, copy=False)
+        yield samples.reshape(-1, CHANNELS)

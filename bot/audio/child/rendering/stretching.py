@@ -18,12 +18,17 @@ from bot.audio.child.rendering.sample_source import Source
 from bot.audio.spool import CHANNELS, SAMPLE_RATE
 from bot.domain.errors import Reason, Rejected
 
-_SEGMENT_FRAMES = 20 * SAMPLE_RATE
-_CONTEXT_FRAMES = SAMPLE_RATE // 2
+_SEGMENT_FRAMES = 12 * SAMPLE_RATE
+_CONTEXT_FRAMES = SAMPLE_RATE // 4
+_EXTRA_CONTEXTS = (0, 577, 1361, 2549, 4153, 6047, 8329, 10847)
+"""By how much more a segment may begin early, up to a quarter of a second: without a pattern."""
+_MOST_CONTEXT_FRAMES = _CONTEXT_FRAMES + max(_EXTRA_CONTEXTS)
+_PREVIEW_FRAMES = SAMPLE_RATE // 8
 _QUIET_STEP = SAMPLE_RATE // 100
 _QUIET_STEPS = 5
 _FADE_FRAMES = 60 * SAMPLE_RATE // 1000
-_LEAST_CORRELATION = -0.5
+_ALIKE = 0.8
+_LEAST_LIKENESS = -0.5
 """Sides that cancel each other out are raised by no more than 6 dB."""
 _SEED = 1
 
@@ -52,6 +57,17 @@ def require_library() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Take:
+    """What was made of a segment; `begin` is the place of its first frame in the whole."""
+
+    begin: int
+    sound: Samples
+
+    def between(self, first: int, last: int) -> Samples:
+        return self.sound[first - self.begin : last - self.begin]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
     """One speed, and what stretches a segment to it."""
 
@@ -62,10 +78,14 @@ class _Stretch:
         """Return where a frame of the source is heard."""
         return round(frame / self.factor)
 
+    def take(self, reader: "_Reader", start: int, end: int) -> _Take:
+        """Stretch a segment of the source."""
+        return _Take(begin=self.place_of(start), sound=self.process(reader.between(start, end)))
+
     @property
     def segment_frames(self) -> int:
         """The longest segment: what is made of it is bounded too."""
-        return round(_SEGMENT_FRAMES * min(1.0, 2 * self.factor))
+        return round(_SEGMENT_FRAMES * min(1.0, self.factor))
 
 
 class _Reader:
@@ -73,8 +93,8 @@ class _Reader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._start = -_CONTEXT_FRAMES
-        self._held: Samples = np.zeros((_CONTEXT_FRAMES, CHANNELS), np.float32)
+        self._start = -_MOST_CONTEXT_FRAMES
+        self._held: Samples = np.zeros((_MOST_CONTEXT_FRAMES, CHANNELS), np.float32)
 
     def between(self, start: int, end: int) -> Samples:
         """Return frames that have not been let go."""
@@ -94,18 +114,37 @@ def _joined(reader: _Reader, frames: int, stretch: _Stretch) -> Iterator[Samples
     half, begin, tail = _FADE_FRAMES // 2, 0, None
     while begin < frames:
         end = _next_cut(reader, begin, frames, stretch.segment_frames)
-        reader.let_go(begin - _CONTEXT_FRAMES)
-        made = stretch.process(reader.between(begin - _CONTEXT_FRAMES, end + _CONTEXT_FRAMES))
-        offset = stretch.place_of(begin - _CONTEXT_FRAMES)
+        reader.let_go(begin - _MOST_CONTEXT_FRAMES)
+        start = begin - _CONTEXT_FRAMES
+        if tail is not None:
+            start = _best_start(reader, begin, tail, stretch)
+        made = stretch.take(reader, start, end + _CONTEXT_FRAMES)
         first = stretch.place_of(begin) - (half if tail is not None else 0)
         last = stretch.place_of(end) + (half if end < frames else 0)
-        piece = made[first - offset : last - offset]
+        piece = made.between(first, last)
         if tail is not None:
             piece = np.concatenate([_crossfaded(tail, piece[: len(tail)]), piece[len(tail) :]])
         if end < frames:
             piece, tail = piece[: -2 * half], piece[-2 * half :]
         yield piece
         begin = end
+
+
+def _best_start(reader: _Reader, begin: int, tail: Samples, stretch: _Stretch) -> int:
+    """Return where to start a segment so that it continues the one before it, `tail`.
+
+    A stretched tone has the phase that it had where the stretch began, so that other starts give
+    other phases at the same place. Some are tried, no further than to the cross-fade.
+    """
+    starts = [begin - _CONTEXT_FRAMES - extra for extra in _EXTRA_CONTEXTS]
+    first = stretch.place_of(begin) - len(tail) // 2
+    likeness: dict[int, float] = {}
+    for start in starts:
+        made = stretch.take(reader, start, begin + _PREVIEW_FRAMES)
+        likeness[start] = _likeness(tail, made.between(first, first + len(tail)))
+        if likeness[start] >= _ALIKE:
+            return start
+    return max(starts, key=likeness.__getitem__)
 
 
 def _next_cut(reader: _Reader, begin: int, frames: int, most: int) -> int:
@@ -123,13 +162,17 @@ def _next_cut(reader: _Reader, begin: int, frames: int, most: int) -> int:
 
 def _crossfaded(out: Samples, into: Samples) -> Samples:
     """Fade from one sound into another of the same length, at an even loudness."""
-    powers = float(np.vdot(out, out)) * float(np.vdot(into, into))
-    alike = float(np.vdot(out, into)) / powers**0.5 if powers > 0 else 1.0
-    alike = min(1.0, max(_LEAST_CORRELATION, alike))
+    alike = max(_LEAST_LIKENESS, _likeness(out, into))
     weight = ((np.arange(len(out)) + 0.5) / len(out))[:, np.newaxis]
     gain = 1 / np.sqrt(weight**2 + (1 - weight) ** 2 + 2 * alike * weight * (1 - weight))
     faded: Samples = (((1 - weight) * out + weight * into) * gain).astype(np.float32)
     return faded
+
+
+def _likeness(one: Samples, other: Samples) -> float:
+    """Return the correlation of two sounds, from -1 to 1; silence is like everything."""
+    powers = float(np.vdot(one, one)) * float(np.vdot(other, other))
+    return min(1.0, float(np.vdot(one, other)) / powers**0.5) if powers > 0 else 1.0
 
 
 def _processor(factor: float, blocks: Blocks) -> Callable[[Samples], Samples]:

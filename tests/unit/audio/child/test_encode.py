@@ -35,6 +35,8 @@ def encoded(stem):
         artist="Zoë",
         album="Ünder",
         cover=None,
+        key=None,
+        bpm=None,
     ):
         return encode(
             EncodeTask(
@@ -46,6 +48,8 @@ def encoded(stem):
                 artist=artist,
                 album=album,
                 cover=cover,
+                key=key,
+                bpm=bpm,
             )
         )
 
@@ -80,6 +84,24 @@ def test_lossless_formats_keep_every_sample(encoded, decoded, stem, audio_format
 def test_title_and_artist_are_written_as_tags(encoded, decoded, audio_format):
     told, _ = decoded(encoded(audio_format).path)
     assert (told.title, told.artist, told.album) == ("Neon Rain (Vocals)", "Zoë", "Ünder")
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "names"),
+    [
+        (AudioFormat.MP3, ("TKEY", "TBPM")),
+        (AudioFormat.FLAC, ("INITIALKEY", "BPM")),
+        (AudioFormat.OPUS, ("INITIALKEY", "BPM")),
+        (AudioFormat.WAV, None),
+    ],
+)
+def test_key_and_tempo_are_written_by_the_names_that_a_format_has_for_them(
+    encoded, audio_format, names
+):
+    with av.open(str(encoded(audio_format, key="F#m", bpm="96").path)) as file:
+        told = {**file.metadata, **file.streams.audio[0].metadata}
+    written = {name: text for name, text in told.items() if text in {"F#m", "96"}}
+    assert written == (dict(zip(names, ("F#m", "96"), strict=True)) if names else {})
 
 
 @pytest.mark.parametrize("audio_format", AudioFormat)

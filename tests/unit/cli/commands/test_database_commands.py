@@ -13,6 +13,7 @@ from storage.files.data_dir import DataDir
 from storage.stores.job_store import JobStore
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.snapshots import back_up
+from tests.support.databases import open_database
 from tests.support.domain_factories import a_job
 from tests.support.unprivileged import open_folder, run_unprivileged
 
@@ -32,7 +33,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDir:
 
 
 async def add_a_job(data: DataDir) -> None:
-    db = await Database.open(data.database, durable=False)
+    db = await open_database(data.database, Database)
     await JobStore(db=db).add(a_job(), max_active=9)
     await db.close()
 
@@ -89,7 +90,7 @@ def test_restore_says_what_it_put_back_and_what_it_kept(
     asyncio.run(add_a_job(data))
     assert main(["restore", "copy.db"]) == 0
     restored, kept = capsys.readouterr().err.splitlines()
-    assert restored.startswith(f"{data.database}: 0.1 MiB, 1 jobs")
+    assert restored.startswith(f"{data.database}: 0.2 MiB, 1 jobs")
     assert kept.startswith(f"The database before is kept as {data.database}.before-restore-2")
 
 
@@ -107,7 +108,7 @@ def test_restore_is_refused_while_a_bot_holds_the_directory(
 def test_links_are_renewed_while_no_bot_runs(data: DataDir, capsys: pytest.CaptureFixture[str]):
     before = asyncio.run(link_key(data))
     assert main(["renew-links"]) == 0
-    assert "has ended" in capsys.readouterr().err
+    assert "have ended" in capsys.readouterr().err
     assert asyncio.run(link_key(data)) != before
     with data.lock():
         assert main(["renew-links"]) == 1
@@ -115,7 +116,7 @@ def test_links_are_renewed_while_no_bot_runs(data: DataDir, capsys: pytest.Captu
 
 
 async def link_key(data: DataDir) -> bytes:
-    db = await Database.open(data.database, durable=False)
+    db = await open_database(data.database, Database)
     try:
         return await Meta(db=db).secret(LINK_KEY, 32)
     finally:

@@ -9,7 +9,7 @@ from bot.__main__ import main
 from bot.cli.commands import doctor, network_checks
 from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.discord_session import DiscordRefused
-from bot.engine.model_catalogue import SPLEETER
+from bot.engine.model_catalogue import SPLEETER, STRETCH
 from bot.engine.weights import Weights
 from storage.files.data_dir import DataDir
 from tests.support.unprivileged import open_folder, run_unprivileged
@@ -152,6 +152,8 @@ def test_discord_that_cannot_be_asked_fails_in_one_line(
             "STEMCORD_DAILY_SPEND_MINUTES is not set",
         ),
         ({"STEMCORD_PUBLIC_URL": "https://a.example"}, "STEMCORD_PUBLIC_ADDRESS is not set"),
+        ({"STEMCORD_PUBLIC_URL": "http://a.example"}, "so results get no Listen button"),
+        ({"STEMCORD_PUBLIC_URL": "https://a.example"}, "Signalsmith Stretch is not installed"),
         ({"STEMCORD_QUOTA_MINUTE": "7"}, "STEMCORD_QUOTA_MINUTES is one"),
     ],
 )
@@ -173,3 +175,18 @@ def test_audio_that_fills_its_share_of_the_disk_fails(
     (place.jobs / "k7f2q" / "master.flac").write_bytes(bytes(2 * 1024 * 1024))
     monkeypatch.setenv("STEMCORD_MAX_DISK_GIB", "0.001")
     assert quick_visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")
+
+
+def test_a_bot_without_public_links_has_no_mixer_page(quick_visit: Doctor):
+    assert quick_visit.line("Results get no Listen button").startswith("ok")
+
+
+def test_a_mixer_page_that_can_do_everything_is_good_news(
+    quick_visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STEMCORD_PUBLIC_URL", "https://a.example")
+    models = tmp_path / "data" / "models"
+    models.mkdir(parents=True)
+    (models / "made").write_bytes(b"code")
+    Weights(STRETCH, models).install(models / "made", notice="")
+    assert quick_visit.line("Stems can be heard together").startswith("ok")

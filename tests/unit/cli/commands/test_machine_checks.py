@@ -1,11 +1,16 @@
 """The checks of `doctor` for decoding and confinement on this machine."""
 
 import asyncio
+import sys
 
 import pytest
 
 from bot.audio.tools import AudioTools
-from bot.cli.commands.machine_checks import check_decoding, check_machine
+from bot.cli.commands.machine_checks import (
+    check_decoding,
+    check_machine,
+    check_time_stretch,
+)
 from bot.config import load_settings
 from bot.processes.confinement import missing_protections
 from tests.support.processes import forking, python
@@ -37,3 +42,11 @@ def test_missing_protections_are_named():
         assert all(each in lines for each in missing)
     else:
         assert "Processes that read songs are confined" in lines
+
+
+def test_a_missing_time_stretch_is_noted(monkeypatch):
+    assert check_time_stretch().is_good
+    monkeypatch.setitem(sys.modules, "python_stretch", None)
+    finding = check_time_stretch()
+    assert (finding.is_good, finding.is_fatal) == (False, False)
+    assert "python-stretch is missing" in finding.what

@@ -176,10 +176,8 @@ def test_without_the_packages_the_setting_is_one_line():
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "STEMCORD_DATABASE_URL: expected the packages for PostgreSQL with it; `make cluster` "
-        "installs them"
-    ]
+    [line] = done.stderr.splitlines()
+    assert line.startswith("STEMCORD_DATABASE_URL: expected the packages for PostgreSQL with it;")
 
 
 def test_the_default_imports_nothing_of_postgresql():

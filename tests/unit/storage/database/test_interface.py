@@ -11,7 +11,7 @@ import pytest
 from bot.domain.errors import StoreUnavailable
 from storage.database.interface import Connection, ConstraintViolated, Database
 from storage.database.opening import Address, open_reader
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 COUNT = "SELECT count(*) AS rows FROM meta"

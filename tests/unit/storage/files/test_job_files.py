@@ -129,6 +129,21 @@ async def test_a_job_without_files_has_no_scratch_folder(files: JobFiles):
     assert not files.of(JOB).path.exists()
 
 
+async def test_packs_lie_with_the_job_until_it_is_removed(files: JobFiles):
+    await filled(files)
+    packs = await files.packs_folder(JOB)
+    (packs / "0.opus").write_bytes(b"x" * 50)
+    await files.drop_work(JOB)
+    await files.drop_parcel(JOB)
+    assert await files.packs_folder(JOB) == packs
+    assert [path.name for path in packs.iterdir()] == ["0.opus"]
+    assert (await files.sizes())[JOB] == 150
+    await files.remove(JOB)
+    with pytest.raises(FileNotFoundError):
+        await files.packs_folder(JOB)
+    assert not files.of(JOB).path.exists()
+
+
 async def test_masters_that_are_taken_over_outlive_the_first(files: JobFiles):
     first, second = await files.prepare(JOB), await files.prepare(OTHER)
     first.master(Stem.VOCALS).write_bytes(b"flac")

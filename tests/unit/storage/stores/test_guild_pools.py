@@ -15,7 +15,7 @@ from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply
 from storage.stores.standing import Standings
-from tests.support.databases import fresh, reopen
+from tests.support.both_databases import fresh, reopen
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8

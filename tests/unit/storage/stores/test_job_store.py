@@ -15,7 +15,7 @@ from storage.database.interface import ConstraintViolated, Database
 from storage.database.opening import Address
 from storage.stores.job_store import JobStore, new_job_id
 from storage.stores.ledger import Ledger
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import (
     NOW,
     PROBLEM,

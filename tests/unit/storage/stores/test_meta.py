@@ -1,7 +1,7 @@
 from storage.database.interface import Database
 from storage.database.opening import Address
 from storage.stores.meta import Meta
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 
 
 async def test_a_fact_is_kept_changed_and_outlives_a_restart(db: Database, address: Address):

@@ -10,7 +10,7 @@ from storage.database.opening import Address
 from storage.stores.job_store import JobStore
 from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 from storage.upkeep.forgetting import Forgetting
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import NOW, TODAY, USER, a_job
 
 NEWER = "UPDATE open_replies SET rendition = '{\"formants\":1}' WHERE interaction_id = 1"

@@ -4,7 +4,7 @@ import pytest
 
 from storage.database.interface import Database
 from storage.database.opening import Address
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 
 
 @pytest.fixture

@@ -11,19 +11,20 @@ from pathlib import Path
 import psycopg
 
 from bot.domain.attempt import AttemptState, RemoteFile
-from bot.domain.job import Job, State, UserId
+from bot.domain.job import BatchId, Job, State, UserId
 from bot.domain.minutes import Refund
 from bot.domain.recipes import OUTPUTS
 from storage.database.interface import Database
 from storage.database.opening import PostgresUrl
 from storage.files.job_files import JobFiles
+from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.upkeep.finding import Finding
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.invariants import Terms, audit
-from tests.support.databases import reopen
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -31,6 +32,7 @@ from tests.support.domain_factories import (
     TODAY,
     USER,
     StillClock,
+    a_batch,
     a_job,
     an_attempt,
     lead,
@@ -139,6 +141,7 @@ async def collect(root: Path, address: PostgresUrl | None = None) -> Evidence:
             await _add(jobs, JobFiles(evidence.jobs), state)
         await _add_lost(jobs)
         await _add_expired(jobs)
+        await _add_batch(db)
         await _add_forgotten(db)
         await ledger.grant(USER, 5, TODAY, ADMIN)
         await ledger.reset(USER, TODAY, ADMIN)
@@ -182,6 +185,21 @@ async def _add_expired(jobs: JobStore) -> None:
     files = (RemoteFile("https://vendor.example/vocals.wav?signed=1"),)
     await jobs.record(an_attempt(job, state=AttemptState.DONE, files=files))
     await jobs.mark_expired(job.id)
+
+
+async def _add_batch(db: Database) -> None:
+    """Add a batch of two songs: one became a job that failed, the other was refused."""
+    batches, jobs = BatchStore(db=db), JobStore(db=db)
+    asked = a_job(job_id="of_batch", batch_id=BatchId("songs"), acknowledged_at=NOW)
+    batch = a_batch(batch_id="songs")
+    await batches.add(batch, [asked.request.source] * 2)
+    await batches.acknowledge(batch.id, NOW, message_id=7)
+    job = await jobs.add(asked, max_active=100, batch_number=1)
+    await jobs.save(job.failed(NOW, PROBLEM), expected=State.RECEIVED)
+    await batches.refuse(batch.id, 2, NOW, PROBLEM)
+    assert await batches.close(batch.id, NOW)
+    for batch_id, version in (await batches.owed()).items():
+        await batches.reply_shown(batch_id, version)
 
 
 async def _add_forgotten(db: Database) -> None:

@@ -11,6 +11,7 @@ from bot.domain.job import UserId
 from storage.database.connection import Database
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.scrubbing import AT_MOST_EVERY_S, Scrubber, ask_for_scrub
+from tests.support.databases import open_database
 from tests.support.domain_factories import TODAY
 from tests.support.fakes import FakeClock
 
@@ -31,7 +32,7 @@ class CountingDatabase(Database):
 @pytest.fixture
 async def counting(path: Path):
     CountingDatabase.scrubs, CountingDatabase.errors = 0, []
-    db = await CountingDatabase.open(path, durable=False)
+    db = await open_database(path, CountingDatabase)
     yield db
     await db.close()
 
@@ -82,7 +83,7 @@ async def test_wish_that_comes_during_a_scrub_gets_one_of_its_own(path: Path):
             await super().scrub()
             await self.write(ask_for_scrub)
 
-    db = await Interrupted.open(path, durable=False)
+    db = await open_database(path, Interrupted)
     await db.write(ask_for_scrub)
     scrubber = Scrubber(db=db, clock=clock)
     assert await scrubber.scrub_if_due()

@@ -42,6 +42,7 @@ FORGOTTEN_JOB = (
     "facts = '{\"left\": 7}'",
     "rendition = '{\"cents\":100}'",
     "analysis = '{\"key\":null}'",
+    "batch_id = 'songs'",
 )
 
 
@@ -194,6 +195,31 @@ VIOLATIONS = [
         "failed",
         "UPDATE jobs SET wanted_version = wanted_version + 1, updated_at = updated_at - 7200 "
         "WHERE id = 'failed'",
+    ),
+    breaks(
+        "a batch ends with its last song",
+        "songs",
+        "UPDATE batch_songs SET reason = NULL WHERE number = 2",
+    ),
+    breaks(
+        "a batch ends with its last song",
+        "songs",
+        "UPDATE batches SET acknowledged_at = NULL WHERE id = 'songs'",
+    ),
+    breaks(
+        "finished batches show how they ended",
+        "songs",
+        "UPDATE batches SET wanted_version = wanted_version + 1, updated_at = updated_at - 7200",
+    ),
+    breaks(
+        "no secret of a batch outlives it",
+        "songs",
+        "UPDATE batches SET token = 'secret'",
+    ),
+    breaks(
+        "no secret of a batch outlives it",
+        "songs",
+        "UPDATE batch_songs SET url = 'https://cdn.example/a.mp3?hm=2' WHERE number = 2",
     ),
     *(
         breaks(

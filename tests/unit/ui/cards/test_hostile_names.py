@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.delivery.port import Delivery
-from bot.domain.job import State
+from bot.domain.job import JobId, State
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import MAX_FILENAME_BYTES, stem_filename, title_of
 from bot.ui.cards.card import Card
@@ -103,7 +103,7 @@ def cards(name: str, delivery: Delivery) -> list[Card]:
         card_of(replace(job, state=State.PROCESSING)),
         result_card(job, delivery),
         shown_again_card(job, delivery, is_dm=False),
-        jobs_card([job] * 4),
+        jobs_card([replace(job, id=JobId(f"k7f2{number}")) for number in range(4)]),
         recipe_card(source, [], message_id=1, number=0),
     ]
 

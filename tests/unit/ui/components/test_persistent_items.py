@@ -8,6 +8,7 @@ import pytest
 
 from bot.i18n.languages import Languages
 from bot.ui.cards.controls import Action, MenuAction
+from bot.ui.cards.forms import FormAction
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from cogs import ACTIONS
@@ -27,6 +28,16 @@ BUTTONS: dict[str, tuple[Action, str]] = {
         Action.MAKE,
         "karaoke-backing:123456789012345678:24",
     ),
+    "key:k7f2q:k-2.s90": (Action.KEY_AND_SPEED, "k7f2q:k-2.s90"),
+    "mix:k7f2q:lead_vocals25": (Action.MIX, "k7f2q:lead_vocals25"),
+    "r:k7f2q:c-1199.s149.bass199.count2.click.double:opus": (
+        Action.RENDER,
+        "k7f2q:c-1199.s149.bass199.count2.click.double:opus",
+    ),
+    "zip:k7f2q:k-2.s90:mp3": (Action.ZIP, "k7f2q:k-2.s90:mp3"),
+    "make:karaoke:123456789012345678:all": (Action.MAKE, "karaoke:123456789012345678:all"),
+    "cancel-all:k7f2q": (Action.CANCEL_BATCH, "k7f2q"),
+    "zip-all:k7f2q": (Action.ZIP_BATCH, "k7f2q"),
     "forget:ask": (Action.FORGET, "ask"),
     "forget:confirmed": (Action.FORGET, "confirmed"),
 }
@@ -35,6 +46,9 @@ MENUS: dict[str, tuple[MenuAction, str]] = {
     "recipe:k7f2q": (MenuAction.SPLIT_AGAIN, "k7f2q"),
     "more:123456789012345678:24": (MenuAction.MAKE, "123456789012345678:24"),
     "song:123456789012345678": (MenuAction.OFFER_RECIPES, "123456789012345678"),
+    "more:123456789012345678:all": (MenuAction.MAKE, "123456789012345678:all"),
+    "song-of:k7f2q": (MenuAction.SHOW_SONG, "k7f2q"),
+    "extra:k7f2q:plain": (MenuAction.MORE, "k7f2q:plain"),
     "pick:123456789012345678": (MenuAction.SPLIT_SONG, "123456789012345678"),
 }
 """Never remove or change a line: messages in users' channels contain these ids."""
@@ -109,4 +123,4 @@ def test_every_action_has_one_handler() -> None:
     handlers = HandlerRegistry(languages=Languages({}))
     for actions in ACTIONS:
         actions(services_of()).register(handlers)
-    assert handlers.actions == {*Action, *MenuAction}
+    assert handlers.actions == {*Action, *MenuAction, *FormAction}

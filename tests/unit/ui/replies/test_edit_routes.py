@@ -168,7 +168,8 @@ async def test_stems_replace_what_was_attached(stage: Stage, tmp_path: Path) -> 
     reply = await stage.posted()
     delivery = a_delivery(tmp_path)
     content = MessageContent(
-        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
+        card=result_card(a_job(State.READY), delivery),
+        files=attachment_files(a_job(State.READY), delivery),
     )
     await stage.show(reply, content)
     await stage.show(reply, content)
@@ -182,7 +183,8 @@ async def test_a_card_leaves_attachments_alone(stage: Stage, tmp_path: Path) -> 
     await stage.show(
         reply,
         MessageContent(
-            card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
+            card=result_card(a_job(State.READY), delivery),
+            files=attachment_files(a_job(State.READY), delivery),
         ),
     )
     await stage.show(reply)
@@ -194,7 +196,8 @@ async def test_too_large_is_told_apart_and_closes_nothing(stage: Stage, tmp_path
     delivery = a_delivery(tmp_path)
     delivery.files[0].path.write_bytes(b"\0" * (stage.sandbox.world.attachment_size_limit + 1))
     content = MessageContent(
-        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
+        card=result_card(a_job(State.READY), delivery),
+        files=attachment_files(a_job(State.READY), delivery),
     )
     answer = await stage.show(reply, content)
     assert isinstance(answer, NotEdited)
@@ -207,7 +210,8 @@ async def test_words_that_a_server_forbids_are_said_plainly(stage: Stage, tmp_pa
     delivery = a_delivery(tmp_path)
     await stage.people.fault("PATCH /channels/*", status=400, code=200000, times=1)
     content = MessageContent(
-        card=result_card(a_job(State.READY), delivery), files=attachment_files(delivery)
+        card=result_card(a_job(State.READY), delivery),
+        files=attachment_files(a_job(State.READY), delivery),
     )
     assert await stage.show(reply, content) == Edited(reply.message_id or 0)
     message = await stage.message()

@@ -7,9 +7,9 @@ from bot.audio.child.packing.ogg import FRAME, crc, ogg_opus
 
 def _pages(file: bytes) -> list[tuple[int, int, list[int], bytes]]:
     """Read an Ogg file: each page's flags, granule position, lacing values and content."""
-    pages = []
+    pages: list[tuple[int, int, list[int], bytes]] = []
     while file:
-        mark, version, flags, granule, serial, number, told, count = struct.unpack(
+        mark, version, flags, granule, _, number, told, count = struct.unpack(
             "<4sBBqIIIB", file[:27]
         )
         assert (mark, version, number) == (b"OggS", 0, len(pages))
@@ -41,8 +41,10 @@ def test_every_packet_comes_out_as_it_went_in(size):
     found, piece, done = [], b"", 0
     pages = _pages(ogg_opus(packets, pre_skip=312, frames=300 * FRAME - 312))[2:]
     for _, granule, laces, content in pages:
+        read = 0
         for lace in laces:
-            piece, content = piece + content[:lace], content[lace:]
+            piece += content[read : read + lace]
+            read += lace
             if lace < 255:
                 found.append(piece)
                 piece = b""

@@ -63,7 +63,7 @@ def _payloads(told: bytes) -> list[bytes]:
 
 def _decoded(payload: bytes, codec: PackCodec):
     """Decode a chunk as a browser does: samples by channels, full scale 1.0."""
-    with av.open(io.BytesIO(payload)) as file:
+    with av.open(io.BytesIO(payload), "r") as file:
         (stream,) = file.streams.audio
         assert stream.rate == PACK_RATES[codec]
         frames = [_by_frame(frame) for frame in file.decode(stream)]

@@ -1,0 +1,151 @@
+"""Measures renditions: pitch, length, attacks, drift, peaks, time and memory, beside other methods.
+
+    make bench ARGS=rendition          (ARGS="rendition --minutes 4" for a short run)
+
+FFmpeg's own filters do the same beside it, and librosa where it is installed apart from the bot:
+`python3 -m venv .venv-librosa && .venv-librosa/bin/pip install librosa`.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.children_watch import watched
+from bench.rendition_methods import METHODS, Method, librosa_method, read, write
+from bench.rendition_sounds import attacks, drums, shifts_ms, song_of, sounds
+from bot.audio.rendition_tasks import MasterPart, RenderedOutput
+from bot.audio.spool import SAMPLE_RATE
+from bot.audio.tools import AudioTools
+from bot.domain.recipes import AudioFormat
+
+CHANGES = ((-200, 100), (300, 100), (0, 90), (300, 75), (-500, 50))
+SECONDS = 24.0
+_WIDTH = 120
+PITCHES_HZ = {"chord": 277.18, "voice": 220.0, "bass": 55.0}
+
+
+def quality(methods: list[Method], scratch: Path) -> Table:
+    """Compare what is made of sounds whose pitch and attacks are known."""
+    table = Table(
+        "key, speed", "method", *(f"{name}, cents" for name in PITCHES_HZ), "length, frames",
+        "attacks, ms", "drums, ms", "drums kept", "peak, dBFS",
+        title="Errors (attacks: mean, worst)",
+    )  # fmt: skip
+    masters = {name: scratch / f"{name}.flac" for name in (*PITCHES_HZ, "attacks", "drums", "mix")}
+    made = {**sounds(SECONDS, PITCHES_HZ), "attacks": attacks(SECONDS), "drums": drums(SECONDS)}
+    made["mix"] = song_of(made)
+    for name, sound in made.items():
+        write(masters[name], sound)
+    for cents, speed in CHANGES:
+        for method in methods:
+            results = method.render(masters, cents, speed)
+            errors = [
+                f"{1200 * np.log2(pitch_hz(results[name], hz, cents) / hz) - cents:+.2f}"
+                for name, hz in PITCHES_HZ.items()
+            ]
+            length = len(results["chord"]) - round(SECONDS * SAMPLE_RATE * 100 / speed)
+            shift, drum_shift = (
+                shifts_ms(made[name], results[name], speed) for name in ("attacks", "drums")
+            )
+            kept = np.array_equal(results["drums"], read(masters["drums"]))
+            table.add_row(
+                f"{cents / 100:+g}, {speed} %",
+                method.name,
+                *errors,
+                str(length),
+                f"{shift[0]:+.2f}, {shift[1]:.2f}",
+                f"{drum_shift[0]:+.2f}, {drum_shift[1]:.2f}",
+                "yes" if kept else "no",
+                f"{20 * np.log10(np.abs(results['mix']).max()):+.2f}",
+            )
+    return table
+
+
+def pitch_hz(sound: np.ndarray, hz: float, cents: int) -> float:
+    """Return the strongest frequency within a semitone of where a note should be."""
+    middle = sound[SAMPLE_RATE:-SAMPLE_RATE].sum(axis=1)
+    size = 1 << int(np.ceil(np.log2(len(middle)))) + 1
+    spectrum = np.abs(np.fft.rfft(middle * np.blackman(len(middle)), size))
+    wanted = hz * 2 ** (cents / 1200) * size / SAMPLE_RATE
+    low, high = (int(wanted * 2 ** (semitone / 12)) for semitone in (-1, 1))
+    at = low + int(spectrum[low:high].argmax())
+    before, here, after = np.log(spectrum[at - 1 : at + 2])
+    return (at + (before - after) / (2 * (before - 2 * here + after))) * SAMPLE_RATE / size
+
+
+def drift(method: Method, scratch: Path) -> str:
+    """Compare attacks at the beginning and the end of 20 minutes."""
+    master, minutes = scratch / "drift.flac", 20
+    sound = attacks(60.0)
+    with_repeats = (sound for _ in range(minutes))
+    write(master, *with_repeats)
+    made = method.render({"drift": master}, 100, 97)["drift"]
+    a_minute = 60 * SAMPLE_RATE * 100 / 97
+    first, last = (
+        shifts_ms(sound, made[round(n * a_minute) :][: round(a_minute)], 97)[0]
+        for n in (0, minutes - 1)
+    )
+    return f"{last - first:+.3f} ms between the first and the last of {minutes} minutes"
+
+
+async def cost(minutes: float, scratch: Path) -> tuple[str, ...]:
+    """Render two masters as a mix two semitones lower and encode it, twice."""
+    masters = [scratch / f"{name}-{minutes:g}.flac" for name in ("voice", "chord")]
+    part = sounds(10.0, PITCHES_HZ)
+    for path, name in zip(masters, ("voice", "chord"), strict=True):
+        write(path, *(part[name] for _ in range(round(minutes * 6))))
+    digests, measured = set(), None
+    for _ in range(2):
+        mix, mp3 = scratch / "mix.flac", scratch / "mix.mp3"
+        parts = (MasterPart(master=masters[0], level_percent=25), MasterPart(master=masters[1]))
+        async with AudioTools() as tools, watched() as children:
+            await tools.render([RenderedOutput(path=mix, parts=parts)], cents=-200)
+            rendered_s = children.cpu_s
+            await tools.encode(mix, mp3, format=AudioFormat.MP3, max_bytes=None)
+            measured = (rendered_s, children.cpu_s, children.peak_mib)
+        digests.add(hashlib.sha256(mp3.read_bytes()).hexdigest())
+    rendered_s, all_s, peak_mib = measured or (0.0, 0.0, 0.0)
+    return (
+        f"{minutes:g} min",
+        f"{rendered_s:.1f} s",
+        f"{all_s:.1f} s",
+        f"{peak_mib:.0f} MiB",
+        "yes" if len(digests) == 1 else "no",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, nargs="*", default=[4, 20])
+    parser.add_argument("--librosa", type=Path, default=Path(".venv-librosa/bin/python"))
+    options = parser.parse_args()
+    console = Console(width=max(_WIDTH, Console().width))
+    methods = list(METHODS)
+    if options.librosa.exists():
+        methods.append(librosa_method(options.librosa))
+    else:
+        console.print(f"Without librosa: {options.librosa} is not there.")
+    with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
+        scratch = Path(folder)
+        console.print(quality(methods, scratch))
+        speed = Table("method", "CPU time", "peak", title="One master, -2, 90 %")
+        for method in methods:
+            speed.add_row(method.name, *method.cost(scratch, minutes=min(options.minutes)))
+        console.print(speed)
+        console.print(f"Drift: {drift(METHODS[0], scratch)}")
+        table = Table(
+            "song", "render, CPU", "and MP3, CPU", "peak", "equal bytes", title="A mix, -2, as MP3"
+        )
+        for minutes in options.minutes:
+            table.add_row(*asyncio.run(cost(minutes, scratch)))
+        console.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Several songs asked for at once: their admission, and the end of all together."""

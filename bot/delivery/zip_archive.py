@@ -1,0 +1,48 @@
+"""Writes files with several stems: uncompressed ZIP archives, as encoded sound hardly shrinks."""
+
+import shutil
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+INFO = "info.txt"
+ENTRY_BYTES = 1024
+"""An upper bound for an entry besides its content: two headers, and its name twice."""
+_READABLE = 0o644 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ZipEntry:
+    """A file to put into an archive, and its name there; `/` separates folders."""
+
+    name: str
+    path: Path
+
+
+def archive_overhead(entries: int, info: str) -> int:
+    """Return an upper bound, in bytes, for an archive besides the content of its entries."""
+    return (entries + 2) * ENTRY_BYTES + len(info.encode())
+
+
+def write_archive(into: Path, entries: Sequence[ZipEntry], *, info: str, at: datetime) -> int:
+    """Write an archive with a text about its content, and return its size in bytes.
+
+    Equal content gives equal bytes, as all entries have the time `at`. Names that are not ASCII are
+    marked as UTF-8. Blocks; files are streamed.
+    """
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(_entry(INFO, at), info)
+        for each in entries:
+            entry = _entry(each.name, at)
+            entry.file_size = each.path.stat().st_size
+            with each.path.open("rb") as source, archive.open(entry, "w") as target:
+                shutil.copyfileobj(source, target)
+    return into.stat().st_size
+
+
+def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, at.timetuple()[:6])
+    entry.external_attr = _READABLE
+    return entry

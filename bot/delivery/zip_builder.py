@@ -1,0 +1,194 @@
+"""Builds one file with all stems of a song, or of several, from their masters."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.accounts.admission import GuildAdmission
+from bot.audio.tasks import DoesNotFit, Encoded
+from bot.delivery.builder import LINKED_RENDITIONS, SHRINK
+from bot.delivery.encoder import (
+    ALL_FILES_BYTES,
+    FULL_BIT_RATE,
+    DeliveryEncoder,
+    difference,
+    move_to_linked,
+)
+from bot.delivery.port import Masters, ZipDelivery
+from bot.delivery.stem_renderer import StemRenderer
+from bot.delivery.zip_archive import ZipEntry, archive_overhead, write_archive
+from bot.domain.guilds import DeliveryMode
+from bot.domain.job import Job
+from bot.net.public_links import SignedLinks
+from storage.files.job_files import JobFiles
+
+_ARCHIVE = "all.zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZipPlan:
+    """What goes into one file, and how it is called."""
+
+    songs: Sequence[Job]
+    """Finished jobs that ask for the same format."""
+    folders: Sequence[str]
+    """The folder of each song, or an empty name for none."""
+    info: str
+    """A text for the reader."""
+    filename: str
+    linked_name: str
+    """The name in an address, which is the same for the same content."""
+
+    @property
+    def keeper(self) -> Job:
+        """The job with whose files a linked file is kept: the one whose files expire first."""
+        return min(self.songs, key=lambda job: (job.updated_at, job.id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Song:
+    job: Job
+    masters: Masters
+    folder: str
+    where: Path
+    """Where its files are encoded to."""
+    cover: Path | None
+
+
+class ZipBuilder:
+    """Puts stems into one file that fits, or that an address leads to."""
+
+    def __init__(
+        self,
+        *,
+        encoder: DeliveryEncoder,
+        renderer: StemRenderer,
+        files: JobFiles,
+        links: SignedLinks | None,
+        admission: GuildAdmission,
+        mode: DeliveryMode,
+    ) -> None:
+        """`links` signs our own links; None if there is no public address."""
+        self._encoder = encoder
+        self._renderer = renderer
+        self._files = files
+        self._links = links
+        self._admission = admission
+        self._mode = mode
+
+    async def build(
+        self, plan: ZipPlan, into: Path, *, limit_bytes: int, shrinks: int = 0
+    ) -> ZipDelivery:
+        """Build the file in `into`: within the limit if possible, else for a link.
+
+        Lossy formats are encoded at lower rates to fit. The limit is lowered `shrinks` times.
+        Raises DoesNotFit when the file is too large and cannot be linked, and what StemRenderer
+        raises.
+        """
+        keeper = plan.keeper
+        rules = await self._admission.rules(keeper.reply.guild_id)
+        if self._links is not None and (rules.delivery or self._mode) is DeliveryMode.LINKS:
+            return await self._linked(self._links, plan, into)
+        try:
+            room = int(min(limit_bytes, ALL_FILES_BYTES) * SHRINK**shrinks)
+            return await self._fitted(plan, into, room)
+        except DoesNotFit:
+            if self._links is None:
+                raise
+            return await self._linked(self._links, plan, into)
+
+    async def _fitted(self, plan: ZipPlan, into: Path, room: int) -> ZipDelivery:
+        songs = await self._rendered(plan, into)
+        count = sum(len(each.masters) for each in songs)
+        left = room - archive_overhead(count, plan.info)
+        encoded = await self._encoded(songs, left)
+        needed = sum(each.size_bytes for files in encoded for each in files)
+        if needed > left:
+            raise DoesNotFit(needed_bytes=needed, max_bytes=left)
+        return replace(await self._written(plan, songs, encoded, into), file=into / _ARCHIVE)
+
+    async def _linked(self, links: SignedLinks, plan: ZipPlan, into: Path) -> ZipDelivery:
+        """Link to a file at full quality, which is kept with the first song's linked files."""
+        keeper = plan.keeper
+        kept = self._files.of(keeper.id).linked / plan.linked_name
+        if await asyncio.to_thread(kept.exists):
+            size_bytes = (await asyncio.to_thread(kept.stat)).st_size
+            made = ZipDelivery(
+                filename=plan.filename,
+                size_bytes=size_bytes,
+                audio_format=keeper.request.audio_format,
+            )
+        else:
+            songs = await self._rendered(plan, into)
+            made = await self._written(plan, songs, await self._encoded(songs, None), into)
+            await asyncio.to_thread(move_to_linked, into / _ARCHIVE, kept)
+            await self._require_masters(plan, kept)
+            await self._files.drop_old_renditions(keeper.id, keep=LINKED_RENDITIONS)
+        link = await links.to_result(keeper, plan.linked_name)
+        return replace(made, sent=None, url=link.url, expires_at=link.expires_at)
+
+    async def _require_masters(self, plan: ZipPlan, kept: Path) -> None:
+        """Remove a linked file, and raise FileNotFoundError, if one of its songs was deleted."""
+        for job in plan.songs:
+            if not await self._files.holds(job.id, job.stems):
+                await asyncio.to_thread(kept.unlink, missing_ok=True)
+                raise FileNotFoundError(kept)
+
+    async def _rendered(self, plan: ZipPlan, into: Path) -> list[_Song]:
+        songs = []
+        for number, (job, folder) in enumerate(zip(plan.songs, plan.folders, strict=True)):
+            where, files = into / f"{number}", self._files.of(job.id)
+            await asyncio.to_thread(where.mkdir, mode=0o700, exist_ok=True)
+            masters = [(stem, files.master(stem)) for stem in job.stems]
+            masters = [*await self._renderer.render(job, masters, where)]
+            cover = files.cover if await asyncio.to_thread(files.cover.exists) else None
+            songs.append(_Song(job, masters, folder, where, cover))
+        return songs
+
+    async def _encoded(self, songs: Sequence[_Song], room: int | None) -> list[list[Encoded]]:
+        """Encode every song's stems; lossy ones share the room by their lengths."""
+        total = sum(_length(each) * len(each.masters) for each in songs)
+        encoded = []
+        for song in songs:
+            audio_format = song.job.request.audio_format
+            most = room
+            if room is not None and audio_format in FULL_BIT_RATE:
+                most = math.floor(room * _length(song) / total)
+            encoded.append(
+                await self._encoder.encode_each(
+                    song.job, song.masters, song.where, audio_format, most, song.cover
+                )
+            )
+        return encoded
+
+    async def _written(
+        self,
+        plan: ZipPlan,
+        songs: Sequence[_Song],
+        encoded: Sequence[Sequence[Encoded]],
+        into: Path,
+    ) -> ZipDelivery:
+        entries = [
+            ZipEntry(
+                f"{song.folder}/{each.path.name}" if song.folder else each.path.name, each.path
+            )
+            for song, files in zip(songs, encoded, strict=True)
+            for each in files
+        ]
+        keeper = plan.keeper
+        size_bytes = await asyncio.to_thread(
+            write_archive, into / _ARCHIVE, entries, info=plan.info, at=keeper.created_at
+        )
+        wanted = keeper.request.audio_format
+        return ZipDelivery(
+            filename=plan.filename,
+            size_bytes=size_bytes,
+            audio_format=wanted,
+            sent=difference(wanted, [each for files in encoded for each in files]),
+        )
+
+
+def _length(song: _Song) -> int:
+    return max(1, song.job.frames or 0)

@@ -1,0 +1,328 @@
+/**
+ * Fetches and decodes packs around the place that is heard, and gives them to the tape.
+ *
+ * Its events are "change" (position or state), "status" and "damaged". Nothing here knows the page.
+ */
+
+import { payloads, wanted } from "./packs.js";
+
+/** Seconds to hold ahead of and behind what is heard, and bytes of packs to remember besides. */
+const PROFILES = {
+  desktop: { ahead: 20, behind: 5, kept: 48e6 },
+  phone: { ahead: 10, behind: 2, kept: 4e6 },
+};
+const RETRIES_S = [1, 2, 4, 8];
+const FAILED_AFTER_S = 5; // a server that wants a longer pause is not preparing
+const FIRST = 2; // packs that are loaded before anybody presses play
+const CLIP =
+  "T2dnUwACAAAAAAAAAAABAAAAAAAAAAJihVwBE09wdXNIZWFkAQI4AYC7AAAAAABPZ2dTAAAAAAAAAAAAAAEAAAABAAAAe5TpeQEY" +
+  "T3B1c1RhZ3MIAAAAc3RlbWNvcmQAAAAAT2dnUwAEGAMAAAAAAAABAAAAAgAAACeN6SkBBwgL5jsjq2A=";
+
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer;
+
+/** Find out by trying: what a browser says of Ogg Opus is not to be relied on. */
+export async function codecOf(codecs) {
+  try {
+    await new OfflineAudioContext(2, 1, codecs.opus).decodeAudioData(bytesOf(CLIP));
+    return "opus";
+  } catch {
+    return "flac";
+  }
+}
+
+/**
+ * Free memory at once. Browsers count little of what decoded sound holds, so that their collectors
+ * would let hundreds of megabytes pile up; what is moved to a port that nobody holds is gone.
+ */
+const discard = (buffers) => {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(null, buffers);
+  port1.close();
+};
+
+export const isPossible = () => window.isSecureContext && "AudioWorkletNode" in window;
+
+const isPhone = () => (navigator.deviceMemory ?? 8) <= 2 || matchMedia("(pointer: coarse)").matches;
+
+export class Engine extends EventTarget {
+  #song;
+  #context = null;
+  #tape = null;
+  #codec = null;
+  #profile;
+  #kept = new Map(); // packs as they came, the least recently used first
+  #loaded = new Set(); // packs that the tape has
+  #underway = new Map(); // pack to AbortController
+  #failures = 0;
+  #retry = null;
+  #over = false;
+  #loop = null;
+  #stretcher = null;
+
+  constructor(song, profile = isPhone() ? "phone" : "desktop") {
+    super();
+    this.#song = song;
+    this.#profile = PROFILES[profile];
+    this.at = 0; // seconds
+    this.playing = false; // as asked for
+    this.starved = false;
+    this.status = null; // a word for the page, or null
+    this.pace = { rate: 1, semitones: 0 };
+    this.gains = null;
+  }
+
+  get rate() {
+    return this.#song.codecs[this.#codec];
+  }
+
+  /** Get ready to play; raises what the browser refuses. */
+  async open() {
+    this.#codec = await codecOf(this.#song.codecs);
+    // At another rate a browser would resample each piece by itself, and seams would be heard.
+    const context = new AudioContext({ sampleRate: this.rate, latencyHint: "balanced" });
+    await context.audioWorklet.addModule(new URL("tape.js", import.meta.url));
+    this.#context = context;
+    this.#tape = new AudioWorkletNode(context, "tape", {
+      numberOfInputs: 0,
+      outputChannelCount: [2],
+      processorOptions: {
+        stems: this.#song.stems.map(({ tuned }) => ({ tuned })),
+        length: this.#song.chunk * this.rate,
+        total: this.#frame(this.#song.seconds),
+      },
+    });
+    this.#tape.port.onmessage = ({ data }) => this.#hear(data);
+    this.#tape.connect(context.destination);
+    context.addEventListener("statechange", () => this.#watchContext());
+    addEventListener("online", () => this.#again());
+    this.#catchUp();
+  }
+
+  /** Do what was asked for before there was a tape. */
+  #catchUp() {
+    if (this.gains) this.setGains(this.gains);
+    if (this.#loop) this.setLoop(this.#loop);
+    this.seek(this.at);
+    if (this.#isChanged()) this.setPace(this.pace);
+    if (this.playing) this.play();
+  }
+
+  #isChanged() {
+    return this.pace.rate !== 1 || this.pace.semitones !== 0;
+  }
+
+  #frame(seconds) {
+    return Math.round(seconds * this.rate);
+  }
+
+  #order(op, facts = {}, transfer = []) {
+    this.#tape?.port.postMessage({ op, ...facts }, transfer);
+  }
+
+  // What a listener does
+
+  /** Play; when the engine is not ready yet, it starts as soon as it is. */
+  async play() {
+    this.playing = true;
+    if (this.at >= this.#song.seconds) this.seek(this.#loop?.from ?? 0);
+    if (this.#tape) {
+      if (navigator.audioSession) navigator.audioSession.type = "playback";
+      await this.#context.resume();
+      if (this.playing) this.#order("play");
+      if (this.status === "paused") this.#say(null);
+      this.#pump();
+    }
+    this.#changed();
+  }
+
+  pause() {
+    this.playing = false;
+    this.#order("pause");
+    this.#changed();
+  }
+
+  seek(seconds) {
+    this.at = Math.max(0, Math.min(seconds, this.#song.seconds));
+    this.#order("seek", { to: this.#tape ? this.#frame(this.at) : 0 });
+    this.#pump();
+    this.#changed();
+  }
+
+  /** Loop between two times in seconds, or not at all. */
+  setLoop(loop) {
+    this.#loop = loop;
+    if (this.#tape)
+      this.#order("loop", loop ? { from: this.#frame(loop.from), to: this.#frame(loop.to) } : { from: null });
+    this.#pump();
+  }
+
+  setGains(gains) {
+    this.gains = gains;
+    this.#order("gains", { gains });
+  }
+
+  /** Change speed and key; the time stretcher is fetched when it is needed first. */
+  async setPace(pace) {
+    this.pace = pace;
+    if (!this.#tape) return;
+    if (this.#isChanged()) await (this.#stretcher ??= this.#fetchStretcher());
+    if (this.pace === pace) this.#order("tempo", pace);
+  }
+
+  async #fetchStretcher() {
+    const answer = await fetch(this.#song.stretch);
+    if (!answer.ok) throw new Error(`the time stretcher: ${answer.status}`);
+    const bytes = await answer.arrayBuffer();
+    this.#order("stretch", { bytes }, [bytes]);
+  }
+
+  // What the tape tells
+
+  #hear({ at, playing, starved, done }) {
+    if (done) {
+      discard(done);
+      return;
+    }
+    this.at = Math.min(at / this.rate, this.#song.seconds);
+    this.starved = starved;
+    if (this.playing && !playing && at >= this.#frame(this.#song.seconds)) this.playing = false;
+    this.#pump();
+    this.#changed();
+  }
+
+  #watchContext() {
+    if (this.#context.state === "running" || !this.playing) return;
+    // A call or another app has the sound.
+    this.pause();
+    this.#say("paused");
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #say(status) {
+    if (this.status === status) return;
+    this.status = status;
+    this.dispatchEvent(new Event("status"));
+  }
+
+  // Packs
+
+  #wanted() {
+    const { chunk, packs: count } = this.#song;
+    const { ahead, behind } = this.#profile;
+    const found = wanted({ at: this.at, chunk, count, ahead, behind, loop: this.#loop });
+    const isIdle = !this.playing && !this.#context?.currentTime;
+    return isIdle ? found.slice(0, FIRST) : found;
+  }
+
+  /** Keep what is wanted, drop the rest, and fetch what is missing, the most urgent first. */
+  #pump() {
+    if (!this.#tape) return;
+    const needed = this.#wanted();
+    const isNeeded = new Set(needed);
+    for (const n of this.#loaded) if (!isNeeded.has(n)) this.#drop(n);
+    for (const [n, fetching] of this.#underway) if (!isNeeded.has(n)) fetching.abort();
+    if (this.#over || this.#retry) return;
+    const missing = needed.filter((n) => !this.#loaded.has(n));
+    // What is heard next is fetched alone: two at once would each take twice as long.
+    const atOnce = missing[0] === needed[0] || missing[0] === needed[1] ? 1 : 2;
+    const urgent = missing.slice(0, atOnce);
+    if (missing.length && !this.#underway.has(missing[0]) && this.#underway.size >= atOnce) {
+      for (const [n, fetching] of this.#underway) if (!urgent.includes(n)) fetching.abort();
+    }
+    for (const n of urgent) if (!this.#underway.has(n)) this.#load(n);
+  }
+
+  #drop(n) {
+    this.#loaded.delete(n);
+    this.#order("drop", { n });
+  }
+
+  async #load(n) {
+    const fetching = new AbortController();
+    this.#underway.set(n, fetching);
+    try {
+      const pack = this.#kept.get(n) ?? (await this.#fetch(n, fetching.signal));
+      if (!pack) return;
+      this.#keep(n, pack);
+      const sounds = await this.#decoded(pack);
+      const buffers = sounds.flatMap((sound) => sound?.map(({ buffer }) => buffer) ?? []);
+      if (fetching.signal.aborted) {
+        discard(buffers);
+        return;
+      }
+      this.#loaded.add(n);
+      this.#order("put", { n, sounds }, buffers);
+    } catch (error) {
+      if (error.name !== "AbortError") this.#wait(RETRIES_S[Math.min(this.#failures++, 3)], "offline");
+    } finally {
+      if (this.#underway.get(n) === fetching) this.#underway.delete(n);
+      this.#pump();
+    }
+  }
+
+  /** Return a pack, or null when there is none yet or no more. */
+  async #fetch(n, signal) {
+    const answer = await fetch(new URL(`${n}.${this.#codec}`, document.baseURI), { signal, cache: "no-store" });
+    if (answer.ok) {
+      const pack = await answer.arrayBuffer();
+      this.#failures = 0;
+      this.#say(null);
+      return pack;
+    }
+    if (answer.status === 410 || answer.status === 404) {
+      this.#over = true;
+      this.#say("gone");
+      this.dispatchEvent(new Event("over"));
+    } else {
+      const pause = Number(answer.headers.get("Retry-After")) || 1;
+      const isPreparing = answer.status === 503 && pause <= FAILED_AFTER_S;
+      this.#wait(pause, isPreparing ? "preparing" : answer.status === 503 ? "failed" : this.status);
+    }
+    return null;
+  }
+
+  #wait(seconds, status) {
+    if (this.#over) return;
+    this.#say(status);
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#again(), seconds * 1000);
+  }
+
+  #again() {
+    clearTimeout(this.#retry);
+    this.#retry = null;
+    this.#pump();
+  }
+
+  /** Remember a pack while there is room, so that going back needs no network. */
+  #keep(n, pack) {
+    this.#kept.delete(n);
+    this.#kept.set(n, pack);
+    let size = [...this.#kept.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    for (const [oldest, buffer] of this.#kept) {
+      if (size <= this.#profile.kept || oldest === n) break;
+      this.#kept.delete(oldest);
+      size -= buffer.byteLength;
+      discard([buffer]);
+    }
+  }
+
+  #decoded(pack) {
+    return Promise.all(payloads(pack).map((payload, stem) => payload && this.#decodedStem(payload, stem)));
+  }
+
+  async #decodedStem(payload, stem) {
+    try {
+      const sound = await this.#context.decodeAudioData(payload);
+      // Its memory moves to the tape; copies would wait here for a collector that sees no need.
+      return [0, 1].map((channel) => sound.getChannelData(channel));
+    } catch {
+      this.dispatchEvent(new CustomEvent("damaged", { detail: stem }));
+      return null;
+    }
+  }
+}

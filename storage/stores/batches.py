@@ -1,0 +1,387 @@
+"""Batches: several songs asked for at once, with one reply for all.
+
+A batch admits its songs one after the other; each becomes a job, which has no reply of its own.
+Whatever changes one of its jobs makes the batch's reply stale, in the same transaction.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.errors import Problem, Reason, Rejected
+from bot.domain.job import BatchId, Entry, Job, JobId, Reply, Source, UserId
+from bot.domain.recipes import AudioFormat, Recipe
+from storage.database.interface import Connection, Database, Row
+from storage.stores.job_rows import (
+    UnreadableRow,
+    Values,
+    job_of,
+    reply_of,
+    reply_values,
+    seconds,
+    time_of,
+)
+from storage.stores.job_statements import IN_BATCH
+from storage.stores.lock_names import batches_of
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = """
+    id, interaction_id, user_id, recipe, audio_format, entry, role_ids,
+    channel_id, parent_channel_id, context, application_id, guild_id, message_id,
+    token, token_expires_at, size_limit_bytes, locale, wanted_version,
+    created_at, updated_at, acknowledged_at, reason, is_final
+"""
+_SELECT = "SELECT" + _COLUMNS + "FROM batches\n"
+EVERY_BATCH = _SELECT
+_BY_ID = _SELECT + "WHERE id = ?"
+_BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
+_OPEN = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
+_BEFORE_INSERT = """
+SELECT
+    (SELECT id FROM batches WHERE interaction_id = :interaction_id) AS known,
+    EXISTS (SELECT 1 FROM batches WHERE user_id = :user_id AND NOT is_final) AS is_open
+"""
+_INSERT = """
+INSERT INTO batches (
+    id, interaction_id, user_id, recipe, audio_format, entry, role_ids,
+    channel_id, parent_channel_id, context, application_id, guild_id, message_id,
+    token, token_expires_at, size_limit_bytes, locale, created_at, updated_at
+) VALUES (
+    :id, :interaction_id, :user_id, :recipe, :audio_format, :entry, :role_ids,
+    :channel_id, :parent_channel_id, :context, :application_id, :guild_id, :message_id,
+    :token, :token_expires_at, :size_limit_bytes, :locale, :created_at, :created_at
+)
+"""
+_INSERT_SONG = """
+INSERT INTO batch_songs (batch_id, number, filename, url, size_bytes, source_message_id)
+VALUES (:batch_id, :number, :filename, :url, :size_bytes, :source_message_id)
+"""
+_SONGS = """
+SELECT number, filename, url, size_bytes, source_message_id, job_id, reason, facts
+FROM batch_songs
+WHERE batch_id = ?
+ORDER BY number
+"""
+_ACKNOWLEDGE = """
+UPDATE batches SET
+    acknowledged_at = :at, updated_at = :at, message_id = coalesce(:message_id, message_id),
+    wanted_version = wanted_version + 1
+WHERE id = :id AND acknowledged_at IS NULL AND NOT is_final
+"""
+_WITHDRAW = """
+UPDATE batches SET
+    acknowledged_at = CASE WHEN :in_doubt THEN :at END, updated_at = :at,
+    reason = :reason, is_final = TRUE, wanted_version = wanted_version + 1
+WHERE id = :id AND acknowledged_at IS NULL AND NOT is_final
+"""
+_STOP = """
+UPDATE batches SET reason = :reason, updated_at = :at, wanted_version = wanted_version + 1
+WHERE id = :id AND NOT is_final AND reason IS NULL
+"""
+_REFUSE_WAITING = """
+UPDATE batch_songs SET reason = :reason, url = ''
+WHERE batch_id = :id AND job_id IS NULL AND reason IS NULL
+"""
+_REFUSE_ONE = """
+UPDATE batch_songs SET reason = :reason, facts = :facts, url = ''
+WHERE batch_id = :id AND number = :number AND job_id IS NULL AND reason IS NULL
+"""
+_TOUCH = """
+UPDATE batches SET updated_at = :at, wanted_version = wanted_version + 1 WHERE id = :id
+"""
+_CLOSE = """
+UPDATE batches SET is_final = TRUE, updated_at = :at, wanted_version = wanted_version + 1
+WHERE id = :id AND NOT is_final
+    AND NOT EXISTS (
+        SELECT 1 FROM batch_songs LEFT JOIN jobs ON jobs.id = batch_songs.job_id
+        WHERE batch_songs.batch_id = batches.id
+            AND NOT coalesce(jobs.is_final, batch_songs.reason IS NOT NULL)
+    )
+"""
+_OWED = """
+SELECT id, wanted_version FROM batches
+WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
+"""
+_SHOWN = """
+UPDATE batches SET
+    shown_version = CASE WHEN shown_version < :version THEN :version ELSE shown_version END,
+    message_id = coalesce(:message_id, message_id)
+WHERE id = :id
+"""
+_DROP_SECRETS = """
+UPDATE batches SET token = NULL, token_expires_at = NULL
+WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at IS NULL)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSong:
+    """A song of a batch: it waits, has a job, or was refused."""
+
+    number: int
+    """Its place in the request, from 1."""
+    source: Source
+    job_id: JobId | None = None
+    problem: Problem | None = None
+    """Why it was refused before it became a job."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the song has neither become a job nor been refused."""
+        return self.job_id is None and self.problem is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Several songs asked for at once."""
+
+    id: BatchId
+    interaction_id: int
+    user_id: UserId
+    recipe: Recipe
+    audio_format: AudioFormat
+    entry: Entry
+    role_ids: tuple[int, ...] = ()
+    reply: Reply
+    created_at: datetime
+    updated_at: datetime
+    acknowledged_at: datetime | None = None
+    reason: Reason | None = None
+    """Why its songs are to end early."""
+    is_final: bool = False
+    """Whether every song has ended."""
+    version: int = 1
+    """The version of the reply that this state asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchContent:
+    """A batch with its songs, and the jobs that they have become."""
+
+    batch: Batch
+    songs: Sequence[BatchSong]
+    jobs: dict[JobId, Job]
+
+    def job_of(self, song: BatchSong) -> Job | None:
+        """Return the song's job, if there is one that this version can read."""
+        return None if song.job_id is None else self.jobs.get(song.job_id)
+
+    @property
+    def with_stems(self) -> list[Job]:
+        """The jobs whose stems can be shown, in order."""
+        found = (self.job_of(song) for song in self.songs)
+        return [job for job in found if job is not None and job.has_stems]
+
+
+class BatchStore:
+    """Stores batches. Each method that writes is one transaction."""
+
+    def __init__(self, *, db: Database) -> None:
+        self._db = db
+
+    async def add(self, batch: Batch, songs: Sequence[Source]) -> Batch:
+        """Store a new batch; if the interaction already has one, return that unchanged.
+
+        Raises Rejected with ONE_BATCH if the user has an open batch.
+        """
+
+        async def work(conn: Connection) -> Batch:
+            values = _batch_values(batch)
+            [found] = await conn.execute_fetchall(_BEFORE_INSERT, values)
+            if found["known"] is not None:
+                [known] = await conn.execute_fetchall(_BY_ID, (found["known"],))
+                return batch_of(known)
+            if found["is_open"]:
+                raise Rejected(Reason.ONE_BATCH)
+            await conn.execute(_INSERT, values)
+            await conn.executemany(_INSERT_SONG, list(_song_values(batch.id, songs)))
+            return batch
+
+        return await self._db.write(work, locks=[batches_of(batch.user_id)])
+
+    async def get(self, batch_id: BatchId) -> Batch | None:
+        """Return the batch, whoever asked for it."""
+        return next(_readable(await self._db.read(_BY_ID, (batch_id,))), None)
+
+    async def of_interaction(self, interaction_id: int) -> Batch | None:
+        """Return the interaction's batch."""
+        return next(_readable(await self._db.read(_BY_INTERACTION, (interaction_id,))), None)
+
+    async def content(self, batch_id: BatchId) -> BatchContent | None:
+        """Return the batch with its songs and jobs."""
+        batch = await self.get(batch_id)
+        if batch is None:
+            return None
+        songs = [_song_of(row) for row in await self._db.read(_SONGS, (batch_id,))]
+        jobs = _readable_jobs(await self._db.read(IN_BATCH, (batch_id,)))
+        return BatchContent(batch=batch, songs=songs, jobs={job.id: job for job in jobs})
+
+    async def open(self) -> list[Batch]:
+        """Return every batch that has not ended, oldest first."""
+        return list(_readable(await self._db.read(_OPEN)))
+
+    async def acknowledge(
+        self, batch_id: BatchId, now: datetime, *, message_id: int | None
+    ) -> bool:
+        """Record that Discord has shown the user an answer, and return whether it is the first."""
+        values = {"id": batch_id, "at": seconds(now), "message_id": message_id}
+
+        async def work(conn: Connection) -> bool:
+            return (await conn.execute(_ACKNOWLEDGE, values)).rowcount == 1
+
+        return await self._db.write(work)
+
+    async def withdraw(self, batch_id: BatchId, now: datetime, *, in_doubt: bool) -> None:
+        """End a batch whose user saw no answer, unless it was acknowledged meanwhile.
+
+        With `in_doubt` the user may have seen one, so the reply says what happened.
+        """
+        reason = Reason.UNACKNOWLEDGED
+        values = {"id": batch_id, "at": seconds(now), "in_doubt": in_doubt, "reason": reason}
+
+        async def work(conn: Connection) -> None:
+            if (await conn.execute(_WITHDRAW, values)).rowcount == 1:
+                await conn.execute(_REFUSE_WAITING, {"id": batch_id, "reason": reason})
+                await conn.execute(_DROP_SECRETS, (batch_id,))
+
+        await self._db.write(work)
+
+    async def stop(self, batch_id: BatchId, now: datetime, reason: Reason) -> None:
+        """Refuse the songs that wait, and record that the others are to be cancelled.
+
+        Safe to repeat; does nothing to a batch that has ended.
+        """
+
+        async def work(conn: Connection) -> None:
+            values = {"id": batch_id, "at": seconds(now), "reason": reason}
+            if (await conn.execute(_STOP, values)).rowcount == 1:
+                await conn.execute(_REFUSE_WAITING, {"id": batch_id, "reason": reason})
+
+        await self._db.write(work)
+
+    async def refuse(self, batch_id: BatchId, number: int, now: datetime, problem: Problem) -> None:
+        """Record why a song that waits does not become a job."""
+
+        async def work(conn: Connection) -> None:
+            values: Values = {
+                "id": batch_id,
+                "number": number,
+                "reason": problem.reason,
+                "facts": json.dumps(dict(problem.facts)),
+            }
+            if (await conn.execute(_REFUSE_ONE, values)).rowcount == 1:
+                await conn.execute(_TOUCH, {"id": batch_id, "at": seconds(now)})
+
+        await self._db.write(work)
+
+    async def close(self, batch_id: BatchId, now: datetime) -> bool:
+        """End a batch if each of its songs has ended; return whether it ended now."""
+
+        async def work(conn: Connection) -> bool:
+            values = {"id": batch_id, "at": seconds(now)}
+            return (await conn.execute(_CLOSE, values)).rowcount == 1
+
+        return await self._db.write(work)
+
+    async def owed(self) -> dict[BatchId, int]:
+        """Return the batches with stale replies, and the version that each should show."""
+        return {BatchId(row["id"]): row["wanted_version"] for row in await self._db.read(_OWED)}
+
+    async def reply_shown(
+        self, batch_id: BatchId, version: int, *, message_id: int | None = None
+    ) -> None:
+        """Record that the reply shows `version`; a batch that has ended needs no token then."""
+
+        async def work(conn: Connection) -> None:
+            values = {"id": batch_id, "version": version, "message_id": message_id}
+            await conn.execute(_SHOWN, values)
+            await conn.execute(_DROP_SECRETS, (batch_id,))
+
+        await self._db.write(work)
+
+
+def batch_of(row: Row) -> Batch:
+    """Build the batch from a row of `batches`. Raises UnreadableRow."""
+    try:
+        return Batch(
+            id=BatchId(row["id"]),
+            interaction_id=row["interaction_id"],
+            user_id=UserId(row["user_id"]),
+            recipe=Recipe(row["recipe"]),
+            audio_format=AudioFormat(row["audio_format"]),
+            entry=Entry(row["entry"]),
+            role_ids=tuple(json.loads(row["role_ids"])),
+            reply=reply_of(row),
+            created_at=time_of(row["created_at"]),
+            updated_at=time_of(row["updated_at"]),
+            acknowledged_at=time_of(row["acknowledged_at"]),
+            reason=None if row["reason"] is None else Reason(row["reason"]),
+            is_final=bool(row["is_final"]),
+            version=row["wanted_version"],
+        )
+    except (ValueError, TypeError) as exc:
+        raise UnreadableRow(str(exc)) from exc
+
+
+def _song_of(row: Row) -> BatchSong:
+    problem = None
+    if row["reason"] is not None:
+        known = row["reason"] in set(Reason)
+        reason = Reason(row["reason"]) if known else Reason.INTERNAL
+        problem = Problem(reason, json.loads(row["facts"]) if known else {})
+    return BatchSong(
+        number=row["number"],
+        source=Source(
+            filename=row["filename"],
+            url=row["url"],
+            size_bytes=row["size_bytes"],
+            message_id=row["source_message_id"],
+        ),
+        job_id=None if row["job_id"] is None else JobId(row["job_id"]),
+        problem=problem,
+    )
+
+
+def _batch_values(batch: Batch) -> Values:
+    return {
+        "id": batch.id,
+        "interaction_id": batch.interaction_id,
+        "user_id": batch.user_id,
+        "recipe": batch.recipe,
+        "audio_format": batch.audio_format,
+        "entry": int(batch.entry),
+        "role_ids": json.dumps(batch.role_ids),
+        "created_at": seconds(batch.created_at),
+        **reply_values(batch.reply),
+    }
+
+
+def _song_values(batch_id: BatchId, songs: Sequence[Source]) -> Iterator[Values]:
+    for number, source in enumerate(songs, start=1):
+        yield {
+            "batch_id": batch_id,
+            "number": number,
+            "filename": source.filename,
+            "url": source.url,
+            "size_bytes": source.size_bytes,
+            "source_message_id": source.message_id,
+        }
+
+
+def _readable(rows: Iterable[Row]) -> Iterator[Batch]:
+    for row in rows:
+        try:
+            yield batch_of(row)
+        except UnreadableRow as exc:
+            log.error("batch %s cannot be read: %s", row["id"], exc)  # noqa: TRY400 - the text says it all
+
+
+def _readable_jobs(rows: Iterable[Row]) -> Iterator[Job]:
+    for row in rows:
+        try:
+            yield job_of(row)
+        except UnreadableRow as exc:
+            log.error("%s cannot be read: %s", row["id"], exc)  # noqa: TRY400 - the text says it all

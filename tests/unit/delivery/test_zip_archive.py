@@ -1,0 +1,53 @@
+"""Archives of stems: their content, names and size."""
+
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.delivery.zip_archive import INFO, ZipEntry, archive_overhead, write_archive
+
+AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+UTF_8 = 0x800
+INFO_TEXT = "夜の雨\r\nA minor, likely\r\n"
+
+
+def written(folder: Path, *names: str) -> tuple[Path, int]:
+    sound = folder / "sound"
+    sound.write_bytes(bytes(range(256)) * 300)
+    into = folder / "all.zip"
+    entries = [ZipEntry(name, sound) for name in names]
+    return into, write_archive(into, entries, info=INFO_TEXT, at=AT)
+
+
+def test_files_come_back_as_they_were_without_compression(tmp_path: Path) -> None:
+    into, _ = written(tmp_path, "Neon Rain (Vocals).mp3", "2 夜/夜の雨 (Vocals).mp3")
+    with zipfile.ZipFile(into) as archive:
+        assert archive.testzip() is None
+        info, *sounds = archive.infolist()
+        assert (info.filename, archive.read(info).decode()) == (INFO, INFO_TEXT)
+        for each in sounds:
+            assert archive.read(each) == (tmp_path / "sound").read_bytes()
+            assert each.compress_type == zipfile.ZIP_STORED
+
+
+def test_names_beyond_ascii_are_marked_as_utf_8(tmp_path: Path) -> None:
+    into, _ = written(tmp_path, "Neon Rain (Vocals).mp3", "夜の雨 (Vocals).mp3")
+    with zipfile.ZipFile(into) as archive:
+        _, plain, japanese = archive.infolist()
+    assert plain.filename == "Neon Rain (Vocals).mp3"
+    assert japanese.filename == "夜の雨 (Vocals).mp3"
+    assert japanese.flag_bits & UTF_8
+
+
+def test_the_overhead_is_enough_for_the_longest_names(tmp_path: Path) -> None:
+    names = [f"{number:02}{'夜' * 82}/{'雨' * 83}" for number in range(30)]
+    _, size_bytes = written(tmp_path, *names)
+    content = (tmp_path / "sound").stat().st_size * len(names)
+    assert size_bytes <= content + archive_overhead(len(names), INFO_TEXT)
+
+
+def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
+    first, _ = written(tmp_path, "a.mp3")
+    before = first.read_bytes()
+    again, _ = written(tmp_path, "a.mp3")
+    assert again.read_bytes() == before
