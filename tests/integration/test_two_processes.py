@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.job import JobId, State
+from bot.domain.job import JobId, State, UserId
 from storage.database.postgres import PostgresDatabase
 from storage.stores.guild_pools import GuildPools
 from storage.stores.job_store import JobStore
@@ -60,7 +60,7 @@ async def prepare(db: PostgresDatabase, state: State) -> None:
                 await jobs.acknowledge(stored.id, NOW, message_id=1)
             else:
                 # Of a user each, so that nothing but the cap is in the way.
-                request = replace(job.request, user_id=job.interaction_id)
+                request = replace(job.request, user_id=UserId(job.interaction_id))
                 await lead(jobs, state, job=replace(job, request=request))
 
 

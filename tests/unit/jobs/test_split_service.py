@@ -5,7 +5,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from aiosqlite import Connection
 
 from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.attempt import AttemptState

@@ -117,9 +117,9 @@ def test_indexes_have_the_same_names_and_cover_the_same(
                 ours[name] = bool(is_unique), bool(is_partial), f"({', '.join(columns)})"
     theirs = {name: tuple(about) for name, *about in made.execute(INDEXES)}
     assert sorted(theirs) == sorted(ours)
-    for name, (is_unique, is_partial, columns) in ours.items():
+    for name, (is_unique, is_partial, covered) in ours.items():
         assert theirs[name][:2] == (is_unique, is_partial), name
-        assert columns in theirs[name][2], name
+        assert covered in theirs[name][2], name
 
 
 def test_references_and_checks_are_the_same(

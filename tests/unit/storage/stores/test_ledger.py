@@ -153,7 +153,7 @@ async def test_a_hold_ends_once_whatever_the_code_does(db: Database):
         VALUES (0, '2026-11-20', ?, 'a', 'b', 4, 'job1', 1)
     """
     await db.write(lambda conn: conn.execute(ending, ("void",)))
-    with pytest.raises(ConstraintViolated, match="hold_id|one_end_of_a_hold"):
+    with pytest.raises(ConstraintViolated, match=r"hold_id|one_end_of_a_hold"):
         await db.write(lambda conn: conn.execute(ending, ("post",)))
 
 
