@@ -44,7 +44,9 @@ from bot.setting_types import (
 
 ENV_FILE: Final = Path(".env")
 _OURS: Final = "STEMCORD_"
-_ELSEWHERE: Final = frozenset({"STEMCORD_LIVE_SONG"})
+_ELSEWHERE: Final = frozenset(
+    {"STEMCORD_LIVE_SONG", "STEMCORD_TEST_DATABASE_URL", "STEMCORD_TEST_POSTGRES"}
+)
 """Variables with our prefix that are not settings of the bot."""
 _LIKENESS: Final = 0.85
 
