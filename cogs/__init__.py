@@ -2,6 +2,7 @@
 
 from bot.ui.client import Stemcord
 from bot.ui.handlers.batch_actions import BatchActions
+from bot.ui.handlers.clip_actions import ClipActions
 from bot.ui.handlers.job_actions import JobActions
 from bot.ui.handlers.privacy_actions import PrivacyActions
 from bot.ui.handlers.rendition_actions import RenditionActions
@@ -17,7 +18,7 @@ from cogs.remix import RemixCog
 from cogs.songs import SongsCog, message_menu
 from cogs.split import SplitCog
 
-ACTIONS = (JobActions, BatchActions, RenditionActions, SongActions, PrivacyActions)
+ACTIONS = (JobActions, BatchActions, RenditionActions, ClipActions, SongActions, PrivacyActions)
 
 
 async def add_cogs(client: Stemcord, services: Services) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.guilds import Block, GuildRules
-from bot.domain.job import Context, Reply
+from bot.domain.job import Context, Reply, UserId
 from storage.stores.guild_settings import GuildStore
 from storage.stores.standing import Standing
 
@@ -32,15 +32,23 @@ class GuildAdmission:
         """Raise Rejected if the user is blocked or may not split songs where the reply is."""
         if not self._is_offered(reply):
             raise Rejected(Reason.NOT_OFFERED_HERE)
-        if standing.block is not None:
-            is_everywhere = standing.block is Block.EVERYWHERE
-            raise Rejected(Reason.BLOCKED if is_everywhere else Reason.BLOCKED_HERE)
+        _refuse(standing.block)
         rules = standing.rules
         if not rules.allows(reply.channel_id, reply.parent_channel_id):
             raise Rejected(Reason.WRONG_CHANNEL, channel_id=min(rules.channel_ids))
+
+    async def check_block(self, user_id: UserId, guild_id: int | None) -> None:
+        """Raise Rejected if the user is blocked in the server, or everywhere."""
+        _refuse(await self._store.block_of(user_id, guild_id))
 
     def _is_offered(self, reply: Reply) -> bool:
         """Whether the operator allows the bot where the reply is."""
         if reply.context in (Context.GUILD, Context.GUILD_EPHEMERAL):
             return not self._allowed_guilds or reply.guild_id in self._allowed_guilds
         return self._allow_dms
+
+
+def _refuse(block: Block | None) -> None:
+    if block is not None:
+        is_everywhere = block is Block.EVERYWHERE
+        raise Rejected(Reason.BLOCKED if is_everywhere else Reason.BLOCKED_HERE)

@@ -135,7 +135,8 @@ class RenderLimit:
         try:
             yield
         except BaseException:
-            taken.remove(entry)
+            if entry in taken:  # unless it is over an hour old by now
+                taken.remove(entry)
             raise
 
     def _within_the_hour(self, user_id: UserId) -> deque[tuple[datetime, int]]:

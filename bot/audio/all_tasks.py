@@ -1,6 +1,7 @@
 """Every task that an audio child does, and every answer that it gives when it has done one."""
 
 from bot.audio.analysis_task import AnalyseTask
+from bot.audio.clip_task import Clipped, ClipTask
 from bot.audio.pack_tasks import Packed, PackTask, Peaks, PeaksTask
 from bot.audio.rendition_tasks import Rendered, RenderTask
 from bot.audio.tasks import (
@@ -33,6 +34,7 @@ Task = (
     | PeaksTask
     | AnalyseTask
     | RenderTask
+    | ClipTask
 )
 Answer = (
     Decoded
@@ -46,4 +48,5 @@ Answer = (
     | Peaks
     | Analysis
     | Rendered
+    | Clipped
 )

@@ -77,10 +77,15 @@ def role_of(stem: Stem) -> Role:
 DEVIATION_EVERY_BEATS = 8
 _PLAUSIBLE_BPM = (20.0, 500.0)
 _MOST_CENTS = 50
+_MOST_BEATS_PER_BAR = 16
+_MOST_DEVIATION_MS = 10_000
 
 
-def is_plausible(analysis: Analysis) -> bool:
-    """Return whether the values that a child reports are possible."""
+def is_plausible(analysis: Analysis, *, seconds: float) -> bool:
+    """Return whether the values that a child reports are possible for a song of this length.
+
+    Clicks and the silence of a count-in are computed from them later.
+    """
     slowest, fastest = _PLAUSIBLE_BPM
     tempo, grid = analysis.tempo, analysis.grid
     if tempo and not all(
@@ -91,7 +96,10 @@ def is_plausible(analysis: Analysis) -> bool:
         return False
     return grid is None or (
         60 / fastest < grid.period_s < 60 / slowest
-        and grid.beats_per_bar > 1
+        and 1 < grid.beats_per_bar <= _MOST_BEATS_PER_BAR
         and 0 <= grid.downbeat < grid.beats
+        and abs(grid.first_beat_s) <= seconds
+        and grid.first_beat_s + (grid.beats - 1) * grid.period_s <= seconds + grid.period_s
         and len(grid.deviations_ms) <= grid.beats // DEVIATION_EVERY_BEATS + 1
+        and all(abs(each) <= _MOST_DEVIATION_MS for each in grid.deviations_ms)
     )

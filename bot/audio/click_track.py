@@ -53,6 +53,11 @@ def click_track(
     )
 
 
+def beat_frames(grid: BeatGrid) -> tuple[int, ...]:
+    """Return the frames at which the song's beats begin."""
+    return tuple(round(_beat_s(grid, beat) * SAMPLE_RATE) for beat in range(grid.beats))
+
+
 def _numbers(grid: BeatGrid, step: float, *, from_the_bar: bool) -> range:
     """Return the clicks along with the song, counted from its first bar line."""
     first = 0 if from_the_bar else -math.floor(grid.downbeat / step)

@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.analysis_task import AnalyseTask, Listened, Role, is_plausible
 from bot.audio.click_track import ClickTrack
+from bot.audio.clip_task import MOST_CLIP_BYTES, Clipped, ClipTask
 from bot.audio.pack_tasks import (
     PackCodec,
     Packed,
@@ -80,8 +81,8 @@ _DIED_OF_THE_FILE = frozenset(
 class AudioTools:
     """Runs audio tasks in children with hard limits.
 
-    Up to `decoding_at_once` children decode, one writes packs, one renders, one analyses, and up to
-    `at_once` others run the remaining tasks.
+    Up to `decoding_at_once` children decode, one writes packs, one renders, one cuts clips, one
+    analyses, and up to `at_once` others run the remaining tasks.
 
     All methods raise `AudioFailed` if the child dies or runs out of time, and `NoRoom` if the
     machine has no room for the child or its output. If they fail or are cancelled, no output and no
@@ -98,6 +99,7 @@ class AudioTools:
         self._packing = asyncio.Semaphore(1)
         self._analysing = asyncio.Semaphore(1)
         self._rendering = asyncio.Semaphore(1)
+        self._clipping = asyncio.Semaphore(1)
 
     async def __aenter__(self) -> Self:
         return self
@@ -245,6 +247,29 @@ class AudioTools:
             raise AudioFailed("the child rendered something else than was asked for")
         return rendered
 
+    async def clip(
+        self, stem: Path, others: Sequence[Path], into: Path, *, beats: Sequence[int] = ()
+    ) -> Clipped:
+        """Write the best seconds of a FLAC master as MP3, as long and large as Discord takes.
+
+        See `ClipTask` for the rest. One clip is cut at a time. Equal masters give equal bytes.
+        Raises `DoesNotFit` if it is too large.
+        """
+        task = ClipTask(
+            stem=_absolute(stem),
+            others=tuple(map(_absolute, others)),
+            into=_absolute(into),
+            beats=tuple(beats),
+        )
+        clipped = await self._run(task, Clipped)
+        size_bytes = _size_of(into)
+        if (clipped.frames, clipped.size_bytes) != (task.frames, size_bytes) or not (
+            0 < size_bytes <= MOST_CLIP_BYTES
+        ):
+            _discard([into])
+            raise AudioFailed("the child did not write the clip that it was asked for")
+        return clipped
+
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         """Draw the masters' waveforms as PNG, one labelled row each."""
         rows = tuple(Row(label=label, stem=_absolute(stem)) for label, stem in stems)
@@ -279,7 +304,8 @@ class AudioTools:
         """
         parts = tuple(Listened(master=_absolute(stem), role=role) for stem, role in stems)
         analysis = await self._run(AnalyseTask(parts=parts), Analysis)
-        if not is_plausible(analysis):
+        seconds = max(frames_of(stem) for stem, _ in stems) / SAMPLE_RATE
+        if not is_plausible(analysis, seconds=seconds):
             raise AudioFailed("the child reported an analysis that no song can have")
         return analysis
 
@@ -307,6 +333,8 @@ class AudioTools:
             case RenderTask():
                 # Renditions are free: however many are wanted, new songs do not wait for them.
                 return self._rendering
+            case ClipTask():
+                return self._clipping
             case _:
                 return self._other_work
 

@@ -19,6 +19,7 @@ from bot.batches.batch_service import BatchService
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.delivery.builder import DeliveryBuilder
+from bot.delivery.clip_cutter import ClipCutter
 from bot.delivery.encoder import DeliveryEncoder
 from bot.delivery.port import DeliveryPort
 from bot.delivery.provider_links import ProviderLinks
@@ -180,6 +181,7 @@ def compose(
             files=store.files,
             builder=builder,
             zips=zips,
+            clips=ClipCutter(audio=outside.audio, files=store.files),
             disk_guard=core.disk_guard,
             need=ground.needs.to_show,
             zip_need=ground.needs.to_zip,

@@ -51,6 +51,7 @@ from bot.ui.attachment_urls import AttachmentUrls
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.batch_writer import BatchWriter
+from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -273,6 +274,7 @@ async def _put_together(
     presenter = ResultPresenter(
         redelivery=services.redelivery,
         render_limit=RenderLimit(clock=clock, minutes=settings.render_minutes),
+        admission=services.admission,
         open_replies=open_replies,
         last_renditions=LastRenditions(db=store.db),
         routes=routes,
@@ -299,6 +301,7 @@ async def _put_together(
             ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=services.redelivery),
+            clips=ClipPresenter(results=presenter, redelivery=services.redelivery),
             attachments=AttachmentCache(),
             languages=languages,
         ),
@@ -422,6 +425,7 @@ class _Bot:
 
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
+        await self.interrupted.find()
         await self.services.batches.resume()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)

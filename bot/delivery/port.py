@@ -77,6 +77,19 @@ class ZipDelivery:
     sent: DeliveryDifference | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipDelivery:
+    """A few seconds of one stem, as an MP3 file that fits a soundboard.
+
+    They begin at the frame `start` of the song and last for `frames`.
+    """
+
+    file: Path
+    stem: Stem
+    start: int
+    frames: int
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The reply shows the stems."""

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.accounts.disk_guard import DiskGuard
+from bot.audio.clip_task import MOST_CLIP_BYTES
 from bot.delivery.builder import DeliveryBuilder
-from bot.delivery.port import Delivery, ZipDelivery
+from bot.delivery.clip_cutter import ClipCutter
+from bot.delivery.port import ClipDelivery, Delivery, ZipDelivery
 from bot.delivery.zip_builder import ZipBuilder, ZipPlan
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
 from bot.domain.job import Job
@@ -28,6 +30,7 @@ class Redelivery:
         files: JobFiles,
         builder: DeliveryBuilder,
         zips: ZipBuilder,
+        clips: ClipCutter,
         disk_guard: DiskGuard,
         need: Callable[[Job], int],
         zip_need: Callable[[Job], int],
@@ -40,6 +43,7 @@ class Redelivery:
         self._builder = builder
         self._disk_guard = disk_guard
         self._zips = zips
+        self._clips = clips
         self._need = need
         self._zip_need = zip_need
 
@@ -68,6 +72,15 @@ class Redelivery:
         need = sum(self._zip_need(job) for job in plan.songs)
         async with self._scratch(plan.songs, name, need) as folder:
             yield await self._zips.build(plan, folder, limit_bytes=limit_bytes, shrinks=shrinks)
+
+    @asynccontextmanager
+    async def clipped(self, job: Job, *, name: str) -> AsyncIterator[ClipDelivery]:
+        """Cut a clip for a soundboard, which exists until the context exits.
+
+        The rest is as for `packed`.
+        """
+        async with self._scratch([job], name, MOST_CLIP_BYTES) as folder:
+            yield await self._clips.cut(job, folder)
 
     async def discard(self, job: Job) -> None:
         """Delete a job's stems before they expire; safe to repeat.
@@ -98,7 +111,6 @@ class Redelivery:
         except NoRoom as exc:
             raise Rejected(Reason.DISK_FULL) from exc
         except (AudioFailed, OSError) as exc:
-            # Files are deleted before the deletion is recorded.
             if isinstance(exc, FileNotFoundError) or await self._is_any_gone(jobs):
                 raise Rejected(Reason.FILES_EXPIRED) from exc
             raise
@@ -107,5 +119,8 @@ class Redelivery:
         return any([await self._is_gone(job) for job in jobs])
 
     async def _is_gone(self, job: Job) -> bool:
+        # Files are deleted before the deletion is recorded.
+        if not await self._files.holds(job.id, job.stems):
+            return True
         found = await self._jobs.get(job.id)
         return found is None or found.files_expired

@@ -31,8 +31,8 @@ class StemRenderer:
     async def render(self, job: Job, masters: Masters, into: Path) -> Masters:
         """Return what is to be encoded: rendered files in `into`, or the masters as they are.
 
-        Raises Rejected with NO_SUCH_MIX for levels or clicks that these stems do not allow, and
-        what AudioTools raises.
+        Raises Rejected with NO_SUCH_MIX for levels or clicks that these stems do not allow or that
+        leave silence, and what AudioTools raises.
         """
         rendition = job.request.rendition
         if rendition.is_plain:
@@ -50,6 +50,8 @@ class StemRenderer:
             )
             for stem, path in masters
         ]
+        if not any(part.level_percent for _, part in parts):
+            raise Rejected(Reason.NO_SUCH_MIX)
         if rendition.output is RenditionOutput.MIX:
             outputs = [(Stem.MIX, tuple(part for _, part in parts if part.level_percent))]
         else:

@@ -100,6 +100,11 @@ class Reason(StrEnum):
     ONE_BATCH = "one_batch"
     TOO_MANY_SONGS = "too_many_songs"
     OUT_OF_RANGE = "out_of_range"
+    NO_SOUNDBOARD = "no_soundboard"
+    MAY_NOT_ADD_SOUNDS = "may_not_add_sounds"
+    BOT_MAY_NOT_ADD_SOUNDS = "bot_may_not_add_sounds"
+    SOUNDBOARD_FULL = "soundboard_full"
+    SOUND_REFUSED = "sound_refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ rf64 rm shn snd spx tak ts tta vob voc w64 wav wave weba webm wma wmv wv
 SONG_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """Extensions of audio and video files, in lower case."""
 MAX_TITLE = 80
+MAX_SOUND_NAME = 32
 MAX_FILENAME_BYTES = 250
 """File systems allow 255 bytes, but the temporary name of a file being written is longer."""
 UNTITLED = "Untitled"
@@ -84,6 +85,17 @@ def zip_filename(title: str, rendition: Rendition = UNCHANGED) -> str:
     """Return the name of a file with all of a song's stems, like `Neon Rain (Stems, -2).zip`."""
     what = ", ".join(("Stems", *_changes(rendition)))
     return _filename(title, f" ({what}).zip")
+
+
+def clip_filename(title: str) -> str:
+    """Return the name of a file with a few seconds of a song, like `Neon Rain (Clip).mp3`."""
+    return _filename(title, " (Clip).mp3")
+
+
+def sound_name(title: str) -> str:
+    """Return a song's name on a soundboard, of 2 to 32 characters."""
+    name = cut(plain(title), MAX_SOUND_NAME)
+    return name if len(name) > 1 else f"{name or UNTITLED} (Clip)"
 
 
 def zip_folder(title: str, number: int) -> str:

@@ -12,7 +12,7 @@ from bot.delivery.builder import MAX_SHRINKS, DeliveryBuilder
 from bot.delivery.port import Delivered, Delivery, DeliveryPort, Refused, ReplyUnavailable
 from bot.delivery.song_analyser import SongAnalyser
 from bot.domain.backoff import backoff_s
-from bot.domain.errors import Problem, Reason, Rejected
+from bot.domain.errors import AudioFailed, Problem, Reason, Rejected
 from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.renditions import UNCHANGED
 from bot.jobs.job_runtime import Core, Delivering, Done, JobRuntime, RetryAfter, StepResult
@@ -27,6 +27,8 @@ ANALYSIS_WITHIN_S = 1.0
 """How long the files wait for the song's key and tempo, which go into their tags."""
 BATCH_ANALYSIS_WITHIN_S = 0.0
 """A batch's songs are shown later, so they do not wait for it."""
+RENDERING_TRIES = 3
+"""How often rendering may fail before the stems are delivered as they are."""
 MAX_MESSAGES = 2
 """The reply, and a second message if the files do not fit into it."""
 
@@ -62,6 +64,7 @@ class DeliverStep:
             return await self.keep(job, "its reply was unavailable until its files expired")
         where = await self._files.prepare(job.id)
         if not await self._files.holds(job.id, job.stems):
+            self._analyser.forget(job.id)
             return await self._termination.fail(job, Problem(Reason.STEMS_LOST))
         if job.batch_id is not None:
             # The batch's card shows that the stems are there, and brings them when asked.
@@ -122,7 +125,7 @@ class DeliverStep:
         return replace(delivering.encoded, usage=usage)
 
     async def _built(self, job: Job, delivering: Delivering, where: JobDir) -> Delivery:
-        """Encode the stems as requested, or as they are if this machine cannot render them."""
+        """Encode the stems as requested, or as they are if they cannot be rendered."""
         build = partial(
             self._builder.build,
             where=where,
@@ -135,8 +138,14 @@ class DeliverStep:
             return await build(job)
         except Rejected as exc:
             log.error("%s: not rendered: %s", job.id, exc)  # noqa: TRY400 - the reason says it all
-            plain = await build(job.asked_as(rendition=UNCHANGED))
-            return replace(plain, sent=DeliveryDifference.NOT_RENDERED)
+        except AudioFailed as exc:
+            delivering.failed_renditions += 1
+            is_hopeless = delivering.failed_renditions >= RENDERING_TRIES
+            if job.request.rendition.is_plain or not is_hopeless:
+                raise
+            log.error("%s: not rendered: %s", job.id, exc)  # noqa: TRY400 - the reason says it all
+        plain = await build(job.asked_as(rendition=UNCHANGED))
+        return replace(plain, sent=DeliveryDifference.NOT_RENDERED)
 
 
 def _is_smaller_possible(refused: Refused, delivering: Delivering) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from bot.audio.click_track import click_track
 from bot.audio.spool import FRAME_BYTES
 from bot.domain.job import Job, State
 from bot.domain.recipes import OUTPUTS, AudioFormat, Recipe
@@ -41,10 +42,11 @@ class DiskNeeds:
         """Return the need of a job whose masters exist; a repeat's masters belong to the earlier
         job.
         """
-        copies = 1 if job.repeat_of else 2
-        outputs = len(OUTPUTS[job.request.recipe])
-        masters = SLACK_BYTES + (job.frames or 0) * PCM_FRAME_BYTES * outputs * copies
-        return masters + _to_render(job)
+        plain = (job.frames or 0) * PCM_FRAME_BYTES * len(OUTPUTS[job.request.recipe])
+        # Stems that cannot be rendered are encoded as they are.
+        encoded = max(plain, _rendered_frames(job) * PCM_FRAME_BYTES * _output_count(job))
+        masters = 0 if job.repeat_of else plain
+        return SLACK_BYTES + masters + encoded + _to_render(job)
 
     def to_show(self, job: Job) -> int:
         """Return the need of a job that is shown again in its format: one more encoded copy.
@@ -93,7 +95,12 @@ def _to_render(job: Job) -> int:
 
 
 def _rendered_frames(job: Job) -> int:
-    return -(-(job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent)
+    rendition, grid = job.request.rendition, job.analysis.grid if job.analysis else None
+    frames = -(-(job.frames or 0) * UNCHANGED_PERCENT // rendition.speed_percent)
+    if rendition.click is None or grid is None or not grid.is_steady:
+        return frames
+    clicks = click_track(grid, rendition.click, speed_percent=rendition.speed_percent)
+    return clicks.padding_frames + frames
 
 
 def _output_count(job: Job) -> int:

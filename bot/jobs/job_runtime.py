@@ -64,6 +64,7 @@ class Delivering:
     failures: int = 0
     """The number of times that the reply was unavailable."""
     is_single_message: bool = False
+    failed_renditions: int = 0
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -35,6 +35,14 @@ def manages_guild(interaction: discord.Interaction[Any]) -> bool:
     return allowed.manage_guild or allowed.administrator or owns
 
 
+def may_create_expressions(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the caller may add emojis, stickers and sounds to the server in which they act."""
+    if interaction.guild_id is None:
+        return False
+    allowed = interaction.permissions
+    return allowed.create_expressions or allowed.administrator
+
+
 def owner_ids(application: discord.AppInfo) -> frozenset[int]:
     """Return the owner of the application, or the members of its team who may manage it."""
     team = application.team

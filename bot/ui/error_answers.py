@@ -19,6 +19,10 @@ UNREACHABLE = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutEr
 """Errors that requests to Discord may raise in normal operation."""
 
 
+class Answered(Exception):
+    """An error of which the user has been told."""
+
+
 def sentence_for(error: BaseException) -> str | None:
     """Return the sentence for an error, or None for an unexpected one."""
     match error:
@@ -39,9 +43,11 @@ def sentence_for(error: BaseException) -> str | None:
 
 
 async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Tell the user about an error; if Discord refuses the answer, only log that."""
+    """Tell the user about an error, unless they know; if Discord refuses the answer, log that."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
+    if isinstance(error, Answered):
+        return
     sentence = gettext(messages.LEFTOVER_COMMAND) if _is_leftover(interaction, error) else None
     sentence = sentence or sentence_for(error)
     if sentence is None:

@@ -13,6 +13,7 @@ from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
 from bot.ui.attachment_cache import AttachmentCache
 from bot.ui.batch_requests import BatchRequests
+from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.result_presenter import ResultPresenter
 from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.split_requests import SplitRequests
@@ -41,5 +42,6 @@ class Services:
     batch_requests: BatchRequests
     presenter: ResultPresenter
     zips: ZipPresenter
+    clips: ClipPresenter
     attachments: AttachmentCache
     languages: Languages

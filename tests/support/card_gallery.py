@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.delivery.port import Delivery, DeliveryLink, ZipDelivery
+from bot.delivery.port import ClipDelivery, Delivery, DeliveryLink, ZipDelivery
 from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.attempt import AttemptError
 from bot.domain.errors import Problem, Reason
@@ -30,16 +30,17 @@ from bot.ui.cards.info_cards import (
 )
 from bot.ui.cards.job_cards import card_of, jobs_card
 from bot.ui.cards.result_cards import (
+    clip_added_card,
+    clip_card,
     continued_card,
     dm_copy_card,
     forwarded_card,
     interrupted_card,
-    render_button,
     rendition_card,
     result_card,
     shown_again_card,
-    zip_button,
 )
+from bot.ui.cards.result_controls import Place, render_button, zip_button
 from bot.ui.cards.song_cards import (
     all_recipes_card,
     other_recipe_menu,
@@ -129,6 +130,7 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
         yield result_card(job, delivery)
     yield from _renditions(replace(delivery, mixer_url=f"https://{url}"), names)
     job = a_job(State.READY, **names)
+    clip = ClipDelivery(file=folder, stem=Stem.NO_DRUMS, start=158_000_000, frames=220_500)
     yield from (
         result_card(job, replace(delivery, sent=DeliveryDifference.MP3_INSTEAD, usage=None)),
         result_card(job, replace(delivery, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))),
@@ -137,8 +139,10 @@ def _results(folder: Path, names: dict[str, Any], url: str) -> Iterator[Card]:
         result_card(replace(job, is_unnamed=True), delivery),
         result_card(replace(job, repeat_of=JobId("22222")), delivery),
         forwarded_card(job, delivery),
-        shown_again_card(job, delivery, is_dm=False),
-        shown_again_card(job, delivery, is_dm=True),
+        *(shown_again_card(job, delivery, place=place) for place in Place),
+        clip_card(job, clip),
+        clip_added_card(job, names["title"]),
+        interrupted_card(job, Button(Action.CLIP, job.id, "♪")),
         interrupted_card(job, render_button(job, UNCHANGED, "♪")),
         interrupted_card(job, zip_button(job, "♪")),
         dm_copy_card(job, delivery),
@@ -229,8 +233,8 @@ def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
             click=Click(count_in_bars=2, is_throughout=True, grid=ClickGrid.DOUBLE),
         )
         for rendition in (Rendition(cents=-1200, speed_percent=50), loudest):
-            for is_dm in (False, True):
-                yield rendition_card(job.asked_as(rendition=rendition), delivery, is_dm=is_dm)
+            for place in Place:
+                yield rendition_card(job.asked_as(rendition=rendition), delivery, place=place)
 
 
 def _admin_cards(provider: str) -> Iterator[Card]:

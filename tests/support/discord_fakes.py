@@ -197,6 +197,7 @@ def services_of(
     languages: Languages | None = None,
     presenter: Any = None,
     zips: Any = None,
+    clips: Any = None,
     **use_cases: Any,
 ) -> Services:
     """Return services made of these fakes. All others are missing."""
@@ -220,6 +221,7 @@ def services_of(
         ),
         presenter=presenter,
         zips=zips,
+        clips=clips,
         attachments=AttachmentCache(),
         languages=languages or Languages.in_folder(),
     )

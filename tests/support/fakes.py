@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.audio.analysis_task import Role
+from bot.audio.clip_task import CLIP_FRAMES, Clipped
 from bot.audio.rendition_tasks import Rendered, RenderedOutput
 from bot.audio.tasks import Combined, Decoded, DoesNotFit, Encoded, Fitted, Level, Mix, Part
 from bot.delivery.port import Delivered, Delivery, Refused
@@ -167,6 +168,10 @@ class FakeAudio:
     renders: list[Mapping[str, Any]] = field(default_factory=list)
     """The options of each `render`."""
 
+    clips: list[tuple[Path, tuple[Path, ...], tuple[int, ...]]] = field(default_factory=list)
+    """The stem, the others and the beats of each `clip`."""
+    clip_content: bytes = b"ID3, but no sound"
+
     async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
         return self.heard
 
@@ -237,6 +242,16 @@ class FakeAudio:
             raise DoesNotFit(needed_bytes=size, max_bytes=max_bytes)
         into.write_bytes(b"song")
         return Encoded(path=into, size_bytes=size, format=format, bit_rate=None)
+
+    async def clip(
+        self, stem: Path, others: Sequence[Path], into: Path, *, beats: Sequence[int] = ()
+    ) -> Clipped:
+        self.clips.append((stem, tuple(others), tuple(beats)))
+        if self.gate is not None:
+            await self.gate.wait()
+        into.write_bytes(self.clip_content)
+        start = beats[0] if beats else 0
+        return Clipped(start=start, frames=CLIP_FRAMES, size_bytes=len(self.clip_content))
 
     async def picture(self, stems: Sequence[tuple[str, Path]], into: Path) -> Path:
         into.write_bytes(b"png")

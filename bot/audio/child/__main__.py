@@ -10,6 +10,7 @@ from typing import assert_never
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.analysis_task import AnalyseTask
+from bot.audio.clip_task import ClipTask
 from bot.audio.pack_tasks import PackTask, PeaksTask
 from bot.audio.rendition_tasks import RenderTask
 from bot.audio.tasks import (
@@ -54,7 +55,7 @@ def _load() -> None:
     import numpy.ma  # noqa: F401
     from PIL import Image
 
-    from bot.audio.child import alignment, combine, encode, passage, picture  # noqa: F401
+    from bot.audio.child import alignment, clip, combine, encode, passage, picture  # noqa: F401
     from bot.audio.child.analysis import analyse  # noqa: F401
     from bot.audio.child.decoding import decode  # noqa: F401
     from bot.audio.child.packing import packs  # noqa: F401
@@ -118,13 +119,15 @@ def _perform(task: Task) -> Answer:
             from bot.audio.child.picture import picture
 
             return picture(task)
-        case PackTask() | PeaksTask() | AnalyseTask() | RenderTask():
+        case PackTask() | PeaksTask() | AnalyseTask() | RenderTask() | ClipTask():
             return _perform_on_masters(task)
         case _:
             assert_never(task)
 
 
-def _perform_on_masters(task: PackTask | PeaksTask | AnalyseTask | RenderTask) -> Answer:
+def _perform_on_masters(
+    task: PackTask | PeaksTask | AnalyseTask | RenderTask | ClipTask,
+) -> Answer:
     match task:
         case PackTask():
             from bot.audio.child.packing.packs import pack
@@ -142,6 +145,10 @@ def _perform_on_masters(task: PackTask | PeaksTask | AnalyseTask | RenderTask) -
             from bot.audio.child.rendering.render import render
 
             return render(task)
+        case ClipTask():
+            from bot.audio.child.clip import clip
+
+            return clip(task)
         case _:
             assert_never(task)
 

@@ -16,7 +16,8 @@ _OLD_PLAYERS = {"id3v2_version": "3"}
 """Old players can read ID3 version 2.3, but not 2.4."""
 
 
-def _mp3(*, joint_stereo: bool) -> Encoding:
+def mp3(*, joint_stereo: bool) -> Encoding:
+    """Return the encoder of MP3 files."""
     # Levels 7 to 9 give the same result here and take LAME half as long as level 2.
     options = {"compression_level": "7", "joint_stereo": str(int(joint_stereo))}
     return Encoding(
@@ -34,9 +35,9 @@ _LOSSY: Mapping[AudioFormat, Mapping[int, Encoding]] = {
     # difference of the channels, which is not heard by itself, it is 3.8 dB below instead of 7.6
     # dB. Lower rates need joint stereo.
     AudioFormat.MP3: {
-        256_000: _mp3(joint_stereo=False),
+        256_000: mp3(joint_stereo=False),
         **dict.fromkeys(
-            (192_000, 160_000, 128_000, 112_000, 96_000, 80_000, 64_000), _mp3(joint_stereo=True)
+            (192_000, 160_000, 128_000, 112_000, 96_000, 80_000, 64_000), mp3(joint_stereo=True)
         ),
     },
     AudioFormat.OPUS: dict.fromkeys(

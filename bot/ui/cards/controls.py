@@ -31,6 +31,10 @@ class Action(StrEnum):
     """Puts all stems into one file; the subject is that of `RENDER`."""
     RENDER = "r"
     """Renders the subject's job as its token says, in the format that follows."""
+    CLIP = "clip"
+    """Cuts a clip for the soundboard; the subject is the job id."""
+    ADD_SOUND = "sound"
+    """Adds the subject's clip to the soundboard of the server in which it is pressed."""
     MAKE = "make"
     """Splits a message's song; the subject is the recipe, the message id and the song's number."""
     CANCEL_BATCH = "cancel-all"
@@ -74,6 +78,7 @@ class More(StrEnum):
     FLAC = "flac"
     WAV = "wav"
     ZIP = "zip"
+    CLIP = "clip"
     OTHER_RECIPE = "recipe"
     TO_DM = "dm"
 
@@ -109,6 +114,7 @@ LABELS: dict[Action, Message] = {
     Action.DELETE: labels.DELETE,
     Action.KEY_AND_SPEED: labels.KEY_AND_SPEED,
     Action.MIX: labels.MIX,
+    Action.ADD_SOUND: labels.ADD_SOUND,
 }
 """The labels of actions whose label is always the same."""
 

@@ -1,6 +1,7 @@
 """The forms that ask for a rendition, and what is read from them. Does not use discord.py."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from bot.domain.recipes import Stem
 from bot.domain.renditions import (
     CENTS_A_SEMITONE,
     MAX_CENTS,
+    UNCHANGED,
     UNCHANGED_PERCENT,
     Click,
     ClickGrid,
@@ -24,7 +26,7 @@ from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Choice
 from bot.ui.cards.forms import MAX_FIELDS, ChoiceField, Field, Form, FormAction, TextField
 from bot.ui.texts import rendition_texts as texts
-from bot.ui.texts.analysis_texts import key_name
+from bot.ui.texts.analysis_texts import key_names
 from bot.ui.texts.names import STEMS, stem_name
 
 SPEEDS = (50, 60, 70, 75, 80, 90, 100, 110, 125, 150)
@@ -99,7 +101,7 @@ def with_key_and_speed(
 ) -> Rendition:
     """Return the rendition with what was submitted. Raises Rejected with OUT_OF_RANGE."""
     try:
-        cents = int(values[KEY]) * CENTS_A_SEMITONE
+        cents = current.with_key(int(values[KEY])).cents
         if values.get(TUNING) == _STANDARD and analysis and analysis.tuning_cents:
             cents -= analysis.tuning_cents
         cents = max(-MAX_CENTS, min(MAX_CENTS, cents))
@@ -124,7 +126,8 @@ def with_mix(job: Job, current: Rendition, values: Mapping[str, str]) -> Renditi
     except ValueError as exc:
         raise Rejected(Reason.OUT_OF_RANGE) from exc
     named = values.get(MIX)
-    if named is None or (levels and levels != current.levels):
+    is_typed = bool(levels) and rendition.levels != current.levels
+    if named is None or is_typed or named == _name_of_mix(job, current):
         return rendition
     return named_mix(job, rendition, named)
 
@@ -148,12 +151,12 @@ def mix_choices(job: Job) -> tuple[Choice, ...]:
 
 def _key_choices(analysis: Analysis | None) -> tuple[Choice, ...]:
     semitones = range(MAX_CENTS // CENTS_A_SEMITONE, -MAX_CENTS // CENTS_A_SEMITONE - 1, -1)
-    known = analysis.key.key if analysis and analysis.key else None
+    known = analysis.key if analysis else None
     return tuple(
         Choice(
             str(each),
             texts.signed(each) if each else gettext(texts.ORIGINAL_KEY),
-            key_name(known.shifted(each)) if known else None,
+            key_names(known, semitones=each) if known else None,
         )
         for each in semitones
     )
@@ -195,8 +198,24 @@ def _mix_field(job: Job, current: Rendition) -> ChoiceField:
         name=MIX,
         label=gettext(texts.MIX_TITLE),
         choices=mix_choices(job),
-        chosen=NamedMix.SONG if current.output is RenditionOutput.MIX else None,
+        chosen=_name_of_mix(job, current),
         is_required=False,
+    )
+
+
+def _name_of_mix(job: Job, current: Rendition) -> NamedMix | None:
+    """Return the named mix that the rendition is, whatever its key, speed and click."""
+    if current.output is RenditionOutput.STEMS:
+        return None
+    recipe, stems = job.request.recipe, job.stems
+    return next(
+        (
+            mix
+            for mix in mixes_of(recipe, stems)
+            if mix is not NamedMix.STEMS
+            and mixed(UNCHANGED, mix, recipe, stems).levels == current.levels
+        ),
+        None,
     )
 
 
@@ -249,7 +268,11 @@ def _levels_in(job: Job, values: Mapping[str, str]) -> tuple[tuple[Stem, int], .
 
 
 def _typed_levels(job: Job, typed: str) -> list[tuple[Stem, int]]:
-    """Read `vocals 50, drums 0`, in the user's language or with the stems' own names."""
+    """Read `vocals 50, drums 0`, in the user's language or with the stems' own names.
+
+    Full-width signs and digits, as Japanese keyboards type them, count as the usual ones.
+    """
+    typed = unicodedata.normalize("NFKC", typed)
     names = {gettext(STEMS[stem]).casefold(): stem for stem in job.stems}
     names |= {stem.replace("_", " "): stem for stem in job.stems}
     found = {}

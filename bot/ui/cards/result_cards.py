@@ -2,79 +2,51 @@
 
 from dataclasses import replace
 
-from bot.delivery.port import Delivery
-from bot.domain.job import Context, Job
+from bot.delivery.port import ClipDelivery, Delivery, DeliveryLink
+from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
-from bot.domain.renditions import (
-    CENTS_A_SEMITONE,
-    COVERING,
-    MAX_CENTS,
-    MIN_SPEED_PERCENT,
-    UNCHANGED_PERCENT,
-    Rendition,
-    RenditionOutput,
-)
+from bot.domain.renditions import UNCHANGED_PERCENT, RenditionOutput
 from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import (
-    LABELS,
-    Action,
-    Button,
-    Choice,
-    LinkButton,
-    Menu,
-    MenuAction,
-    More,
-)
+from bot.ui.cards.controls import Action, Button
 from bot.ui.cards.job_cards import job_button, title_of
-from bot.ui.cards.link_lines import link_lines, plain_result
-from bot.ui.cards.rendition_forms import subject_of
-from bot.ui.texts import labels, messages, rendition_texts, usage_texts
+from bot.ui.cards.result_controls import Place, more_menu, next_steps, result_buttons
+from bot.ui.texts import messages, rendition_texts, usage_texts
 from bot.ui.texts.analysis_texts import analysis_line
-from bot.ui.texts.figures import length, row
+from bot.ui.texts.figures import length, moment, row
 from bot.ui.texts.names import FORMATS, stem_name, stems_line
 from bot.ui.texts.rendition_texts import rendition_line
+from bot.ui.texts.safe_text import safe
 
-_STEPS_OF_SPEED = 10
-
-_MORE_FORMATS = {
-    AudioFormat.MP3: More.MP3,
-    AudioFormat.FLAC: More.FLAC,
-    AudioFormat.WAV: More.WAV,
-}
-_FORMAT_LABELS = {
-    AudioFormat.MP3: labels.AS_MP3,
-    AudioFormat.FLAC: labels.AS_FLAC,
-    AudioFormat.WAV: labels.AS_WAV,
-}
+MAX_PLAIN = 2000
+"""Discord's limit for the text of a message."""
 
 
 def result_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for the message with the delivery's files."""
-    is_dm = job.reply.context is Context.BOT_DM
-    return _result(job, delivery, _cost(job, delivery), is_dm=is_dm)
+    return _result(job, delivery, _cost(job, delivery), place=Place.of(job.reply))
 
 
 def forwarded_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a DM to the user, if the job's reply is out of reach."""
     notes = (_cost(job, delivery), gettext(messages.CAME_BY_DM))
-    return _result(job, delivery, *notes, is_dm=True)
+    return _result(job, delivery, *notes, place=Place.DM)
 
 
-def shown_again_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def shown_again_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for stems that are shown again, without their cost."""
-    return _result(job, delivery, is_dm=is_dm)
+    return _result(job, delivery, place=place)
 
 
-def rendition_card(job: Job, delivery: Delivery, *, is_dm: bool) -> Card:
+def rendition_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
     """Return the card for what one person asked to be made from a job's stems."""
-    card = _result(job, delivery, is_dm=is_dm)
-    return replace(card, buttons=_next_steps(job), menu=_more_menu(job, delivery, is_dm=is_dm))
+    card = _result(job, delivery, place=place)
+    return replace(card, buttons=next_steps(job))
 
 
 def dm_copy_card(job: Job, delivery: Delivery) -> Card:
     """Return the card for a copy of another user's stems in the asker's DM."""
-    return replace(_result(job, delivery, is_dm=True), buttons=(), menu=None)
+    return replace(_result(job, delivery, place=Place.DM), buttons=(), menu=None)
 
 
 def interrupted_card(job: Job, again: Button) -> Card:
@@ -86,6 +58,35 @@ def interrupted_card(job: Job, again: Button) -> Card:
         footer=job.id,
         buttons=(again,),
         plain=gettext(rendition_texts.INTERRUPTED),
+    )
+
+
+def clip_card(job: Job, made: ClipDelivery) -> Card:
+    """Return the card for a clip that only its asker hears, with a button that adds it."""
+    what = gettext(
+        messages.CLIP,
+        stem=stem_name(made.stem),
+        start=length(made.start),
+        end=length(made.start + made.frames),
+    )
+    return Card(
+        title=title_of(job),
+        lines=(what, gettext(messages.CLIP_NEXT)),
+        tone=Tone.DONE,
+        footer=job.id,
+        buttons=(job_button(Action.ADD_SOUND, job),),
+        plain=gettext(messages.CLIP_NEXT),
+    )
+
+
+def clip_added_card(job: Job, name: str) -> Card:
+    """Return the card for a clip that is on the soundboard."""
+    return Card(
+        title=title_of(job),
+        lines=(gettext(messages.CLIP_ADDED, name=safe(name)),),
+        tone=Tone.DONE,
+        footer=job.id,
+        plain=gettext(messages.PLAIN_CLIP_ADDED),
     )
 
 
@@ -101,18 +102,18 @@ def continued_card(job: Job) -> Card:
     )
 
 
-def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Card:
+def _result(job: Job, delivery: Delivery, *notes: str | None, place: Place) -> Card:
     requested = FORMATS[job.request.audio_format]
     difference = messages.sent(delivery.sent, requested) if delivery.sent else None
     end = _early_end(job)
     lines = (
         summary(job, delivery.audio_format),
-        rendition_line(job.request.rendition, job.analysis),
+        rendition_line(job.request.rendition),
         analysis_line(job.heard) if job.heard else None,
         *_remarks(job),
         end,
         difference,
-        *link_lines(delivery),
+        *_link_lines(delivery),
         *notes,
     )
     return Card(
@@ -121,70 +122,9 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, is_dm: bool) -> Ca
         tone=Tone.DONE,
         footer=job.id,
         picture=delivery.picture.name if delivery.picture else None,
-        buttons=_buttons(job, delivery),
-        menu=_more_menu(job, delivery, is_dm=is_dm),
+        buttons=result_buttons(job, delivery),
+        menu=more_menu(job, delivery, place),
         plain=plain_result(delivery),
-    )
-
-
-def _buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, ...]:
-    listen = delivery.mixer_url and LinkButton(delivery.mixer_url, gettext(labels.LISTEN))
-    return (
-        _rendition_button(Action.KEY_AND_SPEED, job),
-        *((_rendition_button(Action.MIX, job),) if job.request.recipe in COVERING else ()),
-        *((listen,) if listen else ()),
-        job_button(Action.DELETE, job),
-    )
-
-
-def _rendition_button(action: Action, job: Job) -> Button:
-    return Button(action, subject_of(job), gettext(LABELS[action]))
-
-
-def _next_steps(job: Job) -> tuple[Button, ...]:
-    """Return buttons for what singers ask next: a semitone down or up, slower, another mix."""
-    current = job.request.rendition
-    steps = (
-        (labels.SEMITONE_DOWN, current.cents - CENTS_A_SEMITONE, current.speed_percent),
-        (labels.SEMITONE_UP, current.cents + CENTS_A_SEMITONE, current.speed_percent),
-        (labels.SLOWER, current.cents, current.speed_percent - _STEPS_OF_SPEED),
-    )
-    return (
-        *(
-            render_button(job, replace(current, cents=cents, speed_percent=speed), gettext(label))
-            for label, cents, speed in steps
-            if abs(cents) <= MAX_CENTS and speed >= MIN_SPEED_PERCENT
-        ),
-        _rendition_button(Action.KEY_AND_SPEED, job),
-        *((_rendition_button(Action.MIX, job),) if job.request.recipe in COVERING else ()),
-    )
-
-
-def render_button(job: Job, rendition: Rendition, label: str) -> Button:
-    """Return a button that makes a rendition in the job's format; it outlives a restart."""
-    return Button(Action.RENDER, f"{job.id}:{rendition.token}:{job.request.audio_format}", label)
-
-
-def zip_button(job: Job, label: str) -> Button:
-    """Return a button that puts the job's stems into one file; it outlives a restart."""
-    subject = f"{subject_of(job)}:{job.request.audio_format}"
-    return Button(Action.ZIP, subject, label)
-
-
-def _more_menu(job: Job, delivery: Delivery, *, is_dm: bool) -> Menu:
-    formats = [
-        Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
-    ]
-    return Menu(
-        action=MenuAction.MORE,
-        subject=subject_of(job),
-        placeholder=gettext(labels.MORE),
-        choices=(
-            *formats,
-            Choice(f"{More.ZIP}:{delivery.audio_format}", gettext(labels.ZIP)),
-            *(() if is_dm else (Choice(More.TO_DM, gettext(labels.TO_DM)),)),
-            Choice(More.OTHER_RECIPE, gettext(labels.OTHER_RECIPE)),
-        ),
     )
 
 
@@ -221,3 +161,22 @@ def _early_end(job: Job) -> str | None:
     if not job.ends_early or job.frames is None:
         return None
     return gettext(messages.ENDS_EARLY, length=length(job.frames))
+
+
+def _link_lines(delivery: Delivery) -> tuple[str, ...]:
+    return tuple(_link_line(link) for link in delivery.links)
+
+
+def plain_result(delivery: Delivery) -> str:
+    """Say in fixed words that the stems are here, and add their links if they fit."""
+    plain = gettext(messages.PLAIN_RESULT)
+    whole = "\n".join((plain, *_link_lines(delivery)))
+    return whole if len(whole) <= MAX_PLAIN else plain
+
+
+def _link_line(link: DeliveryLink) -> str:
+    label = stem_name(link.stem)
+    if link.audio_format is not None:
+        label = row([label, FORMATS[link.audio_format]])
+    when = None if link.expires_at is None else moment(link.expires_at)
+    return messages.link(label, link.url, when)

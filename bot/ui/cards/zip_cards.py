@@ -23,7 +23,7 @@ def zip_card(job: Job, made: ZipDelivery) -> Card:
     """Return the card for all of a job's stems in one file."""
     lines = (
         summary(job, made.audio_format),
-        rendition_line(job.request.rendition, job.analysis),
+        rendition_line(job.request.rendition),
         analysis_line(job.heard) if job.heard else None,
         *zip_lines(made),
     )

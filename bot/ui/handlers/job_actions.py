@@ -38,7 +38,6 @@ class JobActions:
                 Action.AS_MP3: partial(self.show, audio_format=AudioFormat.MP3),
                 Action.AS_FLAC: partial(self.show, audio_format=AudioFormat.FLAC),
                 Action.AS_WAV: partial(self.show, audio_format=AudioFormat.WAV),
-                Action.TO_DM: self.send_to_dm,
                 Action.DELETE: self.delete,
             },
             menus={
@@ -85,11 +84,6 @@ class JobActions:
     async def show_chosen(self, interaction: Interaction, subject: str, value: str) -> None:
         """Show the chosen job again in a new reply."""
         await self.show(interaction, value)
-
-    async def send_to_dm(self, interaction: Interaction, subject: str) -> None:
-        """Send the stems to the user by DM."""
-        job = await self._own_job(interaction, subject)
-        await self._presenter.send_directly(interaction, job)
 
     async def delete(self, interaction: Interaction, subject: str) -> None:
         """Delete the user's stems and the message; a manager deletes the message only."""

@@ -3,6 +3,8 @@
 On a public card they are open to all who see it. What comes of them is for the presser alone.
 """
 
+from dataclasses import replace
+
 import discord
 
 from bot.domain.errors import Reason, Rejected
@@ -38,6 +40,7 @@ class RenditionActions:
         self._splits = services.use_cases.splits
         self._presenter = services.presenter
         self._zips = services.zips
+        self._clips = services.clips
 
     def register(self, handlers: HandlerRegistry) -> None:
         """Register all of them."""
@@ -47,6 +50,7 @@ class RenditionActions:
                 Action.MIX: self.ask_for_mix,
                 Action.RENDER: self.render,
                 Action.ZIP: self.zip,
+                Action.TO_DM: self.send_to_dm,
             },
             menus={MenuAction.MORE: self.do_more},
             forms={
@@ -56,11 +60,13 @@ class RenditionActions:
         )
 
     async def ask_for_key(self, interaction: Interaction, subject: str) -> None:
-        """Open the form for key and speed, with the presser's last choice for the song chosen."""
+        """Open the form for key and speed, with the presser's last key and speed chosen."""
         job, current = await self._asked(interaction, subject)
         if current == job.request.rendition:
             last = await self._presenter.last_rendition(UserId(interaction.user.id), job)
-            current = last or current
+            if last is not None:
+                # The form shows neither levels nor clicks, so it does not bring them back.
+                current = replace(current, cents=last.cents, speed_percent=last.speed_percent)
         await interaction.response.send_modal(modal_of(key_form(job, current)))
 
     async def ask_for_mix(self, interaction: Interaction, subject: str) -> None:
@@ -96,6 +102,16 @@ class RenditionActions:
             interaction, job.asked_as(rendition=wanted, audio_format=_format_of(audio_format))
         )
 
+    async def send_to_dm(self, interaction: Interaction, subject: str) -> None:
+        """Send the stems by DM; without a token, they are the user's own, as requested."""
+        job_id, _, token = subject.partition(":")
+        if token:
+            job, shown = await self._asked(interaction, subject)
+        else:
+            job = await self._splits.get(JobId(job_id), user_id=UserId(interaction.user.id))
+            shown = job.request.rendition
+        await self._presenter.send_directly(interaction, job, rendition=shown)
+
     async def do_more(self, interaction: Interaction, subject: str, value: str) -> None:
         """Do what was chosen from the menu below a result."""
         job, shown = await self._asked(interaction, subject)
@@ -110,6 +126,8 @@ class RenditionActions:
                 await self._zips.zip(
                     interaction, job.asked_as(rendition=shown, audio_format=zipped_as)
                 )
+            case More.CLIP:
+                await self._clips.show(interaction, job)
             case More.TO_DM:
                 await self._presenter.send_directly(interaction, job, rendition=shown)
             case More.OTHER_RECIPE:

@@ -1,5 +1,6 @@
 """Replies that an earlier process left waiting: each says so, with a button to ask again."""
 
+import asyncio
 import logging
 
 import discord
@@ -10,7 +11,8 @@ from bot.domain.job import Job
 from bot.i18n.languages import Languages
 from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Action, Button
-from bot.ui.cards.result_cards import interrupted_card, render_button, zip_button
+from bot.ui.cards.result_cards import interrupted_card
+from bot.ui.cards.result_controls import render_button, zip_button
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import UNREACHABLE
 from bot.ui.texts import labels
@@ -18,6 +20,11 @@ from storage.stores.job_store import JobStore
 from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 
 log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 1.0
+LONGEST_PAUSE_S = 30.0
+MAX_CUSTOM_ID = 100
+"""Discord's limit. A mix with a level for each stem exceeds it in a zip; it is one file anyway."""
 
 
 class InterruptedReplies:
@@ -37,22 +44,43 @@ class InterruptedReplies:
         self._client = client
         self._languages = languages
         self._clock = clock
+        self._found: list[OpenReply] | None = None
 
-    async def complete(self) -> None:
-        """Edit every open reply that still shows that something is being made; once, at start.
+    async def find(self) -> None:
+        """Read what the earlier process left, before this one opens replies of its own.
 
-        One that Discord does not let us edit is dropped, as is one whose token has expired. Raises
-        StoreUnavailable.
+        Raises StoreUnavailable.
         """
         await self._open_replies.drop_expired(self._clock.now())
-        for reply in await self._open_replies.every():
-            job = await self._jobs.get(reply.job_id)
-            try:
-                if job is not None and await self._is_waiting(reply):
-                    await self._tell(reply, job)
-            except (*UNREACHABLE, SplitError) as exc:
-                log.warning("an interrupted reply could not be edited: %s", exc)
-            await self._open_replies.close(reply.interaction_id)
+        self._found = await self._open_replies.every()
+
+    async def complete(self) -> None:
+        """Edit every open reply that still shows that something is being made; once, after `find`.
+
+        While Discord is out of reach, a reply is tried again until its token expires. One that
+        Discord does not let us edit is dropped. Raises StoreUnavailable; safe to repeat.
+        """
+        if self._found is None:
+            await self.find()
+        rounds = 0
+        while self._found:
+            rounds += 1
+            self._found = [each for each in self._found if not await self._is_over(each)]
+            if self._found:
+                await asyncio.sleep(min(LONGEST_PAUSE_S, RETRY_AFTER_S * rounds))
+
+    async def _is_over(self, reply: OpenReply) -> bool:
+        """Complete a reply; return whether nothing is left to do for it."""
+        job = await self._jobs.get(reply.job_id)
+        try:
+            if job is not None and await self._is_waiting(reply):
+                await self._tell(reply, job)
+        except (*UNREACHABLE, SplitError) as exc:
+            log.warning("an interrupted reply could not be edited: %s", exc)
+            if _may_pass(exc) and self._clock.now() < reply.token_expires_at:
+                return False
+        await self._open_replies.close(reply.interaction_id)
+        return True
 
     async def _is_waiting(self, reply: OpenReply) -> bool:
         """Whether the reply is not complete: a process may have died just after it was."""
@@ -74,13 +102,21 @@ class InterruptedReplies:
         return discord.Webhook.partial(reply.application_id, reply.token, client=self._client)
 
 
+def _may_pass(error: Exception) -> bool:
+    """Whether Discord may accept the same request later."""
+    is_refusal = isinstance(error, discord.HTTPException)
+    return not is_refusal or isinstance(error, discord.DiscordServerError)
+
+
 def _again(reply: OpenReply, asked: Job) -> Button:
     label = gettext(labels.ASK_AGAIN)
     match reply.kind:
         case ReplyKind.DM:
-            return Button(Action.TO_DM, asked.id, label)
-        case ReplyKind.ZIP:
+            return Button(Action.TO_DM, f"{asked.id}:{reply.rendition.token}", label)
+        case ReplyKind.ZIP if len(zip_button(asked, label).custom_id) <= MAX_CUSTOM_ID:
             return zip_button(asked, label)
+        case ReplyKind.CLIP:
+            return Button(Action.CLIP, asked.id, label)
         case ReplyKind.BATCH_ZIP if asked.batch_id is not None:
             return Button(Action.ZIP_BATCH, asked.batch_id, label)
         case _:

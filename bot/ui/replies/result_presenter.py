@@ -11,6 +11,7 @@ from typing import Any
 
 import discord
 
+from bot.accounts.admission import GuildAdmission
 from bot.accounts.user_limits import RenderLimit
 from bot.audio.tasks import DoesNotFit
 from bot.delivery.builder import MAX_SHRINKS
@@ -28,9 +29,10 @@ from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
 from bot.ui.cards.result_cards import dm_copy_card, rendition_card, shown_again_card
+from bot.ui.cards.result_controls import Place
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import TOKEN_LIFETIME, context_of, reply_of
-from bot.ui.error_answers import say_privately
+from bot.ui.error_answers import UNREACHABLE, Answered, answer_error, say_privately
 from bot.ui.replies.direct_messages import MAX_FILE_BYTES, DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.message_requests import Edited, NotEdited
@@ -63,6 +65,7 @@ class ResultPresenter:
         *,
         redelivery: Redelivery,
         render_limit: RenderLimit,
+        admission: GuildAdmission,
         open_replies: OpenReplies,
         last_renditions: LastRenditions,
         routes: EditRoutes,
@@ -72,6 +75,7 @@ class ResultPresenter:
     ) -> None:
         self._redelivery = redelivery
         self._render_limit = render_limit
+        self._admission = admission
         self._open_replies = open_replies
         self._last_renditions = last_renditions
         self._routes = routes
@@ -95,7 +99,8 @@ class ResultPresenter:
     ) -> None:
         """Show the job to its user, with its stems if it has any, perhaps in another format.
 
-        Raises Rejected if the stems are gone or the user's previous request is still running.
+        Raises Rejected if the stems are gone, if the user's previous request is still running, or
+        with BUSY when too many wait.
         """
         if job.state not in (State.DELIVERED, State.KEPT):
             await self._show_card(interaction, job)
@@ -115,8 +120,8 @@ class ResultPresenter:
     ) -> None:
         """Show a rendition to the person who asks for it alone, who need not be the job's user.
 
-        Raises Rejected as `show` does, with RENDER_LIMIT when they have had enough for an hour, and
-        with BUSY when too many wait.
+        Raises Rejected as `show` does, with BLOCKED or BLOCKED_HERE, and with RENDER_LIMIT when
+        they have had enough for an hour.
         """
         user_id = UserId(interaction.user.id)
         requested = job.asked_as(audio_format=audio_format, rendition=rendition)
@@ -142,9 +147,9 @@ class ResultPresenter:
         It counts as `minutes` of song against their limit; `too_large` is said if it does not fit.
         Raises Rejected as `render` does.
         """
-        if len(self._tasks) >= MAX_WAITING:
-            raise Rejected(Reason.BUSY)
-        with self._render_limit.taking(UserId(interaction.user.id), minutes):
+        user_id = UserId(interaction.user.id)
+        await self._admission.check_block(user_id, interaction.guild_id)
+        with self._render_limit.taking(user_id, minutes):
             await self._answer(
                 interaction,
                 job,
@@ -179,7 +184,9 @@ class ResultPresenter:
         async def put(content: MessageContent) -> Edited | NotEdited:
             return await self._direct_messages.send(user_id, content, nonce=interaction.id)
 
-        card = partial(shown_again_card, is_dm=True) if is_own else dm_copy_card
+        if not is_own:
+            await self._admission.check_block(user_id, interaction.guild_id)
+        card = partial(shown_again_card, place=Place.DM) if is_own else dm_copy_card
         name = str(interaction.id)
 
         def pack(shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
@@ -233,7 +240,7 @@ class ResultPresenter:
         def pack(reply: Reply, shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
             return self._packed(
                 job,
-                partial(card, is_dm=reply.context is Context.BOT_DM),
+                partial(card, place=Place.of(reply)),
                 name=str(interaction.id),
                 limit=reply.size_limit_bytes,
                 shrinks=shrinks,
@@ -267,7 +274,8 @@ class ResultPresenter:
     ) -> AsyncIterator[Reply]:
         """Defer the answer, and keep its reply on record until the block has completed it.
 
-        It stays on record when the block is cancelled, as it is when the bot stops.
+        An error is answered before the record goes. When the block is cancelled, as it is when the
+        bot stops, the record stays. Raises Answered for errors of the block.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
@@ -276,12 +284,15 @@ class ResultPresenter:
         await self._open_replies.add(_open_reply_of(interaction, job, kind, reply, expires_at))
         try:
             answer = await interaction.response.defer(ephemeral=is_private, thinking=True)
-            yield replace(reply, message_id=answer.message_id if answer else None)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
+        except UNREACHABLE:
             await self._close(interaction.id)
             raise
+        try:
+            yield replace(reply, message_id=answer.message_id if answer else None)
+        except Exception as exc:
+            await answer_error(interaction, exc)
+            await self._close(interaction.id)
+            raise Answered from exc
         await self._close(interaction.id)
 
     async def _close(self, interaction_id: int) -> None:
@@ -323,6 +334,8 @@ class ResultPresenter:
     def _turn_of(self, user_id: UserId) -> Iterator[None]:
         if user_id in self._busy:
             raise Rejected(Reason.ONE_SHOWING)
+        if len(self._busy) >= MAX_WAITING:
+            raise Rejected(Reason.BUSY)
         self._busy.add(user_id)
         try:
             yield

@@ -91,6 +91,15 @@ def key_name(key: Key) -> str:
     return gettext((_MINOR_KEYS if key.is_minor else _MAJOR_KEYS)[key.tonic])
 
 
+def key_names(estimate: KeyEstimate, *, semitones: int = 0) -> str:
+    """Return the names that a key may have that many semitones higher: two if it is open."""
+    name = key_name(estimate.key.shifted(semitones))
+    if estimate.relative is None:
+        return name
+    relative = key_name(estimate.relative.shifted(semitones))
+    return gettext(_ONE_OF_TWO_KEYS, key=name, relative=relative)
+
+
 def _words(analysis: Analysis) -> Iterator[str]:
     if analysis.key:
         yield _key_words(analysis.key)
@@ -102,10 +111,8 @@ def _words(analysis: Analysis) -> Iterator[str]:
 
 
 def _key_words(estimate: KeyEstimate) -> str:
-    name = key_name(estimate.key)
-    if estimate.relative:
-        return gettext(_ONE_OF_TWO_KEYS, key=name, relative=key_name(estimate.relative))
-    return gettext(_CERTAINTIES[estimate.certainty], key=name)
+    names = key_names(estimate)
+    return names if estimate.relative else gettext(_CERTAINTIES[estimate.certainty], key=names)
 
 
 def _tempo_words(tempo: TempoEstimate) -> str:

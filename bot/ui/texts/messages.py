@@ -157,6 +157,29 @@ REASONS: dict[Reason, Templates] = {
             "people who run me can fix that."
         ),
     ),
+    Reason.NO_SOUNDBOARD: (
+        Message("There is no soundboard here. Ask for the clip in a server that I'm in."),
+    ),
+    Reason.MAY_NOT_ADD_SOUNDS: (
+        Message(
+            "You need the permission *Create Expressions* in this server to add to its soundboard."
+        ),
+    ),
+    Reason.BOT_MAY_NOT_ADD_SOUNDS: (
+        Message(
+            "I need the permission *Create Expressions* in this server to add the clip. You can "
+            "still download the file and add it yourself."
+        ),
+    ),
+    Reason.SOUNDBOARD_FULL: (
+        Message(
+            "This server's soundboard is full. Delete one of its sounds, then press the button "
+            "again, or keep the file."
+        ),
+    ),
+    Reason.SOUND_REFUSED: (
+        Message("Discord didn't take the clip. Try again later, or add the file yourself."),
+    ),
     Reason.UNACKNOWLEDGED: (Message("Discord didn't accept my answer in time. Please try again."),),
     Reason.STOPPED_BY_USER: (Message("You cancelled this song."),),
     Reason.STOPPED_BY_MANAGER: (Message("A manager of this server cancelled this song."),),
@@ -259,6 +282,9 @@ LINK: Templates = (
 ZIP_TOO_LARGE = Message(
     "All files in one would be too large for Discord here. Get them one by one, or as MP3."
 )
+CLIP = Message("{stem}, from {start} to {end}")
+CLIP_NEXT = Message("Only you can see this. The button adds it to this server's soundboard.")
+CLIP_ADDED = Message("Added to this server's soundboard as “{name}”.")
 CONTINUED = Message("The rest of the stems")
 
 KEPT = Message(
@@ -303,6 +329,7 @@ NO_JOBS = Message("You have no songs here yet. Start one with `/split`.")
 UNKNOWN = Message(
     "Something went wrong on my side. The people who run this bot can find it as `{error_id}`."
 )
+PLAIN_CLIP_ADDED = Message("The clip is on this server's soundboard.")
 PLAIN_RESULT = Message("Your stems are here.")
 PICTURE = Message("Waveforms of the stems")
 

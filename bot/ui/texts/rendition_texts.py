@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from bot.domain.analysis import Analysis
 from bot.domain.job import Job
 from bot.domain.recipes import Stem
 from bot.domain.renditions import (
@@ -14,8 +13,8 @@ from bot.domain.renditions import (
     RenditionOutput,
 )
 from bot.i18n.translation import Message, gettext
-from bot.ui.texts.analysis_texts import info_lines, key_name
-from bot.ui.texts.figures import PER_CENT, row
+from bot.ui.texts.analysis_texts import info_lines
+from bot.ui.texts.figures import PER_CENT
 from bot.ui.texts.names import RECIPES, STEMS, stem_name
 
 MIXES: dict[NamedMix, Message] = {
@@ -32,7 +31,7 @@ MIXES: dict[NamedMix, Message] = {
 
 KEY_TITLE = Message("Key & speed")
 KEY_LABEL = Message("Key")
-KEY_DETAIL = Message("In semitones, as the song is now")
+KEY_DETAIL = Message("In semitones from the original key")
 ORIGINAL_KEY = Message("Original key")
 SPEED_LABEL = Message("Speed")
 ORIGINAL_SPEED = Message("Original speed")
@@ -60,18 +59,18 @@ GRIDS: dict[ClickGrid, Message] = {
 
 INTERRUPTED = Message("I was restarted while I made this. Nothing was charged.")
 RENDERING_KEY = Message("Key {change}")
-RENDERING_KEY_NAMED = Message("Key {change}: {key}")
 RENDERING_CENTS = Message("Tuned by {cents} cents")
 RENDERING_SPEED = Message("Speed {percent}")
 RENDERING_LEVEL = Message("{stem} {percent}")
 RENDERING_SONG = Message("Whole song")
-RENDERING_COUNT_IN = Message("count-in")
-RENDERING_CLICK = Message("click")
+RENDERING_COUNT_IN = Message("Count-in")
+RENDERING_CLICK = Message("Click")
+_SEPARATOR = " · "
 
 
-def rendition_line(rendition: Rendition, analysis: Analysis | None = None) -> str | None:
-    """Say what a rendition changes, like `Key −2: G minor, speed 90 %`; None if nothing."""
-    return row(_changes(rendition, analysis)) or None
+def rendition_line(rendition: Rendition) -> str | None:
+    """Say what a rendition changes, like `Key −2 · Speed 90 %`; None if nothing."""
+    return _SEPARATOR.join(_changes(rendition)) or None
 
 
 def mix_name(mix: NamedMix) -> str:
@@ -110,9 +109,9 @@ def zip_info(songs: Sequence[Job]) -> str:
     return "\r\n\r\n".join("\r\n".join(_described(job)) for job in songs) + "\r\n"
 
 
-def _changes(rendition: Rendition, analysis: Analysis | None) -> Iterator[str]:
+def _changes(rendition: Rendition) -> Iterator[str]:
     if rendition.cents:
-        yield _key_change(rendition, analysis)
+        yield _key_change(rendition)
     if rendition.speed_percent != UNCHANGED_PERCENT:
         yield gettext(RENDERING_SPEED, percent=percent(rendition.speed_percent))
     for stem, percents in rendition.levels:
@@ -126,20 +125,17 @@ def _changes(rendition: Rendition, analysis: Analysis | None) -> Iterator[str]:
             yield gettext(RENDERING_CLICK)
 
 
-def _key_change(rendition: Rendition, analysis: Analysis | None) -> str:
+def _key_change(rendition: Rendition) -> str:
     semitones, rest = divmod(rendition.cents, CENTS_A_SEMITONE)
     if rest:
         return gettext(RENDERING_CENTS, cents=f"{rendition.cents:+d}".replace("-", "−"))
-    if analysis is None or analysis.key is None:
-        return gettext(RENDERING_KEY, change=signed(semitones))
-    key = key_name(analysis.key.key.shifted(semitones))
-    return gettext(RENDERING_KEY_NAMED, change=signed(semitones), key=key)
+    return gettext(RENDERING_KEY, change=signed(semitones))
 
 
 def _described(job: Job) -> list[str]:
     rendition = job.request.rendition
     lines = [job.title, gettext(RECIPES[job.request.recipe])]
-    if changed := rendition_line(rendition, job.analysis):
+    if changed := rendition_line(rendition):
         lines.append(changed)
     if job.heard is not None:
         lines += info_lines(job.heard)

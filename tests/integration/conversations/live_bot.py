@@ -26,6 +26,7 @@ from bot.ui.batch_requests import BatchRequests
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.batch_writer import BatchWriter
+from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.direct_messages import DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.follow_up import FollowUp
@@ -154,6 +155,7 @@ class LiveBot:
         presenter = ResultPresenter(
             redelivery=self.services.redelivery,
             render_limit=RenderLimit(clock=self.clock, minutes=fields.get("render_minutes", 60)),
+            admission=self.services.admission,
             open_replies=self.open_replies,
             last_renditions=LastRenditions(db=store.db),
             routes=self.routes,
@@ -177,6 +179,7 @@ class LiveBot:
             ),
             presenter=presenter,
             zips=ZipPresenter(results=presenter, redelivery=self.services.redelivery),
+            clips=ClipPresenter(results=presenter, redelivery=self.services.redelivery),
             attachments=self.attachments,
             languages=languages,
         )

@@ -61,6 +61,8 @@ OWN: dict[str, Accepts] = {
     "as-flac": shows_stems(".flac"),
     "as-wav": shows_stems(".wav"),
     "dm": says("direct messages"),
+    "clip": shows_stems("(Clip).mp3"),
+    "sound": says("Discord didn't take the clip."),
 }
 
 

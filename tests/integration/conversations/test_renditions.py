@@ -103,7 +103,7 @@ async def test_split_brings_the_singers_key_at_once(
     ]
     assert message["embeds"][0]["description"].splitlines()[:3] == [
         "Instrumental and vocals, 3:42, MP3",
-        "Key −2: G minor, Speed 90 %",
+        "Key −2 · Speed 90 %",
         "G minor, likely · 86 BPM",
     ]
     [rendered] = live_bot.audio.renders
@@ -133,7 +133,7 @@ async def test_every_singer_gets_their_own_key_of_a_public_result(
     [own] = await mine(ben)
     assert filenames(own)[0] == "Neon Rain (Instrumental, -4, 80 %).mp3"
     assert "F minor" in own["embeds"][0]["description"]
-    assert labels(own) == ["−1", "+1", "Slower", "Key & speed", "Mix"]
+    assert labels(own) == ["Key −1", "Key +1", "Slower", "Key & speed", "Mix"]
     assert not [each for each in await ada.messages() if each["ephemeral"]]
     assert (await live_bot.services.quotas.usage(live_bot.user_id("Ben"))).used == 0
 
@@ -150,6 +150,28 @@ async def test_the_last_key_is_offered_first_the_next_time(
     assert await values_of(ada, first) == {"key": ["0"], "speed": ["100"]}
 
 
+async def test_the_form_for_the_key_brings_back_no_mix_that_it_does_not_show(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    await ada.command("remix", job=job_id_of(message), key=-2, mix="guide-vocals")
+    await mine(ada)
+    await nothing_is_open(live_bot)
+    form = await opened(ada, message, "Key & speed")
+    assert await values_of(ada, form) == {"key": ["-2"], "speed": ["100"]}
+    await ada.send_form(form, key="-2", speed="90")
+    *_, own = await mine(ada, 2)
+    assert filenames(own)[0] == "Neon Rain (Instrumental, -2, 90 %).mp3"
+
+
+async def test_a_mix_without_any_stem_is_refused_in_words(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    await ada.send_form(await opened(ada, message, "Mix"), instrumental="0", vocals="0")
+    await ada.wait_for(says("These stems can't give that mix."))
+
+
 async def test_steps_below_a_rendition_lead_on_from_it(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:
@@ -157,7 +179,7 @@ async def test_steps_below_a_rendition_lead_on_from_it(
     await ada.send_form(await opened(ada, message, "Key & speed"), key="2", speed="100")
     [first] = await mine(ada)
     await nothing_is_open(live_bot)
-    await ada.press(first, "+1")
+    await ada.press(first, "Key +1")
     _, second = await mine(ada, 2)
     assert filenames(second)[0] == "Neon Rain (Instrumental, +3).mp3"
     await nothing_is_open(live_bot)

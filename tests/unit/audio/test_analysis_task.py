@@ -43,10 +43,15 @@ def test_a_task_reads_its_masters_and_writes_nothing():
         (Analysis(grid=replace(GRID, downbeat=100)), False),
         (Analysis(grid=replace(GRID, beats_per_bar=0)), False),
         (Analysis(grid=replace(GRID, deviations_ms=(0,) * 14)), False),
+        (Analysis(grid=replace(GRID, deviations_ms=(10**9,))), False),
+        (Analysis(grid=replace(GRID, beats_per_bar=10**6)), False),
+        (Analysis(grid=replace(GRID, beats=10**9)), False),
+        (Analysis(grid=replace(GRID, first_beat_s=1e300)), False),
+        (Analysis(grid=replace(GRID, first_beat_s=-1e300)), False),
     ],
 )
 def test_what_no_song_can_have_is_not_plausible(analysis, plausible):
-    assert is_plausible(analysis) is plausible
+    assert is_plausible(analysis, seconds=60.0) is plausible
 
 
 async def test_a_confined_child_analyses_a_song(tmp_path):

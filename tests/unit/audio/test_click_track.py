@@ -1,6 +1,6 @@
 import pytest
 
-from bot.audio.click_track import click_track
+from bot.audio.click_track import beat_frames, click_track
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.analysis import BeatGrid
 from bot.domain.renditions import Click, ClickGrid
@@ -88,3 +88,10 @@ def test_a_count_in_at_half_tempo_lasts_twice_as_long():
 def test_unsteady_beats_get_no_clicks():
     with pytest.raises(ValueError, match="unsteady"):
         click_track(grid(is_steady=False), Click(is_throughout=True))
+
+
+def test_beats_of_a_song_follow_its_deviations():
+    found = beat_frames(grid(beats=9, deviations_ms=(0, 80)))
+    assert len(found) == 9
+    assert seconds(found)[:2] == [0.25, 0.76]
+    assert seconds(found)[-1] == 4.33

@@ -16,6 +16,7 @@ from bot.domain.attempt import AttemptState
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import Job, State
 from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.renditions import Rendition
 from bot.providers.interface import Model
 from storage.stores.guild_settings import GuildStore
 from tests.support.domain_factories import a_job
@@ -347,4 +348,15 @@ async def test_what_was_made_here_is_not_looked_for_at_the_vendor(tmp_path: Path
     [attempt] = await harness.jobs.attempts(job.id)
     assert attempt.state is AttemptState.DONE
     assert job.state is State.KEPT, "the instrumental fits nowhere, and no vendor has it"
+    await harness.close()
+
+
+async def test_a_rendition_is_not_looked_for_at_the_vendor(tmp_path: Path) -> None:
+    urls = [SIGNED.format(stem, 86_400) for stem in ("instrumental", "vocals")]
+    audio: Any = SizedAudio(duration_s=3600)
+    harness = await Harness.build(
+        tmp_path, Vendor(*urls), audio=audio, clock=FakeClock(), max_duration_minutes=90
+    )
+    job = await harness.until((await harness.split(rendition=Rendition(cents=-200))).id)
+    assert job.state is State.KEPT, "it fits nowhere, and the vendor has the original key alone"
     await harness.close()

@@ -8,10 +8,13 @@ from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import Click, Rendition, RenditionOutput
 from bot.domain.titles import (
     MAX_FILENAME_BYTES,
+    MAX_SOUND_NAME,
     MAX_TITLE,
+    clip_filename,
     cut,
     has_song_suffix,
     plain,
+    sound_name,
     stem_filename,
     title_of,
 )
@@ -152,3 +155,22 @@ def test_a_rendition_of_a_song_with_a_long_title_has_a_name_that_fits():
         told = stem_filename("é" * 200, Stem.MIX, AudioFormat.FLAC, rendition)
         assert len(told.encode()) <= MAX_FILENAME_BYTES
         assert told.endswith(", -1 cents).flac")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Neon Rain", "Neon Rain"),
+        ("x" * 32, "x" * 32),
+        ("x" * 33, "x" * 31 + "…"),
+        ("Q", "Q (Clip)"),
+        ("\u202e", "Untitled (Clip)"),
+    ],
+)
+def test_a_sound_has_a_name_of_2_to_32_characters(title, name):
+    assert sound_name(title) == name
+    assert 2 <= len(name) <= MAX_SOUND_NAME
+
+
+def test_a_clip_is_named_after_its_song():
+    assert clip_filename("Neon: Rain?") == "Neon Rain (Clip).mp3"

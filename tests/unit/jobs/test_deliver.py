@@ -9,10 +9,15 @@ from typing import Any
 
 import pytest
 
+from bot.audio.analysis_task import Role
+from bot.audio.rendition_tasks import Rendered, RenderedOutput
 from bot.audio.tasks import Encoded
 from bot.delivery.port import Delivery, DeliveryLink, Refused, ReplyUnavailable
-from bot.domain.job import Job, State
+from bot.domain.analysis import Analysis
+from bot.domain.errors import AudioFailed
+from bot.domain.job import DeliveryDifference, Job, State
 from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.renditions import Rendition
 from tests.support.fakes import FakeAudio, FakeClock
 from tests.support.harness import Harness
 
@@ -24,6 +29,21 @@ class CountingAudio(FakeAudio):
         super().__init__()
         self.encodes: Counter[str] = Counter()
         self.pictures = 0
+        self.analysis_dies = self.analysis_hangs = False
+        self.render_failures: list[Exception] = []
+        """What the next renditions raise."""
+
+    async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
+        if self.analysis_dies:
+            raise AudioFailed("killed")
+        if self.analysis_hangs:
+            await asyncio.Event().wait()
+        return await super().analyse(stems)
+
+    async def render(self, outputs: Sequence[RenderedOutput], **options: Any) -> Rendered:
+        if self.render_failures:
+            raise self.render_failures.pop()
+        return await super().render(outputs, **options)
 
     async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:
         self.encodes[stem.stem] += 1
@@ -99,3 +119,34 @@ def test_a_delivery_has_ended_with_the_first_of_its_links() -> None:
     delivery = Delivery(files=(), links=(endless, link), picture=None, audio_format=AudioFormat.MP3)
     assert delivery.has_ended(now)
     assert not delivery.has_ended(now - timedelta(seconds=1))
+
+
+async def test_stems_whose_rendition_keeps_failing_are_delivered_as_they_are(
+    harness: Harness, audio: CountingAudio
+) -> None:
+    audio.render_error = AudioFailed("killed")
+    job = await harness.split(rendition=Rendition(cents=-200))
+    job = await harness.until(job.id, is_awake=True, within_s=30)
+    [(_, delivery)] = harness.delivery.shown
+    assert (job.state, job.sent) == (State.DELIVERED, DeliveryDifference.NOT_RENDERED)
+    assert len(delivery.files) == 2
+
+
+async def test_a_rendition_that_fails_once_is_rendered_again(
+    harness: Harness, audio: CountingAudio
+) -> None:
+    audio.render_failures = [AudioFailed("killed")]
+    job = await harness.split(rendition=Rendition(cents=-200))
+    job = await harness.until(job.id, is_awake=True, within_s=30)
+    assert (job.state, job.sent) == (State.DELIVERED, None)
+    assert len(audio.renders) == 1
+
+
+@pytest.mark.parametrize("trouble", ["analysis_dies", "analysis_hangs"])
+async def test_an_analysis_that_dies_or_hangs_fails_no_delivery(
+    harness: Harness, audio: CountingAudio, trouble: str
+) -> None:
+    setattr(audio, trouble, True)
+    job = await delivered(harness)
+    assert (job.state, job.analysis) == (State.DELIVERED, None)
+    await harness.services.analyser.stop()

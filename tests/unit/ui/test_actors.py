@@ -1,11 +1,11 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import discord
 import pytest
 
 from bot.domain.guilds import Rank
-from bot.ui.actors import actor_of, manages_guild, owner_ids
+from bot.ui.actors import actor_of, manages_guild, may_create_expressions, owner_ids
 
 ADA, BEN, CLEO, DAN = 1, 2, 3, 4
 
@@ -107,3 +107,14 @@ def test_nothing_less_makes_a_manager() -> None:
 def test_before_the_login_nobody_is_the_owner() -> None:
     talk: Any = Talk(discord.Object(ADA), discord.Permissions.none(), client=Client(None))
     assert actor_of(talk).rank is Rank.MEMBER
+
+
+def test_expressions_are_created_by_those_who_may_in_servers_only() -> None:
+    for allowed in ({"create_expressions": True}, {"administrator": True}):
+        talk: Any = Talk(discord.Object(BEN), discord.Permissions(**allowed))
+        assert may_create_expressions(talk)
+        assert not may_create_expressions(replace(talk, guild_id=None))
+    everything_else = discord.Permissions.all()
+    everything_else.update(create_expressions=False, administrator=False)
+    outsider: Any = Talk(discord.Object(BEN), everything_else)
+    assert not may_create_expressions(outsider)

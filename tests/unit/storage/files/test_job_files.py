@@ -1,4 +1,5 @@
 import asyncio
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -197,3 +198,24 @@ async def test_a_job_is_removed_though_showings_of_it_come_and_go(files: JobFile
             await asyncio.sleep(0.005)
             await files.remove(JOB)
         assert not where.path.exists()
+
+
+async def test_links_keep_the_stems_and_the_newest_renditions(files: JobFiles):
+    where = await filled(files)
+    for age, name in enumerate(
+        (
+            *("vocals.k1.mp3", "drums.k1.mp3", "vocals.k2.s90.mp3", "all-mp3.k3.zip"),
+            *("vocals.mp3", "drums.flac"),
+        )
+    ):
+        path = where.linked / name
+        path.write_bytes(b"x")
+        os.utime(path, (1_000 - age, 1_000 - age))
+    os.utime(where.linked / "drums.k1.mp3", (10, 10))
+    await files.drop_old_renditions(JOB, keep=2)
+    assert {path.name for path in where.linked.iterdir()} == {
+        *("vocals.k1.mp3", "drums.k1.mp3", "vocals.k2.s90.mp3"),
+        *("vocals.mp3", "drums.flac"),
+    }
+    await files.drop_old_renditions(JOB, keep=0)
+    assert {path.name for path in where.linked.iterdir()} == {"vocals.mp3", "drums.flac"}

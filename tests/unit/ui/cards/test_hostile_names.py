@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from bot.delivery.port import Delivery
 from bot.domain.job import JobId, State
 from bot.domain.recipes import AudioFormat, Stem
-from bot.domain.titles import MAX_FILENAME_BYTES, stem_filename, title_of
+from bot.domain.titles import MAX_FILENAME_BYTES, sound_name, stem_filename, title_of
 from bot.ui.cards.card import Card
 from bot.ui.cards.controls import MenuAction
 from bot.ui.cards.job_cards import card_of, jobs_card
-from bot.ui.cards.result_cards import result_card, shown_again_card
+from bot.ui.cards.result_cards import clip_added_card, result_card, shown_again_card
+from bot.ui.cards.result_controls import Place
 from bot.ui.cards.song_cards import recipe_card, song_menu
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.texts.messages import cancelled
@@ -102,7 +103,8 @@ def cards(name: str, delivery: Delivery) -> list[Card]:
     return [
         card_of(replace(job, state=State.PROCESSING)),
         result_card(job, delivery),
-        shown_again_card(job, delivery, is_dm=False),
+        shown_again_card(job, delivery, place=Place.SERVER),
+        clip_added_card(job, sound_name(job.title)),
         jobs_card([replace(job, id=JobId(f"k7f2{number}")) for number in range(4)]),
         recipe_card(source, [], message_id=1, number=0),
     ]

@@ -1,14 +1,25 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+from bot.delivery.port import DeliveryLink
 from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
-from bot.domain.job import Context, JobId, State
-from bot.domain.recipes import AudioFormat, Recipe, Stem
+from bot.domain.job import JobId, State
+from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.renditions import Rendition
+from bot.i18n.translation import gettext
 from bot.ui.cards.card import Card, Tone
-from bot.ui.cards.controls import Action, Button, Choice, LinkButton, Menu, MenuAction
-from bot.ui.cards.result_cards import rendition_card, result_card
-from tests.support.card_factories import REPLY, REQUEST, a_delivery, a_job
+from bot.ui.cards.controls import Action, Button, Choice, Menu, MenuAction
+from bot.ui.cards.result_cards import (
+    MAX_PLAIN,
+    continued_card,
+    plain_result,
+    rendition_card,
+    result_card,
+)
+from bot.ui.cards.result_controls import Place
+from bot.ui.texts import messages
+from tests.support.card_factories import NOW, REQUEST, a_delivery, a_job
 
 
 def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
@@ -33,49 +44,13 @@ def test_the_result_shows_stems_length_format_and_cost(tmp_path: Path) -> None:
             placeholder="More",
             choices=(
                 Choice("zip:mp3", "Zip: all files in one"),
+                Choice("clip", "Clip for the soundboard"),
                 Choice("dm", "To my DM"),
                 Choice("recipe", "Other recipe"),
             ),
         ),
         plain="Your stems are here.",
     )
-
-
-def offered(card: Card) -> list[str]:
-    assert card.menu is not None
-    return [choice.label for choice in card.menu.choices]
-
-
-def test_only_formats_that_fit_are_offered(tmp_path: Path) -> None:
-    delivery = a_delivery(tmp_path, alternatives=(AudioFormat.FLAC, AudioFormat.WAV))
-    card = result_card(a_job(State.READY), delivery)
-    assert offered(card) == [
-        "As FLAC",
-        "As WAV",
-        "Zip: all files in one",
-        "To my DM",
-        "Other recipe",
-    ]
-
-
-def test_in_the_bots_dm_nothing_is_offered_to_the_dm(tmp_path: Path) -> None:
-    job = a_job(State.READY, reply=replace(REPLY, context=Context.BOT_DM))
-    assert offered(result_card(job, a_delivery(tmp_path))) == [
-        "Zip: all files in one",
-        "Other recipe",
-    ]
-
-
-def test_stems_that_are_not_the_whole_song_cannot_be_mixed(tmp_path: Path) -> None:
-    job = a_job(State.READY, request=replace(REQUEST, recipe=Recipe.DRUMS))
-    labels = [button.label for button in result_card(job, a_delivery(tmp_path)).buttons]
-    assert labels == ["Key & speed", "Delete"]
-
-
-def test_a_listen_button_leads_to_the_mixer(tmp_path: Path) -> None:
-    delivery = a_delivery(tmp_path, mixer_url="https://stems.example.org/m/x/")
-    buttons = result_card(a_job(State.READY), delivery).buttons
-    assert LinkButton("https://stems.example.org/m/x/", "Listen") in buttons
 
 
 HEARD = Analysis(
@@ -92,32 +67,18 @@ def test_the_result_says_what_was_heard(tmp_path: Path) -> None:
 def test_a_rendition_says_what_is_changed_and_how_it_sounds(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED, analysis=HEARD)
     lower = job.asked_as(rendition=Rendition(cents=-200, speed_percent=90))
-    card = rendition_card(lower, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(lower, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:3] == (
         "Instrumental and vocals, 4:07, MP3",
-        "Key −2: G minor, Speed 90 %",
+        "Key −2 · Speed 90 %",
         "G minor, likely · 86 BPM",
     )
-    assert [button.label for button in card.buttons] == [
-        "−1",
-        "+1",
-        "Slower",
-        "Key & speed",
-        "Mix",
-    ]
-
-
-def test_no_step_leads_beyond_the_limits(tmp_path: Path) -> None:
-    job = a_job(State.DELIVERED)
-    lowest = job.asked_as(rendition=Rendition(cents=-1200, speed_percent=50))
-    card = rendition_card(lowest, a_delivery(tmp_path), is_dm=False)
-    assert [button.label for button in card.buttons] == ["+1", "Key & speed", "Mix"]
 
 
 def test_a_mix_is_described_by_its_levels(tmp_path: Path) -> None:
     job = a_job(State.DELIVERED)
     quieter = job.asked_as(rendition=Rendition(levels=((Stem.VOCALS, 25),)))
-    card = rendition_card(quieter, a_delivery(tmp_path), is_dm=False)
+    card = rendition_card(quieter, a_delivery(tmp_path), place=Place.SERVER)
     assert card.lines[:2] == ("Mix, 3:42, MP3", "Vocals 25 %")
 
 
@@ -149,3 +110,41 @@ def test_a_card_says_that_two_parts_could_not_be_told_apart(tmp_path: Path) -> N
     card = result_card(a_job(State.READY, is_unnamed=True), a_delivery(tmp_path))
     assert card.lines[0].startswith("Part 1 and part 2")
     assert any("which of the two parts is the vocals" in line for line in card.lines)
+
+
+OURS = DeliveryLink(
+    stem=Stem.NO_DRUMS,
+    url="https://stems.example.org/r/k7f2q.x/no_drums.wav",
+    audio_format=AudioFormat.WAV,
+    expires_at=NOW + timedelta(hours=24),
+)
+THEIRS = replace(OURS, stem=Stem.VOCALS, audio_format=None, expires_at=None)
+
+
+def test_a_link_says_what_it_brings_and_until_when(tmp_path: Path) -> None:
+    card = result_card(a_job(State.READY), a_delivery(tmp_path, links=(OURS, THEIRS)))
+    assert card.lines[1:3] == (
+        f"[No drums, WAV]({OURS.url}), expires <t:{int(NOW.timestamp()) + 86_400}:R>",
+        f"[Vocals]({THEIRS.url})",
+    )
+
+
+def test_links_are_given_in_plain_words_too_where_there_is_room(tmp_path: Path) -> None:
+    delivery = a_delivery(tmp_path, links=(OURS,))
+    assert OURS.url in result_card(a_job(State.READY), delivery).plain
+    long = replace(OURS, url=OURS.url + "x" * MAX_PLAIN)
+    assert plain_result(a_delivery(tmp_path, links=(long,))) == gettext(messages.PLAIN_RESULT)
+
+
+def test_six_of_the_longest_links_fit_a_card(tmp_path: Path) -> None:
+    longest = replace(OURS, url="https://" + "x" * 504)
+    card = result_card(
+        a_job(State.READY, title="y" * 80), a_delivery(tmp_path, links=(longest,) * 6)
+    )
+    assert len("\n".join(card.lines)) < 4096
+
+
+def test_the_second_message_names_its_song(tmp_path: Path) -> None:
+    card = continued_card(a_job(State.READY, title="Neon [Rain]"))
+    assert card.title == "Neon \\[Rain\\] · Karaoke"
+    assert card.lines == (gettext(messages.CONTINUED),)

@@ -36,6 +36,8 @@ BUTTONS: dict[str, tuple[Action, str]] = {
     ),
     "zip:k7f2q:k-2.s90:mp3": (Action.ZIP, "k7f2q:k-2.s90:mp3"),
     "make:karaoke:123456789012345678:all": (Action.MAKE, "karaoke:123456789012345678:all"),
+    "clip:k7f2q": (Action.CLIP, "k7f2q"),
+    "sound:k7f2q": (Action.ADD_SOUND, "k7f2q"),
     "cancel-all:k7f2q": (Action.CANCEL_BATCH, "k7f2q"),
     "zip-all:k7f2q": (Action.ZIP_BATCH, "k7f2q"),
     "forget:ask": (Action.FORGET, "ask"),
