@@ -137,7 +137,8 @@ async def test_random_cancellations_leave_no_half_transaction_and_no_lock(addres
     await again.close()
 
 
-async def test_a_cancelled_caller_does_not_stop_its_transaction(db: Database):
+async def test_a_cancelled_caller_does_not_stop_its_transaction(address: Address):
+    db = await reopen(address)
     inside = asyncio.Event()
     go_on = asyncio.Event()
 
@@ -153,13 +154,16 @@ async def test_a_cancelled_caller_does_not_stop_its_transaction(db: Database):
     with pytest.raises(asyncio.CancelledError):
         await caller
     go_on.set()
-    await db.write(putting("c"))
-    assert await rows(db) == 3
+    await db.close()  # waits for it
+    again = await reopen(address)
+    assert await rows(again) == 2
+    await again.close()
 
 
 async def test_a_failure_that_nobody_waits_for_is_logged(
-    db: Database, caplog: pytest.LogCaptureFixture
+    address: Address, caplog: pytest.LogCaptureFixture
 ):
+    db = await reopen(address)
     inside = asyncio.Event()
 
     async def work(conn: Connection) -> None:
@@ -172,7 +176,7 @@ async def test_a_failure_that_nobody_waits_for_is_logged(
     caller.cancel()
     with pytest.raises(asyncio.CancelledError), caplog.at_level(logging.ERROR):
         await caller
-    await db.write(putting("a"))
+    await db.close()  # waits for it
     [record] = [each for each in caplog.records if each.name == "storage.database.transactions"]
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "nobody hears me"
