@@ -5,7 +5,7 @@ export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check bench chaos planted fuzz live lock messages container-proof clean model
+.PHONY: help demo run postgres test check bench chaos planted fuzz live lock messages container-proof clean model
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -19,6 +19,8 @@ has_token := import sys; from bot.config import read_variables; \
 
 run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, in a Discord simulator in the browser (VENDORS=1 adds vendors)
 	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi
+
+postgres: .venv/cluster.stamp ## install what PostgreSQL needs
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to select some)
 	@$(python) -m pytest -n 3 --dist loadfile $(ARGS)
@@ -56,7 +58,9 @@ compile := $(python) -m uv pip compile --quiet --no-config --universal --python-
 # --no-config and the default registry, because a lock must not depend on one machine's mirror or wheels.
 lock: .venv/dev.stamp ## update requirements/*.lock (ARGS="--upgrade" for newer versions)
 	$(compile) $(ARGS) requirements/run.in -o requirements/run.lock
-	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/dev.in -o requirements/dev.lock
+	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/cluster.in -o requirements/cluster.lock
+	$(compile) $(ARGS) -c requirements/cluster.lock requirements/run.in requirements/cluster.in requirements/dev.in \
+	  -o requirements/dev.lock
 
 messages: .venv/run.stamp ## update the catalogues in bot/i18n/locales from the texts
 	@$(python) -m bot.i18n.catalogue_update
@@ -70,6 +74,9 @@ clean: ## remove .venv, caches and builds, but not data/ or .env
 
 .venv/run.stamp: requirements/run.lock
 	@sh requirements/install.sh run
+
+.venv/cluster.stamp: requirements/cluster.lock
+	@sh requirements/install.sh cluster
 
 .venv/dev.stamp: requirements/dev.lock
 	@sh requirements/install.sh dev

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -29,6 +30,7 @@ from bot.setting_types import (
     Amount,
     BaseUrl,
     Count,
+    DatabaseUrl,
     Folder,
     Hosts,
     Ids,
@@ -42,7 +44,9 @@ from bot.setting_types import (
 
 ENV_FILE: Final = Path(".env")
 _OURS: Final = "STEMCORD_"
-_ELSEWHERE: Final = frozenset({"STEMCORD_LIVE_SONG"})
+_ELSEWHERE: Final = frozenset(
+    {"STEMCORD_LIVE_SONG", "STEMCORD_TEST_DATABASE_URL", "STEMCORD_TEST_POSTGRES"}
+)
 """Variables with our prefix that are not settings of the bot."""
 _LIKENESS: Final = 0.85
 
@@ -100,6 +104,12 @@ class Settings(_ProviderSettings):
     models_dir: Folder = Field(
         default_factory=lambda found: found["data_dir"] / "models",
         description="the path of a folder",
+    )
+
+    database_url: DatabaseUrl | None = Field(
+        None,
+        description="an address such as postgresql://user:password@host/name, or nothing for "
+        "SQLite in the data directory",
     )
 
     providers: Providers = Field(
@@ -210,7 +220,10 @@ class Settings(_ProviderSettings):
     def secrets(self) -> tuple[str, ...]:
         """Return the values of all secret settings, for the log to redact."""
         values = [getattr(self, name) for name in type(self).model_fields]
-        return tuple(each.get_secret_value() for each in values if isinstance(each, SecretStr))
+        found = [each.get_secret_value() for each in values if isinstance(each, SecretStr)]
+        if self.database_url is not None:
+            found += _passwords(self.database_url.get_secret_value())
+        return tuple(found)
 
 
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
@@ -273,6 +286,14 @@ def _unknown(names: Iterable[str]) -> Iterator[str]:
                 yield f"{name} is not a setting and is ignored; {nearest[0]} is one"
             elif name.startswith(_OURS):
                 yield f"{name} is not a setting and is ignored"
+
+
+def _passwords(url: str) -> Iterator[str]:
+    """Yield the password of an address as it is written there, and as it is meant."""
+    parts = urlsplit(url)
+    for written in (parts.password or "", *parse_qs(parts.query).get("password", ())):
+        yield written
+        yield unquote(written)
 
 
 def _places(env_file: Path | None) -> str:

@@ -87,6 +87,12 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _database_url(value: SecretStr) -> SecretStr:
+    if urlsplit(value.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+        raise ValueError
+    return value
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -100,6 +106,7 @@ def _upper(value: object) -> object:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_database_url)]
 Key = Annotated[Secret | None, Field(description="the key as its vendor shows it, without spaces")]
 BaseUrl = Annotated[
     str,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the packages of a lock into .venv, creating it if needed: install.sh run|dev
+# Install the packages of a lock into .venv, creating it if needed: install.sh run|cluster|dev
 set -eu
 
 fail() {
@@ -61,6 +61,9 @@ echo 'Installing packages (about a minute, once) …'
 .venv/bin/python -m pip install -qq --no-input --disable-pip-version-check \
   --require-hashes -r "requirements/$1.lock" || fail 'the packages could not be installed (see above)'
 
-# The development lock contains the whole run-time lock.
-[ "$1" = run ] || touch .venv/dev.stamp
+# Each lock contains the ones before: run, cluster, dev.
+case $1 in
+  dev) touch .venv/dev.stamp .venv/cluster.stamp ;;
+  cluster) touch .venv/cluster.stamp ;;
+esac
 touch .venv/run.stamp

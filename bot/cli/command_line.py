@@ -15,6 +15,7 @@ from bot.cli.discord_session import DiscordRefused
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable, StoreUnavailable
 from bot.ops.server import AddressUnavailable
+from storage.database.interface import TakenOver
 from storage.database.schema import UnknownDatabase
 from storage.files.ownership import DataUnusable
 from storage.upkeep.snapshots import SnapshotFailed
@@ -28,6 +29,7 @@ OPERATOR_ERRORS = (
     ModelUnavailable,
     SnapshotFailed,
     StoreUnavailable,
+    TakenOver,
     UnknownDatabase,
 )
 """Errors whose text is a complete sentence for the operator, so no traceback is shown."""

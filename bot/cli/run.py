@@ -23,8 +23,8 @@ from bot.cli.discord_session import DiscordSession
 from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
-from bot.cli.stores import Store, open_store
-from bot.concurrency import supervised
+from bot.cli.stores import Store, database_address, open_store
+from bot.concurrency import gather_or_raise, supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
 from bot.engine.model_catalogue import STRETCH
@@ -63,6 +63,8 @@ from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
+from storage.database.interface import BotLock
+from storage.database.opening import Address, lock_of
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.stores.batches import BatchStore
@@ -91,6 +93,8 @@ class OpenResources:
     listener: Listener | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Providers named in the settings that cannot be used, and why."""
+    lock: BotLock | None = None
+    """The lock of a PostgreSQL database; None for a file."""
 
 
 OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
@@ -143,7 +147,9 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     providers = {each.capabilities.name: each for each in provider_set.providers}
     left_out = dict(provider_set.left_out)
     _leave_out_local_without_model(settings, providers, left_out)
-    store = await retry_write(lambda: open_store(data, clock), what="the start")
+    address = database_address(settings)
+    lock = await _become_the_bot(address, stack)
+    store = await retry_write(lambda: open_store(data, clock, address), what="the start")
     stack.push_async_callback(store.db.close)
     return OpenResources(
         store=store,
@@ -153,7 +159,17 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         clock=clock,
         listener=embedded,
         left_out=left_out,
+        lock=lock,
     )
+
+
+async def _become_the_bot(address: Address, stack: AsyncExitStack) -> BotLock | None:
+    """Wait until no other process is the bot of this database."""
+    lock = lock_of(address)
+    if lock is not None:
+        stack.push_async_callback(lock.close)
+        await lock.acquire()
+    return lock
 
 
 def _leave_out_local_without_model(
@@ -310,6 +326,7 @@ async def _put_together(
         health=Health(db=store.db, data=data, is_online=client.is_ready, clock=clock),
         languages=languages,
         clock=clock,
+        lock=parts.lock,
     )
 
 
@@ -328,11 +345,13 @@ class _Bot:
     health: Health
     languages: Languages
     clock: Clock
+    lock: BotLock | None
 
     async def live(self, settings: Settings) -> None:
         """Run until cancelled.
 
-        Raises AddressUnavailable, SettingsError if Discord refuses the token, and DiscordRefused.
+        Raises AddressUnavailable, SettingsError if Discord refuses the token, DiscordRefused, and
+        TakenOver.
         """
         async with AsyncExitStack() as stack:
             await self._listen(settings, stack)
@@ -347,7 +366,10 @@ class _Bot:
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
-            await self.session.stay_connected()
+            work = [self.session.stay_connected()]
+            if self.lock is not None:
+                work.append(self.lock.watch())
+            await gather_or_raise(work)
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way finish within the grace; everything else resumes at the next

@@ -4,11 +4,15 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
+from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreBroken
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.connection import Database as SqliteDatabase
+from storage.database.interface import Database
+from storage.database.opening import Address, PostgresUrl, open_database
 from storage.database.schema import NewerDatabase, UnknownDatabase
 from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
@@ -43,18 +47,45 @@ class Store:
     """The time when the database was created; None if it is older than that record."""
 
 
-async def open_store(data: DataDir, clock: Clock) -> Store:
-    """Open the database in a locked data directory, and write to it once.
+def database_address(settings: Settings) -> Address:
+    """Return the address of the database that the settings name.
 
-    Creates a missing database, and copies one whose schema will change. Raises UnknownDatabase,
-    SnapshotFailed and DataUnusable with a sentence for the operator, and StoreUnavailable while the
-    database is locked.
+    Raises SettingsError if it is misspelt, or if the packages for PostgreSQL are not installed.
+    """
+    if settings.database_url is None:
+        return DataDir(settings.data_dir).database
+    url = settings.database_url.get_secret_value()
+    try:
+        import psycopg
+        import psycopg_pool  # noqa: F401 - needed later on
+    except ImportError:
+        raise SettingsError(
+            "STEMCORD_DATABASE_URL: expected the packages for PostgreSQL with it; `make postgres` "
+            "installs them"
+        ) from None
+    try:
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        description = type(settings).model_fields["database_url"].description
+        # Without its cause, which quotes the address.
+        raise SettingsError(f"STEMCORD_DATABASE_URL: expected {description}") from None
+    return PostgresUrl(url)
+
+
+async def open_store(data: DataDir, clock: Clock, address: Address | None = None) -> Store:
+    """Open the database and write to it once; the data directory is locked.
+
+    Without an address, it is the file in the data directory. A missing file is created, and one
+    whose schema will change is copied. Raises UnknownDatabase, SnapshotFailed and DataUnusable with
+    a sentence for the operator, and StoreUnavailable while the database is locked or away.
     """
     now = clock.now()
-    is_new = not data.database.exists()
+    address = address or data.database
+    is_new = isinstance(address, Path) and not address.exists()
     try:
-        await asyncio.to_thread(_keep_copy, data, now)
-        db = await Database.open(data.database)
+        if isinstance(address, Path):
+            await asyncio.to_thread(_keep_copy, data, now)
+        db = await open_database(address)
         try:
             return await _opened(db, data, clock, is_new=is_new)
         except BaseException:
@@ -76,10 +107,12 @@ def _keep_copy(data: DataDir, now: datetime) -> None:
 async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) -> Store:
     await db.probe()
     meta = Meta(db=db)
-    if is_new:
-        await meta.put(MADE_AT, clock.now().isoformat())
-        log.warning("there was no database; a new and empty one is made at %s", data.database)
     made_at = await meta.get(MADE_AT)
+    if is_new or (made_at is None and not isinstance(db, SqliteDatabase)):
+        made_at = clock.now().isoformat()
+        await meta.put(MADE_AT, made_at)
+        where = data.database if isinstance(db, SqliteDatabase) else "STEMCORD_DATABASE_URL"
+        log.warning("there was no database; a new and empty one is made at %s", where)
     return Store(
         db=db,
         jobs=JobStore(db=db),

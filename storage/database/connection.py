@@ -1,26 +1,26 @@
 """The SQLite connections: one for write transactions and one for reads."""
 
 import asyncio
-import logging
+import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import aiosqlite
 from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
+from storage.database.interface import ConstraintViolated, Parameters
 from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
+from storage.database.transactions import Transactions
 from storage.files.ownership import is_writable, why_unusable
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T")
-Parameters = Iterable[Any]
-"""Parameters of a statement: a sequence for `?`, a mapping for `:name`."""
 
+_RANDOM_BITS = 62
+"""As many as an INTEGER column takes without a sign."""
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -40,7 +40,7 @@ _LASTING = frozenset(
 """Permission and mount errors, which only the operator can fix. Any other error is a bug."""
 _PROBE = """
 INSERT INTO meta (key, value) VALUES ('probe', '1')
-ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) % 1000000 + 1
+ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) % 1000000 + 1
 """
 
 
@@ -53,7 +53,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._writing = asyncio.Lock()
-        self._transactions: set[asyncio.Task[Any]] = set()
+        self._transactions = Transactions()
 
     @classmethod
     async def open(
@@ -96,8 +96,7 @@ class Database:
 
     async def close(self) -> None:
         """Wait for running transactions, then close both connections."""
-        if self._transactions:
-            await asyncio.wait(self._transactions)
+        await self._transactions.wait()
         await self._reader.close()
         await self._writer.close()  # last, because the last connection checkpoints
 
@@ -106,22 +105,18 @@ class Database:
         with _translated():
             return list(await self._reader.execute_fetchall(sql, parameters))
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], *, locks: Iterable[str] = ()
+    ) -> T:
         """Run `work` in a transaction, committed when it returns and rolled back when it raises.
 
-        If the caller is cancelled, the transaction still runs to its end. `work` may only await
-        statements on the connection. Raises StoreUnavailable or StoreBroken, with nothing written.
+        Transactions run one after the other, so `locks` are not needed here. If the caller is
+        cancelled, the transaction still runs to its end. `work` may only await statements on the
+        connection. Raises ConstraintViolated, StoreUnavailable or StoreBroken, with nothing
+        written.
         """
-        transaction = asyncio.create_task(self._transaction(work))
-        self._transactions.add(transaction)
-        transaction.add_done_callback(self._transactions.discard)
-        try:
-            # Awaiting the task itself would cancel it along with the caller; wait() does not.
-            await asyncio.wait({transaction})
-        except asyncio.CancelledError:
-            transaction.add_done_callback(_log_failure)
-            raise
-        return transaction.result()
+        del locks
+        return await self._transactions.run(self._transaction(work))
 
     async def scrub(self) -> None:
         """Rewrite the files without any trace of deleted data. Raises StoreUnavailable.
@@ -157,6 +152,7 @@ async def _connect(path: Path, busy_timeout_s: float) -> Connection:
         conn = await aiosqlite.connect(path, isolation_level=None, timeout=busy_timeout_s)
         conn.row_factory = sqlite3.Row
         await conn.execute("PRAGMA foreign_keys = ON")
+        await conn.create_function("random_id", 0, lambda: secrets.randbits(_RANDOM_BITS))
         return conn
 
 
@@ -182,6 +178,8 @@ async def _prepare(conn: Connection, path: Path, durable: bool, steps: Sequence[
 def _translated() -> Iterator[None]:
     try:
         yield
+    except sqlite3.IntegrityError as exc:
+        raise ConstraintViolated(str(exc)) from exc
     except sqlite3.OperationalError as exc:
         match getattr(exc, "sqlite_errorcode", 0) & 0xFF:
             case code if code in _LASTING:
@@ -203,8 +201,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _log_failure(transaction: "asyncio.Task[Any]") -> None:
-    if not transaction.cancelled() and (exc := transaction.exception()):
-        log.error("a transaction failed after its caller was cancelled", exc_info=exc)

@@ -1,16 +1,53 @@
-"""Read-only access to a database that a running bot may be using."""
+"""Read-only access to an SQLite database that a running bot may be using."""
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from storage.database.interface import Parameters, Row
 from storage.database.schema import APPLICATION_ID, NewerDatabase, UnknownDatabase, migrations
 from storage.files.ownership import why_unusable
 
 BUSY_TIMEOUT_S = 5.0
 OLDEST = 1
+
+# Each row is a broken reference.
+_LOST_REFERENCES = "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check"
+
+
+class SqliteReader:
+    """A `Reader` of a connection made by `read_only`."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> Sequence[Row]:
+        """Return all rows of one query."""
+        return self._conn.execute(sql, parameters).fetchall()  # type: ignore[arg-type] # as for aiosqlite
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all queries inside see the same committed state."""
+        self._conn.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._conn.execute("ROLLBACK")
+
+    def pages(self) -> int:
+        """Return the number of pages in the file."""
+        [pages] = self._conn.execute("PRAGMA page_count").fetchone()
+        return int(pages)
+
+    def faults(self) -> list[str]:
+        """Return the problems that SQLite's integrity check finds in the file."""
+        return faults(self._conn)
+
+    def lost_references(self) -> list[str]:
+        """Return the rows that refer to a row that does not exist."""
+        return [str(row[0]) for row in self._conn.execute(_LOST_REFERENCES)]
 
 
 @contextmanager

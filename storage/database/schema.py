@@ -1,4 +1,4 @@
-"""Schema migrations, numbered and forward-only."""
+"""Schema migrations, numbered and forward-only, and how SQLite gets them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from aiosqlite import Connection
 
 APPLICATION_ID = 0x5354454D  # 'STEM'; the first migration writes it into the file's header
 _FOLDER = Path(__file__).with_name("migrations")
+_POSTGRES_FOLDER = Path(__file__).with_name("postgres_migrations")
 
 
 class UnknownDatabase(Exception):
@@ -27,10 +28,22 @@ class Migration:
 
 
 def migrations() -> list[Migration]:
-    """Return the migrations of this version, in order."""
+    """Return the migrations of this version for SQLite, in order."""
+    return _in(_FOLDER)
+
+
+def postgres_migrations() -> list[Migration]:
+    """Return the migrations of this version for PostgreSQL, in order.
+
+    A number gives the same schema as it does in SQLite. The first one stands for several.
+    """
+    return _in(_POSTGRES_FOLDER)
+
+
+def _in(folder: Path) -> list[Migration]:
     return [
         Migration(number=int(path.name[:4]), sql=path.read_text(encoding="utf-8"))
-        for path in sorted(_FOLDER.glob("*.sql"))
+        for path in sorted(folder.glob("*.sql"))
     ]
 
 

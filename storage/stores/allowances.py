@@ -2,13 +2,11 @@
 
 import json
 
-from aiosqlite import Connection
-
 from bot.domain.clock import Clock
 from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import lasting_pseudonym
 
@@ -17,14 +15,16 @@ SELECT
     coalesce(
         (SELECT minutes FROM allowances WHERE user_id = :user_id),
         (SELECT max(minutes) FROM role_allowances
-         WHERE guild_id = :guild_id AND role_id IN (SELECT value FROM json_each(:role_ids)))
+         WHERE guild_id = :guild_id AND role_id IN (
+             SELECT CAST(value AS bigint) FROM json_each(CAST(:role_ids AS text))))
     ) AS given,
     coalesce(
         (SELECT minutes FROM limits
          WHERE guild_id = :guild_id AND subject = 'user' AND subject_id = :user_id),
         (SELECT max(minutes) FROM limits
          WHERE guild_id = :guild_id AND subject = 'role'
-           AND subject_id IN (SELECT value FROM json_each(:role_ids)))
+           AND subject_id IN (
+             SELECT CAST(value AS bigint) FROM json_each(CAST(:role_ids AS text))))
     ) AS most
 """
 _GIVE_USER = """

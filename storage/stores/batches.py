@@ -9,14 +9,11 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from sqlite3 import Row
-
-from aiosqlite import Connection
 
 from bot.domain.errors import Problem, Reason, Rejected
 from bot.domain.job import BatchId, Entry, Job, JobId, Reply, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Row
 from storage.stores.job_rows import (
     UnreadableRow,
     Values,
@@ -27,6 +24,7 @@ from storage.stores.job_rows import (
     time_of,
 )
 from storage.stores.job_statements import IN_BATCH
+from storage.stores.lock_names import batches_of
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +74,7 @@ WHERE id = :id AND acknowledged_at IS NULL AND NOT is_final
 _WITHDRAW = """
 UPDATE batches SET
     acknowledged_at = CASE WHEN :in_doubt THEN :at END, updated_at = :at,
-    reason = :reason, is_final = 1, wanted_version = wanted_version + 1
+    reason = :reason, is_final = TRUE, wanted_version = wanted_version + 1
 WHERE id = :id AND acknowledged_at IS NULL AND NOT is_final
 """
 _STOP = """
@@ -95,7 +93,7 @@ _TOUCH = """
 UPDATE batches SET updated_at = :at, wanted_version = wanted_version + 1 WHERE id = :id
 """
 _CLOSE = """
-UPDATE batches SET is_final = 1, updated_at = :at, wanted_version = wanted_version + 1
+UPDATE batches SET is_final = TRUE, updated_at = :at, wanted_version = wanted_version + 1
 WHERE id = :id AND NOT is_final
     AND NOT EXISTS (
         SELECT 1 FROM batch_songs LEFT JOIN jobs ON jobs.id = batch_songs.job_id
@@ -109,7 +107,7 @@ WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
 """
 _SHOWN = """
 UPDATE batches SET
-    shown_version = max(shown_version, :version),
+    shown_version = CASE WHEN shown_version < :version THEN :version ELSE shown_version END,
     message_id = coalesce(:message_id, message_id)
 WHERE id = :id
 """
@@ -202,7 +200,7 @@ class BatchStore:
             await conn.executemany(_INSERT_SONG, list(_song_values(batch.id, songs)))
             return batch
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[batches_of(batch.user_id)])
 
     async def get(self, batch_id: BatchId) -> Batch | None:
         """Return the batch, whoever asked for it."""

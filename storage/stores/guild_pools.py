@@ -4,15 +4,14 @@ A pool never expires. Minutes handed out from it last until the period ends and 
 only; ledger_entries.py spends them before the user's own.
 """
 
-from aiosqlite import Connection
-
 from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, Accounts, Transfer, pool_of
+from storage.stores.lock_names import pool_in
 from storage.stores.pseudonyms import account_pseudonym
 
 _LEFT = """
@@ -43,7 +42,7 @@ class GuildPools:
             await self._move(conn, HOUSE, _account(guild_id), minutes, period, by)
             return await _left(conn, guild_id)
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[pool_in(guild_id)])
 
     async def take_back(self, guild_id: int, period: Period, by: UserId) -> int:
         """Empty the server's pool and return how many minutes it had. Users keep what they got."""
@@ -54,7 +53,7 @@ class GuildPools:
                 await self._move(conn, _account(guild_id), HOUSE, left, period, by)
             return left
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[pool_in(guild_id)])
 
     async def hand_out(
         self, guild_id: int, user_id: UserId, minutes: int, period: Period, by: UserId
@@ -73,7 +72,7 @@ class GuildPools:
             await self._move(conn, _account(guild_id), share, minutes, period, by)
             return left - minutes
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[pool_in(guild_id)])
 
     async def _move(
         self, conn: Connection, debit: str, credit: str, minutes: int, period: Period, by: UserId

@@ -4,17 +4,15 @@ import json
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from sqlite3 import Row
 from typing import TypeVar
-
-from aiosqlite import Connection
 
 from bot.domain.clock import Clock
 from bot.domain.guilds import Block, DeliveryMode, GuildRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Row
 from storage.stores.job_rows import Values, seconds
+from storage.stores.lock_names import rules_in
 from storage.stores.pseudonyms import lasting_pseudonym
 
 log = logging.getLogger(__name__)
@@ -90,7 +88,7 @@ class GuildStore:
                 await conn.execute(_SET_RULES, values)
             return after
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[rules_in(guild_id)])
 
     async def block(self, user_id: UserId, guild_id: int | None, by: UserId) -> bool:
         """Block the user in the server or everywhere. Return False if that block already exists."""

@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from sqlite3 import Row
 from typing import Any, overload
 
 from bot.domain.analysis import Analysis
@@ -25,6 +24,7 @@ from bot.domain.job import (
 )
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import Rendition
+from storage.database.interface import Row
 
 Values = dict[str, int | str | None]
 

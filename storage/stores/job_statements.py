@@ -1,5 +1,13 @@
 """The SQL statements of JobStore."""
 
+from collections.abc import Iterable
+
+
+def _qualified(table: str, columns: Iterable[str], *, prefix: str = "") -> str:
+    names = [column.strip() for column in columns]
+    return ", ".join(f"{table}.{name} AS {prefix}{name}" for name in names)
+
+
 _COLUMNS = """
     id, interaction_id,
     user_id, filename, url, size_bytes, source_message_id,
@@ -12,18 +20,29 @@ _COLUMNS = """
 """
 _SELECT = "SELECT" + _COLUMNS + "FROM jobs\n"
 EVERY = _SELECT
-_ATTEMPTS_AS_JSON = """
-SELECT json_group_array(json_object(
-    'row', rowid, 'job_id', job_id, 'provider', provider, 'number', number, 'model', model,
-    'state', state, 'cost_minutes', cost_minutes, 'submitted_at', submitted_at,
-    'updated_at', updated_at, 'ref', ref, 'files', files, 'error', error
-))
-FROM attempts
-WHERE job_id = jobs.id
-"""
-WITH_ATTEMPTS = (
-    "SELECT" + _COLUMNS + ", (" + _ATTEMPTS_AS_JSON + ") AS attempts FROM jobs WHERE id = ?"
+ATTEMPT_COLUMNS = (
+    "job_id",
+    "provider",
+    "number",
+    "model",
+    "state",
+    "cost_minutes",
+    "submitted_at",
+    "updated_at",
+    "ref",
+    "files",
+    "error",
 )
+ATTEMPT_PREFIX = "attempt_"
+# One row for each attempt, so that job and attempts are of one snapshot.
+WITH_ATTEMPTS = f"""
+SELECT {_qualified("jobs", _COLUMNS.split(","))},
+    {_qualified("attempts", ATTEMPT_COLUMNS, prefix=ATTEMPT_PREFIX)}
+FROM jobs
+LEFT JOIN attempts ON attempts.job_id = jobs.id
+WHERE jobs.id = ?
+ORDER BY attempts.rowid
+"""  # noqa: S608 - made of constants
 BY_ID = _SELECT + "WHERE id = ?"
 IN_BATCH = _SELECT + "WHERE batch_id = ?"
 BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
@@ -33,7 +52,8 @@ WITH_STEMS = _SELECT + (
     "ORDER BY created_at DESC, rowid DESC LIMIT ?"
 )
 MADE_BEFORE = _SELECT + (
-    "WHERE user_id = ? AND digest = ? AND recipe = ? AND wanted_provider IS ? "
+    "WHERE user_id = ? AND digest = ? AND recipe = ? "
+    "AND coalesce(wanted_provider, '') = coalesce(CAST(? AS text), '') "
     "AND state IN ('delivered', 'kept') AND NOT files_expired "
     "ORDER BY created_at DESC, rowid DESC LIMIT 1"
 )
@@ -45,7 +65,7 @@ OWED = (
 )
 _STALE_AMONG = """
 WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
-    AND id IN (SELECT value FROM json_each(?))
+    AND id IN (SELECT value FROM json_each(CAST(? AS text)))
 ORDER BY updated_at, rowid
 """
 STALE = _SELECT + _STALE_AMONG
@@ -84,7 +104,7 @@ INSERT INTO jobs (
     :token, :token_expires_at, :size_limit_bytes, :locale,
     :state, :created_at, :updated_at, :acknowledged_at,
     :title, :frames, :minutes, :provider, :reason, :facts, :sent, :rendition,
-    :batch_id, iif(:batch_id IS NULL, 0, 1)
+    :batch_id, CASE WHEN CAST(:batch_id AS text) IS NULL THEN 0 ELSE 1 END
 )
 """
 INSERT = _INSERT_VALUES + "RETURNING" + _COLUMNS
@@ -157,11 +177,11 @@ INSERT INTO attempts (
 )
 ON CONFLICT (job_id, provider, number) DO UPDATE SET
     state = excluded.state, updated_at = excluded.updated_at,
-    ref = coalesce(excluded.ref, ref), files = excluded.files, error = excluded.error
+    ref = coalesce(excluded.ref, attempts.ref), files = excluded.files, error = excluded.error
 """
 REPLY_SHOWN = """
 UPDATE jobs SET
-    shown_version = max(shown_version, :version),
+    shown_version = CASE WHEN shown_version < :version THEN :version ELSE shown_version END,
     message_id = coalesce(:message_id, message_id)
 WHERE id = :id
 """
@@ -174,7 +194,7 @@ READDRESS = "UPDATE jobs SET url = ? WHERE id = ? AND NOT files_expired"
 # Signed query strings are secrets, and useless once the files are gone.
 MARK_EXPIRED = """
 UPDATE jobs SET
-    files_expired = 1, token = NULL, token_expires_at = NULL, digest = NULL,
+    files_expired = TRUE, token = NULL, token_expires_at = NULL, digest = NULL,
     url = substr(url, 1, instr(url || '?', '?') - 1)
 WHERE id = ?
 """

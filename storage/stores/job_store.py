@@ -6,17 +6,14 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from sqlite3 import Row
 from typing import NamedTuple
-
-from aiosqlite import Connection
 
 from bot.domain.analysis import Analysis
 from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import BatchId, Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Row
 from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (
@@ -28,6 +25,7 @@ from storage.stores.job_rows import (
     seconds,
     work_values,
 )
+from storage.stores.lock_names import account_of, jobs_of, spending_under
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +90,7 @@ class JobStore:
                 await _fill_slot(conn, added, batch_number)
             return added
 
-        return await self._db.write(work)
+        return await self._db.write(work, locks=[jobs_of(job.request.user_id)])
 
     async def get(self, job_id: JobId) -> Job | None:
         """Return the job, regardless of its owner."""
@@ -103,8 +101,7 @@ class JobStore:
         rows = await self._db.read(sql.WITH_ATTEMPTS, (job_id,))
         if not rows:
             return None
-        attempts = sorted(json.loads(rows[0]["attempts"]), key=lambda each: each["row"])
-        return JobWithAttempts(job_of(rows[0]), [attempt_of(each) for each in attempts])
+        return JobWithAttempts(job_of(rows[0]), list(_attempts_beside(rows)))
 
     async def of_interaction(self, interaction_id: int) -> Job | None:
         """Return the interaction's job."""
@@ -172,7 +169,10 @@ class JobStore:
             await conn.execute(sql.DROP_SECRETS, (job.id,))
             await _make_batch_stale(conn, job)
 
-        await self._db.write(work)
+        locks = [] if attempt is None else spending_under(caps)
+        if ledger is not None:
+            locks.append(account_of(job.request.user_id))
+        await self._db.write(work, locks=locks)
 
     async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:
         """Record that Discord has shown the user an answer, and return whether it is the first.
@@ -280,6 +280,14 @@ class JobStore:
                 len(self._unreadable),
                 extra={"job": job_id, "action": "skipped"},
             )
+
+
+def _attempts_beside(rows: Iterable[Row]) -> Iterator[Attempt]:
+    """Build the attempts from rows of the WITH_ATTEMPTS query."""
+    for row in rows:
+        values = {name: row[f"{sql.ATTEMPT_PREFIX}{name}"] for name in sql.ATTEMPT_COLUMNS}
+        if values["job_id"] is not None:
+            yield attempt_of(values)
 
 
 def _readable_attempts(rows: Iterable[Row]) -> Iterator[Attempt]:

@@ -5,15 +5,14 @@ JobStore.save writes holds, posts and voids in one transaction with the job's ne
 
 from dataclasses import dataclass
 
-from aiosqlite import Connection
-
 from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Usage
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, usage_of
+from storage.stores.lock_names import account_of
 from storage.stores.pseudonyms import Pseudonyms, account_pseudonym
 
 _PAID_FROM = "SELECT debit, period FROM ledger WHERE job_id = ? AND kind = 'hold'"
@@ -93,4 +92,4 @@ class Ledger:
                 ).insert(conn)
             return used
 
-        return await self._db.write(give_back)
+        return await self._db.write(give_back, locks=[account_of(user_id)])

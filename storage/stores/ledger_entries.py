@@ -1,15 +1,13 @@
 """Ledger rows. Each moves minutes between two accounts and is never changed."""
 
-import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Literal, assert_never
-
-from aiosqlite import Connection
 
 from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
 from bot.domain.minutes import Hold, LedgerEntry, Post, Refund, Usage, Void
 from bot.domain.periods import Period
+from storage.database.interface import Connection, Row
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import Pseudonym, account_pseudonym
 
@@ -69,8 +67,8 @@ def pool_of(guild_id: int) -> str:
 
 
 def shares_of(pseudonym: Pseudonym) -> str:
-    """Return the GLOB pattern of the accounts in which servers gave the user minutes."""
-    return f"pool:*:{Accounts.of_user(pseudonym).available}"
+    """Return the LIKE pattern of the accounts in which servers gave the user minutes."""
+    return f"pool:%:{Accounts.of_user(pseudonym).available}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ class Transfer:
 
 
 def usage_of(
-    row: sqlite3.Row,
+    row: Row,
     period: Period,
     allowance: int,
     guild_id: int | None = None,

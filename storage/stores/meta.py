@@ -2,7 +2,7 @@
 
 import secrets
 
-from storage.database.connection import Database
+from storage.database.interface import Database
 
 LINK_KEY = "link key"
 """The key of the secret that signs the bot's own links."""

@@ -4,16 +4,15 @@ What is made lives in memory, so a process that ends leaves such a reply unfinis
 the next process tell its user, and offer to start over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from sqlite3 import Row
 
 from bot.domain.job import JobId, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
-from storage.database.connection import Database
+from storage.database.interface import Database, Row
 from storage.stores.job_rows import seconds, time_of
 
 _ADD = """
@@ -94,7 +93,7 @@ class OpenReplies:
         await self._db.write(lambda conn: conn.execute(_DROP_EXPIRED, (seconds(now),)))
 
 
-def _readable(rows: list[Row]) -> Iterator[OpenReply]:
+def _readable(rows: Iterable[Row]) -> Iterator[OpenReply]:
     for row in rows:
         try:
             yield OpenReply(

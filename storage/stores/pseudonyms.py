@@ -10,14 +10,11 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from sqlite3 import Row
 from typing import NamedTuple, NewType
-
-from aiosqlite import Connection
 
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Row
 from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 
@@ -31,9 +28,13 @@ KEYS_OUTLAST = timedelta(days=7)
 """How long keys are kept after their period. The margin allows for a clock that is days off."""
 
 _KEY = "SELECT key FROM account_keys WHERE period = ?"
+_CURRENT_KEY = "SELECT key FROM account_keys WHERE period = ? AND ends_at >= ?"
 _DRAW = """
 INSERT INTO account_keys (period, key, ends_at) VALUES (?, ?, ?)
-ON CONFLICT (period) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)
+ON CONFLICT (period) DO UPDATE SET ends_at = CASE
+    WHEN account_keys.ends_at < excluded.ends_at THEN excluded.ends_at
+    ELSE account_keys.ends_at
+END
 RETURNING key
 """
 _BOTH_KEYS = """
@@ -50,9 +51,13 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
 
     The period's key is generated on first use.
     """
-    drawn = secrets.token_bytes(KEY_BYTES)
-    row = (period.key, drawn, seconds(period.ends_at))
-    return _in(await conn.execute_fetchall(_DRAW, row), user_id)
+    ends_at = seconds(period.ends_at)
+    # Read first: a draw locks the row that everyone's transactions of this period need.
+    known = [*await conn.execute_fetchall(_CURRENT_KEY, (period.key, ends_at))]
+    if not known:
+        drawn = secrets.token_bytes(KEY_BYTES)
+        known = [*await conn.execute_fetchall(_DRAW, (period.key, drawn, ends_at))]
+    return _in(known, user_id)
 
 
 async def lasting_pseudonym(db: Database, user_id: UserId) -> Pseudonym:

@@ -1,17 +1,14 @@
 """Minutes submitted to hosted providers, and the owner's caps on them."""
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aiosqlite import Connection
-
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values, seconds, time_of
 
 # One statement computes the sum for every cap.
@@ -21,15 +18,16 @@ SELECT (
     FROM attempts
     JOIN jobs ON jobs.id = attempts.job_id
     WHERE attempts.cost_minutes > 0 AND attempts.may_have_cost
-      AND attempts.submitted_at >= json_extract(cap.value, '$.since')
+      AND attempts.submitted_at >= CAST(json_extract(cap.value, '$.since') AS bigint)
       AND (
         json_extract(cap.value, '$.user_id') IS NULL
         OR jobs.user_id IN (
-            json_extract(cap.value, '$.user_id'), json_extract(cap.value, '$.former_id')
+            CAST(json_extract(cap.value, '$.user_id') AS bigint),
+            CAST(json_extract(cap.value, '$.former_id') AS bigint)
         )
       )
 ) AS minutes
-FROM json_each(:caps) AS cap
+FROM json_each(CAST(:caps AS text)) AS cap
 ORDER BY cap.key
 """
 _USAGE = """
@@ -82,21 +80,21 @@ class Spending:
         return _by_provider(await self._db.read(_USAGE, (seconds(since),)))
 
 
-def provider_usage(conn: sqlite3.Connection, since: datetime) -> Mapping[str, ProviderUsage]:
+def provider_usage(reader: Reader, since: datetime) -> Mapping[str, ProviderUsage]:
     """Return what was submitted since then, by provider."""
-    return _by_provider(conn.execute(_USAGE, (seconds(since),)))
+    return _by_provider(reader.rows(_USAGE, (seconds(since),)))
 
 
-def latest_attempts(conn: sqlite3.Connection, since: datetime) -> Mapping[str, LatestAttempt]:
+def latest_attempts(reader: Reader, since: datetime) -> Mapping[str, LatestAttempt]:
     """Return the most recently updated attempt of each provider since then."""
-    rows = conn.execute(_LATEST, (seconds(since),))
+    rows = reader.rows(_LATEST, (seconds(since),))
     return {
         row["provider"]: LatestAttempt(_error_of(row), time_of(int(row["updated_at"])))
         for row in rows
     }
 
 
-def _error_of(row: sqlite3.Row) -> AttemptError | None:
+def _error_of(row: Row) -> AttemptError | None:
     return None if row["error"] is None else AttemptError(row["error"])
 
 
@@ -118,7 +116,7 @@ def _counted(caps: Sequence[SpendCap]) -> Values:
     return {"caps": json.dumps(counted)}
 
 
-def _by_provider(rows: Iterable[sqlite3.Row]) -> Mapping[str, ProviderUsage]:
+def _by_provider(rows: Iterable[Row]) -> Mapping[str, ProviderUsage]:
     found: dict[str, ProviderUsage] = {}
     for row in rows:
         usage = found.setdefault(row["provider"], ProviderUsage())

@@ -2,11 +2,9 @@
 
 from datetime import datetime
 
-from aiosqlite import Connection
-
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.last_renditions import FORGET as FORGET_LAST_RENDITIONS
 from storage.stores.pseudonyms import account_pseudonym, former_id, lasting_pseudonym
@@ -18,8 +16,8 @@ EMPTIED_AT_A_TIME = 500
 # jobs. The interaction's id is replaced by a random number because the column is unique.
 _EMPTY = """
 UPDATE jobs SET
-    is_forgotten = 1, files_expired = 1, shown_version = wanted_version,
-    user_id = :former_id, interaction_id = -(random() & 0x7fffffffffffffff),
+    is_forgotten = TRUE, files_expired = TRUE, shown_version = wanted_version,
+    user_id = :former_id, interaction_id = -random_id(),
     filename = '', url = '', size_bytes = 0, source_message_id = NULL, digest = NULL,
     role_ids = '[]',
     channel_id = 0, parent_channel_id = NULL, guild_id = NULL, message_id = NULL,
@@ -57,7 +55,7 @@ FROM (
     SELECT acknowledged_at, shown_version, wanted_version FROM jobs WHERE user_id = :user_id
     UNION ALL
     SELECT acknowledged_at, shown_version, wanted_version FROM batches WHERE user_id = :user_id
-)
+) AS replies
 WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version
 """
 
@@ -111,7 +109,7 @@ class Forgetting:
 
 
 async def _empty(conn: Connection, statement: str, values: Values) -> int:
-    ids = [tuple(row) for row in await conn.execute_fetchall(statement, values)]
+    ids = [(row["id"],) for row in await conn.execute_fetchall(statement, values)]
     await conn.executemany(_EMPTY_ATTEMPTS, ids)
     await conn.executemany(_EMPTY_EVENTS, ids)
     return len(ids)

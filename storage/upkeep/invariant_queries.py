@@ -33,12 +33,13 @@ SELECT
     count(steps.id) > 0
     AND min(
         CASE
-            WHEN is_first THEN from_state IS NULL AND to_state = 'received'
-            ELSE from_state IS before
+            WHEN is_first AND from_state IS NULL AND to_state = 'received' THEN 1
+            WHEN NOT is_first AND coalesce(from_state, '') = before
                 AND coalesce(from_state, '') || '>' || to_state
-                    IN (SELECT value FROM json_each(:ways))
+                    IN (SELECT value FROM json_each(CAST(:ways AS text))) THEN 1
+            ELSE 0
         END
-    )
+    ) = 1
     AND max(CASE WHEN is_last THEN to_state END) = jobs.state AS holds
 FROM jobs
 LEFT JOIN steps ON steps.job_id = jobs.id
@@ -58,7 +59,7 @@ SELECT
     jobs.id AS subject,
     CASE
         WHEN jobs.state = 'received' OR jobs.repeat_of IS NOT NULL THEN count(hold.id) = 0
-        WHEN jobs.state IN ('failed', 'cancelled') AND count(hold.id) = 0 THEN 1
+        WHEN jobs.state IN ('failed', 'cancelled') AND count(hold.id) = 0 THEN TRUE
         ELSE count(hold.id) = 1 AND max(hold.minutes) = jobs.minutes
     END AS holds
 FROM jobs
@@ -76,7 +77,7 @@ FROM ledger AS hold
 LEFT JOIN ledger AS ending ON ending.hold_id = hold.id AND ending.kind IN ('post', 'void')
 LEFT JOIN jobs ON jobs.id = hold.job_id
 WHERE hold.kind = 'hold'
-GROUP BY hold.id
+GROUP BY hold.id, jobs.id
 """
 POSTED_WHEN_READY = """
 SELECT
@@ -156,7 +157,7 @@ WITH moves AS (
 stands AS (
     SELECT pool, sum(change) OVER (PARTITION BY pool ORDER BY id) AS minutes
     FROM moves
-    WHERE pool GLOB 'pool:*:available' AND pool NOT GLOB 'pool:*:user:*'
+    WHERE pool LIKE 'pool:%:available' AND pool NOT LIKE 'pool:%:user:%'
 )
 SELECT pool AS subject, min(minutes) >= 0 AS holds
 FROM stands
@@ -197,13 +198,19 @@ SELECT
     batches.id AS subject,
     CASE
         WHEN batches.acknowledged_at IS NULL THEN count(batch_songs.job_id) = 0
-        WHEN batches.is_final
-            THEN min(coalesce(jobs.is_final, batch_songs.reason IS NOT NULL))
-        ELSE 1
+        WHEN batches.is_final THEN min(
+            CASE WHEN coalesce(jobs.is_final, batch_songs.reason IS NOT NULL) THEN 1 ELSE 0 END
+        ) = 1
+        ELSE TRUE
     END
     AND count(batch_songs.number) > 0
-    AND min(batch_songs.job_id IS NULL OR jobs.batch_id IS batches.id OR jobs.is_forgotten)
-    AS holds
+    AND min(
+        CASE
+            WHEN batch_songs.job_id IS NULL OR jobs.batch_id = batches.id OR jobs.is_forgotten
+                THEN 1
+            ELSE 0
+        END
+    ) = 1 AS holds
 FROM batches
 LEFT JOIN batch_songs ON batch_songs.batch_id = batches.id
 LEFT JOIN jobs ON jobs.id = batch_songs.job_id
@@ -261,9 +268,9 @@ SELECT
         AND size_bytes = 0 AND channel_id = 0 AND role_ids = '[]' AND facts = '{}'
         AND rendition = '{}' AND analysis = '{}'
         AND coalesce(
-            source_message_id, parent_channel_id, guild_id, message_id,
-            token, token_expires_at, digest, artist, album, batch_id
+            source_message_id, parent_channel_id, guild_id, message_id, token_expires_at
         ) IS NULL
+        AND coalesce(token, digest, artist, album, batch_id) IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM attempts WHERE attempts.job_id = jobs.id AND ref IS NOT NULL
         )
@@ -284,11 +291,8 @@ WHERE state IN ('ready', 'delivered', 'kept') AND NOT files_expired AND updated_
 """
 MAY_HAVE_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
 
-COUNT_PAGES = "PRAGMA page_count"
-# Each row is a broken reference.
-LOST_REFERENCES = "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check"
 COUNT_REFERENCES = """
 SELECT
     (SELECT count(*) FROM attempts) + (SELECT count(*) FROM events)
-    + (SELECT count(*) FROM ledger WHERE hold_id IS NOT NULL)
+    + (SELECT count(*) FROM ledger WHERE hold_id IS NOT NULL) AS known
 """

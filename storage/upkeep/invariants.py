@@ -4,7 +4,6 @@ It reads a single snapshot of the database, whether or not a bot is running, and
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +12,8 @@ from pathlib import Path
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import TRANSITIONS, State
 from bot.domain.minutes import SAMPLE_RATE
-from storage.database.read_only import faults, read_only
-from storage.database.schema import migrations
+from storage.database.interface import Reader, Row
+from storage.database.opening import Address, open_reader
 from storage.stores import job_statements as statements
 from storage.stores.batches import EVERY_BATCH, batch_of
 from storage.stores.job_rows import UnreadableRow, attempt_of, job_of, seconds
@@ -81,35 +80,35 @@ class Terms:
     """Whether every job must be final and every reply current."""
 
 
-def audit(database: Path, jobs: Path, terms: Terms) -> list[Finding]:
-    """Check every claim, in the order of the invariants. Raises UnknownDatabase.
+def audit(database: Address, jobs: Path, terms: Terms) -> list[Finding]:
+    """Check every claim, in the order of the invariants.
 
-    If SQLite finds the file damaged, only that is reported, because its content cannot be trusted.
+    If the database is found damaged, only that is reported, because its content cannot be trusted.
+    Raises UnknownDatabase, and StoreUnavailable if its server cannot be reached.
     """
     # Folders are listed first because a job is stored before its folder is created.
     folders = JobFolders.listed(jobs)
-    with read_only(database, oldest=len(migrations())) as conn:
-        conn.execute("BEGIN")  # every claim is checked on the same state
-        whole = _whole(conn)
-        if not whole.is_good:
-            return [whole]
-        claims = (*CLAIMS, *DRAINED) if terms.drained else CLAIMS
-        values = _values(terms)
-        found = [_check(conn, claim, values) for claim in claims]
-        found += [whole, _references(conn), _readable(conn)]
-        conn.execute("COMMIT")
-        found += folders.check(conn, values)
+    with open_reader(database, is_current=True) as reader:
+        with reader.snapshot():  # every claim is checked on the same state
+            whole = _whole(reader)
+            if not whole.is_good:
+                return [whole]
+            claims = (*CLAIMS, *DRAINED) if terms.drained else CLAIMS
+            values = _values(terms)
+            found = [_check(reader, claim, values) for claim in claims]
+            found += [whole, _references(reader), _readable(reader)]
+        found += folders.check(reader, values)
     return sorted(found, key=lambda finding: finding.invariant)
 
 
-def _check(conn: sqlite3.Connection, claim: Claim, values: Mapping[str, int | str]) -> Finding:
-    rows = conn.execute(claim.sql, values).fetchall()
+def _check(reader: Reader, claim: Claim, values: Mapping[str, int | str]) -> Finding:
+    rows = reader.rows(claim.sql, values)
     return Finding(
         invariant=claim.invariant,
         claim=claim.text,
         looked_at=len(rows),
         of=claim.of,
-        offenders=tuple(str(row["subject"]) for row in rows if not row["holds"]),
+        offenders=tuple(sorted(str(row["subject"]) for row in rows if not row["holds"])),
     )
 
 
@@ -134,24 +133,23 @@ def _ways() -> Iterator[str]:
             yield f"{start}>{end}"
 
 
-def _whole(conn: sqlite3.Connection) -> Finding:
-    [pages] = conn.execute(sql.COUNT_PAGES).fetchone()
+def _whole(reader: Reader) -> Finding:
     return Finding(
         invariant=8,
         claim="the database file is whole",
-        looked_at=pages,
+        looked_at=reader.pages(),
         of="pages",
-        offenders=tuple(faults(conn)),
+        offenders=tuple(reader.faults()),
     )
 
 
-def _readable(conn: sqlite3.Connection) -> Finding:
-    readers: tuple[tuple[str, Callable[[sqlite3.Row], object]], ...] = (
+def _readable(reader: Reader) -> Finding:
+    readers: tuple[tuple[str, Callable[[Row], object]], ...] = (
         (statements.EVERY, job_of),
         (statements.EVERY_ATTEMPT, attempt_of),
         (EVERY_BATCH, batch_of),
     )
-    rows = [(row, read) for sql_text, read in readers for row in conn.execute(sql_text)]
+    rows = [(row, read) for sql_text, read in readers for row in reader.rows(sql_text)]
     return Finding(
         invariant=8,
         claim="this version can read every row",
@@ -161,7 +159,7 @@ def _readable(conn: sqlite3.Connection) -> Finding:
     )
 
 
-def _unreadable(row: sqlite3.Row, read: Callable[[sqlite3.Row], object]) -> str | None:
+def _unreadable(row: Row, read: Callable[[Row], object]) -> str | None:
     """Return the row's job and the unreadable value, or None if this version can read the row."""
     try:
         read(row)
@@ -170,12 +168,12 @@ def _unreadable(row: sqlite3.Row, read: Callable[[sqlite3.Row], object]) -> str 
     return None
 
 
-def _references(conn: sqlite3.Connection) -> Finding:
-    [references] = conn.execute(sql.COUNT_REFERENCES).fetchone()
+def _references(reader: Reader) -> Finding:
+    [row] = reader.rows(sql.COUNT_REFERENCES)
     return Finding(
         invariant=8,
         claim="no reference leads nowhere",
-        looked_at=references,
+        looked_at=row["known"],
         of="references",
-        offenders=tuple(row[0] for row in conn.execute(sql.LOST_REFERENCES)),
+        offenders=tuple(reader.lost_references()),
     )

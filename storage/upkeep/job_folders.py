@@ -3,7 +3,6 @@
 A bot may be running meanwhile, so apparent violations are checked a second time.
 """
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Self
 
 from bot.domain.job import JobId
 from bot.domain.recipes import OUTPUTS, UNNAMED, Recipe
+from storage.database.interface import Reader, Row
 from storage.files.job_files import JobFiles
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding
@@ -29,12 +29,12 @@ class JobFolders:
         names = sorted(path.name for path in root.iterdir()) if root.exists() else []
         return cls(root, tuple(names))
 
-    def check(self, conn: sqlite3.Connection, values: Mapping[str, int | str]) -> list[Finding]:
-        """Compare the directory with the jobs. Each read on `conn` sees the latest commit."""
-        known = {row["id"] for row in conn.execute(sql.MAY_HAVE_FILES)}
-        owed = conn.execute(sql.WITH_MASTERS, values).fetchall()
+    def check(self, reader: Reader, values: Mapping[str, int | str]) -> list[Finding]:
+        """Compare the directory with the jobs. Each read sees the latest commit."""
+        known = {row["id"] for row in reader.rows(sql.MAY_HAVE_FILES)}
+        owed = reader.rows(sql.WITH_MASTERS, values)
         missing = [row["id"] for row in owed if not self._has_masters(row)]
-        still_owed = {row["id"] for row in conn.execute(sql.WITH_MASTERS, values)}
+        still_owed = {row["id"] for row in reader.rows(sql.WITH_MASTERS, values)}
         return [
             Finding(
                 invariant=7,
@@ -50,11 +50,11 @@ class JobFolders:
                 claim="finished jobs have their stems",
                 looked_at=len(owed),
                 of="jobs",
-                offenders=tuple(job_id for job_id in missing if job_id in still_owed),
+                offenders=tuple(job_id for job_id in sorted(missing) if job_id in still_owed),
             ),
         ]
 
-    def _has_masters(self, row: sqlite3.Row) -> bool:
+    def _has_masters(self, row: Row) -> bool:
         if row["recipe"] not in set(Recipe):
             return True  # the check of the rows reports it
         where = JobFiles(self.root).of(JobId(row["id"]))

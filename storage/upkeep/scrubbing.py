@@ -7,11 +7,9 @@ the last one. Due scrubs are stored, so they survive a restart.
 import asyncio
 import logging
 
-from aiosqlite import Connection
-
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
-from storage.database.connection import Database
+from storage.database.interface import Connection, Database
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +18,7 @@ AT_MOST_EVERY_S = 300.0
 _DUE = "scrub due"
 _ASK = """
 INSERT INTO meta (key, value) VALUES (:key, '1')
-ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1
+ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) + 1
 """
 _ASKED = "SELECT value FROM meta WHERE key = :key"
 _DONE = "DELETE FROM meta WHERE key = :key AND value = :asked"

@@ -6,19 +6,16 @@ commit of `submitting>processing`, and "after the upload" is before that of `rea
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from sqlite3 import Row
 from typing import Any, Self, TypeVar
-
-from aiosqlite import Connection
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import Job, JobId, State
-from storage.database.connection import Database, Parameters
+from storage.database.interface import Connection, Database, Parameters, Row
 from storage.stores.job_store import JobStore
 from tests.chaos.file_value import FileValue
 
@@ -80,10 +77,12 @@ class KillableDatabase:
         self._switch = switch
         self._delay = delay
 
-    async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+    async def read(self, sql: str, parameters: Parameters = ()) -> Sequence[Row]:
         return await self._db.read(sql, parameters)
 
-    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], *, locks: Iterable[str] = ()
+    ) -> T:
         step = _step.get()
 
         async def killable(conn: Connection) -> T:
@@ -94,7 +93,7 @@ class KillableDatabase:
         if delay_s := self._delay.read():
             await asyncio.sleep(delay_s)
         self._switch.reach(step, Moment.BEFORE)
-        result = await self._db.write(killable)
+        result = await self._db.write(killable, locks=locks)
         self._switch.reach(step, Moment.AFTER)
         return result
 

@@ -140,11 +140,19 @@ SLICE = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+SHORT = settings(SLICE, max_examples=15)
 WHOLE = settings(SLICE, max_examples=200, stateful_step_count=50, derandomize=False)
 
 
 def test_some_evenings_agree_with_the_paper() -> None:
     run_state_machine_as_test(Evenings, settings=SLICE)
+
+
+def test_some_evenings_on_postgresql_agree_with_the_paper(
+    postgres_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelledHarness, "server", postgres_server)
+    run_state_machine_as_test(Evenings, settings=SHORT)
 
 
 @pytest.mark.chaos

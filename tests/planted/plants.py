@@ -10,7 +10,10 @@ _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
 _BATCHES = ("tests/unit/storage/stores/test_batches.py",)
 _JOBS = ("tests/unit/storage/stores/test_job_store.py",)
 _LEDGER = ("tests/unit/storage/stores/test_ledger.py",)
-_DATABASE = ("tests/unit/storage/database/test_connection.py",)
+_DATABASE = (
+    "tests/unit/storage/database/test_connection.py",
+    "tests/unit/storage/database/test_interface.py",
+)
 _SPLITS = ("tests/unit/jobs/test_split_service.py",)
 _RECOVERY = ("tests/integration/test_recovery.py",)
 
@@ -101,9 +104,9 @@ PLANTS = (
     ),
     Plant(
         name="a cancelled caller tears its transaction",
-        file="storage/database/connection.py",
-        old="            await asyncio.wait({transaction})\n",
-        new="            await transaction\n",
+        file="storage/database/transactions.py",
+        old="            await asyncio.wait({task})\n",
+        new="            await task\n",
         tests=_DATABASE,
     ),
     Plant(
@@ -140,6 +143,41 @@ PLANTS = (
         old="        sqlite3.SQLITE_BUSY,\n",
         new="",
         tests=(*_DATABASE, *_SPLITS),
+    ),
+    Plant(
+        name="transactions on PostgreSQL wait for no other",
+        file="storage/database/postgres_sessions.py",
+        old="    return sorted(set(locks))",
+        new="    return []",
+        tests=("tests/unit/storage/database/test_postgres.py",),
+    ),
+    Plant(
+        name="locks on PostgreSQL are taken in any order",
+        file="storage/database/postgres_sessions.py",
+        old="    return sorted(set(locks))",
+        new="    return list(locks)",
+        tests=("tests/unit/storage/database/test_postgres.py",),
+    ),
+    Plant(
+        name="a commit whose answer is lost counts as failed",
+        file="storage/database/postgres.py",
+        old="                if not await self._was_committed(xid):\n                    raise\n",
+        new="                raise\n",
+        tests=("tests/unit/storage/database/test_postgres.py",),
+    ),
+    Plant(
+        name="PostgreSQL's ledger can be emptied",
+        file="storage/database/postgres_migrations/0009_baseline.sql",
+        old="CREATE TRIGGER ledger_refuses_truncate BEFORE TRUNCATE ON ledger",
+        new="CREATE TRIGGER ledger_refuses_truncate AFTER TRUNCATE ON meta",
+        tests=("tests/unit/storage/database/test_postgres_schema.py",),
+    ),
+    Plant(
+        name="a successor goes unnoticed",
+        file="storage/database/postgres_lock.py",
+        old="if not await self._is_alive() and not await self.try_once():",
+        new="if not await self._is_alive() and await self.try_once() is None:",
+        tests=("tests/unit/storage/database/test_postgres_lock.py",),
     ),
     Plant(
         name="a full disk counts against the song",

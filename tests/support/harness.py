@@ -18,11 +18,14 @@ from bot.jobs.job_runtime import Runtimes, StepResult
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.sources import Renewal
-from storage.database.connection import Database
+from storage.database.connection import Database as SqliteDatabase
+from storage.database.interface import Database
+from storage.database.opening import PostgresUrl
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
+from tests.support.both_databases import reopen
 from tests.support.databases import open_database
 from tests.support.fakes import FakeAudio, FakeClock, FakeDelivery, FakeDownloads, FakeProvider
 
@@ -68,15 +71,22 @@ class Harness:
         listener: Listener | None = None,
         delivers: FakeDelivery | None = None,
         renewal: Renewal | None = None,
-        database: type[Database] = Database,
+        database: type[SqliteDatabase] = SqliteDatabase,
+        address: PostgresUrl | None = None,
         **settings: Any,
     ) -> Self:
-        """Open the store in `root` and compose the services. `settings` are fields of Settings.
+        """Open the store in `root`, or the one at `address`, and compose the services.
+
+        `settings` are fields of Settings.
 
         If `audio` is real, `downloads.song` should be a decodable file.
         """
         (root / "jobs").mkdir(exist_ok=True)
-        db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
+        db: Database
+        if address is not None:
+            db = await reopen(address)
+        else:
+            db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         harness.delivery = delivers or harness.delivery

@@ -44,6 +44,7 @@ def test_example_leaves_empty_only_what_has_no_fixed_default():
 
     assert empty == {
         "DISCORD_TOKEN",
+        "STEMCORD_DATABASE_URL",
         "STEMCORD_MODELS_DIR",
         "AUDIOCLEANER_API_KEY",
         "FINEVOICE_API_KEY",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
-LOCKS = ["run.lock", "dev.lock"]
+LOCKS = ["run.lock", "cluster.lock", "dev.lock"]
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -37,8 +37,9 @@ def test_no_address_option_or_outside_path_is_recorded(lock: str):
     assert [line for line in clean if not allowed.fullmatch(line)] == []
 
 
-def test_development_holds_what_runs_with_the_same_files():
-    run, dev = pins("run.lock"), pins("dev.lock")
+@pytest.mark.parametrize("larger", ["cluster.lock", "dev.lock"])
+def test_larger_locks_hold_what_runs_with_the_same_files(larger: str):
+    run, dev = pins("run.lock"), pins(larger)
 
     def pinned(entry: str) -> str:
         return entry.partition("    # via")[0]
@@ -48,7 +49,15 @@ def test_development_holds_what_runs_with_the_same_files():
     }
 
 
-@pytest.mark.parametrize(("source", "lock"), [("run.in", "run.lock"), ("dev.in", "dev.lock")])
+@pytest.mark.parametrize(
+    ("source", "lock"),
+    [
+        ("run.in", "run.lock"),
+        ("cluster.in", "cluster.lock"),
+        ("cluster.in", "dev.lock"),
+        ("dev.in", "dev.lock"),
+    ],
+)
 def test_everything_asked_for_is_locked(source: str, lock: str):
     asked = re.findall(r"^[\w.-]+", (REQUIREMENTS / source).read_text(), flags=re.MULTILINE)
 

@@ -2,22 +2,31 @@
 
 import asyncio
 from argparse import ArgumentParser
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
+from bot.cli.stores import database_address
 from bot.config import Settings
 from bot.domain.clock import SystemClock
 from bot.net.public_links import KEY_BYTES
-from storage.database.connection import Database
-from storage.files.data_dir import DataDir
+from storage.database.opening import Address, lock_of, open_database
+from storage.files.data_dir import DataDir, DataDirBusy
 from storage.files.ownership import DataUnusable, why_unusable
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.invariants import Terms
 from storage.upkeep.invariants import audit as check_invariants
 from storage.upkeep.snapshots import Snapshot, back_up, snapshot_name
 from storage.upkeep.snapshots import restore as put_back
+
+PG_DUMP = 'pg_dump --format=custom --file=stemcord.dump "$STEMCORD_DATABASE_URL"'
+PG_RESTORE = (
+    "pg_restore --clean --if-exists --no-owner --single-transaction "
+    '--dbname="$STEMCORD_DATABASE_URL" stemcord.dump'
+)
+"""The shell's lines for a copy of a PostgreSQL database, without the address, which is a secret."""
 
 
 def audit_options(parser: ArgumentParser) -> None:
@@ -32,16 +41,17 @@ def audit_options(parser: ArgumentParser) -> None:
 def audit(settings: Settings, console: Console, *, drained: bool = False) -> int:
     """Print each finding; return 1 if an invariant is broken. The bot may be running.
 
-    Raises UnknownDatabase and DataUnusable.
+    Raises SettingsError, UnknownDatabase, StoreUnavailable and DataUnusable.
     """
     data = DataDir(settings.data_dir)
+    database = database_address(settings)
     terms = Terms(
         now=SystemClock().now(),
         keep=timedelta(hours=settings.keep_results_hours),
         drained=drained,
     )
     try:
-        findings = check_invariants(data.database, data.jobs, terms)
+        findings = check_invariants(database, data.jobs, terms)
     except PermissionError as exc:
         raise DataUnusable(why_unusable(data.jobs, exc)) from exc
     for finding in findings:
@@ -61,10 +71,13 @@ def backup_options(parser: ArgumentParser) -> None:
 
 
 def backup(settings: Settings, console: Console, *, file: Path | None = None) -> int:
-    """Copy the database; the bot may be running.
+    """Copy the database; the bot may be running. For PostgreSQL, say how and return 1.
 
     Raises UnknownDatabase, SnapshotFailed and DataUnusable.
     """
+    if settings.database_url is not None:
+        _say(console, f"PostgreSQL makes its own copies. With the bot running or not:\n{PG_DUMP}")
+        return 1
     data = DataDir(settings.data_dir)
     if file is None:
         file = data.backups
@@ -83,10 +96,17 @@ def restore_options(parser: ArgumentParser) -> None:
 
 
 def restore(settings: Settings, console: Console, *, file: Path) -> int:
-    """Restore a copy; the bot must not be running.
+    """Restore a copy; the bot must not be running. For PostgreSQL, say how and return 1.
 
     Raises DataUnusable (DataDirBusy included), UnknownDatabase and SnapshotFailed.
     """
+    if settings.database_url is not None:
+        _say(
+            console,
+            f"PostgreSQL restores its own copies. With the bot stopped:\n{PG_RESTORE}\n"
+            "python -m bot renew-links",
+        )
+        return 1
     data = DataDir(settings.data_dir)
     with data.lock():
         restored, kept = put_back(file, data.database, SystemClock().now())
@@ -99,22 +119,25 @@ def restore(settings: Settings, console: Console, *, file: Path) -> int:
 def renew_links(settings: Settings, console: Console) -> int:
     """Invalidate all our links; the bot must not be running. It makes new links from then on.
 
-    Raises DataUnusable (DataDirBusy included) and UnknownDatabase.
+    Raises DataUnusable (DataDirBusy included), UnknownDatabase and StoreUnavailable.
     """
-    data = DataDir(settings.data_dir)
-    with data.lock():
-        asyncio.run(_renew_link_key(data.database))
+    address = database_address(settings)
+    with DataDir(settings.data_dir).lock():
+        asyncio.run(_renew_link_key(address))
     _say(console, "All links shown so far have ended.")
     return 0
 
 
-async def _renew_link_key(database: Path) -> None:
-    db = await Database.open(database)
-    try:
+async def _renew_link_key(address: Address) -> None:
+    async with AsyncExitStack() as stack:
+        if (lock := lock_of(address)) is not None:
+            stack.push_async_callback(lock.close)
+            if not await lock.try_once():
+                raise DataDirBusy("Another process is the bot of this database; stop it first.")
+        db = await open_database(address)
+        stack.push_async_callback(db.close)
         await Meta(db=db).renew_secret(LINK_KEY, KEY_BYTES)
         await db.scrub()
-    finally:
-        await db.close()
 
 
 def _described(copy: Snapshot) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from bot.audio.tools import AudioTools
+from bot.cli.commands.database_checks import check_database
 from bot.cli.commands.machine_checks import CheckResult, check_decoding, check_machine
 from bot.cli.commands.network_checks import check_network
 from bot.config import Settings
@@ -23,6 +24,6 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 def examine(settings: Settings) -> Sequence[CheckResult]:
     """Return the results of all checks except decoding.
 
-    Calls each service that the settings name.
+    Calls each service that the settings name, and the database's server.
     """
-    return (*check_machine(settings), *check_network(settings))
+    return (*check_machine(settings), *check_database(settings), *check_network(settings))

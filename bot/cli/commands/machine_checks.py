@@ -1,9 +1,8 @@
-"""`doctor`'s checks of this machine: model, memory, folders, disk, child processes, SQLite."""
+"""`doctor`'s checks of this machine: model, memory, folders, disk, child processes."""
 
 import asyncio
 import importlib.metadata
 import shutil
-import sqlite3
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,8 +21,6 @@ from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
 from storage.files.ownership import DataUnusable, is_writable, why_unusable
 
-LITESTREAM_NEEDS = (3, 51, 3)
-"""Older SQLite can corrupt a WAL that two processes checkpoint: sqlite.org/wal.html#walresetbug."""
 LEAST_FREE_GIB = 1.0
 
 
@@ -52,9 +49,6 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield from _links(settings)
     yield _confinement()
     yield check_time_stretch()
-    has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
-    advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
-    yield CheckResult(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
 
 
 async def check_decoding(audio: AudioTools) -> CheckResult:

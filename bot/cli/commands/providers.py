@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set, quietly
+from bot.cli.stores import database_address
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
@@ -22,8 +24,7 @@ from bot.providers import local
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
 from bot.scheduling.plans import Plan, plan
-from storage.database.read_only import read_only
-from storage.files.data_dir import DataDir
+from storage.database.opening import Address, open_reader
 from storage.stores import vendor_spending
 from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
 
@@ -50,7 +51,7 @@ def providers(settings: Settings, console: Console) -> int:
     with quietly():
         built = _build(settings)
     now = SystemClock().now()
-    history = _history(DataDir(settings.data_dir), now)
+    history = _history(database_address(settings), now)
     console.width = max(console.width, WIDTH)
     console.print(_recipes([each.capabilities for each in built.providers]))
     console.print(_states(settings, built, history))
@@ -69,14 +70,14 @@ def _build(settings: Settings) -> ProviderSet:
     )
 
 
-def _history(data: DataDir, now: datetime) -> History:
-    if not data.database.exists():
+def _history(address: Address, now: datetime) -> History:
+    if isinstance(address, Path) and not address.exists():
         return History()
     midnight = period_at(now, PeriodKind.DAY).starts_at
-    with read_only(data.database) as conn:
+    with open_reader(address) as reader:
         return History(
-            usage=vendor_spending.provider_usage(conn, midnight),
-            latest=vendor_spending.latest_attempts(conn, midnight),
+            usage=vendor_spending.provider_usage(reader, midnight),
+            latest=vendor_spending.latest_attempts(reader, midnight),
         )
 
 

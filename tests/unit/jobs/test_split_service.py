@@ -5,7 +5,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from aiosqlite import Connection
 
 from bot.delivery.port import Refused, ReplyUnavailable
 from bot.domain.attempt import AttemptState
@@ -22,6 +21,7 @@ from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.jobs.job_runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
+from storage.database.interface import Connection
 from tests.support.fakes import FakeProvider
 from tests.support.harness import ADA, BEN, Harness
 

@@ -1,6 +1,4 @@
 import asyncio
-import logging
-import random
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -51,100 +49,6 @@ async def test_what_a_transaction_returns_is_committed(db: Database, path: Path)
         assert other.execute("SELECT key, value FROM meta").fetchall() == [("a", "1")]
 
 
-async def test_an_exception_undoes_the_whole_transaction(db: Database):
-    async def work(conn: Connection) -> None:
-        await putting("a", "b")(conn)
-        raise Upset
-
-    with pytest.raises(Upset):
-        await db.write(work)
-    assert await rows(db) == 0
-    await db.write(putting("c"))
-    assert await rows(db) == 1
-
-
-async def test_concurrent_transactions_do_not_mix(db: Database):
-    async def transfer(number: int) -> None:
-        async def work(conn: Connection) -> None:
-            await putting(f"{number}a", f"{number}b")(conn)
-            if number % 2:
-                raise Upset
-
-        with suppress(Upset):
-            await db.write(work)
-
-    await asyncio.gather(*map(transfer, range(40)))
-    kept = {row["key"] for row in await db.read("SELECT key FROM meta")}
-    assert kept == {f"{number}{end}" for number in range(0, 40, 2) for end in "ab"}
-
-
-async def test_random_cancellations_leave_no_half_transaction_and_no_lock(db: Database):
-    chance = random.Random(7)
-    cancelled = 0
-    for number in range(300):
-        caller = asyncio.create_task(db.write(putting(f"{number}a", f"{number}b", f"{number}c")))
-        await asyncio.sleep(chance.choice([0, 0, 0.0002, 0.0005, 0.001]))
-        caller.cancel()
-        with suppress(asyncio.CancelledError):
-            await caller
-        cancelled += caller.cancelled()
-    assert cancelled > 100
-    await db.write(putting("last"))
-    assert await rows(db) == 901  # each had begun, so each was committed
-
-
-async def test_a_cancelled_caller_does_not_stop_its_transaction(db: Database):
-    inside = asyncio.Event()
-    go_on = asyncio.Event()
-
-    async def work(conn: Connection) -> None:
-        await conn.execute(PUT, ("a", ""))
-        inside.set()
-        await go_on.wait()
-        await conn.execute(PUT, ("b", ""))
-
-    caller = asyncio.create_task(db.write(work))
-    await inside.wait()
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await caller
-    go_on.set()
-    await db.write(putting("c"))
-    assert await rows(db) == 3
-
-
-async def test_a_failure_that_nobody_waits_for_is_logged(
-    db: Database, caplog: pytest.LogCaptureFixture
-):
-    inside = asyncio.Event()
-
-    async def work(conn: Connection) -> None:
-        inside.set()
-        await conn.execute("SELECT 1")
-        raise Upset("nobody hears me")
-
-    caller = asyncio.create_task(db.write(work))
-    await inside.wait()
-    caller.cancel()
-    with pytest.raises(asyncio.CancelledError), caplog.at_level(logging.ERROR):
-        await caller
-    await db.write(putting("a"))
-    [record] = [each for each in caplog.records if each.name == "storage.database.connection"]
-    assert record.exc_info is not None
-    assert str(record.exc_info[1]) == "nobody hears me"
-
-
-async def test_closing_waits_for_a_transaction_whose_caller_is_gone(path: Path):
-    db = await Database.open(path, durable=False)
-    caller = asyncio.create_task(db.write(putting("a", "b", "c")))
-    await asyncio.sleep(0)
-    caller.cancel()
-    await db.close()
-    again = await Database.open(path, durable=False)
-    assert await rows(again) == 3
-    await again.close()
-
-
 async def test_a_locked_database_is_unavailable_and_heals(db: Database, path: Path):
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -179,15 +83,6 @@ async def test_a_read_never_writes(db: Database):
     with pytest.raises(StoreUnavailable, match="readonly"):
         await db.read("INSERT INTO meta (key, value) VALUES ('a', '') RETURNING key")
     assert await rows(db) == 0
-
-
-async def test_a_reader_sees_nothing_of_an_open_transaction(db: Database):
-    async def work(conn: Connection) -> int:
-        await conn.execute(PUT, ("a", ""))
-        return await rows(db)
-
-    assert await db.write(work) == 0
-    assert await rows(db) == 1
 
 
 async def test_money_waits_for_the_disk(path: Path):
@@ -251,13 +146,6 @@ async def test_database_that_was_replaced_takes_nothing_more(db: Database, path:
     other.replace(path)
     with pytest.raises(StoreBroken):
         await db.probe()
-
-
-async def test_probe_writes_and_changes_nothing_else(db: Database):
-    await db.write(putting("a"))
-    for _ in range(3):
-        await db.probe()
-    assert await rows(db) == 2
 
 
 async def test_scrub_needs_no_room_outside_the_data_directory(path: Path):

@@ -10,7 +10,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.job import DeliveryDifference, State
 from bot.domain.renditions import UNCHANGED
 from storage.database.connection import Database
-from storage.database.read_only import read_only
+from storage.database.opening import open_reader
 from storage.database.schema import Migration, UnknownDatabase, migrations
 from storage.stores import vendor_spending
 from storage.stores.job_store import JobStore
@@ -208,9 +208,9 @@ async def test_names_of_exceptions_become_words_and_every_reader_knows_them(path
         "unknown",
         "TimedOut is only a text here",
     ]
-    with read_only(path) as conn:
+    with open_reader(path) as reader:
         # The latest attempt has no error.
-        assert vendor_spending.latest_attempts(conn, NOW)["old"].error is None
+        assert vendor_spending.latest_attempts(reader, NOW)["old"].error is None
 
 
 async def test_a_migration_that_fails_leaves_the_version_before(path: Path):

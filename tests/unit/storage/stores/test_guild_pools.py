@@ -1,8 +1,5 @@
 import asyncio
-import sqlite3
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +9,13 @@ from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Hold, Post, Usage, Void
 from bot.domain.periods import Period
-from storage.database.connection import Database
+from storage.database.interface import ConstraintViolated, Database
+from storage.database.opening import Address
 from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply
 from storage.stores.standing import Standings
-from tests.support.databases import open_database
+from tests.support.both_databases import fresh, reopen
 from tests.support.domain_factories import ADMIN, NOW, TODAY, TOMORROW, USER, StillClock
 
 GUILD, ELSEWHERE = 2**61 + 5, 8
@@ -286,7 +284,7 @@ class Books:
     async def step(self, what, job, user_id, place, period, minutes) -> bool:
         try:
             await self._step(what, job, user_id, place, period, minutes)
-        except (Rejected, StateMoved, sqlite3.IntegrityError):
+        except (Rejected, StateMoved, ConstraintViolated):
             return False
         return True
 
@@ -323,7 +321,7 @@ SELECT account, sum(minutes) AS balance FROM (
     SELECT credit AS account, minutes FROM ledger
     UNION ALL
     SELECT debit AS account, -minutes FROM ledger
-) GROUP BY account
+) AS moves GROUP BY account
 """
 ABOVE = """
 SELECT count(*) AS holds FROM ledger AS hold
@@ -339,9 +337,9 @@ WHERE kind = 'hold' AND allowance < (
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=40))
-def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(history):
-    async def live(path: Path) -> None:
-        db = await open_database(path, Database)
+def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(server, history):
+    async def live(address: Address) -> None:
+        db = await reopen(address)
         books, plain = Books(db), PlainBooks()
         try:
             for step in history:
@@ -353,8 +351,8 @@ def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(history):
         finally:
             await db.close()
 
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(live(Path(folder, "stemcord.db")))
+    with fresh(server) as address:
+        asyncio.run(live(address))
 
 
 async def _compare(books: Books, plain: PlainBooks) -> None:

@@ -1,8 +1,6 @@
 import asyncio
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,11 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Post, Void
 from bot.domain.recipes import Stem
 from bot.domain.renditions import Rendition
-from storage.database.connection import Database
+from storage.database.interface import ConstraintViolated, Database
+from storage.database.opening import Address
 from storage.stores.job_store import JobStore, new_job_id
 from storage.stores.ledger import Ledger
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import (
     NOW,
     PROBLEM,
@@ -68,7 +68,7 @@ async def test_no_two_rows_are_of_one_interaction(db: Database, jobs: JobStore):
     first = await jobs.add(a_job(interaction_id=1), max_active=3)
     second = await jobs.add(a_job(interaction_id=2), max_active=3)
     same = "UPDATE jobs SET interaction_id = ? WHERE id = ?"
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ConstraintViolated):
         await db.write(lambda conn: conn.execute(same, (first.interaction_id, second.id)))
 
 
@@ -354,15 +354,15 @@ async def test_an_expired_job_is_marked_once_and_keeps_no_secret(db: Database, j
     assert await jobs.known_ids() == frozenset()
 
 
-async def test_jobs_outlive_a_crash(jobs: JobStore, path: Path):
+async def test_jobs_outlive_a_crash(jobs: JobStore, address: Address):
     job = await lead(jobs, State.PROCESSING)
-    again = await Database.open(path, durable=False)  # nothing was closed, as after a kill
+    again = await reopen(address)  # nothing was closed, as after a kill
     assert await JobStore(db=again).unfinished() == [job]
     await again.close()
 
 
 async def test_an_attempt_of_no_job_is_refused(db: Database, jobs: JobStore):
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(ConstraintViolated):
         await jobs.record(an_attempt(a_job()))
     assert await count(db, "attempts") == 0
 

@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
-from storage.database.connection import Database
+from storage.database.interface import Database
+from storage.database.opening import Address
 from storage.stores.job_store import JobStore
 from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 from storage.upkeep.forgetting import Forgetting
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import NOW, TODAY, USER, a_job
 
 NEWER = "UPDATE open_replies SET rendition = '{\"formants\":1}' WHERE interaction_id = 1"
@@ -31,11 +32,11 @@ async def _waiting(jobs: JobStore, number: int = 1) -> OpenReply:
     )
 
 
-async def test_an_open_reply_outlives_a_restart(db: Database, jobs: JobStore, path: Path):
+async def test_an_open_reply_outlives_a_restart(db: Database, jobs: JobStore, address: Address):
     reply = await _waiting(jobs)
     await OpenReplies(db=db).add(reply)
     await OpenReplies(db=db).add(replace(reply, token="another"))
-    again = await Database.open(path, durable=False)
+    again = await reopen(address)
     assert await OpenReplies(db=again).every() == [reply]
     await again.close()
 

@@ -1,16 +1,21 @@
 """A data directory with jobs in every state, and helpers to corrupt it."""
 
 import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
+
+import psycopg
 
 from bot.domain.attempt import AttemptState, RemoteFile
 from bot.domain.job import BatchId, Job, State, UserId
 from bot.domain.minutes import Refund
 from bot.domain.recipes import OUTPUTS
-from storage.database.connection import Database
+from storage.database.interface import Database
+from storage.database.opening import PostgresUrl
 from storage.files.job_files import JobFiles
 from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools
@@ -19,7 +24,7 @@ from storage.stores.ledger import Ledger
 from storage.upkeep.finding import Finding
 from storage.upkeep.forgetting import Forgetting
 from storage.upkeep.invariants import Terms, audit
-from tests.support.databases import open_database
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import (
     ADMIN,
     NOW,
@@ -33,6 +38,14 @@ from tests.support.domain_factories import (
     lead,
 )
 
+
+class Guard(Enum):
+    """A guard of the schema that only some violations remove."""
+
+    UNIQUE_REQUESTS = "unique requests"
+    REFERENCES = "references"
+
+
 UNGUARD = (
     "PRAGMA foreign_keys = ON",
     "DROP TRIGGER ledger_refuses_update",
@@ -43,6 +56,28 @@ UNGUARD = (
     "DROP INDEX ledger_one_end_of_a_hold",
     "DROP INDEX ledger_one_refund_of_a_hold",
 )
+WITHOUT: Mapping[Guard, tuple[str, ...]] = {
+    Guard.UNIQUE_REQUESTS: (
+        "CREATE TABLE copied AS SELECT * FROM jobs",
+        "PRAGMA foreign_keys = OFF",
+        "DROP TABLE jobs",
+        "PRAGMA legacy_alter_table = ON",  # other triggers may refer to the table in the meantime
+        "ALTER TABLE copied RENAME TO jobs",
+        "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
+    ),
+    Guard.REFERENCES: ("PRAGMA foreign_keys = OFF",),
+}
+POSTGRES_UNGUARD = (
+    "DROP TRIGGER ledger_refuses_update ON ledger",
+    "DROP TRIGGER ledger_refuses_delete ON ledger",
+    "DROP TRIGGER forgotten_jobs_stay_so ON jobs",
+    "DROP TRIGGER forgotten_attempts_stay_so ON attempts",
+    *(statement for statement in UNGUARD if statement.startswith("DROP INDEX")),
+)
+POSTGRES_WITHOUT: Mapping[Guard, tuple[str, ...]] = {
+    Guard.UNIQUE_REQUESTS: ("ALTER TABLE jobs DROP CONSTRAINT jobs_interaction_id_key",),
+    Guard.REFERENCES: ("SET session_replication_role = replica",),
+}
 KEEP = timedelta(hours=24)
 STRANGER = UserId(2**61 + 5)
 LONG_AGO = NOW - timedelta(days=2)
@@ -53,6 +88,8 @@ class Evidence:
     """The data directory and its audit."""
 
     root: Path
+    address: PostgresUrl | None = None
+    """The PostgreSQL database; None for SQLite's file."""
 
     @property
     def database(self) -> Path:
@@ -63,24 +100,41 @@ class Evidence:
         return self.root / "jobs"
 
     def audit(self, *, drained: bool = False) -> list[Finding]:
-        return audit(self.database, self.jobs, Terms(now=NOW, keep=KEEP, drained=drained))
+        return audit(
+            self.address or self.database, self.jobs, Terms(now=NOW, keep=KEEP, drained=drained)
+        )
 
     def broken(self, *, drained: bool = False) -> dict[str, tuple[str, ...]]:
         """Return the violations of each broken claim."""
         findings = self.audit(drained=drained)
         return {each.claim: each.offenders for each in findings if not each.is_good}
 
-    def plant(self, *statements: str) -> None:
+    def plant(self, *statements: str | Guard) -> None:
         """Run statements with the schema's guards removed."""
+        if self.address is not None:
+            with psycopg.connect(self.address.secret, autocommit=True) as server:
+                for each in _lines(POSTGRES_UNGUARD, statements, POSTGRES_WITHOUT):
+                    assert server.execute(each.encode()).rowcount, f"changes nothing: {each}"
+            return
         with closing(sqlite3.connect(self.database, isolation_level=None)) as conn:
-            for statement in (*UNGUARD, *statements):
-                assert conn.execute(statement).rowcount, f"changes nothing: {statement}"
+            for each in _lines(UNGUARD, statements, WITHOUT):
+                assert conn.execute(each).rowcount, f"changes nothing: {each}"
 
 
-async def collect(root: Path) -> Evidence:
+def _lines(
+    first: Iterable[str],
+    statements: Iterable[str | Guard],
+    without: Mapping[Guard, tuple[str, ...]],
+) -> Iterator[str]:
+    yield from first
+    for each in statements:
+        yield from without[each] if isinstance(each, Guard) else (each,)
+
+
+async def collect(root: Path, address: PostgresUrl | None = None) -> Evidence:
     """Create the directory with one job per state, named after it, and some special cases."""
-    evidence = Evidence(root)
-    db = await open_database(evidence.database, Database)
+    evidence = Evidence(root, address)
+    db = await reopen(address or evidence.database)
     try:
         jobs, ledger = JobStore(db=db), Ledger(db=db, clock=StillClock())
         for state in State:

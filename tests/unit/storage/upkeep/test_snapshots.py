@@ -54,6 +54,12 @@ except SnapshotFailed as exc:
 """
 
 
+@pytest.fixture
+def address(path: Path) -> Path:
+    """SQLite's file: copies are made of nothing else."""
+    return path
+
+
 def in_a_process(code: str, *arguments: Path) -> str:
     """Run the code in a separate Python process and return its output."""
     command = [sys.executable, "-c", code, *map(str, arguments)]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tests.unit.storage.upkeep.evidence import Guard
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -9,13 +11,13 @@ class Violation:
 
     claim: str
     offender: str
-    statements: tuple[str, ...]
+    statements: tuple[str | Guard, ...]
 
     def __str__(self) -> str:
         return f"{self.claim}: {self.offender}"
 
 
-def breaks(claim: str, offender: str, *statements: str) -> Violation:
+def breaks(claim: str, offender: str, *statements: str | Guard) -> Violation:
     return Violation(claim, offender, statements)
 
 
@@ -42,14 +44,6 @@ FORGOTTEN_JOB = (
     "analysis = '{\"key\":null}'",
     "batch_id = 'songs'",
 )
-WITHOUT_UNIQUE_REQUESTS = (
-    "CREATE TABLE copied AS SELECT * FROM jobs",
-    "PRAGMA foreign_keys = OFF",
-    "DROP TABLE jobs",
-    "PRAGMA legacy_alter_table = ON",  # other triggers may refer to the table in the meantime
-    "ALTER TABLE copied RENAME TO jobs",
-    "CREATE UNIQUE INDEX jobs_by_id ON jobs (id)",
-)
 
 
 def repeat(kind: str, job: str) -> str:
@@ -66,7 +60,7 @@ VIOLATIONS = [
     breaks(
         "one job a request",
         "kept failed",
-        *WITHOUT_UNIQUE_REQUESTS,
+        Guard.UNIQUE_REQUESTS,
         "UPDATE jobs SET interaction_id = 0 WHERE id IN ('kept', 'failed')",
     ),
     breaks(
@@ -287,7 +281,7 @@ VIOLATIONS = [
     breaks(
         "no reference leads nowhere",
         "events row 1",
-        "PRAGMA foreign_keys = OFF",
+        Guard.REFERENCES,
         "DELETE FROM jobs WHERE id = 'received'",
     ),
 ]

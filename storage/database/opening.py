@@ -1,0 +1,64 @@
+"""Opens whichever database the settings name. psycopg is imported for PostgreSQL alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.database.connection import Database as SqliteDatabase
+from storage.database.interface import BotLock, Database, Reader
+from storage.database.read_only import OLDEST, SqliteReader, read_only
+from storage.database.schema import migrations
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUrl:
+    """The address of a PostgreSQL database, which may hold a password."""
+
+    secret: str = field(repr=False)
+
+
+Address = Path | PostgresUrl
+"""The path of an SQLite file, or the address of a PostgreSQL database."""
+
+
+async def open_database(address: Address) -> Database:
+    """Open the database, creating an SQLite file if needed, and bring its schema up to date.
+
+    Raises UnknownDatabase, StoreBroken with a sentence for the operator, and StoreUnavailable while
+    it is locked or its server cannot be reached.
+    """
+    if isinstance(address, Path):
+        return await SqliteDatabase.open(address)
+    from storage.database.postgres import PostgresDatabase
+
+    return await PostgresDatabase.open(address.secret)
+
+
+def lock_of(address: Address) -> BotLock | None:
+    """Return the lock of a PostgreSQL database, not yet taken.
+
+    An SQLite file has none of its own: one process holds its data directory.
+    """
+    if isinstance(address, Path):
+        return None
+    from storage.database.postgres_lock import PostgresBotLock
+
+    return PostgresBotLock(address.secret)
+
+
+@contextmanager
+def open_reader(address: Address, *, is_current: bool = False) -> Iterator[Reader]:
+    """Open the database for reading only.
+
+    Raises UnknownDatabase if it is not Stemcord's or newer than this version, or, with
+    `is_current`, older; StoreUnavailable if its server cannot be reached.
+    """
+    if isinstance(address, Path):
+        with read_only(address, oldest=len(migrations()) if is_current else OLDEST) as conn:
+            yield SqliteReader(conn)
+        return
+    from storage.database.postgres_reader import open_postgres_reader
+
+    with open_postgres_reader(address.secret, is_current=is_current) as reader:
+        yield reader

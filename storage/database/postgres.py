@@ -1,0 +1,243 @@
+"""A PostgreSQL database: one pool of connections for transactions, and one for reads."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Self, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from bot.domain.errors import StoreUnavailable
+from storage.database import postgres_sessions as sessions
+from storage.database.interface import Connection, Parameters, Row
+from storage.database.postgres_schema import migrate
+from storage.database.schema import Migration, postgres_migrations
+from storage.database.transactions import Transactions
+
+T = TypeVar("T")
+
+WRITERS, READERS = 8, 4
+"""The most connections of one process for transactions, and for reads."""
+WAIT_S = 5.0
+"""How long to wait for a connection, a lock and a statement."""
+RECONNECT_S = 5.0
+"""How long the pool's pauses between tries may grow before it starts over."""
+_UNCHECKED_S = 1.0
+"""A connection that was used so shortly ago is not tried out before it is used again."""
+_TRIES = 20
+_MAX_PAUSE_S = 2.0
+
+# Locks are held to the transaction's end. They are taken before anything is read, because at READ
+# COMMITTED each statement sees what was committed before it began.
+_BEGIN = """
+SELECT pg_current_xact_id()::text AS xid, (
+    SELECT count(*) FROM (
+        SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
+        FROM unnest(%s::text[]) AS name
+    ) AS locks
+)
+"""
+_STATUS = "SELECT pg_xact_status(?::xid8) AS status"
+_PROBE = """
+INSERT INTO meta (key, value) VALUES ('probe', '1')
+ON CONFLICT (key) DO UPDATE SET value = CAST(meta.value AS bigint) % 1000000 + 1
+"""
+_SCRUBBED = (
+    "jobs, attempts, events, batches, batch_songs, open_replies, last_renditions, "
+    "account_keys, meta"
+)
+
+
+class _Session(AsyncConnection[sessions.PostgresRow]):
+    used_at = 0.0
+
+
+_Pool: TypeAlias = AsyncConnectionPool[_Session]
+
+
+class _Transaction:
+    """A connection inside a transaction."""
+
+    def __init__(self, conn: AsyncConnection[sessions.PostgresRow]) -> None:
+        self._conn = conn
+
+    async def execute(
+        self, sql: str, parameters: Parameters = (), /
+    ) -> "psycopg.AsyncCursor[sessions.PostgresRow]":
+        """Run a statement."""
+        return await self._conn.execute(sessions.translated(sql), sessions.values(parameters))
+
+    async def execute_fetchall(
+        self, sql: str, parameters: Parameters = (), /
+    ) -> Sequence[sessions.PostgresRow]:
+        """Run a statement and return its rows."""
+        return await (await self.execute(sql, parameters)).fetchall()
+
+    async def executemany(
+        self, sql: str, parameters: Iterable[Parameters], /
+    ) -> "psycopg.AsyncCursor[sessions.PostgresRow]":
+        """Run a statement once for each set of parameters."""
+        cursor = self._conn.cursor()
+        every = [sessions.values(each) for each in parameters]
+        await cursor.executemany(sessions.translated(sql), every)
+        return cursor
+
+
+class PostgresDatabase:
+    """An open database, created with `open`."""
+
+    def __init__(self, *, writers: _Pool, readers: _Pool, settings: Mapping[str, str]) -> None:
+        self._writers = writers
+        self._readers = readers
+        self._settings = settings
+        self._transactions = Transactions()
+
+    @classmethod
+    async def open(
+        cls, url: str, *, wait_s: float = WAIT_S, steps: Sequence[Migration] | None = None
+    ) -> Self:
+        """Connect, and bring the schema up to date.
+
+        A connection, a lock and a statement are waited for during `wait_s` each. Raises
+        UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
+        server cannot be reached.
+        """
+        with sessions.translated_errors():
+            # Before the pools, because a pool keeps the reason of a failure to itself.
+            async with await sessions.connect(url, {}) as conn:
+                await migrate(conn, postgres_migrations() if steps is None else steps)
+            settings = sessions.settings_for(wait_s)
+            writers = _pool(url, WRITERS, wait_s, settings)
+            readers = _pool(url, READERS, wait_s, {**settings, **sessions.READ_ONLY})
+            await writers.open()
+            await readers.open()
+        return cls(writers=writers, readers=readers, settings=settings)
+
+    async def probe(self) -> None:
+        """Check that the database accepts writes. Raises StoreUnavailable or StoreBroken."""
+        await self.write(lambda conn: conn.execute(_PROBE))
+
+    async def close(self) -> None:
+        """Wait for running transactions, then close all connections."""
+        await self._transactions.wait()
+        await self._readers.close()
+        await self._writers.close()
+
+    async def read(self, sql: str, parameters: Parameters = ()) -> Sequence[Row]:
+        """Return all rows of one query, which sees a single committed state."""
+        with sessions.translated_errors():
+            async with self._readers.connection() as conn:
+                found = await conn.execute(sessions.translated(sql), sessions.values(parameters))
+                return await found.fetchall()
+
+    async def write(
+        self, work: Callable[[Connection], Awaitable[T]], *, locks: Iterable[str] = ()
+    ) -> T:
+        """Run `work` in a transaction, committed when it returns and rolled back when it raises.
+
+        Waits for the transactions that name one of `locks`. If the caller is cancelled, the
+        transaction still runs to its end. `work` may only await statements on the connection, and
+        runs again from its start after a deadlock. Raises ConstraintViolated, StoreUnavailable or
+        StoreBroken, with nothing written.
+        """
+        names = sessions.names_in_order(locks)
+        return await self._transactions.run(self._repeated(work, names))
+
+    async def scrub(self) -> None:
+        """Free the space of deleted data for reuse. Raises StoreUnavailable.
+
+        Until it is reused, the data stays on the server's disk, in its write-ahead log and in the
+        server's own backups, out of reach of statements.
+        """
+        with sessions.translated_errors():
+            async with self._writers.connection() as conn:
+                await conn.execute("SELECT set_config('statement_timeout', '0', false)")
+                try:
+                    await conn.execute(f"VACUUM {_SCRUBBED}")
+                finally:
+                    await conn.execute(sessions.settings_statement(self._settings))
+
+    async def _repeated(
+        self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
+    ) -> T:
+        with sessions.translated_errors():
+            for tries in range(_TRIES):
+                try:
+                    return await self._transaction(work, names)
+                except (errors.DeadlockDetected, errors.SerializationFailure):
+                    await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(tries, 6)))
+        raise StoreUnavailable(f"{_TRIES} deadlocks in a row")
+
+    async def _transaction(
+        self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
+    ) -> T:
+        async with self._writers.connection() as conn:  # rolls back what raises
+            xid = await _begin(conn, names)
+            result = await work(_Transaction(conn))
+            try:
+                await conn.execute("COMMIT")
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                if not await self._was_committed(xid):
+                    raise
+            return result
+
+    async def _was_committed(self, xid: str) -> bool:
+        """Ask what became of a COMMIT whose answer was lost, until the server tells.
+
+        Raises StoreUnavailable once the database is closed.
+        """
+        for tries in itertools.count():
+            try:
+                [row] = await self.read(_STATUS, (xid,))
+            except psycopg.DataError:
+                return False  # a server that was failed over to has never heard of it
+            except StoreUnavailable as exc:
+                if isinstance(exc.__cause__, PoolClosed):
+                    raise
+            else:
+                if row["status"] != "in progress":
+                    return bool(row["status"] == "committed")
+            await asyncio.sleep(min(_MAX_PAUSE_S, 0.05 * 2 ** min(tries, 6)))
+        raise AssertionError
+
+
+async def _begin(conn: _Session, names: Sequence[str]) -> str:
+    """Begin a transaction under these locks, in one round trip, and return its id."""
+    async with conn.pipeline():
+        await conn.execute("BEGIN")
+        cursor = await conn.execute(_BEGIN, (list(names),))
+    [row] = await cursor.fetchall()
+    return str(row["xid"])
+
+
+def _pool(url: str, size: int, wait_s: float, settings: Mapping[str, str]) -> _Pool:
+    async def configure(conn: _Session) -> None:
+        sessions.prepare(conn)
+        await conn.execute(sessions.settings_statement(settings))
+
+    return AsyncConnectionPool(
+        sessions.conninfo(url),
+        connection_class=_Session,
+        kwargs={"autocommit": True, "row_factory": sessions.rows},
+        min_size=1,
+        max_size=size,
+        open=False,
+        configure=configure,
+        check=_check,
+        reset=_note_use,
+        timeout=wait_s,
+        reconnect_timeout=RECONNECT_S,
+    )
+
+
+async def _check(conn: _Session) -> None:
+    if time.monotonic() - conn.used_at > _UNCHECKED_S:
+        await AsyncConnectionPool.check_connection(conn)
+
+
+async def _note_use(conn: _Session) -> None:
+    conn.used_at = time.monotonic()

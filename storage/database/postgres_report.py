@@ -1,0 +1,68 @@
+"""What `doctor` asks of a PostgreSQL server before a bot uses it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from storage.database import postgres_sessions as sessions
+from storage.database.schema import UnknownDatabase
+
+_ABOUT = """
+SELECT
+    current_setting('server_encoding') AS encoding,
+    current_setting('transaction_read_only') = 'on' AS is_read_only,
+    has_schema_privilege(current_schema(), 'CREATE') AS may_create
+"""
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('stemcord doctor', %s)) AS is_ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """A server, and what would stop a bot from using it."""
+
+    version: str
+    place: str
+    """The host and the database, without user and password."""
+    problems: tuple[str, ...]
+
+
+def report_on(url: str) -> ServerReport:
+    """Connect twice, try the locks, and change nothing. Raises StoreUnavailable."""
+    with sessions.translated_errors(), _session(url) as one, _session(url) as other:
+        return ServerReport(
+            version=str(one.info.parameter_status("server_version")).split()[0],
+            place=f"{one.info.host}/{one.info.dbname}",
+            problems=tuple(_problems(one, other)),
+        )
+
+
+def _session(url: str) -> psycopg.Connection[sessions.PostgresRow]:
+    return psycopg.Connection[sessions.PostgresRow].connect(
+        sessions.conninfo(url), autocommit=True, row_factory=sessions.rows
+    )
+
+
+def _problems(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> Iterator[str]:
+    [row] = one.execute(_ABOUT).fetchall()
+    try:
+        sessions.check_server(one.info.server_version, row["encoding"])
+    except UnknownDatabase as exc:
+        yield str(exc)
+    if row["is_read_only"]:
+        yield "The server takes no writes: is it a standby?"
+    elif not row["may_create"]:
+        yield "This user may not create tables: GRANT CREATE ON SCHEMA public"
+    # A pooler that shares a server's session among clients lets each of them have the lock.
+    number = one.info.backend_pid
+    if _takes(one, number) and _takes(other, number):
+        yield (
+            "STEMCORD_DATABASE_URL leads to a pooler in transaction mode, where no lock holds; "
+            "give PostgreSQL's own address, or a pooler's in session mode"
+        )
+
+
+def _takes(conn: psycopg.Connection[Any], number: int) -> bool:
+    [row] = conn.execute(_LOCK, (number,)).fetchall()
+    return bool(row["is_ours"])

@@ -1,0 +1,223 @@
+"""A PostgreSQL server of the tests' own, and an empty Stemcord database for each test."""
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from storage.database.postgres import PostgresDatabase
+
+URL_VARIABLE = "STEMCORD_TEST_DATABASE_URL"
+"""The address of a server to use in place of an own one; databases are made and dropped there."""
+REQUIRED_VARIABLE = "STEMCORD_TEST_POSTGRES"
+"""With 1, tests that find no server fail instead of being skipped."""
+DEBIAN = Path("/usr/lib/postgresql")
+_USER = "stemcord"
+_TABLES = """
+SELECT tablename FROM pg_tables
+WHERE schemaname = 'public' AND tablename <> 'schema_version'
+"""
+# What is lost with the power need not be kept here.
+_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+class NoServer(Exception):
+    """This machine has no PostgreSQL. The message says what is missing."""
+
+
+class PostgresServer:
+    """A running server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._numbers = itertools.count(1)
+        self._prefix = f"stemcord_test_{os.getpid()}"
+        self._template: str | None = None
+        self._emptied: list[str] = []
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """Yield the address of a database with the current schema and no rows.
+
+        It is emptied afterwards, for another test, so its schema must not be changed.
+        """
+        name = self._emptied.pop() if self._emptied else self._new(self._migrated())
+        yield self.url_of(name)
+        _empty(self.url_of(name))
+        self._emptied.append(name)
+
+    @contextmanager
+    def blank(self, *, encoding: str = "UTF8") -> Iterator[str]:
+        """Yield the address of a database without any table."""
+        name = self._new(None, encoding)
+        yield self.url_of(name)
+        self._drop(name)
+
+    @contextmanager
+    def copy(self, url: str) -> Iterator[str]:
+        """Yield the address of a copy of a database that is not in use."""
+        name = self._new(urlsplit(url).path.lstrip("/"))
+        yield self.url_of(name)
+        self._drop(name)
+
+    def close(self) -> None:
+        """Drop what was kept for all tests."""
+        for name in (*self._emptied, self._template):
+            if name is not None:
+                self._drop(name)
+
+    def url_of(self, name: str) -> str:
+        """Return the address of a database on this server."""
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+
+    def _migrated(self) -> str:
+        if self._template is None:
+            name = self._new(None)
+            asyncio.run(_migrate(self.url_of(name)))
+            self._template = name
+        return self._template
+
+    def _new(self, template: str | None, encoding: str = "UTF8") -> str:
+        name = f"{self._prefix}_{next(self._numbers)}"
+        if template is not None:
+            self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+            return name
+        # A language's own order of letters, as most servers have it.
+        order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else "LOCALE 'C'"
+        self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' {order}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _knows_icu(self) -> bool:
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            return conn.info.server_version >= 150_000
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._url, autocommit=True) as conn:
+            conn.execute(statement.encode())
+
+
+def _empty(url: str) -> None:
+    """Delete all rows, past the triggers, and start all identities over."""
+    with psycopg.connect(url) as conn:
+        conn.execute("SET LOCAL lock_timeout = '5s'")
+        conn.execute("SET LOCAL session_replication_role = replica")
+        tables = conn.execute(_TABLES).fetchall()
+        sequences = conn.execute("SELECT sequencename FROM pg_sequences").fetchall()
+        conn.execute(";".join(f"DELETE FROM {table}" for (table,) in tables).encode())
+        conn.execute(";".join(f"ALTER SEQUENCE {name} RESTART" for (name,) in sequences).encode())
+
+
+async def _migrate(url: str) -> None:
+    db = await PostgresDatabase.open(url)
+    await db.close()
+
+
+@contextmanager
+def running_server(*, is_durable: bool = False) -> Iterator[PostgresServer]:
+    """Yield the server that the environment names, or one that is started for the tests.
+
+    With `is_durable`, it waits for the disk, as servers do by default.
+
+    Raises NoServer.
+    """
+    if url := os.environ.get(URL_VARIABLE):
+        yield from _used(PostgresServer(url))
+        return
+    programs = programs_folder()
+    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
+        home = Path(folder)
+        account = _account()
+        if account is not None:
+            os.chown(home, account.pw_uid, account.pw_gid)
+        with _started(programs, home, account, () if is_durable else _FAST):
+            yield from _used(PostgresServer(f"postgresql://{_USER}@/postgres?host={home}"))
+
+
+def _used(server: PostgresServer) -> Iterator[PostgresServer]:
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def programs_folder() -> Path:
+    if found := shutil.which("postgres"):
+        return Path(found).parent
+    newest = sorted(DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not newest:
+        raise NoServer("PostgreSQL is not installed")
+    return newest[-1].parent
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return the user that runs the server, which must not be root; None for this one."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        raise NoServer("there is no user named postgres") from None
+
+
+@contextmanager
+def _started(
+    programs: Path, home: Path, account: pwd.struct_passwd | None, speed: Sequence[str]
+) -> Iterator[None]:
+    data = home / "data"
+    user, group = (None, None) if account is None else (account.pw_uid, account.pw_gid)
+    others: list[int] | None = None if account is None else []
+    made = (programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+    subprocess.run(
+        [*made, "--locale=C"],
+        check=True,
+        cwd="/",
+        stdout=subprocess.DEVNULL,
+        user=user,
+        group=group,
+        extra_groups=others,
+    )
+    settings = (*speed, "listen_addresses=", f"unix_socket_directories={home}")
+    options = [option for setting in settings for option in ("-c", setting)]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, *options],
+            cwd="/",
+            stdout=log,
+            stderr=log,
+            user=user,
+            group=group,
+            extra_groups=others,
+        )
+    try:
+        _await_ready(f"postgresql://{_USER}@/postgres?host={home}", server)
+        yield
+    finally:
+        server.send_signal(signal.SIGQUIT)  # without a checkpoint
+        server.wait()
+
+
+def _await_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the server did not become ready")

@@ -1,0 +1,15 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from storage.database.interface import Database
+from storage.database.opening import Address
+from tests.support.both_databases import reopen
+
+
+@pytest.fixture
+async def db(address: Address) -> AsyncIterator[Database]:
+    """A new database of each kind: every test of a store runs on both."""
+    database = await reopen(address)
+    yield database
+    await database.close()
