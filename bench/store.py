@@ -20,8 +20,8 @@ from pathlib import Path
 
 from bot.domain.job import State, UserId
 from bot.domain.minutes import Post
-from storage.database.interface import Database
 from storage.database.opening import Address, PostgresUrl, open_database
+from storage.database.protocols import Database
 from storage.stores.job_store import JobStore
 from tests.support.domain_factories import NOW, a_hold, a_job, an_attempt, lead
 from tests.support.postgres_server import PostgresServer, running_server

@@ -15,7 +15,7 @@ from bot.cli.discord_session import DiscordRefused
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable, StoreUnavailable
 from bot.ops.server import AddressUnavailable
-from storage.database.interface import TakenOver
+from storage.database.protocols import TakenOver
 from storage.database.schema import UnknownDatabase
 from storage.files.ownership import DataUnusable
 from storage.upkeep.snapshots import SnapshotFailed

@@ -63,8 +63,8 @@ from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
-from storage.database.interface import BotLock
 from storage.database.opening import Address, lock_of
+from storage.database.protocols import BotLock
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.stores.batches import BatchStore

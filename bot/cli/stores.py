@@ -11,8 +11,8 @@ from bot.domain.clock import Clock
 from bot.domain.errors import StoreBroken
 from bot.domain.periods import Period
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import Database
 from storage.database.opening import Address, PostgresUrl, open_database
+from storage.database.protocols import Database
 from storage.database.schema import NewerDatabase, UnknownDatabase
 from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bot.domain.clock import Clock
 from bot.domain.errors import StoreUnavailable
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.files.data_dir import DataDir
 from storage.files.ownership import DataUnusable
 

@@ -12,7 +12,7 @@ import aiosqlite
 from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
-from storage.database.interface import ConstraintViolated, Parameters
+from storage.database.protocols import ConstraintViolated, Parameters
 from storage.database.schema import Migration, UnknownDatabase, migrate, migrations
 from storage.database.transactions import Transactions
 from storage.files.ownership import is_writable, why_unusable

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import BotLock, Database, Reader
+from storage.database.protocols import BotLock, Database, Reader
 from storage.database.read_only import OLDEST, SqliteReader, read_only
 from storage.database.schema import migrations
 

@@ -13,8 +13,8 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
-from storage.database.interface import Connection, Parameters, Row
 from storage.database.postgres_schema import migrate
+from storage.database.protocols import Connection, Parameters, Row
 from storage.database.schema import Migration, postgres_migrations
 from storage.database.transactions import Transactions
 

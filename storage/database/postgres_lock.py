@@ -13,8 +13,8 @@ from psycopg import AsyncConnection
 
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
-from storage.database.interface import TakenOver
 from storage.database.postgres_sessions import PostgresRow
+from storage.database.protocols import TakenOver
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import psycopg
 
 from storage.database import postgres_sessions as sessions
-from storage.database.interface import Parameters, Row
 from storage.database.postgres_schema import NUMBER, VERSION, check_version
+from storage.database.protocols import Parameters, Row
 from storage.database.schema import UnknownDatabase, postgres_migrations
 
 _PAGES = """

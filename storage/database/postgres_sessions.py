@@ -14,7 +14,7 @@ from psycopg.adapt import Loader
 from psycopg.conninfo import make_conninfo
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
-from storage.database.interface import ConstraintViolated, Parameters
+from storage.database.protocols import ConstraintViolated, Parameters
 from storage.database.schema import UnknownDatabase
 
 LEAST_VERSION = 140000

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from storage.database.interface import Parameters, Row
+from storage.database.protocols import Parameters, Row
 from storage.database.schema import APPLICATION_ID, NewerDatabase, UnknownDatabase, migrations
 from storage.files.ownership import why_unusable
 

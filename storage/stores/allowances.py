@@ -6,7 +6,7 @@ from bot.domain.clock import Clock
 from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
-from storage.database.interface import Connection, Database
+from storage.database.protocols import Connection, Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import lasting_pseudonym
 

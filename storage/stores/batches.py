@@ -13,7 +13,7 @@ from datetime import datetime
 from bot.domain.errors import Problem, Reason, Rejected
 from bot.domain.job import BatchId, Entry, Job, JobId, Reply, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.interface import Connection, Database, Row
+from storage.database.protocols import Connection, Database, Row
 from storage.stores.job_rows import (
     UnreadableRow,
     Values,

@@ -8,7 +8,7 @@ from bot.domain.clock import Clock
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.interface import Connection, Database
+from storage.database.protocols import Connection, Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, Accounts, Transfer, pool_of
 from storage.stores.lock_names import pool_in

@@ -10,7 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.guilds import Block, DeliveryMode, GuildRules
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.interface import Connection, Database, Row
+from storage.database.protocols import Connection, Database, Row
 from storage.stores.job_rows import Values, seconds
 from storage.stores.lock_names import rules_in
 from storage.stores.pseudonyms import lasting_pseudonym

@@ -24,7 +24,7 @@ from bot.domain.job import (
 )
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import Rendition
-from storage.database.interface import Row
+from storage.database.protocols import Row
 
 Values = dict[str, int | str | None]
 

@@ -13,7 +13,7 @@ from bot.domain.attempt import Attempt
 from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import BatchId, Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
-from storage.database.interface import Connection, Database, Row
+from storage.database.protocols import Connection, Database, Row
 from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (

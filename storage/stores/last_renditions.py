@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.domain.job import UserId
 from bot.domain.renditions import Rendition
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.job_rows import seconds
 from storage.stores.pseudonyms import Pseudonym, lasting_pseudonym
 

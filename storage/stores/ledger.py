@@ -9,7 +9,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Usage
 from bot.domain.periods import Period
-from storage.database.interface import Connection, Database
+from storage.database.protocols import Connection, Database
 from storage.stores.job_rows import seconds
 from storage.stores.ledger_entries import HOUSE, USAGE, Accounts, Transfer, usage_of
 from storage.stores.lock_names import account_of

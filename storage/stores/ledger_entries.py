@@ -7,7 +7,7 @@ from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId
 from bot.domain.minutes import Hold, LedgerEntry, Post, Refund, Usage, Void
 from bot.domain.periods import Period
-from storage.database.interface import Connection, Row
+from storage.database.protocols import Connection, Row
 from storage.stores.job_rows import Values, seconds
 from storage.stores.pseudonyms import Pseudonym, account_pseudonym
 

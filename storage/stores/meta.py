@@ -2,7 +2,7 @@
 
 import secrets
 
-from storage.database.interface import Database
+from storage.database.protocols import Database
 
 LINK_KEY = "link key"
 """The key of the secret that signs the bot's own links."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.domain.job import JobId, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
-from storage.database.interface import Database, Row
+from storage.database.protocols import Database, Row
 from storage.stores.job_rows import seconds, time_of
 
 _ADD = """

@@ -14,7 +14,7 @@ from typing import NamedTuple, NewType
 
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.interface import Connection, Database, Row
+from storage.database.protocols import Connection, Database, Row
 from storage.stores.job_rows import seconds, time_of
 from storage.stores.meta import Meta
 

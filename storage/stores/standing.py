@@ -10,7 +10,7 @@ from bot.domain.guilds import Block, GuildRules
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms, Usage
 from bot.domain.periods import Period
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.allowances import TERMS
 from storage.stores.guild_settings import BLOCKS, RULES, block_in, block_scopes, rules_of
 from storage.stores.job_rows import Values

@@ -7,7 +7,7 @@ from bot.domain.attempt import AttemptError
 from bot.domain.errors import Reason
 from bot.domain.job import State
 from bot.domain.periods import Period
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.job_rows import seconds
 
 _JOBS = "SELECT state, count(*) AS jobs FROM jobs WHERE created_at >= ? GROUP BY state"

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.minutes import SpendCap
-from storage.database.interface import Connection, Database, Reader, Row
+from storage.database.protocols import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values, seconds, time_of
 
 # One statement computes the sum for every cap.

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bot.domain.job import UserId
 from bot.domain.periods import Period
-from storage.database.interface import Connection, Database
+from storage.database.protocols import Connection, Database
 from storage.stores.job_rows import Values, seconds
 from storage.stores.last_renditions import FORGET as FORGET_LAST_RENDITIONS
 from storage.stores.pseudonyms import account_pseudonym, former_id, lasting_pseudonym

@@ -12,8 +12,8 @@ from pathlib import Path
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import TRANSITIONS, State
 from bot.domain.minutes import SAMPLE_RATE
-from storage.database.interface import Reader, Row
 from storage.database.opening import Address, open_reader
+from storage.database.protocols import Reader, Row
 from storage.stores import job_statements as statements
 from storage.stores.batches import EVERY_BATCH, batch_of
 from storage.stores.job_rows import UnreadableRow, attempt_of, job_of, seconds

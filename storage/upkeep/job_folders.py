@@ -10,7 +10,7 @@ from typing import Self
 
 from bot.domain.job import JobId
 from bot.domain.recipes import OUTPUTS, UNNAMED, Recipe
-from storage.database.interface import Reader, Row
+from storage.database.protocols import Reader, Row
 from storage.files.job_files import JobFiles
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding

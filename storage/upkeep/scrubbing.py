@@ -9,7 +9,7 @@ import logging
 
 from bot.domain.clock import Clock, SystemClock
 from bot.domain.errors import StoreUnavailable
-from storage.database.interface import Connection, Database
+from storage.database.protocols import Connection, Database
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from bot.domain.attempt import Attempt
 from bot.domain.job import Job, JobId, State
-from storage.database.interface import Connection, Database, Parameters, Row
+from storage.database.protocols import Connection, Database, Parameters, Row
 from storage.stores.job_store import JobStore
 from tests.chaos.file_value import FileValue
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import Database
 from storage.database.opening import Address, PostgresUrl, open_database
+from storage.database.protocols import Database
 from tests.support import databases
 
 KINDS = ("sqlite", "postgres")

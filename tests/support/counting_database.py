@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from aiosqlite import Connection, Cursor
 
 from storage.database.connection import Database
-from storage.database.interface import Parameters
+from storage.database.protocols import Parameters
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from bot.domain.job import (
 from bot.domain.minutes import Hold, LedgerEntry, Post, Void
 from bot.domain.periods import Period
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.batches import Batch
 from storage.stores.job_store import JobStore
 

@@ -19,8 +19,8 @@ from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.scheduling.sources import Renewal
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.interface import Database
 from storage.database.opening import PostgresUrl
+from storage.database.protocols import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger

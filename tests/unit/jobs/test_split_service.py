@@ -21,7 +21,7 @@ from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.jobs.job_runtime import AwaitWake
 from bot.net.downloads import DownloadFailed, DownloadRefused, DownloadTooBig
 from bot.providers.interface import Running
-from storage.database.interface import Connection
+from storage.database.protocols import Connection
 from tests.support.fakes import FakeProvider
 from tests.support.harness import ADA, BEN, Harness
 

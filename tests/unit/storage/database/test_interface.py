@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from storage.database.interface import Connection, ConstraintViolated, Database
 from storage.database.opening import Address, open_reader
+from storage.database.protocols import Connection, ConstraintViolated, Database
 from tests.support.both_databases import reopen
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"

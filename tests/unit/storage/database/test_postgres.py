@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
-from storage.database.interface import Connection, ConstraintViolated
 from storage.database.postgres import WRITERS, PostgresDatabase
+from storage.database.protocols import Connection, ConstraintViolated
 from tests.support.lossy_proxy import LossyProxy
 
 SOON_S = 1.5

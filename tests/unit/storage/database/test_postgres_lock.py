@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from storage.database.interface import TakenOver
 from storage.database.postgres_lock import PostgresBotLock
+from storage.database.protocols import TakenOver
 
 PATIENCE_S = 15.0
 HOLDERS = """

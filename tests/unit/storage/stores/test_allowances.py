@@ -3,7 +3,7 @@ import pytest
 from bot.domain.guilds import Subject
 from bot.domain.job import Membership, UserId
 from bot.domain.minutes import Terms
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.allowances import Allowances
 from tests.support.domain_factories import ADMIN, USER, StillClock
 

@@ -9,8 +9,8 @@ from bot.domain.errors import QuotaExceeded, Rejected, StateMoved
 from bot.domain.job import JobId, UserId
 from bot.domain.minutes import Hold, Post, Usage, Void
 from bot.domain.periods import Period
-from storage.database.interface import ConstraintViolated, Database
 from storage.database.opening import Address
+from storage.database.protocols import ConstraintViolated, Database
 from storage.stores.guild_pools import GuildPools
 from storage.stores.ledger import Ledger, PaidFrom
 from storage.stores.ledger_entries import apply

@@ -6,7 +6,7 @@ import pytest
 from bot.domain.guilds import Block, DeliveryMode, GuildRules, RulesChange
 from bot.domain.job import UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.guild_settings import GuildStore
 from tests.support.domain_factories import ADMIN, USER, StillClock
 

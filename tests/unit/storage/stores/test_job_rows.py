@@ -10,7 +10,7 @@ from bot.domain.attempt import AttemptState
 from bot.domain.guilds import GuildRules
 from bot.domain.job import JobId, State
 from bot.domain.recipes import Recipe, Stem
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.guild_settings import GuildStore
 from storage.stores.job_rows import UnreadableRow
 from storage.stores.job_store import JobStore

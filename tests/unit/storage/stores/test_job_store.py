@@ -11,8 +11,8 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Post, Void
 from bot.domain.recipes import Stem
 from bot.domain.renditions import Rendition
-from storage.database.interface import ConstraintViolated, Database
 from storage.database.opening import Address
+from storage.database.protocols import ConstraintViolated, Database
 from storage.stores.job_store import JobStore, new_job_id
 from storage.stores.ledger import Ledger
 from tests.support.both_databases import reopen

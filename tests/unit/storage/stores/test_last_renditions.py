@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bot.domain.job import UserId
 from bot.domain.renditions import Rendition
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.last_renditions import LastRenditions
 from storage.upkeep.forgetting import Forgetting
 from tests.support.domain_factories import NOW, TODAY, USER

@@ -8,8 +8,8 @@ from bot.domain.errors import QuotaExceeded, StateMoved
 from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import Hold, LedgerEntry, Post, Refund, Void
 from bot.domain.periods import Period
-from storage.database.interface import ConstraintViolated, Database
 from storage.database.opening import Address
+from storage.database.protocols import ConstraintViolated, Database
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.ledger_entries import Accounts, apply

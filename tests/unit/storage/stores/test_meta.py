@@ -1,5 +1,5 @@
-from storage.database.interface import Database
 from storage.database.opening import Address
+from storage.database.protocols import Database
 from storage.stores.meta import Meta
 from tests.support.both_databases import reopen
 

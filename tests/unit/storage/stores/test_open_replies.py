@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
-from storage.database.interface import Database
 from storage.database.opening import Address
+from storage.database.protocols import Database
 from storage.stores.job_store import JobStore
 from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 from storage.upkeep.forgetting import Forgetting

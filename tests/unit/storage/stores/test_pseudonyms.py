@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.pseudonyms import KEYS_OUTLAST, NOBODY, Pseudonyms, account_pseudonym
 from tests.support.domain_factories import NOW, TODAY, USER
 

@@ -6,7 +6,7 @@ from bot.domain.guilds import Block, GuildRules, Subject
 from bot.domain.job import Membership
 from bot.domain.periods import PeriodKind, period_at
 from bot.domain.recipes import Recipe
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore

@@ -6,7 +6,7 @@ from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import State
 from bot.domain.minutes import Refund
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics, Turnover
 from tests.support.domain_factories import NOW, PROBLEM, TODAY, TOMORROW, a_job, an_attempt, lead

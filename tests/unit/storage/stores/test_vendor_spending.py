@@ -9,7 +9,7 @@ from bot.domain.attempt import AttemptState
 from bot.domain.errors import SpendCapReached
 from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import SpendCap
-from storage.database.interface import Database
+from storage.database.protocols import Database
 from storage.stores.job_store import JobStore
 from storage.stores.vendor_spending import Spending
 from tests.support.domain_factories import NOW, USER, a_job, an_attempt, lead

@@ -2,8 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from storage.database.interface import Database
 from storage.database.opening import Address
+from storage.database.protocols import Database
 from tests.support.both_databases import reopen
 
 

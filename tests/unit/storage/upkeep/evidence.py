@@ -14,8 +14,8 @@ from bot.domain.attempt import AttemptState, RemoteFile
 from bot.domain.job import BatchId, Job, State, UserId
 from bot.domain.minutes import Refund
 from bot.domain.recipes import OUTPUTS
-from storage.database.interface import Database
 from storage.database.opening import PostgresUrl
+from storage.database.protocols import Database
 from storage.files.job_files import JobFiles
 from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools

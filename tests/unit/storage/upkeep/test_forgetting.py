@@ -16,8 +16,8 @@ from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import SpendCap
 from bot.domain.periods import Period
 from bot.domain.recipes import Stem
-from storage.database.interface import Database
 from storage.database.opening import Address, PostgresUrl
+from storage.database.protocols import Database
 from storage.stores.allowances import Allowances
 from storage.stores.guild_pools import GuildPools
 from storage.stores.guild_settings import GuildStore
