@@ -28,11 +28,14 @@ class Studio:
     """A renderer with four masters."""
 
     def __init__(self, jobs: JobStore, folder: Path, *, is_basic: bool = False) -> None:
-        self.audio: Any = FakeAudio()
+        self.audio = FakeAudio()
         model = Model(name="vocals", stems=frozenset(FOUR), is_basic=is_basic)
         provider = FakeProvider("finevoice", models=(model,))
-        audio: Any = self.audio
-        self.renderer = StemRenderer(audio=audio, jobs=jobs, providers={"finevoice": provider})
+        self.renderer = StemRenderer(
+            audio=self.audio,  # type: ignore[arg-type] # a fake matches by shape
+            jobs=jobs,
+            providers={"finevoice": provider},
+        )
         self.folder = folder
         self.masters = [(stem, folder / f"{stem}.flac") for stem in FOUR]
 
