@@ -25,9 +25,9 @@ WRITERS, READERS = 8, 4
 WAIT_S = 5.0
 """How long to wait for a connection, a lock and a statement."""
 RECONNECT_S = 5.0
-"""How long the pool's pauses between tries may grow before it starts over."""
+"""The time for which the pool's pauses between tries grow before they start over."""
 _UNCHECKED_S = 1.0
-"""A connection that was used so shortly ago is not tried out before it is used again."""
+"""A connection used within this time is not checked before it is used again."""
 _TRIES = 20
 _MAX_PAUSE_S = 2.0
 

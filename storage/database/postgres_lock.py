@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 PING_EVERY_S = 2.0
 FIRST_REFUSAL_S = 5.0
-"""A standby that lost its connection waits this long, for a restart frees the owner's lock too."""
+"""The wait of a standby that lost its connection. A server restart also frees the owner's lock."""
 _ANSWER_WITHIN_S = 3.0
 # A frozen process still has a kernel that answers keep-alives, hence the idle timeout.
 _SETTINGS = {**sessions.settings_for(_ANSWER_WITHIN_S), "idle_session_timeout": "8s"}

@@ -42,7 +42,7 @@ _LASTING = (
     errors.InsufficientPrivilege,
     errors.InvalidAuthorizationSpecification,
 )
-"""Errors of permissions, or of a server that takes no writes: the operator can fix them."""
+"""Errors of permissions or of a read-only server, which only the operator can fix."""
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|::|:([a-z_]+)|\?|%""")
 _NUL = "\0"
 
