@@ -142,7 +142,7 @@ class Database:
                     result = await work(self._writer)
                     await self._writer.commit()
                 except BaseException:
-                    await self._writer.rollback()  # a no-op without an open transaction
+                    await self._writer.rollback()  # no effect without an open transaction
                     raise
                 return result
 

@@ -92,7 +92,7 @@ def key_name(key: Key) -> str:
 
 
 def key_names(estimate: KeyEstimate, *, semitones: int = 0) -> str:
-    """Return the names that a key may have `semitones` higher: two if the relative is as probable."""
+    """Return the key's name `semitones` higher, or two if its relative is about as probable."""
     name = key_name(estimate.key.shifted(semitones))
     if estimate.relative is None:
         return name
