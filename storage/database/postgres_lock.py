@@ -84,7 +84,7 @@ class PostgresBotLock:
         return True
 
     async def try_once(self) -> bool:
-        """Take the lock if it is free, and return whether this process has it. Raises StoreUnavailable."""
+        """Try to take the lock, and return whether this process has it. Raises StoreUnavailable."""
         with sessions.translated_errors():
             conn = self._conn
             if conn is None or not await self._is_alive():

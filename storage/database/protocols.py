@@ -92,7 +92,7 @@ class BotLock(Protocol):
         ...
 
     async def try_once(self) -> bool:
-        """Take the lock if it is free, and return whether this process has it. Raises StoreUnavailable."""
+        """Try to take the lock, and return whether this process has it. Raises StoreUnavailable."""
         ...
 
     async def watch(self) -> None:
