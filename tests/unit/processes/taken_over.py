@@ -1,4 +1,4 @@
-"""Plays an audio child that its song has taken over: tries one thing, and tells how that went.
+"""Simulates an audio child that a file has taken over: makes an attempt and reports the outcome.
 
 Run as `python -m tests.unit.processes.taken_over`, it reads lines of `CONFINED ATTEMPT PORT HOUSE`
 and forks a child for each, which has the limits and the reach of one that decodes
@@ -187,7 +187,7 @@ def make(attempt: str, harness: Path, port: int, *, is_confined: bool) -> str:
 
 
 def tell(line: str) -> str:
-    """Have a child make the attempt that a line asks for; return its status and what it wrote."""
+    """Let a child make the attempt of a line, and return its status and output."""
     is_confined, attempt, port, harness = line.rstrip("\n").split(" ", 3)
     reading, writing = os.pipe()
     if (pid := os.fork()) == 0:
