@@ -75,7 +75,7 @@ def middle(runs: Sequence[Run]) -> Run:
 
 
 async def measure(minutes: float, song: Path | None, scratch: Path, *, hosted: bool) -> Run:
-    """Run a bot of its own for one job."""
+    """Run a new bot for one job."""
     settings = {"STEMCORD_MAX_DURATION_MINUTES": str(minutes + 1)}
     source = mp3_of(song or write_song(scratch / "short.wav"), scratch / "song.mp3", minutes)
     async with (

@@ -133,7 +133,7 @@ class AudioTools:
     async def decode(
         self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
     ) -> Decoded:
-        """Decode a stranger's file into the spool `into`, reading no further than the limit.
+        """Decode an untrusted file into the spool `into`, reading no further than the limit.
 
         The picture in its tags becomes a small JPEG at `cover`, if there is one.
 

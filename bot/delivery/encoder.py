@@ -44,7 +44,7 @@ class DeliveryLimits:
     messages: int = 1
     """The number of messages that the files may be spread over."""
     elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
-    """Stems that their provider holds just as they are."""
+    """Stems whose files at the provider already have the form to be delivered."""
     cover: Path | None = None
     """The song's cover, which is written into the tags where there is room."""
 

@@ -99,7 +99,7 @@ class Redelivery:
 
     @asynccontextmanager
     async def _scratch(self, jobs: Sequence[Job], name: str, need: int) -> AsyncIterator[Path]:
-        """Yield a folder with room for what is made of the jobs' masters."""
+        """Yield a folder with room for the files made from the jobs' masters."""
         if not all(job.has_stems for job in jobs):
             raise Rejected(Reason.FILES_EXPIRED)
         try:

@@ -11,7 +11,7 @@ from bot.providers.interface import Capabilities
 from bot.scheduling.plans import plan
 
 PCM_FRAME_BYTES = 4
-"""A frame of 16-bit stereo: FLAC masters and what is encoded from them are no larger."""
+"""A frame of 16-bit stereo. FLAC masters and files encoded from them are no larger."""
 LOSSY_FRAME_BYTES = 1
 """A frame at the highest bit rate, 256 kbit/s, is 0.73 bytes."""
 SLACK_BYTES = 2 * 1024**2
@@ -43,7 +43,7 @@ class DiskNeeds:
         job.
         """
         plain = (job.frames or 0) * PCM_FRAME_BYTES * len(OUTPUTS[job.request.recipe])
-        # Stems that cannot be rendered are encoded as they are.
+        # Stems that cannot be rendered are encoded unchanged.
         encoded = max(plain, _rendered_frames(job) * PCM_FRAME_BYTES * _output_count(job))
         masters = 0 if job.repeat_of else plain
         return SLACK_BYTES + masters + encoded + _to_render(job)

@@ -13,7 +13,7 @@ MAX_FIELDS = 5
 
 
 class FormAction(StrEnum):
-    """What submitting a form does."""
+    """The action of submitting a form."""
 
     KEY_AND_SPEED = "set-key"
     """Renders a job; the subject is a job id and the token of the rendition shown."""

@@ -18,7 +18,10 @@ from storage.stores.batches import BatchContent
 
 
 class BatchActions:
-    """Handlers whose subject is a batch's id. All raise NotFound if the presser can't see it."""
+    """Handlers whose subject is a batch's id.
+
+    All raise NotFound for a batch that the presser can't see.
+    """
 
     def __init__(self, services: Services) -> None:
         self._batches = services.use_cases.batches

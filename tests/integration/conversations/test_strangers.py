@@ -115,7 +115,7 @@ async def stranger(live_bot: LiveBot, ben: SandboxClient) -> Stranger:
 
 
 def unexpected(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the answers with an error number instead of a reason."""
+    """Return the log lines of answers with an error number instead of a reason."""
     return [each.getMessage() for each in caplog.records if "in an interaction" in each.message]
 
 
@@ -123,7 +123,7 @@ def unexpected(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_job_that_a_stranger_does_not_see_is_as_one_that_never_was(
     live_bot: LiveBot, ada: SandboxClient, stranger: Stranger, song: Path, whose: str
 ) -> None:
-    await made(live_bot, ada, song)  # a message to press on
+    await made(live_bot, ada, song)  # a message whose controls the stranger uses
     if whose == "elsewhere":
         world = live_bot.sandbox.world
         world.add_text_channel(next(iter(world.guilds)), "elsewhere")

@@ -27,7 +27,7 @@ REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV)
 
 
 class Attempts:
-    """What a child that was taken over may want; a method raises OSError when it is refused."""
+    """The attempts of a child that was taken over. A refused attempt raises OSError."""
 
     def __init__(self, harness: Path, port: int) -> None:
         self.data = harness / "data"
