@@ -289,7 +289,7 @@ class AudioTools:
     ) -> None:
         """Write the masters' packs into a folder, in playing order, each whole when it appears.
 
-        Packs that are there already stay; after a failure those that are whole stay too.
+        Existing packs stay. After a failure, complete packs stay too.
         """
         task = PackTask(
             stems=tuple(map(_absolute, stems)), into=_absolute(into), codec=codec, frames=frames

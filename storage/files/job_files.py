@@ -313,7 +313,7 @@ def _within(folder: Path) -> list[Path]:
 
 
 def _remove_files(folder: Path, *, but: Path | None = None) -> None:
-    """Remove the files of a folder, if it exists, but one; leave its subfolders."""
+    """Remove all files but one from a folder, if it exists; leave its subfolders."""
     try:
         found = list(folder.iterdir())
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from bot.audio.child.analysis.mono_blocks import RATE, Mono
 HOP = 256
 FRAMES_A_SECOND = RATE / HOP
 REGISTERS = 3
-"""Below 125 Hz, above 2 kHz, and between them."""
+"""The low, middle and high register, with borders at 125 Hz and 2 kHz."""
 
 _SIZE = 1024
 _BANDS = 48
