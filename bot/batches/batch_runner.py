@@ -82,7 +82,7 @@ class BatchRunner:
             else:
                 await self._start_songs(content)
             if await self._store.close(batch_id, self._clock.now()):
-                log.info("batch %s is over", batch_id)
+                log.info("batch %s has ended", batch_id)
 
     async def _stop_jobs(self, content: BatchContent, reason: Reason) -> None:
         for job in content.jobs.values():
@@ -117,7 +117,7 @@ class BatchRunner:
         return True
 
     async def _refuse(self, batch: Batch, song: BatchSong, problem: Problem) -> None:
-        log.info("song %d of batch %s is refused: %s", song.number, batch.id, problem.reason)
+        log.info("song %d of batch %s was refused: %s", song.number, batch.id, problem.reason)
         await self._store.refuse(batch.id, song.number, self._clock.now(), problem)
 
 

@@ -179,7 +179,7 @@ class BatchService:
             if batch.id == batch_id:
                 await self._store.withdraw(batch_id, self._clock.now(), in_doubt=False)
         except SplitError as exc:
-            log.info("a late batch was not stored, or waits for the next start: %s", exc)
+            log.info("a late batch was not stored, or will be withdrawn at the next start: %s", exc)
         except Exception:
             log.exception("a late batch was not stored")
 

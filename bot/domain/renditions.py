@@ -56,7 +56,7 @@ class Click:
     def __post_init__(self) -> None:
         _check("count_in_bars", self.count_in_bars, 0, MAX_COUNT_IN_BARS)
         if not self.count_in_bars and not self.is_throughout:
-            raise ValueError("a click is heard nowhere")
+            raise ValueError("a click needs a count-in or the whole song")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Rendition:
         for stem, percent in self.levels:
             _check(stem, percent, 0, MAX_LEVEL_PERCENT)
             if stem is Stem.MIX:
-                raise ValueError("a mix is not a stem")
+                raise ValueError("the mix cannot have a level")
         if len(dict(self.levels)) < len(self.levels):
             raise ValueError("a stem has two levels")
         changed = tuple(sorted(each for each in self.levels if each[1] != UNCHANGED_PERCENT))
@@ -218,7 +218,7 @@ def mixed(rendition: Rendition, mix: NamedMix, recipe: Recipe, stems: Sequence[S
     if mix is NamedMix.STEMS:
         return replace(rendition, output=RenditionOutput.STEMS, levels=(), click=None)
     if recipe not in COVERING:
-        raise ValueError(f"the stems of {recipe} are not the whole song")
+        raise ValueError(f"the stems of {recipe} do not add up to the song")
     if mix is NamedMix.SONG:
         return replace(rendition, output=RenditionOutput.MIX, levels=())
     changed, percent = _MIX_LEVELS[mix]
@@ -264,7 +264,7 @@ def _click(told: object) -> Click:
     if not isinstance(told, dict) or told.keys() != {"bars", "throughout", "grid"}:
         raise ValueError("not a click")
     if type(told["throughout"]) is not bool:
-        raise ValueError("neither true nor false")
+        raise ValueError("not a boolean")
     return Click(
         count_in_bars=_integer(told["bars"]),
         is_throughout=told["throughout"],
@@ -298,7 +298,7 @@ def _parts_of(token: str) -> dict[str, Any]:
         else:
             raise ValueError("not a token")
         if name in found:
-            raise ValueError("a part stands twice")
+            raise ValueError("a part occurs twice")
         found[name] = value
     return found
 

@@ -132,12 +132,12 @@ class PackMaker:
                 await self._audio.pack(masters, into, codec=codec, frames=job.frames or 0)
         except (AudioFailed, NoRoom, OSError) as exc:
             if not await self._files.holds(job.id, job.stems):
-                log.info("%s: its stems were deleted while packs were made", job.id)
+                log.info("%s: its stems were deleted while packs were being made", job.id)
                 return
             log.warning("%s: packs could not be made: %s", job.id, exc, extra={"job": job.id})
             self._failed_at[job.id, codec] = self._clock.monotonic()
         else:
-            log.info("%s: %s packs are made", job.id, codec, extra={"job": job.id})
+            log.info("%s: %s packs were made", job.id, codec, extra={"job": job.id})
 
     def _require_no_failure(self, key: _Key) -> None:
         """Raise PackingFailed if these packs failed a moment ago."""

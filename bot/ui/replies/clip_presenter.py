@@ -67,7 +67,7 @@ class ClipPresenter:
             async with self._redelivery.clipped(job, name=str(interaction.id)) as made:
                 sound = await asyncio.to_thread(made.file.read_bytes)
             await _add(guild, name, sound)
-            log.info("%s: its clip is on a soundboard", job.id, extra={"job": job.id})
+            log.info("%s: its clip was added to a soundboard", job.id, extra={"job": job.id})
             yield MessageContent(card=clip_added_card(job, name))
 
         await self._answer(interaction, job, pack)
@@ -95,7 +95,7 @@ async def _add(guild: discord.Guild, name: str, sound: bytes) -> None:
     except UNREACHABLE as exc:
         if isinstance(exc, discord.HTTPException) and exc.code == _ALL_SLOTS_TAKEN:
             raise Rejected(Reason.SOUNDBOARD_FULL) from exc
-        log.warning("a soundboard did not take a clip: %s", exc)
+        log.warning("a soundboard refused a clip: %s", exc)
         raise Rejected(Reason.SOUND_REFUSED) from exc
 
 

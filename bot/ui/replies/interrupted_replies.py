@@ -96,7 +96,7 @@ class InterruptedReplies:
             embeds=[embed_of(card)],
             view=view_of(card.buttons),
         )
-        log.info("%s: an interrupted reply says so", job.id, extra={"job": job.id})
+        log.info("%s: an interrupted reply was updated", job.id, extra={"job": job.id})
 
     def _webhook(self, reply: OpenReply) -> discord.Webhook:
         return discord.Webhook.partial(reply.application_id, reply.token, client=self._client)

@@ -303,7 +303,7 @@ class ResultPresenter:
             await self._open_replies.close(interaction_id)
         except StoreUnavailable as exc:
             # The next start finds the reply complete, and retention drops the record.
-            log.warning("a complete reply stays on record: %s", exc)
+            log.warning("the record of a complete reply was not deleted: %s", exc)
 
     async def _present(
         self,

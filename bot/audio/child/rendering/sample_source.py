@@ -82,5 +82,5 @@ def blocks(source: Source, frames: int, *, most: int = 1 << 16) -> Iterator[Samp
 def _blocks(container: InputContainer) -> Iterator[Samples]:
     stream = container.streams.audio[0]
     if (stream.sample_rate, stream.channels) != (SAMPLE_RATE, CHANNELS):
-        raise ValueError(f"{stream.channels} channels at {stream.sample_rate} Hz are no master")
+        raise ValueError(f"not a master: {stream.channels} channels at {stream.sample_rate} Hz")
     return master.blocks(container)
