@@ -4,7 +4,7 @@
 
 The folder holds mono mixes as 16-bit arrays.
 
-Imports nothing of the bot, so that the environment needs librosa alone.
+Does not import the bot, so that the environment needs only librosa.
 """
 
 import json

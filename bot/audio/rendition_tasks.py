@@ -18,9 +18,9 @@ _CPU_PER_S = 0.5
 
 
 def frames_of(master: Path) -> int:
-    """Return the length in a master's FLAC header, or 0 if the file is missing or empty.
+    """Return the length in a master's FLAC header, or 0 if there is none.
 
-    The bot's own process has no library that reads audio. The child reports such a file.
+    The child reports a missing or damaged master. The bot's process has no library for audio.
     """
     try:
         with master.open("rb") as file:

@@ -99,7 +99,10 @@ class BatchRunner:
             active += started
 
     async def _start(self, batch: Batch, song: BatchSong) -> bool | None:
-        """Create a song's job or record its refusal. Return if it has a job; None if it waits."""
+        """Create a song's job, or record its refusal.
+
+        Returns whether the song now has a job, or None if it must wait.
+        """
         try:
             await self._splits.start_in_batch(
                 batch_id=batch.id,

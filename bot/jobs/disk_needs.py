@@ -51,8 +51,8 @@ class DiskNeeds:
     def to_show(self, job: Job) -> int:
         """Return the need of a job that is shown again in its format: one more encoded copy.
 
-        That a lossless file is too large shows only once it is written, and then a lossy one
-        follows; a lossy one may be encoded again for a link.
+        A lossless file must be written before its size is known; if it is too large, a lossy file
+        follows. A lossy file may be encoded again for a link.
         """
         is_lossless = job.request.audio_format in LOSSLESS
         frame_bytes = LOSSY_FRAME_BYTES + (PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES)

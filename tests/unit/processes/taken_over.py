@@ -1,8 +1,9 @@
 """Simulates an audio child that a file has taken over: makes an attempt and reports the outcome.
 
-Run as `python -m tests.unit.processes.taken_over`, it reads lines of `CONFINED ATTEMPT PORT HOUSE`
-and forks a child for each, which has the limits and the reach of one that decodes
-`HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits. It answers with one line for each.
+`python -m tests.unit.processes.taken_over` reads lines of `CONFINED ATTEMPT PORT HOUSE` and forks a
+child for each. The child has the limits and the access of a child that decodes
+`HOUSE/data/jobs/mine/input`; if CONFINED is 0, it has only the limits. Each line gets one line as
+its answer.
 """
 
 import ctypes
