@@ -37,7 +37,7 @@ def pack(task: PackTask) -> Packed:
 
 
 def measure_peaks(task: PeaksTask) -> Peaks:
-    """Measure the stems like the picture of the stems, without decoding them."""
+    """Measure the stems' peaks as the picture does, without decoding the stems."""
     waves = [waveform.measure(stem, task.slices) for stem in task.stems]
     told = (np.rint(255 * row).astype(np.uint8).tobytes() for row in heights(waves))
     return Peaks(stems=tuple(b64encode(row).decode() for row in told))
