@@ -1,11 +1,11 @@
-"""Measures how well key, tempo, tuning and beats of synthetic songs are found, and at what cost.
+"""Measures how accurately the analysis finds key, tempo, tuning and beats, and what it costs.
 
     python -m bench.analysis [--seed 1] [--songs 60] [--librosa .venv-librosa/bin/python]
 
-The songs come from tests/support/synthetic_songs.py and are analysed stem by stem, once as they are
-and once with bleed and noise, where only the keys called likely count. Time and memory are those of
-a process of its own that analyses four masters of four minutes. librosa 0.11 listens to the mix; it
-needs an environment of its own, made by `python -m venv` and `pip install librosa==0.11.*`.
+The songs come from tests/support/synthetic_songs.py and are analysed stem by stem: first clean,
+then with bleed and noise, where only keys reported as likely count. Time and memory are measured in
+a separate process that analyses four masters of four minutes. librosa 0.11 analyses the mix; it
+needs a separate environment, made by `python -m venv` and `pip install librosa==0.11.*`.
 """
 
 import argparse
@@ -42,18 +42,18 @@ _MIB = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One figure: what was measured, and the limit that it has to keep."""
+    """A measured figure and its limit."""
 
     name: str
     measured: float
     limit: float
     is_most: bool = False
-    """Whether the limit is the most allowed, and not the least demanded."""
+    """Whether the limit is a maximum instead of a minimum."""
     librosa: float | None = None
 
     @property
     def is_kept(self) -> bool:
-        """Whether the figure keeps its limit."""
+        """Whether the figure is within its limit."""
         return self.measured <= self.limit if self.is_most else self.measured >= self.limit
 
     @property
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What one listener found in one song; tempo 0 and no beats stand for nothing."""
+    """The results for one song; a tempo of 0 and an empty `beats_s` mean that none was found."""
 
     bpm: float
     key: str
@@ -84,7 +84,7 @@ class _Found:
 
 
 def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -> Sequence[Row]:
-    """Measure a set of songs; `librosa` is a Python interpreter that has it."""
+    """Measure a set of songs; `librosa` is a Python interpreter that can import librosa."""
     truths = songs(seed, count)
     ours: list[_Found] = []
     bars: list[bool] = []
@@ -139,7 +139,7 @@ def rows(*, seed: int = SEED, count: int = SONGS, librosa: Path | None = None) -
 
 
 def heard(stems: Mapping[Stem, np.ndarray]) -> Analysis:
-    """Analyse waves as the child analyses masters."""
+    """Analyse waves as the audio child analyses masters."""
     roles = {role_of(stem): wave.astype(np.float32) for stem, wave in stems.items()}
     listener = Listener(frozenset(roles))
     for block in _blocks(roles):
@@ -185,7 +185,7 @@ def _figures(
 
 
 def _bars(song: Song, analysis: Analysis) -> Iterator[bool]:
-    """Yield whether the bar line is right, if the tempo is."""
+    """Yield whether the bar line is right; yield nothing if the tempo is wrong."""
     grid = analysis.grid
     if grid is None or abs(60 / grid.period_s / song.truth.bpm - 1) > _TEMPO_TOLERANCE:
         return
@@ -209,10 +209,10 @@ def _print_cost(folder: Path) -> None:
     parts = [
         Listened(master=path, role=role_of(Stem(path.stem))) for path in sorted(folder.iterdir())
     ]
-    analyse(AnalyseTask(parts=tuple(parts[:1])))  # so that only the work is measured
+    analyse(AnalyseTask(parts=tuple(parts[:1])))  # warms up
     before = _cpu_s()
     analyse(AnalyseTask(parts=tuple(parts)))
-    # Not ru_maxrss, which counts what the parent held when it forked.
+    # ru_maxrss would include the memory that the parent held when it forked.
     status = Path("/proc/self/status").read_text()
     peak_mib = int(status.split("VmHWM:")[1].split()[0]) / _MIB
     print(_cpu_s() - before, peak_mib)
@@ -224,7 +224,7 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    """Measure and print a table; exits with status 1 if a limit is not kept."""
+    """Measure and print a table; exit with status 1 if a figure is outside its limit."""
     parser = argparse.ArgumentParser(prog="bench.analysis", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--songs", type=int, default=SONGS)

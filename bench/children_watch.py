@@ -12,7 +12,7 @@ _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
-    """What the children have used so far."""
+    """The resources that the children have used so far."""
 
     def __init__(self) -> None:
         self.peak_mib = 0.0

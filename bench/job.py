@@ -4,8 +4,9 @@
 
 Times include the download, decoding, separation, both encodings and the upload. CPU time and peak
 memory are the kernel's own figures for the bot and its child processes (bench/meter.py). With
-`--hosted` a vendor's stand-in outside the bot separates, so its CPU time is not counted. CPU time
-hardly depends on what else the machine does; wall time does, and is best divided by CPU time.
+`--hosted` a simulated vendor outside the bot separates, so its CPU time is not counted. Other load
+on the machine hardly affects CPU time, but it affects wall time, so compare wall time with CPU
+time.
 """
 
 import argparse
@@ -54,7 +55,7 @@ class Run:
 
 
 def middle(runs: Sequence[Run]) -> Run:
-    """Return the medians of several runs of one song."""
+    """Return the medians of several runs with one song."""
     parts = [part for part in Part if any(part in run.costs for run in runs)]
     none = Cost(0.0, 0.0)
     return Run(
@@ -74,7 +75,7 @@ def middle(runs: Sequence[Run]) -> Run:
 
 
 async def measure(minutes: float, song: Path | None, scratch: Path, *, hosted: bool) -> Run:
-    """Run a bot of its own for one job."""
+    """Run a new bot for one job."""
     settings = {"STEMCORD_MAX_DURATION_MINUTES": str(minutes + 1)}
     source = mp3_of(song or write_song(scratch / "short.wav"), scratch / "song.mp3", minutes)
     async with (

@@ -1,10 +1,10 @@
-"""What librosa hears in songs: run by bench.analysis in an environment that has it.
+"""Analyses songs with librosa. bench.analysis runs this in an environment with librosa.
 
     python -m bench.librosa_reference FOLDER RATE
 
 The folder holds mono mixes as 16-bit arrays.
 
-Imports nothing of the bot, so that the environment needs librosa alone.
+Does not import the bot, so that the environment needs only librosa.
 """
 
 import json
@@ -21,7 +21,7 @@ _PROFILES = {
     "": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "m": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
 }
-"""Krumhansl and Kessler's; librosa has none of its own."""
+"""The key profiles of Krumhansl and Kessler; librosa includes none."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Renders one spool with librosa; runs in an environment of its own, without the bot.
+"""Renders one spool with librosa. Runs in a separate environment, without the bot.
 
 python librosa_rendition.py SPOOL INTO CENTS SPEED_PERCENT
 """

@@ -1,7 +1,8 @@
 """Measures the mixer page in Chromium: skew, seeks, first sound, memory and the audio thread.
 
-Run as `python -m bench.mixer`. The song has six stems of short bursts, each stem's at times of its
-own; what the page plays is recorded, and each burst is compared with where it should be.
+Run as `python -m bench.mixer`. The song has six stems of short bursts, at different times in each
+stem. The bench records what the page plays and compares each burst's position with the expected
+one.
 """
 
 import argparse
@@ -68,7 +69,7 @@ async () => {
 
 
 def song(minutes: float) -> dict[Stem, Sound]:
-    """Return six stems with a burst a second each, and faint noise so that none is silent."""
+    """Return six stems, each with a burst a second over faint noise, so that none is silent."""
     rng = np.random.default_rng(5)
     frames = round(minutes * 60 * FLAC)
     time_s = np.arange(-600, 601) / FLAC
@@ -84,7 +85,7 @@ def song(minutes: float) -> dict[Stem, Sound]:
 
 
 def skew_ms(heard: Heard) -> tuple[float, int]:
-    """Return by how much stems are apart at most, in ms, and how often the sound broke off."""
+    """Return the largest skew between stems in ms, and the number of interruptions."""
     bursts = _bursts(heard)
     steps = np.diff(bursts)
     begins = [at for at in range(1, len(bursts) - 5) if abs(steps[at - 1] / OPUS - 0.25) < 0.02]
@@ -100,7 +101,7 @@ def skew_ms(heard: Heard) -> tuple[float, int]:
 
 
 def _bursts(heard: Heard) -> Heard:
-    """Return the middle of each burst, in frames."""
+    """Return the position of each burst's middle, in frames."""
     frames = np.arange(len(heard))
     turned = heard * np.exp(-2j * np.pi * BURST_HZ * frames / OPUS)
     envelope = np.abs(signal.oaconvolve(turned, np.hanning(65), "same")) ** 2
@@ -114,7 +115,7 @@ def _bursts(heard: Heard) -> Heard:
 
 
 def renderers() -> Iterator[Path]:
-    """Yield the /proc folders of our own Chromium's renderers."""
+    """Yield the /proc folders of the renderers of Chromium processes that this process started."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -136,7 +137,7 @@ def renderers() -> Iterator[Path]:
 
 
 def memory_mib() -> float:
-    """Return the largest renderer's share of memory (PSS)."""
+    """Return the proportional set size (PSS) of the largest renderer."""
     lines = (
         line
         for folder in renderers()
@@ -148,7 +149,7 @@ def memory_mib() -> float:
 
 
 def audio_cpu_s() -> float:
-    """Return the CPU seconds of all audio threads in renderers so far."""
+    """Return the CPU seconds that the renderers' audio threads have used so far."""
     total = 0.0
     for folder in renderers():
         for task in (folder / "task").iterdir():
@@ -159,21 +160,21 @@ def audio_cpu_s() -> float:
 
 
 async def audio_share(seconds: float) -> float:
-    """Return the share of a core that audio threads take over so many seconds."""
+    """Return the share of a core that audio threads use, measured for `seconds`."""
     cpu, wall = audio_cpu_s(), time.monotonic()
     await asyncio.sleep(seconds)
     return (audio_cpu_s() - cpu) / (time.monotonic() - wall)
 
 
 async def watch_memory(peak: list[float]) -> None:
-    """Keep the highest memory seen in `peak` until cancelled."""
+    """Record the highest memory use in `peak[0]` until cancelled."""
     while True:
         peak[0] = max(peak[0], memory_mib())
         await asyncio.sleep(0.5)
 
 
 async def made(server: MixerServer, url: str, packs: int) -> tuple[float, float]:
-    """Return the seconds until the first pack, and until the last."""
+    """Return the seconds until the first pack is made, and until the last."""
     began = time.monotonic()
     await server.get(f"{url}0.opus")
     first = time.monotonic() - began
@@ -200,7 +201,7 @@ async def measure(
             plain = await audio_share(min(arguments.listen, minutes * 60 - 3))
             apart_ms, broken = skew_ms(await listener.heard())
             await listener.page.close()
-            # Without the recorder, which takes memory of its own.
+            # The recorder would add to the memory use.
             page = await browser.new_page(**how)
             await page.add_init_script(WATCH)
             await page.goto(url)
@@ -227,7 +228,7 @@ async def measure(
 
 
 async def seeks(page: Page, seconds: float, count: int) -> tuple[list[float], list[float]]:
-    """Return how long seeks take in ms: inside what is loaded, and elsewhere."""
+    """Return the times of seeks in ms: within the loaded packs, and outside them."""
     rng = np.random.default_rng(3)
     near, far = [], []
     for _ in range(count):
@@ -256,7 +257,7 @@ async def main() -> None:
     table = Table(*columns)
     async with async_playwright() as playwright:
         for minutes, phone in ((arguments.short, False), (arguments.long, True)):
-            # A browser each: what one leaves behind is not the other's.
+            # A new browser for each song, so that no memory is left over from the first.
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             table.add_row(*await measure(browser, minutes, arguments, phone=phone))
             await browser.close()

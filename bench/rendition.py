@@ -2,7 +2,7 @@
 
     make bench ARGS=rendition          (ARGS="rendition --minutes 4" for a short run)
 
-FFmpeg's own filters do the same beside it, and librosa where it is installed apart from the bot:
+FFmpeg's filters are measured for comparison, and librosa where a separate environment has it:
 `python3 -m venv .venv-librosa && .venv-librosa/bin/pip install librosa`.
 """
 
@@ -31,7 +31,7 @@ PITCHES_HZ = {"chord": 277.18, "voice": 220.0, "bass": 55.0}
 
 
 def quality(methods: list[Method], scratch: Path) -> Table:
-    """Compare what is made of sounds whose pitch and attacks are known."""
+    """Compare the methods on sounds whose pitch and attacks are known."""
     table = Table(
         "key, speed", "method", *(f"{name}, cents" for name in PITCHES_HZ), "length, frames",
         "attacks, ms", "drums, ms", "drums kept", "peak, dBFS",
@@ -68,7 +68,7 @@ def quality(methods: list[Method], scratch: Path) -> Table:
 
 
 def pitch_hz(sound: np.ndarray, hz: float, cents: int) -> float:
-    """Return the strongest frequency within a semitone of where a note should be."""
+    """Return the strongest frequency within a semitone of the expected pitch."""
     middle = sound[SAMPLE_RATE:-SAMPLE_RATE].sum(axis=1)
     size = 1 << int(np.ceil(np.log2(len(middle)))) + 1
     spectrum = np.abs(np.fft.rfft(middle * np.blackman(len(middle)), size))
@@ -80,7 +80,7 @@ def pitch_hz(sound: np.ndarray, hz: float, cents: int) -> float:
 
 
 def drift(method: Method, scratch: Path) -> str:
-    """Compare attacks at the beginning and the end of 20 minutes."""
+    """Compare the attacks at the beginning and at the end of 20 minutes."""
     master, minutes = scratch / "drift.flac", 20
     sound = attacks(60.0)
     with_repeats = (sound for _ in range(minutes))
@@ -95,7 +95,7 @@ def drift(method: Method, scratch: Path) -> str:
 
 
 async def cost(minutes: float, scratch: Path) -> tuple[str, ...]:
-    """Render two masters as a mix two semitones lower and encode it, twice."""
+    """Render two masters as a mix two semitones lower and encode the mix, twice."""
     masters = [scratch / f"{name}-{minutes:g}.flac" for name in ("voice", "chord")]
     part = sounds(10.0, PITCHES_HZ)
     for path, name in zip(masters, ("voice", "chord"), strict=True):

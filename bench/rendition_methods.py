@@ -1,4 +1,4 @@
-"""Ways to render masters in another key and at another speed: ours, FFmpeg's filters, librosa."""
+"""Methods that change the key and speed of masters: Stemcord's, FFmpeg's filters and librosa."""
 
 import json
 import subprocess
@@ -26,14 +26,14 @@ Render = Callable[[Mapping[str, Path], int, int], dict[str, Sound]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way; `render` takes masters by name, cents and a speed in percent."""
+    """A method; `render` takes masters by name, cents and a speed in percent."""
 
     name: str
     render: Render
     cost_here: Callable[[Path], tuple[str, str]] | None = None
 
     def cost(self, scratch: Path, *, minutes: float) -> tuple[str, str]:
-        """Return the CPU time of one master's rendition, and what else is known."""
+        """Return the CPU time of rendering one master, and further figures, as texts."""
         path = scratch / "cost.flac"
         if not path.exists():
             part = sounds(10.0, {"chord": 277.18, "voice": 220.0, "bass": 55.0})["chord"]
@@ -60,7 +60,7 @@ def write(path: Path, *parts: Sound) -> None:
 def _ours(masters: Mapping[str, Path], cents: int, speed: int) -> dict[str, Sound]:
     with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as folder:
         made = {}
-        for name, path in masters.items():  # by itself each: one factor would hide the others
+        for name, path in masters.items():  # apart, as a task has one factor for all
             into = Path(folder) / f"{name}.flac"
             part = MasterPart(master=path, is_drums=name == "drums")
             render(
@@ -80,7 +80,7 @@ def _ffmpegs(masters: Mapping[str, Path], cents: int, speed: int) -> dict[str, S
 
 
 def _filtered(sound: Sound, cents: int, speed: int) -> Sound:
-    """Apply the usual filters for this: asetrate, aresample, atempo."""
+    """Apply FFmpeg's asetrate, aresample and atempo."""
     rate = round(SAMPLE_RATE * 2 ** (cents / 1200))
     graph = Graph()
     graph.link_nodes(
@@ -112,7 +112,7 @@ METHODS = (Method("Stemcord", _ours), Method("FFmpeg", _ffmpegs))
 
 
 def librosa_method(python: Path) -> Method:
-    """Return what librosa makes, run by another interpreter."""
+    """Return the method that runs librosa in another interpreter."""
 
     def run(path: Path, cents: int, speed: int, into: Path) -> dict[str, float]:
         source = into.with_suffix(".in.f32")

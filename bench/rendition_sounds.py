@@ -15,7 +15,7 @@ _WINDOW = round(0.1 * SAMPLE_RATE)
 
 
 def sounds(seconds: float, pitches_hz: Mapping[str, float]) -> dict[str, Sound]:
-    """Return held sounds with those pitches: a triad, a voice that swells, and a bass."""
+    """Return sustained sounds with those pitches: a triad, a voice that swells, and a bass."""
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     chord = sum(_tone(time, pitches_hz["chord"] * ratio, 4) for ratio in (1, 1.26, 1.498))
     voice = _tone(time, pitches_hz["voice"], 8) * (0.6 + 0.4 * np.sin(np.pi * time))
@@ -27,7 +27,7 @@ def sounds(seconds: float, pitches_hz: Mapping[str, float]) -> dict[str, Sound]:
 
 
 def attacks(seconds: float) -> Sound:
-    """Return plucked notes, each at another pitch."""
+    """Return plucked notes of different pitches."""
     return _struck(seconds, lambda n, time: np.sin(2 * np.pi * 220 * 2 ** (n * 5 % 12 / 12) * time))
 
 
@@ -41,13 +41,13 @@ def drums(seconds: float) -> Sound:
 
 
 def song_of(made: Mapping[str, Sound]) -> Sound:
-    """Return a loud song of all these sounds: its peak is at full scale."""
+    """Return a song of all these sounds whose peak is at full scale."""
     total = np.tanh(2 * np.sum(list(made.values()), axis=0))
     return (total / np.abs(total).max()).astype(np.float32)
 
 
 def shifts_ms(original: Sound, made: Sound, speed_percent: int) -> tuple[float, float]:
-    """Return by how much attacks are late: the mean, and the largest distance from zero.
+    """Return the delays of attacks: their mean, and the largest absolute value.
 
     An attack is where the envelope of the higher frequencies first reaches half of its peak.
     """
@@ -62,7 +62,7 @@ def shifts_ms(original: Sound, made: Sound, speed_percent: int) -> tuple[float, 
 
 
 def _attack(sound: Sound, at: float) -> float:
-    """Return where the attack around a place is."""
+    """Return the position of the attack near a position."""
     start = max(0, round(at) - _WINDOW)
     around = sound[start : start + 2 * _WINDOW].sum(axis=1)
     envelope = signal.sosfiltfilt(_SMOOTH, np.square(np.diff(around, prepend=0.0)))

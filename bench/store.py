@@ -1,4 +1,4 @@
-"""Transitions a second: what the stores write for one job, on SQLite and PostgreSQL side by side.
+"""Measures how many job transitions a second the stores write on SQLite and on PostgreSQL.
 
     python -m bench.store [--jobs 200] [--url postgresql://...]
 
@@ -66,7 +66,7 @@ async def one_job(jobs: JobStore, number: int) -> list[float]:
 async def measure(
     db: Database, *, jobs: int, at_once: int, first: int
 ) -> tuple[float, list[float]]:
-    """Return the transitions a second, and the seconds of each."""
+    """Return the transitions a second, and the seconds that each took."""
     store, gate = JobStore(db=db), asyncio.Semaphore(at_once)
 
     async def limited(number: int) -> list[float]:

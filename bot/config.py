@@ -289,7 +289,7 @@ def _unknown(names: Iterable[str]) -> Iterator[str]:
 
 
 def _passwords(url: str) -> Iterator[str]:
-    """Yield the password of an address as it is written there, and as it is meant."""
+    """Yield the password of an address, percent-encoded and decoded."""
     parts = urlsplit(url)
     for written in (parts.password or "", *parse_qs(parts.query).get("password", ())):
         yield written

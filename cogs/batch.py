@@ -1,4 +1,4 @@
-"""`/batch`: opens the form with which several songs are split at once."""
+"""`/batch`: opens the form that splits several songs."""
 
 from typing import Any
 
@@ -21,6 +21,6 @@ class BatchCog(commands.Cog):
 
     @app_commands.command(name="batch", description=locale_str("Split several songs at once"))
     async def batch(self, interaction: discord.Interaction[Any]) -> None:
-        """Open the form; what is submitted starts the batch."""
+        """Open the form, whose submission starts the batch."""
         chosen = await self._requests.recipe_for(interaction.guild_id)
         await interaction.response.send_modal(modal_of(batch_form(self._splits.offers(), chosen)))

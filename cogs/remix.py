@@ -1,4 +1,4 @@
-"""`/remix`: a finished result in another key, at another speed, or as another mix."""
+"""`/remix`: renders a finished result in another key, at another speed, or as another mix."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ class RemixCog(OfferingCog):
         self._presenter = services.presenter
 
     def option_choices(self) -> Mapping[str, Sequence[Choice[str]]]:
-        """Offer the named mixes and the formats that can be delivered."""
+        """Return the choices for named mixes and for formats that can be delivered."""
         return {"mix": mix_options(), "format": format_choices(self._splits.formats)}
 
     @offered_command(
@@ -53,7 +53,7 @@ class RemixCog(OfferingCog):
         mix: NamedMix | None = None,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Render one of the caller's results, and show it to them alone."""
+        """Render one of the caller's results, and show the rendition to the caller alone."""
         found = await self._splits.get(job_id_of(job), user_id=UserId(interaction.user.id))
         rendition = rendition_of(key, speed)
         if mix is not None:
@@ -66,5 +66,5 @@ class RemixCog(OfferingCog):
     async def suggest_results(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[Choice[str]]:
-        """Suggest the caller's jobs whose stems are kept."""
+        """Suggest the caller's jobs that still have stems."""
         return job_choices(typed, await self._splits.with_stems(UserId(interaction.user.id)))

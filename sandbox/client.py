@@ -94,7 +94,7 @@ class SandboxClient:
     async def send_form(self, modal_id: str, **fields: Any) -> Json:
         """Submit a form by the custom ids of its fields; a `Path`, or a list of them, is uploaded.
 
-        What is not named is submitted as the form showed it.
+        Other fields are submitted with their defaults.
         """
         values = {key: await self._value(value) for key, value in fields.items()}
         return await self._act("/modals", modal_id=modal_id, fields=values)

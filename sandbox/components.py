@@ -1,4 +1,4 @@
-"""What messages' and modals' components share: their kinds, numbers and common limits."""
+"""The kinds, numbers and common limits of components in messages and modals."""
 
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
@@ -9,7 +9,7 @@ MOST_OPTIONS = 25
 
 
 class Kind(IntEnum):
-    """Discord's component types that the sandbox knows."""
+    """The component types of Discord that the sandbox supports."""
 
     ROW = 1
     BUTTON = 2
@@ -70,7 +70,7 @@ def find(components: Iterable[Json], custom_id: str) -> Json | None:
 
 
 def check_custom_id(errors: FormErrors, path: str, item: Json, seen: set[str]) -> None:
-    """Check a custom id's length and that `seen`, which it joins, does not have it yet."""
+    """Check a custom id's length and that it is not in `seen`, and add it there."""
     at = f"{path}.custom_id"
     custom_id = errors.text(at, item.get("custom_id"), longest=100, shortest=1)
     if custom_id and custom_id in seen:
@@ -102,7 +102,7 @@ def check_options(
 def check_range(
     errors: FormErrors, path: str, item: Json, *, least: int, most: int, most_by_default: int = 1
 ) -> int:
-    """Check `min_values` and `max_values`, null being their default; return the latter."""
+    """Check `min_values` and `max_values`, where null means the default; return the latter."""
     lowest = errors.whole(f"{path}.min_values", item.get("min_values"), least=least, most=most)
     highest = errors.whole(f"{path}.max_values", item.get("max_values"), least=1, most=most)
     highest = most_by_default if highest is None else highest

@@ -1,4 +1,4 @@
-"""Turns what a user put into a modal into the interaction's data, with the checks of the apps."""
+"""Builds the interaction's data from a user's answers to a modal, checked as Discord's apps do."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +16,10 @@ _WITH_OPTIONS = (Kind.STRING_SELECT, Kind.RADIO_GROUP, Kind.CHECKBOX_GROUP)
 def filled(
     components: tuple[Json, ...], fields: Json, uploads: Mapping[str, list[Attachment]]
 ) -> list[Json]:
-    """Return the components of a submission; raise `NotAllowed` for an answer that cannot be.
+    """Return the components of a submission; raise `NotAllowed` for an impossible answer.
 
-    `fields` are values by custom id and `uploads` files by custom id; a component that neither
-    names is submitted as the modal showed it, with its defaults.
+    `fields` has values by custom id, and `uploads` has files by custom id. A component in neither
+    is submitted with its defaults.
     """
     known = {part["custom_id"] for part in walk(components) if "custom_id" in part}
     if unknown := (fields.keys() | uploads.keys()) - known:
@@ -53,7 +53,7 @@ def _filled(component: Json, fields: Json, uploads: Mapping[str, list[Attachment
 
 
 def _as_shown(component: Json) -> Any:
-    """Return the value of a component that the user leaves alone."""
+    """Return the value of a component that the user does not change."""
     chosen = [o["value"] for o in component.get("options") or () if o.get("default")]
     match component["type"]:
         case Kind.TEXT_INPUT:
@@ -108,7 +108,7 @@ def _checked_value(component: Json, value: object) -> object:
 
 
 def is_required(component: Json) -> bool:
-    """Whether a modal cannot be submitted without this component's answer."""
+    """Return whether this component needs an answer."""
     return component.get("required") is not False
 
 

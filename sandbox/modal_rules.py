@@ -81,7 +81,7 @@ def _check_label(errors: FormErrors, path: str, label: Json, seen: set[str]) -> 
 
 
 def _check_row(errors: FormErrors, path: str, row: Json, seen: set[str]) -> None:
-    """Check the older form of a question: a text input that has its label itself."""
+    """Check an action row, the older form, whose text input has its own label."""
     at = f"{path}.components"
     for index, item in enumerate(errors.objects(at, row.get("components"), least=1, most=1)):
         inner = f"{at}.{index}"
@@ -137,5 +137,5 @@ def _check_checkbox_group(errors: FormErrors, path: str, group: Json) -> None:
 
 
 def _least(item: Json) -> int:
-    """Return the least that `min_values` may be: 0 only where no answer is required."""
+    """Return the least allowed `min_values`: 0 if no answer is required."""
     return 0 if item.get("required") is False else 1

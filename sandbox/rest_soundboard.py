@@ -1,4 +1,4 @@
-"""REST for a server's soundboard, with the bot's token."""
+"""The REST API of a server's soundboard, used with the bot's token."""
 
 from aiohttp import web
 

@@ -12,7 +12,7 @@ from sandbox.server import Sandbox
 
 PORT = 8420
 LINKS_PORT = 8421
-"""Where the bot serves links and the mixer page, if it is free."""
+"""The port on which the bot serves links and the mixer page, if it is free."""
 
 
 async def run(*, vendors: bool) -> int:

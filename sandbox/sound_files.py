@@ -1,4 +1,4 @@
-"""Tells what a soundboard's file is and how long it plays."""
+"""Detects the format and the length of a soundboard's file."""
 
 import io
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class SoundFile:
 
 
 def read_sound(content: bytes) -> SoundFile | None:
-    """Decode a file; None unless it is an MP3 or Ogg file with audio."""
+    """Decode a file; return None unless it is an MP3 or Ogg file with audio."""
     try:
         with av.open(io.BytesIO(content), mode="r") as container:
             content_type = _TYPES.get(container.format.name)

@@ -1,4 +1,4 @@
-"""A server's soundboard: sounds that the bot adds, lists and deletes, by Discord's rules.
+"""A server's soundboard, on which the bot adds, lists and deletes sounds by Discord's rules.
 
 https://docs.discord.com/developers/resources/soundboard
 """
@@ -47,7 +47,7 @@ class Soundboard:
         return [self.written(guild, sound) for sound in self._world.sounds_of(guild.id)]
 
     def written(self, guild: Guild, sound: Sound) -> Json:
-        """Return a sound; its creator is named to a bot that may create or manage them."""
+        """Return a sound, with its creator if the bot may create or manage expressions."""
         return self._payloads.sound(sound, with_user=bool(self._held(guild) & _EITHER))
 
     def find(self, guild: Guild, sound_id: int) -> Sound:
@@ -87,7 +87,7 @@ class Soundboard:
         return sound
 
     async def delete(self, guild: Guild, sound: Sound) -> None:
-        """Delete a sound; those of others take the permission to manage, else `50013`."""
+        """Delete a sound; raise `50013` for another creator's without the permission to manage."""
         is_own = sound.creator_id == self._world.bot.id
         self._require(guild, _EITHER if is_own else Permission.MANAGE_GUILD_EXPRESSIONS)
         del self._world.sounds[sound.id]
@@ -114,7 +114,7 @@ def _text(value: object) -> str | None:
 
 
 async def _sound_in(errors: FormErrors, value: object) -> tuple[bytes, str]:
-    """Return the file in a data URI and its type; add the errors of form, size and length."""
+    """Return a data URI's file and its type; add errors of format, size and length to `errors`."""
     uri = _DATA_URI.fullmatch(value) if isinstance(value, str) else None
     try:
         content = b"" if uri is None else base64.b64decode(uri["data"], validate=True)

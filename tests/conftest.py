@@ -25,7 +25,7 @@ def postgres_server() -> Iterator[Any]:
 
 @pytest.fixture(scope="session", params=both_databases.KINDS)
 def server(request: pytest.FixtureRequest) -> Any:
-    """A PostgreSQL server, or None for SQLite: a test that takes it runs on both."""
+    """A PostgreSQL server, or None for SQLite. Tests with this fixture run on both."""
     return request.getfixturevalue("postgres_server") if request.param == "postgres" else None
 
 

@@ -68,9 +68,9 @@ class DiskGuard:
         self._kept_bytes = 0
         """The size of all other jobs' files at the last measurement."""
         self._ended_bytes = 0
-        """What jobs and loans that have ended since then may have left."""
+        """The bytes that jobs and loans that ended since then may have left."""
         self._lent_bytes = 0
-        """What is promised for now beside the jobs under way."""
+        """The bytes currently promised beside the jobs under way."""
         self._free_bytes = 0
         self._looked_at: float | None = None
         self._moved_at = clock.monotonic()
@@ -122,8 +122,8 @@ class DiskGuard:
     async def lend(self, size_bytes: int) -> AsyncIterator[None]:
         """Promise bytes beside the jobs under way for as long as the context is open.
 
-        What is written of them counts twice once it is seen, which errs on the safe side. Raises
-        NoRoom where there is no room.
+        Written bytes count twice once they are measured, which errs on the safe side. Raises NoRoom
+        if there is no room.
         """
         if not await self._has_room(None, size_bytes, self._floor_bytes):
             raise NoRoom(f"no room for {size_bytes} bytes: {self._figures()}")

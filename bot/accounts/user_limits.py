@@ -1,4 +1,4 @@
-"""What one user may cost without being charged: unreadable files, repeats and renditions.
+"""Limits on a user's uncharged work: unreadable files, repeats and renditions.
 
 Kept in memory only, so a restart clears the counts.
 """

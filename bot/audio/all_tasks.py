@@ -1,4 +1,4 @@
-"""Every task that an audio child does, and every answer that it gives when it has done one."""
+"""All tasks of an audio child, and the answers to them."""
 
 from bot.audio.analysis_task import AnalyseTask
 from bot.audio.clip_task import Clipped, ClipTask

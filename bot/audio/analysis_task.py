@@ -1,4 +1,4 @@
-"""The task of analysing a song: its masters, and what part of the song each contains."""
+"""The task of analysing a song, and the role of each master in it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ _BYTES_WRITTEN = MIB
 
 
 class Role(StrEnum):
-    """What a master contains, as far as it matters for the analysis."""
+    """A master's content, as the analysis distinguishes it."""
 
     VOCALS = "vocals"
     DRUMS = "drums"
@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listened:
-    """A master and what it contains."""
+    """A master and its role."""
 
     master: Path
     role: Role
@@ -34,9 +34,9 @@ class Listened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyseTask:
-    """Measure key, tempo, tuning and beats of the song to which these masters add up.
+    """Measure key, tempo, tuning and beats of the song that is the sum of these masters.
 
-    The answer is the domain's `Analysis`.
+    The answer is an `Analysis` of bot/domain/analysis.py.
     """
 
     parts: tuple[Listened, ...]
@@ -70,7 +70,7 @@ _ROLES = {
 
 
 def role_of(stem: Stem) -> Role:
-    """Return the role of a stem; a song without some part is `EVERYTHING`."""
+    """Return the role of a stem; for a song without one part it is `EVERYTHING`."""
     return _ROLES.get(stem, Role.EVERYTHING)
 
 
@@ -84,7 +84,7 @@ _MOST_DEVIATION_MS = 10_000
 def is_plausible(analysis: Analysis, *, seconds: float) -> bool:
     """Return whether the values that a child reports are possible for a song of this length.
 
-    Clicks and the silence of a count-in are computed from them later.
+    Clicks and the silence before a count-in are later computed from these values.
     """
     slowest, fastest = _PLAUSIBLE_BPM
     tempo, grid = analysis.tempo, analysis.grid

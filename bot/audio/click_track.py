@@ -1,4 +1,4 @@
-"""Turns the beats that were heard in a song into clicks: a count-in, clicks along, or both."""
+"""Turns the tracked beats of a song into clicks: a count-in, clicks along with it, or both."""
 
 import math
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _BEATS_PER_CLICK = {ClickGrid.NORMAL: 1.0, ClickGrid.HALF: 2.0, ClickGrid.DOUBLE
 class ClickTrack:
     """Where clicks begin in a rendition, in frames.
 
-    They count from the beginning of the `padding_frames` of silence before the song. `bars` are
-    those that begin a bar, `beats` all others.
+    Positions count from the start of the `padding_frames` of silence before the song. `bars` has
+    the clicks that begin a bar, `beats` all others.
     """
 
     padding_frames: int
@@ -29,9 +29,9 @@ def click_track(
 ) -> ClickTrack:
     """Return the clicks of a rendition at that speed.
 
-    A count-in ends at the first bar line; silence is added before a song that begins too early for
-    it. On half and double grids a bar has as many clicks as on the normal one, at half or twice the
-    tempo. Raises ValueError if the beats are too unsteady for clicks.
+    A count-in ends at the first bar line; if it would begin before the song, silence is added
+    before the song. On half and double grids a bar has as many clicks as on the normal grid, at
+    half or twice the tempo. Raises ValueError if the beats are too unsteady for clicks.
     """
     if not grid.is_steady:
         raise ValueError("the beats are too unsteady for clicks")
@@ -54,12 +54,12 @@ def click_track(
 
 
 def beat_frames(grid: BeatGrid) -> tuple[int, ...]:
-    """Return the frames at which the song's beats begin."""
+    """Return the positions of the song's beats, in frames."""
     return tuple(round(_beat_s(grid, beat) * SAMPLE_RATE) for beat in range(grid.beats))
 
 
 def _numbers(grid: BeatGrid, step: float, *, from_the_bar: bool) -> range:
-    """Return the clicks along with the song, counted from its first bar line."""
+    """Return the numbers of the clicks along with the song, counted from its first bar line."""
     first = 0 if from_the_bar else -math.floor(grid.downbeat / step)
     return range(first, math.floor((grid.beats - 1 - grid.downbeat) / step) + 1)
 
@@ -69,7 +69,7 @@ def _beat_s(grid: BeatGrid, beat: float) -> float:
 
 
 def _deviation_ms(grid: BeatGrid, beat: float) -> float:
-    """Return how far a beat is off the grid, between beats whose deviations are known."""
+    """Return a beat's deviation from the grid, interpolated between known deviations."""
     known = grid.deviations_ms
     if not known:
         return 0.0

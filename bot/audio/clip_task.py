@@ -9,9 +9,9 @@ from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE
 from bot.processes.limits import MIB, Budget
 
 CLIP_FRAMES: Final = 5 * SAMPLE_RATE
-"""Discord takes 5.2 s, and encoders may add a little."""
+"""Discord accepts 5.2 s, and encoders may add a little."""
 MOST_CLIP_BYTES: Final = 512 * 1024
-"""What Discord takes."""
+"""Discord's limit."""
 _LOWEST_PRIORITY = 4
 _CPU_BASE_S = 60
 _CPU_PER_S = 0.1
@@ -19,10 +19,10 @@ _CPU_PER_S = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipTask:
-    """Write the best `CLIP_FRAMES` of a master as MP3; the whole of a shorter one.
+    """Write the best `CLIP_FRAMES` of a master as MP3, or all of a shorter master.
 
-    `others` are the rest of the song, which counts for half as much as the master. The clip begins
-    at one of `beats`, in frames, if any leaves room for its length.
+    `others` are the rest of the song, which has half the master's weight in the choice. The clip
+    begins at one of `beats`, in frames, if any leaves room for the clip's length.
     """
 
     stem: Path
@@ -56,7 +56,7 @@ class ClipTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clipped:
-    """What was written: where the clip begins in the song and how long it is, in frames."""
+    """The written clip: its start in the song and its length, in frames, and its size."""
 
     start: int
     frames: int

@@ -1,6 +1,6 @@
-"""What the mixer page asks of an audio child: packs of all stems to stream, and their peaks.
+"""The audio tasks for the mixer page: packs that stream all stems, and the stems' peaks.
 
-A pack holds `PACK_S` seconds of every stem, each encoded by itself, in the order of the stems:
+A pack holds `PACK_S` seconds of every stem, encoded separately, in the order of the stems:
 `u32 n, u32 length x n, payloads`, all little-endian. A length of 0 stands for silence.
 """
 
@@ -18,18 +18,18 @@ from bot.processes.limits import Budget
 PACK_S: Final = 2
 PACK_FRAMES: Final = PACK_S * SAMPLE_RATE
 PEAKS: Final = 600
-"""How many slices of a stem the page can draw."""
+"""The number of slices of a stem that the page draws."""
 
 
 class PackCodec(StrEnum):
-    """How packs are encoded; the value is the ending of their names."""
+    """The encoding of packs; the value is the suffix of their file names."""
 
     OPUS = "opus"
     FLAC = "flac"
 
 
 PACK_RATES: Mapping[PackCodec, int] = {PackCodec.OPUS: 48_000, PackCodec.FLAC: SAMPLE_RATE}
-"""The sample rate of what is decoded from a pack: a browser resamples each piece by itself."""
+"""The sample rates of decoded packs. A browser would resample each piece separately."""
 
 
 def pack_count(frames: int) -> int:
@@ -44,9 +44,9 @@ def pack_name(number: int, codec: PackCodec) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackTask(OwnFilesTask):
-    """Write all packs of some masters into a folder, in playing order; those that exist stay.
+    """Write all packs of some masters into a folder, in playing order; keep existing packs.
 
-    Masters that are shorter than `frames` end in silence.
+    Masters shorter than `frames` are padded with silence.
     """
 
     stems: tuple[Path, ...]
@@ -70,14 +70,14 @@ class PackTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """What was written, in bytes; packs that were there are not counted."""
+    """The size of the written packs in bytes, without packs that existed before."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeaksTask(OwnFilesTask):
-    """Measure how loud masters are in each of `slices` equal slices, at most 1,000."""
+    """Measure the peak levels of masters in `slices` equal slices, at most 1,000."""
 
     stems: tuple[Path, ...]
     slices: int
@@ -89,6 +89,6 @@ class PeaksTask(OwnFilesTask):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peaks:
-    """Each stem's peaks: one byte a slice in base64, 255 for full height in the picture."""
+    """Each stem's peaks in base64: one byte a slice, 255 for full height in the picture."""
 
     stems: tuple[str, ...]

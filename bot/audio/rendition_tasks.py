@@ -11,16 +11,16 @@ from bot.processes.limits import MIB, Budget
 
 SEMITONES_AN_OCTAVE = 12
 _LENGTH_BYTES, _LENGTH_MASK = slice(18, 26), (1 << 36) - 1
-"""Where the first block of a FLAC file holds its length: the lowest 36 of these bits (RFC 9639)."""
+"""The length in a FLAC file's first block: the lowest 36 bits of these bytes (RFC 9639)."""
 _LOWEST_PRIORITY = 4
 _CPU_BASE_S = 60
 _CPU_PER_S = 0.5
 
 
 def frames_of(master: Path) -> int:
-    """Return a master's length by its FLAC header; 0 if it has none, which the child will report.
+    """Return the length in a master's FLAC header, or 0 if there is none.
 
-    The bot itself has no library that reads audio.
+    The child reports a missing or damaged master. The bot's process has no library for audio.
     """
     try:
         with master.open("rb") as file:
@@ -32,7 +32,7 @@ def frames_of(master: Path) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterPart:
-    """One master's share of an output."""
+    """A master and its level in an output."""
 
     master: Path
     level_percent: int = UNCHANGED_PERCENT
@@ -41,7 +41,7 @@ class MasterPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedOutput:
-    """One FLAC file to write: a mix of masters, or one by itself."""
+    """A FLAC file to write, from one master or a mix of several."""
 
     path: Path
     parts: tuple[MasterPart, ...]
@@ -51,8 +51,8 @@ class RenderedOutput:
 class RenderTask:
     """Render outputs from masters of at most `frames` frames.
 
-    With `drums_apart` drums keep their pitch, and their attacks at another speed; without it they
-    are treated like the rest. Clicks are mixed into every output.
+    With `drums_apart`, drums keep their pitch, and their attacks stay sharp at another speed.
+    Without it, drums are treated like other stems. Clicks are mixed into every output.
     """
 
     files: tuple[RenderedOutput, ...]
@@ -68,7 +68,7 @@ class RenderTask:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """Return the files to write, and the spools that are only ever written as parts."""
+        """Return the files to write, and their spools, which exist only as part files."""
         return tuple(path for file in self.files for path in (file.path, self.spool_of(file.path)))
 
     @property
@@ -76,45 +76,45 @@ class RenderTask:
         duration_s = max(self.frames, self.rendered_frames) / SAMPLE_RATE
         return Budget(
             cpu_s=_CPU_BASE_S + round(_CPU_PER_S * duration_s * len(self.files)),
-            file_bytes=self.rendered_frames * FRAME_BYTES + MIB,  # a spool's; FLAC is smaller
+            file_bytes=self.rendered_frames * FRAME_BYTES + MIB,  # a spool, larger than its FLAC
             thread_pools=len(self.inputs) + 2,
             niceness=_LOWEST_PRIORITY,
         )
 
     @property
     def speed(self) -> float:
-        """How many times as fast the outputs are."""
+        """The speed of the outputs as a factor."""
         return self.speed_percent / UNCHANGED_PERCENT
 
     @property
     def changes_sound(self) -> bool:
-        """Whether a time stretch is needed."""
+        """Whether the task needs a time stretch."""
         return bool(self.cents) or self.speed_percent != UNCHANGED_PERCENT
 
     @property
     def sample_rate(self) -> int:
-        """The rate at which a stretched song has the new pitch, in whole Hz."""
+        """The sample rate in whole Hz at which the stretched song has the new pitch."""
         return round(SAMPLE_RATE * 2 ** (self.cents / (CENTS_A_SEMITONE * SEMITONES_AN_OCTAVE)))
 
     @property
     def rendered_frames(self) -> int:
-        """The length of every output, with the silence that a count-in needs."""
+        """The length of every output, including the silence before a count-in."""
         return self.padding_frames + round(self.frames * UNCHANGED_PERCENT / self.speed_percent)
 
     @property
     def padding_frames(self) -> int:
-        """The length of that silence."""
+        """The length of the silence before a count-in."""
         return self.click.padding_frames if self.click else 0
 
     @staticmethod
     def spool_of(path: Path) -> Path:
-        """Return the spool that holds an output until the one factor of all is known."""
+        """Return the spool that holds an output until the common factor is known."""
         return path.with_suffix(".f32")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What was written: every output was scaled by `factor`, which is 1.0 if all had headroom."""
+    """The factor that scaled every output; it is 1.0 if all outputs had headroom."""
 
     factor: float
     frames: int

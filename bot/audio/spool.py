@@ -27,10 +27,10 @@ def frames_in(spool: Path) -> int:
 
 
 def is_silent(spool: Path, start: int) -> bool:
-    """Whether everything from a frame on is silent.
+    """Return whether all frames from `start` on are silent.
 
-    It does not use numpy, which the bot does not load, and it reads in small steps, since it may
-    run in one of the bot's threads.
+    The check does not use numpy, which the bot does not load. It reads in small steps, because it
+    may run in one of the bot's threads.
     """
     with spool.open("rb") as file:
         file.seek(start * FRAME_BYTES)

@@ -1,4 +1,4 @@
-"""Each stem's colour, the same in pictures and on the mixer page; no library is needed here."""
+"""The stems' colours in pictures and on the mixer page. Imports no third-party library."""
 
 from collections.abc import Mapping
 
@@ -23,6 +23,6 @@ _SPARE_COLOURS = ((91, 168, 255), (79, 209, 165), (255, 178, 77), (168, 130, 255
 
 
 def colour_of(label: str, number: int) -> Colour:
-    """Return the colour of the stem with this English label, which is row `number` of its job."""
+    """Return the colour of the stem with this English label in row `number` of its job."""
     spare = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
     return _COLOURS.get(label.lower(), spare)

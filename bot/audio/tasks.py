@@ -14,7 +14,7 @@ from bot.processes.limits import MIB, Budget
 _LARGEST_OUTPUT_BYTES = 4096 * MIB
 _OWN_FILES_CPU_S = 900
 MOST_COVER_BYTES = 128 * 1024
-"""A song's picture as it is kept; a larger one is left out."""
+"""The largest stored cover; a larger cover is left out."""
 
 
 def part_of(path: Path) -> Path:
@@ -58,7 +58,7 @@ class DecodeTask:
     into: Path
     max_frames: int
     cover: Path | None = None
-    """Where the picture in the file's tags goes, if there is one that can be read."""
+    """The path for the picture from the file's tags, if it can be read."""
 
     @property
     def inputs(self) -> tuple[Path, ...]:

@@ -133,7 +133,7 @@ class AudioTools:
     async def decode(
         self, source: Path, into: Path, *, max_duration_s: float, cover: Path | None = None
     ) -> Decoded:
-        """Decode a stranger's file into the spool `into`, reading no further than the limit.
+        """Decode an untrusted file into the spool `into`, reading no further than the limit.
 
         The picture in its tags becomes a small JPEG at `cover`, if there is one.
 
@@ -289,7 +289,7 @@ class AudioTools:
     ) -> None:
         """Write the masters' packs into a folder, in playing order, each whole when it appears.
 
-        Packs that are there already stay; after a failure those that are whole stay too.
+        Existing packs stay. After a failure, complete packs stay too.
         """
         task = PackTask(
             stems=tuple(map(_absolute, stems)), into=_absolute(into), codec=codec, frames=frames

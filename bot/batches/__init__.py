@@ -1,1 +1,1 @@
-"""Several songs asked for at once: their admission, and the end of all together."""
+"""Batches: several songs from one request, which are admitted one by one and end together."""

@@ -1,6 +1,6 @@
-"""Takes batches forward: starts songs as the user's limit allows, and ends batches with the last.
+"""Advances batches: starts songs within the user's limit, and ends a batch after its last song.
 
-All state is in the store, so a batch continues after a restart where it was.
+All state is in the store, so batches continue after a restart.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from storage.stores.batches import Batch, BatchContent, BatchSong, BatchStore
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
-"""The longest time between two looks at open batches, in case a job's end was not noticed."""
+"""The poll interval for open batches, in case a job's end was missed."""
 _PASSING = frozenset({Reason.TOO_MANY_JOBS, Reason.BUSY})
-"""For these reasons a song goes on waiting in its batch."""
+"""The reasons for which a song keeps waiting in its batch."""
 
 
 class BatchRunner:
@@ -38,11 +38,11 @@ class BatchRunner:
         self._reminders = Reminders()
 
     def wake(self) -> None:
-        """Look at the batches now: one was added, or a job has ended."""
+        """Advance the batches now, because a batch was added or a job has ended."""
         self._woken.set()
 
     def job_ended(self) -> None:
-        """Look at the batches if any is open."""
+        """Advance the batches if any is open."""
         if self._has_open:
             self.wake()
 
@@ -56,14 +56,14 @@ class BatchRunner:
                 if self._reminders.is_due(str(exc), self._clock.monotonic()):
                     log.warning("batches wait for the store: %s", exc)
             try:
-                # Without an open batch there is nothing to look for.
+                # Without an open batch, wait for the next wake-up.
                 async with asyncio.timeout(self._sweep_s if self._has_open else None):
                     await self._woken.wait()
             except TimeoutError:
-                pass  # look anyway
+                pass  # advance anyway
 
     async def advance_all(self) -> None:
-        """Take each open batch as far as it goes now."""
+        """Advance each open batch as far as possible."""
         self._has_open = True
         found = await self._store.open()
         for batch in found:
@@ -72,7 +72,7 @@ class BatchRunner:
         self._has_open = bool(found)
 
     async def advance(self, batch_id: BatchId) -> None:
-        """Take a batch as far as it goes now. Safe to repeat."""
+        """Advance a batch as far as possible. Safe to repeat."""
         async with self._advancing:
             content = await self._store.content(batch_id)
             if content is None or content.batch.is_final:
@@ -82,7 +82,7 @@ class BatchRunner:
             else:
                 await self._start_songs(content)
             if await self._store.close(batch_id, self._clock.now()):
-                log.info("batch %s is over", batch_id)
+                log.info("batch %s has ended", batch_id)
 
     async def _stop_jobs(self, content: BatchContent, reason: Reason) -> None:
         for job in content.jobs.values():
@@ -99,7 +99,10 @@ class BatchRunner:
             active += started
 
     async def _start(self, batch: Batch, song: BatchSong) -> bool | None:
-        """Make a song a job, or record why not; return whether it is one, None if it must wait."""
+        """Create a song's job, or record its refusal.
+
+        Returns whether the song now has a job, or None if it must wait.
+        """
         try:
             await self._splits.start_in_batch(
                 batch_id=batch.id,
@@ -108,7 +111,7 @@ class BatchRunner:
                 reply=replace(batch.reply, token=None, token_expires_at=None, message_id=None),
             )
         except StateMoved:
-            return False  # it was cancelled meanwhile
+            return False  # the song was cancelled in the meantime
         except Rejected as exc:
             if exc.problem.reason in _PASSING:
                 return None
@@ -117,7 +120,7 @@ class BatchRunner:
         return True
 
     async def _refuse(self, batch: Batch, song: BatchSong, problem: Problem) -> None:
-        log.info("song %d of batch %s is refused: %s", song.number, batch.id, problem.reason)
+        log.info("song %d of batch %s was refused: %s", song.number, batch.id, problem.reason)
         await self._store.refuse(batch.id, song.number, self._clock.now(), problem)
 
 

@@ -1,4 +1,4 @@
-"""Users' batches: requested, started, cancelled and shown."""
+"""Stores, starts, cancels and returns users' batches."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from storage.stores.job_store import new_job_id
 log = logging.getLogger(__name__)
 
 MAX_SONGS = 10
-"""As many files as a form or a message holds."""
+"""The most files in a form or a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +57,10 @@ class BatchService:
         self._late: set[asyncio.Task[None]] = set()
 
     async def receive(self, *, interaction_id: int, request: BatchRequest, reply: Reply) -> Batch:
-        """Store a batch; a repeated interaction returns the batch stored first.
+        """Store a batch. For a repeated interaction, return the batch that is already stored.
 
-        Raises Rejected, with ONE_BATCH if the user has one that has not ended, and StoreUnavailable
-        if the batch was not stored in time. If it is stored after that, it is withdrawn.
+        Raises Rejected, with ONE_BATCH if the user has an open batch, and StoreUnavailable if the
+        batch was not stored in time. A batch that is stored too late is withdrawn.
         """
         if not request.songs:
             raise Rejected(Reason.NO_AUDIO_HERE)
@@ -107,10 +107,10 @@ class BatchService:
         )
 
     async def resume(self) -> int:
-        """Continue every batch at start; return their number.
+        """Continue every batch at start, and return the number of batches.
 
-        Those never acknowledged end, and what is left of those that were being cancelled does too,
-        so this comes before the jobs are resumed.
+        Ends batches that were never acknowledged, and the remaining songs of batches that were
+        being cancelled. Call it before the jobs are resumed.
         """
         found = await self._store.open()
         for batch in found:
@@ -123,16 +123,16 @@ class BatchService:
         return len(found)
 
     async def cancel(self, batch_id: BatchId, *, user_id: UserId) -> None:
-        """Cancel what is unfinished of the caller's batch. Raises NotFound, also for another's."""
+        """Cancel the unfinished songs of the caller's batch. Raises NotFound for other batches."""
         batch = await self._need(batch_id)
         if batch.user_id != user_id:
             raise NotFound(batch_id)
         await self._stop(batch, Reason.STOPPED_BY_USER)
 
     async def cancel_in(self, batch_id: BatchId, *, guild_id: int) -> None:
-        """Cancel any user's batch in this server, on behalf of one of its managers.
+        """Cancel any user's batch in this server, on behalf of a server manager.
 
-        Raises NotFound if the batch's reply is elsewhere.
+        Raises NotFound if the batch's reply is not in this server.
         """
         batch = await self._need(batch_id)
         if batch.reply.guild_id != guild_id:
@@ -148,9 +148,9 @@ class BatchService:
     async def get_visible(
         self, batch_id: BatchId, *, user_id: UserId, channel_id: int | None
     ) -> BatchContent:
-        """Return a batch that the caller sees in this channel: their own, or a public one.
+        """Return a batch that the caller may see in this channel: their own, or a public batch.
 
-        Raises NotFound for all others.
+        Raises NotFound for all other batches.
         """
         content = await self._store.content(batch_id)
         if content is None:
@@ -173,13 +173,13 @@ class BatchService:
         return await self._store.add(batch, songs)
 
     async def _withdraw_late(self, storing: asyncio.Task[Batch], batch_id: BatchId) -> None:
-        """End a batch that was stored after its user was refused."""
+        """End a batch that was stored only after its user got a refusal."""
         try:
             batch = await storing
             if batch.id == batch_id:
                 await self._store.withdraw(batch_id, self._clock.now(), in_doubt=False)
         except SplitError as exc:
-            log.info("a late batch was not stored, or waits for the next start: %s", exc)
+            log.info("a late batch was not stored, or will be withdrawn at the next start: %s", exc)
         except Exception:
             log.exception("a late batch was not stored")
 

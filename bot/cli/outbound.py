@@ -43,8 +43,8 @@ def discord_proxy(settings: Settings) -> str | None:
 def discord_tls() -> ssl.SSLContext | None:
     """Return the context that trusts the operator's own certificates, for discord.py.
 
-    Without any, discord.py trusts what the system does. Raises SettingsError when they cannot be
-    read.
+    Return None without such certificates; discord.py then trusts the system's. Raises SettingsError
+    for certificates that cannot be read.
     """
     with _certificates_as_settings():
         return own_tls_context(read_variables())

@@ -22,7 +22,7 @@ RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """The rate of one stem as uncompressed 48 kHz stereo with 32-bit samples; no vendor sends more."""
 ENGINE_THREADS = 2
 ROOMY_MIB = 640
-"""With less memory than this the engine gets one thread, since each thread holds its own block."""
+"""With less memory than this, the engine uses one thread, because each thread holds a block."""
 
 
 def build_provider_set(
@@ -38,7 +38,7 @@ def build_provider_set(
     Raises SettingsError if a name is unknown or no provider is left.
     """
     context = ProviderContext(
-        settings=read_variables(),  # providers may have settings of their own
+        settings=read_variables(),  # providers may define further settings
         transport=transport,
         downloads=downloads.apart(),  # so that slow results do not delay songs
         clock=clock,

@@ -129,7 +129,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     """Open the parts that the settings name, waiting while the store is locked or the disk full.
 
     Raises SettingsError, ModelUnavailable if only `local` is configured and its model is missing,
-    and what `open_store` raises.
+    and the errors of `open_store`.
     """
     clock = SystemClock()
     transport = build_transport(settings)

@@ -34,7 +34,7 @@ MADE_AT = "made at"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """The bot's persistent state: data directory, database and what is read from it at start."""
+    """The bot's persistent state: data directory, database, and the data read from it at start."""
 
     db: Database
     jobs: JobStore

@@ -1,4 +1,4 @@
-"""Builds a delivery from masters: encoded files or links, and their picture."""
+"""Builds a delivery from masters: encoded files or links, and a picture."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ SHRINK = 0.6
 """Factor on the size limits after each message that Discord refuses as too large."""
 MAX_SHRINKS = 3
 LINKED_RENDITIONS = 4
-"""Of each job, so that renditions do not fill the disk; the links of older ones expire early."""
+"""The linked renditions kept for each job; the links of older renditions expire early."""
 
 OFFERED = (AudioFormat.MP3, AudioFormat.FLAC, AudioFormat.WAV)
 """The formats in which a card can offer the stems again."""
@@ -75,11 +75,10 @@ class DeliveryBuilder:
         shrinks: int = 0,
         messages: int = 1,
     ) -> Delivery:
-        """Encode the job's masters into `into`, within size limits that are lowered `shrinks`
-        times.
+        """Encode the job's masters into `into`, within limits that are lowered `shrinks` times.
 
-        Files may be spread over this many messages. Raises DoesNotFit when no form is small enough,
-        and what StemRenderer raises.
+        Files may be spread over `messages` messages. Raises DoesNotFit when no form is small
+        enough, and the errors of StemRenderer.
         """
         masters = await self._renderer.render(
             job, [(stem, where.master(stem)) for stem in job.stems], into
@@ -116,7 +115,7 @@ class DeliveryBuilder:
         return link.url if link else None
 
     async def _elsewhere(self, job: Job) -> Mapping[Stem, DeliveryLink]:
-        """Return the stems that their provider holds just as they are to be delivered."""
+        """Return the stems whose files at the provider already have the form to be delivered."""
         return await self._provider_links.of(job) if job.request.rendition.is_plain else {}
 
     async def _draw(self, masters: Masters, into: Path) -> Path | None:
@@ -137,7 +136,7 @@ class DeliveryBuilder:
         others = [each for each in OFFERED if each is not made]
         if self._encoder.makes_links and terms.mode is not DeliveryMode.FILES:
             return tuple(others)
-        fit, alone = [], replace(terms, messages=1)  # a result that is shown again gets one message
+        fit, alone = [], replace(terms, messages=1)  # redelivered results get one message
         for audio_format in others:
             sizes = await asyncio.to_thread(full_sizes, job, masters, audio_format)
             if audio_format is AudioFormat.MP3 or None not in placed(sizes, alone):

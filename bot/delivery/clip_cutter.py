@@ -14,16 +14,17 @@ _VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 
 
 class ClipCutter:
-    """Chooses the stem and the beats at which a clip may begin."""
+    """Chooses a clip's stem and the beats at which it may begin."""
 
     def __init__(self, *, audio: AudioTools, files: JobFiles) -> None:
         self._audio = audio
         self._files = files
 
     async def cut(self, job: Job, into: Path) -> ClipDelivery:
-        """Write the best seconds of the job's vocals, or of its first stem, as recorded.
+        """Write the best seconds of the job's vocals, or of its first stem, unchanged in key and
+        speed.
 
-        Equal masters give equal bytes. Raises what `AudioTools.clip` raises.
+        Equal masters give equal bytes. Raises the errors of `AudioTools.clip`.
         """
         files, stem = self._files.of(job.id), clipped_stem(job)
         made = await self._audio.clip(
@@ -36,13 +37,13 @@ class ClipCutter:
 
 
 def clipped_stem(job: Job) -> Stem:
-    """Return the stem that a job's clip is cut from."""
+    """Return the stem from which a job's clip is cut."""
     voices = [stem for stem in _VOICES if stem in job.stems]
     others = [stem for stem in job.stems if stem not in _VOICES]
     return [*others, *voices][0] if job.is_voiceless else [*voices, *others][0]
 
 
 def _beats(job: Job) -> tuple[int, ...]:
-    """Return where the song's beats begin, if they are steady enough to tell."""
+    """Return the positions of the song's beats in frames; empty if they are too unsteady."""
     grid = job.analysis.grid if job.analysis else None
     return beat_frames(grid) if grid and grid.is_steady else ()

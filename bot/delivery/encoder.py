@@ -44,9 +44,9 @@ class DeliveryLimits:
     messages: int = 1
     """The number of messages that the files may be spread over."""
     elsewhere: Mapping[Stem, DeliveryLink] = field(default_factory=dict)
-    """Stems that their provider holds just as they are."""
+    """Stems whose files at the provider already have the form to be delivered."""
     cover: Path | None = None
-    """The song's picture, which goes into the tags where there is room."""
+    """The song's cover, which is written into the tags where there is room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +248,10 @@ def full_sizes(job: Job, masters: Masters, audio_format: AudioFormat) -> list[in
 
 
 def has_room_for_cover(job: Job, masters: Masters, terms: DeliveryLimits) -> bool:
-    """Whether lossless files keep their places with a cover in each; lossy ones make room."""
+    """Return whether lossless files still fit into their messages with a cover in each.
+
+    Lossy files are encoded at a lower rate to make room.
+    """
     if terms.cover is None or job.request.audio_format is not AudioFormat.FLAC:
         return True
     sizes = full_sizes(job, masters, AudioFormat.FLAC)
@@ -257,12 +260,12 @@ def has_room_for_cover(job: Job, masters: Masters, terms: DeliveryLimits) -> boo
 
 
 def _rendered_frames(job: Job) -> int:
-    """Return the length of what is delivered, without the silence before a count-in."""
+    """Return the length of the delivered sound, without the silence before a count-in."""
     return (job.frames or 0) * UNCHANGED_PERCENT // job.request.rendition.speed_percent
 
 
 def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
-    """Return the index of each file's message, or None for a file that fits into none."""
+    """Return the index of each file's message, or None for a file that fits into no message."""
     rooms = [terms.message_bytes] * terms.messages
     places: list[int | None] = []
     for size in sizes:
@@ -275,7 +278,7 @@ def placed(sizes: Sequence[int], terms: DeliveryLimits) -> list[int | None]:
 
 
 def _most(audio_format: AudioFormat, fullest: int, terms: DeliveryLimits) -> int:
-    """Return the largest size of a file when the fullest message holds `fullest` files.
+    """Return the size limit of a file when the fullest message holds `fullest` files.
 
     Lossy files share a message evenly; files of other formats have fixed sizes.
     """
@@ -305,7 +308,7 @@ def _delivery_file(stem: Stem, encoded: Encoded) -> DeliveryFile:
 
 
 def difference(wanted: AudioFormat, encoded: Sequence[Encoded]) -> DeliveryDifference | None:
-    """Return how what was encoded differs from what was wanted; None if it does not."""
+    """Return how the encoded files differ from the request; None if they do not."""
     others = {each.format for each in encoded} - {wanted}
     if others:
         is_flac = others == {AudioFormat.FLAC}
@@ -329,7 +332,7 @@ def _tags(job: Job, stem: Stem) -> dict[str, str]:
 
 
 def _heard(job: Job) -> dict[str, str]:
-    """Return the key and the tempo of what is delivered, where they are likely."""
+    """Return the key and the tempo of the delivered sound, where they are likely."""
     heard = job.heard or Analysis()
     tags = {}
     if heard.key is not None and heard.key.certainty is Certainty.LIKELY:

@@ -56,7 +56,7 @@ class Delivery:
     """Other formats in which the same stems could be delivered as well."""
     usage: Usage | None = None
     mixer_url: str | None = None
-    """Where all stems can be listened to together."""
+    """The address of the mixer page."""
     sent: DeliveryDifference | None = None
 
     def has_ended(self, now: datetime) -> bool:

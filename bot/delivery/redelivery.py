@@ -35,8 +35,8 @@ class Redelivery:
         need: Callable[[Job], int],
         zip_need: Callable[[Job], int],
     ) -> None:
-        """`need` is how many bytes showing a job may write, and `zip_need` how many its stems in
-        one file may.
+        """`need` returns the bytes that showing a job may write, and `zip_need` those of a ZIP
+        file.
         """
         self._jobs = jobs
         self._files = files
@@ -65,9 +65,9 @@ class Redelivery:
     async def zipped(
         self, plan: ZipPlan, *, name: str, limit_bytes: int, shrinks: int = 0
     ) -> AsyncIterator[ZipDelivery]:
-        """Put stems into one file, which exists until the context exits unless it is linked.
+        """Put stems into one file, which exists until the context exits unless a link leads to it.
 
-        The rest is as for `packed`.
+        Otherwise like `packed`.
         """
         need = sum(self._zip_need(job) for job in plan.songs)
         async with self._scratch(plan.songs, name, need) as folder:
@@ -77,7 +77,7 @@ class Redelivery:
     async def clipped(self, job: Job, *, name: str) -> AsyncIterator[ClipDelivery]:
         """Cut a clip for a soundboard, which exists until the context exits.
 
-        The rest is as for `packed`.
+        Otherwise like `packed`.
         """
         async with self._scratch([job], name, MOST_CLIP_BYTES) as folder:
             yield await self._clips.cut(job, folder)
@@ -99,7 +99,7 @@ class Redelivery:
 
     @asynccontextmanager
     async def _scratch(self, jobs: Sequence[Job], name: str, need: int) -> AsyncIterator[Path]:
-        """Yield a folder with room for what is made of the jobs' masters."""
+        """Yield a folder with room for the files made from the jobs' masters."""
         if not all(job.has_stems for job in jobs):
             raise Rejected(Reason.FILES_EXPIRED)
         try:

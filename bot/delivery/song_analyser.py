@@ -1,4 +1,4 @@
-"""Measures key, tempo and beats of finished jobs; their delivery neither waits nor fails for it."""
+"""Measures key, tempo and beats of finished jobs, without delaying or failing their delivery."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class SongAnalyser:
-    """Analyses each job once, in the background, and stores what was heard."""
+    """Analyses each job once, in the background, and stores the analysis."""
 
     def __init__(self, *, audio: AudioTools, jobs: JobStore) -> None:
         self._audio = audio
@@ -25,9 +25,9 @@ class SongAnalyser:
         self._forgotten: set[asyncio.Task[Analysis | None]] = set()
 
     async def analysis_of(self, job: Job, masters: Masters, *, within_s: float) -> Analysis | None:
-        """Return what was heard in a job's masters; None if that takes longer or has failed.
+        """Return the analysis of a job's masters, or None if it is not done in time or failed.
 
-        The measurement goes on in the background after that.
+        The analysis continues in the background.
         """
         if job.analysis is not None:
             return job.analysis
@@ -39,14 +39,14 @@ class SongAnalyser:
         return task.result() if task.done() else None
 
     def forget(self, job_id: JobId) -> None:
-        """Forget a job that is delivered; what is still under way is stored when it is done."""
+        """Forget a delivered job; an analysis under way is still stored when it is done."""
         task = self._tasks.pop(job_id, None)
         if task is not None and not task.done():
             self._forgotten.add(task)
             task.add_done_callback(self._forgotten.discard)
 
     async def stop(self) -> None:
-        """Cancel what is under way; the songs stay without an analysis."""
+        """Cancel all analyses under way; their songs stay without one."""
         tasks = [*self._tasks.values(), *self._forgotten]
         for task in tasks:
             task.cancel()
@@ -57,13 +57,13 @@ class SongAnalyser:
             heard = await self._earlier(job) or await self._audio.analyse(_with_roles(masters))
             await self._jobs.note_analysis(job.id, heard)
         except (SplitError, OSError) as exc:
-            # The stems matter more than what is said of them.
+            # The stems matter more than their description.
             log.warning("%s: its key and tempo could not be measured: %s", job.id, exc)
             return None
         return heard
 
     async def _earlier(self, job: Job) -> Analysis | None:
-        """Return what was heard in the job whose stems this one repeats."""
+        """Return the analysis of the job whose stems this job repeats."""
         earlier = None if job.repeat_of is None else await self._jobs.get(job.repeat_of)
         return earlier.analysis if earlier else None
 

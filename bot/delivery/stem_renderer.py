@@ -1,4 +1,4 @@
-"""Renders a job's masters in the key, at the speed and as the mix that its request asks for."""
+"""Renders a job's masters in the requested key, speed and mix."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +29,10 @@ class StemRenderer:
         self._providers = providers
 
     async def render(self, job: Job, masters: Masters, into: Path) -> Masters:
-        """Return what is to be encoded: rendered files in `into`, or the masters as they are.
+        """Return the files to encode: rendered files in `into`, or the unchanged masters.
 
         Raises Rejected with NO_SUCH_MIX for levels or clicks that these stems do not allow or that
-        leave silence, and what AudioTools raises.
+        leave silence, and the errors of AudioTools.
         """
         rendition = job.request.rendition
         if rendition.is_plain:
@@ -70,7 +70,7 @@ class StemRenderer:
         return rendered
 
     async def _are_drums_clean(self, job: Job) -> bool:
-        """Whether the drums hold nothing with a pitch, as those of a basic model do."""
+        """Return whether the drums contain no pitched sound, unlike the drums of a basic model."""
         for attempt in reversed(await self._jobs.attempts(job.repeat_of or job.id)):
             provider = self._providers.get(attempt.provider)
             if attempt.state is AttemptState.DONE and provider is not None:

@@ -1,4 +1,4 @@
-"""Writes files with several stems: uncompressed ZIP archives, as encoded sound hardly shrinks."""
+"""Writes stems into ZIP archives, uncompressed because encoded sound hardly shrinks."""
 
 import shutil
 import zipfile
@@ -9,28 +9,28 @@ from pathlib import Path
 
 INFO = "info.txt"
 ENTRY_BYTES = 1024
-"""An upper bound for an entry besides its content: two headers, and its name twice."""
+"""An upper bound for an entry without its content: two headers, each with the name."""
 _READABLE = 0o644 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
-    """A file to put into an archive, and its name there; `/` separates folders."""
+    """A file and its name in an archive, in which `/` separates folders."""
 
     name: str
     path: Path
 
 
 def archive_overhead(entries: int, info: str) -> int:
-    """Return an upper bound, in bytes, for an archive besides the content of its entries."""
+    """Return an upper bound for an archive's size without the content of its entries, in bytes."""
     return (entries + 2) * ENTRY_BYTES + len(info.encode())
 
 
 def write_archive(into: Path, entries: Sequence[ZipEntry], *, info: str, at: datetime) -> int:
-    """Write an archive with a text about its content, and return its size in bytes.
+    """Write an archive with a text that describes it, and return its size in bytes.
 
-    Equal content gives equal bytes, as all entries have the time `at`. Names that are not ASCII are
-    marked as UTF-8. Blocks; files are streamed.
+    Equal content gives equal bytes, because all entries have the time `at`. Names that are not
+    ASCII are marked as UTF-8. The function blocks, and streams the files.
     """
     with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_entry(INFO, at), info)

@@ -1,4 +1,4 @@
-"""Builds one file with all stems of a song, or of several, from their masters."""
+"""Builds one file with all stems of one or several songs from the masters."""
 
 import asyncio
 import math
@@ -29,21 +29,21 @@ _ARCHIVE = "all.zip"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZipPlan:
-    """What goes into one file, and how it is called."""
+    """The content and the names of one file."""
 
     songs: Sequence[Job]
     """Finished jobs that ask for the same format."""
     folders: Sequence[str]
     """The folder of each song, or an empty name for none."""
     info: str
-    """A text for the reader."""
+    """The text that describes the content."""
     filename: str
     linked_name: str
-    """The name in an address, which is the same for the same content."""
+    """The file's name in an address; equal content has equal names."""
 
     @property
     def keeper(self) -> Job:
-        """The job with whose files a linked file is kept: the one whose files expire first."""
+        """The job that keeps a linked file: the job whose files expire first."""
         return min(self.songs, key=lambda job: (job.updated_at, job.id))
 
 
@@ -53,12 +53,12 @@ class _Song:
     masters: Masters
     folder: str
     where: Path
-    """Where its files are encoded to."""
+    """The folder for its encoded files."""
     cover: Path | None
 
 
 class ZipBuilder:
-    """Puts stems into one file that fits, or that an address leads to."""
+    """Puts stems into one file, as an attachment or behind a link."""
 
     def __init__(
         self,
@@ -81,11 +81,11 @@ class ZipBuilder:
     async def build(
         self, plan: ZipPlan, into: Path, *, limit_bytes: int, shrinks: int = 0
     ) -> ZipDelivery:
-        """Build the file in `into`: within the limit if possible, else for a link.
+        """Build the file in `into` within the limit, or else for a link.
 
         Lossy formats are encoded at lower rates to fit. The limit is lowered `shrinks` times.
-        Raises DoesNotFit when the file is too large and cannot be linked, and what StemRenderer
-        raises.
+        Raises DoesNotFit when the file is too large and cannot be linked, and the errors of
+        StemRenderer.
         """
         keeper = plan.keeper
         rules = await self._admission.rules(keeper.reply.guild_id)
@@ -110,7 +110,7 @@ class ZipBuilder:
         return replace(await self._written(plan, songs, encoded, into), file=into / _ARCHIVE)
 
     async def _linked(self, links: SignedLinks, plan: ZipPlan, into: Path) -> ZipDelivery:
-        """Link to a file at full quality, which is kept with the first song's linked files."""
+        """Link to a file at full quality, which is kept with the linked files of `plan.keeper`."""
         keeper = plan.keeper
         kept = self._files.of(keeper.id).linked / plan.linked_name
         if await asyncio.to_thread(kept.exists):
@@ -130,7 +130,7 @@ class ZipBuilder:
         return replace(made, sent=None, url=link.url, expires_at=link.expires_at)
 
     async def _require_masters(self, plan: ZipPlan, kept: Path) -> None:
-        """Remove a linked file, and raise FileNotFoundError, if one of its songs was deleted."""
+        """Raise FileNotFoundError and remove the linked file if any of its songs was deleted."""
         for job in plan.songs:
             if not await self._files.holds(job.id, job.stems):
                 await asyncio.to_thread(kept.unlink, missing_ok=True)
@@ -148,7 +148,7 @@ class ZipBuilder:
         return songs
 
     async def _encoded(self, songs: Sequence[_Song], room: int | None) -> list[list[Encoded]]:
-        """Encode every song's stems; lossy ones share the room by their lengths."""
+        """Encode the stems of every song; lossy files share the room by their lengths."""
         total = sum(_length(each) * len(each.masters) for each in songs)
         encoded = []
         for song in songs:

@@ -1,4 +1,4 @@
-"""What was heard in a song: its key, tempo, tuning and beats, each with how sure that is."""
+"""The analysis of a song: its key, tempo, tuning and beats, with their certainty."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -7,14 +7,14 @@ from typing import Any, Self
 
 PITCH_CLASSES = 12
 AUDIBLY_OFF_CENTS = 35
-"""A tuning further than this from A = 440 Hz leaves the name of the key ambiguous."""
+"""A tuning further than this from A = 440 Hz makes the name of the key ambiguous."""
 
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 
 
 class Certainty(StrEnum):
-    """How sure a key is; it is never certain."""
+    """The certainty of a key; no key is fully certain."""
 
     PERHAPS = "perhaps"
     LIKELY = "likely"
@@ -53,12 +53,12 @@ class KeyEstimate:
     key: Key
     certainty: Certainty
     relative: Key | None = None
-    """The relative key, when the song may as well be in that."""
+    """The relative key, if it is about as probable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TempoEstimate:
-    """The tempo in beats per minute; `octave_bpm` is half or twice of it when that is open."""
+    """The tempo in beats per minute; `octave_bpm` is half or twice that, if it may be the tempo."""
 
     bpm: float
     octave_bpm: float | None = None
@@ -66,10 +66,10 @@ class TempoEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatGrid:
-    """Where the beats lie: beat n is at `first_beat_s + n * period_s`, plus its deviation.
+    """A grid of beats: beat n is at `first_beat_s + n * period_s`, plus its deviation.
 
-    `deviations_ms` holds the deviation of every eighth beat; those between are interpolated.
-    `downbeat` is the number of the first beat that begins a bar.
+    `deviations_ms` holds the deviation of every eighth beat; deviations between them are
+    interpolated. `downbeat` is the number of the first beat that begins a bar.
     """
 
     first_beat_s: float
@@ -79,12 +79,12 @@ class BeatGrid:
     downbeat: int
     deviations_ms: tuple[int, ...] = ()
     is_steady: bool
-    """Whether the beats lie on the grid closely enough for clicks."""
+    """Whether the beats are close enough to the grid for clicks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What was heard; None stands for what is not sure enough to say.
+    """The analysis of a song; values that are too uncertain are None.
 
     `tuning_cents` is the deviation from A = 440 Hz, from -50 to 50.
     """
@@ -95,12 +95,12 @@ class Analysis:
     grid: BeatGrid | None = None
 
     def to_json(self) -> str:
-        """Return JSON that `from_json` reads."""
+        """Return the analysis as JSON for `from_json`."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read `to_json`'s output; `{}` is an analysis that heard nothing. Raises ValueError."""
+        """Read `to_json`'s output; `{}` is an analysis without any value. Raises ValueError."""
         try:
             told = json.loads(text)
             return cls(
@@ -113,7 +113,7 @@ class Analysis:
             raise ValueError("not an analysis") from exc
 
     def rendered(self, *, cents: int, speed_percent: int) -> Self:
-        """Return what a rendition in another key and speed sounds like; its grid is left out."""
+        """Return the analysis of a rendition in another key and speed, without its grid."""
         semitones, rest = divmod(cents + 50, 100)
         key = self.key and replace(
             self.key,

@@ -1,4 +1,4 @@
-"""Retries: how long to pause before the next one, and how often to log why they are needed.
+"""Retries: the pause before the next try, and how often to log its reason.
 
 Pauses grow exponentially, with deterministic jitter. They depend only on the key and the number of
 tries, so a job that is woken early does not start its pause over.
@@ -28,13 +28,14 @@ def backoff_s(tries: int, *, key: str, first_s: float = FIRST_S, max_s: float = 
 
 
 class Reminders:
-    """Remembers when each condition was last logged, for a loop that meets it at every try."""
+    """Remembers when each condition was last logged, for a loop that meets it on every try."""
 
     def __init__(self) -> None:
         self._told_at: dict[object, float] = {}
 
     def is_due(self, condition: object, now: float) -> bool:
-        """Whether to log the condition now, in monotonic seconds; if so, it counts as logged.
+        """Return whether to log the condition at `now`, in monotonic seconds, and count it as
+        logged.
 
         Conditions last logged more than `REMIND_EVERY_S` ago are forgotten.
         """

@@ -194,10 +194,12 @@ class Job:
     """The artist from the file's tags; known from `held` on, as is `album`."""
     album: str | None = None
     analysis: Analysis | None = None
-    """What was heard in the stems; None until they have been analysed."""
+    """The analysis of the stems, or None before it is stored."""
     batch_id: BatchId | None = None
-    """The batch that the song was asked for in. Such a job has no reply of its own: `reply` says
-    where the batch's is, and the interaction id is a random negative number."""
+    """The batch of the song.
+
+    Such a job has no reply: `reply` locates the batch's, and the interaction id is a random
+    negative number."""
 
     @property
     def stems(self) -> tuple[Stem, ...]:
@@ -213,7 +215,7 @@ class Job:
 
     @property
     def heard(self) -> Analysis | None:
-        """What was heard in the stems, as the requested rendition sounds."""
+        """The analysis of the stems in the requested rendition."""
         rendition = self.request.rendition
         return self.analysis and self.analysis.rendered(
             cents=rendition.cents, speed_percent=rendition.speed_percent

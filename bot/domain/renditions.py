@@ -1,7 +1,7 @@
 """Renditions: a finished result in another key, at another speed, or as another mix of its stems.
 
-A `Rendition` holds integers only and is canonical, so equal wishes are equal values, equal bytes as
-JSON, and equal tokens. Whatever comes back from a client is parsed with the same limits again.
+A `Rendition` holds only integers and is canonical, so equal requests are equal values with equal
+JSON and equal tokens. Values from a client are parsed within the same limits.
 """
 
 import json
@@ -29,16 +29,16 @@ _PLAIN = "plain"
 
 
 class RenditionOutput(StrEnum):
-    """Into how many files a rendition goes."""
+    """The files of a rendition."""
 
     STEMS = "stems"
-    """Every stem by itself."""
+    """A file for each stem."""
     MIX = "mix"
-    """All stems in one file."""
+    """One file with all stems."""
 
 
 class ClickGrid(StrEnum):
-    """How clicks lie on the tracked beats."""
+    """The relation of clicks to the tracked beats."""
 
     NORMAL = "normal"
     HALF = "half"
@@ -47,7 +47,7 @@ class ClickGrid(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Click:
-    """Clicks on the beats of the song: before its first bar, along with it, or both."""
+    """Clicks on the beats of a song: before its first bar, along with it, or both."""
 
     count_in_bars: int = 0
     is_throughout: bool = False
@@ -56,15 +56,15 @@ class Click:
     def __post_init__(self) -> None:
         _check("count_in_bars", self.count_in_bars, 0, MAX_COUNT_IN_BARS)
         if not self.count_in_bars and not self.is_throughout:
-            raise ValueError("a click is heard nowhere")
+            raise ValueError("a click needs a count-in or the whole song")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendition:
-    """A rendition of a job's stems; without arguments it changes nothing.
+    """A rendition of a job's stems; the default changes nothing.
 
-    `levels` holds percents by stem, 100 left out, and is sorted. Levels and clicks need a mix, so
-    with either of them `output` is `MIX`. Raises ValueError beyond the limits.
+    `levels` holds percents by stem, sorted and without values of 100. Levels and clicks need a mix,
+    so either of them sets `output` to `MIX`. Raises ValueError for values beyond the limits.
     """
 
     cents: int = 0
@@ -79,7 +79,7 @@ class Rendition:
         for stem, percent in self.levels:
             _check(stem, percent, 0, MAX_LEVEL_PERCENT)
             if stem is Stem.MIX:
-                raise ValueError("a mix is not a stem")
+                raise ValueError("the mix cannot have a level")
         if len(dict(self.levels)) < len(self.levels):
             raise ValueError("a stem has two levels")
         changed = tuple(sorted(each for each in self.levels if each[1] != UNCHANGED_PERCENT))
@@ -89,12 +89,12 @@ class Rendition:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the stems stay as they are."""
+        """Whether the rendition changes nothing."""
         return self == UNCHANGED
 
     @property
     def changes_sound(self) -> bool:
-        """Whether samples must be computed anew by a time stretch."""
+        """Whether the key or the speed changes."""
         return bool(self.cents) or self.speed_percent != UNCHANGED_PERCENT
 
     def level_of(self, stem: Stem) -> int:
@@ -145,7 +145,7 @@ class Rendition:
 
     @property
     def token(self) -> str:
-        """A short form for custom ids and file names, such as `k-2.s90.vocals25`."""
+        """The short form for custom ids and file names, such as `k-2.s90.vocals25`."""
         parts = []
         if self.cents:
             whole, rest = divmod(self.cents, CENTS_A_SEMITONE)
@@ -196,7 +196,7 @@ class NamedMix(StrEnum):
 
 
 COVERING = frozenset({Recipe.KARAOKE, Recipe.KARAOKE_BACKING, Recipe.FOUR_STEMS, Recipe.SIX_STEMS})
-"""Recipes whose outputs add up to the song, so that they can be mixed."""
+"""Recipes whose stems add up to the song, so they can be mixed."""
 
 _VOICES = (Stem.VOCALS, Stem.LEAD_VOCALS)
 _MIX_LEVELS: Mapping[NamedMix, tuple[tuple[Stem, ...], int]] = {
@@ -211,14 +211,14 @@ _MIX_LEVELS: Mapping[NamedMix, tuple[tuple[Stem, ...], int]] = {
 
 
 def mixed(rendition: Rendition, mix: NamedMix, recipe: Recipe, stems: Sequence[Stem]) -> Rendition:
-    """Return the rendition with a named mix in place of its own.
+    """Return the rendition with its mix replaced by a named mix.
 
-    Raises ValueError if stems of that recipe cannot give it.
+    Raises ValueError if stems of that recipe do not allow it.
     """
     if mix is NamedMix.STEMS:
         return replace(rendition, output=RenditionOutput.STEMS, levels=(), click=None)
     if recipe not in COVERING:
-        raise ValueError(f"the stems of {recipe} are not the whole song")
+        raise ValueError(f"the stems of {recipe} do not add up to the song")
     if mix is NamedMix.SONG:
         return replace(rendition, output=RenditionOutput.MIX, levels=())
     changed, percent = _MIX_LEVELS[mix]
@@ -229,7 +229,7 @@ def mixed(rendition: Rendition, mix: NamedMix, recipe: Recipe, stems: Sequence[S
 
 
 def mixes_of(recipe: Recipe, stems: Sequence[Stem]) -> tuple[NamedMix, ...]:
-    """Return the named mixes that these stems can give."""
+    """Return the named mixes that these stems allow."""
     found = []
     for mix in NamedMix:
         try:
@@ -264,7 +264,7 @@ def _click(told: object) -> Click:
     if not isinstance(told, dict) or told.keys() != {"bars", "throughout", "grid"}:
         raise ValueError("not a click")
     if type(told["throughout"]) is not bool:
-        raise ValueError("neither true nor false")
+        raise ValueError("not a boolean")
     return Click(
         count_in_bars=_integer(told["bars"]),
         is_throughout=told["throughout"],
@@ -282,7 +282,7 @@ _WORDS: Mapping[str, tuple[str, Any]] = {
 
 
 def _parts_of(token: str) -> dict[str, Any]:
-    """Return the parts of a token by name; stems stand under their own."""
+    """Return the parts of a token by name; a stem's level is under the stem's name."""
     found: dict[str, Any] = {}
     for part in token.split("."):
         match = _TOKEN_PART.fullmatch(part)
@@ -298,10 +298,10 @@ def _parts_of(token: str) -> dict[str, Any]:
         else:
             raise ValueError("not a token")
         if name in found:
-            raise ValueError("a part stands twice")
+            raise ValueError("a part occurs twice")
         found[name] = value
     return found
 
 
 UNCHANGED = Rendition()
-"""The stems as they are."""
+"""The rendition that changes nothing."""

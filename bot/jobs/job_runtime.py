@@ -82,7 +82,7 @@ class JobRuntime:
     """Consecutive unexpected errors."""
     full_disk_waits: int = 0
     reminders: Reminders = field(default_factory=Reminders)
-    """Of what its steps wait for."""
+    """The log reminders about the conditions that its steps wait for."""
     failed_downloads: int = 0
     digest: str | None = None
     """The digest of the user's file, once downloaded."""

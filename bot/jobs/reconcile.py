@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 FREE_PLACES_EVERY_S = 15.0
 ROUNDS_BETWEEN = 40
-"""The number of times that places are freed between two reconciliations."""
+"""The number of calls of `free_places` between two reconciliations."""
 
 
 class AttemptReconciler:

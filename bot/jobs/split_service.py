@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 STORE_WITHIN_S = 1.5
 """Discord allows 3 s for an answer, so a store that takes longer than this counts as busy."""
 INTERACTION_BITS = 62
-"""Of the random number that a batch's job has in place of an interaction id."""
+"""The bits of the random number that replaces the interaction id in a batch's job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""The mixer page: a job's stems heard together in a browser, at a signed address."""
+"""The mixer page: plays a job's stems together in a browser, at a signed address."""

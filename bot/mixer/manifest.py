@@ -1,4 +1,4 @@
-"""Describes a job to the mixer page: its song and stems, and nothing of its user or provider."""
+"""Describes a job's song and stems to the mixer page, without its user or provider."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Manifests:
     async def of(
         self, job: Job, peaks: Sequence[str], *, ends: SignedLink, stretch: str | None
     ) -> dict[str, Any]:
-        """Return a job's manifest; `stretch` is where the page finds its time stretcher."""
+        """Return a job's manifest; `stretch` is the address of the page's time stretcher."""
         language = self._languages.of(job.reply.locale)
         saves = await self._saves(job)
         with active_language(language):
@@ -63,13 +63,13 @@ class Manifests:
         }
 
     def farewell(self, job: Job) -> dict[str, str]:
-        """Return what the page says of a job whose stems are gone."""
+        """Return the manifest of a job whose stems are gone."""
         language = self._languages.of(job.reply.locale)
         with active_language(language):
             return {"lang": language.code, "gone": gettext(GONE)}
 
     async def _saves(self, job: Job) -> dict[str, list[dict[str, str]]]:
-        """Return the downloads that exist, by stem."""
+        """Return the addresses of existing downloads, by stem."""
         linked = self._files.of(job.id).linked
         found: dict[str, list[dict[str, str]]] = {}
         for stem in job.stems:
@@ -95,11 +95,11 @@ def _stem(stem: Stem, number: int, peaks: str) -> dict[str, Any]:
 
 
 def _song(job: Job) -> dict[str, str | None]:
-    """Return title and artist; a title names the artist only where no tag does."""
+    """Return title and artist, without the artist's name in the title if there is an artist tag."""
     by = f"{plain(job.artist)} - " if job.artist else ""
     return {"title": job.title.removeprefix(by), "artist": job.artist}
 
 
 def _from_page(link: SignedLink) -> str:
-    """Return an address as seen from the page, whatever prefix a proxy puts before both."""
+    """Return an address relative to the page, so that a proxy may add a prefix to both."""
     return "../../" + "/".join(link.url.split("/")[-3:])

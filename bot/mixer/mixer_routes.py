@@ -1,6 +1,6 @@
-"""The mixer page over HTTP: a document without a word of the job, a manifest, packs and assets.
+"""Serves the mixer page over HTTP: a document without job data, a manifest, packs and assets.
 
-An address that is not ours is 404. One whose stems are gone is 410, from the next request on.
+Invalid addresses get 404. Addresses of deleted stems get 410 from the next request on.
 """
 
 import math
@@ -90,7 +90,7 @@ class MixerRoutes:
         ]
 
     async def robots(self, _: web.Request) -> web.Response:
-        """Ask search engines to stay away."""
+        """Disallow all crawlers."""
         return web.Response(text=ROBOTS)
 
     async def asset(self, request: web.Request) -> web.Response:
@@ -102,7 +102,7 @@ class MixerRoutes:
         return web.Response(body=body, headers={**_ASSET, "Content-Type": content_type})
 
     async def add_slash(self, request: web.Request) -> web.Response:
-        """Lead to the document, whose addresses are relative to its own."""
+        """Redirect to the address with a slash, which the document's relative addresses need."""
         raise web.HTTPPermanentRedirect(f"{request.match_info['ticket']}/", headers=_PRIVATE)
 
     async def document(self, request: web.Request) -> web.Response:
@@ -130,7 +130,7 @@ class MixerRoutes:
         return web.json_response(told, headers=_DATA)
 
     async def pack(self, request: web.Request) -> web.StreamResponse:
-        """Send two seconds of every stem, once they are made."""
+        """Send a pack, which has two seconds of every stem, once it is made."""
         name = _PACK.fullmatch(request.match_info["pack"])
         if name is None:
             raise web.HTTPNotFound
@@ -162,7 +162,7 @@ class MixerRoutes:
         return response
 
     async def _asked(self, request: web.Request) -> Job:
-        """Return the job of the request's address; raises 404 for an address that is not ours."""
+        """Return the job of the request's address. Raises HTTPNotFound for an invalid address."""
         try:
             job_id = await self._links.job_of(LinkKind.MIXER, request.match_info["ticket"], "")
             job = None if job_id is None else await self._jobs.get(job_id)

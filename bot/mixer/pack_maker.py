@@ -1,4 +1,4 @@
-"""Makes a job's packs when they are first asked for, in the background, and finds them."""
+"""Makes a job's packs in the background after the first request for one, and finds them."""
 
 import asyncio
 import logging
@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.02
 PAUSE_S: Final = 30.0
-"""How long a failure is not tried again."""
+"""The time after a failure in which packs are not made again."""
 _OPUS_BYTES: Final = 2 * PACK_S * 96_000 // 8
-"""The most of one stem in a pack: twice its average rate."""
+"""The most bytes of one stem in a pack: twice the average."""
 _FLAC_FACTOR: Final = 1.5
-"""The most by which chunks may outgrow their master."""
+"""The most by which a master's chunks may exceed the master."""
 
 _KEPT_PEAKS: Final = 100
-"""Songs whose peaks are remembered, at 5 kB each, so that a reload takes no child."""
+"""The number of songs whose peaks, 5 kB each, are kept, so that a reload starts no child."""
 
 _Key = tuple[JobId, PackCodec]
 
 
 class PackingFailed(Exception):
-    """Packs could not be made; they are tried again after `retry_after_s`."""
+    """Packs could not be made. A request after `retry_after_s` tries again."""
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("packs could not be made")
@@ -40,7 +40,7 @@ class PackingFailed(Exception):
 
 
 class PackMaker:
-    """Has packs made, each set once, and only while there is room on the disk."""
+    """Makes each set of packs once, and only while there is room on the disk."""
 
     def __init__(
         self, *, audio: AudioTools, files: JobFiles, disk_guard: DiskGuard, clock: Clock
@@ -56,11 +56,11 @@ class PackMaker:
 
     @property
     def is_making(self) -> bool:
-        """Whether packs are being made."""
+        """Whether any packs are being made."""
         return bool(self._making)
 
     async def peaks(self, job: Job) -> tuple[str, ...]:
-        """Return each stem's peaks, for the page to draw.
+        """Return each stem's peaks, which the page draws.
 
         Raises AudioFailed or NoRoom, and FileNotFoundError when the stems are gone.
         """
@@ -68,7 +68,7 @@ class PackMaker:
         await asyncio.to_thread(_require, masters)
         if (known := self._peaks.get(job.id)) is not None:
             return known
-        # One at a time, however many listeners come: other audio work does not wait for them.
+        # One at a time, so that many listeners do not hold up other audio work.
         async with self._measuring:
             if (known := self._peaks.get(job.id)) is not None:
                 return known
@@ -86,7 +86,7 @@ class PackMaker:
         stems are gone.
         """
         file = self._files.of(job.id).packs / pack_name(number, codec)
-        # Looked up first: it may end while the file is looked for.
+        # Looked up first, because the task may end while the file is looked for.
         making = self._making.get((job.id, codec))
         if await asyncio.to_thread(file.exists):
             return file
@@ -105,14 +105,14 @@ class PackMaker:
         return file
 
     async def aclose(self) -> None:
-        """Stop making packs; those that are whole stay."""
+        """Stop making packs; complete packs stay."""
         making = list(self._making.values())
         for task in making:
             task.cancel()
         await asyncio.gather(*making, return_exceptions=True)
 
     async def _begun(self, job: Job, codec: PackCodec) -> asyncio.Task[None]:
-        """Return the task that makes these packs, started now unless it runs."""
+        """Return the task that makes these packs; start it if it is not running."""
         key = (job.id, codec)
         self._require_no_failure(key)
         await asyncio.to_thread(_require, self._masters(job))
@@ -132,12 +132,12 @@ class PackMaker:
                 await self._audio.pack(masters, into, codec=codec, frames=job.frames or 0)
         except (AudioFailed, NoRoom, OSError) as exc:
             if not await self._files.holds(job.id, job.stems):
-                log.info("%s: its stems were deleted while packs were made", job.id)
+                log.info("%s: its stems were deleted while packs were being made", job.id)
                 return
             log.warning("%s: packs could not be made: %s", job.id, exc, extra={"job": job.id})
             self._failed_at[job.id, codec] = self._clock.monotonic()
         else:
-            log.info("%s: %s packs are made", job.id, codec, extra={"job": job.id})
+            log.info("%s: %s packs were made", job.id, codec, extra={"job": job.id})
 
     def _require_no_failure(self, key: _Key) -> None:
         """Raise PackingFailed if these packs failed a moment ago."""
@@ -157,7 +157,7 @@ def _require(masters: Sequence[Path]) -> None:
 
 
 def _needed_bytes(job: Job, masters: Sequence[Path], codec: PackCodec) -> int:
-    """Return how much room a job's packs may need."""
+    """Return the most bytes that a job's packs may need."""
     match codec:
         case PackCodec.OPUS:
             return _OPUS_BYTES * len(masters) * pack_count(job.frames or 0)

@@ -1,4 +1,4 @@
-"""The page's own files, at addresses that change with their content, so that they may be cached."""
+"""The page's files, at addresses that change with the content, so that browsers can cache them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _TYPES: Final[Mapping[str, str]] = {
     ".wasm": "application/wasm",
 }
 _PLACE: Final = "{assets}"
-"""Where the document names the folder of its files, relative to itself."""
+"""The placeholder in the document for the folder of its files."""
 
 
 class PageAssets:
@@ -36,7 +36,7 @@ class PageAssets:
 
     @property
     def stretch(self) -> str | None:
-        """Where the page finds the time stretcher, relative to itself; None if there is none."""
+        """The time stretcher's address relative to the page, or None if it was not fetched."""
         return f"../x/{self.digest}/{STRETCH}" if STRETCH in self._files else None
 
     def find(self, digest: str, name: str) -> tuple[bytes, str] | None:

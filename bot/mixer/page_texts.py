@@ -1,4 +1,4 @@
-"""What the mixer page says; its scripts fill in the fields."""
+"""The mixer page's sentences, with fields that its scripts fill in."""
 
 from collections.abc import Mapping
 
@@ -52,7 +52,7 @@ _WORDS: Mapping[str, Message] = {
 
 
 def words() -> dict[str, str]:
-    """Return the page's sentences in the active language, with their fields left in."""
+    """Return the page's sentences in the active language, with unfilled fields."""
     return {
         name: gettext(message, **{field: f"{{{field}}}" for field in message.fields})
         for name, message in _WORDS.items()

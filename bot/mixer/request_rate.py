@@ -1,4 +1,4 @@
-"""How many requests the holders of one address may make together."""
+"""Limits the requests that all holders of one address make together."""
 
 from collections import OrderedDict, deque
 from typing import Final
@@ -8,12 +8,12 @@ from bot.domain.job import JobId
 
 REQUESTS: Final = 300
 WITHIN_S: Final = 10.0
-"""Thirty listeners need half of it; the rest is for jumps into what is not loaded."""
+"""Thirty listeners need half of the requests; the rest allows for seeks to packs not loaded."""
 _REMEMBERED: Final = 1000
 
 
 class RequestRate:
-    """Counts requests by job; addresses would not do, since a proxy's may be everybody's."""
+    """Counts requests by job, because all clients behind a proxy may share one network address."""
 
     def __init__(
         self, *, clock: Clock, requests: int = REQUESTS, within_s: float = WITHIN_S
@@ -24,7 +24,7 @@ class RequestRate:
         self._seen: OrderedDict[JobId, deque[float]] = OrderedDict()
 
     def wait_s(self, job_id: JobId) -> float:
-        """Count a request; return 0, or how long it has to wait, and then it does not count."""
+        """Count a request and return 0. Above the limit, return the seconds to wait, uncounted."""
         now = self._clock.monotonic()
         seen = self._seen.setdefault(job_id, deque())
         self._seen.move_to_end(job_id)

@@ -63,9 +63,9 @@ class SignedLinks:
         return await self._link(job, LinkKind.SOURCE, source_name(job))
 
     async def to_mixer(self, job: Job) -> SignedLink | None:
-        """Return where all of a job's stems can be heard together; None where no browser could.
+        """Return a link to the job's mixer page, or None if no browser could play it there.
 
-        Everything that the page needs lies below this address, and expires with it.
+        The addresses of the page's data begin with the link's address, and expire with the link.
         """
         return await self._link(job, LinkKind.MIXER, "") if self._has_mixer else None
 

@@ -257,7 +257,7 @@ class _Child:
 
 
 class _Pipe(Closing):
-    """What a child prints on one of its outputs; use as a context manager."""
+    """Reads one output of a child; use as a context manager."""
 
     def __init__(self) -> None:
         self.heard = bytearray()

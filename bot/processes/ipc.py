@@ -1,8 +1,7 @@
 """Messages between processes: frozen dataclasses, each one JSON object on one line.
 
-A line is decoded by the declared types, field by field: a process that has read a stranger's file
-is not trusted, and whatever it writes is a message or a `MalformedMessage` here, never a surprise
-further up.
+A line is decoded by the declared types, field by field. A process that has read an untrusted file
+is not trusted, so its output is either a valid message or raises MalformedMessage.
 """
 
 import json

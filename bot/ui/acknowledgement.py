@@ -53,7 +53,7 @@ async def start_batch(
 ) -> None:
     """Store a batch, acknowledge it, and start it once Discord has accepted the answer.
 
-    Raises what `BatchService.receive` raises, before anything is answered.
+    Raises the errors of `BatchService.receive`, before anything is answered.
     """
     batch = await batches.receive(interaction_id=interaction.id, request=request, reply=reply)
     if batch.acknowledged_at is not None or interaction.id in _being_answered:
@@ -84,7 +84,7 @@ async def start_split(
 ) -> None:
     """Store the request, acknowledge it, and start work once Discord has accepted the answer.
 
-    Raises what `SplitService.receive` raises, before anything is answered.
+    Raises the errors of `SplitService.receive`, before anything is answered.
     """
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
     if job.acknowledged_at is not None or interaction.id in _being_answered:

@@ -1,4 +1,4 @@
-"""Starts every batch: from `/batch`, and from messages with several songs."""
+"""Starts batches from `/batch` and from messages with several songs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class BatchRequests:
         self._clock = clock
 
     async def recipe_for(self, guild_id: int | None) -> Recipe:
-        """Return the recipe that is chosen at first in a server."""
+        """Return the recipe that a server's form selects by default."""
         return (await self._servers.rules(guild_id)).recipe_for(None)
 
     async def start(
@@ -45,13 +45,13 @@ class BatchRequests:
         entry: Entry,
         recipe: Recipe | None = None,
     ) -> None:
-        """Store the batch and acknowledge the interaction; no recipe means the server's.
+        """Store the batch and acknowledge the interaction. The default recipe is the server's.
 
         Raises StoreUnavailable and Rejected.
         """
         now = self._clock.now()
         rules = await self._servers.rules(interaction.guild_id)
-        if entry is not Entry.COMMAND:  # files of a form have new addresses
+        if entry is not Entry.COMMAND:  # addresses of a form's files are new
             songs = await asyncio.gather(*map(self._with_live_url, songs))
         membership = membership_of(interaction)
         request = BatchRequest(
@@ -69,4 +69,4 @@ class BatchRequests:
         try:
             return await self._attachment_urls.with_live_url(song, now=self._clock.now())
         except Rejected:
-            return song  # Discord no longer has it, which its own line will say
+            return song  # Discord has deleted it, as the song's line will say

@@ -179,4 +179,4 @@ class Stemcord(commands.AutoShardedBot):
             await self.handlers.submit(interaction, form)
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Ignore prefix commands; cogs have listeners of their own."""
+        """Ignore prefix commands. Cogs have their listeners."""

@@ -1,6 +1,6 @@
 /**
  * The inputs of the bot's forms.
- * Each has `node`, `control` (what takes the focus), `value()`, `problem()` (a sentence, or null)
+ * Each has `node`, `control` (the focusable element), `value()`, `problem()` (a sentence or null)
  * and `isGroup` where it consists of several inputs.
  */
 
@@ -22,7 +22,7 @@ const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 export const isRequired = ({ type, required }) => type !== KIND.CHECKBOX && (required ?? true);
 
-/** What is wrong with how many were chosen; an optional field may also stay empty. */
+/** Return what is wrong with the number of choices; an optional field may be empty. */
 function amountProblem(component, count, most, word) {
   const least = Math.max(component.min_values ?? 1, 1);
   if (!count) return isRequired(component) ? `Choose at least ${counted(least, word)}.` : null;

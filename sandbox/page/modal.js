@@ -36,7 +36,7 @@ function questions(components) {
   });
 }
 
-/** One question of a form: its label, its field and what is wrong with the answer. */
+/** A question of a form: its label, its field and the problem with its answer. */
 class Question {
   #problem;
 
@@ -59,21 +59,21 @@ class Question {
       label,
       required && el("span", { class: "required", "aria-hidden": "true" }, "*"),
     );
-    // A single checkbox carries its label itself, beside the box.
+    // A single checkbox has its label beside the box.
     name.classList.toggle("visually-hidden", component.type === KIND.CHECKBOX);
     this.node = el("div", { class: "question" }, name, detail, this.field.node, this.#problem);
     this.node.addEventListener("input", () => this.#show(null));
     this.node.addEventListener("click", () => this.#show(null));
   }
 
-  /** Whether the answer can be sent; shows what is wrong with it otherwise. */
+  /** Return whether the answer can be sent, and show its problem if not. */
   check() {
     const problem = this.field.problem();
     this.#show(problem);
     return problem === null;
   }
 
-  /** Bring the question into view for another answer. */
+  /** Focus the question's field and scroll to the question. */
   ask() {
     this.field.control.focus();
     this.node.scrollIntoView({ block: "nearest" });

@@ -1,4 +1,4 @@
-/** The server's sounds in the sidebar: one plays at a time, and goes on while the list changes. */
+/** The server's sounds in the sidebar. One plays at a time, even while the list changes. */
 
 import { mediaUrl } from "./api.js";
 import { el, icon } from "./dom.js";
@@ -41,7 +41,7 @@ const soundButton = (sound) =>
     el("span", { class: "channel-name" }, sound.emoji && `${sound.emoji} `, sound.name),
   );
 
-/** A list of the sounds, each a button that plays it. */
+/** Return a list of buttons that play the sounds. */
 export function soundList(sounds) {
   shown = sounds.map((sound) => ({ sound, button: soundButton(sound) }));
   lookAtAll();

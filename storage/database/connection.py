@@ -20,7 +20,7 @@ from storage.files.ownership import is_writable, why_unusable
 T = TypeVar("T")
 
 _RANDOM_BITS = 62
-"""As many as an INTEGER column takes without a sign."""
+"""Fits into an INTEGER column without the sign."""
 _PASSING = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -142,7 +142,7 @@ class Database:
                     result = await work(self._writer)
                     await self._writer.commit()
                 except BaseException:
-                    await self._writer.rollback()  # a no-op without an open transaction
+                    await self._writer.rollback()  # no effect without an open transaction
                     raise
                 return result
 

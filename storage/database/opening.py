@@ -1,4 +1,4 @@
-"""Opens whichever database the settings name. psycopg is imported for PostgreSQL alone."""
+"""Opens the database that the settings name. Imports psycopg only for PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ async def open_database(address: Address) -> Database:
 def lock_of(address: Address) -> BotLock | None:
     """Return the lock of a PostgreSQL database, not yet taken.
 
-    An SQLite file has none of its own: one process holds its data directory.
+    SQLite needs no such lock, because one process holds the data directory.
     """
     if isinstance(address, Path):
         return None

@@ -25,9 +25,9 @@ WRITERS, READERS = 8, 4
 WAIT_S = 5.0
 """How long to wait for a connection, a lock and a statement."""
 RECONNECT_S = 5.0
-"""How long the pool's pauses between tries may grow before it starts over."""
+"""The time for which the pool's pauses between tries grow before they start over."""
 _UNCHECKED_S = 1.0
-"""A connection that was used so shortly ago is not tried out before it is used again."""
+"""A connection used within this time is not checked before it is used again."""
 _TRIES = 20
 _MAX_PAUSE_S = 2.0
 
@@ -102,12 +102,12 @@ class PostgresDatabase:
     ) -> Self:
         """Connect, and bring the schema up to date.
 
-        A connection, a lock and a statement are waited for during `wait_s` each. Raises
+        The limit for each connection, lock and statement is `wait_s`. Raises
         UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
         server cannot be reached.
         """
         with sessions.translated_errors():
-            # Before the pools, because a pool keeps the reason of a failure to itself.
+            # Before the pools, because a pool does not report the reason of a failure.
             async with await sessions.connect(url, {}) as conn:
                 await migrate(conn, postgres_migrations() if steps is None else steps)
             settings = sessions.settings_for(wait_s)
@@ -139,7 +139,7 @@ class PostgresDatabase:
     ) -> T:
         """Run `work` in a transaction, committed when it returns and rolled back when it raises.
 
-        Waits for the transactions that name one of `locks`. If the caller is cancelled, the
+        Waits for other transactions that name any of `locks`. If the caller is cancelled, the
         transaction still runs to its end. `work` may only await statements on the connection, and
         runs again from its start after a deadlock. Raises ConstraintViolated, StoreUnavailable or
         StoreBroken, with nothing written.
@@ -175,7 +175,7 @@ class PostgresDatabase:
     async def _transaction(
         self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
     ) -> T:
-        async with self._writers.connection() as conn:  # rolls back what raises
+        async with self._writers.connection() as conn:  # rolls back on an error
             xid = await _begin(conn, names)
             result = await work(_Transaction(conn))
             try:
@@ -186,7 +186,7 @@ class PostgresDatabase:
             return result
 
     async def _was_committed(self, xid: str) -> bool:
-        """Ask what became of a COMMIT whose answer was lost, until the server tells.
+        """Ask for the outcome of a COMMIT whose answer was lost, until the server answers.
 
         Raises StoreUnavailable once the database is closed.
         """
@@ -194,7 +194,7 @@ class PostgresDatabase:
             try:
                 [row] = await self.read(_STATUS, (xid,))
             except psycopg.DataError:
-                return False  # a server that was failed over to has never heard of it
+                return False  # unknown to a server after a failover
             except StoreUnavailable as exc:
                 if isinstance(exc.__cause__, PoolClosed):
                     raise

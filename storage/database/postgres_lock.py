@@ -1,8 +1,8 @@
-"""The lock of a PostgreSQL database that makes one process its bot; others stand by.
+"""The lock that makes one process the bot of a PostgreSQL database; others stand by.
 
-A session holds it, so it is free as soon as the owner's connection is known to be gone. The address
-must lead to PostgreSQL itself or to a pooler in session mode: a transaction-mode pooler would give
-the lock to everyone.
+A session holds the lock, so the lock is free once the server notices the end of the owner's
+connection. The address must lead to PostgreSQL or to a pooler in session mode: a pooler in
+transaction mode would give the lock to every process.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 PING_EVERY_S = 2.0
 FIRST_REFUSAL_S = 5.0
-"""A standby that lost its connection waits this long, for a restart frees the owner's lock too."""
+"""The wait of a standby that lost its connection. A server restart also frees the owner's lock."""
 _ANSWER_WITHIN_S = 3.0
-# A frozen process still has a kernel that answers keep-alives, hence the idle timeout.
+# The kernel answers keep-alives even for a frozen process, hence the idle timeout.
 _SETTINGS = {**sessions.settings_for(_ANSWER_WITHIN_S), "idle_session_timeout": "8s"}
 _TRY = "SELECT pg_try_advisory_lock(hashtextextended('stemcord bot ' || %s, 0)) AS is_ours"
 
@@ -36,7 +36,7 @@ class PostgresBotLock:
         self._conn: AsyncConnection[PostgresRow] | None = None
 
     async def acquire(self) -> None:
-        """Wait until the lock is this process's, through outages of the server too."""
+        """Wait until this process has the lock, even through outages of the server."""
         is_told, tried_before = False, False
         while True:
             try:
@@ -84,7 +84,7 @@ class PostgresBotLock:
         return True
 
     async def try_once(self) -> bool:
-        """Take the lock if it is free, and return whether it was. Raises StoreUnavailable."""
+        """Try to take the lock, and return whether this process has it. Raises StoreUnavailable."""
         with sessions.translated_errors():
             conn = self._conn
             if conn is None or not await self._is_alive():

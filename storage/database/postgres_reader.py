@@ -15,7 +15,7 @@ SELECT coalesce(sum(pg_relation_size(oid) / current_setting('block_size')::bigin
 FROM pg_class
 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')
 """
-# What would let a broken row in, or hide one.
+# Faults that would allow or hide a broken row.
 _FAULTS = """
 SELECT 'index ' || indexrelid::regclass AS fault
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid

@@ -1,4 +1,4 @@
-"""What `doctor` asks of a PostgreSQL server before a bot uses it."""
+"""The checks of `doctor` for a PostgreSQL server."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('stemcord doctor', %s)) AS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReport:
-    """A server, and what would stop a bot from using it."""
+    """A server, and the obstacles to its use by a bot."""
 
     version: str
     place: str
@@ -54,7 +54,7 @@ def _problems(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> I
         yield "The server takes no writes: is it a standby?"
     elif not row["may_create"]:
         yield "This user may not create tables: GRANT CREATE ON SCHEMA public"
-    # A pooler that shares a server's session among clients lets each of them have the lock.
+    # A pooler that shares a session among clients gives the lock to each of them.
     number = one.info.backend_pid
     if _takes(one, number) and _takes(other, number):
         yield (

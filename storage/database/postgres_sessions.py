@@ -42,7 +42,7 @@ _LASTING = (
     errors.InsufficientPrivilege,
     errors.InvalidAuthorizationSpecification,
 )
-"""Errors of permissions, or of a server that takes no writes: the operator can fix them."""
+"""Errors of permissions or of a read-only server, which only the operator can fix."""
 _TOKEN = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|--[^\n]*|::|:([a-z_]+)|\?|%""")
 _NUL = "\0"
 
@@ -81,12 +81,12 @@ def _row_class(names: tuple[str, ...]) -> type[PostgresRow]:
 
 
 def conninfo(url: str) -> str:
-    """Return the address with what every connection of ours has in common."""
+    """Return the address with the parameters of every connection."""
     return make_conninfo(url, application_name=APPLICATION_NAME, **_CONNECTION)
 
 
 async def connect(url: str, settings: Mapping[str, str]) -> AsyncConnection[PostgresRow]:
-    """Open a connection of its own, outside the pools, in autocommit mode."""
+    """Open a connection outside the pools, in autocommit mode."""
     conn = await AsyncConnection[PostgresRow].connect(
         conninfo(url), autocommit=True, row_factory=rows
     )
@@ -102,7 +102,7 @@ def prepare(context: AdaptContext) -> None:
 
 
 def settings_for(wait_s: float) -> Mapping[str, str]:
-    """Return the settings of a session whose statements take no longer than that."""
+    """Return the settings of a session whose statements time out after `wait_s`."""
     limit = f"{round(wait_s * 1000)}ms"
     timeouts = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
     return {**_SESSION, **dict.fromkeys(timeouts, limit)}
@@ -149,7 +149,7 @@ def translated_errors() -> Iterator[None]:
     except _LASTING as exc:
         raise StoreBroken(_line(exc)) from exc
     except (psycopg.IntegrityError, errors.RaiseException) as exc:
-        # Without its cause, whose text has the whole row, and with it what users wrote.
+        # Without its cause, whose text contains the row and so users' texts.
         raise ConstraintViolated(exc.diag.message_primary or type(exc).__name__) from None
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise StoreUnavailable(_line(exc)) from exc

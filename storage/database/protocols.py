@@ -1,7 +1,7 @@
 """The database as the stores see it: SQLite or PostgreSQL.
 
-Statements are written once, in SQL that both understand, with `?` or `:name` for parameters. What
-SQLite calls a function and PostgreSQL does not know is defined by the latter's first migration.
+Statements are written once, in SQL for both databases, with `?` or `:name` for parameters.
+PostgreSQL's first migration defines the functions that only SQLite has.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -88,11 +88,11 @@ class BotLock(Protocol):
     """The right to be the bot of a database, which one process has at a time."""
 
     async def acquire(self) -> None:
-        """Wait until the lock is this process's, through outages of the server too."""
+        """Wait until this process has the lock, even through outages of the server."""
         ...
 
     async def try_once(self) -> bool:
-        """Take the lock if it is free, and return whether it was. Raises StoreUnavailable."""
+        """Try to take the lock, and return whether this process has it. Raises StoreUnavailable."""
         ...
 
     async def watch(self) -> None:

@@ -13,7 +13,7 @@ from storage.files.ownership import why_unusable
 BUSY_TIMEOUT_S = 5.0
 OLDEST = 1
 
-# Each row is a broken reference.
+# Each row reports a broken reference.
 _LOST_REFERENCES = "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check"
 
 

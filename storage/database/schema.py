@@ -1,4 +1,4 @@
-"""Schema migrations, numbered and forward-only, and how SQLite gets them."""
+"""Numbered, forward-only schema migrations, and their application to SQLite."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def migrations() -> list[Migration]:
 def postgres_migrations() -> list[Migration]:
     """Return the migrations of this version for PostgreSQL, in order.
 
-    A number gives the same schema as it does in SQLite. The first one stands for several.
+    A number means the same schema as in SQLite. The first migration stands for several.
     """
     return _in(_POSTGRES_FOLDER)
 

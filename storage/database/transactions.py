@@ -19,7 +19,7 @@ class Transactions:
     async def run(self, transaction: Coroutine[Any, Any, T]) -> T:
         """Return the transaction's result, or raise its error.
 
-        A caller that is cancelled leaves it running; its error is then logged.
+        If the caller is cancelled, the transaction continues and its error is logged.
         """
         task = asyncio.create_task(transaction)
         self._running.add(task)
@@ -33,7 +33,7 @@ class Transactions:
         return task.result()
 
     async def wait(self) -> None:
-        """Wait until none is running."""
+        """Wait until no transaction is running."""
         if self._running:
             await asyncio.wait(self._running)
 

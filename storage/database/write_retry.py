@@ -1,4 +1,4 @@
-"""Retry writes that must not be lost while the store is locked, full or missing."""
+"""Retries writes that must not be lost while the store is locked, full or missing."""
 
 import asyncio
 import logging

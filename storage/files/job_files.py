@@ -20,7 +20,7 @@ from storage.files.atomic import fsync, write_aside
 _JOB_ID = re.compile(r"[a-z0-9]{1,32}")
 _REMOVALS = 100
 SEVERAL_SONGS = "songs-"
-"""How the names of linked files begin that hold several songs."""
+"""The prefix of names of linked files with several songs."""
 _NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS})
 """Errors of file systems without hard links."""
 
@@ -108,9 +108,10 @@ class JobFiles:
     async def drop_interrupted(
         self, job_ids: Iterable[JobId], *, unfinished: Collection[JobId]
     ) -> None:
-        """Remove what an earlier process was making of these jobs: encoded files and partial packs.
+        """Remove an earlier process's unfinished work on these jobs: encoded files and partial
+        packs.
 
-        Only call this at start. What unfinished jobs have encoded for their own delivery stays.
+        Only call this at start. Files that unfinished jobs encoded for their delivery stay.
         """
         folders = [(self.of(job_id), job_id in unfinished) for job_id in job_ids]
         await asyncio.to_thread(_drop_interrupted, folders)
@@ -312,7 +313,7 @@ def _within(folder: Path) -> list[Path]:
 
 
 def _remove_files(folder: Path, *, but: Path | None = None) -> None:
-    """Remove the files of a folder, if it exists, but one; leave its subfolders."""
+    """Remove all files but one from a folder, if it exists; leave its subfolders."""
     try:
         found = list(folder.iterdir())
     except FileNotFoundError:

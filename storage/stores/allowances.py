@@ -61,7 +61,7 @@ class Allowances:
         self._clock = clock
 
     async def terms_of(self, user_id: UserId | None, membership: Membership | None) -> Terms:
-        """Return the user's allowance and limit in that server. Their own override their roles'."""
+        """Return the user's allowance and limit in that server. User values override roles'."""
         values: Values = {
             "user_id": None if user_id is None else await lasting_pseudonym(self._db, user_id),
             "guild_id": membership.guild_id if membership else None,

@@ -1,7 +1,7 @@
-"""Batches: several songs asked for at once, with one reply for all.
+"""Batches: several songs from one request, with one reply for all.
 
-A batch admits its songs one after the other; each becomes a job, which has no reply of its own.
-Whatever changes one of its jobs makes the batch's reply stale, in the same transaction.
+A batch admits its songs one after the other. Each becomes a job without its own reply. A change of
+such a job makes the batch's reply stale in the same transaction.
 """
 
 import json
@@ -119,10 +119,10 @@ WHERE id = ? AND is_final AND (shown_version = wanted_version OR acknowledged_at
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSong:
-    """A song of a batch: it waits, has a job, or was refused."""
+    """A song of a batch, which waits, has a job or was refused."""
 
     number: int
-    """Its place in the request, from 1."""
+    """Its position in the request, from 1."""
     source: Source
     job_id: JobId | None = None
     problem: Problem | None = None
@@ -136,7 +136,7 @@ class BatchSong:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Several songs asked for at once."""
+    """Several songs from one request."""
 
     id: BatchId
     interaction_id: int
@@ -150,23 +150,23 @@ class Batch:
     updated_at: datetime
     acknowledged_at: datetime | None = None
     reason: Reason | None = None
-    """Why its songs are to end early."""
+    """The reason to end its songs early."""
     is_final: bool = False
     """Whether every song has ended."""
     version: int = 1
-    """The version of the reply that this state asks for."""
+    """The version of the reply that shows this state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchContent:
-    """A batch with its songs, and the jobs that they have become."""
+    """A batch with its songs and their jobs."""
 
     batch: Batch
     songs: Sequence[BatchSong]
     jobs: dict[JobId, Job]
 
     def job_of(self, song: BatchSong) -> Job | None:
-        """Return the song's job, if there is one that this version can read."""
+        """Return the song's job, or None if there is none that this version can read."""
         return None if song.job_id is None else self.jobs.get(song.job_id)
 
     @property
@@ -183,7 +183,7 @@ class BatchStore:
         self._db = db
 
     async def add(self, batch: Batch, songs: Sequence[Source]) -> Batch:
-        """Store a new batch; if the interaction already has one, return that unchanged.
+        """Store a new batch. If the interaction already has a batch, return that batch unchanged.
 
         Raises Rejected with ONE_BATCH if the user has an open batch.
         """
@@ -203,7 +203,7 @@ class BatchStore:
         return await self._db.write(work, locks=[batches_of(batch.user_id)])
 
     async def get(self, batch_id: BatchId) -> Batch | None:
-        """Return the batch, whoever asked for it."""
+        """Return the batch, regardless of its owner."""
         return next(_readable(await self._db.read(_BY_ID, (batch_id,))), None)
 
     async def of_interaction(self, interaction_id: int) -> Batch | None:
@@ -237,7 +237,7 @@ class BatchStore:
     async def withdraw(self, batch_id: BatchId, now: datetime, *, in_doubt: bool) -> None:
         """End a batch whose user saw no answer, unless it was acknowledged meanwhile.
 
-        With `in_doubt` the user may have seen one, so the reply says what happened.
+        With `in_doubt`, the user may have seen an answer, so the reply explains the end.
         """
         reason = Reason.UNACKNOWLEDGED
         values = {"id": batch_id, "at": seconds(now), "in_doubt": in_doubt, "reason": reason}
@@ -250,7 +250,7 @@ class BatchStore:
         await self._db.write(work)
 
     async def stop(self, batch_id: BatchId, now: datetime, reason: Reason) -> None:
-        """Refuse the songs that wait, and record that the others are to be cancelled.
+        """Refuse the waiting songs, and record that the other songs must be cancelled.
 
         Safe to repeat; does nothing to a batch that has ended.
         """
@@ -263,7 +263,7 @@ class BatchStore:
         await self._db.write(work)
 
     async def refuse(self, batch_id: BatchId, number: int, now: datetime, problem: Problem) -> None:
-        """Record why a song that waits does not become a job."""
+        """Record why a waiting song does not become a job."""
 
         async def work(conn: Connection) -> None:
             values: Values = {
@@ -278,7 +278,7 @@ class BatchStore:
         await self._db.write(work)
 
     async def close(self, batch_id: BatchId, now: datetime) -> bool:
-        """End a batch if each of its songs has ended; return whether it ended now."""
+        """End a batch if all of its songs have ended, and return whether this call ended it."""
 
         async def work(conn: Connection) -> bool:
             values = {"id": batch_id, "at": seconds(now)}
@@ -293,7 +293,7 @@ class BatchStore:
     async def reply_shown(
         self, batch_id: BatchId, version: int, *, message_id: int | None = None
     ) -> None:
-        """Record that the reply shows `version`; a batch that has ended needs no token then."""
+        """Record that the reply shows `version`. An ended batch then no longer needs its token."""
 
         async def work(conn: Connection) -> None:
             values = {"id": batch_id, "version": version, "message_id": message_id}

@@ -34,7 +34,7 @@ ATTEMPT_COLUMNS = (
     "error",
 )
 ATTEMPT_PREFIX = "attempt_"
-# One row for each attempt, so that job and attempts are of one snapshot.
+# One row for each attempt, so that a job and its attempts come from one snapshot.
 WITH_ATTEMPTS = f"""
 SELECT {_qualified("jobs", _COLUMNS.split(","))},
     {_qualified("attempts", ATTEMPT_COLUMNS, prefix=ATTEMPT_PREFIX)}
@@ -58,7 +58,7 @@ MADE_BEFORE = _SELECT + (
     "ORDER BY created_at DESC, rowid DESC LIMIT 1"
 )
 UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
-# A job of a batch has no reply: what it would show is always taken as shown.
+# A job of a batch has no reply, so its version always counts as shown.
 OWED = (
     "SELECT id, wanted_version FROM jobs "
     "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL"

@@ -241,7 +241,7 @@ class JobStore:
         await self._db.write(work)
 
     async def note_analysis(self, job_id: JobId, analysis: Analysis) -> None:
-        """Store what was heard in the job's stems."""
+        """Store the analysis of the job's stems."""
         values = (analysis.to_json(), job_id)
         await self._db.write(lambda conn: conn.execute(sql.NOTE_ANALYSIS, values))
 

@@ -1,7 +1,7 @@
-"""The last rendition that a user chose for a song, offered first the next time.
+"""The last rendition that a user chose for a song, which forms offer again.
 
-Both are stored as keyed hashes. The key is the one behind lasting pseudonyms, so a row names nobody
-and no song to anyone without the key.
+User and song are stored as keyed hashes, with the key of lasting pseudonyms. Without the key, a row
+identifies neither the user nor the song.
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class LastRenditions:
         try:
             return Rendition.from_json(rows[0]["rendition"]) if rows else None
         except ValueError:
-            return None  # a newer version's
+            return None  # written by a newer version
 
     async def drop_old(self, before: datetime) -> None:
-        """Forget what was chosen before then."""
+        """Delete renditions chosen before then."""
         await self._db.write(lambda conn: conn.execute(_DROP_OLD, (seconds(before),)))
 
 
 def _song(pseudonym: Pseudonym, digest: str) -> int:
-    """Return 63 bits that stand for a song of one user; two users' differ."""
+    """Return a 63-bit hash of a user's song; it differs between users."""
     mac = hmac.digest(str(pseudonym).encode(), digest.encode(), hashlib.sha256)
     return int.from_bytes(mac[:8]) >> 1

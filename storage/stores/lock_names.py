@@ -1,8 +1,8 @@
 """Names of the locks that serialise transactions which read before they write.
 
-SQLite runs one transaction at a time. PostgreSQL runs them side by side, so two of them could find
-room for the same last minute. Each name stands for what is read: all who read it in order to write
-name it, in `Database.write`.
+SQLite runs one transaction at a time. PostgreSQL runs transactions concurrently, so two of them
+could spend the same last minute. Each name stands for some data. Every transaction that reads this
+data to decide what to write passes the name to `Database.write`.
 """
 
 from collections.abc import Iterable
@@ -12,30 +12,30 @@ from bot.domain.minutes import SpendCap
 
 
 def jobs_of(user_id: UserId) -> str:
-    """Return the lock of the number of a user's unfinished jobs."""
+    """Return the lock for the number of a user's unfinished jobs."""
     return f"jobs {user_id}"
 
 
 def batches_of(user_id: UserId) -> str:
-    """Return the lock of whether a user has an open batch."""
+    """Return the lock for a user's open batch."""
     return f"batches {user_id}"
 
 
 def account_of(user_id: UserId) -> str:
-    """Return the lock of a user's minutes, their own and those that servers gave them."""
+    """Return the lock for a user's minutes, including minutes from servers."""
     return f"account {user_id}"
 
 
 def pool_in(guild_id: int) -> str:
-    """Return the lock of the minutes in a server's pool."""
+    """Return the lock for the minutes in a server's pool."""
     return f"pool {guild_id}"
 
 
 def rules_in(guild_id: int) -> str:
-    """Return the lock of a server's rules."""
+    """Return the lock for a server's rules."""
     return f"rules {guild_id}"
 
 
 def spending_under(caps: Iterable[SpendCap]) -> list[str]:
-    """Return the locks of the minutes that count against these caps."""
+    """Return the locks for the minutes that count against these caps."""
     return [f"spending {'' if cap.user_id is None else cap.user_id}" for cap in caps]

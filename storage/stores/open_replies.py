@@ -1,7 +1,7 @@
-"""Replies that show that something is being made from a finished job.
+"""Replies that show that files are being made from a finished job.
 
-What is made lives in memory, so a process that ends leaves such a reply unfinished. The row lets
-the next process tell its user, and offer to start over.
+The work is known only in memory, so a process that ends leaves such replies unfinished. With the
+row, the next process can tell the user and offer to start over.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ _DROP_EXPIRED = "DELETE FROM open_replies WHERE token_expires_at < ?"
 
 
 class ReplyKind(StrEnum):
-    """What an open reply waits for."""
+    """The kind of work that an open reply waits for."""
 
     RESULT = "result"
     DM = "dm"
@@ -42,12 +42,12 @@ class ReplyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenReply:
-    """A reply that waits for something made from a job, and the way to reach it."""
+    """A reply that waits for files made from a job, and the data to edit it."""
 
     interaction_id: int
     job_id: JobId
     user_id: UserId
-    """Who asked, which need not be the job's user."""
+    """The requester, who need not be the job's user."""
     kind: ReplyKind
     rendition: Rendition
     audio_format: AudioFormat
@@ -59,7 +59,7 @@ class OpenReply:
 
 
 class OpenReplies:
-    """Stores open replies; one row for each, deleted when its reply is complete."""
+    """Stores open replies, each in a row that is deleted when the reply is complete."""
 
     def __init__(self, *, db: Database) -> None:
         self._db = db
@@ -85,7 +85,7 @@ class OpenReplies:
         await self._db.write(lambda conn: conn.execute(_CLOSE, (interaction_id,)))
 
     async def every(self) -> list[OpenReply]:
-        """Return all open replies, oldest first; rows that this version cannot read are skipped."""
+        """Return all open replies, oldest first. Skips rows that this version cannot read."""
         return list(_readable(await self._db.read(_EVERY)))
 
     async def drop_expired(self, now: datetime) -> None:
@@ -109,4 +109,4 @@ def _readable(rows: Iterable[Row]) -> Iterator[OpenReply]:
                 locale=row["locale"],
             )
         except ValueError:
-            continue  # a newer version's; it expires with its token
+            continue  # written by a newer version; the row expires with its token

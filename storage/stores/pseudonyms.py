@@ -52,7 +52,7 @@ async def account_pseudonym(conn: Connection, user_id: UserId, period: Period) -
     The period's key is generated on first use.
     """
     ends_at = seconds(period.ends_at)
-    # Read first: a draw locks the row that everyone's transactions of this period need.
+    # Read first, because generating a key locks a row that all transactions of the period read.
     known = [*await conn.execute_fetchall(_CURRENT_KEY, (period.key, ends_at))]
     if not known:
         drawn = secrets.token_bytes(KEY_BYTES)
@@ -85,7 +85,7 @@ class Pseudonyms:
         return _in(await self._db.read(_KEY, (period_key,)), user_id)
 
     async def names(self, user_id: UserId, period: Period) -> UserNames:
-        """Return both of the user's pseudonyms, each NOBODY if its key does not exist yet."""
+        """Return both of the user's pseudonyms. A pseudonym without a key yet is NOBODY."""
         values = {"lasting": LASTING, "period": period.key}
         [row] = await self._db.read(_BOTH_KEYS, values)
         lasting, account = row["lasting"], row["account"]
@@ -95,7 +95,7 @@ class Pseudonyms:
         )
 
     async def periods_without_kind(self) -> tuple[Period, ...]:
-        """Return the periods whose keys are in the old form, the first day alone."""
+        """Return the periods whose keys have the old form, which is only the first day."""
         return tuple(
             Period(
                 row["period"],

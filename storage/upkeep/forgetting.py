@@ -42,7 +42,7 @@ _FORGET_OPEN_REPLIES = """
 DELETE FROM open_replies
 WHERE user_id = :user_id OR job_id IN (SELECT id FROM jobs WHERE user_id = :former_id)
 """
-# Their jobs stay as figures, without the batch.
+# Their jobs stay as anonymous figures, without the batch.
 _FORGET_BATCHES = """
 DELETE FROM batches WHERE user_id = :user_id AND (is_final OR reason IS NOT NULL)
 """

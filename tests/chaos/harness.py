@@ -79,7 +79,7 @@ class ChaosHarness:
     async def start(
         self, point: Point | None = None, *, settings: Mapping[str, str] | None = None
     ) -> BotProcess:
-        """Start a bot. If a kill point is given, the bot dies there."""
+        """Start a bot, which dies at the kill point, if any."""
         own = {chaos_bot.FOLDER: str(self.home), "TMPDIR": str(self.temporary)}
         own |= {chaos_bot.KILL_POINT: str(point)} if point else {}
         bot = BotProcess(

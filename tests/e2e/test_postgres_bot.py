@@ -1,4 +1,4 @@
-"""The whole bot on a PostgreSQL database, and a second one that takes over."""
+"""The whole bot on a PostgreSQL database, and a second bot that takes over."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta

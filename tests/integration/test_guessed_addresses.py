@@ -1,4 +1,4 @@
-"""Guessed addresses of pages, renditions and archives: all are answered as if there were no job."""
+"""Guessed addresses of pages, renditions and archives get the same answers as unknown jobs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -37,7 +37,7 @@ async def mixer(tmp_path: Path) -> AsyncIterator[MixerServer]:
 
 
 async def answer(mixer: MixerServer, path: str) -> tuple[int, bytes, dict[str, str]]:
-    """Return what an address says, without the time."""
+    """Return the response of an address, without the time."""
     status, body, headers = await mixer.get(f"{mixer.base_url}/{path}")
     return status, body, {name: value for name, value in headers.items() if name != "Date"}
 

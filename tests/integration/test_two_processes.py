@@ -1,4 +1,4 @@
-"""Two processes on one PostgreSQL database: what has room for ten admits ten."""
+"""Two processes on one PostgreSQL database: a limit of ten admits ten."""
 
 import asyncio
 import sys
@@ -33,7 +33,7 @@ async def db(url: str) -> AsyncIterator[PostgresDatabase]:
 
 
 async def race(url: str, what: str) -> int:
-    """Let both processes do it, all at once, and return how often it was admitted."""
+    """Let both processes act at once, and return the number of admissions."""
     racers = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.support.racing_process", url, name, what, str(EACH)),
@@ -59,7 +59,7 @@ async def prepare(db: PostgresDatabase, state: State) -> None:
                 stored = await jobs.add(job, max_active=1000)
                 await jobs.acknowledge(stored.id, NOW, message_id=1)
             else:
-                # Of a user each, so that nothing but the cap is in the way.
+                # Each of another user, so that only the cap applies.
                 request = replace(job.request, user_id=UserId(job.interaction_id))
                 await lead(jobs, state, job=replace(job, request=request))
 

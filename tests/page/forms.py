@@ -1,4 +1,4 @@
-"""What a bot shows besides plain answers: a form with one of each field, links, described files."""
+"""Further features of a bot: a form with one of each field, links, described files."""
 
 import io
 from typing import Literal

@@ -1,4 +1,4 @@
-"""What tests of the mixer page hear: offline renderings of its tape, and recordings of the page."""
+"""Offline renderings of the mixer page's tape, and recordings of the page."""
 
 import base64
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ _TAKE = (
 
 
 def assets(*, stretch: bool = True) -> PageAssets:
-    """Return the page's files, with the recorder beside them."""
+    """Return the page's files and the recorder."""
     files = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
     files["recorder.js"] = RECORDER
     if stretch and (wasm := stretch_file()) is not None:
@@ -105,14 +105,14 @@ def assets(*, stretch: bool = True) -> PageAssets:
 
 
 def stretch_file() -> Path | None:
-    """Return the time stretcher where `make model` puts it; None if it was not fetched."""
+    """Return the time stretcher that `make model` fetches, or None if it was not fetched."""
     weights = Weights(STRETCH, Path("data/models"))
     return weights.path if weights.is_present() else None
 
 
 @dataclass(slots=True, kw_only=True)
 class Listener:
-    """One browser tab on the mixer page."""
+    """A browser tab with the mixer page."""
 
     page: Page
     server: MixerServer
@@ -137,14 +137,14 @@ class Listener:
         return opened
 
     async def heard(self) -> Heard:
-        """Return what was played since the last call, the left channel of it."""
+        """Return the left channel of the sound played since the last call."""
         return _samples(await self.page.evaluate(_TAKE))
 
     async def press(self, name: str) -> None:
         await self.page.get_by_role("button", name=name, exact=True).click()
 
     async def position(self) -> float:
-        """Return where the song is, in seconds."""
+        """Return the song's position in seconds."""
         slider = self.page.get_by_role("slider", name="position", exact=True)
         return float(await slider.input_value())
 
@@ -161,7 +161,7 @@ async def rendered(
     tuned: Sequence[bool] = (True, True),
     stretch: bool = False,
 ) -> Heard:
-    """Return what a tape plays when it is given these orders; `when` is a frame of its output."""
+    """Return the output of a tape that gets these orders; `when` is a frame of the output."""
     rate = {"flac": FLAC, "opus": OPUS}[codec]
     told = {
         "base": url,

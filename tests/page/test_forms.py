@@ -1,4 +1,4 @@
-"""The bot's forms in a real browser, and what else its next commands need of the page."""
+"""The bot's forms, links and described files in a real browser."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The mixer page in a browser: what a listener hears, sees and does, and what goes wrong."""
+"""The mixer page in a browser: sound, display, controls and faults."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,7 +40,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mixe
 
 
 async def until_packed(server: MixerServer, url: str, packs: int) -> None:
-    """Wait for a song's last pack: on a busy machine it may be made slower than it is played."""
+    """Wait for a song's last pack. A busy machine may make packs more slowly than they play."""
     async with asyncio.timeout(120):
         while (await server.get(f"{url}{packs - 1}.opus"))[0] != 200:
             await asyncio.sleep(0.05)
@@ -56,7 +56,7 @@ async def six(server: MixerServer) -> tuple[Job, str]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def visit(browser: Browser, server: MixerServer) -> AsyncIterator[Opener]:
-    """Open the page; whatever the browser complains of fails the test, but for what it expects."""
+    """Open the page. Unexpected browser errors fail the test."""
     opened: list[Listener] = []
 
     async def open_page(url: str, **options: Any) -> Listener:
@@ -71,7 +71,7 @@ async def visit(browser: Browser, server: MixerServer) -> AsyncIterator[Opener]:
 
 
 async def stems_heard(listener: Listener, *, seconds: float = 0.4) -> set[Stem]:
-    """Return the stems that are audible in what is played next."""
+    """Return the stems that are audible in the next sound."""
     await listener.heard()
     heard = np.empty(0, np.float32)
     async with asyncio.timeout(15):
@@ -85,7 +85,7 @@ async def stems_heard(listener: Listener, *, seconds: float = 0.4) -> set[Stem]:
 
 
 async def until_heard(listener: Listener, stems: set[Stem]) -> None:
-    """Wait until just these stems are heard."""
+    """Wait until exactly these stems are heard."""
     async with asyncio.timeout(20):
         while await stems_heard(listener) != stems:
             await asyncio.sleep(0.05)
@@ -128,7 +128,7 @@ async def test_keys_play_move_mute_and_loop(visit: Opener, six: tuple[Job, str])
     await page.get_by_role("button", name="solo other").focus()
     await keys.press("m")
     await until_heard(listener, set(SIX) - {Stem.DRUMS, Stem.OTHER})
-    await keys.press("Space")  # a focused button keeps its own
+    await keys.press("Space")  # focused buttons handle their own keys
     await until_heard(listener, {Stem.OTHER})
     await page.locator("body").click(position={"x": 2, "y": 2})
     await keys.press("l")

@@ -1,4 +1,4 @@
-"""The mixer page's pure modules: mixes, times, loops and which packs are needed."""
+"""The mixer page's pure modules: mixes, times, loops and the packs to hold."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,7 +20,7 @@ async ({ module, name, given }) => (await import(`${module}.js`))[name](...given
 
 
 class Rules:
-    """Calls what the page's modules export."""
+    """Calls functions that the page's modules export."""
 
     def __init__(self, page: Page, folder: str) -> None:
         self._page = page

@@ -1,4 +1,4 @@
-"""After a split, with the whole bot: another key, a mix, a zip, and the page to listen."""
+"""Actions after a split, with the whole bot: another key, a mix, a zip, and the mixer page."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The audio thread of the mixer page, sample by sample: rendered faster than it is heard."""
+"""The audio thread of the mixer page, rendered offline and compared sample by sample."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -73,7 +73,7 @@ async def put(page: Page, server: MixerServer, stems: dict[Stem, Any], recipe: R
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def noise(page: Page, server: MixerServer) -> Song:
-    """Two stems of noise: every place in it can be told from every other."""
+    """Two stems of noise, in which every position is unique."""
     rng = np.random.default_rng(7)
     sounds = [np.tile(rng.uniform(-0.2, 0.2, 24 * FLAC), (2, 1)) for _ in range(2)]
     sounds = [np.rint(sound * 32_768) / 32_768 for sound in sounds]
@@ -83,7 +83,7 @@ async def noise(page: Page, server: MixerServer) -> Song:
 
 
 def is_same(heard: Heard, song: Any) -> bool:
-    """Compare sample for sample; Chromium divides by 32,767 what FLAC counts in 32,768ths."""
+    """Compare samples. Chromium divides FLAC's samples by 32,767 instead of 32,768."""
     return heard.shape == song.shape and bool(np.abs(heard - song).max() < 2e-5)
 
 
@@ -99,7 +99,7 @@ async def tones(page: Page, server: MixerServer) -> Song:
 
 
 def _clicks(at_s: Any, seconds: float, *, hz: float = 1_500.0) -> Any:
-    """Short bursts, each symmetrical about its time."""
+    """Short bursts, each symmetrical around its time."""
     sound = np.zeros(round(seconds * FLAC))
     time = np.arange(-600, 601) / FLAC
     burst = 0.7 * np.exp(-((time / 0.003) ** 2)) * np.cos(2 * np.pi * hz * time)
@@ -110,7 +110,7 @@ def _clicks(at_s: Any, seconds: float, *, hz: float = 1_500.0) -> Any:
 
 
 def _click_near(heard: Heard, frame: float, rate: int, *, hz: float = 1_500.0) -> float:
-    """Return where a burst is, by its envelope's middle, within 20 ms of a frame."""
+    """Return a burst's position within 20 ms of a frame, from the middle of its envelope."""
     start = round(frame) - rate // 50
     time = np.arange(start, start + rate // 25)
     turned = heard[time] * np.exp(-2j * np.pi * hz * time / rate)
@@ -120,7 +120,7 @@ def _click_near(heard: Heard, frame: float, rate: int, *, hz: float = 1_500.0) -
 
 
 def _highest_db(heard: Heard, rate: int = FLAC) -> float:
-    """Return the loudest that is heard above 6 kHz, in dBFS: what a click adds to tones."""
+    """Return the highest level above 6 kHz in dBFS, to which clicks contribute but tones do not."""
     spectrum = np.fft.rfft(heard.astype(np.float64))
     spectrum[: int(HIGH_HZ * len(heard) / rate)] = 0
     loudest = np.abs(np.fft.irfft(spectrum, len(heard)))[rate // 10 : -rate // 10].max()
@@ -272,7 +272,7 @@ async def test_at_another_key_and_speed_drums_and_the_rest_are_heard_when_they_s
     }
     song = await put(page, server, stems, Recipe.FOUR_STEMS)
     tempo = {"op": "tempo", "rate": rate, "semitones": semitones, "when": 0}
-    # A jump in the middle of playing, to a place that no pack begins at.
+    # A seek while playing, to a position inside a pack.
     jump = {"op": "seek", "to": round(0.7 * FLAC), "when": 50_048}
     heard = await song.heard(tempo, PLAY, jump, seconds=4, stretch=True)
     begun = 50_048 + FADE

@@ -119,7 +119,7 @@ PLANTS = (
     Plant(
         name="a failed transaction is not undone",
         file="storage/database/connection.py",
-        old="await self._writer.rollback()  # a no-op without an open transaction",
+        old="await self._writer.rollback()  # no effect without an open transaction",
         new="await self._writer.commit()",
         tests=_DATABASE,
     ),

@@ -1,4 +1,4 @@
-"""Bugs in who may do what with a result, and how much of it at a time."""
+"""Bugs in the permissions and limits of actions on a result."""
 
 from tests.planted.plant import Plant
 

@@ -1,4 +1,4 @@
-"""How well beats are found: the F measure of beat tracking, with a tolerance of 70 ms.
+"""The F measure of beat tracking, with a tolerance of 70 ms.
 
 After M. E. P. Davies, N. Degara and M. D. Plumbley, "Evaluation methods for musical audio beat
 tracking algorithms", Queen Mary University of London 2009.
@@ -16,7 +16,7 @@ Times = NDArray[np.float64]
 
 
 def times(grid: BeatGrid) -> Times:
-    """Return a grid's beats in seconds, as its docstring defines them."""
+    """Return a grid's beats in seconds, as the docstring of BeatGrid defines them."""
     number = np.arange(grid.beats)
     knots = DEVIATION_EVERY * np.arange(len(grid.deviations_ms))
     deviation_ms = np.interp(number, knots, grid.deviations_ms)
@@ -24,7 +24,7 @@ def times(grid: BeatGrid) -> Times:
 
 
 def f(found: Times, true: Times) -> float:
-    """Return the F measure; each true beat is found once."""
+    """Return the F measure. Each true beat counts once."""
     if not len(found) or not len(true):
         return 0.0
     distance = np.abs(found[:, np.newaxis] - true)

@@ -1,4 +1,4 @@
-"""Databases of both kinds behind one call, for tests that run on each."""
+"""Opens databases of both kinds, for tests that run on each."""
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ KINDS = ("sqlite", "postgres")
 
 
 async def reopen(address: Address) -> Database:
-    """Open the database; an SQLite file without waiting for the disk."""
+    """Open the database. SQLite does not wait for the disk."""
     if isinstance(address, Path):
         return await databases.open_database(address, SqliteDatabase, busy_timeout_s=0.05)
     return await open_database(address)

@@ -166,7 +166,7 @@ def song_named(title: str) -> Source:
 def a_batch(
     *, title: str = "♪", batch_id: str = "k7f2q", jobs: Sequence[Job] = (), **changes: Any
 ) -> BatchContent:
-    """Return a batch of ten songs, the first of which are these jobs; the others wait."""
+    """Return a batch of ten songs. The first songs are these jobs, and the others wait."""
     batch = Batch(
         id=BatchId(batch_id),
         interaction_id=LARGEST_ID,
@@ -211,7 +211,7 @@ def _batches(title: str, job_id: str) -> Iterator[Card]:
 
 
 def _renditions(delivery: Delivery, names: dict[str, Any]) -> Iterator[Card]:
-    """Yield cards with the longest descriptions of what was heard and what is changed."""
+    """Yield cards with the longest descriptions of analyses and renditions."""
     key = KeyEstimate(
         key=Key(tonic=6, is_minor=True),
         certainty=Certainty.LIKELY,

@@ -15,7 +15,7 @@ T = TypeVar("T")
 class CountingDatabase(Database):
     """Records each query, and each SELECT inside a write transaction.
 
-    Keys of pseudonyms are not counted there: reading one takes the place of drawing one.
+    Reads of pseudonym keys in transactions are not counted, because they may generate the key.
     """
 
     def __init__(self, **parts: Any) -> None:

@@ -1,4 +1,4 @@
-"""Databases at the newest version: copies of one that was migrated once per run."""
+"""Databases at the newest version, copied from a database that is migrated once per run."""
 
 import tempfile
 from pathlib import Path
@@ -12,7 +12,7 @@ _migrated: list[bytes] = []
 
 
 async def open_database(path: Path, kind: type[_D], *, busy_timeout_s: float = 1.0) -> _D:
-    """Open the database there, without waiting for the disk; make it if there is none."""
+    """Open the database at this path, or create it, without waiting for the disk."""
     if not path.exists():
         path.write_bytes(await _template())
     return await kind.open(path, durable=False, busy_timeout_s=busy_timeout_s)

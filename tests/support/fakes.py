@@ -113,7 +113,7 @@ class FakeDownloads:
 
     def __init__(self) -> None:
         self.song: bytes | None = None
-        """What it brings each time."""
+        """The content of every download."""
         self._brought = count()
         self.errors: list[Exception] = []
         self.urls: list[str] = []
@@ -150,7 +150,7 @@ class FakeAudio:
     cover: bytes | None = None
     """The picture in the file's tags."""
     covers: list[Path | None] = field(default_factory=list)
-    """What was written into the tags of each encoded stem."""
+    """The covers written into the tags of each encoded stem."""
     tags: list[Mapping[str, str]] = field(default_factory=list)
     """The tags written with each encoded stem."""
     bytes_at: Mapping[AudioFormat, int] = field(default_factory=dict)

@@ -170,7 +170,7 @@ class Harness:
                 await asyncio.sleep(0.005)
 
     async def until_idle(self, *, within_s: float = 5.0) -> None:
-        """Wait until no job is under way; a job in a final state may still clear its files away."""
+        """Wait until no job is under way. A job in a final state may still delete its files."""
         async with asyncio.timeout(within_s):
             while self.services.runner.running:
                 await asyncio.sleep(0.005)

@@ -8,11 +8,11 @@ from typing import Self
 import psycopg
 
 LONG_ENOUGH_S = 0.5
-"""For the server to commit; its answer is not read."""
+"""The time in which the server commits. Its answer is not read."""
 
 
 class LossyProxy:
-    """Passes bytes on until a COMMIT is to be lost."""
+    """Forwards bytes until it must lose a COMMIT."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
@@ -39,7 +39,7 @@ class LossyProxy:
             await asyncio.gather(*proxy._tasks, return_exceptions=True)
 
     def lose_next_commit(self, *, before: bool) -> None:
-        """Cut the connection of the next COMMIT, before the server gets it or after it is done."""
+        """Cut the connection of the next COMMIT, before the server gets it or after it commits."""
         self._loses = "before" if before else "after"
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

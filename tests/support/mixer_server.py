@@ -1,4 +1,4 @@
-"""A server of the mixer page alone, and finished jobs whose stems it plays."""
+"""A server for the mixer page alone, and finished jobs for it to play."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -55,7 +55,7 @@ class MixerServer:
         self.clock = FakeClock()
         self.jobs = JobStore(db=db)
         self.files = JobFiles(root)
-        # The links are read on the way to a server whose port is not known yet.
+        # The links are built before the server's port is known.
         self.links = SignedLinks(
             meta=Meta(db=db), clock=self.clock, base_url="http://127.0.0.1", keep=KEEP
         )
@@ -126,7 +126,7 @@ def _asked(job: Job, recipe: Recipe, locale: str) -> Job:
 
 
 def write_master(path: Path, sound: Sound) -> None:
-    """Write a master as the bot does: with its waveform in a tag."""
+    """Write a master with its waveform in a tag, as the bot does."""
     frames = sound.shape[1]
     gauge = Gauge(frames=frames)
     samples = sound.T.astype(np.float32)
@@ -141,7 +141,7 @@ def write_master(path: Path, sound: Sound) -> None:
 async def open_mixer(
     root: Path, *, audio: AudioTools | None = None, **options: object
 ) -> AsyncIterator[MixerServer]:
-    """Serve the page; the children end with the context unless they were passed in."""
+    """Serve the page. Children that were not passed in end with the context."""
     db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
     own = audio or AudioTools()
     mixer = MixerServer(db, root / "jobs", audio=own, **options)  # type: ignore[arg-type] # the constructor checks them

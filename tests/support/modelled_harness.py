@@ -216,7 +216,7 @@ class ModelledHarness:
         called = [len(vendor.submits) for vendor in self._vendors]
         leads_to = await self._leads_to(job, luck)
         self._prepare(job)
-        # What an earlier try left in memory would let the step pass over the fault.
+        # Data that an earlier try left in memory would let the step skip the fault.
         runtime = self._house.runtimes.open(job.id)
         runtime.digest, runtime.delivering = None, Delivering()
         luck.befall(self._house, self._vendors)

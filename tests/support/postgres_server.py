@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own, and an empty Stemcord database for each test."""
+"""A PostgreSQL server for the tests, and an empty Stemcord database for each test."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ import psycopg
 from storage.database.postgres import PostgresDatabase
 
 URL_VARIABLE = "STEMCORD_TEST_DATABASE_URL"
-"""The address of a server to use in place of an own one; databases are made and dropped there."""
+"""The address of an existing server on which the tests create and drop databases."""
 REQUIRED_VARIABLE = "STEMCORD_TEST_POSTGRES"
 """With 1, tests that find no server fail instead of being skipped."""
 DEBIAN = Path("/usr/lib/postgresql")
@@ -28,7 +28,7 @@ _TABLES = """
 SELECT tablename FROM pg_tables
 WHERE schemaname = 'public' AND tablename <> 'schema_version'
 """
-# What is lost with the power need not be kept here.
+# Test data need not survive a power loss.
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -50,7 +50,7 @@ class PostgresServer:
     def database(self) -> Iterator[str]:
         """Yield the address of a database with the current schema and no rows.
 
-        It is emptied afterwards, for another test, so its schema must not be changed.
+        Other tests use the database after it is emptied, so its schema must not be changed.
         """
         name = self._emptied.pop() if self._emptied else self._new(self._migrated())
         yield self.url_of(name)
@@ -72,7 +72,7 @@ class PostgresServer:
         self._drop(name)
 
     def close(self) -> None:
-        """Drop what was kept for all tests."""
+        """Drop the databases that all tests shared."""
         for name in (*self._emptied, self._template):
             if name is not None:
                 self._drop(name)
@@ -93,7 +93,7 @@ class PostgresServer:
         if template is not None:
             self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
             return name
-        # A language's own order of letters, as most servers have it.
+        # A language's collation, which most servers use.
         order = "LOCALE_PROVIDER icu ICU_LOCALE 'en'" if self._knows_icu() else "LOCALE 'C'"
         self._run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' {order}")
         return name
@@ -128,7 +128,7 @@ async def _migrate(url: str) -> None:
 
 @contextmanager
 def running_server(*, is_durable: bool = False) -> Iterator[PostgresServer]:
-    """Yield the server that the environment names, or one that is started for the tests.
+    """Yield the server that the environment names, or start a server for the tests.
 
     With `is_durable`, it waits for the disk, as servers do by default.
 
@@ -164,7 +164,7 @@ def programs_folder() -> Path:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Return the user that runs the server, which must not be root; None for this one."""
+    """Return the user to run the server, which refuses root, or None for the current user."""
     if os.geteuid() != 0:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A process of its own that writes to a database at the same time as another."""
+"""A separate process that writes to a database at the same time as another."""
 
 import asyncio
 import sys
@@ -36,19 +36,19 @@ class Racer:
         self._ledger = Ledger(db=db, clock=StillClock())
 
     async def ask(self, number: int) -> None:
-        """Ask for a job, where a user may have ten."""
+        """Request a job; a user may have ten."""
         job = a_job(job_id=f"{self._name}{number}")
         shift = 1000 * (ord(self._name) + 1)
         await self._jobs.add(replace(job, interaction_id=shift + number), max_active=10)
 
     async def hold(self, number: int) -> None:
-        """Hold 4 minutes, where the user has 40."""
+        """Hold 4 of the user's 40 minutes."""
         job = await self._job(number)
         held = job.held(NOW, frames=4 * 60 * 44_100, minutes=4, title=job.title)
         await self._jobs.save(held, expected=State.RECEIVED, ledger=a_hold(held, 4, allowance=40))
 
     async def submit(self, number: int) -> None:
-        """Submit 4 minutes, where 40 may be spent."""
+        """Submit 4 minutes under a cap of 40."""
         job = await self._job(number)
         sent = job.submitting(NOW, provider="finevoice")
         caps = [SpendCap(minutes=40, since=NOW)]
@@ -56,17 +56,17 @@ class Racer:
         await self._jobs.save(sent, expected=State.HELD, attempt=attempt, caps=caps)
 
     async def hand_out(self, number: int) -> None:
-        """Hand out 4 minutes of a pool of 40."""
+        """Hand out 4 minutes from a pool of 40."""
         await self._pools.hand_out(GUILD, UserId(1 + number), 4, TODAY, ADMIN)
 
     async def reset(self, number: int) -> None:
-        """Give back what the user has used; the first leaves nothing to the others."""
+        """Refund the used minutes; only the first refund finds any."""
         del number
         if not await self._ledger.reset(USER, TODAY, ADMIN):
             raise Rejected(Reason.QUOTA)
 
     async def cancel(self, number: int) -> None:
-        """End the job that all compete for."""
+        """Cancel the job that all racers compete for."""
         del number
         job = await self._jobs.get(JobId("all"))
         if job is None or job.state is not State.HELD:

@@ -28,8 +28,8 @@ _A = TypeVar("_A", bound=Answer)
 class AudioHere(AudioTools):
     """Runs audio tasks in this process. tests/unit/audio covers the child processes.
 
-    A cancelled task is waited for, since a thread cannot be killed as a child is. What is delivered
-    is neither encoded nor drawn, since nothing here listens to it or looks at it.
+    A cancelled task runs to its end, because a thread cannot be killed like a child. Deliveries are
+    neither encoded nor drawn, because no test here examines them.
     """
 
     async def encode(self, stem: Path, into: Path, **options: Any) -> Encoded:

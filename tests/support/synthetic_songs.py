@@ -1,6 +1,6 @@
 """Synthetic songs with known key, tempo, tuning, beats and bar lines, the same for a seed.
 
-They are made of additive tones and shaped noise at 22,050 Hz, by stems as a separation gives them.
+Songs consist of stems, made from additive tones and shaped noise at 22,050 Hz.
 `songs(seed)` has every key, tempos spread evenly from 60 to 180 BPM, five styles, some swing, some
 drift, and all tunings up to 30 cents.
 """
@@ -37,7 +37,7 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What a song is made by; `swing` moves the second eighths, up to a third of a beat's half."""
+    """A song's parameters; `swing` delays every second eighth, by up to a third of an eighth."""
 
     key: Key
     bpm: float
@@ -52,7 +52,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Song:
-    """A song's stems and where its beats lie, in seconds; every `beats_per_bar`th begins a bar."""
+    """A song's stems and beats, in seconds; every `beats_per_bar`th beat begins a bar."""
 
     truth: Truth
     stems: dict[Stem, Wave]
@@ -63,7 +63,7 @@ class Song:
         return np.asarray(sum(self.stems[name] for name in names or self.stems))
 
     def soiled(self, *, bleed_db: float = -18.0, noise_db: float = -45.0) -> "Song":
-        """Return it as a poor separation would: every stem with some of all others, and noise."""
+        """Return the song as if poorly separated: every stem has noise and some of all others."""
         rng = np.random.default_rng(self.truth.seed + 1)
         bleed, noise = 10 ** (bleed_db / 20), 10 ** (noise_db / 20)
         whole = self.mixed()
@@ -75,7 +75,7 @@ class Song:
 
 
 def songs(seed: int, count: int = 60, *, seconds: float = 45.0) -> list[Truth]:
-    """Return the truths of a set of songs, the same for the same seed."""
+    """Return the parameters of a set of songs. Equal seeds give equal songs."""
     rng = np.random.default_rng(seed)
     bpms = rng.permutation(np.linspace(60, 180, count))
     keys = [number % (2 * PITCH_CLASSES) for number in range(count)]
@@ -102,7 +102,7 @@ def songs(seed: int, count: int = 60, *, seconds: float = 45.0) -> list[Truth]:
 
 
 def make(truth: Truth) -> Song:
-    """Play a song."""
+    """Synthesise a song."""
     return _Band(truth).play()
 
 
@@ -199,16 +199,16 @@ class _Band:
         return Song(truth=self._truth, stems=stems, beats_s=self._beats_s)
 
     def _degree(self, bar: int) -> int:
-        """Return a bar's chord; every second round in minor ends on the dominant.
+        """Return a bar's chord. In minor, every second round ends on the dominant.
 
-        Otherwise some rounds would have the chords of the relative major alone, and no true key.
+        Otherwise some rounds would have only chords of the relative major, and an ambiguous key.
         """
         if self._truth.key.is_minor and bar % 8 == 7:
             return 4
         return self._degrees[bar % len(self._degrees)]
 
     def _at(self, beat: float) -> float:
-        """Return the time of a beat or a part of one, swung, and as people play it."""
+        """Return the time of a beat or a fraction of a beat, with swing and human timing."""
         whole = np.floor(beat)
         part = beat - whole
         part += self._truth.swing * (0.5 - abs(part - 0.5))
@@ -266,7 +266,7 @@ class _Band:
             place += length
 
     def _rest(self, beat: int) -> None:
-        """End a phrase on the tonic, held long."""
+        """End a phrase on a long tonic."""
         note = self._voice(self._chord_pitch(0, 0) + 12, 2.5 * 60 / self._truth.bpm)
         self._add(Stem.VOCALS, beat, note * 0.3 * self._touch())
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 
 class Certificate(NamedTuple):
-    """A private key and the certificate that vouches for itself, both in PEM."""
+    """A private key and its self-signed certificate, both in PEM."""
 
     key: Path
     cert: Path
 
     def server_context(self) -> ssl.SSLContext:
-        """Return the context of a server that shows it."""
+        """Return the context of a server with this certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.cert, self.key)
         return context
@@ -38,7 +38,7 @@ def make_certificate(folder: Path, name: str) -> Certificate:
 
 @asynccontextmanager
 async def tls_front(base_url: str, certificate: Certificate) -> AsyncIterator[str]:
-    """Pass on what arrives over TLS at `localhost` to a plain server; yield the front's URL."""
+    """Forward TLS connections at `localhost` to a plain server, and yield the front's URL."""
     plain = urlsplit(base_url)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,6 @@
 """The audio fork server: loads every library once, then forks a child for each task.
 
-A child runs one task and prints one answer; a refusal and a full disk are answers too. An
+A child runs one task and prints one answer, which may report a refusal or a full disk. An
 unexpected error gives a traceback on standard error and exit status 1, which the bot does not blame
 on the file.
 """

@@ -20,7 +20,7 @@ LOUDEST = 10 ** (-1 / 20)
 """The highest sample of a clip: -1 dBFS, which leaves the encoder some headroom."""
 
 _SILENT = 10 ** (-60 / 20)
-"""What stays below this has no passage worth raising."""
+"""A passage whose peak is below this is not made louder."""
 _SLICE_FRAMES = SAMPLE_RATE // 50
 _SLICES_A_READ = 50
 _STEP_FRAMES = 5 * _SLICE_FRAMES
@@ -49,7 +49,7 @@ def clip(task: ClipTask) -> Clipped:
 
 
 def _best_start(task: ClipTask) -> int:
-    """Return where the loudest passage begins; of several, the first."""
+    """Return the first frame of the loudest passage, or of the earliest if several are equal."""
     room = frames_of(task.stem) - task.frames
     starts = [beat for beat in task.beats if 0 <= beat <= room]
     starts = starts or list(range(0, room + 1, _STEP_FRAMES))
@@ -60,7 +60,7 @@ def _best_start(task: ClipTask) -> int:
 
 
 def _mean_levels(masters: Sequence[Path], task: ClipTask, starts: Sequence[int]) -> _Levels:
-    """Return the mean level of the sum of some masters in the passage from each start on."""
+    """Return the mean level of the masters' sum in the passage after each start."""
     levels = _levels(masters, frames_of(task.stem))
     sums = np.concatenate([[0.0], np.cumsum(levels)])
     first = np.asarray(starts) // _SLICE_FRAMES
@@ -70,7 +70,7 @@ def _mean_levels(masters: Sequence[Path], task: ClipTask, starts: Sequence[int])
 
 
 def _levels(masters: Sequence[Path], frames: int) -> _Levels:
-    """Return the level (RMS) of the sum of some masters in each slice of 20 ms."""
+    """Return the level (RMS) of the masters' sum in each slice of 20 ms."""
     levels = [np.zeros(0)]
     with opened_mix([MasterPart(master=each) for each in masters]) as mix:
         for block in blocks(mix, frames, most=_SLICES_A_READ * _SLICE_FRAMES):
@@ -88,7 +88,7 @@ def _passage(master: Path, start: int, frames: int) -> Samples:
 
 
 def _finished(sound: Samples) -> Samples:
-    """Fade the ends in and out, and raise or lower the rest to the same peak."""
+    """Fade the sound in and out, and normalise its peak."""
     into = min(_FADE_IN_FRAMES, len(sound))
     out = min(_FADE_OUT_FRAMES, len(sound))
     faded = sound.copy()

@@ -1,6 +1,6 @@
-"""Cover pictures: found in a stranger's tags, drawn anew as a small JPEG, written into tags.
+"""Finds cover pictures in untrusted tags, re-encodes them as small JPEGs and attaches them.
 
-Drawing it anew bounds its size, and leaves out what a photograph's file tells of its maker.
+Re-encoding bounds the size of a picture and removes metadata about its photographer.
 """
 
 import base64
@@ -24,9 +24,9 @@ _SIDE: Final = 500
 """The longest side, in pixels."""
 _QUALITY: Final = 85
 _MOST_PIXELS: Final = 4_000 * 4_000
-"""Of a picture that is read; three bytes each stay well within a child's memory."""
+"""The most pixels of a picture; at three bytes each they fit easily into a child's memory."""
 _PACKETS_LOOKED_AT: Final = 50
-"""FFmpeg hands out the pictures of tags before any sound."""
+"""The packets in which a picture is searched; FFmpeg returns tags' pictures before any sound."""
 _FRONT_COVER: Final = 3
 _MIME: Final = b"image/jpeg"
 _UNREADABLE: Final = (
@@ -38,7 +38,7 @@ _UNREADABLE: Final = (
     EOFError,
     struct.error,
 )
-"""What Pillow raises on a picture that it cannot read; the sound matters more."""
+"""The errors of Pillow for unreadable pictures, which do not stop the song."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Cover:
 
 
 def find(container: InputContainer) -> bytes | None:
-    """Return the first picture in the container's tags, as it is there."""
+    """Return the first picture in the container's tags, unchanged."""
     pictures = {
         each.index
         for each in container.streams.video
@@ -66,7 +66,7 @@ def find(container: InputContainer) -> bytes | None:
 
 
 def write_small(picture: bytes, into: Path) -> None:
-    """Write the picture as a small JPEG; leave out one that cannot be read or is too large."""
+    """Write the picture as a small JPEG; write nothing if it cannot be read or is too large."""
     small = _small(picture)
     if small is not None and len(small) <= MOST_COVER_BYTES:
         part_of(into).write_bytes(small)
@@ -74,7 +74,7 @@ def write_small(picture: bytes, into: Path) -> None:
 
 
 def read(path: Path | None) -> Cover | None:
-    """Read a cover that `write_small` wrote; None for one that is missing or something else."""
+    """Read a cover that `write_small` wrote; None if the file is missing or invalid."""
     if path is None or not path.exists():
         return None
     content = path.read_bytes()
@@ -107,7 +107,7 @@ def _opened(picture: bytes, *formats: str) -> Image.Image:
 
 def attach(container: OutputContainer, cover: Cover) -> None:
     """Write the cover into the tags of an MP3, FLAC or Opus file, before any sound."""
-    if container.format.name == "opus":  # its tags are all text
+    if container.format.name == "opus":  # its tags hold only text
         block = base64.b64encode(_flac_picture(cover)).decode()
         container.metadata["METADATA_BLOCK_PICTURE"] = block
         return

@@ -150,7 +150,7 @@ _TAGS_OF_MUSIC: Mapping[AudioFormat, tuple[str, str]] = {
     AudioFormat.OPUS: ("INITIALKEY", "BPM"),
     AudioFormat.FLAC: ("INITIALKEY", "BPM"),
 }
-"""What a format calls the key and the tempo; WAV has no names for them."""
+"""The names of the tags for key and tempo in each format; WAV has no such tags."""
 
 
 def _tags(task: EncodeTask) -> dict[str, str]:

@@ -20,8 +20,8 @@ _LINE: Colour = (43, 45, 49)
 _NAME: Colour = (219, 222, 225)
 _TIME: Colour = (128, 132, 142)
 
-# The picture is shown at about half its size, which is what makes it crisp on dense screens; it
-# is drawn larger still, and scaled down for smooth edges.
+# Discord shows the picture at about half its size, so it is sharp on dense screens. It is drawn
+# even larger, and scaled down for smooth edges.
 _OVERSAMPLING = 3
 _WIDTH = 1200
 _MARGIN = 36

@@ -71,7 +71,7 @@ def backup_options(parser: ArgumentParser) -> None:
 
 
 def backup(settings: Settings, console: Console, *, file: Path | None = None) -> int:
-    """Copy the database; the bot may be running. For PostgreSQL, say how and return 1.
+    """Copy the database; the bot may be running. For PostgreSQL, print instructions and return 1.
 
     Raises UnknownDatabase, SnapshotFailed and DataUnusable.
     """

@@ -10,7 +10,7 @@ from bot.engine.weights import Weights
 
 
 def models(settings: Settings, console: Console) -> int:
-    """Fetch what is not there: the model, if `local` is configured, and the time stretcher.
+    """Fetch missing files: the model, if `local` is configured, and the time stretcher.
 
     Raises ModelUnavailable for the model. Without the stretcher the mixer page plays at the
     original key and speed only.

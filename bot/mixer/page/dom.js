@@ -1,4 +1,4 @@
-/** Elements without markup: every text from outside stays a text. */
+/** Creates elements without parsing markup, so untrusted text stays text. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -38,13 +38,13 @@ export function icon(name, size = 22) {
 export const button = (label, attributes, ...children) =>
   el("button", { type: "button", "aria-label": label, title: label, ...attributes }, ...children);
 
-/** Show how far a slider is; browsers differ in what they paint. */
+/** Paint a slider's filled part, which browsers paint differently. */
 export function fill(range) {
   const share = (range.value - range.min) / (range.max - range.min || 1);
   range.style.setProperty("--filled", `${(Math.max(0, Math.min(1, share)) * 100).toFixed(2)}%`);
 }
 
-/** Return a sentence with its fields filled in. */
+/** Return a sentence with its fields filled. */
 export const said = (sentence, facts = {}) =>
   sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? facts[name] : whole));
 

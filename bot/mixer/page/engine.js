@@ -1,26 +1,26 @@
 /**
- * Fetches and decodes packs around the place that is heard, and gives them to the tape.
+ * Fetches and decodes the packs around the playing position, and sends them to the tape.
  *
- * Its events are "change" (position or state), "status" and "damaged". Nothing here knows the page.
+  * Its events are "change" (position or state), "status" and "damaged". It does not use the page.
  */
 
 import { payloads, wanted } from "./packs.js";
 
-/** Seconds to hold ahead of and behind what is heard, and bytes of packs to remember besides. */
+/** Seconds to hold ahead of and behind the playing position, and bytes of packs to cache. */
 const PROFILES = {
   desktop: { ahead: 20, behind: 5, kept: 48e6 },
   phone: { ahead: 10, behind: 2, kept: 4e6 },
 };
 const RETRIES_S = [1, 2, 4, 8];
-const FAILED_AFTER_S = 5; // a server that wants a longer pause is not preparing
-const FIRST = 2; // packs that are loaded before anybody presses play
+const FAILED_AFTER_S = 5; // a server that asks for a longer pause has failed
+const FIRST = 2; // packs that are loaded before the first play
 const CLIP =
   "T2dnUwACAAAAAAAAAAABAAAAAAAAAAJihVwBE09wdXNIZWFkAQI4AYC7AAAAAABPZ2dTAAAAAAAAAAAAAAEAAAABAAAAe5TpeQEY" +
   "T3B1c1RhZ3MIAAAAc3RlbWNvcmQAAAAAT2dnUwAEGAMAAAAAAAABAAAAAgAAACeN6SkBBwgL5jsjq2A=";
 
 const bytesOf = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)).buffer;
 
-/** Find out by trying: what a browser says of Ogg Opus is not to be relied on. */
+/** Decode a sample, because browsers misreport their support for Ogg Opus. */
 export async function codecOf(codecs) {
   try {
     await new OfflineAudioContext(2, 1, codecs.opus).decodeAudioData(bytesOf(CLIP));
@@ -31,8 +31,8 @@ export async function codecOf(codecs) {
 }
 
 /**
- * Free memory at once. Browsers count little of what decoded sound holds, so that their collectors
- * would let hundreds of megabytes pile up; what is moved to a port that nobody holds is gone.
+ * Free memory at once. Garbage collectors underestimate decoded sound and would let hundreds of
+ * megabytes pile up. Buffers that are transferred to an unreferenced port are freed.
  */
 const discard = (buffers) => {
   const { port1, port2 } = new MessageChannel();
@@ -51,8 +51,8 @@ export class Engine extends EventTarget {
   #tape = null;
   #codec = null;
   #profile;
-  #kept = new Map(); // packs as they came, the least recently used first
-  #loaded = new Set(); // packs that the tape has
+  #kept = new Map(); // encoded packs, least recently used first
+  #loaded = new Set(); // packs that the tape holds
   #underway = new Map(); // pack to AbortController
   #failures = 0;
   #retry = null;
@@ -65,9 +65,9 @@ export class Engine extends EventTarget {
     this.#song = song;
     this.#profile = PROFILES[profile];
     this.at = 0; // seconds
-    this.playing = false; // as asked for
+    this.playing = false; // as requested
     this.starved = false;
-    this.status = null; // a word for the page, or null
+    this.status = null; // a status for the page, or null
     this.pace = { rate: 1, semitones: 0 };
     this.gains = null;
   }
@@ -76,10 +76,10 @@ export class Engine extends EventTarget {
     return this.#song.codecs[this.#codec];
   }
 
-  /** Get ready to play; raises what the browser refuses. */
+  /** Prepare to play; throws the browser's errors. */
   async open() {
     this.#codec = await codecOf(this.#song.codecs);
-    // At another rate a browser would resample each piece by itself, and seams would be heard.
+    // At another rate, browsers would resample each pack separately, with audible seams.
     const context = new AudioContext({ sampleRate: this.rate, latencyHint: "balanced" });
     await context.audioWorklet.addModule(new URL("tape.js", import.meta.url));
     this.#context = context;
@@ -99,7 +99,7 @@ export class Engine extends EventTarget {
     this.#catchUp();
   }
 
-  /** Do what was asked for before there was a tape. */
+  /** Send the tape the requests made before it existed. */
   #catchUp() {
     if (this.gains) this.setGains(this.gains);
     if (this.#loop) this.setLoop(this.#loop);
@@ -120,9 +120,9 @@ export class Engine extends EventTarget {
     this.#tape?.port.postMessage({ op, ...facts }, transfer);
   }
 
-  // What a listener does
+  // Actions of the listener
 
-  /** Play; when the engine is not ready yet, it starts as soon as it is. */
+  /** Play, or start playing as soon as the engine is ready. */
   async play() {
     this.playing = true;
     if (this.at >= this.#song.seconds) this.seek(this.#loop?.from ?? 0);
@@ -149,7 +149,7 @@ export class Engine extends EventTarget {
     this.#changed();
   }
 
-  /** Loop between two times in seconds, or not at all. */
+  /** Loop between two times in seconds, or stop looping. */
   setLoop(loop) {
     this.#loop = loop;
     if (this.#tape)
@@ -162,7 +162,7 @@ export class Engine extends EventTarget {
     this.#order("gains", { gains });
   }
 
-  /** Change speed and key; the time stretcher is fetched when it is needed first. */
+  /** Change speed and key; the first change fetches the time stretcher. */
   async setPace(pace) {
     this.pace = pace;
     if (!this.#tape) return;
@@ -177,7 +177,7 @@ export class Engine extends EventTarget {
     this.#order("stretch", { bytes }, [bytes]);
   }
 
-  // What the tape tells
+  // Messages from the tape
 
   #hear({ at, playing, starved, done }) {
     if (done) {
@@ -193,7 +193,7 @@ export class Engine extends EventTarget {
 
   #watchContext() {
     if (this.#context.state === "running" || !this.playing) return;
-    // A call or another app has the sound.
+    // A call or another app has taken the audio output.
     this.pause();
     this.#say("paused");
   }
@@ -218,7 +218,7 @@ export class Engine extends EventTarget {
     return isIdle ? found.slice(0, FIRST) : found;
   }
 
-  /** Keep what is wanted, drop the rest, and fetch what is missing, the most urgent first. */
+  /** Drop packs that are not wanted, and fetch missing packs, most urgent first. */
   #pump() {
     if (!this.#tape) return;
     const needed = this.#wanted();
@@ -227,7 +227,7 @@ export class Engine extends EventTarget {
     for (const [n, fetching] of this.#underway) if (!isNeeded.has(n)) fetching.abort();
     if (this.#over || this.#retry) return;
     const missing = needed.filter((n) => !this.#loaded.has(n));
-    // What is heard next is fetched alone: two at once would each take twice as long.
+    // The next pack is fetched alone, because a second download would slow it down.
     const atOnce = missing[0] === needed[0] || missing[0] === needed[1] ? 1 : 2;
     const urgent = missing.slice(0, atOnce);
     if (missing.length && !this.#underway.has(missing[0]) && this.#underway.size >= atOnce) {
@@ -264,7 +264,7 @@ export class Engine extends EventTarget {
     }
   }
 
-  /** Return a pack, or null when there is none yet or no more. */
+  /** Return a pack, or null if it is not made yet or was deleted. */
   async #fetch(n, signal) {
     const answer = await fetch(new URL(`${n}.${this.#codec}`, document.baseURI), { signal, cache: "no-store" });
     if (answer.ok) {
@@ -298,7 +298,7 @@ export class Engine extends EventTarget {
     this.#pump();
   }
 
-  /** Remember a pack while there is room, so that going back needs no network. */
+  /** Cache a pack while there is room, so that seeking back needs no network. */
   #keep(n, pack) {
     this.#kept.delete(n);
     this.#kept.set(n, pack);
@@ -318,7 +318,7 @@ export class Engine extends EventTarget {
   async #decodedStem(payload, stem) {
     try {
       const sound = await this.#context.decodeAudioData(payload);
-      // Its memory moves to the tape; copies would wait here for a collector that sees no need.
+      // Transferred to the tape, because copies would stay here until a garbage collection.
       return [0, 1].map((channel) => sound.getChannelData(channel));
     } catch {
       this.dispatchEvent(new CustomEvent("damaged", { detail: stem }));

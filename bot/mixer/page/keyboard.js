@@ -1,4 +1,4 @@
-/** Keys for the whole page; not while something is typed, nor with keys that browsers use. */
+/** Page-wide keyboard shortcuts, except while typing and for keys that browsers use. */
 
 import { STEP_S } from "./transport.js";
 
@@ -6,13 +6,13 @@ const isTyping = (target) => target.matches?.("input:not([type=range]), textarea
 const takesSpace = (target) => target.matches?.("button, summary, a");
 const takesArrows = (target) => target.matches?.("input[type=range]");
 
-/** Call what a key stands for; `focused` gives the index of the stem that has the focus, or -1. */
+/** Call a key's action; `focused` returns the index of the stem with the focus, or -1. */
 export function follow(document, on) {
   document.addEventListener("keydown", (event) => {
     const { key, code, target, shiftKey } = event;
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || isTyping(target)) return;
     const done = () => event.preventDefault();
-    // With Shift a digit's key gives another character on most keyboards.
+    // With Shift, digit keys give other characters on most keyboards.
     const digit = /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1];
     if (digit) {
       on[shiftKey ? "solo" : "mute"](Number(digit) - 1);

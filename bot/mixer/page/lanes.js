@@ -4,7 +4,7 @@ import { button, capitalised, el, fill, icon, said } from "./dom.js";
 import { FULL, isHeard } from "./mix.js";
 import { wave } from "./waves.js";
 
-/** Return a row and what shows a mix in it; `on` is told of what a listener does. */
+/** Return a row and the function that shows a mix in it; `on` has handlers of its controls. */
 export function lane(stem, index, { song, on }) {
   const { words, lang } = song;
   const name = stem.label;
@@ -41,7 +41,7 @@ export function lane(stem, index, { song, on }) {
   return { row, show, showHeard: waves.show };
 }
 
-/** Return a menu of the stems that can be downloaded; null when there are none. */
+/** Return a menu of the downloadable stems, or null if there are none. */
 export function downloads({ stems, save, words, lang }) {
   const links = stems.flatMap((stem) =>
     (save[stem.id] ?? []).map(({ format, url }) =>

@@ -1,11 +1,11 @@
-/** What a browser remembers of a song: its mix and loop, by the job's id and not by its address. */
+/** Stores a song's mix and loop in the browser, by the job's id instead of the address. */
 
 const PREFIX = "stemcord:";
 
 export function memory(pathname) {
   const [, id = ""] = /\/m\/([a-z0-9]+)\./.exec(pathname) ?? [];
   const storage = () => {
-    // In a frame without an origin, and where cookies are forbidden, reading it throws.
+    // Reading it throws in frames without an origin and where cookies are blocked.
     try {
       return window.localStorage;
     } catch {
@@ -24,7 +24,7 @@ export function memory(pathname) {
       try {
         storage()?.setItem(PREFIX + id, JSON.stringify(facts));
       } catch {
-        // It is full or forbidden; then it is forgotten with the page.
+        // The storage is full or blocked, so the mix lasts only as long as the page.
       }
     },
   };

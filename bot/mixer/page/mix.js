@@ -1,4 +1,4 @@
-/** What is heard of each stem: levels, mutes and solos, as pure functions. */
+/** The levels, mutes and solos of stems, as pure functions. */
 
 export const FULL = 100;
 
@@ -11,15 +11,15 @@ export const isFresh = (mix) => mix.every(({ level, muted, solo }) => level === 
 export const changed = (mix, index, change) =>
   mix.map((stem, i) => (i === index ? { ...stem, ...change } : stem));
 
-/** Whether a stem is heard: solos silence all others, and a stem that is solo is heard though muted. */
+/** Return whether a stem is heard: solos silence all other stems, and override mutes. */
 export const isHeard = (mix, index) =>
   mix.some(({ solo }) => solo) ? mix[index].solo : !mix[index].muted;
 
-/** Return each stem's factor; squared, so that the middle of a slider sounds half as loud. */
+/** Return each stem's gain: the square of its level, so a slider's middle sounds half as loud. */
 export const gainsOf = (mix) =>
   mix.map(({ level }, i) => (isHeard(mix, i) ? (level / FULL) ** 2 : 0));
 
-/** Return a kept mix if it is one of so many stems, else a fresh one. */
+/** Return a stored mix if it is valid for this number of stems, else a new one. */
 export const restored = (kept, count) => {
   const is = (stem) =>
     stem && stem.level >= 0 && stem.level <= FULL && typeof stem.muted === "boolean" && typeof stem.solo === "boolean";

@@ -1,11 +1,11 @@
-/** Which packs a player needs, in which order, and what is in one. */
+/** The packs that a player needs, in order, and the parsing of packs. */
 
-/** A loop's old head runs on past its end for a crossfade. */
+/** The old head of a loop continues past the loop's end for a crossfade. */
 const SPILL_S = 0.01;
 
 /**
- * Return the packs to hold, the most urgent first: from the head on, where a loop leads back to,
- * and what lies behind. All times in seconds.
+ * Return the packs to hold, most urgent first: after the head, at a loop's start, and behind the
+ * head. All times are in seconds.
  */
 export const wanted = ({ at, chunk, count, ahead, behind, loop }) => {
   const found = new Set();
@@ -20,7 +20,7 @@ export const wanted = ({ at, chunk, count, ahead, behind, loop }) => {
   return [...found];
 };
 
-/** Return a pack's payloads: one for each stem, null for silence; throws if it is none. */
+/** Return a pack's payloads, one for each stem, null for silence; throws for an invalid pack. */
 export const payloads = (buffer) => {
   const view = new DataView(buffer);
   const count = view.getUint32(0, true);

@@ -1,4 +1,4 @@
-/** Puts the page together: the song's manifest, the engine, and what a listener sees and does. */
+/** Connects the song's manifest, the engine and the controls. */
 
 import { button, capitalised, el, icon, said } from "./dom.js";
 import { Engine, isPossible } from "./engine.js";
@@ -9,8 +9,8 @@ import { changed, fresh, gainsOf, isFresh, restored } from "./mix.js";
 import { loopOf } from "./times.js";
 import { KEYS, SPEEDS, loops, player, position, stepper } from "./transport.js";
 
-const WAITING_MS = 350; // shorter waits are not worth a word
-const SHOW_MS = 100; // every change of what is shown has a browser compute styles
+const WAITING_MS = 350; // shorter waits show no message
+const SHOW_MS = 100; // every visible change makes the browser compute styles
 const page = document.getElementById("page");
 const statusLine = document.getElementById("status");
 
@@ -18,7 +18,7 @@ const say = (text) => {
   if (statusLine.textContent !== text) statusLine.textContent = text;
 };
 
-/** Fetch the manifest; a pause that the server asks for is kept. */
+/** Fetch the manifest, with the pauses that the server asks for. */
 async function manifest() {
   for (;;) {
     const answer = await fetch(new URL("song.json", document.baseURI), { cache: "no-store" });
@@ -46,7 +46,7 @@ function heading(song, tools) {
   );
 }
 
-/** One open song: what is set, and what shows it. */
+/** An open song: its settings and the controls that show them. */
 class Mixer {
   constructor(song) {
     this.song = song;
@@ -148,7 +148,7 @@ class Mixer {
     this.engine.seek(this.engine.at + seconds);
   }
 
-  /** Set A, then B, then neither. */
+  /** Set A, then B, then clear both. */
   stepLoop() {
     const { at } = this.engine;
     if (this.loop.from === null) this.setLoop({ from: at, to: null });
@@ -190,7 +190,7 @@ class Mixer {
     return `${(100 * seconds) / this.song.seconds}%`;
   }
 
-  /** Show the position ten times a second, and a change of state or a jump at once. */
+  /** Show the position ten times a second, and state changes and seeks at once. */
   showSometimes() {
     const { at, playing, starved } = this.engine;
     const { shown } = this;
@@ -274,7 +274,7 @@ async function open() {
   await mixer.open();
 }
 
-/** Without a manifest there are no words yet, in any language. */
+/** Show a retry button without words, because the manifest has the translated sentences. */
 function retry() {
   statusLine.replaceChildren(button("↻", { class: "round", onclick: () => location.reload() }, icon("loop")));
 }

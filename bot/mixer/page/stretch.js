@@ -1,5 +1,5 @@
 /**
- * Signalsmith Stretch in the audio thread, without the wrapper that its package has around it.
+ * Runs Signalsmith Stretch in the audio thread without its package's wrapper.
  *
  * The archive is pinned, so the names that its compiler gave the functions do not change.
  */
@@ -13,7 +13,7 @@ const INTERVAL_S = 0.03;
 const TONALITY_HZ = 8000;
 const CHANNELS = 2;
 
-/** Compile the module; the bytes are 64 kB, and this thread may take its time over them once. */
+/** Compile the module of 64 kB, once, in this thread. */
 export const compiled = (bytes) => new WebAssembly.Module(bytes);
 
 export class Stretcher {
@@ -39,7 +39,7 @@ export class Stretcher {
     this.tonality = TONALITY_HZ / rate;
     this.call.construct();
     this.call.main(0, 0);
-    // Split, so that no quantum does all the work of a block.
+    // Split the work of a block over several quanta.
     this.call.configure(CHANNELS, Math.round(BLOCK_S * rate), Math.round(INTERVAL_S * rate), 1);
     this.call.reset();
     this.inputLag = this.call.inputLatency();
@@ -48,12 +48,12 @@ export class Stretcher {
     this.pointer = this.call.setBuffers(CHANNELS, this.length);
   }
 
-  /** By how many frames the input is ahead of what is heard. */
+  /** The frames by which the input is ahead of the output. */
   lag(rate) {
     return Math.round(this.inputLag + this.outputLag * rate);
   }
 
-  /** How many frames beyond a target are read before it is heard. */
+  /** The frames that are read beyond a target before the target is heard. */
   reach(rate) {
     return this.lag(rate) + 1;
   }
@@ -67,13 +67,13 @@ export class Stretcher {
     this.call.transpose(semitones, this.tonality);
   }
 
-  /** Take in what comes before the next frames, so that they need not wait for it. */
+  /** Feed the frames before the next ones, so that the next ones come out without a delay. */
   seek(source, count, rate) {
     this.write(source, count);
     this.call.seek(count, rate);
   }
 
-  /** Turn `taken` frames into `given`, and add them to the output, if there is one. */
+  /** Stretch `taken` frames to `given` frames, and add them to the output, if any. */
   process(source, taken, output, given) {
     this.write(source, taken);
     this.call.process(taken, given);

@@ -1,8 +1,8 @@
 /**
- * The audio thread: every stem's sound by frame, and one read head for all of them.
+ * The audio thread: holds every stem's sound by frame, with one read head for all stems.
  *
- * One head is what keeps the stems together: a jump, a loop or a change of pace moves it, and with
- * it all stems at once. Jumps are crossfades of 256 frames.
+ * The shared head keeps the stems in sync: a seek, a loop or a change of speed moves all stems at
+ * once. Seeks crossfade over 256 frames.
  */
 
 import { Stretcher, compiled } from "./stretch.js";
@@ -12,7 +12,7 @@ const REPORT = 2048;
 const RISE = Float32Array.from({ length: FADE }, (_, i) => 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / FADE));
 const BUSES = 2;
 
-/** Decoded packs: for each, one pair of channels per stem, or null for silence. */
+/** Decoded packs: each has a pair of channels per stem, or null for silence. */
 class Packs {
   constructor({ length, total }) {
     this.length = length;
@@ -20,7 +20,7 @@ class Packs {
     this.sounds = new Map();
   }
 
-  /** Whether everything from a frame on is here, for so many frames. */
+  /** Return whether all frames of a range are loaded. */
   cover(from, count) {
     const last = Math.min(from + count, this.total) - 1;
     for (let n = Math.floor(Math.max(from, 0) / this.length); n * this.length <= last; n += 1)
@@ -33,10 +33,10 @@ class Packs {
 class Head {
   constructor({ packs, buses }) {
     this.packs = packs;
-    this.buses = buses; // of each stem
+    this.buses = buses; // one per stem
     this.at = 0;
-    this.risen = FADE; // how far the head's own fade has come
-    this.tails = []; // where the head came from, fading out
+    this.risen = FADE; // frames of the head's fade-in so far
+    this.tails = []; // earlier heads that fade out
     this.loop = null;
     this.gains = buses.map(() => ({ from: 1, to: 1, done: FADE }));
     this.curves = buses.map(() => null); // each stem's gain by frame, while it changes
@@ -71,7 +71,7 @@ class Head {
     this.risen = 0;
   }
 
-  /** Whether the next frames, and a fade after them, can be read. */
+  /** Return whether the next frames, and a fade after them, are loaded. */
   ready(count) {
     const { loop, at } = this;
     const needed = count + FADE;
@@ -80,7 +80,7 @@ class Head {
     return this.packs.cover(at, loop.to - at + FADE) && this.packs.cover(loop.from, again);
   }
 
-  /** Add the next frames to the buses, and move on. */
+  /** Add the next frames to the buses, and advance. */
   read(into, count) {
     this.gains.forEach((gain, stem) => {
       this.curves[stem] = gain.done < FADE ? this.curve(gain, count) : null;
@@ -165,22 +165,22 @@ class Tape extends AudioWorkletProcessor {
     this.orders = [];
     this.playing = false;
     this.starved = false;
-    this.cautious = false; // after running dry, wait for a pack more
+    this.cautious = false; // after an underrun, wait for one more pack
     this.pace = { rate: 1, semitones: 0 };
     this.stretchers = null;
     this.stretched = false;
     this.looped = false; // since the stretchers were primed
     this.due = 0;
-    this.ducked = 0; // frames of a fade-out that have gone by, before `afterwards`
+    this.ducked = 0; // frames of the fade-out before `afterwards` so far
     this.afterwards = null;
-    this.surfaced = FADE; // frames of the fade-in that follows
+    this.surfaced = FADE; // frames of the fade-in after it so far
     this.sinceReport = REPORT;
     this.sources = Array.from({ length: BUSES }, () => [new Float32Array(4096), new Float32Array(4096)]);
     for (const order of orders) this.take(order);
     this.port.onmessage = ({ data }) => this.take(data);
   }
 
-  /** Do what is asked, at a frame of the context's clock if one is given. */
+  /** Carry out an order, at a frame of the context's clock if the order has one. */
   take(order) {
     if (order.when > currentFrame) {
       this.orders.push(order);
@@ -192,7 +192,7 @@ class Tape extends AudioWorkletProcessor {
     this.packs.sounds.set(n, sounds);
   }
 
-  /** Hand a pack's memory back: no collector runs on a thread that allocates nothing. */
+  /** Transfer a pack's memory back, because a thread that allocates nothing runs no collector. */
   drop({ n }) {
     const done = (this.packs.sounds.get(n) ?? []).flatMap((sound) => sound?.map(({ buffer }) => buffer) ?? []);
     this.packs.sounds.delete(n);
@@ -205,7 +205,7 @@ class Tape extends AudioWorkletProcessor {
 
   play() {
     this.playing = true;
-    this.starved = true; // until the next block finds what it needs
+    this.starved = true; // until the next block has its frames
     this.cautious = false;
     this.tell();
   }
@@ -239,7 +239,7 @@ class Tape extends AudioWorkletProcessor {
   loop({ from, to }) {
     const { head } = this;
     head.loop = from === null ? null : { from: Math.round(from), to: Math.round(to) };
-    // Behind the end there is nothing to come back from.
+    // A head past the loop's end would never reach the end.
     if (head.loop && head.at >= head.loop.to) this.seek({ to: head.loop.from });
   }
 
@@ -263,7 +263,7 @@ class Tape extends AudioWorkletProcessor {
     this.tempo(this.pace);
   }
 
-  /** Stop the head; what it plays fades out. */
+  /** Stop the head with a fade-out. */
   still() {
     if (this.stretched && this.head.running) {
       const at = this.heard();
@@ -274,14 +274,14 @@ class Tape extends AudioWorkletProcessor {
     } else this.head.stop();
   }
 
-  /** Fade the output out, then do something. */
+  /** Fade the output out, then run a function. */
   duck(afterwards) {
     const before = this.afterwards;
     if (!before) this.ducked = 0;
     this.afterwards = before ? () => (before(), afterwards()) : afterwards;
   }
 
-  /** The frame that is heard now: a stretcher gives out later what it takes in. */
+  /** The frame that is heard now, which is behind the stretchers' input. */
   heard() {
     const { head } = this;
     if (!this.stretched || !head.running) return head.at;
@@ -305,7 +305,7 @@ class Tape extends AudioWorkletProcessor {
     return true;
   }
 
-  /** Start and stop the head as packs come and run out. */
+  /** Start and stop the head as packs arrive and run out. */
   watch(count) {
     const { head, packs } = this;
     if (!this.playing || this.afterwards) return;
@@ -353,7 +353,7 @@ class Tape extends AudioWorkletProcessor {
     if (this.head.at < before) this.looped = true;
   }
 
-  /** Fill the stretchers so that the next frame they give out is the head's. */
+  /** Prime the stretchers so that their next output frame is the head's frame. */
   prime() {
     const { head, pace } = this;
     const [{ inputLag, outputLag }] = this.stretchers;
@@ -378,7 +378,7 @@ class Tape extends AudioWorkletProcessor {
     this.stretchers.forEach((each, bus) => each.process(this.sources[bus], taken, null, outputLag));
   }
 
-  /** Apply the fade-out before, and the fade-in after, what cannot be crossfaded. */
+  /** Apply the fade-out before a change that cannot be crossfaded, and the fade-in after it. */
   shade(output, count) {
     if (this.afterwards) {
       for (let i = 0; i < count; i += 1) {

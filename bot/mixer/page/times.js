@@ -1,4 +1,4 @@
-/** Times as people read and type them, and loops. */
+/** Formats and parses times, and checks loops. */
 
 export const SHORTEST_LOOP_S = 0.1;
 
@@ -16,7 +16,7 @@ export const exact = (seconds) => {
   return `${clock(Math.floor(ms / 1000))}.${padded(ms % 1000, 3)}`;
 };
 
-/** Read 4:05.25, 245.25 or 4:05,25; null for anything else. */
+/** Parse 4:05.25, 245.25 or 4:05,25; return null for anything else. */
 export const typed = (text) => {
   const found = /^\s*(?:(\d{1,3}):)?(\d{1,5})(?:[.,](\d{1,3}))?\s*$/.exec(text);
   if (!found) return null;
@@ -25,7 +25,7 @@ export const typed = (text) => {
   return Number(minutes ?? 0) * 60 + Number(seconds) + Number(`0.${fraction || 0}`);
 };
 
-/** Return a loop in order and inside the song; null while there is no end, or it is too short. */
+/** Return a loop, ordered and within the song, or null if it has no end or is too short. */
 export const loopOf = ({ from, to }, seconds) => {
   if (from === null || to === null) return null;
   const [start, end] = [Math.max(0, Math.min(from, to)), Math.min(seconds, Math.max(from, to))];

@@ -1,4 +1,4 @@
-/** The bar below: play, position, loop, speed and key. */
+/** The transport bar: play, position, loop, speed and key. */
 
 import { button, capitalised, el, fill, icon, said } from "./dom.js";
 import { clock, exact, typed } from "./times.js";
@@ -7,7 +7,7 @@ export const STEP_S = 5;
 export const SPEEDS = { least: 50, most: 150, step: 5, plain: 100 };
 export const KEYS = { least: -12, most: 12, step: 1, plain: 0 };
 
-/** Return the position's slider, and what shows a time in it. */
+/** Return the position slider and the function that shows a time in it. */
 export function position({ words, seconds }, on) {
   const slider = el("input", {
     type: "range", class: "position", min: 0, max: seconds, step: 0.01, value: 0, "aria-label": words.position,
@@ -24,7 +24,7 @@ export function position({ words, seconds }, on) {
   return { slider, show };
 }
 
-/** Return play, its neighbours and the clock. */
+/** Return the play button, the buttons beside it and the clock. */
 export function player({ words, seconds }, on) {
   const play = button(words.play, { class: "play", "aria-keyshortcuts": "Space", onclick: on.toggle }, icon("play", 30));
   const now = el("span", { class: "now" }, clock(0));
@@ -51,7 +51,7 @@ export function player({ words, seconds }, on) {
   return { box, play, show };
 }
 
-/** Return the loop's fields: a time is typed, or taken from where the song is. */
+/** Return the loop's fields, whose times are typed or taken from the current position. */
 export function loops({ words }, on) {
   const field = (end, label) => {
     const input = el("input", {
@@ -82,7 +82,7 @@ export function loops({ words }, on) {
   return { box, show };
 }
 
-/** Return two buttons around a value, which is a third one: it goes back to the original. */
+/** Return two buttons around the value, which is a button that resets it. */
 export function stepper({ name, less, more, original, lang }, limits, { format, change }) {
   const { least, most, step, plain } = limits;
   let value = plain;

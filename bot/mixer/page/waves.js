@@ -1,4 +1,4 @@
-/** A stem's waveform: drawn twice, dim and bright, and the bright one is clipped where it is heard. */
+/** A stem's waveform, drawn dim and bright; the bright one is clipped at the position. */
 
 import { el } from "./dom.js";
 
@@ -8,7 +8,7 @@ const LOWEST = 0.03;
 
 const levels = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 
-/** Return so many heights from 0 to 1, the highest of what each stands for. */
+/** Return `count` heights from 0 to 1, each the maximum of its slice. */
 export function bars(peaks, count) {
   return Array.from({ length: count }, (_, i) => {
     const from = Math.floor((i * peaks.length) / count);
@@ -35,10 +35,10 @@ function draw(canvas, peaks, colour) {
 }
 
 /**
- * Return the waveform's element, and what shows how much of it was heard; shares are from 0 to 1.
+ * Return the waveform's element, and the function that shows the played share, from 0 to 1.
  *
- * Only the two elements that move are styled: a property that all inherit would have the browser
- * compute every style of the page anew, twenty times a second.
+ * Only the two moving elements are styled, because an inherited property would make the browser
+ * recompute every style of the page twenty times a second.
  */
 export function wave({ peaks, colour }, onseek) {
   const found = levels(peaks);

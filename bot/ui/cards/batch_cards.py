@@ -24,12 +24,12 @@ STEMS = "stems"
 """The names of the form's fields."""
 MAX_FILES = 10
 MAX_TITLE = 50
-"""Ten lines of titles and long reasons fit an embed."""
+"""Ten lines with titles of this length and long reasons fit into an embed."""
 MAX_LABEL = 100
 
 
 def batch_form(offers: Iterable[Offer], chosen: Recipe) -> Form:
-    """Ask for files, and for what to make from each."""
+    """Return the form for the files and the stems to make from each."""
     choices = recipe_choices(offers)
     values = {choice.value for choice in choices}
     return Form(
@@ -59,9 +59,9 @@ def batch_card(
     is_closing: bool = False,
     is_dm_copy: bool = False,
 ) -> Card:
-    """List the songs of a batch, each with how far it is.
+    """Return the card with the songs of a batch and the progress of each.
 
-    With `is_closing`, the card says how the user learns the end once it can't be edited.
+    With `is_closing`, the card says how the user learns the result after it can't be edited.
     """
     batch = content.batch
     lines = [_line(content, song, progress) for song in content.songs]
@@ -107,7 +107,7 @@ def _notes(content: BatchContent) -> list[str]:
 
 
 def _menu(content: BatchContent) -> Menu | None:
-    """Return the menu that brings stems; None while there are none."""
+    """Return the menu that shows stems, or None while there are no stems."""
     choices = [
         Choice(str(song.number), shortened(f"{song.number}. {job.title}", MAX_LABEL))
         for song in content.songs

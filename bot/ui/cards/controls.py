@@ -28,7 +28,7 @@ class Action(StrEnum):
     below that render."""
     MIX = "mix"
     ZIP = "zip"
-    """Puts all stems into one file; the subject is that of `RENDER`."""
+    """Puts all stems into one file; the subject is the same as for `RENDER`."""
     RENDER = "r"
     """Renders the subject's job as its token says, in the format that follows."""
     CLIP = "clip"
@@ -38,7 +38,7 @@ class Action(StrEnum):
     MAKE = "make"
     """Splits a message's song; the subject is the recipe, the message id and the song's number."""
     CANCEL_BATCH = "cancel-all"
-    """Cancels what is unfinished of a batch; the subject is the batch's id."""
+    """Cancels the unfinished songs of a batch; the subject is the batch's id."""
     ZIP_BATCH = "zip-all"
     """Puts all songs of a batch into one file; the subject is the batch's id."""
     FORGET = "forget"
@@ -65,11 +65,11 @@ class MenuAction(StrEnum):
     """Shows a song of a batch, by its number, or `ALL_SONGS` in one file; the subject is the
     batch's id."""
     MORE = "extra"
-    """Does one of `More` with the job and rendition of the subject."""
+    """Performs an entry of `More` on the job and rendition of the subject."""
 
 
 class More(StrEnum):
-    """What the menu below a result offers; the values are those of its options.
+    """The entries of the menu below a result, by the values of its options.
 
     After `ZIP` and a colon comes the format that is shown.
     """
@@ -84,7 +84,7 @@ class More(StrEnum):
 
 
 ALL_SONGS = "all"
-"""In menus and subjects, stands for all songs of a message or a batch in place of a number."""
+"""The value for all songs of a message or a batch, used in menus and subjects like a number."""
 
 
 class ForgetStep(StrEnum):

@@ -1,6 +1,6 @@
 """Forms that open over a message (Discord calls them modals), as data. Does not use discord.py.
 
-A form's id is an action and its subject, as a button's is. Its fields are read by their names.
+A form's id, like a button's, is an action and its subject. Fields are read by name.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ MAX_FIELDS = 5
 
 
 class FormAction(StrEnum):
-    """What submitting a form does."""
+    """The action of submitting a form."""
 
     KEY_AND_SPEED = "set-key"
     """Renders a job; the subject is a job id and the token of the rendition shown."""
     MIX = "set-mix"
-    """Renders a job as a mix; the subject likewise."""
+    """Renders a job as a mix; the subject is the same."""
     BATCH = "batch"
     """Splits several files; has no subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceField:
-    """A list to choose one option from; `chosen` is the value of the option chosen at first."""
+    """A list with one option to choose; `chosen` is the value of the default option."""
 
     name: str
     label: str
@@ -62,7 +62,7 @@ Field = ChoiceField | TextField | FilesField
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A form, as it opens."""
+    """A form in its initial state."""
 
     action: FormAction
     subject: str = ""

@@ -22,7 +22,7 @@ class AttachmentFile:
     plain_filename: str
     """The file name in a message with fixed words, without any text from the user."""
     description: str | None = None
-    """What the file holds, for people who use a screen reader."""
+    """The description of the file's content for screen readers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The forms that ask for a rendition, and what is read from them. Does not use discord.py."""
+"""The forms for renditions, and the reading of their values. Does not use discord.py."""
 
 import re
 import unicodedata
@@ -38,12 +38,12 @@ _LEVEL = re.compile(r"(?P<stem>\D+?)\s*[:=]?\s*(?P<level>\d{1,3})\s*%?")
 
 
 def subject_of(job: Job) -> str:
-    """Return the subject of controls that start from the job's rendition."""
+    """Return the subject of controls that change the job's rendition."""
     return f"{job.id}:{job.request.rendition.token}"
 
 
 def key_form(job: Job, current: Rendition) -> Form:
-    """Ask for key and speed; what is current is chosen, and the key's names are shown if known."""
+    """Return the form for key and speed, with the current values and, if known, key names."""
     fields: list[Field] = [
         ChoiceField(
             name=KEY,
@@ -81,7 +81,7 @@ def key_form(job: Job, current: Rendition) -> Form:
 
 
 def mix_form(job: Job, current: Rendition) -> Form:
-    """Ask for a level for each stem, and for clicks where the beats allow them."""
+    """Return the form for the level of each stem, and for clicks where the beats allow them."""
     clicks = _click_field(job, current)
     room = MAX_FIELDS - len(clicks)
     if len(job.stems) <= room:
@@ -99,7 +99,7 @@ def mix_form(job: Job, current: Rendition) -> Form:
 def with_key_and_speed(
     current: Rendition, values: Mapping[str, str], analysis: Analysis | None
 ) -> Rendition:
-    """Return the rendition with what was submitted. Raises Rejected with OUT_OF_RANGE."""
+    """Return the rendition with the submitted key and speed. Raises Rejected with OUT_OF_RANGE."""
     try:
         cents = current.with_key(int(values[KEY])).cents
         if values.get(TUNING) == _STANDARD and analysis and analysis.tuning_cents:
@@ -111,9 +111,9 @@ def with_key_and_speed(
 
 
 def with_mix(job: Job, current: Rendition, values: Mapping[str, str]) -> Rendition:
-    """Return the rendition as a mix with the levels and clicks that were submitted.
+    """Return the rendition as a mix with the submitted levels and clicks.
 
-    Raises Rejected with OUT_OF_RANGE, and with NO_SUCH_MIX for what the stems do not allow.
+    Raises Rejected with OUT_OF_RANGE, or with NO_SUCH_MIX if the stems do not allow the mix.
     """
     try:
         levels = _levels_in(job, values)
@@ -143,7 +143,7 @@ def named_mix(job: Job, rendition: Rendition, name: str) -> Rendition:
 
 
 def mix_choices(job: Job) -> tuple[Choice, ...]:
-    """Return the named mixes that the job's stems can give."""
+    """Return the named mixes that the job's stems allow."""
     return tuple(
         Choice(mix, texts.mix_name(mix)) for mix in mixes_of(job.request.recipe, job.stems)
     )
@@ -204,7 +204,7 @@ def _mix_field(job: Job, current: Rendition) -> ChoiceField:
 
 
 def _name_of_mix(job: Job, current: Rendition) -> NamedMix | None:
-    """Return the named mix that the rendition is, whatever its key, speed and click."""
+    """Return the named mix with the rendition's levels, regardless of key, speed and clicks."""
     if current.output is RenditionOutput.STEMS:
         return None
     recipe, stems = job.request.recipe, job.stems
@@ -270,7 +270,7 @@ def _levels_in(job: Job, values: Mapping[str, str]) -> tuple[tuple[Stem, int], .
 def _typed_levels(job: Job, typed: str) -> list[tuple[Stem, int]]:
     """Read `vocals 50, drums 0`, in the user's language or with the stems' own names.
 
-    Full-width signs and digits, as Japanese keyboards type them, count as the usual ones.
+    Full-width signs and digits, which Japanese keyboards type, count as ASCII ones.
     """
     typed = unicodedata.normalize("NFKC", typed)
     names = {gettext(STEMS[stem]).casefold(): stem for stem in job.stems}

@@ -39,13 +39,13 @@ def shown_again_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
 
 
 def rendition_card(job: Job, delivery: Delivery, *, place: Place) -> Card:
-    """Return the card for what one person asked to be made from a job's stems."""
+    """Return the card for a rendition that one person requested."""
     card = _result(job, delivery, place=place)
     return replace(card, buttons=next_steps(job))
 
 
 def dm_copy_card(job: Job, delivery: Delivery) -> Card:
-    """Return the card for a copy of another user's stems in the asker's DM."""
+    """Return the card for a copy of another user's stems, sent to the requester by DM."""
     return replace(_result(job, delivery, place=Place.DM), buttons=(), menu=None)
 
 
@@ -62,7 +62,7 @@ def interrupted_card(job: Job, again: Button) -> Card:
 
 
 def clip_card(job: Job, made: ClipDelivery) -> Card:
-    """Return the card for a clip that only its asker hears, with a button that adds it."""
+    """Return the card for a clip that only its requester sees, with a button that adds it."""
     what = gettext(
         messages.CLIP,
         stem=stem_name(made.stem),
@@ -135,7 +135,7 @@ def _cost(job: Job, delivery: Delivery) -> str | None:
 
 
 def summary(job: Job, audio_format: AudioFormat) -> str:
-    """Say what was made, how long it is and in which format."""
+    """Return a line with the stems, their length and their format."""
     parts = [_made(job), FORMATS[audio_format]]
     if job.frames is not None:
         speed = job.request.rendition.speed_percent
@@ -168,7 +168,7 @@ def _link_lines(delivery: Delivery) -> tuple[str, ...]:
 
 
 def plain_result(delivery: Delivery) -> str:
-    """Say in fixed words that the stems are here, and add their links if they fit."""
+    """Return a fixed text that says that the stems are here, with their links if they fit."""
     plain = gettext(messages.PLAIN_RESULT)
     whole = "\n".join((plain, *_link_lines(delivery)))
     return whole if len(whole) <= MAX_PLAIN else plain

@@ -44,7 +44,7 @@ _FORMAT_LABELS = {
 
 
 class Place(Enum):
-    """Where a card is, which decides what it offers."""
+    """The place of a card, which determines its controls."""
 
     SERVER = "server"
     DM = "dm"
@@ -52,7 +52,7 @@ class Place(Enum):
 
     @classmethod
     def of(cls, reply: Reply) -> "Place":
-        """Return the place of a reply; a server without the bot is elsewhere."""
+        """Return the place of a reply; a server without the bot is `ELSEWHERE`."""
         if reply.context is Context.BOT_DM:
             return cls.DM
         is_outside = reply.context is Context.GUILD_USER_INSTALL
@@ -60,7 +60,7 @@ class Place(Enum):
 
 
 def result_buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, ...]:
-    """Return the buttons of a result: key and speed, mix, the page to listen, and deletion."""
+    """Return the buttons of a result: key and speed, mix, the mixer page, and deletion."""
     listen = delivery.mixer_url and LinkButton(delivery.mixer_url, gettext(labels.LISTEN))
     return (
         _rendition_button(Action.KEY_AND_SPEED, job),
@@ -71,7 +71,7 @@ def result_buttons(job: Job, delivery: Delivery) -> tuple[Button | LinkButton, .
 
 
 def next_steps(job: Job) -> tuple[Button, ...]:
-    """Return buttons for what singers ask next: a semitone down or up, slower, another mix."""
+    """Return buttons for singers' next requests: a semitone down or up, slower, another mix."""
     current = job.request.rendition
     steps = (
         (labels.SEMITONE_DOWN, current.cents - CENTS_A_SEMITONE, current.speed_percent),
@@ -90,18 +90,18 @@ def next_steps(job: Job) -> tuple[Button, ...]:
 
 
 def render_button(job: Job, rendition: Rendition, label: str) -> Button:
-    """Return a button that makes a rendition in the job's format; it outlives a restart."""
+    """Return a button that makes a rendition in the job's format, and works after a restart."""
     return Button(Action.RENDER, f"{job.id}:{rendition.token}:{job.request.audio_format}", label)
 
 
 def zip_button(job: Job, label: str) -> Button:
-    """Return a button that puts the job's stems into one file; it outlives a restart."""
+    """Return a button that puts the job's stems into one file, and works after a restart."""
     subject = f"{subject_of(job)}:{job.request.audio_format}"
     return Button(Action.ZIP, subject, label)
 
 
 def more_menu(job: Job, delivery: Delivery, place: Place) -> Menu:
-    """Return the menu for what is asked less often; a zip is for several files."""
+    """Return the menu for less frequent requests; it offers a zip only for several files."""
     formats = [
         Choice(_MORE_FORMATS[each], gettext(_FORMAT_LABELS[each])) for each in delivery.alternatives
     ]

@@ -1,4 +1,4 @@
-"""Cards that come with stems in one file."""
+"""Cards for stems in one file."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def songs_zip_card(songs: Sequence[Job], made: ZipDelivery) -> Card:
 
 
 def zip_lines(made: ZipDelivery) -> tuple[str, ...]:
-    """Say how the file differs from what was asked for, and where it is if it is not attached."""
+    """Return lines on how the file differs from the request, and its link if it is not attached."""
     lines = []
     if made.sent and (difference := messages.sent(made.sent, FORMATS[made.audio_format])):
         lines.append(difference)

@@ -25,7 +25,7 @@ SpeedPercent = app_commands.Range[int, MIN_SPEED_PERCENT, MAX_SPEED_PERCENT]
 
 
 def rendition_of(key: int | None, speed: int | None) -> Rendition:
-    """Return what was asked for in semitones and percent; Discord checks the ranges."""
+    """Return the rendition for semitones and percent. Discord checks the ranges."""
     return Rendition(
         cents=(key or 0) * CENTS_A_SEMITONE,
         speed_percent=UNCHANGED_PERCENT if speed is None else speed,

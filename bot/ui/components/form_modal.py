@@ -1,7 +1,6 @@
-"""Forms in Discord's terms: opening one, and reading what was submitted.
+"""Opens forms as Discord's modals, and reads their submissions.
 
-What is submitted is read from the interaction itself, so a form that was opened before a restart
-works after it.
+A submission is read from its interaction alone, so forms opened before a restart still work.
 """
 
 import re
@@ -14,13 +13,13 @@ import discord
 from bot.ui.cards.forms import ChoiceField, Field, FilesField, Form, FormAction, TextField
 
 FORGOTTEN_AFTER_S = 900.0
-"""discord.py remembers an open form for this long; nothing here depends on it."""
+"""The time for which discord.py remembers an open form. Submissions work without it."""
 _FORM = re.compile(rf"(?P<action>{'|'.join(FormAction)})(?::(?P<subject>[a-z0-9:._-]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedForm:
-    """What a user submitted: texts and choices by the field's name, and uploaded files."""
+    """A submission: texts and choices by the field's name, and uploaded files."""
 
     action: FormAction
     subject: str
@@ -39,7 +38,7 @@ def modal_of(form: Form) -> discord.ui.Modal:
 
 
 def submitted_form(interaction: discord.Interaction[Any]) -> SubmittedForm | None:
-    """Return the form that the interaction submits; None if it submits none of ours."""
+    """Return the form that the interaction submits, or None for any other interaction."""
     if interaction.type is not discord.InteractionType.modal_submit:
         return None
     data: Mapping[str, Any] = interaction.data or {}
@@ -93,7 +92,7 @@ def _component(asked: Field) -> discord.ui.Item[Any]:
 
 
 def _fields(components: Any) -> Iterator[tuple[str, list[str]]]:
-    """Yield each field's name and values; a label holds one component, a row several."""
+    """Yield each field's name and values. A label holds one component, a row several."""
     for each in components:
         if "component" in each:
             yield from _fields([each["component"]])

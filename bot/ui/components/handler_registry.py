@@ -15,7 +15,7 @@ Interaction = discord.Interaction[Any]
 ButtonHandler = Callable[[Interaction, str], Awaitable[None]]
 """Takes the interaction and the button's subject; what it raises is answered."""
 FormHandler = Callable[[Interaction, SubmittedForm], Awaitable[None]]
-"""Takes the interaction and what was submitted; what it raises is answered."""
+"""Handles an interaction and its submission. Its errors are answered."""
 MenuHandler = Callable[[Interaction, str, str], Awaitable[None]]
 """Takes the interaction, the menu's subject and the chosen value. Errors that it raises are shown
 to the user."""

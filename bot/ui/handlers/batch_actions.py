@@ -1,4 +1,4 @@
-"""Handlers of the form and the card of a batch."""
+"""Handlers for the form and the card of a batch."""
 
 from bot.domain.errors import NotFound, Reason, Rejected
 from bot.domain.job import BatchId, Entry, UserId
@@ -18,8 +18,9 @@ from storage.stores.batches import BatchContent
 
 
 class BatchActions:
-    """Handlers whose subject is a batch's id. All raise NotFound for one that the presser does not
-    see.
+    """Handlers whose subject is a batch's id.
+
+    All raise NotFound for a batch that the presser can't see.
     """
 
     def __init__(self, services: Services) -> None:
@@ -43,7 +44,7 @@ class BatchActions:
         await self._requests.start(interaction, songs, entry=Entry.COMMAND, recipe=recipe)
 
     async def cancel(self, interaction: Interaction, subject: str) -> None:
-        """Cancel what is unfinished; a manager of the batch's server may do so, too."""
+        """Cancel the unfinished songs; a manager of the batch's server may do so, too."""
         # Defer first, because stopping jobs may take longer than Discord waits.
         await interaction.response.defer()
         batch_id, user_id = BatchId(subject), UserId(interaction.user.id)

@@ -1,4 +1,4 @@
-"""What the buttons of a clip for the soundboard do."""
+"""Handlers for the buttons of a soundboard clip."""
 
 from bot.domain.job import Job, JobId, UserId
 from bot.ui.cards.controls import Action
@@ -9,8 +9,8 @@ from bot.ui.services import Services
 class ClipActions:
     """Handlers whose subject is a job id.
 
-    All raise NotFound for a job that the presser does not see, and Rejected for a presser who may
-    not create expressions in the server.
+    All raise NotFound for a job that the presser can't see, and Rejected for a presser who may not
+    create expressions in the server.
     """
 
     def __init__(self, services: Services) -> None:
@@ -18,7 +18,7 @@ class ClipActions:
         self._clips = services.clips
 
     def register(self, handlers: HandlerRegistry) -> None:
-        """Register all of them."""
+        """Add these handlers to the registry."""
         handlers.add(buttons={Action.CLIP: self.show, Action.ADD_SOUND: self.add})
 
     async def show(self, interaction: Interaction, subject: str) -> None:

@@ -1,6 +1,6 @@
-"""What the controls under a result do: key, speed, mix, formats.
+"""Handlers for the controls below a result: key, speed, mix, formats.
 
-On a public card they are open to all who see it. What comes of them is for the presser alone.
+Everyone who sees a public card may use its controls. Only the presser sees the result.
 """
 
 from dataclasses import replace
@@ -30,10 +30,9 @@ _FORMATS = {
 
 
 class RenditionActions:
-    """Handlers whose subject is a job id and the token of the rendition that is shown.
+    """Handlers whose subject is a job id and the token of the shown rendition.
 
-    All raise NotFound for a job that the presser does not see, and Rejected for a token that is not
-    one of ours.
+    All raise NotFound for a job that the presser can't see, and Rejected for an invalid token.
     """
 
     def __init__(self, services: Services) -> None:
@@ -43,7 +42,7 @@ class RenditionActions:
         self._clips = services.clips
 
     def register(self, handlers: HandlerRegistry) -> None:
-        """Register all of them."""
+        """Add these handlers to the registry."""
         handlers.add(
             buttons={
                 Action.KEY_AND_SPEED: self.ask_for_key,
@@ -65,7 +64,7 @@ class RenditionActions:
         if current == job.request.rendition:
             last = await self._presenter.last_rendition(UserId(interaction.user.id), job)
             if last is not None:
-                # The form shows neither levels nor clicks, so it does not bring them back.
+                # The form shows neither levels nor clicks, so it must not restore them.
                 current = replace(current, cents=last.cents, speed_percent=last.speed_percent)
         await interaction.response.send_modal(modal_of(key_form(job, current)))
 
@@ -75,19 +74,19 @@ class RenditionActions:
         await interaction.response.send_modal(modal_of(mix_form(job, current)))
 
     async def set_key_and_speed(self, interaction: Interaction, form: SubmittedForm) -> None:
-        """Render what the form asks for."""
+        """Render in the submitted key and speed."""
         job, current = await self._asked(interaction, form.subject)
         wanted = with_key_and_speed(current, form.values, job.analysis)
         await self._presenter.render(interaction, job, rendition=wanted)
 
     async def set_mix(self, interaction: Interaction, form: SubmittedForm) -> None:
-        """Render the mix that the form asks for."""
+        """Render the submitted mix."""
         job, current = await self._asked(interaction, form.subject)
         wanted = with_mix(job, current, form.values)
         await self._presenter.render(interaction, job, rendition=wanted)
 
     async def render(self, interaction: Interaction, subject: str) -> None:
-        """Render what the button names, in its format."""
+        """Make the button's rendition in the button's format."""
         shown, _, audio_format = subject.rpartition(":")
         job, wanted = await self._asked(interaction, shown)
         await self._presenter.render(
@@ -95,7 +94,7 @@ class RenditionActions:
         )
 
     async def zip(self, interaction: Interaction, subject: str) -> None:
-        """Put the stems of what the button names into one file, in its format."""
+        """Put the stems of the button's rendition into one file, in the button's format."""
         shown, _, audio_format = subject.rpartition(":")
         job, wanted = await self._asked(interaction, shown)
         await self._zips.zip(
@@ -103,7 +102,7 @@ class RenditionActions:
         )
 
     async def send_to_dm(self, interaction: Interaction, subject: str) -> None:
-        """Send the stems by DM; without a token, they are the user's own, as requested."""
+        """Send the stems by DM. Without a token, send the user's stems in their requested form."""
         job_id, _, token = subject.partition(":")
         if token:
             job, shown = await self._asked(interaction, subject)
@@ -113,7 +112,7 @@ class RenditionActions:
         await self._presenter.send_directly(interaction, job, rendition=shown)
 
     async def do_more(self, interaction: Interaction, subject: str, value: str) -> None:
-        """Do what was chosen from the menu below a result."""
+        """Perform the choice from the menu below a result."""
         job, shown = await self._asked(interaction, subject)
         more, _, audio_format = value.partition(":")
         match _more(more):
@@ -144,7 +143,7 @@ class RenditionActions:
         )
 
     async def _asked(self, interaction: Interaction, subject: str) -> tuple[Job, Rendition]:
-        """Return the subject's job and rendition."""
+        """Return the job and the rendition of the subject."""
         job_id, _, token = subject.partition(":")
         job = await self._splits.get_visible(
             JobId(job_id),

@@ -32,7 +32,7 @@ class _BatchReply:
 
     content: BatchContent
     owed_version: int | None = None
-    """The version that has to be shown; None if only progress can change the card."""
+    """The version to show, or None if only progress can change the card."""
     shown: Card | None = None
     closed: set[EditRoute] = field(default_factory=set)
     failures: int = 0
@@ -40,10 +40,10 @@ class _BatchReply:
 
 
 class BatchWriter:
-    """Writes the cards of batches: from an outbox of changed batches, and from jobs' progress.
+    """Writes the cards of batches when the outbox lists them, and on their jobs' progress.
 
-    Once a card is out of reach, the final list goes to the user's DM. If that is refused too,
-    `/jobs` has every song.
+    If a card can no longer be edited, the final list goes to the user by DM. If Discord refuses the
+    DM too, `/jobs` still lists every song.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class BatchWriter:
 
     async def _read_outbox(self) -> None:
         if not self._knows_open:
-            # The cards of open batches may be current; then the outbox does not list them.
+            # The outbox does not list open batches whose cards are current.
             for batch in await self._batches.open():
                 if batch.acknowledged_at is not None:
                     await self._read(batch.id)

@@ -1,4 +1,4 @@
-"""Shows clips for the soundboard, and adds them to it."""
+"""Shows clips for a server's soundboard, and adds them to the soundboard."""
 
 import asyncio
 import logging
@@ -31,9 +31,9 @@ _ALL_SLOTS_TAKEN = 30045
 class ClipPresenter:
     """Cuts clips for people who may create expressions in their server.
 
-    A clip is cut again for each press, which gives the same sound, so buttons outlive a restart.
-    Both methods raise Rejected for a presser without that permission, or outside servers, and as
-    `ResultPresenter.render` does.
+    Each press cuts the clip again, with the same result, so buttons work after a restart. Both
+    methods raise Rejected for a presser without that permission or outside servers, and the errors
+    of `ResultPresenter.render`.
     """
 
     def __init__(self, *, results: ResultPresenter, redelivery: Redelivery) -> None:
@@ -55,7 +55,7 @@ class ClipPresenter:
         """Add the clip to the server's soundboard.
 
         Raises Rejected with BOT_MAY_NOT_ADD_SOUNDS, SOUNDBOARD_FULL or SOUND_REFUSED if Discord
-        does not take it.
+        refuses it.
         """
         guild = _guild_of(interaction)
         if not interaction.app_permissions.create_expressions:
@@ -67,7 +67,7 @@ class ClipPresenter:
             async with self._redelivery.clipped(job, name=str(interaction.id)) as made:
                 sound = await asyncio.to_thread(made.file.read_bytes)
             await _add(guild, name, sound)
-            log.info("%s: its clip is on a soundboard", job.id, extra={"job": job.id})
+            log.info("%s: its clip was added to a soundboard", job.id, extra={"job": job.id})
             yield MessageContent(card=clip_added_card(job, name))
 
         await self._answer(interaction, job, pack)
@@ -79,7 +79,7 @@ class ClipPresenter:
 
 
 def _guild_of(interaction: discord.Interaction[Any]) -> discord.Guild:
-    """Return the server whose soundboard it is; raises Rejected if the presser may not add."""
+    """Return the server of the soundboard. Raises Rejected if the presser may not add sounds."""
     if interaction.guild is None or not interaction.is_guild_integration():
         raise Rejected(Reason.NO_SOUNDBOARD)
     if not may_create_expressions(interaction):
@@ -95,7 +95,7 @@ async def _add(guild: discord.Guild, name: str, sound: bytes) -> None:
     except UNREACHABLE as exc:
         if isinstance(exc, discord.HTTPException) and exc.code == _ALL_SLOTS_TAKEN:
             raise Rejected(Reason.SOUNDBOARD_FULL) from exc
-        log.warning("a soundboard did not take a clip: %s", exc)
+        log.warning("a soundboard refused a clip: %s", exc)
         raise Rejected(Reason.SOUND_REFUSED) from exc
 
 

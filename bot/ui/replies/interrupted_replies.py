@@ -1,4 +1,4 @@
-"""Replies that an earlier process left waiting: each says so, with a button to ask again."""
+"""Edits replies that an earlier process left unfinished, and offers a button to ask again."""
 
 import asyncio
 import logging
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 RETRY_AFTER_S = 1.0
 LONGEST_PAUSE_S = 30.0
 MAX_CUSTOM_ID = 100
-"""Discord's limit. A mix with a level for each stem exceeds it in a zip; it is one file anyway."""
+"""Discord's limit, which the id of a zip of a mix with a level for each stem exceeds."""
 
 
 class InterruptedReplies:
-    """Completes what a restart has interrupted."""
+    """Completes replies that a restart interrupted."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class InterruptedReplies:
         self._found: list[OpenReply] | None = None
 
     async def find(self) -> None:
-        """Read what the earlier process left, before this one opens replies of its own.
+        """Read the earlier process's open replies. Call it before this process opens replies.
 
         Raises StoreUnavailable.
         """
@@ -55,10 +55,10 @@ class InterruptedReplies:
         self._found = await self._open_replies.every()
 
     async def complete(self) -> None:
-        """Edit every open reply that still shows that something is being made; once, after `find`.
+        """Edit every open reply that still shows work in progress. Call it once, after `find`.
 
-        While Discord is out of reach, a reply is tried again until its token expires. One that
-        Discord does not let us edit is dropped. Raises StoreUnavailable; safe to repeat.
+        While Discord is unreachable, edits are retried until the reply's token expires. A reply
+        that Discord refuses to edit is dropped. Raises StoreUnavailable. Safe to repeat.
         """
         if self._found is None:
             await self.find()
@@ -70,7 +70,7 @@ class InterruptedReplies:
                 await asyncio.sleep(min(LONGEST_PAUSE_S, RETRY_AFTER_S * rounds))
 
     async def _is_over(self, reply: OpenReply) -> bool:
-        """Complete a reply; return whether nothing is left to do for it."""
+        """Complete a reply, and return whether it needs no further try."""
         job = await self._jobs.get(reply.job_id)
         try:
             if job is not None and await self._is_waiting(reply):
@@ -83,7 +83,7 @@ class InterruptedReplies:
         return True
 
     async def _is_waiting(self, reply: OpenReply) -> bool:
-        """Whether the reply is not complete: a process may have died just after it was."""
+        """Return whether the reply is incomplete: a process may die just after completing one."""
         message = await self._webhook(reply).fetch_message("@original")  # type: ignore[arg-type] # what Discord takes
         return message.flags.loading
 
@@ -96,14 +96,14 @@ class InterruptedReplies:
             embeds=[embed_of(card)],
             view=view_of(card.buttons),
         )
-        log.info("%s: an interrupted reply says so", job.id, extra={"job": job.id})
+        log.info("%s: an interrupted reply was updated", job.id, extra={"job": job.id})
 
     def _webhook(self, reply: OpenReply) -> discord.Webhook:
         return discord.Webhook.partial(reply.application_id, reply.token, client=self._client)
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether Discord may accept the same request later."""
+    """Return whether Discord may accept the same request later."""
     is_refusal = isinstance(error, discord.HTTPException)
     return not is_refusal or isinstance(error, discord.DiscordServerError)
 

@@ -1,4 +1,4 @@
-"""Shows jobs again in new replies: for `/result`, for buttons, and in DMs."""
+"""Shows jobs again in new replies: for `/result`, buttons, and DMs."""
 
 import asyncio
 import logging
@@ -43,21 +43,24 @@ from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
 log = logging.getLogger(__name__)
 
 TRIES = 3
-"""The number of times that writing a result is tried while Discord is out of reach."""
+"""The number of tries to write a result while Discord is unreachable."""
 RETRY_AFTER_S = 2.0
 MAX_WAITING = 20
-"""How many replies may wait for their files at a time; renditions are free."""
+"""The most replies that may wait for files at a time. Minutes set no limit to renditions."""
 
 Put = Callable[[MessageContent], Awaitable[Edited | NotEdited]]
 Pack = Callable[[Reply, int], AbstractAsyncContextManager[MessageContent]]
-"""Makes the content for a reply, within limits lowered the given number of times; its files exist
-until the context exits. It may raise DoesNotFit."""
+"""Makes the content for a reply, within limits lowered the given number of times.
+
+Its files exist until the context exits. It may raise DoesNotFit.
+"""
 
 
 class ResultPresenter:
-    """Shows finished jobs again, one at a time for each user. Every method answers.
+    """Shows finished jobs again, one at a time for each user. Every method answers the interaction.
 
-    While a reply waits for its files it is stored as open, so that a restart can say what happened.
+    A reply is stored as open while it waits for its files, so the bot can explain it after a
+    restart.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class ResultPresenter:
 
     @property
     def minutes_an_hour(self) -> int:
-        """The minutes of song that a person may have rendered in an hour."""
+        """The minutes of song that a person may render in an hour."""
         return self._render_limit.minutes
 
     async def show(
@@ -118,10 +121,10 @@ class ResultPresenter:
         rendition: Rendition,
         audio_format: AudioFormat | None = None,
     ) -> None:
-        """Show a rendition to the person who asks for it alone, who need not be the job's user.
+        """Show a rendition to its requester alone, who need not be the job's user.
 
         Raises Rejected as `show` does, with BLOCKED or BLOCKED_HERE, and with RENDER_LIMIT when
-        they have had enough for an hour.
+        they have reached the hour's limit.
         """
         user_id = UserId(interaction.user.id)
         requested = job.asked_as(audio_format=audio_format, rendition=rendition)
@@ -142,9 +145,9 @@ class ResultPresenter:
         minutes: int,
         too_large: Message = messages.UNSHOWN,
     ) -> None:
-        """Show what `pack` makes of the job to the person who asks for it alone.
+        """Show the content that `pack` makes from the job to the requester alone.
 
-        It counts as `minutes` of song against their limit; `too_large` is said if it does not fit.
+        The request counts as `minutes` of song. The answer is `too_large` if the files do not fit.
         Raises Rejected as `render` does.
         """
         user_id = UserId(interaction.user.id)
@@ -160,7 +163,7 @@ class ResultPresenter:
             )
 
     async def last_rendition(self, user_id: UserId, job: Job) -> Rendition | None:
-        """Return what the user last chose for the job's song."""
+        """Return the user's last rendition of the job's song."""
         if job.digest is None:
             return None
         return await self._last_renditions.get(user_id, job.digest)
@@ -172,7 +175,7 @@ class ResultPresenter:
         *,
         rendition: Rendition | None = None,
     ) -> None:
-        """Send the job's stems to the DM of the person who asks for them.
+        """Send the job's stems to the requester by DM.
 
         Raises Rejected as `render` does for another user's job.
         """
@@ -200,7 +203,7 @@ class ResultPresenter:
                 await say_privately(interaction, gettext(sentence))
 
     async def stop(self, *, grace_s: float) -> None:
-        """Wait for work under way, and cancel what does not end within the grace."""
+        """Wait for work under way, and cancel work that does not end within the grace period."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
@@ -222,7 +225,7 @@ class ResultPresenter:
         is_private: bool,
         too_large: Message = messages.UNSHOWN,
     ) -> None:
-        """Put what `pack` makes into the interaction's own reply."""
+        """Put the content that `pack` makes into the interaction's reply."""
         with self._turn_of(UserId(interaction.user.id)):
             async with self._open_reply(interaction, job, kind, is_private=is_private) as reply:
 
@@ -272,10 +275,10 @@ class ResultPresenter:
         *,
         is_private: bool,
     ) -> AsyncIterator[Reply]:
-        """Defer the answer, and keep its reply on record until the block has completed it.
+        """Defer the answer, and keep its reply on record until the block completes it.
 
-        An error is answered before the record goes. When the block is cancelled, as it is when the
-        bot stops, the record stays. Raises Answered for errors of the block.
+        An error of the block is answered before the record is deleted, and raised as Answered. When
+        a stopping bot cancels the block, the record stays.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
@@ -300,7 +303,7 @@ class ResultPresenter:
             await self._open_replies.close(interaction_id)
         except StoreUnavailable as exc:
             # The next start finds the reply complete, and retention drops the record.
-            log.warning("a complete reply stays on record: %s", exc)
+            log.warning("the record of a complete reply was not deleted: %s", exc)
 
     async def _present(
         self,
@@ -379,7 +382,7 @@ def _is_bot_dm(interaction: discord.Interaction[Any]) -> bool:
 
 
 def _must_be_private(job: Job, interaction: discord.Interaction[Any]) -> bool:
-    """Whether only the user may see the result, because the job's reply was private."""
+    """Return whether only the user may see the result, because the job's reply was private."""
     if job.reply.is_ephemeral:
         return True
     here = context_of(interaction, private=False)

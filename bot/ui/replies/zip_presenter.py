@@ -1,4 +1,4 @@
-"""Shows stems in one file to the person who asks for it."""
+"""Shows stems in one file to the requester."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,14 +33,14 @@ CONTENT_DIGITS = 12
 
 
 class ZipPresenter:
-    """Puts stems into one file, in replies like those of a rendition."""
+    """Shows stems in one file, in replies like those to rendition requests."""
 
     def __init__(self, *, results: ResultPresenter, redelivery: Redelivery) -> None:
         self._results = results
         self._redelivery = redelivery
 
     async def zip(self, interaction: discord.Interaction[Any], job: Job) -> None:
-        """Show all of the job's stems in one file, in the format and rendition it asks for.
+        """Show all of the job's stems in one file, in the job's requested format and rendition.
 
         Raises Rejected as `ResultPresenter.render` does.
         """
@@ -98,7 +98,7 @@ class ZipPresenter:
         )
 
     def _minutes(self, songs: Sequence[Job]) -> int:
-        """Return the minutes to count: no more than an hour's, unless one song alone is longer."""
+        """Return the minutes to count: at most an hour's limit, unless one song alone is longer."""
         lengths = [minutes_of(job.frames or 0) for job in songs]
         return max(*lengths, min(sum(lengths), self._results.minutes_an_hour))
 

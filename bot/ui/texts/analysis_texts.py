@@ -1,4 +1,4 @@
-"""A song's key, tempo and tuning in words; uncertain values are left out."""
+"""A song's key, tempo and tuning in words, without uncertain values."""
 
 from collections.abc import Iterator
 
@@ -64,7 +64,7 @@ def analysis_line(analysis: Analysis) -> str:
 
 
 def info_lines(analysis: Analysis) -> tuple[str, ...]:
-    """Return all that was heard, one thing a line, for a text that comes with stems."""
+    """Return the values of an analysis, one a line, for a text file beside stems."""
     lines = []
     if analysis.key:
         lines.append(gettext(_INFO_KEY, key=_key_words(analysis.key)))
@@ -92,7 +92,7 @@ def key_name(key: Key) -> str:
 
 
 def key_names(estimate: KeyEstimate, *, semitones: int = 0) -> str:
-    """Return the names that a key may have that many semitones higher: two if it is open."""
+    """Return the key's name `semitones` higher, or two if its relative is about as probable."""
     name = key_name(estimate.key.shifted(semitones))
     if estimate.relative is None:
         return name

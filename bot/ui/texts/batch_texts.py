@@ -31,7 +31,7 @@ CANCELLED = Message("What was unfinished is cancelled, and nothing was charged f
 
 
 def song_status(job: Job, progress: Progress | None) -> str:
-    """Say how far a song is, or how it ended."""
+    """Return a song's progress or result in words."""
     if job.state in (State.DELIVERED, State.KEPT):
         return gettext(DONE, length=length(job.frames or 0))
     if job.state.is_final:
@@ -47,14 +47,14 @@ def song_status(job: Job, progress: Progress | None) -> str:
 
 
 def problem_of(job: Job) -> str:
-    """Say why a song has no stems."""
+    """Return why a song has no stems."""
     if job.problem is None:
         return gettext(messages.STATES[job.state])
     return messages.problem(job.problem)
 
 
 def end_of(reason: Reason) -> str:
-    """Say why a batch ended early."""
+    """Return why a batch ended early."""
     if reason is Reason.UNACKNOWLEDGED:
         return gettext(messages.REASONS[reason][0])
     return gettext(CANCELLED)

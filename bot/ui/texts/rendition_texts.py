@@ -69,12 +69,12 @@ _SEPARATOR = " · "
 
 
 def rendition_line(rendition: Rendition) -> str | None:
-    """Say what a rendition changes, like `Key −2 · Speed 90 %`; None if nothing."""
+    """Return a rendition's changes, like `Key −2 · Speed 90 %`, or None if there are none."""
     return _SEPARATOR.join(_changes(rendition)) or None
 
 
 def mix_name(mix: NamedMix) -> str:
-    """Return a named mix as a choice."""
+    """Return the label of a named mix."""
     return gettext(MIXES[mix])
 
 
@@ -84,12 +84,12 @@ def signed(semitones: int) -> str:
 
 
 def percent(figure: int) -> str:
-    """Return a percentage as the active language writes it."""
+    """Return a percentage in the active language's form."""
     return gettext(PER_CENT, figure=figure)
 
 
 def level(percents: int) -> str:
-    """Return a level as a choice of a form."""
+    """Return the label of a level in a form."""
     if percents == 0:
         return gettext(LEVEL_OFF)
     figure = percent(percents)
@@ -102,9 +102,9 @@ def stem_levels(stems: tuple[Stem, ...], rendition: Rendition) -> str:
 
 
 def zip_info(songs: Sequence[Job]) -> str:
-    """Describe songs as plain text with Windows' line ends, which every system reads.
+    """Describe songs in plain text with Windows line ends, which every system reads.
 
-    Figures are those of the rendition that each job asks for.
+    The figures are of the rendition that each job requests.
     """
     return "\r\n\r\n".join("\r\n".join(_described(job)) for job in songs) + "\r\n"
 

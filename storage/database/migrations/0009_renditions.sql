@@ -1,10 +1,10 @@
--- Renditions: what a job was asked to become, what was heard in its song, the replies that wait
--- for one, and the last one a user chose for a song.
+-- Renditions: a job's requested rendition, the analysis of its song, the replies that wait for a
+-- rendition, and a user's last rendition of a song.
 
 ALTER TABLE jobs ADD COLUMN rendition TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(rendition));
 ALTER TABLE jobs ADD COLUMN analysis  TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(analysis));
 
--- A row stands while its reply shows that something is being made.
+-- A row exists while its reply shows that files are being made.
 CREATE TABLE open_replies (
     interaction_id   INTEGER PRIMARY KEY,
     job_id           TEXT    NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- Several songs asked for at once: one interaction and one reply, and a job of its own for each song.
+-- Batches of several songs: one interaction and one reply, and a separate job for each song.
 
 CREATE TABLE batches (
     id                TEXT    NOT NULL PRIMARY KEY,
@@ -36,7 +36,7 @@ CREATE        INDEX batches_of_user         ON batches (user_id);
 CREATE        INDEX batches_stale           ON batches (updated_at)
     WHERE shown_version < wanted_version;
 
--- A song waits until it has a job, or a reason why it never gets one.
+-- A song waits until it has a job or the reason for its refusal.
 CREATE TABLE batch_songs (
     batch_id          TEXT    NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
     number            INTEGER NOT NULL CHECK (number >= 1),

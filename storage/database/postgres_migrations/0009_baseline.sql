@@ -1,10 +1,10 @@
--- Migrations 1 to 9 in one; SQLite's explain each table. Later numbers are alike in both folders.
+-- Migrations 1 to 9 in one. SQLite's migrations explain each table. Later numbers match SQLite's.
 -- Times are epoch seconds in UTC.
 
 CREATE TABLE schema_version (number integer NOT NULL);
 INSERT INTO schema_version VALUES (0);
 
--- What statements use of SQLite.
+-- SQLite's functions that statements use.
 
 CREATE FUNCTION instr(text, text) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT AS 'SELECT strpos($1, $2)';
@@ -22,7 +22,7 @@ CREATE FUNCTION json_each(text) RETURNS TABLE (key bigint, value text)
     LANGUAGE sql IMMUTABLE STRICT AS
 'SELECT ordinality - 1, element FROM json_array_elements_text($1::json) WITH ORDINALITY AS list (element, ordinality)';
 
--- Of paths, only `$.name`.
+-- Supports only paths of the form `$.name`.
 CREATE FUNCTION json_extract(text, text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT AS 'SELECT $1::json ->> substr($2, 3)';
 
@@ -171,7 +171,7 @@ CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER ledger_refuses_delete BEFORE DELETE ON ledger
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
--- Triggers of rows do not see it.
+-- Row triggers do not fire for it.
 CREATE TRIGGER ledger_refuses_truncate BEFORE TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -258,7 +258,7 @@ CREATE TABLE last_renditions (
 );
 CREATE INDEX last_renditions_by_age ON last_renditions (chosen_at);
 
--- What was under way when a user was forgotten may still come to an end and be written down.
+-- Work that was under way when a user was forgotten may still end and be recorded.
 CREATE FUNCTION empty_forgotten_job() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.is_forgotten THEN

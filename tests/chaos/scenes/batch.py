@@ -1,4 +1,4 @@
-"""The bot dies in the middle of batches and of zips; the next goes on, or says what happened."""
+"""Bots die in the middle of batches and zips; the next bot continues or explains the end."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -114,7 +114,7 @@ async def _die_at(harness: ChaosHarness, point: Point, person: int, random: Rand
 
 
 async def _die_while_zipping(harness: ChaosHarness, tally: Tally) -> int:
-    """Ask for one zip, kill the bot that makes it, and look for what the next one says."""
+    """Ask for a zip, kill the bot that makes it, and check the next bot's answer."""
     waits = harness.home / chaos_bot.ENCODINGS_WAIT
     waits.touch()
     bot = await harness.start()
@@ -142,7 +142,7 @@ async def _until_zipping(harness: ChaosHarness) -> None:
     async with asyncio.timeout(DIES_WITHIN_S):
         while not harness.rows(_ZIPPING)[0][0]:
             await asyncio.sleep(0.02)
-    await asyncio.sleep(0.2)  # the answer follows the record
+    await asyncio.sleep(0.2)  # the answer comes after the record
 
 
 def _says_interrupted(harness: ChaosHarness, message_id: int | None) -> bool:
@@ -174,7 +174,7 @@ def _custom_ids(message: Message) -> list[str]:
 
 
 def _amiss(harness: ChaosHarness) -> Iterator[str]:
-    """Describe what is wrong with the batches once no work is left."""
+    """Describe the faults of batches after all work has ended."""
     for row in harness.rows(_STRAY):
         yield f"{row['id']} belongs to no song of a batch"
     for row in harness.rows(_CHARGED):

@@ -1,4 +1,4 @@
-"""The bot dies in the middle of renditions; the next delivers jobs, and says what it lost."""
+"""Bots die in the middle of renditions; the next bot delivers jobs and reports lost renditions."""
 
 import asyncio
 import sqlite3
@@ -48,7 +48,7 @@ class Tally:
 
 
 async def renditions(home: Path, *, seeds: Sequence[int], rounds: int) -> list[Figure]:
-    """Kill bots that render for jobs and for people, at kill points and at random times."""
+    """Kill bots that render for jobs and redeliveries, at kill points and at random times."""
     tally = Tally()
     await run_in_parallel(
         [_run_seed(home / f"{NAME}-{seed}", seed, rounds, tally) for seed in seeds]
@@ -85,10 +85,10 @@ async def _run_seed(home: Path, seed: int, rounds: int, tally: Tally) -> None:
 async def _round(
     harness: ChaosHarness, point: Point | None, random: Random, tally: Tally
 ) -> list[str]:
-    """Let a bot die while it renders, and look for what the next one says and does."""
+    """Let a bot die while it renders, and check what the next bot says and does."""
     waits = harness.home / chaos_bot.ENCODINGS_WAIT
     if point is None:
-        waits.touch()  # otherwise it would be over too soon to be killed
+        waits.touch()  # otherwise it would end before the kill
     bot = await harness.start(point)
     await harness.online(bot)
     mixes = [
@@ -131,7 +131,7 @@ async def _round(
 async def _asked_again(
     harness: ChaosHarness, replies: Sequence[int | None], tally: Tally
 ) -> list[str]:
-    """Press the button of each interrupted reply; describe those that are neither."""
+    """Press the button of each interrupted reply, and describe replies in no expected state."""
     broken = []
     for message_id in replies:
         message = harness.sandbox.world.messages.get(message_id or 0)
@@ -159,11 +159,11 @@ async def _until_closed(harness: ChaosHarness) -> None:
             while harness.rows(_OPEN):
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        return  # the last check tells
+        return  # checked at the end
 
 
 def _first_of_each(harness: ChaosHarness) -> list[sqlite3.Row]:
-    """Return a finished job of each person, as each may ask for one thing at a time."""
+    """Return a finished job of each person, because each may have one request at a time."""
     found = {row["user_id"]: row for row in reversed(harness.rows(_FINISHED))}
     return [*found.values()]
 
@@ -187,7 +187,7 @@ def _custom_ids(message: Message) -> list[str]:
 
 
 def _amiss(harness: ChaosHarness) -> Iterator[str]:
-    """Describe what renditions left behind once no work is left."""
+    """Describe what renditions left behind after all work has ended."""
     for row in harness.rows(_OPEN):
         yield f"reply {row['interaction_id']} is still on record"
     for row in harness.rows(_CHARGED):

@@ -1,4 +1,4 @@
-"""Several songs at once: the form, the card, its menu and its end."""
+"""Batches in conversations: the form, the card, its menu and the end."""
 
 import asyncio
 import zipfile

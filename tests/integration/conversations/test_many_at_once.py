@@ -1,4 +1,4 @@
-"""Many people at one card: a bounded queue, refusals in words, and nothing left behind."""
+"""Many people at one card: a bounded queue, clear refusals, and nothing left behind."""
 
 import asyncio
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ INTERRUPTED = "I was restarted while I made this."
 
 
 async def crowd_of(live_bot: LiveBot, stack: AsyncExitStack, size: int) -> list[SandboxClient]:
-    """Return that many new members of the server."""
+    """Return new members of the server."""
     world = live_bot.sandbox.world
     guild = next(iter(world.guilds.values()))
     names = [f"Guest {number}" for number in range(size)]

@@ -1,4 +1,4 @@
-"""Another key, speed or mix of a result: who may ask, by which way, and what comes."""
+"""Another key, speed or mix of a result: permissions, controls and answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def opened(person: SandboxClient, message: Message, label: str) -> str:
 
 
 async def values_of(person: SandboxClient, form: str) -> dict[str, list[str]]:
-    """Return what is chosen in a form, by field."""
+    """Return the values chosen in a form, by field."""
     shown = await person.form(form)
     fields = [label["component"] for label in shown["components"]]
     return {
@@ -70,7 +70,7 @@ async def mine(person: SandboxClient, count: int = 1) -> list[Message]:
 
 
 async def nothing_is_open(live_bot: LiveBot) -> None:
-    """Wait until every reply is complete, so that its user may ask for more."""
+    """Wait until every reply is complete, so that its user may make another request."""
     async with asyncio.timeout(20):
         while await live_bot.open_replies.every():
             await asyncio.sleep(0.01)
@@ -299,7 +299,7 @@ async def test_a_form_that_was_opened_before_a_restart_works_after_it(
 ) -> None:
     message = await made(live_bot, ada, song)
     form = await opened(ada, message, "Key & speed")
-    live_bot.client._connection._view_store._modals.clear()  # what a restart does
+    live_bot.client._connection._view_store._modals.clear()  # as a restart does
     await ada.send_form(form, key="-1", speed="100")
     [own] = await mine(ada)
     assert filenames(own)[0] == "Neon Rain (Instrumental, -1).mp3"

@@ -1,4 +1,4 @@
-"""Clips for the soundboard: who may have one, and what becomes of it."""
+"""Clips for the soundboard: permissions, and what happens to the clips."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def live_bot(tmp_path: Path) -> AsyncIterator[LiveBot]:
 
 
 async def a_clip(folder: Path) -> bytes:
-    """Return a clip as it is really cut, so that it must pass for a sound."""
+    """Return a clip from the real code, so that it must be valid as a sound."""
     with master.written(folder / "voice.flac") as append:
         append(audio_files.tone(6.0).T)
     async with AudioHere() as tools:

@@ -1,4 +1,4 @@
-"""Wrong people at every control of a result: each is refused, and learns nothing of the job."""
+"""Unauthorised people at every control of a result are refused, and learn nothing of the job."""
 
 import asyncio
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class Stranger:
         )
 
     async def submit(self, custom_id: str, values: Mapping[str, str]) -> str:
-        """Return the text of the answer to a form, which need not have been opened."""
+        """Return the text of the answer to a form, even if the form was never opened."""
         fields = [
             {"type": 18, "component": {"type": 4, "custom_id": name, "value": value}}
             for name, value in values.items()
@@ -57,7 +57,7 @@ class Stranger:
         return await self._act(InteractionKind.MODAL, custom_id, components=fields)
 
     async def try_all(self, job_id: str) -> list[str]:
-        """Try everything that results offer with this job; return what was said."""
+        """Try every control of a result on this job, and return the answers."""
         said = [
             await self.press(each.format(job=job_id))
             for each in ("key:{job}:plain", "mix:{job}:plain", *RENDERING, *OWN)
@@ -95,7 +95,7 @@ class Stranger:
                 await asyncio.sleep(0.01)
 
     def _message_with(self, custom_id: str, data: Mapping[str, Any]) -> Message:
-        """Return a message of the channel as a client pretends that it is."""
+        """Return a message of the channel with the components that a client claims."""
         options = [{"label": "x", "value": each} for each in data.get("values", ())]
         item: dict[str, Any] = {"type": data.get("component_type", BUTTON), "custom_id": custom_id}
         item |= {"options": options} if options else {"style": 2, "label": "x"}
@@ -115,7 +115,7 @@ async def stranger(live_bot: LiveBot, ben: SandboxClient) -> Stranger:
 
 
 def unexpected(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the errors that were answered with a number instead of a reason."""
+    """Return the log lines of answers with an error number instead of a reason."""
     return [each.getMessage() for each in caplog.records if "in an interaction" in each.message]
 
 
@@ -123,7 +123,7 @@ def unexpected(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_job_that_a_stranger_does_not_see_is_as_one_that_never_was(
     live_bot: LiveBot, ada: SandboxClient, stranger: Stranger, song: Path, whose: str
 ) -> None:
-    await made(live_bot, ada, song)  # a message to press on
+    await made(live_bot, ada, song)  # a message whose controls the stranger uses
     if whose == "elsewhere":
         world = live_bot.sandbox.world
         world.add_text_channel(next(iter(world.guilds)), "elsewhere")

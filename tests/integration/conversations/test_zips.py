@@ -44,7 +44,7 @@ def has_zip(message: Message) -> bool:
 
 
 async def until_closed(live_bot: LiveBot) -> None:
-    """Wait until no reply is on record as waiting."""
+    """Wait until no open reply is on record."""
     async with asyncio.timeout(30):
         while await live_bot.open_replies.every():
             await asyncio.sleep(0.01)

@@ -7,7 +7,7 @@ from bot.domain.renditions import Click, ClickGrid
 
 
 def grid(**changes):
-    """120 beats per minute, the second beat of 17 begins a bar."""
+    """17 beats at 120 BPM, of which the second begins a bar."""
     values = {
         "first_beat_s": 0.25,
         "period_s": 0.5,

@@ -1,4 +1,4 @@
-"""Clips in real, confined children, and children that report something else."""
+"""Clips from real, confined children, and children that report false results."""
 
 import json
 from pathlib import Path

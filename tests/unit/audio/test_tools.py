@@ -56,7 +56,7 @@ async def tools():
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def fresh_tools():
-    """Tools that have started nothing so far."""
+    """Tools that have not started a child yet."""
     async with AudioTools() as tools:
         yield tools
 
@@ -68,14 +68,14 @@ def code_file(tmp_path_factory):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def programmable(code_file):
-    """Tools whose children do what the file says, instead of their task."""
+    """Tools whose children run the code in a file instead of their task."""
     async with AudioTools(server=_running(code_file)) as tools:
         yield tools
 
 
 @pytest.fixture
 def program(code_file, programmable):
-    """Say what the children do."""
+    """Set the code that the children run."""
 
     def make(code):
         code_file.write_text(code)

@@ -140,7 +140,7 @@ async def test_a_restart_in_the_middle_goes_on_and_repeats_nothing(tmp_path: Pat
         content = await until_final(harness, batch_id)
         assert before < {*content.jobs}
         assert len(content.with_stems) == len(content.jobs) == 5
-        # The second bot is brought the bytes that the first was, and those are repeats.
+        # The second bot gets the same bytes as the first, so its songs are repeats.
         own = [job for job in content.jobs.values() if job.repeat_of is None]
         holds = await harness.db.read("SELECT count(*) FROM ledger WHERE kind = 'hold'")
         assert holds[0][0] == len(own) >= 2

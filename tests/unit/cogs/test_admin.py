@@ -54,7 +54,7 @@ def test_an_unnamed_server_is_the_one_they_are_in() -> None:
     [
         ("Open Mic", [Guild(5, "Open Mic"), Guild(6, "Open Mic")]),
         ("Elsewhere", [Guild(5, "Open Mic")]),
-        # A server that the bot has left is not confused with one that uses its id as a name.
+        # The id of a server that the bot has left does not find a server with that id as its name.
         (str(KARAOKE), [Guild(5, str(KARAOKE))]),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a clip is cut from, and where it may begin."""
+"""The stem of a clip, and the beats at which it may begin."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Analyses that are measured once, stored, and never waited for too long."""
+"""Analyses are made once, stored, and waited for only briefly."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ MASTERS = [(Stem.VOCALS, Path("vocals.flac")), (Stem.DRUMS, Path("drums.flac"))]
 
 @dataclass
 class Ears:
-    """Hears the same in every song, once the gate is open."""
+    """Returns the same analysis for every song, once the gate is open."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None

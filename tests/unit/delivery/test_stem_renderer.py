@@ -1,4 +1,4 @@
-"""What is asked of the audio tools for a rendition, and what is refused before."""
+"""The tasks for renditions, and requests that are refused beforehand."""
 
 from dataclasses import replace
 from pathlib import Path

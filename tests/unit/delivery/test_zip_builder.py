@@ -1,4 +1,4 @@
-"""All stems in one file: what fits, what is linked and what is refused."""
+"""All stems in one file: attached, linked or refused, depending on size."""
 
 import zipfile
 from collections.abc import AsyncIterator
@@ -71,7 +71,7 @@ def plan_for(job: Job) -> ZipPlan:
 
 
 async def zipped(harness: Harness, job: Job, **asked: Any) -> tuple[ZipDelivery, dict[str, int]]:
-    """Put the stems into one file; return it, and the sizes of what is in an attached one."""
+    """Put the stems into one file; return the file and, if attached, its entries' sizes."""
     async with harness.services.redelivery.zipped(
         plan_for(job), name="1", limit_bytes=LIMIT, **asked
     ) as made:

@@ -1,4 +1,4 @@
-"""An analysis survives JSON, and says what a rendition of the song sounds like."""
+"""Analyses survive JSON, and predict the key and tempo of renditions."""
 
 import pytest
 

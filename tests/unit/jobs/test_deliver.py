@@ -31,7 +31,7 @@ class CountingAudio(FakeAudio):
         self.pictures = 0
         self.analysis_dies = self.analysis_hangs = False
         self.render_failures: list[Exception] = []
-        """What the next renditions raise."""
+        """The errors that the next renditions raise."""
 
     async def analyse(self, stems: Sequence[tuple[Path, Role]]) -> Analysis:
         if self.analysis_dies:

@@ -1,4 +1,4 @@
-"""The disk space promised for renditions covers what they write."""
+"""The disk space reserved for renditions covers their files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,7 @@ def job_asking_for(rendition: Rendition) -> Job:
 
 
 def rendered_bytes(rendition: Rendition) -> int:
-    """Return what rendering writes, and one lossless copy of it for the delivery."""
+    """Return the bytes that rendering writes, and those of a lossless copy for the delivery."""
     click = None
     if rendition.click is not None:
         click = click_track(GRID, rendition.click, speed_percent=rendition.speed_percent)

@@ -1,4 +1,4 @@
-"""The runner logs what jobs wait for, and not at every try."""
+"""The runner logs what jobs wait for, but not on every try."""
 
 import asyncio
 import errno
@@ -20,7 +20,7 @@ READ_ONLY = StoreUnavailable("attempt to write a readonly database")
 
 
 class FailingSteps:
-    """Fail with each error in turn, at a second's distance, and then end the job."""
+    """Fails with each error in turn, a second apart, and then ends the job."""
 
     def __init__(self, clock: FakeClock, *errors: Exception) -> None:
         self._clock = clock

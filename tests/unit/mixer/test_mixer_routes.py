@@ -1,4 +1,4 @@
-"""The mixer page over real HTTP: what an address brings, to whom, and until when."""
+"""The mixer page over real HTTP: content, access and expiry."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Packs are made once, when they are asked for, and a failure is not repeated at once."""
+"""Packs are made once, on request, and not retried immediately after a failure."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +19,7 @@ STEMS = {Stem.INSTRUMENTAL: audio_files.tone(5.0), Stem.VOCALS: audio_files.tone
 
 
 class SlowHands(AudioTools):
-    """Writes one pack, then waits for a word, and may fail."""
+    """Writes one pack, then waits for the test, and may fail."""
 
     def __init__(self) -> None:
         super().__init__()

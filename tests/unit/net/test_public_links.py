@@ -1,4 +1,4 @@
-"""Which public addresses browsers play the mixer page at."""
+"""The public addresses at which browsers can play the mixer page."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""Plays an audio child that its song has taken over: tries one thing, and tells how that went.
+"""Simulates an audio child that a file has taken over: makes an attempt and reports the outcome.
 
-Run as `python -m tests.unit.processes.taken_over`, it reads lines of `CONFINED ATTEMPT PORT HOUSE`
-and forks a child for each, which has the limits and the reach of one that decodes
-`HOUSE/data/jobs/mine/input`; with CONFINED 0 only the limits. It answers with one line for each.
+`python -m tests.unit.processes.taken_over` reads lines of `CONFINED ATTEMPT PORT HOUSE` and forks a
+child for each. The child has the limits and the access of a child that decodes
+`HOUSE/data/jobs/mine/input`; if CONFINED is 0, it has only the limits. Each line gets one line as
+its answer.
 """
 
 import ctypes
@@ -27,7 +28,7 @@ REFUSALS = (errno.EPERM, errno.EACCES, errno.EXDEV)
 
 
 class Attempts:
-    """What a child that was taken over may want; a method raises OSError when it is refused."""
+    """The attempts of a child that was taken over. A refused attempt raises OSError."""
 
     def __init__(self, harness: Path, port: int) -> None:
         self.data = harness / "data"
@@ -187,7 +188,7 @@ def make(attempt: str, harness: Path, port: int, *, is_confined: bool) -> str:
 
 
 def tell(line: str) -> str:
-    """Have a child make the attempt that a line asks for; return its status and what it wrote."""
+    """Let a child make the attempt of a line, and return its status and output."""
     is_confined, attempt, port, harness = line.rstrip("\n").split(" ", 3)
     reading, writing = os.pipe()
     if (pid := os.fork()) == 0:

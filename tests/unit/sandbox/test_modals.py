@@ -1,4 +1,4 @@
-"""Modals: which ones the sandbox takes from a bot, and what their submission carries."""
+"""The modals that the sandbox accepts from a bot, and the data of submissions."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -49,7 +49,7 @@ class Forms:
         return await self.bot.event("INTERACTION_CREATE"), waiting
 
     async def shown(self, data: Json) -> str:
-        """Answer `/batch` with a modal; return its id."""
+        """Answer `/batch` with a modal, and return its id."""
         interaction, waiting = await self.opens(self.ada.command("batch"))
         assert await self.bot.answer(interaction, MODAL, data) == 0
         return str((await waiting)["modal_id"])

@@ -1,4 +1,4 @@
-"""`make run` without a token: where the bot in the sandbox serves its links."""
+"""`make run` without a token: the address of the sandbox bot's links."""
 
 import socket
 

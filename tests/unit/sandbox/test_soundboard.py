@@ -1,4 +1,4 @@
-"""The soundboard: which sounds the sandbox takes, from whom, and who learns of them."""
+"""The soundboard: valid sounds, permissions and events."""
 
 import asyncio
 import base64

@@ -1,1 +1,1 @@
-"""Key, tempo, tuning and beats of a song, measured on its masters."""
+"""Measures key, tempo, tuning and beats of a song from its masters."""

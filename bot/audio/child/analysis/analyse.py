@@ -18,7 +18,7 @@ _BASS_HZ = (35.0, 300.0)
 
 
 def analyse(task: AnalyseTask) -> Analysis:
-    """Analyse a song; whatever is too uncertain is None. Raises FFmpegError for a broken master."""
+    """Analyse a song; uncertain values are None. Raises FFmpegError for a broken master."""
     listener = Listener(frozenset(part.role for part in task.parts))
     for block in mono_blocks.blocks(task.parts):
         listener.add(block)
@@ -26,7 +26,7 @@ def analyse(task: AnalyseTask) -> Analysis:
 
 
 class Listener:
-    """Takes a song in blocks. Beats are not looked for in vocals if there is anything else."""
+    """Measures a song in blocks. Vocals count for the beats only if there is nothing else."""
 
     def __init__(self, roles: frozenset[Role]) -> None:
         self._drums, self._rest = _rhythmic(roles)
@@ -80,7 +80,7 @@ class Listener:
 
 
 def _rhythmic(roles: frozenset[Role]) -> tuple[frozenset[Role], frozenset[Role]]:
-    """Return the roles whose onsets are those of drums, and those of other instruments."""
+    """Return the roles that give the drums' onsets, and the roles that give all other onsets."""
     drums = roles & {Role.DRUMS} or roles & {Role.EVERYTHING}
     rest = roles - drums - {Role.VOCALS}
     return (drums, rest) if drums or rest else (frozenset(), roles)

@@ -1,4 +1,4 @@
-"""Finds bar lines by changes of harmony, bass drums and the backbeat."""
+"""Finds bar lines from changes of harmony, bass drums and the backbeat."""
 
 from dataclasses import dataclass
 
@@ -12,25 +12,25 @@ from bot.audio.child.analysis.pitch_content import Chromagram
 USUAL_METER = 4
 _OTHER_METER = 3
 _CLEARLY = 1.5
-"""How many times stronger the evidence for three beats in a bar must be than that for four."""
+"""The factor by which three beats in a bar must have stronger evidence than four."""
 _FEWEST_BARS = 4
 _HARMONY, _LOW, _BACKBEAT = 1.0, 0.5, -0.3
 _REACH = 3
-"""Frames around a beat in which its onset is looked for."""
+"""The distance in frames from a beat within which its onset is searched."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bars:
-    """The number of beats in a bar, and that of the first beat that begins one."""
+    """The number of beats in a bar, and the index of the first beat that begins a bar."""
 
     beats_per_bar: int
     downbeat: int
 
 
 def find(beats_s: Values, strength: Strength, chroma: Chromagram) -> Bars:
-    """Return the bars of a song, from its beats, its drums' onsets and its harmony."""
+    """Find the bars of a song from its beats, the onsets of its drums and its harmony."""
     accents = _HARMONY * _standardised(_changes(beats_s, chroma))
     accents += _LOW * _standardised(_onsets(beats_s, strength[0]))
     accents += _BACKBEAT * _standardised(_onsets(beats_s, strength[1]))
@@ -42,14 +42,14 @@ def find(beats_s: Values, strength: Strength, chroma: Chromagram) -> Bars:
 
 
 def _phase(accents: Values, meter: int) -> tuple[int, float]:
-    """Return the most accented beat of the bar, and the difference from the mean of the others."""
+    """Return the bar's most accented beat, and its lead over the mean of the other beats."""
     means = np.array([accents[beat::meter].mean() for beat in range(min(meter, len(accents)))])
     best = int(means.argmax())
     return best, float(means[best] - np.delete(means, best).mean()) if len(means) > 1 else 0.0
 
 
 def _changes(beats_s: Values, chroma: Chromagram) -> Values:
-    """Return how much the harmony of the next two beats differs from that of the last two."""
+    """Return how much the harmony differs between the next two beats and the last two."""
     frames = np.rint(beats_s * pitch_content.FRAMES_A_SECOND).astype(int)
     totals = np.concatenate([np.zeros((1, chroma.shape[1])), chroma.cumsum(axis=0)])
     edges = np.clip(frames, 0, len(chroma))

@@ -14,11 +14,11 @@ from bot.audio.child.analysis.onset_strength import FRAMES_A_SECOND
 from bot.audio.child.analysis.tempo import vertex
 
 KNOT_BEATS = 8
-"""Deviations from the line are kept for every so many beats."""
+"""The number of beats between two stored deviations from the line."""
 
 _TIGHTNESS = 100.0
 _ELASTICITY = 0.15
-"""The most by which a beat may be shorter or longer than the period."""
+"""The largest deviation of a beat's length from the period."""
 _ROUNDS = 10
 
 Pulse = NDArray[np.float64]
@@ -27,7 +27,7 @@ Pulse = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatLine:
-    """A line through the beats, and the slow deviations from it.
+    """A straight line through the beats, and the slow deviations from it.
 
     `deviations_s` has a deviation for every `KNOT_BEATS`th beat; `residual` is how far the tracked
     beats lie from the line with its deviations, as a share of the period.

@@ -18,7 +18,7 @@ _CENTS = np.arange(BINS) + 0.5 - _A_CENTS
 _KERNEL_CENTS = 8.0
 """Narrow enough to leave out the fifth and the seventh harmonic, 14 and 31 cents flat."""
 _IN_TUNE = 1.5
-"""The least ratio of pitches in tune to the average for a sound to have a tuning."""
+"""The least clarity of a sound that has a tuning."""
 _HARMONICS = (1, 2, 3, 4)
 _HARMONIC_DECAY = 0.6
 _BASS_WEIGHT = 0.15
@@ -57,7 +57,7 @@ def tuning(histogram: Histogram) -> Tuning:
 
 
 def key(histogram: Histogram, bass: Histogram, tuning_cents: float) -> KeyEstimate | None:
-    """Return the key of a song in this tuning, or None if it is too uncertain."""
+    """Return the key of a song in this tuning, or None if the key is too uncertain."""
     classes = _normalised(_pitch_classes(histogram, tuning_cents, _HARMONICS))
     classes += _BASS_WEIGHT * _normalised(_pitch_classes(bass, tuning_cents, _HARMONICS[:1]))
     correlations = key_profiles.correlations(classes)
@@ -80,7 +80,7 @@ def key(histogram: Histogram, bass: Histogram, tuning_cents: float) -> KeyEstima
 def _pitch_classes(
     histogram: Histogram, tuning_cents: float, harmonics: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Return pitch classes, counting each pitch as a harmonic of lower tones, too."""
+    """Return pitch classes, counting each pitch also as a harmonic of lower tones."""
     classes = np.zeros(PITCH_CLASSES)
     for harmonic in harmonics:
         semitones = (_CENTS - tuning_cents) / 100 - PITCH_CLASSES * np.log2(harmonic)
@@ -103,6 +103,6 @@ def _key(number: int) -> Key:
 
 
 def _relative(number: int) -> int:
-    """Return the key with the same notes in the other mode."""
+    """Return the relative key: the same notes in the other mode."""
     is_minor, tonic = divmod(number, PITCH_CLASSES)
     return (tonic + 3) % PITCH_CLASSES if is_minor else (tonic - 3) % PITCH_CLASSES + PITCH_CLASSES

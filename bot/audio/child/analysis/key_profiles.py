@@ -48,14 +48,14 @@ KEYS = 2 * PITCH_CLASSES
 
 
 def correlations(classes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of twelve pitch classes with every key: profiles by `KEYS`."""
+    """Return the correlations of twelve pitch classes with the keys, as (profiles, `KEYS`)."""
     heard = _standardised(classes)
     correlation: NDArray[np.float64] = _templates() @ heard / PITCH_CLASSES
     return correlation
 
 
 def _templates() -> NDArray[np.float64]:
-    """Return every profile moved to every tonic: profiles by keys by pitch classes."""
+    """Return every profile for every tonic, as (profiles, keys, pitch classes)."""
     by_mode = _standardised(np.array(_PROFILES))
     moved = [
         np.roll(by_mode[:, mode], tonic, axis=1)

@@ -14,7 +14,7 @@ from bot.audio.spool import SAMPLE_RATE
 
 RATE = SAMPLE_RATE // 2
 BLOCK = 1 << 16
-"""Samples in a block; only the last one of a song may be shorter."""
+"""Samples in a block; only the last block of a song may be shorter."""
 
 Mono = NDArray[np.float32]
 """Samples of one channel at `RATE`, full scale 1.0."""
@@ -25,7 +25,7 @@ _BATCH_BLOCKS = 16
 
 
 def blocks(parts: Sequence[Listened]) -> Iterator[Mapping[Role, Mono]]:
-    """Yield the sum of the parts of each role, block by block, until the longest part ends.
+    """Yield blocks of each role's summed parts until the longest part ends.
 
     Raises FFmpegError for a master that cannot be read.
     """
@@ -69,7 +69,7 @@ def _batches(stereo: Iterator[master.Samples]) -> Iterator[master.Samples]:
 def _filtered(samples: Mono) -> Mono:
     """Return every second sample of the valid part of the filtered signal.
 
-    At even distances from its middle, a half-band filter's taps are zero.
+    A half-band filter's taps are zero at even distances from its middle.
     """
     middle = samples[_DELAY : len(samples) - _DELAY : 2] * _TAPS[_DELAY]
     others: Mono = np.convolve(samples[::2], _TAPS[::2], "valid")
@@ -78,7 +78,7 @@ def _filtered(samples: Mono) -> Mono:
 
 
 def _even(pieces: Iterator[Mono]) -> Iterator[Mono]:
-    """Cut a signal into blocks of equal length, but for the last."""
+    """Cut a signal into blocks of equal length; the last may be shorter."""
     held: list[Mono] = []
     length = 0
     for piece in pieces:

@@ -1,7 +1,7 @@
-"""Measures onset strength: how much louder a signal's bands become from frame to frame.
+"""Measures onset strength: the rise in level of a signal's bands from frame to frame.
 
-It is the log-compressed spectral flux of 48 bands, summed to three registers (J. P. Bello et al.,
-"A tutorial on onset detection in music signals", IEEE TSAP 13(5), 2005).
+Onset strength is the log-compressed spectral flux of 48 bands, summed to three registers (J. P.
+Bello et al., "A tutorial on onset detection in music signals", IEEE TSAP 13(5), 2005).
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from bot.audio.child.analysis.mono_blocks import RATE, Mono
 HOP = 256
 FRAMES_A_SECOND = RATE / HOP
 REGISTERS = 3
-"""Below 125 Hz, above 2 kHz, and between them."""
+"""The low, middle and high register, with borders at 125 Hz and 2 kHz."""
 
 _SIZE = 1024
 _BANDS = 48
@@ -23,10 +23,10 @@ _REGISTER_EDGES_HZ = (125.0, 2_000.0)
 _GAIN = 8.0
 """Low, so that compression leaves a bass drum louder than a bass."""
 _STEP = 512
-"""Windows that are transformed at once."""
+"""The number of windows that are transformed at once."""
 
 Strength = NDArray[np.float32]
-"""Registers by frames."""
+"""(registers, frames)."""
 
 
 class OnsetMeter:
@@ -54,7 +54,7 @@ class OnsetMeter:
     def _measure(self, windows: Windows) -> None:
         for start in range(0, len(windows), _STEP):
             spectra = np.abs(scipy.fft.rfft(windows[start : start + _STEP] * self._window))
-            # Not a matrix product, for which BLAS would start threads.
+            # A matrix product would make BLAS start threads.
             sums = np.add.reduceat(spectra[:, : self._last_bin], self._first_bins, axis=1)
             levels = np.log1p(_GAIN * sums * self._scale)
             rises = np.diff(np.concatenate([self._last, levels]), axis=0).clip(0)
@@ -67,7 +67,7 @@ def _edges() -> NDArray[np.float64]:
 
 
 def _first_bins() -> NDArray[np.intp]:
-    """Return where each band begins in a spectrum; a band between two bins has the nearer one."""
+    """Return each band's first bin; a band that lies between two bins gets the nearer bin."""
     hertz = np.fft.rfftfreq(_SIZE, 1 / RATE)
     edges = np.searchsorted(hertz, _edges())
     centres = np.sqrt(_edges()[:-1] * _edges()[1:])

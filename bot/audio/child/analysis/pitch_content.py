@@ -1,7 +1,7 @@
 """Counts the spectral peaks of a signal in a fine histogram of pitches.
 
-Peaks are interpolated (J. O. Smith and X. Serra, "PARSHL", ICMC 1987), since in the bass a bin of
-the spectrum is wider than a semitone.
+Peaks are interpolated (J. O. Smith and X. Serra, "PARSHL", ICMC 1987), because a bin of the
+spectrum is wider than a semitone in the bass.
 """
 
 import numpy as np
@@ -18,21 +18,21 @@ LOWEST_HZ = 32.7
 """The lowest pitch of the histogram, a C; each of its bins is a cent wide."""
 BINS = 7300
 CLASSES = 3 * PITCH_CLASSES
-"""Of a chromagram: three a semitone, for songs that are out of tune."""
+"""The classes of a chromagram: three a semitone, for songs that are out of tune."""
 
 _SIZE = 8192
 _HEIGHT = 0.01
-"""The lowest peak, as a share of the loudest in its window."""
+"""The least level of a peak, as a share of the loudest peak in its window."""
 _SILENCE = 1e-4
 _STEP = 64
 
 Histogram = NDArray[np.float64]
 Chromagram = NDArray[np.float32]
-"""Frames by `CLASSES`."""
+"""(frames, `CLASSES`)."""
 
 
 class PitchMeter:
-    """Measures the blocks of one signal, in order, between two frequencies."""
+    """Measures the blocks of one signal, in order, within a frequency range."""
 
     def __init__(self, *, low_hz: float, high_hz: float) -> None:
         self._framer = Framer(size=_SIZE, hop=HOP)
@@ -46,7 +46,7 @@ class PitchMeter:
         self._measure(self._framer.add(block))
 
     def chromagram(self) -> Chromagram:
-        """Return the pitch classes over time; ends the signal."""
+        """End the signal, and return its pitch classes over time."""
         self._measure(self._framer.rest())
         return np.concatenate([*self._chroma, np.zeros((0, CLASSES), np.float32)])
 

@@ -1,4 +1,4 @@
-"""Estimates tempo and beat grid from the onset strength of the drums and of the rest."""
+"""Estimates tempo and beat grid from the onset strengths of the drums and the other stems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _SURE_RESIDUAL, _DOUBTED_RESIDUAL, _MOST_RESIDUAL = 0.03, 0.04, 0.10
 _STEADY_RESIDUAL = 0.05
 _OPEN_OCTAVE = 1.0
 _LEAST_CORRELATION = 0.12
-"""Of the onsets with those some beats later; noise has less."""
+"""The least correlation of onsets with the onsets some beats later; noise has less."""
 _SLOW_BPM = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """A signal's onset strength, and the weight of each register when beats are tracked."""
+    """A signal's onset strength, and the weights of its registers in beat tracking."""
 
     strength: Strength
     weights: tuple[float, float, float]
@@ -44,7 +44,7 @@ class Rhythm:
 
 
 def rhythm(signals: Sequence[Signal], chroma: Chromagram) -> Rhythm | None:
-    """Return tempo and beats; None if there is no beat. Bars are found in the first signal."""
+    """Return tempo and beats, or None if there is no beat. The first signal determines the bars."""
     onsets = [tempo.rows(signal.strength) for signal in signals]
     if not onsets or onsets[0].shape[1] < _SHORTEST_S * FRAMES_A_SECOND:
         return None
@@ -78,7 +78,7 @@ def _pulse(onsets: Sequence[tempo.Rows], weights: Sequence[tuple[float, float, f
 def _tracked(
     pulse: Pulse, correlation: Correlation, found: Sequence[Hypothesis]
 ) -> tuple[Hypothesis, BeatLine]:
-    """Return the best tempo and its beats, or its octave if only that one's lie on a line."""
+    """Return the best tempo and its beats, or the tempo's octave if its beats fit far better."""
     best = found[0]
     line = _line(pulse, correlation, best)
     octave = _octave(best, found)

@@ -1,8 +1,8 @@
 """Estimates the tempo of a song from the autocorrelation of its onsets.
 
 Each register of each signal is correlated only with itself, so a bass drum is never compared with
-the hats between its strokes. The score of a period is a sum of logarithms of the correlation at its
-multiples, so a period of two thirds of a beat, which is weak at one of them, scores low.
+the hats between its strokes. The score of a period is the sum of the correlation's logarithms at
+the period's multiples. A period of two thirds of a beat is weak at one multiple, so it scores low.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from scipy import ndimage
 from bot.audio.child.analysis.onset_strength import FRAMES_A_SECOND, Strength
 
 Rows = NDArray[np.float64]
-"""Registers by frames: onsets above their surroundings, without a mean."""
+"""(registers, frames): onsets above their surroundings, with the mean removed."""
 Correlation = NDArray[np.float64]
-"""By lag in frames, 1.0 for no lag."""
+"""Correlation by lag in frames, 1.0 at lag 0."""
 
 SLOWEST_BPM, FASTEST_BPM = 45.0, 230.0
 OCTAVE_TOLERANCE = 0.04
@@ -29,7 +29,7 @@ _STEPS = 1200
 _FLOOR = 0.03
 _MULTIPLES = ((1, 0.5), (2, 1.0), (4, 1.5), (8, 1.0))
 _USUAL_BPM = 128.0
-"""What listeners prefer (D. Moelants, "Preferred tempo reconsidered", ICMPC 2002)."""
+"""The tempo that listeners prefer (D. Moelants, "Preferred tempo reconsidered", ICMPC 2002)."""
 _USUAL_SPREAD_OCTAVES = 0.5
 _REFINED_BY = (1, 2, 4, 8, 16, 32)
 _SLACK = 0.12
@@ -37,7 +37,7 @@ _SLACK = 0.12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
-    """A tempo, and how well it explains the onsets; one point more is a factor of e."""
+    """A tempo and its score, the logarithm of how well it explains the onsets."""
 
     bpm: float
     score: float
@@ -48,7 +48,7 @@ class Hypothesis:
         return 60 * FRAMES_A_SECOND / self.bpm
 
     def is_octave_of(self, other: "Hypothesis") -> bool:
-        """Whether one tempo is twice the other."""
+        """Return whether one tempo is twice the other."""
         ratio = max(self.bpm, other.bpm) / min(self.bpm, other.bpm)
         return abs(ratio / 2 - 1) < OCTAVE_TOLERANCE
 
@@ -64,7 +64,7 @@ def rows(strength: Strength) -> Rows:
 
 
 def autocorrelation(onsets: Rows) -> Correlation:
-    """Return the mean autocorrelation of the rows, leaving out those that are nearly silent."""
+    """Return the mean autocorrelation of the rows, without nearly silent ones."""
     frames = onsets.shape[1]
     size = scipy.fft.next_fast_len(2 * frames, real=True)
     power = np.square(np.abs(scipy.fft.rfft(onsets, size, axis=1)))
@@ -79,7 +79,7 @@ def autocorrelation(onsets: Rows) -> Correlation:
 
 
 def hypotheses(correlation: Correlation) -> list[Hypothesis]:
-    """Return the local maxima of the score, the best first."""
+    """Return the score's local maxima, best first."""
     bpms = np.geomspace(SLOWEST_BPM, FASTEST_BPM, _STEPS)
     scores = _scores(correlation, bpms)
     is_best = (scores[1:-1] >= scores[:-2]) & (scores[1:-1] > scores[2:])
@@ -91,7 +91,7 @@ def hypotheses(correlation: Correlation) -> list[Hypothesis]:
 
 
 def refined_period(correlation: Correlation, period: float) -> float:
-    """Refine a period in frames by the peaks of the correlation near its multiples."""
+    """Refine a period in frames from the correlation's peaks near the period's multiples."""
     for multiple in _REFINED_BY:
         centre = period * multiple
         reach = max(2, round(_SLACK * period))
@@ -105,7 +105,9 @@ def refined_period(correlation: Correlation, period: float) -> float:
 
 
 def vertex(left: float, middle: float, right: float) -> float:
-    """Return where the parabola through three equidistant values has its top, from the middle."""
+    """Return the vertex of the parabola through three equidistant values, relative to the middle
+    one.
+    """
     bend = left - 2 * middle + right
     return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < -1e-12 else 0.0
 

@@ -133,7 +133,7 @@ header."""
 
 
 class Readable(Protocol):
-    """The methods of a file, or of a piece of one, that are needed here."""
+    """The methods that this module needs of a file or of a piece of a file."""
 
     def read(self, size: int, /) -> bytes: ...
     def seek(self, offset: int, whence: int = 0, /) -> int: ...

@@ -1,1 +1,1 @@
-"""Packs for the mixer page, made in an audio child."""
+"""Makes packs for the mixer page in an audio child."""

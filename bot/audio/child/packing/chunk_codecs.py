@@ -1,4 +1,4 @@
-"""Encodes one chunk of a stem as a file of its own that decodes to exactly that chunk."""
+"""Encodes one chunk of a stem as a separate file that decodes to exactly that chunk."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -14,22 +14,22 @@ from bot.audio.child.packing.ogg import FRAME, ogg_opus
 from bot.audio.pack_tasks import PACK_RATES, PACK_S, PackCodec
 
 Encode = Callable[[Samples, int], bytes]
-"""Takes a chunk with what surrounds it, and the chunk's own length in frames."""
+"""Encodes a chunk, given with its surroundings, and the chunk's length in frames."""
 
 _RUN_UP = 4_800
-"""Opus predicts from what it has decoded: after 100 ms a fresh decoder is as good as any other.
+"""Opus predicts from decoded sound; after 100 ms a new decoder is as accurate as any other.
 
 The 80 ms of RFC 7845 are not enough: noise at the seams is 20 dB louder than elsewhere."""
 _LOOK_AHEAD = 312
-"""What libopus delays by, at 48 kHz."""
+"""The delay of libopus in frames at 48 kHz."""
 _BIT_RATE = 96_000
 _NO_PADDING = {"metadata_header_padding": "0"}
-"""Otherwise 8 KiB of each file are kept free for tags."""
+"""FLAC files would otherwise reserve 8 KiB for tags."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkCodec:
-    """An encoder, and the surroundings that it needs of a chunk, in frames."""
+    """An encoder, and the frames that it needs before and after a chunk."""
 
     encode: Encode
     before: int = 0
@@ -48,10 +48,10 @@ class ChunkCodec:
 
 
 def _opus(sound: Samples, length: int) -> bytes:
-    """Encode from the run-up on, which the pre-skip tells decoders to drop.
+    """Encode the chunk with its run-up, which the pre-skip tells decoders to drop.
 
-    Less than a packet is filled up with what follows: FFmpeg, and Chromium with it, cannot drop the
-    start and the end of one packet.
+    A chunk shorter than a packet is padded with the frames that follow, because FFmpeg, which
+    Chromium uses, cannot drop both the start and the end of one packet.
     """
     length = max(length, FRAME)
     encoder = av.CodecContext.create("libopus", "w")

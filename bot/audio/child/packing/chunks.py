@@ -1,4 +1,4 @@
-"""Cuts a master into chunks of equal length, each with some of what comes before and after it."""
+"""Cuts a master into chunks of equal length, each with some frames of its surroundings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bot.audio.spool import CHANNELS, SAMPLE_RATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where chunks lie, in frames at `rate`: a song of `frames`, cut every `length`."""
+    """The division of a song of `frames` into chunks of `length`, in frames at `rate`."""
 
     rate: int
     frames: int
@@ -31,10 +31,10 @@ class Grid:
 
 
 def chunks(stem: Path, grid: Grid) -> Iterator[Samples]:
-    """Yield each chunk from `before` frames ahead of it to `after` frames past its end.
+    """Yield each chunk with the `before` frames ahead of it and the `after` frames behind it.
 
-    One resampler runs through the whole stem, so nothing is audible where chunks meet. What lies
-    outside the stem is silence.
+    One resampler processes the whole stem, so the seams between chunks are inaudible. The
+    surroundings of the stem are silence.
     """
     with master.opened(stem) as container:
         blocks = (
@@ -51,7 +51,7 @@ def chunks(stem: Path, grid: Grid) -> Iterator[Samples]:
 
 
 def _filled(held: Samples, blocks: Iterator[Samples], needed: int) -> Samples:
-    """Return what is held, and as many more blocks as are needed; silence once there are none."""
+    """Extend the held frames with further blocks, and with silence after the last block."""
     parts, have = [held], len(held)
     while have < needed:
         block = next(blocks, None)

@@ -1,6 +1,6 @@
 """A muxer for short Ogg Opus files (RFC 3533, RFC 7845) whose length is exact.
 
-FFmpeg's own does not take a pre-skip of ours, which is what hides the run-up before a chunk.
+FFmpeg's muxer does not accept a given pre-skip, which hides the run-up before a chunk.
 """
 
 import struct
@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 FRAME = 960
-"""Samples in one of our packets, at 48 kHz: 20 ms."""
+"""Samples in a packet: 20 ms at 48 kHz."""
 
 _SERIAL = 1
 _BEGIN, _END = 2, 4
@@ -17,7 +17,7 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg_opus(packets: Sequence[bytes], *, pre_skip: int, frames: int) -> bytes:
-    """Return a stereo file of `frames` samples, which begin `pre_skip` into what is decoded."""
+    """Return a stereo file of the `frames` samples after the first `pre_skip` decoded ones."""
     head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 2, pre_skip, 48_000, 0, 0)
     vendor = b"stemcord"
     tags = struct.pack("<8sI", b"OpusTags", len(vendor)) + vendor + struct.pack("<I", 0)
@@ -28,14 +28,14 @@ def ogg_opus(packets: Sequence[bytes], *, pre_skip: int, frames: int) -> bytes:
     for number, group in enumerate(groups, start=2):
         done += len(group) * FRAME
         is_last = number == len(groups) + 1
-        # The last position is where the sound ends; what is decoded after it is cut off.
+        # Decoders drop everything after the last page's position.
         granule = pre_skip + frames if is_last else done
         pages.append(_page(group, number=number, granule=granule, flags=_END if is_last else 0))
     return b"".join(pages)
 
 
 def _page_loads(packets: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Group packets so that none is split over two pages."""
+    """Group packets so that no packet is split between two pages."""
     group: list[bytes] = []
     segments = 0
     for packet in packets:

@@ -1,4 +1,4 @@
-"""Writes a job's packs: every stem's chunk of two seconds in one file, one file after another."""
+"""Writes a job's packs, files that each hold two seconds of every stem."""
 
 import struct
 from base64 import b64encode
@@ -20,7 +20,7 @@ _INAUDIBLE = 1e-4
 
 
 def pack(task: PackTask) -> Packed:
-    """Write the packs in playing order, so that listening can begin with the first."""
+    """Write the packs in playing order, so that playback can begin with the first."""
     codec = CHUNK_CODECS[task.codec]
     grid = codec.grid(task.codec, task.frames / SAMPLE_RATE)
     cut = zip(*(chunks(stem, grid) for stem in task.stems), strict=True)
@@ -37,14 +37,14 @@ def pack(task: PackTask) -> Packed:
 
 
 def measure_peaks(task: PeaksTask) -> Peaks:
-    """Measure the stems as their picture does, which takes no decoding."""
+    """Measure the stems' peaks as the picture does, without decoding the stems."""
     waves = [waveform.measure(stem, task.slices) for stem in task.stems]
     told = (np.rint(255 * row).astype(np.uint8).tobytes() for row in heights(waves))
     return Peaks(stems=tuple(b64encode(row).decode() for row in told))
 
 
 def joined(payloads: Sequence[bytes]) -> bytes:
-    """Return one pack of every stem's payload."""
+    """Return a pack of the stems' payloads."""
     head = struct.pack(f"<{1 + len(payloads)}I", len(payloads), *map(len, payloads))
     return head + b"".join(payloads)
 

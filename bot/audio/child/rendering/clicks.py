@@ -15,7 +15,7 @@ _PEAK_WITHOUT_SOUND = 0.5
 
 
 def add_clicks(spool: Path, track: ClickTrack, *, peak: float) -> None:
-    """Add the clicks to a spool with that peak; those after its end are left out."""
+    """Add clicks to a spool with this peak level; leave out clicks that would pass its end."""
     level = (peak or _PEAK_WITHOUT_SOUND) * 10 ** (-_BELOW_PEAK_DB / 20)
     length = frames_in(spool)
     with spool.open("r+b") as file:
@@ -29,7 +29,7 @@ def add_clicks(spool: Path, track: ClickTrack, *, peak: float) -> None:
 
 
 def _burst(hz: float, level: float) -> Samples:
-    """Return whole periods of a sine, the same on both sides."""
+    """Return a burst of a sine, the same in both channels."""
     time_s = np.arange(round(_BURST_S * SAMPLE_RATE)) / SAMPLE_RATE
     wave = level * np.sin(2 * np.pi * hz * time_s) * np.hanning(len(time_s))
     return np.repeat(wave[:, np.newaxis], CHANNELS, axis=1).astype(np.float32)

@@ -1,7 +1,7 @@
-"""Render outputs one after the other into spools, find one factor for all, and write them as FLAC.
+"""Renders outputs into spools one by one, then scales all by one factor and writes them as FLAC.
 
-Peaks rise by several decibels in a time stretch, so they are measured after it, and samples are
-floating-point numbers up to there.
+A time stretch raises peaks by several decibels, so they are measured after it, and samples remain
+floating-point numbers until then.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ _BLOCK_FRAMES = 1 << 16
 def render(task: RenderTask) -> Rendered:
     """Write every output.
 
-    Raises Rejected if a time stretch is asked for and this machine lacks the library.
+    Raises Rejected if the task needs a time stretch and this machine lacks the library for it.
     """
     if task.changes_sound:
         stretching.require_library()
@@ -106,7 +106,9 @@ def _in_time(task: RenderTask, drums: Source) -> Iterator[Samples]:
 
 
 def _in_key_and_time(task: RenderTask, sound: Source) -> Iterator[Samples]:
-    """Stretch sound by so much that it has the wanted length when its pitch is right."""
+    """Stretch sound so that it has the requested length after it is resampled to the requested
+    pitch.
+    """
     factor = task.speed * SAMPLE_RATE / task.sample_rate
     pieces = (
         blocks(sound, task.frames)

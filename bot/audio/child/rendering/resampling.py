@@ -1,4 +1,4 @@
-"""Plays sound at another rate: its pitch and its length change together."""
+"""Plays sound at another rate, which changes pitch and length together."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -16,7 +16,7 @@ _FILTER = f"{SAMPLE_RATE}:filter_size=64:phase_shift=10"
 
 
 def resampled(pieces: Iterable[Samples], *, rate: int) -> Iterator[Samples]:
-    """Yield what was sampled at `rate` as it sounds at 44.1 kHz."""
+    """Resample pieces from `rate` to 44.1 kHz."""
     graph, at = _graph(rate), 0
     for piece in filter(len, pieces):
         frame = AudioFrame.from_ndarray(piece.reshape(1, -1), format="flt", layout="stereo")

@@ -1,4 +1,4 @@
-"""Samples that are read in the amounts that a reader wants, whatever pieces they arrive in."""
+"""Sources of samples that return as many frames as a reader requests."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,14 +15,14 @@ from bot.domain.renditions import UNCHANGED_PERCENT
 
 
 class Source(Protocol):
-    """Stereo samples in order, with silence after their end."""
+    """Stereo samples in order, followed by silence."""
 
     def read(self, frames: int) -> Samples:
         """Return the next `frames` frames, exactly."""
 
 
 class Pieces:
-    """Reads from pieces of any length."""
+    """Reads samples that arrive in pieces of any length."""
 
     def __init__(self, pieces: Iterable[Samples]) -> None:
         self._pieces = iter(pieces)
@@ -61,7 +61,7 @@ class Sum:
 
 @contextmanager
 def opened_mix(parts: Sequence[MasterPart]) -> Iterator[Source]:
-    """Open masters as one source, mixed by their levels."""
+    """Open masters as one source, mixed at their levels."""
     with ExitStack() as stack:
         weighted = [
             (
@@ -82,5 +82,5 @@ def blocks(source: Source, frames: int, *, most: int = 1 << 16) -> Iterator[Samp
 def _blocks(container: InputContainer) -> Iterator[Samples]:
     stream = container.streams.audio[0]
     if (stream.sample_rate, stream.channels) != (SAMPLE_RATE, CHANNELS):
-        raise ValueError(f"{stream.channels} channels at {stream.sample_rate} Hz are no master")
+        raise ValueError(f"not a master: {stream.channels} channels at {stream.sample_rate} Hz")
     return master.blocks(container)

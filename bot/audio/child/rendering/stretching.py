@@ -1,9 +1,9 @@
-"""Changes the speed of sound and keeps its pitch, in segments: memory does not grow with it.
+"""Changes the speed of sound and keeps its pitch, in segments, so memory use is bounded.
 
-Two segments that are stretched by themselves have unrelated phases. Each is therefore cut where
-the sound is quietest, stretched with some of its surroundings, and cross-faded with the next; the
-gain of a cross-fade follows from how much its two sides have in common. A segment's place is
-computed from the song's beginning, so no errors add up.
+Segments that are stretched separately have unrelated phases. Each is therefore cut where the sound
+is quietest, stretched with some of its surroundings, and cross-faded with the next. The gain of a
+cross-fade depends on the correlation of its two sides. A segment's position is computed from the
+song's beginning, so errors do not add up.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from bot.domain.errors import Reason, Rejected
 _SEGMENT_FRAMES = 12 * SAMPLE_RATE
 _CONTEXT_FRAMES = SAMPLE_RATE // 4
 _EXTRA_CONTEXTS = (0, 577, 1361, 2549, 4153, 6047, 8329, 10847)
-"""By how much more a segment may begin early, up to a quarter of a second: without a pattern."""
+"""Irregular amounts, up to a quarter of a second, by which a segment may begin earlier."""
 _MOST_CONTEXT_FRAMES = _CONTEXT_FRAMES + max(_EXTRA_CONTEXTS)
 _PREVIEW_FRAMES = SAMPLE_RATE // 8
 _QUIET_STEP = SAMPLE_RATE // 100
@@ -29,12 +29,12 @@ _QUIET_STEPS = 5
 _FADE_FRAMES = 60 * SAMPLE_RATE // 1000
 _ALIKE = 0.8
 _LEAST_LIKENESS = -0.5
-"""Sides that cancel each other out are raised by no more than 6 dB."""
+"""Limits the gain to 6 dB where the two sides cancel each other out."""
 _SEED = 1
 
 
 class Blocks(Enum):
-    """Over how many frames sound is analysed, and at which interval."""
+    """The length and the interval of the analysed blocks, in frames."""
 
     TONES = (round(0.12 * SAMPLE_RATE), round(0.03 * SAMPLE_RATE))
     """Resolves the pitch of a bass."""
@@ -58,7 +58,7 @@ def require_library() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Take:
-    """What was made of a segment; `begin` is the place of its first frame in the whole."""
+    """A stretched segment; `begin` is the position of its first frame in the output."""
 
     begin: int
     sound: Samples
@@ -69,13 +69,13 @@ class _Take:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stretch:
-    """One speed, and what stretches a segment to it."""
+    """A speed, and the function that stretches a segment to it."""
 
     factor: float
     process: Callable[[Samples], Samples]
 
     def place_of(self, frame: int) -> int:
-        """Return where a frame of the source is heard."""
+        """Return the position of a source frame in the output."""
         return round(frame / self.factor)
 
     def take(self, reader: "_Reader", start: int, end: int) -> _Take:
@@ -84,7 +84,7 @@ class _Stretch:
 
     @property
     def segment_frames(self) -> int:
-        """The longest segment: what is made of it is bounded too."""
+        """The most frames in a segment of the source, so that its stretched form is bounded too."""
         return round(_SEGMENT_FRAMES * min(1.0, self.factor))
 
 
@@ -97,14 +97,14 @@ class _Reader:
         self._held: Samples = np.zeros((_MOST_CONTEXT_FRAMES, CHANNELS), np.float32)
 
     def between(self, start: int, end: int) -> Samples:
-        """Return frames that have not been let go."""
+        """Return frames of the source, none of which `let_go` has dropped."""
         missing = end - self._start - len(self._held)
         if missing > 0:
             self._held = np.concatenate([self._held, self._source.read(missing)])
         return self._held[start - self._start : end - self._start]
 
     def let_go(self, before: int) -> None:
-        """Forget the frames before one."""
+        """Drop the frames before this one."""
         self._held = self._held[before - self._start :].copy()
         self._start = before
 
@@ -131,10 +131,10 @@ def _joined(reader: _Reader, frames: int, stretch: _Stretch) -> Iterator[Samples
 
 
 def _best_start(reader: _Reader, begin: int, tail: Samples, stretch: _Stretch) -> int:
-    """Return where to start a segment so that it continues the one before it, `tail`.
+    """Return the start at which a segment best continues `tail`, the end of the segment before it.
 
-    A stretched tone has the phase that it had where the stretch began, so that other starts give
-    other phases at the same place. Some are tried, no further than to the cross-fade.
+    A stretched tone keeps its phase at the start of the stretch, so different starts give different
+    phases at the same position. Several starts before the cross-fade are tried.
     """
     starts = [begin - _CONTEXT_FRAMES - extra for extra in _EXTRA_CONTEXTS]
     first = stretch.place_of(begin) - len(tail) // 2
@@ -161,7 +161,7 @@ def _next_cut(reader: _Reader, begin: int, frames: int, most: int) -> int:
 
 
 def _crossfaded(out: Samples, into: Samples) -> Samples:
-    """Fade from one sound into another of the same length, at an even loudness."""
+    """Fade from one sound into another of the same length, at constant loudness."""
     alike = max(_LEAST_LIKENESS, _likeness(out, into))
     weight = ((np.arange(len(out)) + 0.5) / len(out))[:, np.newaxis]
     gain = 1 / np.sqrt(weight**2 + (1 - weight) ** 2 + 2 * alike * weight * (1 - weight))
@@ -170,7 +170,7 @@ def _crossfaded(out: Samples, into: Samples) -> Samples:
 
 
 def _likeness(one: Samples, other: Samples) -> float:
-    """Return the correlation of two sounds, from -1 to 1; silence is like everything."""
+    """Return the correlation of two sounds, from -1 to 1; it is 1 if either is silent."""
     powers = float(np.vdot(one, one)) * float(np.vdot(other, other))
     return min(1.0, float(np.vdot(one, other)) / powers**0.5) if powers > 0 else 1.0
 

@@ -1,4 +1,4 @@
-"""A clip for the soundboard: where it begins, how long and how loud it is."""
+"""A clip for the soundboard: its start, length and level."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ MP3_FRAME = 1152
 
 
 def song(tmp_path, name, *loud, seconds=60, level=0.1):
-    """Write a master that sounds softly, and at full level in these seconds."""
+    """Write a master that is soft except in these seconds, which have full level."""
     sound = audio_files.tone(seconds, level=level / 10)
     for second in loud:
         part = slice(round(second * SAMPLE_RATE), round((second + 1) * SAMPLE_RATE))
@@ -63,7 +63,7 @@ async def test_the_voice_counts_twice_as_much_as_the_rest(tools, tmp_path):
 
 
 async def test_the_rest_is_heard_as_one(tools, tmp_path):
-    """Two parts that cancel each other out are silent together."""
+    """Two stems that cancel each other out count as silence."""
     voice = song(tmp_path, "voice", *range(10, 15), level=0.02)
     band = audio_files.tone(60)
     parts = [write(tmp_path / "a.flac", band), write(tmp_path / "b.flac", -band)]

@@ -1,4 +1,4 @@
-"""Covers come out of a stranger's tags as small pictures, or not at all."""
+"""Covers are read from untrusted tags as small pictures, or ignored."""
 
 import io
 

@@ -48,7 +48,7 @@ def visit(
 
 @pytest.fixture
 def quick_visit(visit: Doctor, monkeypatch: pytest.MonkeyPatch) -> Doctor:
-    """A visit that takes it for granted that audio decodes."""
+    """A visit that skips the check of decoding."""
 
     async def granted(_: object) -> CheckResult:
         return CheckResult(True, "Audio decodes")

@@ -1,4 +1,4 @@
-"""The operator's commands with STEMCORD_DATABASE_URL: what they do, and what they leave to psql."""
+"""The operator's commands with STEMCORD_DATABASE_URL."""
 
 import asyncio
 import os
@@ -96,7 +96,7 @@ def test_what_backup_and_restore_print_brings_every_row_back(
     with postgres_server.blank() as elsewhere:
         run(restore, elsewhere)
         assert asyncio.run(rows(elsewhere, "SELECT id, url, state FROM jobs")) == before
-        run(restore, elsewhere)  # over what is there, too
+        run(restore, elsewhere)  # even over existing data
         assert asyncio.run(rows(elsewhere, "SELECT id, url, state FROM jobs")) == before
         monkeypatch.setenv("STEMCORD_DATABASE_URL", elsewhere)
         assert main(["audit"]) == 0

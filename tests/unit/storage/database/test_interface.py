@@ -1,4 +1,4 @@
-"""What every database promises its stores; each test runs on both kinds."""
+"""The guarantees of every database to the stores. Each test runs on both kinds."""
 
 import asyncio
 import logging

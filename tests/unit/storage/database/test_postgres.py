@@ -1,4 +1,4 @@
-"""What PostgreSQL adds: locks by name, lost connections, servers that take no writes."""
+"""Features of PostgreSQL alone: named locks, lost connections, read-only servers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -45,7 +45,7 @@ def put(key: str, value: str = ""):
 
 
 def count_then_put(name: str):
-    """Read and decide, slowly enough for others to do the same."""
+    """Read, decide and write, slowly enough for concurrent transactions to interfere."""
 
     async def work(conn: Connection) -> None:
         [row] = await conn.execute_fetchall("SELECT count(*) AS rows FROM meta")
@@ -132,7 +132,7 @@ async def test_idle_connections_that_died_are_replaced_without_a_word(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-    await asyncio.sleep(1.1)  # a connection that was just used is trusted
+    await asyncio.sleep(1.1)  # a recently used connection is not checked
     await asyncio.gather(*(db.write(put(f"again {number}")) for number in range(20)))
     assert len(await keys(db)) == 40
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's migrations lead to the schema that SQLite's lead to."""
+"""The migrations of PostgreSQL and SQLite lead to the same schema."""
 
 import asyncio
 import sqlite3
@@ -135,7 +135,7 @@ def test_references_and_checks_are_the_same(
 
 
 def _checks(conn: sqlite3.Connection) -> Mapping[str, int]:
-    """Count the checks of each table, without those that a boolean column needs in SQLite."""
+    """Count the checks of each table, except those of boolean columns, which only SQLite needs."""
     texts = dict(conn.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'"))
     counts = {
         name: text.count("CHECK (") - text.count(" IN (0, 1)") for name, text in texts.items()

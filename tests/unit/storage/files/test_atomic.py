@@ -1,4 +1,4 @@
-"""Atomic writes: what a file contains during, after and instead of a write."""
+"""Atomic writes: a file's content during a write, after it, and after a failure."""
 
 import os
 import stat

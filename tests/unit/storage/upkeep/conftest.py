@@ -9,7 +9,7 @@ from tests.support.both_databases import reopen
 
 @pytest.fixture
 async def db(address: Address) -> AsyncIterator[Database]:
-    """A new database of each kind: what takes it runs on both."""
+    """A new database of each kind. Tests with this fixture run on both."""
     database = await reopen(address)
     yield database
     await database.close()

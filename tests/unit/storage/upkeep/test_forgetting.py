@@ -65,7 +65,7 @@ def a_song(user_id: UserId, number: int = 0) -> Job:
 def traces(address: Address, *secrets: str | int) -> list[str | int]:
     """Return the secrets found in an SQLite database's files, or in PostgreSQL's tables.
 
-    What PostgreSQL leaves in its files is out of our reach.
+    PostgreSQL's files are not searched.
     """
     return (
         _in_files(address, *secrets) if isinstance(address, Path) else _in_rows(address, *secrets)

@@ -56,7 +56,7 @@ except SnapshotFailed as exc:
 
 @pytest.fixture
 def address(path: Path) -> Path:
-    """SQLite's file: copies are made of nothing else."""
+    """SQLite's file, the only kind of database that Stemcord copies."""
     return path
 
 

@@ -1,4 +1,4 @@
-"""What the forms for a rendition ask, and what is read from them."""
+"""The fields of rendition forms, and the values read from them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

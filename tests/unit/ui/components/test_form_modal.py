@@ -1,4 +1,4 @@
-"""Forms as Discord's modals, and what is read from a submitted one."""
+"""Forms as Discord's modals, and the values of submissions."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +30,7 @@ FORM = Form(
 
 
 class Submitted:
-    """An interaction as discord.py passes it on."""
+    """An interaction in discord.py's form."""
 
     _state = SimpleNamespace(http=None)
 

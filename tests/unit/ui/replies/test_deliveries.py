@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class SlowStore(JobStore):
-    """Holds back the results of one kind of read until the gate opens."""
+    """Delays the results of one kind of read until the gate opens."""
 
     def __init__(self, *, db: Database, slow: str) -> None:
         super().__init__(db=db)

@@ -1,4 +1,4 @@
-"""What `/help` tells users about."""
+"""The topics of `/help`."""
 
 import pytest
 

@@ -101,7 +101,7 @@ def noise(seconds, seed=0):
 
 
 def syllables(seconds, seed=0):
-    """Noise that comes and goes as syllables do, four or so a second, never evenly."""
+    """Noise in irregular bursts like syllables, about four a second."""
     rng = np.random.default_rng(seed)
     onsets = np.cumsum(rng.gamma(4, 0.06, int(8 * seconds)))
     loudness = np.zeros(int(seconds * RATE))

@@ -11,7 +11,7 @@ _VOID = np.zeros(BINS)
 
 
 def notes(classes, *, cents=0.0):
-    """A histogram with notes in two octaves, so often each, counted from C."""
+    """A histogram of notes in two octaves, with the given counts from C up."""
     histogram = np.zeros(BINS)
     for octave in (2, 3):
         for pitch_class, count in classes.items():

@@ -10,7 +10,7 @@ NO_HARMONY = np.zeros((0, CLASSES), np.float32)
 
 
 def strength(onsets_s, *, seconds=40.0):
-    """Onsets as a drum has them: each is heard in all registers for three frames."""
+    """Onsets like a drum's: each lasts three frames in all registers."""
     frames = np.zeros((REGISTERS, int(seconds * FRAMES_A_SECOND)), np.float32)
     at = np.rint(np.asarray(onsets_s) * FRAMES_A_SECOND).astype(int)
     for offset, share in ((-1, 0.5), (0, 1.0), (1, 0.5)):

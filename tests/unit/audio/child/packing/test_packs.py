@@ -37,7 +37,7 @@ def stem(tmp_path):
 
 @pytest.fixture
 def packed(tmp_path):
-    """Pack some masters; return what every pack holds of every stem, undecoded."""
+    """Pack some masters, and return each pack's encoded payloads."""
 
     def run(*stems, codec=PackCodec.OPUS, frames):
         folder = tmp_path / "packs"
@@ -124,13 +124,13 @@ def test_opus_packs_join_without_more_noise_than_elsewhere(stem, packed):
     near = rate // 100
     seams = [slice(at - near, at + near) for at in range(2 * rate, 12 * rate, 2 * rate)]
     at_seams = _level_db(np.concatenate([noise[seam] for seam in seams]))
-    # As far from a hit as a seam, but half a second away from it.
+    # At a seam's distance from a hit, but half a second from the seam.
     elsewhere = [slice(seam.start + rate // 2, seam.stop + rate // 2) for seam in seams]
     assert at_seams <= _level_db(np.concatenate([noise[part] for part in elsewhere])) + 3
 
 
 def test_stems_stay_together(stem, packed):
-    """The same click in two stems is at the same sample, whatever else they hold."""
+    """The same click in two stems is at the same sample, regardless of the other content."""
     clicks = np.zeros((2, 5 * SAMPLE_RATE), np.float32)
     clicks[:, [20_000, 88_195, 88_300, 180_000]] = 0.9
     other = clicks + 0.05 * _song(5, SAMPLE_RATE)

@@ -13,7 +13,7 @@ BLOCK = 1 << 16
 
 @dataclass
 class Studio:
-    """Masters in a folder, and what is rendered from them."""
+    """Masters in a folder, and tasks that render them."""
 
     folder: Path
 
