@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -108,6 +109,10 @@ class KillableJobStore(JobStore):
     async def add(self, job: Job, *, max_active: int, batch_number: int | None = None) -> Job:
         with _named("new"):
             return await super().add(job, max_active=max_active, batch_number=batch_number)
+
+    async def acknowledge(self, job_id: JobId, now: datetime, **rest: Any) -> bool:
+        with _named(f"{State.RECEIVED}>{State.RECEIVED}"):
+            return await super().acknowledge(job_id, now, **rest)
 
     async def save(self, job: Job, *, expected: State, **rest: Any) -> None:
         with _named(f"{expected}>{job.state}"):

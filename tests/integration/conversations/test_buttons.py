@@ -47,7 +47,7 @@ async def test_stems_come_again_in_another_format(
     assert filenames(again) == ["Neon Rain (Instrumental).flac", "Neon Rain (Vocals).flac"]
     assert again["embeds"][0]["description"] == "Instrumental and vocals, 3:20, FLAC"
     assert again["ephemeral"]
-    assert offers(again) == ["mp3", "zip:flac", "dm", "recipe"]
+    assert offers(again) == ["mp3", "zip:flac", "clip", "dm", "recipe"]
     assert len(live_bot.provider.submits) == 1
     usage = await live_bot.services.quotas.usage(live_bot.user_id("Ada"))
     assert usage.used == 4, "charged once"
@@ -301,6 +301,6 @@ async def test_a_format_that_would_not_fit_is_not_offered(
 ) -> None:
     live_bot.sandbox.world.attachment_size_limit = 16_000
     message = await made(live_bot, ada, song)
-    assert offers(message) == ["zip:mp3", "dm", "recipe"]
+    assert offers(message) == ["zip:mp3", "clip", "dm", "recipe"]
     with pytest.raises(SandboxRefused):
         await more(ada, message, "flac")

@@ -25,7 +25,7 @@ async def test_a_song_comes_back_as_stems_in_the_one_reply(ada: SandboxClient, s
     ]
     assert "waveforms.png" in embed["image"]["url"], "the picture stands in the card"
     assert labels(message) == ["Key & speed", "Mix", "Delete"]
-    assert offers(message) == ["flac", "zip:mp3", "dm", "recipe"]
+    assert offers(message) == ["flac", "zip:mp3", "clip", "dm", "recipe"]
     assert message["content"] == ""
     assert len(await ada.messages()) == 1
 
