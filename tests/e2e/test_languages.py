@@ -82,7 +82,11 @@ async def test_cards_keep_to_the_askers_language_when_the_bot_is_killed(
         reply = await guest.sees(answer)
         assert tongue.charged in reading.text(reply)
         assert reading.names(reply) == ["Neon Rain (Instrumental).mp3", "Neon Rain (Vocals).mp3"]
-        await guest.press(reply, tongue.other_stems)
+        [menu] = [
+            each for row in reply["components"] for each in row["components"] if "options" in each
+        ]
+        options = {option["label"]: option["value"] for option in menu["options"]}
+        await guest.press(reply, menu["custom_id"], values=[options[tongue.other_stems]])
         await guest.wait_for(says(tongue.choose))
 
 

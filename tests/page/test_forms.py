@@ -117,6 +117,7 @@ async def test_a_form_is_left_without_a_word_to_the_bot(visit: Opener) -> None:
     await form.get_by_role("button", name="Cancel").click()
     await expect(form).to_have_count(0)
     form = await open_batch(ada)
+    await expect(form).to_be_visible()
     await ada.page.keyboard.press("Escape")
     await expect(form).to_have_count(0)
     await expect(ada.messages).to_have_count(0)

@@ -87,7 +87,7 @@ async def test_a_result_is_sung_in_another_key_mixed_zipped_and_listened_to(
     await expect(player(mix, "Neon Rain (Mix, vocals 25 %).mp3")).to_be_visible()
     await mix.locator(".select").click()
     await expect(mix.get_by_role("option")).to_have_text(
-        ["As FLAC", "As WAV", "To my DM", "Other recipe"]
+        ["As FLAC", "As WAV", "Clip for the soundboard", "To my DM", "Other recipe"]
     )
     await ada.page.keyboard.press("Escape")
 
