@@ -5,10 +5,8 @@ import itertools
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -190,34 +188,16 @@ def _started(
         group=group,
         extra_groups=others,
     )
-    settings = (*speed, "listen_addresses=", f"unix_socket_directories={home}")
-    options = [option for setting in settings for option in ("-c", setting)]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *options],
-            cwd="/",
-            stdout=log,
-            stderr=log,
-            user=user,
-            group=group,
-            extra_groups=others,
-        )
+    settings = (*speed, "listen_addresses=''", f"unix_socket_directories='{home}'")
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.writelines(f"{setting}\n" for setting in settings)
+    # The server that pg_ctl starts is no child of this process, whose children some tests count.
+    start, stop = (
+        [programs / "pg_ctl", "-D", data, "-s", "-w", *words]
+        for words in (("-l", home / "log", "start"), ("-m", "immediate", "stop"))
+    )
+    subprocess.run(start, check=True, cwd="/", user=user, group=group, extra_groups=others)
     try:
-        _await_ready(f"postgresql://{_USER}@/postgres?host={home}", server)
         yield
     finally:
-        server.send_signal(signal.SIGQUIT)  # without a checkpoint
-        server.wait()
-
-
-def _await_ready(url: str, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(600):
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            if server.poll() is not None:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError("the server did not become ready")
+        subprocess.run(stop, check=True, cwd="/", user=user, group=group, extra_groups=others)

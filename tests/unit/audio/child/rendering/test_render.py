@@ -247,7 +247,7 @@ def test_a_file_that_is_no_master_is_an_error(studio):
     audio_files.write(
         studio.master("vocals"), "flac", "flac", sound=audio_files.tone(channels=1), layout="mono"
     )
-    with pytest.raises(ValueError, match="no master"):
+    with pytest.raises(ValueError, match="not a master"):
         studio.render(outputs={"v": ["vocals"]})
 
 
