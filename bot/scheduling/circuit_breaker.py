@@ -41,7 +41,7 @@ class Operation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Limit:
+class Limit:
     """The failure rate at which an operation puts its provider into cooldown."""
 
     window_s: float = 60.0
@@ -49,11 +49,13 @@ class _Limit:
     cooldown_s: float = 60.0
 
 
-_LIMITS = defaultdict(
-    _Limit,
+LIMITS: Mapping[Operation, Limit] = {
+    Operation.SUBMIT: Limit(),
+    Operation.POLL: Limit(),
     # Tasks take minutes, and a failed one may be billed.
-    {Operation.TASK: _Limit(window_s=3600.0, min_calls=3, cooldown_s=300.0)},
-)
+    Operation.TASK: Limit(window_s=3600.0, min_calls=3, cooldown_s=300.0),
+    Operation.FETCH: Limit(),
+}
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class CircuitBreaker:
 
     def _fail(self, provider: str, operation: Operation, cause: AttemptError) -> None:
         self._note(provider, operation, is_good=False)
-        outcomes, limit = self._of(provider).outcomes[operation], _LIMITS[operation]
+        outcomes, limit = self._of(provider).outcomes[operation], LIMITS[operation]
         failures = sum(not is_good for _, is_good in outcomes)
         if len(outcomes) >= limit.min_calls and failures * 2 > len(outcomes):
             self._rest(provider, limit.cooldown_s, cause)
@@ -141,7 +143,7 @@ class CircuitBreaker:
     def _note(self, provider: str, operation: Operation, *, is_good: bool) -> None:
         now, outcomes = self._clock.monotonic(), self._of(provider).outcomes[operation]
         outcomes.append((now, is_good))
-        while outcomes[0][0] < now - _LIMITS[operation].window_s:
+        while outcomes[0][0] < now - LIMITS[operation].window_s:
             outcomes.popleft()
 
     def _rest(self, provider: str, seconds: float, cause: AttemptError) -> None:

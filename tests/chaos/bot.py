@@ -20,6 +20,7 @@ from bot.jobs import runner
 from bot.net.downloads import Downloads
 from bot.processes.kernel import die_with_parent
 from bot.providers.interface import Provider
+from bot.scheduling import circuit_breaker
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from tests.chaos.audio import DecodingAudio, ScriptedAudio
@@ -37,7 +38,12 @@ FOLDER = "CHAOS_FOLDER"
 CONCURRENCY = "CHAOS_CONCURRENCY"
 """How many songs a hosted provider accepts at a time."""
 GIVE_UP_EARLY = "CHAOS_GIVE_UP_EARLY"
-"""If set, the bot gives up a failing step after a second instead of half a minute."""
+"""If set, the bot gives up a failing step after a second instead of half a minute, and failing
+providers rest for no longer than that.
+
+The songs that earlier bots left fail together at each start, which would make a provider rest for
+longer than a scene lasts.
+"""
 FAST = "CHAOS_FAST"
 """When set, the event loop runs on virtual time."""
 DECODES = "CHAOS_DECODES"
@@ -51,6 +57,7 @@ ENCODINGS_WAIT = "encodings-wait"
 LOOKUPS_HANG, ENCODINGS, STORE_DELAY = "lookups-hang", "encodings", "store-delay"
 RESUMING = "resuming"
 """The file with the pid of the latest bot that has begun to resume its jobs."""
+COOLDOWN_S = 1.0
 
 
 class OffsetClock:
@@ -73,6 +80,10 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     point = os.environ.get(KILL_POINT)
     if os.environ.get(GIVE_UP_EARLY):
         runner.FIRST_STEP_PAUSE_S = 0.003
+        circuit_breaker.LIMITS = {
+            operation: replace(limit, cooldown_s=COOLDOWN_S)
+            for operation, limit in circuit_breaker.LIMITS.items()
+        }
     virtual = _virtual_time(folder)
     clock = OffsetClock(FileValue(folder / CLOCK_OFFSET), virtual)
     if host := os.environ.get(DEAD_HOST):
