@@ -39,8 +39,8 @@ class AttemptReconciler:
         while True:
             await self._whenever_possible(self.reconcile)
             for _ in range(ROUNDS_BETWEEN):
-                await asyncio.sleep(FREE_PLACES_EVERY_S)
                 await self.free_places()
+                await asyncio.sleep(FREE_PLACES_EVERY_S)
 
     async def reconcile(self) -> None:
         """Settle every open attempt of jobs that ended without a result. Safe to repeat."""

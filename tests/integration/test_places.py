@@ -178,3 +178,19 @@ async def test_a_restart_remembers_the_places_of_cancelled_songs(build: Build) -
     vendor.at_work.clear()
     await restarted.services.reconciler.free_places()
     assert (await restarted.until(second.id, State.PROCESSING)).provider == "vendor"
+
+
+async def test_a_restart_frees_at_once_the_places_of_songs_that_have_ended(build: Build) -> None:
+    vendor = OneAtATime()
+    harness = await build(vendor)
+    first = await harness.until((await harness.split()).id, State.PROCESSING)
+    await harness.services.splits.cancel(first.id, user_id=ADA)
+    vendor.at_work.clear()
+    restarted = await build(vendor)
+    running = asyncio.create_task(restarted.services.reconciler.run())
+    try:
+        await happened(lambda: at_vendor(restarted) == (0, 0))
+        second = await restarted.until((await restarted.split(user_id=BEN)).id, State.PROCESSING)
+        assert second.provider == "vendor"
+    finally:
+        running.cancel()

@@ -1,6 +1,7 @@
 """The bot dies before, within and after each of its commits, and the next bot continues."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -9,7 +10,7 @@ from random import Random
 
 from bot.domain.job import State
 from sandbox.bot_process import BotProcess
-from tests.chaos.bot import GIVE_UP_EARLY
+from tests.chaos.bot import CONCURRENCY, GIVE_UP_EARLY
 from tests.chaos.checks import broken_promises
 from tests.chaos.harness import ChaosHarness, Start, open_harness
 from tests.chaos.kill_points import KILLED, Moment, Point
@@ -23,7 +24,9 @@ DIES_WITHIN_S = 15.0
 TRIES = 3
 EXPIRED = "expired"
 SHORT = timedelta(seconds=1)
-SETTINGS = {GIVE_UP_EARLY: "1"}
+PROCESSED_WITHIN_S = 2.0
+SETTINGS = {GIVE_UP_EARLY: "1", CONCURRENCY: "100"}
+"""The endless songs that were cancelled keep their places, and must not fill a provider."""
 _ALONGSIDE = (Script.PLAIN, Script.AT_ONCE, Script.FAILS, Script.LOST, Script.LATE, Script.BROKEN)
 """Songs that cause no provider's cooldown, so that other songs go to the intended provider."""
 _MADE = "SELECT id FROM jobs WHERE state = 'delivered' AND filename LIKE 'again%'"
@@ -155,10 +158,17 @@ async def _act(harness: ChaosHarness, point: Point, random: Random) -> None:
         harness.users.split_soon(trigger.song, harness.users.people[0], **options)
     harness.users.split_soon(random.choice(_ALONGSIDE), random.choice(harness.users.people))
     if trigger.cancelled_in is not None:
-        if trigger.cancelled_in is State.HELD:  # until one of them is processed, both may be held
-            await _are_in(harness, trigger.song, State.PROCESSING, latest)
+        if trigger.cancelled_in is State.HELD:
+            await _one_is_processed(harness, trigger.song, latest)
         await _are_in(harness, trigger.song, trigger.cancelled_in, latest)
         await _cancel(harness, trigger.song, trigger.cancelled_in, latest)
+
+
+async def _one_is_processed(harness: ChaosHarness, song: Script, latest: int) -> None:
+    """Wait for the only place to be taken, by one of these songs or by an earlier one."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PROCESSED_WITHIN_S):
+            await _are_in(harness, song, State.PROCESSING, latest)
 
 
 async def _have_stems(harness: ChaosHarness) -> None:
