@@ -73,7 +73,7 @@ async def test_a_users_cap_is_not_filled_by_others(jobs: JobStore):
     sent = await asyncio.gather(
         *(send(jobs, job, caps[job.request.user_id]) for job in [*mine, *theirs])
     )
-    assert sent == [True, True, False, False] * 2
+    assert (sum(sent[:4]), sum(sent[4:])) == (2, 2)  # PostgreSQL decides the order
 
 
 async def test_what_passes_a_cap_leaves_no_trace(jobs: JobStore):
