@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import aiohttp
 import discord
@@ -16,6 +16,8 @@ from bot.jobs.split_service import SplitService
 from bot.ui.error_answers import UNREACHABLE
 
 log = logging.getLogger(__name__)
+
+_Id_contra = TypeVar("_Id_contra", contravariant=True)
 
 ALREADY_ACKNOWLEDGED = 40060
 TRIES = 2
@@ -42,6 +44,14 @@ class NotAcknowledged(SplitError):
         self.in_doubt = in_doubt
 
 
+class _Service(Protocol[_Id_contra]):
+    """What is told how Discord took the answer."""
+
+    async def acknowledged(self, received: _Id_contra, /, *, message_id: int | None) -> None: ...
+
+    async def unacknowledged(self, received: _Id_contra, /, *, in_doubt: bool) -> None: ...
+
+
 async def start_batch(
     interaction: discord.Interaction[Any],
     batches: BatchService,
@@ -56,21 +66,18 @@ async def start_batch(
     Raises the errors of `BatchService.receive`, before anything is answered.
     """
     batch = await batches.receive(interaction_id=interaction.id, request=request, reply=reply)
-    if batch.acknowledged_at is not None or interaction.id in _being_answered:
-        log.info("batch %s: its interaction arrived twice", batch.id)
+    if batch.acknowledged_at is not None:
+        _log_twice(f"batch {batch.id}")
         return
-    _being_answered.add(interaction.id)
-    try:
-        message_id = await _acknowledge(
-            interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
-        )
-    except NotAcknowledged as exc:
-        log.warning("batch %s: not acknowledged: %s", batch.id, exc)
-        await batches.unacknowledged(batch.id, in_doubt=exc.in_doubt)
-        return
-    finally:
-        _being_answered.discard(interaction.id)
-    await batches.acknowledged(batch.id, message_id=message_id)
+    await _answer(
+        interaction,
+        batches,
+        batch.id,
+        what=f"batch {batch.id}",
+        ephemeral=reply.is_ephemeral,
+        within_s=within_s,
+        look_after_s=look_after_s,
+    )
 
 
 async def start_split(
@@ -87,21 +94,50 @@ async def start_split(
     Raises the errors of `SplitService.receive`, before anything is answered.
     """
     job = await splits.receive(interaction_id=interaction.id, request=request, reply=reply)
-    if job.acknowledged_at is not None or interaction.id in _being_answered:
-        log.info("%s: its interaction arrived twice", job.id)
+    if job.acknowledged_at is not None:
+        _log_twice(job.id)
+        return
+    await _answer(
+        interaction,
+        splits,
+        job.id,
+        what=job.id,
+        ephemeral=reply.is_ephemeral,
+        within_s=within_s,
+        look_after_s=look_after_s,
+    )
+
+
+async def _answer(
+    interaction: discord.Interaction[Any],
+    service: _Service[_Id_contra],
+    received: _Id_contra,
+    *,
+    what: str,
+    ephemeral: bool,
+    within_s: float,
+    look_after_s: Sequence[float],
+) -> None:
+    """Acknowledge the interaction, and tell the service whether Discord has accepted that."""
+    if interaction.id in _being_answered:
+        _log_twice(what)
         return
     _being_answered.add(interaction.id)
     try:
         message_id = await _acknowledge(
-            interaction, ephemeral=reply.is_ephemeral, within_s=within_s, look_after_s=look_after_s
+            interaction, ephemeral=ephemeral, within_s=within_s, look_after_s=look_after_s
         )
     except NotAcknowledged as exc:
-        log.warning("%s: not acknowledged: %s", job.id, exc)
-        await splits.unacknowledged(job.id, in_doubt=exc.in_doubt)
+        log.warning("%s: not acknowledged: %s", what, exc)
+        await service.unacknowledged(received, in_doubt=exc.in_doubt)
         return
     finally:
         _being_answered.discard(interaction.id)
-    await splits.acknowledged(job.id, message_id=message_id)
+    await service.acknowledged(received, message_id=message_id)
+
+
+def _log_twice(what: str) -> None:
+    log.info("%s: its interaction arrived twice", what)
 
 
 async def _acknowledge(

@@ -52,7 +52,7 @@ class Network:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as exc:
+        except Exception as exc:  # onnxruntime's errors have no common base but this
             raise DamagedModel(f"{path.name} cannot be loaded") from exc
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
