@@ -17,6 +17,11 @@ from tests.chaos.services import EMBEDDED, HOSTED, Journal
 KEEP = timedelta(hours=24)
 _ALL = "SELECT id, interaction_id FROM jobs"
 _ATTEMPTS = "SELECT job_id, count(*) AS attempts FROM attempts WHERE provider = ? GROUP BY job_id"
+INTERRUPTED = "I was restarted while I made this."
+_CHARGED = """\
+SELECT jobs.id, count(ledger.id) AS posts, jobs.state
+FROM jobs LEFT JOIN ledger ON job_id = jobs.id AND kind = 'post'
+GROUP BY jobs.id HAVING posts <> (state = 'delivered')"""
 
 
 def broken_promises(harness: ChaosHarness, *, keep: timedelta = KEEP) -> list[str]:
@@ -28,6 +33,22 @@ def broken_promises(harness: ChaosHarness, *, keep: timedelta = KEEP) -> list[st
         *_answered_without_a_job(harness, jobs),
         *_shown_otherwise(harness, jobs),
         *traces(harness),
+    ]
+
+
+def charged_otherwise(harness: ChaosHarness) -> Iterator[str]:
+    """Describe jobs that were not charged exactly once, or charged without a delivery."""
+    for row in harness.rows(_CHARGED):
+        yield f"{row['id']} is {row['state']} and charged {row['posts']} times"
+
+
+def custom_ids(message: Message) -> list[str]:
+    """Return the ids of the buttons and menus below a message."""
+    return [
+        item["custom_id"]
+        for row in message.components
+        for item in row.get("components", ())
+        if "custom_id" in item
     ]
 
 

@@ -8,7 +8,7 @@ from random import Random
 
 from sandbox.entities import Message
 from tests.chaos import bot as chaos_bot
-from tests.chaos.checks import broken_promises
+from tests.chaos.checks import INTERRUPTED, broken_promises, charged_otherwise, custom_ids
 from tests.chaos.harness import ChaosHarness, Start, open_harness
 from tests.chaos.kill_points import KILLED, Moment, Point
 from tests.chaos.measurements import Figure, none_of, note, recovered, some
@@ -32,7 +32,6 @@ STEPS = (
 )
 DIES_WITHIN_S = 20.0
 SHOWN_WITHIN_S = 20.0
-INTERRUPTED = "I was restarted while I made this."
 _BATCHES = "SELECT id, message_id, is_final FROM batches"
 _SONGS = """\
 SELECT batch_songs.batch_id, number, job_id, batch_songs.reason, jobs.state
@@ -40,10 +39,6 @@ FROM batch_songs LEFT JOIN jobs ON jobs.id = job_id"""
 _STRAY = """\
 SELECT id FROM jobs
 WHERE batch_id IS NULL OR id NOT IN (SELECT job_id FROM batch_songs WHERE job_id IS NOT NULL)"""
-_CHARGED = """\
-SELECT jobs.id, count(ledger.id) AS posts, jobs.state
-FROM jobs LEFT JOIN ledger ON job_id = jobs.id AND kind = 'post'
-GROUP BY jobs.id HAVING posts <> (state = 'delivered')"""
 _MOST_ACTIVE = "SELECT count(*) FROM jobs WHERE NOT is_final"
 _ZIPPING = "SELECT count(*) FROM open_replies"
 
@@ -123,7 +118,7 @@ async def _die_while_zipping(harness: ChaosHarness, tally: Tally) -> int:
     if card is None:
         await bot.kill()
         return 0
-    custom_id = next(each for each in _custom_ids(card) if each.startswith("song-of:"))
+    custom_id = next(each for each in custom_ids(card) if each.startswith("song-of:"))
     answer = await harness.users.choose(card.id, custom_id, "all", person)
     await _until_zipping(harness)
     await bot.kill()
@@ -150,35 +145,23 @@ def _says_interrupted(harness: ChaosHarness, message_id: int | None) -> bool:
     if message is None:
         return False
     texts = [str(embed) for embed in message.embeds]
-    has_button = any(each.startswith("zip-all:") for each in _custom_ids(message))
+    has_button = any(each.startswith("zip-all:") for each in custom_ids(message))
     return has_button and any(INTERRUPTED in text for text in texts)
 
 
 def _card_with_menu(harness: ChaosHarness) -> tuple[Message | None, int]:
     for row in harness.rows("SELECT message_id, user_id FROM batches"):
         message = harness.sandbox.world.messages.get(row["message_id"] or 0)
-        if message is not None and any(
-            each.startswith("song-of:") for each in _custom_ids(message)
-        ):
+        if message is not None and any(each.startswith("song-of:") for each in custom_ids(message)):
             return message, row["user_id"]
     return None, 0
-
-
-def _custom_ids(message: Message) -> list[str]:
-    return [
-        item["custom_id"]
-        for row in message.components
-        for item in row.get("components", ())
-        if "custom_id" in item
-    ]
 
 
 def _amiss(harness: ChaosHarness) -> Iterator[str]:
     """Describe the faults of batches after all work has ended."""
     for row in harness.rows(_STRAY):
         yield f"{row['id']} belongs to no song of a batch"
-    for row in harness.rows(_CHARGED):
-        yield f"{row['id']} is {row['state']} and charged {row['posts']} times"
+    yield from charged_otherwise(harness)
     cards = {row["id"]: row["message_id"] for row in harness.rows(_BATCHES)}
     for row in harness.rows(_SONGS):
         if row["job_id"] is None and row["reason"] is None:

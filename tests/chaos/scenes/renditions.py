@@ -9,7 +9,7 @@ from random import Random
 
 from sandbox.entities import Message
 from tests.chaos import bot as chaos_bot
-from tests.chaos.checks import broken_promises
+from tests.chaos.checks import INTERRUPTED, broken_promises, charged_otherwise, custom_ids
 from tests.chaos.harness import ChaosHarness, Start, open_harness
 from tests.chaos.kill_points import Moment, Point
 from tests.chaos.measurements import Figure, none_of, recovered, some
@@ -24,14 +24,9 @@ DIES_WITHIN_S = 20.0
 SHOWN_WITHIN_S = 20.0
 MOST_S = 1.0
 """The longest time from a command to a kill that no kill point chose."""
-INTERRUPTED = "I was restarted while I made this."
 ASK_AGAIN = "r:"
 _FINISHED = "SELECT id, user_id FROM jobs WHERE state = 'delivered' ORDER BY rowid"
 _OPEN = "SELECT interaction_id FROM open_replies"
-_CHARGED = """\
-SELECT jobs.id, count(ledger.id) AS posts, jobs.state
-FROM jobs LEFT JOIN ledger ON job_id = jobs.id AND kind = 'post'
-GROUP BY jobs.id HAVING posts <> (state = 'delivered')"""
 _WANTED = "SELECT id, message_id FROM jobs WHERE rendition <> '{}' AND state = 'delivered'"
 _OTHERWISE = "SELECT id, sent FROM jobs WHERE sent IS NOT NULL"
 
@@ -142,7 +137,7 @@ async def _asked_again(
                 broken.append(f"a reply stays as it was: {message.embeds}")
             continue
         tally.interrupted += 1
-        custom_id = next((each for each in _custom_ids(message) if each.startswith(ASK_AGAIN)), "")
+        custom_id = next((each for each in custom_ids(message) if each.startswith(ASK_AGAIN)), "")
         answer = await harness.users.press(message.id, custom_id, _asker(message))
         await _until_closed(harness)
         again = harness.sandbox.world.messages.get(answer.message_id or 0)
@@ -177,21 +172,11 @@ def _asker(message: Message) -> int:
     return message.cause.user_id
 
 
-def _custom_ids(message: Message) -> list[str]:
-    return [
-        item["custom_id"]
-        for row in message.components
-        for item in row.get("components", ())
-        if "custom_id" in item
-    ]
-
-
 def _amiss(harness: ChaosHarness) -> Iterator[str]:
     """Describe what renditions left behind after all work has ended."""
     for row in harness.rows(_OPEN):
         yield f"reply {row['interaction_id']} is still on record"
-    for row in harness.rows(_CHARGED):
-        yield f"{row['id']} is {row['state']} and charged {row['posts']} times"
+    yield from charged_otherwise(harness)
     for row in harness.rows(_OTHERWISE):
         yield f"{row['id']} was delivered otherwise: {row['sent']}"
     for row in harness.rows(_WANTED):

@@ -1,16 +1,30 @@
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
+from tests.integration.conversations.open_bot import Open
 
 
 @pytest.fixture
 async def live_bot(tmp_path: Path) -> AsyncIterator[LiveBot]:
     async with open_live_bot(tmp_path) as live_bot, live_bot.on():
         yield live_bot
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+        live_bot = await stack.enter_async_context(
+            open_live_bot(tmp_path, public_url="https://stems.example.org")
+        )
+        await stack.enter_async_context(live_bot.on())
+        found = Open(live_bot)
+        await stack.enter_async_context(found.server)
+        yield found
 
 
 @pytest.fixture

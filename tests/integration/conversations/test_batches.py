@@ -2,8 +2,7 @@
 
 import asyncio
 import zipfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
 from sandbox.client import SandboxClient, SandboxRefused
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
+from tests.integration.conversations.open_bot import Open
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -25,7 +25,7 @@ from tests.integration.conversations.scenes import (
     shows,
     until_nothing_is_owed,
 )
-from tests.integration.conversations.test_links import MIB, Open, links_in
+from tests.integration.conversations.test_links import MIB, links_in
 from tests.integration.conversations.test_privacy import forget
 from tests.integration.conversations.test_zips import has_zip
 
@@ -309,18 +309,6 @@ async def test_one_minute_too_many_ends_that_song_alone(tmp_path: Path, songs: l
         lines = lines_of(await card_of(ada))
         assert sum("done" in each for each in lines) == 2
         assert sum("This song needs 4 min." in each for each in lines) == 1
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    async with AsyncExitStack() as stack:
-        live_bot = await stack.enter_async_context(
-            open_live_bot(tmp_path, public_url="https://stems.example.org")
-        )
-        await stack.enter_async_context(live_bot.on())
-        found = Open(live_bot)
-        await stack.enter_async_context(found.server)
-        yield found
 
 
 async def test_songs_that_are_too_large_together_come_by_a_link_that_ends_with_any_of_them(

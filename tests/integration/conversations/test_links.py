@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
-from multidict import CIMultiDictProxy
 
 from bot.domain.job import State
 from bot.domain.recipes import AudioFormat
-from bot.ops.file_routes import FileRoutes
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
+from tests.integration.conversations.open_bot import Open
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -30,40 +25,6 @@ from tests.integration.conversations.test_privacy import forget
 from tests.unit.delivery.test_encoder import SIX
 
 MIB = 1024 * 1024
-
-
-class Open:
-    """A bot whose file server is reachable."""
-
-    def __init__(self, live_bot: LiveBot) -> None:
-        self.live_bot = live_bot
-        links = live_bot.services.links
-        assert links is not None
-        app = web.Application()
-        routes = FileRoutes(links=links, jobs=live_bot.jobs, files=live_bot.files)
-        app.add_routes(routes.routes())
-        self.server = TestServer(app)
-
-    async def fetch(self, url: str) -> tuple[int, bytes, CIMultiDictProxy[str]]:
-        """Fetch a public address from the port to which a proxy would forward it."""
-        path = url.removeprefix("https://stems.example.org")
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://{self.server.host}:{self.server.port}{path}") as answer,
-        ):
-            return answer.status, await answer.read(), answer.headers
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    async with AsyncExitStack() as stack:
-        live_bot = await stack.enter_async_context(
-            open_live_bot(tmp_path, public_url="https://stems.example.org")
-        )
-        await stack.enter_async_context(live_bot.on())
-        found = Open(live_bot)
-        await stack.enter_async_context(found.server)
-        yield found
 
 
 @pytest.fixture

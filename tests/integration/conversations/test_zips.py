@@ -2,16 +2,13 @@
 
 import asyncio
 import zipfile
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
-
-import pytest
 
 from bot.domain.analysis import Analysis, Certainty, Key, KeyEstimate, TempoEstimate
 from bot.domain.recipes import AudioFormat
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
+from tests.integration.conversations.open_bot import Open
 from tests.integration.conversations.scenes import (
     Message,
     filenames,
@@ -22,7 +19,7 @@ from tests.integration.conversations.scenes import (
     says,
     shows,
 )
-from tests.integration.conversations.test_links import Open, links_in
+from tests.integration.conversations.test_links import links_in
 
 MIB = 1024 * 1024
 ZIP = "Zip: all files in one"
@@ -149,18 +146,6 @@ async def test_a_process_that_dies_while_it_zips_leaves_a_button_that_asks_again
     live_bot.audio.gate.set()
     await ada.press(told, f"zip:{job_id_of(message)}:plain:mp3")
     await ada.wait_for(lambda found: has_zip(found) and found["id"] != told["id"])
-
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Open]:
-    async with AsyncExitStack() as stack:
-        live_bot = await stack.enter_async_context(
-            open_live_bot(tmp_path, public_url="https://stems.example.org")
-        )
-        await stack.enter_async_context(live_bot.on())
-        found = Open(live_bot)
-        await stack.enter_async_context(found.server)
-        yield found
 
 
 async def test_a_zip_that_is_too_large_is_linked_where_links_are(
