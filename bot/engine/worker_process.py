@@ -6,9 +6,11 @@ import logging
 import os
 import signal
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from bot.engine.protocol import Reply, Request
+from bot.engine.protocol import PROTOCOL, Ready, Reply, Request
 from bot.processes import ipc
 from bot.processes.descriptors import Sender
 from bot.processes.spawn import environment, module_command, require_pipe
@@ -33,6 +35,23 @@ class WorkerDied(Exception):
         """Whether it was killed from outside, as the kernel does when memory runs out."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How to start a worker."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def embedded_worker(model: str, weights: Path, *, threads: int) -> Launch:
+    """Return how to start the worker that is part of this code base."""
+    arguments = (model, str(weights.absolute()), f"--threads={threads}")
+    return Launch(
+        command=(*module_command("bot.engine.worker"), *arguments),
+        environment=environment() | _HEAPS,
+    )
+
+
 class WorkerProcess:
     """A running worker; create one with `start`."""
 
@@ -41,19 +60,19 @@ class WorkerProcess:
         self._input = sender
         self._output = require_pipe(process.stdout)
         self._errors = asyncio.create_task(_log_errors(require_pipe(process.stderr), process.pid))
+        self._ready: Ready | None = None
 
     @classmethod
-    async def start(cls, arguments: Sequence[str]) -> "WorkerProcess":
+    async def start(cls, launch: Launch) -> "WorkerProcess":
         """Start a worker; raises OSError if the system cannot."""
         sender = Sender()
         try:
             process = await asyncio.create_subprocess_exec(
-                *module_command("bot.engine.worker"),
-                *arguments,
+                *launch.command,
                 stdin=sender.child_end.fileno(),
                 stdout=PIPE,
                 stderr=PIPE,
-                env=environment() | _HEAPS,
+                env=launch.environment,
                 process_group=0,
                 limit=ipc.MOST_LINE_BYTES,
             )
@@ -72,6 +91,16 @@ class WorkerProcess:
     def is_alive(self) -> bool:
         """Whether the worker is running, as far as is known."""
         return self._process.returncode is None
+
+    async def ready(self) -> Ready:
+        """Wait for the worker's first message; raises WorkerDied. A repeat returns it at once."""
+        if self._ready is None:
+            first = await self.hear()
+            if not isinstance(first, Ready) or first.protocol != PROTOCOL:
+                await self.kill()
+                raise WorkerDied(f"the worker does not begin with Ready in protocol {PROTOCOL}")
+            self._ready = first
+        return self._ready
 
     async def say(self, request: Request, files: Sequence[int] = ()) -> None:
         """Send a request and the open files that go with it; raises WorkerDied."""

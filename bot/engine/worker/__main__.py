@@ -10,11 +10,12 @@ stems arrive as open files with each request.
 
 import argparse
 import os
+import platform
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,16 +25,22 @@ from typing import TYPE_CHECKING, BinaryIO
 from bot.domain.errors import DISK_FULL
 from bot.engine.model_catalogue import MODELS, DamagedModel
 from bot.engine.protocol import (
+    ALIVE_EVERY_S,
+    PROTOCOL,
+    Alive,
     Cancel,
     Cancelled,
     Done,
     Failed,
     Progress,
+    Ready,
     Reply,
     Request,
     Separate,
     SeparationFault,
+    ServedModel,
 )
+from bot.engine.worker.heartbeat import heartbeat
 from bot.engine.worker.spool_io import SpoolMismatch
 from bot.processes import ipc
 from bot.processes.confinement import Reach, confine
@@ -101,13 +108,22 @@ class Worker:
     """Serves requests one after the other."""
 
     def __init__(
-        self, *, model: str, weights: Path, threads: int, inbox: Inbox, outbox: BinaryIO
+        self,
+        *,
+        model: str,
+        weights: Path,
+        threads: int,
+        alive_every_s: float,
+        inbox: Inbox,
+        outbox: BinaryIO,
     ) -> None:
         self._model = MODELS[model]
         self._weights = weights
         self._threads = threads
+        self._alive_every_s = alive_every_s
         self._inbox = inbox
         self._outbox = outbox
+        self._outbox_turn = threading.Lock()
         self._separator: Separator | None = None
         self._next_progress_at = 0.0
 
@@ -116,14 +132,38 @@ class Worker:
 
         The model is loaded before a song comes: the engine may start a worker while it is decoded.
         """
-        with suppress(DamagedModel, MemoryError, OSError):  # the first song is told
+        self._say(self._ready())
+        with self._alive(), suppress(DamagedModel, MemoryError, OSError):  # the first song is told
             self._loaded()
         while (order := self._inbox.next()) is not None:
-            with order.files as files:
+            with self._alive(), order.files as files:
                 reply = self._serve(order.request, files)
             self._say(reply)
 
+    def _ready(self) -> Ready:
+        model = self._model
+        return Ready(
+            protocol=PROTOCOL,
+            device="cpu",
+            device_name=platform.machine(),
+            memory_free=os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            models=(
+                ServedModel(
+                    name=model.name,
+                    stems=tuple(sorted(model.stems)),
+                    sums=True,
+                    licence=model.licence,
+                ),
+            ),
+            missing=(),
+        )
+
+    def _alive(self) -> AbstractContextManager[None]:
+        return heartbeat(partial(self._say, Alive()), every_s=self._alive_every_s)
+
     def _serve(self, request: Separate, files: Files) -> Reply:
+        if request.model != self._model.name:
+            return _failed(request, SeparationFault.MODEL, f"this worker has no {request.model}")
         try:
             return self._separate(request, files)
         except _CalledOff:
@@ -176,11 +216,12 @@ class Worker:
             self._say(Progress(id=request.id, fraction=round(fraction, 4)))
 
     def _say(self, reply: Reply) -> None:
-        self._outbox.write(ipc.encode(reply))
-        self._outbox.flush()
+        with self._outbox_turn:
+            self._outbox.write(ipc.encode(reply))
+            self._outbox.flush()
 
 
-def _failed(request: Separate, trouble: SeparationFault, cause: BaseException) -> Failed:
+def _failed(request: Separate, trouble: SeparationFault, cause: BaseException | str) -> Failed:
     return Failed(id=request.id, trouble=trouble, detail=str(cause))
 
 
@@ -197,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("model", choices=sorted(MODELS))
     parser.add_argument("weights", type=Path)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--alive-every-s", type=float, default=ALIVE_EVERY_S)
     options = parser.parse_args(arguments)
     die_with_parent()
     come_last()

@@ -22,7 +22,7 @@ def small_model(tmp_path_factory):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(small_model):
     """An engine whose worker, once started, serves one test after the other."""
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=2.0)
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1)
     yield engine
     await engine.close()
 
@@ -30,7 +30,7 @@ async def engine(small_model):
 @pytest_asyncio.fixture(loop_scope="module")
 async def fresh_engine(small_model):
     """An engine without a worker so far."""
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=2.0)
+    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1)
     yield engine
     await engine.close()
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import textwrap
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ import pytest_asyncio
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
-from bot.engine.engine import Engine, EngineStarved
+from bot.engine.engine import Engine, EngineStarved, EngineTimes
 from bot.engine.model_catalogue import SPLEETER
+from bot.engine.protocol import PROTOCOL
+from bot.engine.worker_process import Launch
 from tests.support.processes import is_alive, is_confined, until
 from tests.unit.engine import nets
 
@@ -125,7 +127,9 @@ async def test_a_worker_that_was_started_ahead_loads_the_model_by_itself(fresh_e
 
 
 async def test_a_worker_that_was_started_for_nothing_ends(small_model, is_running):
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, idle_s=0.05)
+    engine = Engine(
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(idle_s=0.05)
+    )
     await engine.warm_up()
     pid = running(engine)
     async with asyncio.timeout(20):
@@ -188,9 +192,84 @@ async def test_a_worker_killed_between_songs_is_replaced(engine, start, is_runni
     assert await works(start)
 
 
+def scripted(models_dir, script, *, protocol=PROTOCOL, stall_s=60.0, silence_s=60.0):
+    """Return an engine whose worker declares itself and then does what the script says."""
+    program = f"""
+        import json, sys, time
+
+        def say(kind, **fields):
+            print(json.dumps({{kind: fields}}), flush=True)
+
+        say("Ready", protocol={protocol}, device="cpu", device_name="", memory_free=None, models=[],
+            missing=[])
+        {script}
+        sys.stdin.read()
+    """
+    return Engine(
+        models_dir=models_dir,
+        model=replace(SPLEETER, stall_s=stall_s),
+        threads=1,
+        times=EngineTimes(silence_s=silence_s),
+        launch=lambda _: Launch(
+            command=(sys.executable, "-c", textwrap.dedent(program)), environment={}
+        ),
+    )
+
+
+async def test_a_worker_that_is_alive_may_take_its_time(small_model, start):
+    script = """[(time.sleep(0.2), say("Alive")) for _ in range(12)]; say("Done", id=1)"""
+    engine = scripted(small_model, script, silence_s=2.0)
+    assert set(await start(0, by=engine).task) == set(KARAOKE)
+    await engine.close()
+
+
+async def test_a_worker_that_is_alive_without_progress_is_hung(small_model, start, is_running):
+    script = """[(time.sleep(0.05), say("Alive")) for _ in range(1000)]"""
+    engine = scripted(small_model, script, stall_s=0.3)
+    await engine.warm_up()
+    pid = running(engine)
+    with pytest.raises(EngineFailed, match="no progress"):
+        await start(0, by=engine).task
+    assert not is_running(pid)
+    await engine.close()
+
+
+async def test_progress_gives_a_worker_more_time(small_model, start):
+    script = """[(time.sleep(0.1), say("Alive"), say("Progress", id=1, fraction=i / 10))
+         for i in range(10)]; say("Done", id=1)"""
+    engine = scripted(small_model, script, stall_s=0.8)
+    call = start(0, by=engine)
+    await call.task
+    assert len(call.fractions) == 10
+    await engine.close()
+
+
+async def test_a_worker_of_another_protocol_is_not_given_a_song(small_model, start, is_running):
+    engine = scripted(small_model, "", protocol=PROTOCOL + 1)
+    with pytest.raises(EngineFailed, match="protocol"):
+        await start(0, by=engine).task
+    await engine.close()
+
+
+async def test_a_worker_that_never_says_it_is_ready_is_killed(small_model, start):
+    engine = Engine(
+        models_dir=small_model,
+        model=SPLEETER,
+        threads=1,
+        times=EngineTimes(silence_s=0.2),
+        launch=lambda _: Launch(command=("/bin/sleep", "60"), environment={}),
+    )
+    with pytest.raises(EngineFailed, match="ready"):
+        await start(0, by=engine).task
+    assert engine.pid is None
+    await engine.close()
+
+
 @pytest.mark.slow
 async def test_a_hung_worker_is_killed(small_model, start, is_running):
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, stall_s=2.0)
+    engine = Engine(
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(silence_s=2.0)
+    )
     call = await start(LONG, by=engine).begun()
     pid = running(engine)
     os.kill(pid, signal.SIGSTOP)
@@ -202,7 +281,9 @@ async def test_a_hung_worker_is_killed(small_model, start, is_running):
 
 @pytest.mark.slow
 async def test_a_worker_that_does_not_heed_a_cancel_is_killed(small_model, start, is_running):
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, grace_s=0.2)
+    engine = Engine(
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(grace_s=0.2)
+    )
     call = await start(LONG, by=engine).begun()
     pid = running(engine)
     os.kill(pid, signal.SIGSTOP)
@@ -216,7 +297,9 @@ async def test_a_worker_that_does_not_heed_a_cancel_is_killed(small_model, start
 
 @pytest.mark.slow
 async def test_an_idle_worker_gives_its_memory_back(small_model, start, is_running):
-    engine = Engine(models_dir=small_model, model=SPLEETER, threads=1, idle_s=0.05)
+    engine = Engine(
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(idle_s=0.05)
+    )
     assert await works(start, by=engine)
     async with asyncio.timeout(30):
         while engine.pid is not None:
