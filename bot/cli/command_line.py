@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from bot.cli import run
-from bot.cli.commands import database_commands, discord_commands, doctor, models, providers
+from bot.cli.commands import (
+    database_commands,
+    discord_commands,
+    doctor,
+    models,
+    move,
+    providers,
+)
 from bot.cli.discord_session import DiscordRefused
 from bot.config import SettingsError, load_settings
 from bot.domain.errors import ModelUnavailable, StoreUnavailable
@@ -69,6 +76,10 @@ COMMANDS: dict[str, Command] = {
         "restore a copy; the bot must not be running",
         database_commands.restore,
         database_commands.restore_options,
+    ),
+    "move": Command(
+        "copy the SQLite database into an empty PostgreSQL database; the bot must not be running",
+        move.move,
     ),
     "renew-links": Command(
         "end all links to stems shown so far; the bot must not be running",
