@@ -1,0 +1,68 @@
+"""What an object store does, whether it is a bucket or a shared folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+MARKER: Final = "stemcord-store"
+"""The object that shows that the store is there.
+
+Services report a missing object and a missing bucket alike, and an unmounted folder is empty. So
+an object counts as missing only while this one is found.
+"""
+
+
+class ObjectStore(Protocol):
+    """Keeps files under keys such as `jobs/k7f2q/input`.
+
+    Every method raises ObjectStoreUnavailable while the store is away, misconfigured or refuses the
+    access, after some 20 to 30 s at most; longer waiting is the caller's. All may be repeated.
+    Objects appear whole or not at all, and memory does not grow with their size.
+    """
+
+    @property
+    def name(self) -> str:
+        """The store's address, for the operator."""
+        ...
+
+    async def prepare(self) -> None:
+        """Mark a store as one of ours. Only the bot does this, at start."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the store is there and marked."""
+        ...
+
+    async def put(self, path: Path, key: str) -> None:
+        """Store a file under a key, replacing any object there.
+
+        Raises FileNotFoundError if there is no such file.
+        """
+        ...
+
+    async def get(self, key: str, into: Path) -> None:
+        """Write an object to a file, which appears when it is complete.
+
+        Raises ObjectMissing if there is no such object.
+        """
+        ...
+
+    async def size(self, key: str) -> int | None:
+        """Return an object's size in bytes, or None if there is none."""
+        ...
+
+    async def keys_under(self, prefix: str) -> Sequence[str]:
+        """Return the keys of all objects below a prefix of whole segments, sorted."""
+        ...
+
+    async def folders_under(self, prefix: str) -> Sequence[str]:
+        """Return the names of the segments right below a prefix that have objects below them."""
+        ...
+
+    async def remove_under(self, prefix: str) -> None:
+        """Remove all objects below a prefix of whole segments, if there are any."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Remove an object, if it is there."""
+        ...

@@ -1,0 +1,98 @@
+"""A shared folder; buckets, which need a service, are tested in tests/integration."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import ObjectMissing, ObjectStoreUnavailable
+from storage.objects.object_store import MARKER, ObjectStore
+from storage.objects.store_opening import open_object_store
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    folder = tmp_path / "share"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+async def store(share: Path) -> ObjectStore:
+    store = open_object_store(share.as_uri(), {})
+    await store.prepare()
+    return store
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song"
+    path.write_bytes(b"la" * 100)
+    return path
+
+
+async def test_a_folder_that_is_not_mounted_is_waited_for(share: Path):
+    store = open_object_store(share.as_uri(), {})
+    share.rmdir()
+    with pytest.raises(ObjectStoreUnavailable, match="does not exist"):
+        await store.prepare()
+    assert not share.exists()
+    share.mkdir()
+    await store.prepare()
+    await store.check()
+
+
+async def test_an_empty_folder_is_not_a_store_without_objects(
+    store: ObjectStore, share: Path, song: Path, tmp_path: Path
+):
+    await store.put(song, "jobs/a/song")
+    shutil.rmtree(share)
+    share.mkdir()
+    with pytest.raises(ObjectStoreUnavailable, match=MARKER):
+        await store.get("jobs/a/song", tmp_path / "back")
+    with pytest.raises(ObjectStoreUnavailable, match=MARKER):
+        await store.size("jobs/a/song")
+    with pytest.raises(ObjectStoreUnavailable, match=MARKER):
+        await store.put(song, "jobs/a/song")
+    assert not list(share.iterdir())
+
+
+async def test_drafts_of_a_killed_process_are_removed_too(
+    store: ObjectStore, share: Path, song: Path
+):
+    await store.put(song, "jobs/a/song")
+    (share / "jobs/a/song#1").write_bytes(b"half")
+    assert await store.keys_under("jobs") == ["jobs/a/song"]
+    await store.remove_under("jobs/a")
+    assert not (share / "jobs/a").exists()
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "..", "jobs/../..", "/etc"])
+async def test_nothing_outside_a_prefix_is_removed(store: ObjectStore, share: Path, prefix: str):
+    with pytest.raises(ValueError, match="not a prefix"):
+        await store.remove_under(prefix)
+    assert share.exists()
+
+
+async def test_a_cancelled_get_leaves_no_file(store: ObjectStore, song: Path, tmp_path: Path):
+    song.write_bytes(b"x" * 30_000_000)
+    await store.put(song, "jobs/a/song")
+    into = tmp_path / "back"
+    into.mkdir()
+    for pause_s in (0, 0.001, 0.005):
+        get = asyncio.create_task(store.get("jobs/a/song", into / "song"))
+        await asyncio.sleep(pause_s)
+        get.cancel()
+        await asyncio.gather(get, return_exceptions=True)
+        assert get.cancelled()
+    assert not list(into.iterdir())
+
+
+async def test_a_get_that_fails_keeps_the_file_that_was_there(store: ObjectStore, tmp_path: Path):
+    into = tmp_path / "back"
+    into.write_bytes(b"old")
+    with pytest.raises(ObjectMissing):
+        await store.get("jobs/a/song", into)
+    assert into.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir() if "back" in path.name] == ["back"]
