@@ -1,4 +1,4 @@
-"""Measures how many job transitions a second the stores write on SQLite and on PostgreSQL.
+"""Measures the job transitions that the stores write on SQLite and on PostgreSQL, side by side.
 
     python -m bench.store [--jobs 200] [--url postgresql://...]
 
@@ -27,7 +27,7 @@ from tests.support.domain_factories import NOW, a_hold, a_job, an_attempt, lead
 from tests.support.postgres_server import PostgresServer, running_server
 
 TRANSITIONS = 7
-AT_ONCE = (1, 16)
+AT_ONCE = (1, 4, 16)
 READS = 500
 
 
@@ -100,19 +100,27 @@ async def opened(address: Address) -> AsyncIterator[Database]:
         await db.close()
 
 
-async def report(title: str, address: Address, jobs: int) -> None:
+async def figures(address: Address, jobs: int) -> dict[str, str]:
+    """Measure one database, and return a text for each figure."""
     async with opened(address) as db:
         await measure(db, jobs=20, at_once=4, first=0)  # warms up
         first = 1_000
+        found: dict[str, str] = {}
         for at_once in AT_ONCE:
             rate, laps = await measure(db, jobs=jobs, at_once=at_once, first=first)
             first += jobs
             quantiles = statistics.quantiles(laps, n=100)
-            print(
-                f"{title:<12} {at_once:>3} at once: {rate:6.0f} transitions/s, "
-                f"median {quantiles[49] * 1e3:5.1f} ms, 99 % within {quantiles[98] * 1e3:6.1f} ms"
-            )
-        print(f"{title:<12} a job by its id: {await reads(db) * 1e3:.2f} ms")
+            found[f"transitions a second, {at_once} at once"] = f"{rate:.0f}"
+            found[f"a transition, {at_once} at once, median"] = f"{quantiles[49] * 1e3:.1f} ms"
+            found[f"a transition, {at_once} at once, 99 % within"] = f"{quantiles[98] * 1e3:.1f} ms"
+        found["reading a job by its id, median"] = f"{await reads(db) * 1e3:.2f} ms"
+        return found
+
+
+def show(columns: dict[str, dict[str, str]]) -> None:
+    print(f"{'':<44}" + "".join(f"{title:>16}" for title in columns))
+    for figure in next(iter(columns.values())):
+        print(f"{figure:<44}" + "".join(f"{found[figure]:>16}" for found in columns.values()))
 
 
 def main() -> None:
@@ -122,14 +130,15 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        asyncio.run(report("SQLite", folder / "stemcord.db", options.jobs))
+        sqlite = asyncio.run(figures(folder / "stemcord.db", options.jobs))
         server = (
             PostgresServer(options.url)
             if options.url
             else stack.enter_context(running_server(is_durable=True))
         )
         url = stack.enter_context(server.database())
-        asyncio.run(report("PostgreSQL", PostgresUrl(url), options.jobs))
+        postgres = asyncio.run(figures(PostgresUrl(url), options.jobs))
+    show({"SQLite": sqlite, "PostgreSQL": postgres})
 
 
 if __name__ == "__main__":
