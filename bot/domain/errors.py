@@ -7,15 +7,12 @@ SplitError
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         other jobs took the last minutes under a cap: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
-│   ├── StoreBroken         it cannot be written until the operator fixes it
-│   └── ObjectStoreUnavailable  the store of the jobs' files is away
-├── ObjectMissing           the object store has no such object
-├── InvalidObjectStore      the address of the object store is misspelt
+│   └── StoreBroken         it cannot be written until the operator fixes it
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
-│   └── EngineStarved       it was killed as memory ran out (engine/engine.py)
+│   └── EngineStarved       memory ran out (engine/worker_host.py)
 ├── ModelUnavailable        the embedded model is not on this machine and cannot be fetched
 ├── InvalidAddress          not a web address with a host (net/addresses.py)
 ├── DownloadError           a file could not be fetched (net/downloads.py)
@@ -162,21 +159,6 @@ class StoreUnavailable(SplitError):
 
 class StoreBroken(StoreUnavailable):
     """The store is read-only, gone or replaced, which only the operator can fix."""
-
-
-class ObjectStoreUnavailable(StoreUnavailable):
-    """The object store cannot be used at the moment; whether an object exists is unknown."""
-
-
-class ObjectMissing(SplitError):
-    """The object store is there, and has no object with this key."""
-
-
-class InvalidObjectStore(SplitError):
-    """The address of the object store, or a variable of its service, is misspelt.
-
-    The text says what is expected, without the value found.
-    """
 
 
 class NoRoom(SplitError):

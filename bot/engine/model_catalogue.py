@@ -77,6 +77,11 @@ class LocalModel(PinnedFile):
     """A worker that makes no progress for this time is hung. One block of a large model takes
     minutes on a slow machine."""
 
+    @property
+    def spools(self) -> frozenset[Stem]:
+        """The files that a worker writes for a song."""
+        return self.stems
+
 
 SPLEETER = LocalModel(
     name="spleeter",

@@ -21,8 +21,9 @@ from bot.domain.errors import (
     ProviderStarved,
 )
 from bot.domain.recipes import Stem
-from bot.engine.engine import Engine, EngineStarved
+from bot.engine.engine import Engine
 from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import (
     Accepted,
     Call,

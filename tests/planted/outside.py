@@ -50,7 +50,7 @@ OUTSIDE = (
     ),
     Plant(
         name="one song after another, but not here",
-        file="bot/engine/engine.py",
+        file="bot/engine/worker_host.py",
         old="self._turn = asyncio.Lock()",
         new="self._turn = asyncio.Semaphore(1000)",
         tests=("tests/unit/engine/test_engine.py",),

@@ -14,9 +14,10 @@ import pytest_asyncio
 
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.domain.recipes import Stem
-from bot.engine.engine import Engine, EngineStarved, EngineTimes
+from bot.engine.engine import Engine
 from bot.engine.model_catalogue import SPLEETER
 from bot.engine.protocol import PROTOCOL
+from bot.engine.worker_host import EngineStarved, EngineTimes
 from bot.engine.worker_process import Launch
 from tests.support.processes import is_alive, is_confined, until
 from tests.unit.engine import nets

@@ -11,8 +11,8 @@ from bot.domain.attempt import RemoteRef
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom, ProviderRefused
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from bot.engine.engine import EngineStarved
 from bot.engine.model_catalogue import SPLEETER
+from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Running, Source
 from bot.providers.local import MODELS, Local
 
