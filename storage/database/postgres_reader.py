@@ -33,6 +33,7 @@ _REFERENCES = (
     ("ledger", "hold_id", "ledger", "id"),
     ("batch_songs", "batch_id", "batches", "id"),
     ("batch_songs", "job_id", "jobs", "id"),
+    ("separations", "job_id", "jobs", "id"),
 )
 _ROW_ID = {
     "attempts": "rowid",
@@ -40,6 +41,7 @@ _ROW_ID = {
     "open_replies": "interaction_id",
     "ledger": "id",
     "batch_songs": "batch_id",
+    "separations": "job_id",
 }
 
 

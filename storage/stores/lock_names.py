@@ -7,7 +7,7 @@ data to decide what to write passes the name to `Database.write`.
 
 from collections.abc import Iterable
 
-from bot.domain.job import UserId
+from bot.domain.job import JobId, UserId
 from bot.domain.minutes import SpendCap
 
 
@@ -39,3 +39,8 @@ def rules_in(guild_id: int) -> str:
 def spending_under(caps: Iterable[SpendCap]) -> list[str]:
     """Return the locks for the minutes that count against these caps."""
     return [f"spending {'' if cap.user_id is None else cap.user_id}" for cap in caps]
+
+
+def separations_of(job_id: JobId) -> str:
+    """Return the lock for a job's separations on workers."""
+    return f"separations {job_id}"

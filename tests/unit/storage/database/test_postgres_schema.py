@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from procrastinate.schema import SchemaManager
 
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.postgres import PostgresDatabase
@@ -27,6 +28,7 @@ COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable = 'NO' AS is_needed
 FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name <> 'schema_version' AND column_name <> 'rowid'
+    AND table_name NOT LIKE 'procrastinate_%'
 ORDER BY table_name, ordinal_position
 """
 INDEXES = """
@@ -34,15 +36,17 @@ SELECT relname, indisunique, indpred IS NOT NULL AS is_partial,
     pg_get_indexdef(indexrelid) AS definition
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
 WHERE relnamespace = 'public'::regnamespace
+    AND indrelid::regclass::text NOT LIKE 'procrastinate_%'
     AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid AND contype <> 'f')
 """
 REFERENCES = """
 SELECT conrelid::regclass::text, confrelid::regclass::text, confdeltype = 'c'
-FROM pg_constraint WHERE contype = 'f'
+FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text NOT LIKE 'procrastinate_%'
 """
 CHECKS = """
 SELECT conrelid::regclass::text AS name, count(*)
-FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0
+FROM pg_constraint
+WHERE contype = 'c' AND conrelid <> 0 AND conrelid::regclass::text NOT LIKE 'procrastinate_%'
 GROUP BY conrelid
 """
 
@@ -141,6 +145,12 @@ def _checks(conn: sqlite3.Connection) -> Mapping[str, int]:
         name: text.count("CHECK (") - text.count(" IN (0, 1)") for name, text in texts.items()
     }
     return {name: count for name, count in counts.items() if count}
+
+
+def test_the_queue_has_the_schema_of_the_installed_procrastinate():
+    # A newer version's changes become a migration, and this test compares their result.
+    [step] = [step for step in postgres_migrations() if "procrastinate_jobs" in step.sql]
+    assert step.sql.endswith(SchemaManager.get_schema())
 
 
 async def opened(url: str, steps: list[Migration]) -> None:

@@ -1,0 +1,1 @@
+"""Separations for other machines, their tasks, and the workers there. PostgreSQL only."""
