@@ -36,7 +36,8 @@ FILLED = (
     "INSERT INTO meta VALUES ('of a user', 'a' || char(0) || 'b')",
     """
     INSERT INTO separations
-    SELECT id, 1, 'spleeter', '[]', 9, 0, 'done', 1, 'w', 1000, 1, 1, 1, '{}', NULL FROM jobs LIMIT 1
+    SELECT id, 1, 'spleeter', '[]', 9, 0, 'done', 1, 'w', 1000, 1, 1, 1, '{}', NULL
+    FROM jobs LIMIT 1
     """,
     "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1)",
 )
