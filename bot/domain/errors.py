@@ -7,7 +7,10 @@ SplitError
 ├── StateMoved              the job left the expected state meanwhile: look again
 ├── SpendCapReached         other jobs took the last minutes under a cap: choose again
 ├── StoreUnavailable        the store cannot write just now: try again later
-│   └── StoreBroken         it cannot be written until the operator fixes it
+│   ├── StoreBroken         it cannot be written until the operator fixes it
+│   └── ObjectStoreUnavailable  the store of the jobs' files is away
+├── ObjectMissing           the object store has no such object
+├── InvalidObjectStore      the address of the object store is misspelt
 ├── NoRoom                  the disk is full, or no process can be started: try again later
 ├── AudioFailed             an audio child died or ran out of time, through no fault of the file
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
@@ -159,6 +162,21 @@ class StoreUnavailable(SplitError):
 
 class StoreBroken(StoreUnavailable):
     """The store is read-only, gone or replaced, which only the operator can fix."""
+
+
+class ObjectStoreUnavailable(StoreUnavailable):
+    """The object store cannot be used at the moment; whether an object exists is unknown."""
+
+
+class ObjectMissing(SplitError):
+    """The object store is there, and has no object with this key."""
+
+
+class InvalidObjectStore(SplitError, ValueError):
+    """The address of the object store, or a variable of its service, is misspelt.
+
+    The text says what is expected, without the value found.
+    """
 
 
 class NoRoom(SplitError):
