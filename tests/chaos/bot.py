@@ -38,11 +38,11 @@ FOLDER = "CHAOS_FOLDER"
 CONCURRENCY = "CHAOS_CONCURRENCY"
 """How many songs a hosted provider accepts at a time."""
 GIVE_UP_EARLY = "CHAOS_GIVE_UP_EARLY"
-"""If set, the bot gives up a failing step after a second instead of half a minute, and failing
-providers rest for no longer than that.
+"""If set, the bot gives up a failing step after a second instead of half a minute."""
+COOLDOWN_S = "CHAOS_COOLDOWN_S"
+"""The length of the cooldowns of failing providers, or nothing for the real ones.
 
-The songs that earlier bots left fail together at each start, which would make a provider rest for
-longer than a scene lasts.
+In most scenes many songs fail on purpose, and the real cooldowns would outlast the scenes.
 """
 FAST = "CHAOS_FAST"
 """When set, the event loop runs on virtual time."""
@@ -57,7 +57,6 @@ ENCODINGS_WAIT = "encodings-wait"
 LOOKUPS_HANG, ENCODINGS, STORE_DELAY = "lookups-hang", "encodings", "store-delay"
 RESUMING = "resuming"
 """The file with the pid of the latest bot that has begun to resume its jobs."""
-COOLDOWN_S = 1.0
 
 
 class OffsetClock:
@@ -80,8 +79,9 @@ async def open_parts(settings: Settings, data: DataDir, stack: AsyncExitStack) -
     point = os.environ.get(KILL_POINT)
     if os.environ.get(GIVE_UP_EARLY):
         runner.FIRST_STEP_PAUSE_S = 0.003
+    if cooldown_s := os.environ.get(COOLDOWN_S):
         circuit_breaker.LIMITS = {
-            operation: replace(limit, cooldown_s=COOLDOWN_S)
+            operation: replace(limit, cooldown_s=float(cooldown_s))
             for operation, limit in circuit_breaker.LIMITS.items()
         }
     virtual = _virtual_time(folder)

@@ -28,6 +28,7 @@ SETTINGS = {
     "STEMCORD_MAX_ACTIVE_JOBS": "1000",
     "STEMCORD_POLL_MIN_S": "0.05",
     "STEMCORD_POLL_MAX_S": "0.2",
+    chaos_bot.COOLDOWN_S: "1",
 }
 _OPEN = "SELECT count(*) FROM jobs WHERE NOT is_final"
 _OPEN_BATCHES = "SELECT count(*) FROM batches WHERE NOT is_final"

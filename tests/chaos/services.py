@@ -73,7 +73,7 @@ class Script(StrEnum):
 GO = "go"
 _LASTING = (Script.ENDLESS, Script.UNTIL_TOLD, Script.OUT, Script.BUG)
 ENDING = tuple(each for each in Script if each not in _LASTING)
-"""Scripts that end soon and cause no provider's cooldown."""
+"""Scripts that end soon."""
 LATE_S = 1.0
 _WORK_S = {Script.PLAIN: 0.1, Script.SLOW: 2.0, Script.ENDLESS: 1e9}
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from random import Random
 
-from tests.chaos.bot import CONCURRENCY
+from tests.chaos.bot import CONCURRENCY, COOLDOWN_S
 from tests.chaos.checks import broken_promises
 from tests.chaos.harness import open_harness
 from tests.chaos.measurements import Figure, at_most, exactly, none_of, note
@@ -22,7 +22,7 @@ MAX_PAUSE_S = 0.4
 async def failing_vendor(home: Path, *, seed: int, songs: int) -> list[Figure]:
     """Send songs one after the other, all with a preference for the failing vendor."""
     random = Random(seed)
-    settings = {CONCURRENCY: str(PLACES)}
+    settings = {CONCURRENCY: str(PLACES), COOLDOWN_S: ""}
     async with open_harness(home / "failing-vendor", people=10, settings=settings) as harness:
         async with harness.running_bot():
             for _ in range(songs):
