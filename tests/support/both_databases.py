@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.cluster.database_server import NoServer
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import Address, PostgresUrl, open_database
 from storage.database.protocols import Database
@@ -28,7 +29,7 @@ def serve() -> Iterator[Any]:
     """Yield the PostgreSQL server of the tests. Skips the test if this machine has none."""
     is_required = os.environ.get("STEMCORD_TEST_POSTGRES") == "1"
     try:
-        from tests.support.postgres_server import NoServer, running_server
+        from tests.support.postgres_server import running_server
     except ImportError as exc:
         if is_required:
             raise

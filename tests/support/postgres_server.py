@@ -3,35 +3,23 @@
 import asyncio
 import itertools
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from sandbox.cluster.database_server import FAST, running_database_server
 from storage.database.postgres import PostgresDatabase
 
 URL_VARIABLE = "STEMCORD_TEST_DATABASE_URL"
 """The address of an existing server on which the tests create and drop databases."""
 REQUIRED_VARIABLE = "STEMCORD_TEST_POSTGRES"
 """With 1, tests that find no server fail instead of being skipped."""
-DEBIAN = Path("/usr/lib/postgresql")
-_USER = "stemcord"
 _TABLES = """
 SELECT tablename FROM pg_tables
 WHERE schemaname = 'public' AND tablename <> 'schema_version'
 """
-# Test data need not survive a power loss.
-_FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-
-
-class NoServer(Exception):
-    """This machine has no PostgreSQL. The message says what is missing."""
 
 
 class PostgresServer:
@@ -135,14 +123,8 @@ def running_server(*, is_durable: bool = False) -> Iterator[PostgresServer]:
     if url := os.environ.get(URL_VARIABLE):
         yield from _used(PostgresServer(url))
         return
-    programs = programs_folder()
-    with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
-        home = Path(folder)
-        account = _account()
-        if account is not None:
-            os.chown(home, account.pw_uid, account.pw_gid)
-        with _started(programs, home, account, () if is_durable else _FAST):
-            yield from _used(PostgresServer(f"postgresql://{_USER}@/postgres?host={home}"))
+    with running_database_server(() if is_durable else FAST) as server:
+        yield from _used(PostgresServer(server.url))
 
 
 def _used(server: PostgresServer) -> Iterator[PostgresServer]:
@@ -150,54 +132,3 @@ def _used(server: PostgresServer) -> Iterator[PostgresServer]:
         yield server
     finally:
         server.close()
-
-
-def programs_folder() -> Path:
-    if found := shutil.which("postgres"):
-        return Path(found).parent
-    newest = sorted(DEBIAN.glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    if not newest:
-        raise NoServer("PostgreSQL is not installed")
-    return newest[-1].parent
-
-
-def _account() -> pwd.struct_passwd | None:
-    """Return the user to run the server, which refuses root, or None for the current user."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam("postgres")
-    except KeyError:
-        raise NoServer("there is no user named postgres") from None
-
-
-@contextmanager
-def _started(
-    programs: Path, home: Path, account: pwd.struct_passwd | None, speed: Sequence[str]
-) -> Iterator[None]:
-    data = home / "data"
-    user, group = (None, None) if account is None else (account.pw_uid, account.pw_gid)
-    others: list[int] | None = None if account is None else []
-    made = (programs / "initdb", "-D", data, "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
-    subprocess.run(
-        [*made, "--locale=C"],
-        check=True,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        user=user,
-        group=group,
-        extra_groups=others,
-    )
-    settings = (*speed, "listen_addresses=''", f"unix_socket_directories='{home}'")
-    with (data / "postgresql.auto.conf").open("a") as file:
-        file.writelines(f"{setting}\n" for setting in settings)
-    # The server that pg_ctl starts is no child of this process, whose children some tests count.
-    start, stop = (
-        [programs / "pg_ctl", "-D", data, "-s", "-w", *words]
-        for words in (("-l", home / "log", "start"), ("-m", "immediate", "stop"))
-    )
-    subprocess.run(start, check=True, cwd="/", user=user, group=group, extra_groups=others)
-    try:
-        yield
-    finally:
-        subprocess.run(stop, check=True, cwd="/", user=user, group=group, extra_groups=others)

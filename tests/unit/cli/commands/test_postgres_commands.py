@@ -13,6 +13,7 @@ import pytest
 from bot.__main__ import main
 from bot.cli.commands.database_checks import check_database
 from bot.config import load_settings
+from sandbox.cluster.database_server import programs_folder
 from storage.database.opening import PostgresUrl, open_database
 from storage.database.postgres_lock import PostgresBotLock
 from storage.stores.job_store import JobStore
@@ -197,6 +198,4 @@ def test_every_form_of_the_password_is_a_secret(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def programs(postgres_server: Any) -> Path:
     """The folder of pg_dump and pg_restore."""
-    from tests.support.postgres_server import programs_folder
-
     return programs_folder()
