@@ -12,6 +12,7 @@ time.
 import argparse
 import asyncio
 import os
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from sandbox.server import Sandbox
 from sandbox.song import write_song
 
 WITHIN_S = 900.0
+SETTLED_S = 2.0
+"""The time in which the bot deletes what it no longer needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,10 @@ class Run:
     cpu_s: float
     bot_mib: float
     worker_mib: float
+    requests: float
+    """The requests to Discord, from the acknowledgement to the last edit."""
+    kept_mib: float
+    """The audio on disk once the stems are delivered."""
     costs: Mapping[Part, Cost]
 
     @property
@@ -64,6 +71,8 @@ def middle(runs: Sequence[Run]) -> Run:
         cpu_s=median(run.cpu_s for run in runs),
         bot_mib=median(run.bot_mib for run in runs),
         worker_mib=median(run.worker_mib for run in runs),
+        requests=median(run.requests for run in runs),
+        kept_mib=median(run.kept_mib for run in runs),
         costs={
             part: Cost(
                 median(run.costs.get(part, none).cpu_s for run in runs),
@@ -91,18 +100,24 @@ async def measure(minutes: float, song: Path | None, scratch: Path, *, hosted: b
     ):
         await until_registered(ada)
         upload = await ada.upload(source)
+        requests = sandbox.log.total
         async with Meter(bot.pid) as meter:
             answer = await ada.command("split", file={"upload": upload}, stems="karaoke")
             await ada.wait_for(
                 lambda message: message["id"] == answer["message_id"] and message["attachments"],
                 timeout_s=WITHIN_S,
             )
+        await asyncio.sleep(SETTLED_S)
+        requests = sandbox.log.total - requests
+        kept = sum(each.stat().st_size for each in (scratch / "data/jobs").rglob("*.*"))
     return Run(
         minutes=minutes,
         wall_s=meter.wall_s,
         cpu_s=meter.cpu_s,
         bot_mib=meter.bot_mib,
         worker_mib=meter.worker_mib,
+        requests=requests,
+        kept_mib=kept / 2**20,
         costs=meter.costs(),
     )
 
@@ -130,7 +145,7 @@ def table_of_jobs(runs: Sequence[Run]) -> Table:
     """Return a table with one row per length."""
     table = Table(
         *("song, min", "job, s", "share of length", "CPU, s", "wall x cores / CPU"),
-        *("bot, MiB", "worker, MiB"),
+        *("bot, MiB", "worker, MiB", "Discord requests", "kept, MiB"),
     )
     for run in runs:
         table.add_row(
@@ -141,6 +156,8 @@ def table_of_jobs(runs: Sequence[Run]) -> Table:
             f"{run.spread:.2f}",
             f"{run.bot_mib:.0f}",
             f"{run.worker_mib:.0f}",
+            f"{run.requests:.0f}",
+            f"{run.kept_mib:.0f}",
         )
     return table
 
@@ -161,7 +178,7 @@ async def main() -> None:
     parser.add_argument("--runs", type=int, default=1, help="of each length; medians are shown")
     parser.add_argument("--hosted", action="store_true", help="have a vendor's stand-in separate")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     medians = []
     for minutes in arguments.minutes:
         runs = []
