@@ -48,12 +48,6 @@ from tests.support.processes import (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def tools():
-    async with AudioTools() as tools:
-        yield tools
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def fresh_tools():
     """Tools that have not started a child yet."""
