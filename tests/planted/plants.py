@@ -226,7 +226,7 @@ PLANTS = (
         file="bot/audio/tools.py",
         old="self._other_work = asyncio.Semaphore(at_once)",
         new="self._other_work = asyncio.Semaphore(1000 * at_once)",
-        tests=("tests/unit/audio/test_tools.py",),
+        tests=("tests/integration/audio/test_tools.py",),
     ),
     Plant(
         name="children may open sockets",
@@ -247,7 +247,7 @@ PLANTS = (
         file="bot/audio/tools.py",
         old="if not 0 < decoded.frames == _frames_in(into) <= task.max_frames:",
         new="if decoded.frames < 0:",
-        tests=("tests/unit/audio/test_tools.py",),
+        tests=("tests/integration/audio/test_tools.py",),
     ),
     Plant(
         name="any number of files of one user at once",

@@ -47,7 +47,7 @@ RENDITIONS = (
         file="bot/audio/tools.py",
         old="self._rendering = asyncio.Semaphore(1)",
         new="self._rendering = asyncio.Semaphore(3)",
-        tests=("tests/unit/audio/test_rendition_tasks.py",),
+        tests=("tests/integration/audio/test_rendition_tasks.py",),
     ),
     Plant(
         name="a count-in begins without the silence for it",

@@ -26,7 +26,7 @@ _A = TypeVar("_A", bound=Answer)
 
 
 class AudioHere(AudioTools):
-    """Runs audio tasks in this process. tests/unit/audio covers the child processes.
+    """Runs audio tasks in this process. tests/integration/audio covers the child processes.
 
     A cancelled task runs to its end, because a thread cannot be killed like a child. Deliveries are
     neither encoded nor drawn, because no test here examines them.
