@@ -34,7 +34,8 @@ def refusal(status: int, code: int = 0) -> discord.HTTPException:
     """Return the exception that discord.py raises for a refusal."""
     kinds = {403: discord.Forbidden, 404: discord.NotFound}
     kind = kinds.get(status, discord.HTTPException)
-    return kind(FakeHttpAnswer(status), {"code": code, "message": "no"})
+    answer: Any = FakeHttpAnswer(status)
+    return kind(answer, {"code": code, "message": "no"})
 
 
 @dataclass
@@ -81,9 +82,7 @@ class FakeMessage:
 class FakeFollowup:
     """Looks up the reply, returning each of `answers` in turn and repeating the last."""
 
-    answers: list[FakeMessage | Exception] = field(
-        default_factory=lambda: [discord.NotFound(FakeHttpAnswer(404), {"code": 10015})]
-    )
+    answers: list[FakeMessage | Exception] = field(default_factory=lambda: [refusal(404, 10015)])
     looks: int = 0
 
     async def fetch_message(self, message_id: str) -> FakeMessage:
