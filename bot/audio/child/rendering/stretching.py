@@ -6,6 +6,7 @@ cross-fade depends on the correlation of its two sides. A segment's position is 
 song's beginning, so errors do not add up.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -87,6 +88,11 @@ class _Stretch:
         """The most frames in a segment of the source, so that its stretched form is bounded too."""
         return round(_SEGMENT_FRAMES * min(1.0, self.factor))
 
+    @property
+    def fade_frames(self) -> int:
+        """The frames of the source that are stretched to a cross-fade."""
+        return math.ceil(_FADE_FRAMES * self.factor)
+
 
 class _Reader:
     """Holds the part of a source that the current segment needs."""
@@ -113,7 +119,7 @@ def _joined(reader: _Reader, frames: int, stretch: _Stretch) -> Iterator[Samples
     """Yield the stretched segments, each cross-faded with the one before."""
     half, begin, tail = _FADE_FRAMES // 2, 0, None
     while begin < frames:
-        end = _next_cut(reader, begin, frames, stretch.segment_frames)
+        end = _next_cut(reader, begin, frames, stretch)
         reader.let_go(begin - _MOST_CONTEXT_FRAMES)
         start = begin - _CONTEXT_FRAMES
         if tail is not None:
@@ -147,9 +153,13 @@ def _best_start(reader: _Reader, begin: int, tail: Samples, stretch: _Stretch) -
     return max(starts, key=likeness.__getitem__)
 
 
-def _next_cut(reader: _Reader, begin: int, frames: int, most: int) -> int:
-    """Return the end of the segment from `begin` on: the quietest moment of its last quarter."""
-    if frames - begin <= most:
+def _next_cut(reader: _Reader, begin: int, frames: int, stretch: _Stretch) -> int:
+    """Return the end of the segment from `begin` on: the quietest moment of its last quarter.
+
+    A rest too short for a cross-fade is not cut off.
+    """
+    most = stretch.segment_frames
+    if frames - begin <= most + stretch.fade_frames:
         return frames
     earliest = begin + most * 3 // 4
     sound = reader.between(earliest, begin + most)
