@@ -183,7 +183,7 @@ class Job:
     digest: str | None = None
     """A digest of the user's file; deleted with the job's files."""
     repeat_of: JobId | None = None
-    """The user's earlier job whose stems this one reuses, uncharged."""
+    """The user's earlier job that made the stems, if this one reuses them, uncharged."""
     ends_early: bool = False
     """Whether the file breaks off mid-sound; if so, the stems end there too."""
     is_voiceless: bool = False
@@ -273,7 +273,7 @@ class Job:
             title=title,
             provider=earlier.provider,
             digest=earlier.digest,
-            repeat_of=earlier.id,
+            repeat_of=earlier.repeat_of or earlier.id,
             ends_early=earlier.ends_early,
             is_voiceless=earlier.is_voiceless,
             is_unnamed=earlier.is_unnamed,

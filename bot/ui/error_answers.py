@@ -44,20 +44,34 @@ def sentence_for(error: BaseException) -> str | None:
 
 async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the user about an error, unless they know; if Discord refuses the answer, log that."""
+    sentence = explanation(interaction, error)
+    if sentence is None:
+        return
+    try:
+        await say_privately(interaction, sentence)
+    except UNREACHABLE as exc:
+        log.warning("can't answer an error: %s", exc)
+
+
+def explanation(interaction: discord.Interaction[Any], error: BaseException) -> str | None:
+    """Return the sentence for an error, or None if the user knows; log an unexpected error."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, Answered):
-        return
+        return None
     sentence = gettext(messages.LEFTOVER_COMMAND) if _is_leftover(interaction, error) else None
     sentence = sentence or sentence_for(error)
     if sentence is None:
         error_id = secrets.token_hex(3)
         log.error("error %s in an interaction", error_id, exc_info=error)
         sentence = messages.unknown(error_id)
-    try:
-        await say_privately(interaction, sentence)
-    except UNREACHABLE as exc:
-        log.warning("can't answer an error: %s", exc)
+    return sentence
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether Discord may accept the same request later."""
+    is_refusal = isinstance(error, discord.HTTPException)
+    return not is_refusal or isinstance(error, discord.DiscordServerError)
 
 
 def _is_leftover(interaction: discord.Interaction[Any], error: BaseException) -> bool:

@@ -77,7 +77,7 @@ async def test_a_repeat_outlives_the_job_that_it_repeats(same: Harness) -> None:
     await same.services.redelivery.discard(first)
     assert same.files.of(again.id).master(Stem.VOCALS).read_bytes() == b"flac"
     third = await split(same)
-    assert third.repeat_of == again.id
+    assert (third.repeat_of, third.state) == (first.id, State.DELIVERED)
 
 
 @pytest.mark.parametrize(

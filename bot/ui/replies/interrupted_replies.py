@@ -14,7 +14,7 @@ from bot.ui.cards.controls import Action, Button
 from bot.ui.cards.result_cards import interrupted_card
 from bot.ui.cards.result_controls import render_button, zip_button
 from bot.ui.components.rendering import embed_of, view_of
-from bot.ui.error_answers import UNREACHABLE
+from bot.ui.error_answers import UNREACHABLE, may_pass
 from bot.ui.texts import labels
 from storage.stores.job_store import JobStore
 from storage.stores.open_replies import OpenReplies, OpenReply, ReplyKind
@@ -77,7 +77,7 @@ class InterruptedReplies:
                 await self._tell(reply, job)
         except (*UNREACHABLE, SplitError) as exc:
             log.warning("an interrupted reply could not be edited: %s", exc)
-            if _may_pass(exc) and self._clock.now() < reply.token_expires_at:
+            if may_pass(exc) and self._clock.now() < reply.token_expires_at:
                 return False
         await self._open_replies.close(reply.interaction_id)
         return True
@@ -100,12 +100,6 @@ class InterruptedReplies:
 
     def _webhook(self, reply: OpenReply) -> discord.Webhook:
         return discord.Webhook.partial(reply.application_id, reply.token, client=self._client)
-
-
-def _may_pass(error: Exception) -> bool:
-    """Return whether Discord may accept the same request later."""
-    is_refusal = isinstance(error, discord.HTTPException)
-    return not is_refusal or isinstance(error, discord.DiscordServerError)
 
 
 def _again(reply: OpenReply, asked: Job) -> Button:

@@ -32,7 +32,13 @@ from bot.ui.cards.result_cards import dm_copy_card, rendition_card, shown_again_
 from bot.ui.cards.result_controls import Place
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.context import TOKEN_LIFETIME, context_of, reply_of
-from bot.ui.error_answers import UNREACHABLE, Answered, answer_error, say_privately
+from bot.ui.error_answers import (
+    UNREACHABLE,
+    Answered,
+    explanation,
+    may_pass,
+    say_privately,
+)
 from bot.ui.replies.direct_messages import MAX_FILE_BYTES, DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
 from bot.ui.replies.message_requests import Edited, NotEdited
@@ -45,6 +51,8 @@ log = logging.getLogger(__name__)
 TRIES = 3
 """The number of tries to write a result while Discord is unreachable."""
 RETRY_AFTER_S = 2.0
+SAY_AGAIN_AFTER_S = 2.0
+LONGEST_PAUSE_S = 30.0
 MAX_WAITING = 20
 """The most replies that may wait for files at a time. Minutes set no limit to renditions."""
 
@@ -87,6 +95,7 @@ class ResultPresenter:
         self._clock = clock
         self._busy: set[UserId] = set()
         self._tasks: set[asyncio.Task[Edited | NotEdited]] = set()
+        self._explaining: set[asyncio.Task[None]] = set()
 
     @property
     def minutes_an_hour(self) -> int:
@@ -182,7 +191,9 @@ class ResultPresenter:
         user_id = UserId(interaction.user.id)
         is_own = user_id == job.request.user_id
         requested = job.asked_as(rendition=rendition)
-        minutes = 0 if is_own else minutes_of(job.frames or 0)
+        # As in `show`, users get their results without limit in the form in which they were made.
+        is_result = is_own and requested.request.rendition == job.request.rendition
+        minutes = 0 if is_result else minutes_of(job.frames or 0)
 
         async def put(content: MessageContent) -> Edited | NotEdited:
             return await self._direct_messages.send(user_id, content, nonce=interaction.id)
@@ -195,15 +206,23 @@ class ResultPresenter:
         def pack(shrinks: int) -> AbstractAsyncContextManager[MessageContent]:
             return self._packed(requested, card, name=name, limit=MAX_FILE_BYTES, shrinks=shrinks)
 
+        async def send(_: Reply) -> str:
+            shown = await self._supervised(self._present(requested, put, pack))
+            if isinstance(shown, Edited):
+                return gettext(messages.SENT_TO_DM)
+            return gettext(messages.UNSHOWN if shown.is_too_large else messages.DM_REFUSED)
+
         with self._turn_of(user_id), self._render_limit.taking(user_id, minutes):
-            async with self._open_reply(interaction, requested, ReplyKind.DM, is_private=True):
-                shown = await self._supervised(self._present(requested, put, pack))
-                is_sent = isinstance(shown, Edited)
-                sentence = messages.SENT_TO_DM if is_sent else messages.DM_REFUSED
-                await say_privately(interaction, gettext(sentence))
+            await self._complete(interaction, requested, ReplyKind.DM, send, is_private=True)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Wait for work under way, and cancel work that does not end within the grace period."""
+        """Wait for work under way, and cancel work that does not end within the grace period.
+
+        The next start explains replies that are not complete by then.
+        """
+        for explaining in self._explaining:
+            explaining.cancel()
+        await asyncio.gather(*self._explaining, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
             for task in late:
@@ -226,16 +245,18 @@ class ResultPresenter:
         too_large: Message = messages.UNSHOWN,
     ) -> None:
         """Put the content that `pack` makes into the interaction's reply."""
+
+        async def show(reply: Reply) -> str | None:
+            async def put(content: MessageContent) -> Edited | NotEdited:
+                return await self._routes.show(reply, content, closed=set())
+
+            shown = await self._supervised(self._present(job, put, partial(pack, reply)))
+            if isinstance(shown, Edited):
+                return None
+            return gettext(too_large if shown.is_too_large else messages.UNSHOWN)
+
         with self._turn_of(UserId(interaction.user.id)):
-            async with self._open_reply(interaction, job, kind, is_private=is_private) as reply:
-
-                async def put(content: MessageContent) -> Edited | NotEdited:
-                    return await self._routes.show(reply, content, closed=set())
-
-                shown = await self._supervised(self._present(job, put, partial(pack, reply)))
-                if isinstance(shown, NotEdited):
-                    why = too_large if shown.is_too_large else messages.UNSHOWN
-                    await say_privately(interaction, gettext(why))
+            await self._complete(interaction, job, kind, show, is_private=is_private)
 
     def _packer(
         self, interaction: discord.Interaction[Any], job: Job, card: Callable[..., Card]
@@ -266,19 +287,19 @@ class ResultPresenter:
         ) as delivery:
             yield MessageContent(card=card(job, delivery), files=attachment_files(job, delivery))
 
-    @asynccontextmanager
-    async def _open_reply(
+    async def _complete(
         self,
         interaction: discord.Interaction[Any],
         job: Job,
         kind: ReplyKind,
+        work: Callable[[Reply], Awaitable[str | None]],
         *,
         is_private: bool,
-    ) -> AsyncIterator[Reply]:
-        """Defer the answer, and keep its reply on record until the block completes it.
+    ) -> None:
+        """Defer the answer, and keep its reply on record until it is complete.
 
-        An error of the block is answered before the record is deleted, and raised as Answered. When
-        a stopping bot cancels the block, the record stays.
+        `work` returns the sentence to show, or None if it has shown something. Its errors are
+        answered, and raised as Answered. When a stopping bot cancels it, the record stays.
         """
         if not job.has_stems:
             raise Rejected(Reason.FILES_EXPIRED)
@@ -291,11 +312,35 @@ class ResultPresenter:
             await self._close(interaction.id)
             raise
         try:
-            yield replace(reply, message_id=answer.message_id if answer else None)
+            sentence = await work(replace(reply, message_id=answer.message_id if answer else None))
         except Exception as exc:
-            await answer_error(interaction, exc)
-            await self._close(interaction.id)
+            await self._end(interaction, explanation(interaction, exc), expires_at)
             raise Answered from exc
+        await self._end(interaction, sentence, expires_at)
+
+    async def _end(
+        self, interaction: discord.Interaction[Any], sentence: str | None, expires_at: datetime
+    ) -> None:
+        """Show the last sentence, if any, and close the reply.
+
+        While Discord is unreachable, that continues in the background until the reply expires.
+        """
+        if sentence is not None and not await _is_said(interaction, sentence):
+            task = asyncio.create_task(self._end_later(interaction, sentence, expires_at))
+            self._explaining.add(task)
+            task.add_done_callback(self._explaining.discard)
+        else:
+            await self._close(interaction.id)
+
+    async def _end_later(
+        self, interaction: discord.Interaction[Any], sentence: str, expires_at: datetime
+    ) -> None:
+        pause_s = SAY_AGAIN_AFTER_S
+        while self._clock.now() < expires_at:
+            await asyncio.sleep(pause_s)
+            if await _is_said(interaction, sentence):
+                break
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         await self._close(interaction.id)
 
     async def _close(self, interaction_id: int) -> None:
@@ -344,6 +389,16 @@ class ResultPresenter:
             yield
         finally:
             self._busy.discard(user_id)
+
+
+async def _is_said(interaction: discord.Interaction[Any], sentence: str) -> bool:
+    """Say a sentence; return False if Discord may accept it later."""
+    try:
+        await say_privately(interaction, sentence)
+    except UNREACHABLE as exc:
+        log.warning("can't complete a reply: %s", exc)
+        return not may_pass(exc)
+    return True
 
 
 async def _with_retries(put: Put, content: MessageContent) -> Edited | NotEdited:

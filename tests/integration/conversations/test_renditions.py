@@ -12,6 +12,7 @@ from bot.domain.analysis import Analysis, BeatGrid, Certainty, Key, KeyEstimate,
 from bot.domain.errors import Reason, Rejected
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.providers.interface import Model
+from bot.ui.replies import result_presenter
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 from tests.integration.conversations.scenes import (
@@ -281,6 +282,21 @@ async def test_renditions_are_free_but_bounded(frugal: LiveBot, song: Path) -> N
         await mine(ada, 2)
 
 
+async def test_a_rendition_by_dm_counts_for_the_songs_own_user_too(
+    frugal: LiveBot, song: Path
+) -> None:
+    async with SandboxClient(frugal.sandbox.base_url) as ada:
+        message = await made(frugal, ada, song)
+        await more(ada, message, "dm")
+        await ada.wait_for(says("The stems are in your direct messages."))
+        await nothing_is_open(frugal)
+        await ada.command("remix", job=job_id_of(message), key=1)
+        [own] = await mine(ada)
+        await nothing_is_open(frugal)
+        await more(ada, own, "dm")
+        await ada.wait_for(says("I render at most 7 minutes of song an hour"))
+
+
 async def test_a_failed_rendition_is_not_counted(frugal: LiveBot, song: Path) -> None:
     async with SandboxClient(frugal.sandbox.base_url) as ada:
         message = await made(frugal, ada, song)
@@ -342,6 +358,27 @@ async def test_a_reply_that_was_complete_before_a_restart_stays_as_it_is(
     assert await live_bot.open_replies.every() == []
     [still] = await mine(ada)
     assert filenames(still) == filenames(own)
+
+
+async def test_a_reply_says_what_happened_once_discord_is_reachable_again(
+    live_bot: LiveBot, ada: SandboxClient, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_presenter, "RETRY_AFTER_S", 0.01)
+    monkeypatch.setattr(result_presenter, "SAY_AGAIN_AFTER_S", 0.05)
+    message = await made(live_bot, ada, song)
+    live_bot.audio.gate = asyncio.Event()
+    await ada.command("remix", job=job_id_of(message), key=-2)
+    async with asyncio.timeout(20):
+        while not await live_bot.open_replies.every():
+            await asyncio.sleep(0.01)
+    await ada.fault("* /webhooks/*", reset=True)
+    live_bot.audio.gate.set()
+    await asyncio.sleep(1.0)
+    await ada.clear_faults()
+    await ada.wait_for(says("Try again in a minute."))
+    await nothing_is_open(live_bot)
+    await ada.command("remix", job=job_id_of(message), key=-2)
+    assert await mine(ada)
 
 
 async def test_files_are_described_for_people_who_do_not_see_them(

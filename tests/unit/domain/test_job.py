@@ -112,6 +112,12 @@ def test_repeat_takes_over_what_the_earlier_job_found_out():
     assert repeat.is_unnamed
 
 
+def test_a_repeat_of_a_repeat_names_the_job_that_made_the_stems():
+    maker = a_job(job_id="mak3r", state=State.DELIVERED)
+    repeat = replace(a_job().repeated(LATER, maker, title=""), state=State.DELIVERED)
+    assert a_job().repeated(LATER, repeat, title="").repeat_of == maker.id
+
+
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("expired", [False, True])
 def test_stems_can_be_shown_while_they_are_kept(state: State, expired: bool):
