@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from bot.domain.job import Job
 from bot.domain.recipes import Recipe, Stem
+from bot.mixer.page_assets import FOLDER, PageAssets
 from tests.page.mixer_page import FLAC, OPUS, Listener, assets, stretch_file
 from tests.support.mixer_server import MixerServer, open_mixer
 
@@ -20,6 +21,44 @@ SIX = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER)
 HZ = dict(zip(SIX, (300, 500, 700, 900, 1_100, 1_300), strict=True))
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> & “Rain” {stem} \u202e"
+
+SAFARI = """
+(() => {
+  let pressed = false;
+  addEventListener("click", () => {
+    pressed = true;
+    setTimeout(() => { pressed = false; });
+  }, true);
+  const { resume } = AudioContext.prototype;
+  const own = new WeakSet();
+  let announce;
+  window.made = new Promise((resolve) => { announce = resolve; });
+  window.AudioContext = class extends AudioContext {
+    constructor(options) {
+      super(options);
+      this.suspend();
+      announce();
+    }
+    resume() {
+      if (pressed) own.add(this);
+      return own.has(this) ? resume.call(this) : new Promise(() => {});
+    }
+  };
+  const decode = OfflineAudioContext.prototype.decodeAudioData;
+  const known = new Promise((resolve) => { window.makeKnown = resolve; });
+  OfflineAudioContext.prototype.decodeAudioData = async function (bytes) {
+    await known;
+    return decode.call(this, bytes);
+  };
+  const add = AudioWorklet.prototype.addModule;
+  const ready = new Promise((resolve) => { window.makeReady = resolve; });
+  AudioWorklet.prototype.addModule = async function (url) {
+    await ready;
+    return add.call(this, url);
+  };
+})();
+"""
+"""Starts sound only during a press; the codec and the tape are ready when the test says so."""
 
 Opener = Callable[..., Awaitable[Listener]]
 
@@ -212,6 +251,66 @@ async def test_play_is_kept_until_the_sound_is_there(visit: Opener, server: Mixe
     listener = await visit(url)
     await listener.press("play")
     await until_heard(listener, {Stem.BASS})
+
+
+async def test_a_press_before_the_tape_is_ready_starts_the_sound_in_safari_too(
+    visit: Opener, six: tuple[Job, str]
+) -> None:
+    listener = await visit("about:blank")
+    await listener.page.add_init_script(SAFARI)
+    await listener.page.goto(six[1])
+    await listener.page.evaluate("window.makeKnown()")
+    await listener.page.evaluate("window.made")
+    await listener.press("play")
+    await listener.page.evaluate("window.makeReady()")
+    await until_heard(listener, set(SIX))
+
+
+async def test_a_press_too_early_for_safari_can_be_repeated(
+    visit: Opener, six: tuple[Job, str]
+) -> None:
+    listener = await visit("about:blank")
+    await listener.page.add_init_script(SAFARI)
+    await listener.page.goto(six[1])
+    await listener.press("play")
+    await listener.page.evaluate("window.makeKnown(), window.makeReady()")
+    await listener.press("play")  # it says so again, as nothing plays
+    await until_heard(listener, set(SIX))
+
+
+async def test_arrows_on_the_position_move_by_seconds(visit: Opener, six: tuple[Job, str]) -> None:
+    listener = await visit(six[1])
+    slider = listener.page.get_by_role("slider", name="position", exact=True)
+    await slider.focus()
+    for _ in range(3):
+        await listener.page.keyboard.press("ArrowRight")
+    await listener.page.keyboard.press("ArrowLeft")
+    await expect(slider).to_have_value("10")
+
+
+async def test_a_time_stretcher_that_did_not_arrive_is_fetched_again(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    files = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    root = tmp_path_factory.mktemp("stretch")
+    async with open_mixer(root, assets=PageAssets({**files, "stretch.wasm": b""})) as server:
+        _, url = await server.put(_six(2.0), recipe=Recipe.SIX_STEMS)
+        page = await browser.new_page()
+        asked: list[str] = []
+
+        async def cut_off(route: Route) -> None:
+            asked.append(route.request.url)
+            await route.abort()
+
+        await page.route("**/stretch.wasm", cut_off)
+        await page.goto(url)
+        higher = page.get_by_role("button", name="key: higher", exact=True)
+        for count in (1, 2):
+            await higher.click()
+            async with asyncio.timeout(10):
+                while len(asked) < count:
+                    await asyncio.sleep(0.02)
+        await page.close()
 
 
 async def test_what_was_set_is_remembered_for_the_song_and_not_for_others(

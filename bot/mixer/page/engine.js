@@ -1,7 +1,7 @@
 /**
  * Fetches and decodes the packs around the playing position, and sends them to the tape.
  *
-  * Its events are "change" (position or state), "status" and "damaged". It does not use the page.
+ * Its events are "change" (position or state), "status" and "damaged". It does not use the page.
  */
 
 import { payloads, wanted } from "./packs.js";
@@ -13,6 +13,7 @@ const PROFILES = {
 };
 const RETRIES_S = [1, 2, 4, 8];
 const FAILED_AFTER_S = 5; // a server that asks for a longer pause has failed
+const STARTS_WITHIN_MS = 3000; // a browser that takes longer waits for another press
 const FIRST = 2; // packs that are loaded before the first play
 const CLIP =
   "T2dnUwACAAAAAAAAAAABAAAAAAAAAAJihVwBE09wdXNIZWFkAQI4AYC7AAAAAABPZ2dTAAAAAAAAAAAAAAEAAAABAAAAe5TpeQEY" +
@@ -81,8 +82,8 @@ export class Engine extends EventTarget {
     this.#codec = await codecOf(this.#song.codecs);
     // At another rate, browsers would resample each pack separately, with audible seams.
     const context = new AudioContext({ sampleRate: this.rate, latencyHint: "balanced" });
-    await context.audioWorklet.addModule(new URL("tape.js", import.meta.url));
     this.#context = context;
+    await context.audioWorklet.addModule(new URL("tape.js", import.meta.url));
     this.#tape = new AudioWorkletNode(context, "tape", {
       numberOfInputs: 0,
       outputChannelCount: [2],
@@ -104,7 +105,7 @@ export class Engine extends EventTarget {
     if (this.gains) this.setGains(this.gains);
     if (this.#loop) this.setLoop(this.#loop);
     this.seek(this.at);
-    if (this.#isChanged()) this.setPace(this.pace);
+    if (this.#isChanged()) this.setPace(this.pace).catch(() => this.#say("noStretch"));
     if (this.playing) this.play();
   }
 
@@ -126,14 +127,26 @@ export class Engine extends EventTarget {
   async play() {
     this.playing = true;
     if (this.at >= this.#song.seconds) this.seek(this.#loop?.from ?? 0);
-    if (this.#tape) {
-      if (navigator.audioSession) navigator.audioSession.type = "playback";
-      await this.#context.resume();
-      if (this.playing) this.#order("play");
-      if (this.status === "paused") this.#say(null);
-      this.#pump();
-    }
+    if (navigator.audioSession) navigator.audioSession.type = "playback";
+    // Safari starts the sound only during a press, so this must not wait for the tape.
+    const started = this.#context && this.#started();
     this.#changed();
+    if (!this.#tape) return;
+    if (!(await started)) {
+      this.pause();
+      return;
+    }
+    if (this.playing) this.#order("play");
+    if (this.status === "paused") this.#say(null);
+    this.#pump();
+    this.#changed();
+  }
+
+  /** Start the sound; return whether the browser did. */
+  async #started() {
+    const late = new Promise((resolve) => setTimeout(resolve, STARTS_WITHIN_MS));
+    await Promise.race([this.#context.resume().catch(() => {}), late]);
+    return this.#context.state === "running";
   }
 
   pause() {
@@ -166,7 +179,15 @@ export class Engine extends EventTarget {
   async setPace(pace) {
     this.pace = pace;
     if (!this.#tape) return;
-    if (this.#isChanged()) await (this.#stretcher ??= this.#fetchStretcher());
+    if (this.#isChanged()) {
+      this.#stretcher ??= this.#fetchStretcher();
+      try {
+        await this.#stretcher;
+      } catch (error) {
+        this.#stretcher = null; // the next change tries again
+        throw error;
+      }
+    }
     if (this.pace === pace) this.#order("tempo", pace);
   }
 

@@ -4,7 +4,8 @@ import { STEP_S } from "./transport.js";
 
 const isTyping = (target) => target.matches?.("input:not([type=range]), textarea, select, [contenteditable]");
 const takesSpace = (target) => target.matches?.("button, summary, a");
-const takesArrows = (target) => target.matches?.("input[type=range]");
+// The position's own step is too small for a key.
+const takesArrows = (target) => target.matches?.("input[type=range]:not(.position)");
 
 /** Call a key's action; `focused` returns the index of the stem with the focus, or -1. */
 export function follow(document, on) {

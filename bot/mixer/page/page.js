@@ -276,6 +276,7 @@ async function open() {
 
 /** Show a retry button without words, because the manifest has the translated sentences. */
 function retry() {
+  page.removeAttribute("aria-busy");
   statusLine.replaceChildren(button("↻", { class: "round", onclick: () => location.reload() }, icon("loop")));
 }
 
