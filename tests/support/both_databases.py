@@ -15,8 +15,6 @@ from storage.database.opening import Address, PostgresUrl, open_database
 from storage.database.protocols import Database
 from tests.support import databases
 
-KINDS = ("sqlite", "postgres")
-
 
 async def reopen(address: Address) -> Database:
     """Open the database. SQLite does not wait for the disk."""

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from storage.database.connection import Database
+from storage.database.opening import Address
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from tests.support.databases import open_database
@@ -13,6 +14,16 @@ from tests.support.domain_factories import StillClock
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "stemcord.db"
+
+
+@pytest.fixture(scope="session")
+def server() -> None:
+    """None: these tests run on SQLite, and tests/integration/storage repeats them on a server."""
+
+
+@pytest.fixture
+def address(path: Path) -> Address:
+    return path
 
 
 @pytest.fixture

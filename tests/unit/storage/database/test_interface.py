@@ -1,9 +1,8 @@
-"""The guarantees of every database to the stores. Each test runs on both kinds."""
+"""The guarantees of every database to the stores."""
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -15,13 +14,6 @@ from tests.support.both_databases import reopen
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 COUNT = "SELECT count(*) AS rows FROM meta"
-
-
-@pytest.fixture
-async def db(address: Address) -> AsyncIterator[Database]:
-    database = await reopen(address)
-    yield database
-    await database.close()
 
 
 async def rows(db: Database) -> int:

@@ -3,16 +3,17 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from bot.domain.errors import Problem, Reason, Rejected, StateMoved
 from bot.domain.job import BatchId, Job, JobId, State, UserId
-from storage.database.connection import Database
+from storage.database.opening import Address
+from storage.database.protocols import Database
 from storage.stores.batches import BatchStore
 from storage.stores.job_store import JobStore
 from storage.upkeep.forgetting import Forgetting
+from tests.support.both_databases import reopen
 from tests.support.domain_factories import NOW, PROBLEM, TODAY, USER, a_batch, a_job
 
 SONGS = [replace(a_job().request.source, filename=f"{n}.mp3") for n in range(3)]
@@ -190,16 +191,16 @@ async def test_old_batches_that_have_ended_are_deleted(batches: BatchStore, db: 
     assert await batches.get(batch_id) is None
 
 
-async def test_all_is_there_after_the_file_is_opened_again(tmp_path: Path) -> None:
-    path = tmp_path / "stemcord.db"
-    first = await Database.open(path, durable=False)
-    batch_id = await started(BatchStore(db=first))
-    await fill(JobStore(db=first), batch_id, 2)
-    await first.close()
-    second = await Database.open(path, durable=False)
+async def test_all_is_there_after_the_database_is_opened_again(
+    db: Database, address: Address
+) -> None:
+    batch_id = await started(BatchStore(db=db))
+    await fill(JobStore(db=db), batch_id, 2)
+    await db.close()
+    again = await reopen(address)
     try:
-        content = await BatchStore(db=second).content(batch_id)
+        content = await BatchStore(db=again).content(batch_id)
         assert content is not None
         assert [song.is_waiting for song in content.songs] == [True, False, True]
     finally:
-        await second.close()
+        await again.close()

@@ -3,9 +3,7 @@
 import asyncio
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ import pytest
 
 from bot.domain.job import State
 from storage.database.opening import PostgresUrl
-from storage.database.schema import UnknownDatabase, migrations
-from storage.upkeep.finding import Finding
 from tests.unit.storage.upkeep.evidence import Evidence, collect
 from tests.unit.storage.upkeep.violations import VIOLATIONS, Violation
 
@@ -39,11 +35,6 @@ def evidence(server: Any, original: Evidence, tmp_path: Path) -> Iterator[Eviden
         return
     with server.copy(original.address.secret) as url:
         yield Evidence(tmp_path, PostgresUrl(url))
-
-
-@pytest.fixture
-def on_sqlite(tmp_path: Path) -> Evidence:
-    return asyncio.run(collect(tmp_path))
 
 
 def test_what_the_services_leave_is_clean(evidence: Evidence):
@@ -116,43 +107,3 @@ def test_a_result_without_its_stems_is_named(evidence: Evidence, job: str):
 def test_a_data_directory_without_jobs_folder_lacks_the_stems(evidence: Evidence):
     shutil.rmtree(evidence.jobs)
     assert evidence.broken() == {"finished jobs have their stems": ("delivered", "kept", "ready")}
-
-
-def test_a_damaged_file_is_told_as_that_and_nothing_else(on_sqlite: Evidence):
-    with closing(sqlite3.connect(on_sqlite.database)) as conn:
-        [page] = conn.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'events_of_job'"
-        ).fetchone()
-        [size] = conn.execute("PRAGMA page_size").fetchone()
-    with on_sqlite.database.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\0" * size)
-    [finding] = on_sqlite.audit()
-    assert (finding.claim, finding.is_good) == ("the database file is whole", False)
-
-
-def test_an_older_schema_is_refused_with_what_to_do(on_sqlite: Evidence):
-    on_sqlite.plant("PRAGMA user_version = 0")
-    with pytest.raises(UnknownDatabase, match="start the bot once"):
-        on_sqlite.audit()
-
-
-def test_a_newer_schema_is_refused(on_sqlite: Evidence):
-    on_sqlite.plant(f"PRAGMA user_version = {len(migrations()) + 1}")
-    with pytest.raises(UnknownDatabase, match="knows only up to"):
-        on_sqlite.audit()
-
-
-def test_nothing_to_read_is_said_in_one_line(tmp_path: Path):
-    with pytest.raises(UnknownDatabase, match=f"no database to read at {tmp_path}"):
-        Evidence(tmp_path).audit()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_many_offenders_are_counted_not_listed():
-    offenders = tuple(f"job{number}" for number in range(1200))
-    line = str(
-        Finding(invariant=3, claim="a claim", looked_at=5000, of="jobs", offenders=offenders)
-    )
-    assert line.startswith("FAILED  3  a claim (5,000 jobs): job0, job1,")
-    assert line.endswith("job9 and 1,190 more")

@@ -15,7 +15,7 @@ from storage.work_queue.separations import (
     TooManyStarts,
     queue_of,
 )
-from tests.unit.storage.work_queue.conftest import order_of
+from tests.integration.storage.work_queue.conftest import order_of
 
 Rows = psycopg.Connection[Any]
 

@@ -2,11 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Any
-
-import pytest
 
 from bot.domain.job import JobId, State, UserId
 from storage.database.postgres import PostgresDatabase
@@ -17,19 +13,6 @@ from tests.support.racing_process import GUILD
 
 NAMES = ("a", "b")
 EACH = 25
-
-
-@pytest.fixture
-def url(postgres_server: Any) -> Iterator[str]:
-    with postgres_server.database() as address:
-        yield address
-
-
-@pytest.fixture
-async def db(url: str) -> AsyncIterator[PostgresDatabase]:
-    database = await PostgresDatabase.open(url)
-    yield database
-    await database.close()
 
 
 async def race(url: str, what: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,12 +19,6 @@ SELECT pid FROM pg_locks
 WHERE locktype = 'advisory' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
-
-@pytest.fixture
-def url(postgres_server: Any) -> Iterator[str]:
-    with postgres_server.database() as address:
-        yield address
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -12,19 +12,6 @@ from storage.work_queue.living_workers import LivingWorkers
 from storage.work_queue.separation_sweep import SeparationSweep
 from storage.work_queue.separations import Order, SeparationKey, Separations
 from tests.support.domain_factories import lead
-
-
-@pytest.fixture
-def url(postgres_server: Any) -> Iterator[str]:
-    with postgres_server.database() as address:
-        yield address
-
-
-@pytest.fixture
-async def db(url: str) -> AsyncIterator[PostgresDatabase]:
-    database = await PostgresDatabase.open(url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Features of PostgreSQL alone: named locks, lost connections, read-only servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,12 +15,6 @@ from tests.support.lossy_proxy import LossyProxy
 
 SOON_S = 1.5
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
-
-
-@pytest.fixture
-def url(postgres_server: Any) -> Iterator[str]:
-    with postgres_server.database() as address:
-        yield address
 
 
 @pytest.fixture

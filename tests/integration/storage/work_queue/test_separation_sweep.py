@@ -12,7 +12,7 @@ from storage.work_queue.separations import (
     Separations,
     SeparationState,
 )
-from tests.unit.storage.work_queue.conftest import order_of
+from tests.integration.storage.work_queue.conftest import order_of
 
 Rows = psycopg.Connection[Any]
 LONG_S = 60.0

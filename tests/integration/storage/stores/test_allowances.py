@@ -1,0 +1,3 @@
+"""The tests of `storage/stores/allowances.py` on PostgreSQL."""
+
+from tests.unit.storage.stores.test_allowances import *

@@ -1,0 +1,3 @@
+"""The tests of `storage/stores/statistics.py` on PostgreSQL."""
+
+from tests.unit.storage.stores.test_statistics import *

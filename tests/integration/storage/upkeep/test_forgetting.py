@@ -1,0 +1,3 @@
+"""The tests of `storage/upkeep/forgetting.py` on PostgreSQL."""
+
+from tests.unit.storage.upkeep.test_forgetting import *
