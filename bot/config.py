@@ -37,6 +37,7 @@ from bot.setting_types import (
     Key,
     ListenAddress,
     Lower,
+    ObjectStoreUrl,
     Providers,
     Secret,
     Upper,
@@ -49,6 +50,15 @@ _ELSEWHERE: Final = frozenset(
 )
 """Variables with our prefix that are not settings of the bot."""
 _LIKENESS: Final = 0.85
+_OF_THE_STORE: Final = ("AWS_", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+"""Beginnings of the names of variables that the object store gets; they are not ours."""
+_SECRETS_OF_THE_STORE: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_TOKEN",
+    "AWS_SSE_CUSTOMER_KEY_BASE64",
+)
 
 
 class SettingsError(Exception):
@@ -110,6 +120,12 @@ class Settings(_ProviderSettings):
         None,
         description="an address such as postgresql://user:password@host/name, or nothing for "
         "SQLite in the data directory",
+    )
+
+    object_store: ObjectStoreUrl | None = Field(
+        None,
+        description="an address such as s3://bucket/prefix or file:///folder, or nothing for the "
+        "data directory alone",
     )
 
     providers: Providers = Field(
@@ -177,6 +193,7 @@ class Settings(_ProviderSettings):
 
     _looked_in: Path | None = PrivateAttr(None)
     _unknown: tuple[str, ...] = PrivateAttr(())
+    _store_variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -217,13 +234,19 @@ class Settings(_ProviderSettings):
         """A line for each variable that resembles a setting but is not one, without its value."""
         return self._unknown
 
+    @property
+    def store_variables(self) -> Mapping[str, str]:
+        """The variables that the object store's service needs, from the environment or `.env`."""
+        return self._store_variables
+
     def secrets(self) -> tuple[str, ...]:
         """Return the values of all secret settings, for the log to redact."""
         values = [getattr(self, name) for name in type(self).model_fields]
         found = [each.get_secret_value() for each in values if isinstance(each, SecretStr)]
         if self.database_url is not None:
             found += _passwords(self.database_url.get_secret_value())
-        return tuple(found)
+        held = (self._store_variables.get(name) for name in _SECRETS_OF_THE_STORE)
+        return (*found, *filter(None, held))
 
 
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
@@ -243,6 +266,11 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
         raise SettingsError("\n".join(dict.fromkeys(lines))) from None
     settings._looked_in = env_file
     settings._unknown = tuple(_unknown(variables))
+    settings._store_variables = {
+        name: value
+        for name, value in variables.items()
+        if name.upper().startswith(_OF_THE_STORE)
+    }
     return settings
 
 

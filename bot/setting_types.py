@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from storage.objects.store_address import parse_address
+
 _HOST: Final = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
 _PROVIDER: Final = re.compile(r"[a-z][a-z0-9_-]*")
 _ID: Final = re.compile(r"\d{1,20}", re.ASCII)
@@ -93,6 +95,11 @@ def _database_url(value: SecretStr) -> SecretStr:
     return value
 
 
+def _object_store_url(value: str) -> str:
+    parse_address(value, {})  # a misspelt one is a ValueError
+    return value
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -107,6 +114,7 @@ def _upper(value: object) -> object:
 
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 DatabaseUrl = Annotated[Secret, AfterValidator(_database_url)]
+ObjectStoreUrl = Annotated[str, AfterValidator(_object_store_url)]
 Key = Annotated[Secret | None, Field(description="the key as its vendor shows it, without spaces")]
 BaseUrl = Annotated[
     str,

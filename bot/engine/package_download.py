@@ -116,7 +116,7 @@ def _environment(scratch: Path) -> Mapping[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name != "DISCORD_TOKEN" and not name.endswith("_API_KEY")
+        if not (name.startswith(("STEMCORD_", "DISCORD_", "AWS_")) or name.endswith("_API_KEY"))
     }
     return kept | {"TMPDIR": str(scratch)}
 

@@ -45,6 +45,7 @@ def test_example_leaves_empty_only_what_has_no_fixed_default():
     assert empty == {
         "DISCORD_TOKEN",
         "STEMCORD_DATABASE_URL",
+        "STEMCORD_OBJECT_STORE",
         "STEMCORD_MODELS_DIR",
         "AUDIOCLEANER_API_KEY",
         "FINEVOICE_API_KEY",
@@ -128,6 +129,9 @@ def test_models_live_in_the_data_directory_unless_told(
     [
         ("DISCORD_TOKEN", "with a space"),
         ("DISCORD_API_BASE", "discord.com"),
+        ("STEMCORD_OBJECT_STORE", "stems"),
+        ("STEMCORD_OBJECT_STORE", "s3://"),
+        ("STEMCORD_OBJECT_STORE", "gs://stems"),
         ("STEMCORD_PROVIDERS", "local,local"),
         ("STEMCORD_PROVIDERS", ","),
         ("STEMCORD_PROVIDERS", "my provider"),
@@ -309,6 +313,24 @@ def test_a_secret_shows_in_no_text_and_no_error(monkeypatch: pytest.MonkeyPatch)
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_variables_of_the_object_store_come_from_the_file_too_and_are_redacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / ".env").write_text(
+        "AWS_ACCESS_KEY_ID=file-id\nAWS_SECRET_ACCESS_KEY='s3cr3t'\nAWS_REGION=eu\n"
+    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "environment-id")
+    monkeypatch.setenv("STEMCORD_OBJECT_STORE", "s3://stems/bots")
+    settings = load_settings()
+
+    assert settings.object_store == "s3://stems/bots"
+    assert settings.store_variables["AWS_ACCESS_KEY_ID"] == "environment-id"
+    assert settings.store_variables["AWS_SECRET_ACCESS_KEY"] == "s3cr3t"
+    assert {"environment-id", "s3cr3t"} <= set(settings.secrets())
+    assert "eu" not in settings.secrets()
+    assert "s3cr3t" not in f"{settings!r} {settings.model_dump()}"
 
 
 def test_unreadable_file_is_one_line(tmp_path: Path):
