@@ -41,6 +41,7 @@ from bot.setting_types import (
     Providers,
     Secret,
     Upper,
+    WorkerTasks,
 )
 
 ENV_FILE: Final = Path(".env")
@@ -128,8 +129,13 @@ class Settings(_ProviderSettings):
         "data directory alone",
     )
 
+    separate_on: Annotated[Literal["here", "workers", "both"], Lower] = Field(
+        "here", description="here, workers or both"
+    )
+    worker_tasks: WorkerTasks = Field(frozenset({"separate"}), description="separate")
+
     providers: Providers = Field(
-        (*BUILT_IN, "local"),
+        (*BUILT_IN, "workers", "local"),
         min_length=1,
         description="providers in order of preference, such as finevoice,local",
     )
@@ -206,6 +212,16 @@ class Settings(_ProviderSettings):
     def _fit_together(self) -> Self:
         if self.poll_min_s > self.poll_max_s:
             raise _conflict("STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S")
+        if self.separate_on != "here" and self.database_url is None:
+            raise _conflict(
+                "STEMCORD_SEPARATE_ON: expected STEMCORD_DATABASE_URL with workers or both, since "
+                "workers take their songs from a PostgreSQL database"
+            )
+        if self.separate_on != "here" and self.object_store is None:
+            raise _conflict(
+                "STEMCORD_SEPARATE_ON: expected STEMCORD_OBJECT_STORE with workers or both, since "
+                "workers get their songs from an object store"
+            )
         if self.public_url and not self.ops_address and not self.public_address:
             raise _conflict(
                 "STEMCORD_PUBLIC_URL: expected STEMCORD_PUBLIC_ADDRESS or STEMCORD_OPS_ADDRESS "
@@ -222,6 +238,12 @@ class Settings(_ProviderSettings):
                 "whose weights are for personal and research use only"
             )
         return self
+
+    @property
+    def usable_providers(self) -> tuple[str, ...]:
+        """The providers in order of preference, without what STEMCORD_SEPARATE_ON skips."""
+        skipped = {"here": "workers", "workers": "local"}.get(self.separate_on)
+        return tuple(name for name in self.providers if name != skipped)
 
     def required_token(self) -> SecretStr:
         """Return the Discord token; raises SettingsError if it is missing."""
@@ -267,9 +289,7 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     settings._looked_in = env_file
     settings._unknown = tuple(_unknown(variables))
     settings._store_variables = {
-        name: value
-        for name, value in variables.items()
-        if name.upper().startswith(_OF_THE_STORE)
+        name: value for name, value in variables.items() if name.upper().startswith(_OF_THE_STORE)
     }
     return settings
 

@@ -54,6 +54,7 @@ _FLOORS: Final = {
     "discord": logging.INFO,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
+    "procrastinate": logging.WARNING,
 }
 
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}

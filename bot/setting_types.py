@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -131,4 +131,7 @@ Upper = BeforeValidator(_upper)
 Providers = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_providers)]
 Ids = Annotated[frozenset[int], BeforeValidator(_ids), BeforeValidator(_listed)]
 Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_hosts)]
+WorkerTasks = Annotated[
+    frozenset[Literal["separate"]], BeforeValidator(_listed), Field(min_length=1)
+]
 ListenAddress = Annotated[Address | None, BeforeValidator(_address)]

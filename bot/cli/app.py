@@ -45,7 +45,7 @@ from bot.jobs.termination import Termination
 from bot.mixer.pack_maker import PackMaker
 from bot.net.downloads import Downloads
 from bot.net.public_links import SignedLinks
-from bot.providers.interface import Provider
+from bot.providers.interface import CurrentCapabilities, Provider
 from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.results.stem_placer import StemPlacer
@@ -260,7 +260,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         limits=Limits(
             max_file_mib=settings.max_file_mib, max_duration_minutes=settings.max_duration_minutes
         ),
-        needs=DiskNeeds(each.capabilities for each in providers.values()),
+        needs=DiskNeeds(CurrentCapabilities(providers.values())),
         refused_files=RefusedFiles(clock=clock),
         analyser=SongAnalyser(audio=outside.audio, jobs=store.jobs),
         keep=keep,
@@ -400,7 +400,7 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
         needs=ground.needs,
         refused_files=ground.refused_files,
         offering=Offering(
-            providers=tuple(each.capabilities for each in core.providers.values()),
+            providers=CurrentCapabilities(core.providers.values()),
             formats=tuple(AudioFormat),
             limits=ground.limits,
             max_active_jobs=settings.max_active_jobs,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from bot.cli import run
+from bot.cli import run, worker_role
 from bot.cli.commands import (
     database_commands,
     discord_commands,
@@ -55,6 +55,9 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "run": Command("run the bot (the default)", run.run),
+    "worker": Command(
+        "separate songs for bots on other machines, without Discord", worker_role.worker
+    ),
     "doctor": Command("check settings, model, disk, libraries and Discord", doctor.doctor),
     "providers": Command(
         "show which provider serves which recipe, and what it may bill",

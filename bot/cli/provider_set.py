@@ -13,7 +13,7 @@ from bot.engine.model_catalogue import MODELS
 from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.transport import GuardedTransport
-from bot.providers import local
+from bot.providers import local, workers
 from bot.providers.interface import ProviderContext
 from bot.providers.local import Local
 from bot.providers.registry import ProviderSet, UnknownProvider, build
@@ -35,6 +35,8 @@ def build_provider_set(
 ) -> ProviderSet:
     """Build the providers; those that cannot be built are left out, with the reason.
 
+    The provider `workers` is not among them, because it needs the database; see `link_workers`.
+
     Raises SettingsError if a name is unknown or no provider is left.
     """
     context = ProviderContext(
@@ -45,11 +47,12 @@ def build_provider_set(
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
         on_secret=add_secret,
     )
+    others = [name for name in settings.usable_providers if name != workers.NAME]
     try:
-        built = build(settings.providers, context, ready={local.NAME: embedded})
+        built = build(others, context, ready={local.NAME: embedded})
     except UnknownProvider as exc:
         raise SettingsError(f"STEMCORD_PROVIDERS: {exc}") from exc
-    if not built.providers:
+    if not built.providers and workers.NAME not in settings.usable_providers:
         reasons = ", ".join(f"{name}: {why}" for name, why in built.left_out.items())
         raise SettingsError(f"STEMCORD_PROVIDERS: expected one that can be used ({reasons})")
     return built

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, database_address, open_store
+from bot.cli.worker_link import WorkerLink, in_order, link_workers
 from bot.concurrency import gather_or_raise, supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
@@ -42,7 +44,7 @@ from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
 from bot.ops.server import HttpServer, ops_application, public_application
 from bot.processes.confinement import hide_memory
-from bot.providers import local
+from bot.providers import local, workers
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
@@ -95,6 +97,7 @@ class OpenResources:
     """Providers named in the settings that cannot be used, and why."""
     lock: BotLock | None = None
     """The lock of a PostgreSQL database; None for a file."""
+    worker_link: WorkerLink | None = None
 
 
 OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
@@ -151,15 +154,17 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     lock = await _become_the_bot(address, stack)
     store = await retry_write(lambda: open_store(data, clock, address), what="the start")
     stack.push_async_callback(store.db.close)
+    worker_link = await link_workers(settings, store.db)
     return OpenResources(
         store=store,
-        providers=providers,
+        providers=in_order(settings.usable_providers, providers, worker_link),
         downloads=downloads,
         audio=audio,
         clock=clock,
         listener=embedded,
         left_out=left_out,
         lock=lock,
+        worker_link=worker_link,
     )
 
 
@@ -177,7 +182,7 @@ def _leave_out_local_without_model(
 ) -> None:
     if local.NAME not in providers or (problem := model_problem(settings)) is None:
         return
-    if len(providers) == 1:
+    if len(providers) == 1 and workers.NAME not in settings.usable_providers:
         raise problem
     log.error("%s is left out: %s", local.NAME, problem)
     left_out[local.NAME] = "its model is not on this machine"
@@ -327,6 +332,7 @@ async def _put_together(
         languages=languages,
         clock=clock,
         lock=parts.lock,
+        worker_link=parts.worker_link,
     )
 
 
@@ -346,6 +352,7 @@ class _Bot:
     languages: Languages
     clock: Clock
     lock: BotLock | None
+    worker_link: WorkerLink | None
 
     async def live(self, settings: Settings) -> None:
         """Run until cancelled.
@@ -366,6 +373,8 @@ class _Bot:
             self._in_background(stack, self.services.retention.run, name="retention")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
+            if self.worker_link is not None:
+                self._follow_workers(stack, self.worker_link)
             work = [self.session.stay_connected()]
             if self.lock is not None:
                 work.append(self.lock.watch())
@@ -422,6 +431,11 @@ class _Bot:
             await asyncio.gather(task, return_exceptions=True)
 
         stack.push_async_callback(end)
+
+    def _follow_workers(self, stack: AsyncExitStack, link: WorkerLink) -> None:
+        on_places = partial(self.services.queue.set_places, workers.NAME)
+        self._in_background(stack, partial(link.provider.watch, on_places), name="workers")
+        self._in_background(stack, link.sweeper.run, name="sweep of separations")
 
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()

@@ -23,7 +23,8 @@ class DiskNeeds:
     """Upper bounds on what jobs write, given the configured providers."""
 
     def __init__(self, providers: Iterable[Capabilities]) -> None:
-        self._providers = tuple(providers)
+        """Keep `providers`, which are iterated over for each estimate."""
+        self._providers = providers
 
     def to_wait(self, job: Job) -> int:
         """Return the need of a job before decoding: the size of the user's file."""

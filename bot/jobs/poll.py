@@ -22,7 +22,15 @@ from bot.domain.job import Job, State
 from bot.jobs.collect import CollectStep
 from bot.jobs.job_runtime import Core, JobRuntime, Polling, RetryAfter, StepResult
 from bot.jobs.reconcile import AttemptReconciler
-from bot.providers.interface import Capabilities, Failed, Finished, Lost, Provider, Running
+from bot.providers.interface import (
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Provider,
+    Running,
+    lacks_worker,
+)
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.progress import Progress, Stage, former_of
@@ -152,10 +160,11 @@ class PollStep:
             await self._reconciler.cancel_remote(attempt)
             return await self._task_failed(followed, AttemptError.TIMED_OUT, AttemptState.ABANDONED)
         capabilities = followed.provider.capabilities
+        is_unmanned = not fraction and lacks_worker(followed.provider, attempt.model)
         self._core.board.put(
             job.id,
             Progress(
-                stage=Stage.SEPARATING,
+                stage=Stage.NO_WORKER if is_unmanned else Stage.SEPARATING,
                 fraction=fraction,
                 eta_s=self._eta_s(job, attempt, elapsed, fraction),
                 provider=capabilities.title,

@@ -6,7 +6,7 @@ The rest of a job's work happens in the background.
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.accounts.admission import GuildAdmission
@@ -48,7 +48,7 @@ INTERACTION_BITS = 62
 class Offering:
     """The providers, formats and limits of this installation."""
 
-    providers: tuple[Capabilities, ...]
+    providers: Iterable[Capabilities]
     formats: tuple[AudioFormat, ...]
     limits: Limits
     max_active_jobs: int

@@ -27,7 +27,7 @@ from bot.domain.minutes import minutes_of
 from bot.jobs.job_runtime import AwaitWake, Core, JobRuntime, RetryAfter, StepResult
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.termination import Termination
-from bot.providers.interface import Accepted, Call, Finished, Provider, Source
+from bot.providers.interface import Accepted, Call, Finished, Provider, Source, lacks_worker
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import Operation
 from bot.scheduling.plans import Plan
@@ -103,18 +103,20 @@ class SubmitStep:
     def _wait(self, job: Job, wait: Retry | Cooldown) -> StepResult:
         """Show what the job waits for.
 
-        A job that pauses after a failed try leaves the queue, so that it does not hold up others.
+        A job that pauses after a failed try, or lacks a worker with its model, leaves the queue, so
+        that it does not hold up others.
         """
         provider, ahead = wait.plan.provider, None
+        is_unmanned = lacks_worker(self._core.providers[provider], wait.plan.model.name)
         match wait:
-            case Cooldown():
+            case Cooldown() if not is_unmanned:
                 ahead = self._core.queue.enqueue(provider, job)
-            case Retry():
+            case _:
                 self._core.queue.release(job.id)
         self._core.board.put(
             job.id,
             Progress(
-                stage=Stage.WAITING,
+                stage=Stage.NO_WORKER if is_unmanned else Stage.WAITING,
                 ahead=ahead,
                 eta_s=wait.after_s,
                 provider=wait.plan.capabilities.title,
@@ -134,9 +136,10 @@ class SubmitStep:
         if queue.acquire(plan.provider, job) is not None:
             self._positions.publish(plan.provider, job, queue.ahead(job.id))
             return AwaitWake()
+        turn = queue.turn_of(plan.provider, job)
         number = 1 + sum(each.provider == plan.provider for each in attempts)
         # An error before the attempt exists must not rule out the provider for this job.
-        call, source = await self._prepared(job, plan, number)
+        call, source = await self._prepared(job, plan, number, turn)
         attempt = self._attempt(job, plan, number)
         submitting = job.submitting(attempt.submitted_at, provider=plan.provider)
         caps = room.caps if plan.capabilities.is_hosted else ()
@@ -156,9 +159,9 @@ class SubmitStep:
         submit = self._submit(submitting, attempt, call, source)
         return await self._in_background(submit, runtime)
 
-    async def _prepared(self, job: Job, plan: Plan, number: int) -> tuple[Call, Source]:
+    async def _prepared(self, job: Job, plan: Plan, number: int, turn: int) -> tuple[Call, Source]:
         where = await self._core.files.prepare(job.id)
-        call = Call(job_id=job.id, attempt=number, model=plan.model, workdir=where.work)
+        call = Call(job_id=job.id, attempt=number, model=plan.model, workdir=where.work, turn=turn)
         url = await self._sources.address_of(job)
         return call, Source(mixture=where.mixture, frames=job.frames or 0, url=url)
 

@@ -7,6 +7,7 @@ connections.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
 
 from aiohttp import web
 
@@ -22,8 +23,19 @@ HEAD_WITHIN_S = 10.0
 """The time from a connection, or from the previous response, to the end of the next request's
 head."""
 MAX_CONNECTIONS = 100
-ESSENTIAL = ("store", "files")
-"""The checks that must pass for a healthy status; without Discord, the bot simply waits."""
+ESSENTIAL = "store"
+"""The check that must pass for a healthy status; without Discord or a disk, the bot waits."""
+
+
+class ProcessState(StrEnum):
+    """What a process is doing."""
+
+    SERVING = "serving"
+    STANDBY = "standby"
+    DRAINING = "draining"
+
+
+State = Callable[[], ProcessState]
 _FORWARDED = ("forwarded", "x-forwarded-")
 
 
@@ -91,7 +103,12 @@ class _Refusal(asyncio.Protocol):
 
 
 def ops_application(
-    *, check: Check, scrape: Scrape, public: Sequence[web.RouteDef] = ()
+    *,
+    check: Check,
+    scrape: Scrape,
+    public: Sequence[web.RouteDef] = (),
+    role: str = "bot",
+    state: State = lambda: ProcessState.SERVING,
 ) -> web.Application:
     """Return the monitoring routes, and the `public` ones if they have no separate address.
 
@@ -100,8 +117,8 @@ def ops_application(
 
     async def health(_: web.Request) -> web.Response:
         found = await check()
-        is_well = all(found.get(each, True) for each in ESSENTIAL)
-        return web.json_response(found, status=200 if is_well else 503)
+        answer = {**found, "role": role, "state": state()}
+        return web.json_response(answer, status=200 if found[ESSENTIAL] else 503)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=await scrape(), content_type="text/plain", charset="utf-8")

@@ -3,7 +3,7 @@
 This module contains no provider.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -114,6 +114,8 @@ class Call:
     attempt: int
     model: Model
     workdir: Path
+    turn: int = 0
+    """The job's turn in the provider's queue: those of its user wait for those of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Provider(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The declared capabilities, which are constant for the object's lifetime."""
+        """The declared capabilities. Models and concurrency may change with time."""
         ...
 
     async def submit(self, call: Call, source: Source) -> Accepted | Finished:
@@ -193,6 +195,31 @@ class WarmsUp(Protocol):
     async def warm_up(self) -> None:
         """Prepare, without waiting for the end of it; safe to repeat, and never fails."""
         ...
+
+
+@runtime_checkable
+class HasWorkers(Protocol):
+    """A provider whose work is done by processes that may be down for a while."""
+
+    def has_worker_for(self, model: str) -> bool:
+        """Whether a process that runs this model is there."""
+        ...
+
+
+def lacks_worker(provider: Provider, model: str) -> bool:
+    """Whether work with this model waits until somebody starts a worker."""
+    return isinstance(provider, HasWorkers) and not provider.has_worker_for(model)
+
+
+class CurrentCapabilities(Iterable[Capabilities]):
+    """The capabilities of some providers, as they are whenever this is iterated over."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._providers = tuple(providers)
+
+    def __iter__(self) -> Iterator[Capabilities]:
+        """Yield the capabilities in order of preference."""
+        return (provider.capabilities for provider in self._providers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Final
 
 from bot.accounts.spend_caps import SpendRoom
 from bot.domain.attempt import Attempt, AttemptState
 from bot.domain.clock import Clock
 from bot.domain.job import Job
-from bot.providers.interface import Provider
+from bot.providers.interface import Provider, lacks_worker
 from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.plans import plan
 from bot.scheduling.routing import Candidate, Route, route
 from bot.scheduling.sources import Sources
+
+LACKING_WORKER_S: Final = 5.0
+"""How soon to look again for a worker. A job is woken when one comes, if its turn is near."""
 
 
 class Candidates:
@@ -40,18 +45,23 @@ class Candidates:
             job.request,
             attempts=attempts,
             candidates=[
-                self._candidate(each, can_reach_file=url is not None, room=room)
+                self._candidate(job, each, can_reach_file=url is not None, room=room)
                 for each in self._providers.values()
             ],
             now=self._clock.now(),
             deadline=min(vain, default=job.updated_at) + self._patience,
         )
 
-    def _candidate(self, provider: Provider, *, can_reach_file: bool, room: SpendRoom) -> Candidate:
+    def _candidate(
+        self, job: Job, provider: Provider, *, can_reach_file: bool, room: SpendRoom
+    ) -> Candidate:
         capabilities = provider.capabilities
+        made = plan(job.request.recipe, capabilities)
+        is_unmanned = made is not None and lacks_worker(provider, made.model.name)
+        cooldown_s = self._breaker.cooldown_s(capabilities.name)
         return Candidate(
             capabilities=capabilities,
-            cooldown_s=self._breaker.cooldown_s(capabilities.name),
+            cooldown_s=max(cooldown_s, LACKING_WORKER_S) if is_unmanned else cooldown_s,
             needs_operator=self._breaker.needs_operator(capabilities.name),
             can_reach_file=can_reach_file or not capabilities.is_hosted,
             is_affordable=room.is_affordable or not capabilities.is_hosted,

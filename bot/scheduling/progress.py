@@ -17,6 +17,7 @@ class Stage(StrEnum):
     DOWNLOADING = "downloading"
     CHECKING = "checking"
     WAITING = "waiting"
+    NO_WORKER = "no_worker"
     SENDING = "sending"
     SEPARATING = "separating"
     FETCHING = "fetching"

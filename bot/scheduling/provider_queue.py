@@ -115,6 +115,22 @@ class ProviderQueue:
                 return [*self._occupants(provider), *front]
         return []
 
+    def turn_of(self, provider: str, job: Job) -> int:
+        """Return the turn of the user's latest song at a provider; 0 if there is none."""
+        return self._taken[provider].get(job.request.user_id, 0)
+
+    def set_places(self, provider: str, places: int, *, highest_turn: int) -> None:
+        """Change the number of simultaneous jobs, and let the next jobs in.
+
+        Turns continue from `highest_turn`, which may be that of another bot's song.
+        """
+        self._served[provider] = max(self._served[provider], highest_turn)
+        is_more = places > self._places[provider]
+        self._places[provider] = places
+        if is_more:
+            for first in self._order(provider)[: self._free_places(provider)]:
+                self._on_turn(first)
+
     def counts(self) -> dict[tuple[str, ...], int]:
         """Return the number of jobs for each pair of provider and `inside` or `waiting`."""
         counts: dict[tuple[str, ...], int] = {}

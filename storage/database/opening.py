@@ -35,6 +35,16 @@ async def open_database(address: Address) -> Database:
     return await PostgresDatabase.open(address.secret)
 
 
+async def open_migrated(url: PostgresUrl) -> Database:
+    """Open a database that a bot keeps up to date.
+
+    Raises StoreUnavailable also while it has the schema of another version.
+    """
+    from storage.database.postgres import PostgresDatabase
+
+    return await PostgresDatabase.open(url.secret, migrates=False)
+
+
 def lock_of(address: Address) -> BotLock | None:
     """Return the lock of a PostgreSQL database, not yet taken.
 

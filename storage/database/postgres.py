@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
-from storage.database.postgres_schema import migrate
+from storage.database.postgres_schema import migrate, require_migrated
 from storage.database.protocols import Connection, Parameters, Row
 from storage.database.schema import Migration, postgres_migrations
 from storage.database.transactions import Transactions
@@ -98,9 +98,14 @@ class PostgresDatabase:
 
     @classmethod
     async def open(
-        cls, url: str, *, wait_s: float = WAIT_S, steps: Sequence[Migration] | None = None
+        cls,
+        url: str,
+        *,
+        wait_s: float = WAIT_S,
+        steps: Sequence[Migration] | None = None,
+        migrates: bool = True,
     ) -> Self:
-        """Connect, and bring the schema up to date.
+        """Connect, and bring the schema up to date, or require with `migrates=False` that it is.
 
         The limit for each connection, lock and statement is `wait_s`. Raises
         UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
@@ -109,7 +114,8 @@ class PostgresDatabase:
         with sessions.translated_errors():
             # Before the pools, because a pool does not report the reason of a failure.
             async with await sessions.connect(url, {}) as conn:
-                await migrate(conn, postgres_migrations() if steps is None else steps)
+                known = postgres_migrations() if steps is None else steps
+                await (migrate if migrates else require_migrated)(conn, known)
             settings = sessions.settings_for(wait_s)
             writers = _pool(url, WRITERS, wait_s, settings)
             readers = _pool(url, READERS, wait_s, {**settings, **sessions.READ_ONLY})

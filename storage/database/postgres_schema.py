@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from psycopg import AsyncConnection
 
+from bot.domain.errors import StoreUnavailable
 from storage.database.postgres_sessions import PostgresRow, check_server
 from storage.database.schema import Migration, NewerDatabase, UnknownDatabase
 
@@ -36,6 +37,19 @@ async def migrate(conn: AsyncConnection[PostgresRow], steps: Sequence[Migration]
             if step.number > version:
                 await conn.execute(step.sql.encode())
                 await conn.execute("UPDATE schema_version SET number = %s", (step.number,))
+
+
+async def require_migrated(conn: AsyncConnection[PostgresRow], steps: Sequence[Migration]) -> None:
+    """Raise StoreUnavailable unless the schema is the newest that this version knows."""
+    [row] = await (await conn.execute(VERSION)).fetchall()
+    number = 0
+    if row["is_ours"]:
+        [row] = await (await conn.execute(NUMBER)).fetchall()
+        number = int(row["number"])
+    if number != (needed := steps[-1].number):
+        raise StoreUnavailable(
+            f"the database has schema version {number}, and this version needs {needed}"
+        )
 
 
 def check_version(version: int, steps: Sequence[Migration]) -> None:

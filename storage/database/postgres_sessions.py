@@ -29,7 +29,7 @@ _CONNECTION: Mapping[str, int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
-_SESSION: Mapping[str, str] = {
+KEEP_ALIVES: Mapping[str, str] = {
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -105,7 +105,7 @@ def settings_for(wait_s: float) -> Mapping[str, str]:
     """Return the settings of a session whose statements time out after `wait_s`."""
     limit = f"{round(wait_s * 1000)}ms"
     timeouts = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
-    return {**_SESSION, **dict.fromkeys(timeouts, limit)}
+    return {**KEEP_ALIVES, **dict.fromkeys(timeouts, limit)}
 
 
 def settings_statement(settings: Mapping[str, str]) -> bytes:

@@ -40,7 +40,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
         True, f"Python {version}, discord.py {importlib.metadata.version('discord.py')}"
     )
     yield from (CheckResult(False, line, is_fatal=False) for line in settings.unknown)
-    if "local" in settings.providers:
+    if "local" in settings.usable_providers:
         yield _model(settings)
         yield from _memory()
     yield from _data(DataDir(settings.data_dir))

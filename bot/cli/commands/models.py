@@ -15,7 +15,7 @@ def models(settings: Settings, console: Console) -> int:
     Raises ModelUnavailable for the model. Without the stretcher the mixer page plays at the
     original key and speed only.
     """
-    if "local" in settings.providers:
+    if "local" in settings.usable_providers:
         fetch(
             model_catalogue.MODELS[settings.local_model],
             settings.models_dir,

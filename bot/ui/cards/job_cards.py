@@ -22,6 +22,8 @@ MAX_CHOICES = 25
 _FILE_STAGES = frozenset({Stage.DOWNLOADING, Stage.CHECKING})
 """The stages that are over once the job is held, even if the board has no later one yet."""
 
+_WAITING = frozenset({Stage.WAITING, Stage.NO_WORKER})
+
 # For these reasons, trying again may help, since the song itself is not the cause.
 _TRANSIENT = frozenset(
     {
@@ -150,5 +152,5 @@ def _tone(state: State, progress: Progress | None) -> Tone:
         case State.RECEIVED | State.HELD:
             return Tone.WAITING
         case State.SUBMITTING | State.PROCESSING | State.READY:
-            is_waiting = progress is not None and progress.stage is Stage.WAITING
+            is_waiting = progress is not None and progress.stage in _WAITING
             return Tone.WAITING if is_waiting else Tone.WORKING

@@ -1,0 +1,218 @@
+"""`worker`: separates songs for bots on other machines, until a signal stops it."""
+
+import asyncio
+import importlib.metadata
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bot import log as logging_setup
+from bot.cli.commands.models import model_problem
+from bot.cli.object_stores import open_objects
+from bot.cli.provider_set import build_embedded
+from bot.cli.run import STOP_SIGNALS
+from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
+from bot.cli.stores import database_address
+from bot.concurrency import supervised
+from bot.config import Settings, SettingsError
+from bot.ops.server import HttpServer, ProcessState, ops_application
+from bot.ops.worker_metrics import render_work
+from bot.processes.confinement import hide_memory
+from bot.providers.interface import Provider
+from bot.workers.presence import Presence, describe
+from bot.workers.scratch import scratch_folder
+from bot.workers.separator import Separator
+from storage.database.opening import PostgresUrl, open_migrated
+from storage.database.write_retry import retry_write
+from storage.files.data_dir import DataDir
+from storage.objects.object_store import ObjectStore
+from storage.work_queue.living_workers import LivingWorkers
+from storage.work_queue.separations import Separations
+
+log = logging.getLogger(__name__)
+
+BuildProviders = Callable[[Settings], Sequence[Provider]]
+"""Builds the providers whose models a worker offers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a worker's songs come from, and where its stems go."""
+
+    address: PostgresUrl
+    objects: ObjectStore
+
+
+def worker(settings: Settings, console: Console) -> int:
+    """Run a worker in the foreground until a signal stops it.
+
+    Raises SettingsError, or an error in `command_line.OPERATOR_ERRORS`, if it cannot start.
+    """
+    del console  # a running worker reports to its log
+    return run_with(embedded_engine, settings)
+
+
+def run_with(build: BuildProviders, settings: Settings) -> int:
+    """Run a worker with the providers that `build` returns."""
+    hide_memory()
+    places = required_places(settings)
+    logging_setup.configure(
+        log_format=settings.log_format, level=settings.log_level, secrets=settings.secrets()
+    )
+    for line in settings.unknown:
+        log.warning(line)
+    asyncio.run(_serve(settings, places, build))
+    return 0
+
+
+def required_places(settings: Settings) -> Places:
+    """Return the database and the object store. Raises SettingsError if either is missing."""
+    address = database_address(settings)
+    if not isinstance(address, PostgresUrl):
+        raise SettingsError(
+            "STEMCORD_DATABASE_URL: expected the address of the bots' PostgreSQL database"
+        )
+    objects = open_objects(settings)
+    if objects is None:
+        raise SettingsError("STEMCORD_OBJECT_STORE: expected the address of the bots' object store")
+    return Places(address=address, objects=objects)
+
+
+def embedded_engine(settings: Settings) -> Sequence[Provider]:
+    """Return the embedded engine. Raises ModelUnavailable if its model is not on this machine."""
+    if problem := model_problem(settings):
+        raise problem
+    return (build_embedded(settings),)
+
+
+async def _serve(settings: Settings, places: Places, build: BuildProviders) -> None:
+    stopping = asyncio.Event()
+    budget = StopBudget(total_s=settings.stop_grace_s)
+
+    def told_to_stop() -> None:
+        budget.begin()
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(DaemonExecutor())
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, told_to_stop)
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    async with ShutdownStack(budget) as stack:
+        opening = asyncio.create_task(_opened(settings, places, build, stopping, stack))
+        await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            return
+        opened = opening.result()
+        working = asyncio.create_task(opened.work(), name="worker")
+        await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()  # re-raises its error
+        await budget.spend(opened.drain(working, budget), what="the work")
+
+
+async def _opened(
+    settings: Settings,
+    places: Places,
+    build: BuildProviders,
+    stopping: asyncio.Event,
+    stack: AsyncExitStack,
+) -> "_Worker":
+    """Wait for the database and the store, and put the worker together."""
+    providers = build(settings)
+    for provider in providers:
+        stack.push_async_callback(provider.aclose)
+    me = describe(providers, version=_version())
+    home = DataDir(settings.data_dir).root / "worker"
+    scratch = stack.enter_context(scratch_folder(home, me.id))
+    db = await retry_write(lambda: open_migrated(places.address), what="the start")
+    stack.push_async_callback(db.close)
+    await retry_write(places.objects.check, what="the start")
+    separator = Separator(
+        separations=Separations(db=db),
+        objects=places.objects,
+        providers=providers,
+        scratch=scratch,
+        worker=me.id,
+    )
+    presence = Presence(workers=LivingWorkers(db=db), worker=me)
+    opened = _Worker(
+        url=places.address.secret,
+        providers=providers,
+        separator=separator,
+        presence=presence,
+        stopping=stopping,
+    )
+    if settings.ops_address is not None:
+        ops = HttpServer(
+            ops_application(
+                check=opened.check, scrape=opened.scrape, role="worker", state=opened.state
+            )
+        )
+        await ops.start(
+            settings.ops_address.host, settings.ops_address.port, setting="STEMCORD_OPS_ADDRESS"
+        )
+        stack.push_async_callback(ops.stop)
+    await presence.arrive()
+    log.info("worker %s is ready", me.id)
+    return opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worker:
+    """A worker whose database and store are there."""
+
+    url: str
+    providers: Sequence[Provider]
+    separator: Separator
+    presence: Presence
+    stopping: asyncio.Event
+
+    async def work(self) -> None:
+        """Take songs until told to stop; return when the last one has ended."""
+        from bot.workers.task_queue import TaskQueue  # needs the packages of the cluster
+
+        declared = [each.capabilities for each in self.providers]
+        queue = TaskQueue(
+            self.url,
+            models=[model.name for each in declared for model in each.models],
+            slots=sum(each.concurrency for each in declared),
+            handler=self.separator.separate,
+        )
+        keeping = asyncio.create_task(supervised(self.presence.keep, name="presence"))
+        try:
+            await queue.serve(self.stopping)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def drain(self, working: asyncio.Task[None], budget: StopBudget) -> None:
+        """Let songs under way end, and hand back those that do not end in time."""
+        log.info("stopping; %d songs are under way", self.separator.counts.under_way)
+        await self.presence.leave()
+        await asyncio.wait({working}, timeout=budget.for_steps_s)
+        self.separator.hand_back()
+        await working
+
+    async def check(self) -> dict[str, bool]:
+        """Return whether the database accepts this worker's row."""
+        return {"store": self.presence.is_recorded}
+
+    async def scrape(self) -> bytes:
+        """Return the metrics."""
+        return render_work(self.separator.counts)
+
+    def state(self) -> ProcessState:
+        """Return whether songs are still taken."""
+        return ProcessState.DRAINING if self.stopping.is_set() else ProcessState.SERVING
+
+
+def _version() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version("stemcord")
+    return "unknown"

@@ -1,0 +1,212 @@
+"""Workers on other machines as a provider: work is a row, songs and stems are objects.
+
+References outlive a restart of the bot, and the deaths of workers are hidden behind them. Which
+models there are, and for how many songs there is room, follows the workers that are alive.
+"""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.backoff import Reminders
+from bot.domain.errors import (
+    ObjectMissing,
+    ObjectStoreUnavailable,
+    ProviderDown,
+    ProviderProtocol,
+    ProviderRefused,
+    StoreUnavailable,
+)
+from bot.providers.declared_models import decode_models
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Model,
+    Running,
+    Source,
+)
+from storage.objects.object_store import ObjectStore
+from storage.work_queue.living_workers import LivingWorkers, WorkerRow
+from storage.work_queue.separations import (
+    Order,
+    SeparationError,
+    SeparationKey,
+    Separations,
+    SeparationState,
+    TooManyStarts,
+)
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "workers"
+LOOK_EVERY_S: Final = 2.0
+AHEAD: Final = 0.5
+"""How many more songs than workers have room for are in their queue, as a share. A worker that has
+finished finds its next song there while the bot still fetches the last one's stems."""
+
+
+class PlaceListener(Protocol):
+    """Is told for how many songs there is room."""
+
+    def __call__(self, places: int, *, highest_turn: int) -> None:
+        """Handle the number of places, and the highest turn of the songs in them."""
+
+
+class Workers:
+    """Separates songs on the workers of a PostgreSQL database."""
+
+    def __init__(
+        self,
+        *,
+        separations: Separations,
+        living: LivingWorkers,
+        objects: ObjectStore,
+        expected: Sequence[Model],
+        title: str = "Stemcord",
+    ) -> None:
+        """Offer the `expected` models until a worker has been seen."""
+        self._separations = separations
+        self._living = living
+        self._objects = objects
+        self._expected = tuple(expected)
+        self._reminders = Reminders()
+        self._reachable: frozenset[str] = frozenset()
+        self._slots = 0
+        self._capabilities = Capabilities(
+            name=NAME,
+            title=title,
+            models=self._expected,
+            is_hosted=False,
+            is_resubmittable=True,
+            can_cancel=True,
+            concurrency=1,
+            poll_interval_s=0.5,
+            gives_spools=True,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The capabilities of the workers seen lately; those of living ones come first."""
+        return self._capabilities
+
+    def has_worker_for(self, model: str) -> bool:
+        """Whether a worker with this model is running."""
+        return model in self._reachable
+
+    async def watch(self, on_places: PlaceListener) -> None:
+        """Follow which workers there are and how many songs they take, until cancelled."""
+        while True:
+            try:
+                await self.look()
+                places = self._slots + math.ceil(self._slots * AHEAD)
+                on_places(places, highest_turn=await self._separations.highest_turn())
+            except StoreUnavailable as exc:
+                if self._reminders.is_due(str(exc), time.monotonic()):
+                    log.warning("it is unknown which workers there are: %s", exc)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Read once which workers there are. Raises StoreUnavailable."""
+        known = await self._living.known()
+        serving = [worker for worker in known if worker.is_living and worker.slots]
+        reachable = _by_name(_models(serving))
+        models = {**reachable, **_without(_by_name(_models(known)), reachable)}
+        self._slots = sum(worker.slots for worker in serving)
+        self._reachable = frozenset(reachable)
+        self._capabilities = replace(
+            self._capabilities,
+            models=tuple(models.values()) or self._expected,
+            concurrency=max(1, self._slots),
+        )
+
+    async def submit(self, call: Call, source: Source) -> Accepted:
+        """Put the song into the object store and the work into the queue.
+
+        Raises ProviderRefused if the job was started too often.
+        """
+        key = SeparationKey(job_id=call.job_id, number=call.attempt)
+        order = Order(
+            key=key,
+            model=call.model.name,
+            stems=call.model.stems,
+            frames=source.frames,
+            turn=call.turn,
+        )
+        try:
+            await self._objects.put(source.mixture, key.song)
+            await self._separations.submit(order)
+        except StoreUnavailable as exc:
+            raise ProviderDown(str(exc)) from exc
+        except TooManyStarts:
+            raise ProviderRefused("it was started on workers too often") from None
+        return Accepted(RemoteRef(str(key)))
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """Read the row."""
+        key = SeparationKey.parse(ref)
+        try:
+            found = None if key is None else await self._separations.get(key)
+        except StoreUnavailable as exc:
+            raise ProviderDown(str(exc)) from exc
+        if found is None:
+            return Lost()
+        match found.state:
+            case SeparationState.WAITING:
+                return Running()
+            case SeparationState.RUNNING:
+                return Running(found.fraction)
+            case SeparationState.DONE:
+                return Finished(tuple(RemoteFile(key, stem) for stem, key in found.files.items()))
+            case SeparationState.FAILED:
+                error = found.error or SeparationError.FAILED
+                return Failed(error, is_starved=error is SeparationError.STARVED)
+            case SeparationState.CANCELLED:
+                return Lost()
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        """Get a separated spool; safe to repeat."""
+        try:
+            await self._objects.get(file.address, into)
+        except ObjectMissing as exc:
+            raise ProviderProtocol("a separated stem is gone") from exc
+        except ObjectStoreUnavailable as exc:
+            raise ProviderDown(str(exc)) from exc
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        """Stop a separation at any point."""
+        key = SeparationKey.parse(ref)
+        if key is None:
+            return
+        try:
+            await self._separations.cancel(key)
+        except StoreUnavailable as exc:
+            raise ProviderDown(str(exc)) from exc
+
+    async def aclose(self) -> None:
+        """Do nothing: the database and the store are closed by their owner."""
+
+
+def _models(workers: Iterable[WorkerRow]) -> Iterable[Model]:
+    for worker in workers:
+        yield from decode_models(worker.models)
+
+
+def _by_name(models: Iterable[Model]) -> dict[str, Model]:
+    found: dict[str, Model] = {}
+    for model in models:
+        found.setdefault(model.name, model)
+    return found
+
+
+def _without(models: dict[str, Model], others: dict[str, Model]) -> dict[str, Model]:
+    return {name: model for name, model in models.items() if name not in others}

@@ -1,0 +1,42 @@
+"""What a worker has done since its start, for its metrics."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How this worker's part of a separation ended."""
+
+    DONE = "done"
+    DROPPED = "dropped"
+    """Another worker was faster, or the separation was cancelled."""
+    FAILED = "failed"
+    HANDED_BACK = "handed_back"
+
+
+class WorkCounts:
+    """Counts separations."""
+
+    def __init__(self) -> None:
+        self._ended: Counter[Outcome] = Counter()
+        self.under_way = 0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count a separation as under way inside the block."""
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a separation that has ended."""
+        self._ended[outcome] += 1
+
+    @property
+    def ended(self) -> Mapping[Outcome, int]:
+        """The number of separations by outcome, including zeros."""
+        return {outcome: self._ended[outcome] for outcome in Outcome}

@@ -1,0 +1,74 @@
+"""Tells the bots that a worker lives, and what it can separate."""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from bot.domain.backoff import Reminders
+from bot.domain.errors import StoreUnavailable
+from bot.providers.declared_models import encode_models
+from bot.providers.interface import Provider
+from storage.database.write_retry import retry_write
+from storage.work_queue.living_workers import SEEN_EVERY_S, LivingWorkers, WorkerRow
+
+log = logging.getLogger(__name__)
+
+_STALE_AFTER_S: Final = 3 * SEEN_EVERY_S
+
+
+def describe(providers: Iterable[Provider], *, version: str) -> WorkerRow:
+    """Return the row of a worker with these providers, under a new id."""
+    declared = [each.capabilities for each in providers]
+    return WorkerRow(
+        id=secrets.token_hex(6),
+        name=socket.gethostname(),
+        version=version,
+        models=encode_models(model for each in declared for model in each.models),
+        slots=sum(each.concurrency for each in declared),
+        device="cpu",
+    )
+
+
+class Presence:
+    """Keeps a worker's row up to date."""
+
+    def __init__(self, *, workers: LivingWorkers, worker: WorkerRow) -> None:
+        self._workers = workers
+        self._worker = worker
+        self._reminders = Reminders()
+        self._written_at = -_STALE_AFTER_S
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the database has accepted the row lately."""
+        return time.monotonic() - self._written_at < _STALE_AFTER_S
+
+    async def arrive(self) -> None:
+        """Write the row, waiting for the database."""
+        await retry_write(lambda: self._workers.arrive(self._worker), what="the worker")
+        self._written_at = time.monotonic()
+
+    async def keep(self) -> None:
+        """Renew the row until cancelled."""
+        while True:
+            await asyncio.sleep(SEEN_EVERY_S)
+            await self._renew()
+
+    async def leave(self) -> None:
+        """Say that this worker takes nothing more."""
+        self._worker = replace(self._worker, slots=0)
+        await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            await self._workers.seen(self._worker)
+        except StoreUnavailable as exc:
+            if self._reminders.is_due(str(exc), time.monotonic()):
+                log.warning("the bots cannot be told that this worker lives: %s", exc)
+        else:
+            self._written_at = time.monotonic()

@@ -1,0 +1,42 @@
+"""A folder for the files of one worker process, which the next process removes after a kill."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LOCK = "lock"
+
+
+@contextmanager
+def scratch_folder(home: Path, name: str) -> Iterator[Path]:
+    """Yield a new folder in `home`, and remove it and those of dead processes. Raises OSError."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in home.iterdir():
+        if _is_abandoned(other):
+            shutil.rmtree(other, ignore_errors=True)
+    folder = home / name
+    folder.mkdir(mode=0o700)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        return False  # its process is just starting, or has removed it meanwhile
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -1,0 +1,135 @@
+"""Takes tasks from Procrastinate's queue, and survives what Procrastinate's worker does not.
+
+Its worker ends when PostgreSQL restarts, so it runs in a loop. It notices only with a periodic
+task, so there is one. It stops its heartbeat when it is told to stop, so every task has a beat of
+its own.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+
+from bot.domain.job import JobId
+from storage.database import postgres_sessions as sessions
+from storage.work_queue.separations import TASK, SeparationKey, queue_of
+
+log = logging.getLogger(__name__)
+
+BEAT_EVERY_S: Final = 2.0
+LOOK_EVERY_S: Final = 1.0
+"""How often to look for tasks and aborts whose notification was missed."""
+FORGOTTEN_S: Final = 86_400.0
+"""Procrastinate's rows of dead workers are deleted after this time. A living worker whose row is
+deleted after an outage would lose its task."""
+CONNECT_WITHIN_S: Final = 30.0
+"""Long enough that a task which ends during a restart of the server is recorded."""
+RESTART_AFTER_S: Final = 1.0
+_YEARLY: Final = "0 0 1 1 *"
+_CONNECTIONS: Final = 3
+"""Connections for heartbeats, fetching and aborts, besides one for each task."""
+
+Handler = Callable[[SeparationKey], Awaitable[None]]
+
+
+class TaskQueue:
+    """The tasks of some models."""
+
+    def __init__(self, url: str, *, models: Sequence[str], slots: int, handler: Handler) -> None:
+        """Prepare to call `handler` for each task, `slots` at once at most."""
+        self._queues = [queue_of(model) for model in models]
+        self._slots = slots
+        self._handler = handler
+        self._app = App(connector=_connector(url, connections=slots + _CONNECTIONS))
+        self._app.task(name=TASK, pass_context=True)(self._run)
+        nothing = self._app.task(name="nothing", queue="nothing")(_do_nothing)
+        self._app.periodic(cron=_YEARLY)(nothing)
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Run tasks until `stopping` is set and the last one has ended, through any outage."""
+        while not stopping.is_set():
+            try:
+                await self._serve_once(stopping)
+            except (ConnectorException, psycopg.OperationalError) as exc:
+                log.warning("the queue cannot be reached: %s", _reason(exc))
+                # Else the next round would be given the same broken pool.
+                await self._app.close_async()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RESTART_AFTER_S):
+                    await stopping.wait()
+
+    async def _serve_once(self, stopping: asyncio.Event) -> None:
+        async with self._app.open_async():
+            work = asyncio.create_task(self._work(), name="queue")
+            stop = asyncio.create_task(stopping.wait())
+            try:
+                await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
+                work.cancel()  # lets running tasks end
+                with suppress(asyncio.CancelledError):
+                    await work
+
+    async def _work(self) -> None:
+        await self._app.run_worker_async(
+            queues=self._queues,
+            concurrency=self._slots,
+            fetch_job_polling_interval=LOOK_EVERY_S,
+            abort_job_polling_interval=LOOK_EVERY_S,
+            update_heartbeat_interval=BEAT_EVERY_S,
+            stalled_worker_timeout=FORGOTTEN_S,
+            delete_jobs="always",
+            install_signal_handlers=False,
+        )
+
+    async def _run(self, context: JobContext, job_id: str, number: int) -> None:
+        async with self._beating(context):
+            await self._handler(SeparationKey(job_id=JobId(job_id), number=number))
+
+    @asynccontextmanager
+    async def _beating(self, context: JobContext) -> AsyncIterator[None]:
+        """Keep the heartbeat while a task runs, even when the worker is told to stop."""
+        beats = asyncio.create_task(self._beat(context), name="heartbeat")
+        try:
+            yield
+        finally:
+            beats.cancel()
+            await asyncio.gather(beats, return_exceptions=True)
+
+    async def _beat(self, context: JobContext) -> None:
+        worker_id = context.job.worker_id
+        while worker_id is not None:
+            with suppress(ConnectorException, psycopg.OperationalError):
+                await self._app.job_manager.update_heartbeat(worker_id)
+            await asyncio.sleep(BEAT_EVERY_S)
+
+
+async def _do_nothing(timestamp: int) -> None:
+    del timestamp
+
+
+def _connector(url: str, *, connections: int) -> PsycopgConnector:
+    settings = sessions.settings_statement(sessions.KEEP_ALIVES)
+
+    async def configure(conn: psycopg.AsyncConnection[Any]) -> None:
+        await conn.execute(settings)
+        await conn.commit()
+
+    return PsycopgConnector(
+        conninfo=sessions.conninfo(url),
+        min_size=1,
+        max_size=connections,
+        configure=configure,
+        timeout=CONNECT_WITHIN_S,
+        reconnect_timeout=RESTART_AFTER_S * 5,
+    )
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split()) or type(cause).__name__

@@ -1,0 +1,89 @@
+"""A worker whose provider only waits: `python -m tests.support.waiting_worker`.
+
+WAIT_S is the time for a song, and WAIT_MODELS the names of the models. A song that begins with
+POISON kills the worker.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bot.cli.worker_role import run_with
+from bot.config import Settings, load_settings
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.recipes import Stem
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Capabilities,
+    Finished,
+    Lost,
+    Model,
+    Provider,
+    Running,
+    Source,
+)
+
+POISON: Final = b"poison.."
+STEMS: Final = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
+
+
+class Waiting:
+    """Returns the song itself as every stem, after a while."""
+
+    def __init__(self, *, wait_s: float, models: Sequence[str]) -> None:
+        self._wait_s = wait_s
+        self._calls: dict[RemoteRef, tuple[float, Call, Source]] = {}
+        self.capabilities = Capabilities(
+            name="waiting",
+            title="Waiting",
+            models=tuple(Model(name=name, stems=STEMS, sums_to_song=True) for name in models),
+            is_hosted=False,
+            is_resubmittable=True,
+            can_cancel=True,
+            concurrency=1,
+            poll_interval_s=0.05,
+            gives_spools=True,
+        )
+
+    async def submit(self, call: Call, source: Source) -> Accepted:
+        content = await asyncio.to_thread(source.mixture.read_bytes)
+        if content.startswith(POISON):
+            os.kill(os.getpid(), signal.SIGKILL)
+        ref = RemoteRef(f"{call.job_id}-{call.attempt}")
+        self._calls[ref] = (time.monotonic(), call, source)
+        return Accepted(ref)
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Lost:
+        if ref not in self._calls:
+            return Lost()
+        began_at, call, _ = self._calls[ref]
+        fraction = (time.monotonic() - began_at) / self._wait_s if self._wait_s else 1.0
+        if fraction < 1:
+            return Running(fraction)
+        return Finished(tuple(RemoteFile(ref, stem) for stem in sorted(call.model.stems)))
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        _, _, source = self._calls[RemoteRef(file.address)]
+        await asyncio.to_thread(lambda: into.write_bytes(source.mixture.read_bytes()))
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        self._calls.pop(ref, None)
+
+    async def aclose(self) -> None:
+        return None
+
+
+def build(settings: Settings) -> Sequence[Provider]:
+    del settings
+    models = os.environ.get("WAIT_MODELS", "spleeter").split(",")
+    return (Waiting(wait_s=float(os.environ.get("WAIT_S", "0")), models=models),)
+
+
+if __name__ == "__main__":
+    sys.exit(run_with(build, load_settings(None)))
