@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.model_catalogue import Registry, Source
+from bot.engine.model_declaration import Package, Registry
 from bot.engine.package_download import download
 
-STEMPEG = Source(
+STEMPEG = Package(
     registry=Registry.PYPI,
     package="stempeg",
     version="0.2.6",
     archive_hash="sha256:aa5d5dcdfba10abf0c76b502c00808a6dedd86a14e64b298615249294e522bee",
     size_mb=1,
 )
-MUSEVAL = Source(
+MUSEVAL = Package(
     registry=Registry.PYPI,
     package="museval",
     version="0.4.1",
@@ -68,7 +68,7 @@ def _judge(cache: Path) -> ModuleType:
     return module
 
 
-def _member(source: Source, name: str, cache: Path) -> Path:
+def _member(source: Package, name: str, cache: Path) -> Path:
     """Return one file of a wheel, downloaded on first use."""
     place = cache / source.package
     found = place / name

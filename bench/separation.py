@@ -22,7 +22,8 @@ from bench.material import Audio, clip, median_sdr
 from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE, frames_in
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
-from bot.engine.model_catalogue import MODELS, LocalModel
+from bot.engine.model_catalogue import MODELS
+from bot.engine.model_declaration import LocalModel
 
 DUET = (Stem.VOCALS, Stem.INSTRUMENTAL)
 FOUR = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     Field,
     PrivateAttr,
     SecretStr,
@@ -24,6 +25,8 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.periods import PeriodKind
+from bot.engine.model_catalogue import MODELS
+from bot.engine.model_declaration import PinnedFile, named
 from bot.providers.registry import BUILT_IN
 from bot.setting_types import (
     Address,
@@ -81,19 +84,38 @@ def _provider_fields() -> dict[str, Any]:
     return fields
 
 
+def _consent_fields() -> dict[str, Any]:
+    """Return a field for each model whose terms the operator must accept."""
+    expected = "1 once you have read and accept the terms, else 0"
+    return {
+        model.consent_setting.lower(): (
+            bool,
+            Field(False, alias=model.consent_setting, description=expected),
+        )
+        for model in MODELS.values()
+        if model.needs_consent
+    }
+
+
+def _known_model(name: str) -> str:
+    if name not in MODELS:
+        raise ValueError
+    return name
+
+
 if TYPE_CHECKING:
-    _ProviderSettings = BaseSettings
+    _DeclaredSettings = BaseSettings
 else:
-    _ProviderSettings = create_model(
-        "_ProviderSettings", __base__=BaseSettings, **_provider_fields()
+    _DeclaredSettings = create_model(
+        "_DeclaredSettings", __base__=BaseSettings, **_provider_fields(), **_consent_fields()
     )
 
 
-class Settings(_ProviderSettings):
+class Settings(_DeclaredSettings):
     """All settings; a field's variable is its name in capitals, usually with the prefix
     `STEMCORD_`.
 
-    Fields for built-in providers are created from their declarations.
+    Fields for built-in providers and for the terms of models are created from declarations.
     """
 
     model_config = SettingsConfigDict(
@@ -180,11 +202,8 @@ class Settings(_ProviderSettings):
     keep_results_hours: Amount = 24
     keep_jobs_days: Amount = 90
 
-    local_model: Annotated[Literal["spleeter", "htdemucs"], Lower] = Field(
-        "spleeter", description="spleeter or htdemucs"
-    )
-    accept_htdemucs_license: bool = Field(
-        False, description="1 once you have read and accept the terms, else 0"
+    local_model: Annotated[str, Lower, AfterValidator(_known_model)] = Field(
+        "spleeter", description=named(MODELS.values())
     )
 
     ops_address: ListenAddress = Field(
@@ -232,10 +251,11 @@ class Settings(_ProviderSettings):
                 "STEMCORD_PUBLIC_ADDRESS: expected another address than STEMCORD_OPS_ADDRESS, or "
                 "nothing"
             )
-        if self.local_model == "htdemucs" and not self.accept_htdemucs_license:
+        model = MODELS[self.local_model]
+        if not self.accepts_licence_of(model):
             raise _conflict(
-                "STEMCORD_LOCAL_MODEL: expected STEMCORD_ACCEPT_HTDEMUCS_LICENSE=1 with htdemucs, "
-                "whose weights are for personal and research use only"
+                f"STEMCORD_LOCAL_MODEL: expected {model.consent_setting}=1 with {model.name}, "
+                f"whose weights are for {model.licence}"
             )
         return self
 
@@ -244,6 +264,10 @@ class Settings(_ProviderSettings):
         """The providers in order of preference, without what STEMCORD_SEPARATE_ON skips."""
         skipped = {"here": "workers", "workers": "local"}.get(self.separate_on)
         return tuple(name for name in self.providers if name != skipped)
+
+    def accepts_licence_of(self, model: PinnedFile) -> bool:
+        """Whether the model needs no consent, or its terms were accepted."""
+        return not model.needs_consent or bool(getattr(self, model.consent_setting.lower()))
 
     def required_token(self) -> SecretStr:
         """Return the Discord token; raises SettingsError if it is missing."""

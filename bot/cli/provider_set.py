@@ -61,9 +61,8 @@ def build_provider_set(
 def build_embedded(settings: Settings) -> Local:
     """Return the embedded engine; its worker starts with the first song."""
     model = MODELS[settings.local_model]
-    threads = _engine_threads(memory_limit_mib(), os.cpu_count() or 1)
-    engine = Engine(models_dir=settings.models_dir, model=model, threads=threads)
-    return Local(engine=engine, model=model.name)
+    engine = Engine(models_dir=settings.models_dir, model=model, threads=engine_threads())
+    return Local(engine=engine)
 
 
 @contextmanager
@@ -76,6 +75,11 @@ def quietly() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def engine_threads() -> int:
+    """Return the number of threads that the engine uses on this machine."""
+    return _engine_threads(memory_limit_mib(), os.cpu_count() or 1)
 
 
 def _engine_threads(memory_mib: int | None, cores: int) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.cli.object_stores import open_objects
 from bot.config import Settings
+from bot.engine.model_catalogue import MODELS
 from bot.providers import local, workers
 from bot.providers.interface import Provider
 from bot.providers.workers import Workers
@@ -34,7 +35,7 @@ async def link_workers(settings: Settings, db: Database) -> WorkerLink | None:
         separations=separations,
         living=LivingWorkers(db=db),
         objects=objects,
-        expected=local.MODELS[settings.local_model],
+        expected=local.offered(MODELS[settings.local_model]),
         title="Stemcord" if settings.separate_on == "workers" else "Stemcord workers",
     )
     await retry_write(objects.prepare, what="the start")

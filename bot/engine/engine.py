@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.domain.recipes import Stem
-from bot.engine.model_catalogue import LocalModel
+from bot.engine.model_declaration import LocalModel
 from bot.engine.weights import Weights
 from bot.engine.worker_host import EngineTimes, WorkerHost
 from bot.engine.worker_process import Launch, embedded_worker

@@ -1,9 +1,6 @@
-"""The memory that a separation needs, and the memory that this process may use."""
+"""The memory that this process may use."""
 
 from pathlib import Path
-
-NEEDED_MIB = 512
-"""The memory for one worker with Spleeter-2 and a song of any length (see bench/separation.py)."""
 
 _CGROUP_LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),

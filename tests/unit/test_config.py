@@ -190,6 +190,11 @@ def test_htdemucs_wants_its_terms_accepted(monkeypatch: pytest.MonkeyPatch):
     assert load_settings().local_model == "htdemucs"
 
 
+def test_a_model_with_a_free_licence_wants_nothing_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STEMCORD_LOCAL_MODEL", "SCNet-large")
+    assert load_settings().local_model == "scnet-large"
+
+
 def test_polling_bounds_in_the_wrong_order_are_refused(monkeypatch: pytest.MonkeyPatch):
     [line] = wrong(monkeypatch, STEMCORD_POLL_MIN_S="20")
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from bot.audio.tools import AudioTools
 from bot.cli.commands.models import has_stretch, model_problem
+from bot.cli.provider_set import engine_threads
 from bot.config import ENV_FILE, Settings
 from bot.domain.errors import AudioFailed, NoRoom
-from bot.engine.memory import NEEDED_MIB, memory_limit_mib
+from bot.engine.memory import memory_limit_mib
 from bot.engine.model_catalogue import MODELS
 from bot.net.public_links import mixer_available
 from bot.processes.confinement import missing_protections
@@ -42,7 +43,7 @@ def check_machine(settings: Settings) -> Iterator[CheckResult]:
     yield from (CheckResult(False, line, is_fatal=False) for line in settings.unknown)
     if "local" in settings.usable_providers:
         yield _model(settings)
-        yield from _memory()
+        yield from _engine(settings)
     yield from _data(DataDir(settings.data_dir))
     yield from _privacy_of_files(settings)
     yield from _disk(settings)
@@ -81,14 +82,22 @@ def _model(settings: Settings) -> CheckResult:
     return CheckResult(True, f"{MODELS[settings.local_model].title} is in {settings.models_dir}")
 
 
-def _memory() -> Iterator[CheckResult]:
-    limit_mib = memory_limit_mib()
+def _engine(settings: Settings) -> Iterator[CheckResult]:
+    """Check what the model needs: memory, and time."""
+    model = MODELS[settings.local_model]
+    limit_mib, needed_mib = memory_limit_mib(), model.cost.memory_mib
     if limit_mib is not None:
         yield CheckResult(
-            limit_mib >= NEEDED_MIB,
-            f"{limit_mib:,} MiB of memory, of which the engine needs about {NEEDED_MIB}",
+            limit_mib >= needed_mib,
+            f"{limit_mib:,} MiB of memory, of which the engine needs about {needed_mib:,}",
             is_fatal=False,
         )
+    threads = engine_threads()
+    if note := model.time_note(threads=threads):
+        longest = settings.job_timeout_minutes / model.cost.duration_factor(threads=threads)
+        what = f"{note}; a song of more than {longest:.0f} min misses STEMCORD_JOB_TIMEOUT_MINUTES"
+        is_missed = longest < settings.max_duration_minutes
+        yield CheckResult(False, what if is_missed else note, is_fatal=False)
 
 
 def _data(data: DataDir) -> Iterator[CheckResult]:

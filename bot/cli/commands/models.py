@@ -16,11 +16,12 @@ def models(settings: Settings, console: Console) -> int:
     original key and speed only.
     """
     if "local" in settings.usable_providers:
+        model = model_catalogue.MODELS[settings.local_model]
         fetch(
-            model_catalogue.MODELS[settings.local_model],
+            model,
             settings.models_dir,
             console,
-            accept_licence=settings.accept_htdemucs_license,
+            accept_licence=settings.accepts_licence_of(model),
         )
     try:
         fetch(model_catalogue.STRETCH, settings.models_dir, console)

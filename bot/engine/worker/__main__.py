@@ -23,7 +23,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, BinaryIO
 
 from bot.domain.errors import DISK_FULL
-from bot.engine.model_catalogue import MODELS, DamagedModel
+from bot.engine.model_catalogue import MODELS
+from bot.engine.model_declaration import DamagedModel
 from bot.engine.protocol import (
     ALIVE_EVERY_S,
     PROTOCOL,

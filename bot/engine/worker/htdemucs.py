@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from bot.domain.recipes import Stem
+from bot.engine.worker.four_stems import Blend, from_planes, level, stems_of, to_planes
 from bot.engine.worker.network import Network
 from bot.engine.worker.spool_io import Samples, Spool
 
 SEGMENT = 343_980
 _SHARED = SEGMENT // 4
 STRIDE = SEGMENT - _SHARED
-SOURCES = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)
-"""The network's outputs, in order."""
 
 _COLUMN = 4096
 _HOP = 1024
@@ -27,8 +26,6 @@ _EDGE = _HOP // 2 * 3
 _SCALE = np.float32(np.sqrt(_COLUMN))
 _WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_COLUMN) / _COLUMN)).astype(np.float32)
 _GAIN = np.float32(np.sum(_WINDOW**2) / _HOP)
-_STATISTICS_BLOCK = 1 << 20
-_SILENCE = 1e-8
 
 
 class HTDemucs:
@@ -38,14 +35,16 @@ class HTDemucs:
         self._network = network
         self._threads = threads
         self._samples_name, self._spectrum_name = network.input_names
+        rise = np.arange(1, SEGMENT // 2 + 1, dtype=np.float32)
+        self._weights = np.concatenate([rise, rise[::-1]]) / rise[-1]
 
     def separate(self, song: Spool) -> Iterator[dict[Stem, Samples]]:
         """Yield all stems in consecutive pieces; drums, bass, other and voice add up to the song.
 
         `other` includes what the network assigned to no stem.
         """
-        mean, deviation = _level(song)
-        blend = _Blend()
+        mean, deviation = level(song)
+        blend = Blend()
         for first in range(0, max(song.frames - _SHARED, min(song.frames, 1)), STRIDE):
             length = min(SEGMENT, song.frames - first)
             # Centre a short last segment, so that the network also sees what comes before it.
@@ -54,8 +53,10 @@ class HTDemucs:
             _silence_outside(samples, first - lead, song.frames)
             estimate = self._estimate(samples)[..., lead : lead + length]
             is_last = first + SEGMENT >= song.frames
-            finished = blend.add(estimate, stride=length if is_last else STRIDE)
-            yield _stems(finished * deviation, song.read(first, first + finished.shape[-1]))
+            finished = blend.add(
+                estimate, self._weights[:length], stride=length if is_last else STRIDE
+            )
+            yield stems_of(finished * deviation, song.read(first, first + finished.shape[-1]))
 
     def _estimate(self, samples: Samples) -> Samples:
         """Return one segment's sources as (4, 2 channels, SEGMENT)."""
@@ -63,54 +64,12 @@ class HTDemucs:
         spectral, temporal = self._network.run(
             {
                 self._samples_name: samples[np.newaxis],
-                self._spectrum_name: _to_planes(spectrum)[np.newaxis],
+                self._spectrum_name: to_planes(spectrum)[np.newaxis],
             }
         )
         estimate: Samples = temporal[0]
-        estimate += _samples(_from_planes(spectral[0]), threads=self._threads)
+        estimate += _samples(from_planes(spectral[0]), threads=self._threads)
         return estimate
-
-
-class _Blend:
-    """Blends overlapping segments, carrying over the frames that the next segment completes."""
-
-    def __init__(self) -> None:
-        rise = np.arange(1, SEGMENT // 2 + 1, dtype=np.float32)
-        self._weights = np.concatenate([rise, rise[::-1]]) / rise[-1]
-        self._sum: Samples = np.zeros((len(SOURCES), 2, 0), np.float32)
-        self._weight: NDArray[np.float32] = np.zeros(0, np.float32)
-
-    def add(self, segment: Samples, *, stride: int) -> Samples:
-        """Add a segment; return its first `stride` frames, which are complete."""
-        weights = self._weights[: segment.shape[-1]]
-        summed, weight = segment * weights, weights.copy()
-        carried = self._weight.shape[0]
-        summed[..., :carried] += self._sum
-        weight[:carried] += self._weight
-        self._sum, self._weight = summed[..., stride:].copy(), weight[stride:].copy()
-        finished: Samples = summed[..., :stride] / weight[:stride]
-        return finished
-
-
-def _stems(sources: Samples, mixture: Samples) -> dict[Stem, Samples]:
-    stems = dict(zip(SOURCES, sources, strict=True))
-    stems[Stem.OTHER] = stems[Stem.OTHER] + mixture - sources.sum(axis=0)
-    stems[Stem.INSTRUMENTAL] = mixture - stems[Stem.VOCALS]
-    return stems
-
-
-def _level(song: Spool) -> tuple[np.float32, np.float32]:
-    """Return the mean and the standard deviation of the mono song, to normalise it by."""
-    total = squares = 0.0
-    for start in range(0, song.frames, _STATISTICS_BLOCK):
-        stop = min(start + _STATISTICS_BLOCK, song.frames)
-        mono = song.read(start, stop).mean(axis=0, dtype=np.float64)
-        total += float(mono.sum())
-        squares += float(np.square(mono).sum())
-    frames = max(song.frames, 1)
-    mean = total / frames
-    deviation = max(squares / frames - mean**2, 0.0) ** 0.5
-    return np.float32(mean), np.float32(deviation + _SILENCE)
 
 
 def _silence_outside(samples: Samples, start: int, frames: int) -> None:
@@ -142,15 +101,3 @@ def _samples(spectrum: NDArray[np.complex64], *, threads: int) -> Samples:
         summed[..., step : step + columns, :] += pieces[..., step, :]
     line = summed.reshape(*summed.shape[:-2], -1)[..., _EDGE : _EDGE + SEGMENT]
     return (line / _GAIN).astype(np.float32, copy=False)
-
-
-def _to_planes(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
-    """Arrange (channels, ...) as alternating real and imaginary planes."""
-    return np.stack([spectrum.real, spectrum.imag], axis=1).reshape(-1, *spectrum.shape[1:])
-
-
-def _from_planes(planes: NDArray[np.float32]) -> NDArray[np.complex64]:
-    sources, channels, *rest = planes.shape
-    split = planes.reshape(sources, channels // 2, 2, *rest)
-    spectrum: NDArray[np.complex64] = split[:, :, 0] + 1j * split[:, :, 1]
-    return spectrum

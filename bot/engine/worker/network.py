@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.engine.model_catalogue import DamagedModel
+from bot.engine.model_declaration import DamagedModel
 
 # The official builds send telemetry unless this is set before they are loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -58,6 +58,14 @@ class Network:
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Return the graph's outputs in order."""
         return list(self._session.run(None, dict(inputs)))
+
+    def takes(self, *shape: int) -> bool:
+        """Whether the graph has one input, of this shape as far as the graph fixes it."""
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or len(inputs[0].shape) != len(shape):
+            return False
+        pairs = zip(inputs[0].shape, shape, strict=True)
+        return all(found in {wanted, None} or isinstance(found, str) for found, wanted in pairs)
 
     @property
     def input_names(self) -> list[str]:

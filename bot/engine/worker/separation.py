@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from bot.domain.recipes import Stem
-from bot.engine.model_catalogue import HTDEMUCS, SPLEETER, LocalModel
+from bot.engine.model_declaration import LocalModel, StageKind, StepDeclaration
 from bot.engine.worker.drums_bass_split import BandSplit
 from bot.engine.worker.htdemucs import HTDemucs
 from bot.engine.worker.network import Network
+from bot.engine.worker.scnet import SCNet
 from bot.engine.worker.spleeter import Spleeter
 from bot.engine.worker.spool_io import Place, Samples, Spool, SpoolWriter
 
@@ -23,39 +24,36 @@ class Stage(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One stage of a separation."""
+    """One stage of a separation, and its declaration."""
 
     stage: Stage
-    gives: frozenset[Stem]
-    source: Stem | None = None
-    """The earlier stem that this stage splits; None for the song itself."""
-    effort: float = 1.0
-    """The running time relative to the model's other steps."""
-
-
-_RHYTHM = frozenset({Stem.DRUMS, Stem.BASS, Stem.OTHER})
-_DUET = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
+    declared: StepDeclaration
 
 
 def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step]:
     """Load the model's network and return its steps; raises DamagedModel."""
-    match model.name:
-        case SPLEETER.name:
+    return tuple(
+        Step(_stage_of(declared.kind, weights, threads=threads), declared)
+        for declared in model.steps
+    )
+
+
+def _stage_of(kind: StageKind, weights: Path, *, threads: int) -> Stage:
+    match kind:
+        case StageKind.SPLEETER:
             # Without this, allocating new pages would take a third of its CPU time.
-            duet = Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
-            bands = BandSplit(threads=threads)
-            return (
-                Step(stage=duet, gives=_DUET, effort=2.0),
-                Step(stage=bands, gives=_RHYTHM, source=Stem.INSTRUMENTAL),
-            )
-        case HTDEMUCS.name:
+            return Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
+        case StageKind.DRUMS_BASS_SPLIT:
+            return BandSplit(threads=threads)
+        case StageKind.HTDEMUCS:
             # Keeping the memory would double the peak.
-            network = Network(weights, threads=threads)
-            return (Step(stage=HTDemucs(network, threads=threads), gives=HTDEMUCS.stems),)
-        case unknown:
-            raise ValueError(f"no stages are known for {unknown}")
+            return HTDemucs(Network(weights, threads=threads), threads=threads)
+        case StageKind.SCNET:
+            return SCNet(Network(weights, threads=threads), threads=threads)
+        case _:
+            assert_never(kind)
 
 
 class Separator:
@@ -81,12 +79,13 @@ class Separator:
         """
         wanted = frozenset(stems)
         steps = self._needed(wanted)
-        efforts = sum(step.effort for step in steps)
+        efforts = sum(step.declared.effort for step in steps)
         done = 0.0
         for step in steps:
+            source = step.declared.source
             kept = {stem: into[stem] for stem in self._kept(step, wanted)}
-            share = step.effort / efforts
-            with Spool(song if step.source is None else into[step.source], frames=frames) as spool:
+            share = step.declared.effort / efforts
+            with Spool(song if source is None else into[source], frames=frames) as spool:
                 for fraction in _write(step.stage, spool, kept):
                     report(done + share * fraction)
             done += share
@@ -96,16 +95,18 @@ class Separator:
         needed: list[Step] = []
         lacking = set(wanted)
         for step in reversed(self._steps):
-            if step.gives & lacking:
+            declared = step.declared
+            if declared.gives & lacking:
                 needed.insert(0, step)
-                lacking -= step.gives
-                lacking |= {step.source} if step.source else set()
+                lacking -= declared.gives
+                lacking |= {declared.source} if declared.source else set()
         if lacking:
             raise ValueError(f"not among this model's stems: {', '.join(sorted(lacking))}")
         return needed
 
     def _kept(self, step: Step, wanted: frozenset[Stem]) -> frozenset[Stem]:
-        return step.gives & (wanted | {other.source for other in self._steps if other.source})
+        sources = {other.declared.source for other in self._steps if other.declared.source}
+        return step.declared.gives & (wanted | sources)
 
 
 def _write(stage: Stage, source: Spool, places: Mapping[Stem, Place]) -> Iterator[float]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.domain.recipes import Stem
-from bot.engine.model_catalogue import DamagedModel
+from bot.engine.model_declaration import DamagedModel
 from bot.engine.worker.network import Network
 from bot.engine.worker.spool_io import Samples, Spool
 from bot.engine.worker.stft import Resynthesis, analyse, column_count, span, synthesise

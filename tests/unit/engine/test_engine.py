@@ -208,7 +208,7 @@ def scripted(models_dir, script, *, protocol=PROTOCOL, stall_s=60.0, silence_s=6
     """
     return Engine(
         models_dir=models_dir,
-        model=replace(SPLEETER, stall_s=stall_s),
+        model=replace(SPLEETER, cost=replace(SPLEETER.cost, stall_s=stall_s)),
         threads=1,
         times=EngineTimes(silence_s=silence_s),
         launch=lambda _: Launch(

@@ -14,9 +14,9 @@ from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import SPLEETER
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Running, Source
-from bot.providers.local import MODELS, Local
+from bot.providers.local import Local, offered
 
-KARAOKE = MODELS["spleeter"][0]
+KARAOKE = offered(SPLEETER)[0]
 
 
 class StandIn:
@@ -55,7 +55,7 @@ class StandIn:
 
 
 def local(engine: StandIn) -> Local:
-    return Local(engine=engine, model="spleeter")  # type: ignore[arg-type] # matches by shape
+    return Local(engine=engine)  # type: ignore[arg-type] # matches by shape
 
 
 async def submitted(provider: Local, tmp_path: Path) -> RemoteRef:

@@ -1,8 +1,9 @@
 """The choice of models for recipes, and the derivation of outputs."""
 
 from bot.domain.recipes import OUTPUTS, Recipe, Stem
+from bot.engine.model_catalogue import SPLEETER
+from bot.providers import local as engine_provider
 from bot.providers.interface import Capabilities, Model
-from bot.providers.local import MODELS
 from bot.scheduling.plans import Subtract, Sum, derivations, offers, plan
 
 FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})
@@ -65,7 +66,8 @@ def test_the_first_declared_model_that_reaches_a_recipe_serves_it() -> None:
 
 
 def test_the_default_model_offers_its_recipes_and_calls_the_band_split_basic() -> None:
-    local = Capabilities(name="local", title="Stemcord", models=MODELS["spleeter"])
+    models = engine_provider.offered(SPLEETER)
+    local = Capabilities(name="local", title="Stemcord", models=models)
     offered = {offer.recipe: offer.is_basic for offer in offers([local])}
     assert offered == {
         Recipe.KARAOKE: False,

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.domain.recipes import Recipe
+from bot.engine.model_catalogue import HTDEMUCS, SPLEETER
 from bot.providers import audiocleaner, finevoice, local, soundverse
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import offers, plan
@@ -12,8 +13,8 @@ COLUMNS: dict[str, Capabilities] = {
     "finevoice": finevoice.CAPABILITIES,
     "soundverse": soundverse.CAPABILITIES,
     **{
-        name: Capabilities(name="local", title="Stemcord", models=models)
-        for name, models in local.MODELS.items()
+        model.name: Capabilities(name="local", title="Stemcord", models=local.offered(model))
+        for model in (SPLEETER, HTDEMUCS)
     },
 }
 

@@ -44,6 +44,25 @@ def test_missing_protections_are_named():
         assert "Processes that read songs are confined" in lines
 
 
+def engine_lines(monkeypatch, model):
+    monkeypatch.setenv("STEMCORD_LOCAL_MODEL", model)
+    monkeypatch.setenv("STEMCORD_PROVIDERS", "local")
+    return "\n".join(each.what for each in check_machine(load_settings(env_file=None)))
+
+
+def test_the_memory_is_that_of_the_chosen_model(monkeypatch):
+    assert "needs about 512" in engine_lines(monkeypatch, "spleeter")
+    assert "needs about 1,600" in engine_lines(monkeypatch, "scnet")
+
+
+def test_a_slow_model_is_noted_with_the_songs_that_take_too_long(monkeypatch):
+    monkeypatch.setenv("STEMCORD_JOB_TIMEOUT_MINUTES", "60")
+    lines = engine_lines(monkeypatch, "scnet-large")
+    assert "times as long as the song lasts" in lines
+    assert "STEMCORD_JOB_TIMEOUT_MINUTES" in lines
+    assert "times as long" not in engine_lines(monkeypatch, "spleeter")
+
+
 def test_a_missing_time_stretch_is_noted(monkeypatch):
     assert check_time_stretch().is_good
     monkeypatch.setitem(sys.modules, "python_stretch", None)

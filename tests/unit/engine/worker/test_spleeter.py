@@ -6,7 +6,7 @@ import pytest
 from scipy import fft
 
 from bot.domain.recipes import Stem
-from bot.engine.model_catalogue import DamagedModel
+from bot.engine.model_declaration import DamagedModel
 from bot.engine.worker.network import Network
 from bot.engine.worker.spleeter import BLOCK, CONTEXT, Spleeter, prove
 from bot.engine.worker.spool_io import Spool
