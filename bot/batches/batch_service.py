@@ -1,7 +1,5 @@
 """Stores, starts, cancels and returns users' batches."""
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,15 +7,14 @@ from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.batches.batch_runner import BatchRunner
 from bot.domain.clock import Clock
-from bot.domain.errors import NotFound, Reason, Rejected, SplitError, StoreUnavailable
+from bot.domain.errors import NotFound, Reason, Rejected
 from bot.domain.job import BatchId, Context, Entry, Membership, Reply, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
-from bot.jobs.split_service import STORE_WITHIN_S, SplitService
+from bot.jobs.split_service import SplitService
+from storage.database.timely_write import TimelyWrites
 from storage.database.write_retry import retry_write
 from storage.stores.batches import Batch, BatchContent, BatchStore
 from storage.stores.job_store import new_job_id
-
-log = logging.getLogger(__name__)
 
 MAX_SONGS = 10
 """The most files in a form or a message."""
@@ -54,7 +51,7 @@ class BatchService:
         self._quotas = quotas
         self._admission = admission
         self._clock = clock
-        self._late: set[asyncio.Task[None]] = set()
+        self._writes = TimelyWrites(clock=clock)
 
     async def receive(self, *, interaction_id: int, request: BatchRequest, reply: Reply) -> Batch:
         """Store a batch. For a repeated interaction, return the batch that is already stored.
@@ -81,14 +78,13 @@ class BatchService:
             created_at=now,
             updated_at=now,
         )
-        storing = asyncio.create_task(self._admit(batch, request.songs))
-        done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)
-        if done:
-            return storing.result()
-        withdrawing = asyncio.create_task(self._withdraw_late(storing, batch.id))
-        self._late.add(withdrawing)
-        withdrawing.add_done_callback(self._late.discard)
-        raise StoreUnavailable("a batch was not stored in time")
+
+        async def withdraw(stored: Batch) -> None:
+            # Another call may have stored a batch for the same interaction, which is left alone.
+            if stored.id == batch.id:
+                await self._store.withdraw(batch.id, self._clock.now(), in_doubt=False)
+
+        return await self._writes.store(self._admit(batch, request.songs), withdraw=withdraw)
 
     async def acknowledged(self, batch_id: BatchId, *, message_id: int | None) -> None:
         """Record that the user saw an answer, and start the batch."""
@@ -171,17 +167,6 @@ class BatchService:
         standing = await self._quotas.standing(batch.user_id, membership)
         self._admission.check(standing, batch.reply)
         return await self._store.add(batch, songs)
-
-    async def _withdraw_late(self, storing: asyncio.Task[Batch], batch_id: BatchId) -> None:
-        """End a batch that was stored only after its user got a refusal."""
-        try:
-            batch = await storing
-            if batch.id == batch_id:
-                await self._store.withdraw(batch_id, self._clock.now(), in_doubt=False)
-        except SplitError as exc:
-            log.info("a late batch was not stored, or will be withdrawn at the next start: %s", exc)
-        except Exception:
-            log.exception("a late batch was not stored")
 
     async def _need(self, batch_id: BatchId) -> Batch:
         batch = await self._store.get(batch_id)

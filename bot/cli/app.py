@@ -34,7 +34,7 @@ from bot.jobs.collect import CollectStep
 from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
-from bot.jobs.job_runtime import Core, JobRuntime, Runtimes
+from bot.jobs.job_runtime import Core, Runtimes
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
@@ -226,7 +226,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         max_gib=settings.max_disk_gib,
         on_turn=runtimes.wake,
     )
-    runtimes.on_release = disk_guard.release
+    runtimes.on_release(disk_guard.release)
     core = Core(
         jobs=store.jobs,
         files=store.files,
@@ -412,12 +412,7 @@ def _batches(ground: _Ground, splits: SplitService) -> tuple[BatchRunner, BatchS
     core, accounts = ground.core, ground.accounts
     store = BatchStore(db=ground.store.db)
     runner = BatchRunner(store=store, splits=splits, clock=core.clock)
-
-    def on_release(runtime: JobRuntime) -> None:
-        core.disk_guard.release(runtime)
-        runner.job_ended()
-
-    core.runtimes.on_release = on_release
+    core.runtimes.on_release(lambda _: runner.job_ended())
     service = BatchService(
         store=store,
         splits=splits,

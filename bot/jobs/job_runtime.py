@@ -100,7 +100,7 @@ class Runtimes:
     def __init__(self) -> None:
         self._by_id: dict[JobId, JobRuntime] = {}
         self.board = ProgressBoard(self._by_id)
-        self.on_release: Callable[[JobRuntime], None] = lambda _: None
+        self._on_release: list[Callable[[JobRuntime], None]] = []
         self.by_id: Mapping[JobId, JobRuntime] = MappingProxyType(self._by_id)
 
     def __iter__(self) -> Iterator[JobRuntime]:
@@ -109,6 +109,10 @@ class Runtimes:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def on_release(self, tell: Callable[[JobRuntime], None]) -> None:
+        """Call `tell` with each runtime that is dropped from now on, after earlier callbacks."""
+        self._on_release.append(tell)
 
     def open(self, job_id: JobId) -> JobRuntime:
         """Return the job's runtime, creating it if there is none."""
@@ -123,7 +127,8 @@ class Runtimes:
         if runtime.task is not None or runtime.submit is not None:
             return
         if self._by_id.pop(runtime.job_id, None) is not None:
-            self.on_release(runtime)
+            for tell in self._on_release:
+                tell(runtime)
 
     def wake(self, job_id: JobId) -> None:
         """Let a job take its next step now; does nothing if the job is not under way."""

@@ -3,8 +3,6 @@
 The rest of a job's work happens in the background.
 """
 
-import asyncio
-import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +10,12 @@ from dataclasses import dataclass
 from bot.accounts.admission import GuildAdmission
 from bot.accounts.quotas import Quotas
 from bot.accounts.user_limits import RefusedFiles
-from bot.domain.backoff import Reminders
 from bot.domain.errors import (
     NotFound,
     Problem,
     QuotaExceeded,
     Reason,
     Rejected,
-    SplitError,
-    StoreUnavailable,
 )
 from bot.domain.job import BatchId, Context, Job, JobId, Reply, Request, State, UserId
 from bot.domain.recipes import AudioFormat
@@ -32,14 +27,11 @@ from bot.jobs.runner import Runner
 from bot.jobs.termination import Termination
 from bot.providers.interface import Capabilities
 from bot.scheduling.plans import Offer, offers, plan
+from storage.database.timely_write import TimelyWrites
 from storage.database.write_retry import retry_write
 from storage.stores.job_store import new_job_id
 from storage.stores.standing import Standing
 
-log = logging.getLogger(__name__)
-
-STORE_WITHIN_S = 1.5
-"""Discord allows 3 s for an answer, so a store that takes longer than this counts as busy."""
 INTERACTION_BITS = 62
 """The bits of the random number that replaces the interaction id in a batch's job."""
 
@@ -80,8 +72,7 @@ class SplitService:
         self._refused_files = refused_files
         self._runtimes = core.runtimes
         self._offering = offering
-        self._late: set[asyncio.Task[None]] = set()
-        self._reminders = Reminders()
+        self._writes = TimelyWrites(clock=core.clock)
 
     @property
     def formats(self) -> tuple[AudioFormat, ...]:
@@ -123,16 +114,13 @@ class SplitService:
             updated_at=now,
             title=title_of(request.source.filename),
         )
-        storing = asyncio.create_task(self._store(job))
-        done, _ = await asyncio.wait({storing}, timeout=STORE_WITHIN_S)
-        if done:
-            return storing.result()
-        withdrawing = asyncio.create_task(self._withdraw_late(storing, job.id))
-        self._late.add(withdrawing)
-        withdrawing.add_done_callback(self._late.discard)
-        if self._reminders.is_due("late", self._clock.monotonic()):
-            log.warning("requests are refused as busy: the store takes over %.1f s", STORE_WITHIN_S)
-        raise StoreUnavailable("a request was not stored in time")
+
+        async def withdraw(stored: Job) -> None:
+            # Another call may have stored a job for the same interaction, which is left alone.
+            if stored.id == job.id:
+                await self._termination.withdraw(stored)
+
+        return await self._writes.store(self._store(job), withdraw=withdraw)
 
     async def start_in_batch(
         self, *, batch_id: BatchId, number: int, request: Request, reply: Reply
@@ -284,21 +272,6 @@ class SplitService:
         _check_quota(standing)
         self._refused_files.check(job.request.user_id)
         await self._disk_guard.check(self._needs.to_wait(job))
-
-    async def _withdraw_late(self, storing: asyncio.Task[Job], job_id: JobId) -> None:
-        """Cancel a request that was stored after its user was refused.
-
-        The task may return a job that another call stored for the same interaction; that job is
-        left alone.
-        """
-        try:
-            job = await storing
-            if job.id == job_id:
-                await self._termination.withdraw(job)
-        except SplitError as exc:
-            log.info("a late request was not stored, or waits for the next start: %s", exc)
-        except Exception:
-            log.exception("a late request was not stored")
 
     async def _need(self, job_id: JobId) -> Job:
         job = await self._jobs.get(job_id)

@@ -273,7 +273,7 @@ PLANTS = (
     Plant(
         name="a row that commits late runs",
         file="bot/jobs/split_service.py",
-        old="                await self._termination.withdraw(job)\n",
+        old="                await self._termination.withdraw(stored)\n",
         new="                pass\n",
         tests=_SPLITS,
     ),

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.batches import batch_service
 from bot.batches.batch_service import BatchRequest
 from bot.domain.errors import NotFound, Reason, Rejected, StoreUnavailable
 from bot.domain.job import BatchId, Entry, Source, State, UserId
 from bot.domain.recipes import AudioFormat, Recipe
+from storage.database import timely_write
 from storage.stores.batches import Batch, BatchContent, BatchStore
 from tests.support.fakes import FakeProvider
 from tests.support.harness import ADA, BEN, REPLY, REQUEST, Harness
@@ -225,7 +225,7 @@ async def test_an_interaction_that_arrives_twice_has_one_batch(tmp_path: Path) -
 async def test_a_batch_that_is_stored_too_late_is_withdrawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_service, "STORE_WITHIN_S", 0.0)
+    monkeypatch.setattr(timely_write, "STORE_WITHIN_S", 0.0)
     async with running(tmp_path) as harness:
         with pytest.raises(StoreUnavailable):
             await receive(harness)

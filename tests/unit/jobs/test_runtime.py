@@ -160,3 +160,12 @@ async def test_a_submit_in_flight_keeps_the_runtime_of_its_job(harness: Harness)
 def test_a_job_has_one_runtime() -> None:
     runtimes = Runtimes()
     assert runtimes.open(job_id := new_job_id()) is runtimes.open(job_id)
+
+
+def test_everyone_who_asked_learns_of_a_dropped_runtime() -> None:
+    runtimes, told = Runtimes(), []
+    runtimes.on_release(lambda runtime: told.append(("first", runtime.job_id)))
+    runtimes.on_release(lambda runtime: told.append(("second", runtime.job_id)))
+    job_id = new_job_id()
+    runtimes.release(runtimes.open(job_id))
+    assert told == [("first", job_id), ("second", job_id)]
