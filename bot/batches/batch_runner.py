@@ -63,13 +63,11 @@ class BatchRunner:
                 pass  # advance anyway
 
     async def advance_all(self) -> None:
-        """Advance each open batch as far as possible."""
+        """Advance each batch that can advance, as far as possible."""
         self._has_open = True
-        found = await self._store.open()
-        for batch in found:
-            if batch.acknowledged_at is not None:
-                await self.advance(batch.id)
-        self._has_open = bool(found)
+        for batch_id in await self._store.due(max_active=self._splits.max_active_jobs):
+            await self.advance(batch_id)
+        self._has_open = await self._store.has_open()
 
     async def advance(self, batch_id: BatchId) -> None:
         """Advance a batch as far as possible. Safe to repeat."""

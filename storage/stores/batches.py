@@ -7,7 +7,7 @@ such a job makes the batch's reply stale in the same transaction.
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.errors import Problem, Reason, Rejected
@@ -24,6 +24,7 @@ from storage.stores.job_rows import (
     time_of,
 )
 from storage.stores.job_statements import IN_BATCH
+from storage.stores.job_store import new_job_id
 from storage.stores.lock_names import batches_of
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,26 @@ EVERY_BATCH = _SELECT
 _BY_ID = _SELECT + "WHERE id = ?"
 _BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
 _OPEN = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
+_HAS_OPEN = "SELECT EXISTS (SELECT 1 FROM batches WHERE NOT is_final) AS has_open"
+# With `max_active` songs under way, or none left to start, a batch waits for its jobs.
+_DUE = """
+SELECT batches.id
+FROM batches
+LEFT JOIN batch_songs ON batch_songs.batch_id = batches.id
+LEFT JOIN jobs ON jobs.id = batch_songs.job_id
+WHERE NOT batches.is_final AND batches.acknowledged_at IS NOT NULL
+GROUP BY batches.id
+HAVING batches.reason IS NOT NULL
+    OR count(*) FILTER (WHERE NOT jobs.is_final) = 0
+    OR (
+        count(*) FILTER (WHERE NOT jobs.is_final) < :max_active
+        AND count(*) FILTER (
+            WHERE batch_songs.job_id IS NULL AND batch_songs.reason IS NULL
+        ) > 0
+    )
+ORDER BY batches.created_at, batches.rowid
+"""
+_IS_TAKEN = "SELECT 1 FROM batches WHERE id = :id"
 _BEFORE_INSERT = """
 SELECT
     (SELECT id FROM batches WHERE interaction_id = :interaction_id) AS known,
@@ -183,7 +204,9 @@ class BatchStore:
         self._db = db
 
     async def add(self, batch: Batch, songs: Sequence[Source]) -> Batch:
-        """Store a new batch. If the interaction already has a batch, return that batch unchanged.
+        """Store a new batch and return it as stored, with another id if its own was taken.
+
+        If the interaction already has a batch, return that batch unchanged.
 
         Raises Rejected with ONE_BATCH if the user has an open batch.
         """
@@ -196,9 +219,12 @@ class BatchStore:
                 return batch_of(known)
             if found["is_open"]:
                 raise Rejected(Reason.ONE_BATCH)
-            await conn.execute(_INSERT, values)
-            await conn.executemany(_INSERT_SONG, list(_song_values(batch.id, songs)))
-            return batch
+            added = batch
+            while list(await conn.execute_fetchall(_IS_TAKEN, {"id": added.id})):
+                added = replace(batch, id=BatchId(new_job_id()))
+            await conn.execute(_INSERT, {**values, "id": added.id})
+            await conn.executemany(_INSERT_SONG, list(_song_values(added.id, songs)))
+            return added
 
         return await self._db.write(work, locks=[batches_of(batch.user_id)])
 
@@ -222,6 +248,19 @@ class BatchStore:
     async def open(self) -> list[Batch]:
         """Return every batch that has not ended, oldest first."""
         return list(_readable(await self._db.read(_OPEN)))
+
+    async def has_open(self) -> bool:
+        """Whether any batch has not ended."""
+        [row] = await self._db.read(_HAS_OPEN)
+        return bool(row["has_open"])
+
+    async def due(self, *, max_active: int) -> list[BatchId]:
+        """Return the acknowledged batches that can advance, oldest first.
+
+        Songs of a user may be started while fewer than `max_active` of the batch are under way.
+        """
+        rows = await self._db.read(_DUE, {"max_active": max_active})
+        return [BatchId(row["id"]) for row in rows]
 
     async def acknowledge(
         self, batch_id: BatchId, now: datetime, *, message_id: int | None
@@ -292,15 +331,19 @@ class BatchStore:
 
     async def reply_shown(
         self, batch_id: BatchId, version: int, *, message_id: int | None = None
-    ) -> None:
-        """Record that the reply shows `version`. An ended batch then no longer needs its token."""
+    ) -> bool:
+        """Record that the reply shows `version`; return whether the batch still exists.
 
-        async def work(conn: Connection) -> None:
+        An ended batch then no longer needs its token.
+        """
+
+        async def work(conn: Connection) -> bool:
             values = {"id": batch_id, "version": version, "message_id": message_id}
-            await conn.execute(_SHOWN, values)
+            is_there = (await conn.execute(_SHOWN, values)).rowcount == 1
             await conn.execute(_DROP_SECRETS, (batch_id,))
+            return is_there
 
-        await self._db.write(work)
+        return await self._db.write(work)
 
 
 def batch_of(row: Row) -> Batch:

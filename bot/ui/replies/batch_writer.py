@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 MAX_PAUSE_S = 60.0
+MAX_CONCURRENT_EDITS = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +36,7 @@ class _BatchReply:
     """The version to show, or None if only progress can change the card."""
     shown: Card | None = None
     closed: set[EditRoute] = field(default_factory=set)
+    is_being_edited: bool = False
     failures: int = 0
     not_before: float = 0.0
 
@@ -69,17 +71,35 @@ class BatchWriter:
         self._replies: dict[BatchId, _BatchReply] = {}
         self._reminders = Reminders()
         self._knows_open = False
+        self._edits: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(MAX_CONCURRENT_EDITS)
 
     async def run(self) -> None:
         """Keep all replies up to date until cancelled."""
-        while True:
-            try:
-                await self._read_outbox()
-            except StoreUnavailable as exc:
-                if self._reminders.is_due(str(exc), self._clock.monotonic()):
-                    log.warning("can't read the outbox of batches: %s", exc)
-            await asyncio.gather(*map(self._update, list(self._replies.values())))
-            await asyncio.sleep(self._sweep_s)
+        try:
+            while True:
+                try:
+                    await self._read_outbox()
+                except StoreUnavailable as exc:
+                    if self._reminders.is_due(str(exc), self._clock.monotonic()):
+                        log.warning("can't read the outbox of batches: %s", exc)
+                self._start_edits()
+                await asyncio.sleep(self._sweep_s)
+        finally:
+            for task in self._edits:
+                task.cancel()
+            await asyncio.gather(*self._edits, return_exceptions=True)
+
+    def _start_edits(self) -> None:
+        """Start an edit of each reply that may be outdated; no reply waits for another's."""
+        now = self._clock.monotonic()
+        for reply in self._replies.values():
+            if reply.is_being_edited or now < reply.not_before:
+                continue
+            reply.is_being_edited = True
+            task = asyncio.create_task(self._update(reply))
+            self._edits.add(task)
+            task.add_done_callback(self._edits.discard)
 
     async def _read_outbox(self) -> None:
         if not self._knows_open:
@@ -103,18 +123,18 @@ class BatchWriter:
 
     async def _update(self, reply: _BatchReply) -> None:
         batch = reply.content.batch
-        now = self._clock.monotonic()
-        if now < reply.not_before:
-            return
         self._languages.activate(batch.reply.locale)
         try:
-            await self._bring_up_to_date(reply)
+            async with self._places:
+                await self._bring_up_to_date(reply)
         except (ReplyUnavailable, StoreUnavailable) as exc:
             log.warning("batch %s: will update its reply later: %s", batch.id, exc)
-            _back_off(reply, now)
+            _back_off(reply, self._clock.monotonic())
         except Exception:
             log.exception("batch %s: can't update its reply", batch.id)
-            _back_off(reply, now)
+            _back_off(reply, self._clock.monotonic())
+        finally:
+            reply.is_being_edited = False
 
     async def _bring_up_to_date(self, reply: _BatchReply) -> None:
         content, version = reply.content, reply.owed_version
@@ -130,27 +150,33 @@ class BatchWriter:
             if wait_s:
                 return
             if wait_s is not None:
-                message_id = await self._show(reply, request, card)
+                message_id = await self._show(reply, content, request, card)
+        is_there = True
         if version is not None:
-            await self._batches.reply_shown(content.batch.id, version, message_id=message_id)
+            is_there = await self._batches.reply_shown(
+                content.batch.id, version, message_id=message_id
+            )
             if reply.owed_version == version:
                 reply.owed_version = None
-        if content.batch.is_final and reply.owed_version is None:
+        if not is_there or (content.batch.is_final and reply.owed_version is None):
             self._drop(content.batch.id)
 
-    async def _show(self, reply: _BatchReply, request: EditRequest, card: Card) -> int | None:
+    async def _show(
+        self, reply: _BatchReply, content: BatchContent, request: EditRequest, card: Card
+    ) -> int | None:
         self._pacing.made(request, self._clock.monotonic())
-        batch = reply.content.batch
+        batch = content.batch
         answer = await self._routes.show(
             batch.reply, MessageContent(card=card), closed=reply.closed
         )
         message_id = None
         if isinstance(answer, Edited):
             message_id = answer.message_id
-            located = replace(batch.reply, message_id=message_id)
-            reply.content = replace(reply.content, batch=replace(batch, reply=located))
+            latest = reply.content.batch  # it may have changed during the edit
+            located = replace(latest.reply, message_id=message_id)
+            reply.content = replace(reply.content, batch=replace(latest, reply=located))
         elif batch.is_final:
-            await self._send_directly(reply.content)
+            await self._send_directly(content)
         reply.shown, reply.failures = card, 0
         return message_id
 

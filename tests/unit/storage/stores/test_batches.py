@@ -78,6 +78,49 @@ async def test_twenty_requests_at_once_make_one_batch(batches: BatchStore) -> No
     assert sum(not isinstance(each, Rejected) for each in found) == 1
 
 
+async def test_a_batch_whose_id_is_taken_gets_another(batches: BatchStore) -> None:
+    first = await batches.add(a_batch(batch_id="taken"), SONGS[:1])
+    second = await batches.add(a_batch(batch_id="taken", user_id=UserId(5)), SONGS)
+    assert first.id == "taken" != second.id
+    assert await batches.get(second.id) == second
+    content = await batches.content(second.id)
+    assert content is not None
+    assert len(content.songs) == len(SONGS)
+
+
+async def test_a_batch_can_advance_until_its_share_is_under_way(
+    batches: BatchStore, jobs: JobStore
+) -> None:
+    added = await batches.add(a_batch(), SONGS)
+    assert await batches.due(max_active=2) == []
+    await batches.acknowledge(added.id, NOW, message_id=70)
+    assert await batches.due(max_active=2) == [added.id]
+    first = await fill(jobs, added.id, 1)
+    assert await batches.due(max_active=2) == [added.id]
+    second = await fill(jobs, added.id, 2)
+    assert await batches.due(max_active=2) == []
+    await jobs.save(first.failed(NOW, PROBLEM), expected=State.RECEIVED)
+    assert await batches.due(max_active=2) == [added.id]
+    await batches.refuse(added.id, 3, NOW, PROBLEM)
+    assert await batches.due(max_active=2) == [], "its last song is under way"
+    await jobs.save(second.failed(NOW, PROBLEM), expected=State.RECEIVED)
+    assert await batches.due(max_active=2) == [added.id]
+    assert await batches.has_open()
+    await batches.close(added.id, NOW)
+    assert await batches.due(max_active=2) == []
+    assert not await batches.has_open()
+
+
+async def test_a_batch_that_is_to_end_advances_though_its_share_is_under_way(
+    batches: BatchStore, jobs: JobStore
+) -> None:
+    batch_id = await started(batches)
+    await fill(jobs, batch_id, 1)
+    assert await batches.due(max_active=1) == []
+    await batches.stop(batch_id, NOW, Reason.STOPPED_BY_USER)
+    assert await batches.due(max_active=1) == [batch_id]
+
+
 async def test_a_song_becomes_one_job(batches: BatchStore, jobs: JobStore) -> None:
     batch_id = await started(batches)
     filling = (fill(jobs, batch_id, 1) for _ in range(3))
@@ -122,6 +165,16 @@ async def test_a_batch_ends_with_its_last_song(batches: BatchStore, jobs: JobSto
     assert await batches.close(batch_id, NOW)
     assert not await batches.close(batch_id, NOW)
     assert await batches.open() == []
+
+
+async def test_what_is_shown_of_a_forgotten_batch_is_not_noted(
+    batches: BatchStore, db: Database
+) -> None:
+    batch_id = await started(batches)
+    assert await batches.reply_shown(batch_id, 1)
+    await batches.stop(batch_id, NOW, Reason.STOPPED_BY_USER)
+    await Forgetting(db=db).forget(USER, TODAY)
+    assert not await batches.reply_shown(batch_id, 2)
 
 
 async def test_its_token_goes_once_the_end_is_shown(batches: BatchStore) -> None:
