@@ -14,26 +14,15 @@ from sandbox.vendors.forms import KEY
 STOP_WITHIN_S = 12.0
 
 
-class BotProcess:
-    """`python -m bot` with settings for the sandbox. It can be killed and restarted."""
+class Program:
+    """A program as a process of its own, which can be killed and restarted."""
 
     def __init__(
-        self,
-        sandbox: Sandbox,
-        *,
-        data_dir: Path,
-        log: Path | None = None,
-        settings: Mapping[str, str] | None = None,
-        vendors: bool = False,
-        module: str = "bot",
+        self, *arguments: str, environment: Mapping[str, str], log: Path | None = None
     ) -> None:
-        """`log` receives the bot's standard error, which is inherited by default.
-
-        With `vendors` the bot prefers the simulated vendors to its own engine. `module` replaces
-        `bot`, to run a bot composed of other parts.
-        """
-        self._module = module
-        self._settings = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
+        """`log` receives the program's standard error, which is inherited by default."""
+        self._arguments = arguments
+        self.environment = dict(environment)
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -57,18 +46,18 @@ class BotProcess:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start the bot without waiting until it is ready."""
+        """Start the program without waiting until it is ready."""
         stderr = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, env=self._settings, stderr=stderr
+                sys.executable, *self._arguments, env=self.environment, stderr=stderr
             )
         finally:
             if stderr:
                 stderr.close()
 
     async def stop(self) -> int:
-        """Stop the bot as a service manager does, and return its exit status."""
+        """Stop the program as a service manager does, and return its exit status."""
         if self._running.returncode is None:
             self._running.send_signal(signal.SIGTERM)
             try:
@@ -79,20 +68,42 @@ class BotProcess:
         return await self._running.wait()
 
     async def kill(self) -> None:
-        """Kill the bot."""
+        """Kill the program."""
         if self._running.returncode is None:
             self._running.kill()
         await self._running.wait()
 
     async def wait(self) -> int:
-        """Wait until the bot exits, and return its exit status."""
+        """Wait until the program exits, and return its exit status."""
         return await self._running.wait()
 
     @property
     def _running(self) -> asyncio.subprocess.Process:
         if self._process is None:
-            raise RuntimeError("the bot was not started")
+            raise RuntimeError("the program was not started")
         return self._process
+
+
+class BotProcess(Program):
+    """`python -m bot` with settings for the sandbox."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        *,
+        data_dir: Path,
+        log: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+        vendors: bool = False,
+        module: str = "bot",
+    ) -> None:
+        """Prepare a bot.
+
+        With `vendors` it prefers the simulated vendors to its own engine. `module` replaces `bot`,
+        to run a bot composed of other parts.
+        """
+        own = environment(sandbox, data_dir, vendors=vendors) | dict(settings or {})
+        super().__init__("-m", module, environment=own, log=log)
 
 
 def public_links(port: int) -> dict[str, str]:
@@ -103,19 +114,23 @@ def public_links(port: int) -> dict[str, str]:
     }
 
 
+def models_folder() -> str:
+    """Return the folder in which this checkout has its models."""
+    home = os.environ.get("STEMCORD_DATA_DIR") or "data"
+    return os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home, "models").absolute())
+
+
 def environment(sandbox: Sandbox, data_dir: Path, *, vendors: bool = False) -> dict[str, str]:
     """Return this process's environment, with settings for a bot in the sandbox."""
     names = [vendor.name for vendor in sandbox.vendors.all]
     keys = {f"{name.upper()}_API_KEY": KEY for name in names}
     places = {f"{name.upper()}_BASE_URL": f"{sandbox.base_url}/vendors/{name}" for name in names}
-    home = os.environ.get("STEMCORD_DATA_DIR") or "data"
-    models = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home, "models").absolute())
     return {
         **os.environ,
         "DISCORD_TOKEN": DEFAULT_TOKEN,
         "DISCORD_API_BASE": sandbox.api_base,
         "STEMCORD_DATA_DIR": str(data_dir),
-        "STEMCORD_MODELS_DIR": models,
+        "STEMCORD_MODELS_DIR": models_folder(),
         "STEMCORD_TRUSTED_HOSTS": sandbox.base_url.removeprefix("http://"),
         "STEMCORD_PROVIDERS": ",".join([*names, "local"] if vendors else ["local"]),
         **keys,

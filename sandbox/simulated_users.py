@@ -56,15 +56,14 @@ class SimulatedUsers:
             await self._http.close()
 
     def invite(self, count: int) -> None:
-        """Add users to the server."""
+        """Add users to every server."""
         world = self.sandbox.world
-        guild = next(iter(world.guilds.values()))
-        members = dict(guild.members)
+        added: dict[int, tuple[int, ...]] = {}
         for number in range(len(self.people), len(self.people) + count):
-            user = world.add_user(f"Guest {number}")
-            members[user.id] = ()
-            self.people.append(user.id)
-        world.add_guild(replace(guild, members=members))
+            added[world.add_user(f"Guest {number}").id] = ()
+        self.people += added
+        for guild in list(world.guilds.values()):
+            world.add_guild(replace(guild, members={**guild.members, **added}))
 
     def add_song(self, song: Path, *, is_always_new: bool = True) -> None:
         """Register a song under its file name. `is_always_new` makes each of its uploads unique."""
