@@ -1,12 +1,16 @@
 """Checks after a scene, across the database, the providers and Discord."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.job import Job, State
 from bot.ui.cards.job_cards import card_of
 from sandbox.entities import Message
+from sandbox.server import Sandbox
+from sandbox.simulated_users import SimulatedUsers
+from storage.database.protocols import Row
 from storage.stores.job_rows import job_of
 from storage.stores.job_statements import BY_ID
 from storage.upkeep.invariants import Terms, audit
@@ -21,22 +25,40 @@ INTERRUPTED = "I was restarted while I made this."
 _CHARGED = """\
 SELECT jobs.id, count(ledger.id) AS posts, jobs.state
 FROM jobs LEFT JOIN ledger ON job_id = jobs.id AND kind = 'post'
-GROUP BY jobs.id HAVING posts <> (state = 'delivered')"""
+GROUP BY jobs.id, jobs.state
+HAVING count(ledger.id) <> CASE WHEN jobs.state = 'delivered' THEN 1 ELSE 0 END"""
+
+
+class Observed(Protocol):
+    """What a scene leaves to be checked: Discord, its users and the database."""
+
+    @property
+    def sandbox(self) -> Sandbox: ...
+
+    @property
+    def users(self) -> SimulatedUsers: ...
+
+    def rows(self, sql: str, *values: object) -> Sequence[Row]: ...
 
 
 def broken_promises(harness: ChaosHarness, *, keep: timedelta = KEEP) -> list[str]:
     """Describe each broken promise. The bot must have no work left."""
-    jobs = {row["interaction_id"]: _job(harness, row["id"]) for row in harness.rows(_ALL)}
+    jobs = jobs_by_interaction(harness)
     return [
         *_audited(harness, keep),
         *_sent_too_often(harness),
-        *_answered_without_a_job(harness, jobs),
-        *_shown_otherwise(harness, jobs),
+        *answered_without_a_job(harness, jobs),
+        *shown_otherwise(harness, jobs),
         *traces(harness),
     ]
 
 
-def charged_otherwise(harness: ChaosHarness) -> Iterator[str]:
+def jobs_by_interaction(observed: Observed) -> dict[int, Job]:
+    """Return every job by the id of its interaction."""
+    return {row["interaction_id"]: _job(observed, row["id"]) for row in observed.rows(_ALL)}
+
+
+def charged_otherwise(harness: Observed) -> Iterator[str]:
     """Describe jobs that were not charged exactly once, or charged without a delivery."""
     for row in harness.rows(_CHARGED):
         yield f"{row['id']} is {row['state']} and charged {row['posts']} times"
@@ -70,7 +92,7 @@ def _sent_too_often(harness: ChaosHarness) -> Iterator[str]:
                 yield f"{job_id} reached {name} {times} times, more than it has attempts"
 
 
-def _answered_without_a_job(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[str]:
+def answered_without_a_job(harness: Observed, jobs: dict[int, Job]) -> Iterator[str]:
     """Find answered commands with neither a job nor an explanation."""
     for answer in harness.users.answers:
         if answer.name != "split" or answer.message_id is None or answer.interaction_id in jobs:
@@ -80,7 +102,7 @@ def _answered_without_a_job(harness: ChaosHarness, jobs: dict[int, Job]) -> Iter
             yield f"an answered command has neither a job nor an explanation: {answer}"
 
 
-def _refused_edits(harness: ChaosHarness) -> list[str]:
+def _refused_edits(harness: Observed) -> list[str]:
     """Return the paths of edits that Discord refused for good."""
     return [
         entry["path"]
@@ -90,7 +112,7 @@ def _refused_edits(harness: ChaosHarness) -> list[str]:
     ]
 
 
-def _shown_otherwise(harness: ChaosHarness, jobs: dict[int, Job]) -> Iterator[str]:
+def shown_otherwise(harness: Observed, jobs: dict[int, Job]) -> Iterator[str]:
     """Find replies that do not show how their job ended. Plain content means a refused song."""
     refused = _refused_edits(harness)
     closed = {int(path.rpartition("/")[2]) for path in refused if path.startswith("/channels/")}
@@ -114,7 +136,7 @@ def _stems(message: Message) -> int:
     return sum(file.content_type.startswith("audio/") for file in message.attachments)
 
 
-def _sent_directly(harness: ChaosHarness, job: Job) -> int:
+def _sent_directly(harness: Observed, job: Job) -> int:
     """Count the stems in the direct message sent instead of the reply."""
     dm = harness.sandbox.world.bot_dm(job.request.user_id)
     own = [each for each in harness.sandbox.world.messages_in(dm.id) if job.id in _footers(each)]
@@ -129,6 +151,6 @@ def _text(message: Message) -> list[str]:
     return [line for embed in message.embeds for line in embed.get("description", "").split("\n")]
 
 
-def _job(harness: ChaosHarness, job_id: str) -> Job:
+def _job(harness: Observed, job_id: str) -> Job:
     [row] = harness.rows(BY_ID, job_id)
     return job_of(row)

@@ -1,0 +1,38 @@
+"""A PostgreSQL server of our own: it keeps its data over a restart, and leaves nothing behind."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from sandbox.cluster.database_server import DatabaseServer, NoServer, running_database_server
+
+
+@pytest.fixture
+def server() -> Iterator[DatabaseServer]:
+    try:
+        with running_database_server() as running:
+            yield running
+    except NoServer as exc:
+        pytest.skip(str(exc))
+
+
+def test_a_restart_keeps_what_was_written(server: DatabaseServer):
+    with psycopg.connect(server.url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE songs (title text)")
+    for mode in ("fast", "immediate"):
+        server.stop(mode)
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(server.url)
+        server.start()
+    with psycopg.connect(server.url) as conn:
+        assert conn.execute("SELECT count(*) FROM songs").fetchone() == (0,)
+
+
+def test_nothing_is_left_behind():
+    try:
+        with running_database_server() as server:
+            assert server.socket.exists()
+    except NoServer as exc:
+        pytest.skip(str(exc))
+    assert not server.home.exists()
