@@ -43,6 +43,7 @@ from bot.setting_types import (
     ObjectStoreUrl,
     Providers,
     Secret,
+    Shards,
     Upper,
     WorkerTasks,
 )
@@ -144,6 +145,11 @@ class Settings(_DeclaredSettings):
         description="an address such as postgresql://user:password@host/name, or nothing for "
         "SQLite in the data directory",
     )
+    shards: Shards = Field(
+        None,
+        description="some of all shards, such as 0-3/16 or 0/2, or nothing for one bot that "
+        "serves all servers",
+    )
 
     object_store: ObjectStoreUrl | None = Field(
         None,
@@ -231,6 +237,11 @@ class Settings(_DeclaredSettings):
     def _fit_together(self) -> Self:
         if self.poll_min_s > self.poll_max_s:
             raise _conflict("STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S")
+        if self.shards is not None and self.database_url is None:
+            raise _conflict(
+                "STEMCORD_SHARDS: expected STEMCORD_DATABASE_URL with it, since several bots "
+                "share a PostgreSQL database"
+            )
         if self.separate_on != "here" and self.database_url is None:
             raise _conflict(
                 "STEMCORD_SEPARATE_ON: expected STEMCORD_DATABASE_URL with workers or both, since "

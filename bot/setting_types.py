@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from storage.groups.shard_group import ShardGroup
 from storage.objects.store_address import parse_address
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
@@ -100,6 +101,10 @@ def _object_store_url(value: str) -> str:
     return value
 
 
+def _shards(value: object) -> object:
+    return ShardGroup.parse(value) if isinstance(value, str) else value
+
+
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -134,4 +139,5 @@ Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_host
 WorkerTasks = Annotated[
     frozenset[Literal["separate"]], BeforeValidator(_listed), Field(min_length=1)
 ]
+Shards = Annotated[ShardGroup | None, BeforeValidator(_shards)]
 ListenAddress = Annotated[Address | None, BeforeValidator(_address)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Collection
 
 from aiohttp import WSMsgType, web
@@ -16,6 +17,8 @@ from sandbox.world import World
 UNKNOWN_OP, DECODE_ERROR, NOT_AUTHENTICATED, BAD_TOKEN, ALREADY_IDENTIFIED = range(4001, 4006)
 INVALID_SEQUENCE, TIMED_OUT, INVALID_SHARD = 4007, 4009, 4010
 DISALLOWED_INTENTS = 4014
+IDENTIFY_GAP_S = 5.0
+"""The time in which one shard for each concurrency key may identify."""
 _GOODBYE = (1000, 1001)
 
 
@@ -30,8 +33,17 @@ class Gateway:
         feed: PageFeed,
         tokens: Collection[str],
         heartbeat_s: float = 41.25,
+        shards: int = 1,
+        max_concurrency: int = 1,
     ) -> None:
+        """`shards` is the number that the sandbox advises.
+
+        With more than one, shards that identify too quickly are refused, as Discord does.
+        """
         self.base_url = ""
+        self.shards = shards
+        self.max_concurrency = max_concurrency
+        self.refused_identifies = 0
         self.heartbeat_s = heartbeat_s
         self.identifies = 0
         self.resumes = 0
@@ -41,6 +53,7 @@ class Gateway:
         self._tokens = tokens
         self._sessions: dict[str, Session] = {}
         self._sockets: set[web.WebSocketResponse] = set()
+        self._identified_at: dict[int, float] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to serve. REST tells clients their address."""
@@ -158,8 +171,12 @@ class Gateway:
         if (code := self._refusal(data)) is not None:
             await connection.socket.close(code=code)
             return
-        self.identifies += 1
         shard_id, shard_count = data.get("shard") or (0, 1)
+        if self.shards > 1 and self._is_too_early(shard_id):
+            self.refused_identifies += 1
+            await connection.send({"op": Op.INVALID_SESSION, "d": False})
+            return
+        self.identifies += 1
         session = Session(
             token=data["token"],
             intents=Intent(data["intents"]),
@@ -174,6 +191,13 @@ class Gateway:
             if guild.has_bot and session.serves(guild.id) and Intent.GUILDS in session.intents:
                 await session.dispatch("GUILD_CREATE", self._payloads.guild(guild))
         self._announce()
+
+    def _is_too_early(self, shard_id: int) -> bool:
+        key, now = shard_id % self.max_concurrency, time.monotonic()
+        is_early = now - self._identified_at.get(key, -IDENTIFY_GAP_S) < IDENTIFY_GAP_S
+        if not is_early:
+            self._identified_at[key] = now
+        return is_early
 
     def _forget_lost(self, shard_id: int) -> None:
         for session in list(self._sessions.values()):

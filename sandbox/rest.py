@@ -119,10 +119,15 @@ class ApplicationRest:
             "total": 1000,
             "remaining": max(0, 1000 - self._gateway.identifies),
             "reset_after": 86_400_000,
-            "max_concurrency": 1,
+            "max_concurrency": self._gateway.max_concurrency,
         }
-        answer = {"url": self._gateway.address, "shards": 1, "session_start_limit": limit}
-        return json_answer(answer)
+        return json_answer(
+            {
+                "url": self._gateway.address,
+                "shards": self._gateway.shards,
+                "session_start_limit": limit,
+            }
+        )
 
     async def get_commands(self, request: web.Request) -> web.Response:
         """Answer with the registered commands."""

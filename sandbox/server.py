@@ -46,10 +46,17 @@ class Sandbox:
     `vendors`. All user actions go through the control API and its client, `SandboxClient`.
     """
 
-    def __init__(self, *, tokens: frozenset[str] = frozenset({DEFAULT_TOKEN})) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: frozenset[str] = frozenset({DEFAULT_TOKEN}),
+        shards: int = 1,
+        max_concurrency: int = 1,
+    ) -> None:
+        """`shards` is the advised number of shards, each of which has a server; see Gateway."""
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
         self.clock = SandboxClock()
-        self.world = sample_world(self.clock)
+        self.world = sample_world(self.clock, shards=shards)
         self.faults = Faults()
         self.limits = RateLimits(clock=self.clock)
         self.log = RequestLog(clock=self.clock)
@@ -58,7 +65,12 @@ class Sandbox:
         self._payloads = Payloads(world=self.world, media=self.media)
         self.feed = PageFeed(world=self.world, payloads=self._payloads)
         self.gateway = Gateway(
-            world=self.world, payloads=self._payloads, feed=self.feed, tokens=tokens
+            world=self.world,
+            payloads=self._payloads,
+            feed=self.feed,
+            tokens=tokens,
+            shards=shards,
+            max_concurrency=max_concurrency,
         )
         self.interactions = Interactions(
             world=self.world, payloads=self._payloads, gateway=self.gateway

@@ -18,3 +18,10 @@ class Snowflakes:
         elapsed_ms = int(self._clock.now() * 1000) - DISCORD_EPOCH_MS
         self._last = max(self._last + 1, elapsed_ms << _TIME_SHIFT)
         return self._last
+
+    def next_in_shard(self, shard_id: int, shard_count: int) -> int:
+        """Return an id for a server of this shard."""
+        found = self.next()
+        steps = (shard_id - (found >> _TIME_SHIFT)) % shard_count
+        self._last = found + (steps << _TIME_SHIFT)
+        return self._last

@@ -96,7 +96,7 @@ class Retention:
         expire.
         """
         known = await self._jobs.known_ids()
-        unfinished = {job.id for job in await self._jobs.unfinished()}
+        unfinished = await self._jobs.unfinished_ids()
         await self._files.drop_interrupted(known, unfinished=unfinished)
         for orphan in await self._files.orphans(known):
             changed_at = await self._files.changed_at(orphan)

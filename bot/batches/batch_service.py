@@ -137,9 +137,8 @@ class BatchService:
 
     async def cancel_all(self, user_id: UserId) -> None:
         """Cancel the user's open batches."""
-        for batch in await self._store.open():
-            if batch.user_id == user_id:
-                await self._stop(batch, Reason.STOPPED_BY_USER)
+        for batch in await self._store.open_of(user_id):
+            await self._stop(batch, Reason.STOPPED_BY_USER)
 
     async def get_visible(
         self, batch_id: BatchId, *, user_id: UserId, channel_id: int | None

@@ -1,6 +1,6 @@
 """Composes the bot's services from settings and dependencies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -103,6 +103,8 @@ class Dependencies:
     renewal: Renewal | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Providers named in the settings that cannot be used, and why."""
+    may_act: Callable[[], bool] = lambda: True
+    """Tells whether no other process can be the bot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,7 @@ def compose(
             jobs=store.jobs,
             files=store.files,
             pseudonyms=Pseudonyms(db=store.db),
-            open_replies=OpenReplies(db=store.db),
+            open_replies=OpenReplies(db=store.db, shards=store.shards),
             last_renditions=LastRenditions(db=store.db),
             clock=core.clock,
             keep=ground.keep,
@@ -242,6 +244,7 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         throughput=throughput,
         clock=clock,
         timeout=timedelta(minutes=settings.job_timeout_minutes),
+        may_act=outside.may_act,
     )
     links = None
     if settings.public_url is not None:
@@ -410,7 +413,7 @@ def _splits(ground: _Ground, runner: Runner, termination: Termination) -> SplitS
 
 def _batches(ground: _Ground, splits: SplitService) -> tuple[BatchRunner, BatchService]:
     core, accounts = ground.core, ground.accounts
-    store = BatchStore(db=ground.store.db)
+    store = BatchStore(db=ground.store.db, shards=ground.store.shards)
     runner = BatchRunner(store=store, splits=splits, clock=core.clock)
     core.runtimes.on_release(lambda _: runner.job_ended())
     service = BatchService(

@@ -22,11 +22,12 @@ from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
 from bot.cli.outbound import build_transport, discord_proxy, discord_tls
+from bot.cli.ownership import Ownership, become_the_bot
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, database_address, open_store
 from bot.cli.worker_link import WorkerLink, in_order, link_workers
-from bot.concurrency import gather_or_raise, supervised
+from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
 from bot.engine.model_catalogue import STRETCH
@@ -42,7 +43,7 @@ from bot.net.public_links import mixer_available
 from bot.ops import metrics
 from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
-from bot.ops.server import HttpServer, ops_application, public_application
+from bot.ops.server import HttpServer, ProcessState, ops_application, public_application
 from bot.processes.confinement import hide_memory
 from bot.providers import local, workers
 from bot.providers.interface import Provider
@@ -63,12 +64,15 @@ from bot.ui.replies.reply_writer import ReplyWriter
 from bot.ui.replies.result_presenter import ResultPresenter
 from bot.ui.replies.zip_presenter import ZipPresenter
 from bot.ui.services import Services as InterfaceServices
+from bot.ui.sharding import Sharding
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
-from storage.database.opening import Address, lock_of
-from storage.database.protocols import BotLock
+from storage.database.opening import Address
+from storage.database.protocols import TakenOver
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
+from storage.groups.identify_turns import IdentifyTurns
+from storage.groups.shard_group import EVERY_SHARD
 from storage.stores.batches import BatchStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.open_replies import OpenReplies
@@ -79,6 +83,8 @@ log = logging.getLogger(__name__)
 
 EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
+STEP_DOWN_S = 5.0
+"""The time in which a bot that was replaced ends, before it stands by."""
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Signals that stop the bot. SIGHUP, from a closed terminal, must not lose a submit in flight."""
 
@@ -95,9 +101,15 @@ class OpenResources:
     listener: Listener | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Providers named in the settings that cannot be used, and why."""
-    lock: BotLock | None = None
-    """The lock of a PostgreSQL database; None for a file."""
     worker_link: WorkerLink | None = None
+    ownership: Ownership | None = None
+    """The lock of a PostgreSQL database or shard group; None for a file."""
+
+    @property
+    def may_act(self) -> Callable[[], bool]:
+        """Tells whether no other process can be the bot."""
+        ownership = self.ownership
+        return lambda: ownership is None or ownership.lock.may_act
 
 
 OpenEverything = Callable[[Settings, DataDir, AsyncExitStack], Coroutine[Any, Any, OpenResources]]
@@ -151,8 +163,8 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     left_out = dict(provider_set.left_out)
     _leave_out_local_without_model(settings, providers, left_out)
     address = database_address(settings)
-    lock = await _become_the_bot(address, stack)
-    store = await retry_write(lambda: open_store(data, clock, address), what="the start")
+    ownership = await become_the_bot(address, settings, data, stack)
+    store = await _opened_store(settings, data, clock, address, ownership)
     stack.push_async_callback(store.db.close)
     worker_link = await link_workers(settings, store.db)
     return OpenResources(
@@ -163,18 +175,26 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         clock=clock,
         listener=embedded,
         left_out=left_out,
-        lock=lock,
         worker_link=worker_link,
+        ownership=ownership,
     )
 
 
-async def _become_the_bot(address: Address, stack: AsyncExitStack) -> BotLock | None:
-    """Wait until no other process is the bot of this database."""
-    lock = lock_of(address)
-    if lock is not None:
-        stack.push_async_callback(lock.close)
-        await lock.acquire()
-    return lock
+async def _opened_store(
+    settings: Settings,
+    data: DataDir,
+    clock: Clock,
+    address: Address,
+    ownership: Ownership | None,
+) -> Store:
+    if ownership is None:
+        return await retry_write(lambda: open_store(data, clock, address), what="the start")
+    owner, shards = ownership.lock, settings.shards or EVERY_SHARD
+
+    async def open_it() -> Store:
+        return await open_store(data, clock, address, owner=owner, shards=shards)
+
+    return await ownership.unless_lost(retry_write(open_it, what="the start"))
 
 
 def _leave_out_local_without_model(
@@ -190,40 +210,88 @@ def _leave_out_local_without_model(
 
 
 async def _serve(settings: Settings, data: DataDir, open_them: OpenEverything) -> None:
-    stopping = asyncio.Event()
-    budget = StopBudget(total_s=settings.stop_grace_s)
-
-    def told_to_stop() -> None:
-        budget.begin()
-        stopping.set()
-
+    stopping = _Stopping(asyncio.Event(), StopBudget(total_s=settings.stop_grace_s))
     loop = asyncio.get_running_loop()
     loop.set_default_executor(DaemonExecutor())
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, told_to_stop)
-    stop = asyncio.create_task(stopping.wait(), name="stop")
+        loop.add_signal_handler(number, stopping.begin)
+    while True:
+        stopping.budget = StopBudget(total_s=settings.stop_grace_s)
+        earlier = asyncio.all_tasks()
+        try:
+            await _serve_once(settings, data, open_them, stopping)
+            return
+        except TakenOver as exc:
+            log.warning("%s This one stands by.", exc)
+        await _end_tasks(asyncio.all_tasks() - earlier)
+
+
+@dataclass(slots=True)
+class _Stopping:
+    """Whether the process was told to stop, and the time that its bot has for that."""
+
+    told: asyncio.Event
+    budget: StopBudget
+
+    def begin(self) -> None:
+        """Stop, counting from now."""
+        self.budget.begin()
+        self.told.set()
+
+    @property
+    def state(self) -> ProcessState:
+        """The state of a process that is not standing by."""
+        return ProcessState.DRAINING if self.told.is_set() else ProcessState.SERVING
+
+
+async def _serve_once(
+    settings: Settings, data: DataDir, open_them: OpenEverything, stopping: _Stopping
+) -> None:
+    """Run the bot until told to stop. Raises TakenOver when another process has become the bot."""
+    budget = stopping.budget
+    stop = asyncio.create_task(stopping.told.wait(), name="stop")
     async with ShutdownStack(budget) as stack:
+        stack.callback(stop.cancel)
         opening = asyncio.create_task(open_them(settings, data, stack), name="opening")
         await asyncio.wait({opening, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not opening.done():
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
             return
-        bot = await _put_together(settings, data, opening.result(), stack)
+        parts = opening.result()
+        bot = await _put_together(settings, data, parts, stack, lambda: stopping.state)
         living = asyncio.create_task(bot.live(settings), name="bot")
-        await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
-        budget.begin()  # the bot may have ended without a signal
-        stop.cancel()
+        ends = {living, stop}
+        if parts.ownership is not None:
+            ends.add(parts.ownership.lost)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        is_owner = parts.ownership is None or not parts.ownership.lost.done()
+        budget.begin(within_s=None if is_owner else STEP_DOWN_S)  # also without a signal
         log.info("stopping")
-        await budget.spend(bot.stop(grace_s=budget.for_steps_s), what="work under way")
+        grace_s = budget.for_steps_s if is_owner else 0.0
+        await budget.spend(bot.stop(grace_s=grace_s), what="work under way")
         if living.done():
             living.result()  # re-raises the bot's own error
         living.cancel()
         await budget.spend(asyncio.gather(living, return_exceptions=True), what="the bot")
+        if parts.ownership is not None and parts.ownership.lost.done():
+            parts.ownership.lost.result()  # re-raises TakenOver
+
+
+async def _end_tasks(tasks: set[asyncio.Task[Any]]) -> None:
+    """End what a former bot left running, such as writes that it will never be able to make."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=STEP_DOWN_S)
 
 
 async def _put_together(
-    settings: Settings, data: DataDir, parts: OpenResources, stack: AsyncExitStack
+    settings: Settings,
+    data: DataDir,
+    parts: OpenResources,
+    stack: AsyncExitStack,
+    state: Callable[[], ProcessState],
 ) -> "_Bot":
     ui.point_at(settings.discord_api_base)
     # The bot does not use voice, so discord.py's warning about it is noise.
@@ -234,6 +302,8 @@ async def _put_together(
     client = ui.Stemcord(
         registration=registration,
         languages=languages,
+        sharding=_sharding(settings, store),
+        may_act=parts.may_act,
         proxy=discord_proxy(settings),
         tls=discord_tls(),
     )
@@ -251,7 +321,7 @@ async def _put_together(
         clock=clock,
     )
     batch_replies = BatchWriter(
-        batches=BatchStore(db=store.db),
+        batches=BatchStore(db=store.db, shards=store.shards),
         languages=languages,
         board=runtimes.board,
         routes=routes,
@@ -260,7 +330,7 @@ async def _put_together(
         clock=clock,
     )
     attachment_urls = AttachmentUrls(client=client)
-    open_replies = OpenReplies(db=store.db)
+    open_replies = OpenReplies(db=store.db, shards=store.shards)
     services = compose(
         settings,
         store,
@@ -274,6 +344,7 @@ async def _put_together(
             listener=parts.listener,
             renewal=attachment_urls,
             left_out=parts.left_out,
+            may_act=parts.may_act,
         ),
     )
     presenter = ResultPresenter(
@@ -331,9 +402,16 @@ async def _put_together(
         health=Health(db=store.db, data=data, is_online=client.is_ready, clock=clock),
         languages=languages,
         clock=clock,
-        lock=parts.lock,
         worker_link=parts.worker_link,
+        state=state,
     )
+
+
+def _sharding(settings: Settings, store: Store) -> Sharding | None:
+    if settings.shards is None:
+        return None
+    turns = IdentifyTurns(db=store.db)
+    return Sharding(group=settings.shards, turn_s=turns.take)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,14 +429,13 @@ class _Bot:
     health: Health
     languages: Languages
     clock: Clock
-    lock: BotLock | None
     worker_link: WorkerLink | None
+    state: Callable[[], ProcessState]
 
     async def live(self, settings: Settings) -> None:
         """Run until cancelled.
 
-        Raises AddressUnavailable, SettingsError if Discord refuses the token, DiscordRefused, and
-        TakenOver.
+        Raises AddressUnavailable, SettingsError if Discord refuses the token, and DiscordRefused.
         """
         async with AsyncExitStack() as stack:
             await self._listen(settings, stack)
@@ -375,10 +452,7 @@ class _Bot:
             self._in_background(stack, self.health.watch, name="health")
             if self.worker_link is not None:
                 self._follow_workers(stack, self.worker_link)
-            work = [self.session.stay_connected()]
-            if self.lock is not None:
-                work.append(self.lock.watch())
-            await gather_or_raise(work)
+            await self.session.stay_connected()
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way finish within the grace; everything else resumes at the next
@@ -408,6 +482,7 @@ class _Bot:
                 ops_application(
                     check=self.health.check,
                     scrape=metrics.SharedScrape(self._scrape, clock=self.clock),
+                    state=self.state,
                     public=links if settings.public_address is None else (),
                 )
             )

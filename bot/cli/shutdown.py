@@ -31,10 +31,11 @@ class StopBudget:
         self._total_s = total_s
         self._ends_at: float | None = None
 
-    def begin(self) -> None:
-        """Start the countdown; does nothing if it has started."""
+    def begin(self, *, within_s: float | None = None) -> None:
+        """Start the countdown, of `within_s` at most; does nothing if it has started."""
         if self._ends_at is None:
-            self._ends_at = time.monotonic() + self._total_s
+            total_s = self._total_s if within_s is None else min(self._total_s, within_s)
+            self._ends_at = time.monotonic() + total_s
 
     @property
     def left_s(self) -> float:

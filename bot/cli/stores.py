@@ -12,11 +12,12 @@ from bot.domain.errors import StoreBroken
 from bot.domain.periods import Period
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import Address, PostgresUrl, open_database
-from storage.database.protocols import Database
+from storage.database.protocols import Database, Ownership
 from storage.database.schema import NewerDatabase, UnknownDatabase
 from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
 from storage.files.ownership import DataUnusable
+from storage.groups.shard_group import EVERY_SHARD, ShardGroup
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
@@ -41,6 +42,8 @@ class Store:
     ledger: Ledger
     meta: Meta
     files: JobFiles
+    shards: ShardGroup = EVERY_SHARD
+    """The group whose jobs this bot processes."""
     running_periods: tuple[Period, ...] = ()
     """Unfinished periods whose keys are in the old form, without the kind."""
     made_at: datetime | None = None
@@ -72,10 +75,18 @@ def database_address(settings: Settings) -> Address:
     return PostgresUrl(url)
 
 
-async def open_store(data: DataDir, clock: Clock, address: Address | None = None) -> Store:
+async def open_store(
+    data: DataDir,
+    clock: Clock,
+    address: Address | None = None,
+    *,
+    owner: Ownership | None = None,
+    shards: ShardGroup = EVERY_SHARD,
+) -> Store:
     """Open the database and write to it once; the data directory is locked.
 
-    Without an address, it is the file in the data directory. A missing file is created, and one
+    Without an address, it is the file in the data directory. With an `owner`, it can be used only
+    as long as that ownership of the group lasts. A missing file is created, and one
     whose schema will change is copied. Raises UnknownDatabase, SnapshotFailed and DataUnusable with
     a sentence for the operator, and StoreUnavailable while the database is locked or away.
     """
@@ -85,9 +96,9 @@ async def open_store(data: DataDir, clock: Clock, address: Address | None = None
     try:
         if isinstance(address, Path):
             await asyncio.to_thread(_keep_copy, data, now)
-        db = await open_database(address)
+        db = await open_database(address, owner=owner)
         try:
-            return await _opened(db, data, clock, is_new=is_new)
+            return await _opened(db, data, clock, shards, is_new=is_new)
         except BaseException:
             await db.close()
             raise
@@ -104,7 +115,9 @@ def _keep_copy(data: DataDir, now: datetime) -> None:
         log.info("%s was kept by an old restore and is deleted", old)
 
 
-async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) -> Store:
+async def _opened(
+    db: Database, data: DataDir, clock: Clock, shards: ShardGroup, *, is_new: bool
+) -> Store:
     await db.probe()
     meta = Meta(db=db)
     made_at = await meta.get(MADE_AT)
@@ -115,10 +128,11 @@ async def _opened(db: Database, data: DataDir, clock: Clock, *, is_new: bool) ->
         log.warning("there was no database; a new and empty one is made at %s", where)
     return Store(
         db=db,
-        jobs=JobStore(db=db),
+        jobs=JobStore(db=db, shards=shards),
         ledger=Ledger(db=db, clock=clock),
         meta=meta,
         files=JobFiles(data.jobs),
+        shards=shards,
         running_periods=await Pseudonyms(db=db).periods_without_kind(),
         made_at=datetime.fromisoformat(made_at) if made_at else None,
     )

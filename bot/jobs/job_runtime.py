@@ -163,6 +163,8 @@ class Core:
     clock: Clock
     timeout: timedelta
     """The time limit for an attempt, counted from its submit."""
+    may_act: Callable[[], bool] = lambda: True
+    """Tells whether no other process can be the bot."""
 
     @property
     def board(self) -> ProgressBoard:

@@ -20,6 +20,7 @@ from bot.domain.errors import (
     ProviderProtocol,
     SpendCapReached,
     StateMoved,
+    StoreUnavailable,
     SubmitUncertain,
 )
 from bot.domain.job import Job
@@ -193,6 +194,9 @@ class SubmitStep:
 
     async def _submit(self, job: Job, attempt: Attempt, call: Call, source: Source) -> StepResult:
         provider = self._core.providers[attempt.provider]
+        if not self._core.may_act():
+            # Frozen since the row was written, so another process may have found it.
+            raise StoreUnavailable("another process may be the bot now, so nothing is sent")
         try:
             answer = await self._answer_of(provider, call, source)
         except ProviderError as exc:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 import discord
@@ -18,6 +20,7 @@ from bot.ui.components.form_modal import submitted_form
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.components.persistent_items import ActionButton, ActionMenu
 from bot.ui.error_answers import UNREACHABLE, StemcordTree
+from bot.ui.sharding import Sharding, checks_on
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,12 @@ def connector_over(tls: ssl.SSLContext) -> aiohttp.TCPConnector:
     return aiohttp.TCPConnector(limit=0, ssl=tls)  # discord.py limits requests itself
 
 
+def _shards(sharding: Sharding | None) -> dict[str, Any]:
+    if sharding is None:
+        return {}
+    return {"shard_ids": list(sharding.group.shard_ids), "shard_count": sharding.group.count}
+
+
 class Stemcord(commands.AutoShardedBot):
     """The bot's connection to Discord; cogs are added before it logs in."""
 
@@ -50,9 +59,14 @@ class Stemcord(commands.AutoShardedBot):
         languages: Languages,
         proxy: str | None = None,
         tls: ssl.SSLContext | None = None,
+        sharding: Sharding | None = None,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         """`proxy` is the address of an HTTP proxy, for the REST API and the gateway, and `tls`
         has the certificates that both are checked with, if not the system's.
+
+        `sharding` has the shards of one of several clients, and `may_act` tells whether no other
+        process can have them.
         """
         # Otherwise discord.py warns at every start that voice, which is not used here, is missing.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -71,12 +85,15 @@ class Stemcord(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=MAX_RATE_LIMIT_S,
             proxy=proxy,
+            http_trace=checks_on(may_act),
+            **_shards(sharding),
         )
         self.languages = languages
         self.handlers = HandlerRegistry(languages=languages)
         self.add_dynamic_items(ActionButton, ActionMenu)
         self._registration = registration
         self._tls = tls
+        self._sharding = sharding
         self._was_started = False
         self._has_looked_for_leftovers = False
 
@@ -94,12 +111,22 @@ class Stemcord(commands.AutoShardedBot):
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait while Discord allows no new session, because exceeding the limit costs the token."""
-        await super().before_identify_hook(shard_id, initial=initial)
+        if self._sharding is None:
+            await super().before_identify_hook(shard_id, initial=initial)
         try:
             await self.wait_for_session_start()
+            if self._sharding is not None:
+                await self._wait_for_turn(self._sharding, shard_id or 0)
+        except StoreUnavailable as exc:
+            raise ConnectionError("the shard's turn to identify is unknown") from exc
         except (discord.RateLimited, TypeError, KeyError, ValueError) as exc:
             # discord.py reconnects after a ConnectionError, but would stop for good after these.
             raise ConnectionError("Discord did not say whether a session may start") from exc
+
+    async def _wait_for_turn(self, sharding: Sharding, shard_id: int) -> None:
+        """Wait until no other process identifies at the same time."""
+        _, _, limit = await self.http.get_bot_gateway()
+        await asyncio.sleep(await sharding.turn_s(shard_id, limit["max_concurrency"]))
 
     async def wait_for_session_start(self) -> None:
         """Wait until Discord allows another session; warn if few are left for the day."""
@@ -140,7 +167,10 @@ class Stemcord(commands.AutoShardedBot):
         """Find the gateway and register the commands; discord.py calls this at login."""
         # discord.py reconnects to this address after an invalid session, ignoring the REST base.
         _, gateway, _ = await self.http.get_bot_gateway()
+        # It also connects there at once if it was told how many shards there are.
         DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway)
+        if self._sharding is not None and not self._sharding.registers_commands:
+            return
         try:
             await self._registration.register(self)
         except (discord.Forbidden, discord.NotFound, discord.RateLimited) as exc:

@@ -43,6 +43,8 @@ class TaskRunner:
         self._tasks: dict[str, Task] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._abandoned = threading.Event()
+        self.most_running = 0
+        """The highest number of unfinished tasks so far."""
 
     @property
     def running(self) -> int:
@@ -56,6 +58,7 @@ class TaskRunner:
     def begin(self, task: Task) -> None:
         """Start a task, whether or not a request waits for it."""
         self._tasks[task.id] = task
+        self.most_running = max(self.most_running, self.running)
         working = asyncio.create_task(self._work(task))
         self._running.add(working)
         working.add_done_callback(self._running.discard)

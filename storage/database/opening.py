@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from storage.database.connection import Database as SqliteDatabase
-from storage.database.protocols import BotLock, Database, Reader
+from storage.database.protocols import Database, Ownership, Reader
 from storage.database.read_only import OLDEST, SqliteReader, read_only
 from storage.database.schema import migrations
 
@@ -22,8 +22,10 @@ Address = Path | PostgresUrl
 """The path of an SQLite file, or the address of a PostgreSQL database."""
 
 
-async def open_database(address: Address) -> Database:
+async def open_database(address: Address, *, owner: Ownership | None = None) -> Database:
     """Open the database, creating an SQLite file if needed, and bring its schema up to date.
+
+    With an `owner`, a PostgreSQL database can be used only as long as that ownership lasts.
 
     Raises UnknownDatabase, StoreBroken with a sentence for the operator, and StoreUnavailable while
     it is locked or its server cannot be reached.
@@ -32,7 +34,7 @@ async def open_database(address: Address) -> Database:
         return await SqliteDatabase.open(address)
     from storage.database.postgres import PostgresDatabase
 
-    return await PostgresDatabase.open(address.secret)
+    return await PostgresDatabase.open(address.secret, owner=owner)
 
 
 async def open_migrated(url: PostgresUrl) -> Database:
@@ -43,18 +45,6 @@ async def open_migrated(url: PostgresUrl) -> Database:
     from storage.database.postgres import PostgresDatabase
 
     return await PostgresDatabase.open(url.secret, migrates=False)
-
-
-def lock_of(address: Address) -> BotLock | None:
-    """Return the lock of a PostgreSQL database, not yet taken.
-
-    SQLite needs no such lock, because one process holds the data directory.
-    """
-    if isinstance(address, Path):
-        return None
-    from storage.database.postgres_lock import PostgresBotLock
-
-    return PostgresBotLock(address.secret)
 
 
 @contextmanager

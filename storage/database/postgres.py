@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed
 from bot.domain.errors import StoreUnavailable
 from storage.database import postgres_sessions as sessions
 from storage.database.postgres_schema import migrate, require_migrated
-from storage.database.protocols import Connection, Parameters, Row
+from storage.database.protocols import Connection, Ownership, Parameters, Row
 from storage.database.schema import Migration, postgres_migrations
 from storage.database.transactions import Transactions
 
@@ -37,9 +37,18 @@ _BEGIN = """
 SELECT pg_current_xact_id()::text AS xid, (
     SELECT count(*) FROM (
         SELECT pg_advisory_xact_lock(hashtextextended(name, 0))
-        FROM unnest(%s::text[]) AS name
+        FROM unnest(%(names)s::text[]) AS name
     ) AS locks
 )
+"""
+# The row is locked too, so that a new owner waits for this transaction to raise the fence.
+_IS_OWNER = """, EXISTS (
+    SELECT 1 FROM shard_groups
+    WHERE shard_count = %(shard_count)s
+        AND first_shard = %(first_shard)s AND last_shard = %(last_shard)s
+        AND fence = %(fence)s
+    FOR SHARE
+) AS is_owner
 """
 _STATUS = "SELECT pg_xact_status(?::xid8) AS status"
 _PROBE = """
@@ -90,10 +99,18 @@ class _Transaction:
 class PostgresDatabase:
     """An open database, created with `open`."""
 
-    def __init__(self, *, writers: _Pool, readers: _Pool, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        writers: _Pool,
+        readers: _Pool,
+        settings: Mapping[str, str],
+        owner: Ownership | None,
+    ) -> None:
         self._writers = writers
         self._readers = readers
         self._settings = settings
+        self._owner = owner
         self._transactions = Transactions()
 
     @classmethod
@@ -104,10 +121,14 @@ class PostgresDatabase:
         wait_s: float = WAIT_S,
         steps: Sequence[Migration] | None = None,
         migrates: bool = True,
+        owner: Ownership | None = None,
     ) -> Self:
         """Connect, and bring the schema up to date, or require with `migrates=False` that it is.
 
-        The limit for each connection, lock and statement is `wait_s`. Raises
+        An `owner` begins its ownership.
+
+        The limit for each connection, lock and statement is `wait_s`. When the ownership is over,
+        reads and writes raise StoreUnavailable. Raises
         UnknownDatabase, StoreBroken if this user may not write, and StoreUnavailable while the
         server cannot be reached.
         """
@@ -116,16 +137,19 @@ class PostgresDatabase:
             async with await sessions.connect(url, {}) as conn:
                 known = postgres_migrations() if steps is None else steps
                 await (migrate if migrates else require_migrated)(conn, known)
+            if owner is not None:
+                await owner.begin()
             settings = sessions.settings_for(wait_s)
             writers = _pool(url, WRITERS, wait_s, settings)
             readers = _pool(url, READERS, wait_s, {**settings, **sessions.READ_ONLY})
             await writers.open()
             await readers.open()
-        return cls(writers=writers, readers=readers, settings=settings)
+        return cls(writers=writers, readers=readers, settings=settings, owner=owner)
 
     async def probe(self) -> None:
         """Check that the database accepts writes. Raises StoreUnavailable or StoreBroken."""
-        await self.write(lambda conn: conn.execute(_PROBE))
+        work = self._repeated(lambda conn: conn.execute(_PROBE), (), owner=None)
+        await self._transactions.run(work)
 
     async def close(self) -> None:
         """Wait for running transactions, then close all connections."""
@@ -135,6 +159,10 @@ class PostgresDatabase:
 
     async def read(self, sql: str, parameters: Parameters = ()) -> Sequence[Row]:
         """Return all rows of one query, which sees a single committed state."""
+        self._check_right()
+        return await self._read(sql, parameters)
+
+    async def _read(self, sql: str, parameters: Parameters) -> Sequence[Row]:
         with sessions.translated_errors():
             async with self._readers.connection() as conn:
                 found = await conn.execute(sessions.translated(sql), sessions.values(parameters))
@@ -150,8 +178,9 @@ class PostgresDatabase:
         runs again from its start after a deadlock. Raises ConstraintViolated, StoreUnavailable or
         StoreBroken, with nothing written.
         """
+        self._check_right()
         names = sessions.names_in_order(locks)
-        return await self._transactions.run(self._repeated(work, names))
+        return await self._transactions.run(self._repeated(work, names, owner=self._owner))
 
     async def scrub(self) -> None:
         """Free the space of deleted data for reuse. Raises StoreUnavailable.
@@ -167,22 +196,34 @@ class PostgresDatabase:
                 finally:
                     await conn.execute(sessions.settings_statement(self._settings))
 
+    def _check_right(self) -> None:
+        """Raise StoreUnavailable if another process may be the owner."""
+        if self._owner is not None and not self._owner.may_act:
+            raise StoreUnavailable("another process may be the bot now")
+
     async def _repeated(
-        self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        names: Sequence[str],
+        *,
+        owner: Ownership | None,
     ) -> T:
         with sessions.translated_errors():
             for tries in range(_TRIES):
                 try:
-                    return await self._transaction(work, names)
+                    return await self._transaction(work, names, owner)
                 except (errors.DeadlockDetected, errors.SerializationFailure):
                     await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(tries, 6)))
         raise StoreUnavailable(f"{_TRIES} deadlocks in a row")
 
     async def _transaction(
-        self, work: Callable[[Connection], Awaitable[T]], names: Sequence[str]
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        names: Sequence[str],
+        owner: Ownership | None,
     ) -> T:
         async with self._writers.connection() as conn:  # rolls back on an error
-            xid = await _begin(conn, names)
+            xid = await _begin(conn, names, owner)
             result = await work(_Transaction(conn))
             try:
                 await conn.execute("COMMIT")
@@ -198,7 +239,7 @@ class PostgresDatabase:
         """
         for tries in itertools.count():
             try:
-                [row] = await self.read(_STATUS, (xid,))
+                [row] = await self._read(_STATUS, (xid,))
             except psycopg.DataError:
                 return False  # unknown to a server after a failover
             except StoreUnavailable as exc:
@@ -211,12 +252,20 @@ class PostgresDatabase:
         raise AssertionError
 
 
-async def _begin(conn: _Session, names: Sequence[str]) -> str:
-    """Begin a transaction under these locks, in one round trip, and return its id."""
+async def _begin(conn: _Session, names: Sequence[str], owner: Ownership | None) -> str:
+    """Begin a transaction under these locks, in one round trip, and return its id.
+
+    Raises StoreUnavailable if the owner has a successor.
+    """
+    values: dict[str, object] = {"names": list(names)}
+    if owner is not None:
+        values |= {**owner.parameters, "fence": owner.fence}
     async with conn.pipeline():
         await conn.execute("BEGIN")
-        cursor = await conn.execute(_BEGIN, (list(names),))
+        cursor = await conn.execute(_BEGIN if owner is None else _BEGIN + _IS_OWNER, values)
     [row] = await cursor.fetchall()
+    if owner is not None and not row["is_owner"]:
+        raise StoreUnavailable("another process is the bot now, so nothing is written")
     return str(row["xid"])
 
 

@@ -4,7 +4,7 @@ Statements are written once, in SQL for both databases, with `?` or `:name` for 
 PostgreSQL's first migration defines the functions that only SQLite has.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -84,8 +84,39 @@ class Reader(Protocol):
         ...
 
 
-class BotLock(Protocol):
-    """The right to be the bot of a database, which one process has at a time."""
+class Ownership(Protocol):
+    """The right of one process to write as the bot of a database, or of a part of it."""
+
+    @property
+    def fence(self) -> int | None:
+        """The number of this ownership, which transactions check; None before `begin`."""
+        ...
+
+    @property
+    def may_act(self) -> bool:
+        """Whether no other process can be the owner yet, by this machine's clock."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """The key of the row with the fence: `shard_count`, `first_shard` and `last_shard`."""
+        ...
+
+    async def begin(self) -> None:
+        """Raise the fence, so that earlier owners can't write. The schema must be up to date.
+
+        Raises StoreUnavailable, also if the lock was lost with its connection.
+        """
+        ...
+
+
+class BotLock(Ownership, Protocol):
+    """The lock of a PostgreSQL database, or of a shard group, which one process has at a time."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the server answered last time."""
+        ...
 
     async def acquire(self) -> None:
         """Wait until this process has the lock, even through outages of the server."""
@@ -98,7 +129,7 @@ class BotLock(Protocol):
     async def watch(self) -> None:
         """Keep the lock until cancelled, taking it again after outages of the server.
 
-        Raises TakenOver as soon as another process has it.
+        Raises TakenOver once another process has it.
         """
         ...
 

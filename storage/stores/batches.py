@@ -14,6 +14,7 @@ from bot.domain.errors import Problem, Reason, Rejected
 from bot.domain.job import BatchId, Entry, Job, JobId, Reply, Source, UserId
 from bot.domain.recipes import AudioFormat, Recipe
 from storage.database.protocols import Connection, Database, Row
+from storage.groups.shard_group import EVERY_SHARD, OWN_ROWS, ShardGroup
 from storage.stores.job_rows import (
     UnreadableRow,
     Values,
@@ -39,15 +40,19 @@ _SELECT = "SELECT" + _COLUMNS + "FROM batches\n"
 EVERY_BATCH = _SELECT
 _BY_ID = _SELECT + "WHERE id = ?"
 _BY_INTERACTION = _SELECT + "WHERE interaction_id = ?"
-_OPEN = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
-_HAS_OPEN = "SELECT EXISTS (SELECT 1 FROM batches WHERE NOT is_final) AS has_open"
+_OPEN = _SELECT + f"WHERE NOT is_final AND {OWN_ROWS} ORDER BY created_at, rowid"
+_OPEN_OF_USER = _SELECT + "WHERE NOT is_final AND user_id = ? ORDER BY created_at, rowid"
+_HAS_OPEN = f"""
+SELECT EXISTS (SELECT 1 FROM batches WHERE NOT is_final AND {OWN_ROWS}) AS has_open
+"""  # noqa: S608 - made of constants
 # With `max_active` songs under way, or none left to start, a batch waits for its jobs.
-_DUE = """
+_DUE = f"""
 SELECT batches.id
 FROM batches
 LEFT JOIN batch_songs ON batch_songs.batch_id = batches.id
 LEFT JOIN jobs ON jobs.id = batch_songs.job_id
 WHERE NOT batches.is_final AND batches.acknowledged_at IS NOT NULL
+    AND batches.id IN (SELECT id FROM batches WHERE NOT is_final AND {OWN_ROWS})
 GROUP BY batches.id
 HAVING batches.reason IS NOT NULL
     OR count(*) FILTER (WHERE NOT jobs.is_final) = 0
@@ -58,7 +63,7 @@ HAVING batches.reason IS NOT NULL
         ) > 0
     )
 ORDER BY batches.created_at, batches.rowid
-"""
+"""  # noqa: S608 - made of constants
 _IS_TAKEN = "SELECT 1 FROM batches WHERE id = :id"
 _BEFORE_INSERT = """
 SELECT
@@ -122,10 +127,10 @@ WHERE id = :id AND NOT is_final
             AND NOT coalesce(jobs.is_final, batch_songs.reason IS NOT NULL)
     )
 """
-_OWED = """
+_OWED = f"""
 SELECT id, wanted_version FROM batches
-WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
-"""
+WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL AND {OWN_ROWS}
+"""  # noqa: S608 - made of constants
 _SHOWN = """
 UPDATE batches SET
     shown_version = CASE WHEN shown_version < :version THEN :version ELSE shown_version END,
@@ -198,10 +203,14 @@ class BatchContent:
 
 
 class BatchStore:
-    """Stores batches. Each method that writes is one transaction."""
+    """Stores batches. Each method that writes is one transaction.
 
-    def __init__(self, *, db: Database) -> None:
+    With several bots on one database, methods that look for work return the group's batches only.
+    """
+
+    def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
+        self._own = shards.parameters
 
     async def add(self, batch: Batch, songs: Sequence[Source]) -> Batch:
         """Store a new batch and return it as stored, with another id if its own was taken.
@@ -246,20 +255,24 @@ class BatchStore:
         return BatchContent(batch=batch, songs=songs, jobs={job.id: job for job in jobs})
 
     async def open(self) -> list[Batch]:
-        """Return every batch that has not ended, oldest first."""
-        return list(_readable(await self._db.read(_OPEN)))
+        """Return the group's batches that have not ended, oldest first."""
+        return list(_readable(await self._db.read(_OPEN, self._own)))
+
+    async def open_of(self, user_id: UserId) -> list[Batch]:
+        """Return the user's batches that have not ended, of any group."""
+        return list(_readable(await self._db.read(_OPEN_OF_USER, (user_id,))))
 
     async def has_open(self) -> bool:
-        """Whether any batch has not ended."""
-        [row] = await self._db.read(_HAS_OPEN)
+        """Whether any of the group's batches has not ended."""
+        [row] = await self._db.read(_HAS_OPEN, self._own)
         return bool(row["has_open"])
 
     async def due(self, *, max_active: int) -> list[BatchId]:
-        """Return the acknowledged batches that can advance, oldest first.
+        """Return the group's acknowledged batches that can advance, oldest first.
 
         Songs of a user may be started while fewer than `max_active` of the batch are under way.
         """
-        rows = await self._db.read(_DUE, {"max_active": max_active})
+        rows = await self._db.read(_DUE, {"max_active": max_active, **self._own})
         return [BatchId(row["id"]) for row in rows]
 
     async def acknowledge(
@@ -327,7 +340,8 @@ class BatchStore:
 
     async def owed(self) -> dict[BatchId, int]:
         """Return the batches with stale replies, and the version that each should show."""
-        return {BatchId(row["id"]): row["wanted_version"] for row in await self._db.read(_OWED)}
+        rows = await self._db.read(_OWED, self._own)
+        return {BatchId(row["id"]): row["wanted_version"] for row in rows}
 
     async def reply_shown(
         self, batch_id: BatchId, version: int, *, message_id: int | None = None

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from storage.groups.shard_group import OWN_ROWS
+
 
 def _qualified(table: str, columns: Iterable[str], *, prefix: str = "") -> str:
     names = [column.strip() for column in columns]
@@ -57,23 +59,24 @@ MADE_BEFORE = _SELECT + (
     "AND state IN ('delivered', 'kept') AND NOT files_expired "
     "ORDER BY created_at DESC, rowid DESC LIMIT 1"
 )
-UNFINISHED = _SELECT + "WHERE NOT is_final ORDER BY created_at, rowid"
+UNFINISHED = _SELECT + f"WHERE NOT is_final AND {OWN_ROWS} ORDER BY created_at, rowid"
+UNFINISHED_ANYWHERE = "SELECT id FROM jobs WHERE NOT is_final"
 # A job of a batch has no reply, so its version always counts as shown.
-OWED = (
-    "SELECT id, wanted_version FROM jobs "
-    "WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL"
-)
+OWED = f"""
+SELECT id, wanted_version FROM jobs
+WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL AND {OWN_ROWS}
+"""  # noqa: S608 - made of constants
 _STALE_AMONG = """
 WHERE shown_version < wanted_version AND acknowledged_at IS NOT NULL
     AND id IN (SELECT value FROM json_each(CAST(? AS text)))
 ORDER BY updated_at, rowid
 """
 STALE = _SELECT + _STALE_AMONG
-EXPIRED = (
-    "SELECT id FROM jobs "
-    "WHERE NOT files_expired AND updated_at < ? AND (is_final OR state = 'ready') "
-    "ORDER BY updated_at, rowid"
-)
+EXPIRED = f"""
+SELECT id FROM jobs
+WHERE NOT files_expired AND updated_at < :before AND (is_final OR state = 'ready') AND {OWN_ROWS}
+ORDER BY updated_at, rowid
+"""  # noqa: S608 - made of constants
 WITH_FILES = "SELECT id FROM jobs WHERE NOT files_expired"
 # Ledger rows outlive jobs, so the ids in them are not reused either.
 ID_TAKEN = """
@@ -155,16 +158,17 @@ SELECT
 FROM attempts
 """
 ATTEMPTS = EVERY_ATTEMPT + "WHERE job_id = ? ORDER BY rowid"
-_LEFT_OPEN_BY_JOBS = """
+_LEFT_OPEN_BY_JOBS = f"""
 WHERE state IN ('sending', 'accepted', 'done')
-  AND job_id IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled'))
+  AND job_id IN (SELECT id FROM jobs WHERE state IN ('failed', 'cancelled') AND {OWN_ROWS})
 ORDER BY rowid
-"""
+"""  # noqa: S608 - made of constants
 LEFT_OPEN = EVERY_ATTEMPT + _LEFT_OPEN_BY_JOBS
-_ABANDONED_SINCE = """
-WHERE state = 'abandoned' AND ref IS NOT NULL AND submitted_at >= ?
+_ABANDONED_SINCE = f"""
+WHERE state = 'abandoned' AND ref IS NOT NULL AND submitted_at >= :since
+  AND job_id IN (SELECT id FROM jobs WHERE {OWN_ROWS})
 ORDER BY rowid
-"""
+"""  # noqa: S608 - made of constants
 ABANDONED_SINCE = EVERY_ATTEMPT + _ABANDONED_SINCE
 # A reference is set once; an older copy of the attempt must not clear it.
 PUT_ATTEMPT = """

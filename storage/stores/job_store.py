@@ -14,6 +14,7 @@ from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import BatchId, Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
 from storage.database.protocols import Connection, Database, Row
+from storage.groups.shard_group import EVERY_SHARD, ShardGroup
 from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (
@@ -54,10 +55,15 @@ class JobWithAttempts(NamedTuple):
 
 
 class JobStore:
-    """Stores jobs. Each method that writes is one transaction."""
+    """Stores jobs. Each method that writes is one transaction.
 
-    def __init__(self, *, db: Database) -> None:
+    Several bots may share a database, each with its group. Methods that look for work return the
+    group's jobs only; a job that is asked for by its id or by its user may be any group's.
+    """
+
+    def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
+        self._own = shards.parameters
         self._unreadable: set[JobId] = set()
 
     @property
@@ -122,8 +128,13 @@ class JobStore:
         return next(self._readable(await self._db.read(sql.MADE_BEFORE, asked)), None)
 
     async def unfinished(self) -> list[Job]:
-        """Return every job that is not in a final state, oldest first."""
-        return list(self._readable(await self._db.read(sql.UNFINISHED)))
+        """Return the group's jobs that are not in a final state, oldest first."""
+        return list(self._readable(await self._db.read(sql.UNFINISHED, self._own)))
+
+    async def unfinished_ids(self) -> frozenset[JobId]:
+        """Return every group's jobs that are not in a final state."""
+        rows = await self._db.read(sql.UNFINISHED_ANYWHERE)
+        return frozenset(JobId(row["id"]) for row in rows)
 
     async def known_ids(self) -> frozenset[JobId]:
         """Return every job that may have files."""
@@ -211,16 +222,18 @@ class JobStore:
 
     async def left_open(self) -> list[Attempt]:
         """Return the open attempts of jobs that ended without a result."""
-        return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN)))
+        return list(_readable_attempts(await self._db.read(sql.LEFT_OPEN, self._own)))
 
     async def abandoned_since(self, since: datetime) -> list[Attempt]:
         """Return abandoned attempts submitted since then that their provider had accepted."""
-        rows = await self._db.read(sql.ABANDONED_SINCE, (seconds(since),))
+        values = {"since": seconds(since), **self._own}
+        rows = await self._db.read(sql.ABANDONED_SINCE, values)
         return list(_readable_attempts(rows))
 
     async def owed(self) -> dict[JobId, int]:
         """Return the jobs with stale replies, and the version that each reply should show."""
-        return {JobId(row["id"]): row["wanted_version"] for row in await self._db.read(sql.OWED)}
+        rows = await self._db.read(sql.OWED, self._own)
+        return {JobId(row["id"]): row["wanted_version"] for row in rows}
 
     async def stale_replies(self, among: Iterable[JobId]) -> list[StaleReply]:
         """Return these jobs' stale replies, longest-waiting first."""
@@ -251,7 +264,8 @@ class JobStore:
 
     async def expired(self, before: datetime) -> list[JobId]:
         """Return jobs that may have files and have not changed since `before`, oldest first."""
-        return [JobId(row["id"]) for row in await self._db.read(sql.EXPIRED, (seconds(before),))]
+        values = {"before": seconds(before), **self._own}
+        return [JobId(row["id"]) for row in await self._db.read(sql.EXPIRED, values)]
 
     async def mark_expired(self, job_id: JobId) -> None:
         """Mark the job's files as deleted, and delete the secrets that gave access to them."""

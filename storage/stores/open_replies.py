@@ -13,20 +13,21 @@ from bot.domain.job import JobId, UserId
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
 from storage.database.protocols import Database, Row
+from storage.groups.shard_group import EVERY_SHARD, OWN_ROWS, ShardGroup
 from storage.stores.job_rows import seconds, time_of
 
 _ADD = """
 INSERT INTO open_replies (
     interaction_id, job_id, user_id, rendition, audio_format, kind,
-    application_id, token, token_expires_at, locale
+    application_id, token, token_expires_at, locale, guild_id
 ) VALUES (
     :interaction_id, :job_id, :user_id, :rendition, :audio_format, :kind,
-    :application_id, :token, :token_expires_at, :locale
+    :application_id, :token, :token_expires_at, :locale, :guild_id
 )
 ON CONFLICT (interaction_id) DO NOTHING
 """
 _CLOSE = "DELETE FROM open_replies WHERE interaction_id = ?"
-_EVERY = "SELECT * FROM open_replies ORDER BY interaction_id"
+_EVERY = f"SELECT * FROM open_replies WHERE {OWN_ROWS} ORDER BY interaction_id"  # noqa: S608 - made of constants
 _DROP_EXPIRED = "DELETE FROM open_replies WHERE token_expires_at < ?"
 
 
@@ -56,13 +57,16 @@ class OpenReply:
     """The interaction's token; a secret."""
     token_expires_at: datetime
     locale: str
+    guild_id: int | None = None
+    """The server in which the reply is, or None in direct messages."""
 
 
 class OpenReplies:
     """Stores open replies, each in a row that is deleted when the reply is complete."""
 
-    def __init__(self, *, db: Database) -> None:
+    def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
+        self._own = shards.parameters
 
     async def add(self, reply: OpenReply) -> None:
         """Store a reply before work on it begins. Safe to repeat."""
@@ -77,6 +81,7 @@ class OpenReplies:
             "token": reply.token,
             "token_expires_at": seconds(reply.token_expires_at),
             "locale": reply.locale,
+            "guild_id": reply.guild_id,
         }
         await self._db.write(lambda conn: conn.execute(_ADD, values))
 
@@ -85,8 +90,11 @@ class OpenReplies:
         await self._db.write(lambda conn: conn.execute(_CLOSE, (interaction_id,)))
 
     async def every(self) -> list[OpenReply]:
-        """Return all open replies, oldest first. Skips rows that this version cannot read."""
-        return list(_readable(await self._db.read(_EVERY)))
+        """Return the group's open replies, oldest first.
+
+        Skips rows that this version cannot read.
+        """
+        return list(_readable(await self._db.read(_EVERY, self._own)))
 
     async def drop_expired(self, now: datetime) -> None:
         """Delete replies that can no longer be edited."""
@@ -107,6 +115,7 @@ def _readable(rows: Iterable[Row]) -> Iterator[OpenReply]:
                 token=row["token"],
                 token_expires_at=time_of(row["token_expires_at"]),
                 locale=row["locale"],
+                guild_id=row["guild_id"],
             )
         except ValueError:
             continue  # written by a newer version; the row expires with its token

@@ -174,10 +174,24 @@ PLANTS = (
     ),
     Plant(
         name="a successor goes unnoticed",
-        file="storage/database/postgres_lock.py",
-        old="if not await self._is_alive() and not await self.try_once():",
-        new="if not await self._is_alive() and await self.try_once() is None:",
-        tests=("tests/integration/storage/database/test_postgres_lock.py",),
+        file="storage/groups/group_lock.py",
+        old='            if row["fence"] != self._fence:',
+        new='            if row["fence"] < self._fence:',
+        tests=("tests/integration/storage/groups/test_group_lock.py",),
+    ),
+    Plant(
+        name="a former owner writes",
+        file="storage/database/postgres.py",
+        old='if owner is not None and not row["is_owner"]:',
+        new='if owner is not None and row["is_owner"] is None:',
+        tests=("tests/integration/storage/groups/test_group_lock.py",),
+    ),
+    Plant(
+        name="an owner acts past its deadline",
+        file="storage/groups/group_lock.py",
+        old="return self._elapsed_s() < self._may_act_until",
+        new="return self._may_act_until > 0",
+        tests=("tests/integration/storage/groups/test_group_lock.py",),
     ),
     Plant(
         name="a full disk counts against the song",

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from bot.config import Settings, SettingsError, load_settings
 from bot.domain.periods import PeriodKind
 from bot.setting_types import Address
+from storage.groups.shard_group import ShardGroup
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -46,6 +47,7 @@ def test_example_leaves_empty_only_what_has_no_fixed_default():
         "DISCORD_TOKEN",
         "STEMCORD_DATABASE_URL",
         "STEMCORD_OBJECT_STORE",
+        "STEMCORD_SHARDS",
         "STEMCORD_MODELS_DIR",
         "AUDIOCLEANER_API_KEY",
         "FINEVOICE_API_KEY",
@@ -199,6 +201,20 @@ def test_polling_bounds_in_the_wrong_order_are_refused(monkeypatch: pytest.Monke
     [line] = wrong(monkeypatch, STEMCORD_POLL_MIN_S="20")
 
     assert line == "STEMCORD_POLL_MIN_S: expected no more than STEMCORD_POLL_MAX_S"
+
+
+def test_shards_need_a_postgresql_database(monkeypatch: pytest.MonkeyPatch):
+    [line] = wrong(monkeypatch, STEMCORD_SHARDS="0-3/16")
+    assert line.startswith("STEMCORD_SHARDS: expected STEMCORD_DATABASE_URL with it")
+
+    monkeypatch.setenv("STEMCORD_DATABASE_URL", "postgresql://stemcord@localhost/stemcord")
+    assert load_settings().shards == ShardGroup(0, 3, 16)
+
+
+@pytest.mark.parametrize("text", ["3-0/16", "16/16", "0-16/16", "0", "1 of 2", "-1/2", "0/0"])
+def test_shards_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch, text: str):
+    [line] = wrong(monkeypatch, STEMCORD_SHARDS=text)
+    assert line.startswith("STEMCORD_SHARDS: expected some of all shards, such as 0-3/16")
 
 
 def test_public_links_need_the_server_that_serves_them(monkeypatch: pytest.MonkeyPatch):

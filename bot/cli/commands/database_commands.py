@@ -12,9 +12,10 @@ from bot.cli.stores import database_address
 from bot.config import Settings
 from bot.domain.clock import SystemClock
 from bot.net.public_links import KEY_BYTES
-from storage.database.opening import Address, lock_of, open_database
+from storage.database.opening import Address, open_database
 from storage.files.data_dir import DataDir, DataDirBusy
 from storage.files.ownership import DataUnusable, why_unusable
+from storage.groups.bot_locks import lock_of
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.invariants import Terms
 from storage.upkeep.invariants import audit as check_invariants

@@ -429,6 +429,7 @@ def _open_reply_of(
         token=interaction.token,
         token_expires_at=expires_at,
         locale=reply.locale,
+        guild_id=interaction.guild_id,
     )
 
 

@@ -123,3 +123,23 @@ async def test_reconnect_is_asked_for(raw_bot: RawBot, ada: SandboxClient) -> No
     await ada.disturb_gateway("reconnect")
     event = await asyncio.wait_for(raw_bot.events.get(), 30)
     assert event["op"] == 7
+
+
+async def test_shards_with_one_concurrency_key_identify_five_seconds_apart() -> None:
+    async with Sandbox(shards=3, max_concurrency=2) as sandbox, RawBot(sandbox) as raw_bot:
+        answers = []
+        for shard_id in (0, 1, 2):
+            socket = await raw_bot.identify(shard=[shard_id, 3])
+            answers.append((await socket.receive_json())["op"])
+    assert answers == [0, 0, 9]  # shards 0 and 2 have the key 0
+    assert (sandbox.gateway.identifies, sandbox.gateway.refused_identifies) == (2, 1)
+
+
+async def test_each_shard_has_its_server_and_hears_of_it_alone() -> None:
+    async with Sandbox(shards=2, max_concurrency=2) as sandbox, RawBot(sandbox) as raw_bot:
+        heard = []
+        for shard_id in (0, 1):
+            socket = await raw_bot.identify(shard=[shard_id, 2])
+            [guild] = (await socket.receive_json())["d"]["guilds"]
+            heard.append(sandbox.world.guilds[int(guild["id"])].name)
+    assert heard == ["Karaoke Night", "Open Stage 1"]

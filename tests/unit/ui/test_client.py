@@ -2,18 +2,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import discord
 import pytest
+from discord.http import Route
 
 from bot.domain.recipes import Recipe
 from bot.i18n.languages import Languages
 from bot.scheduling.plans import Offer
+from bot.ui import sharding
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import META_KEY, Registration, commands_payload
+from bot.ui.sharding import NotTheOwner, Sharding
 from cogs import add_cogs
 from sandbox.client import SandboxClient
 from sandbox.command_rules import check_commands
 from sandbox.faults import Fault
 from sandbox.server import DEFAULT_TOKEN, Sandbox
+from storage.groups.shard_group import ShardGroup
 from tests.support.discord_fakes import OfferingSplits, services_of
 
 
@@ -28,10 +33,10 @@ class Memory:
         self.facts[key] = value
 
 
-async def a_client(memory: Memory | None = None, *, splits: Any = None) -> Stemcord:
+async def a_client(memory: Memory | None = None, *, splits: Any = None, **options: Any) -> Stemcord:
     languages = Languages.in_folder()
     registration = Registration(memory=memory or Memory(), languages=languages)
-    client = Stemcord(registration=registration, languages=languages)
+    client = Stemcord(registration=registration, languages=languages, **options)
     await add_cogs(client, services_of(splits=splits))
     return client
 
@@ -165,3 +170,51 @@ async def test_a_client_that_is_told_to_end_does_so_while_it_connects_anew(
     ended, _ = await asyncio.wait({living}, timeout=10)
     await client.close()
     assert ended
+
+
+async def connected(client: Stemcord) -> None:
+    """Log in, and return when all shards of the client are ready."""
+    await client.login(DEFAULT_TOKEN)
+    connecting = asyncio.create_task(client.connect())
+    try:
+        async with asyncio.timeout(10):
+            await client.wait_until_ready()
+    finally:
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+
+
+async def test_a_group_identifies_in_its_turns_and_leaves_the_commands_to_shard_0() -> None:
+    taken = []
+
+    async def turn_s(shard_id: int, max_concurrency: int) -> float:
+        taken.append((shard_id, max_concurrency))
+        return 0.01
+
+    async with Sandbox(shards=4, max_concurrency=4) as sandbox:
+        point_at(sandbox.api_base)
+        client = await a_client(sharding=Sharding(group=ShardGroup(2, 3, 4), turn_s=turn_s))
+        await connected(client)
+        names = {guild.name for guild in client.guilds}
+        await client.close()
+        point_at("https://discord.com/api/v10")
+    assert taken == [(2, 4), (3, 4)]
+    assert names == {"Open Stage 2", "Open Stage 3"}
+    assert not sandbox.world.commands[None]
+
+
+async def test_a_client_that_may_not_act_sends_nothing_but_late_refusals(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharding, "LATE_S", 0.2)
+    is_owner = True
+    client = await a_client(may_act=lambda: is_owner)
+    await client.login(DEFAULT_TOKEN)
+    is_owner = False
+    with pytest.raises(NotTheOwner):
+        await client.fetch_user(1)
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(discord.NotFound):
+        await client.http.request(Route("POST", "/interactions/1/token/callback"), json={})
+    assert asyncio.get_running_loop().time() - before > 0.15
+    await client.close()

@@ -30,7 +30,7 @@ FILLED = (
     "INSERT INTO allowances VALUES (5, 30, 99, 1)",
     """
     INSERT INTO open_replies
-    VALUES (77, 'delivered', 5, '{}', 'mp3', 'song', 1, 't', 9000000000, 'en-US')
+    VALUES (77, 'delivered', 5, '{}', 'mp3', 'song', 1, 't', 9000000000, 'en-US', 7)
     """,
     "INSERT INTO last_renditions VALUES (-5, 6, '{}', 1)",
     "INSERT INTO meta VALUES ('of a user', 'a' || char(0) || 'b')",
@@ -39,6 +39,9 @@ FILLED = (
     SELECT id, 1, 'spleeter', '[]', 9, 0, 'done', 1, 'w', 1000, 1, 1, 1, '{}', NULL
     FROM jobs LIMIT 1
     """,
+    "INSERT INTO shard_groups VALUES (1, 0, 0, 3)",
+    "INSERT INTO vendor_places VALUES ('attic', 'delivered', 7, 1)",
+    "INSERT INTO vendor_waits VALUES ('attic', '0/1', 1000, 1)",
     "INSERT INTO workers VALUES ('w', 'attic', '1', '[]', 1, 'cpu', 1)",
 )
 """Rows of the tables in which `collect` leaves none."""

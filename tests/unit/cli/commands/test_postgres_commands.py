@@ -15,7 +15,7 @@ from bot.cli.commands.database_checks import check_database
 from bot.config import load_settings
 from sandbox.cluster.database_server import programs_folder
 from storage.database.opening import PostgresUrl, open_database
-from storage.database.postgres_lock import PostgresBotLock
+from storage.groups.group_lock import PostgresGroupLock
 from storage.stores.job_store import JobStore
 from storage.stores.meta import LINK_KEY, Meta
 from tests.support.domain_factories import a_job
@@ -108,7 +108,7 @@ def test_links_are_renewed_unless_a_bot_runs(url: str, capsys: pytest.CaptureFix
     before = asyncio.run(rows(url, key))
 
     async def while_a_bot_runs() -> int:
-        lock = PostgresBotLock(url)
+        lock = PostgresGroupLock(url)
         assert await lock.try_once()
         try:
             return await asyncio.to_thread(main, ["renew-links"])

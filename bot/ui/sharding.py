@@ -1,0 +1,54 @@
+"""What a client needs to know of its shard group, and the check that it may still speak for it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from storage.groups.shard_group import ShardGroup
+
+LATE_S = 2.0
+"""A successor that is alive answers a command within this time, long before Discord's limit."""
+
+
+class NotTheOwner(aiohttp.ClientConnectionError):
+    """Another process may be the bot now, so nothing is sent to Discord."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharding:
+    """The shards of a client that is one of several."""
+
+    group: ShardGroup
+    turn_s: Callable[[int, int], Awaitable[float]]
+    """Takes the turn of a shard at Discord's `max_concurrency`, and returns its wait."""
+
+    @property
+    def registers_commands(self) -> bool:
+        """Whether this client is the one that registers the commands, which all share."""
+        return 0 in self.group.shard_ids
+
+
+def checks_on(may_act: Callable[[], bool]) -> aiohttp.TraceConfig:
+    """Return a hook that stops requests to Discord by a client that may no longer act.
+
+    Raises NotTheOwner in its requests. It may still refuse a command, but late, so that a
+    successor answers first.
+    """
+
+    async def check(
+        session: aiohttp.ClientSession,
+        context: object,
+        params: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        del session, context
+        if may_act():
+            return
+        if not params.url.path.endswith("/callback"):
+            raise NotTheOwner("another process may be the bot now")
+        await asyncio.sleep(LATE_S)
+
+    hooks = aiohttp.TraceConfig()
+    hooks.on_request_start.append(check)
+    return hooks

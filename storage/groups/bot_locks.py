@@ -1,0 +1,21 @@
+"""Builds the lock of the database that the settings name. Imports psycopg only for PostgreSQL."""
+
+from pathlib import Path
+
+from storage.database.opening import Address
+from storage.database.protocols import BotLock
+from storage.groups.shard_group import EVERY_SHARD, ShardGroup
+
+
+def lock_of(address: Address, shards: ShardGroup = EVERY_SHARD) -> BotLock | None:
+    """Return the lock of a PostgreSQL database's shard group, not yet taken.
+
+    Nobody else has the lock of another group with another number of shards, or with one of these
+    shards, at the same time. SQLite needs no such lock, because one process holds the data
+    directory.
+    """
+    if isinstance(address, Path):
+        return None
+    from storage.groups.group_lock import PostgresGroupLock
+
+    return PostgresGroupLock(address.secret, shards=shards)
