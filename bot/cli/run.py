@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import discord
@@ -24,7 +23,7 @@ from bot.cli.discord_session import DiscordSession
 from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.ownership import Ownership, become_the_bot
 from bot.cli.provider_set import build_embedded, build_provider_set
-from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
+from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, database_address, open_store
 from bot.cli.worker_link import WorkerLink, in_order, link_workers
 from bot.concurrency import supervised
@@ -85,8 +84,6 @@ EVER_SINCE = datetime.fromtimestamp(0, UTC)
 SUBMIT_GRACE_S = 3.0
 STEP_DOWN_S = 5.0
 """The time in which a bot that was replaced ends, before it stands by."""
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that stop the bot. SIGHUP, from a closed terminal, must not lose a submit in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,16 +3,19 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import Final, NoReturn, ParamSpec, TypeVar
 
 log = logging.getLogger(__name__)
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that stop a process. SIGHUP, from a closed terminal, must not lose a submit in flight."""
 CLOSING_S = 2.0
 """Seconds reserved for closing a worker, connections and the database after the steps."""
 LEAST_S = 0.5

@@ -13,8 +13,7 @@ from bot import log as logging_setup
 from bot.cli.commands.models import model_problem
 from bot.cli.object_stores import open_objects
 from bot.cli.provider_set import build_embedded
-from bot.cli.run import STOP_SIGNALS
-from bot.cli.shutdown import DaemonExecutor, ShutdownStack, StopBudget
+from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import database_address
 from bot.concurrency import supervised
 from bot.config import Settings, SettingsError

@@ -7,12 +7,12 @@ POISON kills the worker.
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bot.cli.shutdown import exit_now
 from bot.cli.worker_role import run_with
 from bot.config import Settings, load_settings
 from bot.domain.attempt import RemoteFile, RemoteRef
@@ -86,4 +86,4 @@ def build(settings: Settings) -> Sequence[Provider]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_with(build, load_settings(None)))
+    exit_now(run_with(build, load_settings(None)))
