@@ -106,8 +106,10 @@ class DiskGuard:
             job.waits_for_room_since = now
         await self._look_if_due()
         self._free_bytes = await self._files.free_bytes()
-        size_bytes = min(size_bytes, self._most(job_id))
         is_first = self._waiting()[0] == job_id
+        if is_first and self._most(job_id) < size_bytes:
+            await self._make_room(size_bytes)
+        size_bytes = min(size_bytes, self._most(job_id))
         is_enough = size_bytes > 0 and is_first
         if is_enough and await self._has_room(job_id, size_bytes, self._floor_bytes):
             job.waits_for_room_since = None
@@ -192,7 +194,17 @@ class DiskGuard:
         if self._age_s() < LOOK_AGAIN_AFTER_S:
             return False
         await self._look()
-        return self._fits(job_id, size_bytes, floor_bytes)
+        if self._fits(job_id, size_bytes, floor_bytes):
+            return True
+        return await self._make_room(size_bytes) and self._fits(job_id, size_bytes, floor_bytes)
+
+    async def _make_room(self, size_bytes: int) -> bool:
+        """Have copies of kept files dropped, and measure again; return whether any were."""
+        if not await self._files.make_room(size_bytes, in_use=frozenset(self._jobs)):
+            return False
+        await self._look()
+        self._free_bytes = await self._files.free_bytes()
+        return True
 
     def _fits(self, job_id: JobId | None, size_bytes: int, floor_bytes: int) -> bool:
         used, unwritten = self._totals(job_id, size_bytes)

@@ -13,6 +13,7 @@ from bot.admin.administration import AccountStores, Administration
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.admin.retention import Retention
+from bot.admin.store_sweep import StoreSweep
 from bot.audio.tools import AudioTools
 from bot.batches.batch_runner import BatchRunner
 from bot.batches.batch_service import BatchService
@@ -35,6 +36,7 @@ from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
 from bot.jobs.job_runtime import Core, Runtimes
+from bot.jobs.lost_songs import LostSongs
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
@@ -56,6 +58,7 @@ from bot.scheduling.provider_queue import ProviderQueue
 from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
 from bot.ui.services import UseCases
+from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.allowances import Allowances
 from storage.stores.batches import BatchStore
 from storage.stores.guild_pools import GuildPools
@@ -88,6 +91,8 @@ class Services(UseCases):
     links: SignedLinks | None
     """Signs our own links; None if the settings name no public address."""
     packs: PackMaker
+    store_sweep: StoreSweep | None
+    """Tidies the object store; None without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +198,7 @@ def compose(
         throughput=core.throughput,
         analyser=ground.analyser,
         links=ground.links,
+        store_sweep=_store_sweep(store),
         packs=PackMaker(
             audio=outside.audio,
             files=store.files,
@@ -210,6 +216,14 @@ def compose(
             keep=ground.keep,
         ),
     )
+
+
+def _store_sweep(store: Store) -> StoreSweep | None:
+    match store.files:
+        case SharedJobFiles() as files:
+            return StoreSweep(jobs=store.jobs, files=files)
+        case _:
+            return None
 
 
 def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Dependencies) -> _Ground:
@@ -350,19 +364,21 @@ def _steps(
         termination=termination,
         reconciler=reconciler,
     )
+    intake = IntakeStep(
+        core=core,
+        downloads=outside.downloads,
+        sources=ground.sources,
+        audio=audio,
+        quotas=quotas,
+        limits=ground.limits,
+        needs=ground.needs,
+        refused_files=ground.refused_files,
+        repeat_limit=RepeatLimit(clock=core.clock),
+    )
+    lost_songs = LostSongs(files=core.files, intake=intake)
     steps = Steps(
         core=core,
-        intake=IntakeStep(
-            core=core,
-            downloads=outside.downloads,
-            sources=ground.sources,
-            audio=audio,
-            quotas=quotas,
-            limits=ground.limits,
-            needs=ground.needs,
-            refused_files=ground.refused_files,
-            repeat_limit=RepeatLimit(clock=core.clock),
-        ),
+        intake=intake,
         submit=submit,
         poll=PollStep(
             core=core,
@@ -374,6 +390,7 @@ def _steps(
                 fetcher=ResultFetcher(audio=audio),
                 identifier=StemIdentifier(audio=audio, listener=outside.listener),
                 placer=StemPlacer(audio=audio),
+                lost_songs=lost_songs,
             ),
             reconciler=reconciler,
             intervals=PollIntervals(min_s=settings.poll_min_s, max_s=settings.poll_max_s),
@@ -388,6 +405,7 @@ def _steps(
         ),
         termination=termination,
         needs=ground.needs,
+        lost_songs=lost_songs,
     )
     return submit, steps
 

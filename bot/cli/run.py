@@ -20,6 +20,7 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
+from bot.cli.object_stores import open_objects
 from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.ownership import Ownership, become_the_bot
 from bot.cli.provider_set import build_embedded, build_provider_set
@@ -72,6 +73,7 @@ from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.groups.identify_turns import IdentifyTurns
 from storage.groups.shard_group import EVERY_SHARD
+from storage.objects.object_store import ObjectStore
 from storage.stores.batches import BatchStore
 from storage.stores.last_renditions import LastRenditions
 from storage.stores.open_replies import OpenReplies
@@ -159,9 +161,9 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     providers = {each.capabilities.name: each for each in provider_set.providers}
     left_out = dict(provider_set.left_out)
     _leave_out_local_without_model(settings, providers, left_out)
-    address = database_address(settings)
+    address, objects = database_address(settings), open_objects(settings)
     ownership = await become_the_bot(address, settings, data, stack)
-    store = await _opened_store(settings, data, clock, address, ownership)
+    store = await _opened_store(settings, data, clock, address, objects, ownership)
     stack.push_async_callback(store.db.close)
     worker_link = await link_workers(settings, store.db)
     return OpenResources(
@@ -182,14 +184,17 @@ async def _opened_store(
     data: DataDir,
     clock: Clock,
     address: Address,
+    objects: ObjectStore | None,
     ownership: Ownership | None,
 ) -> Store:
     if ownership is None:
-        return await retry_write(lambda: open_store(data, clock, address), what="the start")
+        return await retry_write(
+            lambda: open_store(data, clock, address, objects), what="the start"
+        )
     owner, shards = ownership.lock, settings.shards or EVERY_SHARD
 
     async def open_it() -> Store:
-        return await open_store(data, clock, address, owner=owner, shards=shards)
+        return await open_store(data, clock, address, objects, owner=owner, shards=shards)
 
     return await ownership.unless_lost(retry_write(open_it, what="the start"))
 
@@ -445,6 +450,8 @@ class _Bot:
             )
             self._in_background(stack, self.services.batch_runner.run, name="batches")
             self._in_background(stack, self.services.retention.run, name="retention")
+            if (store_sweep := self.services.store_sweep) is not None:
+                self._in_background(stack, store_sweep.run, name="the object store")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
             if self.worker_link is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from storage.files.data_dir import DataDir
 from storage.files.job_files import JobFiles
 from storage.files.ownership import DataUnusable
 from storage.groups.shard_group import EVERY_SHARD, ShardGroup
+from storage.objects.object_store import ObjectStore
+from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
@@ -31,6 +33,9 @@ from storage.upkeep.snapshots import (
 log = logging.getLogger(__name__)
 
 MADE_AT = "made at"
+OBJECTS_OWNER = "owner of the object store"
+"""The key of the random text that tells this database's objects from another's."""
+OWNER_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,7 @@ async def open_store(
     data: DataDir,
     clock: Clock,
     address: Address | None = None,
+    objects: ObjectStore | None = None,
     *,
     owner: Ownership | None = None,
     shards: ShardGroup = EVERY_SHARD,
@@ -86,9 +92,10 @@ async def open_store(
     """Open the database and write to it once; the data directory is locked.
 
     Without an address, it is the file in the data directory. With an `owner`, it can be used only
-    as long as that ownership of the group lasts. A missing file is created, and one
-    whose schema will change is copied. Raises UnknownDatabase, SnapshotFailed and DataUnusable with
-    a sentence for the operator, and StoreUnavailable while the database is locked or away.
+    as long as that ownership of the group lasts. A missing file is created, and one whose schema
+    will change is copied. An object store is marked as this database's. Raises UnknownDatabase,
+    SnapshotFailed and DataUnusable with a sentence for the operator, and StoreUnavailable while the
+    database is locked or away, or the object store is.
     """
     now = clock.now()
     address = address or data.database
@@ -98,7 +105,8 @@ async def open_store(
             await asyncio.to_thread(_keep_copy, data, now)
         db = await open_database(address, owner=owner)
         try:
-            return await _opened(db, data, clock, shards, is_new=is_new)
+            store = await _opened(db, data, clock, shards, is_new=is_new)
+            return store if objects is None else await _shared(store, data, objects)
         except BaseException:
             await db.close()
             raise
@@ -136,6 +144,16 @@ async def _opened(
         running_periods=await Pseudonyms(db=db).periods_without_kind(),
         made_at=datetime.fromisoformat(made_at) if made_at else None,
     )
+
+
+async def _shared(store: Store, data: DataDir, objects: ObjectStore) -> Store:
+    """Return the store with the jobs' files in the object store too."""
+    files = SharedJobFiles(
+        data.jobs, objects, owner=(await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex()
+    )
+    await files.claim_store()
+    log.info("audio is also kept in the object store %s", objects.name)
+    return replace(store, files=files)
 
 
 def _with_way_back(error: NewerDatabase, data: DataDir) -> UnknownDatabase:

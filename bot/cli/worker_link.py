@@ -38,7 +38,6 @@ async def link_workers(settings: Settings, db: Database) -> WorkerLink | None:
         expected=local.offered(MODELS[settings.local_model]),
         title="Stemcord" if settings.separate_on == "workers" else "Stemcord workers",
     )
-    await retry_write(objects.prepare, what="the start")
     await retry_write(provider.look, what="the start")
     sweep = SeparationSweep(db=db)
     return WorkerLink(

@@ -12,6 +12,7 @@ from bot.accounts.disk_guard import DiskGuard
 from bot.audio.clip_task import MOST_CLIP_BYTES
 from bot.delivery.builder import DeliveryBuilder
 from bot.delivery.clip_cutter import ClipCutter
+from bot.delivery.kept_masters import bring_masters
 from bot.delivery.port import ClipDelivery, Delivery, ZipDelivery
 from bot.delivery.zip_builder import ZipBuilder, ZipPlan
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
@@ -57,9 +58,12 @@ class Redelivery:
         or the disk is full, and DoesNotFit.
         """
         async with self._scratch([job], name, self._need(job)) as folder:
-            yield await self._builder.build(
+            delivery = await self._builder.build(
                 job, self._files.of(job.id), folder, limit_bytes=limit_bytes, shrinks=shrinks
             )
+            if delivery.links:
+                await self._files.keep_linked(job.id)
+            yield delivery
 
     @asynccontextmanager
     async def zipped(
@@ -71,7 +75,12 @@ class Redelivery:
         """
         need = sum(self._zip_need(job) for job in plan.songs)
         async with self._scratch(plan.songs, name, need) as folder:
-            yield await self._zips.build(plan, folder, limit_bytes=limit_bytes, shrinks=shrinks)
+            delivery = await self._zips.build(
+                plan, folder, limit_bytes=limit_bytes, shrinks=shrinks
+            )
+            if delivery.url is not None:
+                await self._files.keep_linked(plan.keeper.id)
+            yield delivery
 
     @asynccontextmanager
     async def clipped(self, job: Job, *, name: str) -> AsyncIterator[ClipDelivery]:
@@ -103,6 +112,8 @@ class Redelivery:
         if not all(job.has_stems for job in jobs):
             raise Rejected(Reason.FILES_EXPIRED)
         try:
+            for job in jobs:
+                await bring_masters(job, self._files, self._disk_guard)
             async with (
                 self._disk_guard.lend(need),
                 self._files.scratch(jobs[0].id, name) as folder,

@@ -16,6 +16,7 @@ SplitError
 ├── DoesNotFit              no encoding is small enough (audio/tasks.py)
 ├── EngineFailed            the separation worker died or gave up
 │   └── EngineStarved       memory ran out (engine/worker_host.py)
+│       └── OutOfMemory     the worker itself said so
 ├── ModelUnavailable        the embedded model is not on this machine and cannot be fetched
 ├── InvalidAddress          not a web address with a host (net/addresses.py)
 ├── DownloadError           a file could not be fetched (net/downloads.py)

@@ -13,7 +13,8 @@ from bot.domain.errors import ProviderProtocol
 from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import UNNAMED, Stem
-from bot.jobs.job_runtime import Core, RetryAfter, StepResult
+from bot.jobs.job_runtime import Core, MadeMasters, RetryAfter, StepResult
+from bot.jobs.lost_songs import LostSongs
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
@@ -39,6 +40,7 @@ class CollectStep:
         fetcher: ResultFetcher,
         identifier: StemIdentifier,
         placer: StemPlacer,
+        lost_songs: LostSongs,
     ) -> None:
         self._core = core
         self._files = core.files
@@ -46,12 +48,13 @@ class CollectStep:
         self._fetcher = fetcher
         self._identifier = identifier
         self._placer = placer
+        self._lost_songs = lost_songs
 
-    async def collect(self, job: Job, attempt: Attempt, provider: Provider) -> StepResult:
-        """Make the masters, then set the job to `ready` and charge its minutes.
+    async def make(self, job: Job, attempt: Attempt, provider: Provider) -> MadeMasters:
+        """Make the masters.
 
-        Safe to repeat until the job is saved. Raises ResultsNotFetched if the results did not
-        arrive, and another ProviderError if they are not what the provider declared.
+        Safe to repeat. Raises ResultsNotFetched if the results did not arrive, and another
+        ProviderError if they are not what the provider declared.
         """
         model = _model_of(provider, attempt.model)
         files = expected_results(attempt.files, model)
@@ -59,6 +62,7 @@ class CollectStep:
         await self._core.disk_guard.require_floor()
         self._core.board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
+        await self._lost_songs.restore(job)
         fetched = await self._fetcher.fetch(job, files, provider, where)
         self._core.queue.release(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.MIXING, provider=title))
@@ -73,12 +77,22 @@ class CollectStep:
         ]
         written = await self._audio.combine(mixes, frames=job.frames)
         _require_quieter_rests(made, written, placement)
+        return MadeMasters(
+            is_voiceless=_is_voiceless(made, written, placement),
+            is_unnamed=made.keys() == set(UNNAMED),
+        )
+
+    async def finish(self, job: Job, made: MadeMasters) -> StepResult:
+        """Store the masters, then set the job to `ready` and charge its minutes.
+
+        Safe to repeat until the job is saved.
+        """
         await self._files.settle(job.id)
         await self._core.jobs.save(
             job.ready(
                 self._core.clock.now(),
-                is_voiceless=_is_voiceless(made, written, placement),
-                is_unnamed=made.keys() == set(UNNAMED),
+                is_voiceless=made.is_voiceless,
+                is_unnamed=made.is_unnamed,
             ),
             expected=State.PROCESSING,
             ledger=Post(job.id),

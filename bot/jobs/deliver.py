@@ -66,6 +66,7 @@ class DeliverStep:
         if not await self._files.holds(job.id, job.stems):
             self._analyser.forget(job.id)
             return await self._termination.fail(job, Problem(Reason.STEMS_LOST))
+        await self._files.bring(job.id, job.stems)
         if job.batch_id is not None:
             # The batch's card shows that the stems are there, and brings them when asked.
             job = await self._analysed(job, where, within_s=BATCH_ANALYSIS_WITHIN_S)
@@ -122,6 +123,8 @@ class DeliverStep:
         if delivering.encoded is None or delivering.encoded.has_ended(self._core.clock.now()):
             self._core.board.put(job.id, Progress(stage=Stage.ENCODING))
             delivering.encoded = await self._built(job, delivering, where)
+        if delivering.encoded.links:
+            await self._files.keep_linked(job.id)
         return replace(delivering.encoded, usage=usage)
 
     async def _built(self, job: Job, delivering: Delivering, where: JobDir) -> Delivery:

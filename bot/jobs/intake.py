@@ -100,12 +100,13 @@ class IntakeStep:
                 if not await self._has_room_for_file(job):
                     return self._wait_for_room(job)
                 try:
-                    runtime.digest = await self._bring(job)
+                    runtime.digest = await self.bring(job)
                 except DownloadFailed as exc:
                     return _try_again(runtime, exc)
                 runtime.failed_downloads = 0
-            if await self._is_repeat(job, runtime.digest):
+            if await self._is_repeat(job, runtime, runtime.digest):
                 return RetryAfter()
+            await self._files.keep_input(job.id)
             if not (most_frames := await self._room(job)):
                 return self._wait_for_room(job)
             decoded = await self._decode_or_note(job, most_frames)
@@ -161,12 +162,14 @@ class IntakeStep:
         log.info("%s holds %d min", job.id, minutes, extra={"job": job.id, "action": "held"})
         return RetryAfter()
 
-    async def _is_repeat(self, job: Job, digest: str) -> bool:
+    async def _is_repeat(self, job: Job, runtime: JobRuntime, digest: str) -> bool:
         """Reuse the stems of an earlier job if there is one; return whether there was."""
         earlier = await self._jobs.made_before(job.request, digest)
         if earlier is None:
             return False
-        self._repeat_limit.take(job.request.user_id)
+        if not runtime.is_counted_repeat:
+            self._repeat_limit.take(job.request.user_id)
+            runtime.is_counted_repeat = True
         try:
             await self._files.take_over(earlier.id, job.id, earlier.stems)
         except FileNotFoundError:
@@ -178,8 +181,8 @@ class IntakeStep:
         log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})
         return True
 
-    async def _bring(self, job: Job) -> str:
-        """Download the file and return its digest."""
+    async def bring(self, job: Job) -> str:
+        """Download the file and return its digest. Raises Rejected and DownloadFailed."""
         where = await self._files.prepare(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
@@ -212,14 +215,15 @@ class IntakeStep:
         """Decode the song, and count a refused file against its user."""
         user_id = job.request.user_id
         try:
-            decoded = await self._decode(job, most_frames)
+            decoded = await self.decode(job, most_frames)
         except Rejected as exc:
             self._refused_files.note_refused(user_id, exc.problem.reason)
             raise
         self._refused_files.note_read(user_id)
         return decoded
 
-    async def _decode(self, job: Job, most_frames: int) -> Decoded:
+    async def decode(self, job: Job, most_frames: int) -> Decoded:
+        """Decode the downloaded file. Raises Rejected and AudioFailed."""
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes

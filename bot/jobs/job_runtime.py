@@ -40,6 +40,14 @@ class Done:
 StepResult = RetryAfter | AwaitWake | Done
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeMasters:
+    """What was found out while a job's masters were made."""
+
+    is_voiceless: bool
+    is_unnamed: bool
+
+
 @dataclass(slots=True)
 class Polling:
     """The state of polling the current attempt."""
@@ -52,6 +60,8 @@ class Polling:
     """Consecutive polls that were refused or could not be understood."""
     failed_fetches: int = 0
     """Rounds in which the results could not be fetched."""
+    made: MadeMasters | None = None
+    """The masters, which wait to be stored."""
 
 
 @dataclass(slots=True)
@@ -86,6 +96,8 @@ class JobRuntime:
     failed_downloads: int = 0
     digest: str | None = None
     """The digest of the user's file, once downloaded."""
+    is_counted_repeat: bool = False
+    """Whether it counts towards its user's limit of repeats."""
     promised_bytes: int = 0
     """The bytes that the disk guard has promised for all files of the job."""
     written_bytes: int = 0

@@ -201,7 +201,12 @@ class PollStep:
         job, runtime, attempt = followed.job, followed.runtime, followed.attempt
         runtime.polling.interval_s = runtime.polling.asked_since = None
         try:
-            result = await self._collect_step.collect(job, attempt, followed.provider)
+            # A store that is away must not have the results fetched again and again.
+            made = runtime.polling.made
+            if made is None:
+                made = await self._collect_step.make(job, attempt, followed.provider)
+                runtime.polling.made = made
+            result = await self._collect_step.finish(job, made)
         except ResultsNotFetched as exc:
             log.warning("%s: its results did not arrive: %s", job.id, exc)
             return await self._fetch_later(followed, exc)

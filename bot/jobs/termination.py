@@ -2,7 +2,7 @@
 
 import logging
 
-from bot.domain.errors import Problem, Reason, StateMoved
+from bot.domain.errors import Problem, Reason, StateMoved, StoreUnavailable
 from bot.domain.job import Job, State
 from bot.domain.minutes import Refund, Void
 from bot.jobs.job_runtime import Core, Done
@@ -88,4 +88,8 @@ class Termination:
         )
         self._core.queue.release(job.id)
         self._core.board.poke()
-        await self._core.files.remove(job.id)
+        try:
+            await self._core.files.remove(job.id)
+        except StoreUnavailable as exc:
+            # Retention removes them in the end.
+            log.warning("%s: its files stay for now: %s", job.id, exc)

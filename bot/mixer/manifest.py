@@ -1,6 +1,5 @@
 """Describes a job's song and stems to the mixer page, without its user or provider."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -70,12 +69,12 @@ class Manifests:
 
     async def _saves(self, job: Job) -> dict[str, list[dict[str, str]]]:
         """Return the addresses of existing downloads, by stem."""
-        linked = self._files.of(job.id).linked
+        linked = await self._files.linked_names(job.id)
         found: dict[str, list[dict[str, str]]] = {}
         for stem in job.stems:
             for audio_format in AudioFormat:
                 name = linked_name(stem, audio_format)
-                if await asyncio.to_thread((linked / name).is_file):
+                if name in linked:
                     link = await self._links.to_result(job, name)
                     told = {"format": FORMATS[audio_format], "url": _from_page(link)}
                     found.setdefault(stem.value, []).append(told)

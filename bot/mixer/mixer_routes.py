@@ -5,7 +5,6 @@ Invalid addresses get 404. Addresses of deleted stems get 410 from the next requ
 
 import math
 import re
-from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -18,7 +17,8 @@ from bot.mixer.pack_maker import PackingFailed, PackMaker
 from bot.mixer.page_assets import PageAssets
 from bot.mixer.request_rate import RequestRate
 from bot.net.public_links import LinkKind, SignedLinks
-from bot.ops.file_routes import Transfer, check_dates
+from bot.ops.file_routes import check_dates
+from bot.ops.transfers import FileTransfer, OpenTransfers
 from storage.stores.job_store import JobStore
 
 PACK_WITHIN_S: Final = 5.0
@@ -75,7 +75,7 @@ class MixerRoutes:
         self._assets = assets
         self._rate = rate
         self._pack_within_s = pack_within_s
-        self._open_transfers: Counter[str] = Counter()
+        self._open_transfers = OpenTransfers(within_s=TRANSFER_WITHIN_S)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to serve."""
@@ -122,11 +122,11 @@ class MixerRoutes:
             raise web.HTTPNotFound
         try:
             peaks = await self._packs.peaks(job)
+            told = await self._manifests.of(job, peaks, ends=ends, stretch=self._assets.stretch)
         except FileNotFoundError:
             return self._gone(job)
-        except (AudioFailed, NoRoom) as exc:
+        except (AudioFailed, NoRoom, StoreUnavailable) as exc:
             raise _later(5.0) from exc
-        told = await self._manifests.of(job, peaks, ends=ends, stretch=self._assets.stretch)
         return web.json_response(told, headers=_DATA)
 
     async def pack(self, request: web.Request) -> web.StreamResponse:
@@ -149,14 +149,11 @@ class MixerRoutes:
             return self._gone(job)
         except PackingFailed as exc:
             raise _later(exc.retry_after_s) from exc
+        except (NoRoom, StoreUnavailable) as exc:
+            raise _later(5.0) from exc
         if file is None:
             raise _later(1.0)
-        response = Transfer(
-            file,
-            link=str(job.id),
-            open_transfers=self._open_transfers,
-            within_s=TRANSFER_WITHIN_S,
-        )
+        response = FileTransfer(file, link=str(job.id), open_transfers=self._open_transfers)
         response.headers.update(_DATA)
         response.headers["Content-Type"] = "application/octet-stream"
         return response

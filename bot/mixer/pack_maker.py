@@ -10,6 +10,7 @@ from typing import Final
 from bot.accounts.disk_guard import DiskGuard
 from bot.audio.pack_tasks import PACK_S, PEAKS, PackCodec, pack_count, pack_name
 from bot.audio.tools import AudioTools
+from bot.delivery.kept_masters import bring_masters
 from bot.domain.clock import Clock
 from bot.domain.errors import AudioFailed, NoRoom
 from bot.domain.job import Job, JobId
@@ -62,8 +63,10 @@ class PackMaker:
     async def peaks(self, job: Job) -> tuple[str, ...]:
         """Return each stem's peaks, which the page draws.
 
-        Raises AudioFailed or NoRoom, and FileNotFoundError when the stems are gone.
+        Raises AudioFailed, NoRoom or StoreUnavailable, and FileNotFoundError when the stems are
+        gone.
         """
+        await bring_masters(job, self._files, self._disk_guard)
         masters = self._masters(job)
         await asyncio.to_thread(_require, masters)
         if (known := self._peaks.get(job.id)) is not None:
@@ -82,8 +85,8 @@ class PackMaker:
     ) -> Path | None:
         """Return a pack's file, or None if it is still being made after `within_s`.
 
-        The song has a pack of this number. Raises PackingFailed, and FileNotFoundError when the
-        stems are gone.
+        The song has a pack of this number. Raises PackingFailed, NoRoom or StoreUnavailable, and
+        FileNotFoundError when the stems are gone.
         """
         file = self._files.of(job.id).packs / pack_name(number, codec)
         # Looked up first, because the task may end while the file is looked for.
@@ -115,6 +118,7 @@ class PackMaker:
         """Return the task that makes these packs; start it if it is not running."""
         key = (job.id, codec)
         self._require_no_failure(key)
+        await bring_masters(job, self._files, self._disk_guard)
         await asyncio.to_thread(_require, self._masters(job))
         if (running := self._making.get(key)) is not None:
             return running

@@ -6,12 +6,10 @@ A file that used to exist gives status 410; any other missing file gives 404.
 import asyncio
 import mimetypes
 import re
-from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import Job
@@ -26,7 +24,8 @@ from bot.domain.titles import (
     zip_filename,
 )
 from bot.net.public_links import LinkKind, SignedLinks
-from storage.files.job_files import JobFiles
+from bot.ops.transfers import FileTransfer, OpenTransfers, StoredTransfer
+from storage.files.job_files import JobFiles, StoredFile
 from storage.stores.job_store import JobStore
 
 CONTENT_TYPES = {
@@ -55,32 +54,6 @@ TRANSFER_WITHIN_S = 1800.0
 """The time limit for a transfer, so that a stalled client cannot hold its slot forever."""
 
 
-class Transfer(web.FileResponse):
-    """Sends a file, counting it as open meanwhile; aborts if it takes too long."""
-
-    def __init__(
-        self, path: Path, *, link: str, open_transfers: Counter[str], within_s: float
-    ) -> None:
-        super().__init__(path)
-        self._link = link
-        self._open_transfers = open_transfers
-        self._within_s = within_s
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        self._open_transfers[self._link] += 1
-        try:
-            async with asyncio.timeout(self._within_s):
-                return await super().prepare(request)
-        except TimeoutError as exc:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionAbortedError("a transfer took too long") from exc
-        finally:
-            self._open_transfers[self._link] -= 1
-            if not self._open_transfers[self._link]:
-                del self._open_transfers[self._link]
-
-
 class FileRoutes:
     """Serves stems to users and songs to providers; the address alone grants access."""
 
@@ -92,8 +65,7 @@ class FileRoutes:
         files: JobFiles,
         transfer_within_s: float = TRANSFER_WITHIN_S,
     ) -> None:
-        self._transfer_within_s = transfer_within_s
-        self._open_transfers: Counter[str] = Counter()
+        self._open_transfers = OpenTransfers(within_s=transfer_within_s)
         self._links = links
         self._jobs = jobs
         self._files = files
@@ -117,12 +89,12 @@ class FileRoutes:
         if found is None:
             raise web.HTTPNotFound
         kept_as, saved_as = found
-        return self._sent(request, self._files.of(job.id).linked / kept_as, saved_as)
+        return await self._sent(request, self._files.of(job.id).linked / kept_as, saved_as)
 
     async def source(self, request: web.Request) -> web.StreamResponse:
         """Send the user's file while its job is under way."""
         job, name = await self._asked(request, LinkKind.SOURCE)
-        return self._sent(request, self._files.of(job.id).input, name)
+        return await self._sent(request, self._files.of(job.id).input, name)
 
     async def _asked(self, request: web.Request, kind: LinkKind) -> tuple[Job, str]:
         ticket, name = request.match_info["ticket"], request.match_info["name"]
@@ -138,17 +110,27 @@ class FileRoutes:
             raise _gone()
         return job, name
 
-    def _sent(self, request: web.Request, path: Path, name: str) -> web.FileResponse:
-        if not path.is_file():
+    async def _elsewhere(self, path: Path) -> StoredFile:
+        """Return a file that is not on this disk, or raise that it is gone."""
+        try:
+            stored = await self._files.find_elsewhere(path)
+        except StoreUnavailable as exc:
+            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"}) from exc
+        if stored is None:
             raise _gone()
-        if self._open_transfers[request.path] >= TRANSFERS_A_LINK:
+        return stored
+
+    async def _sent(self, request: web.Request, path: Path, name: str) -> web.StreamResponse:
+        is_here = await asyncio.to_thread(path.is_file)
+        stored = None if is_here else await self._elsewhere(path)
+        link = request.path
+        if self._open_transfers.of(link) >= TRANSFERS_A_LINK:
             raise web.HTTPTooManyRequests(headers={"Retry-After": "5"})
-        response = Transfer(
-            path,
-            link=request.path,
-            open_transfers=self._open_transfers,
-            within_s=self._transfer_within_s,
-        )
+        response: web.StreamResponse
+        if stored is None:
+            response = FileTransfer(path, link=link, open_transfers=self._open_transfers)
+        else:
+            response = StoredTransfer(stored, link=link, open_transfers=self._open_transfers)
         response.headers.update(_HEADERS)
         response.headers["Content-Type"] = content_type_of(name)
         response.headers["Content-Disposition"] = _disposition(name)

@@ -79,7 +79,7 @@ class Sources:
         now = self._clock.now()
         if (url := address_of(job.request.source, now)) is not None:
             return url
-        if self._links is not None and self._files.of(job.id).input.exists():
+        if self._links is not None and await self._files.has_input(job.id):
             return (await self._links.to_source(job)).url
         return await self._renewed(job, now)
 

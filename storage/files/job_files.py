@@ -7,11 +7,12 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
@@ -76,11 +77,33 @@ class JobDir:
         return self.masters / f"{stem}.flac"
 
 
+class StoredFile(Protocol):
+    """A job's file that is not on this disk."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the whole file."""
+        ...
+
+    def read(self, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to `end`. Raises StoreUnavailable and ObjectMissing."""
+        ...
+
+
 class JobFiles:
-    """Creates, measures and removes jobs' directories."""
+    """Creates, measures and removes jobs' directories.
+
+    Files are on this disk alone. A subclass also keeps them elsewhere
+    (`storage/objects/shared_job_files.py`).
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether files may be elsewhere and not on this disk."""
+        return False
 
     def of(self, job_id: JobId) -> JobDir:
         """Return the job's paths. Raises ValueError for an id that could escape the root."""
@@ -116,9 +139,9 @@ class JobFiles:
         folders = [(self.of(job_id), job_id in unfinished) for job_id in job_ids]
         await asyncio.to_thread(_drop_interrupted, folders)
 
-    async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> None:
-        """Remove what was encoded for links of all but the newest `keep` renditions."""
-        await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
+    async def drop_old_renditions(self, job_id: JobId, *, keep: int) -> Sequence[Path]:
+        """Remove what was encoded for links of all but the newest `keep` renditions; return it."""
+        return await asyncio.to_thread(_drop_old_renditions, self.of(job_id).linked, keep)
 
     async def drop_linked_songs(self, job_ids: Iterable[JobId]) -> None:
         """Remove the files that hold several songs from these jobs' linked files."""
@@ -147,6 +170,46 @@ class JobFiles:
         packs = self.of(job_id).packs
         await asyncio.to_thread(_make_in, packs)
         return packs
+
+    async def keep_input(self, job_id: JobId) -> None:
+        """Keep the user's file where another machine can continue with it. Safe to repeat."""
+
+    async def keep_linked(self, job_id: JobId) -> None:
+        """Keep what is encoded for links where any machine can serve it. Safe to repeat."""
+
+    async def bring_input(self, job_id: JobId) -> None:
+        """Have the user's file on this disk. Raises FileNotFoundError when it is gone."""
+        await asyncio.to_thread(self.of(job_id).input.stat)
+
+    async def bring(self, job_id: JobId, stems: Iterable[Stem]) -> None:
+        """Have the job's masters and the song's picture on this disk, where they are kept.
+
+        Raises FileNotFoundError when a master is gone.
+        """
+
+    async def bytes_elsewhere(self, job_id: JobId, stems: Iterable[Stem]) -> int:
+        """Return how much `bring` would write."""
+        return 0
+
+    async def find_elsewhere(self, path: Path) -> StoredFile | None:
+        """Return a job's file that is not on this disk, or None if it is nowhere."""
+        return None
+
+    async def make_room(self, size_bytes: int, *, in_use: Collection[JobId]) -> bool:
+        """Drop local copies of files until about `size_bytes` are free; return whether any were
+        dropped.
+
+        Jobs in `in_use` keep theirs.
+        """
+        return False
+
+    async def has_input(self, job_id: JobId) -> bool:
+        """Return whether the user's file is kept."""
+        return await asyncio.to_thread(self.of(job_id).input.exists)
+
+    async def linked_names(self, job_id: JobId) -> frozenset[str]:
+        """Return the names of the files that are encoded for links."""
+        return await asyncio.to_thread(_names_in, self.of(job_id).linked)
 
     async def digest(self, job_id: JobId) -> str:
         """Return the SHA-256 of the user's file, in hex."""
@@ -202,11 +265,14 @@ class JobFiles:
 
         Only call this at start: a job stored after `known_ids` was read would look like an orphan.
         """
-        there = await asyncio.to_thread(_job_ids, self._root)
-        return [job_id for job_id in there if job_id not in known_ids]
+        return sorted(await self.local_ids() - frozenset(known_ids))
+
+    async def local_ids(self) -> frozenset[JobId]:
+        """Return the ids of all directories."""
+        return frozenset(await asyncio.to_thread(_job_ids, self._root))
 
 
-def _drop_old_renditions(linked: Path, keep: int) -> None:
+def _drop_old_renditions(linked: Path, keep: int) -> list[Path]:
     by_token: dict[str, list[Path]] = {}
     for path in linked.iterdir():
         _, _, token = path.name.removesuffix(path.suffix).partition(".")
@@ -215,8 +281,10 @@ def _drop_old_renditions(linked: Path, keep: int) -> None:
     newest_first = sorted(
         by_token.values(), key=lambda files: max(_changed(each) for each in files), reverse=True
     )
-    for path in itertools.chain.from_iterable(newest_first[keep:]):
+    dropped = list(itertools.chain.from_iterable(newest_first[keep:]))
+    for path in dropped:
         path.unlink(missing_ok=True)
+    return dropped
 
 
 def _drop_linked_songs(folders: Iterable[Path]) -> None:
@@ -303,6 +371,10 @@ def _drop_interrupted(folders: Iterable[tuple[JobDir, bool]]) -> None:
         for each in _within(where.packs):
             if each.suffix == ".part":
                 each.unlink(missing_ok=True)
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    return frozenset(each.name for each in _within(folder))
 
 
 def _within(folder: Path) -> list[Path]:

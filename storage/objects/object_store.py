@@ -1,8 +1,10 @@
 """What an object store does, whether it is a bucket or a shared folder."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
+
+from storage.files.ownership import DataUnusable
 
 MARKER: Final = "stemcord-store"
 """The object that shows that the store is there.
@@ -10,6 +12,10 @@ MARKER: Final = "stemcord-store"
 Services report a missing object and a missing bucket alike, and an unmounted folder is empty. So
 an object counts as missing only while this one is found.
 """
+
+
+class ForeignObjectStore(DataUnusable):
+    """The store belongs to another database. The message is a sentence for the operator."""
 
 
 class ObjectStore(Protocol):
@@ -25,8 +31,13 @@ class ObjectStore(Protocol):
         """The store's address, for the operator."""
         ...
 
-    async def prepare(self) -> None:
-        """Mark a store as one of ours. Only the bot does this, at start."""
+    async def prepare(self, owner: str) -> None:
+        """Mark the store as this database's. Only the bot does this, at start and later on.
+
+        A mark that is there is written again, so that it never looks old. Raises
+        ForeignObjectStore if the store is another database's, whose files would look like leftovers
+        of ours.
+        """
         ...
 
     async def check(self) -> None:
@@ -42,6 +53,13 @@ class ObjectStore(Protocol):
 
     async def get(self, key: str, into: Path) -> None:
         """Write an object to a file, which appears when it is complete.
+
+        Raises ObjectMissing if there is no such object.
+        """
+        ...
+
+    def parts(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes of an object from `start` up to `end`, a few MiB at a time.
 
         Raises ObjectMissing if there is no such object.
         """

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from obstore.store import LocalStore, S3Store
 
 from bot.domain.errors import InvalidObjectStore, ObjectMissing, ObjectStoreUnavailable
 from storage.files.atomic import fsync, write_aside
-from storage.objects.object_store import MARKER, ObjectStore
+from storage.objects.object_store import MARKER, ForeignObjectStore, ObjectStore
 from storage.objects.store_address import Bucket, Patience
 
 if TYPE_CHECKING:
@@ -51,10 +51,19 @@ class _ObstoreStore(ObjectStore):
     def _open(self) -> "Obstore":
         """Return obstore's store, within `_translated`."""
 
-    async def prepare(self) -> None:
-        """Write the marker."""
-        with self._translated():
-            await obstore.put_async(self._open(), MARKER, b"Files of Stemcord's jobs.\n")
+    async def prepare(self, owner: str) -> None:
+        """Write the marker, with its owner in it."""
+        found = await self._owner()
+        if found not in {None, owner}:
+            raise ForeignObjectStore(
+                f"The object store {self._name} belongs to another database. Choose another prefix "
+                f"in STEMCORD_OBJECT_STORE, or delete its {MARKER} if that database is gone."
+            )
+        try:
+            with self._translated():
+                await obstore.put_async(self._open(), MARKER, f"{owner}\n".encode())
+        except ObjectMissing:  # a put misses nothing but the bucket
+            raise self._missing() from None
 
     async def check(self) -> None:
         """Return if the marker is there."""
@@ -84,13 +93,16 @@ class _ObstoreStore(ObjectStore):
 
     async def get(self, key: str, into: Path) -> None:
         """Fetch an object in parts, so that a slow connection needs no longer request."""
-        about = await self._head(key)
-        if about is None:
-            raise ObjectMissing(key)
+        about = await self._known(key)
         with _draft(into) as file:
-            for start in range(0, about["size"], PART_BYTES):
-                part = await self._part(about, start, min(start + PART_BYTES, about["size"]))
+            async for part in self._parts(about, 0, about["size"]):
                 await asyncio.to_thread(file.write, part)
+
+    async def parts(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Fetch a range in parts, all of them from one version of the object."""
+        about = await self._known(key)
+        async for part in self._parts(about, start, min(end, about["size"])):
+            yield part
 
     async def size(self, key: str) -> int | None:
         """Ask for an object's size."""
@@ -131,6 +143,25 @@ class _ObstoreStore(ObjectStore):
         except ObjectMissing:
             await self.check()
             return None
+
+    async def _known(self, key: str) -> "ObjectMeta":
+        about = await self._head(key)
+        if about is None:
+            raise ObjectMissing(key)
+        return about
+
+    async def _owner(self) -> str | None:
+        """Return the marker's owner; None if there is no marker, or no store."""
+        try:
+            with self._translated():
+                found = await obstore.get_async(self._open(), MARKER)
+                return bytes(await found.bytes_async()).decode(errors="replace").strip()
+        except ObjectMissing:
+            return None
+
+    async def _parts(self, about: "ObjectMeta", start: int, end: int) -> AsyncIterator[bytes]:
+        for begin in range(start, end, PART_BYTES):
+            yield await self._part(about, begin, min(begin + PART_BYTES, end))
 
     async def _part(self, about: "ObjectMeta", start: int, end: int) -> bytes:
         try:
@@ -200,13 +231,6 @@ class BucketStore(_ObstoreStore):
         """Remove the objects; what is gone already is no error of S3."""
         try:
             await super().remove_under(prefix)
-        except ObjectMissing:
-            raise self._missing() from None
-
-    async def prepare(self) -> None:
-        """Write the marker. A put finds nothing missing but the bucket."""
-        try:
-            await super().prepare()
         except ObjectMissing:
             raise self._missing() from None
 

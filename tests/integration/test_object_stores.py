@@ -46,7 +46,7 @@ async def store(
     folder.mkdir()
     urls = {"bucket": f"s3://{BUCKET}", "prefix": f"s3://{BUCKET}/a/b", "folder": folder.as_uri()}
     store = open_object_store(urls[request.param], variables(endpoint))
-    await store.prepare()
+    await store.prepare("ours")
     yield store
     await store.remove_under("jobs")
 
@@ -74,6 +74,17 @@ async def test_files_of_any_number_of_parts_come_back(
     await store.get("jobs/k7f2q/input", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == song.read_bytes()
     assert await store.size("jobs/k7f2q/input") == size
+
+
+async def test_a_range_is_read_in_parts(store: ObjectStore, song: Path):
+    content = os.urandom((11 << 20) + 7)
+    song.write_bytes(content)
+    await store.put(song, "jobs/k7f2q/input")
+    for start, end in ((0, 10), (5_000_000, 11_000_000), (11 << 20, len(content)), (3, 3)):
+        found = [part async for part in store.parts("jobs/k7f2q/input", start, end)]
+        assert b"".join(found) == content[start:end]
+    with pytest.raises(ObjectMissing):
+        await anext(store.parts("jobs/k7f2q/none", 0, 1))
 
 
 async def test_an_object_is_replaced(store: ObjectStore, song: Path, tmp_path: Path):
@@ -117,7 +128,7 @@ async def test_removing_is_repeatable(store: ObjectStore, song: Path):
 
 async def test_a_thousand_objects_are_listed_and_removed(endpoint: str, song: Path):
     store = open_object_store(f"s3://{BUCKET}/many", variables(endpoint))
-    await store.prepare()
+    await store.prepare("ours")
     keys = [f"jobs/{number:04}/input" for number in range(1100)]
     for start in range(0, len(keys), 100):
         await asyncio.gather(*(store.put(song, key) for key in keys[start : start + 100]))
@@ -140,7 +151,7 @@ async def test_two_puts_of_one_key_leave_one_of_them(
 async def test_a_missing_bucket_is_not_a_missing_object(endpoint: str, song: Path, tmp_path: Path):
     store = open_object_store("s3://none", variables(endpoint))
     calls = (
-        store.prepare(),
+        store.prepare("ours"),
         store.check(),
         store.put(song, "jobs/a/b"),
         store.get("jobs/a/b", tmp_path / "back"),
@@ -153,7 +164,7 @@ async def test_a_missing_bucket_is_not_a_missing_object(endpoint: str, song: Pat
     for result in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(result, ObjectStoreUnavailable), result
     make_bucket(endpoint, "none")
-    await store.prepare()
+    await store.prepare("ours")
     assert await store.size("jobs/a/b") is None
 
 
@@ -234,7 +245,7 @@ def test_a_killed_put_leaves_no_object(kind: str, endpoint: str, tmp_path: Path)
     share.mkdir()
     url = f"s3://{BUCKET}/killed" if kind == "bucket" else share.as_uri()
     store = open_object_store(url, variables(endpoint))
-    asyncio.run(store.prepare())
+    asyncio.run(store.prepare("ours"))
     song = tmp_path / "song"
     with song.open("wb") as file:
         file.truncate(400 << 20)
@@ -266,7 +277,7 @@ async def main():
     store = open_object_store(sys.argv[1], variables(sys.argv[2]))
     small = Path(sys.argv[3]).with_name("small")
     small.write_bytes(b"x")
-    await store.prepare()
+    await store.prepare("ours")
     await store.put(small, "jobs/big/small")
     await store.get("jobs/big/small", small)
     before = used()

@@ -22,6 +22,8 @@ from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import PostgresUrl
 from storage.database.protocols import Database
 from storage.files.job_files import JobFiles
+from storage.objects.object_store import ObjectStore
+from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.ledger import Ledger
 from storage.stores.meta import Meta
@@ -73,6 +75,7 @@ class Harness:
         renewal: Renewal | None = None,
         database: type[SqliteDatabase] = SqliteDatabase,
         address: PostgresUrl | None = None,
+        objects: ObjectStore | None = None,
         **settings: Any,
     ) -> Self:
         """Open the store in `root`, or the one at `address`, and compose the services.
@@ -89,6 +92,10 @@ class Harness:
             db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
+        if objects is not None:
+            shared = SharedJobFiles(root / "jobs", objects, owner="tests")
+            await shared.claim_store()
+            harness.files = shared
         harness.delivery = delivers or harness.delivery
         fields = Settings(_env_file=None).model_copy(
             update={"poll_min_s": 0.01, "poll_max_s": 0.05, **settings}

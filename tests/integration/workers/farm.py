@@ -116,7 +116,7 @@ async def open_farm(url: str, home: Path) -> AsyncIterator[Farm]:
     """Open the database and a shared folder, and sweep until the block ends."""
     (home / "store").mkdir(exist_ok=True)
     objects = open_object_store(f"file://{home / 'store'}", {})
-    await objects.prepare()
+    await objects.prepare("tests")
     db = await PostgresDatabase.open(url)
     separations = Separations(db=db)
     sweeper = Sweeper(

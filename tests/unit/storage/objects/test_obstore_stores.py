@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import ObjectMissing, ObjectStoreUnavailable
-from storage.objects.object_store import MARKER, ObjectStore
+from storage.objects.object_store import MARKER, ForeignObjectStore, ObjectStore
 from storage.objects.store_opening import open_object_store
 
 
@@ -21,7 +21,7 @@ def share(tmp_path: Path) -> Path:
 @pytest.fixture
 async def store(share: Path) -> ObjectStore:
     store = open_object_store(share.as_uri(), {})
-    await store.prepare()
+    await store.prepare("ours")
     return store
 
 
@@ -36,10 +36,10 @@ async def test_a_folder_that_is_not_mounted_is_waited_for(share: Path):
     store = open_object_store(share.as_uri(), {})
     share.rmdir()
     with pytest.raises(ObjectStoreUnavailable, match="does not exist"):
-        await store.prepare()
+        await store.prepare("ours")
     assert not share.exists()
     share.mkdir()
-    await store.prepare()
+    await store.prepare("ours")
     await store.check()
 
 
@@ -96,3 +96,11 @@ async def test_a_get_that_fails_keeps_the_file_that_was_there(store: ObjectStore
         await store.get("jobs/a/song", into)
     assert into.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir() if "back" in path.name] == ["back"]
+
+
+async def test_a_store_of_another_database_is_refused(store: ObjectStore, share: Path):
+    with pytest.raises(ForeignObjectStore, match="belongs to another database"):
+        await store.prepare("theirs")
+    await store.prepare("ours")
+    (share / MARKER).unlink()
+    await store.prepare("theirs")

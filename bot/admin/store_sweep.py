@@ -1,0 +1,60 @@
+"""Keeps the object store and this disk in step with the jobs of the database."""
+
+import asyncio
+import logging
+from typing import Final
+
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import JobId
+from storage.objects.shared_job_files import SharedJobFiles
+from storage.stores.job_store import JobStore
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 3600.0
+
+
+class StoreSweep:
+    """Removes what a crash or another process left, and puts what is on this disk alone.
+
+    Any number of processes may do this at once.
+    """
+
+    def __init__(self, *, jobs: JobStore, files: SharedJobFiles) -> None:
+        self._jobs = jobs
+        self._files = files
+
+    async def run(self) -> None:
+        """Sweep at start and every hour, until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except (StoreUnavailable, OSError) as exc:
+                log.warning("the object store is tidied later: %s", exc)
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> None:
+        """Renew the mark, remove objects and copies without a job, and put missing stems."""
+        await self._files.check_store()
+        await self._files.claim_store()  # renewed, so that no lifecycle rule removes it
+        # Listed first, because a job is stored before its first object.
+        stored, used = await self._files.stored_ids(), self._files.used_ids()
+        known = await self._jobs.known_ids()
+        for job_id in sorted(stored - known):
+            await self._files.remove(job_id)
+            log.info("%s: its objects are deleted", job_id, extra={"job": job_id})
+        for job_id in sorted(used - known):
+            await self._files.drop_copies(job_id)
+        for job_id in sorted(await self._files.local_ids() & known - stored):
+            await self._put(job_id)
+
+    async def _put(self, job_id: JobId) -> None:
+        """Put the stems of a job that was finished before there was a store."""
+        job = await self._jobs.get(job_id)
+        if job is None or not job.has_stems:
+            return
+        try:
+            await self._files.settle(job_id)
+            await self._files.keep_linked(job_id)
+        except FileNotFoundError:
+            log.info("%s: its files were deleted meanwhile", job_id)
