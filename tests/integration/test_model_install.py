@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from rich.console import Console
 
+from bench.scnet_reference import small_graph
 from bot.cli.commands.models import models
 from bot.config import load_settings
 from bot.domain.errors import ModelUnavailable
@@ -246,7 +247,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory):
-    return nets.scnet(tmp_path_factory.mktemp("graph") / "net.onnx").read_bytes()
+    return small_graph(tmp_path_factory.mktemp("graph") / "net.onnx").read_bytes()
 
 
 @pytest.fixture

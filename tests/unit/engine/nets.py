@@ -5,7 +5,6 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bot.engine.worker.htdemucs import SEGMENT
-from bot.engine.worker.scnet import BINS, COLUMNS
 from bot.engine.worker.spool_io import Spool
 
 
@@ -66,23 +65,6 @@ def htdemucs(path, *, by_samples, by_spectrum):
         {"spectral": [1, 4, 4, 2048, 336], "temporal": [1, 4, 2, SEGMENT]},
         arrays,
     )
-
-
-def scnet(path, *, seed=0):
-    """Write a random network whose answer depends on the level, and on the columns beside."""
-    rng = np.random.default_rng(seed)
-    nodes = [
-        helper.make_node("Conv", ["mix_spec", "along"], ["near"], group=4, pads=[0, 1, 0, 1]),
-        helper.make_node("Tanh", ["near"], ["bent"]),
-        helper.make_node("Conv", ["bent", "across"], ["stems_spec"]),
-    ]
-    kernels = {"along": (4, 1, 1, 3), "across": (16, 4, 1, 1)}
-    arrays = [
-        numpy_helper.from_array(rng.normal(0, 0.4, shape).astype(np.float32), name)
-        for name, shape in kernels.items()
-    ]
-    inputs, outputs = {"mix_spec": [1, 4, BINS, COLUMNS]}, {"stems_spec": [1, 16, BINS, COLUMNS]}
-    return _save(path, nodes, inputs, outputs, arrays)
 
 
 def _save(path, nodes, inputs, outputs, arrays):

@@ -1,0 +1,145 @@
+"""`make bench` on a small data set, with small networks in real workers."""
+
+import json
+import wave
+
+import numpy as np
+import pytest
+
+from bench import separation
+from bench.scnet_reference import small_graph
+from bot.engine.model_catalogue import SCNET, SPLEETER
+from bot.engine.weights import Weights
+from tests.unit.engine import nets
+
+FRAMES = 30_000
+SOURCES = ("vocals", "drums", "bass", "other")
+
+
+def write_wav(path, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(44_100)
+        file.writeframes((samples.T * 32_767).astype("<i2").tobytes())
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A folder like MUSDB18-HQ, with two songs of noise."""
+    for number, name in enumerate(("B song", "A song")):
+        folder = tmp_path / "MUSDB" / "test" / name
+        folder.mkdir(parents=True)
+        parts = [nets.song(FRAMES, seed=10 * number + k) / 8 for k in range(4)]
+        for source, part in zip(SOURCES, parts, strict=True):
+            write_wav(folder / f"{source}.wav", part)
+        write_wav(folder / "mixture.wav", np.sum(parts, axis=0))
+    return tmp_path / "MUSDB"
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    folder = tmp_path / "models"
+    for model, write in ((SPLEETER, nets.spleeter), (SCNET, small_graph)):
+        weights = Weights(model, folder)
+        with weights.workspace() as place:
+            weights.install(write(place / "net.onnx"), notice="none")
+    return folder
+
+
+@pytest.fixture
+def bench(dataset, models_dir, tmp_path, capsys):
+    """Run the benchmark; return its status and its rows by the model's name, table by table."""
+
+    def run(*arguments, models="mixture,spleeter"):
+        places = {"--dataset": dataset, "--models-dir": models_dir, "--models": models}
+        told = [str(word) for pair in places.items() for word in pair]
+        results = f"--results={tmp_path / 'scores.jsonl'}"
+        status = separation.main([*told, results, "--measure=global", "--threads=1", *arguments])
+        lines = capsys.readouterr().out.splitlines()
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line
+        ]
+        return status, {name: [row for row in rows if row[0] == name] for name in models.split(",")}
+
+    return run
+
+
+@pytest.fixture
+def results(tmp_path):
+    def read():
+        return [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+
+    return read
+
+
+def test_every_model_is_compared_on_every_song(bench, results, models_dir):
+    status, rows = bench(models="mixture,spleeter,scnet,htdemucs")
+    assert status == 0
+    for name in ("mixture", "spleeter", "scnet"):
+        quality, cost = rows[name]
+        assert quality[1] == "2"
+        assert cost[0] == name
+    assert float(rows["spleeter"][0][-1].removesuffix(" dBFS")) < -80
+    assert rows["scnet"][1][7] == "2.00"
+    assert Weights(SCNET, models_dir).path.exists()
+    assert "not here: its file is not in" in rows["htdemucs"][0][-1]
+    assert [(line["model"], line["song"]) for line in results()] == [
+        (model, song) for model in ("mixture", "spleeter", "scnet") for song in ("A song", "B song")
+    ]
+
+
+def test_the_song_itself_scores_what_the_other_sources_leave(bench, results):
+    bench(models="mixture")
+    for line in results():
+        assert line["global_sdr"]["vocals"] == pytest.approx(-10 * np.log10(3), abs=0.2)
+
+
+def test_only_the_first_songs_by_name_are_taken(bench, results):
+    bench("--songs=1", models="mixture")
+    assert [line["song"] for line in results()] == ["A song"]
+
+
+def test_a_later_run_goes_on_where_one_was_killed(bench, results, tmp_path):
+    bench("--songs=1")
+    file = tmp_path / "scores.jsonl"
+    first, second = file.read_text().splitlines()
+    known = json.loads(second)
+    known["global_sdr"]["vocals"] = 77.0
+    file.write_text(f"{first}\n{json.dumps(known)}\n{second[:40]}")
+    _, rows = bench("--songs=1")
+    assert rows["spleeter"][0][2].startswith("77.00")
+    _, rows = bench()
+    whole = [line for line in file.read_text().splitlines() if line.endswith("}")]
+    assert len(whole) == 4
+    assert rows["spleeter"][0][1] == "2"
+
+
+def test_results_of_another_file_do_not_count(bench, results, models_dir):
+    bench("--songs=1", models="spleeter")
+    weights = Weights(SPLEETER, models_dir)
+    with weights.workspace() as place:
+        weights.install(nets.spleeter(place / "net.onnx", seed=5), notice="none")
+    bench("--songs=1", models="spleeter")
+    one, other = results()
+    assert one["sha256"] != other["sha256"]
+
+
+def test_a_song_that_fails_does_not_end_the_others(bench, results, models_dir):
+    path = Weights(SPLEETER, models_dir).path
+    path.write_bytes(bytes(path.stat().st_size))
+    status, rows = bench(models="spleeter,mixture")
+    assert status == 1
+    assert rows["mixture"][0][1] == "2"
+    assert {line["model"] for line in results()} == {"mixture"}
+
+
+def test_a_folder_without_songs_is_said(tmp_path, capsys):
+    assert separation.main([f"--dataset={tmp_path}"]) == 2
+    assert "has no folders with mixture.wav" in capsys.readouterr().err
+
+
+def test_a_song_that_lacks_a_stem_is_said(dataset, capsys):
+    (dataset / "test" / "A song" / "bass.wav").unlink()
+    assert separation.main([f"--dataset={dataset}"]) == 2
+    assert "lacks bass.wav" in capsys.readouterr().err
