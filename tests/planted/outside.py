@@ -53,7 +53,7 @@ OUTSIDE = (
         file="bot/engine/worker_host.py",
         old="self._turn = asyncio.Lock()",
         new="self._turn = asyncio.Semaphore(1000)",
-        tests=("tests/unit/engine/test_engine.py",),
+        tests=("tests/integration/engine/test_engine.py",),
     ),
     Plant(
         name="a traceback may hold secrets",

@@ -247,14 +247,14 @@ PLANTS = (
         file="bot/processes/seccomp.py",
         old='"socket": (41, 198), "socketpair": (53, 199), ',
         new="",
-        tests=("tests/unit/processes/test_confinement.py",),
+        tests=("tests/integration/processes/test_confinement.py",),
     ),
     Plant(
         name="children may read every file",
         file="bot/processes/confinement.py",
         old="landlock.restrict(abi, _rules(reach))",
         new="pass",
-        tests=("tests/unit/processes/test_confinement.py",),
+        tests=("tests/integration/processes/test_confinement.py",),
     ),
     Plant(
         name="the child's word for the length is billed",

@@ -61,7 +61,7 @@ STRANGERS = (
         file="bot/mixer/mixer_routes.py",
         old="            return self._gone(job)\n        if int(name[1])",
         new="            pass\n        if int(name[1])",
-        tests=("tests/unit/mixer/test_mixer_routes.py",),
+        tests=("tests/integration/mixer/test_mixer_routes.py",),
     ),
     Plant(
         name="a job fails with its rendition",

@@ -1,53 +1,27 @@
 """The checks of `doctor` and their output."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
 from bot.cli.commands import doctor, network_checks
 from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.discord_session import DiscordRefused
-from bot.engine.model_catalogue import SPLEETER, STRETCH
+from bot.engine.model_catalogue import STRETCH
 from bot.engine.weights import Weights
 from storage.files.data_dir import DataDir
-from tests.support.unprivileged import open_folder, run_unprivileged
-
-
-class Doctor:
-    """Runs the command and keeps its output."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.status = 0
-
-    def says(self) -> list[str]:
-        self.status = main(["doctor"])
-        return self._capsys.readouterr().err.splitlines()
-
-    def line(self, word: str) -> str:
-        [line] = [each for each in self.says() if word in each]
-        return line
+from tests.support.doctor_visit import DoctorVisit, visit_doctor, with_model
 
 
 @pytest.fixture
 def visit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Doctor:
-    for name in list(os.environ):
-        if name.startswith(("STEMCORD_", "DISCORD_")) or name.endswith("_API_KEY"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(network_checks, "ask_discord", lambda _: ("Stemcord#1234", ()))
-    monkeypatch.setenv("DISCORD_TOKEN", "a.token")
-    monkeypatch.setenv("DISCORD_API_BASE", "http://127.0.0.1:9")
-    monkeypatch.setenv("STEMCORD_PROVIDERS", "local")
-    return Doctor(capsys)
+) -> DoctorVisit:
+    return visit_doctor(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
-def quick_visit(visit: Doctor, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+def quick_visit(visit: DoctorVisit, monkeypatch: pytest.MonkeyPatch) -> DoctorVisit:
     """A visit that skips the check of decoding."""
 
     async def granted(_: object) -> CheckResult:
@@ -57,28 +31,7 @@ def quick_visit(visit: Doctor, monkeypatch: pytest.MonkeyPatch) -> Doctor:
     return visit
 
 
-def with_model(folder: Path) -> Weights:
-    folder.mkdir(parents=True)
-    made = folder / "made"
-    made.write_bytes(b"weights" * 100)
-    weights = Weights(SPLEETER, folder)
-    weights.install(made, notice="")
-    return weights
-
-
-def test_all_is_well_where_the_bot_can_work(visit: Doctor, tmp_path: Path):
-    DataDir(tmp_path / "data").create()
-    (tmp_path / "data" / "models").rmdir()
-    with_model(tmp_path / "data" / "models")
-    lines = visit.says()
-    assert visit.status == 0
-    assert [line for line in lines if line.startswith("FAIL")] == []
-    assert "ok    Discord accepts DISCORD_TOKEN, as Stemcord#1234" in lines
-    assert f"ok    {tmp_path}/data can be written" in lines
-    assert "ok    Audio decodes in a child process" in lines
-
-
-def test_absent_model_is_told_from_a_damaged_one(quick_visit: Doctor, tmp_path: Path):
+def test_absent_model_is_told_from_a_damaged_one(quick_visit: DoctorVisit, tmp_path: Path):
     assert "Spleeter-2 is not in" in quick_visit.line("python -m bot models")
     assert quick_visit.status == 1
     weights = with_model(tmp_path / "data" / "models")
@@ -90,7 +43,7 @@ def test_absent_model_is_told_from_a_damaged_one(quick_visit: Doctor, tmp_path: 
 
 
 def test_folder_that_other_users_can_read_is_noted_and_so_is_env(
-    quick_visit: Doctor, tmp_path: Path
+    quick_visit: DoctorVisit, tmp_path: Path
 ):
     place = DataDir(tmp_path / "data")
     place.create()
@@ -104,34 +57,8 @@ def test_folder_that_other_users_can_read_is_noted_and_so_is_env(
     assert any(f"{tmp_path}/.env can be read by other users" in line for line in lines)
 
 
-def test_folder_that_this_user_may_not_write_fails():
-    imports = """
-    import os, sys
-    from bot.__main__ import main
-    import bot.cli.command_line, encodings.idna
-    os.environ |= {
-        "STEMCORD_DATA_DIR": sys.argv[1],
-        "STEMCORD_PROVIDERS": "local",
-        "DISCORD_API_BASE": "http://127.0.0.1:9",
-    }
-    os.chdir(sys.argv[2])
-    """
-    with open_folder() as folder:
-        place = DataDir(folder / "data")
-        place.create()
-        place.root.chmod(0o755)
-        place.jobs.chmod(0o755)
-        said = run_unprivileged(imports, "main(['doctor'])", place.root, folder)
-        assert f"FAIL  {place.jobs} cannot be written by" in said
-        place.jobs.rmdir()
-        place.models.rmdir()
-        place.root.rmdir()
-        said = run_unprivileged(imports, "main(['doctor'])", place.root, folder)
-        assert f"FAIL  {folder} cannot be written by" in said
-
-
 def test_discord_that_cannot_be_asked_fails_in_one_line(
-    quick_visit: Doctor, monkeypatch: pytest.MonkeyPatch
+    quick_visit: DoctorVisit, monkeypatch: pytest.MonkeyPatch
 ):
     def refuse(_: object) -> tuple[str, tuple[str, ...]]:
         raise DiscordRefused("Discord cannot be asked: discord.com: no route")
@@ -158,7 +85,7 @@ def test_discord_that_cannot_be_asked_fails_in_one_line(
     ],
 )
 def test_what_may_be_meant_otherwise_is_noted(
-    quick_visit: Doctor, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], word: str
+    quick_visit: DoctorVisit, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], word: str
 ):
     assert [line for line in quick_visit.says() if word in line] == []
     for name, value in variables.items():
@@ -167,7 +94,7 @@ def test_what_may_be_meant_otherwise_is_noted(
 
 
 def test_audio_that_fills_its_share_of_the_disk_fails(
-    quick_visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_visit: DoctorVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     place = DataDir(tmp_path / "data")
     place.create()
@@ -177,12 +104,12 @@ def test_audio_that_fills_its_share_of_the_disk_fails(
     assert quick_visit.line("STEMCORD_MAX_DISK_GIB").startswith("FAIL")
 
 
-def test_a_bot_without_public_links_has_no_mixer_page(quick_visit: Doctor):
+def test_a_bot_without_public_links_has_no_mixer_page(quick_visit: DoctorVisit):
     assert quick_visit.line("Results get no Listen button").startswith("ok")
 
 
 def test_a_mixer_page_that_can_do_everything_is_good_news(
-    quick_visit: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_visit: DoctorVisit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("STEMCORD_PUBLIC_URL", "https://a.example")
     models = tmp_path / "data" / "models"

@@ -8,7 +8,6 @@ from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.connection import Database
-from tests.support.unprivileged import open_folder, run_unprivileged
 
 PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 COUNT = "SELECT count(*) AS rows FROM meta"
@@ -34,10 +33,6 @@ def left_by_a_kill(path: Path, into: Path) -> Path:
     for file in path.parent.glob("stemcord.db*"):
         (into / file.name).write_bytes(file.read_bytes())
     return into / path.name
-
-
-class Upset(Exception):
-    pass
 
 
 async def test_what_a_transaction_returns_is_committed(db: Database, path: Path):
@@ -102,33 +97,6 @@ async def test_what_was_committed_is_there_after_a_crash(db: Database, path: Pat
     survivor = await Database.open(copied, durable=False)
     assert await rows(survivor) == 1
     await survivor.close()
-
-
-async def test_file_that_this_user_cannot_write_is_told_with_the_remedy():
-    imports = """
-    import asyncio, sys
-    from pathlib import Path
-    from bot.domain.errors import StoreBroken
-    from storage.database.connection import Database
-    """
-    code = """
-    async def main():
-        db = await Database.open(Path(sys.argv[1]))
-        await db.probe()
-    try:
-        asyncio.run(main())
-    except StoreBroken as exc:
-        print(exc)
-    """
-    with open_folder() as folder:
-        path = folder / "stemcord.db"
-        db = await Database.open(path)
-        await db.close()
-        for mode in (0o400, 0o444):
-            path.chmod(mode)
-            line = run_unprivileged(imports, code, path).strip()
-            assert "cannot be written by" in line or "readonly" in line
-            assert line.count("\n") == 0
 
 
 async def test_database_that_was_deleted_takes_nothing_more(db: Database, path: Path):

@@ -4,8 +4,6 @@ import asyncio
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -32,38 +30,6 @@ from storage.upkeep.snapshots import (
 )
 from tests.support.domain_factories import NOW, a_job, lead
 from tests.support.unprivileged import NOBODY
-
-# A process that dies while its last transaction is only in the write-ahead log.
-CRASH = """
-import os, sqlite3, sys
-conn = sqlite3.connect(sys.argv[1], isolation_level=None)
-conn.execute("PRAGMA wal_autocheckpoint = 0")
-conn.execute("INSERT INTO meta (key, value) VALUES ('late', 'kept')")
-os._exit(0)
-"""
-ON_A_FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from storage.upkeep.snapshots import SnapshotFailed, back_up
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-try:
-    back_up(Path(sys.argv[1]), Path(sys.argv[2]))
-except SnapshotFailed as exc:
-    print(exc)
-"""
-
-
-@pytest.fixture
-def address(path: Path) -> Path:
-    """SQLite's file, the only kind of database that Stemcord copies."""
-    return path
-
-
-def in_a_process(code: str, *arguments: Path) -> str:
-    """Run the code in a separate Python process and return its output."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.check_output(command, text=True)
 
 
 def look(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -120,43 +86,6 @@ async def test_an_existing_file_is_not_overwritten(db: Database, path: Path, tmp
         with pytest.raises(SnapshotFailed, match="exists already"):
             back_up(path, taken)
     assert diary.read_text() == "dear diary"
-
-
-async def test_a_full_disk_leaves_no_half_copy(db: Database, path: Path, tmp_path: Path):
-    folder = tmp_path / "copies"
-    folder.mkdir()
-    said = in_a_process(ON_A_FULL_DISK, path, folder / "copy.db")
-    assert said.startswith("The copy could not be made: disk")
-    assert said.count("\n") == 1
-    assert list(folder.iterdir()) == []
-
-
-async def test_restoring_brings_back_the_jobs_of_then_and_keeps_those_of_now(path: Path):
-    db = await Database.open(path, durable=False)
-    then = await lead(JobStore(db=db), State.PROCESSING)
-    copy = back_up(path, path.with_name("copy.db"))
-    now = await lead(JobStore(db=db), State.HELD)
-    await db.close()
-    in_a_process(CRASH, path)
-    assert path.with_name("stemcord.db-wal").stat().st_size
-
-    restored, kept = restore(copy.path, path, NOW)
-
-    assert restored.jobs == 1
-    assert look(path, "SELECT id, state FROM jobs") == [(then.id, "processing")]
-    assert kept == path.with_name("stemcord.db.before-restore-20261120T120000Z")
-    assert look(kept, "SELECT id FROM jobs ORDER BY rowid") == [(then.id,), (now.id,)]
-    assert look(kept, "SELECT value FROM meta WHERE key = 'late'") == [("kept",)]
-
-
-async def test_no_log_of_the_old_database_is_left_beside_the_new(path: Path):
-    db = await Database.open(path, durable=False)
-    copy = back_up(path, path.with_name("copy.db"))
-    await db.close()
-    in_a_process(CRASH, path)
-    restore(copy.path, path, NOW)
-    assert [end for end in ("-wal", "-shm") if path.with_name(f"{path.name}{end}").exists()] == []
-    assert look(path, "SELECT * FROM meta") == []
 
 
 async def test_restoring_where_nothing_stood_keeps_nothing(db: Database, path: Path):

@@ -1,7 +1,7 @@
 """Simulates an audio child that a file has taken over: makes an attempt and reports the outcome.
 
-`python -m tests.unit.processes.taken_over` reads lines of `CONFINED ATTEMPT PORT HOUSE` and forks a
-child for each. The child has the limits and the access of a child that decodes
+`python -m tests.integration.processes.taken_over` reads lines of `CONFINED ATTEMPT PORT HOUSE` and
+forks a child for each. The child has the limits and the access of a child that decodes
 `HOUSE/data/jobs/mine/input`; if CONFINED is 0, it has only the limits. Each line gets one line as
 its answer.
 """

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bot.processes import confinement, landlock, seccomp, spawn
-from tests.unit.processes.taken_over import Attempts
+from tests.integration.processes.taken_over import Attempts
 
 FILES, CALLS = "Landlock", "seccomp"
 OFFERED = {FILES: landlock.version() > 0, CALLS: seccomp.is_available()}
@@ -73,7 +73,7 @@ def harness(tmp_path):
 @pytest.fixture(scope="module")
 def taken_over():
     """The process whose children make the attempts: one interpreter for all of them."""
-    command = spawn.module_command("tests.unit.processes.taken_over")
+    command = spawn.module_command("tests.integration.processes.taken_over")
     with subprocess.Popen(
         command, env=spawn.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
