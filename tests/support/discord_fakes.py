@@ -19,6 +19,7 @@ from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests
 from tests.support.card_factories import a_job
 from tests.support.fakes import FakeClock
+from tests.support.installed_languages import installed
 
 
 class FakeHttpAnswer:
@@ -222,5 +223,5 @@ def services_of(
         zips=zips,
         clips=clips,
         attachments=AttachmentCache(),
-        languages=languages or Languages.in_folder(),
+        languages=languages or installed(),
     )

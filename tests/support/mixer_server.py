@@ -18,7 +18,6 @@ from bot.audio.spool import SAMPLE_RATE
 from bot.audio.tools import AudioTools
 from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
-from bot.i18n.languages import Languages
 from bot.mixer.manifest import Manifests
 from bot.mixer.mixer_routes import MixerRoutes
 from bot.mixer.pack_maker import PackMaker
@@ -31,8 +30,10 @@ from storage.database.connection import Database
 from storage.files.job_files import JobFiles
 from storage.stores.job_store import JobStore
 from storage.stores.meta import Meta
+from tests.support.databases import open_database
 from tests.support.domain_factories import a_job, lead
 from tests.support.fakes import FakeClock
+from tests.support.installed_languages import installed
 from tests.support.sound import Sound
 
 KEEP = timedelta(hours=24)
@@ -77,9 +78,7 @@ class MixerServer:
             links=self.links,
             jobs=self.jobs,
             packs=self.packs,
-            manifests=Manifests(
-                links=self.links, files=self.files, languages=Languages.in_folder()
-            ),
+            manifests=Manifests(links=self.links, files=self.files, languages=installed()),
             assets=self.assets,
             rate=RequestRate(clock=self.clock, requests=requests),
             pack_within_s=pack_within_s,
@@ -142,7 +141,7 @@ async def open_mixer(
     root: Path, *, audio: AudioTools | None = None, **options: object
 ) -> AsyncIterator[MixerServer]:
     """Serve the page. Children that were not passed in end with the context."""
-    db = await Database.open(root / "stemcord.db", durable=False, busy_timeout_s=0.05)
+    db = await open_database(root / "stemcord.db", Database, busy_timeout_s=0.05)
     own = audio or AudioTools()
     mixer = MixerServer(db, root / "jobs", audio=own, **options)  # type: ignore[arg-type] # the constructor checks them
     files = FileRoutes(links=mixer.links, jobs=mixer.jobs, files=mixer.files)

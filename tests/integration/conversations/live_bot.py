@@ -17,7 +17,6 @@ from bot.cli.app import Dependencies, compose
 from bot.cli.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
-from bot.i18n.languages import Languages
 from bot.jobs.job_runtime import Runtimes
 from bot.providers.interface import Model
 from bot.ui.attachment_cache import AttachmentCache
@@ -50,6 +49,7 @@ from storage.stores.meta import Meta
 from storage.stores.open_replies import OpenReplies
 from tests.support.databases import open_database
 from tests.support.fakes import TWO_STEMS, FakeAudio, FakeDownloads, FakeProvider
+from tests.support.installed_languages import installed
 
 PATIENCE_S = 30.0
 """The time limit for answers. These tests do not check Discord's three seconds."""
@@ -94,7 +94,7 @@ class LiveBot:
         self.meta = Meta(db=db)
         self.open_replies = OpenReplies(db=db)
         self.jobs = JobStore(db=db)
-        languages = Languages.in_folder()
+        languages = installed()
         registration = Registration(memory=self.meta, languages=languages)
         self.client = Stemcord(registration=registration, languages=languages)
         self.routes = EditRoutes(client=self.client, clock=self.clock)

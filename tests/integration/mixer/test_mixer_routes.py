@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+import pytest_asyncio
 
 from bot.audio.tools import AudioTools
 from bot.domain.job import JobId, State
@@ -29,9 +30,19 @@ PAGE_HEADERS = {
 }
 
 
-@pytest.fixture
-async def mixer(tmp_path: Path) -> AsyncIterator[MixerServer]:
-    async with open_mixer(tmp_path) as opened:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def audio() -> AsyncIterator[AudioTools]:
+    """Tools whose fork server, once started, serves one test after the other."""
+    async with AudioTools() as tools:
+        yield tools
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def mixer(tmp_path: Path, audio: AudioTools) -> AsyncIterator[MixerServer]:
+    async with open_mixer(tmp_path, audio=audio) as opened:
         yield opened
 
 
@@ -128,8 +139,10 @@ async def test_packs_hold_every_stem(mixer: MixerServer, codec: str) -> None:
     assert (await mixer.get(f"{url}3.{codec}"))[0] == 404
 
 
-async def test_a_pack_that_is_not_made_yet_is_asked_for_again(tmp_path: Path) -> None:
-    async with open_mixer(tmp_path, pack_within_s=0.0) as mixer:
+async def test_a_pack_that_is_not_made_yet_is_asked_for_again(
+    tmp_path: Path, audio: AudioTools
+) -> None:
+    async with open_mixer(tmp_path, audio=audio, pack_within_s=0.0) as mixer:
         _, url = await mixer.put(
             {Stem.INSTRUMENTAL: audio_files.tone(60.0)}, recipe=Recipe.INSTRUMENTAL
         )
@@ -147,8 +160,10 @@ async def test_many_listeners_share_one_set_of_packs(mixer: MixerServer) -> None
     assert len(list(mixer.files.of(job.id).packs.iterdir())) == 3
 
 
-async def test_a_disk_without_room_is_told_and_leaves_no_packs(tmp_path: Path) -> None:
-    async with open_mixer(tmp_path, max_gib=0.0001) as mixer:
+async def test_a_disk_without_room_is_told_and_leaves_no_packs(
+    tmp_path: Path, audio: AudioTools
+) -> None:
+    async with open_mixer(tmp_path, audio=audio, max_gib=0.0001) as mixer:
         job, url = await mixer.put(STEMS)
         status, _, headers = await mixer.get(f"{url}0.opus")
         assert (status, headers["Retry-After"]) == (HTTPStatus.SERVICE_UNAVAILABLE, "30")
@@ -229,9 +244,9 @@ async def test_a_job_without_a_result_has_nothing_to_hear(mixer: MixerServer, st
 
 
 async def test_one_address_has_so_many_requests_at_a_time_and_others_theirs(
-    tmp_path: Path,
+    tmp_path: Path, audio: AudioTools
 ) -> None:
-    async with open_mixer(tmp_path, requests=2) as mixer:
+    async with open_mixer(tmp_path, audio=audio, requests=2) as mixer:
         _, url = await mixer.put(STEMS)
         _, other = await mixer.put(STEMS)
         found = [(await mixer.get(f"{url}0.opus"))[0] for _ in range(3)]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import State
-from bot.i18n.languages import Languages
 from bot.i18n.translation import ENGLISH, Language, active_language, gettext
 from bot.ui.cards.controls import LABELS
 from bot.ui.cards.song_cards import POPULAR_RECIPES
@@ -19,9 +18,10 @@ from bot.ui.texts.names import RECIPES
 from sandbox.command_rules import check_commands
 from tests.support.card_factories import a_job
 from tests.support.card_gallery import OFFERS, every_card
+from tests.support.installed_languages import installed
 from tests.unit.ui.test_client import a_client
 
-SPOKEN = [ENGLISH, *Languages.in_folder()]
+SPOKEN = [ENGLISH, *installed()]
 WIDEST_BUTTON = 22
 """In columns, two per Japanese character. Five such buttons fit a card on a wide screen."""
 
@@ -53,7 +53,7 @@ def test_every_choice_fits_and_can_be_told_apart(language: Language) -> None:
 
 async def test_discord_takes_the_commands_in_every_language() -> None:
     client = await a_client()
-    payload = await commands_payload(client, Languages.in_folder())
+    payload = await commands_payload(client, installed())
     await client.close()
     check_commands(payload)
     for command in payload:
@@ -94,7 +94,7 @@ def test_no_word_of_a_card_goes_past_the_catalogues(tmp_path: Path) -> None:
 
 
 def test_no_sentence_is_said_in_english_in_another_language() -> None:
-    for language in Languages.in_folder():
+    for language in installed():
         with active_language(language):
             said = {
                 gettext(messages.NO_JOBS),

@@ -19,6 +19,7 @@ from bot.ui.commands.registration import commands_payload
 from bot.ui.texts import messages
 from tests.support.card_factories import a_job
 from tests.support.discord_fakes import OfferingSplits
+from tests.support.installed_languages import installed
 from tests.unit.ui.test_client import a_client
 
 MADE_UP = r"""
@@ -72,7 +73,7 @@ def with_one_more(tmp_path: Path) -> Languages:
     ],
 )
 def test_each_of_discords_locales_has_its_language(locale: str, code: str) -> None:
-    assert Languages.in_folder().of(locale).code == code
+    assert installed().of(locale).code == code
 
 
 def test_who_has_no_catalogue_is_spoken_to_in_english() -> None:
@@ -140,7 +141,7 @@ async def test_discord_is_told_of_commands_in_one_more_language(with_one_more: L
     ],
 )
 def test_a_card_speaks_the_language(locale: str, title: str, line: str, button: str) -> None:
-    with active_language(Languages.in_folder().of(locale)):
+    with active_language(installed().of(locale)):
         card = card_of(a_job(State.PROCESSING))
     assert (card.title, card.lines[0]) == (title, line)
     assert [each.label for each in card.buttons] == [button]
@@ -153,7 +154,7 @@ def test_choices_follow_the_reader(with_one_more: Languages) -> None:
 
 
 def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
-    with active_language(Languages.in_folder().of("ja")):
+    with active_language(installed().of("ja")):
         [line] = jobs_card([a_job(State.DELIVERED)]).lines
         [choice] = job_choices("", [a_job(State.DELIVERED)])
     assert line.endswith(" · カラオケ：完了")
@@ -161,6 +162,6 @@ def test_lists_of_songs_use_the_languages_own_punctuation() -> None:
 
 
 def test_what_a_catalogue_lacks_is_said_in_english() -> None:
-    with active_language(Languages.in_folder().of("ja")):
+    with active_language(installed().of("ja")):
         assert gettext(Message("Nobody translated this.")) == "Nobody translated this."
         assert gettext(LABELS[next(iter(LABELS))]) != "Cancel"

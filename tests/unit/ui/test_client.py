@@ -20,6 +20,7 @@ from sandbox.faults import Fault
 from sandbox.server import DEFAULT_TOKEN, Sandbox
 from storage.groups.shard_group import ShardGroup
 from tests.support.discord_fakes import OfferingSplits, services_of
+from tests.support.installed_languages import installed
 
 
 class Memory:
@@ -34,7 +35,7 @@ class Memory:
 
 
 async def a_client(memory: Memory | None = None, *, splits: Any = None, **options: Any) -> Stemcord:
-    languages = Languages.in_folder()
+    languages = installed()
     registration = Registration(memory=memory or Memory(), languages=languages)
     client = Stemcord(registration=registration, languages=languages, **options)
     await add_cogs(client, services_of(splits=splits))

@@ -7,7 +7,6 @@ import pytest
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State
 from bot.domain.recipes import Recipe
-from bot.i18n.languages import Languages
 from bot.i18n.translation import ENGLISH, Language, active_language
 from bot.scheduling.progress import Progress, Stage
 from bot.ui.cards.batch_cards import FILES, STEMS, batch_card, batch_form
@@ -18,6 +17,7 @@ from bot.ui.components.form_modal import modal_of
 from sandbox.modal_rules import check_modal
 from tests.support.card_factories import a_job
 from tests.support.card_gallery import OFFERS, a_batch
+from tests.support.installed_languages import installed
 
 FIRST, SECOND, THIRD = (JobId(f"k7f2{number}") for number in (2, 3, 4))
 
@@ -99,7 +99,7 @@ def test_a_recipe_that_is_not_offered_is_not_chosen() -> None:
     assert stems.chosen is None
 
 
-@pytest.mark.parametrize("language", [ENGLISH, *Languages.in_folder()], ids=lambda each: each.code)
+@pytest.mark.parametrize("language", [ENGLISH, *installed()], ids=lambda each: each.code)
 async def test_discord_takes_the_form_in_every_language(language: Language) -> None:
     with active_language(language):
         check_modal(modal_of(batch_form(OFFERS, Recipe.KARAOKE)).to_dict())

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from bot.i18n.languages import Languages
 from bot.i18n.translation import ENGLISH, Language, active_language
 from bot.ui.cards.card import Card
 from bot.ui.cards.controls import Action, Button, Menu, MenuAction
 from bot.ui.components.rendering import embed_of, view_of
 from sandbox.message_rules import check_message
 from tests.support.card_gallery import every_card, every_menu
+from tests.support.installed_languages import installed
 
 # https://docs.discord.com/developers/components/reference and resources/message
 MAX_ROWS = 5
@@ -28,7 +28,7 @@ MAX_PLACEHOLDER = 150
 LONG = {"title": "*" * 300, "provider": "_" * 300, "job_id": "x" * 32, "url": "x" * 500}
 
 in_each_language = pytest.mark.parametrize(
-    "language", [ENGLISH, *Languages.in_folder()], ids=lambda each: each.code
+    "language", [ENGLISH, *installed()], ids=lambda each: each.code
 )
 
 

@@ -17,7 +17,6 @@ from bot.domain.renditions import (
     Rendition,
     RenditionOutput,
 )
-from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.cards.forms import ChoiceField, Form, TextField
 from bot.ui.cards.rendition_forms import (
@@ -29,8 +28,9 @@ from bot.ui.cards.rendition_forms import (
     with_mix,
 )
 from tests.support.card_factories import REQUEST, a_job
+from tests.support.installed_languages import installed
 
-JAPANESE = next(each for each in Languages.in_folder() if each.code == "ja")
+JAPANESE = next(each for each in installed() if each.code == "ja")
 A_MINOR = KeyEstimate(key=Key(tonic=9, is_minor=True), certainty=Certainty.LIKELY)
 OPEN_KEY = replace(A_MINOR, relative=Key(tonic=0, is_minor=False))
 GRID = BeatGrid(
@@ -159,7 +159,7 @@ def test_levels_of_no_name_stay_when_nothing_is_changed() -> None:
 
 def test_the_levels_of_a_form_can_be_sent_back_in_every_language() -> None:
     levels = ((Stem.DRUMS, 150), (Stem.VOCALS, 0))
-    for language in Languages.in_folder():
+    for language in installed():
         with active_language(language):
             field = mix_form(SIX, Rendition(levels=levels)).fields[1]
             assert isinstance(field, TextField)

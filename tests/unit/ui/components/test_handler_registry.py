@@ -4,12 +4,12 @@ import discord
 import pytest
 
 from bot.domain.errors import NotFound, Reason, Rejected
-from bot.i18n.languages import Languages
 from bot.i18n.translation import gettext
 from bot.ui.cards.controls import Action, MenuAction
 from bot.ui.components.handler_registry import HandlerRegistry
 from bot.ui.texts import messages
 from tests.support.discord_fakes import FakeInteraction
+from tests.support.installed_languages import installed
 
 
 class Handlers:
@@ -29,7 +29,7 @@ class Handlers:
 
 
 def registry(handlers: Handlers) -> HandlerRegistry:
-    found = HandlerRegistry(languages=Languages.in_folder())
+    found = HandlerRegistry(languages=installed())
     found.add(buttons={Action.CANCEL: handlers.press}, menus={MenuAction.SHOW_JOB: handlers.choose})
     return found
 

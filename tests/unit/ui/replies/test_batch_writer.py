@@ -10,7 +10,6 @@ import pytest
 
 from bot.domain.errors import Reason
 from bot.domain.job import Reply, UserId
-from bot.i18n.languages import Languages
 from bot.jobs.job_runtime import Runtimes
 from bot.ui.cards.message_content import MessageContent
 from bot.ui.replies.batch_writer import BatchWriter
@@ -22,6 +21,7 @@ from storage.stores.batches import Batch, BatchStore
 from storage.upkeep.forgetting import Forgetting
 from tests.support.databases import open_database
 from tests.support.domain_factories import NOW, TODAY, StillClock, a_batch, a_job
+from tests.support.installed_languages import installed
 from tests.support.memory import mentions
 
 SLOW_CHANNEL = 99
@@ -68,7 +68,7 @@ def batches(db: Database) -> BatchStore:
 async def writer(batches: BatchStore, routes: Routes) -> AsyncIterator[BatchWriter]:
     writer = BatchWriter(
         batches=batches,
-        languages=Languages.in_folder(),
+        languages=installed(),
         board=Runtimes().board,
         routes=routes,  # type: ignore[arg-type] # a fake matches by shape
         direct_messages=None,  # type: ignore[arg-type] # no reply is out of reach

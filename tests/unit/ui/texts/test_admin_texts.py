@@ -9,13 +9,13 @@ from bot.domain.errors import Reason
 from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
 from bot.domain.periods import PeriodKind
-from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
 from storage.stores.vendor_spending import ProviderUsage
 from tests.support.card_factories import BOOK, NOW, a_provider, stats
+from tests.support.installed_languages import installed
 
 LONGEST_DESCRIPTION = 4096
 EVIL = "@everyone **`" + "x" * 300
@@ -90,7 +90,7 @@ def test_songs_in_every_state_are_counted() -> None:
 )
 def test_counted_songs_agree_with_their_number(locale: str, songs: str) -> None:
     today = Figures(jobs={State.DELIVERED: 2, State.KEPT: 1, State.FAILED: 1}, submitted=0)
-    with active_language(Languages.in_folder().of(locale)):
+    with active_language(installed().of(locale)):
         assert admin_texts.stats_lines(stats(today=today, this_period=today))[0] == songs
 
 

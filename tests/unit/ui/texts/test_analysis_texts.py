@@ -9,11 +9,11 @@ from bot.domain.analysis import (
     TempoEstimate,
 )
 from bot.domain.recipes import Stem
-from bot.i18n.languages import Languages
 from bot.i18n.translation import active_language
 from bot.ui.texts.analysis_texts import analysis_line, key_name, stem_description
+from tests.support.installed_languages import installed
 
-LANGUAGES = Languages.in_folder()
+LANGUAGES = installed()
 A_MINOR = Key(tonic=9, is_minor=True)
 C_MAJOR = Key(tonic=0, is_minor=False)
 LIKELY = KeyEstimate(key=A_MINOR, certainty=Certainty.LIKELY)

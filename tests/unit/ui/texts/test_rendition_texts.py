@@ -4,11 +4,11 @@ import pytest
 
 from bot.domain.recipes import Stem
 from bot.domain.renditions import Click, NamedMix, Rendition, RenditionOutput
-from bot.i18n.languages import Languages
 from bot.i18n.translation import ENGLISH, Language, active_language
 from bot.ui.texts.rendition_texts import level, mix_name, rendition_line, signed, stem_levels
+from tests.support.installed_languages import installed
 
-LANGUAGES = [ENGLISH, *Languages.in_folder()]
+LANGUAGES = [ENGLISH, *installed()]
 MIX = RenditionOutput.MIX
 
 
