@@ -12,7 +12,7 @@ from bot.audio.tasks import part_of
 from bot.domain.errors import Reason, Rejected
 from tests.support import audio_files
 
-SECONDS = 6.0
+SECONDS = 3.0
 CLICKS_S = np.arange(0.5, SECONDS - 0.4, 0.5)
 
 
@@ -33,8 +33,8 @@ def clicks(level=0.8, seconds=SECONDS):
 
 def pitch_hz(sound):
     """The strongest frequency away from the ends, interpolated in the logarithm of the spectrum."""
-    middle = sound[SAMPLE_RATE:-SAMPLE_RATE, 0]
-    size = 1 << 21
+    middle = sound[SAMPLE_RATE // 2 : -SAMPLE_RATE // 2, 0]
+    size = 1 << 19
     spectrum = np.abs(np.fft.rfft(middle * np.blackman(len(middle)), size))
     at = int(spectrum.argmax())
     before, here, after = np.log(spectrum[at - 1 : at + 2])
@@ -61,7 +61,7 @@ def test_pitch_and_length_are_as_asked_for(studio, cents, speed):
 def test_every_note_of_a_chord_moves_by_the_same_interval(studio):
     studio.write(other=chord(220, 277.2, 329.6))
     studio.render(outputs={"o": ["other"]}, cents=400, speed_percent=90)
-    spectrum = np.abs(np.fft.rfft(studio.read("o")[SAMPLE_RATE:-SAMPLE_RATE, 0]))
+    spectrum = np.abs(np.fft.rfft(studio.read("o")[SAMPLE_RATE // 2 : -SAMPLE_RATE // 2, 0]))
     resolution = SAMPLE_RATE / (2 * (len(spectrum) - 1))
     for hz in (220, 277.2, 329.6):
         wanted = round(hz * 2 ** (4 / 12) / resolution)
@@ -77,14 +77,14 @@ def test_every_note_of_a_chord_moves_by_the_same_interval(studio):
     ],
 )  # fmt: skip
 def test_stems_have_the_same_exact_length(studio, cents, speed):
-    studio.write(drums=clicks(seconds=6.0)[:, :50_001], other=tone(300)[:, :50_001])
+    studio.write(drums=clicks()[:, :20_001], other=tone(300)[:, :20_001])
     told = studio.render(
         outputs={"d": ["drums"], "o": ["other"], "m": ["drums", "other"]},
         cents=cents,
         speed_percent=speed,
     )
     lengths = {len(studio.read(name)) for name in "dom"}
-    assert lengths == {told.frames} == {round(50_001 * 100 / speed)}
+    assert lengths == {told.frames} == {round(20_001 * 100 / speed)}
 
 
 @pytest.mark.parametrize(("cents", "speed"), [(-200, 100), (300, 100), (0, 80), (-300, 120)])
@@ -155,23 +155,24 @@ def test_two_runs_give_equal_bytes(studio):
 
 
 def test_a_held_note_keeps_its_loudness_and_pitch_over_the_seams(studio):
-    studio.write(other=tone(440, seconds=40.0))
+    studio.write(other=tone(440, seconds=25.0))
     studio.render(outputs={"o": ["other"]}, cents=200, speed_percent=80)
     sound = studio.read("o")[SAMPLE_RATE:-SAMPLE_RATE, 0]
-    loudness = np.sqrt(np.convolve(np.square(sound), np.ones(882) / 882, "valid"))
+    power = np.cumsum(np.square(sound, dtype=np.float64))
+    loudness = np.sqrt((power[882:] - power[:-882]) / 882)
     assert 20 * np.log10(loudness.min() / np.median(loudness)) >= -0.5
     assert 20 * np.log10(loudness.max() / np.median(loudness)) <= 1
     assert abs(cents_off(studio.read("o"), 440, 200)) <= 1
 
 
-def test_nothing_drifts_in_a_long_song(studio):
-    marks = np.zeros((2, 60 * SAMPLE_RATE), np.float32)
-    marks[:, 55 * SAMPLE_RATE] = 0.8
+def test_nothing_drifts_over_the_seams(studio):
+    marks = np.zeros((2, 27 * SAMPLE_RATE), np.float32)
+    marks[:, 25 * SAMPLE_RATE] = 0.8
     studio.write(other=marks)
     studio.render(outputs={"o": ["other"]}, cents=100, speed_percent=97)
     power = np.square(studio.read("o")[:, 0])
     centre = np.average(np.arange(len(power)), weights=power)
-    assert centre == pytest.approx(55 / 0.97 * SAMPLE_RATE, abs=0.005 * SAMPLE_RATE)
+    assert centre == pytest.approx(25 / 0.97 * SAMPLE_RATE, abs=0.005 * SAMPLE_RATE)
 
 
 def test_the_waveform_is_kept_in_a_tag_as_it_is_written(studio):
