@@ -40,6 +40,7 @@ from bot.setting_types import (
     Key,
     ListenAddress,
     Lower,
+    Names,
     ObjectStoreUrl,
     Providers,
     Secret,
@@ -163,7 +164,7 @@ class Settings(_DeclaredSettings):
     worker_tasks: WorkerTasks = Field(frozenset({"separate"}), description="separate")
 
     providers: Providers = Field(
-        (*BUILT_IN, "workers", "local"),
+        (*BUILT_IN, "studio", "workers", "local"),
         min_length=1,
         description="providers in order of preference, such as finevoice,local",
     )
@@ -210,6 +211,16 @@ class Settings(_DeclaredSettings):
 
     local_model: Annotated[str, Lower, AfterValidator(_known_model)] = Field(
         "spleeter", description=named(MODELS.values())
+    )
+
+    device: Annotated[Literal["auto", "cpu", "cuda"], Lower] = Field(
+        "auto", description="auto, cpu or cuda"
+    )
+    studio_python: Folder | None = Field(
+        None, description="the path of a Python interpreter, or nothing"
+    )
+    studio_accept: Names = Field(
+        (), description="names of the studio's models, with commas between, or nothing"
     )
 
     ops_address: ListenAddress = Field(
@@ -273,8 +284,8 @@ class Settings(_DeclaredSettings):
     @property
     def usable_providers(self) -> tuple[str, ...]:
         """The providers in order of preference, without what STEMCORD_SEPARATE_ON skips."""
-        skipped = {"here": "workers", "workers": "local"}.get(self.separate_on)
-        return tuple(name for name in self.providers if name != skipped)
+        skipped = {"here": {"workers"}, "workers": {"studio", "local"}}.get(self.separate_on, set())
+        return tuple(name for name in self.providers if name not in skipped)
 
     def accepts_licence_of(self, model: PinnedFile) -> bool:
         """Whether the model needs no consent, or its terms were accepted."""

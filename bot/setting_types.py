@@ -133,7 +133,8 @@ Amount = Annotated[
 ]
 Lower = BeforeValidator(_lower)
 Upper = BeforeValidator(_upper)
-Providers = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_providers)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Providers = Annotated[Names, AfterValidator(_providers)]
 Ids = Annotated[frozenset[int], BeforeValidator(_ids), BeforeValidator(_listed)]
 Hosts = Annotated[frozenset[str], BeforeValidator(_listed), AfterValidator(_hosts)]
 WorkerTasks = Annotated[

@@ -53,6 +53,7 @@ from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.results.stem_placer import StemPlacer
 from bot.scheduling.candidates import Candidates
 from bot.scheduling.circuit_breaker import CircuitBreaker
+from bot.scheduling.model_lookup import ModelLookup
 from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.provider_queue import ProviderQueue
 from bot.scheduling.sources import Renewal, Sources
@@ -317,12 +318,14 @@ def _accounts(settings: Settings, store: Store, clock: Clock) -> _Accounts:
 def _builders(ground: _Ground) -> tuple[DeliveryBuilder, ZipBuilder]:
     audio, core = ground.outside.audio, ground.core
     encoder = DeliveryEncoder(audio=audio, links=ground.links)
-    renderer = StemRenderer(audio=audio, jobs=core.jobs, providers=core.providers)
+    models = ModelLookup(jobs=core.jobs, providers=core.providers)
+    renderer = StemRenderer(audio=audio, models=models)
     mode = DeliveryMode(ground.settings.delivery)
     builder = DeliveryBuilder(
         audio=audio,
         encoder=encoder,
         renderer=renderer,
+        models=models,
         files=core.files,
         links=ground.links,
         provider_links=ProviderLinks(jobs=core.jobs, providers=core.providers, clock=core.clock),

@@ -14,9 +14,11 @@ from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.transport import GuardedTransport
 from bot.providers import local, workers
-from bot.providers.interface import ProviderContext
+from bot.providers.interface import Provider, ProviderContext
 from bot.providers.local import Local
 from bot.providers.registry import ProviderSet, UnknownProvider, build
+from bot.providers.studio import NAME as STUDIO
+from bot.providers.studio import Studio
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """The rate of one stem as uncompressed 48 kHz stereo with 32-bit samples; no vendor sends more."""
@@ -29,13 +31,15 @@ def build_provider_set(
     settings: Settings,
     *,
     embedded: Local,
+    studio: Studio | None = None,
     transport: GuardedTransport,
     downloads: Downloads,
     clock: Clock,
 ) -> ProviderSet:
     """Build the providers; those that cannot be built are left out, with the reason.
 
-    The provider `workers` is not among them, because it needs the database; see `link_workers`.
+    The provider `workers` is not among them, because it needs the database; see `link_workers`. A
+    studio that is not set up is left out without a word.
 
     Raises SettingsError if a name is unknown or no provider is left.
     """
@@ -47,9 +51,13 @@ def build_provider_set(
         max_result_bytes=int(settings.max_duration_minutes * 60 * RESULT_BYTES_PER_S),
         on_secret=add_secret,
     )
-    others = [name for name in settings.usable_providers if name != workers.NAME]
+    ready: dict[str, Provider] = {local.NAME: embedded}
+    if studio is not None:
+        ready[STUDIO] = studio
+    apart = {STUDIO, workers.NAME} - ready.keys()
     try:
-        built = build(others, context, ready={local.NAME: embedded})
+        order = [name for name in settings.usable_providers if name not in apart]
+        built = build(order, context, ready=ready)
     except UnknownProvider as exc:
         raise SettingsError(f"STEMCORD_PROVIDERS: {exc}") from exc
     if not built.providers and workers.NAME not in settings.usable_providers:

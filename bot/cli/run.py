@@ -26,6 +26,7 @@ from bot.cli.ownership import Ownership, become_the_bot
 from bot.cli.provider_set import build_embedded, build_provider_set
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, database_address, open_store
+from bot.cli.studio_opening import open_studio
 from bot.cli.worker_link import WorkerLink, in_order, link_workers
 from bot.concurrency import supervised
 from bot.config import Settings
@@ -45,7 +46,7 @@ from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
 from bot.ops.server import HttpServer, ProcessState, ops_application, public_application
 from bot.processes.confinement import hide_memory
-from bot.providers import local, workers
+from bot.providers import local, studio, workers
 from bot.providers.interface import Provider
 from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
@@ -151,8 +152,16 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     stack.push_async_callback(downloads.aclose)
     embedded = build_embedded(settings)
     stack.push_async_callback(embedded.aclose)
+    opened = await open_studio(settings)
+    if opened.provider is not None:
+        stack.push_async_callback(opened.provider.aclose)
     provider_set = build_provider_set(
-        settings, embedded=embedded, transport=transport, downloads=downloads, clock=clock
+        settings,
+        embedded=embedded,
+        studio=opened.provider,
+        transport=transport,
+        downloads=downloads,
+        clock=clock,
     )
     audio = AudioTools()
     stack.push_async_callback(audio.aclose)
@@ -160,6 +169,8 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
         stack.push_async_callback(provider.aclose)
     providers = {each.capabilities.name: each for each in provider_set.providers}
     left_out = dict(provider_set.left_out)
+    if opened.why_not is not None:
+        left_out[studio.NAME] = opened.why_not
     _leave_out_local_without_model(settings, providers, left_out)
     address, objects = database_address(settings), open_objects(settings)
     ownership = await become_the_bot(address, settings, data, stack)

@@ -25,6 +25,7 @@ from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Stem
 from bot.domain.titles import stem_label
 from bot.net.public_links import SignedLinks
+from bot.scheduling.model_lookup import ModelLookup
 from storage.files.job_files import JobDir, JobFiles
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class DeliveryBuilder:
         audio: AudioTools,
         encoder: DeliveryEncoder,
         renderer: StemRenderer,
+        models: ModelLookup,
         files: JobFiles,
         links: SignedLinks | None,
         provider_links: ProviderLinks,
@@ -59,6 +61,7 @@ class DeliveryBuilder:
         self._audio = audio
         self._encoder = encoder
         self._renderer = renderer
+        self._models = models
         self._files = files
         self._links = links
         self._provider_links = provider_links
@@ -108,11 +111,16 @@ class DeliveryBuilder:
             alternatives=await self._alternatives(job, masters, packed.audio_format, terms),
             sent=packed.sent,
             mixer_url=await self._mixer_url(job),
+            model=await self._model_title(job),
         )
 
     async def _mixer_url(self, job: Job) -> str | None:
         link = await self._links.to_mixer(job) if self._links else None
         return link.url if link else None
+
+    async def _model_title(self, job: Job) -> str | None:
+        model = await self._models.model_of(job)
+        return model.title if model and model.title else None
 
     async def _elsewhere(self, job: Job) -> Mapping[Stem, DeliveryLink]:
         """Return the stems whose files at the provider already have the form to be delivered."""

@@ -57,6 +57,8 @@ class Delivery:
     usage: Usage | None = None
     mixer_url: str | None = None
     """The address of the mixer page."""
+    model: str | None = None
+    """The title of the model that made the stems, if users should know it."""
     sent: DeliveryDifference | None = None
 
     def has_ended(self, now: datetime) -> bool:

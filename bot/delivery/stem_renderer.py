@@ -1,19 +1,16 @@
 """Renders a job's masters in the requested key, speed and mix."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from bot.audio.click_track import ClickTrack, click_track
 from bot.audio.rendition_tasks import MasterPart, RenderedOutput
 from bot.audio.tools import AudioTools
 from bot.delivery.port import Masters
-from bot.domain.attempt import AttemptState
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job
 from bot.domain.recipes import Stem
 from bot.domain.renditions import RenditionOutput
-from bot.providers.interface import Provider
-from storage.stores.job_store import JobStore
+from bot.scheduling.model_lookup import ModelLookup
 
 _PERCUSSION = frozenset({Stem.DRUMS})
 
@@ -21,12 +18,9 @@ _PERCUSSION = frozenset({Stem.DRUMS})
 class StemRenderer:
     """Makes renditions of masters."""
 
-    def __init__(
-        self, *, audio: AudioTools, jobs: JobStore, providers: Mapping[str, Provider]
-    ) -> None:
+    def __init__(self, *, audio: AudioTools, models: ModelLookup) -> None:
         self._audio = audio
-        self._jobs = jobs
-        self._providers = providers
+        self._models = models
 
     async def render(self, job: Job, masters: Masters, into: Path) -> Masters:
         """Return the files to encode: rendered files in `into`, or the unchanged masters.
@@ -71,12 +65,8 @@ class StemRenderer:
 
     async def _are_drums_clean(self, job: Job) -> bool:
         """Return whether the drums contain no pitched sound, unlike the drums of a basic model."""
-        for attempt in reversed(await self._jobs.attempts(job.repeat_of or job.id)):
-            provider = self._providers.get(attempt.provider)
-            if attempt.state is AttemptState.DONE and provider is not None:
-                models = provider.capabilities.models
-                return not any(each.is_basic for each in models if each.name == attempt.model)
-        return True
+        model = await self._models.model_of(job)
+        return model is None or not model.is_basic
 
 
 def _clicks(job: Job) -> ClickTrack | None:

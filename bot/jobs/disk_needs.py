@@ -83,9 +83,11 @@ class DiskNeeds:
         whichever are larger.
         """
         made = [plan(recipe, each) for each in self._providers]
-        results = max((len(each.model.results) for each in made if each is not None), default=0)
+        models = [each.model for each in made if each is not None]
+        results = max((len(each.results) for each in models), default=0)
+        spools = max((len(each.results) + each.extra_spools for each in models), default=0)
         outputs = len(OUTPUTS[recipe])
-        return FRAME_BYTES * (1 + results) + PCM_FRAME_BYTES * max(results, outputs)
+        return FRAME_BYTES * (1 + spools) + PCM_FRAME_BYTES * max(results, outputs)
 
 
 def _to_render(job: Job) -> int:

@@ -23,6 +23,9 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/et
 _ABOUT_THE_MACHINE = (
     "/proc/cpuinfo", "/proc/meminfo", "/sys/devices", "/sys/bus/pci", "/sys/class/drm"
 )  # fmt: skip
+_GPU_DEVICES = ("nvidia*", "kfd", "dri/renderD*")
+_ABOUT_GPUS = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/self", "/sys/module",
+               "/sys/class/kfd")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,10 @@ class Reach:
 
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
+    caches: tuple[Path, ...] = ()
+    """Folders in which it may also make folders."""
+    has_gpu: bool = False
+    """Whether it may use graphics cards, whose drivers are then open to a hostile file."""
 
 
 def hide_memory() -> None:
@@ -93,6 +100,18 @@ def _rules(reach: Reach) -> Iterator[tuple[Path, Access]]:
         yield path, READ
     for path in reach.writable:
         yield path, WRITE
+    for path in reach.caches:
+        yield path, WRITE | Access.MAKE_DIR | Access.REMOVE_DIR
+    if reach.has_gpu:
+        yield from _gpu_rules()
+
+
+def _gpu_rules() -> Iterator[tuple[Path, Access]]:
+    for pattern in _GPU_DEVICES:
+        for path in Path("/dev").glob(pattern):
+            yield path, READ | Access.WRITE_FILE | Access.IOCTL_DEV
+    for name in _ABOUT_GPUS:
+        yield Path(name), READ
 
 
 @functools.cache

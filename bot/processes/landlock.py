@@ -46,7 +46,7 @@ WRITE = READ | Access.WRITE_FILE | Access.TRUNCATE | Access.MAKE_REG | Access.RE
 """Read, and create, write and delete plain files. Folders, links, devices and moves between folders
 remain denied."""
 
-_OF_FILES = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE
+_OF_FILES = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 _ALL_TCP = 0b11
 _ALL_SCOPES = 0b11  # abstract sockets and signals
 _TCP_SINCE, _SCOPES_SINCE = 4, 6

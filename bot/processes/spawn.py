@@ -9,12 +9,26 @@ from typing import TypeVar
 _Pipe = TypeVar("_Pipe", asyncio.StreamReader, asyncio.StreamWriter)
 
 _ROOT = str(Path(__file__).resolve().parents[2])
-_PASSED_ON = ("PATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_OF_THE_SYSTEM = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_PASSED_ON = (*_OF_THE_SYSTEM, "PYTHONHOME", "VIRTUAL_ENV")
+_OF_GPUS = (
+    "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "HSA_OVERRIDE_GFX_VERSION",
+)  # fmt: skip
+_CACHES = ("HOME", "XDG_CACHE_HOME", "CUDA_CACHE_PATH", "TRITON_CACHE_DIR")
 
 
 def module_command(module: str) -> tuple[str, ...]:
     """Return the command that runs a module of this code base; it works from any directory."""
     return (sys.executable, "-P", "-m", module)
+
+
+def foreign_command(python: Path, module: str) -> tuple[str, ...]:
+    """Return the command that runs a module of this code base under another interpreter.
+
+    The module can import that interpreter's packages and `bot`, but nothing installed beside it.
+    """
+    return (str(python), "-I", str(Path(__file__).with_name("foreign.py")), module)
 
 
 def require_pipe(pipe: _Pipe | None) -> _Pipe:
@@ -35,3 +49,25 @@ def environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "ORT_DISABLE_TELEMETRY": "1",
     }
+
+
+def foreign_environment(*, threads: int, cache: Path) -> dict[str, str]:
+    """Return the environment of a child under another interpreter.
+
+    It says which graphics cards to use. Libraries keep their compiled code in `cache`.
+    """
+    names = (*_OF_THE_SYSTEM, *_OF_GPUS)
+    passed_on = {name: os.environ[name] for name in names if name in os.environ}
+    return (
+        passed_on
+        | dict.fromkeys(_CACHES, str(cache))
+        | {
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": str(threads),
+            "ORT_DISABLE_TELEMETRY": "1",
+            "HF_HUB_OFFLINE": "1",
+            "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+            # Its cache would run what an earlier, taken-over process left there.
+            "NUMBA_DISABLE_JIT": "1",
+        }
+    )

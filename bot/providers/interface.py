@@ -40,6 +40,10 @@ class Model:
     """Whether a stem can be subtracted from the song, once its delay and gain are fitted."""
     is_basic: bool = False
     """Whether the quality is below what users expect; offers of such recipes say so."""
+    title: str = ""
+    """The name that users read with the result; empty if they need not know it."""
+    extra_spools: int = 0
+    """The files as large as a stem that the work needs besides its results."""
 
     @property
     def results(self) -> frozenset[Stem]:

@@ -55,6 +55,8 @@ def test_example_leaves_empty_only_what_has_no_fixed_default():
         "STEMCORD_TRUSTED_HOSTS",
         "STEMCORD_DAILY_SPEND_MINUTES",
         "STEMCORD_ALLOWED_GUILDS",
+        "STEMCORD_STUDIO_ACCEPT",
+        "STEMCORD_STUDIO_PYTHON",
         "STEMCORD_PUBLIC_URL",
         "STEMCORD_PUBLIC_ADDRESS",
     }
@@ -152,6 +154,7 @@ def test_models_live_in_the_data_directory_unless_told(
         ("STEMCORD_STOP_GRACE_S", "soon"),
         ("STEMCORD_DELIVERY", "pigeon"),
         ("STEMCORD_LOCAL_MODEL", "demucs"),
+        ("STEMCORD_DEVICE", "gpu"),
         ("STEMCORD_ACCEPT_HTDEMUCS_LICENSE", "perhaps"),
         ("STEMCORD_OPS_ADDRESS", "9464"),
         ("STEMCORD_OPS_ADDRESS", "localhost:http"),

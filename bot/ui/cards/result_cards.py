@@ -110,6 +110,7 @@ def _result(job: Job, delivery: Delivery, *notes: str | None, place: Place) -> C
         summary(job, delivery.audio_format),
         rendition_line(job.request.rendition),
         analysis_line(job.heard) if job.heard else None,
+        gettext(messages.MADE_WITH, model=safe(delivery.model)) if delivery.model else None,
         *_remarks(job),
         end,
         difference,

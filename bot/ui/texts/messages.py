@@ -301,6 +301,7 @@ NO_VOICE = Message("I heard no voice in this song.")
 PARTS_UNNAMED = Message(
     "I couldn't tell which of the two parts is the vocals, so here are both of them."
 )
+MADE_WITH = Message("Made with {model}.")
 MADE_BEFORE = Message("You already had these stems, so nothing was charged.")
 SENT_TO_DM = Message("The stems are in your direct messages.")
 DM_REFUSED = Message("Discord doesn't let me message you. Allow direct messages, then try again.")

@@ -187,3 +187,50 @@ def test_libraries_load_and_start_threads_in_confinement(library):
         env=spawn.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (ended.stdout.strip(), ended.stderr) == ("runs", "")
+
+
+def test_a_graphics_cards_device_is_open_only_to_those_that_may_use_it():
+    """Without a card, `/dev/zero` stands for its device."""
+    require(FILES)
+    code = (
+        "import sys\n"
+        "from bot.processes import confinement\n"
+        "confinement._GPU_DEVICES = ('zero',)\n"
+        "confinement.confine(confinement.Reach(has_gpu=sys.argv[1] == 'gpu'))\n"
+        "try: print(len(open('/dev/zero', 'rb+', buffering=0).read(2)))\n"
+        "except PermissionError: print('refused')\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-P", "-c", code, who],
+            env=spawn.environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for who in ("gpu", "nobody")
+    ]
+    assert told == ["2", "refused"]
+
+
+def test_a_cache_may_get_folders_and_nothing_beside_it(tmp_path):
+    require(FILES)
+    (tmp_path / "cache").mkdir()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from bot.processes.confinement import Reach, confine\n"
+        "cache = Path(sys.argv[1])\n"
+        "confine(Reach(caches=(cache,)))\n"
+        "(cache / 'compiled').mkdir(); (cache / 'compiled' / 'a').write_bytes(b'a')\n"
+        "try: (cache.parent / 'other').mkdir()\n"
+        "except PermissionError: print('refused')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(tmp_path / "cache")],
+        env=spawn.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "refused"
+    assert (tmp_path / "cache" / "compiled" / "a").exists()

@@ -14,6 +14,7 @@ from bot.domain.job import Job, State
 from bot.domain.recipes import Recipe, Stem
 from bot.domain.renditions import Click, Rendition, RenditionOutput
 from bot.providers.interface import Model
+from bot.scheduling.model_lookup import ModelLookup
 from storage.stores.job_store import JobStore
 from tests.support.domain_factories import a_job, an_attempt, lead
 from tests.support.fakes import FakeAudio, FakeProvider
@@ -33,8 +34,7 @@ class Studio:
         provider = FakeProvider("finevoice", models=(model,))
         self.renderer = StemRenderer(
             audio=self.audio,  # type: ignore[arg-type] # a fake matches by shape
-            jobs=jobs,
-            providers={"finevoice": provider},
+            models=ModelLookup(jobs=jobs, providers={"finevoice": provider}),
         )
         self.folder = folder
         self.masters = [(stem, folder / f"{stem}.flac") for stem in FOUR]

@@ -12,6 +12,7 @@ from bot.domain.job import Job
 from bot.domain.recipes import AudioFormat, Recipe, Stem
 from bot.domain.renditions import Click, Rendition, RenditionOutput
 from bot.jobs.disk_needs import DiskNeeds
+from bot.providers.interface import Capabilities, Model
 from tests.support.domain_factories import a_job
 
 FRAMES = 10_000_000
@@ -70,3 +71,15 @@ def test_a_delivery_has_room_for_masters_and_rendition(rendition: Rendition) -> 
 def test_stems_that_cannot_be_rendered_have_room_as_they_are() -> None:
     job = job_asking_for(Rendition(speed_percent=150, output=RenditionOutput.MIX))
     assert NEEDS.to_deliver(job) >= 2 * FRAMES * FLAC * 2
+
+
+def test_files_between_two_networks_have_room_too() -> None:
+    plain = Model(name="karaoke", stems=frozenset({Stem.VOCALS}), sums_to_song=False)
+    job = replace(a_job(), frames=FRAMES)
+    job = replace(job, request=replace(job.request, recipe=Recipe.VOCALS))
+
+    def need(model: Model) -> int:
+        needs = DiskNeeds([Capabilities(name="studio", title="Studio", models=(model,))])
+        return needs.to_separate(job, FRAMES)
+
+    assert need(replace(plain, extra_spools=1)) - need(plain) == FRAMES * SPOOL

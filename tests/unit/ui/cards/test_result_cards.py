@@ -148,3 +148,10 @@ def test_the_second_message_names_its_song(tmp_path: Path) -> None:
     card = continued_card(a_job(State.READY, title="Neon [Rain]"))
     assert card.title == "Neon \\[Rain\\] · Karaoke"
     assert card.lines == (gettext(messages.CONTINUED),)
+
+
+def test_the_card_names_the_model_if_users_should_know_it(tmp_path):
+    named = result_card(a_job(State.READY), a_delivery(tmp_path, model="BS-RoFormer *SW*"))
+    assert "Made with BS-RoFormer \\*SW\\*." in named.lines
+    unnamed = result_card(a_job(State.READY), a_delivery(tmp_path))
+    assert not any("Made with" in line for line in unnamed.lines)

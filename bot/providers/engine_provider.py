@@ -1,0 +1,218 @@
+"""The shared base of providers whose songs a worker process of this machine separates.
+
+References are valid in this process only. After a restart they are answered with `Lost` and the job
+is submitted again, which costs nothing but time.
+"""
+
+import asyncio
+import logging
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.attempt import RemoteFile, RemoteRef
+from bot.domain.errors import (
+    EngineFailed,
+    ModelUnavailable,
+    NoRoom,
+    ProviderProtocol,
+    ProviderRefused,
+    ProviderStarved,
+)
+from bot.domain.recipes import Stem
+from bot.engine.memory import memory_limit_mib
+from bot.engine.worker_host import EngineStarved
+from bot.providers.interface import (
+    Accepted,
+    Call,
+    Capabilities,
+    Failed,
+    Finished,
+    Lost,
+    Running,
+    Source,
+)
+from storage.files.atomic import move_into_place
+
+log = logging.getLogger(__name__)
+
+STARVED_BEFORE_REST = 2
+REST_S = 900.0
+REMEMBERED = 32
+"""The number of finished separations that can still be polled."""
+
+
+@dataclass(slots=True)
+class Separation:
+    """A song under way, or one that has ended and can still be polled."""
+
+    call: Call
+    source: Source
+    task: asyncio.Task[dict[Stem, Path]] | None = None
+    fraction: float = 0.0
+
+    def advance(self, fraction: float) -> None:
+        """Note the fraction done."""
+        self.fraction = fraction
+
+
+class EngineProvider(ABC):
+    """Separates songs on this machine, one at a time."""
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        self._separations: dict[RemoteRef, Separation] = {}
+        self._broken: dict[str, str] = {}
+        """Why a model cannot be loaded, by its title; this process does not try it again."""
+        self._starved_in_a_row = 0
+        self._rests_until = 0.0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The provider's declared capabilities."""
+        return self._capabilities
+
+    @abstractmethod
+    def _file_title(self, call: Call) -> str:
+        """Return the title of the model that the call needs loaded."""
+
+    @abstractmethod
+    def _lack(self, call: Call) -> str | None:
+        """Return why the call cannot be served for want of a file, if so."""
+
+    @abstractmethod
+    async def _separate(self, separation: Separation) -> dict[Stem, Path]:
+        """Separate the song."""
+
+    @abstractmethod
+    def _needed_mib(self, call: Call) -> int:
+        """Return about how much memory the worker needs for the call."""
+
+    @abstractmethod
+    async def _start_worker(self) -> None:
+        """Start the worker ahead of a song."""
+
+    @abstractmethod
+    async def _end_worker(self) -> None:
+        """End the worker for good."""
+
+    async def submit(self, call: Call, source: Source) -> Accepted:
+        """Start a separation.
+
+        Raises ProviderRefused if the model is not installed: only the operator can install it, so
+        there is no point in waiting.
+        """
+        self._forget_old()
+        if (reason := self._broken.get(self._file_title(call)) or self._lack(call)) is not None:
+            raise ProviderRefused(reason)
+        if self._is_resting:
+            raise ProviderStarved("the engine is paused, since this machine has too little memory")
+        ref = RemoteRef(f"{call.job_id}-{call.attempt}")
+        separation = self._separations[ref] = Separation(call, source)
+        self._start(separation)
+        return Accepted(ref)
+
+    async def warm_up(self) -> None:
+        """Have the worker started; a submit tells why it cannot be."""
+        if self._is_resting:
+            return
+        try:
+            await self._start_worker()
+        except (ModelUnavailable, NoRoom, EngineFailed) as exc:
+            log.info("%s: the worker cannot be started ahead: %s", self._capabilities.name, exc)
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        """Return a separation's progress.
+
+        Raises NoRoom if it ran out of disk space; it has then already been restarted.
+        """
+        separation = self._separations.get(ref)
+        if separation is None or separation.task is None or separation.task.cancelled():
+            return Lost()
+        if not separation.task.done():
+            return Running(separation.fraction)
+        try:
+            stems = separation.task.result()
+        except NoRoom:
+            self._start(separation)
+            raise
+        except ModelUnavailable as exc:
+            self._note_broken(self._file_title(separation.call), str(exc))
+            return Failed("the model cannot be loaded")
+        except EngineStarved as exc:
+            self._note_starved(separation.call, exc)
+            return Failed("the engine ran out of memory", is_starved=True)
+        except EngineFailed as exc:
+            log.warning("separation %s failed: %s", ref, exc)
+            return Failed("the engine failed")
+        self._starved_in_a_row = 0
+        return Finished(tuple(RemoteFile(str(path), stem) for stem, path in stems.items()))
+
+    async def fetch(self, file: RemoteFile, into: Path) -> None:
+        """Move a separated spool to `into`; safe to repeat once it is there."""
+        if not await asyncio.to_thread(_move, Path(file.address), into):
+            raise ProviderProtocol("a separated stem is gone")
+
+    async def cancel(self, ref: RemoteRef) -> None:
+        """Stop a separation at any point."""
+        separation = self._separations.pop(ref, None)
+        if separation is not None and separation.task is not None:
+            separation.task.cancel()
+            await asyncio.gather(separation.task, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Stop all separations, and end the worker."""
+        for ref in list(self._separations):
+            await self.cancel(ref)
+        await self._end_worker()
+
+    @property
+    def _is_resting(self) -> bool:
+        return time.monotonic() < self._rests_until
+
+    def _start(self, separation: Separation) -> None:
+        separation.fraction = 0.0
+        separation.task = asyncio.create_task(
+            self._separate(separation),
+            name=f"separate {separation.call.job_id}-{separation.call.attempt}",
+        )
+
+    def _note_broken(self, title: str, reason: str) -> None:
+        if title in self._broken:
+            return
+        self._broken[title] = reason
+        log.error(
+            "%s cannot be loaded, so nothing is separated with it: %s; delete it, let "
+            "`python -m bot models` fetch it again, and restart the bot",
+            title,
+            reason,
+        )
+
+    def _note_starved(self, call: Call, cause: EngineStarved) -> None:
+        """Pause after two such failures in a row, because the next songs would fail too."""
+        self._starved_in_a_row += 1
+        limit_mib = memory_limit_mib()
+        log.error(
+            "the engine's worker ended, most likely for lack of memory (%s): this bot may have %s, "
+            "and the worker alone needs about %d MiB",
+            cause,
+            f"{limit_mib:,} MiB" if limit_mib else "an unknown amount",
+            self._needed_mib(call),
+        )
+        if self._starved_in_a_row >= STARVED_BEFORE_REST:
+            self._rests_until = time.monotonic() + REST_S
+            log.error(
+                "separation by %s is paused for %.0f min", self.capabilities.name, REST_S / 60
+            )
+
+    def _forget_old(self) -> None:
+        done = [ref for ref, each in self._separations.items() if each.task and each.task.done()]
+        for ref in done[: max(0, len(done) - REMEMBERED)]:
+            del self._separations[ref]
+
+
+def _move(spool: Path, into: Path) -> bool:
+    if spool != into and spool.exists():
+        move_into_place(spool, into, durable=False)
+    return into.exists()

@@ -1,0 +1,70 @@
+"""The studio as a provider: the catalogue's models that its worker declared at start."""
+
+from pathlib import Path
+
+from bot.domain.recipes import Stem
+from bot.engine.protocol import Ready
+from bot.engine.studio.studio_engine import StudioEngine
+from bot.providers.engine_provider import EngineProvider, Separation
+from bot.providers.interface import Call, Capabilities, Model
+
+NAME = "studio"
+
+
+class Studio(EngineProvider):
+    """Separates songs on this machine, in the studio's interpreter."""
+
+    def __init__(self, *, engine: StudioEngine, declared: Ready) -> None:
+        """Offer what the engine's worker `declared`; a change of its files needs a restart."""
+        super().__init__(
+            Capabilities(
+                name=NAME,
+                title="Stemcord studio",
+                models=tuple(
+                    Model(
+                        name=model.name,
+                        title=model.title,
+                        stems=model.stems,
+                        sums_to_song=model.sums,
+                        extra_spools=len(model.spools - model.stems),
+                    )
+                    for model in engine.models.values()
+                ),
+                is_hosted=False,
+                is_resubmittable=True,
+                can_cancel=True,
+                concurrency=1,
+                poll_interval_s=0.25,
+                gives_spools=True,
+            )
+        )
+        self._engine = engine
+        self.declared = declared
+
+    def _file_title(self, call: Call) -> str:
+        return self._engine.models[call.model.name].title
+
+    def _lack(self, call: Call) -> str | None:
+        if call.model.name in self._engine.models:
+            return None
+        return f"the studio has no model {call.model.name} any more"
+
+    async def _separate(self, separation: Separation) -> dict[Stem, Path]:
+        call, source = separation.call, separation.source
+        return await self._engine.separate(
+            self._engine.models[call.model.name],
+            source.mixture,
+            frames=source.frames,
+            stems=sorted(call.model.stems),
+            into=call.workdir,
+            progress=separation.advance,
+        )
+
+    def _needed_mib(self, call: Call) -> int:
+        return self._engine.models[call.model.name].memory_mib
+
+    async def _start_worker(self) -> None:
+        await self._engine.warm_up()
+
+    async def _end_worker(self) -> None:
+        await self._engine.close()
