@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 INFO = "info.txt"
-ENTRY_BYTES = 1024
+ENTRY_BYTES = 1200
 """An upper bound for an entry without its content: two headers, each with the name."""
 _READABLE = 0o644 << 16
 

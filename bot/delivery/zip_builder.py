@@ -91,16 +91,18 @@ class ZipBuilder:
         rules = await self._admission.rules(keeper.reply.guild_id)
         if self._links is not None and (rules.delivery or self._mode) is DeliveryMode.LINKS:
             return await self._linked(self._links, plan, into)
+        songs = await self._rendered(plan, into)
         try:
             room = int(min(limit_bytes, ALL_FILES_BYTES) * SHRINK**shrinks)
-            return await self._fitted(plan, into, room)
+            return await self._fitted(plan, songs, into, room)
         except DoesNotFit:
             if self._links is None:
                 raise
-            return await self._linked(self._links, plan, into)
+            return await self._linked(self._links, plan, into, songs)
 
-    async def _fitted(self, plan: ZipPlan, into: Path, room: int) -> ZipDelivery:
-        songs = await self._rendered(plan, into)
+    async def _fitted(
+        self, plan: ZipPlan, songs: Sequence[_Song], into: Path, room: int
+    ) -> ZipDelivery:
         count = sum(len(each.masters) for each in songs)
         left = room - archive_overhead(count, plan.info)
         encoded = await self._encoded(songs, left)
@@ -109,8 +111,17 @@ class ZipBuilder:
             raise DoesNotFit(needed_bytes=needed, max_bytes=left)
         return replace(await self._written(plan, songs, encoded, into), file=into / _ARCHIVE)
 
-    async def _linked(self, links: SignedLinks, plan: ZipPlan, into: Path) -> ZipDelivery:
-        """Link to a file at full quality, which is kept with the linked files of `plan.keeper`."""
+    async def _linked(
+        self,
+        links: SignedLinks,
+        plan: ZipPlan,
+        into: Path,
+        songs: Sequence[_Song] | None = None,
+    ) -> ZipDelivery:
+        """Link to a file at full quality, which is kept with the linked files of `plan.keeper`.
+
+        The songs are rendered if they are needed and not given.
+        """
         keeper = plan.keeper
         kept = self._files.of(keeper.id).linked / plan.linked_name
         if await asyncio.to_thread(kept.exists):
@@ -121,7 +132,7 @@ class ZipBuilder:
                 audio_format=keeper.request.audio_format,
             )
         else:
-            songs = await self._rendered(plan, into)
+            songs = songs or await self._rendered(plan, into)
             made = await self._written(plan, songs, await self._encoded(songs, None), into)
             await asyncio.to_thread(move_to_linked, into / _ARCHIVE, kept)
             await self._require_masters(plan, kept)

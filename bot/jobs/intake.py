@@ -170,12 +170,16 @@ class IntakeStep:
         if not runtime.is_counted_repeat:
             self._repeat_limit.take(job.request.user_id)
             runtime.is_counted_repeat = True
+        title = _title_again(job, earlier)
+        is_same_title = title == earlier.title
         try:
-            await self._files.take_over(earlier.id, job.id, earlier.stems)
+            await self._files.take_over(
+                earlier.id, job.id, earlier.stems, with_linked=is_same_title
+            )
         except FileNotFoundError:
             return False  # the earlier job expired meanwhile, or a file is missing
         await self._files.settle(job.id)
-        repeated = job.repeated(self._core.clock.now(), earlier, title=_title_again(job, earlier))
+        repeated = job.repeated(self._core.clock.now(), earlier, title=title)
         await self._jobs.save(repeated, expected=State.RECEIVED, note=earlier.id)
         await self._files.drop_work(job.id)
         log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})

@@ -215,9 +215,12 @@ class JobFiles:
         """Return the SHA-256 of the user's file, in hex."""
         return await asyncio.to_thread(_digest, self.of(job_id).input)
 
-    async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
-        """Link or copy an earlier job's masters, its song's picture, and what it has encoded for
-        links, to another.
+    async def take_over(
+        self, earlier: JobId, job_id: JobId, stems: Iterable[Stem], *, with_linked: bool
+    ) -> None:
+        """Link or copy an earlier job's masters and its song's picture to another job.
+
+        With `with_linked`, include what it has encoded for links, which names the song.
 
         Raises FileNotFoundError when a master is missing.
         """
@@ -225,7 +228,8 @@ class JobFiles:
         masters = [(theirs.master(stem), own.master(stem)) for stem in stems]
         await asyncio.to_thread(_share, masters)
         await asyncio.to_thread(_share_cover, theirs.cover, own.cover)
-        await asyncio.to_thread(_share_linked, theirs.linked, own.linked)
+        if with_linked:
+            await asyncio.to_thread(_share_linked, theirs.linked, own.linked)
 
     async def settle(self, job_id: JobId) -> None:
         """Sync the job's masters to disk."""

@@ -64,6 +64,14 @@ async def test_the_same_bytes_under_a_new_name_come_under_that_name_uncharged(
     ]
 
 
+async def test_files_for_links_are_shared_only_under_the_same_name(same: Harness) -> None:
+    first = await split(same)
+    (same.files.of(first.id).linked / "vocals.mp3").write_bytes(b"its tags say Neon Rain")
+    again, renamed = await split(same), await split(same, source=RENAMED)
+    assert (same.files.of(again.id).linked / "vocals.mp3").exists()
+    assert not (same.files.of(renamed.id).linked / "vocals.mp3").exists()
+
+
 async def test_a_title_from_tags_stays_whatever_the_file_is_called(same: Harness) -> None:
     same.audio.title = "Tagged"
     await split(same)

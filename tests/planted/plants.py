@@ -41,9 +41,9 @@ PLANTS = (
     ),
     Plant(
         name="a batch begins before its acknowledgement",
-        file="bot/batches/batch_runner.py",
-        old="            if batch.acknowledged_at is not None:\n",
-        new="            if batch.created_at is not None:\n",
+        file="storage/stores/batches.py",
+        old="WHERE NOT batches.is_final AND batches.acknowledged_at IS NOT NULL\n",
+        new="WHERE NOT batches.is_final\n",
         tests=("tests/unit/batches/test_batch_service.py",),
     ),
     Plant(

@@ -4,7 +4,10 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.batches.batch_service import MAX_SONGS
 from bot.delivery.zip_archive import INFO, ZipEntry, archive_overhead, write_archive
+from bot.domain.recipes import AudioFormat, Stem
+from bot.domain.titles import MAX_TITLE, stem_filename, zip_folder
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 UTF_8 = 0x800
@@ -40,7 +43,12 @@ def test_names_beyond_ascii_are_marked_as_utf_8(tmp_path: Path) -> None:
 
 
 def test_the_overhead_is_enough_for_the_longest_names(tmp_path: Path) -> None:
-    names = [f"{number:02}{'夜' * 82}/{'雨' * 83}" for number in range(30)]
+    title = "\U00020000" * MAX_TITLE  # four bytes each
+    names = [
+        f"{zip_folder(title, number)}/{stem_filename(title, stem, AudioFormat.FLAC)}"
+        for number in range(1, MAX_SONGS + 1)
+        for stem in (Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.GUITAR, Stem.PIANO, Stem.OTHER)
+    ]
     _, size_bytes = written(tmp_path, *names)
     content = (tmp_path / "sound").stat().st_size * len(names)
     assert size_bytes <= content + archive_overhead(len(names), INFO_TEXT)

@@ -51,6 +51,7 @@ async def split(
     harness = await Harness.build(
         root, FakeProvider(models=(SIX,), poll_interval_s=0.01), audio=audio, **settings
     )
+    harness.audio = audio
     try:
         job = await harness.until((await harness.split(recipe=Recipe.SIX_STEMS)).id)
         assert job.state is State.DELIVERED
@@ -125,6 +126,14 @@ async def test_what_does_not_fit_is_linked_at_full_quality(tmp_path: Path) -> No
         assert (again.url, again.size_bytes) == (made.url, made.size_bytes)
         await harness.services.redelivery.discard(job)
         assert not kept.exists()
+
+
+async def test_what_does_not_fit_is_rendered_only_once(tmp_path: Path) -> None:
+    async with split(tmp_path, minutes=2, **PUBLIC) as (harness, job):
+        asked = job.asked_as(audio_format=AudioFormat.FLAC, rendition=Rendition(cents=100))
+        made, _ = await zipped(harness, asked)
+        assert made.url is not None
+        assert len(harness.audio.renders) == 1
 
 
 async def test_links_of_old_renditions_make_room_for_new_ones(tmp_path: Path) -> None:

@@ -148,12 +148,12 @@ async def test_packs_lie_with_the_job_until_it_is_removed(files: JobFiles):
 async def test_masters_that_are_taken_over_outlive_the_first(files: JobFiles):
     first, second = await files.prepare(JOB), await files.prepare(OTHER)
     first.master(Stem.VOCALS).write_bytes(b"flac")
-    await files.take_over(JOB, OTHER, [Stem.VOCALS])
-    await files.take_over(JOB, OTHER, [Stem.VOCALS])
+    await files.take_over(JOB, OTHER, [Stem.VOCALS], with_linked=True)
+    await files.take_over(JOB, OTHER, [Stem.VOCALS], with_linked=True)
     await files.remove(JOB)
     assert second.master(Stem.VOCALS).read_bytes() == b"flac"
     with pytest.raises(FileNotFoundError):
-        await files.take_over(JOB, OTHER, [Stem.VOCALS])
+        await files.take_over(JOB, OTHER, [Stem.VOCALS], with_linked=True)
 
 
 async def test_masters_are_taken_over_together_or_not_at_all(files: JobFiles):
@@ -161,7 +161,7 @@ async def test_masters_are_taken_over_together_or_not_at_all(files: JobFiles):
     await files.prepare(OTHER)
     first.master(Stem.VOCALS).write_bytes(b"flac")
     with pytest.raises(FileNotFoundError):
-        await files.take_over(JOB, OTHER, [Stem.VOCALS, Stem.INSTRUMENTAL])
+        await files.take_over(JOB, OTHER, [Stem.VOCALS, Stem.INSTRUMENTAL], with_linked=True)
 
 
 async def test_masters_that_cannot_be_linked_are_copied(files: JobFiles, tmp_path: Path):
@@ -172,7 +172,7 @@ async def test_masters_that_cannot_be_linked_are_copied(files: JobFiles, tmp_pat
             pytest.skip("there is one file system only")
         files.of(OTHER).path.symlink_to(elsewhere)
         second = await files.prepare(OTHER)
-        await files.take_over(JOB, OTHER, [Stem.VOCALS])
+        await files.take_over(JOB, OTHER, [Stem.VOCALS], with_linked=True)
         assert second.master(Stem.VOCALS).read_bytes() == b"flac"
 
 
