@@ -119,11 +119,12 @@ class RenderLimit:
     def taking(self, user_id: UserId, minutes: int) -> Iterator[None]:
         """Count a song of this length once, unless the block raises.
 
-        Raises Rejected with RENDER_LIMIT if it does not fit.
+        Raises Rejected with RENDER_LIMIT if it does not fit, without facts if nothing ever fits.
         """
         taken = self._within_the_hour(user_id)
         if self._minutes < minutes:
-            raise Rejected(Reason.RENDER_LIMIT)
+            facts = {"minutes": self._minutes} if self._minutes else {}
+            raise Rejected(Reason.RENDER_LIMIT, **facts)
         if sum(each for _, each in taken) + minutes > self._minutes:
             raise Rejected(
                 Reason.RENDER_LIMIT,

@@ -100,11 +100,13 @@ class SharedJobFiles(JobFiles):
         await super().settle(job_id)
         await self._put(await asyncio.to_thread(_masters_and_cover, self.of(job_id)))
 
-    async def take_over(self, earlier: JobId, job_id: JobId, stems: Iterable[Stem]) -> None:
+    async def take_over(
+        self, earlier: JobId, job_id: JobId, stems: Iterable[Stem], *, with_linked: bool
+    ) -> None:
         """Share an earlier job's files with another job, fetching them first if need be."""
         stems = tuple(stems)
         await self.bring(earlier, stems)
-        await super().take_over(earlier, job_id, stems)
+        await super().take_over(earlier, job_id, stems, with_linked=with_linked)
 
     async def bring_input(self, job_id: JobId) -> None:
         """Fetch the user's file, unless it is here."""

@@ -161,7 +161,7 @@ class ResultPresenter:
         """
         user_id = UserId(interaction.user.id)
         await self._admission.check_block(user_id, interaction.guild_id)
-        with self._render_limit.taking(user_id, minutes):
+        with self._render_limit.taking(user_id, self._counted(job, minutes)):
             await self._answer(
                 interaction,
                 job,
@@ -170,6 +170,13 @@ class ResultPresenter:
                 is_private=not _is_bot_dm(interaction),
                 too_large=too_large,
             )
+
+    def _counted(self, job: Job, minutes: int) -> int:
+        """Return the minutes that a request counts; unchanged stems do not count if the operator
+        has turned renditions off.
+        """
+        is_off = not self._render_limit.minutes
+        return 0 if is_off and job.request.rendition.is_plain else minutes
 
     async def last_rendition(self, user_id: UserId, job: Job) -> Rendition | None:
         """Return the user's last rendition of the job's song."""
@@ -212,6 +219,7 @@ class ResultPresenter:
                 return gettext(messages.SENT_TO_DM)
             return gettext(messages.UNSHOWN if shown.is_too_large else messages.DM_REFUSED)
 
+        minutes = self._counted(requested, minutes)
         with self._turn_of(user_id), self._render_limit.taking(user_id, minutes):
             await self._complete(interaction, requested, ReplyKind.DM, send, is_private=True)
 

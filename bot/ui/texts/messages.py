@@ -139,6 +139,13 @@ REASONS: dict[Reason, Templates] = {
             "<t:{again_at}:R>.",
             by="minutes",
         ),
+        PluralMessage(
+            "I render at most {minutes} minute of song an hour for each person, and this song is "
+            "longer.",
+            "I render at most {minutes} minutes of song an hour for each person, and this song is "
+            "longer.",
+            by="minutes",
+        ),
         Message("This bot does not render songs in another key, speed or mix."),
     ),
     Reason.ONE_BATCH: (

@@ -297,6 +297,43 @@ async def test_a_rendition_by_dm_counts_for_the_songs_own_user_too(
         await ada.wait_for(says("I render at most 7 minutes of song an hour"))
 
 
+async def test_a_song_longer_than_the_hours_limit_is_refused_in_words(
+    tmp_path: Path, song: Path
+) -> None:
+    async with (
+        open_live_bot(tmp_path, render_minutes=3) as live_bot,
+        live_bot.on(),
+        SandboxClient(live_bot.sandbox.base_url) as ada,
+    ):
+        message = await made(live_bot, ada, song)
+        await ada.command("remix", job=job_id_of(message), key=1)
+        await ada.wait_for(
+            says("3 minutes of song an hour for each person, and this song is longer")
+        )
+
+
+async def test_without_renditions_unchanged_stems_come_in_every_form(
+    tmp_path: Path, song: Path
+) -> None:
+    async with (
+        open_live_bot(tmp_path, render_minutes=0) as live_bot,
+        live_bot.on(),
+        SandboxClient(live_bot.sandbox.base_url) as ada,
+        SandboxClient(live_bot.sandbox.base_url, person="Ben") as ben,
+    ):
+        message = await made(live_bot, ada, song)
+        await more(ada, message, "flac")
+        await mine(ada)
+        await nothing_is_open(live_bot)
+        await more(ada, message, "zip:mp3")
+        await mine(ada, 2)
+        await more(ben, message, "dm")
+        await ben.wait_for(says("The stems are in your direct messages."))
+        await nothing_is_open(live_bot)
+        await ada.send_form(await opened(ada, message, "Key & speed"), key="1", speed="100")
+        await ada.wait_for(says("This bot does not render songs in another key, speed or mix."))
+
+
 async def test_a_failed_rendition_is_not_counted(frugal: LiveBot, song: Path) -> None:
     async with SandboxClient(frugal.sandbox.base_url) as ada:
         message = await made(frugal, ada, song)

@@ -165,13 +165,13 @@ async def test_a_repeat_takes_masters_from_the_store(
     before = contents([theirs.master(Stem.VOCALS), theirs.cover])
     shutil.rmtree(root)
     own = await files.prepare(OTHER)
-    await files.take_over(JOB, OTHER, STEMS)
+    await files.take_over(JOB, OTHER, STEMS, with_linked=True)
     await files.settle(OTHER)
     assert contents([own.master(Stem.VOCALS), own.cover]) == before
     assert "jobs/other/masters/vocals.flac" in stored(share)
     await files.remove(JOB)
     with pytest.raises(FileNotFoundError):
-        await files.take_over(JOB, OTHER, STEMS)
+        await files.take_over(JOB, OTHER, STEMS, with_linked=True)
 
 
 async def test_linked_files_are_served_from_the_store(
