@@ -63,6 +63,7 @@ class SilentProxy:
             theirs, to_them = await asyncio.open_unix_connection(self._socket)
         except OSError:  # the server is stopped
             writer.close()
+            await writer.wait_closed()
             return
         pumps = [
             asyncio.create_task(self._pump(reader, to_them)),
@@ -78,6 +79,8 @@ class SilentProxy:
             self._clients.discard(writer)
             for each in (to_them, writer):
                 each.close()
+                with suppress(ConnectionError):
+                    await each.wait_closed()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,36 @@ from tests.support.silent_proxy import SilentProxy
 
 
 @asynccontextmanager
-async def echo(path: Path) -> AsyncIterator[asyncio.Server]:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(100):
-            writer.write(data)
-        writer.close()
+async def echo(path: Path) -> AsyncIterator[None]:
+    """Serve on a socket, and answer with what was sent."""
+    answering: list[asyncio.Task[None]] = []
 
-    async with await asyncio.start_unix_server(answer, path) as server:
-        yield server
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(100):
+                writer.write(data)
+            writer.close()
+            await writer.wait_closed()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.create_task(answer(reader, writer)))
+
+    async with await asyncio.start_unix_server(begin, path):
+        yield
+    await asyncio.gather(*answering)
+
+
+@asynccontextmanager
+async def connected(
+    proxy: SilentProxy,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def said(reader: asyncio.StreamReader, *, within_s: float = 5) -> bytes:
@@ -26,8 +48,11 @@ async def said(reader: asyncio.StreamReader, *, within_s: float = 5) -> bytes:
 
 
 async def test_what_was_sent_in_silence_arrives_afterwards(tmp_path: Path):
-    async with echo(tmp_path / "s"), SilentProxy.to(tmp_path / "s") as proxy:
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    async with (
+        echo(tmp_path / "s"),
+        SilentProxy.to(tmp_path / "s") as proxy,
+        connected(proxy) as (reader, writer),
+    ):
         writer.write(b"one")
         assert await said(reader) == b"one"
         proxy.go_silent()
@@ -36,29 +61,29 @@ async def test_what_was_sent_in_silence_arrives_afterwards(tmp_path: Path):
             await said(reader, within_s=0.3)
         proxy.heal()
         assert await said(reader) == b"two"
-        writer.close()
 
 
 async def test_a_new_connection_waits_and_an_end_is_not_told_in_silence(tmp_path: Path):
-    async with SilentProxy.to(tmp_path / "s") as proxy:
-        async with echo(tmp_path / "s"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            writer.write(b"one")
-            assert await said(reader) == b"one"
-            proxy.go_silent()
-            late, to_late = await asyncio.open_connection("127.0.0.1", proxy.port)
+    async with (
+        echo(tmp_path / "s"),
+        SilentProxy.to(tmp_path / "s") as proxy,
+        connected(proxy) as (reader, writer),
+    ):
+        writer.write(b"one")
+        assert await said(reader) == b"one"
+        proxy.go_silent()
+        async with connected(proxy) as (late, to_late):
             to_late.write(b"late")
             with pytest.raises(TimeoutError):
                 await said(late, within_s=0.3)
-            writer.write_eof()  # the service closes its end then
+            writer.write_eof()  # the service ends its side, too
             with pytest.raises(TimeoutError):
                 await said(reader, within_s=0.3)
             proxy.heal()
             assert await said(reader) == b""
             assert await said(late) == b"late"
-            to_late.close()
-        # Without a service the connection ends.
-        gone, to_gone = await asyncio.open_connection("127.0.0.1", proxy.port)
-        assert await said(gone) == b""
-        for each in (writer, to_gone):
-            each.close()
+
+
+async def test_without_a_server_a_connection_ends(tmp_path: Path):
+    async with SilentProxy.to(tmp_path / "s") as proxy, connected(proxy) as (reader, _):
+        assert await said(reader) == b""
