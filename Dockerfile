@@ -3,9 +3,11 @@ FROM python:3.12.11-slim-bookworm AS build
 WORKDIR /opt/stemcord
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 
-COPY requirements/run.lock requirements/
+# run, or cluster, which adds what PostgreSQL, object stores and workers need.
+ARG LOCK=run
+COPY requirements/run.lock requirements/cluster.lock requirements/
 RUN python -m venv /opt/venv \
- && pip install --disable-pip-version-check --require-hashes -r requirements/run.lock
+ && pip install --disable-pip-version-check --require-hashes -r requirements/$LOCK.lock
 
 # Has no wheel for ARM, where the lock leaves it out: built of the same pinned sources.
 RUN python -c 'import python_stretch' 2>/dev/null || { \
@@ -30,7 +32,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STEMCORD_MODELS_DIR=/opt/stemcord/models
 
 RUN useradd --uid 10001 --user-group --home-dir /data --no-create-home --shell /usr/sbin/nologin stemcord \
- && install -d -o stemcord -g stemcord -m 0700 /data
+ && install -d -o stemcord -g stemcord -m 0700 /data /shared
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/stemcord /opt/stemcord

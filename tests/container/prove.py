@@ -60,7 +60,7 @@ class Stage:
     healthcheck: Sequence[str] = ()
 
     def set_environment(self, pairs: str) -> None:
-        """Run an ENV step, in which $PATH is the only variable expanded."""
+        """Run an ENV step, or an ARG step with a default; $PATH is the only variable expanded."""
         for pair in shlex.split(pairs):
             name, _, value = pair.partition("=")
             self.environment[name] = value.replace("$PATH", self.environment["PATH"])
@@ -135,7 +135,7 @@ def follow(stage: Stage, name: str, argument: str, *, stages: Mapping[str, Stage
         case "WORKDIR":
             stage.workdir = argument
             stage.inside(".").mkdir(parents=True, exist_ok=True)
-        case "ENV":
+        case "ENV" | "ARG":
             stage.set_environment(argument)
         case "COPY":
             *sources, target = argument.split()
