@@ -5,7 +5,7 @@ export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run postgres test check bench chaos planted fuzz live lock messages container-proof clean model
+.PHONY: help demo run cluster postgres test check bench chaos planted fuzz live lock messages container-proof clean model
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -20,7 +20,10 @@ has_token := import sys; from bot.config import read_variables; \
 run: .venv/run.stamp model ## run the bot; without DISCORD_TOKEN, in a Discord simulator in the browser (VENDORS=1 adds vendors)
 	@if $(python) -c '$(has_token)'; then exec $(python) -m bot; else exec $(python) -m sandbox.run $${VENDORS:+--vendors}; fi
 
-postgres: .venv/cluster.stamp ## install what PostgreSQL needs
+cluster: .venv/cluster.stamp model ## run PostgreSQL, two bots, a standby and two workers in the simulator
+	@exec $(python) -m sandbox.cluster
+
+postgres: .venv/cluster.stamp ## install what PostgreSQL, object stores and workers need
 
 test: .venv/dev.stamp model ## run the tests (ARGS="-k quota" to select some)
 	@$(python) -m pytest -n 3 --dist loadfile $(ARGS)

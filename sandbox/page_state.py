@@ -15,12 +15,19 @@ class PageState:
     """Writes everything that the page shows, except messages."""
 
     def __init__(
-        self, *, world: World, clock: SandboxClock, media: MediaStore, vendors: Vendors
+        self,
+        *,
+        world: World,
+        clock: SandboxClock,
+        media: MediaStore,
+        vendors: Vendors,
+        is_cluster: bool,
     ) -> None:
         self._world = world
         self._clock = clock
         self._media = media
         self._vendors = vendors
+        self._is_cluster = is_cluster
 
     def written(self) -> Json:
         """Return the state as JSON."""
@@ -39,6 +46,7 @@ class PageState:
             "sounds": [self._sound(sound) for sound in world.sounds_of(guild.id)],
             "attachment_size_limit": world.attachment_size_limit,
             "vendors": self._vendors.listed(),
+            "cluster": self._is_cluster,
         }
 
     def _channel(self, channel: Channel) -> Json:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -52,8 +53,12 @@ class Sandbox:
         tokens: frozenset[str] = frozenset({DEFAULT_TOKEN}),
         shards: int = 1,
         max_concurrency: int = 1,
+        cluster: Sequence[web.RouteDef] = (),
     ) -> None:
-        """`shards` is the advised number of shards, each of which has a server; see Gateway."""
+        """`shards` is the advised number of shards, each of which has a server; see Gateway.
+
+        `cluster` are further routes of the control API, which show several processes.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
         self.clock = SandboxClock()
         self.world = sample_world(self.clock, shards=shards)
@@ -76,6 +81,7 @@ class Sandbox:
             world=self.world, payloads=self._payloads, gateway=self.gateway
         )
         self._authorizer = Authorizer(tokens=tokens)
+        self._cluster = cluster
         self._runner: web.AppRunner | None = None
         self.base_url = ""
 
@@ -129,6 +135,7 @@ class Sandbox:
         application.add_routes(Cdn(media=self.media, world=self.world).routes())
         control = self._control(bodies, conversation, modals).application()
         control.add_routes(VendorControl(vendors=self.vendors, feed=self.feed).routes())
+        control.add_routes(self._cluster)
         application.add_subapp("/sandbox", control)
         for vendor in self.vendors.all:
             application.add_subapp(f"/vendors/{vendor.name}", vendor.application())
@@ -201,7 +208,11 @@ class Sandbox:
             faults=self.faults,
             log=self.log,
             state=PageState(
-                world=self.world, clock=self.clock, media=self.media, vendors=self.vendors
+                world=self.world,
+                clock=self.clock,
+                media=self.media,
+                vendors=self.vendors,
+                is_cluster=bool(self._cluster),
             ),
         )
 

@@ -41,6 +41,8 @@ export const api = {
   answerModal: (answer) => call("POST", "modals", answer),
   vendors: () => call("GET", "vendors"),
   setVendor: (name, settings) => call("POST", `vendors/${encodeURIComponent(name)}`, settings),
+  cluster: () => call("GET", "cluster"),
+  kill: (name) => call("POST", `cluster/${encodeURIComponent(name)}/kill`),
   advanceClock: (seconds) => call("POST", "clock", { advance_s: seconds }),
   upload(file) {
     const form = new FormData();

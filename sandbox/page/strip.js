@@ -1,6 +1,7 @@
 /** The page's own strip, which is not part of Discord: the user, the clock and the bot's state. */
 
 import { api } from "./api.js";
+import { clusterButton } from "./cluster.js";
 import { avatar, el, icon } from "./dom.js";
 import { clockTime } from "./format.js";
 import { languageButton } from "./languages.js";
@@ -71,7 +72,7 @@ export function drawStrip(root, { state, onViewer }) {
     languageButton(state),
     el("span", { class: "strip-hint" }, "Type ", el("kbd", {}, "/split"), " and attach a song"),
     botState(state),
-    vendorsButton(state.world),
+    state.world.cluster ? clusterButton() : vendorsButton(state.world),
     clock(state),
   );
 }
