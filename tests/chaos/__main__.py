@@ -18,6 +18,7 @@ from tests.chaos.measurements import Figure
 from tests.chaos.scenes.absence import absence
 from tests.chaos.scenes.batch import batch
 from tests.chaos.scenes.channels import channels
+from tests.chaos.scenes.cluster import cluster
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.dead_dns import dead_dns
 from tests.chaos.scenes.duplicates import duplicates
@@ -76,6 +77,7 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "rush": partial(rush, commands=100),
         "load": partial(steady_load, seed=seed, open_jobs=200, seconds=120),
         "channels": partial(channels, seed=seed, jobs=1000),
+        "cluster": partial(cluster, seed=seed, failures=44, away_s=20, song_every_s=3),
         "conducts": conducts,
         "vendors": partial(vendors, seed=seed, songs=20),
         "leaks": partial(leaks, seed=seed, seconds=60),

@@ -8,6 +8,7 @@ import pytest
 from tests.chaos.measurements import Figure
 from tests.chaos.scenes.batch import batch
 from tests.chaos.scenes.channels import channels
+from tests.chaos.scenes.cluster import cluster
 from tests.chaos.scenes.crash import crash
 from tests.chaos.scenes.duplicates import duplicates
 from tests.chaos.scenes.failing_vendor import failing_vendor
@@ -42,6 +43,13 @@ async def test_deaths_in_the_middle_of_batches_and_zips_lose_and_repeat_nothing(
 
 async def test_deaths_in_the_middle_of_renditions_leave_no_reply_waiting(tmp_path: Path) -> None:
     assert not missed(await renditions(tmp_path, seeds=[7], rounds=2))
+
+
+async def test_processes_server_store_and_networks_of_a_cluster_fail(
+    tmp_path: Path, postgres_server: object
+) -> None:
+    del postgres_server  # skips the test where there is no PostgreSQL
+    assert not missed(await cluster(tmp_path, seed=7, failures=3, away_s=3, song_every_s=1.5))
 
 
 async def test_kills_with_jobs_in_flight_break_no_promise(tmp_path: Path) -> None:

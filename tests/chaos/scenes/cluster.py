@@ -1,0 +1,307 @@
+"""Bots and workers on one database, whose processes, server, store and networks fail at random."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from sandbox.song import write_song
+from storage.database.opening import PostgresUrl
+from storage.upkeep.invariants import Terms, audit
+from tests.chaos.checks import (
+    answered_without_a_job,
+    charged_otherwise,
+    jobs_by_interaction,
+    shown_otherwise,
+)
+from tests.chaos.cluster_harness import ClusterHarness, Node, open_cluster
+from tests.chaos.leftovers import secrets_in
+from tests.chaos.measurements import Figure, at_most, exactly, none_of, note, percentile, some
+from tests.chaos.scenes.kills import unfinished
+
+NAME = "cluster"
+KEEP = timedelta(hours=24)
+SONG_S = 2.0
+WORK_S = 1.0
+"""The time that a worker takes for a song."""
+CHANNELS: Final = ("karaoke", "stage-1")
+"""A channel of each shard."""
+TAKEOVER_S: Final = 10.0
+VANISHED_TAKEOVER_S: Final = 30.0
+ANSWER_WITHIN_S: Final = 60.0
+DRAINED_WITHIN_S: Final = 240.0
+RESTARTED_AFTER_S: Final = (0.5, 3.0)
+_INTERACTIONS = "SELECT interaction_id FROM jobs"
+_SENT = "SELECT count(*) AS n FROM attempts WHERE provider = ?"
+_STATES = "SELECT state, count(*) AS n FROM jobs GROUP BY state ORDER BY state"
+_WORKED = """
+SELECT job_id, count(*) AS n FROM attempts
+WHERE provider = 'workers' AND state = 'done' GROUP BY job_id HAVING count(*) > 1
+"""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has failed so far, and how long the takeovers took."""
+
+    failures: Counter[str] = field(default_factory=Counter)
+    takeovers: list[float] = field(default_factory=list)
+    """After a kill or a stop."""
+    late_takeovers: list[float] = field(default_factory=list)
+    """After a freeze, or in a silent network."""
+    missing: list[str] = field(default_factory=list)
+    """Groups that nobody took over in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chaos:
+    """Everything that can fail, each for `away_s` at most."""
+
+    harness: ClusterHarness
+    random: Random
+    away_s: float
+    tally: Tally
+
+    def all(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Return all failures."""
+        return (
+            self.kill_worker,
+            self.stop_worker,
+            self.freeze_worker,
+            self.silence_worker,
+            self.kill_bot,
+            self.stop_bot,
+            self.freeze_bot,
+            self.silence_bot,
+            self.restart_database,
+            self.crash_database,
+            self.lose_store,
+        )
+
+    async def kill_worker(self) -> None:
+        """Kill a worker, and start it again."""
+        node = self.random.choice(self.harness.workers)
+        await node.program.kill()
+        await self._restart(node)
+
+    async def stop_worker(self) -> None:
+        """Stop a worker as a service manager does, and start it again."""
+        node = self.random.choice(self.harness.workers)
+        await node.program.stop()
+        await self._restart(node)
+
+    async def freeze_worker(self) -> None:
+        """Suspend a worker for a while."""
+        node = self.random.choice(self.harness.workers)
+        node.freeze()
+        await self._wait()
+        node.thaw()
+
+    async def silence_worker(self) -> None:
+        """Let a worker's network drop everything for a while."""
+        node = self.random.choice(self.harness.workers)
+        node.network.go_silent()
+        await self._wait()
+        node.network.heal()
+
+    async def kill_bot(self) -> None:
+        """Kill a bot while it serves, and start it again as the standby."""
+        await self._end_bot(lambda node: node.program.kill())
+
+    async def stop_bot(self) -> None:
+        """Stop a bot while it serves, and start it again as the standby."""
+        await self._end_bot(lambda node: node.program.stop())
+
+    async def freeze_bot(self) -> None:
+        """Suspend a bot while it serves, until its standby has taken over."""
+        node = await self._a_serving_bot()
+        node.freeze()
+        await self._lose(node)
+        node.thaw()
+
+    async def silence_bot(self) -> None:
+        """Let a serving bot's network drop everything, until its standby has taken over."""
+        node = await self._a_serving_bot()
+        node.network.go_silent()
+        await self._lose(node)
+        node.network.heal()
+
+    async def restart_database(self) -> None:
+        """Restart PostgreSQL as an upgrade does."""
+        await asyncio.to_thread(self.harness.server.stop, "fast")
+        await asyncio.to_thread(self.harness.server.start)
+
+    async def crash_database(self) -> None:
+        """Let PostgreSQL crash, and start it after a while."""
+        await asyncio.to_thread(self.harness.server.stop, "immediate")
+        await self._wait()
+        await asyncio.to_thread(self.harness.server.start)
+
+    async def lose_store(self) -> None:
+        """Take the object store away for a while."""
+        away = self.harness.store.with_name("store-away")
+        self.harness.store.rename(away)
+        await self._wait()
+        away.rename(self.harness.store)
+
+    async def _end_bot(self, end: Callable[[Node], Awaitable[object]]) -> None:
+        node = await self._a_serving_bot()
+        shard = node.shard or 0
+        ending = asyncio.ensure_future(end(node))
+        took_s = await self.harness.taken_over(shard, but=node, within_s=2 * TAKEOVER_S)
+        await ending
+        self._note(self.tally.takeovers, took_s, node)
+        await self._restart(node)
+
+    async def _lose(self, node: Node) -> None:
+        took_s = await self.harness.taken_over(
+            node.shard or 0, but=node, within_s=2 * VANISHED_TAKEOVER_S
+        )
+        self._note(self.tally.late_takeovers, took_s, node)
+
+    def _note(self, takeovers: list[float], took_s: float | None, node: Node) -> None:
+        if took_s is None:
+            self.tally.missing.append(node.name)
+        else:
+            takeovers.append(took_s)
+
+    async def _a_serving_bot(self) -> Node:
+        """Return a bot with a standby that is ready."""
+        shard = self.random.choice(range(len(CHANNELS)))
+        while True:
+            states = {
+                node.name: await self.harness.state(node)
+                for node in self.harness.bots
+                if node.shard == shard
+            }
+            if sorted(states.values()) == ["serving", "standby"]:
+                name = next(name for name, state in states.items() if state == "serving")
+                return self.harness.nodes[name]
+            await asyncio.sleep(0.2)
+
+    async def _restart(self, node: Node) -> None:
+        await asyncio.sleep(self.random.uniform(*RESTARTED_AFTER_S))
+        await node.program.start()
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self.random.uniform(0.3, 1) * self.away_s)
+
+
+async def cluster(
+    home: Path, *, seed: int, failures: int, away_s: float, song_every_s: float
+) -> list[Figure]:
+    """Let one thing after another fail while users send songs, then check everything."""
+    random, tally = Random(seed), Tally()
+    song = await asyncio.to_thread(write_song, home / "plain.wav", seconds=SONG_S)
+    async with open_cluster(home / NAME, people=10, answer_within_s=ANSWER_WITHIN_S) as harness:
+        harness.users.add_song(song)
+        for name, shards in (
+            ("bot-0a", "0/2"),
+            ("bot-0b", "0/2"),
+            ("bot-1a", "1/2"),
+            ("bot-1b", "1/2"),
+        ):
+            await harness.start_bot(name, shards)
+        for name in ("worker-a", "worker-b"):
+            await harness.start_worker(name, seconds=WORK_S)
+        if not await harness.all_ready():
+            return [none_of(NAME, "processes that never start", _not_ready(harness))]
+        sending = asyncio.create_task(_send(harness, Random(seed), song_every_s))
+        chaos = Chaos(harness, random, away_s, tally)
+        await _let_fail(chaos, failures)
+        sending.cancel()
+        with suppress(asyncio.CancelledError):
+            await sending
+        is_ready = await harness.all_ready()
+        await harness.users.settle()
+        is_drained = await harness.drained(DRAINED_WITHIN_S)
+        return [
+            *_figures(harness, tally, failures),
+            exactly(NAME, "clusters that are whole again", int(is_ready), 1),
+            none_of(NAME, "broken promises", unfinished(is_drained) + _broken(harness)),
+        ]
+
+
+async def _send(harness: ClusterHarness, random: Random, every_s: float) -> None:
+    while True:
+        harness.users.split_soon(
+            "plain",
+            random.choice(harness.users.people),
+            channel=random.choice(CHANNELS),
+            provider=random.choice(("workers", "workers", "finevoice")),
+        )
+        await asyncio.sleep(random.uniform(0.5, 1.5) * every_s)
+
+
+async def _let_fail(chaos: Chaos, failures: int) -> None:
+    """Let everything fail about equally often, in random order."""
+    left: list[Callable[[], Awaitable[None]]] = []
+    for _ in range(failures):
+        if not left:
+            left = chaos.random.sample(chaos.all(), len(chaos.all()))
+        fail = left.pop()
+        chaos.tally.failures[getattr(fail, "__name__", "")] += 1
+        await fail()
+        await asyncio.sleep(chaos.random.uniform(0.5, 2.0))
+
+
+def _not_ready(harness: ClusterHarness) -> list[str]:
+    return [
+        f"{node.name}: {node.log.read_text()[-300:]}"
+        for node in harness.nodes.values()
+        if "ready" not in node.log.read_text() and "standing by" not in node.log.read_text()
+    ]
+
+
+def _figures(harness: ClusterHarness, tally: Tally, failures: int) -> list[Figure]:
+    answers = [each for each in harness.users.answers if each.name == "split"]
+    answered = [each for each in answers if each.message_id is not None]
+    states = ", ".join(f"{row['n']} {row['state']}" for row in harness.rows(_STATES))
+    kinds = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(tally.failures.items()))
+    slowest, late = max(tally.takeovers, default=0), max(tally.late_takeovers, default=0)
+    return [
+        exactly(NAME, "failures", sum(tally.failures.values()), failures),
+        note(NAME, "of these kinds", kinds),
+        some(NAME, "songs answered", len(answered)),
+        note(NAME, "songs sent", f"{len(answers)}"),
+        note(NAME, "their jobs", states),
+        none_of(NAME, "groups without a bot", tally.missing),
+        note(NAME, "takeovers after a kill or a stop", f"{len(tally.takeovers)}"),
+        note(NAME, "their median", f"{percentile(tally.takeovers, 0.5):.1f} s"),
+        at_most(NAME, "the slowest", slowest, TAKEOVER_S, " s"),
+        note(NAME, "takeovers from frozen and cut off bots", f"{len(tally.late_takeovers)}"),
+        at_most(NAME, "the slowest of them", late, VANISHED_TAKEOVER_S, " s"),
+    ]
+
+
+def _broken(harness: ClusterHarness) -> list[str]:
+    jobs = jobs_by_interaction(harness)
+    terms = Terms(now=datetime.now(UTC), keep=KEEP, drained=True)
+    # An object's key is the path that its file has in a data directory.
+    findings = audit(PostgresUrl(harness.url), harness.store / "jobs", terms)
+    interactions = Counter(row["interaction_id"] for row in harness.rows(_INTERACTIONS))
+    vendor = harness.sandbox.vendors.finevoice
+    [sent] = harness.rows(_SENT, vendor.name)
+    return [
+        *(str(each) for each in findings if not each.is_good),
+        *(f"{each} has two jobs" for each, n in interactions.items() if n > 1),
+        *(f"{row['job_id']} was separated {row['n']} times" for row in harness.rows(_WORKED)),
+        *(
+            [f"{vendor.submits} submits, {sent['n']} attempts"]
+            if vendor.submits > sent["n"]
+            else []
+        ),
+        *charged_otherwise(harness),
+        *answered_without_a_job(harness, jobs),
+        *shown_otherwise(harness, jobs),
+        *(
+            f"{node.name}: {found}"
+            for node in harness.nodes.values()
+            for found in secrets_in(node.log, harness.sandbox)
+        ),
+    ]
