@@ -1,10 +1,10 @@
 """Calculates what a number of users needs, from what one song needs.
 
-    python -m bench.growth [--users 1000000] [--cpu-s 23] [--requests 8] [--kept-mib 50] ...
+    python -m bench.growth [--users 1000000] [--cpu-s 23] [--requests 12] [--kept-mib 23] ...
 
 Rows, bytes and transitions are measured on a PostgreSQL server, which is started for it. The other
-figures of a song come from `python -m bench.job` and are given as options; their defaults are those
-of README.md. docs/growing.md explains the formulas.
+figures of a song come from `python -m bench.job` and are given as options; their defaults were
+measured with it. docs/growing.md explains the formulas.
 """
 
 import argparse
@@ -107,8 +107,8 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=5, help="the peak, in averages")
     parser.add_argument("--cpu-s", type=float, default=23, help="CPU seconds of a song")
     parser.add_argument("--separation-s", type=float, default=10, help="of them for separation")
-    parser.add_argument("--requests", type=float, default=8, help="Discord requests of a song")
-    parser.add_argument("--kept-mib", type=float, default=50, help="audio kept of a song")
+    parser.add_argument("--requests", type=float, default=12, help="Discord requests of a song")
+    parser.add_argument("--kept-mib", type=float, default=23, help="audio kept of a song")
     parser.add_argument("--keep-hours", type=float, default=24)
     parser.add_argument("--keep-days", type=float, default=90)
     given = parser.parse_args()
