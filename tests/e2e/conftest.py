@@ -22,7 +22,8 @@ SETTINGS = {
 }
 
 
-def _model() -> Path:
+def model_file() -> Path:
+    """Return the path of the model that the tests use."""
     home = os.environ.get("STEMCORD_DATA_DIR") or "data"
     folder = os.environ.get("STEMCORD_MODELS_DIR") or str(Path(home) / "models")
     return Path(folder) / "spleeter2.onnx"
@@ -30,8 +31,8 @@ def _model() -> Path:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     # A bot whose only provider is the engine does not start without its model.
-    if item.get_closest_marker("e2e") and not _model().exists():
-        pytest.skip(f"there is no model at {_model()}; `python -m bot models` fetches it")
+    if item.get_closest_marker("e2e") and not model_file().exists():
+        pytest.skip(f"there is no model at {model_file()}; `python -m bot models` fetches it")
 
 
 @pytest.fixture(scope="session")
