@@ -1,6 +1,7 @@
 """The bot's care for separations: lost ones get another worker, and old ones are deleted."""
 
 import asyncio
+import itertools
 import logging
 import time
 from contextlib import suppress
@@ -8,9 +9,10 @@ from typing import Final
 
 from bot.domain.attempt import MAX_LOCAL_STARTS
 from bot.domain.errors import StoreUnavailable
+from bot.domain.job import JobId
 from storage.objects.object_store import ObjectStore
 from storage.work_queue.separation_sweep import SeparationSweep, Swept
-from storage.work_queue.separations import Separations
+from storage.work_queue.separations import OBJECTS, Separations
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +21,8 @@ STALLED_S: Final = 15.0
 SWEEP_EVERY_S: Final = 2.0
 CLEAN_EVERY: Final = 15
 """The number of sweeps between two deletions of what jobs need no more."""
+ORPHANS_EVERY: Final = 1800
+"""The number of sweeps between two searches for objects without a row."""
 
 
 class Sweeper:
@@ -42,7 +46,7 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep and clean until cancelled."""
         # After an outage every heartbeat is old, so workers get time for the next one.
-        well_since, rounds = time.monotonic(), 0
+        well_since, rounds = time.monotonic(), itertools.count(1)
         while True:
             await asyncio.sleep(self._every_s)
             try:
@@ -53,10 +57,14 @@ class Sweeper:
             except StoreUnavailable as exc:
                 log.debug("the sweep of separations waits: %s", exc)
                 well_since = time.monotonic()
-            rounds += 1
+            await self._tidy(next(rounds))
+
+    async def _tidy(self, rounds: int) -> None:
+        with suppress(StoreUnavailable):  # another time
             if rounds % CLEAN_EVERY == 0:
-                with suppress(StoreUnavailable):  # later
-                    await self.clean()
+                await self.clean()
+            if rounds % ORPHANS_EVERY == 0:
+                await self.remove_orphans()
 
     async def clean(self) -> None:
         """Delete the rows and objects of separations that no job needs. Raises StoreUnavailable."""
@@ -64,6 +72,14 @@ class Sweeper:
             await self._separations.cancel(key)  # stops a worker that is still at it
             await self._objects.remove_under(key.prefix)
             await self._separations.remove(key)
+
+    async def remove_orphans(self) -> None:
+        """Delete objects that have no row, as after a kill. Raises StoreUnavailable."""
+        # Listed first, because a job is submitting before its first object is stored.
+        stored = frozenset(map(JobId, await self._objects.folders_under(OBJECTS)))
+        for job_id in sorted(stored - await self._separations.needed()):
+            await self._objects.remove_under(f"{OBJECTS}/{job_id}")
+            log.info("%s: objects of its separations were left and are deleted", job_id)
 
 
 def _tell(swept: Swept) -> None:

@@ -19,6 +19,8 @@ from storage.stores.job_rows import Values
 from storage.stores.lock_names import separations_of
 
 TASK: Final = "separate"
+OBJECTS: Final = "separations"
+"""The prefix of all objects of separations."""
 _QUEUE: Final = "separate1."
 """The number is raised when older workers could not run a new task, which they then leave."""
 _MAX_QUEUE_LENGTH: Final = 39
@@ -90,6 +92,12 @@ WHERE jobs.state NOT IN ('submitting', 'processing')
 ORDER BY separations.created_at
 LIMIT 100
 """
+# A song is stored before its row, while its job is submitting.
+_NEEDED = """
+SELECT id FROM jobs WHERE state IN ('submitting', 'processing')
+UNION
+SELECT job_id FROM separations
+"""
 _REMOVE = f"DELETE FROM separations WHERE {_KEY}"  # noqa: S608 - made of constants
 
 
@@ -148,7 +156,7 @@ class SeparationKey:
     @property
     def prefix(self) -> str:
         """The prefix of its objects."""
-        return f"separations/{self.job_id}/{self.number}"
+        return f"{OBJECTS}/{self.job_id}/{self.number}"
 
     @property
     def song(self) -> str:
@@ -284,6 +292,10 @@ class Separations:
     async def left_behind(self) -> list[SeparationKey]:
         """Return separations whose jobs do not need them any more, a hundred at most."""
         return [_key(row) for row in await self._db.read(_LEFT_BEHIND)]
+
+    async def needed(self) -> frozenset[JobId]:
+        """Return the ids of all jobs that have or may get separations."""
+        return frozenset(JobId(row["id"]) for row in await self._db.read(_NEEDED))
 
     async def remove(self, key: SeparationKey) -> None:
         """Delete a separation's row; its objects must be gone."""
