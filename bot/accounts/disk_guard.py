@@ -191,11 +191,10 @@ class DiskGuard:
         self._free_bytes = await self._files.free_bytes()
         if self._fits(job_id, size_bytes, floor_bytes):
             return True
-        if self._age_s() < LOOK_AGAIN_AFTER_S:
-            return False
-        await self._look()
-        if self._fits(job_id, size_bytes, floor_bytes):
-            return True
+        if self._age_s() >= LOOK_AGAIN_AFTER_S:
+            await self._look()
+            if self._fits(job_id, size_bytes, floor_bytes):
+                return True
         return await self._make_room(size_bytes) and self._fits(job_id, size_bytes, floor_bytes)
 
     async def _make_room(self, size_bytes: int) -> bool:

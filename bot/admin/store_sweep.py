@@ -35,8 +35,7 @@ class StoreSweep:
 
     async def sweep(self) -> None:
         """Renew the mark, remove objects and copies without a job, and put missing stems."""
-        await self._files.check_store()
-        await self._files.claim_store()  # renewed, so that no lifecycle rule removes it
+        await self._files.renew_claim()
         # Listed first, because a job is stored before its first object.
         stored, used = await self._files.stored_ids(), self._files.used_ids()
         known = await self._jobs.known_ids()

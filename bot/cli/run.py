@@ -146,6 +146,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     Raises SettingsError, ModelUnavailable if only `local` is configured and its model is missing,
     and the errors of `open_store`.
     """
+    address, objects = database_address(settings), open_objects(settings)
     clock = SystemClock()
     transport = build_transport(settings)
     downloads = Downloads(transport=transport)
@@ -172,7 +173,6 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     if opened.why_not is not None:
         left_out[studio.NAME] = opened.why_not
     _leave_out_local_without_model(settings, providers, left_out)
-    address, objects = database_address(settings), open_objects(settings)
     ownership = await become_the_bot(address, settings, data, stack)
     store = await _opened_store(settings, data, clock, address, objects, ownership)
     stack.push_async_callback(store.db.close)

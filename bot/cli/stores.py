@@ -148,10 +148,8 @@ async def _opened(
 
 async def _shared(store: Store, data: DataDir, objects: ObjectStore) -> Store:
     """Return the store with the jobs' files in the object store too."""
-    files = SharedJobFiles(
-        data.jobs, objects, owner=(await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex()
-    )
-    await files.claim_store()
+    files = SharedJobFiles(data.jobs, objects)
+    await files.claim_store((await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex())
     log.info("audio is also kept in the object store %s", objects.name)
     return replace(store, files=files)
 

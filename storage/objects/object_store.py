@@ -40,6 +40,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def probe(self) -> None:
+        """Write, read and remove an object of its own, whether or not the store is marked."""
+        ...
+
     async def check(self) -> None:
         """Return if the store is there and marked."""
         ...

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import re
+import secrets
 import shutil
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -31,6 +32,7 @@ PART_BYTES: Final = 5 * 1024 * 1024
 """S3's least size of a part; 10,000 parts at most make 48 GiB."""
 PARTS_AT_ONCE: Final = 2
 """obstore's own twelve would hold 60 MiB for each file."""
+_PROBE: Final = "probe"
 _STATUS = re.compile(r"status code: (\d{3}[\w ]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -64,6 +66,21 @@ class _ObstoreStore(ObjectStore):
                 await obstore.put_async(self._open(), MARKER, f"{owner}\n".encode())
         except ObjectMissing:  # a put misses nothing but the bucket
             raise self._missing() from None
+
+    async def probe(self) -> None:
+        """Write, read and remove an object."""
+        key, content = f"{_PROBE}-{secrets.token_hex(8)}", secrets.token_bytes(1024)
+        try:
+            with self._translated():
+                store = self._open()
+                await obstore.put_async(store, key, content)
+                found = await obstore.get_async(store, key)
+                is_whole = bytes(await found.bytes_async()) == content
+                await obstore.delete_async(store, key)
+        except ObjectMissing:
+            raise self._missing() from None
+        if not is_whole:
+            raise ObjectStoreUnavailable(f"the object store {self._name} returns other content")
 
     async def check(self) -> None:
         """Return if the marker is there."""

@@ -48,11 +48,10 @@ class SharedJobFiles(JobFiles):
     all methods raise StoreUnavailable while they need the store and it is away.
     """
 
-    def __init__(self, root: Path, store: ObjectStore, *, owner: str) -> None:
-        """`owner` is a random text of the database, which marks the store as its own."""
+    def __init__(self, root: Path, store: ObjectStore) -> None:
         super().__init__(root)
         self._store = store
-        self._owner = owner
+        self._owner: str | None = None
         self._transfers = asyncio.Semaphore(TRANSFERS)
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
         self._used_at: dict[JobId, float] = {}
@@ -65,13 +64,22 @@ class SharedJobFiles(JobFiles):
         """Files may be in the store alone."""
         return True
 
-    async def claim_store(self) -> None:
-        """Mark the store as this database's, or renew the mark. Raises ForeignObjectStore."""
-        await self._store.prepare(self._owner)
+    async def claim_store(self, owner: str) -> None:
+        """Mark the store with a random text of the database. Raises ForeignObjectStore."""
+        await self._store.prepare(owner)
+        self._owner = owner
 
-    async def check_store(self) -> None:
-        """Return if the store is there and marked."""
+    async def renew_claim(self) -> None:
+        """Write the mark again if it is there, so that no lifecycle rule removes it."""
         await self._store.check()
+        if self._owner is not None:
+            await self._store.prepare(self._owner)
+
+    async def stored_paths(self) -> frozenset[str]:
+        """Return the paths of all objects of jobs, below the jobs' directory."""
+        await self._store.check()
+        keys = await self._store.keys_under(_JOBS)
+        return frozenset(key.removeprefix(f"{_JOBS}/") for key in keys)
 
     async def stored_ids(self) -> frozenset[JobId]:
         """Return the ids of all jobs with objects."""

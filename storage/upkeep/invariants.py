@@ -19,7 +19,7 @@ from storage.stores.batches import EVERY_BATCH, batch_of
 from storage.stores.job_rows import UnreadableRow, attempt_of, job_of, seconds
 from storage.upkeep import invariant_queries as sql
 from storage.upkeep.finding import Finding
-from storage.upkeep.job_folders import JobFolders
+from storage.upkeep.job_folders import JobFolders, ListStored
 
 REPLY_GRACE = timedelta(hours=1)
 """How long a reply may stay stale before the audit reports it."""
@@ -80,14 +80,17 @@ class Terms:
     """Whether every job must be final and every reply current."""
 
 
-def audit(database: Address, jobs: Path, terms: Terms) -> list[Finding]:
+def audit(
+    database: Address, jobs: Path, terms: Terms, *, list_stored: ListStored = frozenset
+) -> list[Finding]:
     """Check every claim, in the order of the invariants.
 
+    `list_stored` lists the paths of jobs' files in an object store, if there is one.
     If the database is found damaged, only that is reported, because its content cannot be trusted.
     Raises UnknownDatabase, and StoreUnavailable if its server cannot be reached.
     """
     # Folders are listed first because a job is stored before its folder is created.
-    folders = JobFolders.listed(jobs)
+    folders = JobFolders.listed(jobs, list_stored)
     with open_reader(database, is_current=True) as reader:
         with reader.snapshot():  # every claim is checked on the same state
             whole = _whole(reader)

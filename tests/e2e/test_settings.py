@@ -25,7 +25,7 @@ from tests.support.tls_servers import make_certificate, tls_front
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="package")]
 
 REPOSITORY = Path(__file__).parents[2]
-OURS = ("STEMCORD_", "DISCORD_", "AUDIOCLEANER_", "FINEVOICE_", "SOUNDVERSE_")
+OURS = ("STEMCORD_", "DISCORD_", "AWS_", "AUDIOCLEANER_", "FINEVOICE_", "SOUNDVERSE_")
 BARE = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
 
 
@@ -223,3 +223,22 @@ async def test_database_of_a_newer_version_names_the_copy_made_before(tmp_path: 
     assert (status, copy is not None) == (1, True)
     assert said[-1].endswith(f"`python -m bot restore {copy.path}` puts it back.")  # type: ignore[union-attr] # checked above
     assert not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"STEMCORD_OBJECT_STORE": "stems"}, "STEMCORD_OBJECT_STORE: expected an address such as"),
+        (
+            {"STEMCORD_OBJECT_STORE": "s3://stems", "AWS_ENDPOINT": "s3.example"},
+            "STEMCORD_OBJECT_STORE: AWS_ENDPOINT: expected a web address",
+        ),
+    ],
+)
+async def test_a_misspelt_object_store_is_one_line(
+    tmp_path: Path, settings: dict[str, str], line: str
+) -> None:
+    status, said = await run_bot(tmp_path, {"DISCORD_TOKEN": "token", **settings})
+    assert status == 2
+    [only] = said
+    assert only.startswith(line)

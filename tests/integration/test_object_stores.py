@@ -76,6 +76,11 @@ async def test_files_of_any_number_of_parts_come_back(
     assert await store.size("jobs/k7f2q/input") == size
 
 
+async def test_a_probe_leaves_nothing(store: ObjectStore):
+    await store.probe()
+    assert [key for key in await store.keys_under("") if "probe" in key] == []
+
+
 async def test_a_range_is_read_in_parts(store: ObjectStore, song: Path):
     content = os.urandom((11 << 20) + 7)
     song.write_bytes(content)
@@ -152,6 +157,7 @@ async def test_a_missing_bucket_is_not_a_missing_object(endpoint: str, song: Pat
     store = open_object_store("s3://none", variables(endpoint))
     calls = (
         store.prepare("ours"),
+        store.probe(),
         store.check(),
         store.put(song, "jobs/a/b"),
         store.get("jobs/a/b", tmp_path / "back"),

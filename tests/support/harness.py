@@ -93,8 +93,8 @@ class Harness:
         harness = cls(root, db, providers or (FakeProvider(),))
         harness.clock = clock or harness.clock
         if objects is not None:
-            shared = SharedJobFiles(root / "jobs", objects, owner="tests")
-            await shared.claim_store()
+            shared = SharedJobFiles(root / "jobs", objects)
+            await shared.claim_store("tests")
             harness.files = shared
         harness.delivery = delivers or harness.delivery
         fields = Settings(_env_file=None).model_copy(

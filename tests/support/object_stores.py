@@ -67,6 +67,10 @@ class LeavingStore(ObjectStore):
     async def prepare(self, owner: str) -> None:
         await self._store.prepare(owner)
 
+    async def probe(self) -> None:
+        self._note("probe")
+        await self._store.probe()
+
     async def check(self) -> None:
         self._note("check")
         await self._store.check()

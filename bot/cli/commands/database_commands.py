@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bot.cli.object_stores import open_objects
 from bot.cli.stores import database_address
 from bot.config import Settings
 from bot.domain.clock import SystemClock
@@ -16,6 +17,7 @@ from storage.database.opening import Address, open_database
 from storage.files.data_dir import DataDir, DataDirBusy
 from storage.files.ownership import DataUnusable, why_unusable
 from storage.groups.bot_locks import lock_of
+from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.invariants import Terms
 from storage.upkeep.invariants import audit as check_invariants
@@ -45,14 +47,20 @@ def audit(settings: Settings, console: Console, *, drained: bool = False) -> int
     Raises SettingsError, UnknownDatabase, StoreUnavailable and DataUnusable.
     """
     data = DataDir(settings.data_dir)
-    database = database_address(settings)
+    database, objects = database_address(settings), open_objects(settings)
+
+    def list_stored() -> frozenset[str]:
+        if objects is None:
+            return frozenset()
+        return asyncio.run(SharedJobFiles(data.jobs, objects).stored_paths())
+
     terms = Terms(
         now=SystemClock().now(),
         keep=timedelta(hours=settings.keep_results_hours),
         drained=drained,
     )
     try:
-        findings = check_invariants(database, data.jobs, terms)
+        findings = check_invariants(database, data.jobs, terms, list_stored=list_stored)
     except PermissionError as exc:
         raise DataUnusable(why_unusable(data.jobs, exc)) from exc
     for finding in findings:

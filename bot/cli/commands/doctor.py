@@ -9,6 +9,7 @@ from bot.audio.tools import AudioTools
 from bot.cli.commands.database_checks import check_database
 from bot.cli.commands.machine_checks import CheckResult, check_decoding, check_machine
 from bot.cli.commands.network_checks import check_network
+from bot.cli.commands.object_store_checks import check_object_store
 from bot.config import Settings
 
 
@@ -24,6 +25,11 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 def examine(settings: Settings) -> Sequence[CheckResult]:
     """Return the results of all checks except decoding.
 
-    Calls each service that the settings name, and the database's server.
+    Calls each service that the settings name, the database's server and the object store.
     """
-    return (*check_machine(settings), *check_database(settings), *check_network(settings))
+    return (
+        *check_machine(settings),
+        *check_database(settings),
+        *check_object_store(settings),
+        *check_network(settings),
+    )

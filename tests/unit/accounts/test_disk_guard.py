@@ -17,7 +17,9 @@ from bot.accounts.disk_guard import (
 from bot.domain.errors import NoRoom, Reason, Rejected
 from bot.domain.job import JobId
 from storage.files.job_files import JobFiles
+from storage.objects.shared_job_files import SharedJobFiles
 from tests.support.fakes import FakeClock
+from tests.support.object_stores import folder_store
 
 MORE_THAN_ANY_DISK = 1 << 60
 CAP_BYTES = 1024
@@ -39,8 +41,9 @@ class Disk:
         self.jobs: dict[JobId, Promise] = {}
         self.called: list[JobId] = []
         settings = {"reserve_bytes": 0, "floor_bytes": 0, **settings}
+        files = settings.pop("files", None) or JobFiles(root)
         self.guard = DiskGuard(
-            files=JobFiles(root),
+            files=files,
             clock=self.clock,
             jobs=self.jobs,
             max_gib=CAP_BYTES / 1024**3,
@@ -203,3 +206,29 @@ async def test_a_disk_with_less_than_the_floor_lends_nothing(tmp_path: Path) -> 
     with pytest.raises(NoRoom):
         async with Disk(tmp_path, floor_bytes=MORE_THAN_ANY_DISK).guard.lend(1):
             pytest.fail("there is no room")
+
+
+async def test_copies_of_kept_files_are_no_reason_to_refuse(tmp_path: Path):
+    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"))
+    await files.claim_store("tests")
+    disk = Disk(tmp_path / "jobs", files=files)
+    for job_id in (A, B):
+        disk.write(job_id, CAP_BYTES // 2)
+        await files.settle(job_id)
+    alone = disk.write(C, 100)  # not in the store
+    await disk.guard.check(200)
+    assert sorted(path.name for path in disk.root.iterdir()) == sorted([B, C])
+    disk.jobs[B] = Promise()
+    assert await disk.ask(JobId("ddddd"), CAP_BYTES) > 0  # as much as is left
+    assert (disk.root / B).exists()
+    assert alone.exists()
+
+
+async def test_a_song_in_line_gets_the_room_of_copies(tmp_path: Path):
+    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"))
+    await files.claim_store("tests")
+    disk = Disk(tmp_path / "jobs", files=files)
+    disk.write(A, CAP_BYTES)
+    await files.settle(A)
+    assert await disk.ask(B, 500) == 500
+    assert not (disk.root / A).exists()
