@@ -4,7 +4,7 @@ Tables and columns are read from the schema, so every table is copied.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -25,6 +25,11 @@ _SETTINGS = {"statement_timeout": "0", "lock_timeout": "5s"}
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
 _STORED = 0
 """The value of `hidden` in PRAGMA table_xinfo for a column that is not generated."""
+_THEIR_TABLES = """
+SELECT tablename AS name FROM pg_tables
+WHERE schemaname = current_schema() AND tablename <> 'schema_version'
+ORDER BY tablename
+"""
 _THEIR_COLUMNS = """
 SELECT column_name AS name, data_type = 'boolean' AS is_boolean, is_identity = 'YES' AS is_identity
 FROM information_schema.columns
@@ -78,7 +83,9 @@ async def move_database(source: Path, url: str) -> Move:
 async def _copy_all(ours: sqlite3.Connection, theirs: AsyncConnection[PostgresRow]) -> Move:
     await migrate(theirs, postgres_migrations())
     tables = [await _table(name, ours, theirs) for name in _in_order(ours)]
-    await _require_empty(theirs, tables)
+    for table in tables:
+        await theirs.execute(sql.SQL("LOCK TABLE {}").format(table.sql_name))
+    await _check_empty(theirs, [table.name for table in tables])
     rows = 0
     for table in tables:
         rows += await _copy(table, ours, theirs)
@@ -111,14 +118,20 @@ async def _table(
     return _Table(name, tuple(columns), tuple(each in booleans for each in columns), identity)
 
 
-async def _require_empty(theirs: AsyncConnection[PostgresRow], tables: Sequence[_Table]) -> None:
+async def require_empty(url: str) -> None:
+    """Raise SnapshotFailed if any table of a PostgreSQL database has rows; StoreUnavailable."""
+    with sessions.translated_errors():
+        async with await sessions.connect(url, _SETTINGS) as theirs:
+            tables = await (await theirs.execute(_THEIR_TABLES)).fetchall()
+            await _check_empty(theirs, [row["name"] for row in tables])
+
+
+async def _check_empty(theirs: AsyncConnection[PostgresRow], tables: Iterable[str]) -> None:
     for table in tables:
-        await theirs.execute(sql.SQL("LOCK TABLE {}").format(table.sql_name))
-    for table in tables:
-        any_row = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(table.sql_name)
+        any_row = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(table))
         if await (await theirs.execute(any_row)).fetchone():
             raise SnapshotFailed(
-                f"The PostgreSQL database is not empty: {table.name} has rows. "
+                f"The PostgreSQL database is not empty: {table} has rows. "
                 "Create a new database, and name it in STEMCORD_DATABASE_URL."
             )
 

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from bot.__main__ import main
+from bot.cli.object_stores import open_objects
+from bot.cli.stores import open_store
+from bot.config import load_settings
+from bot.domain.clock import SystemClock
+from storage.database.opening import PostgresUrl
 from storage.files.data_dir import DataDir
 from tests.unit.storage.upkeep.evidence import collect
 
@@ -85,3 +90,41 @@ def test_without_an_installation_there_is_nothing_to_move(
     shutil.rmtree(data.root)
     assert main(["move"]) == 1
     assert capsys.readouterr().err.startswith("There is no database to read at")
+
+
+def test_kept_files_go_into_the_store_and_an_attempt_that_fails_can_be_repeated(
+    data: DataDir,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setenv("STEMCORD_OBJECT_STORE", f"file://{tmp_path}/shared")
+    assert main(["move"]) == 1  # the folder is not there
+    assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "shared").mkdir()
+    masters = sorted(data.jobs.glob("*/masters/*"))
+    assert masters
+    assert main(["move"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("The files of ")
+    for path in masters:
+        there = tmp_path / "shared" / path.relative_to(data.root)
+        assert there.read_bytes() == path.read_bytes()
+    # A second move puts nothing into the store of what runs there by then.
+    before = sorted((tmp_path / "shared").rglob("*"))
+    (data.jobs / "ready" / "linked").mkdir(exist_ok=True)
+    (data.jobs / "ready" / "linked" / "late.mp3").write_bytes(b"late")
+    assert main(["move"]) == 1
+    assert sorted((tmp_path / "shared").rglob("*")) == before
+
+
+async def test_the_database_there_owns_the_store(
+    data: DataDir, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setenv("STEMCORD_OBJECT_STORE", f"file://{tmp_path}/shared")
+    assert await asyncio.to_thread(main, ["move"]) == 0
+    objects = open_objects(load_settings())
+    store = await open_store(data, SystemClock(), PostgresUrl(url), objects)
+    await store.db.close()  # a store of another database would have been refused
