@@ -5,13 +5,15 @@ import logging
 from typing import Final
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.job import JobId
+from bot.domain.job import JobId, State
 from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.job_store import JobStore
 
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 3600.0
+_AT_WORK: Final = frozenset({State.HELD, State.SUBMITTING, State.PROCESSING})
+"""The states in which a job holds minutes for a song that can be decoded again."""
 
 
 class StoreSweep:
@@ -34,7 +36,10 @@ class StoreSweep:
             await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> None:
-        """Renew the mark, remove objects and copies without a job, and put missing stems."""
+        """Renew the mark, and remove objects and copies without a job.
+
+        Then put what was kept before there was a store.
+        """
         await self._files.renew_claim()
         # Listed first, because a job is stored before its first object.
         stored, used = await self._files.stored_ids(), self._files.used_ids()
@@ -48,12 +53,15 @@ class StoreSweep:
             await self._put(job_id)
 
     async def _put(self, job_id: JobId) -> None:
-        """Put the stems of a job that was finished before there was a store."""
+        """Put a job's stems, or the song of an unfinished job."""
         job = await self._jobs.get(job_id)
-        if job is None or not job.has_stems:
+        if job is None:
             return
         try:
-            await self._files.settle(job_id)
-            await self._files.keep_linked(job_id)
+            if job.has_stems:
+                await self._files.settle(job_id)
+                await self._files.keep_linked(job_id)
+            elif job.state in _AT_WORK:
+                await self._files.keep_input(job_id)
         except FileNotFoundError:
             log.info("%s: its files were deleted meanwhile", job_id)

@@ -60,19 +60,23 @@ async def test_copies_of_jobs_that_another_bot_deleted_are_dropped(harness: Harn
     assert not harness.files.of(job.id).path.exists()
 
 
-async def test_stems_from_before_the_store_are_put_into_it(harness: Harness, share: Path):
+async def test_what_is_older_than_the_store_is_put_into_it(harness: Harness, share: Path):
     job = await harness.until((await harness.split()).id)
     await harness.until_idle()
-    waiting = await harness.receive()
-    await harness.files.prepare(waiting.id)
+    received = await harness.receive()
+    await harness.files.prepare(received.id)
+    held = await harness.receive()
+    await harness.jobs.acknowledge(held.id, harness.clock.now(), message_id=70)
+    await harness.advance(held.id)
+    assert (await harness.job(held.id)).state is State.HELD
     shutil.rmtree(share / "jobs")
+
     await sweep_of(harness).sweep()
-    assert {path.name for path in (share / f"jobs/{job.id}/masters").iterdir()} == {
-        "vocals.flac",
-        "instrumental.flac",
-    }
-    assert [path.name for path in (share / "jobs").iterdir()] == [job.id]
-    assert (await harness.job(waiting.id)).state is State.RECEIVED
+
+    stored = {str(path.relative_to(share / "jobs")) for path in share.rglob("jobs/*/**/*.*")}
+    assert stored == {f"{job.id}/masters/vocals.flac", f"{job.id}/masters/instrumental.flac"}
+    assert (share / f"jobs/{held.id}/input").is_file()
+    assert not (share / f"jobs/{received.id}").exists()
 
 
 async def test_the_mark_stays_young_and_is_not_made_anew(harness: Harness, share: Path):
