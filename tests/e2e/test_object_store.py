@@ -10,7 +10,7 @@ from sandbox.bot_process import BotProcess
 from tests.e2e import reading
 from tests.e2e.bot_harness import BotHarness, open_bot_harness
 from tests.e2e.conftest import SETTINGS
-from tests.support.object_stores import BUCKET, s3_service, variables
+from tests.support.object_stores import BUCKET, S3Service, s3_service, variables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.model]
 
@@ -52,3 +52,28 @@ async def test_a_standby_without_its_files_delivers_a_song_that_was_at_work(
         assert "1 used" in await guest.quota()
         secret = settings["AWS_SECRET_ACCESS_KEY"]
         assert secret not in log.read_text() + harness.log.read_text()
+
+
+async def test_a_song_waits_for_a_store_that_is_away_and_is_charged_afterwards(
+    song: Path, tmp_path: Path
+):
+    service = S3Service()
+    settings = {
+        **SETTINGS,
+        **variables(service.endpoint),
+        "STEMCORD_OBJECT_STORE": f"s3://{BUCKET}/away",
+    }
+    async with open_bot_harness(tmp_path, settings) as harness:
+        guest = await harness.guest()
+        async with harness.idle_engine(song):
+            answer = await guest.split(song)
+            await guest.sees(answer, lambda message: "eparating" in reading.text(message))
+            service.stop()
+        await harness.until(lambda: "waits for the store" in harness.log.read_text())
+        assert "3 min left" in await guest.quota()
+        service.start_again()
+        assert reading.stems(await guest.sees(answer))
+        assert "1 used" in await guest.quota()
+        told = [line for line in harness.log.read_text().splitlines() if "waits for" in line]
+        assert len(told) <= 3
+    service.stop()

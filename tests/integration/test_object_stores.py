@@ -4,6 +4,7 @@ service that fails makes of it.
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -198,6 +201,59 @@ async def test_a_silent_service_is_given_up(song: Path, tmp_path: Path):
             with pytest.raises(StoreUnavailable, match="cannot be reached"):
                 await call
             assert time.monotonic() - began < 5
+
+
+async def test_a_slow_service_needs_only_one_part_within_the_limit(tmp_path: Path):
+    size, limit_s, bytes_a_second = 16 << 20, 2.5, 5 << 20
+    with _slow_service(size, bytes_a_second) as endpoint:
+        patience = Patience(
+            request=timedelta(seconds=limit_s), repeats=timedelta(seconds=limit_s), max_repeats=1
+        )
+        store = open_object_store(f"s3://{BUCKET}", variables(endpoint), patience=patience)
+        began = time.monotonic()
+        await store.get("jobs/a/b", tmp_path / "back")
+        assert time.monotonic() - began > limit_s
+    assert (tmp_path / "back").stat().st_size == size
+
+
+@contextmanager
+def _slow_service(size: int, bytes_a_second: int) -> Iterator[str]:
+    """Serve one object of zeros, a block of it at a time."""
+    block = 64 << 10
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._begin(200, size)
+
+        def do_GET(self) -> None:
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
+            assert asked is not None
+            start, end = int(asked[1]), int(asked[2]) + 1
+            self._begin(206, end - start, **{"Content-Range": f"bytes {start}-{end - 1}/{size}"})
+            for _ in range(start, end, block):
+                self.wfile.write(bytes(min(block, end - start)))
+                time.sleep(block / bytes_a_second)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def _begin(self, status: int, length: int, **headers: str) -> None:
+            self.send_response(status)
+            common = {"Content-Length": str(length), "ETag": '"1"'}
+            for name, value in {**common, "Last-Modified": formatdate(0, usegmt=True)}.items():
+                self.send_header(name, value)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+    thread.join(5)
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "503 Slow Down"])

@@ -24,18 +24,35 @@ def variables(endpoint: str) -> Mapping[str, str]:
     }
 
 
+class S3Service:
+    """A service with one bucket. Its objects outlive a stop."""
+
+    def __init__(self) -> None:
+        self._server = self._started(port=0)
+        host, self._port = self._server.get_host_and_port()
+        self.endpoint = f"http://{host}:{self._port}"
+        make_bucket(self.endpoint, BUCKET)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start_again(self) -> None:
+        self._server = self._started(port=self._port)
+
+    def _started(self, *, port: int) -> ThreadedMotoServer:
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        server.start()
+        return server
+
+
 @contextmanager
 def s3_service() -> Iterator[str]:
     """Yield the address of a service with one empty bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    service = S3Service()
     try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        make_bucket(endpoint, BUCKET)
-        yield endpoint
+        yield service.endpoint
     finally:
-        server.stop()
+        service.stop()
 
 
 def make_bucket(endpoint: str, bucket: str) -> None:
