@@ -78,6 +78,8 @@ class Privacy:
         for job in jobs:
             self._delivery.forget(job.id)
             self._analyser.forget(job.id)
+            if self._core.is_of_other_bot(job):
+                await self._core.tell_its_bot(job.id)
         log.info("a user is forgotten, with %d jobs", emptied, extra={"action": "forgotten"})
         return emptied
 

@@ -10,6 +10,7 @@ from bot.accounts.quotas import Quotas
 from bot.accounts.spend_caps import SpendCaps
 from bot.accounts.user_limits import RefusedFiles, RepeatLimit
 from bot.admin.administration import AccountStores, Administration
+from bot.admin.outside_changes import OutsideChanges
 from bot.admin.overview import Overview
 from bot.admin.personal_data import Privacy
 from bot.admin.retention import Retention
@@ -56,9 +57,13 @@ from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.model_lookup import ModelLookup
 from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.shared_places import SharedPlaces
 from bot.scheduling.sources import Renewal, Sources
 from bot.scheduling.throughput import ThroughputEstimator
 from bot.ui.services import UseCases
+from storage.groups.shard_group import ShardGroup
+from storage.groups.signals import Signals
+from storage.groups.vendor_places import VendorPlaces
 from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.allowances import Allowances
 from storage.stores.batches import BatchStore
@@ -85,6 +90,7 @@ class Services(UseCases):
     submit: SubmitStep
     reconciler: AttemptReconciler
     retention: Retention
+    outside_changes: OutsideChanges
     queue: ProviderQueue
     breaker: CircuitBreaker
     throughput: ThroughputEstimator
@@ -111,6 +117,8 @@ class Dependencies:
     """Providers named in the settings that cannot be used, and why."""
     may_act: Callable[[], bool] = lambda: True
     """Tells whether no other process can be the bot."""
+    group: ShardGroup | None = None
+    """The shards of this bot, one of several on a PostgreSQL database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +192,13 @@ def compose(
             period=lambda: accounts.quotas.period,
             database_made_at=store.made_at,
         ),
+        outside_changes=OutsideChanges(
+            core=core,
+            reconciler=reconciler,
+            termination=termination,
+            delivery=outside.delivery,
+            analyser=ground.analyser,
+        ),
         redelivery=Redelivery(
             jobs=store.jobs,
             files=store.files,
@@ -244,22 +259,25 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         on_turn=runtimes.wake,
     )
     runtimes.on_release(disk_guard.release)
+    queue = ProviderQueue(
+        places={name: each.capabilities.concurrency for name, each in providers.items()},
+        on_turn=runtimes.wake,
+        on_shift=positions.publish_positions,
+    )
     core = Core(
         jobs=store.jobs,
         files=store.files,
         disk_guard=disk_guard,
         providers=providers,
         runtimes=runtimes,
-        queue=ProviderQueue(
-            places={name: each.capabilities.concurrency for name, each in providers.items()},
-            on_turn=runtimes.wake,
-            on_shift=positions.publish_positions,
-        ),
+        queue=queue,
         breaker=breaker,
         throughput=throughput,
         clock=clock,
         timeout=timedelta(minutes=settings.job_timeout_minutes),
         may_act=outside.may_act,
+        shared_places=_shared_places(store, outside, queue),
+        signals=None if outside.group is None else Signals(db=store.db, shards=outside.group),
     )
     links = None
     if settings.public_url is not None:
@@ -282,6 +300,20 @@ def _ground(settings: Settings, store: Store, runtimes: Runtimes, outside: Depen
         refused_files=RefusedFiles(clock=clock),
         analyser=SongAnalyser(audio=outside.audio, jobs=store.jobs),
         keep=keep,
+    )
+
+
+def _shared_places(
+    store: Store, outside: Dependencies, queue: ProviderQueue
+) -> SharedPlaces | None:
+    if outside.group is None:
+        return None
+    declared = (each.capabilities for each in outside.providers.values())
+    return SharedPlaces(
+        store=VendorPlaces(db=store.db, shards=outside.group),
+        queue=queue,
+        shards=outside.group,
+        capacity={each.name: each.concurrency for each in declared if each.is_hosted},
     )
 
 

@@ -14,7 +14,7 @@ from storage.database.opening import Address
 from storage.database.protocols import BotLock
 from storage.files.data_dir import DataDir
 from storage.files.ownership import DataUnusable
-from storage.groups.bot_locks import lock_of
+from storage.groups.own_connections import lock_of
 from storage.groups.shard_group import EVERY_SHARD
 
 log = logging.getLogger(__name__)

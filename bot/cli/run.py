@@ -68,11 +68,12 @@ from bot.ui.services import Services as InterfaceServices
 from bot.ui.sharding import Sharding
 from bot.ui.split_requests import SplitRequests
 from cogs import add_cogs
-from storage.database.opening import Address
+from storage.database.opening import Address, PostgresUrl
 from storage.database.protocols import TakenOver
 from storage.database.write_retry import retry_write
 from storage.files.data_dir import DataDir
 from storage.groups.identify_turns import IdentifyTurns
+from storage.groups.own_connections import listener_of
 from storage.groups.shard_group import EVERY_SHARD
 from storage.objects.object_store import ObjectStore
 from storage.stores.batches import BatchStore
@@ -358,6 +359,7 @@ async def _put_together(
             renewal=attachment_urls,
             left_out=parts.left_out,
             may_act=parts.may_act,
+            group=settings.shards,
         ),
     )
     presenter = ResultPresenter(
@@ -465,9 +467,23 @@ class _Bot:
                 self._in_background(stack, store_sweep.run, name="the object store")
             self._in_background(stack, self.services.reconciler.run, name="reconciling attempts")
             self._in_background(stack, self.health.watch, name="health")
+            if settings.shards is not None:
+                self._follow_other_bots(stack, settings)
             if self.worker_link is not None:
                 self._follow_workers(stack, self.worker_link)
             await self.session.stay_connected()
+
+    def _follow_other_bots(self, stack: AsyncExitStack, settings: Settings) -> None:
+        address, changes = database_address(settings), self.services.outside_changes
+        if not isinstance(address, PostgresUrl):
+            return
+        listener = listener_of(address)
+
+        async def listen() -> None:
+            await listener.run(changes.hear, connected=changes.listening)
+
+        stack.push_async_callback(changes.stop)
+        self._in_background(stack, listen, name="notes of other bots")
 
     async def stop(self, *, grace_s: float) -> None:
         """Let steps under way finish within the grace; everything else resumes at the next
@@ -530,6 +546,7 @@ class _Bot:
     async def _resume(self) -> None:
         await self.services.retention.sweep_orphans()
         await self.interrupted.find()
+        await self.services.reconciler.restore_shared_places()
         await self.services.batches.resume()
         resumed = await self.services.splits.resume()
         log.info("ready; resuming %d unfinished jobs", resumed)

@@ -157,6 +157,10 @@ class SpendCapReached(SplitError):
     """The attempt would exceed a cap on submitted minutes, so nothing was written."""
 
 
+class NoPlaceFree(SplitError):
+    """The vendor works on as many songs as it may, so nothing was written."""
+
+
 class StoreUnavailable(SplitError):
     """The store is locked, full or missing at the moment, so nothing was written."""
 

@@ -1,6 +1,7 @@
 """The in-memory state of jobs under way, and the objects that their steps share."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,14 +11,19 @@ from bot.accounts.disk_guard import DiskGuard
 from bot.delivery.port import Delivery
 from bot.domain.backoff import Reminders
 from bot.domain.clock import Clock
-from bot.domain.job import JobId
+from bot.domain.errors import StoreUnavailable
+from bot.domain.job import Job, JobId
 from bot.providers.interface import Provider
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.progress import Progress, ProgressBoard
 from bot.scheduling.provider_queue import ProviderQueue
+from bot.scheduling.shared_places import SharedPlaces
 from bot.scheduling.throughput import ThroughputEstimator
 from storage.files.job_files import JobFiles
+from storage.groups.signals import Signals
 from storage.stores.job_store import JobStore
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,23 @@ class Core:
     """The time limit for an attempt, counted from its submit."""
     may_act: Callable[[], bool] = lambda: True
     """Tells whether no other process can be the bot."""
+    shared_places: SharedPlaces | None = None
+    """The places that several bots share; None for a single bot."""
+    signals: Signals | None = None
+    """Notes to other bots; None for a single bot."""
+
+    def is_of_other_bot(self, job: Job) -> bool:
+        """Whether another bot processes the job."""
+        return self.signals is not None and not self.signals.shards.owns(job.reply.guild_id)
+
+    async def tell_its_bot(self, job_id: JobId) -> None:
+        """Tell a job's bot that it was changed, which it would otherwise notice later."""
+        if self.signals is None:
+            return
+        try:
+            await self.signals.job_changed(job_id)
+        except StoreUnavailable as exc:
+            log.info("%s: its bot is not told of a change: %s", job_id, exc)
 
     @property
     def board(self) -> ProgressBoard:

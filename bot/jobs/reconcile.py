@@ -40,6 +40,7 @@ class AttemptReconciler:
             await self._whenever_possible(self.reconcile)
             for _ in range(ROUNDS_BETWEEN):
                 await self.free_places()
+                await self._whenever_possible(self._sweep_shared_places)
                 await asyncio.sleep(FREE_PLACES_EVERY_S)
 
     async def reconcile(self) -> None:
@@ -57,6 +58,16 @@ class AttemptReconciler:
             job = await self._jobs.get(attempt.job_id)
             if job is not None and provider is not None and not provider.capabilities.can_cancel:
                 self.keep_place(job, attempt)
+
+    async def restore_shared_places(self) -> None:
+        """At start, free the group's places that no attempt needs. Raises StoreUnavailable."""
+        if self._core.shared_places is not None:
+            since = self._core.clock.now() - self._core.timeout
+            await self._core.shared_places.restore(since=since)
+
+    async def _sweep_shared_places(self) -> None:
+        if self._core.shared_places is not None:
+            await self._core.shared_places.sweep()
 
     async def free_places(self) -> None:
         """Free the places of attempts that outlived their jobs and have since ended."""

@@ -14,6 +14,7 @@ from typing import Any
 from bot.accounts.spend_caps import SpendCaps, SpendRoom
 from bot.domain.attempt import Attempt, AttemptError, AttemptState
 from bot.domain.errors import (
+    NoPlaceFree,
     ProviderBusy,
     ProviderDown,
     ProviderError,
@@ -35,6 +36,7 @@ from bot.scheduling.plans import Plan
 from bot.scheduling.position_display import QueuePositions
 from bot.scheduling.progress import Progress, Stage, former_of
 from bot.scheduling.routing import Cooldown, Exhausted, Go, Retry
+from bot.scheduling.shared_places import ASK_EVERY_S
 from bot.scheduling.sources import Sources
 from storage.database.write_retry import retry_write
 
@@ -134,9 +136,9 @@ class SubmitStep:
         room: SpendRoom,
     ) -> StepResult:
         queue = self._core.queue
-        if queue.acquire(plan.provider, job) is not None:
+        if (wait := await self._wait_for_place(plan.provider, job)) is not None:
             self._positions.publish(plan.provider, job, queue.ahead(job.id))
-            return AwaitWake()
+            return wait
         turn = queue.turn_of(plan.provider, job)
         number = 1 + sum(each.provider == plan.provider for each in attempts)
         # An error before the attempt exists must not rule out the provider for this job.
@@ -144,9 +146,13 @@ class SubmitStep:
         attempt = self._attempt(job, plan, number)
         submitting = job.submitting(attempt.submitted_at, provider=plan.provider)
         caps = room.caps if plan.capabilities.is_hosted else ()
+        shared = self._core.shared_places
+        place = None if shared is None else shared.place_at(plan.provider)
         try:
-            await self._jobs.save(submitting, expected=job.state, attempt=attempt, caps=caps)
-        except SpendCapReached:
+            await self._jobs.save(
+                submitting, expected=job.state, attempt=attempt, caps=caps, place=place
+            )
+        except (SpendCapReached, NoPlaceFree):
             queue.release(job.id)
             return RetryAfter()
         self._core.board.put(
@@ -159,6 +165,21 @@ class SubmitStep:
         )
         submit = self._submit(submitting, attempt, call, source)
         return await self._in_background(submit, runtime)
+
+    async def _wait_for_place(self, provider: str, job: Job) -> StepResult | None:
+        """Take a place in the queue, or return how long to wait for one."""
+        queue, shared = self._core.queue, self._core.shared_places
+        if shared is None or shared.place_at(provider) is None:
+            return None if queue.acquire(provider, job) is None else AwaitWake()
+        queue.enqueue(provider, job)
+        if queue.first(provider) != job.id:
+            return AwaitWake()
+        if not await shared.may_enter(provider, job.id):
+            return RetryAfter(after_s=ASK_EVERY_S)
+        if queue.acquire(provider, job) is not None:
+            return RetryAfter(after_s=ASK_EVERY_S)  # as many of this bot's are about to enter
+        queue.call_first(provider)
+        return None
 
     async def _prepared(self, job: Job, plan: Plan, number: int, turn: int) -> tuple[Call, Source]:
         where = await self._core.files.prepare(job.id)

@@ -34,7 +34,8 @@ class Termination:
         """Cancel a job and give its minutes back; return the job.
 
         A job that is ready or has ended is returned unchanged. A submit in flight continues, and
-        its answer is recorded as abandoned.
+        its answer is recorded as abandoned. If another bot processes the job, that bot ends its
+        attempts.
         """
         while not (job.state.is_final or job.state is State.READY):
             try:
@@ -68,9 +69,16 @@ class Termination:
         cancelled = job.cancelled(self._core.clock.now(), problem)
         note = problem.reason
         await self._jobs.save(cancelled, expected=job.state, ledger=Void(job.id), note=note)
-        await self._core.runtimes.interrupt(job.id)
-        await self._end_attempts(cancelled)
+        if self._core.is_of_other_bot(cancelled):
+            await self._core.tell_its_bot(job.id)
+        else:
+            await self.clean_up(cancelled)
         return cancelled
+
+    async def clean_up(self, job: Job) -> None:
+        """Stop the steps of a job that was ended from outside, and end its attempts."""
+        await self._core.runtimes.interrupt(job.id)
+        await self._end_attempts(job)
 
     async def _end_attempts(self, job: Job) -> None:
         try:

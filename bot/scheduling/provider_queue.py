@@ -45,6 +45,11 @@ class ProviderQueue:
         self._waiting: dict[str, dict[JobId, Job]] = {name: {} for name in places}
         self._taken: dict[str, dict[UserId, int]] = {name: {} for name in places}
         self._served: dict[str, int] = dict.fromkeys(places, 0)
+        self._on_leave: Callable[[str, JobId], None] = lambda _provider, _job_id: None
+
+    def on_leave(self, tell: Callable[[str, JobId], None]) -> None:
+        """Call `tell` from now on when a job's place is free."""
+        self._on_leave = tell
 
     def acquire(self, provider: str, job: Job) -> int | None:
         """Take a place at `provider`, or wait for one; return how many jobs are ahead.
@@ -74,6 +79,7 @@ class ProviderQueue:
         self._leave_others(provider, job.id)
         if self._inside[provider].pop(job.id, None) is not None:
             self._taken[provider][job.request.user_id] -= 1
+            self._on_leave(provider, job.id)
         is_new = job.id not in self._waiting[provider]
         self._waiting[provider][job.id] = job
         order = self._order(provider)
@@ -102,7 +108,24 @@ class ProviderQueue:
         """Free the place of an attempt that outlived its job; safe to repeat."""
         job = self._outlived.get(provider, {}).pop(job_id, None)
         if job is not None:
+            self._on_leave(provider, job_id)
             self._left(provider, job)
+
+    def first(self, provider: str) -> JobId | None:
+        """Return the waiting job that is next."""
+        order = self._order(provider)
+        return order[0] if order else None
+
+    def call_first(self, provider: str) -> None:
+        """Let the waiting job that is next try to enter."""
+        if (job_id := self.first(provider)) is not None:
+            self._on_turn(job_id)
+
+    def occupied(self) -> list[tuple[str, JobId]]:
+        """Return every job at a provider, with the provider."""
+        return [
+            (provider, job.id) for provider in self._places for job in self._occupants(provider)
+        ]
 
     def ahead(self, job_id: JobId) -> list[Job]:
         """Return the jobs ahead of a waiting one: those at the provider, then those in the
@@ -172,7 +195,10 @@ class ProviderQueue:
             if other == provider:
                 continue
             inside, waiting = self._inside[other], self._waiting[other]
+            is_inside = job_id in inside
             job = inside.pop(job_id, None) or waiting.pop(job_id, None)
+            if is_inside:
+                self._on_leave(other, job_id)
             if job is not None:
                 self._left(other, job)
 

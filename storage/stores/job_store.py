@@ -14,7 +14,9 @@ from bot.domain.errors import Reason, Rejected, StateMoved
 from bot.domain.job import BatchId, Job, JobId, Request, State, UserId
 from bot.domain.minutes import LedgerEntry, SpendCap
 from storage.database.protocols import Connection, Database, Row
+from storage.groups import vendor_places
 from storage.groups.shard_group import EVERY_SHARD, ShardGroup
+from storage.groups.vendor_places import Place, places_at
 from storage.stores import job_statements as sql
 from storage.stores import ledger_entries, vendor_spending
 from storage.stores.job_rows import (
@@ -147,6 +149,7 @@ class JobStore:
         expected: State,
         attempt: Attempt | None = None,
         caps: Sequence[SpendCap] = (),
+        place: Place | None = None,
         ledger: LedgerEntry | None = None,
         note: str = "",
         reply_is_current: bool = False,
@@ -156,8 +159,9 @@ class JobStore:
 
         The reply becomes stale, unless `reply_is_current` says that it already shows the change.
         Raises StateMoved if the job has left `expected`, or has been acknowledged and
-        `only_unacknowledged` is set; SpendCapReached if a new attempt exceeds one of `caps`; and
-        QuotaExceeded if a hold does not fit. Nothing is written in these cases.
+        `only_unacknowledged` is set; SpendCapReached if a new attempt exceeds one of `caps`;
+        NoPlaceFree if it cannot have its `place`; and QuotaExceeded if a hold does not fit. Nothing
+        is written in these cases.
         """
 
         async def work(conn: Connection) -> None:
@@ -175,6 +179,9 @@ class JobStore:
             if attempt is not None:
                 await vendor_spending.admit(conn, attempt.cost_minutes, caps)
                 await conn.execute(sql.PUT_ATTEMPT, attempt_values(attempt))
+            if place is not None:
+                guild_id, at = job.reply.guild_id, seconds(job.updated_at)
+                await vendor_places.take(conn, place, job_id=job.id, guild_id=guild_id, at=at)
             if ledger is not None:
                 await ledger_entries.apply(conn, ledger, at=seconds(job.updated_at))
             await conn.execute(sql.DROP_SECRETS, (job.id,))
@@ -183,6 +190,8 @@ class JobStore:
         locks = [] if attempt is None else spending_under(caps)
         if ledger is not None:
             locks.append(account_of(job.request.user_id))
+        if place is not None:
+            locks.append(places_at(place.provider))
         await self._db.write(work, locks=locks)
 
     async def acknowledge(self, job_id: JobId, now: datetime, *, message_id: int | None) -> bool:

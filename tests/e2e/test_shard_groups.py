@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.providers import finevoice
+from sandbox.cluster.database_server import DatabaseServer, NoServer, running_database_server
 from tests.e2e.group_harness import Bots, open_bots
 
 pytestmark = pytest.mark.e2e
 TAKEOVER_S = 10.0
+SONGS = 40
 FIRST, SECOND = "0/2", "1/2"
 
 
@@ -25,6 +28,15 @@ def url(postgres_server: Any) -> Iterator[str]:
 async def bots(url: str, tmp_path: Path) -> AsyncIterator[Bots]:
     async with open_bots(url, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def own_server() -> Iterator[DatabaseServer]:
+    try:
+        with running_database_server() as server:
+            yield server
+    except NoServer as exc:
+        pytest.skip(str(exc))
 
 
 async def test_each_group_answers_and_finishes_the_jobs_of_its_servers(bots: Bots, song: Path):
@@ -90,3 +102,61 @@ async def test_a_frozen_bot_acts_no_more_and_stands_by(bots: Bots, song: Path):
     await bots.until(lambda: bots.log("first").count("has connected to Gateway") == 2)
     assert await bots.stems(user, await user.command("split", file=song))
     assert bots.processes["first"].is_running
+
+
+async def test_two_bots_keep_a_vendors_limit_together(bots: Bots, song: Path):
+    await bots.start("first", FIRST)
+    await bots.start("second", SECOND)
+    await bots.serving("first", "second")
+    vendor = bots.sandbox.vendors.finevoice
+    users = [
+        await bots.guest(number, channel)
+        for number in range(SONGS // 2)
+        for channel in ("karaoke", "stage-1")
+    ]
+    answers = [await user.command("split", file=song) for user in users]
+    for user, answer in zip(users, answers, strict=True):
+        assert await bots.stems(user, answer)
+    assert vendor.accepted == SONGS
+    assert vendor.tasks.most_running == finevoice.CAPABILITIES.concurrency
+    assert await bots.rows("SELECT count(*) FROM vendor_places") == [(0,)]
+
+
+async def test_a_job_is_cancelled_from_another_group(bots: Bots, song: Path):
+    await bots.start("first", FIRST)
+    await bots.start("second", SECOND)
+    await bots.serving("first", "second")
+    vendor = bots.sandbox.vendors.finevoice
+    vendor.behaviour.latency_s = 600.0
+    user = await bots.user("stage-1")
+    answer = await user.command("split", file=song)
+    await bots.until_processing(1)
+    [(job_id,)] = await bots.rows("SELECT id FROM jobs")
+    elsewhere = await bots.user("dm")  # which belongs to the first bot
+    await elsewhere.command("cancel", job=job_id)
+    assert not await bots.stems(user, answer)
+    await bots.until(lambda: f"{job_id} is cancelled" in bots.log("second"), within_s=5)
+    assert await bots.rows("SELECT state FROM attempts") == [("abandoned",)]
+
+
+async def test_nobody_ends_while_postgresql_restarts(
+    own_server: DatabaseServer, tmp_path: Path, song: Path
+):
+    async with open_bots(own_server.url, tmp_path) as bots:
+        await bots.start("first", FIRST)
+        await bots.start("second", SECOND)
+        await bots.serving("first", "second")
+        await bots.start("standby", FIRST, beside="first")
+        await bots.until(lambda: "standing by" in bots.log("standby"))
+        bots.sandbox.vendors.finevoice.behaviour.latency_s = 3.0
+        users = [await bots.user(channel) for channel in ("karaoke", "stage-1")]
+        answers = [await user.command("split", file=song) for user in users]
+        await bots.until_processing(2)
+        await asyncio.to_thread(own_server.stop, "fast")
+        await asyncio.sleep(1)
+        await asyncio.to_thread(own_server.start)
+        for user, answer in zip(users, answers, strict=True):
+            assert await bots.stems(user, answer)
+        assert all(process.is_running for process in bots.processes.values())
+        assert bots.sandbox.vendors.finevoice.accepted == 2
+        assert "ready; resuming" not in bots.log("standby")  # the owner asked first

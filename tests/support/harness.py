@@ -22,6 +22,7 @@ from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import PostgresUrl
 from storage.database.protocols import Database
 from storage.files.job_files import JobFiles
+from storage.groups.shard_group import EVERY_SHARD, ShardGroup
 from storage.objects.object_store import ObjectStore
 from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.job_store import JobStore
@@ -48,7 +49,13 @@ REPLY = Reply(channel_id=5, context=Context.GUILD, application_id=6, guild_id=7,
 class Harness:
     """The services, with access to their fakes and state."""
 
-    def __init__(self, root: Path, db: Database, providers: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        db: Database,
+        providers: Sequence[Any],
+        group: ShardGroup | None = None,
+    ) -> None:
         self.root = root
         self.clock = FakeClock()
         self.downloads = FakeDownloads()
@@ -58,7 +65,7 @@ class Harness:
         self.board = self.runtimes.board
         self.providers = {each.capabilities.name: each for each in providers}
         self.db = db
-        self.jobs = JobStore(db=db)
+        self.jobs = JobStore(db=db, shards=group or EVERY_SHARD)
         self.files = JobFiles(root / "jobs")
         self.settings: dict[str, Any] = {}
         self.services: Services
@@ -76,6 +83,7 @@ class Harness:
         database: type[SqliteDatabase] = SqliteDatabase,
         address: PostgresUrl | None = None,
         objects: ObjectStore | None = None,
+        group: ShardGroup | None = None,
         **settings: Any,
     ) -> Self:
         """Open the store in `root`, or the one at `address`, and compose the services.
@@ -90,7 +98,7 @@ class Harness:
             db = await reopen(address)
         else:
             db = await open_database(root / "stemcord.db", database, busy_timeout_s=0.05)
-        harness = cls(root, db, providers or (FakeProvider(),))
+        harness = cls(root, db, providers or (FakeProvider(),), group)
         harness.clock = clock or harness.clock
         if objects is not None:
             shared = SharedJobFiles(root / "jobs", objects)
@@ -106,6 +114,7 @@ class Harness:
             ledger=Ledger(db=db, clock=harness.clock),
             meta=Meta(db=db),
             files=harness.files,
+            shards=group or EVERY_SHARD,
         )
         outside = Dependencies(
             providers=harness.providers,
@@ -115,6 +124,7 @@ class Harness:
             clock=harness.clock,
             listener=listener,
             renewal=renewal,
+            group=group,
         )
         harness.services = compose(fields, store, harness.runtimes, outside)
         return harness
@@ -136,12 +146,12 @@ class Harness:
         """Return a new interaction id."""
         return next(_interactions)
 
-    async def receive(self, *, user_id: UserId = ADA, **changes: Any) -> Job:
+    async def receive(self, *, user_id: UserId = ADA, reply: Reply = REPLY, **changes: Any) -> Job:
         """Store a request without acknowledging it."""
         return await self.services.splits.receive(
             interaction_id=next(_interactions),
             request=replace(REQUEST, user_id=user_id, **changes),
-            reply=REPLY,
+            reply=reply,
         )
 
     async def split(self, *, user_id: UserId = ADA, **changes: Any) -> Job:

@@ -16,7 +16,7 @@ from bot.net.public_links import KEY_BYTES
 from storage.database.opening import Address, open_database
 from storage.files.data_dir import DataDir, DataDirBusy
 from storage.files.ownership import DataUnusable, why_unusable
-from storage.groups.bot_locks import lock_of
+from storage.groups.own_connections import lock_of
 from storage.objects.shared_job_files import SharedJobFiles
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.invariants import Terms

@@ -1,10 +1,14 @@
-"""Builds the lock of the database that the settings name. Imports psycopg only for PostgreSQL."""
+"""Builds what needs a connection of its own. Imports psycopg only for PostgreSQL."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from storage.database.opening import Address
+from storage.database.opening import Address, PostgresUrl
 from storage.database.protocols import BotLock
 from storage.groups.shard_group import EVERY_SHARD, ShardGroup
+
+if TYPE_CHECKING:
+    from storage.groups.listener import Listener
 
 
 def lock_of(address: Address, shards: ShardGroup = EVERY_SHARD) -> BotLock | None:
@@ -19,3 +23,10 @@ def lock_of(address: Address, shards: ShardGroup = EVERY_SHARD) -> BotLock | Non
     from storage.groups.group_lock import PostgresGroupLock
 
     return PostgresGroupLock(address.secret, shards=shards)
+
+
+def listener_of(address: PostgresUrl) -> "Listener":
+    """Return the listener for notes of other bots, not yet connected."""
+    from storage.groups.listener import Listener
+
+    return Listener(address.secret)
