@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import av
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from bot.audio.all_tasks import Answer, Task
 from bot.audio.child import __main__ as child
@@ -64,8 +63,15 @@ def tones(*notes_hz: float, level: float = 0.1, pan: float = 0.5, seconds: float
 def noise(seed: int, *, level: float = 0.05, seconds: float = 2.5) -> Sound:
     """Return noise below 6 kHz, which MP3 preserves, independent in each channel."""
     white = np.random.default_rng(seed).normal(0, 1, (2, int(seconds * SAMPLE_RATE)))
-    dull = np.asarray(signal.sosfilt(signal.butter(6, 6_000, fs=SAMPLE_RATE, output="sos"), white))
+    dull = low_passed(white, 6_000)
     return np.asarray(level * dull / audio_files.rms(dull))
+
+
+def low_passed(sound: Sound, hz: float) -> Sound:
+    """Attenuate what is above a frequency, ever more towards the octave above."""
+    spectrum = np.fft.rfft(sound)
+    frequencies = np.fft.rfftfreq(sound.shape[1], 1 / SAMPLE_RATE)
+    return np.fft.irfft(spectrum / (1 + (frequencies / hz) ** 12), sound.shape[1])
 
 
 def parts(seconds: float = 2.5) -> dict[Stem, Sound]:
