@@ -9,11 +9,11 @@ from playwright.async_api import FilePayload, Locator, expect
 
 from sandbox.client import SandboxClient
 from sandbox.server import Sandbox
+from tests.integration.sandbox.raw_bot import RawBot
 from tests.page.conftest import Opener, Visit
 from tests.page.forms import LISTEN_URL
 from tests.page.singer import tone
 from tests.support import audio_files
-from tests.unit.sandbox.raw_bot import RawBot
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="module")]
 

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.conftest import uploaded
-from tests.unit.sandbox.vendors.customers import SoundverseCustomer
+from tests.integration.sandbox.vendors.conftest import uploaded
+from tests.integration.sandbox.vendors.customers import SoundverseCustomer
 
 INSTRUMENTS = ["Guitar", "Other", "Drums", "Bass", "Piano"]
 NAMES = {

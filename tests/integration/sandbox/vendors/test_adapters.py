@@ -36,9 +36,9 @@ from sandbox.bot_process import environment
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor import Vendor
+from tests.integration.sandbox.vendors.conftest import SONG_S, sound_of
+from tests.integration.sandbox.vendors.customers import CUSTOMERS
 from tests.support.transport_fakes import no_tls
-from tests.unit.sandbox.vendors.conftest import SONG_S, sound_of
-from tests.unit.sandbox.vendors.customers import CUSTOMERS
 
 MAX_RESULT_BYTES = 4 << 20
 SUBMIT: dict[Mode, type[ProviderError]] = {

@@ -10,7 +10,7 @@ from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
 from sandbox.locales import LOCALES
 from sandbox.server import Sandbox
-from tests.unit.sandbox.raw_bot import RawBot
+from tests.integration.sandbox.raw_bot import RawBot
 
 
 async def test_world_starts_with_three_users(ada: SandboxClient) -> None:

@@ -11,7 +11,7 @@ import pytest
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
 from sandbox.server import Sandbox
-from tests.unit.sandbox.raw_bot import RawBot
+from tests.integration.sandbox.raw_bot import RawBot
 
 MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, CHOICES, MODAL = range(4, 10)
 EPHEMERAL = 64

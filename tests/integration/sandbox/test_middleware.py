@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.unit.sandbox.raw_bot import RawBot, form
+from tests.integration.sandbox.raw_bot import RawBot, form
 
 BEARER = {"Authorization": f"Bot {DEFAULT_TOKEN}"}
 

@@ -14,7 +14,7 @@ from sandbox.song import write_song
 from sandbox.vendors.audio_files import read_song
 from sandbox.vendors.separate import Samples
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.customers import (
+from tests.integration.sandbox.vendors.customers import (
     CUSTOMERS,
     AudioCleanerCustomer,
     Customer,

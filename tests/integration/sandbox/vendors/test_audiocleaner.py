@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.conftest import uploaded
-from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, Json
+from tests.integration.sandbox.vendors.conftest import uploaded
+from tests.integration.sandbox.vendors.customers import AudioCleanerCustomer, Json
 
 STEMS = {
     350: {"vocals", "other"},

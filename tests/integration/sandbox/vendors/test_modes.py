@@ -10,7 +10,7 @@ from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.settings import UnsupportedBehaviour, VendorSettings
 from sandbox.vendors.vendor import Vendor
-from tests.unit.sandbox.vendors.customers import Customer, Json
+from tests.integration.sandbox.vendors.customers import Customer, Json
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from discord.http import Route
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.unit.sandbox.library_bot import LibraryBot
-from tests.unit.sandbox.raw_bot import RawBot
+from tests.integration.sandbox.library_bot import LibraryBot
+from tests.integration.sandbox.raw_bot import RawBot
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, FineVoiceCustomer
+from tests.integration.sandbox.vendors.customers import AudioCleanerCustomer, FineVoiceCustomer
 
 
 async def test_books_tell_what_was_asked_billed_and_is_left(

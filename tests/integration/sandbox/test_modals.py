@@ -10,8 +10,8 @@ import pytest
 
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
-from tests.unit.sandbox.library_bot import LibraryBot
-from tests.unit.sandbox.raw_bot import RawBot
+from tests.integration.sandbox.library_bot import LibraryBot
+from tests.integration.sandbox.raw_bot import RawBot
 
 MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, CHOICES, MODAL = range(4, 10)
 BATCH = {"name": "batch", "description": "Split several songs"}

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.client import SandboxClient
 from sandbox.server import DEFAULT_TOKEN, Sandbox
-from tests.unit.sandbox.raw_bot import GUILDS_AND_DMS, RawBot, inflate
+from tests.integration.sandbox.raw_bot import GUILDS_AND_DMS, RawBot, inflate
 
 GUILD_MESSAGES = 1 << 9
 

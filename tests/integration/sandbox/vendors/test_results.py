@@ -11,8 +11,8 @@ from sandbox.server import Sandbox
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor import Vendor
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.conftest import SONG_S, sound_of
-from tests.unit.sandbox.vendors.customers import AudioCleanerCustomer, Customer
+from tests.integration.sandbox.vendors.conftest import SONG_S, sound_of
+from tests.integration.sandbox.vendors.customers import AudioCleanerCustomer, Customer
 
 HOUR_S = 3600
 MIB = 1 << 20

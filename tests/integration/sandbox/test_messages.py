@@ -7,7 +7,7 @@ import pytest
 from sandbox.client import SandboxClient
 from sandbox.errors import Json
 from sandbox.server import Sandbox
-from tests.unit.sandbox.raw_bot import RawBot, form
+from tests.integration.sandbox.raw_bot import RawBot, form
 
 BUTTON = {"type": 2, "style": 1, "label": "Cancel", "custom_id": "cancel"}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.client import SandboxClient
-from tests.unit.sandbox.raw_bot import RawBot, form
+from tests.integration.sandbox.raw_bot import RawBot, form
 
 DAY_S = 24 * 3600
 

@@ -9,7 +9,7 @@ import pytest
 from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.errors import Json
 from sandbox.server import Sandbox
-from tests.unit.sandbox.library_bot import LibraryBot, sound
+from tests.integration.sandbox.library_bot import LibraryBot, sound
 
 
 def is_filled(message: Json) -> bool:

@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.vendors.modes import Mode
 from sandbox.vendors.vendor_set import Vendors
-from tests.unit.sandbox.vendors.conftest import uploaded
-from tests.unit.sandbox.vendors.customers import FineVoiceCustomer
+from tests.integration.sandbox.vendors.conftest import uploaded
+from tests.integration.sandbox.vendors.customers import FineVoiceCustomer
 
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 FIELDS = {

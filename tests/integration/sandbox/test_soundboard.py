@@ -12,9 +12,9 @@ from sandbox.client import SandboxClient, SandboxRefused
 from sandbox.entities import Permission
 from sandbox.errors import Json
 from sandbox.server import Sandbox
+from tests.integration.sandbox.library_bot import LibraryBot
+from tests.integration.sandbox.raw_bot import RawBot
 from tests.support import audio_files
-from tests.unit.sandbox.library_bot import LibraryBot
-from tests.unit.sandbox.raw_bot import RawBot
 
 CREATE = Permission.CREATE_GUILD_EXPRESSIONS
 CODECS = {"mp3": "libmp3lame", "ogg": "libopus", "wav": "pcm_s16le"}
