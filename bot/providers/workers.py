@@ -108,8 +108,9 @@ class Workers:
         while True:
             try:
                 await self.look()
-                places = self._slots + math.ceil(self._slots * AHEAD)
-                on_places(places, highest_turn=await self._separations.highest_turn())
+                on_places(
+                    places_for(self._slots), highest_turn=await self._separations.highest_turn()
+                )
             except StoreUnavailable as exc:
                 if self._reminders.is_due(str(exc), time.monotonic()):
                     log.warning("it is unknown which workers there are: %s", exc)
@@ -194,6 +195,11 @@ class Workers:
 
     async def aclose(self) -> None:
         """Do nothing: the database and the store are closed by their owner."""
+
+
+def places_for(slots: int) -> int:
+    """Return how many songs the queue takes for so many at once."""
+    return slots + math.ceil(slots * AHEAD)
 
 
 def _models(workers: Iterable[WorkerRow]) -> Iterable[Model]:

@@ -136,6 +136,9 @@ def test_models_live_in_the_data_directory_unless_told(
         ("STEMCORD_OBJECT_STORE", "stems"),
         ("STEMCORD_OBJECT_STORE", "s3://"),
         ("STEMCORD_OBJECT_STORE", "gs://stems"),
+        ("STEMCORD_SEPARATE_ON", "there"),
+        ("STEMCORD_WORKER_TASKS", "audio"),
+        ("STEMCORD_WORKER_TASKS", ","),
         ("STEMCORD_PROVIDERS", "local,local"),
         ("STEMCORD_PROVIDERS", ","),
         ("STEMCORD_PROVIDERS", "my provider"),
@@ -218,6 +221,38 @@ def test_shards_need_a_postgresql_database(monkeypatch: pytest.MonkeyPatch):
 def test_shards_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch, text: str):
     [line] = wrong(monkeypatch, STEMCORD_SHARDS=text)
     assert line.startswith("STEMCORD_SHARDS: expected some of all shards, such as 0-3/16")
+
+
+POSTGRES = "postgresql://stemcord@localhost/stemcord"
+
+
+@pytest.mark.parametrize("where", ["workers", "both"])
+def test_workers_need_a_database_and_a_store_that_they_reach(
+    monkeypatch: pytest.MonkeyPatch, where: str
+):
+    [line] = wrong(monkeypatch, STEMCORD_SEPARATE_ON=where)
+    assert line.startswith("STEMCORD_SEPARATE_ON: expected STEMCORD_DATABASE_URL with")
+    [line] = wrong(monkeypatch, STEMCORD_SEPARATE_ON=where, STEMCORD_DATABASE_URL=POSTGRES)
+    assert line.startswith("STEMCORD_SEPARATE_ON: expected STEMCORD_OBJECT_STORE with")
+    monkeypatch.setenv("STEMCORD_OBJECT_STORE", "file:///shared")
+    assert load_settings().separate_on == where
+
+
+@pytest.mark.parametrize(
+    ("where", "skipped"), [("here", {"workers"}), ("workers", {"local", "studio"}), ("both", set())]
+)
+def test_providers_follow_where_songs_are_separated(
+    monkeypatch: pytest.MonkeyPatch, where: str, skipped: set[str]
+):
+    for name, value in (
+        ("STEMCORD_SEPARATE_ON", where),
+        ("STEMCORD_DATABASE_URL", POSTGRES),
+        ("STEMCORD_OBJECT_STORE", "file:///shared"),
+    ):
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    kept = tuple(name for name in settings.providers if name not in skipped)
+    assert settings.usable_providers == kept
 
 
 def test_public_links_need_the_server_that_serves_them(monkeypatch: pytest.MonkeyPatch):

@@ -48,6 +48,31 @@ def test_a_free_place_is_taken_at_once() -> None:
     assert (line.counts()["local", "inside"], line.counts()["local", "waiting"]) == (1, 1)
 
 
+def test_more_places_let_the_next_songs_in() -> None:
+    line, told = a_line()
+    for number in range(4):
+        line.acquire("local", a_job(f"song{number}", number, number))
+    line.set_places("local", 3, highest_turn=0)
+    assert told.turns == ["song1", "song2"]
+    told.turns.clear()
+    line.set_places("local", 3, highest_turn=0)
+    line.set_places("local", 0, highest_turn=0)
+    assert told.turns == []
+    assert line.acquire("local", a_job("song1", 1, 1)) == 1
+
+
+def test_turns_continue_from_those_of_other_bots() -> None:
+    line, _ = a_line(places=9)
+    ada1, ada2 = a_job("ada1", 1, 0), a_job("ada2", 1, 1)
+    assert line.turn_of("local", ada1) == 0
+    line.set_places("local", 9, highest_turn=40)
+    turns = []
+    for job in (ada1, a_job("ben1", 2, 2), ada2):
+        line.acquire("local", job)
+        turns.append(line.turn_of("local", job))
+    assert turns == [40, 40, 41]
+
+
 def test_a_first_song_goes_before_anyones_second() -> None:
     line, _ = a_line()
     line.acquire("local", a_job("ada1", 1, 0))

@@ -1,0 +1,54 @@
+import logging
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.errors import StoreUnavailable
+from bot.providers.declared_models import decode_models
+from bot.workers.presence import Presence, describe
+from storage.work_queue.living_workers import WorkerRow
+from tests.support.fakes import TWO_STEMS, FakeProvider
+
+
+class Rows:
+    """Records what is written, or raises."""
+
+    def __init__(self) -> None:
+        self.written: list[WorkerRow] = []
+        self.error: Exception | None = None
+
+    async def arrive(self, worker: WorkerRow) -> None:
+        await self.seen(worker)
+
+    async def seen(self, worker: WorkerRow) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written.append(worker)
+
+
+def test_a_worker_describes_its_models_and_has_an_id_of_its_own():
+    providers = [FakeProvider(concurrency=1), FakeProvider("other", concurrency=2)]
+    row = describe(providers, version="0.1")
+    assert decode_models(row.models) == (TWO_STEMS, TWO_STEMS)
+    assert (row.slots, row.version) == (3, "0.1")
+    assert describe(providers, version="0.1").id != row.id
+
+
+async def test_a_worker_that_leaves_takes_nothing_more():
+    rows, row = Rows(), describe([FakeProvider()], version="0.1")
+    presence = Presence(workers=rows, worker=row)  # type: ignore[arg-type] # matches by shape
+    assert not presence.is_recorded
+    await presence.arrive()
+    assert presence.is_recorded
+    await presence.leave()
+    assert rows.written == [row, replace(row, slots=0)]
+
+
+async def test_an_outage_is_logged_and_not_raised(caplog: pytest.LogCaptureFixture):
+    rows = Rows()
+    presence = Presence(workers=rows, worker=describe([FakeProvider()], version="0.1"))  # type: ignore[arg-type] # matches by shape
+    rows.error = StoreUnavailable("away")
+    with caplog.at_level(logging.WARNING):
+        await presence.leave()
+        await presence.leave()
+    assert caplog.text.count("away") == 1
