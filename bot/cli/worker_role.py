@@ -3,7 +3,7 @@
 import asyncio
 import importlib.metadata
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
@@ -15,13 +15,14 @@ from bot.cli.object_stores import open_objects
 from bot.cli.provider_set import build_embedded
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import database_address
+from bot.cli.studio_opening import open_studio
 from bot.concurrency import supervised
 from bot.config import Settings, SettingsError
 from bot.ops.server import HttpServer, ProcessState, ops_application
 from bot.ops.worker_metrics import render_work
 from bot.processes.confinement import hide_memory
 from bot.providers.interface import Provider
-from bot.workers.presence import Presence, describe
+from bot.workers.presence import Presence, describe, slots_of
 from bot.workers.scratch import scratch_folder
 from bot.workers.separator import Separator
 from storage.database.opening import PostgresUrl, open_migrated
@@ -33,7 +34,7 @@ from storage.work_queue.separations import Separations
 
 log = logging.getLogger(__name__)
 
-BuildProviders = Callable[[Settings], Sequence[Provider]]
+BuildProviders = Callable[[Settings], Awaitable[Sequence[Provider]]]
 """Builds the providers whose models a worker offers."""
 
 
@@ -51,7 +52,7 @@ def worker(settings: Settings, console: Console) -> int:
     Raises SettingsError, or an error in `command_line.OPERATOR_ERRORS`, if it cannot start.
     """
     del console  # a running worker reports to its log
-    return run_with(embedded_engine, settings)
+    return run_with(engines_here, settings)
 
 
 def run_with(build: BuildProviders, settings: Settings) -> int:
@@ -80,11 +81,18 @@ def required_places(settings: Settings) -> Places:
     return Places(address=address, objects=objects)
 
 
-def embedded_engine(settings: Settings) -> Sequence[Provider]:
-    """Return the embedded engine. Raises ModelUnavailable if its model is not on this machine."""
-    if problem := model_problem(settings):
+async def engines_here(settings: Settings) -> Sequence[Provider]:
+    """Return the studio, if it is set up, and the embedded engine.
+
+    Raises ModelUnavailable if neither has a model on this machine, and SettingsError.
+    """
+    studio = (await open_studio(settings)).provider
+    found: list[Provider] = [] if studio is None else [studio]
+    if (problem := model_problem(settings)) is None:
+        found.append(build_embedded(settings))
+    elif studio is None:
         raise problem
-    return (build_embedded(settings),)
+    return found
 
 
 async def _serve(settings: Settings, places: Places, build: BuildProviders) -> None:
@@ -123,7 +131,7 @@ async def _opened(
     stack: AsyncExitStack,
 ) -> "_Worker":
     """Wait for the database and the store, and put the worker together."""
-    providers = build(settings)
+    providers = await build(settings)
     for provider in providers:
         stack.push_async_callback(provider.aclose)
     me = describe(providers, version=_version())
@@ -180,7 +188,7 @@ class _Worker:
         queue = TaskQueue(
             self.url,
             models=[model.name for each in declared for model in each.models],
-            slots=sum(each.concurrency for each in declared),
+            slots=slots_of(self.providers),
             handler=self.separator.separate,
         )
         keeping = asyncio.create_task(supervised(self.presence.keep, name="presence"))

@@ -5,7 +5,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +13,7 @@ from bot.domain.backoff import Reminders
 from bot.domain.errors import StoreUnavailable
 from bot.providers.declared_models import encode_models
 from bot.providers.interface import Provider
+from bot.providers.studio import Studio
 from storage.database.write_retry import retry_write
 from storage.work_queue.living_workers import SEEN_EVERY_S, LivingWorkers, WorkerRow
 
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 _STALE_AFTER_S: Final = 3 * SEEN_EVERY_S
 
 
-def describe(providers: Iterable[Provider], *, version: str) -> WorkerRow:
+def describe(providers: Sequence[Provider], *, version: str) -> WorkerRow:
     """Return the row of a worker with these providers, under a new id."""
     declared = [each.capabilities for each in providers]
     return WorkerRow(
@@ -29,9 +30,21 @@ def describe(providers: Iterable[Provider], *, version: str) -> WorkerRow:
         name=socket.gethostname(),
         version=version,
         models=encode_models(model for each in declared for model in each.models),
-        slots=sum(each.concurrency for each in declared),
-        device="cpu",
+        slots=slots_of(providers),
+        device=", ".join(sorted({_device_of(each) for each in providers})),
     )
+
+
+def slots_of(providers: Sequence[Provider]) -> int:
+    """Return how many songs the providers separate at once.
+
+    They share a machine, so a second provider adds models and no room.
+    """
+    return max(each.capabilities.concurrency for each in providers)
+
+
+def _device_of(provider: Provider) -> str:
+    return provider.declared.device_name if isinstance(provider, Studio) else "cpu"
 
 
 class Presence:

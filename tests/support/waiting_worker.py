@@ -79,7 +79,7 @@ class Waiting:
         return None
 
 
-def build(settings: Settings) -> Sequence[Provider]:
+async def build(settings: Settings) -> Sequence[Provider]:
     del settings
     models = os.environ.get("WAIT_MODELS", "spleeter").split(",")
     return (Waiting(wait_s=float(os.environ.get("WAIT_S", "0")), models=models),)

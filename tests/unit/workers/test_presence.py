@@ -30,16 +30,16 @@ def test_a_worker_describes_its_models_and_has_an_id_of_its_own():
     providers = [FakeProvider(concurrency=1), FakeProvider("other", concurrency=2)]
     row = describe(providers, version="0.1")
     assert decode_models(row.models) == (TWO_STEMS, TWO_STEMS)
-    assert (row.slots, row.version) == (3, "0.1")
+    assert (row.slots, row.version, row.device) == (2, "0.1", "cpu")
     assert describe(providers, version="0.1").id != row.id
 
 
 async def test_a_worker_that_leaves_takes_nothing_more():
     rows, row = Rows(), describe([FakeProvider()], version="0.1")
     presence = Presence(workers=rows, worker=row)  # type: ignore[arg-type] # matches by shape
-    assert not presence.is_recorded
+    recorded = [presence.is_recorded]
     await presence.arrive()
-    assert presence.is_recorded
+    assert [*recorded, presence.is_recorded] == [False, True]
     await presence.leave()
     assert rows.written == [row, replace(row, slots=0)]
 
