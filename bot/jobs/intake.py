@@ -106,9 +106,9 @@ class IntakeStep:
                 runtime.failed_downloads = 0
             if await self._is_repeat(job, runtime, runtime.digest):
                 return RetryAfter()
-            await self._files.keep_input(job.id)
             if not (most_frames := await self._room(job)):
                 return self._wait_for_room(job)
+            await self._files.keep_input(job.id)
             decoded = await self._decode_or_note(job, most_frames)
             await self._core.disk_guard.promise(
                 job.id, self._needs.to_separate(job, decoded.frames)

@@ -158,6 +158,18 @@ async def test_another_song_at_its_address_is_not_split(harness: Harness, share:
     assert (await harness.usage()).used == 0
 
 
+async def test_a_song_of_another_length_than_billed_is_not_split(
+    harness: Harness, audio: SpoolingAudio
+):
+    job = await stepped_to(harness, State.HELD)
+    lose_disk(harness)
+    audio.duration_s = 3
+    harness.services.runner.run(job.id)
+    failed = await harness.until(job.id)
+    assert failed.problem is not None
+    assert failed.problem.reason is Reason.SOURCE_GONE
+
+
 async def test_masters_that_are_nowhere_are_lost_and_given_back(harness: Harness, share: Path):
     job = await stepped_to(harness, State.READY)
     lose_disk(harness)

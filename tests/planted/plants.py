@@ -1,5 +1,6 @@
 """Planted bugs, one for each safeguard of jobs and minutes."""
 
+from tests.planted.objects import OBJECTS
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
 from tests.planted.renditions import RENDITIONS
@@ -438,6 +439,7 @@ PLANTS = (
         new="if len(times) >= 1000 * REPEATS_AN_HOUR:",
         tests=("tests/unit/accounts/test_user_limits.py",),
     ),
+    *OBJECTS,
     *OUTSIDE,
     *RENDITIONS,
     *STRANGERS,
