@@ -34,9 +34,11 @@ BOT_SETTINGS: Final = {
     "STEMCORD_POLL_MIN_S": "0.1",
     "STEMCORD_POLL_MAX_S": "0.5",
 }
-_OPEN = "SELECT count(*) AS n FROM jobs WHERE NOT is_final"
-_OWED = """
-SELECT count(*) AS n FROM jobs WHERE acknowledged_at IS NOT NULL AND shown_version < wanted_version
+_DRAINED = """
+SELECT 1 WHERE NOT EXISTS (
+    SELECT 1 FROM jobs
+    WHERE NOT is_final OR (acknowledged_at IS NOT NULL AND shown_version < wanted_version)
+)
 """
 _GONE = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -171,12 +173,15 @@ class ClusterHarness:
 
     async def drained(self, within_s: float) -> bool:
         """Wait until every job is final and every reply shows it. Return False after `within_s`."""
+        return await self.finds(_DRAINED, within_s=within_s)
+
+    async def finds(self, sql: str, *, within_s: float) -> bool:
+        """Wait until a query has a row. Return False after `within_s`."""
         ends_at = time.monotonic() + within_s
         while time.monotonic() < ends_at:
-            left = await asyncio.to_thread(lambda: [*self.rows(_OPEN), *self.rows(_OWED)])
-            if not sum(row["n"] for row in left):
+            if await asyncio.to_thread(self.rows, sql):
                 return True
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
         return False
 
     def rows(self, sql: str, *values: object) -> Sequence[Row]:

@@ -35,10 +35,13 @@ TAKEOVER_S: Final = 10.0
 VANISHED_TAKEOVER_S: Final = 30.0
 ANSWER_WITHIN_S: Final = 60.0
 DRAINED_WITHIN_S: Final = 240.0
+TIDY_WITHIN_S: Final = 90.0
+"""Bots delete separations that no job needs twice a minute."""
 RESTARTED_AFTER_S: Final = (0.5, 3.0)
 _INTERACTIONS = "SELECT interaction_id FROM jobs"
 _SENT = "SELECT count(*) AS n FROM attempts WHERE provider = ?"
 _STATES = "SELECT state, count(*) AS n FROM jobs GROUP BY state ORDER BY state"
+_NO_SEPARATIONS = "SELECT count(*) AS n FROM separations HAVING count(*) = 0"
 _WORKED = """
 SELECT job_id, count(*) AS n FROM attempts
 WHERE provider = 'workers' AND state = 'done' GROUP BY job_id HAVING count(*) > 1
@@ -220,9 +223,11 @@ async def cluster(
         is_ready = await harness.all_ready()
         await harness.users.settle()
         is_drained = await harness.drained(DRAINED_WITHIN_S)
+        is_tidy = await harness.finds(_NO_SEPARATIONS, within_s=TIDY_WITHIN_S)
         return [
             *_figures(harness, tally, failures),
             exactly(NAME, "clusters that are whole again", int(is_ready), 1),
+            exactly(NAME, "clusters without separations left", int(is_tidy), 1),
             none_of(NAME, "broken promises", unfinished(is_drained) + _broken(harness)),
         ]
 
