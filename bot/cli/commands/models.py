@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from bot.cli.provider_set import engine_threads
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
 from bot.engine import model_catalogue
@@ -23,6 +24,8 @@ def models(settings: Settings, console: Console) -> int:
             console,
             accept_licence=settings.accepts_licence_of(model),
         )
+        if note := model.time_note(threads=engine_threads()):
+            console.print(f"{note}.", markup=False, highlight=False, soft_wrap=True)
     try:
         fetch(model_catalogue.STRETCH, settings.models_dir, console)
     except ModelUnavailable as exc:
