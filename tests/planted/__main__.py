@@ -14,7 +14,7 @@ from tests.planted.plant import Plant
 from tests.planted.plants import PLANTS
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("bot", "cogs", "storage", "sandbox", "tests", "pyproject.toml")
+COPIED = ("bench", "bot", "cogs", "storage", "sandbox", "tests", "pyproject.toml")
 ENDS_WITHIN_S = 120.0
 _SUMMARY = re.compile(r"^FAILED ", re.MULTILINE)
 

@@ -4,6 +4,7 @@ from tests.planted.objects import OBJECTS
 from tests.planted.outside import OUTSIDE
 from tests.planted.plant import Plant
 from tests.planted.renditions import RENDITIONS
+from tests.planted.separation import SEPARATION
 from tests.planted.strangers import STRANGERS
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
@@ -442,5 +443,6 @@ PLANTS = (
     *OBJECTS,
     *OUTSIDE,
     *RENDITIONS,
+    *SEPARATION,
     *STRANGERS,
 )

@@ -31,7 +31,7 @@ def offset_song(frames):
 @pytest.mark.parametrize(
     "frames",
     [
-        pytest.param(5000, id="shorter than half a segment, so silence follows"),
+        pytest.param(5000, id="silence follows"),
         pytest.param(CHUNK // 2 + 1, id="its reflection follows"),
         pytest.param(CHUNK, id="the longest that is not continued", marks=pytest.mark.slow),
         pytest.param(CHUNK + 1, id="the shortest that is"),
