@@ -106,6 +106,10 @@ def wav(path: Path, sound: Sound) -> Path:
     return audio_files.write(path, "wav", "pcm_s16le", sound=sound)
 
 
+def flac(path: Path, sound: Sound) -> Path:
+    return audio_files.write(path, "flac", "flac", sound=sound)
+
+
 def cut(path: Path, share: float = 0.5) -> Path:
     """Truncate a file as a broken connection does."""
     whole = path.read_bytes()

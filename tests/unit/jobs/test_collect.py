@@ -25,6 +25,7 @@ from tests.support.sound import (
     Sound,
     cut,
     decibels,
+    flac,
     heard,
     low_passed,
     mixed,
@@ -53,7 +54,7 @@ class Studio:
 
     def __init__(self, harness: Harness, song: Sound, root: Path) -> None:
         self.harness = harness
-        harness.downloads.song = wav(root / "song.wav", song).read_bytes()
+        harness.downloads.song = flac(root / "song.flac", song).read_bytes()
 
     async def split(self, recipe: Recipe) -> Job:
         job = await self.harness.split(recipe=recipe)
@@ -158,8 +159,8 @@ async def test_a_rest_that_came_as_well_is_used_instead_of_a_subtraction(
     shelf = FileProvider(
         VOCALS,
         {
-            "vocals": wav(tmp_path / "v.wav", stems[Stem.VOCALS]),
-            "other": wav(tmp_path / "o.wav", rest),
+            "vocals": flac(tmp_path / "v.flac", stems[Stem.VOCALS]),
+            "other": flac(tmp_path / "o.flac", rest),
         },
     )
     studio = await opened(song, shelf)
@@ -191,7 +192,7 @@ async def test_a_stem_that_is_not_of_the_song_breaks_the_protocol_and_the_next_t
     mistaken: Callable[[Sound], Sound],
     recipe: Recipe,
 ) -> None:
-    false = wav(tmp_path / "x.wav", mistaken(stems[Stem.VOCALS]))
+    false = flac(tmp_path / "x.flac", mistaken(stems[Stem.VOCALS]))
     stranger = FileProvider(VOCALS, {"vocals": false}, name="stranger")
     second = FileProvider(VOCALS, {"vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS])})
     studio = await opened(song, stranger, second)
@@ -209,7 +210,7 @@ async def test_the_stems_of_another_song_are_refused_and_nothing_is_charged(
         Stem.BASS: tones(58, 69, 46, 52, level=0.15),
         Stem.OTHER: tones(294, 370, 415, level=0.1, pan=0.2),
     }
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", each) for stem, each in others.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", each) for stem, each in others.items()}
     studio = await opened(song, FileProvider(FOUR, files))
     job = await studio.split(Recipe.FOUR_STEMS)
     assert job.state is State.FAILED
@@ -222,7 +223,7 @@ async def test_a_song_without_a_voice_is_its_own_instrumental(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], hiss: float
 ) -> None:
     band = mixed(stems, Stem.VOCALS)
-    silent = wav(tmp_path / "v.wav", noise(9, level=hiss))
+    silent = flac(tmp_path / "v.flac", noise(9, level=hiss))
     studio = await opened(band, FileProvider(VOCALS, {"vocals": silent}))
     job = await studio.split(Recipe.KARAOKE)
     assert (job.state, job.is_voiceless) == (State.DELIVERED, True)
@@ -256,7 +257,7 @@ async def test_exact_stems_are_not_moved_for_the_sake_of_a_loud_bass(
 ) -> None:
     bass = low_passed(tones(55, 65, 49, 41, level=0.3), 120)
     exact = {**stems, Stem.BASS: bass}
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", each) for stem, each in exact.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", each) for stem, each in exact.items()}
     song = mixed(exact)
     studio = await opened(song, FileProvider(FOUR, files))
     job = await studio.split(Recipe.FOUR_STEMS)
@@ -274,8 +275,8 @@ async def test_inverted_stems_are_turned_back(
     late: int,
 ) -> None:
     files = {
-        stem.value: wav(
-            tmp_path / f"{stem}.wav",
+        stem.value: flac(
+            tmp_path / f"{stem}.flac",
             np.pad(-each if stem in inverted else each, ((0, 0), (late, 0))),
         )
         for stem, each in stems.items()
@@ -289,7 +290,7 @@ async def test_an_inverted_voice_alone_is_turned_back(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     voice = stems[Stem.VOCALS]
-    studio = await opened(song, FileProvider(VOCALS, {"vocals": wav(tmp_path / "v.wav", -voice)}))
+    studio = await opened(song, FileProvider(VOCALS, {"vocals": flac(tmp_path / "v.flac", -voice)}))
     job = await studio.split(Recipe.VOCALS)
     assert decibels(studio.master(job, Stem.VOCALS) - voice, voice) < -60
 
@@ -297,7 +298,7 @@ async def test_an_inverted_voice_alone_is_turned_back(
 async def test_an_answer_that_lacks_a_declared_stem_is_refused(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", sound) for stem, sound in stems.items()}
     lacking = FileProvider(
         FOUR, {name: files[name] for name in ("vocals", "drums")}, name="lacking"
     )
@@ -375,7 +376,7 @@ async def test_a_silent_end_that_a_vendor_trimmed_is_filled_up(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     silence = np.zeros((2, 3 * SAMPLE_RATE))
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", sound) for stem, sound in stems.items()}
     shelf = FileProvider(FOUR, files)
     studio = await opened(np.concatenate([song, silence], axis=1), shelf)
     job = await studio.split(Recipe.FOUR_STEMS)
@@ -391,7 +392,9 @@ async def test_an_end_that_a_vendor_cut_off_is_refused(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
     kept = song.shape[1] - int(1.2 * SAMPLE_RATE)
-    shelf = FileProvider(VOCALS, {"vocals": wav(tmp_path / "v.wav", stems[Stem.VOCALS][:, :kept])})
+    shelf = FileProvider(
+        VOCALS, {"vocals": flac(tmp_path / "v.flac", stems[Stem.VOCALS][:, :kept])}
+    )
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.VOCALS)
     assert job.state is State.FAILED
@@ -434,7 +437,7 @@ async def test_one_stem_that_stays_broken_fails_the_plan_and_not_silently_the_st
 async def test_an_expired_link_is_asked_for_again(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    voice = wav(tmp_path / "v.wav", stems[Stem.VOCALS])
+    voice = flac(tmp_path / "v.flac", stems[Stem.VOCALS])
     shelf = FileProvider(VOCALS, {"vocals": [ProviderProtocol("gone"), voice]})
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.VOCALS)
@@ -453,7 +456,7 @@ class Flood(FileProvider):
 async def test_more_results_than_declared_break_the_protocol_before_any_is_fetched(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", sound) for stem, sound in stems.items()}
     flood = Flood(FOUR, files, name="flood")
     studio = await opened(song, flood, FileProvider(FOUR, files))
     job = await studio.split(Recipe.FOUR_STEMS)
@@ -464,7 +467,7 @@ async def test_more_results_than_declared_break_the_protocol_before_any_is_fetch
 async def test_a_stem_that_the_model_does_not_declare_is_not_fetched(
     opened: OpenStudio, tmp_path: Path, stems: Mapping[Stem, Sound], song: Sound
 ) -> None:
-    files = {stem.value: wav(tmp_path / f"{stem}.wav", sound) for stem, sound in stems.items()}
+    files = {stem.value: flac(tmp_path / f"{stem}.flac", sound) for stem, sound in stems.items()}
     shelf = FileProvider(FOUR, {**files, "piano": files["other"]})
     studio = await opened(song, shelf)
     job = await studio.split(Recipe.FOUR_STEMS)

@@ -102,7 +102,7 @@ def without(name):
 
 
 @pytest.mark.parametrize("name", UNIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_every_message_comes_back_as_it_was_sent_in_one_line(name, data):
     message = data.draw(values(UNIONS[name]))

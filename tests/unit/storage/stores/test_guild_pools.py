@@ -335,7 +335,7 @@ WHERE kind = 'hold' AND allowance < (
 """
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_any_history_of_pools_agrees_with_plain_books_and_sums_to_zero(server, history):
     async def live(address: Address) -> None:
