@@ -1,16 +1,20 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import both_databases
-from tests.support.harness import Harness
+
+if TYPE_CHECKING:
+    from tests.support.harness import Harness
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
+async def harness(tmp_path: Path) -> AsyncIterator["Harness"]:
     """The real services on a real database, with fakes for the outside world."""
+    from tests.support.harness import Harness  # imports most of the bot
+
     built = await Harness.build(tmp_path)
     yield built
     await built.close()

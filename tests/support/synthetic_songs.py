@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from bot.audio.child import master
 from bot.audio.spool import SAMPLE_RATE
@@ -108,6 +107,8 @@ def make(truth: Truth) -> Song:
 
 def write(wave: Wave, path: Path) -> Path:
     """Write a wave as a master."""
+    from scipy import signal  # takes a second
+
     loud = signal.resample_poly(wave, SAMPLE_RATE, RATE).astype(np.float32)
     with master.written(path) as append:
         for start in range(0, len(loud), _BLOCK):
@@ -324,6 +325,8 @@ class _Band:
 
     def _noise(self, length_s: float, low_hz: float, high_hz: float) -> Wave:
         white = self._rng.normal(0, 1, int(length_s * RATE))
+        from scipy import signal
+
         band = signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE, output="sos")
         time = np.arange(len(white)) / RATE
         return np.asarray(signal.sosfilt(band, white) * np.exp(-time / (length_s / 4)))
