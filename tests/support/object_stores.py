@@ -4,12 +4,14 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from moto.server import ThreadedMotoServer
+from typing import TYPE_CHECKING
 
 from bot.domain.errors import ObjectStoreUnavailable
 from storage.objects.object_store import ObjectStore
 from storage.objects.store_opening import open_object_store
+
+if TYPE_CHECKING:
+    from moto.server import ThreadedMotoServer
 
 BUCKET = "stems"
 
@@ -39,7 +41,9 @@ class S3Service:
     def start_again(self) -> None:
         self._server = self._started(port=self._port)
 
-    def _started(self, *, port: int) -> ThreadedMotoServer:
+    def _started(self, *, port: int) -> "ThreadedMotoServer":
+        from moto.server import ThreadedMotoServer  # takes a while, and most tests use a folder
+
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         server.start()
         return server
