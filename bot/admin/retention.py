@@ -103,7 +103,8 @@ class Retention:
             if changed_at and self._database_made_at and changed_at < self._database_made_at:
                 self._ownerless.add(orphan)
             else:
-                await self._removed(orphan)
+                await self._files.remove_here(orphan)
+                log.info("%s: its files are deleted", orphan, extra={"job": orphan})
         if self._ownerless:
             log.warning(
                 "%d job folders are older than the database, which has no record of them; they "

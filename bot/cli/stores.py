@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.config import Settings, SettingsError
 from bot.domain.clock import Clock
-from bot.domain.errors import StoreBroken
+from bot.domain.errors import ObjectStoreUnavailable, StoreBroken
 from bot.domain.periods import Period
 from storage.database.connection import Database as SqliteDatabase
 from storage.database.opening import Address, PostgresUrl, open_database
@@ -36,6 +36,8 @@ MADE_AT = "made at"
 OBJECTS_OWNER = "owner of the object store"
 """The key of the random text that tells this database's objects from another's."""
 OWNER_BYTES = 16
+CLAIM_WITHIN_S = 5.0
+"""How long a start waits for the object store, so that commands are answered soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +95,9 @@ async def open_store(
 
     Without an address, it is the file in the data directory. With an `owner`, it can be used only
     as long as that ownership of the group lasts. A missing file is created, and one whose schema
-    will change is copied. An object store is marked as this database's. Raises UnknownDatabase,
-    SnapshotFailed and DataUnusable with a sentence for the operator, and StoreUnavailable while the
-    database is locked or away, or the object store is.
+    will change is copied. An object store is marked as this database's, now or when it is back.
+    Raises UnknownDatabase, SnapshotFailed and DataUnusable with a sentence for the operator, and
+    StoreUnavailable while the database is locked or away.
     """
     now = clock.now()
     address = address or data.database
@@ -148,9 +150,15 @@ async def _opened(
 
 async def _shared(store: Store, data: DataDir, objects: ObjectStore) -> Store:
     """Return the store with the jobs' files in the object store too."""
-    files = SharedJobFiles(data.jobs, objects)
-    await files.claim_store((await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex())
-    log.info("audio is also kept in the object store %s", objects.name)
+    owner = (await store.meta.secret(OBJECTS_OWNER, OWNER_BYTES)).hex()
+    files = SharedJobFiles(data.jobs, objects, owner=owner)
+    try:
+        async with asyncio.timeout(CLAIM_WITHIN_S):
+            await files.claim_store()
+    except (ObjectStoreUnavailable, TimeoutError) as exc:
+        log.warning("songs wait for the object store: %s", str(exc) or "it does not answer")
+    else:
+        log.info("audio is also kept in the object store %s", objects.name)
     return replace(store, files=files)
 
 

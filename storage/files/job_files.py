@@ -242,6 +242,10 @@ class JobFiles:
 
     async def remove(self, job_id: JobId) -> None:
         """Remove all of the job's files, if there are any."""
+        await self.remove_here(job_id)
+
+    async def remove_here(self, job_id: JobId) -> None:
+        """Remove all of the job's files on this disk, if there are any."""
         await asyncio.to_thread(_remove, self.of(job_id).path)
 
     async def used_bytes(self) -> int:

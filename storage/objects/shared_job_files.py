@@ -40,6 +40,13 @@ class _Object:
         return self.store.parts(self.key, start, end)
 
 
+async def stored_paths(store: ObjectStore) -> frozenset[str]:
+    """Return the paths of all objects of jobs, below the jobs' directory."""
+    await store.check()
+    keys = await store.keys_under(_JOBS)
+    return frozenset(key.removeprefix(f"{_JOBS}/") for key in keys)
+
+
 class SharedJobFiles(JobFiles):
     """Keeps the user's file, the masters and the linked files in the store too.
 
@@ -48,10 +55,12 @@ class SharedJobFiles(JobFiles):
     all methods raise StoreUnavailable while they need the store and it is away.
     """
 
-    def __init__(self, root: Path, store: ObjectStore) -> None:
+    def __init__(self, root: Path, store: ObjectStore, *, owner: str) -> None:
+        """`owner` is a random text of the database, with which it marks the store as its own."""
         super().__init__(root)
         self._store = store
-        self._owner: str | None = None
+        self._owner = owner
+        self._is_claimed = False
         self._transfers = asyncio.Semaphore(TRANSFERS)
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
         self._used_at: dict[JobId, float] = {}
@@ -64,22 +73,16 @@ class SharedJobFiles(JobFiles):
         """Files may be in the store alone."""
         return True
 
-    async def claim_store(self, owner: str) -> None:
-        """Mark the store with a random text of the database. Raises ForeignObjectStore."""
-        await self._store.prepare(owner)
-        self._owner = owner
+    async def claim_store(self) -> None:
+        """Mark the store, or renew the mark, so that no lifecycle rule removes it.
 
-    async def renew_claim(self) -> None:
-        """Write the mark again if it is there, so that no lifecycle rule removes it."""
-        await self._store.check()
-        if self._owner is not None:
-            await self._store.prepare(self._owner)
-
-    async def stored_paths(self) -> frozenset[str]:
-        """Return the paths of all objects of jobs, below the jobs' directory."""
-        await self._store.check()
-        keys = await self._store.keys_under(_JOBS)
-        return frozenset(key.removeprefix(f"{_JOBS}/") for key in keys)
+        A mark that this process has seen, and that is gone, is not made again: the store is likely
+        not there. Raises ForeignObjectStore.
+        """
+        if self._is_claimed:
+            await self._store.check()
+        await self._store.prepare(self._owner)
+        self._is_claimed = True
 
     async def stored_ids(self) -> frozenset[JobId]:
         """Return the ids of all jobs with objects."""
@@ -200,12 +203,12 @@ class SharedJobFiles(JobFiles):
     async def remove(self, job_id: JobId) -> None:
         """Remove all of the job's files, here and in the store."""
         async with self._one_at_a_time(job_id):
-            await self.drop_copies(job_id)
+            await self.remove_here(job_id)
             await self._store.remove_under(f"{_JOBS}/{job_id}")
 
-    async def drop_copies(self, job_id: JobId) -> None:
+    async def remove_here(self, job_id: JobId) -> None:
         """Remove all of the job's files on this disk."""
-        await super().remove(job_id)
+        await super().remove_here(job_id)
         self._used_at.pop(job_id, None)
 
     async def make_room(self, size_bytes: int, *, in_use: Collection[JobId]) -> bool:
@@ -237,7 +240,7 @@ class SharedJobFiles(JobFiles):
             except StoreUnavailable as exc:
                 log.warning("no copies are dropped for more room: %s", exc)
                 return 0
-            await self.drop_copies(job_id)
+            await self.remove_here(job_id)
         log.info("%s: its copies are dropped, since the disk is full", job_id)
         return sum(here.values())
 

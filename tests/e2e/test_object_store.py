@@ -77,3 +77,23 @@ async def test_a_song_waits_for_a_store_that_is_away_and_is_charged_afterwards(
         told = [line for line in harness.log.read_text().splitlines() if "waits for" in line]
         assert len(told) <= 3
     service.stop()
+
+
+async def test_a_bot_that_starts_without_its_store_answers_and_goes_on_when_it_is_there(
+    song: Path, tmp_path: Path
+):
+    service = S3Service()
+    service.stop()
+    settings = {
+        **SETTINGS,
+        **variables(service.endpoint),
+        "STEMCORD_OBJECT_STORE": f"s3://{BUCKET}/late",
+    }
+    async with open_bot_harness(tmp_path, settings) as harness:
+        guest = await harness.guest()
+        assert "3 min left" in await guest.quota()
+        answer = await guest.split(song)
+        await harness.until(lambda: "waits for the store" in harness.log.read_text())
+        service.start_again()
+        assert reading.stems(await guest.sees(answer))
+    service.stop()

@@ -101,8 +101,8 @@ class Harness:
         harness = cls(root, db, providers or (FakeProvider(),), group)
         harness.clock = clock or harness.clock
         if objects is not None:
-            shared = SharedJobFiles(root / "jobs", objects)
-            await shared.claim_store("tests")
+            shared = SharedJobFiles(root / "jobs", objects, owner="tests")
+            await shared.claim_store()
             harness.files = shared
         harness.delivery = delivers or harness.delivery
         fields = Settings(_env_file=None).model_copy(

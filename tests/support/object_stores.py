@@ -86,6 +86,8 @@ class LeavingStore(ObjectStore):
         return self._store.name
 
     async def prepare(self, owner: str) -> None:
+        if self.is_away:
+            raise ObjectStoreUnavailable("the object store is away")
         await self._store.prepare(owner)
 
     async def probe(self) -> None:

@@ -17,7 +17,7 @@ from storage.database.opening import Address, open_database
 from storage.files.data_dir import DataDir, DataDirBusy
 from storage.files.ownership import DataUnusable, why_unusable
 from storage.groups.own_connections import lock_of
-from storage.objects.shared_job_files import SharedJobFiles
+from storage.objects.shared_job_files import stored_paths
 from storage.stores.meta import LINK_KEY, Meta
 from storage.upkeep.invariants import Terms
 from storage.upkeep.invariants import audit as check_invariants
@@ -52,7 +52,7 @@ def audit(settings: Settings, console: Console, *, drained: bool = False) -> int
     def list_stored() -> frozenset[str]:
         if objects is None:
             return frozenset()
-        return asyncio.run(SharedJobFiles(data.jobs, objects).stored_paths())
+        return asyncio.run(stored_paths(objects))
 
     terms = Terms(
         now=SystemClock().now(),

@@ -209,8 +209,8 @@ async def test_a_disk_with_less_than_the_floor_lends_nothing(tmp_path: Path) -> 
 
 
 async def test_copies_of_kept_files_are_no_reason_to_refuse(tmp_path: Path):
-    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"))
-    await files.claim_store("tests")
+    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"), owner="tests")
+    await files.claim_store()
     disk = Disk(tmp_path / "jobs", files=files)
     for job_id in (A, B):
         disk.write(job_id, CAP_BYTES // 2)
@@ -225,8 +225,8 @@ async def test_copies_of_kept_files_are_no_reason_to_refuse(tmp_path: Path):
 
 
 async def test_a_song_in_line_gets_the_room_of_copies(tmp_path: Path):
-    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"))
-    await files.claim_store("tests")
+    files = SharedJobFiles(tmp_path / "jobs", folder_store(tmp_path / "share"), owner="tests")
+    await files.claim_store()
     disk = Disk(tmp_path / "jobs", files=files)
     disk.write(A, CAP_BYTES)
     await files.settle(A)

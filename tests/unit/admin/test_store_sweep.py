@@ -89,6 +89,20 @@ async def test_the_mark_stays_young_and_is_not_made_anew(harness: Harness, share
     assert not (share / MARKER).exists()
 
 
+async def test_a_store_that_was_away_at_start_is_marked_later(tmp_path: Path, share: Path):
+    store = LeavingStore(folder_store(share))
+    files = SharedJobFiles(tmp_path / "jobs", store, owner="tests")
+    harness = await Harness.build(tmp_path)
+    sweep = StoreSweep(jobs=harness.jobs, files=files)
+    store.is_away = True
+    with pytest.raises(ObjectStoreUnavailable):
+        await sweep.sweep()
+    store.is_away = False
+    await sweep.sweep()
+    assert (share / MARKER).read_text() == "tests\n"
+    await harness.close()
+
+
 async def test_a_store_without_its_mark_loses_no_object(harness: Harness, share: Path):
     (share / "jobs/orphan").mkdir(parents=True)
     (share / "jobs/orphan/input").write_bytes(b"another's")

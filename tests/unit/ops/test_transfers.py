@@ -54,8 +54,8 @@ async def serving(tmp_path: Path) -> AsyncIterator[Serving]:
     db = await open_database(tmp_path / "stemcord.db", Database, busy_timeout_s=0.05)
     jobs, root = JobStore(db=db), tmp_path / "jobs"
     store = LeavingStore(folder_store(tmp_path / "share"))
-    files = SharedJobFiles(root, store)
-    await files.claim_store("tests")
+    files = SharedJobFiles(root, store, owner="tests")
+    await files.claim_store()
     links = SignedLinks(meta=Meta(db=db), clock=FakeClock(), base_url="", keep=timedelta(hours=24))
     routes = FileRoutes(links=links, jobs=jobs, files=files)
     app = web.Application()

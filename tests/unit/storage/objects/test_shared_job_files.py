@@ -35,8 +35,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def files(root: Path, store: LeavingStore) -> SharedJobFiles:
-    files = SharedJobFiles(root, store)
-    await files.claim_store("tests")
+    files = SharedJobFiles(root, store, owner="tests")
+    await files.claim_store()
     return files
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import JobId
-from storage.objects.shared_job_files import SharedJobFiles
+from storage.objects.shared_job_files import stored_paths
 from storage.upkeep.invariants import Terms, audit
 from tests.support.harness import Harness
 from tests.support.object_stores import folder_store
@@ -29,8 +29,7 @@ async def delivered(harness: Harness) -> JobId:
 
 
 async def broken(harness: Harness) -> dict[str, tuple[str, ...]]:
-    files, root = harness.files, harness.root
-    assert isinstance(files, SharedJobFiles)
+    root, store = harness.root, folder_store(harness.root / "share")
 
     def look() -> dict[str, tuple[str, ...]]:
         terms = Terms(now=harness.clock.now(), keep=timedelta(hours=24))
@@ -38,7 +37,7 @@ async def broken(harness: Harness) -> dict[str, tuple[str, ...]]:
             root / "stemcord.db",
             root / "jobs",
             terms,
-            list_stored=lambda: asyncio.run(files.stored_paths()),
+            list_stored=lambda: asyncio.run(stored_paths(store)),
         )
         found = {each.claim: each.offenders for each in findings if each.invariant == 7}
         return {claim: offenders for claim, offenders in found.items() if offenders}
