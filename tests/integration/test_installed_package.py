@@ -151,22 +151,30 @@ async def test_it_splits_a_song(tmp_path: Path, attic: Server) -> None:
     assert sorted(paths) == [b"/stems/instrumental", b"/stems/vocals", b"/tasks", b"/tasks/t%201"]
 
 
-def test_the_bot_started_beside_it_shows_its_column(site: Path, tmp_path: Path) -> None:
+def run_beside(
+    site: Path, folder: Path, *arguments: str, providers: str, key: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with the bot, the example and these settings."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
-        "STEMCORD_DATA_DIR": str(tmp_path),
-        "STEMCORD_PROVIDERS": "attic,local",
-        "ATTIC_API_KEY": "k",
+        "STEMCORD_DATA_DIR": str(folder),
+        "STEMCORD_PROVIDERS": providers,
+        "ATTIC_API_KEY": key,
     }
     told = subprocess.run(
-        [sys.executable, "-m", "bot", "providers"],
-        cwd=tmp_path,
+        [sys.executable, *arguments],
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert told.returncode == 0, told.stderr
+    return told
+
+
+def test_the_bot_started_beside_it_shows_its_column(site: Path, tmp_path: Path) -> None:
+    told = run_beside(site, tmp_path, "-m", "bot", "providers", providers="attic,local", key="k")
     header = next(line for line in told.stdout.splitlines() if "recipe" in line and "┃" in line)
     assert [cell.strip() for cell in header.strip("┃").split("┃")] == [
         "recipe",
@@ -210,20 +218,6 @@ logging.getLogger("stemcord_attic").error("refused k-of-the-attic")
 
 
 def test_the_log_does_not_show_its_key(site: Path, tmp_path: Path) -> None:
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)]),
-        "STEMCORD_DATA_DIR": str(tmp_path),
-        "STEMCORD_PROVIDERS": "attic",
-        "ATTIC_API_KEY": "k-of-the-attic",
-    }
-    told = subprocess.run(
-        [sys.executable, "-c", LOGS_ITS_KEY],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
+    told = run_beside(site, tmp_path, "-c", LOGS_ITS_KEY, providers="attic", key="k-of-the-attic")
     assert "refused [redacted]" in told.stderr
     assert "k-of-the-attic" not in told.stderr

@@ -12,9 +12,9 @@ from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.postgres import WRITERS, PostgresDatabase
 from storage.database.protocols import Connection, ConstraintViolated
 from tests.support.lossy_proxy import LossyProxy
+from tests.support.meta_rows import PUT
 
 SOON_S = 1.5
-PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import asyncio
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -8,23 +7,7 @@ from aiosqlite import Connection
 
 from bot.domain.errors import StoreBroken, StoreUnavailable
 from storage.database.connection import Database
-
-PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
-COUNT = "SELECT count(*) AS rows FROM meta"
-
-
-async def rows(db: Database) -> int:
-    [row] = await db.read(COUNT)
-    return int(row["rows"])
-
-
-def putting(*keys: str):
-    async def work(conn: Connection) -> None:
-        for key in keys:
-            await conn.execute(PUT, (key, ""))
-            await asyncio.sleep(0)  # lets other tasks run, as every statement does
-
-    return work
+from tests.support.meta_rows import PUT, putting, rows
 
 
 def left_by_a_kill(path: Path, into: Path) -> Path:
@@ -33,15 +16,6 @@ def left_by_a_kill(path: Path, into: Path) -> Path:
     for file in path.parent.glob("stemcord.db*"):
         (into / file.name).write_bytes(file.read_bytes())
     return into / path.name
-
-
-async def test_what_a_transaction_returns_is_committed(db: Database, path: Path):
-    async def work(conn: Connection) -> int:
-        return (await conn.execute(PUT, ("a", "1"))).rowcount
-
-    assert await db.write(work) == 1
-    with closing(sqlite3.connect(path)) as other:
-        assert other.execute("SELECT key, value FROM meta").fetchall() == [("a", "1")]
 
 
 async def test_a_locked_database_is_unavailable_and_heals(db: Database, path: Path):
@@ -72,12 +46,6 @@ async def test_a_full_disk_is_unavailable_and_undoes_the_transaction(db: Databas
 async def test_a_mistake_in_a_statement_is_not_taken_for_a_passing_trouble(db: Database):
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await db.write(lambda conn: conn.execute("DELETE FROM nowhere"))
-
-
-async def test_a_read_never_writes(db: Database):
-    with pytest.raises(StoreUnavailable, match="readonly"):
-        await db.read("INSERT INTO meta (key, value) VALUES ('a', '') RETURNING key")
-    assert await rows(db) == 0
 
 
 async def test_money_waits_for_the_disk(path: Path):

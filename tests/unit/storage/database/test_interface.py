@@ -11,23 +11,7 @@ from bot.domain.errors import StoreUnavailable
 from storage.database.opening import Address, open_reader
 from storage.database.protocols import Connection, ConstraintViolated, Database
 from tests.support.both_databases import reopen
-
-PUT = "INSERT INTO meta (key, value) VALUES (?, ?)"
-COUNT = "SELECT count(*) AS rows FROM meta"
-
-
-async def rows(db: Database) -> int:
-    [row] = await db.read(COUNT)
-    return int(row["rows"])
-
-
-def putting(*keys: str):
-    async def work(conn: Connection) -> None:
-        for key in keys:
-            await conn.execute(PUT, (key, ""))
-            await asyncio.sleep(0)  # lets other tasks run, as every statement does
-
-    return work
+from tests.support.meta_rows import COUNT, PUT, putting, rows
 
 
 class Upset(Exception):
