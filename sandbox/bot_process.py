@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -18,10 +18,18 @@ class Program:
     """A program as a process of its own, which can be killed and restarted."""
 
     def __init__(
-        self, *arguments: str, environment: Mapping[str, str], log: Path | None = None
+        self,
+        *arguments: str,
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        before: Sequence[str] = (),
     ) -> None:
-        """`log` receives the program's standard error, which is inherited by default."""
-        self._arguments = arguments
+        """Prepare a program of this interpreter.
+
+        `log` receives its standard error, which is inherited by default. `before` is a command
+        that becomes it.
+        """
+        self._command = (*before, sys.executable, *arguments)
         self.environment = dict(environment)
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
@@ -50,7 +58,7 @@ class Program:
         stderr = self._log.open("ab") if self._log else None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *self._arguments, env=self.environment, stderr=stderr
+                *self._command, env=self.environment, stderr=stderr
             )
         finally:
             if stderr:

@@ -50,16 +50,23 @@ class DatabaseServer:
         """Stop the server: `immediate` as a crash does, `fast` as a restart does."""
         self._control("-m", mode, "stop")
 
-    def initialise(self, settings: Sequence[str]) -> None:
+    def initialise(self, settings: Sequence[str], listens_on: str) -> None:
         """Create the server's files."""
         data = self._data
         self._run(
             "initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync",
             "--locale=C",
         )  # fmt: skip
-        own = (*settings, "listen_addresses=''", f"unix_socket_directories='{self.home}'")
+        own = (
+            *settings,
+            f"listen_addresses='{listens_on}'",
+            f"unix_socket_directories='{self.home}'",
+        )
         with (data / "postgresql.auto.conf").open("a") as file:
             file.writelines(f"{setting}\n" for setting in own)
+        if listens_on:
+            with (data / "pg_hba.conf").open("a") as file:
+                file.write("host all all samenet trust\n")
 
     @property
     def _data(self) -> Path:
@@ -85,8 +92,13 @@ class DatabaseServer:
 
 
 @contextmanager
-def running_database_server(settings: Sequence[str] = FAST) -> Iterator[DatabaseServer]:
-    """Run a new server with these settings. Raises NoServer."""
+def running_database_server(
+    settings: Sequence[str] = FAST, *, listens_on: str = ""
+) -> Iterator[DatabaseServer]:
+    """Run a new server with these settings, and with an address besides its socket.
+
+    Raises NoServer.
+    """
     programs, account = programs_folder(), _account()
     # A socket's path may have 107 bytes at most, so the folder is not in $TMPDIR.
     with tempfile.TemporaryDirectory(prefix="pg", dir="/tmp") as folder:
@@ -94,7 +106,7 @@ def running_database_server(settings: Sequence[str] = FAST) -> Iterator[Database
         if account is not None:
             os.chown(home, account.pw_uid, account.pw_gid)
         server = DatabaseServer(home=home, programs=programs, account=account)
-        server.initialise(settings)
+        server.initialise(settings, listens_on)
         server.start()
         try:
             yield server

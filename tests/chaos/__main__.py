@@ -77,7 +77,9 @@ def scenes(seed: int, seeds: int) -> Mapping[str, Scene]:
         "rush": partial(rush, commands=100),
         "load": partial(steady_load, seed=seed, open_jobs=200, seconds=120),
         "channels": partial(channels, seed=seed, jobs=1000),
-        "cluster": partial(cluster, seed=seed, failures=44, away_s=20, song_every_s=3),
+        "cluster": partial(
+            cluster, seed=seed, failures=36, away_s=60, song_every_s=3, with_hole=True
+        ),
         "conducts": conducts,
         "vendors": partial(vendors, seed=seed, songs=20),
         "leaks": partial(leaks, seed=seed, seconds=60),

@@ -5,10 +5,10 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 import psycopg
@@ -21,6 +21,7 @@ from sandbox.server import Sandbox
 from sandbox.simulated_users import SimulatedUsers
 from storage.database import postgres_sessions
 from storage.database.protocols import Row
+from tests.support.black_hole import BlackHole, NoNamespaces, black_hole
 from tests.support.silent_proxy import SilentProxy
 
 DATABASE: Final = "stemcord"
@@ -43,15 +44,24 @@ SELECT 1 WHERE NOT EXISTS (
 _GONE = (aiohttp.ClientError, TimeoutError, OSError)
 
 
+class Network(Protocol):
+    """The way from a process to the database."""
+
+    def go_silent(self) -> None: ...
+
+    def heal(self) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Node:
     """A process, its network and its health page."""
 
     name: str
     program: Program
-    network: SilentProxy
+    network: Network
     log: Path
-    ops_port: int
+    ops: str
+    """The address of its operations server."""
     shard: int | None = None
     """The shard of a bot; None for a worker."""
 
@@ -74,6 +84,8 @@ class ClusterHarness:
     server: DatabaseServer
     stack: AsyncExitStack
     http: aiohttp.ClientSession
+    hole: BlackHole | None = None
+    """A network for one worker, whose packets can vanish."""
     nodes: dict[str, Node] = field(default_factory=dict)
 
     @property
@@ -98,38 +110,33 @@ class ClusterHarness:
 
     async def start_bot(self, name: str, shards: str) -> Node:
         """Start a bot, or a standby if its group has one."""
-        network, ops_port = await self._network(), free_port(0)
+        network, ops = await self._network(), f"127.0.0.1:{free_port(0)}"
         bot = BotProcess(
             self.sandbox,
             data_dir=self.home / name,
             log=self.home / f"{name}.log",
             settings={
                 **BOT_SETTINGS,
-                **self._shared(network),
+                **self._shared(network.url(user=USER, database=DATABASE)),
                 "STEMCORD_SHARDS": shards,
-                "STEMCORD_OPS_ADDRESS": f"127.0.0.1:{ops_port}",
+                "STEMCORD_OPS_ADDRESS": ops,
             },
             vendors=True,
         )
-        return await self._start(name, bot, network, ops_port, shard=int(shards[0]))
+        return await self._start(name, bot, network, ops, shard=int(shards[0]))
 
     async def start_worker(self, name: str, *, seconds: float) -> Node:
         """Start a worker whose engine only waits."""
-        network, ops_port = await self._network(), free_port(0)
-        settings = {
-            "PATH": os.environ["PATH"],
-            **self._shared(network),
-            "STEMCORD_DATA_DIR": str(self.home / name),
-            "STEMCORD_OPS_ADDRESS": f"127.0.0.1:{ops_port}",
-            "WAIT_S": str(seconds),
-        }
-        worker = Program(
-            "-m",
-            "tests.support.waiting_worker",
-            environment=settings,
-            log=self.home / f"{name}.log",
-        )
-        return await self._start(name, worker, network, ops_port)
+        network, ops = await self._network(), f"127.0.0.1:{free_port(0)}"
+        url = network.url(user=USER, database=DATABASE)
+        return await self._start(name, self._worker(name, url, ops, seconds), network, ops)
+
+    async def start_worker_in(self, hole: BlackHole, name: str, *, seconds: float) -> Node:
+        """Start such a worker in a network namespace."""
+        ops = f"{hole.guest}:{free_port(0)}"
+        url = f"postgresql://{USER}@{hole.host}/{DATABASE}?sslmode=disable&gssencmode=disable"
+        worker = self._worker(name, url, ops, seconds, before=hole.command)
+        return await self._start(name, worker, hole, ops)
 
     async def state(self, node: Node) -> str:
         """Return what a process says of itself: `serving`, `standby` or `draining`; or `gone`.
@@ -137,7 +144,7 @@ class ClusterHarness:
         A bot serves once it is connected to Discord, too.
         """
         try:
-            async with self.http.get(f"http://127.0.0.1:{node.ops_port}/healthz") as answer:
+            async with self.http.get(f"http://{node.ops}/healthz") as answer:
                 found: Json = await answer.json()
         except _GONE:
             return "gone"
@@ -194,44 +201,54 @@ class ClusterHarness:
     async def _network(self) -> SilentProxy:
         return await self.stack.enter_async_context(SilentProxy.to(self.server.socket))
 
-    def _shared(self, network: SilentProxy) -> dict[str, str]:
+    def _shared(self, url: str) -> dict[str, str]:
         return {
-            "STEMCORD_DATABASE_URL": network.url(user=USER, database=DATABASE),
+            "STEMCORD_DATABASE_URL": url,
             "STEMCORD_OBJECT_STORE": f"file://{self.store}",
             "TMPDIR": str(self.home / "tmp"),
         }
 
+    def _worker(
+        self, name: str, url: str, ops: str, seconds: float, before: Sequence[str] = ()
+    ) -> Program:
+        settings = {
+            "PATH": os.environ["PATH"],
+            **self._shared(url),
+            "STEMCORD_DATA_DIR": str(self.home / name),
+            "STEMCORD_OPS_ADDRESS": ops,
+            "WAIT_S": str(seconds),
+        }
+        module = ("-m", "tests.support.waiting_worker")
+        return Program(*module, environment=settings, log=self.home / f"{name}.log", before=before)
+
     async def _start(
-        self,
-        name: str,
-        program: Program,
-        network: SilentProxy,
-        ops_port: int,
-        *,
-        shard: int | None = None,
+        self, name: str, program: Program, network: Network, ops: str, *, shard: int | None = None
     ) -> Node:
         await program.start()
-        self.nodes[name] = Node(
-            name=name,
-            program=program,
-            network=network,
-            log=self.home / f"{name}.log",
-            ops_port=ops_port,
-            shard=shard,
-        )
         self.stack.push_async_callback(program.kill)
+        log = self.home / f"{name}.log"
+        self.nodes[name] = Node(
+            name=name, program=program, network=network, log=log, ops=ops, shard=shard
+        )
         return self.nodes[name]
 
 
 @asynccontextmanager
 async def open_cluster(
-    home: Path, *, people: int, answer_within_s: float
+    home: Path, *, people: int, answer_within_s: float, with_hole: bool
 ) -> AsyncIterator[ClusterHarness]:
-    """Open a sandbox with two shards and an empty database, without any process yet."""
+    """Open a sandbox with two shards and an empty database, without any process yet.
+
+    `with_hole` makes a network namespace as well, where that is allowed.
+    """
     (home / "store").mkdir(parents=True)
     (home / "tmp").mkdir()
     async with AsyncExitStack() as stack:
-        server = stack.enter_context(running_database_server())
+        hole = None
+        with suppress(NoNamespaces):
+            hole = stack.enter_context(black_hole()) if with_hole else None
+        listens_on = "" if hole is None else hole.host
+        server = stack.enter_context(running_database_server(listens_on=listens_on))
         with psycopg.connect(server.url, autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {DATABASE} ENCODING 'UTF8'".encode())
         sandbox = await stack.enter_async_context(Sandbox(shards=2))
@@ -246,5 +263,6 @@ async def open_cluster(
             users=users,
             server=server,
             stack=stack,
+            hole=hole,
             http=await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)),
         )

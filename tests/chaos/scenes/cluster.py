@@ -72,7 +72,9 @@ class Chaos:
 
     def all(self) -> Sequence[Callable[[], Awaitable[None]]]:
         """Return all failures."""
+        cut_off = () if self.harness.hole is None else (self.cut_worker_off,)
         return (
+            *cut_off,
             self.kill_worker,
             self.stop_worker,
             self.freeze_worker,
@@ -108,6 +110,13 @@ class Chaos:
     async def silence_worker(self) -> None:
         """Let a worker's network drop everything for a while."""
         node = self.random.choice(self.harness.workers)
+        node.network.go_silent()
+        await self._wait()
+        node.network.heal()
+
+    async def cut_worker_off(self) -> None:
+        """Let the packets of a worker's machine vanish for a while."""
+        [node] = [each for each in self.harness.workers if each.network is self.harness.hole]
         node.network.go_silent()
         await self._wait()
         node.network.heal()
@@ -196,12 +205,23 @@ class Chaos:
 
 
 async def cluster(
-    home: Path, *, seed: int, failures: int, away_s: float, song_every_s: float
+    home: Path,
+    *,
+    seed: int,
+    failures: int,
+    away_s: float,
+    song_every_s: float,
+    with_hole: bool = False,
 ) -> list[Figure]:
-    """Let one thing after another fail while users send songs, then check everything."""
+    """Let one thing after another fail while users send songs, then check everything.
+
+    `with_hole` adds a worker in a network namespace, where that is allowed.
+    """
     random, tally = Random(seed), Tally()
     song = await asyncio.to_thread(write_song, home / "plain.wav", seconds=SONG_S)
-    async with open_cluster(home / NAME, people=10, answer_within_s=ANSWER_WITHIN_S) as harness:
+    async with open_cluster(
+        home / NAME, people=10, answer_within_s=ANSWER_WITHIN_S, with_hole=with_hole
+    ) as harness:
         harness.users.add_song(song)
         for name, shards in (
             ("bot-0a", "0/2"),
@@ -212,6 +232,8 @@ async def cluster(
             await harness.start_bot(name, shards)
         for name in ("worker-a", "worker-b"):
             await harness.start_worker(name, seconds=WORK_S)
+        if harness.hole is not None:
+            await harness.start_worker_in(harness.hole, "worker-c", seconds=WORK_S)
         if not await harness.all_ready():
             return [none_of(NAME, "processes that never start", _not_ready(harness))]
         sending = asyncio.create_task(_send(harness, Random(seed), song_every_s))
