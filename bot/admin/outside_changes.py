@@ -11,6 +11,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.job import JobId, State
 from bot.jobs.job_runtime import Core
 from bot.jobs.reconcile import AttemptReconciler
+from bot.jobs.runner import Runner
 from bot.jobs.termination import Termination
 from storage.groups.signals import Signal, SignalKind
 
@@ -24,12 +25,14 @@ class OutsideChanges:
         self,
         *,
         core: Core,
+        runner: Runner,
         reconciler: AttemptReconciler,
         termination: Termination,
         delivery: DeliveryPort,
         analyser: SongAnalyser,
     ) -> None:
         self._core = core
+        self._runner = runner
         self._reconciler = reconciler
         self._termination = termination
         self._delivery = delivery
@@ -59,8 +62,11 @@ class OutsideChanges:
         job = await self._core.jobs.get(job_id)
         if job is None:
             return
-        if job.state is State.CANCELLED and not self._core.is_of_other_bot(job):
+        is_ours = not self._core.is_of_other_bot(job)
+        if is_ours and job.state is State.CANCELLED:
             await self._termination.clean_up(job)
+        if is_ours and job.acknowledged_at is not None and not job.state.is_final:
+            self._runner.run(job_id)
         self._core.runtimes.wake(job_id)
         if job.files_expired:
             self._delivery.forget(job_id)

@@ -98,7 +98,11 @@ class Retention:
         known = await self._jobs.known_ids()
         unfinished = await self._jobs.unfinished_ids()
         await self._files.drop_interrupted(known, unfinished=unfinished)
-        for orphan in await self._files.orphans(known):
+        orphans = await self._files.orphans(known)
+        if orphans:
+            # Other bots that share the files may have stored jobs since `known` was read.
+            known = await self._jobs.known_ids()
+        for orphan in (each for each in orphans if each not in known):
             changed_at = await self._files.changed_at(orphan)
             if changed_at and self._database_made_at and changed_at < self._database_made_at:
                 self._ownerless.add(orphan)

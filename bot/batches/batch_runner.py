@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 """The poll interval for open batches, in case a job's end was missed."""
+IDLE_SWEEP_S = 60.0
+"""The poll interval without an open batch; only another bot adds one without a wake-up."""
 _PASSING = frozenset({Reason.TOO_MANY_JOBS, Reason.BUSY})
 """The reasons for which a song keeps waiting in its batch."""
 
@@ -56,8 +58,7 @@ class BatchRunner:
                 if self._reminders.is_due(str(exc), self._clock.monotonic()):
                     log.warning("batches wait for the store: %s", exc)
             try:
-                # Without an open batch, wait for the next wake-up.
-                async with asyncio.timeout(self._sweep_s if self._has_open else None):
+                async with asyncio.timeout(self._sweep_s if self._has_open else IDLE_SWEEP_S):
                     await self._woken.wait()
             except TimeoutError:
                 pass  # advance anyway

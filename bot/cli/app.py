@@ -194,6 +194,7 @@ def compose(
         ),
         outside_changes=OutsideChanges(
             core=core,
+            runner=runner,
             reconciler=reconciler,
             termination=termination,
             delivery=outside.delivery,

@@ -61,6 +61,7 @@ class SplitService:
         refused_files: RefusedFiles,
         offering: Offering,
     ) -> None:
+        self._core = core
         self._jobs = core.jobs
         self._clock = core.clock
         self._quotas = quotas
@@ -157,6 +158,10 @@ class SplitService:
         Raises Rejected if the job was cancelled meanwhile, because no card will say so.
         """
         await retry_write(lambda: self._note_acknowledged(job_id, message_id), what=job_id)
+        if self._core.signals is not None and self._core.is_of_other_bot(await self._need(job_id)):
+            # The app may be used in a server whose shard does not get its commands.
+            await self._core.tell_its_bot(job_id)
+            return
         self._runner.run(job_id)
 
     async def unacknowledged(self, job_id: JobId, *, in_doubt: bool = False) -> None:

@@ -55,6 +55,11 @@ class ShardGroup:
         return shard in self.shard_ids
 
     @property
+    def first_server(self) -> int:
+        """The lowest id that a server of this group can have."""
+        return self.first << _TIME_BITS
+
+    @property
     def parameters(self) -> Mapping[str, int]:
         """The parameters of `OWN_ROWS`."""
         return {

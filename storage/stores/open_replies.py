@@ -66,7 +66,7 @@ class OpenReplies:
 
     def __init__(self, *, db: Database, shards: ShardGroup = EVERY_SHARD) -> None:
         self._db = db
-        self._own = shards.parameters
+        self._shards = shards
 
     async def add(self, reply: OpenReply) -> None:
         """Store a reply before work on it begins. Safe to repeat."""
@@ -81,7 +81,7 @@ class OpenReplies:
             "token": reply.token,
             "token_expires_at": seconds(reply.token_expires_at),
             "locale": reply.locale,
-            "guild_id": reply.guild_id,
+            "guild_id": self._server_of(reply),
         }
         await self._db.write(lambda conn: conn.execute(_ADD, values))
 
@@ -94,11 +94,16 @@ class OpenReplies:
 
         Skips rows that this version cannot read.
         """
-        return list(_readable(await self._db.read(_EVERY, self._own)))
+        return list(_readable(await self._db.read(_EVERY, self._shards.parameters)))
 
     async def drop_expired(self, now: datetime) -> None:
         """Delete replies that can no longer be edited."""
         await self._db.write(lambda conn: conn.execute(_DROP_EXPIRED, (seconds(now),)))
+
+    def _server_of(self, reply: OpenReply) -> int | None:
+        """Return a server of this group, to which the reply belongs even if it is elsewhere."""
+        is_own = self._shards.owns(reply.guild_id)
+        return reply.guild_id if is_own else self._shards.first_server
 
 
 def _readable(rows: Iterable[Row]) -> Iterator[OpenReply]:

@@ -40,13 +40,8 @@ class Bots:
     settings: Mapping[str, str] = field(default_factory=dict)
     processes: dict[str, BotProcess] = field(default_factory=dict)
 
-    async def start(
-        self, name: str, shards: str, *, beside: str | None = None, **settings: str
-    ) -> BotProcess:
-        """Start a bot, on a data directory of its own, but with the job files of another one."""
-        if beside is not None:
-            (self.home / name).mkdir()
-            (self.home / name / "jobs").symlink_to(self.home / beside / "jobs")
+    async def start(self, name: str, shards: str, **settings: str) -> BotProcess:
+        """Start a bot, on a data directory of its own and the object store of all."""
         process = BotProcess(
             self.sandbox,
             data_dir=self.home / name,
@@ -56,6 +51,7 @@ class Bots:
                 **SETTINGS,
                 "STEMCORD_DATABASE_URL": self.url,
                 "STEMCORD_SHARDS": shards,
+                "STEMCORD_OBJECT_STORE": f"file://{self.home}/objects",
                 **self.settings,
                 **settings,
             },
@@ -140,6 +136,7 @@ async def health(port: int) -> tuple[int, Json]:
 async def open_bots(url: str, home: Path, *, shards: int = 2) -> AsyncIterator[Bots]:
     """Run a sandbox for the duration of the block, and the bots that are started in it."""
     async with AsyncExitStack() as stack:
+        (home / "objects").mkdir()
         sandbox = await stack.enter_async_context(Sandbox(shards=shards))
         sandbox.interactions.answer_within_s = PATIENCE_S
         sandbox.vendors.finevoice.behaviour.latency_s = 0.5

@@ -10,7 +10,8 @@ import pytest
 
 from bot.providers import finevoice
 from sandbox.cluster.database_server import DatabaseServer, NoServer, running_database_server
-from tests.e2e.group_harness import Bots, open_bots
+from sandbox.run import free_port
+from tests.e2e.group_harness import Bots, health, open_bots
 
 pytestmark = pytest.mark.e2e
 TAKEOVER_S = 10.0
@@ -60,8 +61,12 @@ async def test_a_standby_completes_the_replies_of_a_killed_bot(bots: Bots, song:
     await bots.start("first", FIRST)
     await bots.start("second", SECOND)
     await bots.serving("first", "second")
-    await bots.start("standby", FIRST, beside="first")
+    port = free_port(0)
+    await bots.start("standby", FIRST, STEMCORD_OPS_ADDRESS=f"127.0.0.1:{port}")
     await bots.until(lambda: "another process is the bot of shards 0/2" in bots.log("standby"))
+    await bots.until(lambda: "listening on" in bots.log("standby"))
+    status, found = await health(port)
+    assert (status, found["role"], found["state"], found["store"]) == (200, "bot", "standby", True)
     vendor = bots.sandbox.vendors.finevoice
     vendor.behaviour.latency_s = 6.0
     user, other = await bots.user("karaoke"), await bots.user("stage-1")
@@ -71,6 +76,7 @@ async def test_a_standby_completes_the_replies_of_a_killed_bot(bots: Bots, song:
     killed_at = time.monotonic()
     await bots.until(lambda: "ready; resuming 1 unfinished jobs" in bots.log("standby"))
     assert time.monotonic() - killed_at < TAKEOVER_S
+    assert (await health(port))[1]["state"] == "serving"
     assert await bots.stems(user, answer)
     assert await bots.stems(other, its_answer)
     assert vendor.accepted == 2  # nothing was submitted again
@@ -79,7 +85,7 @@ async def test_a_standby_completes_the_replies_of_a_killed_bot(bots: Bots, song:
 async def test_a_frozen_bot_acts_no_more_and_stands_by(bots: Bots, song: Path):
     await bots.start("first", FIRST)
     await bots.serving("first")
-    await bots.start("standby", FIRST, beside="first")
+    await bots.start("standby", FIRST)
     vendor = bots.sandbox.vendors.finevoice
     vendor.behaviour.latency_s = 2.0
     user = await bots.user("karaoke")
@@ -146,7 +152,7 @@ async def test_nobody_ends_while_postgresql_restarts(
         await bots.start("first", FIRST)
         await bots.start("second", SECOND)
         await bots.serving("first", "second")
-        await bots.start("standby", FIRST, beside="first")
+        await bots.start("standby", FIRST)
         await bots.until(lambda: "standing by" in bots.log("standby"))
         bots.sandbox.vendors.finevoice.behaviour.latency_s = 3.0
         users = [await bots.user(channel) for channel in ("karaoke", "stage-1")]
@@ -160,3 +166,28 @@ async def test_nobody_ends_while_postgresql_restarts(
         assert all(process.is_running for process in bots.processes.values())
         assert bots.sandbox.vendors.finevoice.accepted == 2
         assert "ready; resuming" not in bots.log("standby")  # the owner asked first
+
+
+async def test_commands_are_refused_politely_while_postgresql_is_away(
+    own_server: DatabaseServer, tmp_path: Path, song: Path
+):
+    async with open_bots(own_server.url, tmp_path) as bots:
+        port = free_port(0)
+        await bots.start("first", FIRST, STEMCORD_OPS_ADDRESS=f"127.0.0.1:{port}")
+        await bots.serving("first")
+        bots.sandbox.vendors.finevoice.behaviour.latency_s = 3.0
+        user, late = await bots.user("karaoke"), await bots.guest(1, "karaoke")
+        answer = await user.command("split", file=song)
+        await bots.until_processing(1)
+        await asyncio.to_thread(own_server.stop, "fast")
+        await asyncio.sleep(8)  # past the bot's own deadline
+        refusal = await late.command("split", file=song)
+        said = await late.wait_for(lambda message: message["id"] == refusal["message_id"])
+        assert "busy" in said["content"]
+        status, found = await health(port)
+        assert (status, found["store"], found["state"]) == (503, False, "serving")
+        await asyncio.to_thread(own_server.start)
+        assert await bots.stems(user, answer)
+        assert await bots.stems(late, await late.command("split", file=song))
+        assert bots.log("first").count("ready; resuming") == 1  # it went on, in the same memory
+        assert bots.sandbox.vendors.finevoice.accepted == 2

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.attempt import AttemptState
 from bot.domain.errors import Problem, Reason
-from bot.domain.job import Job, State, UserId
+from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Void
 from bot.providers.interface import Running
 from storage.database.opening import PostgresUrl
@@ -179,3 +179,27 @@ async def test_a_place_of_a_killed_bot_is_freed_by_its_successor(pair: Pair):
     # As after a kill: nothing else of the first bot goes on.
     await pair.bot.services.reconciler.restore_shared_places()
     await pair.other.until(waiting.id, within_s=3)
+
+
+async def test_a_request_that_another_bot_received_is_worked_on(pair: Pair):
+    job = await split_in(pair.other, FIRST)
+    await pair.bot.until(job.id, State.DELIVERED)
+    assert pair.other.services.runner.running == 0
+
+
+async def test_files_that_others_stored_meanwhile_are_no_orphans(pair: Pair):
+    class LateOrphans(type(pair.bot.files)):  # type: ignore[misc] # the class in use
+        """Finds the folder of a job that was stored after the known ids were read."""
+
+        async def orphans(self, known: Any) -> Any:
+            await pair.bot.jobs.add(job, max_active=9)
+            return [job.id]
+
+    job = await pair.other.receive(reply=replace(REPLY, guild_id=SERVER[SECOND]))
+    job = replace(job, id=JobId("zzzzz"), interaction_id=1)
+    folder = pair.bot.files.of(job.id).path
+    folder.mkdir()
+    retention = pair.bot.services.retention
+    retention._files = LateOrphans(pair.bot.files.of(job.id).path.parent)
+    await retention.sweep_orphans()
+    assert folder.exists()

@@ -26,6 +26,7 @@ def test_every_server_belongs_to_one_group() -> None:
     for server in SERVERS:
         assert sum(group.owns(server) for group in groups) == 1
         assert EVERY_SHARD.owns(server)
+    assert all(group.owns(group.first_server) for group in groups)
 
 
 @pytest.mark.parametrize("text", ["0/1", "0/3", "1-2/3", "4/7"])
