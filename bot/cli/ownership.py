@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TICK_S = 0.5
-DEAF_TICKS = 4
+DEAF_TICKS = 5
 """Ticks without a sign of the event loop, after which a former owner ends."""
 EXIT_DEAF = 1
 
