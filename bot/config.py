@@ -287,6 +287,12 @@ class Settings(_DeclaredSettings):
         skipped = {"here": {"workers"}, "workers": {"studio", "local"}}.get(self.separate_on, set())
         return tuple(name for name in self.providers if name not in skipped)
 
+    @property
+    def is_for_worker(self) -> bool:
+        """Whether a worker could start with these settings, and a bot could not."""
+        is_shared = self.database_url is not None and self.object_store is not None
+        return self.discord_token is None and is_shared
+
     def accepts_licence_of(self, model: PinnedFile) -> bool:
         """Whether the model needs no consent, or its terms were accepted."""
         return not model.needs_consent or bool(getattr(self, model.consent_setting.lower()))

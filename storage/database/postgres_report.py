@@ -26,11 +26,13 @@ class ServerReport:
     place: str
     """The host and the database, without user and password."""
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What is not as it should be, but stops nothing."""
 
 
 def report_on(url: str) -> ServerReport:
     """Connect twice, try the locks, and change nothing. Raises StoreUnavailable."""
-    with sessions.translated_errors(), _session(url) as one, _session(url) as other:
+    with sessions.translated_errors(), session(url) as one, session(url) as other:
         return ServerReport(
             version=str(one.info.parameter_status("server_version")).split()[0],
             place=f"{one.info.host}/{one.info.dbname}",
@@ -38,7 +40,8 @@ def report_on(url: str) -> ServerReport:
         )
 
 
-def _session(url: str) -> psycopg.Connection[sessions.PostgresRow]:
+def session(url: str) -> psycopg.Connection[sessions.PostgresRow]:
+    """Connect in autocommit mode."""
     return psycopg.Connection[sessions.PostgresRow].connect(
         sessions.conninfo(url), autocommit=True, row_factory=sessions.rows
     )
@@ -54,13 +57,20 @@ def _problems(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> I
         yield "The server takes no writes: is it a standby?"
     elif not row["may_create"]:
         yield "This user may not create tables: GRANT CREATE ON SCHEMA public"
-    # A pooler that shares a session among clients gives the lock to each of them.
-    number = one.info.backend_pid
-    if _takes(one, number) and _takes(other, number):
+    if not holds_locks(one, other):
         yield (
             "STEMCORD_DATABASE_URL leads to a pooler in transaction mode, where no lock holds; "
             "give PostgreSQL's own address, or a pooler's in session mode"
         )
+
+
+def holds_locks(one: psycopg.Connection[Any], other: psycopg.Connection[Any]) -> bool:
+    """Whether each of two connections has a session of its own.
+
+    A pooler that shares a session among clients gives the same lock to each of them.
+    """
+    number = one.info.backend_pid
+    return not (_takes(one, number) and _takes(other, number))
 
 
 def _takes(conn: psycopg.Connection[Any], number: int) -> bool:

@@ -21,20 +21,22 @@ def check_database(settings: Settings) -> Iterator[CheckResult]:
         yield CheckResult(False, str(exc))
         return
     if isinstance(address, PostgresUrl):
-        yield from _server(address.secret)
+        yield from _server(address.secret, is_worker=settings.is_for_worker)
         return
     has_wal_fix = sqlite3.sqlite_version_info >= LITESTREAM_NEEDS
     advice = "may run beside Litestream" if has_wal_fix else "do not run Litestream beside it"
     yield CheckResult(has_wal_fix, f"SQLite {sqlite3.sqlite_version}: {advice}", is_fatal=False)
 
 
-def _server(url: str) -> Iterator[CheckResult]:
+def _server(url: str, *, is_worker: bool) -> Iterator[CheckResult]:
     from storage.database.postgres_report import report_on
+    from storage.database.worker_rights import report_on_worker
 
     try:
-        report = report_on(url)
+        report = (report_on_worker if is_worker else report_on)(url)
     except StoreUnavailable as exc:
         yield CheckResult(False, f"PostgreSQL cannot be used: {exc}")
         return
     yield CheckResult(True, f"PostgreSQL {report.version} answers at {report.place}")
     yield from (CheckResult(False, problem) for problem in report.problems)
+    yield from (CheckResult(False, note, is_fatal=False) for note in report.notes)

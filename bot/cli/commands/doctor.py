@@ -25,8 +25,16 @@ def doctor(settings: Settings, console: Console, *, audio: AudioTools | None = N
 def examine(settings: Settings) -> Sequence[CheckResult]:
     """Return the results of all checks except decoding.
 
-    Calls each service that the settings name, the database's server and the object store.
+    Calls each service that the settings name, the database's server and the object store. Without
+    a token, but with the addresses that a worker needs, it is a worker that is examined.
     """
+    if settings.is_for_worker:
+        return (
+            CheckResult(True, "There is no DISCORD_TOKEN, so this is checked as a worker"),
+            *check_machine(settings),
+            *check_database(settings),
+            *check_object_store(settings),
+        )
     return (
         *check_machine(settings),
         *check_database(settings),
