@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from rich.console import Console
 
-from bench.scnet_reference import small_graph
+from bench.separation.scnet_reference import small_graph
 from bot.cli.commands.models import models
 from bot.config import load_settings
 from bot.domain.errors import ModelUnavailable

@@ -7,8 +7,8 @@ import wave
 import numpy as np
 import pytest
 
-from bench import separation
-from bench.scnet_reference import small_graph
+from bench.separation import __main__ as separation
+from bench.separation.scnet_reference import small_graph
 from bot.engine.model_catalogue import SCNET, SPLEETER
 from bot.engine.weights import Weights
 from tests.support.studio_catalogues import DUET, MODELS, NETWORKS, write_catalogue

@@ -1,9 +1,9 @@
-"""The stage against the plain loop of bench/scnet_reference.py."""
+"""The stage against the plain loop of bench/separation/scnet_reference.py."""
 
 import numpy as np
 import pytest
 
-from bench.scnet_reference import CHUNK, STEP, agreement_db, reference, small_graph
+from bench.separation.scnet_reference import CHUNK, STEP, agreement_db, reference, small_graph
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import DamagedModel
 from bot.engine.worker.network import Network

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from bench.scnet_reference import small_graph
+from bench.separation.scnet_reference import small_graph
 from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import MODELS, SPLEETER
 from bot.engine.model_declaration import StageKind, StepDeclaration

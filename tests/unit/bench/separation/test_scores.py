@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from bench.material import global_sdr
-from bench.scnet_levels import split_levelled
-from bench.scnet_reference import small_graph
-from bench.scores import comparable
+from bench.separation.scnet_levels import split_levelled
+from bench.separation.scnet_reference import small_graph
+from bench.separation.scores import comparable
 from bot.domain.recipes import Stem
 from tests.unit.engine import nets
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from statistics import mean, median
 
-from bench.scores import Score, stems_in
+from bench.separation.scores import Score, stems_in
 from bot.domain.recipes import Stem
 from bot.engine.memory import memory_limit_mib
 from bot.engine.model_catalogue import MODELS

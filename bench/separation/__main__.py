@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contestants import Contestant, NotHere, contestant
-from bench.dataset import KnownSong, NoDataset, read_song, song_folders, the_clip
 from bench.material import Audio
-from bench.scnet_levels import split_levelled
-from bench.scnet_reference import worst_agreement_db
-from bench.score_tables import document
-from bench.scores import Score, ScoreFile, found, judge
+from bench.separation.contestants import Contestant, NotHere, contestant
+from bench.separation.dataset import KnownSong, NoDataset, read_song, song_folders, the_clip
+from bench.separation.scnet_levels import split_levelled
+from bench.separation.scnet_reference import worst_agreement_db
+from bench.separation.score_tables import document
+from bench.separation.scores import Score, ScoreFile, found, judge
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.engine.model_catalogue import MODELS

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.contestants import Contestant, Split
-from bench.dataset import KnownSong
 from bench.material import Audio, global_sdr, median_sdr
+from bench.separation.contestants import Contestant, Split
+from bench.separation.dataset import KnownSong
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
 

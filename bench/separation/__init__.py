@@ -1,0 +1,1 @@
+"""The comparison of separation models, run by `make bench`."""
