@@ -21,5 +21,5 @@ def open_objects(settings: Settings) -> ObjectStore | None:
     except ImportError:
         raise SettingsError(
             "STEMCORD_OBJECT_STORE: expected the packages for an object store with it; "
-            "`make cluster` installs them"
+            "`make postgres` installs them"
         ) from None
