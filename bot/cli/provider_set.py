@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import Clock
@@ -66,17 +67,24 @@ def build_provider_set(
     return built
 
 
-def build_embedded(settings: Settings) -> Local:
-    """Return the embedded engine; its worker starts with the first song."""
-    model = MODELS[settings.local_model]
-    engine = Engine(models_dir=settings.models_dir, model=model, threads=engine_threads())
+def build_embedded(settings: Settings, *, gpu_python: Path | None = None) -> Local:
+    """Return the embedded engine; its worker starts with the first song.
+
+    `gpu_python` is an interpreter that can use a graphics card.
+    """
+    engine = Engine(
+        models_dir=settings.models_dir,
+        model=MODELS[settings.local_model],
+        threads=engine_threads(),
+        gpu_python=gpu_python,
+    )
     return Local(engine=engine)
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Do not log left-out providers, because the command itself reports them."""
-    logger = logging.getLogger("bot.providers")
+def quietly(name: str = "bot.providers") -> Iterator[None]:
+    """Do not log what is left out, because the command itself reports it."""
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -20,10 +20,11 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
+from bot.cli.embedded_opening import open_embedded
 from bot.cli.object_stores import open_objects
 from bot.cli.outbound import build_transport, discord_proxy, discord_tls
 from bot.cli.ownership import Ownership, become_the_bot
-from bot.cli.provider_set import build_embedded, build_provider_set
+from bot.cli.provider_set import build_provider_set
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import Store, database_address, open_store
 from bot.cli.studio_opening import open_studio
@@ -152,7 +153,7 @@ async def open_resources(settings: Settings, data: DataDir, stack: AsyncExitStac
     transport = build_transport(settings)
     downloads = Downloads(transport=transport)
     stack.push_async_callback(downloads.aclose)
-    embedded = build_embedded(settings)
+    embedded = await open_embedded(settings)
     stack.push_async_callback(embedded.aclose)
     opened = await open_studio(settings)
     if opened.provider is not None:

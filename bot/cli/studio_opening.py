@@ -87,7 +87,7 @@ async def _offered(settings: Settings, engine: StudioEngine) -> OpenedStudio:
         raise SettingsError("STEMCORD_DEVICE: expected cpu or auto, as the studio finds no GPU")
     log.info("studio: %s on %s (%s)", ", ".join(engine.models), declared.device,
              declared.device_name)  # fmt: skip
-    return OpenedStudio(provider=Studio(engine=engine, declared=declared))
+    return OpenedStudio(provider=Studio(engine=engine))
 
 
 def _lacks(declared: Ready | None) -> str:

@@ -52,6 +52,8 @@ class Ready:
     device: str
     """The kind of processor that the models run on: `cpu`, `cuda` ..."""
     device_name: str
+    device_note: str
+    """Why it is not the device that was asked for; empty if it is."""
     memory_free: int | None
     """The device's free memory in bytes, if known."""
     models: tuple[ServedModel, ...]

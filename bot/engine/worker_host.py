@@ -158,6 +158,13 @@ class WorkerHost:
         if not (self._is_closed or self._turn.locked() or self.pid is not None):
             await self._start_ahead()
 
+    async def rest(self) -> None:
+        """End the worker; the next song starts another."""
+        async with self._turn:
+            await self._stay()
+            if self._child is not None:
+                await self._child.end(grace_s=self._times.grace_s)
+
     async def close(self) -> None:
         """End the worker and refuse further calls; a separation under way fails."""
         self._is_closed = True
@@ -202,12 +209,11 @@ class WorkerHost:
             raise
 
     async def _living_child(self) -> WorkerProcess:
-        launch = self._launch()
         if self._child is None or not self._child.is_alive:
             if self._child is not None:
                 await self._child.kill()  # releases the pipes of the dead worker
             try:
-                self._child = await WorkerProcess.start(launch)
+                self._child = await WorkerProcess.start(self._launch())
             except OSError as exc:
                 kind_of_failure = NoRoom if exc.errno in CANNOT_START else EngineFailed
                 raise kind_of_failure(f"the worker could not be started: {exc}") from exc
@@ -219,12 +225,22 @@ class WorkerHost:
         """Wait until the worker has said what it can do."""
         try:
             async with asyncio.timeout(self._times.silence_s):
-                self.declared = await child.ready()
+                declared = await child.ready()
         except WorkerDied as exc:
             raise (EngineStarved if exc.was_killed else EngineFailed)(str(exc)) from exc
         except TimeoutError as exc:
             await child.kill()
             raise EngineFailed("the worker does not say that it is ready") from exc
+        if declared is not self.declared:
+            self.declared = declared
+            log.info(
+                "engine worker %s runs on %s (%s)",
+                child.pid,
+                declared.device,
+                declared.device_name,
+            )
+            if declared.device_note:
+                log.warning("engine worker %s: %s", child.pid, declared.device_note)
 
     async def _follow(
         self, child: WorkerProcess, progress: Callable[[float], None], *, stall_s: float

@@ -13,7 +13,13 @@ from pathlib import Path
 from bot.engine.protocol import PROTOCOL, Ready, Reply, Request
 from bot.processes import ipc
 from bot.processes.descriptors import Sender
-from bot.processes.spawn import environment, module_command, require_pipe
+from bot.processes.spawn import (
+    environment,
+    foreign_command,
+    foreign_environment,
+    module_command,
+    require_pipe,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +55,27 @@ def embedded_worker(model: str, weights: Path, *, threads: int) -> Launch:
     return Launch(
         command=(*module_command("bot.engine.worker"), *arguments),
         environment=environment() | _HEAPS,
+    )
+
+
+def gpu_worker(
+    python: Path, model: str, weights: Path, *, threads: int, cache: Path, is_proved: bool
+) -> Launch:
+    """Return how to start the same worker under an interpreter that can use a graphics card.
+
+    Unless `is_proved`, it compares the card with the CPU first.
+    """
+    arguments = (
+        model,
+        str(weights.absolute()),
+        "--gpu",
+        f"--threads={threads}",
+        f"--cache={cache}",
+    )
+    proved = ("--proved",) if is_proved else ()
+    return Launch(
+        command=(*foreign_command(python, "bot.engine.worker"), *arguments, *proved),
+        environment=foreign_environment(threads=1, cache=cache) | _HEAPS,
     )
 
 

@@ -25,7 +25,7 @@ _ABOUT_THE_MACHINE = (
 )  # fmt: skip
 _GPU_DEVICES = ("nvidia*", "kfd", "dri/renderD*")
 _ABOUT_GPUS = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/self", "/sys/module",
-               "/sys/class/kfd")  # fmt: skip
+               "/sys/class/kfd", "/dev/urandom")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from bot.domain.errors import (
 )
 from bot.domain.recipes import Stem
 from bot.engine.memory import memory_limit_mib
+from bot.engine.protocol import Ready
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import (
     Accepted,
@@ -72,6 +73,11 @@ class EngineProvider(ABC):
     def capabilities(self) -> Capabilities:
         """The provider's declared capabilities."""
         return self._capabilities
+
+    @property
+    @abstractmethod
+    def declared(self) -> Ready | None:
+        """What the last worker said about itself; None before the first."""
 
     @abstractmethod
     def _file_title(self, call: Call) -> str:

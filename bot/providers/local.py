@@ -6,6 +6,7 @@ from bot.audio.spool import frames_in
 from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.model_declaration import LocalModel
+from bot.engine.protocol import Ready
 from bot.providers.engine_provider import EngineProvider, Separation
 from bot.providers.interface import Call, Capabilities, Model
 
@@ -49,6 +50,15 @@ class Local(EngineProvider):
             progress=lambda _: None,
         )
         return stems[Stem.VOCALS]
+
+    async def try_gpu(self) -> str | None:
+        """Use the graphics card, if it can be; return why it cannot. See `Engine.try_gpu`."""
+        return await self._engine.try_gpu() if self._engine.is_ready else None
+
+    @property
+    def declared(self) -> Ready | None:
+        """What the engine's last worker said about itself; None before the first."""
+        return self._engine.declared
 
     def _file_title(self, call: Call) -> str:
         return self._engine.model.title

@@ -14,8 +14,8 @@ NAME = "studio"
 class Studio(EngineProvider):
     """Separates songs on this machine, in the studio's interpreter."""
 
-    def __init__(self, *, engine: StudioEngine, declared: Ready) -> None:
-        """Offer what the engine's worker `declared`; a change of its files needs a restart."""
+    def __init__(self, *, engine: StudioEngine) -> None:
+        """Offer what the engine's worker has declared; a change of its files needs a restart."""
         super().__init__(
             Capabilities(
                 name=NAME,
@@ -39,7 +39,11 @@ class Studio(EngineProvider):
             )
         )
         self._engine = engine
-        self.declared = declared
+
+    @property
+    def declared(self) -> Ready | None:
+        """What the studio's last worker said about itself."""
+        return self._engine.declared
 
     def _file_title(self, call: Call) -> str:
         return self._engine.models[call.model.name].title

@@ -10,6 +10,7 @@ from bot.cli.commands.database_checks import check_database
 from bot.cli.commands.machine_checks import CheckResult, check_decoding, check_machine
 from bot.cli.commands.network_checks import check_network
 from bot.cli.commands.object_store_checks import check_object_store
+from bot.cli.commands.studio_checks import check_studio
 from bot.config import Settings
 
 
@@ -37,6 +38,7 @@ def examine(settings: Settings) -> Sequence[CheckResult]:
         )
     return (
         *check_machine(settings),
+        *check_studio(settings),
         *check_database(settings),
         *check_object_store(settings),
         *check_network(settings),

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bot.domain.errors import EngineFailed, ModelUnavailable
+from bot.domain.errors import ModelUnavailable
 from bot.domain.recipes import Stem
-from bot.engine.memory_fallback import MemoryFallback
+from bot.engine.engine import CACHE
+from bot.engine.hardware.memory_fallback import MemoryFallback
 from bot.engine.protocol import Ready
 from bot.engine.studio.studio_catalogue import Catalogue, StudioModel, stall_s_on
 from bot.engine.worker_host import EngineTimes, OutOfMemory, WorkerHost
@@ -20,7 +21,6 @@ from bot.processes.spawn import foreign_command, foreign_environment
 log = logging.getLogger(__name__)
 
 _WORKER = "bot.engine.studio.studio_worker"
-_CACHE = ".studio-cache"
 _WHOLE, _HALF = 1.0, 0.5
 TIMES = EngineTimes(silence_s=120.0)
 """The first line of a worker comes after torch is loaded, from a slow disk perhaps."""
@@ -110,11 +110,8 @@ class StudioEngine:
     def _launch(self) -> Launch:
         if not self._models:
             raise ModelUnavailable("STEMCORD_STUDIO_ACCEPT names no model of the studio")
-        cache = self._catalogue.folder.parent / _CACHE
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-        except OSError as exc:
-            raise EngineFailed(f"{cache} cannot be made: {exc.strerror}") from exc
+        cache = self._catalogue.folder.parent / CACHE
+        cache.mkdir(parents=True, exist_ok=True)
         options = {
             "catalogue": self._catalogue.path,
             "folder": self._catalogue.folder,

@@ -676,6 +676,7 @@ def declare(
         protocol=PROTOCOL,
         device=device.kind,
         device_name=device.name,
+        device_note=device.note,
         memory_free=device.free_bytes(),
         models=[
             {

@@ -115,6 +115,8 @@ class Worker:
         weights: Path,
         threads: int,
         alive_every_s: float,
+        has_gpu: bool,
+        is_proved: bool,
         inbox: Inbox,
         outbox: BinaryIO,
     ) -> None:
@@ -122,6 +124,9 @@ class Worker:
         self._weights = weights
         self._threads = threads
         self._alive_every_s = alive_every_s
+        self._has_gpu = has_gpu
+        self._is_proved = is_proved
+        self._provider: str | None = None
         self._inbox = inbox
         self._outbox = outbox
         self._outbox_turn = threading.Lock()
@@ -143,10 +148,12 @@ class Worker:
 
     def _ready(self) -> Ready:
         model = self._model
+        device, name, note = self._device()
         return Ready(
             protocol=PROTOCOL,
-            device="cpu",
-            device_name=platform.machine(),
+            device=device,
+            device_name=name,
+            device_note=note,
             memory_free=os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             models=(
                 ServedModel(
@@ -158,6 +165,20 @@ class Worker:
             ),
             missing=(),
         )
+
+    def _device(self) -> tuple[str, str, str]:
+        """Return the kind and the name of what the model runs on, and why it is no other."""
+        cpu = platform.machine()
+        if not self._has_gpu:
+            return "cpu", cpu, ""
+        from bot.engine.worker.device_proof import device_name, find_device
+
+        try:
+            found = find_device(self._weights, threads=self._threads, is_proved=self._is_proved)
+        except (DamagedModel, MemoryError, OSError) as exc:
+            return "cpu", cpu, str(exc)
+        self._provider = found.provider
+        return found.kind, cpu if found.provider is None else device_name(), found.note
 
     def _alive(self) -> AbstractContextManager[None]:
         return heartbeat(partial(self._say, Alive()), every_s=self._alive_every_s)
@@ -200,7 +221,9 @@ class Worker:
         from bot.engine.worker.separation import Separator, steps_of
 
         if self._separator is None:
-            steps = steps_of(self._model, self._weights, threads=self._threads)
+            steps = steps_of(
+                self._model, self._weights, threads=self._threads, provider=self._provider
+            )
             self._separator = Separator(steps)
         return self._separator
 
@@ -240,10 +263,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("weights", type=Path)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--alive-every-s", type=float, default=ALIVE_EVERY_S)
+    parser.add_argument("--gpu", dest="has_gpu", action="store_true")
+    parser.add_argument("--proved", dest="is_proved", action="store_true")
+    parser.add_argument("--cache", type=Path)
     options = parser.parse_args(arguments)
     die_with_parent()
     come_last()
-    confine(Reach(readable=(options.weights,)))
+    cache = options.__dict__.pop("cache")
+    confine(
+        Reach(
+            readable=(options.weights,),
+            caches=() if cache is None else (cache,),
+            has_gpu=options.has_gpu,
+        )
+    )
     inbox = Inbox(Receiver(), files=1 + len(MODELS[options.model].stems))
     inbox.open()
     with _claim_stdout() as outbox:

@@ -1,4 +1,4 @@
-"""Runs an ONNX graph on the CPU, tuned for CPU time and memory instead of latency."""
+"""Runs an ONNX graph, on the CPU tuned for CPU time and memory instead of latency."""
 
 import os
 from collections.abc import Mapping
@@ -13,6 +13,31 @@ from bot.engine.model_declaration import DamagedModel
 # The official builds send telemetry unless this is set before they are loaded.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
+
+_CPU = "CPUExecutionProvider"
+_GPU_OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "CUDAExecutionProvider": {
+        "arena_extend_strategy": "kSameAsRequested",
+        # The default tries every algorithm for each convolution and each new shape.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "cudnn_conv_use_max_workspace": "0",
+        "use_tf32": "0",
+    }
+}
+_OUT_OF_MEMORY = (
+    "Failed to allocate memory",
+    "CUDA failure 2",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "out of memory",
+)
+"""Parts of the runtime's messages when a graphics card has no memory left."""
+
+
+def available_providers() -> list[str]:
+    """Return the providers that this build of the runtime has, whether they work or not."""
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA's libraries, where pip installed them
+    return list(onnxruntime.get_available_providers())
 
 
 @cache
@@ -35,8 +60,19 @@ def _share_thrifty_arena() -> None:
 class Network:
     """One loaded graph."""
 
-    def __init__(self, path: Path, *, threads: int, keeps_memory: bool = False) -> None:
-        """Load a graph; with `keeps_memory`, memory is kept from one run to the next."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int,
+        keeps_memory: bool = False,
+        provider: str | None = None,
+    ) -> None:
+        """Load a graph; with `keeps_memory`, memory is kept from one run to the next.
+
+        `provider` is a graphics card's. Whether it is used, `runs_on` tells. Raises DamagedModel,
+        and MemoryError if the card has too little.
+        """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Spinning while waiting would cost a quarter of a run's CPU time and save no wall time.
@@ -47,17 +83,35 @@ class Network:
             _share_thrifty_arena()
             options.add_session_config_entry("session.use_env_allocators", "1")
         options.log_severity_level = 3
-        # The runtime's errors have no common base class.
+        wanted = [] if provider is None else [(provider, dict(_GPU_OPTIONS.get(provider, {})))]
         try:
-            self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(path, options, providers=[*wanted, _CPU])
         except Exception as exc:  # onnxruntime's errors have no common base but this
+            if _is_out_of_memory(exc):
+                raise MemoryError(str(exc)) from exc
             raise DamagedModel(f"{path.name} cannot be loaded") from exc
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Return the graph's outputs in order."""
-        return list(self._session.run(None, dict(inputs)))
+        """Return the graph's outputs in order.
+
+        Raises MemoryError if a graphics card has too little; it may not work any more then.
+        """
+        try:
+            return list(self._session.run(None, dict(inputs)))
+        except Exception as exc:  # onnxruntime's errors have no common base but this
+            if _is_out_of_memory(exc):
+                raise MemoryError(str(exc)) from exc
+            raise RuntimeError(str(exc)) from exc
+
+    @property
+    def runs_on(self) -> str:
+        """The provider that the runtime chose."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def input_shapes(self) -> dict[str, list[int | str | None]]:
+        """The inputs' shapes by name; a length that is not fixed has a name."""
+        return {each.name: list(each.shape) for each in self._session.get_inputs()}
 
     def takes(self, *shape: int) -> bool:
         """Whether the graph has one input, of this shape as far as the graph fixes it."""
@@ -70,3 +124,7 @@ class Network:
     @property
     def input_names(self) -> list[str]:
         return [each.name for each in self._session.get_inputs()]
+
+
+def _is_out_of_memory(cause: Exception) -> bool:
+    return any(words in str(cause) for words in _OUT_OF_MEMORY)

@@ -32,26 +32,33 @@ class Step:
     declared: StepDeclaration
 
 
-def steps_of(model: LocalModel, weights: Path, *, threads: int) -> Sequence[Step]:
-    """Load the model's network and return its steps; raises DamagedModel."""
+def steps_of(
+    model: LocalModel, weights: Path, *, threads: int, provider: str | None = None
+) -> Sequence[Step]:
+    """Load the model's network and return its steps; raises DamagedModel.
+
+    `provider` is a graphics card's, if one is to be used.
+    """
     return tuple(
-        Step(_stage_of(declared.kind, weights, threads=threads), declared)
+        Step(_stage_of(declared.kind, weights, threads=threads, provider=provider), declared)
         for declared in model.steps
     )
 
 
-def _stage_of(kind: StageKind, weights: Path, *, threads: int) -> Stage:
+def _stage_of(kind: StageKind, weights: Path, *, threads: int, provider: str | None) -> Stage:
     match kind:
         case StageKind.SPLEETER:
             # Without this, allocating new pages would take a third of its CPU time.
-            return Spleeter(Network(weights, threads=1, keeps_memory=True), threads=threads)
+            return Spleeter(
+                Network(weights, threads=1, keeps_memory=True, provider=provider), threads=threads
+            )
         case StageKind.DRUMS_BASS_SPLIT:
             return BandSplit(threads=threads)
         case StageKind.HTDEMUCS:
             # Keeping the memory would double the peak.
-            return HTDemucs(Network(weights, threads=threads), threads=threads)
+            return HTDemucs(Network(weights, threads=threads, provider=provider), threads=threads)
         case StageKind.SCNET:
-            return SCNet(Network(weights, threads=threads), threads=threads)
+            return SCNet(Network(weights, threads=threads, provider=provider), threads=threads)
         case _:
             assert_never(kind)
 

@@ -201,8 +201,8 @@ def scripted(models_dir, script, *, protocol=PROTOCOL, stall_s=60.0, silence_s=6
         def say(kind, **fields):
             print(json.dumps({{kind: fields}}), flush=True)
 
-        say("Ready", protocol={protocol}, device="cpu", device_name="", memory_free=None, models=[],
-            missing=[])
+        say("Ready", protocol={protocol}, device="cpu", device_name="",
+            device_note="", memory_free=None, models=[], missing=[])
         {script}
         sys.stdin.read()
     """

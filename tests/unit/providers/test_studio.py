@@ -11,16 +11,11 @@ from bot.domain.attempt import RemoteRef
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom, ProviderRefused
 from bot.domain.job import JobId
 from bot.domain.recipes import Stem
-from bot.engine.protocol import PROTOCOL, Ready
 from bot.engine.studio.studio_catalogue import StudioModel, read_catalogue
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Lost, Running, Source
 from bot.providers.studio import Studio
 from tests.support.studio_catalogues import MODELS, NETWORKS, write_catalogue
-
-READY = Ready(
-    protocol=PROTOCOL, device="cpu", device_name="test", memory_free=None, models=(), missing=()
-)
 
 
 class StandIn:
@@ -65,7 +60,7 @@ def models(tmp_path: Path) -> tuple[StudioModel, ...]:
 
 
 def studio(engine: StandIn) -> Studio:
-    return Studio(engine=engine, declared=READY)  # type: ignore[arg-type] # matches by shape
+    return Studio(engine=engine)  # type: ignore[arg-type] # matches by shape
 
 
 async def submitted(provider: Studio, tmp_path: Path, name: str = "duet") -> RemoteRef:

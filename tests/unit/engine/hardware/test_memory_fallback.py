@@ -1,4 +1,4 @@
-from bot.engine.memory_fallback import REMEMBERED_S, MemoryFallback
+from bot.engine.hardware.memory_fallback import REMEMBERED_S, MemoryFallback
 
 
 class Clock:

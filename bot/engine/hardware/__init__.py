@@ -1,0 +1,1 @@
+"""What the networks run on: another interpreter, a graphics card, and what to do without."""
