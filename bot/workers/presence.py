@@ -12,8 +12,8 @@ from typing import Final
 from bot.domain.backoff import Reminders
 from bot.domain.errors import StoreUnavailable
 from bot.providers.declared_models import encode_models
+from bot.providers.engine_provider import EngineProvider
 from bot.providers.interface import Provider
-from bot.providers.studio import Studio
 from storage.database.write_retry import retry_write
 from storage.work_queue.living_workers import SEEN_EVERY_S, LivingWorkers, WorkerRow
 
@@ -44,7 +44,8 @@ def slots_of(providers: Sequence[Provider]) -> int:
 
 
 def _device_of(provider: Provider) -> str:
-    return provider.declared.device_name if isinstance(provider, Studio) else "cpu"
+    declared = provider.declared if isinstance(provider, EngineProvider) else None
+    return "cpu" if declared is None else declared.device_name
 
 
 class Presence:
