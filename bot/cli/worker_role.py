@@ -11,8 +11,8 @@ from rich.console import Console
 
 from bot import log as logging_setup
 from bot.cli.commands.models import model_problem
+from bot.cli.embedded_opening import open_embedded
 from bot.cli.object_stores import open_objects
-from bot.cli.provider_set import build_embedded
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
 from bot.cli.stores import database_address
 from bot.cli.studio_opening import open_studio
@@ -89,7 +89,7 @@ async def engines_here(settings: Settings) -> Sequence[Provider]:
     studio = (await open_studio(settings)).provider
     found: list[Provider] = [] if studio is None else [studio]
     if (problem := model_problem(settings)) is None:
-        found.append(build_embedded(settings))
+        found.append(await open_embedded(settings))
     elif studio is None:
         raise problem
     return found
