@@ -9,6 +9,8 @@ import pytest
 
 HERE = Path(__file__).parent
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+OF_LIBRARIES = {"file"}
+"""What croniter runs when it is imported, to learn the machine's word size."""
 
 
 class Watch:
@@ -17,8 +19,8 @@ class Watch:
     is_on = False
 
 
-def refuse(event: str, _: Any) -> None:
-    if Watch.is_on and event in STARTS:
+def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    if Watch.is_on and event in STARTS and not OF_LIBRARIES.intersection(arguments[:1]):
         pytest.fail(f"a unit test starts a process ({event})")
 
 
