@@ -124,7 +124,7 @@ async def _answer(
         return
     _being_answered.add(interaction.id)
     try:
-        message_id = await _acknowledge(
+        message_id = await acknowledge(
             interaction, ephemeral=ephemeral, within_s=within_s, look_after_s=look_after_s
         )
     except NotAcknowledged as exc:
@@ -140,13 +140,17 @@ def _log_twice(what: str) -> None:
     log.info("%s: its interaction arrived twice", what)
 
 
-async def _acknowledge(
+async def acknowledge(
     interaction: discord.Interaction[Any],
     *,
     ephemeral: bool,
-    within_s: float,
-    look_after_s: Sequence[float],
+    within_s: float = ANSWER_WITHIN_S,
+    look_after_s: Sequence[float] = LOOK_AFTER_S,
 ) -> int | None:
+    """Defer the answer, and return the reply's message id if known; raises NotAcknowledged.
+
+    After a lost connection, ask Discord whether it has accepted the answer.
+    """
     try:
         async with asyncio.timeout(within_s):
             return await _defer(interaction, ephemeral=ephemeral, tries=TRIES)

@@ -34,6 +34,9 @@ def sentence_for(error: BaseException) -> str | None:
             return gettext(messages.STORE_BROKEN)
         case StoreUnavailable() | ReplyUnavailable():
             return messages.problem(Problem(Reason.BUSY))
+        case discord.DiscordServerError() | aiohttp.ClientError():
+            log.warning("Discord did not take an answer: %s", type(error).__name__)
+            return messages.problem(Problem(Reason.BUSY))
         case app_commands.TransformerError():
             return gettext(messages.BAD_OPTION)
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():

@@ -18,13 +18,14 @@ from bot.delivery.builder import MAX_SHRINKS
 from bot.delivery.port import Delivery, ReplyUnavailable
 from bot.delivery.redelivery import Redelivery
 from bot.domain.clock import Clock
-from bot.domain.errors import Reason, Rejected, StoreUnavailable
+from bot.domain.errors import Problem, Reason, Rejected, StoreUnavailable
 from bot.domain.job import Context, Job, Reply, State, UserId
 from bot.domain.minutes import minutes_of
 from bot.domain.recipes import AudioFormat
 from bot.domain.renditions import Rendition
 from bot.i18n.translation import Message, gettext
 from bot.scheduling.progress import ProgressBoard
+from bot.ui.acknowledgement import NotAcknowledged, acknowledge
 from bot.ui.cards.card import Card
 from bot.ui.cards.job_cards import card_of
 from bot.ui.cards.message_content import MessageContent, attachment_files
@@ -37,7 +38,6 @@ from bot.ui.error_answers import (
     Answered,
     explanation,
     may_pass,
-    say_privately,
 )
 from bot.ui.replies.direct_messages import MAX_FILE_BYTES, DirectMessages
 from bot.ui.replies.edit_routes import EditRoutes
@@ -315,12 +315,14 @@ class ResultPresenter:
         expires_at = self._clock.now() + TOKEN_LIFETIME
         await self._open_replies.add(_open_reply_of(interaction, job, kind, reply, expires_at))
         try:
-            answer = await interaction.response.defer(ephemeral=is_private, thinking=True)
-        except UNREACHABLE:
-            await self._close(interaction.id)
-            raise
+            message_id = await acknowledge(interaction, ephemeral=is_private)
+        except NotAcknowledged as exc:
+            log.warning("%s: not shown again: %s", job.id, exc)
+            sentence = messages.problem(Problem(Reason.BUSY)) if exc.in_doubt else None
+            await self._end(interaction, sentence, expires_at)
+            raise Answered from exc
         try:
-            sentence = await work(replace(reply, message_id=answer.message_id if answer else None))
+            sentence = await work(replace(reply, message_id=message_id))
         except Exception as exc:
             await self._end(interaction, explanation(interaction, exc), expires_at)
             raise Answered from exc
@@ -400,9 +402,9 @@ class ResultPresenter:
 
 
 async def _is_said(interaction: discord.Interaction[Any], sentence: str) -> bool:
-    """Say a sentence; return False if Discord may accept it later."""
+    """Complete the deferred answer; return False if Discord may accept the sentence later."""
     try:
-        await say_privately(interaction, sentence)
+        await interaction.edit_original_response(content=sentence)
     except UNREACHABLE as exc:
         log.warning("can't complete a reply: %s", exc)
         return not may_pass(exc)

@@ -418,6 +418,21 @@ async def test_a_reply_says_what_happened_once_discord_is_reachable_again(
     assert await mine(ada)
 
 
+async def test_a_rendition_comes_though_the_answer_to_its_request_was_lost(
+    live_bot: LiveBot, ada: SandboxClient, song: Path
+) -> None:
+    message = await made(live_bot, ada, song)
+    await ada.fault("POST /interactions/*", reset=True, after=True, times=1)
+    await ada.command("remix", job=job_id_of(message), key=-2)
+    [own] = await mine(ada)
+    assert filenames(own)[0] == "Neon Rain (Instrumental, -2).mp3"
+    await nothing_is_open(live_bot)
+    live_bot.audio.render_error = Rejected(Reason.NO_TIME_STRETCH)
+    await ada.fault("POST /interactions/*", reset=True, after=True, times=1)
+    await ada.command("remix", job=job_id_of(message), key=-3)
+    await ada.wait_for(says("a library is missing"))
+
+
 async def test_files_are_described_for_people_who_do_not_see_them(
     live_bot: LiveBot, ada: SandboxClient, song: Path
 ) -> None:

@@ -1,6 +1,7 @@
 import logging
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord import app_commands
@@ -66,6 +67,12 @@ async def test_an_unknown_error_gives_the_user_what_finds_it_in_the_log(
     assert record.levelno == logging.ERROR
     assert record.exc_info is not None
     assert sentence.split("`")[1] in record.getMessage()
+
+
+async def test_an_outage_of_discord_is_no_unknown_error(caplog: pytest.LogCaptureFixture) -> None:
+    sentence = await answer(FakeInteraction(), aiohttp.ServerDisconnectedError())
+    assert sentence == "I'm too busy right now. Try again in a minute."
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 async def test_after_thinking_the_sentence_takes_its_place() -> None:
