@@ -37,7 +37,6 @@ from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep, Limits
 from bot.jobs.job_runtime import Core, Runtimes
-from bot.jobs.lost_songs import LostSongs
 from bot.jobs.poll import PollIntervals, PollStep
 from bot.jobs.reconcile import AttemptReconciler
 from bot.jobs.runner import Runner
@@ -411,7 +410,6 @@ def _steps(
         refused_files=ground.refused_files,
         repeat_limit=RepeatLimit(clock=core.clock),
     )
-    lost_songs = LostSongs(files=core.files, intake=intake)
     steps = Steps(
         core=core,
         intake=intake,
@@ -426,7 +424,7 @@ def _steps(
                 fetcher=ResultFetcher(audio=audio),
                 identifier=StemIdentifier(audio=audio, listener=outside.listener),
                 placer=StemPlacer(audio=audio),
-                lost_songs=lost_songs,
+                restore_song=intake.restore,
             ),
             reconciler=reconciler,
             intervals=PollIntervals(min_s=settings.poll_min_s, max_s=settings.poll_max_s),
@@ -441,7 +439,6 @@ def _steps(
         ),
         termination=termination,
         needs=ground.needs,
-        lost_songs=lost_songs,
     )
     return submit, steps
 

@@ -5,14 +5,13 @@ sees a failure at once and can ask again.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 from bot.accounts.disk_guard import DiskGuard
 from bot.audio.clip_task import MOST_CLIP_BYTES
 from bot.delivery.builder import DeliveryBuilder
 from bot.delivery.clip_cutter import ClipCutter
-from bot.delivery.kept_masters import bring_masters
 from bot.delivery.port import ClipDelivery, Delivery, ZipDelivery
 from bot.delivery.zip_builder import ZipBuilder, ZipPlan
 from bot.domain.errors import AudioFailed, NoRoom, Reason, Rejected
@@ -135,3 +134,13 @@ class Redelivery:
             return True
         found = await self._jobs.get(job.id)
         return found is None or found.files_expired
+
+
+async def bring_masters(job: Job, files: JobFiles, disk_guard: DiskGuard) -> None:
+    """Have a finished job's masters on this disk, within the space that the disk guard lends.
+
+    Raises NoRoom, StoreUnavailable, and FileNotFoundError when they are gone.
+    """
+    size_bytes = await files.bytes_elsewhere(job.id, job.stems)
+    async with disk_guard.lend(size_bytes) if size_bytes else nullcontext():
+        await files.bring(job.id, job.stems)

@@ -1,7 +1,7 @@
 """The step from a provider's results to `ready`: fetches, decodes and mixes them into masters."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from bot.domain.job import Job, State
 from bot.domain.minutes import Post
 from bot.domain.recipes import UNNAMED, Stem
 from bot.jobs.job_runtime import Core, MadeMasters, RetryAfter, StepResult
-from bot.jobs.lost_songs import LostSongs
 from bot.providers.interface import Model, Provider
 from bot.results.fetching import ResultFetcher, expected_results
 from bot.results.stem_identifier import StemIdentifier
@@ -40,15 +39,16 @@ class CollectStep:
         fetcher: ResultFetcher,
         identifier: StemIdentifier,
         placer: StemPlacer,
-        lost_songs: LostSongs,
+        restore_song: Callable[[Job], Awaitable[None]],
     ) -> None:
+        """`restore_song` brings back a decoded song that is not on this disk."""
         self._core = core
         self._files = core.files
         self._audio = audio
         self._fetcher = fetcher
         self._identifier = identifier
         self._placer = placer
-        self._lost_songs = lost_songs
+        self._restore_song = restore_song
 
     async def make(self, job: Job, attempt: Attempt, provider: Provider) -> MadeMasters:
         """Make the masters.
@@ -62,7 +62,7 @@ class CollectStep:
         await self._core.disk_guard.require_floor()
         self._core.board.put(job.id, Progress(stage=Stage.FETCHING, provider=title))
         where = await self._files.prepare(job.id)
-        await self._lost_songs.restore(job)
+        await self._restore_song(job)
         fetched = await self._fetcher.fetch(job, files, provider, where)
         self._core.queue.release(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.MIXING, provider=title))

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from bot.accounts.quotas import Quotas
 from bot.accounts.user_limits import RefusedFiles, RepeatLimit
+from bot.audio.spool import FRAME_BYTES
 from bot.audio.tasks import Decoded
 from bot.audio.tools import AudioTools
 from bot.domain.backoff import backoff_s
@@ -100,7 +101,7 @@ class IntakeStep:
                 if not await self._has_room_for_file(job):
                     return self._wait_for_room(job)
                 try:
-                    runtime.digest = await self.bring(job)
+                    runtime.digest = await self._bring(job)
                 except DownloadFailed as exc:
                     return _try_again(runtime, exc)
                 runtime.failed_downloads = 0
@@ -114,6 +115,26 @@ class IntakeStep:
                 job.id, self._needs.to_separate(job, decoded.frames)
             )
         return await self._hold(job, decoded, runtime.digest)
+
+    async def restore(self, job: Job) -> None:
+        """Have the decoded song of a job that holds minutes on this disk, as long as it was billed.
+
+        A machine that has lost it, or that took the job over, gets the user's file from the object
+        store, or else from where it came from. Raises Rejected if it is not there either, or no
+        longer the same. Without an object store, nothing is looked for.
+        """
+        frames, where = job.frames or 0, self._files.of(job.id)
+        if not self._files.is_shared or await asyncio.to_thread(_has, where.mixture, frames):
+            return
+        await self._files.prepare(job.id)
+        try:
+            await self._files.bring_input(job.id)
+        except FileNotFoundError:
+            if await self._bring(job) != job.digest:
+                raise Rejected(Reason.SOURCE_GONE) from None
+        if (await self._decode(job, frames)).frames != frames:
+            raise Rejected(Reason.SOURCE_GONE)
+        log.info("%s: its song is restored", job.id, extra={"job": job.id})
 
     async def _has_room_for_file(self, job: Job) -> bool:
         """Whether there is room for the file itself.
@@ -185,8 +206,8 @@ class IntakeStep:
         log.info("%s repeats %s", job.id, earlier.id, extra={"job": job.id, "action": State.READY})
         return True
 
-    async def bring(self, job: Job) -> str:
-        """Download the file and return its digest. Raises Rejected and DownloadFailed."""
+    async def _bring(self, job: Job) -> str:
+        """Download the file and return its digest."""
         where = await self._files.prepare(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.DOWNLOADING))
         try:
@@ -219,15 +240,14 @@ class IntakeStep:
         """Decode the song, and count a refused file against its user."""
         user_id = job.request.user_id
         try:
-            decoded = await self.decode(job, most_frames)
+            decoded = await self._decode(job, most_frames)
         except Rejected as exc:
             self._refused_files.note_refused(user_id, exc.problem.reason)
             raise
         self._refused_files.note_read(user_id)
         return decoded
 
-    async def decode(self, job: Job, most_frames: int) -> Decoded:
-        """Decode the downloaded file. Raises Rejected and AudioFailed."""
+    async def _decode(self, job: Job, most_frames: int) -> Decoded:
         where = self._files.of(job.id)
         self._core.board.put(job.id, Progress(stage=Stage.CHECKING))
         minutes = self._limits.max_duration_minutes
@@ -271,6 +291,10 @@ def _title_again(job: Job, earlier: Job) -> str:
     if earlier.title == title_of(earlier.request.source.filename):
         return title_of(job.request.source.filename)
     return earlier.title
+
+
+def _has(spool: Path, frames: int) -> bool:
+    return spool.exists() and spool.stat().st_size == frames * FRAME_BYTES
 
 
 def _try_again(runtime: JobRuntime, error: DownloadFailed) -> RetryAfter:

@@ -9,7 +9,6 @@ from bot.jobs.deliver import DeliverStep
 from bot.jobs.disk_needs import DiskNeeds
 from bot.jobs.intake import IntakeStep
 from bot.jobs.job_runtime import Core, Done, JobRuntime, RetryAfter, StepResult
-from bot.jobs.lost_songs import LostSongs
 from bot.jobs.poll import PollStep
 from bot.jobs.submit import SubmitStep
 from bot.jobs.termination import Termination
@@ -28,7 +27,6 @@ class Steps:
         deliver: DeliverStep,
         termination: Termination,
         needs: DiskNeeds,
-        lost_songs: LostSongs,
     ) -> None:
         self._disk_guard = core.disk_guard
         self._needs = needs
@@ -38,7 +36,6 @@ class Steps:
         self._poll = poll
         self._deliver = deliver
         self._termination = termination
-        self._lost_songs = lost_songs
 
     async def advance(self, runtime: JobRuntime) -> StepResult:
         """Take the job one step further.
@@ -76,7 +73,7 @@ class Steps:
                 return await self._intake.take_in(job, runtime)
             case State.HELD | State.SUBMITTING:
                 await self._disk_guard.require_floor(waiting=job.id)
-                await self._lost_songs.restore(job)
+                await self._intake.restore(job)
                 return await self._submit.submit(job, attempts, runtime)
             case State.PROCESSING:
                 return await self._poll.poll(job, attempts, runtime)

@@ -10,7 +10,7 @@ from typing import Final
 from bot.accounts.disk_guard import DiskGuard
 from bot.audio.pack_tasks import PACK_S, PEAKS, PackCodec, pack_count, pack_name
 from bot.audio.tools import AudioTools
-from bot.delivery.kept_masters import bring_masters
+from bot.delivery.redelivery import bring_masters
 from bot.domain.clock import Clock
 from bot.domain.errors import AudioFailed, NoRoom
 from bot.domain.job import Job, JobId

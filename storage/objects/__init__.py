@@ -1,4 +1,4 @@
 """The optional object store, which holds the files that several machines need.
 
-obstore is imported by `obstore_stores.py` alone, which is loaded once a store is set.
+obstore is imported once a store is set, by `bucket_store.py`, `folder_store.py` and their base.
 """

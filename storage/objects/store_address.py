@@ -66,8 +66,12 @@ class Bucket:
     prefix: str
     config: Mapping[str, str] = field(repr=False)
     allow_http: bool
-    certificates: Path | None
+    certificates: Path | None = None
     """The operator's own certificate authorities, in PEM."""
+    proxy: str | None = field(default=None, repr=False)
+    """The proxy for https, which may hold a password."""
+    direct: str = ""
+    """The hosts that are reached without the proxy, with commas between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +110,26 @@ def _bucket(name: str, prefix: str, variables: Mapping[str, str]) -> Bucket:
     if endpoint is not None:
         config["AWS_ENDPOINT"] = _checked_endpoint(endpoint, allow_http=allow_http)
     certificates = variables.get("SSL_CERT_FILE")
+    is_secure = not config.get("AWS_ENDPOINT", "").startswith("http:")
     return Bucket(
         name=name,
         prefix=prefix,
         config=config,
         allow_http=allow_http,
         certificates=Path(certificates) if certificates else None,
+        proxy=_proxy(variables) if is_secure else None,
+        direct=_either("NO_PROXY", variables),
     )
+
+
+def _proxy(variables: Mapping[str, str]) -> str | None:
+    url = _either("HTTPS_PROXY", variables)
+    return url if not url or "://" in url else f"http://{url}"
+
+
+def _either(name: str, variables: Mapping[str, str]) -> str:
+    """Return a variable that may be written in lower case, too."""
+    return variables.get(name.lower()) or variables.get(name) or ""
 
 
 def _checked_endpoint(endpoint: str, *, allow_http: bool) -> str:

@@ -14,11 +14,12 @@ def open_object_store(
     `variables` are those of the environment and of `.env`. Raises InvalidObjectStore for a
     misspelt address or variable, and ImportError if obstore is not installed.
     """
-    address = parse_address(url, variables)
-    from storage.objects import obstore_stores
+    match parse_address(url, variables):
+        case Bucket() as bucket:
+            from storage.objects.bucket_store import BucketStore
 
-    match address:
-        case Bucket():
-            return obstore_stores.BucketStore(address, patience or Patience())
-        case SharedFolder():
-            return obstore_stores.FolderStore(address.path)
+            return BucketStore(bucket, patience or Patience())
+        case SharedFolder(path=path):
+            from storage.objects.folder_store import FolderStore
+
+            return FolderStore(path)

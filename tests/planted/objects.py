@@ -2,9 +2,9 @@
 
 from tests.planted.plant import Plant
 
-_STORES = "storage/objects/obstore_stores.py"
+_STORES = "storage/objects/obstore_base.py"
 _SHARED = "storage/objects/shared_job_files.py"
-_STORE_TESTS = ("tests/unit/storage/objects/test_obstore_stores.py",)
+_STORE_TESTS = ("tests/unit/storage/objects/test_folder_store.py",)
 _SHARED_TESTS = ("tests/unit/storage/objects/test_shared_job_files.py",)
 _LOST_DISKS = ("tests/integration/test_lost_disks.py",)
 
@@ -53,9 +53,9 @@ OBJECTS = (
     ),
     Plant(
         name="a restored song may have any length",
-        file="bot/jobs/lost_songs.py",
-        old="if decoded.frames != frames:",
-        new="if not decoded.frames:",
+        file="bot/jobs/intake.py",
+        old="if (await self._decode(job, frames)).frames != frames:",
+        new="if not (await self._decode(job, frames)).frames:",
         tests=_LOST_DISKS,
     ),
 )

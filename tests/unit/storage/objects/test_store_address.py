@@ -77,5 +77,15 @@ def test_a_misspelt_variable_is_refused(variables: dict[str, str]):
         open_object_store("s3://stems", variables)
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_a_proxy_serves_https_alone(name: str):
+    proxy = {name: "proxy.example:3128", "NO_PROXY": "localhost,.example"}
+    found = bucket(**proxy)
+    assert (found.proxy, found.direct) == ("http://proxy.example:3128", "localhost,.example")
+    plain = {"AWS_ENDPOINT": "http://127.0.0.1:9000", "AWS_ALLOW_HTTP": "true"}
+    assert not bucket(**proxy, **plain).proxy
+
+
 def test_secrets_are_not_shown():
-    assert "hidden" not in repr(bucket(AWS_SECRET_ACCESS_KEY="hidden"))
+    found = bucket(AWS_SECRET_ACCESS_KEY="hidden", HTTPS_PROXY="http://me:hidden@proxy.example")
+    assert "hidden" not in repr(found)

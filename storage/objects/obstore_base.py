@@ -1,29 +1,25 @@
-"""The object stores that obstore opens: a bucket of an S3 service, and a shared folder."""
+"""What buckets and folders have in common: the calls of obstore, and its errors in our words."""
 
 import asyncio
 import logging
 import os
 import re
 import secrets
-import shutil
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError, PreconditionError
-from obstore.store import LocalStore, S3Store
 
-from bot.domain.errors import InvalidObjectStore, ObjectMissing, ObjectStoreUnavailable
-from storage.files.atomic import fsync, write_aside
+from bot.domain.errors import ObjectMissing, ObjectStoreUnavailable
+from storage.files.atomic import write_aside
 from storage.objects.object_store import MARKER, ForeignObjectStore, ObjectStore
-from storage.objects.store_address import Bucket, Patience
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
-    from obstore.store import ClientConfig
     from obstore.store import ObjectStore as Obstore
 
 log = logging.getLogger(__name__)
@@ -38,8 +34,8 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
-class _ObstoreStore(ObjectStore):
-    """What buckets and folders have in common."""
+class ObstoreStore(ObjectStore):
+    """An object store that obstore reads and writes."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -50,8 +46,8 @@ class _ObstoreStore(ObjectStore):
         return self._name
 
     @abstractmethod
-    def _open(self) -> "Obstore":
-        """Return obstore's store, within `_translated`."""
+    def open(self) -> "Obstore":
+        """Return obstore's store, within `translated`."""
 
     async def prepare(self, owner: str) -> None:
         """Write the marker, with its owner in it."""
@@ -62,31 +58,31 @@ class _ObstoreStore(ObjectStore):
                 f"in STEMCORD_OBJECT_STORE, or delete its {MARKER} if that database is gone."
             )
         try:
-            with self._translated():
-                await obstore.put_async(self._open(), MARKER, f"{owner}\n".encode())
+            with self.translated():
+                await obstore.put_async(self.open(), MARKER, f"{owner}\n".encode())
         except ObjectMissing:  # a put misses nothing but the bucket
-            raise self._missing() from None
+            raise self.missing() from None
 
     async def probe(self) -> None:
         """Write, read and remove an object."""
         key, content = f"{_PROBE}-{secrets.token_hex(8)}", secrets.token_bytes(1024)
         try:
-            with self._translated():
-                store = self._open()
+            with self.translated():
+                store = self.open()
                 await obstore.put_async(store, key, content)
                 found = await obstore.get_async(store, key)
                 is_whole = bytes(await found.bytes_async()) == content
                 await obstore.delete_async(store, key)
         except ObjectMissing:
-            raise self._missing() from None
+            raise self.missing() from None
         if not is_whole:
             raise ObjectStoreUnavailable(f"the object store {self._name} returns other content")
 
     async def check(self) -> None:
         """Return if the marker is there."""
         try:
-            with self._translated():
-                await obstore.head_async(self._open(), MARKER)
+            with self.translated():
+                await obstore.head_async(self.open(), MARKER)
         except ObjectMissing:
             raise ObjectStoreUnavailable(
                 f"the object store {self._name} is not there, or has lost its {MARKER}"
@@ -96,15 +92,15 @@ class _ObstoreStore(ObjectStore):
         """Send a file in parts."""
         size_bytes = (await asyncio.to_thread(path.stat)).st_size
         try:
-            with self._translated():
-                store = self._open()
+            with self.translated():
+                store = self.open()
                 await obstore.put_async(
                     store, key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
                 )
                 stored = await obstore.head_async(store, key)
         except ObjectMissing:
             await asyncio.to_thread(path.stat)  # the file itself may have been removed meanwhile
-            raise self._missing() from None
+            raise self.missing() from None
         if stored["size"] != size_bytes:
             raise ObjectStoreUnavailable(f"the object store {self._name} has kept a part of a file")
 
@@ -128,35 +124,35 @@ class _ObstoreStore(ObjectStore):
 
     async def keys_under(self, prefix: str) -> Sequence[str]:
         """List the objects, 1,000 in a request."""
-        with self._translated():
-            found = await obstore.list(self._open(), prefix, chunk_size=1000).collect_async()
+        with self.translated():
+            found = await obstore.list(self.open(), prefix, chunk_size=1000).collect_async()
         return sorted(each["path"] for each in found)
 
     async def folders_under(self, prefix: str) -> Sequence[str]:
         """List the segments, without the objects below them."""
-        with self._translated():
-            found = await obstore.list_with_delimiter_async(self._open(), prefix)
+        with self.translated():
+            found = await obstore.list_with_delimiter_async(self.open(), prefix)
         return sorted(each.rsplit("/", 1)[-1] for each in found["common_prefixes"])
 
     async def remove_under(self, prefix: str) -> None:
         """Remove the objects, 1,000 in a request."""
         if keys := await self.keys_under(prefix):
-            with self._translated():
-                await obstore.delete_async(self._open(), keys)
+            with self.translated():
+                await obstore.delete_async(self.open(), keys)
 
     async def remove(self, key: str) -> None:
         """Remove an object."""
         try:
-            with self._translated():
-                await obstore.delete_async(self._open(), key)
+            with self.translated():
+                await obstore.delete_async(self.open(), key)
         except ObjectMissing:
             await self.check()
 
     async def _head(self, key: str) -> "ObjectMeta | None":
         """Return what is known of an object; None only if the store is there without it."""
         try:
-            with self._translated():
-                return await obstore.head_async(self._open(), key)
+            with self.translated():
+                return await obstore.head_async(self.open(), key)
         except ObjectMissing:
             await self.check()
             return None
@@ -170,8 +166,8 @@ class _ObstoreStore(ObjectStore):
     async def _owner(self) -> str | None:
         """Return the marker's owner; None if there is no marker, or no store."""
         try:
-            with self._translated():
-                found = await obstore.get_async(self._open(), MARKER)
+            with self.translated():
+                found = await obstore.get_async(self.open(), MARKER)
                 return bytes(await found.bytes_async()).decode(errors="replace").strip()
         except ObjectMissing:
             return None
@@ -182,9 +178,9 @@ class _ObstoreStore(ObjectStore):
 
     async def _part(self, about: "ObjectMeta", start: int, end: int) -> bytes:
         try:
-            with self._translated():
+            with self.translated():
                 found = await obstore.get_async(
-                    self._open(),
+                    self.open(),
                     about["path"],
                     options={"range": (start, end), "if_match": about["e_tag"]},
                 )
@@ -197,7 +193,7 @@ class _ObstoreStore(ObjectStore):
         return part
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Raise obstore's errors as ours. A text is the same at each try, and quotes no key."""
         try:
             yield
@@ -211,91 +207,9 @@ class _ObstoreStore(ObjectStore):
             log.debug("%s: %s", self._name, exc)
             raise ObjectStoreUnavailable(f"the object store {self._name} {_why(exc)}") from exc
 
-    def _missing(self) -> ObjectStoreUnavailable:
+    def missing(self) -> ObjectStoreUnavailable:
+        """Return the error for a bucket or a folder that is not there."""
         return ObjectStoreUnavailable(f"the object store {self._name} does not exist")
-
-
-class BucketStore(_ObstoreStore):
-    """A bucket, or a prefix of one, at a service that speaks S3."""
-
-    def __init__(self, bucket: Bucket, patience: Patience) -> None:
-        """Open the bucket without connecting to it. Raises InvalidObjectStore."""
-        super().__init__(f"s3://{bucket.name}/{bucket.prefix}".rstrip("/"))
-        for name in ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
-            # obstore reads the environment by itself, and panics over an empty address.
-            if os.environ.get(name) == "":
-                del os.environ[name]
-        try:
-            self._store = S3Store(
-                bucket.name,
-                prefix=bucket.prefix or None,
-                config=dict(bucket.config),  # type: ignore[arg-type] # names of variables
-                client_options=_client_options(bucket, patience),
-                retry_config={
-                    "max_retries": patience.max_repeats,
-                    "retry_timeout": patience.repeats,
-                },
-            )
-        except (BaseError, ValueError) as exc:
-            log.debug("%s: %s", self._name, exc)
-            # Without its cause, which quotes the variables.
-            raise InvalidObjectStore("expected AWS_* variables that fit together") from None
-
-    def _open(self) -> "Obstore":
-        return self._store
-
-    async def remove_under(self, prefix: str) -> None:
-        """Remove the objects; what is gone already is no error of S3."""
-        try:
-            await super().remove_under(prefix)
-        except ObjectMissing:
-            raise self._missing() from None
-
-
-class FolderStore(_ObstoreStore):
-    """A folder that the operator has made, on a disk that every machine has mounted."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"file://{path}")
-        self._path = path
-
-    def _open(self) -> "Obstore":
-        if not self._path.is_dir():  # obstore would make a folder where nothing is mounted
-            raise self._missing()
-        return LocalStore(self._path, automatic_cleanup=True)
-
-    async def put(self, path: Path, key: str) -> None:
-        """Copy a file, and sync it to disk."""
-        await self.check()
-        await super().put(path, key)
-        with self._translated():
-            await asyncio.to_thread(_sync, self._path / key)
-
-    async def remove_under(self, prefix: str) -> None:
-        """Remove the folder, with what a killed process has left in it half-written.
-
-        Raises ValueError for a prefix that leads elsewhere.
-        """
-        if not prefix or {"", ".", ".."} & {*prefix.split("/")}:
-            raise ValueError(f"not a prefix: {prefix!r}")
-        with self._translated():
-            self._open()
-            with suppress(FileNotFoundError):
-                await asyncio.to_thread(shutil.rmtree, self._path / prefix)
-
-
-def _client_options(bucket: Bucket, patience: Patience) -> "ClientConfig":
-    options: ClientConfig = {
-        "connect_timeout": patience.connect,
-        "timeout": patience.request,
-        "allow_http": bucket.allow_http,
-    }
-    if bucket.certificates is not None:
-        try:
-            options["root_certificate"] = bucket.certificates.read_bytes()
-        except OSError:
-            raise InvalidObjectStore("SSL_CERT_FILE: expected readable certificates") from None
-    return options
 
 
 @contextmanager
@@ -303,11 +217,6 @@ def _draft(target: Path) -> Iterator[IO[bytes]]:
     """Yield an open file that is renamed to `target` if the block succeeds."""
     with write_aside(target, durable=False) as path, path.open("wb") as file:
         yield file
-
-
-def _sync(path: Path) -> None:
-    fsync(path)
-    fsync(path.parent)
 
 
 def _why(error: Exception) -> str:

@@ -1,0 +1,52 @@
+"""A folder that several machines have mounted."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.store import LocalStore
+
+from storage.files.atomic import fsync
+from storage.objects.obstore_base import ObstoreStore
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Obstore
+
+
+class FolderStore(ObstoreStore):
+    """A folder that the operator has made, on a disk that every machine has mounted."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"file://{path}")
+        self._path = path
+
+    def open(self) -> "Obstore":
+        if not self._path.is_dir():  # obstore would make a folder where nothing is mounted
+            raise self.missing()
+        return LocalStore(self._path, automatic_cleanup=True)
+
+    async def put(self, path: Path, key: str) -> None:
+        """Copy a file, and sync it to disk."""
+        await self.check()
+        await super().put(path, key)
+        with self.translated():
+            await asyncio.to_thread(_sync, self._path / key)
+
+    async def remove_under(self, prefix: str) -> None:
+        """Remove the folder, with what a killed process has left in it half-written.
+
+        Raises ValueError for a prefix that leads elsewhere.
+        """
+        if not prefix or {"", ".", ".."} & {*prefix.split("/")}:
+            raise ValueError(f"not a prefix: {prefix!r}")
+        with self.translated():
+            self.open()
+            with suppress(FileNotFoundError):
+                await asyncio.to_thread(shutil.rmtree, self._path / prefix)
+
+
+def _sync(path: Path) -> None:
+    fsync(path)
+    fsync(path.parent)
