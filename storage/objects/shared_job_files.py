@@ -65,6 +65,8 @@ class SharedJobFiles(JobFiles):
         self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
         self._used_at: dict[JobId, float] = {}
         """When this process last needed a job's masters."""
+        self._trusted: set[JobId] = set()
+        """Jobs whose masters on this disk are those in the store."""
         self._full_at = -FULL_S
         """When no copy could be dropped."""
 
@@ -110,6 +112,7 @@ class SharedJobFiles(JobFiles):
         """Sync the masters to disk, and put them with the picture."""
         await super().settle(job_id)
         await self._put(await asyncio.to_thread(_masters_and_cover, self.of(job_id)))
+        self._trusted.add(job_id)
 
     async def take_over(
         self, earlier: JobId, job_id: JobId, stems: Iterable[Stem], *, with_linked: bool
@@ -141,6 +144,7 @@ class SharedJobFiles(JobFiles):
             await gather_or_raise(self._get(path) for path in missing)
             if await self._store.size(self._key(where.cover)) is not None:
                 await self._get(where.cover)
+            self._trusted.add(job_id)
         log.info("%s: %d stems are fetched from the object store", job_id, len(missing))
 
     async def bytes_elsewhere(self, job_id: JobId, stems: Iterable[Stem]) -> int:
@@ -209,6 +213,7 @@ class SharedJobFiles(JobFiles):
     async def remove_here(self, job_id: JobId) -> None:
         """Remove all of the job's files on this disk."""
         await super().remove_here(job_id)
+        self._trusted.discard(job_id)
         self._used_at.pop(job_id, None)
 
     async def make_room(self, size_bytes: int, *, in_use: Collection[JobId]) -> bool:
@@ -245,8 +250,24 @@ class SharedJobFiles(JobFiles):
         return sum(here.values())
 
     async def _missing(self, job_id: JobId, stems: Iterable[Stem]) -> list[Path]:
+        """Return the masters that are not here, or not those in the store.
+
+        An earlier process may have left half-made masters here before another bot made the job's.
+        """
         masters = [self.of(job_id).master(stem) for stem in stems]
-        return await asyncio.to_thread(_not_here, masters)
+        missing = await asyncio.to_thread(_not_here, masters)
+        if job_id in self._trusted:
+            return missing
+        for path in masters:
+            if path not in missing and await self._is_another(path):
+                missing.append(path)
+        if not missing:
+            self._trusted.add(job_id)
+        return missing
+
+    async def _is_another(self, path: Path) -> bool:
+        size_bytes = await self._store.size(self._key(path))
+        return size_bytes not in {None, (await asyncio.to_thread(path.stat)).st_size}
 
     async def _linked_there(self, job_id: JobId) -> frozenset[str]:
         keys = await self._store.keys_under(self._key(self.of(job_id).linked))

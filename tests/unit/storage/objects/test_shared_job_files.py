@@ -80,6 +80,30 @@ async def test_only_what_is_missing_is_fetched(files: SharedJobFiles, store: Lea
     assert store.calls == []
 
 
+async def test_masters_that_were_left_half_made_are_replaced(
+    files: SharedJobFiles, store: LeavingStore, root: Path
+):
+    where = await kept(files)
+    before = where.master(Stem.VOCALS).read_bytes()
+    where.master(Stem.VOCALS).write_bytes(b"half")
+    restarted = SharedJobFiles(root, store, owner="tests")
+    assert await restarted.holds(JOB, STEMS)
+    assert await restarted.bytes_elsewhere(JOB, STEMS) == 1000
+    await restarted.bring(JOB, STEMS)
+    assert where.master(Stem.VOCALS).read_bytes() == before
+    store.is_away = True
+    await restarted.bring(JOB, STEMS)  # looked at once
+
+
+async def test_masters_from_before_the_store_are_kept(files: SharedJobFiles):
+    where = await files.prepare(JOB)
+    for stem in STEMS:
+        where.master(stem).write_bytes(b"older")
+    assert await files.holds(JOB, STEMS)
+    await files.bring(JOB, STEMS)
+    assert where.master(Stem.VOCALS).read_bytes() == b"older"
+
+
 async def test_what_is_nowhere_is_gone_and_leaves_no_folder(files: SharedJobFiles, root: Path):
     assert not await files.holds(JOB, STEMS)
     with pytest.raises(FileNotFoundError):
