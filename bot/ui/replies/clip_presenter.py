@@ -14,11 +14,13 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Job, Reply
 from bot.domain.minutes import minutes_of
 from bot.domain.titles import clip_filename, sound_name
+from bot.i18n.translation import Message
 from bot.ui.actors import may_create_expressions
 from bot.ui.cards.message_content import AttachmentFile, MessageContent
 from bot.ui.cards.result_cards import clip_added_card, clip_card
 from bot.ui.error_answers import UNREACHABLE
 from bot.ui.replies.result_presenter import Pack, ResultPresenter
+from bot.ui.texts import messages
 from storage.stores.open_replies import ReplyKind
 
 log = logging.getLogger(__name__)
@@ -70,11 +72,19 @@ class ClipPresenter:
             log.info("%s: its clip was added to a soundboard", job.id, extra={"job": job.id})
             yield MessageContent(card=clip_added_card(job, name))
 
-        await self._answer(interaction, job, pack)
+        await self._answer(interaction, job, pack, done=messages.PLAIN_CLIP_ADDED)
 
-    async def _answer(self, interaction: discord.Interaction[Any], job: Job, pack: Pack) -> None:
+    async def _answer(
+        self,
+        interaction: discord.Interaction[Any],
+        job: Job,
+        pack: Pack,
+        *,
+        done: Message | None = None,
+    ) -> None:
+        minutes = minutes_of(job.frames or 0)
         await self._results.answer_privately(
-            interaction, job, ReplyKind.CLIP, pack, minutes=minutes_of(job.frames or 0)
+            interaction, job, ReplyKind.CLIP, pack, minutes=minutes, done=done
         )
 
 

@@ -153,11 +153,13 @@ class ResultPresenter:
         *,
         minutes: int,
         too_large: Message = messages.UNSHOWN,
+        done: Message | None = None,
     ) -> None:
         """Show the content that `pack` makes from the job to the requester alone.
 
         The request counts as `minutes` of song. The answer is `too_large` if the files do not fit.
-        Raises Rejected as `render` does.
+        If `pack` has done what was asked for, the answer is `done` where its content cannot be
+        shown. Raises Rejected as `render` does.
         """
         user_id = UserId(interaction.user.id)
         await self._admission.check_block(user_id, interaction.guild_id)
@@ -169,6 +171,7 @@ class ResultPresenter:
                 pack,
                 is_private=not _is_bot_dm(interaction),
                 too_large=too_large,
+                done=done,
             )
 
     def _counted(self, job: Job, minutes: int) -> int:
@@ -251,6 +254,7 @@ class ResultPresenter:
         *,
         is_private: bool,
         too_large: Message = messages.UNSHOWN,
+        done: Message | None = None,
     ) -> None:
         """Put the content that `pack` makes into the interaction's reply."""
 
@@ -258,10 +262,15 @@ class ResultPresenter:
             async def put(content: MessageContent) -> Edited | NotEdited:
                 return await self._routes.show(reply, content, closed=set())
 
-            shown = await self._supervised(self._present(job, put, partial(pack, reply)))
+            try:
+                shown = await self._supervised(self._present(job, put, partial(pack, reply)))
+            except ReplyUnavailable:
+                if done is None:
+                    raise
+                return gettext(done)
             if isinstance(shown, Edited):
                 return None
-            return gettext(too_large if shown.is_too_large else messages.UNSHOWN)
+            return gettext(done or (too_large if shown.is_too_large else messages.UNSHOWN))
 
         with self._turn_of(UserId(interaction.user.id)):
             await self._complete(interaction, job, kind, show, is_private=is_private)

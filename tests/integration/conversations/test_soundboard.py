@@ -11,6 +11,7 @@ from bot.audio.child import master
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.analysis import Analysis, BeatGrid
 from bot.domain.recipes import Stem
+from bot.ui.replies import result_presenter
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot, open_live_bot
 from tests.integration.conversations.scenes import (
@@ -94,6 +95,24 @@ async def test_a_clip_is_shown_first_and_added_on_a_press(
     assert added["ephemeral"]
     assert await sounds(ada) == ["Neon Rain"]
     assert not any(has_clip(each) for each in await ben.messages())
+
+
+async def test_a_clip_that_was_added_is_said_to_be_although_discord_was_away(
+    live_bot: LiveBot, ada: SandboxClient, song: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_presenter, "RETRY_AFTER_S", 0.01)
+    monkeypatch.setattr(result_presenter, "SAY_AGAIN_AFTER_S", 0.05)
+    message = await made(live_bot, ada, song)
+    shown = await clip_of(live_bot, ada, message)
+    await ada.fault("* /webhooks/*", reset=True)
+    await ada.press(shown, ADD)
+    async with asyncio.timeout(30):
+        while not await sounds(ada):
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+    await ada.clear_faults()
+    await ada.wait_for(says("The clip is on this server's soundboard."))
+    assert await sounds(ada) == ["Neon Rain"]
 
 
 async def test_a_clip_is_cut_from_the_vocals_at_a_beat(
