@@ -21,15 +21,24 @@ WELL_AFTER_S = 60.0
 async def gather_or_raise(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run awaitables concurrently and return their results in order.
 
-    If one fails, cancel the others, wait for them and raise the error itself. A TaskGroup would
-    wrap it in an ExceptionGroup, which `except` clauses for specific types do not match.
+    If one fails, cancel the others, wait for them and raise its error. A TaskGroup would wrap it in
+    an ExceptionGroup, which `except` clauses for specific types do not match. Before Python 3.13,
+    it would also leave this task marked as being cancelled, so that aiohttp would end it when a
+    connection breaks.
     """
+    tasks = [asyncio.create_task(each) for each in work]
+    if not tasks:
+        return []
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(each) for each in work]
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task in done and not task.cancelled() and (error := task.exception()):
+                raise error
+        return [task.result() for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def both(one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B]) -> tuple[A, B]:

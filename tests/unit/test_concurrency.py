@@ -96,3 +96,34 @@ async def test_first_failure_is_raised_as_itself_and_ends_the_others():
     with pytest.raises(ValueError, match="choir"):
         await gather_or_raise([forever(), fail()])
     assert ended == [True]
+
+
+async def test_a_task_is_not_marked_as_cancelled_after_a_part_of_its_work_failed() -> None:
+    """Otherwise aiohttp ends it when a connection breaks, and a job would stop for good."""
+
+    async def fail() -> None:
+        raise ValueError("no")
+
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            await gather_or_raise([fail(), asyncio.sleep(60)])
+        assert task.cancelling() == 0
+
+
+async def test_whoever_is_cancelled_cancels_the_work() -> None:
+    ended: list[bool] = []
+
+    async def forever() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    gathering = asyncio.create_task(gather_or_raise([forever(), forever()]))
+    await asyncio.sleep(0.01)
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    assert ended == [True, True]
