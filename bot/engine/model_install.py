@@ -60,7 +60,7 @@ def fetch(
     """
     weights = Weights(model, models_dir)
     if model.needs_consent and not accept_licence:
-        say(console, model.notice, style="yellow")
+        _say(console, model.notice, style="yellow")
         raise ModelUnavailable(
             f"{model.title} needs your consent to its licence: set {model.consent_setting}=1."
         )
@@ -75,17 +75,17 @@ def fetch(
 def _make(weights: Weights, place: Path, console: Console) -> None:
     model = weights.model
     _require_room(model, place)
-    with progress_bar(model.title, model.source.size_mb, console) as progress:
+    with _progress(model, console) as progress:
         archive = _download(model, place / "download", progress)
     made = place / model.file_name
-    say(console, f"Preparing {model.title} …")
+    _say(console, f"Preparing {model.title} …")
     licence = _prepare(model, archive, made)
     if model.file_sha256 not in {None, sha256_of(made)}:
         raise ModelUnavailable(f"The model in {archive.name} is not the one expected.")
     weights.install(made, notice=f"{model.notice}\n{licence}")
-    say(console, f"{model.title} is ready: {weights.path}")
+    _say(console, f"{model.title} is ready: {weights.path}")
     if model.needs_consent:
-        say(console, model.notice, style="yellow")
+        _say(console, model.notice, style="yellow")
 
 
 def _download(model: PinnedFile, place: Path, progress: Callable[[int], None]) -> Path:
@@ -158,7 +158,7 @@ def _take_stretch(archive: Path, made: Path) -> str:
     return _STRETCH_LICENCE
 
 
-def say(console: Console, text: str, *, style: str = "") -> None:
+def _say(console: Console, text: str, *, style: str = "") -> None:
     """Print a line verbatim: no markup, no highlighting, no line breaks in a path."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
@@ -184,14 +184,14 @@ def _full(model: PinnedFile, models_dir: Path) -> str:
 
 
 @contextmanager
-def progress_bar(title: str, size_mb: int, console: Console) -> Iterator[Callable[[int], None]]:
+def _progress(model: PinnedFile, console: Console) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal, and one plain line elsewhere."""
-    what = f"Downloading {title} ({size_mb:,} MB, once)"
+    what = f"Downloading {model.title} ({model.source.size_mb} MB, once)"
     if not console.is_terminal:
-        say(console, f"{what} …")
+        _say(console, f"{what} …")
         yield lambda _: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=size_mb * 1_000_000)
+        task = bar.add_task(what, total=model.source.size_mb * 1_000_000)
         yield lambda done: bar.update(task, completed=done)

@@ -1,24 +1,20 @@
-"""`models`: fetch the models that the settings name, and the mixer page's time stretcher."""
+"""`models`: fetch the embedded engine's model and the mixer page's time stretcher."""
 
 from rich.console import Console
 
 from bot.cli.provider_set import engine_threads
-from bot.cli.studio_opening import accepted_catalogue
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
 from bot.engine import model_catalogue
 from bot.engine.model_install import fetch
-from bot.engine.studio.studio_catalogue import DamagedCatalogue
-from bot.engine.studio.studio_install import fetch_networks
 from bot.engine.weights import Weights
 
 
 def models(settings: Settings, console: Console) -> int:
-    """Fetch missing files: the model, if `local` is configured, the time stretcher, and the
-    networks of the studio's models that the operator has accepted.
+    """Fetch missing files: the model, if `local` is configured, and the time stretcher.
 
-    Raises ModelUnavailable for models. Without the stretcher the mixer page plays at the original
-    key and speed only.
+    Raises ModelUnavailable for the model. Without the stretcher the mixer page plays at the
+    original key and speed only.
     """
     if "local" in settings.usable_providers:
         model = model_catalogue.MODELS[settings.local_model]
@@ -39,17 +35,7 @@ def models(settings: Settings, console: Console) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    if settings.studio_accept:
-        _fetch_studio(settings, console)
     return 0
-
-
-def _fetch_studio(settings: Settings, console: Console) -> None:
-    try:
-        catalogue = accepted_catalogue(settings)
-    except DamagedCatalogue as exc:
-        raise ModelUnavailable(f"The studio's catalogue cannot be used: {exc}") from exc
-    fetch_networks(catalogue.accepted(settings.studio_accept), console)
 
 
 def has_stretch(settings: Settings) -> bool:
