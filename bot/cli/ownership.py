@@ -22,8 +22,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TICK_S = 0.5
-DEAF_TICKS = 5
-"""Ticks without a sign of the event loop, after which a former owner ends."""
+DEAF_TICKS = 20
+"""Ticks without a sign of the event loop, after which a former owner ends. A busy machine may give
+a loop nothing for seconds, and once the loop goes on, it is told that it may not act."""
 EXIT_DEAF = 1
 
 

@@ -73,8 +73,8 @@ class Bots:
             raise AssertionError(f"timed out; the logs:\n{self.logs()}") from None
 
     async def until_processing(self, jobs: int) -> None:
-        """Wait until this many jobs are known to be at the vendor."""
-        query = "SELECT count(*) FROM jobs WHERE state = 'processing'"
+        """Wait until this many jobs are known to be, or to have been, at the vendor."""
+        query = "SELECT count(*) FROM attempts WHERE ref IS NOT NULL"
         async with asyncio.timeout(PATIENCE_S):
             while await self.rows(query) != [(jobs,)]:
                 await asyncio.sleep(LOOK_EVERY_S)

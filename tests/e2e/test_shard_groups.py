@@ -15,7 +15,7 @@ from tests.e2e.group_harness import Bots, health, open_bots
 
 pytestmark = pytest.mark.e2e
 TAKEOVER_S = 10.0
-SONGS = 40
+SONGS = 16
 FIRST, SECOND = "0/2", "1/2"
 
 
@@ -87,7 +87,7 @@ async def test_a_frozen_bot_acts_no_more_and_stands_by(bots: Bots, song: Path):
     await bots.serving("first")
     await bots.start("standby", FIRST)
     vendor = bots.sandbox.vendors.finevoice
-    vendor.behaviour.latency_s = 2.0
+    vendor.behaviour.latency_s = 5.0
     user = await bots.user("karaoke")
     answer = await user.command("split", file=song)
     await bots.until_processing(1)

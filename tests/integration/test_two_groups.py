@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.attempt import AttemptState
+from bot.domain.attempt import AttemptState, RemoteRef
 from bot.domain.errors import Problem, Reason
 from bot.domain.job import Job, JobId, State, UserId
 from bot.domain.minutes import Void
-from bot.providers.interface import Running
+from bot.providers.interface import Accepted, Call, Failed, Finished, Lost, Running, Source
 from storage.database.opening import PostgresUrl
 from storage.groups.listener import Listener
 from storage.groups.shard_group import ShardGroup
@@ -21,7 +21,7 @@ from tests.support.harness import ADA, REPLY, Harness
 
 FIRST, SECOND = ShardGroup(0, 0, 2), ShardGroup(1, 1, 2)
 SERVER = {FIRST: 2 << 22, SECOND: 3 << 22}
-PLACES = 2
+PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,23 @@ class Pair:
         return self.bot.provider
 
 
+class CountingProvider(FakeProvider):
+    """A vendor that counts the attempts of all bots, each of which takes a moment."""
+
+    inside = most_inside = 0
+
+    async def submit(self, call: Call, source: Source) -> Accepted | Finished:
+        CountingProvider.inside += 1
+        CountingProvider.most_inside = max(self.most_inside, self.inside)
+        await asyncio.sleep(0.3)
+        return await super().submit(call, source)
+
+    async def poll(self, ref: RemoteRef) -> Running | Finished | Failed | Lost:
+        answer = await super().poll(ref)
+        CountingProvider.inside -= isinstance(answer, Finished)
+        return answer
+
+
 @pytest.fixture
 def url(postgres_server: Any) -> Iterator[str]:
     with postgres_server.database() as address:
@@ -44,11 +61,12 @@ def url(postgres_server: Any) -> Iterator[str]:
 
 @pytest.fixture
 async def pair(url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    CountingProvider.inside = CountingProvider.most_inside = 0
     built, listening = [], []
     for group in (FIRST, SECOND):
         root = tmp_path / str(group.first)
         root.mkdir()
-        provider = FakeProvider(concurrency=PLACES, can_cancel=True)
+        provider = CountingProvider(concurrency=PLACES, can_cancel=True)
         harness = await Harness.build(root, provider, address=PostgresUrl(url), group=group)
         built.append(harness)
         changes, connected = harness.services.outside_changes, asyncio.Event()
@@ -85,8 +103,14 @@ async def until_gone(folder: Path) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_no_row(harness: Harness, table: str) -> None:
+    async with asyncio.timeout(5):
+        while await harness.db.read(f"SELECT 1 FROM {table}"):
+            await asyncio.sleep(0.02)
+
+
 async def test_each_resumes_and_answers_its_own_jobs_only(pair: Pair):
-    pair.provider.on_poll = [Running(None)] * 1000
+    pair.provider.on_poll = [Running(None)] * 100_000
     job = await split_in(pair.bot, FIRST)
     await pair.bot.until(job.id, State.PROCESSING)
     assert await pair.other.services.splits.resume() == 0
@@ -96,7 +120,7 @@ async def test_each_resumes_and_answers_its_own_jobs_only(pair: Pair):
 
 
 async def test_a_cancel_by_the_other_bot_ends_the_attempt(pair: Pair):
-    pair.provider.on_poll = [Running(None)] * 1000
+    pair.provider.on_poll = [Running(None)] * 100_000
     job = await split_in(pair.bot, FIRST)
     await pair.bot.until(job.id, State.PROCESSING)
     await pair.other.services.splits.cancel(job.id, user_id=ADA)
@@ -132,7 +156,7 @@ async def test_a_user_who_is_forgotten_by_the_other_bot_leaves_no_files(pair: Pa
 
 
 async def test_a_note_that_was_missed_is_made_up_for(pair: Pair):
-    pair.provider.on_poll = [Running(None)] * 1000
+    pair.provider.on_poll = [Running(None)] * 100_000
     job = await split_in(pair.bot, FIRST)
     await pair.bot.until(job.id, State.PROCESSING)
     cancelled = (await pair.bot.job(job.id)).cancelled(
@@ -147,25 +171,15 @@ async def test_a_note_that_was_missed_is_made_up_for(pair: Pair):
 
 async def test_both_bots_together_keep_the_providers_limit(pair: Pair):
     bots = {FIRST: pair.bot, SECOND: pair.other}
-    for harness in bots.values():
-        harness.provider.on_poll = [Running(None)] * 3000
-    jobs = [
-        (harness, await split_in(harness, group, user_id=UserId(10 + number)))
-        for number in range(4)
-        for group, harness in bots.items()
-    ]
-    most = 0
-    async with asyncio.timeout(60):
-        while not all([(await harness.job(job.id)).state.is_final for harness, job in jobs]):
-            [row] = await pair.bot.db.read(
-                "SELECT count(*) AS number FROM attempts WHERE state IN ('sending', 'accepted')"
-            )
-            most = max(most, row["number"])
-            for harness in bots.values():
-                harness.provider.on_poll = []
-            await asyncio.sleep(0.02)
-    assert most == PLACES
-    assert await pair.bot.db.read("SELECT 1 FROM vendor_places") == []
+    for number in range(20):
+        for group, harness in bots.items():
+            await split_in(harness, group, user_id=UserId(10 + number))
+    async with asyncio.timeout(120):
+        for harness in bots.values():
+            await harness.until_idle(within_s=120)
+    assert [len(harness.provider.submits) for harness in bots.values()] == [20, 20]
+    assert 1 < CountingProvider.most_inside <= PLACES
+    await until_no_row(pair.bot, "vendor_places")
 
 
 async def test_a_place_of_a_killed_bot_is_freed_by_its_successor(pair: Pair):
@@ -174,6 +188,7 @@ async def test_a_place_of_a_killed_bot_is_freed_by_its_successor(pair: Pair):
         job = await split_in(pair.bot, FIRST, user_id=UserId(10 + number))
         await pair.bot.until(job.id, State.SUBMITTING)
     waiting = await split_in(pair.other, SECOND)
+    await pair.other.until(waiting.id, State.HELD)
     await asyncio.sleep(0.3)
     assert (await pair.other.job(waiting.id)).state is State.HELD
     # As after a kill: nothing else of the first bot goes on.

@@ -189,6 +189,13 @@ PLANTS = (
         tests=("tests/integration/storage/groups/test_group_lock.py",),
     ),
     Plant(
+        name="two bots exceed a vendor's limit",
+        file="storage/groups/vendor_places.py",
+        old='if taken["number"] >= place.capacity or',
+        new='if taken["number"] < 0 or',
+        tests=("tests/integration/storage/groups/test_vendor_places.py",),
+    ),
+    Plant(
         name="an owner acts past its deadline",
         file="storage/groups/group_lock.py",
         old="return self._elapsed_s() < self._may_act_until",
