@@ -58,7 +58,7 @@ class Studio:
 
     async def split(self, recipe: Recipe) -> Job:
         job = await self.harness.split(recipe=recipe)
-        return await self.harness.until(job.id, within_s=20, is_awake=True)
+        return await self.harness.until(job.id, within_s=60, is_awake=True)
 
     def master(self, job: Job, stem: Stem) -> Sound:
         return heard(self.harness.files.of(job.id).master(stem))
