@@ -338,8 +338,8 @@ PLANTS = (
     Plant(
         name="no attempt before the call",
         file="bot/jobs/submit.py",
-        old="expected=job.state, attempt=attempt, caps=caps)",
-        new="expected=job.state)",
+        old="expected=job.state, attempt=attempt, caps=caps, place=place",
+        new="expected=job.state",
         tests=_RECOVERY,
     ),
     Plant(

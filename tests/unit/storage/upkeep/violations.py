@@ -233,7 +233,7 @@ VIOLATIONS = [
         "no waiting reply outlives its token",
         "7",
         "INSERT INTO open_replies "
-        "VALUES (7, 'kept', 7, '{}', 'mp3', 'result', 7, 'a token', 7, '')",
+        "VALUES (7, 'kept', 7, '{}', 'mp3', 'result', 7, 'a token', 7, '', NULL)",
     ),
     breaks(
         "no signed address outlives the files",
