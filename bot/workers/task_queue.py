@@ -31,8 +31,8 @@ CONNECT_WITHIN_S: Final = 30.0
 """Long enough that a task which ends during a restart of the server is recorded."""
 RESTART_AFTER_S: Final = 1.0
 _YEARLY: Final = "0 0 1 1 *"
-_CONNECTIONS: Final = 3
-"""Connections for heartbeats, fetching and aborts, besides one for each task."""
+_CONNECTIONS: Final = 2
+"""The most connections for tasks and heartbeats, besides one that listens."""
 
 Handler = Callable[[SeparationKey], Awaitable[None]]
 
@@ -45,7 +45,7 @@ class TaskQueue:
         self._queues = [queue_of(model) for model in models]
         self._slots = slots
         self._handler = handler
-        self._app = App(connector=_connector(url, connections=slots + _CONNECTIONS))
+        self._app = App(connector=_connector(url))
         self._app.task(name=TASK, pass_context=True)(self._run)
         nothing = self._app.task(name="nothing", queue="nothing")(_do_nothing)
         self._app.periodic(cron=_YEARLY)(nothing)
@@ -113,7 +113,7 @@ async def _do_nothing(timestamp: int) -> None:
     del timestamp
 
 
-def _connector(url: str, *, connections: int) -> PsycopgConnector:
+def _connector(url: str) -> PsycopgConnector:
     settings = sessions.settings_statement(sessions.KEEP_ALIVES)
 
     async def configure(conn: psycopg.AsyncConnection[Any]) -> None:
@@ -123,7 +123,7 @@ def _connector(url: str, *, connections: int) -> PsycopgConnector:
     return PsycopgConnector(
         conninfo=sessions.conninfo(url),
         min_size=1,
-        max_size=connections,
+        max_size=_CONNECTIONS,
         configure=configure,
         timeout=CONNECT_WITHIN_S,
         reconnect_timeout=RESTART_AFTER_S * 5,

@@ -44,7 +44,7 @@ async def open_migrated(url: PostgresUrl) -> Database:
     """
     from storage.database.postgres import PostgresDatabase
 
-    return await PostgresDatabase.open(url.secret, migrates=False)
+    return await PostgresDatabase.open(url.secret, is_worker=True)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 WRITERS, READERS = 8, 4
 """The most connections of one process for transactions, and for reads."""
+_OF_A_WORKER = 2, 1
 WAIT_S = 5.0
 """How long to wait for a connection, a lock and a statement."""
 RECONNECT_S = 5.0
@@ -120,12 +121,13 @@ class PostgresDatabase:
         *,
         wait_s: float = WAIT_S,
         steps: Sequence[Migration] | None = None,
-        migrates: bool = True,
+        is_worker: bool = False,
         owner: Ownership | None = None,
     ) -> Self:
-        """Connect, and bring the schema up to date, or require with `migrates=False` that it is.
+        """Connect, and bring the schema up to date.
 
-        An `owner` begins its ownership.
+        An `owner` begins its ownership. A worker's schema must be up to date, and it has few
+        connections.
 
         The limit for each connection, lock and statement is `wait_s`. When the ownership is over,
         reads and writes raise StoreUnavailable. Raises
@@ -136,12 +138,14 @@ class PostgresDatabase:
             # Before the pools, because a pool does not report the reason of a failure.
             async with await sessions.connect(url, {}) as conn:
                 known = postgres_migrations() if steps is None else steps
-                await (migrate if migrates else require_migrated)(conn, known)
+                await (require_migrated if is_worker else migrate)(conn, known)
             if owner is not None:
                 await owner.begin()
             settings = sessions.settings_for(wait_s)
-            writers = _pool(url, WRITERS, wait_s, settings)
-            readers = _pool(url, READERS, wait_s, {**settings, **sessions.READ_ONLY})
+            most = _OF_A_WORKER if is_worker else (WRITERS, READERS)
+            writers = _pool(url, most[0], wait_s, settings)
+            read_only = {**settings, **sessions.READ_ONLY}
+            readers = _pool(url, most[1], wait_s, read_only, kept=0 if is_worker else 1)
             await writers.open()
             await readers.open()
         return cls(writers=writers, readers=readers, settings=settings, owner=owner)
@@ -269,7 +273,9 @@ async def _begin(conn: _Session, names: Sequence[str], owner: Ownership | None) 
     return str(row["xid"])
 
 
-def _pool(url: str, size: int, wait_s: float, settings: Mapping[str, str]) -> _Pool:
+def _pool(
+    url: str, size: int, wait_s: float, settings: Mapping[str, str], *, kept: int = 1
+) -> _Pool:
     async def configure(conn: _Session) -> None:
         sessions.prepare(conn)
         await conn.execute(sessions.settings_statement(settings))
@@ -278,7 +284,7 @@ def _pool(url: str, size: int, wait_s: float, settings: Mapping[str, str]) -> _P
         sessions.conninfo(url),
         connection_class=_Session,
         kwargs={"autocommit": True, "row_factory": sessions.rows},
-        min_size=1,
+        min_size=kept,
         max_size=size,
         open=False,
         configure=configure,
