@@ -120,13 +120,14 @@ class Workers:
         """Read once which workers there are. Raises StoreUnavailable."""
         known = await self._living.known()
         serving = [worker for worker in known if worker.is_living and worker.slots]
-        reachable = _by_name(_models(serving))
-        models = {**reachable, **_without(_by_name(_models(known)), reachable)}
+        reachable = [model.name for model in offered_by(serving)]
+        # A recipe is served by the first model that can make it, so living workers' come first.
+        models = sorted(offered_by(known), key=lambda model: model.name not in reachable)
         self._slots = sum(worker.slots for worker in serving)
         self._reachable = frozenset(reachable)
         self._capabilities = replace(
             self._capabilities,
-            models=tuple(models.values()) or self._expected,
+            models=tuple(models) or self._expected,
             concurrency=max(1, self._slots),
         )
 
@@ -202,17 +203,13 @@ def places_for(slots: int) -> int:
     return slots + math.ceil(slots * AHEAD)
 
 
-def _models(workers: Iterable[WorkerRow]) -> Iterable[Model]:
-    for worker in workers:
-        yield from decode_models(worker.models)
+def offered_by(workers: Iterable[WorkerRow]) -> Sequence[Model]:
+    """Return the models of some workers, each once, in an order that does not change by itself.
 
-
-def _by_name(models: Iterable[Model]) -> dict[str, Model]:
+    Models of basic quality come last, so that they serve only what no other model can make.
+    """
     found: dict[str, Model] = {}
-    for model in models:
-        found.setdefault(model.name, model)
-    return found
-
-
-def _without(models: dict[str, Model], others: dict[str, Model]) -> dict[str, Model]:
-    return {name: model for name, model in models.items() if name not in others}
+    for declared in sorted({worker.models for worker in workers}):
+        for model in decode_models(declared):
+            found.setdefault(model.name, model)
+    return sorted(found.values(), key=lambda model: model.is_basic)

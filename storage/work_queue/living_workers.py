@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from storage.database.protocols import Connection, Database, Row
+from storage.database.protocols import Connection, Database, Reader, Row
 from storage.stores.job_rows import Values
 
 SEEN_EVERY_S: Final = 2.0
@@ -73,6 +73,11 @@ class LivingWorkers:
     async def known(self) -> Sequence[WorkerRow]:
         """Return the workers that are remembered, the latest first."""
         return [_worker(row) for row in await self._db.read(_KNOWN)]
+
+
+def known_workers(reader: Reader) -> Sequence[WorkerRow]:
+    """Return the workers that are remembered, the latest first."""
+    return [_worker(row) for row in reader.rows(_KNOWN)]
 
 
 def _values(worker: WorkerRow) -> Values:

@@ -56,7 +56,7 @@ class WorkerRoleProcess:
         """What it has logged."""
         return self.log.read_text()
 
-    async def until_logged(self, text: str, *, within_s: float = 30.0) -> None:
+    async def until_logged(self, text: str, *, within_s: float = 60.0) -> None:
         """Wait until it has logged a text."""
         try:
             async with asyncio.timeout(within_s):
@@ -77,7 +77,7 @@ class WorkerRoleProcess:
         """Stop it as a service manager does."""
         self._running.send_signal(signal.SIGTERM)
 
-    async def wait(self, *, within_s: float = 30.0) -> int:
+    async def wait(self, *, within_s: float = 60.0) -> int:
         """Wait for its end, and return its exit status."""
         async with asyncio.timeout(within_s):
             return await self._running.wait()

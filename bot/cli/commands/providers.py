@@ -20,13 +20,15 @@ from bot.domain.recipes import Recipe
 from bot.engine.model_catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
-from bot.providers import local
+from bot.providers import local, workers
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
+from bot.providers.workers import offered_by
 from bot.scheduling.plans import Plan, plan
-from storage.database.opening import Address, open_reader
+from storage.database.opening import Address, PostgresUrl, open_reader
 from storage.stores import vendor_spending
 from storage.stores.vendor_spending import LatestAttempt, ProviderUsage
+from storage.work_queue.living_workers import WorkerRow, known_workers
 
 WIDTH = 140
 """Minimum width in columns, so that lines of a table piped into a file do not wrap."""
@@ -44,6 +46,7 @@ class History:
 
     usage: Mapping[str, ProviderUsage] = field(default_factory=dict)
     latest: Mapping[str, LatestAttempt] = field(default_factory=dict)
+    workers: Sequence[WorkerRow] = ()
 
 
 def providers(settings: Settings, console: Console) -> int:
@@ -55,6 +58,8 @@ def providers(settings: Settings, console: Console) -> int:
     console.width = max(console.width, WIDTH)
     console.print(_recipes([each.capabilities for each in built.providers]))
     console.print(_states(settings, built, history))
+    if workers.NAME in settings.usable_providers:
+        console.print(_workers(history.workers), highlight=False)
     console.print(_total(history.usage, settings.daily_spend_minutes), highlight=False)
     return 0
 
@@ -78,6 +83,7 @@ def _history(address: Address, now: datetime) -> History:
         return History(
             usage=vendor_spending.provider_usage(reader, midnight),
             latest=vendor_spending.latest_attempts(reader, midnight),
+            workers=known_workers(reader) if isinstance(address, PostgresUrl) else (),
         )
 
 
@@ -145,6 +151,13 @@ def _money(usage: ProviderUsage) -> tuple[str, str, str]:
         f"{state} {usage.minutes[state]} min" for state in OPEN_ENDS if state in usage.minutes
     ]
     return attempts or "none", f"{usage.submitted} min", ", ".join(possible) or "none"
+
+
+def _workers(known: Sequence[WorkerRow]) -> str:
+    serving = [worker for worker in known if worker.is_living and worker.slots]
+    names = ", ".join(model.name for model in offered_by(serving)) or "no model"
+    slots = sum(worker.slots for worker in serving)
+    return f"Workers: {len(serving)} running, for {slots} songs at once, with {names}"
 
 
 def _total(usage: Mapping[str, ProviderUsage], cap: int | None) -> str:

@@ -26,8 +26,8 @@ from storage.work_queue.separations import (
 from tests.support.domain_factories import lead
 from tests.support.worker_role_process import WorkerRoleProcess
 
-STALLED_S = 5.0
-"""A worker renews its heartbeat every two seconds."""
+STALLED_S = 8.0
+"""A worker renews its heartbeat every two seconds, on a busy machine somewhat later."""
 SONG = b"a song.." * 1000
 STEMS = frozenset({Stem.VOCALS, Stem.INSTRUMENTAL})
 
@@ -66,7 +66,7 @@ class Farm:
         return key
 
     async def until(
-        self, key: SeparationKey, is_so: Callable[[Separation], Any], *, within_s: float = 60.0
+        self, key: SeparationKey, is_so: Callable[[Separation], Any], *, within_s: float = 100.0
     ) -> Separation:
         """Wait until a separation is so, and return it."""
         found = None

@@ -37,11 +37,11 @@ async def test_a_song_under_way_survives_a_restart_and_so_does_its_worker(
         await asyncio.to_thread(own_server.stop, mode)
         await asyncio.sleep(away_s)
         await asyncio.to_thread(own_server.start)
-        found = await asyncio.wait_for(until_over(farm, key), 60)
+        found = await asyncio.wait_for(until_over(farm, key), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
         # It takes the next one, and is heard of while it does.
-        after = await asyncio.wait_for(submitted(farm), 30)
-        found = await asyncio.wait_for(until_over(farm, after), 60)
+        after = await asyncio.wait_for(submitted(farm), 60)
+        found = await asyncio.wait_for(until_over(farm, after), 100)
         assert (found.state, found.lease) == (SeparationState.DONE, 1)
         worker.tell_to_stop()
         assert await worker.wait() == 0
@@ -54,8 +54,8 @@ async def test_a_worker_waits_for_a_database_that_is_not_there_yet(
     async with farm.worker() as worker:
         await worker.until_logged("the start waits for the store")
         await asyncio.to_thread(own_server.start)
-        key = await asyncio.wait_for(submitted(farm), 30)
-        found = await asyncio.wait_for(until_over(farm, key), 60)
+        key = await asyncio.wait_for(submitted(farm), 60)
+        found = await asyncio.wait_for(until_over(farm, key), 100)
         assert found.state is SeparationState.DONE
 
 
