@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from bot.domain.errors import InvalidObjectStore
 
 EXPECTED: Final = "an address such as s3://bucket/prefix or file:///folder"
-_VARIABLES: Final = frozenset(
+VARIABLES: Final = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
         "AWS_CHECKSUM_ALGORITHM",
@@ -33,7 +33,6 @@ _VARIABLES: Final = frozenset(
         "AWS_SSE_BUCKET_KEY_ENABLED",
         "AWS_SSE_CUSTOMER_KEY_BASE64",
         "AWS_SSE_KMS_KEY_ID",
-        "AWS_STS_ENDPOINT",
         "AWS_TOKEN",
         "AWS_UNSIGNED_PAYLOAD",
         "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
@@ -104,7 +103,7 @@ def parse_address(url: str, variables: Mapping[str, str]) -> Bucket | SharedFold
 
 
 def _bucket(name: str, prefix: str, variables: Mapping[str, str]) -> Bucket:
-    config = {key: value for key, value in variables.items() if key in _VARIABLES and value}
+    config = {key: value for key, value in variables.items() if key in VARIABLES and value}
     endpoint = next((variables[key] for key in _ENDPOINTS if variables.get(key)), None)
     allow_http = _is_set(_ALLOW_HTTP, variables)
     if endpoint is not None:

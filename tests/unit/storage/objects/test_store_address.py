@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.errors import InvalidObjectStore
-from storage.objects.store_address import Bucket, SharedFolder, parse_address
+from storage.objects.store_address import VARIABLES, Bucket, SharedFolder, parse_address
 from storage.objects.store_opening import open_object_store
 
 SERVICE = {"AWS_ENDPOINT": "https://s3.example"}
@@ -52,6 +52,23 @@ def test_only_variables_of_the_store_reach_it():
         AWS_ACCESS_KEY_ID="key", AWS_PROFILE="work", DISCORD_TOKEN="token", AWS_REGION=""
     )
     assert found.config == {"AWS_ACCESS_KEY_ID": "key"}
+
+
+def test_the_installed_obstore_knows_every_variable():
+    pair = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"}
+    values = {
+        "AWS_CHECKSUM_ALGORITHM": "SHA256",
+        "AWS_S3_EXPRESS": "false",
+        "AWS_SERVER_SIDE_ENCRYPTION": "AES256",
+        "AWS_SSE_CUSTOMER_KEY_BASE64": "QUFB",
+    }
+    for name in VARIABLES:
+        open_object_store("s3://stems", {name: values.get(name, "true"), **pair})
+
+
+def test_half_a_key_is_refused():
+    with pytest.raises(InvalidObjectStore, match="fit together"):
+        open_object_store("s3://stems", {"AWS_ACCESS_KEY_ID": "id"})
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
