@@ -25,6 +25,8 @@ from tests.support.black_hole import BlackHole, NoNamespaces, black_hole
 from tests.support.silent_proxy import SilentProxy
 
 DATABASE: Final = "stemcord"
+CRASH_SAFE: Final = ("fsync=off", "full_page_writes=off")
+"""Settings with which commits survive a crash of the server, but not of the machine."""
 LOOK_EVERY_S: Final = 0.1
 READY_WITHIN_S: Final = 60.0
 BOT_SETTINGS: Final = {
@@ -248,7 +250,7 @@ async def open_cluster(
         with suppress(NoNamespaces):
             hole = stack.enter_context(black_hole()) if with_hole else None
         listens_on = "" if hole is None else hole.host
-        server = stack.enter_context(running_database_server(listens_on=listens_on))
+        server = stack.enter_context(running_database_server(CRASH_SAFE, listens_on=listens_on))
         with psycopg.connect(server.url, autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {DATABASE} ENCODING 'UTF8'".encode())
         sandbox = await stack.enter_async_context(Sandbox(shards=2))
