@@ -5,7 +5,7 @@ export PYTHON SONG VENDORS
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run cluster postgres test check bench chaos planted fuzz live lock messages container-proof clean model
+.PHONY: help demo run studio cluster postgres test check bench chaos planted fuzz live lock messages container-proof clean model
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 | \2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -55,8 +55,16 @@ fuzz: .venv/dev.stamp ## decode 100 odd audio files and 10,000 corrupted ones (A
 live: .venv/dev.stamp ## split a song with the real services (needs keys, and STEMCORD_LIVE_SONG=address)
 	@$(python) -m pytest -m live tests/live $(ARGS)
 
+# The builds of torch differ by machine, so it is no part of requirements/studio.lock.
+torch_version := 2.13.0
+
+studio: .venv/run.stamp ## install what community models (TORCH=cpu or cu130) or the engine (GPU=1) need on a graphics card
+	@TORCH="$(TORCH)" GPU="$(GPU)" sh requirements/install_studio.sh $(torch_version)
+
 compile := $(python) -m uv pip compile --quiet --no-config --universal --python-version 3.11 \
   --generate-hashes --no-emit-index-url --no-header --annotation-style line --fork-strategy fewest
+
+of_torch := torch filelock fsspec jinja2 markupsafe mpmath networkx setuptools sympy
 
 # --no-config and the default registry, because a lock must not depend on one machine's mirror or wheels.
 lock: .venv/dev.stamp ## update requirements/*.lock (ARGS="--upgrade" for newer versions)
@@ -64,6 +72,11 @@ lock: .venv/dev.stamp ## update requirements/*.lock (ARGS="--upgrade" for newer 
 	$(compile) $(ARGS) -c requirements/run.lock requirements/run.in requirements/cluster.in -o requirements/cluster.lock
 	$(compile) $(ARGS) -c requirements/cluster.lock requirements/run.in requirements/cluster.in requirements/dev.in \
 	  -o requirements/dev.lock
+	$(compile) $(ARGS) --override requirements/studio.override $(addprefix --no-emit-package ,$(of_torch)) \
+	  requirements/studio.in -o requirements/studio.lock
+	sed '/^#/d; /^$$/d' requirements/studio.lock > requirements/studio.new  # names what was left out
+	mv requirements/studio.new requirements/studio.lock
+	$(compile) $(ARGS) -c requirements/studio.lock requirements/gpu.in -o requirements/gpu.lock
 
 messages: .venv/run.stamp ## update the catalogues in bot/i18n/locales from the texts
 	@$(python) -m bot.i18n.catalogue_update

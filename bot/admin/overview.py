@@ -1,6 +1,6 @@
 """The owner's overview: the state of each provider, the minutes it may bill, and job outcomes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from bot.domain.errors import Reason
 from bot.domain.guilds import Actor, Rank
 from bot.domain.job import State
 from bot.domain.periods import Period, PeriodKind, period_at
-from bot.providers.interface import Capabilities
+from bot.providers.interface import Capabilities, Device
 from bot.scheduling.circuit_breaker import CircuitBreaker
 from bot.scheduling.provider_queue import ProviderQueue
 from storage.stores.statistics import Statistics, Turnover
@@ -33,6 +33,8 @@ class ProviderState:
     rests_until: datetime | None = None
     cause: AttemptError | None = None
     """The cause of the provider's cooldown."""
+    device: Device | None = None
+    """What it runs on, if that is this machine and known."""
     inside: int = 0
     waiting: int = 0
 
@@ -68,6 +70,7 @@ class Overview:
         self,
         *,
         providers: Iterable[Capabilities],
+        devices: Callable[[], Mapping[str, Device]],
         left_out: Mapping[str, str],
         breaker: CircuitBreaker,
         queue: ProviderQueue,
@@ -78,6 +81,7 @@ class Overview:
         daily_cap: int | None,
     ) -> None:
         self._providers = tuple(providers)
+        self._devices = devices
         self._left_out = left_out
         self._breaker = breaker
         self._queue = queue
@@ -124,6 +128,7 @@ class Overview:
         return ProviderState(
             title=capabilities.title,
             is_hosted=capabilities.is_hosted,
+            device=self._devices().get(name),
             rests_until=self._clock.now() + timedelta(seconds=cooldown_s) if cooldown_s else None,
             cause=self._breaker.cause(name),
             inside=counts.get((name, "inside"), 0),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from bot.accounts.admission import GuildAdmission
 from bot.accounts.disk_guard import DiskGuard
@@ -47,7 +48,7 @@ from bot.jobs.termination import Termination
 from bot.mixer.pack_maker import PackMaker
 from bot.net.downloads import Downloads
 from bot.net.public_links import SignedLinks
-from bot.providers.interface import CurrentCapabilities, Provider
+from bot.providers.interface import CurrentCapabilities, Provider, devices_of
 from bot.results.fetching import ResultFetcher
 from bot.results.stem_identifier import Listener, StemIdentifier
 from bot.results.stem_placer import StemPlacer
@@ -482,6 +483,7 @@ def _overview(ground: _Ground) -> Overview:
     core, db = ground.core, ground.store.db
     return Overview(
         providers=[each.capabilities for each in core.providers.values()],
+        devices=partial(devices_of, core.providers),
         left_out=ground.outside.left_out,
         breaker=core.breaker,
         queue=core.queue,

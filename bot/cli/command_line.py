@@ -17,6 +17,7 @@ from bot.cli.commands import (
     models,
     move,
     providers,
+    studio_models,
 )
 from bot.cli.discord_session import DiscordRefused
 from bot.config import SettingsError, load_settings
@@ -65,6 +66,9 @@ COMMANDS: dict[str, Command] = {
         is_answer=True,
     ),
     "models": Command("fetch the model of the embedded engine", models.models),
+    "studio": Command(
+        "show the studio's models and their terms", studio_models.studio, is_answer=True
+    ),
     "audit": Command(
         "check the invariants of jobs, minutes and files",
         database_commands.audit,

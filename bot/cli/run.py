@@ -48,7 +48,7 @@ from bot.ops.health import Health
 from bot.ops.server import HttpServer, ProcessState, ops_application, public_application
 from bot.processes.confinement import hide_memory
 from bot.providers import local, studio, workers
-from bot.providers.interface import Provider
+from bot.providers.interface import Provider, devices_of
 from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
 from bot.ui.attachment_cache import AttachmentCache
@@ -400,6 +400,7 @@ async def _put_together(
     )
     return _Bot(
         store=store,
+        providers=parts.providers,
         services=services,
         client=client,
         replies=replies,
@@ -435,6 +436,7 @@ class _Bot:
     """A fully wired bot: runs until cancelled, then stops in order."""
 
     store: Store
+    providers: Mapping[str, Provider]
     services: Services
     client: ui.Stemcord
     replies: ReplyWriter
@@ -587,4 +589,8 @@ class _Bot:
             running=self.services.runner.running,
             queue=self.services.queue.counts(),
             unreadable=self.store.jobs.unreadable,
+            devices=[
+                (name, device.kind, device.name)
+                for name, device in devices_of(self.providers).items()
+            ],
         )

@@ -62,8 +62,12 @@ def render(
     running: int,
     queue: Counts,
     unreadable: int = 0,
+    devices: Iterable[tuple[str, str, str]] = (),
 ) -> bytes:
-    """Return a scrape: jobs by state, attempts by provider and state, and the queues."""
+    """Return a scrape: jobs by state, attempts by provider and state, and the queues.
+
+    `devices` are providers of this machine, each with the kind and the name of what it runs on.
+    """
     attempts: Counts = {
         (provider, state): count
         for provider, provider_usage in usage.items()
@@ -93,6 +97,12 @@ def render(
                     {(): unreadable},
                 ),
                 _family("stemcord_running", "Jobs under way.", (), {(): running}),
+                _family(
+                    "stemcord_device",
+                    "What the providers of this machine run on.",
+                    ("provider", "device", "name"),
+                    dict.fromkeys(devices, 1),
+                ),
             )
         )
     )

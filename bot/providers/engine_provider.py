@@ -28,6 +28,7 @@ from bot.providers.interface import (
     Accepted,
     Call,
     Capabilities,
+    Device,
     Failed,
     Finished,
     Lost,
@@ -78,6 +79,12 @@ class EngineProvider(ABC):
     @abstractmethod
     def declared(self) -> Ready | None:
         """What the last worker said about itself; None before the first."""
+
+    @property
+    def device(self) -> Device | None:
+        """What the last worker ran on; None before the first."""
+        declared = self.declared
+        return None if declared is None else Device(declared.device, declared.device_name)
 
     @abstractmethod
     def _file_title(self, call: Call) -> str:

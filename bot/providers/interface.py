@@ -192,6 +192,31 @@ class Provider(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What a provider of this machine runs on."""
+
+    kind: str
+    """`cpu`, `cuda` ..."""
+    name: str
+
+
+@runtime_checkable
+class HasDevice(Protocol):
+    """A provider that knows what it runs on."""
+
+    @property
+    def device(self) -> Device | None:
+        """What its last worker ran on; None before the first."""
+        ...
+
+
+def devices_of(providers: Mapping[str, Provider]) -> dict[str, Device]:
+    """Return what the providers of this machine run on, as far as it is known."""
+    known = {name: each.device for name, each in providers.items() if isinstance(each, HasDevice)}
+    return {name: device for name, device in known.items() if device is not None}
+
+
 @runtime_checkable
 class WarmsUp(Protocol):
     """A provider that can prepare for a song before it is submitted."""

@@ -1,7 +1,8 @@
-"""`models`: fetch the embedded engine's model and the mixer page's time stretcher."""
+"""`models`: fetch the engine's model, the studio's accepted ones, and the page's time stretcher."""
 
 from rich.console import Console
 
+from bot.cli.commands.studio_models import fetch_accepted
 from bot.cli.provider_set import engine_threads
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
@@ -26,6 +27,7 @@ def models(settings: Settings, console: Console) -> int:
         )
         if note := model.time_note(threads=engine_threads()):
             console.print(f"{note}.", markup=False, highlight=False, soft_wrap=True)
+    fetch_accepted(settings, console)
     try:
         fetch(model_catalogue.STRETCH, settings.models_dir, console)
     except ModelUnavailable as exc:

@@ -93,6 +93,7 @@ READY = Message("ready")
 LEFT_OUT = Message("not used: {why}")
 PAUSED = Message("paused, back {when}: {cause}")
 QUEUE = Message("{inside} running, {waiting} waiting")
+RUNS_ON = Message("on {device}")
 SPENT = Message("{submitted} min submitted today")
 SPENT_IN_DOUBT = Message(
     "{submitted} min submitted today, {uncertain} of them uncertain and {abandoned} abandoned"
@@ -199,6 +200,10 @@ def _work_of(provider: ProviderState) -> Iterator[str]:
     parts = []
     if provider.left_out is None:
         parts.append(gettext(QUEUE, inside=provider.inside, waiting=provider.waiting))
+    if provider.device is not None:
+        parts.append(
+            gettext(RUNS_ON, device=safe(f"{provider.device.kind}, {provider.device.name}"))
+        )
     book = provider.book
     if provider.is_hosted and (provider.left_out is None or book.submitted):
         uncertain = book.minutes.get(AttemptState.UNCERTAIN, 0)

@@ -31,12 +31,14 @@ async def test_all_jobs_and_attempts_are_counted_by_state(tmp_path: Path) -> Non
         usage=await Spending(db=db).provider_usage(NOW),
         running=2,
         queue={("local", "waiting"): 3},
+        devices=[("local", "cuda", "Card")],
     ).decode()
     await db.close()
     samples = [line for line in scrape.splitlines() if not line.startswith("#")]
     assert sorted(samples) == [
         'stemcord_attempts{provider="finevoice",state="uncertain"} 1.0',
         'stemcord_attempts{provider="local",state="done"} 1.0',
+        'stemcord_device{device="cuda",name="Card",provider="local"} 1.0',
         'stemcord_jobs{state="delivered"} 1.0',
         'stemcord_jobs{state="held"} 2.0',
         'stemcord_line{place="waiting",provider="local"} 3.0',

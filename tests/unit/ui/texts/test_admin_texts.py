@@ -10,6 +10,7 @@ from bot.domain.guilds import DeliveryMode, GuildRules
 from bot.domain.job import State
 from bot.domain.periods import PeriodKind
 from bot.i18n.translation import active_language
+from bot.providers.interface import Device
 from bot.ui.cards.card import Card, Tone
 from bot.ui.components.rendering import embed_of
 from bot.ui.texts import admin_texts
@@ -145,3 +146,9 @@ def test_the_fullest_card_fits_and_mentions_nobody(lines: tuple[str, ...]) -> No
     assert embed.description is not None
     assert len(embed.description) <= LONGEST_DESCRIPTION
     assert "@everyone" not in embed.description
+
+
+def test_a_provider_of_this_machine_says_what_it_really_runs_on() -> None:
+    state = a_provider(title="Stemcord", is_hosted=False, device=Device("cuda", "Some *Card*"))
+    [found] = admin_texts.provider_lines((state,))
+    assert "on cuda, Some \\*Card\\*" in found
