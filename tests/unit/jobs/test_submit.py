@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.attempt import RemoteRef
-from bot.domain.job import State
+from bot.domain.job import JobId, State
 from bot.providers.interface import (
     Accepted,
     Call,
@@ -91,3 +91,72 @@ async def test_a_synchronous_providers_time_is_learnt(
     assert throughput.estimate_s("sync", [done]) == pytest.approx(100)
     twice_as_long = replace(done, frames=2 * (done.frames or 0))
     assert throughput.estimate_s("sync", [twice_as_long]) == pytest.approx(200)
+
+
+class Unmanned(FakeProvider):
+    """A provider whose workers a test starts and stops."""
+
+    def __init__(self) -> None:
+        super().__init__("workers", is_hosted=False, is_resubmittable=True)
+        self.is_manned = False
+
+    def has_worker_for(self, model: str) -> bool:
+        assert model == self.capabilities.models[0].name
+        return self.is_manned
+
+
+async def test_a_song_waits_for_a_worker_and_the_card_says_so(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    provider = Unmanned()
+    harness = await build(provider)
+    job = await harness.split()
+    await until_stage(harness, job.id, Stage.NO_WORKER)
+    assert provider.submits == []
+    assert harness.services.queue.counts()["workers", "waiting"] == 0
+    provider.is_manned = True
+    harness.services.runner.wake(job.id)
+    assert (await harness.until(job.id)).state is State.DELIVERED
+
+
+async def test_a_song_that_waits_for_a_worker_in_vain_fails_at_the_deadline(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    harness = await build(Unmanned(), job_timeout_minutes=60)
+    job = await harness.split()
+    await until_stage(harness, job.id, Stage.NO_WORKER)
+    harness.clock.move(minutes=61)
+    harness.services.runner.wake(job.id)
+    assert (await harness.until(job.id)).state is State.FAILED
+
+
+async def test_another_provider_gets_the_song_while_no_worker_is_running(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    unmanned, other = Unmanned(), FakeProvider("other")
+    harness = await build(unmanned, other)
+    job = await harness.split()
+    assert (await harness.until(job.id)).state is State.DELIVERED
+    assert (len(unmanned.submits), len(other.submits)) == (0, 1)
+
+
+async def test_a_song_whose_worker_has_gone_says_so(
+    build: Callable[..., Awaitable[Harness]],
+) -> None:
+    provider = Unmanned()
+    provider.is_manned = True
+    provider.on_poll = [Running()] * 1000
+    harness = await build(provider)
+    job = await harness.split()
+    await until_stage(harness, job.id, Stage.SEPARATING)
+    provider.is_manned = False
+    await until_stage(harness, job.id, Stage.NO_WORKER)
+
+
+async def until_stage(harness: Harness, job_id: JobId, stage: Stage) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            progress = harness.board.get(job_id)
+            if progress is not None and progress.stage is stage:
+                return
+            await asyncio.sleep(0.005)
