@@ -219,3 +219,27 @@ async def test_links_keep_the_stems_and_the_newest_renditions(files: JobFiles):
     }
     await files.drop_old_renditions(JOB, keep=0)
     assert {path.name for path in where.linked.iterdir()} == {"vocals.mp3", "drums.flac"}
+
+
+async def test_files_are_on_this_disk_or_nowhere(files: JobFiles):
+    where = await filled(files)
+    (where.linked / "vocals.mp3").write_bytes(b"x")
+    stems = [Stem.VOCALS, Stem.INSTRUMENTAL]
+    assert not files.is_shared
+    assert await files.has_input(JOB)
+    assert await files.linked_names(JOB) == {"vocals.mp3"}
+    before = names(where)
+    await files.keep_input(JOB)
+    await files.keep_linked(JOB)
+    await files.bring(JOB, stems)
+    await files.bring_input(JOB)
+    assert await files.bytes_elsewhere(JOB, stems) == 0
+    assert await files.find_elsewhere(where.master(Stem.INSTRUMENTAL)) is None
+    assert not await files.make_room(1, in_use=())
+    assert names(where) == before
+
+    await files.remove(JOB)
+    assert not await files.has_input(JOB)
+    assert await files.linked_names(JOB) == frozenset()
+    with pytest.raises(FileNotFoundError):
+        await files.bring_input(JOB)
