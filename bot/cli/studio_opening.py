@@ -79,12 +79,15 @@ async def _offered(settings: Settings, engine: StudioEngine) -> OpenedStudio:
     declared = engine.declared
     for each in declared.missing if declared else ():
         log.warning("studio: %s is left out: %s", each.name, each.reason)
+    if settings.device == "cuda" and declared is not None and declared.device == "cpu":
+        await engine.close()
+        why = f": {declared.device_note}" if declared.device_note else ""
+        raise SettingsError(
+            f"STEMCORD_DEVICE: expected auto or cpu, because the studio runs on the CPU{why}"
+        )
     if declared is None or not engine.models:
         await engine.close()
         return _none(_lacks(declared))
-    if settings.device == "cuda" and declared.device == "cpu":
-        await engine.close()
-        raise SettingsError("STEMCORD_DEVICE: expected cpu or auto, as the studio finds no GPU")
     log.info("studio: %s on %s (%s)", ", ".join(engine.models), declared.device,
              declared.device_name)  # fmt: skip
     return OpenedStudio(provider=Studio(engine=engine))

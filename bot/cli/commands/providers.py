@@ -1,7 +1,8 @@
 """`providers`: shows what each provider serves, its state, and what it may bill for today."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rich.table import Table
 from bot.cli.outbound import build_transport
 from bot.cli.provider_set import build_embedded, build_provider_set, quietly
 from bot.cli.stores import database_address
+from bot.cli.studio_opening import open_studio
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
@@ -20,7 +22,7 @@ from bot.domain.recipes import Recipe
 from bot.engine.model_catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
-from bot.providers import local, workers
+from bot.providers import local, studio, workers
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
 from bot.providers.workers import offered_by
@@ -51,8 +53,8 @@ class History:
 
 def providers(settings: Settings, console: Console) -> int:
     """Print the table of recipes, and the state and spend of every configured provider."""
-    with quietly():
-        built = _build(settings)
+    with quietly("bot"):
+        built = asyncio.run(_build(settings))
     now = SystemClock().now()
     history = _history(database_address(settings), now)
     console.width = max(console.width, WIDTH)
@@ -64,15 +66,23 @@ def providers(settings: Settings, console: Console) -> int:
     return 0
 
 
-def _build(settings: Settings) -> ProviderSet:
+async def _build(settings: Settings) -> ProviderSet:
+    """Build the providers; the studio's worker is started to ask what it can do."""
     transport = build_transport(settings)
-    return build_provider_set(
+    opened = await open_studio(settings)
+    built = build_provider_set(
         settings,
         embedded=build_embedded(settings),
+        studio=opened.provider,
         transport=transport,
         downloads=Downloads(transport=transport),
         clock=SystemClock(),
     )
+    if opened.provider is not None:
+        await opened.provider.aclose()
+    if opened.why_not is None:
+        return built
+    return replace(built, left_out={**built.left_out, studio.NAME: opened.why_not})
 
 
 def _history(address: Address, now: datetime) -> History:

@@ -168,6 +168,20 @@ async def test_the_studio_offers_what_was_accepted(configured, tmp_path):
     assert names == ["duet", "parts"]
 
 
+async def test_a_studio_without_the_card_that_is_asked_for_is_an_error(configured, tmp_path):
+    write_catalogue(tmp_path / "models", NETWORKS, MODELS)
+    settings = configured(
+        studio_python=sys.executable,
+        studio_accept="duet",
+        models_dir=tmp_path / "models",
+        device="cuda",
+    )
+    before = children()
+    with pytest.raises(SettingsError, match=r"^STEMCORD_DEVICE: expected auto or cpu, because the"):
+        await open_studio(settings)
+    assert no_child_is_left(before)
+
+
 def told(settings):
     return [(each.is_good, each.is_fatal, each.what) for each in check_studio(settings)]
 
