@@ -93,6 +93,8 @@ class JobRuntime:
     submit: asyncio.Task[StepResult] | None = None
     """The submit in flight, which may outlive `task`."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    is_interrupted: bool = False
+    """Whether `task` was cancelled on purpose, because the job is about to end."""
     progress: Progress | None = None
     failed_steps: int = 0
     """Consecutive unexpected errors."""
@@ -157,6 +159,7 @@ class Runtimes:
         """Cancel a job's task and wait for it to end; a submit in flight continues."""
         runtime = self.get(job_id)
         if runtime is not None and runtime.task is not None:
+            runtime.is_interrupted = True
             runtime.task.cancel()
             await asyncio.gather(runtime.task, return_exceptions=True)
 

@@ -60,7 +60,7 @@ class Runner:
             runtime.woken.set()
             return
         runtime.task = asyncio.create_task(self._keep_stepping(runtime), name=job_id)
-        runtime.task.add_done_callback(lambda _: self._ended(runtime))
+        runtime.task.add_done_callback(lambda task: self._ended(runtime, task))
 
     def wake(self, job_id: JobId) -> None:
         """Let a running job take its next step now; does nothing if the job is not running."""
@@ -78,9 +78,13 @@ class Runner:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _ended(self, runtime: JobRuntime) -> None:
+    def _ended(self, runtime: JobRuntime, task: asyncio.Task[None]) -> None:
         runtime.task = None
         self._runtimes.release(runtime)
+        if task.cancelled() and not runtime.is_interrupted and not self._is_stopping:
+            # Libraries may raise CancelledError by mistake. The job must not wait for a restart.
+            log.error("%s: its task was cancelled by nobody; a new one continues", runtime.job_id)
+            self.run(runtime.job_id)
 
     async def _keep_stepping(self, runtime: JobRuntime) -> None:
         while not self._is_stopping:

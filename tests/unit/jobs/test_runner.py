@@ -41,6 +41,25 @@ class FailingSteps:
         return Done()
 
 
+class CancelledOnce(FailingSteps):
+    """Its first step is cancelled, although nobody cancels its task."""
+
+    async def advance(self, runtime: JobRuntime) -> StepResult:
+        self.steps += 1
+        if self.steps == 1:
+            raise asyncio.CancelledError
+        return Done()
+
+
+class Endless(FailingSteps):
+    """Its step does not end."""
+
+    async def advance(self, runtime: JobRuntime) -> StepResult:
+        self.steps += 1
+        await asyncio.Event().wait()
+        return Done()
+
+
 @asynccontextmanager
 async def running(steps: FailingSteps, clock: FakeClock, *job_ids: JobId) -> AsyncIterator[None]:
     """Run the jobs to their end, waking each as soon as it waits."""
@@ -101,3 +120,22 @@ async def test_a_job_that_cannot_be_given_up_is_logged_once_a_minute(
     async with running(steps, clock, JOB):
         pass
     assert said(caplog).count(f"{JOB} could not be given up") == 1
+
+
+async def test_a_job_whose_step_is_cancelled_by_a_library_continues() -> None:
+    """aiohttp has raised CancelledError when a connection broke, and nothing had cancelled it."""
+    clock = FakeClock()
+    steps = CancelledOnce(clock)
+    async with running(steps, clock, JOB):
+        pass
+    assert steps.steps == 2
+
+
+async def test_an_interrupted_job_does_not_continue() -> None:
+    steps, runtimes = Endless(FakeClock()), Runtimes()
+    runner = Runner(steps=steps, runtimes=runtimes, clock=FakeClock())
+    runner.run(JOB)
+    await asyncio.sleep(0)
+    await runtimes.interrupt(JOB)
+    await asyncio.sleep(0)
+    assert (steps.steps, runner.running) == (1, 0)
