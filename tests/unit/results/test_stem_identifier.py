@@ -19,7 +19,7 @@ from storage.files.job_files import JobDir
 from tests.support import audio_files
 from tests.support.file_provider import FileProvider
 from tests.support.harness import Harness
-from tests.support.sound import AudioHere, Sound, decibels, heard, mixed, mp3, noise, parts, wav
+from tests.support.sound import AudioHere, Sound, decibels, flac, heard, mixed, mp3, noise, parts
 
 REMOVER = Model(name="vocal-remover", stems=PAIR, sums_to_song=True)
 SIX = Model(name="six", stems=frozenset({Stem.VOCALS, Stem.DRUMS}), sums_to_song=True)
@@ -178,7 +178,7 @@ async def test_only_a_pair_is_told_apart_by_listening(
 async def test_a_pair_that_cannot_be_told_apart_is_delivered_as_two_parts(
     tmp_path: Path, stems: Mapping[Stem, Sound], recipe: Recipe
 ) -> None:
-    song = wav(tmp_path / "song.wav", mixed(stems))
+    song = flac(tmp_path / "song.flac", mixed(stems))
     files = {
         "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
         "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
@@ -205,7 +205,7 @@ async def test_a_pair_that_cannot_be_told_apart_is_delivered_as_two_parts(
 async def test_a_pair_of_one_file_twice_is_the_next_providers_turn(
     tmp_path: Path, stems: Mapping[Stem, Sound]
 ) -> None:
-    song = wav(tmp_path / "song.wav", mixed(stems))
+    song = flac(tmp_path / "song.flac", mixed(stems))
     files = {
         "vocals": mp3(tmp_path / "v.mp3", stems[Stem.VOCALS]),
         "instrumental": mp3(tmp_path / "i.mp3", mixed(stems, Stem.VOCALS)),
