@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -185,7 +186,7 @@ class Workers:
             raise ProviderDown(str(exc)) from exc
 
     async def cancel(self, ref: RemoteRef) -> None:
-        """Stop a separation at any point."""
+        """Stop a separation at any point, and delete its objects if the store is there."""
         key = SeparationKey.parse(ref)
         if key is None:
             return
@@ -193,6 +194,8 @@ class Workers:
             await self._separations.cancel(key)
         except StoreUnavailable as exc:
             raise ProviderDown(str(exc)) from exc
+        with suppress(ObjectStoreUnavailable):  # the sweeper does it later
+            await self._objects.remove_under(key.prefix)
 
     async def aclose(self) -> None:
         """Do nothing: the database and the store are closed by their owner."""

@@ -6,6 +6,7 @@ from tests.planted.plant import Plant
 from tests.planted.renditions import RENDITIONS
 from tests.planted.separation import SEPARATION
 from tests.planted.strangers import STRANGERS
+from tests.planted.workers import WORKERS
 
 _SQL = "storage/database/migrations/0001_jobs_and_ledger.sql"
 _LEDGER_SQL = "storage/database/migrations/0005_refunds.sql"
@@ -452,4 +453,5 @@ PLANTS = (
     *RENDITIONS,
     *SEPARATION,
     *STRANGERS,
+    *WORKERS,
 )

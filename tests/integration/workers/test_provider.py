@@ -137,11 +137,12 @@ async def test_a_failure_of_a_worker_is_one_of_the_provider(
 
 
 async def test_a_cancelled_separation_and_an_unknown_one_are_lost(
-    provider: Workers, call: Call, source: Source
+    farm: Farm, provider: Workers, call: Call, source: Source
 ):
     accepted = await provider.submit(call, source)
     await provider.cancel(accepted.ref)
     await provider.cancel(accepted.ref)
+    assert await farm.objects.keys_under("separations") == []
     for ref in (accepted.ref, RemoteRef("a2b3c-1"), RemoteRef("nonsense")):
         assert await provider.poll(ref) == Lost()
 
