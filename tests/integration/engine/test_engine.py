@@ -217,9 +217,10 @@ def scripted(models_dir, script, *, protocol=PROTOCOL, stall_s=60.0, silence_s=6
     )
 
 
+@pytest.mark.slow
 async def test_a_worker_that_is_alive_may_take_its_time(small_model, start):
-    script = """[(time.sleep(0.2), say("Alive")) for _ in range(12)]; say("Done", id=1)"""
-    engine = scripted(small_model, script, silence_s=2.0)
+    script = """[(time.sleep(0.5), say("Alive")) for _ in range(24)]; say("Done", id=1)"""
+    engine = scripted(small_model, script, silence_s=10.0)
     assert set(await start(0, by=engine).task) == set(KARAOKE)
     await engine.close()
 
@@ -235,10 +236,11 @@ async def test_a_worker_that_is_alive_without_progress_is_hung(small_model, star
     await engine.close()
 
 
+@pytest.mark.slow
 async def test_progress_gives_a_worker_more_time(small_model, start):
-    script = """[(time.sleep(0.1), say("Alive"), say("Progress", id=1, fraction=i / 10))
+    script = """[(time.sleep(0.6), say("Alive"), say("Progress", id=1, fraction=i / 10))
          for i in range(10)]; say("Done", id=1)"""
-    engine = scripted(small_model, script, stall_s=0.8)
+    engine = scripted(small_model, script, stall_s=5.0)
     call = start(0, by=engine)
     await call.task
     assert len(call.fractions) == 10
@@ -269,7 +271,7 @@ async def test_a_worker_that_never_says_it_is_ready_is_killed(small_model, start
 @pytest.mark.slow
 async def test_a_hung_worker_is_killed(small_model, start, is_running):
     engine = Engine(
-        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(silence_s=2.0)
+        models_dir=small_model, model=SPLEETER, threads=1, times=EngineTimes(silence_s=15.0)
     )
     call = await start(LONG, by=engine).begun()
     pid = running(engine)
