@@ -34,3 +34,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         Watch.is_on = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    # After the last test, what other tests shared ends, such as their PostgreSQL server.
+    if nextitem is None:
+        Watch.is_on = False
+    return (yield)
