@@ -1,7 +1,7 @@
 """Declarations of models as JSON, in which workers tell bots what they can separate."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from bot.domain.recipes import Stem
@@ -17,11 +17,12 @@ def encode_models(models: Iterable[Model]) -> str:
 
 
 def decode_models(text: str) -> tuple[Model, ...]:
-    """Return the declared models that this version knows all the stems of.
+    """Return the declared models that this version understands, with all of their stems.
 
     Fields that it does not know are ignored.
     """
-    found = (_model(fields) for fields in json.loads(text))
+    declared = json.loads(text)
+    found = map(_model, declared if isinstance(declared, list) else ())
     return tuple(model for model in found if model is not None)
 
 
@@ -31,13 +32,15 @@ def _fields(model: Model) -> dict[str, Any]:
     return {"name": model.name, **sets, **claims}
 
 
-def _model(fields: Mapping[str, Any]) -> Model | None:
+def _model(fields: Any) -> Model | None:
+    if not (isinstance(fields, dict) and isinstance(name := fields.get("name"), str)):
+        return None
     try:
-        stems, may_add = (frozenset(map(Stem, fields.get(name, ()))) for name in _SETS)
-    except ValueError:
-        return None  # a newer version's stem
+        stems, may_add = (frozenset(map(Stem, fields.get(each, ()))) for each in _SETS)
+    except (TypeError, ValueError):
+        return None  # such as a newer version's stem
     return Model(
-        name=str(fields["name"]),
+        name=name,
         stems=stems,
         may_add=may_add,
         sums_to_song=bool(fields.get("sums_to_song")),

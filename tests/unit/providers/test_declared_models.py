@@ -24,3 +24,10 @@ def test_a_model_with_a_stem_of_a_newer_version_is_left_out():
 def test_fields_of_a_newer_version_are_ignored():
     text = json.dumps([{"name": "duo", "stems": ["vocals"], "speed": 9}])
     assert decode_models(text) == (Model(name="duo", stems=frozenset({Stem.VOCALS})),)
+
+
+@pytest.mark.parametrize(
+    "text", ["7", "{}", "[7, null, []]", '[{"stems": ["vocals"]}]', '[{"name": "duo", "stems": 7}]']
+)
+def test_declarations_that_make_no_sense_are_left_out(text: str):
+    assert decode_models(text) == ()
