@@ -7,6 +7,14 @@ _AGREES = (
     "test_agrees_with_a_plain_loop_to_120_db_on_every_stem_and_at_both_ends"
 )
 _ENGINE = ("tests/integration/engine/test_engine.py",)
+_EXCHANGED = (
+    "tests/integration/test_studio_worker.py"
+    "::test_a_checkpoint_that_was_exchanged_is_refused_and_other_models_work"
+)
+_TRUSTED = (
+    "tests/integration/engine/test_gpu.py"
+    "::test_a_card_that_cannot_be_trusted_is_left_alone_and_songs_are_split_on_the_cpu"
+)
 _INSTALL = ("tests/integration/test_model_install.py::test_another_file_at_the_address_is_refused",)
 
 SEPARATION = (
@@ -50,20 +58,20 @@ SEPARATION = (
         file="bot/engine/studio/studio_worker.py",
         old='    if hashlib.file_digest(file, "sha256").hexdigest() != entry[part]["sha256"]:',
         new="    if False:",
-        tests=("tests/integration/test_studio_worker.py",),
+        tests=(_EXCHANGED,),
     ),
     Plant(
         name="a graphics card is believed",
         file="bot/engine/worker/device_proof.py",
         old="    if agreement >= TRUSTED_DB:",
         new="    if agreement < np.inf:",
-        tests=("tests/integration/engine/test_gpu.py",),
+        tests=(_TRUSTED,),
     ),
     Plant(
         name="the runtime is believed to use the card",
         file="bot/engine/worker/device_proof.py",
         old="    if network.runs_on != provider:",
         new="    if not network.runs_on:",
-        tests=("tests/integration/engine/test_gpu.py",),
+        tests=(_TRUSTED,),
     ),
 )
