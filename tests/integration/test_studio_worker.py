@@ -349,3 +349,17 @@ async def test_a_catalogue_may_describe_a_stem_without_a_formula_of_later_networ
     engine = studio(models=[both, KARAOKE])
     stems = await separated(engine, "both", tmp_path, stems=[Stem.VOCALS])
     assert np.allclose(read(stems[Stem.VOCALS]), 0.375 * nets.song(FRAMES), atol=1e-6)
+
+
+async def test_without_the_packages_of_its_kind_a_model_says_so(studio, tmp_path):
+    """Where it runs is this interpreter, which has no torch."""
+    engine = studio(device="cpu")
+    path = tmp_path / "models/studio/models.toml"
+    text = path.read_text().replace('kind = "gain"', 'kind = "bs_roformer"', 1)
+    line = next(line for line in text.splitlines() if line.startswith("checkpoint = "))
+    path.write_text(text.replace(line, f"{line}\n{line.replace('checkpoint', 'config')}", 1))
+    checkpoint = tmp_path / "models/studio/voice.ckpt"
+    (tmp_path / "models/studio/voice.yaml").write_bytes(checkpoint.read_bytes())
+    with pytest.raises(ModelUnavailable, match="voice cannot be loaded: ModuleNotFoundError"):
+        await separated(engine, "duet", tmp_path)
+    await separated(engine, "six-stems", tmp_path)

@@ -50,6 +50,10 @@ TRUSTED_DB = 60.0
 ROFORMERS = ("bs_roformer", "mel_band_roformer")
 SONG = "song"
 _PR_SET_PDEATHSIG = 1
+_UNLOADABLE = (
+    EOFError, ImportError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError
+)  # fmt: skip
+"""Errors of files that are no checkpoints or configurations, and of packages that are missing."""
 
 
 class CalledOff(Exception):
@@ -242,7 +246,7 @@ class Loaded:
                     return _roformer(
                         entry["kind"], checkpoint, config, self.device, share=self.chunk_share
                     )
-            except (EOFError, KeyError, RuntimeError, ValueError, pickle.UnpicklingError) as exc:
+            except _UNLOADABLE as exc:
                 if _is_out_of_memory(exc):
                     raise
                 raise Damaged(f"{entry['name']} cannot be loaded: {_brief(exc)}") from exc
