@@ -20,7 +20,7 @@ from pathlib import Path
 from bot.domain.job import JobId, State, UserId
 from bot.domain.minutes import SAMPLE_RATE
 from bot.providers.interface import Call, Finished, Source
-from bot.providers.workers import Workers, places_for
+from bot.providers.self_hosted.workers import Workers, places_for
 from storage.database.postgres import PostgresDatabase
 from storage.objects.object_store import ObjectStore
 from storage.objects.store_opening import open_object_store

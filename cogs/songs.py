@@ -12,12 +12,12 @@ from discord.utils import MISSING
 from bot.domain.errors import Reason, Rejected, StoreUnavailable
 from bot.domain.job import Entry, UserId
 from bot.i18n.translation import gettext
+from bot.ui.attachments.song_attachments import songs_in
 from bot.ui.cards.controls import MenuAction
 from bot.ui.cards.song_cards import recipe_card, song_menu
 from bot.ui.components.rendering import embed_of, view_of
 from bot.ui.error_answers import UNREACHABLE
 from bot.ui.services import Services
-from bot.ui.song_attachments import songs_in
 from bot.ui.split_requests import SplitOptions
 from bot.ui.texts import labels, messages
 

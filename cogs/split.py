@@ -9,11 +9,11 @@ from discord.app_commands import Choice, locale_str
 
 from bot.domain.job import Entry
 from bot.domain.recipes import AudioFormat, Recipe
+from bot.ui.attachments.song_attachments import source_of
 from bot.ui.commands.choices import format_choices, provider_choices, provider_name, recipe_choices
 from bot.ui.commands.command_options import AUDIO_FILES, Fields, OfferingCog, offered_command
 from bot.ui.commands.rendition_options import Semitones, SpeedPercent, rendition_of
 from bot.ui.services import Services
-from bot.ui.song_attachments import source_of
 from bot.ui.split_requests import SplitOptions
 
 

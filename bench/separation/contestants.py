@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from bench.material import Audio
-from bot.cli.studio_opening import studio_python
+from bot.cli.opening.studio_opening import studio_python
 from bot.config import load_settings
 from bot.domain.errors import EngineFailed, ModelUnavailable
 from bot.domain.recipes import Stem
@@ -24,7 +24,7 @@ from bot.engine.protocol import Ready
 from bot.engine.studio.studio_catalogue import StudioModel, read_catalogue
 from bot.engine.studio.studio_engine import StudioEngine
 from bot.engine.weights import Weights, sha256_of
-from bot.engine.worker import htdemucs, scnet, spleeter
+from bot.engine.worker.models import htdemucs, scnet, spleeter
 
 MIXTURE = "mixture"
 """The song itself in place of every stem."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bench.material import Audio
 from bot.domain.recipes import Stem
+from bot.engine.worker.models.scnet import SCNet
 from bot.engine.worker.network import Network
-from bot.engine.worker.scnet import SCNet
 from bot.engine.worker.spool_io import Spool
 
 _SILENCE = np.float32(1e-5)

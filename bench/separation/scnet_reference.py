@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bot.domain.recipes import Stem
+from bot.engine.worker.models.scnet import SCNet
 from bot.engine.worker.network import Network
-from bot.engine.worker.scnet import SCNet
 from bot.engine.worker.spool_io import Spool
 
 CHUNK = 11 * 44_100

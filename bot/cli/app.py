@@ -19,7 +19,7 @@ from bot.admin.store_sweep import StoreSweep
 from bot.audio.tools import AudioTools
 from bot.batches.batch_runner import BatchRunner
 from bot.batches.batch_service import BatchService
-from bot.cli.stores import Store
+from bot.cli.opening.stores import Store
 from bot.config import Settings
 from bot.delivery.builder import DeliveryBuilder
 from bot.delivery.clip_cutter import ClipCutter

@@ -20,15 +20,15 @@ from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
 from bot.cli.commands.models import model_problem
 from bot.cli.discord_session import DiscordSession
-from bot.cli.embedded_opening import open_embedded
-from bot.cli.object_stores import open_objects
-from bot.cli.outbound import build_transport, discord_proxy, discord_tls
-from bot.cli.ownership import Ownership, become_the_bot
-from bot.cli.provider_set import build_provider_set
+from bot.cli.group_ownership import Ownership, become_the_bot
+from bot.cli.opening.embedded_opening import open_embedded
+from bot.cli.opening.object_stores import open_objects
+from bot.cli.opening.outbound import build_transport, discord_proxy, discord_tls
+from bot.cli.opening.provider_set import build_provider_set
+from bot.cli.opening.stores import Store, database_address, open_store
+from bot.cli.opening.studio_opening import open_studio
+from bot.cli.opening.worker_link import WorkerLink, in_order, link_workers
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
-from bot.cli.stores import Store, database_address, open_store
-from bot.cli.studio_opening import open_studio
-from bot.cli.worker_link import WorkerLink, in_order, link_workers
 from bot.concurrency import supervised
 from bot.config import Settings
 from bot.domain.clock import Clock, SystemClock
@@ -47,12 +47,12 @@ from bot.ops.file_routes import FileRoutes
 from bot.ops.health import Health
 from bot.ops.server import HttpServer, ProcessState, ops_application, public_application
 from bot.processes.confinement import hide_memory
-from bot.providers import local, studio, workers
 from bot.providers.interface import Provider, devices_of
+from bot.providers.self_hosted import local, studio, workers
 from bot.results.stem_identifier import Listener
 from bot.ui import client as ui
-from bot.ui.attachment_cache import AttachmentCache
-from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.attachments.attachment_cache import AttachmentCache
+from bot.ui.attachments.attachment_urls import AttachmentUrls
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.commands.registration import Registration
 from bot.ui.replies.batch_writer import BatchWriter

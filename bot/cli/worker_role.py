@@ -11,15 +11,15 @@ from rich.console import Console
 
 from bot import log as logging_setup
 from bot.cli.commands.models import model_problem
-from bot.cli.embedded_opening import open_embedded
-from bot.cli.object_stores import open_objects
+from bot.cli.opening.embedded_opening import open_embedded
+from bot.cli.opening.object_stores import open_objects
+from bot.cli.opening.stores import database_address
+from bot.cli.opening.studio_opening import open_studio
 from bot.cli.shutdown import STOP_SIGNALS, DaemonExecutor, ShutdownStack, StopBudget
-from bot.cli.stores import database_address
-from bot.cli.studio_opening import open_studio
 from bot.concurrency import supervised
 from bot.config import Settings, SettingsError
+from bot.ops.metrics import render_work
 from bot.ops.server import HttpServer, ProcessState, ops_application
-from bot.ops.worker_metrics import render_work
 from bot.processes.confinement import hide_memory
 from bot.providers.interface import Provider
 from bot.workers.presence import Presence, describe, slots_of

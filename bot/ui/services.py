@@ -11,7 +11,7 @@ from bot.batches.batch_service import BatchService
 from bot.delivery.redelivery import Redelivery
 from bot.i18n.languages import Languages
 from bot.jobs.split_service import SplitService
-from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.attachments.attachment_cache import AttachmentCache
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.replies.clip_presenter import ClipPresenter
 from bot.ui.replies.result_presenter import ResultPresenter

@@ -12,7 +12,7 @@ from bot.domain.recipes import AudioFormat, Recipe
 from bot.domain.renditions import UNCHANGED, Rendition
 from bot.jobs.split_service import SplitService
 from bot.ui.acknowledgement import start_split
-from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.attachments.attachment_urls import AttachmentUrls
 from bot.ui.context import membership_of, reply_of
 
 

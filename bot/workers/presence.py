@@ -11,9 +11,9 @@ from typing import Final
 
 from bot.domain.backoff import Reminders
 from bot.domain.errors import StoreUnavailable
-from bot.providers.declared_models import encode_models
-from bot.providers.engine_provider import EngineProvider
 from bot.providers.interface import Provider
+from bot.providers.self_hosted.declared_models import encode_models
+from bot.providers.self_hosted.engine_provider import EngineProvider
 from storage.database.write_retry import retry_write
 from storage.work_queue.living_workers import SEEN_EVERY_S, LivingWorkers, WorkerRow
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.cli.outbound import build_transport
+from bot.cli.opening.outbound import build_transport
+from bot.cli.opening.stores import open_store
 from bot.cli.run import OpenResources, run_with
 from bot.cli.shutdown import exit_now
-from bot.cli.stores import open_store
 from bot.config import Settings, load_settings
 from bot.jobs import runner
 from bot.net.downloads import Downloads

@@ -196,8 +196,8 @@ def test_the_whole_of_it_is_shown_in_less_than_sixty_lines() -> None:
 
 LOGS_ITS_KEY = """
 import logging
-from bot.cli.outbound import build_transport
-from bot.cli.provider_set import build_embedded, build_provider_set
+from bot.cli.opening.outbound import build_transport
+from bot.cli.opening.provider_set import build_embedded, build_provider_set
 from bot.config import load_settings
 from bot.domain.clock import SystemClock
 from bot.log import configure

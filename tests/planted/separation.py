@@ -3,7 +3,7 @@
 from tests.planted.plant import Plant
 
 _AGREES = (
-    "tests/unit/engine/worker/test_scnet.py::"
+    "tests/unit/engine/worker/models/test_scnet.py::"
     "test_agrees_with_a_plain_loop_to_120_db_on_every_stem_and_at_both_ends"
 )
 _ENGINE = ("tests/integration/engine/test_engine.py",)
@@ -20,21 +20,21 @@ _INSTALL = ("tests/integration/test_model_install.py::test_another_file_at_the_a
 SEPARATION = (
     Plant(
         name="the mean of the song is forgotten",
-        file="bot/engine/worker/scnet.py",
+        file="bot/engine/worker/models/scnet.py",
         old="(song.read(low, high)[:, place - low] - mean) / deviation",
         new="song.read(low, high)[:, place - low] / deviation",
         tests=(f"{_AGREES}[silence follows]",),
     ),
     Plant(
         name="the last segment is not continued by its reflection",
-        file="bot/engine/worker/scnet.py",
+        file="bot/engine/worker/models/scnet.py",
         old="    is_mirrored = end - start > SEGMENT // 2",
         new="    is_mirrored = False",
         tests=(f"{_AGREES}[its reflection follows]",),
     ),
     Plant(
         name="every segment fades in, the first too",
-        file="bot/engine/worker/scnet.py",
+        file="bot/engine/worker/models/scnet.py",
         old="        blend, window = Blend(), self._first_window",
         new="        blend, window = Blend(), self._window",
         tests=(f"{_AGREES}[silence follows]",),

@@ -13,7 +13,7 @@ from bot.domain.recipes import AudioFormat, Recipe
 from bot.i18n.languages import Languages
 from bot.jobs.intake import Limits
 from bot.scheduling.plans import Offer
-from bot.ui.attachment_cache import AttachmentCache
+from bot.ui.attachments.attachment_cache import AttachmentCache
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.services import Services, UseCases
 from bot.ui.split_requests import SplitRequests

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from bot.audio.tools import AudioTools
 from bot.cli.app import Dependencies, Services, compose
-from bot.cli.stores import Store
+from bot.cli.opening.stores import Store
 from bot.config import Settings
 from bot.domain.job import Context, Job, JobId, Reply, Request, Source, State, UserId
 from bot.domain.minutes import Usage

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from bot.cli.commands.machine_checks import CheckResult
-from bot.cli.stores import database_address
+from bot.cli.opening.stores import database_address
 from bot.config import Settings, SettingsError
 from bot.domain.errors import StoreUnavailable
 from storage.database.opening import PostgresUrl

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bot.cli.object_stores import open_objects
-from bot.cli.stores import database_address
+from bot.cli.opening.object_stores import open_objects
+from bot.cli.opening.stores import database_address
 from bot.config import Settings
 from bot.domain.clock import SystemClock
 from bot.net.public_links import KEY_BYTES

@@ -10,7 +10,7 @@ import discord
 from rich.console import Console
 
 from bot.cli.discord_session import OUTAGES, DiscordRefused, outage_of
-from bot.cli.outbound import discord_proxy, discord_tls
+from bot.cli.opening.outbound import discord_proxy, discord_tls
 from bot.config import Settings
 from bot.ui.client import FEW_SESSIONS, connector_over, point_at
 from bot.ui.commands.registration import leftover_commands

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.audio.tools import AudioTools
 from bot.cli.commands.models import has_stretch, model_problem
-from bot.cli.provider_set import engine_threads
+from bot.cli.opening.provider_set import engine_threads
 from bot.config import ENV_FILE, Settings
 from bot.domain.errors import AudioFailed, NoRoom
 from bot.engine.memory import memory_limit_mib

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from bot.cli.commands.studio_models import fetch_accepted
-from bot.cli.provider_set import engine_threads
+from bot.cli.opening.provider_set import engine_threads
 from bot.config import Settings
 from bot.domain.errors import ModelUnavailable
 from bot.engine import model_catalogue

@@ -8,8 +8,8 @@ import asyncio
 from rich.console import Console
 
 from bot.cli.commands.database_commands import audit
-from bot.cli.object_stores import open_objects
-from bot.cli.stores import database_address, open_store
+from bot.cli.opening.object_stores import open_objects
+from bot.cli.opening.stores import database_address, open_store
 from bot.config import Settings, SettingsError
 from bot.domain.clock import SystemClock
 from bot.domain.job import JobId

@@ -9,8 +9,8 @@ import httpx
 from bot.cli.commands.discord_commands import ask_discord
 from bot.cli.commands.machine_checks import CheckResult
 from bot.cli.discord_session import DiscordRefused
-from bot.cli.outbound import build_transport
-from bot.cli.provider_set import build_embedded, build_provider_set, quietly
+from bot.cli.opening.outbound import build_transport
+from bot.cli.opening.provider_set import build_embedded, build_provider_set, quietly
 from bot.config import Settings, SettingsError, read_variables
 from bot.domain.clock import SystemClock
 from bot.net.downloads import Downloads

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 from bot.cli.commands.machine_checks import CheckResult
-from bot.cli.object_stores import open_objects
+from bot.cli.opening.object_stores import open_objects
 from bot.config import Settings, SettingsError
 from bot.domain.errors import StoreUnavailable
 from storage.objects.object_store import ObjectStore

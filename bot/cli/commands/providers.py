@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.outbound import build_transport
-from bot.cli.provider_set import build_embedded, build_provider_set, quietly
-from bot.cli.stores import database_address
-from bot.cli.studio_opening import open_studio
+from bot.cli.opening.outbound import build_transport
+from bot.cli.opening.provider_set import build_embedded, build_provider_set, quietly
+from bot.cli.opening.stores import database_address
+from bot.cli.opening.studio_opening import open_studio
 from bot.config import Settings
 from bot.domain.attempt import AttemptError, AttemptState
 from bot.domain.clock import SystemClock
@@ -22,10 +22,10 @@ from bot.domain.recipes import Recipe
 from bot.engine.model_catalogue import MODELS
 from bot.engine.weights import Weights
 from bot.net.downloads import Downloads
-from bot.providers import local, studio, workers
 from bot.providers.interface import Capabilities
 from bot.providers.registry import ProviderSet
-from bot.providers.workers import offered_by
+from bot.providers.self_hosted import local, studio, workers
+from bot.providers.self_hosted.workers import offered_by
 from bot.scheduling.plans import Plan, plan
 from storage.database.opening import Address, PostgresUrl, open_reader
 from storage.stores import vendor_spending

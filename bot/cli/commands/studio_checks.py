@@ -7,13 +7,13 @@ import subprocess
 from collections.abc import Iterator
 
 from bot.cli.commands.machine_checks import CheckResult
-from bot.cli.embedded_opening import open_embedded
-from bot.cli.provider_set import quietly
-from bot.cli.studio_opening import OpenedStudio, open_studio, studio_python
+from bot.cli.opening.embedded_opening import open_embedded
+from bot.cli.opening.provider_set import quietly
+from bot.cli.opening.studio_opening import OpenedStudio, open_studio, studio_python
 from bot.config import Settings, SettingsError
 from bot.engine.hardware.interpreter import InterpreterFailed, InterpreterReport, examine
 from bot.engine.protocol import Ready
-from bot.providers import local, studio
+from bot.providers.self_hosted import local, studio
 
 _SMI = "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"
 _SMI_LIMIT_S = 10.0

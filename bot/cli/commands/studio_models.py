@@ -3,12 +3,12 @@
 from rich.console import Console
 from rich.table import Table
 
-from bot.cli.studio_opening import accepted_catalogue
+from bot.cli.opening.studio_opening import accepted_catalogue
 from bot.config import Settings, SettingsError
 from bot.domain.errors import ModelUnavailable
 from bot.engine.studio.studio_catalogue import DamagedCatalogue, Network, StudioModel
 from bot.engine.studio.studio_install import fetch_network, lacking
-from bot.providers.studio import NAME
+from bot.providers.self_hosted.studio import NAME
 
 _MB = 1_000_000
 WIDTH = 140

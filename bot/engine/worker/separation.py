@@ -8,11 +8,11 @@ from typing import Protocol, assert_never
 
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import LocalModel, StageKind, StepDeclaration
-from bot.engine.worker.drums_bass_split import BandSplit
-from bot.engine.worker.htdemucs import HTDemucs
+from bot.engine.worker.models.drums_bass_split import BandSplit
+from bot.engine.worker.models.htdemucs import HTDemucs
+from bot.engine.worker.models.scnet import SCNet
+from bot.engine.worker.models.spleeter import Spleeter
 from bot.engine.worker.network import Network
-from bot.engine.worker.scnet import SCNet
-from bot.engine.worker.spleeter import Spleeter
 from bot.engine.worker.spool_io import Place, Samples, Spool, SpoolWriter
 
 

@@ -4,6 +4,7 @@ from bot.domain.errors import NotFound, Reason, Rejected
 from bot.domain.job import BatchId, Entry, UserId
 from bot.i18n.translation import gettext
 from bot.ui.actors import manages_guild
+from bot.ui.attachments.song_attachments import source_of
 from bot.ui.cards.batch_cards import STEMS
 from bot.ui.cards.controls import ALL_SONGS, Action, MenuAction
 from bot.ui.cards.forms import FormAction
@@ -12,7 +13,6 @@ from bot.ui.components.handler_registry import HandlerRegistry, Interaction
 from bot.ui.error_answers import say_privately
 from bot.ui.handlers.job_actions import recipe_of
 from bot.ui.services import Services
-from bot.ui.song_attachments import source_of
 from bot.ui.texts import batch_texts
 from storage.stores.batches import BatchContent
 

@@ -14,13 +14,13 @@ import discord
 
 from bot.accounts.user_limits import RenderLimit
 from bot.cli.app import Dependencies, compose
-from bot.cli.stores import Store
+from bot.cli.opening.stores import Store
 from bot.config import Settings
 from bot.domain.job import Job, UserId
 from bot.jobs.job_runtime import Runtimes
 from bot.providers.interface import Model
-from bot.ui.attachment_cache import AttachmentCache
-from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.attachments.attachment_cache import AttachmentCache
+from bot.ui.attachments.attachment_urls import AttachmentUrls
 from bot.ui.batch_requests import BatchRequests
 from bot.ui.client import Stemcord, point_at
 from bot.ui.commands.registration import Registration

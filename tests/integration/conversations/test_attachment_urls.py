@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.scheduling.sources import RenewalUnavailable
-from bot.ui.attachment_urls import AttachmentUrls
+from bot.ui.attachments.attachment_urls import AttachmentUrls
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import Entry
-from bot.ui.attachment_cache import MAX_MESSAGES
+from bot.ui.attachments.attachment_cache import MAX_MESSAGES
 from sandbox.client import SandboxClient
 from tests.integration.conversations.live_bot import LiveBot
 from tests.integration.conversations.scenes import (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.commands.studio_checks import check_studio
-from bot.cli.embedded_opening import open_embedded
-from bot.cli.studio_opening import open_studio
+from bot.cli.opening.embedded_opening import open_embedded
+from bot.cli.opening.studio_opening import open_studio
 from bot.config import SettingsError, load_settings
 from bot.engine.hardware.interpreter import InterpreterFailed, examine
 from tests.support.fake_gpu import Card, make_environment, script

@@ -9,7 +9,6 @@ from bot.domain.attempt import RemoteFile, RemoteRef
 from bot.domain.errors import ProviderDown, ProviderProtocol, ProviderRefused
 from bot.domain.job import State
 from bot.domain.recipes import Stem
-from bot.providers.declared_models import encode_models
 from bot.providers.interface import (
     Accepted,
     Call,
@@ -20,7 +19,8 @@ from bot.providers.interface import (
     Running,
     Source,
 )
-from bot.providers.workers import Workers, offered_by, places_for
+from bot.providers.self_hosted.declared_models import encode_models
+from bot.providers.self_hosted.workers import Workers, offered_by, places_for
 from storage.stores.job_store import JobStore
 from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from storage.work_queue.separations import SeparationError, SeparationKey

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bot.engine.worker.htdemucs import SEGMENT
+from bot.engine.worker.models.htdemucs import SEGMENT
 from bot.engine.worker.spool_io import Spool
 
 

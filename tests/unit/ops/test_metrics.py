@@ -9,6 +9,7 @@ from bot.domain.attempt import AttemptState
 from bot.domain.errors import StoreUnavailable
 from bot.domain.job import State
 from bot.ops import metrics
+from bot.workers.counts import Outcome, WorkCounts
 from storage.database.connection import Database
 from storage.stores.job_store import JobStore
 from storage.stores.statistics import Statistics
@@ -78,3 +79,15 @@ async def test_a_scrape_that_failed_is_made_again() -> None:
     with pytest.raises(StoreUnavailable):
         await scrape()
     assert await scrape() == b"made"
+
+
+def test_a_workers_metrics_count_what_has_ended_and_what_is_under_way() -> None:
+    counts = WorkCounts()
+    counts.add(Outcome.DONE)
+    counts.add(Outcome.DONE)
+    with counts.running():
+        page = metrics.render_work(counts).decode()
+    assert 'stemcord_worker_separations_total{outcome="done"} 2.0' in page
+    assert 'stemcord_worker_separations_total{outcome="failed"} 0.0' in page
+    assert "stemcord_worker_running 1.0" in page
+    assert counts.under_way == 0

@@ -2,8 +2,8 @@
 
 from bot.domain.recipes import OUTPUTS, Recipe, Stem
 from bot.engine.model_catalogue import SPLEETER
-from bot.providers import local as engine_provider
 from bot.providers.interface import Capabilities, Model
+from bot.providers.self_hosted import local as engine_provider
 from bot.scheduling.plans import Subtract, Sum, derivations, offers, plan
 
 FOUR = frozenset({Stem.VOCALS, Stem.DRUMS, Stem.BASS, Stem.OTHER})

@@ -4,8 +4,9 @@ import pytest
 
 from bot.domain.recipes import Recipe
 from bot.engine.model_catalogue import HTDEMUCS, SPLEETER
-from bot.providers import audiocleaner, finevoice, local, soundverse
+from bot.providers import audiocleaner, finevoice, soundverse
 from bot.providers.interface import Capabilities
+from bot.providers.self_hosted import local
 from bot.scheduling.plans import offers, plan
 
 COLUMNS: dict[str, Capabilities] = {

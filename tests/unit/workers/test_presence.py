@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.errors import StoreUnavailable
-from bot.providers.declared_models import decode_models
+from bot.providers.self_hosted.declared_models import decode_models
 from bot.workers.presence import Presence, describe
 from storage.work_queue.living_workers import WorkerRow
 from tests.support.fakes import TWO_STEMS, FakeProvider

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.__main__ import main
-from bot.cli.object_stores import open_objects
-from bot.cli.stores import open_store
+from bot.cli.opening.object_stores import open_objects
+from bot.cli.opening.stores import open_store
 from bot.config import load_settings
 from bot.domain.clock import SystemClock
 from storage.database.opening import PostgresUrl

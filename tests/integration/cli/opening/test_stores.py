@@ -11,7 +11,7 @@ def test_store_of_another_user_is_a_sentence_for_the_operator():
     imports = """
     import asyncio, concurrent.futures.thread, sys
     from pathlib import Path
-    from bot.cli.stores import open_store
+    from bot.cli.opening.stores import open_store
     from bot.domain.clock import SystemClock
     from storage.files.data_dir import DataDir
     from storage.files.ownership import DataUnusable

@@ -5,8 +5,8 @@ from pathlib import Path
 from bot.domain.recipes import Stem
 from bot.engine.protocol import Ready
 from bot.engine.studio.studio_engine import StudioEngine
-from bot.providers.engine_provider import EngineProvider, Separation
 from bot.providers.interface import Call, Capabilities, Model
+from bot.providers.self_hosted.engine_provider import EngineProvider, Separation
 
 NAME = "studio"
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bot.domain.recipes import Stem
-from bot.engine.worker.four_stems import SOURCES
-from bot.engine.worker.htdemucs import SEGMENT, STRIDE, HTDemucs
+from bot.engine.worker.models.four_stems import SOURCES
+from bot.engine.worker.models.htdemucs import SEGMENT, STRIDE, HTDemucs
 from bot.engine.worker.network import Network
 from tests.unit.engine import nets
 

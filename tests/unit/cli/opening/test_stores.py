@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.cli.stores import open_store
+from bot.cli.opening.stores import open_store
 from bot.domain.errors import StoreUnavailable
 from storage.database.connection import Database
 from storage.database.schema import UnknownDatabase, migrations

@@ -14,8 +14,8 @@ from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
 from bot.net.addresses import InvalidAddress, parse_address
 from bot.scheduling.sources import RenewalUnavailable, address_of, expires_at
+from bot.ui.attachments.song_attachments import attachments_of
 from bot.ui.discord_refusals import FailureKind, failure_kind
-from bot.ui.song_attachments import attachments_of
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.ui.song_attachments import songs_in
+from bot.ui.attachments.song_attachments import songs_in
 
 SUFFIXES = """
 mp3 wav wave flac ogg oga opus m4a m4b mka mp2 caf amr 3gp m4v weba ac3 aifc aiff aif wma

@@ -14,7 +14,7 @@ from bot.domain.recipes import Stem
 from bot.engine.studio.studio_catalogue import StudioModel, read_catalogue
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Lost, Running, Source
-from bot.providers.studio import Studio
+from bot.providers.self_hosted.studio import Studio
 from tests.support.studio_catalogues import MODELS, NETWORKS, write_catalogue
 
 

@@ -6,8 +6,8 @@ import pytest
 from bench.separation.scnet_reference import CHUNK, STEP, agreement_db, reference, small_graph
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import DamagedModel
+from bot.engine.worker.models.scnet import SCNet
 from bot.engine.worker.network import Network
-from bot.engine.worker.scnet import SCNet
 from tests.unit.engine import nets
 
 ADDING_UP = (Stem.DRUMS, Stem.BASS, Stem.OTHER, Stem.VOCALS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from bot.domain.recipes import Stem
-from bot.engine.worker.four_stems import Blend, from_planes, level, stems_of, to_planes
+from bot.engine.worker.models.four_stems import Blend, from_planes, level, stems_of, to_planes
 from bot.engine.worker.network import Network
 from bot.engine.worker.spool_io import Samples, Spool
 

@@ -14,7 +14,7 @@ from bot.domain.recipes import Stem
 from bot.engine.model_catalogue import SPLEETER
 from bot.engine.worker_host import EngineStarved
 from bot.providers.interface import Call, Failed, Finished, Running, Source
-from bot.providers.local import Local, offered
+from bot.providers.self_hosted.local import Local, offered
 
 KARAOKE = offered(SPLEETER)[0]
 

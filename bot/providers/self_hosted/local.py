@@ -7,8 +7,8 @@ from bot.domain.recipes import Stem
 from bot.engine.engine import Engine
 from bot.engine.model_declaration import LocalModel
 from bot.engine.protocol import Ready
-from bot.providers.engine_provider import EngineProvider, Separation
 from bot.providers.interface import Call, Capabilities, Model
+from bot.providers.self_hosted.engine_provider import EngineProvider, Separation
 
 NAME = "local"
 

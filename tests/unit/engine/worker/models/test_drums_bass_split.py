@@ -4,8 +4,8 @@ from scipy import ndimage
 
 from bot.audio.spool import SAMPLE_RATE
 from bot.domain.recipes import Stem
-from bot.engine.worker import drums_bass_split
-from bot.engine.worker.drums_bass_split import BLOCK, BandSplit
+from bot.engine.worker.models import drums_bass_split
+from bot.engine.worker.models.drums_bass_split import BLOCK, BandSplit
 from bot.engine.worker.stft import HOP
 from tests.unit.engine import nets
 

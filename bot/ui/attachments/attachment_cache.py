@@ -8,7 +8,7 @@ import discord
 
 from bot.domain.errors import Reason, Rejected
 from bot.domain.job import Source
-from bot.ui.song_attachments import songs_in
+from bot.ui.attachments.song_attachments import songs_in
 
 MAX_MESSAGES = 500
 

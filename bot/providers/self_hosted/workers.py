@@ -24,7 +24,6 @@ from bot.domain.errors import (
     ProviderRefused,
     StoreUnavailable,
 )
-from bot.providers.declared_models import decode_models
 from bot.providers.interface import (
     Accepted,
     Call,
@@ -36,6 +35,7 @@ from bot.providers.interface import (
     Running,
     Source,
 )
+from bot.providers.self_hosted.declared_models import decode_models
 from storage.objects.object_store import ObjectStore
 from storage.work_queue.living_workers import LivingWorkers, WorkerRow
 from storage.work_queue.separations import (

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bot.cli.ownership import DEAF_TICKS, EXIT_DEAF, LoopWatchdog
+from bot.cli.group_ownership import DEAF_TICKS, EXIT_DEAF, LoopWatchdog
 
 TICK_S = 0.02
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import provider_set
-from bot.cli.outbound import build_transport
-from bot.cli.provider_set import build_embedded, build_provider_set
+from bot.cli.opening import provider_set
+from bot.cli.opening.outbound import build_transport
+from bot.cli.opening.provider_set import build_embedded, build_provider_set
 from bot.config import load_settings
 from bot.domain.attempt import RemoteFile
 from bot.domain.clock import SystemClock

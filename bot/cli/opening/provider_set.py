@@ -14,12 +14,12 @@ from bot.engine.model_catalogue import MODELS
 from bot.log import add_secret
 from bot.net.downloads import Downloads
 from bot.net.transport import GuardedTransport
-from bot.providers import local, workers
 from bot.providers.interface import Provider, ProviderContext
-from bot.providers.local import Local
 from bot.providers.registry import ProviderSet, UnknownProvider, build
-from bot.providers.studio import NAME as STUDIO
-from bot.providers.studio import Studio
+from bot.providers.self_hosted import local, workers
+from bot.providers.self_hosted.local import Local
+from bot.providers.self_hosted.studio import NAME as STUDIO
+from bot.providers.self_hosted.studio import Studio
 
 RESULT_BYTES_PER_S = 48_000 * 2 * 4
 """The rate of one stem as uncompressed 48 kHz stereo with 32-bit samples; no vendor sends more."""

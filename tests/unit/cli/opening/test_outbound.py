@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.outbound import build_transport, discord_proxy
+from bot.cli.opening.outbound import build_transport, discord_proxy
 from bot.config import SettingsError, load_settings, read_variables
 
 

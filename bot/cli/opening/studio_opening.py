@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.cli.provider_set import engine_threads
+from bot.cli.opening.provider_set import engine_threads
 from bot.config import Settings, SettingsError
 from bot.domain.errors import EngineFailed, ModelUnavailable, NoRoom
 from bot.engine.protocol import Ready
 from bot.engine.studio.studio_catalogue import Catalogue, DamagedCatalogue, read_catalogue
 from bot.engine.studio.studio_engine import StudioEngine
-from bot.providers.studio import NAME, Studio
+from bot.providers.self_hosted.studio import NAME, Studio
 
 log = logging.getLogger(__name__)
 

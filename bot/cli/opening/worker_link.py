@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from bot.cli.object_stores import open_objects
+from bot.cli.opening.object_stores import open_objects
 from bot.config import Settings
 from bot.engine.model_catalogue import MODELS
-from bot.providers import local, workers
 from bot.providers.interface import Provider
-from bot.providers.workers import Workers
+from bot.providers.self_hosted import local, workers
+from bot.providers.self_hosted.workers import Workers
 from bot.workers.sweeper import Sweeper
 from storage.database.protocols import Database
 from storage.database.write_retry import retry_write

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from pathlib import Path
 
-from bot.cli.provider_set import build_embedded
-from bot.cli.studio_opening import studio_python
+from bot.cli.opening.provider_set import build_embedded
+from bot.cli.opening.studio_opening import studio_python
 from bot.config import Settings, SettingsError
 from bot.engine.hardware.interpreter import InterpreterFailed, InterpreterReport, examine
-from bot.providers import local
-from bot.providers.local import Local
+from bot.providers.self_hosted import local
+from bot.providers.self_hosted.local import Local
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from scipy import fft
 
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import DamagedModel
+from bot.engine.worker.models.spleeter import BLOCK, CONTEXT, Spleeter, prove
 from bot.engine.worker.network import Network
-from bot.engine.worker.spleeter import BLOCK, CONTEXT, Spleeter, prove
 from bot.engine.worker.spool_io import Spool
 from bot.engine.worker.stft import COLUMN, HOP, LEAD
 from tests.unit.engine import nets

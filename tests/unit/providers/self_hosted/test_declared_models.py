@@ -3,9 +3,9 @@ import json
 import pytest
 
 from bot.domain.recipes import Stem
-from bot.providers.declared_models import decode_models, encode_models
 from bot.providers.interface import Model
 from bot.providers.registry import BUILT_IN
+from bot.providers.self_hosted.declared_models import decode_models, encode_models
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -15,7 +15,7 @@ from scipy import fft
 
 from bot.domain.recipes import Stem
 from bot.engine.model_declaration import DamagedModel
-from bot.engine.worker.four_stems import (
+from bot.engine.worker.models.four_stems import (
     SOURCES,
     Blend,
     from_planes,

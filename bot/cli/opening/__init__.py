@@ -1,0 +1,1 @@
+"""Opens what the settings name, before anything is wired together."""

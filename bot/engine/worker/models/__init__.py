@@ -1,0 +1,1 @@
+"""How each model separates: its transforms, and its network block by block."""

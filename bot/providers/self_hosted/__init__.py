@@ -1,0 +1,1 @@
+"""Providers whose machines the operator runs: this one, workers, and a studio."""
