@@ -12,8 +12,10 @@ from pathlib import Path
 
 DEBIAN = Path("/usr/lib/postgresql")
 USER = "stemcord"
-# The data need not survive a power loss.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+CRASH_SAFE = ("fsync=off", "full_page_writes=off")
+"""Settings with which commits survive a crash of the server, but not of the machine."""
+FAST = (*CRASH_SAFE, "synchronous_commit=off")
+"""Settings with which the latest commits may be lost in a crash of the server."""
 
 
 class NoServer(Exception):

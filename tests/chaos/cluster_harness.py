@@ -14,7 +14,12 @@ import aiohttp
 import psycopg
 
 from sandbox.bot_process import BotProcess, Program
-from sandbox.cluster.database_server import USER, DatabaseServer, running_database_server
+from sandbox.cluster.database_server import (
+    CRASH_SAFE,
+    USER,
+    DatabaseServer,
+    running_database_server,
+)
 from sandbox.errors import Json
 from sandbox.run import free_port
 from sandbox.server import Sandbox
@@ -25,8 +30,6 @@ from tests.support.black_hole import BlackHole, NoNamespaces, black_hole
 from tests.support.silent_proxy import SilentProxy
 
 DATABASE: Final = "stemcord"
-CRASH_SAFE: Final = ("fsync=off", "full_page_writes=off")
-"""Settings with which commits survive a crash of the server, but not of the machine."""
 LOOK_EVERY_S: Final = 0.1
 READY_WITHIN_S: Final = 60.0
 BOT_SETTINGS: Final = {
